@@ -38,7 +38,7 @@ from shared.domain.commands.command import Command
 from shared.domain.decision import forecast
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.decision.order_comparison import OrderComparison, compare_with_current
+from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
@@ -145,14 +145,14 @@ def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> 
         raise create_exit(REFUSED, f"refused: {unknown.reason}") from unknown
     preview = _preview_rollback(ours, policy, command)
     if not request.manner.as_json:
-        _show_preview(preview, policy)
+        _show_preview(preview, policy, supersedes=request.supersede)
     elif request.manner.dry_run:
         print_json(preview)
     found, question = preview.under_way, "Roll back?"
     if found is not None and preview.outcome == Outcome.IGNORE:
         return
     if found is not None and not found.joins and not (request.supersede or request.manner.dry_run):
-        if request.manner.yes:
+        if request.manner.yes or found.relation is OrderRelation.BARRED:
             raise create_exit(REFUSED, f"refused: {describe_conflict(found, command)} --yes")
         request, question = replace(request, supersede=True), f"End {found.incident} and roll back?"
     confirm_and_send(ours, request, question)
@@ -183,7 +183,7 @@ def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> Rol
     """Return what this command would do now. Raises: Unavailable, Rejected."""
     now = ours.wiring.clock.now()
     order = build_rollback_order(command, policy, now)
-    current = compare_with_current(ours.wiring.store, policy, order)
+    current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
     if order.way is Direction.REPAIR:
         return replace(_preview_repair(ours, policy, order), under_way=current)
     found = forecast_order(ours.wiring, policy, order, now, current.rollback if current else "")
@@ -222,12 +222,12 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
     )
 
 
-def _show_preview(shown: RollbackPreview, policy: Policy) -> None:
+def _show_preview(shown: RollbackPreview, policy: Policy, *, supersedes: bool) -> None:
     if shown.outcome != Outcome.ROLLBACK:
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:
         print_line("  the order waits until that is over", "yellow")
-    for line in shown.under_way.lines if shown.under_way is not None else ():
+    for line in shown.under_way.describe(supersedes=supersedes) if shown.under_way is not None else ():
         print_line(line, "yellow")
     if shown.documents:
         print_line(f"back to {shown.target}: {count_noun(shown.documents, 'document')}", "bold")

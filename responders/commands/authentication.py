@@ -17,13 +17,7 @@ from shared.core.redaction import has_web_token
 from shared.core.store import Create, Write
 from shared.domain.commands import console_operator
 from shared.domain.commands import credential as credentials
-from shared.domain.commands.credential import (
-    SERVICE_ACCOUNT_RIGHT,
-    TOKEN_KEY,
-    Credential,
-    CredentialKind,
-    UsedToken,
-)
+from shared.domain.commands.credential import TOKEN_KEY, Credential, CredentialKind, UsedToken
 from shared.domain.commands.permissions import PermissionRequest, objections
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
@@ -56,7 +50,7 @@ class Actor(Struct, frozen=True):
         if known is None:
             return f"published on {topics.OVERRIDE}, which IAM alone guards"
         if known.kind is CredentialKind.SERVICE:
-            return SERVICE_ACCOUNT_RIGHT
+            return credentials.SERVICE_ACCOUNT_RIGHT
         role = known.role.name.lower() if known.role is not None else "no role"
         factor = "with" if known.second_factor else "without"
         signed_in = f"{known.authenticated_at:%Y-%m-%d %H:%M:%S} UTC"

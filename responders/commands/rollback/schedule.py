@@ -112,7 +112,7 @@ def begin_scheduled_rollback(
         more = build_override_notices(policy, opening)
         if known.open_incident:
             result += f", which continues {known.open_incident}"
-            ends, told_of = superseding.build_supersede_writes(ports, policy, known, record, incident)
+            ends, told_of = superseding.build_supersede_writes(ports, policy, known, planned.order, incident)
             writes += ends
             more += told_of
         said = [*opening.notices, *more]

@@ -14,7 +14,8 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Update, Write
 from shared.domain.audit.chain import create_event
-from shared.domain.commands.command import Command, CommandRecord, ScheduledRollback, format_shell_command
+from shared.domain.commands.command import Command, ScheduledRollback, format_shell_command
+from shared.domain.commands.credential import SERVICE_ACCOUNT_RIGHT
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.order_comparison import (
     OrderComparison,
@@ -89,11 +90,17 @@ def _join_rollback(asked: CommandRequest, found: OrderComparison, order: Rollbac
     told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, asked.ports.ids(), renew=False)
-    owned = incidents.acknowledge(decode(Incident, place.fields), command.actor, now)
+    owned = _acknowledge(decode(Incident, place.fields), order, now)
     note = f"{word} by an order of {command.actor}: {command.reason}"
     noted = incidents.change_status(owned, owned.status, now, note)
     writes.append(Update(place.path, encode(noted), place.version))
     return CommandEffect(found.joins, tuple(writes), incident=found.incident)
+
+
+def _acknowledge(incident: Incident, order: RollbackRequest, now: datetime) -> Incident:
+    """Return the incident, owned by the person who orders; a program acknowledges nothing."""
+    is_program = order.right == SERVICE_ACCOUNT_RIGHT
+    return incident if is_program else incidents.acknowledge(incident, order.actor, now)
 
 
 def find_start_obstacle(
@@ -118,7 +125,7 @@ def find_start_obstacle(
 
 
 def build_supersede_writes(
-    ports: Ports, policy: Policy, system: System, record: CommandRecord, successor: str
+    ports: Ports, policy: Policy, system: System, order: RollbackRequest, successor: str
 ) -> tuple[list[Write], list[Notice]]:
     """Ask the rollbacks under way to stop; of an incident without one, record what continues it.
 
@@ -133,17 +140,17 @@ def build_supersede_writes(
     for document in (*under_way, *((newest,) if waits else ())):
         rollback, now = decode(Rollback, document.fields), document.read_at
         place = ports.store.get(incidents.incident_path(rollback.incident))
-        incident = incidents.acknowledge(decode(Incident, place.fields), record.actor, now)
+        incident = _acknowledge(decode(Incident, place.fields), order, now)
         changes: dict[str, Any] = {"superseded_by": successor}
         if rollback.status in ENDED_ROLLBACK_STATUSES:
-            note = f"continued by {successor}, which {record.actor} ordered: {record.reason}"
+            note = f"continued by {successor}, which {order.actor} ordered: {order.reason}"
             incident = incidents.change_status(incident, IncidentStatus.INVESTIGATING, now, note)
             incident = replace(incident, due_at=now)
             said = _build_notices(policy, incident, note, now)
             writes += public_state_writes(policy, incident, now, newest=False)
         else:
             changes |= {"cancel_requested": f"superseded by {successor}", "due_at": now}
-        told = create_event("rollback.superseded", now, record.actor, by=successor, reason=record.reason)
+        told = create_event("rollback.superseded", now, order.actor, by=successor, reason=order.reason)
         draft = CommitDraft((told,), changes)
         writes += prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
         writes.append(Update(place.path, encode(incident), place.version))

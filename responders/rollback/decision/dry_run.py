@@ -176,7 +176,7 @@ def _answer_from_decision(
     return (
         result,
         [
-            *(under_way.lines if under_way else ()),
+            *(under_way.describe() if under_way else ()),
             *format_plan_changes(shown),
             *(plan.header.reported if plan is not None else ()),
         ],

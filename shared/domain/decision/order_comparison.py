@@ -56,10 +56,9 @@ class OrderComparison(Struct, frozen=True):
     undone: tuple[str, ...]
     """What neither the rollback nor the order would bring back then."""
 
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """What the order would do to the rollback, for a question."""
-        return (self.joins,) if self.joins else self.ends
+    def describe(self, *, supersedes: bool = False) -> tuple[str, ...]:
+        """Return what the order does to the rollback, as lines of a question."""
+        return (self.joins,) if self.joins and not supersedes else self.ends
 
 
 def compare_with_current(reader: Reader, policy: Policy, order: RollbackRequest) -> OrderComparison | None:
@@ -113,7 +112,7 @@ def _compare_order(
         part = f"{count} of {_count_functions(count)} {'is' if count == 1 else 'are'}"
         part = part if order.groups or order.functions else "everything that the order names is"
         joins = f"{part} already part of {current.incident}: nothing more to do"
-    ends = [reason, f"{current.incident} would end: {progress}"]
+    ends = [*filter(None, (reason,)), f"{current.incident} would end: {progress}"]
     if functions := [name for name in undone if name in planned]:
         counted = f"{len(functions)} of {_count_functions(len(planned))}"
         ends.append(f"{counted} would stay on the bad release: {', '.join(functions)}")

@@ -92,6 +92,17 @@ def test_an_order_for_a_part_joins_and_says_so(world: World, prompt: WorldPrompt
     assert len(world.incidents()) == 1
 
 
+def test_supersede_shows_what_ends_even_where_the_order_would_join(world: World, prompt: WorldPrompt) -> None:
+    """The six functions that neither brings back are named before anything ends."""
+    world.command(command="resume", system="bookshop")
+
+    said = prompt.say(*RUN, "--function", "searchBooks", "--supersede", "--dry-run")
+
+    assert said.exit_code == 0, said.output
+    assert "5 of 8 functions would stay on the bad release: " in said.output
+    assert "already part of" not in said.output
+
+
 def test_a_run_with_nothing_to_do_sends_nothing(world: World, prompt: WorldPrompt) -> None:
     """What is monitored goes on."""
     world.command(command="resume", system="bookshop")

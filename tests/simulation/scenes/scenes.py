@@ -271,7 +271,8 @@ def crossing_orders(world: World) -> None:
     begins = random.choice((0.0, 20.0, 60.0, 200.0))
     for _ in range(random.randint(2, 4)):
         some = random.sample([*world.policy.functions], random.randint(1, 3))
-        content: dict[str, object] = random.choice(({}, {"functions": some}, {"scenario": "complete"}))
+        contents: tuple[dict[str, object], ...] = ({}, {"functions": some}, {"scenario": "complete"})
+        content = random.choice(contents)
         if random.random() < 0.3:
             content = {**content, "supersede": True}
         act = partial(world.others.command, "rollback", system=SYSTEM, **content)

@@ -20,7 +20,6 @@ from shared.domain.presentation import console_html, status_page
 from shared.domain.presentation.status_page import StatusPageView
 from shared.domain.reports import filed_report
 from shared.domain.reports.filed_report import FiledReport
-from shared.state.affected_parts import read_affected_parts
 from shared.state.reader import StateReader
 from shared.state.system_status import SystemStatus, read_system_status
 from tests.simulation.scenes.bookshop import LONG_AGO, SYSTEM
@@ -70,7 +69,7 @@ class Surfaces:
         for state in states:
             name = state.incident or ""
             known = self._records.get(name, StatusPageRecord())
-            self._records[name] = read_affected_parts(self._reading, policy, state, known)
+            self._records[name] = self._reading.observe_parts(policy, state, known, now)
         with patch.object(status_page, "UPTIME_DAYS", DAYS_OF_A_WORLD):
             return status_page.build_status_page(policy, states, LONG_AGO, now, self._records)
 

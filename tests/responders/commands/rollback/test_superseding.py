@@ -11,17 +11,19 @@ import pytest
 from shared.core.codec import decode
 from shared.core.store import Create
 from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.credential import SERVICE_ACCOUNT_RIGHT
+from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
 from shared.domain.deployments.deployment import deployment_path
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import (
     build_failed_rollback,
     build_world_awaiting_approval,
     publish_command,
 )
-from tests.support.runtime.world import BOOKSHOP, World
+from tests.support.runtime.world import BOOKSHOP, CHECKED, World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -311,3 +313,70 @@ def test_a_dry_run_supersedes_nothing_and_says_what_would_end() -> None:
 
     assert len(world.incidents()) == 1
     assert record_of(world, "dry").answer["under_way"]["incident"] == world.incidents()[0].id
+
+
+def test_a_service_account_supersedes_no_order_of_a_person() -> None:
+    """It joins what goes back already, and what a person has ordered stays theirs."""
+    world = World()
+    world.deploy_bad()
+    order(world, "ada", functions=["searchBooks"])
+    world.deliver_commands()
+
+    def compare(**content: Any) -> OrderComparison | None:
+        said = RollbackRequest("any", "ci", "any", right=SERVICE_ACCOUNT_RIGHT, **content)
+        return compare_with_current(world.ports.store, world.policy, said)
+
+    other, same = compare(target="v0"), compare(functions=("searchBooks",))
+    assert other is not None
+    assert other.relation is OrderRelation.BARRED
+    assert "a service account supersedes no order of a person" in other.ends[0]
+    assert same is not None
+    assert same.relation is OrderRelation.JOINS
+
+
+def test_documents_supersede_no_rollback() -> None:
+    """What a repair would change takes minutes to read: the rollback is cancelled first."""
+    world = World(policy=CHECKED)
+    world.deploy_bad()
+    order(world, "ada")
+    world.deliver_commands()
+
+    order(world, scenario="database", select="invalid", supersede=True)
+    world.deliver_commands()
+
+    assert "documents supersede no rollback" in refusals(world)[0]
+
+
+def test_an_order_that_comes_too_late_ends_nothing() -> None:
+    """Nobody could read what it would change until it was too old."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    world.ports.world.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
+    order(world, id="late", functions=["searchBooks"], supersede=True)
+    world.deliver_commands()
+    world.ports.clock.advance(world.policy.gates.stale_after + MINUTE)
+    world.pass_time(MINUTE)
+
+    assert record_of(world, "late").result.endswith("too late")
+    assert len(world.incidents()) == 1
+
+
+def test_what_was_added_is_named_where_the_rollback_ends_before() -> None:
+    """A cancelled rollback says what of the orders beside it was never begun."""
+    world = World()
+    world.deploy_bad()
+
+    def act() -> None:
+        order(world, functions=["payOrder"], reason="payments fail")
+        world.command("ada", command="cancel", system="bookshop", incident=world.incidents()[0].id)
+
+    meanwhile(world, act)
+    order(world, "ada", functions=["searchBooks"])
+    world.pass_time(5 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is RollbackStatus.CANCELLED
+    texts = [sent.notice["text"] for sent in world.ports.sender.sent]
+    assert any("not begun: what bob added, payments fail" in text for text in texts)

@@ -327,8 +327,8 @@ def overrode() -> World:
     """An override for an incident that a freeze held up, carried out to its end."""
     world = build_frozen_escalation()
     trouble = world.incidents()[-1].id
-    order = {"system": "bookshop", "override": True, "incident": trouble, "id": "glass"}
-    publish_command(world, "rollback", **order, actor="alice", reason="all is down")
+    order = {"override": True, "supersede": True, "incident": trouble, "id": "glass"}
+    publish_command(world, "rollback", system="bookshop", **order, actor="alice", reason="all is down")
     world.pass_time(60 * MINUTE)
     return world
 
