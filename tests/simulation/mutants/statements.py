@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
+from responders.alerts import incident_assignment
 from responders.commands.incident import operator_answers
 from responders.rollback import case, recovery, report_filing
 from responders.rollback.case import Case, Transition
@@ -40,11 +41,6 @@ def observing_closes_the_incident() -> AbstractContextManager[Any]:
     return patch.object(rollback_decision, "_build_no_action_transition", close)
 
 
-def cancelled_without_public_state() -> AbstractContextManager[Any]:
-    """The end of a rollback that is superseded or called off leaves the page as it was."""
-    return _without_public_state("rollback.cancelled")
-
-
 def failed_without_public_state() -> AbstractContextManager[Any]:
     """The page is not written anew after a rollback has failed."""
     return _without_public_state("rollback.failed")
@@ -58,6 +54,11 @@ def _without_public_state(event: str) -> AbstractContextManager[Any]:
         return [one for one in writes if not (turn.event == event and one.path.startswith("public/"))]
 
     return patch.object(Case, "_build_incident_writes", silent)
+
+
+def recovered_without_public_state() -> AbstractContextManager[Any]:
+    """An incident that ends without a rollback, or after another's, stays open on the page."""
+    return patch.object(recovery, "public_state_writes", lambda *facts, **more: [])
 
 
 def accepted_without_public_state() -> AbstractContextManager[Any]:
@@ -110,10 +111,16 @@ def verified_by_one_function() -> AbstractContextManager[Any]:
     return patch.object(health_assessment, "evaluate_health", first)
 
 
-def over_once_it_is_verified() -> AbstractContextManager[Any]:
-    """Everybody is told that it has ended when the first shift is sent."""
-    stages = {"rollback.decided": IncidentStage.OVER}
-    return patch.object(recipients, "_STAGE_BY_EVENT", {**recipients._STAGE_BY_EVENT, **stages})
+def ended_at_the_first_shift() -> AbstractContextManager[Any]:
+    """Everybody is told that it has ended when the first function is about to go back."""
+    stages = {**recipients._STAGE_BY_EVENT, "rollback.decided": IncidentStage.OVER}
+
+    @contextmanager
+    def hasty() -> Iterator[None]:
+        with patch.object(recipients, "_STAGE_BY_EVENT", stages), closed_incident_called_ended():
+            yield
+
+    return hasty()
 
 
 def recovered_from_the_first_shift() -> AbstractContextManager[Any]:
@@ -173,8 +180,6 @@ def reopened_without_public_state() -> AbstractContextManager[Any]:
 
     @contextmanager
     def everywhere() -> Iterator[None]:
-        from responders.alerts import incident_assignment
-
         with (
             patch.object(incident_assignment, "reopen_incident", silent),
             patch.object(case, "reopen_incident", silent),
@@ -208,14 +213,14 @@ def closed_incident_called_ended() -> AbstractContextManager[Any]:
 
 MUTANTS = (
     observing_closes_the_incident,
-    cancelled_without_public_state,
     failed_without_public_state,
+    recovered_without_public_state,
     accepted_without_public_state,
     accepted_as_resolved,
     target_of_the_wrong_kind,
     closed_is_recovered,
     verified_by_one_function,
-    over_once_it_is_verified,
+    ended_at_the_first_shift,
     recovered_from_the_first_shift,
     report_takes_the_newest_rollback,
     status_counts_otherwise,

@@ -114,6 +114,14 @@ def declared(world: World) -> None:
         world.plan(world.random.uniform(20.0, 300.0), partial(world.others.answer, "accept"))
 
 
+def worse_again(world: World) -> None:
+    """A rollback helps, and something else fails for a while when it is being watched."""
+    _deploy_bad(world)
+    begins = world.random.uniform(40.0, 200.0)
+    function = world.random.choice([*world.policy.functions])
+    world.plan(begins, partial(_break_again, world, function))
+
+
 def second_release(world: World) -> None:
     """After a rollback a person lifts the pins or repairs, and the next release is bad again."""
     functions = _deploy_bad(world)
@@ -166,6 +174,17 @@ def _break_functions(world: World, functions: list[str], alert: str) -> None:
     world.plan(0.0, partial(world.others.watched_alert, alert, functions, signal, named))
 
 
+def _break_again(world: World, function: str) -> None:
+    world.excuses.add("something else fails")
+    world.note(f"fails again: {function}")
+    if world.truth.fails(function):
+        return
+    world.platform.begin_outage(function)
+    world.plan(world.random.uniform(150.0, 300.0), partial(_heal_if_failing, world, function))
+    alert = partial(world.others.watched_alert, "0.again", [function], "function_failure_rate", function)
+    world.plan(world.random.uniform(20.0, 90.0), alert)
+
+
 def _heal_if_failing(world: World, function: str) -> None:
     if world.truth.fails(function):
         world.others.heal(function)
@@ -215,5 +234,6 @@ SPOKEN: Weighted = (
     (beside_functions, 8),
     (declared, 4),
     (second_release, 10),
+    (worse_again, 8),
 )
 """Played by the policy in which much is said, by a quarter of all seeds."""
