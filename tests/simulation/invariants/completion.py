@@ -58,6 +58,8 @@ class EndLaws:
         """Whether an open incident may end by itself: what it is about works, as far as known."""
         if incident["ended_at"] is not None or incident["due_at"] is None:
             return False
+        if incident["status"] == incidents.IncidentStatus.RECOVERED:  # a person must decide
+            return False
         soon = self._world.policy.gates.unobserved_after < timedelta(hours=1)
         is_observed = self._world.policy.signals.get(incident["signal"], WATCHED).mode is not Mode.OBSERVE
         return (soon or is_observed) and not self._world.truth.anything_fails()
