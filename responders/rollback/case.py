@@ -234,7 +234,7 @@ class Case:
         self.commit_transition(
             Transition(
                 event=f"incident.raised-{worst.lower()}",
-                note=f"worse than thought: {worst}",
+                note=f"severity raised to {worst}",
                 changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
                 status=IncidentStatus.INVESTIGATING if detected else self.incident.status,
                 severity=worst,

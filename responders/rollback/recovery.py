@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -37,6 +37,8 @@ from shared.state import work_queue
 EPOCH = datetime.fromtimestamp(0, UTC)
 ACTOR = "recovery check"
 """Whoever writes here holds no rollback: its workers call themselves otherwise."""
+MAX_WINDOW = timedelta(hours=1)
+"""Where few requests come, so many minutes of them are counted before they tell something."""
 INCOMPLETE_ENDS = frozenset({RollbackStatus.FAILED, RollbackStatus.CANCELLED})
 """After these a person decides whether what was moved stays, also once the signals recovered."""
 
@@ -67,7 +69,9 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     changes = [one.received_at for one in alerts if one.is_open]
     changes += [one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"]]
     since = max(changes, default=document.read_at - METRICS_WINDOW)
-    found = evaluate_conditions(ports, policy, alerts, since, document.read_at)
+    unobserved = document.read_at - (incident.unobserved_since or document.read_at)
+    window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
+    found = evaluate_conditions(ports, policy, alerts, since, document.read_at, window)
     _record_check(ports, policy, document, system, past, found)
 
 
@@ -152,6 +156,8 @@ def _judge(found: ConditionResults) -> ConditionState:
     """The state of the whole: what was declared is over for nobody who only checks signals."""
     if found.stands and (found.failing or not all(alert.is_declared for alert, _ in _standing(found))):
         return ConditionState.STANDS
+    if not found.are_well:
+        return ConditionState.UNKNOWN
     if not found.judged:
         return ConditionState.OVER if found.is_observed else ConditionState.UNKNOWN
     is_over = all(one is ConditionState.OVER and not alert.is_declared for alert, one in found.judged)

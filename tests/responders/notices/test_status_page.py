@@ -137,13 +137,13 @@ def test_the_severity_rises_while_functions_go_back() -> None:
     world = build_world_with_page()
     world.ports.world.operation_latency = 90 * SECOND
     world.deploy_bad()
-    joined: list[str] = []
+    joined: list[datetime] = []
 
     def join(verb: str, side: str) -> None:
         documents = world.ports.store.documents.items()
         running = [path for path, one in documents if path.startswith("rollbacks/") and one.get("started_at")]
         if (verb, side) == ("store.commit", "after") and running and not joined:
-            joined.append(running[0])
+            joined.append(world.ports.clock.now())
             world.alert("0.def")
             [message] = [one for one in world.waiting() if one.topic == topics.ALERTS]
             assert world.deliver(message)
@@ -156,6 +156,7 @@ def test_the_severity_rises_while_functions_go_back() -> None:
     told = [moment for moment in incident.timeline if "CRITICAL" in moment.note]
     assert incident.severity is Severity.CRITICAL
     assert [moment.status for moment in told] == [IncidentStatus.ROLLING_BACK]
+    assert told[0].at - joined[0] <= MINUTE
 
 
 def test_nothing_personal_or_internal_is_on_it() -> None:

@@ -337,3 +337,44 @@ def test_what_was_counted_before_an_undo_is_no_recovery_after_it() -> None:
 
     undone = world.rollbacks()[-1]
     assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
+
+
+def test_few_requests_tell_after_a_while() -> None:
+    """A small shop: what is counted in half an hour is enough, and nothing of it fails."""
+    world = observed()
+    heal(world)
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0005)
+
+    world.pass_time(10 * MINUTE)
+    early = newest(world).status
+    world.pass_time(50 * MINUTE)
+
+    assert early is IncidentStatus.INVESTIGATING
+    assert newest(world).status is IncidentStatus.RESOLVED
+
+
+def test_a_function_that_few_requests_see_failing_is_no_recovery() -> None:
+    """Its requests are too few to tell, and those that came failed."""
+    world = observed()
+    heal(world)
+    make_function_fail(world, "payOrder")
+    world.ports.counts.rates = {"payOrder": 0.01}
+
+    world.pass_time(20 * MINUTE)
+
+    assert newest(world).status is IncidentStatus.INVESTIGATING
+
+
+def test_a_signal_that_the_policy_dropped_ends_after_its_time() -> None:
+    """Nobody can tell what it was about; nothing crashes over it."""
+    world = observed()
+    heal(world)
+    kept = {name: one for name, one in TOLD.signals.items() if name != "function_failure_rate"}
+    world.policy = replace(TOLD, signals=kept)
+    world.start_instances()
+
+    world.pass_time(10 * MINUTE)
+    world.ports.clock.advance(DAY)
+    world.pass_time(2 * MINUTE)
+
+    assert newest(world).ended_at is not None
