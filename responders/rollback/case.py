@@ -216,7 +216,7 @@ class Case:
     def hand_over(self) -> None:
         """Let go of the rollback and have the next worker take it at once."""
         now = self.now()
-        self.wait("worker.handed-over", "the worker's time is over", now)
+        self.wait("worker.handed-over", "the worker's time is over", now, yield_requested=False)
         work_queue.publish_work_item(self.ports.bus, work_queue.ROLLBACK, self.rollback.id, now)
 
     def read_alerts(self) -> list[Alert]:

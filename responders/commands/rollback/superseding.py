@@ -62,7 +62,17 @@ def order_beside_incident(
         raise Refused(refusal)
     refusal = "" if command.supersede else refusal
     planned = ScheduledRollback(order, command.severity, now, open_incident, refusal)
-    return CommandEffect(f"{open_incident} is open: reading what the order would change", planned=planned)
+    result = f"{open_incident} is open: reading what the order would change"
+    return CommandEffect(result, _build_yield_writes(asked, found) if found else (), planned=planned)
+
+
+def _build_yield_writes(asked: CommandRequest, found: OrderComparison) -> tuple[Write, ...]:
+    """Have the worker of the rollback hand over: a single worker would read nothing until then."""
+    document = asked.ports.store.get(rollbacks.rollback_path(found.rollback))
+    told = create_event("rollback.yield-requested", document.read_at, asked.command.actor)
+    draft = CommitDraft((told,), {"yield_requested": True})
+    rollback, ids = decode(Rollback, document.fields), asked.ports.ids
+    return tuple(prepare_commit(rollback, document.version, draft, ids(), renew=False)[1])
 
 
 def describe_conflict(found: OrderComparison, command: Command) -> str:
