@@ -151,7 +151,7 @@ def _answer(request: Request, entry_point: str) -> tuple[str, int]:
                 wiring = _wiring()
             headers, body, expected = dict(request.headers), request.get_data(), wiring.push_identity
             try:
-                authenticate_push(headers, entry_point, expected, wiring.operators, wiring.clock)
+                authenticate_push(headers, entry_point, expected, wiring)
                 message = _identified(decode_message(headers, body, request.full_path))
                 require_own_topic(message, entry_point, expected)
                 with log.context(message_id=message.id, topic=message.topic):

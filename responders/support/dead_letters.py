@@ -34,7 +34,9 @@ def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell:
     reason = cut_reason(reason)
     key = refusal_event_key(message.topic_name, message.id)
     now = ports.clock.now()
-    facts = {"message": message.id, **_original_message_attributes(message), "reason": reason}
+    original = {REPLAYED_FROM: message.first_id} if message.first_id != message.id else {}
+    since = message.first_published_at
+    facts = {"message": message.id, **original, "reason": reason}
     told = create_event("message.refused", now, message.topic or "unknown topic", **facts)
     create_once(ports, event_write(UNCLAIMED_SYSTEM, key, told))
     ports.bus.publish(
@@ -44,23 +46,12 @@ def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell:
             "source_topic": message.topic,
             "message_id": message.id,
             "reason": redact_personal_data(reason).encode()[:MAX_ATTRIBUTE_BYTES].decode(errors="ignore"),
-            **_original_message_attributes(message),
-            **_first_publish_attributes(message),
+            **original,
+            **({FIRST_PUBLISHED_AT: since.isoformat()} if since is not None else {}),
         },
     )
     if tell is not None:
         _notify_refusal(message, reason, ports, tell)
-
-
-def _original_message_attributes(message: PubSubMessage) -> dict[str, str]:
-    """Which message it was at first, where it was replayed: it never becomes another one."""
-    return {REPLAYED_FROM: message.first_id} if message.first_id != message.id else {}
-
-
-def _first_publish_attributes(message: PubSubMessage) -> dict[str, str]:
-    """Since when it is on its way, where that is known: it never becomes younger."""
-    since = message.first_published_at
-    return {FIRST_PUBLISHED_AT: since.isoformat()} if since is not None else {}
 
 
 def _notify_refusal(message: PubSubMessage, reason: str, ports: Ports, policy: Policy) -> None:

@@ -7,23 +7,17 @@ Pub/Sub signs a push with an ID token of the subscription's service account
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from responders.support.dead_letters import create_once
 from shared.core import topics
 from shared.core.errors import Refused, Rejected
 from shared.core.pubsub_message import PubSubMessage, PushIdentity
-from shared.core.runtime import Clock
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write
-from shared.domain.commands.credential import (
-    Credential,
-    CredentialKind,
-    claimed_credential_kind,
-    decode_unverified_token,
-    service_account_credential,
-)
-from shared.ports.groups import OperatorPorts, Ports
+from shared.domain.commands import credential as credentials
+from shared.domain.commands.credential import Credential, CredentialKind
+from shared.ports.groups import Ports
 
 REMOVED_SIGNATURE = ".SIGNATURE_REMOVED_BY_GOOGLE"
 """The end of a token that Cloud Run has verified and passed on
@@ -37,11 +31,7 @@ class RejectedPush(Refused):
 
 
 def authenticate_push(
-    headers: Mapping[str, str],
-    entry_point: str,
-    expected: PushIdentity,
-    operators: OperatorPorts,
-    clock: Clock,
+    headers: Mapping[str, str], entry_point: str, expected: PushIdentity, ports: Ports
 ) -> None:
     """Return if the push carries a token of our account for this function.
 
@@ -55,9 +45,9 @@ def authenticate_push(
         raise RejectedPush("the push has no token in the header Authorization")
     try:
         if token.endswith(REMOVED_SIGNATURE):
-            credential = _credential_verified_by_platform(token, expected, clock)
+            credential = _credential_verified_by_platform(token, expected, ports.clock.now())
         else:
-            credential = operators.tokens.verify(token)
+            credential = ports.operators.tokens.verify(token)
     except Rejected as rejected:
         raise RejectedPush(str(rejected)) from None
     if credential.kind is not CredentialKind.SERVICE or credential.name != expected.account:
@@ -67,12 +57,13 @@ def authenticate_push(
         raise RejectedPush(f"the token is for another audience than {function}")
 
 
-def _credential_verified_by_platform(token: str, expected: PushIdentity, clock: Clock) -> Credential:
+def _credential_verified_by_platform(token: str, expected: PushIdentity, now: datetime) -> Credential:
     """Return what a token without its signature proves on Cloud Run. Raises: Rejected."""
-    if not expected.deployed or claimed_credential_kind(token, "") is not CredentialKind.SERVICE:
+    if not expected.deployed or credentials.claimed_credential_kind(token, "") is not CredentialKind.SERVICE:
         raise Rejected("the token's signature is not valid")
-    credential = service_account_credential(decode_unverified_token(token)[1], token)
-    if not credential.issued_at - CLOCK_SKEW <= clock.now() <= credential.expires_at + CLOCK_SKEW:
+    claims = credentials.decode_unverified_token(token)[1]
+    credential = credentials.service_account_credential(claims, token)
+    if not credential.issued_at - CLOCK_SKEW <= now <= credential.expires_at + CLOCK_SKEW:
         raise Rejected("the token has expired")
     return credential
 

@@ -1,4 +1,4 @@
-"""on_command and on_override: execute an operator command once by its id, and publish its work."""
+"""on_command: execute an operator command once by its id, and publish its work."""
 
 from __future__ import annotations
 
@@ -36,9 +36,3 @@ class CommandsTrigger:
         now = ports.clock.now() + DUE_TIME_SKEW_TOLERANCE
         for kind in work_queue.COLLECTION_BY_KIND:
             work_queue.publish_due_items(ports.store, ports.bus, kind, now, policies)
-
-
-class OverridesTrigger(CommandsTrigger):
-    """Executes commands without a token, for the day when sign-in is down."""
-
-    needs_token = False

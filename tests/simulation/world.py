@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from responders.jobs.audit_seal import AuditSealer
 from shared.core import topics
+from shared.core.errors import Rejected
 from shared.domain.deployments import source_copies
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.policy.system_policy import Policy
@@ -142,7 +143,10 @@ class World:
             at = self.clock.now() + quarters * timedelta(minutes=15)
             sealer = AuditSealer(ports, {SYSTEM: self.policy})
             for system in sealer.chains:
-                sealer.seal(system, at)
+                try:
+                    sealer.seal(system, at)
+                except Rejected as rejected:
+                    self.laws.broken.append(f"law 11: the chain of {system} is not sealed: {rejected}")
 
     def plan(self, seconds: float, act: Callable[[], object]) -> None:
         """Let something happen later; the world is not over before it has."""

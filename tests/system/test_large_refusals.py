@@ -5,27 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from responders.jobs.stage_runner import STAGE_FAILED_EVENT, StageRunner
+from responders.triggers.clock import STAGE_FAILED_EVENT, ClockTrigger
+from shared.core import topics
 from shared.core.chunks import MAX_DOCUMENT_BYTES, count_stored_bytes
-from shared.core.codec import decode
+from shared.core.codec import decode, encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put, Query
 from shared.core.text import MAX_REASON_CHARACTERS
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write, sealed_form
 from shared.domain.audit.verification import ChainVerdict
+from shared.domain.incidents.incident import Incident, IncidentStatus, TimelineEvent, change_status
+from shared.domain.policy.severity import Severity
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.state.audit_reader import AuditReader
+from tests.support.cli.in_process import WorldPrompt
 from tests.support.runtime.entry_points import (
     EntryPointPorts,
     build_push,
     post_to_entry_point,
     start_instance,
 )
+from tests.support.runtime.world import BOOKSHOP, World
 
 FIRESTORE_LIMIT = 1_048_576
 OLD_REASON_LIMIT = 10_000
@@ -157,6 +163,42 @@ def test_facts_of_any_size_become_an_event_that_fits(ports: EntryPointPorts) -> 
     assert count_stored_bytes(event.facts) < MAX_DOCUMENT_BYTES
 
 
+def test_an_incident_that_is_judged_again_for_weeks_stays_one_document(ports: EntryPointPorts) -> None:
+    """Its time line keeps its beginning and its newest lines."""
+    incident = Incident(
+        id="INC-1",
+        system=BOOKSHOP.system,
+        severity=Severity.HIGH,
+        signal="function_failure_rate",
+        status=IncidentStatus.DETECTED,
+        onset_at=ports.clock.now(),
+        detected_at=ports.clock.now(),
+        timeline=[TimelineEvent(IncidentStatus.DETECTED, ports.clock.now(), "detected")],
+    )
+    for number in range(2_000):
+        note = f"{number} {'x' * 400}"
+        incident = change_status(incident, IncidentStatus.INVESTIGATING, ports.clock.now(), note)
+
+    assert incident.timeline[0].status is IncidentStatus.DETECTED
+    assert incident.timeline[-1].note.startswith("1999 ")
+    assert count_stored_bytes(encode(incident)) < MAX_DOCUMENT_BYTES
+
+
+def test_the_prompt_verifies_the_chain_after_refusals_of_any_size(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`rollback audit verify` finds every chain intact."""
+    world = World()
+    for number in range(110):
+        world.publish(topics.OVERRIDE, json.dumps(HOSTILE["long"](number)).encode())
+    world.pass_time(timedelta(minutes=31))
+
+    done = WorldPrompt(monkeypatch, tmp_path, world).say("audit", "verify", "--all")
+
+    assert done.exit_code == 0, done.output
+    assert "unclaimed" in done.output
+
+
 @pytest.mark.parametrize(
     "failure", [Unavailable("no answer"), KeyError("a defect")], ids=["service", "defect"]
 )
@@ -167,18 +209,18 @@ def test_a_stage_that_fails_stops_no_other(
     failure: Exception,
 ) -> None:
     """Each in turn: all others run, the tick is acknowledged, log and audit log name the stage."""
-    run = StageRunner.run
+    run = ClockTrigger.run_stage
     ran: list[str] = []
     broken = ""
 
     def fail() -> None:
         raise failure
 
-    def watched(self: StageRunner, stage: str, work: Callable[[], object]) -> None:
+    def watched(self: ClockTrigger, stage: str, work: Callable[[], object]) -> None:
         ran.append(stage)
         run(self, stage, fail if stage == broken else work)
 
-    monkeypatch.setattr(StageRunner, "run", watched)
+    monkeypatch.setattr(ClockTrigger, "run_stage", watched)
     assert tick(ports) == 204
     stages = list(dict.fromkeys(ran))
     assert stages.index("audit anchors") < stages.index(f"audit seals: {UNCLAIMED_SYSTEM}")

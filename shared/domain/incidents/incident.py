@@ -217,15 +217,12 @@ def change_status(
     incident: Incident, status: IncidentStatus, now: datetime, note: str, severity: Severity | None = None
 ) -> Incident:
     """The incident in its new status, with one line more in its time line."""
+    kept = [*incident.timeline[:1], *incident.timeline[1:][-MAX_TIMELINE:]]
     became = replace(
         incident,
         status=status,
         severity=severity or incident.severity,
-        timeline=[
-            *incident.timeline[:1],
-            *incident.timeline[1:][-MAX_TIMELINE:],
-            TimelineEvent(status, now, note),
-        ],
+        timeline=[*kept, TimelineEvent(status, now, note)],
     )
     if status not in ENDED_INCIDENT_STATUSES:
         return became

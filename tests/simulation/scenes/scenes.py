@@ -10,6 +10,8 @@ from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain import system_record as systems
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.scenario_names import Mode
@@ -17,6 +19,8 @@ from shared.domain.system_record import BUDGET_PATH, Budget, System
 from tests.simulation.scenes.bookshop import SYSTEM, kept
 from tests.simulation.world import World
 
+LONG_REASON = "\N{BOMB}" * 10_000
+"""As an earlier version stored reasons."""
 ANSWERS = ("approve",) * 4 + ("reject", "cancel", "retry", "accept", "ack")
 Scene = Callable[[World], None]
 
@@ -282,8 +286,13 @@ def crossing_orders(world: World) -> None:
 
 
 def poison(world: World) -> None:
-    """Messages that nobody can act on come beside it."""
+    """Messages that nobody can act on come beside it; refused ones fill more than one document."""
     bad_release(world)
+    for number in range(30):
+        told = create_event(
+            "message.refused", world.clock.now(), "topic", message=f"{number}", reason=LONG_REASON
+        )
+        world.store.commit([event_write(UNCLAIMED_SYSTEM, f"refused:topic:{number}", told)])
     junk = (b"", b"{", b"[1]", b'{"version": 9}', b'{"token": "secret"}', b"\xff\xfe")
     for topic in (topics.ALERTS, topics.OVERRIDE, topics.WORK, topics.NOTICES, topics.DEPLOYMENTS):
         data = world.random.choice(junk)
