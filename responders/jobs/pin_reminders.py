@@ -21,6 +21,7 @@ from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import pins
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 
 class PinReminder:
@@ -44,12 +45,13 @@ class PinReminder:
         old = pins.pins_older_than(active_pins(ports.store, policy.system), span, now)
         said, told = [], []
         if old:
+            system = StateReader(ports.store).system(policy.system)
             key = f"pins-{now:%Y%m%d}-{policy.system}"
             text = "\n".join(
                 (
                     f"{policy.system}: {count_noun(len(old), 'function')} pinned for longer than "
                     f"{format_duration(span)}, and later deployments get no requests there:",
-                    *pin_check.format_pin_lines(old, policy),
+                    *pin_check.format_pin_lines(old, system),
                 )
             )
             functions = [one.function for one in old]

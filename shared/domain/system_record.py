@@ -94,6 +94,8 @@ class System(Struct, frozen=True):
     incident_detected_at: datetime | None = None
     incident_ended_at: datetime | None = None
     """None while it is open."""
+    previous_incident_ended_at: datetime | None = None
+    """When the newest incident ended before the open one began; None: there was none."""
     rollback_ended: bool = False
     """Nobody works on the incident any more: what joins it needs a further rollback."""
     earlier_incidents: tuple[str, ...] = ()
@@ -125,6 +127,7 @@ class System(Struct, frozen=True):
             rollback=rollback,
             incident_detected_at=detected_at,
             incident_ended_at=None,
+            previous_incident_ended_at=self.incident_ended_at or self.previous_incident_ended_at,
             rollback_ended=False,
             earlier_incidents=tuple(earlier),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from shared.domain.policy.system_policy import Policy
 from tests.simulation.faults.points import Chance, Fault, Faults
 from tests.simulation.runtime.work import simulated
 from tests.simulation.scenes.bookshop import POLICY, SPEAKING, Setting, kept
@@ -26,7 +27,9 @@ def scenes_of(seed: int) -> Weighted:
     return SPOKEN if seed % EVERY_SPOKEN == EVERY_SPOKEN - 1 else SCENES
 
 
-def world_of(seed: int, chosen: Weighted | None = None, *, judged: bool = IN_FORCE) -> World:
+def world_of(
+    seed: int, chosen: Weighted | None = None, policy: Policy | None = None, *, judged: bool = IN_FORCE
+) -> World:
     """The world of a seed, before anything happens in it; `judged`: its statements as well."""
     chosen, random = scenes_of(seed) if chosen is None else chosen, Random(seed)
     kinds = frozenset(Fault)
@@ -34,8 +37,8 @@ def world_of(seed: int, chosen: Weighted | None = None, *, judged: bool = IN_FOR
         kinds -= PERSONS
     faults = Chance(random, random.choice((0, 1, 2, 3, 5, 8)), kinds)
     site = random.random() < 0.6
-    policy = SPEAKING if chosen is SPOKEN else POLICY
-    world = World(faults, random, site=site, policy=policy, judges_statements=judged)
+    known = policy or (SPEAKING if chosen is SPOKEN else POLICY)
+    world = World(faults, random, site=site, policy=known, judges_statements=judged)
     world.skews = random.random() < 0.2
     scenes, weights = zip(*chosen, strict=True)
     [scene] = random.choices(scenes, weights)
@@ -44,9 +47,11 @@ def world_of(seed: int, chosen: Weighted | None = None, *, judged: bool = IN_FOR
     return world
 
 
-def run(seed: int, chosen: Weighted | None = None, *, judged: bool = IN_FORCE) -> World:
-    """The world of a seed, after all has happened."""
-    world = world_of(seed, chosen, judged=judged)
+def run(
+    seed: int, chosen: Weighted | None = None, policy: Policy | None = None, *, judged: bool = IN_FORCE
+) -> World:
+    """The world of a seed, after all has happened; `judged`: its statements as well."""
+    world = world_of(seed, chosen, policy, judged=judged)
     with simulated(world.scheduler, site=world.with_site):
         world.run()
     return world

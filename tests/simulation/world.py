@@ -61,6 +61,8 @@ class World:
         """The function that fails where it is led back to as well; empty: none."""
         self.spared: frozenset[str] = frozenset()
         """Functions that no canary has spoken for."""
+        self.fix: dict[str, str] = {}
+        """The revision of each function that was deployed as a fix."""
         self.asks = False
         """Whether nothing may run that nobody has approved."""
         self.forbidden = ""

@@ -14,7 +14,7 @@ from responders.rollback.decision.rollback_decision import build_step_writes
 from responders.rollback.isolation.fence_guard import FencePreparation
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import Rollback, RollbackStatus, approvers
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus, approvers
 from shared.domain.signals.alert import open_alerts
 from shared.domain.system_record import System
 
@@ -45,6 +45,7 @@ def begin_data_change(
         theirs = {**system.suspended, **(suspended or {})}
         return behind.add_freeze_window(replace(system, slot=name, suspended=theirs))
 
+    unpins = case.rollback.way is Direction.UNPIN
     turn = Transition(
         event="rollback.decided",
         note=note,
@@ -56,7 +57,7 @@ def begin_data_change(
             "gates": tuple(told["gates"]),
             **changes,
         },
-        status=IncidentStatus.ROLLING_BACK,
+        status=IncidentStatus.UNPINNING if unpins else IncidentStatus.ROLLING_BACK,
         writes=(*build_step_writes(case, plan), *behind.writes),
         system=slot_taken,
     )

@@ -326,7 +326,7 @@ def _build_no_action_transition(
     command = _prepared_command(case, decision)
     ways = (format_shell_command(command), format_gcloud_command(topics.COMMANDS, command))
     prepared: dict[str, Any] = {"prepared_command": ways[1], "prepared_shell": ways[0]}
-    lines: tuple[str, ...] = ()
+    lines = decision.change.passed_over
     if plan is not None:
         prepared |= {"plan": plan.header.fingerprint, "difference": shown}
         back = f"prepared: back to {plan.header.target}, {describe_plan_size(plan, len(shown))}"

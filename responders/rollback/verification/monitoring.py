@@ -82,7 +82,7 @@ def _outcome(case: Case, health: Health, moved: list[str], standing: Iterable[st
     if case.rollback.verified_at is None:
         parts.append("but never verified")
     if health.verdict is HealthVerdict.INCONCLUSIVE:
-        parts.append(health.reason)
+        parts.append(f"last check: {health.reason}")
     parts += standing
     if moved:
         parts.append(f"since then changed by somebody: {', '.join(moved)}")

@@ -137,9 +137,10 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
 
 
 def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
-    """The writes that mark what was taken back: nobody goes there again."""
-    system = case.policy.system
-    known = StateReader(case.ports.store).every_deployment(system)
+    """The writes that mark what was taken back, and nothing that began after the last shift."""
+    system, until = case.policy.system, case.rollback.shifted_at or case.now()
+    every = StateReader(case.ports.store).every_deployment(system)
+    known = [one for one in every if one.at <= until]
     name = case.rollback.plan.target if case.rollback.plan else ""
     target = next((one for one in known if one.id == name), None)
     if target is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,6 +22,7 @@ class IncidentStatus(StrEnum):
     DETECTED = "DETECTED"
     INVESTIGATING = "INVESTIGATING"
     ROLLING_BACK = "ROLLING_BACK"
+    UNPINNING = "UNPINNING"
     VERIFYING = "VERIFYING"
     WATCHING = "WATCHING"
     RESOLVED = "RESOLVED"
@@ -39,6 +41,7 @@ PUBLIC_STATUS_NAMES = {
     IncidentStatus.DETECTED: "detected",
     IncidentStatus.INVESTIGATING: "investigating",
     IncidentStatus.ROLLING_BACK: "rolling back",
+    IncidentStatus.UNPINNING: "unpinning",
     IncidentStatus.VERIFYING: "rolling back",
     IncidentStatus.WATCHING: "rolling back (monitoring)",
     IncidentStatus.RESOLVED: "resolved",
@@ -182,17 +185,26 @@ class StatusPageRecord(Struct, frozen=True):
     expires_at: datetime | None = None
 
 
-def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
-    """What the status page may say of the incident now."""
+def public_status_changes(timeline: Iterable[TimelineEvent]) -> list[PublicStatusChange]:
+    """Return each change of the public word; what follows an unpin is none of a rollback."""
     turns: list[PublicStatusChange] = []
-    for moment in incident.timeline:
-        word = PUBLIC_STATUS_NAMES[moment.status]
+    rolling_back = action = PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]
+    for moment in timeline:
+        if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING):
+            action = PUBLIC_STATUS_NAMES[moment.status]
+        word = PUBLIC_STATUS_NAMES[moment.status].replace(rolling_back, action)
         if not turns or turns[-1].word != word:
             turns.append(PublicStatusChange(word, moment.at))
+    return turns
+
+
+def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
+    """What the status page may say of the incident now."""
+    turns = public_status_changes(incident.timeline)
     return PublicState(
         system=policy.system,
         display_name=policy.display_name or policy.system,
-        word=PUBLIC_STATUS_NAMES[incident.status],
+        word=turns[-1].word,
         incident=incident.id,
         severity=incident.severity,
         since=incident.detected_at,

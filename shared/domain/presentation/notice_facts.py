@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import dropwhile
 from statistics import median, quantiles
 from typing import Any
 
@@ -107,9 +108,8 @@ def describe_expected_duration(history: Iterable[PublicState], severity: Severit
 
 def time_to_recover(state: PublicState) -> timedelta | None:
     """How long after its detection it had recovered by a rollback; None: it has not."""
-    if not any(turn.word == ROLLING_BACK_STATUS_NAME for turn in state.turns):
-        return None
-    back = next((turn.at for turn in state.turns if turn.word in RESTORED_STATUS_NAMES), None)
+    moved = dropwhile(lambda turn: turn.word != ROLLING_BACK_STATUS_NAME, state.turns)
+    back = next((turn.at for turn in moved if turn.word in RESTORED_STATUS_NAMES), None)
     return None if back is None else back - state.since
 
 

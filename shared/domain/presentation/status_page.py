@@ -11,13 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.text import one_line
-from shared.domain.incidents.incident import (
-    PUBLIC_STATUS_NAMES,
-    AffectedPart,
-    IncidentStatus,
-    PublicState,
-    StatusPageRecord,
-)
+from shared.domain.incidents.incident import AffectedPart, PublicState, StatusPageRecord
 from shared.domain.policy.channels import Component
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
@@ -26,10 +20,8 @@ from shared.domain.signals.alert import Alert, open_alerts
 
 UPTIME_DAYS = 90
 DAY = timedelta(days=1)
-RESTORED_STATUS_NAMES = frozenset(
-    {PUBLIC_STATUS_NAMES[IncidentStatus.WATCHING], PUBLIC_STATUS_NAMES[IncidentStatus.RESOLVED]}
-)
-"""Words that say that the system works again."""
+RESTORED_STATUS_NAMES = frozenset({"rolling back (monitoring)", "unpinning (monitoring)", "resolved"})
+"""Words of the time after the last shift, or after the end."""
 UPTIME_SEVERITIES = frozenset({Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM})
 """Severities whose incidents count against the uptime: minor problems and maintenance do not."""
 SEVERITY_LABELS = {
@@ -45,6 +37,8 @@ STATUS_SENTENCES = {
     "investigating": "We are looking for the cause.",
     "rolling back": "We are restoring the last stable version.",
     "rolling back (monitoring)": "It works again. We are monitoring it.",
+    "unpinning": "We are releasing a newer version.",
+    "unpinning (monitoring)": "A newer version is released. We are monitoring it.",
     "resolved": "The incident is over.",
     "recovery not observed": "We closed the incident. We have not observed whether all parts work again.",
     MAINTENANCE_STATUS_NAME: "We have stopped some functions for a short time to protect data.",
@@ -366,7 +360,7 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
 
 def _incident_title(state: PublicState, severity: Severity) -> str:
     """What is the matter, in a word or two."""
-    if any(turn.word == MAINTENANCE_STATUS_NAME for turn in state.turns):
+    if any(turn.word in (MAINTENANCE_STATUS_NAME, "unpinning") for turn in state.turns):
         return "Maintenance"
     recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES
     return "Monitoring" if recovered else SEVERITY_LABELS[severity]

@@ -69,6 +69,11 @@ def failing_functions(requests: Mapping[str, RouterRequests], gates: Gates) -> s
     }
 
 
+def describe_waiting(counted: int, what: str, gates: Gates) -> str:
+    """Return why nothing can be said yet: too few requests, or sign-ins, are counted."""
+    return f"waiting for traffic: {counted} of {gates.minimum_requests} {what} counted"
+
+
 def failure_ratio(count: RouterRequests) -> float:
     """Failed requests per request; 0 without any."""
     return count.failed / count.total if count.total else 0.0
@@ -101,5 +106,5 @@ def evaluate_health(
         return Health(HealthVerdict.ILL, f"{count}: {text.join_names(ill)}")
     total = sum_requests(counted.values()).total
     if total < gates.minimum_requests:
-        return Health(HealthVerdict.INCONCLUSIVE, f"only {total} requests were counted")
+        return Health(HealthVerdict.INCONCLUSIVE, describe_waiting(total, "requests", gates))
     return Health(HealthVerdict.WELL, f"{text.count_noun(total, 'request')}, {asked}, none failing")

@@ -230,6 +230,28 @@ def unpinned(world: World) -> None:
         world.plan(begins + world.random.uniform(60.0, 300.0), partial(world.others.answer, "undo"))
 
 
+def fixed(world: World) -> None:
+    """A fix is deployed and unpinned, and some time later a second bad release replaces it."""
+    bad_release(world)
+    world.plan(100.0, partial(world.others.answer, "accept"))
+    deployed_at = world.random.uniform(200.0, 300.0)
+    unpinned_at = deployed_at + world.random.uniform(1.0, 200.0)
+    replaced_at = unpinned_at + world.random.uniform(150.0, 900.0)
+    deploy = world.platform.deploy_at
+
+    def repair() -> None:
+        deploy(world.clock.now(), failure_rate=0.0)
+        world.fix = {name: one.latest_created for name, one in world.platform.services().items()}
+
+    world.plan(deployed_at, repair)
+    world.plan(unpinned_at, partial(world.others.command, "unpin", system=SYSTEM))
+    world.plan(unpinned_at + 30.0, world.others.hint)
+    world.excuses.add("a second bad release")
+    world.plan(replaced_at, lambda: deploy(world.clock.now(), failure_rate=0.9))
+    world.plan(replaced_at + 1.0, world.others.hint)
+    world.plan(replaced_at + 90.0, partial(world.others.alert, "0.second"))
+
+
 def throttled(world: World) -> None:
     """The platform takes a write each 16 s, and a person cancels while one is waited for.
 
@@ -335,6 +357,7 @@ SCENES: Weighted = (
 )
 """Each with its weight."""
 UNDONE: Weighted = ((rebuilds_undone, 1),)
+FIXED: Weighted = ((fixed, 1),)
 SLOW: Weighted = ((slow_workers, 1),)
 CROSSING: Weighted = ((crossing_orders, 1),)
 SILENT: Weighted = ((silent_bus, 1),)

@@ -22,11 +22,12 @@ def barrier(case: GateInput) -> GateAnswer:
 
 
 def target(case: GateInput) -> GateAnswer:
-    """A deployment that was stable, is not known to be bad, and is the only one of its kind."""
+    """A stable deployment, the only one of its kind, that passes over nothing let through."""
     if case.change.target is None:
         return GateAnswer("target", GateResult.STOP, "no stable deployment is known", Outcome.ESCALATE)
-    if case.change.doubts:
-        reason = f"{case.change.target.id}, but {'; '.join(case.change.doubts[:5])}"
+    fixes = [] if case.ordered else [line for line, one in case.passed_over.items() if one.let_through]
+    if doubts := [*fixes, *case.change.doubts]:
+        reason = f"{case.change.target.id}, but {'; '.join(doubts[:5])}"
         return GateAnswer("target", GateResult.STOP, reason, Outcome.ASK)
     return GateAnswer("target", GateResult.PASS, case.change.target.id)
 
