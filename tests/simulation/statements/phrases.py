@@ -83,6 +83,13 @@ PAGE_PHRASES = (
     Phrase(Surface.PAGE, "We are investigating a problem with ….", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We are looking for the cause.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We are restoring the last stable version.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "We are releasing a newer version.", Promise.NOTHING, "when it is released"),
+    Phrase(
+        Surface.PAGE,
+        "A newer version is released. We are monitoring it.",
+        Promise.NOTHING,
+        "when it is observed to fail, within a minute",
+    ),
     Phrase(Surface.PAGE, "No incident.", Promise.QUIET, "when an incident is shown"),
 )
 """Sentence by sentence: the page says nothing else of whether it works."""
