@@ -378,3 +378,20 @@ def test_a_signal_that_the_policy_dropped_ends_after_its_time() -> None:
     world.pass_time(2 * MINUTE)
 
     assert newest(world).ended_at is not None
+
+
+def test_a_newer_warning_keeps_nobody_from_retrying() -> None:
+    """What is offered is not refused: the newer incident has moved nothing."""
+    world = build_world_awaiting_approval()
+    assert publish_command(world, "reject") == ""
+    world.pass_time(MINUTE)
+    first = newest(world).id
+    world.alert("0.corrupt", signal="database_corruption")
+    world.pass_time(6 * MINUTE)
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.NOT_TAKEN] * 2
+
+    assert publish_command(world, "retry", incident=first, actor="alice") == ""
+    world.pass_time(MINUTE)
+
+    system = world.ports.store.documents["systems/bookshop"]
+    assert (system["incident"], system["earlier_incidents"]) == (first, ["INC-20260302-002"])
