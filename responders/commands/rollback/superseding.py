@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from responders.rollback.decision.dry_run import forecast_order
+from responders.rollback.decision.data_requests import Preparation, forecast_data_request
+from responders.rollback.decision.dry_run import SURVEY_TIME_LIMIT_SECONDS, forecast_order
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
@@ -120,17 +121,24 @@ def find_start_obstacle(
 
     Both are empty where it begins. It is read anew what it would change. Raises: Unavailable.
     """
-    found = compare_with_current(ports.store, policy, planned.order)
-    if not planned.open_incident or planned.order.way is not Direction.BACK:
-        return "", planned.refusal if found is not None else ""
-    forecast = forecast_order(ports, policy, planned.order, now, found.rollback if found else "")
-    outcome, reason = forecast.decision.outcome, forecast.decision.reason
+    order = planned.order
+    found = compare_with_current(ports.store, policy, order)
+    if not planned.open_incident or (order.way is not Direction.BACK and found is None):
+        return "", ""
+    if order.way is Direction.BACK:
+        forecast = forecast_order(ports, policy, order, now, found.rollback if found else "")
+        outcome, reason = forecast.decision.outcome, forecast.decision.reason
+        acts = outcome in (Outcome.ROLLBACK, Outcome.ASK) and forecast.plan is not None
+    else:  # as far as its documents can be read in that time
+        limit = SURVEY_TIME_LIMIT_SECONDS
+        data, _ = forecast_data_request(ports, policy, order, now, Preparation(), limit)
+        outcome, reason = data.outcome, data.reason
+        acts = outcome is not Outcome.ESCALATE
     if outcome is Outcome.IGNORE:
         goes_on = f"; {system.open_incident} goes on" if system.open_incident else ""
         return f"nothing to do: {reason}{goes_on}", ""
     if found is None:
         return "", ""
-    acts = outcome in (Outcome.ROLLBACK, Outcome.ASK) and forecast.plan is not None
     return "", planned.refusal if acts else f"{reason}: {found.rollback} goes on"
 
 
