@@ -17,6 +17,7 @@ from shared.domain.incidents.incident import (
     PublicState,
     PublicStatusChange,
     RootCauseAnalysis,
+    change_status,
 )
 from shared.domain.notices.notice import IncidentStage
 from shared.domain.notices.recipients import create_notices, incident_stage, is_for_audience
@@ -136,7 +137,8 @@ def test_a_late_notice_does_not_contradict_itself() -> None:
     """It says that it began, and that it works again; not that it does not work and works again."""
     about = build_hostile_facts()
     assert about.incident is not None
-    watched = replace(about, incident=replace(about.incident, status=IncidentStatus.WATCHING))
+    verified = change_status(about.incident, IncidentStatus.WATCHING, START, "verified")
+    watched = replace(about, incident=verified)
 
     made = NoticeTemplates().render("users", template_facts(build_hostile_notice(), watched, repeated=False))
 
