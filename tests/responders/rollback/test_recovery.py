@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.core.codec import decode
+from shared.core.codec import decode, encode
+from shared.core.store import Put
+from shared.domain.data.isolation.write_fence import Fence, FenceStatus, fence_path
 from shared.domain.incidents.incident import Incident, IncidentStatus, PublicState
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import find_recovered_at, measure_recovery
@@ -395,3 +397,20 @@ def test_a_newer_warning_keeps_nobody_from_retrying() -> None:
 
     system = world.ports.store.documents["systems/bookshop"]
     assert (system["incident"], system["earlier_incidents"]) == (first, ["INC-20260302-002"])
+
+
+def test_nobody_calls_it_recovered_behind_a_fence() -> None:
+    """Its writers are stopped: what answers well tells nothing of them."""
+    world = observed()
+    heal(world)
+    now = world.ports.clock.now()
+    fence = Fence("bookshop", "c-1", "ada", "a repair by hand", now, now + HOUR, status=FenceStatus.STANDING)
+    path = fence_path("bookshop")
+    world.ports.store.commit([Put(path, encode(fence))])
+
+    world.pass_time(10 * MINUTE)
+    behind = newest(world).status
+    world.ports.store.commit([Put(path, encode(replace(fence, is_over=True)))])
+    world.pass_time(2 * MINUTE)
+
+    assert (behind, newest(world).status) == (IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED)
