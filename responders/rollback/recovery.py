@@ -69,6 +69,8 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     alerts = [decode(Alert, one.fields) for one in joined]
     changes = [one.received_at for one in alerts if one.is_open]
     changes += [one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"]]
+    foreign = _find_foreign_rollback(ports, incident)
+    changes += [foreign.shifted_at] if foreign is not None and foreign.shifted_at is not None else []
     since = max(changes, default=document.read_at - METRICS_WINDOW)
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)

@@ -313,6 +313,19 @@ def test_an_order_leaves_the_incident_before_it_open_until_that_has_recovered() 
     assert (system["incident"], system["earlier_incidents"]) == (second.id, [])
 
 
+def test_what_failed_before_the_rollback_of_another_incident_is_no_failure_after_it() -> None:
+    """An order rolls everything back: the incident that it continues recovers soon after that."""
+    world = observed()
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(5 * MINUTE)
+
+    first, shifted_at = world.incidents()[0], world.rollbacks()[-1].shifted_at
+    assert first.status is IncidentStatus.RESOLVED
+    assert shifted_at is not None
+    assert first.ended_at is not None
+    assert first.ended_at - shifted_at < 4 * MINUTE
+
+
 def test_our_own_probe_closes_what_it_opened() -> None:
     """Three good checks in a row are the observation; nothing else is needed."""
     world = World(policy=replace(EXAMPLE, collections={}), promoted=False)
