@@ -42,6 +42,10 @@ _PAST = re.compile(r"^- \d\d:\d\d UTC - .*$", re.MULTILINE)
 """Lines of a time line: what was said at its time is judged at its time."""
 
 
+COMPOSED = frozenset({"recovered … after detection: …"})
+"""Words that a notice has from its commit on; all others are rendered when it is sent."""
+
+
 class Claim(NamedTuple):
     """One statement: words on a surface, and what they promise of what."""
 
@@ -123,9 +127,10 @@ class StatementLaws:
         made = seconds_of(kept["created_at"]) if kept else self._seen.now
         about = self._world.store.peek(f"incidents/{incident}") or {}
         over = seconds_of(about["ended_at"]) if about.get("ended_at") else made
-        text = _PAST.sub("", text.replace("NOT verified", "unverified"))
+        text = _PAST.sub("", text)
         for phrase, _ in phrases_in(Surface.NOTICE, text):
-            moment = over if phrase.promise is Promise.OVER else made
+            said = made if phrase.words in COMPOSED else self._seen.now
+            moment = over if phrase.promise is Promise.OVER else said
             claim = Claim(Surface.NOTICE, phrase.words, phrase.promise, (), incident, moment)
             self._stood.append(Stood(claim, self._seen.now, self._seen.now))
 
