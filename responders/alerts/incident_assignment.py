@@ -91,12 +91,10 @@ class IncidentAssigner:
         return None
 
     def _read_incident(self, incident: str) -> Incident | None:
-        """The incident; None: there is none of that id, or it is stored no more."""
         fields = self._ports.store.get(incidents.incident_path(incident)).fields if incident else None
         return None if fields is None else decode(Incident, fields)
 
     def _find_rollback_in_progress(self, incident: Incident | None) -> Rollback | None:
-        """The rollback that works on an incident; None: the incident is new, or nobody does."""
         if incident is None or incident.ended_at is not None:
             return None
         name = incidents.rollback_id(incident.id, incident.rollbacks)
@@ -119,10 +117,7 @@ class IncidentAssigner:
         return decode(Alert, began).incident if began is not None else system.incident
 
     def _store_alert(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
-        """A document of its own, and no other is written: a storm makes none of them hot.
-
-        But for the first alert that a lesser rollback makes way for.
-        """
+        """Store the alert in a document of its own: a storm of alerts makes no document hot."""
         joined = replace(alert, incident=incident, joined=why)
         kept = Create(alert_record.alert_path(alert.key), encode(joined))
         self._ports.store.commit([kept, *making_way])

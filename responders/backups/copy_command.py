@@ -58,10 +58,7 @@ def select_copy_source(text: str, kept: AvailablePoints) -> RestorePoint:
 
 
 def _copy_location(kept: AvailablePoints, point: RestorePoint) -> str:
-    """Where the copy is made: beside its original, or where backups of one that is gone lie.
-
-    Raises: Refused.
-    """
+    """Return the location of the original, or of its backups where it is gone. Raises: Refused."""
     if kept.database is not None:
         return kept.database.location
     places = [one.name.split("/")[3] for one in kept.natives]

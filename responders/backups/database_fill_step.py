@@ -162,7 +162,6 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
             return replace(intent, waiting=str(failure))
 
     def _handle_name_conflict(self, intent: JobRecord) -> JobRecord:
-        """The record when a database of its name is there as the first request arrives."""
         return intent
 
     def _send_requests(self, intent: JobRecord, until: float, *, is_first: bool) -> JobRecord:

@@ -92,8 +92,6 @@ class RestoreTester:
 
 
 class _RestoreTestStep(JobStep[RestoreTest]):
-    """One proof, one step further."""
-
     WHAT = "proof"
     SECONDS = 15.0
     FAILED = "the restore failed"
@@ -110,7 +108,6 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         return self._build_import_calls(one, call_one(self._ports, database).location, one.source)
 
     def _conclude_check(self, examining: DocumentChecker, one: RestoreTest) -> RestoreTest:
-        """The proof with all that was seen."""
         seen = call_one(self._ports, partial(self._observe_restore, one))
         return proofs.record_checks(one, self._rules, seen, self._now)
 
@@ -134,7 +131,6 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         return ObservedRestore(counted, len(known), differing)
 
     def _sample_documents(self, database: str, scope: Scope) -> Iterable[Any]:
-        """Some documents of a scope, from its beginning to its end."""
         documents, most = self._ports.system(self._policy.system).documents, self._rules.samples
         starts = ["", *documents.partition_points(database, scope, None, most - 1)]
         each = -(-most // len(starts))

@@ -122,7 +122,6 @@ def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Wri
 
 
 def _read_incident_severity(content: Mapping[str, Any], ports: Ports) -> Severity | None:
-    """Of the incident that a command names; None where there is none."""
     if "incident" not in content:
         return None
     fields = ports.store.get(incidents.incident_path(content["incident"])).fields

@@ -72,7 +72,6 @@ def execute(
 
 
 def _is_done(ports: Ports, command: Command) -> bool:
-    """Whether this command, by its id, was executed."""
     return ports.store.get(commands.command_path(command.id)).fields is not None
 
 
@@ -86,10 +85,7 @@ def _refuse_stale(ports: Ports, policies: Mapping[str, Policy], command: Command
 
 
 def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
-    """Commit the command's record and token together with its effect.
-
-    Raises: Moved, Refused.
-    """
+    """Commit the record and the token together with the effect. Raises: Moved, Refused."""
     command = asked.command
     effect = COMMANDS[command.command].handle(asked)
     now, planned = asked.ports.clock.now(), effect.planned

@@ -114,12 +114,7 @@ class ErasureLedgerUpdater:
     def _record_erasures(
         self, policy: Policy, rules: ErasureRules, said: Mapping[str, datetime], place: Mapping[str, Any]
     ) -> None:
-        """Keep when each was erased, unless the ledger has a later time: that one counts.
-
-        And in the book how far it was read, by these fields.
-
-        Raises: Unavailable, also where others write the same ones again and again.
-        """
+        """Store the latest time of each erasure, and the reading progress. Raises: Unavailable."""
         store, gets = self._ports.store, dict[str, Callable[[], Document]]()
         for person in said:
             gets[person] = partial(store.get, erasures.erasure_path(policy.system, person))

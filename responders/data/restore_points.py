@@ -51,7 +51,6 @@ def read_available_points(ports: Ports, policy: Policy, database: str = "") -> A
 
 
 def _existing_database(answer: Any) -> Database | None:
-    """The database's own account; None where there is no such database (any more)."""
     if isinstance(answer, Rejected) and str(answer).startswith(_GONE):
         return None
     found: Database = require_answer(answer)

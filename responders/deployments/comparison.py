@@ -129,7 +129,6 @@ def _attribute_differences(
     known: Mapping[str, Deployment],
     policy: Policy,
 ) -> AttributedChanges:
-    """What differs from the last look, by who has changed it."""
     wrote = own_changes.collect_own_traffic_writes(sent, known)
     mine = own_changes.attribute_resource_differences(sent, differing, stock.live, live)
     theirs = tuple(one for one in differing if one not in mine)
@@ -142,7 +141,6 @@ def _attribute_differences(
 
 
 def _read_deployments(store: Store, system: str) -> dict[str, Document]:
-    """The documents of the deployments, by id."""
     found = store.query(Query("deployments", where=(("system", "==", system),)))
     return {str((one.fields or {})["id"]): one for one in found}
 
@@ -184,7 +182,6 @@ def _commit_comparison(
 def _next_stock(
     situation: RolloutObservation, unknown: tuple[InventoryPart, ...], changed: Iterable[Deployment]
 ) -> InventoryRecord:
-    """What the next look compares with."""
     compared, now = situation.compared, situation.now
     becoming = {one.id: one for one in changed}
     rolling = [one.id for one in changed if one.status is DeploymentStatus.ROLLING_OUT]
@@ -208,7 +205,6 @@ def _next_stock(
 def _build_deployment_writes(
     one: Deployment, found: Document | None, situation: RolloutObservation
 ) -> Iterator[Write]:
-    """The writes that keep a deployment, and its record where that is new."""
     now, system = situation.now, one.system
     if one.named:
         one = replace(one, expires_at=now + RECORD_RETENTION)

@@ -75,8 +75,6 @@ class Hint(Struct, frozen=True):
 
 
 class _Payload(Struct, frozen=True, rename="camel"):
-    """Of an audit entry, what is read."""
-
     service_name: str
     method_name: str
     resource_name: str = ""

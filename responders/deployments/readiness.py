@@ -129,7 +129,6 @@ def _judge_stability(
     known: list[Deployment],
     now: datetime,
 ) -> Deployment:
-    """The deployment, known to be good by now, or not yet."""
     newer = [one.id for one in known if one.at > deployment.at and not one.named]
     if newer:
         return replace(deployment, due_at=None, reason=f"{newer[0]} came before it had proved good")
@@ -150,14 +149,12 @@ def _judge_stability(
 def _per_function(
     counted: Mapping[str, RouterRequests] | None, deployment: Deployment
 ) -> dict[str, RouterRequests] | None:
-    """What was counted, per function of the deployment."""
     if counted is None:
         return None
     return counts_from_services(counted, {name: one.service for name, one in deployment.functions.items()})
 
 
 def _is_rollback_target(deployment: Deployment, known: list[Deployment]) -> bool:
-    """Whether one would go back to it: the newest that is stable."""
     stable = [one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id]
     return deployment.status is DeploymentStatus.STABLE and deployment.at >= max(
         stable, default=deployment.at
@@ -195,7 +192,6 @@ def _judge_restorability(
     unkept: Mapping[str, str],
     now: datetime,
 ) -> Restorability:
-    """The proof of a deployment, by the answers of `_calls`."""
     beside = CheckedResources(
         versions=select_named(answers, "version "),
         roles=answer_or_none(answers.get("roles")),
@@ -267,7 +263,6 @@ def build_restorability_notices(
 
 
 def _faults(deployment: Deployment | None) -> tuple[str, ...]:
-    """What is known to stand in the way; nothing, as long as nobody has looked."""
     return deployment.restorable.faults if deployment and deployment.restorable else ()
 
 

@@ -199,7 +199,6 @@ def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime)
 
 
 def _format_restore_command(policy: Policy) -> str:
-    """The line by which a person has documents brought back; it asks a second one."""
     words = ["rollback", "run", "--system", policy.system, "--scenario", "database"]
     return shlex.join([*words, "--select", SelectionKind.INVALID.value, "--reason", "damage"])
 

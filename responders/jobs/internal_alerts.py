@@ -64,7 +64,6 @@ def select_recorded_findings(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
-    """What was found, as an alert like any other."""
     name = finding.id(policy.system)
     is_cancelled = state == "closed" and finding.cancelled
     return create_alert(

@@ -74,7 +74,6 @@ def build_approval_request(
 
 
 def _is_same_question(before: ApprovalRequest, question: ApprovalRequest) -> bool:
-    """Whether as many people are asked about the same plan as before."""
     return (before.plan.fingerprint, before.needed) == (question.plan.fingerprint, question.needed)
 
 

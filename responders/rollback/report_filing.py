@@ -85,7 +85,6 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
 
 
 def _is_count_pending(policy: Policy, counts: ImpactCounts) -> bool:
-    """Whether what is to be counted is not known yet."""
     has_counter = policy.outage is not None and bool(policy.outage.users)
     return counts.requests is None or (has_counter and counts.users is None)
 

@@ -83,7 +83,6 @@ class StepScheduler:
             self._steps[name] = self._apply_result(step, result)
 
     def _apply_result(self, step: Step, result: object) -> Step:
-        """The step after one call's end."""
         match result:
             case StepObservation():
                 return self._apply_observation(step, result)

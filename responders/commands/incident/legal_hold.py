@@ -112,7 +112,6 @@ def _has_pending_notices(ports: Ports, incident: Incident) -> bool:
 
 
 def _is_write_pending(fields: Mapping[str, Any]) -> bool:
-    """Whether a worker is to write it soon."""
     scheduled = fields.get("unless") and not fields.get("attempts")
     return fields.get("due_at") is not None and not scheduled
 

@@ -180,7 +180,6 @@ def _build_plans(
 
 
 def _steps_to_validate(steps: Iterable[Step]) -> list[Step]:
-    """The steps that the platform validates, every shift among them."""
     asked = [
         replace(step, goal={**step.goal, "rehearsed": True}) if step.kind == shift_traffic.KIND else step
         for step in steps
@@ -190,12 +189,10 @@ def _steps_to_validate(steps: Iterable[Step]) -> list[Step]:
 
 
 def _is_validated(step: Step) -> bool:
-    """Return whether the platform takes a dry run of the step."""
     return class_of(step).drill is DrillCheck.VALIDATE
 
 
 def _step_label(step: Step) -> str:
-    """A function's step by the function, any other by its own name."""
     return step.name if is_resource(step) else step.target
 
 
@@ -209,10 +206,7 @@ def _try_steps(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str
 
 
 def _try_step(kind: StepKind, clock: Clock, step: Step) -> float:
-    """Seconds that it took to validate the step, or to look at it.
-
-    Raises: as its kind; Rejected, where a look finds that it would not lead to its goal.
-    """
+    """Return the seconds that the dry run, or a look, took. Raises: as its kind; Rejected."""
     began = clock.monotonic()
     if _is_validated(step):
         kind.rehearse(step)
@@ -228,7 +222,6 @@ def _would_proceed(decision: Decision, answers: Collection[str], refused: Collec
 
 
 def _count_results_by_kind(tried: Mapping[str, Step], refused: Iterable[str]) -> dict[str, DrillStepCount]:
-    """What became of the steps, by kind."""
     no = {*refused}
     found = {}
     for kind in sorted({step.kind for step in tried.values()}):

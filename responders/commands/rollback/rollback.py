@@ -175,7 +175,6 @@ def _build_retry_order(subject: CommandSubject) -> RollbackRequest:
 
 
 def _previous_scenario(subject: CommandSubject) -> str:
-    """What the earlier rollback was to do."""
     before, signals = subject.rollback, subject.asked.policy.signals
     plan = before.plan or (before.question.plan if before.question is not None else None)
     if plan is not None:

@@ -45,10 +45,7 @@ def order_rollback(asked: CommandRequest) -> CommandEffect:
 
 
 def _schedule_rollback(asked: CommandRequest, begins_at: datetime) -> CommandEffect:
-    """The order is kept until its time; people are told now, and again shortly before it.
-
-    Raises: Refused, when that time is over, or its target is not known.
-    """
+    """Store the order until its time; notify people now and shortly before. Raises: Refused."""
     command, policy = asked.command, asked.policy
     if command.incident:
         find_subject(asked)
@@ -189,5 +186,4 @@ def _build_announcements(
 
 
 def _completed_fields(result: str, now: datetime) -> dict[str, object]:
-    """The fields of a command that is done."""
     return {"result": result, "due_at": None, "expires_at": now + RECORD_RETENTION}

@@ -81,7 +81,6 @@ def _wait_for_running_workers(ports: Ports, now: datetime, record: CommandRecord
 def _build_notices(
     record: CommandRecord, policies: Mapping[str, Policy], result: str, now: datetime
 ) -> list[Notice]:
-    """The notices of it, in each system that it concerns."""
     everywhere = record.system == ALL_SYSTEMS
     text = f"{'all systems' if everywhere else record.system}: {result}; paused by {record.actor}"
     return [

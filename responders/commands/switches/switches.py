@@ -153,12 +153,10 @@ def _require_promotion_drills(asked: CommandRequest, before: Mode, mode: Mode, n
 
 
 def _is_superseded(newest: datetime | None, asked: CommandRequest) -> bool:
-    """Whether the switch was set by what was said later."""
     return newest is not None and newest > asked.said_at
 
 
 def _build_notices(asked: CommandRequest, switch: ControlChange, result: str) -> list[Notice]:
-    """The notices of a switch, for each system that it concerns."""
     command, now = asked.command, switch.document.read_at
     where = command.system or "all systems"
     text = f"{where}: {result}, by {command.actor}: {command.reason}"

@@ -111,7 +111,6 @@ def _build_request_message(policy: Policy, record: CommandRecord, topic: str) ->
 
 
 def _describe_result(collection: str, taken: Mapping[str, str], refused: Mapping[str, str]) -> str:
-    """How it ended, in words."""
     asked = f"what is made from {collection} was asked for on {', '.join(taken)}" if taken else ""
     failed = "; ".join(f"{topic}: {why}" for topic, why in refused.items())
     nobody = f"what is made from {collection} could not be asked for: {failed}" if failed else ""

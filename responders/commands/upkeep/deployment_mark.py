@@ -17,8 +17,6 @@ from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 
 
 class _DeploymentSubject(Struct, frozen=True):
-    """The deployment that a command names, as read."""
-
     document: Document
     deployment: Deployment
 

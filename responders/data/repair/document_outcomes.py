@@ -329,6 +329,5 @@ class RepairSelector:
 
 
 def _content_bytes(pair: SnapshotPair) -> int:
-    """About how much both sides hold."""
     sides = (one.fields for one in (pair.now, pair.then) if one is not None)
     return sum(len(_ENCODER.encode(fields)) for fields in sides)

@@ -152,16 +152,12 @@ class RepairEraser:
         self._vault.remove(name)
 
     def _store_copies(self, changes: Iterable[DocumentChange]) -> SourceObject:
-        """Where these are kept from now on."""
         self._require_permission()
         content = quarantine.pack_changes(changes)
         return self._vault.keep(quarantine.object_name(self._policy.system, self._rollback, content), content)
 
     def _delete_documents(self, entry: JournalEntry, whose: Mapping[str, DocumentChange]) -> set[str]:
-        """Those of them that are not there any more; what is not as it was written stays.
-
-        Raises: Unavailable; Rejected, when we may not, without a name.
-        """
+        """Delete unchanged documents; return those that are gone. Raises: Unavailable, Rejected."""
         documents = self._ports.system(self._policy.system).documents
         there = documents.get(entry.database, sorted(whose), None)
         landed = {one.path for one in entry.landed}
@@ -207,7 +203,6 @@ def _is_change_erased(change: DocumentChange, ledger: ErasureLedger) -> bool:
 
 
 def _advance_position(position: RepairPosition, name: str, entry: JournalEntry) -> RepairPosition:
-    """The position behind a batch."""
     counted = {DocumentOutcome.TAKEN_OUT: entry.taken_out, DocumentOutcome.FORGOTTEN: entry.copies_gone}
     fates = {one: position.fates.get(one, 0) + number for one, number in counted.items()}
     seen = position.seen + len(entry.landed) + entry.taken_out

@@ -151,7 +151,6 @@ class DocumentRewriter(JournalledWriter):
         fated: Iterable[DocumentDecision],
         ledger: ErasureLedger | None,
     ) -> list[DocumentDecision]:
-        """The documents with what became of them."""
         known = list(fated)
         changes = [
             _build_change(one.path, one.now, one.wanted, one.whose)
@@ -165,7 +164,6 @@ class DocumentRewriter(JournalledWriter):
 def _build_change(
     path: str, now: DocumentSnapshot | None, wanted: DocumentSnapshot | None, whose: tuple[str, ...] = ()
 ) -> DocumentChange:
-    """A document as it stands there, and as it is wanted."""
     if wanted is None:
         return DocumentChange(path, now, None, whose=whose)
     return DocumentChange(path, now, wanted.fields, wanted.updated_at, whose)
@@ -177,7 +175,6 @@ def _is_unchanged_since_write(now: DocumentSnapshot | None, at: datetime | None)
 
 
 def _update_fate(fated: DocumentDecision, landed: RewriteResult) -> DocumentDecision:
-    """What became of a document that was to be written."""
     match landed:
         case Moved():
             return DocumentDecision(fated.path, DocumentOutcome.MEANWHILE, fated.now)

@@ -139,7 +139,6 @@ def _advance_data_forecast(
 
 
 def _answer_from_data_forecast(order: RollbackRequest, found: DataRequestForecast) -> DryRunAnswer:
-    """The same in a word, in lines, and with its facts."""
     plan, fates = found.plan, found.survey.outcome_counts if found.survey is not None else {}
     result = f"{found.outcome}: {found.reason}"
     if plan is not None:
@@ -163,7 +162,6 @@ def _answer_from_data_forecast(order: RollbackRequest, found: DataRequestForecas
 def _answer_from_decision(
     ports: Ports, policy: Policy, order: RollbackRequest, now: datetime
 ) -> DryRunAnswer:
-    """What would become of the order now: in a word, in lines, and with its facts."""
     under_way = compare_with_current(ports.store, policy, order)
     found = forecast_order(ports, policy, order, now, under_way.rollback if under_way else "")
     decision, plan, shown = found.decision, found.plan, found.shown

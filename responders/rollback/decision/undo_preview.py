@@ -245,7 +245,6 @@ def _repaired_pieces(store: Store, repaired: str) -> list[SurveyedPiece]:
 
 
 def _count_undo_writes(pieces: Iterable[SurveyedPiece]) -> DocumentWriteCounts:
-    """The pieces of repairs, and what becomes of how many documents there once they are undone."""
     made, removed = DocumentEvent.CREATED, DocumentEvent.DELETED
     for goal, position in pieces:
         was = count_document_events(position.fates)

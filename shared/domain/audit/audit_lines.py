@@ -85,7 +85,6 @@ def _audit_line(event: Event, system: str, **where: Any) -> AuditLine:
 
 
 def _changed_values(event: Event) -> tuple[str, str]:
-    """What the event changed, before and after, where that is known."""
     kind, _, became = event.name.partition(".")
     if kind == "step" or (kind == "deployment" and "before" in event.facts):
         return str(event.facts.get("before", "")), became.upper()

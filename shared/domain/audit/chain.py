@@ -119,7 +119,6 @@ def find_chain_faults(
 def _find_end_faults(
     last: int, last_hash: str, head: str, length: int | None, may_be_gone: ExpiryPredicate
 ) -> Iterator[str]:
-    """What is wrong with where a chain ends."""
     if length is None:
         return
     if last > length:

@@ -145,7 +145,6 @@ def _finding(kept: StoredChain, anchors: Sequence[Anchor] | None, found: list[st
 
 
 def _describe_unproven(kept: StoredChain, anchors: Sequence[Anchor] | None, anchored: int) -> Iterator[str]:
-    """What this does not prove."""
     last = kept.entries[-1].sequence if kept.entries else 0
     if anchors is None:
         yield "no ROLLBACK_AUDIT_BUCKET: a chain that was written anew as a whole is not found"

@@ -167,7 +167,6 @@ def parse_command(data: bytes, message_id: str, policies: Mapping[str, Policy]) 
 
 
 def _find_schema_faults(content: Mapping[str, Any]) -> list[str]:
-    """What the schema says against it."""
     verb = content.get("command")
     shape = _shape_by_verb().get(verb, "") if isinstance(verb, str) else ""
     return [_describe_fault(error, shape) for error in _validator(shape).iter_errors(content)]
@@ -211,10 +210,7 @@ def _verbs(shape: Mapping[str, Any]) -> list[str]:
 
 @cache
 def _schema(shape: str) -> dict[str, Any]:
-    """The schema of one shape alone, so that its faults are not hidden behind the alternatives.
-
-    Of no shape: what all verbs have in common.
-    """
+    """Return the schema of one shape, whose faults the alternatives hide; "": of all verbs."""
     schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
     del schema["unevaluatedProperties"]
     for one in schema.pop("oneOf"):

@@ -128,7 +128,6 @@ def _target_doubts(
 
 
 def _is_different_placement(one: Deployment, other: Deployment, functions: Set[str]) -> bool:
-    """Whether two deployments place one of these functions differently."""
     return any(
         function in one.functions
         and function in other.functions

@@ -204,7 +204,6 @@ def _is_manual_change(
 
 
 def _is_during_incident(system: System, changed_at: datetime) -> bool:
-    """Whether it was surely changed after the open incident was detected."""
     detected = system.incident_detected_at
     return bool(system.open_incident) and detected is not None and changed_at > detected
 

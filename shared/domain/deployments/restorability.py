@@ -200,10 +200,7 @@ def _secret_version_state(secret: str, version: str, versions: dict[str, SecretV
 def _find_account_faults(
     record: WholeInventory, live: WholeInventory, beside: CheckedResources
 ) -> Iterator[str]:
-    """The functions whose runtime account can do nothing any more.
-
-    It is disabled or deleted, or has no role.
-    """
+    """The functions whose runtime account is disabled or deleted, or has no role."""
     held = _current_roles(record, live, beside)
     for name, function in (record.functions or {}).items():
         for account in sorted(accounts_of([function])):
@@ -249,7 +246,6 @@ def _find_index_faults(record: WholeInventory, live: WholeInventory) -> Iterator
 
 
 def _find_site_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:
-    """Versions that cannot be released any more."""
     for site, one in (record.sites or {}).items():
         state = beside.versions.get(f"{site}/{one.version}", FINALIZED)
         if state not in (FINALIZED, None):

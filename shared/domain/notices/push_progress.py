@@ -74,7 +74,6 @@ class PushProgress(Struct, frozen=True):
         return bool(left_out or (self.gone and not self.taken))
 
     def __str__(self) -> str:
-        """What the team reads."""
         counts = {
             "have it": self.taken,
             "lead nowhere any more": self.gone,

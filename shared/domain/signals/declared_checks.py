@@ -119,13 +119,11 @@ def _tallies(
 
 
 def _active_probes(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
-    """The names of its probes that are asked now."""
     for probe in policy.probes:
         if probe.name in check.probes and (probe.function is None or probe.function in back):
             yield probe.name
 
 
 def _counted_functions(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
-    """The functions of its groups that are back."""
     groups = policy.functions
     return (name for name in sorted(back) if groups.get(name) in check.groups)

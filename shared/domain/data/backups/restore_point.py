@@ -87,7 +87,6 @@ class RestorePoint(Struct, frozen=True):
         return None
 
     def __str__(self) -> str:
-        """The moment and its source, as people read it."""
         said = f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         if self.source is RestoreSource.WINDOW:
             return said

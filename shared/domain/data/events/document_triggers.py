@@ -139,7 +139,6 @@ def _resource_segment(name: str, collection: str) -> str:
 
 
 def _may_match(pattern: str, scope: Scope, besides: Container[str]) -> bool:
-    """Whether a document of the scope can be one that the pattern means."""
     parts = pattern.strip("/").split("/")
     if any("**" in part for part in parts):
         return True

@@ -66,7 +66,6 @@ class DocumentSelection(Struct, frozen=True):
     """A path, the beginning of one, a collection, or `COLLECTION FIELD OP VALUE`."""
 
     def __str__(self) -> str:
-        """As it was said."""
         return f"{self.by}:{self.value}" if self.value else self.by.value
 
     @property
