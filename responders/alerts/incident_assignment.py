@@ -33,20 +33,14 @@ RETRY_SECONDS = 0.1
 
 
 class IncidentAssigner:
-    """Keeps each alert once; joins it to the open incident, or opens one. Decides nothing.
-
-    `actor` is who tells of it, in the trail.
-    """
+    """Stores each alert once, as `actor` in the audit log; joins or opens an incident."""
 
     def __init__(self, ports: Ports, actor: str) -> None:
         self._ports = ports
         self._actor = actor
 
     def record(self, alert: Alert, policy: Policy) -> None:
-        """Return when the alert is kept, an incident attends to it and its work is published.
-
-        What is kept already is not kept again: deduplicated is not done. Raises: Unavailable.
-        """
+        """Return once the alert is stored and its work published. Raises: Unavailable."""
         too_fast = f"alert {alert.key}: the system's documents change too fast"
         pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
         retry_on_conflict(partial(self._assign_alert, alert, policy), COMMIT_ATTEMPTS, too_fast, pause)

@@ -16,10 +16,7 @@ from shared.state.reader import StateReader
 
 
 def copy(asked: CommandRequest) -> CommandEffect:
-    """The clock makes it within a minute, and looks through it.
-
-    Raises: Refused, with the nearest restore points where that one cannot be had; Unavailable.
-    """
+    """Record a copy, which the clock makes. Raises: Refused, with nearest points; Unavailable."""
     command, policy = asked.command, asked.policy
     if policy.backups.copies is None:
         raise Refused(f"{policy.system} declares no copies (backups.copies)")

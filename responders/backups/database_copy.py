@@ -44,11 +44,7 @@ class DatabaseCopier:
         self._policies = {system: policy for system, policy in policies.items() if policy.backups.copies}
 
     def advance_copies(self) -> None:
-        """Carry each copy that is not over a step forward.
-
-        What a service does not answer is asked again in a minute. Raises: Unavailable, for the
-        store's.
-        """
+        """Carry each unfinished copy a step forward. Raises: Unavailable (our store)."""
         if not self._policies:
             return
         waiting = Query("copies", where=(("is_over", "==", False),))

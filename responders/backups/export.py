@@ -49,11 +49,7 @@ class BackupExporter:
         self._policies = {system: policy for system, policy in policies.items() if policy.backups.bucket}
 
     def advance_exports(self) -> None:
-        """Begin the backup of the present slot, and carry each unfinished one a step forward.
-
-        What a service does not answer is asked again in a minute. Raises: Unavailable, for the
-        store's.
-        """
+        """Begin this slot's backup; carry unfinished ones a step forward. Raises: Unavailable."""
         for policy in self._policies.values():
             self._begin(policy)
         if not self._policies:
@@ -202,10 +198,7 @@ class _ExportStep(RecordStep):
 
 
 def request_backup_before_deployment(ports: Ports, policy: Policy, deployment: str, now: datetime) -> None:
-    """Have the intent of a backup of this minute on record; the clock carries it out.
-
-    Nothing is recorded for a system that exports nothing, or a second time. Raises: Unavailable.
-    """
+    """Record a backup of this minute, once, where the system exports. Raises: Unavailable."""
     if policy.backups.bucket is not None:
         backup = backing.create_backup(policy, floor_to_minute(now), now, deployment)
         _record_backup_intent(ports, backup, "on_deployment", now)

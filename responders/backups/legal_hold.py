@@ -67,10 +67,7 @@ def change_backup_hold(asked: CommandRequest) -> CommandEffect:
 
 
 def continue_backup_hold(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Hold or release the files that are left; due again until that is done, or is given up.
-
-    A redelivery says the same to the same files. Raises: Moved, Unavailable.
-    """
+    """Hold or release the files that are left; due again until done. Raises: Moved, Unavailable."""
     backup = decode(Backup, ports.store.get(export.export_path(record.answer["backup"])).fields)
     held, now = record.command == "hold", document.read_at
     if bool(backup.held_by) is not held:  # the opposite was said since

@@ -48,11 +48,7 @@ class RestoreTester:
         self._policies = {system: policy for system, policy in policies.items() if policy.backups.proof}
 
     def advance_restore_tests(self) -> None:
-        """Begin the proof of the day, and carry each unfinished one a step forward.
-
-        What a service does not answer is asked again in a minute. Raises: Unavailable, for the
-        store's.
-        """
+        """Begin today's test; carry unfinished ones a step forward. Raises: Unavailable."""
         if not self._policies:
             return
         found_open = self._ports.store.query(Query("proofs", where=(("is_over", "==", False),)))

@@ -1,7 +1,4 @@
-"""The registry of commands: the handler of each verb, and how a worker continues it.
-
-`shared.domain.commands.registry` says who may give each of them.
-"""
+"""The registry of commands: the handler of each verb, and how a worker continues it."""
 
 from __future__ import annotations
 

@@ -81,10 +81,7 @@ class DocumentChecker:
         )
 
     def advance(self, run: ScanRun, seconds: float) -> tuple[ScanRun, RollbackError | None]:
-        """The run after so many seconds, or over; and why it came no further, where it could not.
-
-        What was looked at by then counts, whatever happens after.
-        """
+        """Return the run after so many seconds, and the error that stopped it early."""
         until = self._ports.clock.monotonic() + seconds
         try:
             while not run.is_over and self._ports.clock.monotonic() < until:

@@ -67,10 +67,7 @@ class ErasureLedgerUpdater:
                 log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
 
     def update_ledgers(self) -> None:
-        """Bring each ledger up to date, however new it is.
-
-        Raises: Unavailable, also where it takes too long; Rejected.
-        """
+        """Bring each ledger up to date, however new. Raises: Unavailable, Rejected."""
         for policy, rules in self._declared:
             if not self._update_ledger(policy, rules, afresh=True):
                 raise Unavailable(f"{policy.system}: too many were erased to be read at once")
@@ -197,7 +194,6 @@ class ErasureLedger(Struct, frozen=True):
     book: ErasureLedgerRecord
     erased: Mapping[str, datetime]
     added_at: datetime
-    """When somebody was added last."""
 
     def is_version_erased(self, version: DocumentSnapshot, whose: Iterable[str] = ()) -> bool:
         """Whether a version of the past belongs to somebody who was erased since.

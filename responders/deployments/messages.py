@@ -1,7 +1,4 @@
-"""What a message on rollback-deployments tells: an announcement, a hint, or that something is due.
-
-Pure; told apart by shape, and a wrong one is refused with all its faults.
-"""
+"""Parse a message on rollback-deployments: announcement, hint or due work, told apart by shape."""
 
 from __future__ import annotations
 

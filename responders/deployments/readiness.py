@@ -87,10 +87,7 @@ def _describe_probe_answer(answer: Any) -> str:
 
 
 def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> None:
-    """Judge a deployment that is due, or prove it; whoever changes it meanwhile has the last word.
-
-    Raises: Unavailable.
-    """
+    """Judge or prove a due deployment; a concurrent change wins. Raises: Unavailable."""
     deployment, now = decode(Deployment, document.fields), document.read_at
     live = filter_protected(read_inventory(ports, policy), policy)
     known = StateReader(ports.store).every_deployment(policy.system)

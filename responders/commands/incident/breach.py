@@ -26,10 +26,7 @@ def declare_breach(asked: CommandRequest) -> CommandEffect:
 
 
 def continue_breach(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Record the alert, once by the command's id, and with it an incident.
-
-    Raises: Moved, Unavailable.
-    """
+    """Record the alert, once by the command's id. Raises: Moved, Unavailable."""
     now, said = document.read_at, f"declared by {record.actor}: {record.reason}"
     alert = create_alert(
         f"{DECLARED_PREFIX}{record.id}",

@@ -56,10 +56,7 @@ def hold(asked: CommandRequest) -> CommandEffect:
 
 
 def release(asked: CommandRequest) -> CommandEffect:
-    """What is kept of the incident expires after the usual time, counted from now.
-
-    A backup does when it would have expired without the hold.
-    """
+    """Let an incident expire after the usual time from now; a backup at its own time."""
     if asked.command.backup:
         return legal_hold.change_backup_hold(asked)
     subject = find_subject(asked)

@@ -1,7 +1,4 @@
-"""drill: the plan of a scenario, over everything asked for, is made and tried, and not done.
-
-The platform validates what it can be asked to; the rest is looked at as its own steps look.
-"""
+"""drill: plan a scenario and rehearse it: validate each step, or look where it would begin."""
 
 from __future__ import annotations
 
@@ -56,10 +53,7 @@ FAILED_STEP_VERDICTS = frozenset({StepVerdict.ELSEWHERE, StepVerdict.IMPOSSIBLE}
 
 
 def drill(asked: CommandRequest) -> CommandEffect:
-    """A worker rehearses it.
-
-    Raises: Refused, during an incident (the quota is needed then), and where its target is unknown.
-    """
+    """Have a worker rehearse it. Raises: Refused, during an incident or without a known target."""
     require_target(asked.command, asked.ports.store)
     document = asked.ports.store.get(systems.system_path(asked.policy.system))
     system = systems.decode_system(document.fields, asked.policy.system)

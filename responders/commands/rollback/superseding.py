@@ -127,10 +127,7 @@ def find_start_obstacle(
 def build_supersede_writes(
     ports: Ports, policy: Policy, system: System, order: RollbackRequest, successor: str
 ) -> tuple[list[Write], list[Notice]]:
-    """Ask the rollbacks under way to stop; of an incident without one, record what continues it.
-
-    These incidents stay open: nobody has observed that they recovered.
-    """
+    """Ask running rollbacks to stop; record what continues an incident that has none."""
     under_way = read_open_rollbacks(ports.store, system)
     newest = ports.store.get(rollbacks.rollback_path(system.rollback))
     waits = system.incident_ended_at is None and newest.fields is not None

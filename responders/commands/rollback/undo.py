@@ -21,10 +21,7 @@ UNPIN_SIGNAL = "unpin"
 
 
 def undo(asked: CommandRequest) -> CommandEffect:
-    """A further rollback of the incident: everything as its rollbacks have found it, verbatim.
-
-    Raises: Refused, when none of them is over, or none has done anything that stands.
-    """
+    """Order a rollback that restores what the incident's rollbacks found. Raises: Refused."""
     subject = find_subject(asked)
     return order_further_rollback(subject, build_undo_order(subject))
 
@@ -52,10 +49,7 @@ def build_undo_order(subject: CommandSubject) -> RollbackRequest:
 
 
 def unpin(asked: CommandRequest) -> CommandEffect:
-    """An incident of its own, in which the pins that are named (else all) are lifted.
-
-    Raises: Refused, when an incident is open, or nothing of that is pinned.
-    """
+    """Open an incident in which the named pins, or all, are lifted. Raises: Refused."""
     policy, store = asked.policy, asked.ports.store
     system = store.get(systems.system_path(policy.system))
     order, now = build_unpin_order(asked), system.read_at

@@ -114,10 +114,7 @@ def unfreeze(asked: CommandRequest) -> CommandEffect:
 
 
 def promote(asked: CommandRequest) -> CommandEffect:
-    """How far automation may go by itself, and who answers for that; people are told.
-
-    Raises: Refused, further than before without the drills that the policy asks for.
-    """
+    """Set the automation mode and notify people. Raises: Refused, if drills are missing."""
     command, switch, mode = asked.command, ControlChange(asked), Mode[asked.command.mode.upper()]
     system = switch.value
     if isinstance(system, System) and _is_superseded(system.promoted_at, asked):

@@ -52,10 +52,7 @@ def regenerate(asked: CommandRequest) -> CommandEffect:
 
 
 def continue_regeneration(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Ask on topic after topic, until each has taken its message or refused it.
-
-    Raises: Moved, when somebody wrote first; Unavailable, for the store's.
-    """
+    """Ask topic after topic, until each has accepted or refused. Raises: Moved, Unavailable."""
     piece = partial(_request_next_topic, ports, policy)
     end = partial(build_end_report, policy, "regeneration.asked", Severity.MEDIUM)
     resumable_command.continue_command(ports, document, record, piece, end)

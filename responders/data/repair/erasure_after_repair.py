@@ -71,10 +71,7 @@ def erasure_command_id(rollback: str) -> str:
 
 
 def continue_late_erasure(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Take out portion after portion, until all is gone through or the time is over.
-
-    Raises: Moved, when somebody wrote first; Unavailable, for the store's.
-    """
+    """Take out portion after portion, until done or timed out. Raises: Moved, Unavailable."""
     piece = partial(_erase_portion, ports, policy)
     end = partial(build_end_report, policy, "erased.taken-out", Severity.HIGH)
     resumable_command.continue_command(ports, document, record, piece, end)

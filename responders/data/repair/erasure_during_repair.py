@@ -62,10 +62,7 @@ class RepairEraser:
         self._is_alone = is_alone
 
     def erase_portion(self, position: RepairPosition) -> RepairPosition:
-        """The position after some seconds; what was taken out until then is gone, copies as well.
-
-        Raises: Unavailable, Rejected, when nothing came of it.
-        """
+        """Erase for some seconds; return the position. Raises: Unavailable, Rejected."""
         clock = self._ports.clock
         until = clock.monotonic() + MAX_PORTION_SECONDS
         ErasureLedgerUpdater(self._ports, {self._policy.system: self._policy}).update_ledgers()

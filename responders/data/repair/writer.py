@@ -35,10 +35,7 @@ class DocumentRewriter(JournalledWriter):
     """What one worker writes back. Each verb is safe to repeat: it finds what it has done."""
 
     def rewrite_portion(self, step: Step, goal: RepairGoal, position: RepairPosition) -> RepairPosition:
-        """The position after some seconds; what was written until then stays so.
-
-        Raises: Unavailable, Rejected, when nothing came of it.
-        """
+        """Write for some seconds; return the position. Raises: Unavailable, Rejected."""
         if goal.policy not in ("", self._policy.fingerprint):
             raise Rejected("another policy holds than the one by which people have agreed to it")
         clock = self._ports.clock

@@ -54,21 +54,14 @@ class DryRun(Struct, frozen=True):
 
     decision: Decision
     plan: Plan | None
-    """None where there is none to be made."""
     shown: list[FunctionDifference]
-    """What the plan changes."""
     pace: SavedPace | None
-    """How fast a worker might write now."""
 
 
 def record_dry_run(
     ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: RollbackRequest
 ) -> None:
-    """Record and tell what an order would do; once, whoever else does so too.
-
-    Data are looked through in pieces, each of which is due when the one before is kept.
-    Raises: Unavailable, for an hour.
-    """
+    """Record and notify once what an order would do. Raises: Unavailable, for an hour."""
     now = document.read_at
     try:
         found = _forecast_order(ports, policy, document, record, order)
@@ -103,10 +96,7 @@ def _forecast_order(
 def forecast_order(
     ports: Ports, policy: Policy, order: RollbackRequest, now: datetime, ends: str = ""
 ) -> DryRun:
-    """What would become of the order now, as it would be decided at first. Raises: Unavailable.
-
-    `ends`: the rollback under way that the order would supersede; empty: none.
-    """
+    """Decide and plan an order as of now; it supersedes the rollback `ends`. Raises: Unavailable."""
     facts = collect_facts(ports, policy, now, list, "", order.target).facts
     change = requested_change(order, facts, policy)
     deadline = now + policy.gates.decide_within[Severity.CRITICAL]

@@ -176,10 +176,7 @@ def moved_functions(store: Store, incident: Incident) -> dict[str, UndoTarget]:
 
 
 def repairs_with_writes(store: Store, incident: Incident) -> list[str]:
-    """An incident's repairs that have written documents, the newest first.
-
-    What an undo has put back is not put back again.
-    """
+    """Return an incident's repairs with writes, newest first; those before an undo are undone."""
     repaired: list[str] = []
     for number in range(incident.rollbacks):
         name = incidents.rollback_id(incident.id, number + 1)

@@ -48,10 +48,7 @@ ACTIVE_POLL_INTERVAL: Final = timedelta(seconds=20)
 
 
 def raise_fence(asked: CommandRequest) -> CommandEffect:
-    """The writers that the policy names are stopped until then, or until it is lifted.
-
-    Raises: Refused, where nothing keeps automation from taking that for an outage.
-    """
+    """Raise a write fence until its expiry. Raises: Refused, where the policy declares none."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
     rules = policy.fence
     if rules is None:
