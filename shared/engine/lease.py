@@ -119,10 +119,7 @@ class LeasedRollback:
         self.commits += 1
 
     def transact(self, compose: Callable[[Reader, Rollback], CommitDraft | None]) -> bool:
-        """Whether a commit landed over reads that are consistent with it; None commits nothing.
-
-        Raises: as `commit`.
-        """
+        """Commit over consistent reads, unless None; return whether. Raises: as `commit`."""
         commit_id = self._ids()
         landed: list[Rollback] = []
 
@@ -171,11 +168,7 @@ class LeasedRollback:
             raise LostRollback(f"{self.rollback.id}: the lease ran out")
 
     def record_late_worker(self) -> None:
-        """Have it on record that this worker, which lost the rollback, is late and has not died.
-
-        It writes as a person does, and nothing else. Raises: Moved, as when somebody has come
-        further meanwhile: then it counts no more; Unavailable.
-        """
+        """Record that this late worker has not died. Raises: Moved, if surpassed; Unavailable."""
         document = self._store.get(rollbacks.rollback_path(self.rollback.id))
         if document.fields is None:
             return
@@ -233,11 +226,7 @@ def give_up_reason(rollback: Rollback) -> str:
 def claim_rollback(
     store: Store, clock: Clock, ids: Ids, rollback_id: str, message_id: str, systems: Container[str]
 ) -> LeasedRollback | None:
-    """Take a rollback that is due; None when it needs nobody now, or another worker has it.
-
-    Raises: Refused, for a system that is not among those known here; Unavailable, when the store
-    gives no answer or the document is of a newer schema.
-    """
+    """Claim a due rollback; None: not due, or another's. Raises: Refused, Unavailable."""
 
     def claimed() -> LeasedRollback | None:
         document = store.get(rollbacks.rollback_path(rollback_id))

@@ -63,10 +63,7 @@ class Pacing:
         return self._batch_size if now - self._batch_over_at >= self._delay else 0
 
     def snapshot_pace(self, unsent: int, at: datetime, now: float) -> SavedPace:
-        """How fast the next worker may go on.
-
-        What may be sent before the next commit is set apart: we may die after it was sent.
-        """
+        """Save the pace for the next worker, less tokens of writes that may be sent meanwhile."""
         since_batch = now - self._batch_over_at
         return SavedPace(
             level=self._bucket.level(now),

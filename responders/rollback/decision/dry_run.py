@@ -96,7 +96,7 @@ def _forecast_order(
 def forecast_order(
     ports: Ports, policy: Policy, order: RollbackRequest, now: datetime, ends: str = ""
 ) -> DryRun:
-    """Decide and plan an order as of now; it supersedes the rollback `ends`. Raises: Unavailable."""
+    """Decide and plan an order now; it supersedes the rollback `ends`. Raises: Unavailable."""
     facts = collect_facts(ports, policy, now, list, "", order.target).facts
     change = requested_change(order, facts, policy)
     deadline = now + policy.gates.decide_within[Severity.CRITICAL]

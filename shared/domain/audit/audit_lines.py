@@ -23,9 +23,7 @@ class AuditLine(Struct, frozen=True):
     at: str
     """When, ISO 8601 in UTC."""
     event: str
-    """What."""
     actor: str
-    """Who."""
     origin: str
     """From where: the responder that wrote it down, or the topic that it came on."""
     why: str

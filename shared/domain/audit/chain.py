@@ -50,10 +50,7 @@ class AuditEntry(Struct, frozen=True):
 
 
 def create_event(name: str, at: datetime, actor: str, **facts: Any) -> Event:
-    """An event with its facts as plain JSON values, without secrets; times become ISO texts.
-
-    Facts that are too large for an entry are cut, each with a note of how much is cut.
-    """
+    """Create an event of plain JSON facts without secrets; oversized facts are cut, with a note."""
     clean = redact_value(msgspec.to_builtins(facts))
     if count_stored_bytes(clean) > MAX_FACT_BYTES:
         room = MAX_FACT_BYTES // len(clean)

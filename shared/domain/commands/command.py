@@ -66,7 +66,6 @@ class Command(Struct, frozen=True, omit_defaults=True):
     supersede: bool = False
     """Whether it may end the rollback under way."""
     deployment: str = ""
-    """The one that is marked."""
     mode: str = ""
     expires: str = ""
     """A time or a span."""
@@ -284,10 +283,7 @@ def _to_utc(at: datetime) -> datetime:
 
 
 def format_gcloud_command(topic: str, command: Mapping[str, Any]) -> str:
-    """The command as one line for a shell; whoever pastes it signs it (docs/identity.md).
-
-    No name in it can end the quotes and become a command of the shell's.
-    """
+    """Return the command as one shell line, quoted safely; whoever pastes it signs it."""
     message = json.dumps({"version": 1, **command}, separators=(",", ":")).replace("'", "\\u0027")
     return f"""gcloud pubsub topics publish {topic} --message="$(rollback sign '{message}')\""""
 

@@ -59,10 +59,7 @@ def forecast_duration(
     began: datetime | None = None,
     now: datetime | None = None,
 ) -> DurationForecast:
-    """What is to be expected of a plan, before it begins (`began` is None) and while it runs.
-
-    `left` is the pace as its worker last kept it; None: a full bucket.
-    """
+    """Forecast a plan before it begins (`began` is None) or as it runs; `left`: its saved pace."""
     steps = list(steps)
     execution, quota = policy.execution, policy.execution.write_quota.system_share
     tokens = float(quota.burst)

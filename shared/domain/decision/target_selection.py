@@ -70,10 +70,7 @@ def passed_over_deployments(
 def suspect_resources(
     change: ChangeSet, facts: DecisionFacts, policy: Policy, parts: Collection[InventoryPart]
 ) -> tuple[list[str], list[str]]:
-    """What of these parts was changed shortly before the trouble; and what perhaps was.
-
-    Nothing beside functions tells when it was made: it was at some time between two looks.
-    """
+    """Return these parts' changes shortly before the onset: sure ones, and possible ones."""
     surely: list[str] = []
     perhaps: list[str] = []
     window = policy.gates.suspect_window

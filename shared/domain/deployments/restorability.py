@@ -164,10 +164,7 @@ def _find_runtime_faults(record: WholeInventory, beside: CheckedResources) -> It
 
 
 def find_functions_without_secrets(record: WholeInventory, live: WholeInventory) -> Iterator[tuple[str, str]]:
-    """The functions of which a bound version of a secret is gone or not enabled, and why.
-
-    What of the secrets gave no answer, or is not watched, is in nobody's way.
-    """
+    """Yield functions whose bound secret version is gone or disabled; unread secrets pass."""
     if live.secrets is None or not record.secrets:
         return
     for function in (record.functions or {}).values():

@@ -42,10 +42,7 @@ def encode_values(values: VariableValues) -> bytes:
 
 
 def decode_values(content: bytes, function: FunctionState | Recipe) -> VariableValues:
-    """The values that a function was recorded with.
-
-    Raises: ValueError when the content is not of them; it does not say what it is.
-    """
+    """Decode the values that a function was recorded with. Raises: ValueError."""
     try:
         values = from_json(content, VariableValues)
     except msgspec.MsgspecError:

@@ -35,10 +35,7 @@ def create_notices(
     to_paste: Iterable[str] = (),
     **facts: Any,
 ) -> list[Notice]:
-    """The notices of one event, one for each channel that wants it at that severity.
-
-    `to_paste`: lines of the text that are commands of ours.
-    """
+    """Create an event's notices, one per channel that wants its severity; `to_paste`: commands."""
     wanting = _subscribed_channels(policy.channels, severity, event)
     ours = tuple(map(redact_personal_data, to_paste))
     for_us = [one for one in wanting if one.audience not in EXTERNAL_AUDIENCES]
@@ -97,10 +94,7 @@ def create_scheduled_notices(
     to_paste: Iterable[str] = (),
     **facts: Any,
 ) -> list[Notice]:
-    """Notices of what will be so at `due_at` unless somebody prevents it, on those channels.
-
-    `to_paste`: lines of the text that are commands of ours.
-    """
+    """Create notices due at `due_at` unless the condition holds; `to_paste`: commands."""
     wanting = _subscribed_channels(channels, severity, event)
     ours = tuple(map(redact_personal_data, to_paste))
     said = _channel_notices(policy, wanting, incident, severity, event, text, now, due_at, facts=facts)

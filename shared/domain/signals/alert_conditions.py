@@ -61,10 +61,7 @@ def evaluate_condition(
 
 
 def affected_functions(alerts: Iterable[Alert], policy: Policy) -> set[str]:
-    """The functions that these alerts are about: those that they name, or every one.
-
-    A signal that is only watched, data and a declaration are about no function that is not named.
-    """
+    """Return the functions that alerts name, or all; none for data, declared or watched signals."""
     found: set[str] = set()
     for alert in alerts:
         is_general = policy.signals[alert.signal].scenario is not ScenarioName.NONE and not (

@@ -42,10 +42,7 @@ def evaluate_checks(
     counted: RequestCounts,
     probes: Mapping[str, ProbeAnswer],
 ) -> dict[str, Health]:
-    """Each check that concerns the functions that are back, or no single function, judged.
-
-    A probe that is not among `probes` could not be asked.
-    """
+    """Judge each check of the restored functions, or of no function; unasked probes are absent."""
     return {
         name: _evaluate_check(policy, asked, tallies, probes)
         for name, check in policy.verification.items()

@@ -65,10 +65,7 @@ def due_warnings(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[Ea
 
 
 def limit_crossing_at(points: TrendPoints, limit: float, now: datetime) -> datetime | None:
-    """When the line through the points reaches the limit; None: not soon, or there is no trend.
-
-    None as well for a level that is there already: that is no trend any more.
-    """
+    """Return when the trend reaches the limit; None: no trend, not soon, or already there."""
     slopes = [
         (later[1] - earlier[1]) / (later[0] - earlier[0]).total_seconds()
         for earlier, later in combinations(points, 2)

@@ -100,10 +100,7 @@ class Notification(Struct, frozen=True):
 
 
 def parse_notification(data: bytes) -> Notification:
-    """The notification that a message's data holds.
-
-    Raises: Refused with the reason when it is no notification, or one that nobody could act on.
-    """
+    """Parse a notification. Raises: Refused, for what nobody could act on."""
     document = read_object(data, MAX_NOTIFICATION_BYTES)
     incident = _part(document, "incident")
     if not incident:
@@ -130,10 +127,7 @@ def parse_notification(data: bytes) -> Notification:
 
 
 def notification_key(notification: Notification) -> str:
-    """The name under which it is kept: once per incident and state, however often it comes.
-
-    Raises: Refused when the incident's id is empty or longer than `MAX_INCIDENT_ID_BYTES`.
-    """
+    """Return the key, one per incident and state. Raises: Refused, for an unusable id."""
     return alert_key(_incident_id(notification.incident_id), notification.state.lower())
 
 

@@ -57,10 +57,7 @@ class SecurityFinding(Struct, frozen=True):
 
 
 def is_security_finding(data: bytes) -> bool:
-    """Whether a message says that it comes from Security Command Center, whatever else it says.
-
-    Raises: Refused, for what cannot be read.
-    """
+    """Return whether it comes from Security Command Center. Raises: Refused, if unreadable."""
     if CONFIG_FIELD.encode() not in data:
         return False
     document = read_object(data, MAX_NOTIFICATION_BYTES)

@@ -148,11 +148,7 @@ class AvailablePoints(Struct, frozen=True):
 
 
 def resolve_restore_point(text: str, kept: AvailablePoints) -> RestorePoint:
-    """The restore point that somebody means, nothing in it newer than what they said.
-
-    Raises: Refused, with the nearest ones where that one cannot be had; also what is a time and a
-    name.
-    """
+    """Resolve the point, with nothing newer in it. Raises: Refused, with the nearest ones."""
     if text == LATEST_RESTORE_POINT:
         return _newest_proven_backup(kept)
     points = (*kept.backups, *kept.copies)
@@ -187,10 +183,7 @@ def make_absolute(text: str, now: datetime) -> str:
 
 
 def parse_time_or_span(text: str, now: datetime) -> datetime | None:
-    """The time that a text says, or so long ago; None: it says none.
-
-    Raises: Refused for what looks like a time and is none, or has no zone.
-    """
+    """Parse a time, or a span back from now; None: neither. Raises: Refused, without a zone."""
     with suppress(ValueError, OverflowError):
         return now - parse_duration(text)
     try:

@@ -41,7 +41,6 @@ class Trigger(Struct, frozen=True):
     """A trigger of Eventarc."""
 
     name: str
-    """Full."""
     starts: str
     """What it starts, by kind and name: `workflow bill`."""
     filters: EventFilters
@@ -68,10 +67,7 @@ class DocumentListener(Struct, frozen=True):
 
 
 def parse_filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The filters that a list of Eventarc or of Functions names, as JSON writes them.
-
-    What filters by an operator that is not known may let anything through.
-    """
+    """Parse the filters of Eventarc or Functions; unknown operators let anything through."""
     return {
         one.get("attribute", ""): one.get("value", "") if one.get("operator", "") in _OPERATORS else _ANY
         for one in said

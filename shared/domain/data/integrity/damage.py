@@ -278,10 +278,7 @@ def evaluate_writer(
 
 
 def comparison_run(before: ScanRun | None, run: ScanRun) -> ScanRun:
-    """The look that the next one is compared with: the first, or the newest with more missing.
-
-    What has gone missing between the two of them may have done so just before `run`, and not since.
-    """
+    """Return the scan to compare with: the first, or the newest with more missing documents."""
     return run if before is None or _count_missing(run) > _count_missing(before) else before
 
 
