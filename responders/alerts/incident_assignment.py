@@ -20,13 +20,13 @@ from shared.domain.incidents.opening import IncidentOpening, open_incident, reop
 from shared.domain.incidents.overlap import alert_scope, may_join
 from shared.domain.policy.severity import worse_severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system_record import System
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
@@ -85,18 +85,14 @@ class IncidentAssigner:
         return None
 
     def _read_incident(self, incident: str) -> Incident | None:
-        fields = self._ports.store.get(incidents.incident_path(incident)).fields if incident else None
-        return None if fields is None else decode(Incident, fields)
+        return StateReader(self._ports.store).incident(incident) if incident else None
 
     def _find_rollback_in_progress(self, incident: Incident | None) -> Rollback | None:
         if incident is None or incident.ended_at is not None:
             return None
         name = incidents.rollback_id(incident.id, incident.rollbacks)
-        fields = self._ports.store.get(rollbacks.rollback_path(name)).fields
-        rollback = decode(Rollback, fields) if fields is not None else None
-        if rollback is None or rollback.status in rollbacks.ENDED_ROLLBACK_STATUSES:
-            return None
-        return rollback
+        rollback = StateReader(self._ports.store).rollback(name)
+        return rollback if rollback and rollback.status not in ENDED_ROLLBACK_STATUSES else None
 
     def _is_already_closed(self, alert: Alert) -> bool:
         """Whether the alert's end overtook its beginning on the way."""
@@ -125,13 +121,10 @@ class IncidentAssigner:
         self, alert: Alert, policy: Policy, document: Document, incident: Incident | None, kept: Document
     ) -> None:
         """Commit 1: the alert, its incident and all that goes with them; then publish the work."""
-        opening = (
-            self._create_incident(alert, policy, document)
-            if incident is None
-            else self._reopen_incident(alert, policy, document, incident)
-        )
-        why = "it opened the incident"
-        if incident is not None:
+        if incident is None:
+            opening, why = self._create_incident(alert, policy, document), "it opened the incident"
+        else:
+            opening = self._reopen_incident(alert, policy, document, incident)
             why = _describe_rejoin(incident, document.read_at)
         joined = replace(alert, incident=opening.incident.id, joined=why)
         self._ports.store.commit([*opening.writes, conditional_write(kept, encode(joined))])

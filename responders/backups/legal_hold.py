@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import call_in_batches, call_one
+from responders.support.resumable_command import completed_record
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused, RollbackError
 from shared.core.store import Document, Update
@@ -120,8 +121,7 @@ def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> t
 
 
 def _build_final_write(document: Document, record: CommandRecord) -> Update:
-    expires_at = document.read_at + RECORD_RETENTION
-    over = replace(record, due_at=None, expires_at=expires_at)
+    over = completed_record(record, document.read_at, record.result)
     return Update(document.path, encode(over), document.version)
 
 

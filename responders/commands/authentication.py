@@ -19,11 +19,10 @@ from shared.domain.commands import console_operator
 from shared.domain.commands import credential as credentials
 from shared.domain.commands.credential import TOKEN_KEY, Credential, CredentialKind, UsedToken
 from shared.domain.commands.permissions import PermissionRequest, objections
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
+from shared.state.reader import StateReader
 
 USED_TOKEN_EXTRA_RETENTION = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""
@@ -122,10 +121,8 @@ def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Wri
 
 
 def _read_incident_severity(content: Mapping[str, Any], ports: Ports) -> Severity | None:
-    if "incident" not in content:
-        return None
-    fields = ports.store.get(incidents.incident_path(content["incident"])).fields
-    return decode(Incident, fields).severity if fields is not None else None
+    incident = StateReader(ports.store).incident(content["incident"]) if "incident" in content else None
+    return incident.severity if incident is not None else None
 
 
 def _affected_policies(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Collection[Policy]:

@@ -74,7 +74,7 @@ COMMANDS: dict[str, RegisteredCommand] = {
 }
 """By the verb in a command's JSON (`command.schema.json`)."""
 INTERNAL: dict[str, Continuation] = {
-    quarantine_erasure.QUARANTINE_ERASURE_VERB: quarantine_erasure.continue_quarantine_erasure,
+    erasure_ledger.ERASE_VERB: quarantine_erasure.continue_quarantine_erasure,
     erasure_after_repair.ERASE_AFTER_REPAIR_VERB: erasure_after_repair.continue_late_erasure,
     SUPPRESSION_VERB: end_suppression,
 }

@@ -25,7 +25,6 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Moved
 from shared.core.redaction import redact_secrets
 from shared.core.store import Document, Update, Write
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
@@ -131,8 +130,7 @@ def _judge_stability(
         return replace(deployment, due_at=None, reason=f"{newer[0]} came before it had proved good")
     if live.functions is not None and placements(live.functions) != deployment.functions:
         return replace(deployment, due_at=None, reason="something else is live since")
-    fields = ports.store.get(systems.system_path(policy.system)).fields
-    system = systems.decode_system(fields, policy.system)
+    system = StateReader(ports.store).system(policy.system)
     since = stability_period_start(deployment, system)
     metrics = ports.system(policy.system).metrics
     look = read_health_answers(call_all(ports, build_health_calls(ports, metrics, policy.probes, since, now)))

@@ -18,12 +18,12 @@ from responders.scenarios.products.registry import PLANNERS
 from responders.scenarios.resource_plan import ResourceState
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import call_all
+from responders.support.resumable_command import completed_record
 from shared.core import text
 from shared.core.codec import encode
 from shared.core.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Put, Update, Write
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
@@ -35,7 +35,6 @@ from shared.domain.decision.request_scope import requested_change, requested_fun
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import drill as drills
 from shared.domain.rollback.drill import Drill, DrillStepCount
 from shared.domain.rollback.plan import Plan, Step
@@ -47,6 +46,7 @@ from shared.engine.steps.registry import STEPS, class_of
 from shared.engine.steps.resource_differences import is_resource
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 FAILED_STEP_VERDICTS = frozenset({StepVerdict.ELSEWHERE, StepVerdict.IMPOSSIBLE})
 """What a look finds of a step that would not lead to its goal."""
@@ -55,8 +55,7 @@ FAILED_STEP_VERDICTS = frozenset({StepVerdict.ELSEWHERE, StepVerdict.IMPOSSIBLE}
 def drill(asked: CommandRequest) -> CommandEffect:
     """Have a worker rehearse it. Raises: Refused, during an incident or without a known target."""
     require_target(asked.command, asked.ports.store)
-    document = asked.ports.store.get(systems.system_path(asked.policy.system))
-    system = systems.decode_system(document.fields, asked.policy.system)
+    system = StateReader(asked.ports.store).system(asked.policy.system)
     if system.open_incident:
         raise Refused(f"nothing is rehearsed during {system.open_incident}")
     return CommandEffect(
@@ -73,7 +72,7 @@ def run_drill(
     now = document.read_at
     done, pace = _rehearse(ports, policy, record, order, now)
     result = f"drill {'agrees' if done.agrees else 'does NOT agree'}: {done.outcome}, {done.reason}"
-    known = replace(record, result=result, due_at=None, expires_at=now + RECORD_RETENTION)
+    known = completed_record(record, now, result)
     lines = (f"Drill by {record.actor} in {record.system}: {result}", *_format_result_lines(done))
     key = f"drill-{record.id}"
     said = create_notices(policy, key, Severity.LOW, "drilled", "\n".join(lines), now, drill=done.id)

@@ -170,7 +170,7 @@ def _build_announcements(
     if planned.begins_at - before <= now:
         return
     near = f"{policy.system}: begins in {format_duration(before)}: {about}\n{line}"
-    for notice in create_scheduled_notices(
+    yield from create_scheduled_notices(
         policy,
         [one for one in policy.channels if one.audience not in EXTERNAL_AUDIENCES],
         key,
@@ -180,9 +180,9 @@ def _build_announcements(
         now,
         planned.begins_at - before,
         WithdrawalCondition.CALLED_OFF,
+        to_paste=(line,),
         command=command.id,
-    ):
-        yield replace(notice, commands=(line,))
+    )
 
 
 def _completed_fields(result: str, now: datetime) -> dict[str, object]:

@@ -15,6 +15,7 @@ from shared.domain import system_record as systems
 from shared.domain.incidents.opening import open_incident
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackRequest
+from shared.state.reader import StateReader
 
 UNPIN_SIGNAL = "unpin"
 """Of the incident that an unpin opens."""
@@ -70,8 +71,7 @@ def unpin(asked: CommandRequest) -> CommandEffect:
 def build_unpin_order(asked: CommandRequest) -> RollbackRequest:
     """The order that an unpin gives. Raises: Refused, with what stands against it."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
-    document = store.get(systems.system_path(policy.system))
-    system = systems.decode_system(document.fields, policy.system)
+    system = StateReader(store).system(policy.system)
     if system.open_incident:
         raise Refused(f"{system.open_incident} is open: what is pinned stays until it is over")
     groups = {group for name in command.groups for group in policy.groups_by_name(name)}

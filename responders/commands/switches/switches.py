@@ -157,13 +157,7 @@ def _build_notices(asked: CommandRequest, switch: ControlChange, result: str) ->
     command, now = asked.command, switch.document.read_at
     where = command.system or "all systems"
     text = f"{where}: {result}, by {command.actor}: {command.reason}"
-    return [
-        notice
-        for policy in _affected_policies(asked)
-        for notice in create_notices(
-            policy, control_notice_key(command.id, policy), Severity.LOW, command.command, text, now
-        )
-    ]
+    return create_control_notices(_affected_policies(asked), command.id, command.command, text, now)
 
 
 def _build_expiry_reminders(
@@ -183,7 +177,7 @@ def _build_expiry_reminders(
         for notice in create_scheduled_notices(
             policy,
             policy.channels,
-            control_notice_key(command.id, policy),
+            _control_notice_key(command.id, policy),
             Severity.CRITICAL,
             "pause-expired",
             text,
@@ -200,6 +194,19 @@ def _affected_policies(asked: CommandRequest) -> list[Policy]:
     return [asked.policy] if asked.command.system else [*asked.policies.values()]
 
 
-def control_notice_key(command: str, policy: Policy) -> str:
+def create_control_notices(
+    policies: Iterable[Policy], command: str, event: str, text: str, now: datetime
+) -> list[Notice]:
+    """Create the notices of a switch, in each of these systems."""
+    return [
+        notice
+        for policy in policies
+        for notice in create_notices(
+            policy, _control_notice_key(command, policy), Severity.LOW, event, text, now
+        )
+    ]
+
+
+def _control_notice_key(command: str, policy: Policy) -> str:
     """What stands in a notice of a switch where others have their incident."""
     return f"switch-{command}-{policy.system}"

@@ -154,13 +154,18 @@ def undone_deployments(
         for one in deployments
         if one.at > target.at
         and one.status is not DeploymentStatus.BAD
-        and any(
-            function in one.functions
-            and function in target.functions
-            and one.functions[function].revisions != target.functions[function].revisions
-            for function in functions
-        )
+        and places_differently(one, target, functions)
     ]
+
+
+def places_differently(one: Deployment, other: Deployment, functions: Collection[str]) -> bool:
+    """Return whether two deployments place one of these functions differently."""
+    return any(
+        function in one.functions
+        and function in other.functions
+        and one.functions[function].revisions != other.functions[function].revisions
+        for function in functions
+    )
 
 
 def counts_by_function(counts: Mapping[str, T], inventory: Inventory) -> dict[str, T]:

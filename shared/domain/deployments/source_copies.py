@@ -30,10 +30,7 @@ class VariableValues(Struct, frozen=True):
 
     def is_recorded_for(self, function: FunctionState | Recipe) -> bool:
         """Whether they are those that its record was made with."""
-        return (
-            values_hash(self.variables) == function.configuration.variables_hash
-            and values_hash(self.build_variables) == function.build_variables_hash
-        )
+        return (values_hash(self.variables), values_hash(self.build_variables)) == _hashes(function)
 
 
 def encode_values(values: VariableValues) -> bytes:
@@ -59,8 +56,7 @@ def source_object_name(system: str, function: FunctionState) -> str:
 
 def values_object_name(system: str, function: FunctionState) -> str:
     """Where the values of its plain variables are kept: other values have another name."""
-    hashes = (function.configuration.variables_hash, function.build_variables_hash)
-    return f"{system}/{function.name}/{json_fingerprint(hashes)}.json"
+    return f"{system}/{function.name}/{json_fingerprint(_hashes(function))}.json"
 
 
 def is_missing_source_copy(function: FunctionState) -> bool:
@@ -142,5 +138,5 @@ def _carry_over_copy(one: FunctionState, before: FunctionState) -> FunctionState
     return one
 
 
-def _hashes(function: FunctionState) -> tuple[str, str]:
+def _hashes(function: FunctionState | Recipe) -> tuple[str, str]:
     return function.configuration.variables_hash, function.build_variables_hash

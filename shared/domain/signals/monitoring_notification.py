@@ -102,10 +102,10 @@ class Notification(Struct, frozen=True):
 def parse_notification(data: bytes) -> Notification:
     """Parse a notification. Raises: Refused, for what nobody could act on."""
     document = read_object(data, MAX_NOTIFICATION_BYTES)
-    incident = _part(document, "incident")
+    incident = nested_object(document, "incident")
     if not incident:
         raise Refused("no incident: not a notification of Cloud Monitoring")
-    resource = _part(incident, "resource")
+    resource = nested_object(incident, "resource")
     resource_labels = _labels(resource, "labels")
     return Notification(
         version=_version(document),
@@ -214,13 +214,13 @@ def _incident_id(incident_id: str) -> str:
 
 
 def _policy_id(incident: Mapping[str, Any]) -> str | None:
-    name = _text(_part(incident, "condition"), "name")
+    name = _text(nested_object(incident, "condition"), "name")
     match = _ALERT_POLICY.fullmatch(name)
     return match[1] if match else None
 
 
-def _part(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The object of that name; empty where it is absent, null, or no object."""
+def nested_object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the object of that name; empty where it is absent, null, or no object."""
     part = holder.get(name)
     return part if isinstance(part, dict) else {}
 
