@@ -103,10 +103,7 @@ def _resolve_credential(
 
 
 def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Write]:
-    """What uses the actor's token up, for the commit of the command itself; nothing without one.
-
-    Raises: Refused when another command used it; Moved when this very one was just carried out.
-    """
+    """Build the use of the token. Raises: Refused, if used; Moved, if by this very command."""
     credential = actor.credential
     if credential is None:
         return []

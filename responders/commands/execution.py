@@ -1,7 +1,4 @@
-"""The execution of an operator command: once by its id, in one commit with its record.
-
-A command that was executed before, or that comes too late, changes nothing.
-"""
+"""Execute an operator command once by its id and in time, in one commit with its record."""
 
 from __future__ import annotations
 
@@ -44,11 +41,7 @@ def execute(
     *,
     needs_token: bool,
 ) -> None:
-    """Return once the command is committed with its effect, by this delivery or an earlier one.
-
-    A command that was replayed has the id and the age that it had at first. Raises: Refused, with
-    every objection; Unavailable.
-    """
+    """Return once the command is committed, now or earlier. Raises: Refused, Unavailable."""
     said_at = message.first_published_at or ports.clock.now()
     identified = cache(partial(authenticate_command, message, ports, policies, needs_token=needs_token))
 

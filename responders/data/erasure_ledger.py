@@ -54,11 +54,7 @@ class ErasureLedgerUpdater:
         self._declared = [(one, one.erasure) for one in policies.values() if one.erasure is not None]
 
     def update_due_ledgers(self) -> None:
-        """Bring each ledger up to date where nobody has for an hour; it has its salt at once.
-
-        Then quarantine is gone through for whoever was read since that was done last. What is not
-        read in time, or not answered, is gone on with in a minute.
-        """
+        """Bring ledgers up to date after an hour, then erase the copies of whom was added."""
         for policy, rules in self._declared:
             try:
                 if self._update_ledger(policy, rules):
@@ -196,10 +192,7 @@ class ErasureLedger(Struct, frozen=True):
     added_at: datetime
 
     def is_version_erased(self, version: DocumentSnapshot, whose: Iterable[str] = ()) -> bool:
-        """Whether a version of the past belongs to somebody who was erased since.
-
-        `whose` are the persons whom documents above it name in their fields.
-        """
+        """Return whether it belongs to somebody erased since; `whose`: persons named above it."""
         theirs = owners.owners_by_name(self.rules, version.path) | {
             *owners.owners_by_field(self.rules, version)
         }

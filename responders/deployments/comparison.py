@@ -62,11 +62,7 @@ class _ComparisonBasis(Struct, frozen=True):
 def compare_inventory(
     ports: Ports, policy: Policy, wanted: datetime, said: DeploymentAnnouncement | None = None
 ) -> None:
-    """Return once what was live after `wanted` is taken in, by this look or another.
-
-    With something said, it is taken in as well. Whoever loses a race looks again.
-    Raises: Refused; Unavailable, when it cannot be read which functions there are.
-    """
+    """Return once what was live after `wanted` is recorded. Raises: Refused, Unavailable."""
     too_fast = f"{policy.system}: its inventory changes too fast"
     retry_on_conflict(partial(_compare_once, ports, policy, wanted, said), COMMIT_ATTEMPTS, too_fast)
 

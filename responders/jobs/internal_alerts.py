@@ -41,10 +41,7 @@ def record_findings(
     version: datetime | None,
     now: datetime,
 ) -> None:
-    """Have an alert on record for all of them, in the path of Monitoring's own.
-
-    The document at `path`, of that version, keeps then which ones are open. Raises: Unavailable.
-    """
+    """Record alerts of findings, then the open ones in the document `path`. Raises: Unavailable."""
     new = [one for one in findings if one.recorded != one.state]
     recording = IncidentAssigner(ports, ACTOR)
     for one in new:

@@ -95,11 +95,7 @@ class LeasedRollback:
         return self._clock.monotonic() - self._renewed
 
     def commit(self, compose: ComposeCommit) -> None:
-        """Land what `compose` decides on the newest state, exactly once; None commits nothing.
-
-        Raises: LostRollback, when another worker has claimed or our lease has run out;
-        Unavailable, when the store does not answer or other preconditions never hold.
-        """
+        """Land `compose`'s commit once, on the newest state. Raises: LostRollback, Unavailable."""
         too_fast = f"rollback {self.rollback.id}: its documents change too fast to commit"
         retry_on_conflict(partial(self._commit, compose), MAX_COMMIT_ATTEMPTS, too_fast)
 

@@ -38,11 +38,7 @@ class Pacing:
         return step.name in self._set_apart
 
     def account_for(self, step: Step, *, landed: bool) -> None:
-        """Once all are looked at, the tokens of effects that were never sent are given back.
-
-        They are sent in the plan's order: what has not landed before one that has was sent too, and
-        refused.
-        """
+        """Account for a doubtful effect; once all are known, return the tokens of unsent ones."""
         self._set_apart.remove(step.name)
         if landed:
             self._landed_up_to = max(self._landed_up_to, step.number)

@@ -74,10 +74,7 @@ def release(asked: CommandRequest) -> CommandEffect:
 
 
 def continue_legal_hold(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """One look of a hold or a release; a hold is due again until its incident is over for good.
-
-    A redelivery goes on where the first delivery stopped. Raises: Moved, Unavailable.
-    """
+    """Continue a hold, until no alert can join, or a release. Raises: Moved, Unavailable."""
     if "backup" in record.answer:
         legal_hold.continue_backup_hold(ports, policy, document, record)
         return

@@ -1,7 +1,4 @@
-"""Rollbacks that are planned for a stated time: told of beforehand, begun then, or called off.
-
-Whatever else is open by then comes first: a planned rollback yields, and says so.
-"""
+"""Rollbacks planned for a stated time: announced, then begun, unless cancelled or overtaken."""
 
 from __future__ import annotations
 
@@ -86,11 +83,7 @@ def cancel_scheduled_rollbacks(asked: CommandRequest) -> CommandEffect:
 def begin_scheduled_rollback(
     ports: Ports, policy: Policy, document: Document, record: CommandRecord, planned: ScheduledRollback
 ) -> None:
-    """Open the incident of a planned rollback, once; or tell why it is not begun.
-
-    Whether it would change nothing concerns only the person who ordered it.
-    Raises: Moved, when somebody wrote first; Unavailable.
-    """
+    """Open the incident of a planned rollback, or record why not. Raises: Moved, Unavailable."""
     now, system = document.read_at, ports.store.get(systems.system_path(policy.system))
     known = systems.decode_system(system.fields, policy.system)
     needless, against = _find_start_obstacle(ports, policy, planned, known, now)

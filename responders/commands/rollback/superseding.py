@@ -48,10 +48,7 @@ from shared.ports.groups import Ports
 def order_beside_incident(
     asked: CommandRequest, order: RollbackRequest, open_incident: str, now: datetime
 ) -> CommandEffect:
-    """Join or extend the rollback of the open incident; or a worker reads what the order changes.
-
-    Raises: Refused, with what would end, what would stay undone, and the command that does it.
-    """
+    """Join or extend the open rollback, or have a worker read the change. Raises: Refused."""
     command = asked.command
     found = compare_with_current(asked.ports.store, asked.policy, order)
     refusal = describe_conflict(found, command) if found else f"{open_incident} is rolled back again"
@@ -106,10 +103,7 @@ def _acknowledge(incident: Incident, order: RollbackRequest, now: datetime) -> I
 def find_start_obstacle(
     ports: Ports, policy: Policy, planned: ScheduledRollback, system: System, now: datetime
 ) -> tuple[str, str]:
-    """Return why an order that met an open incident does not begin: nothing to do, or a refusal.
-
-    Both are empty where it begins. It is read anew what it would change. Raises: Unavailable.
-    """
+    """Read what the order changes now; return that it changes nothing, or why it is refused."""
     found = compare_with_current(ports.store, policy, planned.order)
     if not planned.open_incident or planned.order.way is not Direction.BACK:
         return "", planned.refusal if found is not None else ""

@@ -1,7 +1,4 @@
-"""undo and unpin: a person takes back what rollbacks have done, by a plan like any other.
-
-An undo is a further rollback of its incident, an unpin opens one of its own.
-"""
+"""undo (a further rollback of its incident) and unpin (an incident of its own), as plans."""
 
 from __future__ import annotations
 

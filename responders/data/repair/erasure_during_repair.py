@@ -105,11 +105,7 @@ class RepairEraser:
     def erase_from_entry(
         self, document: Document, ledger: ErasureLedger, *, copies_only: bool = False
     ) -> JournalEntry:
-        """The entry of a batch, once nothing that it has written or keeps is of somebody erased.
-
-        `copies_only`: what it has written stays. Raises: Unavailable, Rejected; Moved, when
-        somebody has written the entry.
-        """
+        """Erase from a batch, or from its copies alone. Raises: Unavailable, Rejected, Moved."""
         entry = decode(JournalEntry, document.fields)
         before, kept = entry.kept, self._read_copies(document, entry)
         written = {one.path: one for one in kept if _is_change_erased(one, ledger)}

@@ -56,10 +56,7 @@ class DocumentRewriter(JournalledWriter):
             yield position
 
     def restore_portion(self, step: Step, goal: RestoreGoal, position: RepairPosition) -> RepairPosition:
-        """The same for what another rollback has written, which is put back as it stood there.
-
-        A document that is not as that one has left it stays; so does who was erased since.
-        """
+        """Put back what a repair wrote, unless changed or erased since; return the position."""
         clock = self._ports.clock
         began = clock.monotonic()
         self._update_ledger()

@@ -94,11 +94,7 @@ def _require_no_active_shift(asked: CommandRequest, system: System | Controls) -
 
 
 def continue_fence(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
-    """One look after another, until it stands, is down, or the time is over; then it is due again.
-
-    `tell` says who is notified: its own policy, or another one where that is gone. Raises: Moved,
-    when somebody wrote first; Unavailable.
-    """
+    """Advance a fence, look by look; `tell` says who is notified. Raises: Moved, Unavailable."""
     policy = tell if tell.system == record.system else None
     until = ports.clock.monotonic() + WORK_TIME_LIMIT_SECONDS
     while record.due_at is not None:

@@ -70,10 +70,7 @@ def attribute_changes(
     *,
     rolls_on: Collection[str] = (),
 ) -> AttributedChanges:
-    """What has changed since the last look, told apart by who changed it.
-
-    `rolls_on` names what a roll-out went on to deploy, as `by_hand` would: that is nobody's cure.
-    """
+    """Attribute changes since the last look; `rolls_on`: what a roll-out went on to deploy."""
     ours, changes, by_hand, taken = {}, [], [], {}
     let_through: dict[str, datetime | None] = {}
     for difference in found:

@@ -75,10 +75,7 @@ class RestorePoint(Struct, frozen=True):
         return self.backup or f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
     def read_source(self, original: str) -> tuple[str, datetime | None] | None:
-        """The database that its documents are read in, and as of when (None: as they are).
-
-        None: they cannot be read before a copy of the backup is made.
-        """
+        """Return the database and moment to read (None: as it is); None: copy it first."""
         match self.source:
             case RestoreSource.WINDOW:
                 return original, self.at

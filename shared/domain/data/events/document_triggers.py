@@ -81,11 +81,7 @@ def find_listeners(
     scope: Scope,
     besides: Container[str] = (),
 ) -> list[DocumentListener]:
-    """What hears of writes to documents of a scope, by name.
-
-    A trigger that is a function's own is that function. Where the scope means all collections below
-    documents, `besides` are ids of some that it does not.
-    """
+    """Return what hears of writes in a scope; `besides`: ids that the scope does not mean."""
     known, listed = list(functions), list(triggers)
     own = {_within_project(one.trigger) for one in known} - {""}
     hearing = [

@@ -209,10 +209,7 @@ class OnsetSearch(Struct, frozen=True):
 def suspects(
     deployments: Iterable[Deployment], policy: Policy, collections: Collection[str], onset: datetime
 ) -> tuple[str, ...]:
-    """What was deployed or changed in the suspect window before damage began, newest first.
-
-    Of functions, those that write the damaged collections, where the policy says which they are.
-    """
+    """Return what possible writers changed in the suspect window before the onset, newest first."""
     writers = writer_functions(policy, collections)
     found = []
     for one in sorted(deployments, key=lambda it: it.at, reverse=True):

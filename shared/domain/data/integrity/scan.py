@@ -196,10 +196,7 @@ def describe_coverage(run: ScanRun, rules: IntegrityRules) -> str:
 
 
 def describe_sampling_error(documents: int, confidence: float) -> str:
-    """What a sample without a fault says of the whole: the greatest share that could hide from it.
-
-    It holds where faulty documents do not lie side by side in the order of names.
-    """
+    """Describe the faulty share that could hide, if faulty documents do not lie side by side."""
     share = 1 - (1 - confidence) ** (1 / documents)
     sure = f"with {confidence:.0%} confidence fewer than {share:.2%} are faulty"
     return f"{sure}, unless they lie side by side"
