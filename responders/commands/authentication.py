@@ -19,11 +19,10 @@ from shared.domain.commands import console_operator
 from shared.domain.commands import credential as credentials
 from shared.domain.commands.credential import TOKEN_KEY, Credential, CredentialKind, UsedToken
 from shared.domain.commands.permissions import PermissionRequest, objections
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
+from shared.state.reader import StateReader
 
 USED_TOKEN_EXTRA_RETENTION = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""
@@ -104,10 +103,7 @@ def _resolve_credential(
 
 
 def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Write]:
-    """What uses the actor's token up, for the commit of the command itself; nothing without one.
-
-    Raises: Refused when another command used it; Moved when this very one was just carried out.
-    """
+    """Build the use of the token. Raises: Refused, if used; Moved, if by this very command."""
     credential = actor.credential
     if credential is None:
         return []
@@ -122,11 +118,8 @@ def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Wri
 
 
 def _read_incident_severity(content: Mapping[str, Any], ports: Ports) -> Severity | None:
-    """Of the incident that a command names; None where there is none."""
-    if "incident" not in content:
-        return None
-    fields = ports.store.get(incidents.incident_path(content["incident"])).fields
-    return decode(Incident, fields).severity if fields is not None else None
+    incident = StateReader(ports.store).incident(content["incident"]) if "incident" in content else None
+    return incident.severity if incident is not None else None
 
 
 def _affected_policies(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Collection[Policy]:

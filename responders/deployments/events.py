@@ -67,7 +67,6 @@ def build_deployment_events(
 
 
 def _deployment_event_suffix(before: Deployment | None, one: Deployment) -> str:
-    """In a word, what a look has made of a deployment."""
     if one.named:
         return "named"
     if before is None or before.status is not one.status:

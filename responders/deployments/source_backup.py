@@ -126,7 +126,6 @@ def _store_variable_values(
 
 
 def _add_stored_objects(live: WholeInventory, answers: Mapping[str, Any]) -> WholeInventory:
-    """What is live, with where it is kept."""
     functions = dict(live.functions or {})
     for key, answer in answers.items():
         what, _, name = key.partition(" ")
@@ -183,7 +182,6 @@ def _commit_backup(
 
 
 def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRecord) -> list[Write]:
-    """The writes that tell the newest settled deployment of it."""
     query = Query("deployments", where=(("system", "==", policy.system),))
     found = [(decode(Deployment, one.fields), one) for one in ports.store.query(query)]
     settled = [pair for pair in found if pair[0].settled_at is not None and not pair[0].named]
@@ -207,6 +205,5 @@ def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRec
 
 
 def _count_newly_stored(before: WholeInventory, after: WholeInventory) -> int:
-    """Of how many functions something is kept that was not."""
     was = before.functions or {}
     return sum(one != was.get(name) for name, one in (after.functions or {}).items())

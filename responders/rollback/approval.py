@@ -32,10 +32,7 @@ def build_approval_request(
     back: str,
     told: Mapping[str, Any],
 ) -> Transition:
-    """The turn that asks people about one plan, which brings so much `back`.
-
-    About the same as before it asks only once.
-    """
+    """Return the transition that requests approval of a plan; the same question is sent once."""
     now, before, plan = case.now(), case.rollback.question, question.plan
     same = before is not None and _is_same_question(before, question)
     until = case.rollback.parked_until if same else None
@@ -74,15 +71,11 @@ def build_approval_request(
 
 
 def _is_same_question(before: ApprovalRequest, question: ApprovalRequest) -> bool:
-    """Whether as many people are asked about the same plan as before."""
     return (before.plan.fingerprint, before.needed) == (question.plan.fingerprint, question.needed)
 
 
 def await_approval(case: Case) -> bool:
-    """Judge again when people have answered or an alert has joined; in the end, do nothing.
-
-    Whether to go on now.
-    """
+    """Decide again on approval or a new alert, else wait or expire. Return whether to continue."""
     rollback = case.rollback
     if unjudged_alerts(case.read_alerts()):
         return _decide_again(case, "a further alert joined: it is judged again")

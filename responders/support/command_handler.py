@@ -37,7 +37,6 @@ class CommandEffect(Struct, frozen=True):
     """What a command changes, in one commit with its record."""
 
     result: str
-    """In words."""
     writes: tuple[Write, ...] = ()
     incident: str = ""
     """The one that it opens; empty: none."""

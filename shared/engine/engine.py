@@ -111,7 +111,6 @@ class Engine:
         return []
 
     def _submit_calls(self, carrying: StepScheduler, tenure: LeasedRollback, *, settling: bool) -> None:
-        """Hand every call that is due to the pool."""
         for step, may_set in carrying.take_due_steps(settling=settling):
             self._pool.submit(step.name, partial(self._attempt, tenure, step, may_set))
 

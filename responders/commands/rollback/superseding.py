@@ -49,10 +49,7 @@ from shared.ports.groups import Ports
 def order_beside_incident(
     asked: CommandRequest, order: RollbackRequest, open_incident: str, now: datetime
 ) -> CommandEffect:
-    """Join or extend the rollback of the open incident; or a worker reads what the order changes.
-
-    Raises: Refused, with what would end, what would stay undone, and the command that does it.
-    """
+    """Join or extend the open rollback, or have a worker read the change. Raises: Refused."""
     command = asked.command
     found = compare_with_current(asked.ports.store, asked.policy, order)
     refusal = describe_conflict(found, command) if found else f"{open_incident} is rolled back again"
@@ -117,10 +114,7 @@ def _acknowledge(incident: Incident, order: RollbackRequest, now: datetime) -> I
 def find_start_obstacle(
     ports: Ports, policy: Policy, planned: ScheduledRollback, system: System, now: datetime
 ) -> tuple[str, str]:
-    """Return why an order that met an open incident does not begin: nothing to do, or a refusal.
-
-    Both are empty where it begins. It is read anew what it would change. Raises: Unavailable.
-    """
+    """Read what the order changes now; return that it changes nothing, or why it is refused."""
     order = planned.order
     found = compare_with_current(ports.store, policy, order)
     if not planned.open_incident or (order.way is not Direction.BACK and found is None):
@@ -145,10 +139,7 @@ def find_start_obstacle(
 def build_supersede_writes(
     ports: Ports, policy: Policy, system: System, order: RollbackRequest, successor: str
 ) -> tuple[list[Write], list[Notice]]:
-    """Ask the rollbacks under way to stop; of an incident without one, record what continues it.
-
-    These incidents stay open: nobody has observed that they recovered.
-    """
+    """Ask running rollbacks to stop; record what continues an incident that has none."""
     under_way = read_open_rollbacks(ports.store, system)
     newest = ports.store.get(rollbacks.rollback_path(system.rollback))
     waits = system.incident_ended_at is None and newest.fields is not None

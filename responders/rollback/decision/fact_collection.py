@@ -253,7 +253,6 @@ def _drop_expired_suspensions(system: System, now: datetime) -> System:
 
 
 def _decode_document(kind: type[Any], document: Document) -> Any:
-    """The value of a document; the empty one when there is none."""
     return decode(kind, document.fields) if document.fields is not None else kind()
 
 

@@ -143,10 +143,7 @@ def build_decided_plan(
     expired: bool = True,
     hold: ExtendLease = skip_lease,
 ) -> tuple[Decision, Plan | None]:
-    """The decision as its plan makes it, and that plan, over what is live now.
-
-    Raises: Unavailable, when our own store does not tell what was recorded; as `hold`.
-    """
+    """Return the decision and its plan over what is live. Raises: Unavailable; as `hold`."""
     sight = read_resource_state(ports, policy, decision, order, hold)
     return prepare_plan(policy, facts, decision, sight, order, expired=expired)
 
@@ -158,10 +155,7 @@ def read_resource_state(
     order: RollbackRequest | None,
     hold: ExtendLease = skip_lease,
 ) -> ResourceState | None:
-    """What lies beside the functions, where the decision's plan is about that.
-
-    Raises: as `build_decided_plan`.
-    """
+    """Read the resources that the decision's plan concerns. Raises: as `build_decided_plan`."""
     named = order is not None and bool(order.groups or order.functions)
     whole = not (named and decision.scenario is ScenarioName.FEATURE)
     looks = decision.outcome not in (Outcome.HOLD, Outcome.OBSERVE, Outcome.IGNORE)

@@ -1,7 +1,4 @@
-"""An order to take back, decided under the lease and begun.
-
-It is the answer to no alert, and automation leaves alone for a while what it has led anywhere.
-"""
+"""Decide and begin an undo: it answers no alert, and suspends automation for what it moved."""
 
 from __future__ import annotations
 

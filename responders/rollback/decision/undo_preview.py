@@ -47,13 +47,13 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, add_report_line
-from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest, RollbackStatus
+from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import erase, restore
 from shared.ports.groups import Ports
+from shared.state.reader import StateReader
 
 SurveyedPiece = tuple[repair.RepairGoal, repair.RepairPosition]
 """A piece that a repair has gone through, and how far."""
@@ -176,21 +176,13 @@ def moved_functions(store: Store, incident: Incident) -> dict[str, UndoTarget]:
 
 
 def repairs_with_writes(store: Store, incident: Incident) -> list[str]:
-    """An incident's repairs that have written documents, the newest first.
-
-    What an undo has put back is not put back again.
-    """
+    """Return an incident's repairs with writes, newest first; those before an undo are undone."""
     repaired: list[str] = []
-    for number in range(incident.rollbacks):
-        name = incidents.rollback_id(incident.id, number + 1)
-        fields = store.get(rollbacks.rollback_path(name)).fields
-        if fields is None:  # kept no more, and neither is its journal
-            continue
-        known = decode(Rollback, fields)
+    for known in StateReader(store).rollbacks(incident):  # of any other the journal is gone as well
         if known.way is Direction.UNDO and known.status is RollbackStatus.SUCCEEDED:
             repaired.clear()
-        elif known.way is Direction.REPAIR and store.query(Query(quarantine.journal_path(name), limit=1)):
-            repaired.insert(0, name)
+        elif known.way is Direction.REPAIR and store.query(Query(quarantine.journal_path(known.id), limit=1)):
+            repaired.insert(0, known.id)
     return repaired
 
 
@@ -245,7 +237,6 @@ def _repaired_pieces(store: Store, repaired: str) -> list[SurveyedPiece]:
 
 
 def _count_undo_writes(pieces: Iterable[SurveyedPiece]) -> DocumentWriteCounts:
-    """The pieces of repairs, and what becomes of how many documents there once they are undone."""
     made, removed = DocumentEvent.CREATED, DocumentEvent.DELETED
     for goal, position in pieces:
         was = count_document_events(position.fates)

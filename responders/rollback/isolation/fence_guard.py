@@ -39,10 +39,8 @@ class FencePreparation(Struct, frozen=True):
     """The fence that is raised with what writes documents, or why that cannot begin now."""
 
     fence: Fence | None = None
-    """None: none is raised."""
     writes: tuple[Write, ...] = ()
     why_not: str = ""
-    """Empty: it can begin."""
 
     def add_freeze_window(self, system: System) -> System:
         """The system, in which automation does not answer what a fence brings about."""
@@ -57,10 +55,7 @@ class FencePreparation(Struct, frozen=True):
 
 
 def prepare_fence(case: Case, takes: timedelta) -> FencePreparation:
-    """What the commit that begins to write documents, so long, needs beside it.
-
-    Raises: Unavailable.
-    """
+    """Return what a commit that begins to write documents needs beside it. Raises: Unavailable."""
     rules, now = case.policy.fence, case.now()
     if rules is None:
         return FencePreparation()
@@ -107,10 +102,7 @@ def await_fence(case: Case) -> bool:
 
 
 def require_fence(ports: Ports, policy: Policy, rollback: Rollback) -> None:
-    """Return while the fence stands that the repair was begun behind, or where it needs none.
-
-    Raises: Rejected, with why it has fallen; Unavailable.
-    """
+    """Return if the repair's fence stands, or it needs none. Raises: Rejected, Unavailable."""
     if not rollback.is_fenced:
         return
     fence, began = read_fence(ports, policy), rollback.started_at

@@ -137,10 +137,7 @@ class FunctionDifference(Struct, frozen=True):
 
 
 def worst_signal(facts: DecisionFacts, policy: Policy) -> Signal:
-    """The signal of the severest alert; of several as bad one that asks for everything, if any.
-
-    Else the first of them.
-    """
+    """Return the severest alert's signal; among equals one about everything, else the first."""
     order = list(Severity)
     return min(
         (policy.signals[alert.signal] for alert in facts.alerts),
@@ -151,10 +148,7 @@ def worst_signal(facts: DecisionFacts, policy: Policy) -> Signal:
 def compare_traffic(
     target: Deployment, inventory: Inventory, deployments: tuple[Deployment, ...], policy: Policy
 ) -> ChangeSet:
-    """What differs between what is live and `target`, over the functions of the policy.
-
-    `deployments` are newest first.
-    """
+    """Compare what is live with `target`, over the policy's functions; newest deployment first."""
     newer = tuple(one for one in deployments if one.at >= target.at and one.id != target.id)
     since: dict[str, datetime] = {}
     served_by: dict[str, datetime | None] = {}

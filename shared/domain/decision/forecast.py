@@ -59,10 +59,7 @@ def forecast_duration(
     began: datetime | None = None,
     now: datetime | None = None,
 ) -> DurationForecast:
-    """What is to be expected of a plan, before it begins (`began` is None) and while it runs.
-
-    `left` is the pace as its worker last kept it; None: a full bucket.
-    """
+    """Forecast a plan before it begins (`began` is None) or as it runs; `left`: its saved pace."""
     steps = list(steps)
     execution, quota = policy.execution, policy.execution.write_quota.system_share
     tokens = float(quota.burst)
@@ -142,7 +139,6 @@ def remaining_document_seconds(steps: Iterable[Step]) -> float:
 
 
 def _expected_documents(step: Step) -> int:
-    """How many documents a step goes through, as was known beforehand."""
     return int(step.goal.get("documents", 0))
 
 
@@ -161,7 +157,6 @@ def _chain_seconds(steps: Iterable[Step], now: datetime | None) -> float:
 
 
 def _in_flight_seconds(step: Step, now: datetime | None) -> float:
-    """For how many seconds an effect that was sent has been on its way."""
     if now is None or step.begun_at is None or not step.attempts:
         return 0.0
     return (now - step.begun_at).total_seconds()

@@ -1,7 +1,4 @@
-"""A database of ours that is filled from what is kept: what copies and proofs have in common. Pure.
-
-Each has one document in the store, and a database whose name is on record before it is made.
-"""
+"""A database of ours that is filled: what copies and restore tests have in common. Pure."""
 
 from __future__ import annotations
 

@@ -43,7 +43,6 @@ class RestoreTest(FilledDatabase, frozen=True, kw_only=True):
     snapshot_at: datetime
     """The moment that the backup is of."""
     database: str
-    """The scratch one."""
     counts: dict[str, int] = field(default_factory=dict)
     """Documents per collection group that must be there; empty: nobody counted."""
     status: FillStatus = FillStatus.RESTORING
@@ -73,7 +72,6 @@ class ObservedRestore(Struct, frozen=True):
     """What was seen of a restored database beside the look through it."""
 
     counted: Mapping[str, int]
-    """Documents per collection group."""
     compared: int = 0
     """Documents that were compared with what they were at the moment of the backup."""
     differing: tuple[str, ...] = ()

@@ -230,7 +230,6 @@ _COMPARATORS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
 
 
 def _is_term_true(term: Term, found: list[Any]) -> bool:
-    """Whether one of the values is as the term says."""
     match term.op:
         case Comparison.PRESENT:
             return bool(found)
@@ -251,7 +250,6 @@ def _is_equal(one: Any, other: Any) -> bool:
 
 
 def _is_comparable(one: Any, other: Any) -> bool:
-    """Whether both are numbers, or both are texts."""
     numbers = [isinstance(it, int | float) and not isinstance(it, bool) for it in (one, other)]
     return all(numbers) or (isinstance(one, str) and isinstance(other, str))
 

@@ -198,7 +198,6 @@ class RulesRelease(Struct, frozen=True):
     """Which ruleset is in force."""
 
     ruleset: str
-    """Short name."""
     updated_at: datetime
     source: RulesSource = ()
     """Our copy of what it says, to make it again; empty: there is none."""
@@ -309,10 +308,7 @@ def build_configuration(
 
 
 def flatten_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Each setting of a nested configuration by its path; secrets are left out by their names.
-
-    A change of a secret alone is therefore not seen.
-    """
+    """Return each setting by its path; secrets are left out, so their change is not seen."""
     return dict(_settings(config, ""))
 
 
