@@ -23,6 +23,7 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.rollback import OVERRIDE_ACTOR_PREFIX, UNNAMED_ACTOR
 from shared.ports.groups import Ports
 
 USED_TOKEN_EXTRA_RETENTION = timedelta(days=1)
@@ -70,7 +71,8 @@ def authenticate_command(message: PubSubMessage, ports: Ports, policies: Mapping
     if has_web_token(msgspec.json.encode(content).decode()):
         raise Refused(f"a token stands outside the field {TOKEN_KEY}")
     if message.topic_name == topics.OVERRIDE:
-        return Actor(f"override: {content.get('actor', 'not named')}")
+        named = content.get("actor")
+        return Actor(f"{OVERRIDE_ACTOR_PREFIX}{named}" if named else UNNAMED_ACTOR)
     if not token:
         raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
     asked = PermissionRequest.from_content(content, _read_incident_severity(content, ports))

@@ -78,18 +78,22 @@ def _build_answer(subject: CommandSubject, question: ApprovalRequest) -> Approva
 
 
 def ack(asked: CommandRequest) -> CommandEffect:
-    """A person has the incident in hand: the on-call ladder goes no further."""
+    """Acknowledge the incident, which stops the escalation. Raises: Refused, if somebody has."""
     subject = find_subject(asked)
+    known = subject.incident
+    if known.ended_at is None and known.acknowledged_at is not None:
+        at = f"{known.acknowledged_at:%Y-%m-%d %H:%M:%S} UTC"
+        raise Refused(f"{known.id} was acknowledged by {known.acknowledged_by} at {at}")
     subject.require_possible("ack")
     command, now = asked.command, subject.incident_document.read_at
-    incident = replace(subject.incident, acknowledged_by=command.actor, acknowledged_at=now)
+    incident = replace(known, acknowledged_by=command.actor, acknowledged_at=now)
     return CommandEffect(
         f"acknowledged {incident.id}",
         (
             subject.write_incident(incident),
             *_build_notification_writes(subject, f"acknowledged-{incident.rollbacks}", "acknowledged"),
         ),
-        changes={"acknowledged_by": (subject.incident.acknowledged_by, command.actor)},
+        changes={"acknowledged_by": ("", command.actor)},
     )
 
 

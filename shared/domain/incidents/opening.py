@@ -68,9 +68,10 @@ def open_incident(
         status=IncidentStatus.DETECTED,
         onset_at=onset or now,
         detected_at=now,
-        timeline=[TimelineEvent(IncidentStatus.DETECTED, now, f"{signal} detected")],
+        timeline=[TimelineEvent(IncidentStatus.DETECTED, now, str(order or f"{signal} detected"))],
         respond_by=incidents.response_deadline(policy, severity, now),
     )
+    incident, ordered = _acknowledge_order(incident, order, now), f"; {order}" if order is not None else ""
     counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
     said = create_notices(
@@ -78,7 +79,7 @@ def open_incident(
         incident.id,
         severity,
         "detected",
-        f"{incident.id} {severity}: {signal} in {policy.display_name or policy.system}",
+        f"{incident.id} {severity}: {signal} in {policy.display_name or policy.system}{ordered}",
         now,
         signal=signal,
         respond_by=incident.respond_by,
@@ -106,10 +107,11 @@ def reopen_incident(
     together. `severity` raises it.
     """
     known = decode(Incident, before.fields)
-    why = "a further alert joined" if order is None else f"ordered by {order.actor}"
+    why = "a further alert joined" if order is None else str(order)
     if order is not None and order.rest:
         why = "people are asked about the rest"
     again, later = _reopen(policy, known, severity or known.severity, now)
+    again = _acknowledge_order(again, order, now)
     again = incidents.change_status(again, IncidentStatus.INVESTIGATING, now, why)
     waits = order is None and known.status is IncidentStatus.ESCALATED
     due_at = now + policy.gates.judge_every if waits else now
@@ -125,6 +127,13 @@ def reopen_incident(
     said += later
     rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)
     return _build_opening(policy, system, again, rollback, events, said, (written,))
+
+
+def _acknowledge_order(incident: Incident, order: RollbackRequest | None, now: datetime) -> Incident:
+    """Return the incident, acknowledged by the person who orders, unless somebody has before."""
+    if order is None or not order.responder or incident.acknowledged_by:
+        return incident
+    return replace(incident, acknowledged_by=order.responder, acknowledged_at=now)
 
 
 def _reopen(
