@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cli.support.command_sending import Incident
 from cli.support.context import Operations, open_operations
 from cli.support.output import (
@@ -18,7 +20,7 @@ from shared.domain.decision.recorded_decision import (
     gate_requirement,
     newest_decision,
 )
-from shared.domain.incidents.incident import Incident as IncidentRecord
+from shared.domain.rollback.rollback import Rollback
 
 MAX_FUNCTIONS_SHOWN = 20
 
@@ -30,7 +32,8 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
     """
     with open_operations() as ours:
         record = ours.incident(incident)
-        made = _newest_decisions(ours, record)
+        every = ours.reading.rollbacks(record)
+        made = _newest_decisions(ours, every)
         joined = ours.reading.alerts(record.id)
     if as_json:
         print_json({"incident": record, "alerts": joined, "decisions": made})
@@ -42,18 +45,20 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
         print_line(
             f"  {format_time(alert.started_at)}  {alert.signal}{named}: {alert.state} ({alert.verdict}){why}"
         )
+    if record.acknowledged_by:
+        print_line(f"  acknowledged by {record.acknowledged_by} at {format_time(record.acknowledged_at)} UTC")
+    for one in every:
+        for line in filter(None, (*one.commands, one.outcome)):
+            print_line(f"  {one.id}: {escape_control_characters(line)}")
     for rollback, decision in made.items():
         _show_decision(rollback, decision)
     if not made:
         print_line("nothing is decided yet")
 
 
-def _newest_decisions(ours: Operations, incident: IncidentRecord) -> dict[str, RecordedDecision]:
+def _newest_decisions(ours: Operations, every: Iterable[Rollback]) -> dict[str, RecordedDecision]:
     """The newest decision of each rollback that has one, by the rollback's id."""
-    found = {
-        rollback.id: newest_decision(ours.reading.audit_entries(rollback.id))
-        for rollback in ours.reading.rollbacks(incident)
-    }
+    found = {one.id: newest_decision(ours.reading.audit_entries(one.id)) for one in every}
     return {name: decision for name, decision in found.items() if decision is not None}
 
 

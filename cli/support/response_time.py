@@ -16,7 +16,7 @@ def response_lines(response: ResponseStatus, incident: str, now: datetime) -> li
     lines = [_time(response, now)] if response.respond_by else []
     if response.acknowledged_by:
         since = format_time(response.acknowledged_at)
-        lines.append((f"{response.acknowledged_by} has it in hand since {since} UTC", ""))
+        lines.append((f"acknowledged by {response.acknowledged_by} at {since} UTC", ""))
     elif response.restored_at is None or response.next_call is not None:
         lines.append((f"nobody has acknowledged it: rollback ack {incident} --reason WHY", "yellow"))
     if (call := response.next_call) is not None:

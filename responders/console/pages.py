@@ -27,6 +27,7 @@ from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
 from shared.state.system_status import (
     read_forecast,
+    read_hold,
     read_response_status,
     read_system_status,
     unfinished_freezes,
@@ -82,7 +83,8 @@ class ConsolePages:
             "is_over": newest is None or newest.status in ENDED_ROLLBACK_STATUSES,
             "target": policy.targets.by_severity[incident.severity],
             "response": read_response_status(self._reading, incident, newest, now),
-            "outlook": read_forecast(self._reading, policy, newest, steps, now),
+            "outlook": read_forecast(self._reading, policy, incident, newest, steps, now),
+            "hold": read_hold(self._reading, newest, now),
             "batches": group_steps_into_batches(steps, policy.functions),
             "progress": count_progress(steps),
             "choices": available_verbs(incident, newest),

@@ -13,10 +13,11 @@ from shared.domain.decision import forecast
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from shared.domain.system_record import Freeze, Pause, PauseState, pause_state
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
+from shared.domain.system_record import Freeze, Pause, PauseState, active_freeze, pause_state
 from shared.state.reader import StateReader
 
 
@@ -48,6 +49,8 @@ class SystemStatus(Struct, frozen=True):
     """The newest of that incident."""
     steps: Sequence[Step]
     outlook: DurationForecast | None
+    hold: str
+    """What keeps the rollback from going on; empty: nothing."""
     older: Sequence[Rollback]
     """Others of the system that have not ended."""
     target: timedelta | None
@@ -83,7 +86,8 @@ def read_system_status(
         incident=incident,
         rollback=rollback,
         steps=steps,
-        outlook=read_forecast(reading, policy, rollback, steps, now),
+        outlook=read_forecast(reading, policy, incident, rollback, steps, now),
+        hold=read_hold(reading, rollback, now),
         older=[one for one in ours_alive if one.id != system.rollback],
         target=policy.targets.by_severity[incident.severity] if incident else None,
         response=read_response_status(reading, incident, rollback, now) if incident else None,
@@ -97,18 +101,49 @@ def read_response_status(
     return evaluate_response(incident, rollback, reading.notices(incident.id), now)
 
 
+def read_hold(reading: StateReader, rollback: Rollback | None, now: datetime) -> str:
+    """Return which pause or freeze holds a rollback under way, and what ends it; empty: none does.
+
+    Raises: Unavailable.
+    """
+    if rollback is None or rollback.status in ENDED_ROLLBACK_STATUSES:
+        return ""
+    for controls, scope in (
+        (reading.controls(), "--all"),
+        (reading.system(rollback.system), f"--system {rollback.system}"),
+    ):
+        if (pause := controls.pause) is not None:
+            since = f"{pause_state(pause)} since {pause.at:%Y-%m-%d %H:%M:%S} UTC"
+            return f"{since}, {pause}; to continue: rollback resume {scope} --reason WHY"
+        window = active_freeze(controls.freezes, now, ordered=rollback.order is not None)
+        if window is not None and not rollback.overrides:
+            return f"{window}; to continue: rollback unfreeze {scope} --reason WHY"
+    return ""
+
+
 def read_forecast(
-    reading: StateReader, policy: Policy, rollback: Rollback | None, steps: Iterable[Step], now: datetime
+    reading: StateReader,
+    policy: Policy,
+    incident: Incident | None,
+    rollback: Rollback | None,
+    steps: Iterable[Step],
+    now: datetime,
 ) -> DurationForecast | None:
-    """What is to be expected of it now; None when it carries nothing out. Raises: Unavailable."""
-    if rollback is None or rollback.status is not RollbackStatus.RUNNING:
+    """Return what is to be expected of a rollback; None while it changes nothing.
+
+    Raises: Unavailable.
+    """
+    if incident is None or rollback is None or rollback.status is not RollbackStatus.RUNNING:
+        return None
+    if read_hold(reading, rollback, now):
         return None
     return forecast.forecast_duration(
         steps,
         policy,
+        rollback.plan.scenario if rollback.plan is not None else ScenarioName.FUNCTIONS,
         order=rollback.order,
         left=reading.pace(policy.system),
-        began=rollback.started_at or now,
+        detected=incident.detected_at,
         now=now,
     )
 

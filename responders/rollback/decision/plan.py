@@ -96,7 +96,7 @@ def _add_duration_warning(plan: Plan, policy: Policy, order: RollbackRequest | N
 
     Not even with the whole quota: what is left of it changes while people are asked.
     """
-    ahead = forecast.forecast_duration(plan.steps, policy, order=order)
+    ahead = forecast.forecast_duration(plan.steps, policy, plan.header.scenario, order=order)
     return plan if ahead.fits else plans.add_report_line(plan, f"{OVERLONG_PLAN_PREFIX}: {ahead}")
 
 

@@ -74,6 +74,12 @@ class Targets(Struct, frozen=True):
     database: timedelta = timedelta(minutes=15)
     status_page: timedelta = timedelta(seconds=60)
 
+    def of_rollback(self, scenario: str) -> timedelta:
+        """Return the target for a scenario: critical, of the database, or of functions."""
+        if scenario in (ScenarioName.COMPLETE, ScenarioName.AUTH):
+            return self.by_severity[Severity.CRITICAL]
+        return self.database if scenario == ScenarioName.DATABASE else self.functions
+
 
 class Outage(Struct, frozen=True):
     """What it means that the system does not work, as its owner declares."""

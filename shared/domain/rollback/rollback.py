@@ -223,6 +223,12 @@ class Rollback(Struct, frozen=True):
         return self.order.way if self.order is not None else Direction.BACK
 
     @property
+    def commands(self) -> tuple[str, ...]:
+        """Return who ordered it and who stops it, each with the reason."""
+        stops = self.cancel_requested if self.cancel_requested != self.outcome else ""
+        return tuple(filter(None, (str(self.order or ""), stops)))
+
+    @property
     def operator_inputs(self) -> tuple[str | tuple[ApprovalAnswer, ...] | ApprovalAnswer | None, ...]:
         """What people have said to it: whoever decides must know all of it."""
         return (self.cancel_requested, self.approvals, self.rejected)
