@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -15,15 +13,8 @@ from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, conf
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
-from cli.support.output import (
-    AsJson,
-    System,
-    format_lasting,
-    format_shares,
-    print_json,
-    print_line,
-    print_table,
-)
+from cli.support.output import AsJson, System, print_json, print_line
+from cli.support.plan_output import print_plan
 from responders.commands.rollback.rollback import build_rollback_order, require_target
 from responders.data.repair import preview
 from responders.rollback.decision import data_requests
@@ -32,16 +23,14 @@ from responders.rollback.decision.dry_run import forecast_order
 from responders.rollback.decision.plan import non_function_step_names
 from shared.core.errors import Refused
 from shared.domain.commands.command import Command
-from shared.domain.decision import forecast
 from shared.domain.decision.facts import FunctionDifference
+from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.decision.gates.base import Outcome
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
-from shared.engine.steps.resource_differences import describe_steps
-
-MAX_FUNCTIONS_SHOWN = 20
-"""Functions that are listed one by one; more are told by group."""
+from shared.engine.steps.resource_differences import describe_resource_changes, describe_steps
 
 
 def run(
@@ -136,7 +125,7 @@ def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> 
         raise create_exit(REFUSED, f"refused: {unknown.reason}") from unknown
     preview = _preview_rollback(ours, policy, command)
     if not request.manner.as_json:
-        _show_preview(preview, policy)
+        _show_preview(preview)
     elif request.manner.dry_run:
         print_json(preview)
     confirm_and_send(ours, request, "Roll back?")
@@ -153,10 +142,14 @@ class RollbackPreview(Struct, frozen=True):
     """What else it would do, by step."""
     reported: list[str]
     """What would be left as it is, one line each."""
+    resources: list[str]
+    """The present and the future state of each."""
     seconds: float
-    """From the beginning to the last shift."""
+    """From the beginning to the last shift, or document."""
+    target_seconds: float
+    """The policy's target for this kind of rollback."""
     fits: bool
-    """Whether that is within the policy's target for functions; of data, for the database."""
+    """Whether it is within the target."""
     documents: int = 0
     """So many would be written."""
 
@@ -169,9 +162,8 @@ def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> Rol
         return _preview_repair(ours, policy, order)
     found = forecast_order(ours.wiring, policy, order, now)
     decision, plan = found.decision, found.plan
-    ahead = forecast.forecast_duration(
-        plan.steps if plan else (), policy, order=order, left=found.pace, now=now
-    )
+    steps, scenario = (plan.steps if plan else ()), ScenarioName(decision.scenario)
+    ahead = forecast_duration(steps, policy, scenario, order=order, left=found.pace, now=now)
     return RollbackPreview(
         outcome=decision.outcome,
         reason=decision.reason,
@@ -179,7 +171,9 @@ def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> Rol
         functions=found.shown,
         beside=non_function_step_names(plan) if plan else [],
         reported=list(plan.header.reported) if plan else [],
+        resources=describe_resource_changes(steps),
         seconds=ahead.seconds,
+        target_seconds=ahead.target_seconds,
         fits=ahead.fits,
     )
 
@@ -189,6 +183,7 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
     found, _ = data_requests.forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
     seconds = preview.survey_seconds(survey) if survey is not None else 0.0
+    within = policy.targets.database.total_seconds()
     return RollbackPreview(
         outcome=found.outcome,
         reason=found.reason,
@@ -196,41 +191,24 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
         functions=[],
         beside=[],
         reported=list(plan.header.reported) if plan is not None else [],
+        resources=[],
         seconds=seconds,
-        fits=seconds <= policy.targets.database.total_seconds(),
+        target_seconds=within,
+        fits=seconds <= within,
         documents=preview.count_written_documents(survey.outcome_counts) if survey is not None else 0,
     )
 
 
-def _show_preview(shown: RollbackPreview, policy: Policy) -> None:
+def _show_preview(shown: RollbackPreview) -> None:
     if shown.outcome != Outcome.ROLLBACK:
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:
         print_line("  an order waits for that to be over; a rollback under way makes way for it", "yellow")
-    if shown.documents:
-        print_line(f"back to {shown.target}: {shown.documents} documents", "bold")
-        for line in shown.reported:
-            print_line(f"  {line}", "yellow")
+    if not (shown.functions or shown.beside or shown.documents):
         return
-    if not shown.functions and not shown.beside:
-        return
-    print_line(f"back to {shown.target}: {describe_steps(len(shown.functions), shown.beside)}", "bold")
-    if len(shown.functions) <= MAX_FUNCTIONS_SHOWN:
-        print_table(
-            ("  function", "serves", "would serve"),
-            (
-                (f"  {one.function}", format_shares(one.live), format_shares(one.target))
-                for one in shown.functions
-            ),
-        )
-    else:
-        groups = Counter(policy.functions[one.function] for one in shown.functions)
-        print_table(("  group", "functions"), ((f"  {name}", str(n)) for name, n in groups.items()))
-    for line in shown.reported:
-        print_line(f"  {line}", "yellow")
-    fits = "within" if shown.fits else "MORE THAN"
-    print_line(
-        f"  about {format_lasting(timedelta(seconds=shown.seconds))} to the last shift, {fits} the target "
-        f"of {format_lasting(policy.targets.functions)}",
-        "" if shown.fits else "bold yellow",
-    )
+    size, ahead = f"{shown.documents} documents", None
+    if not shown.documents:  # the plan of a repair reports its time itself
+        size = describe_steps(len(shown.functions), shown.beside)
+        ahead = DurationForecast(shown.seconds, shown.seconds, shown.target_seconds, shown.fits)
+    print_line(f"back to {shown.target}: {size}", "bold")
+    print_plan(shown.functions, (*shown.resources, *shown.reported), ahead)

@@ -14,15 +14,9 @@ from cli.support.output import (
     print_line,
     print_table,
 )
-from shared.domain.decision.recorded_decision import (
-    RecordedDecision,
-    describe_shares,
-    gate_requirement,
-    newest_decision,
-)
+from cli.support.plan_output import print_plan
+from shared.domain.decision.recorded_decision import RecordedDecision, gate_requirement, newest_decision
 from shared.domain.rollback.rollback import Rollback
-
-MAX_FUNCTIONS_SHOWN = 20
 
 
 def explain(incident: Incident, as_json: AsJson = False) -> None:
@@ -78,22 +72,10 @@ def _show_decision(rollback: str, decision: RecordedDecision) -> None:
         print_line("for a rollback, this would have had to be different:")
         for gate in decision.blocking_gates:
             print_line(f"  {gate['gate']}: {gate_requirement(gate)}; it was: {gate['reason']}")
-    _show_plan(decision)
+    if decision.difference or decision.reported:
+        print_line(f"the plan: {len(decision.difference)} functions")
+    print_plan(decision.difference, (*decision.resources, *decision.reported))
     if decision.prepared_command:
         print_line("a person does what was prepared by one of:")
         for line in filter(None, (decision.prepared_shell, decision.prepared_command)):
             print_line(f"  {line}")
-
-
-def _show_plan(decision: RecordedDecision) -> None:
-    if decision.difference:
-        print_line(f"the plan: {len(decision.difference)} functions")
-    elif decision.reported:
-        print_line("the plan:")
-    for one in decision.difference[:MAX_FUNCTIONS_SHOWN]:
-        live, target = describe_shares(one["live"]), describe_shares(one["target"])
-        print_line(f"  {one['function']}: {live} → {target}")
-    if len(decision.difference) > MAX_FUNCTIONS_SHOWN:
-        print_line(f"  and {len(decision.difference) - MAX_FUNCTIONS_SHOWN} more")
-    for line in decision.reported:
-        print_line(f"  {escape_control_characters(line)}")

@@ -93,10 +93,8 @@ def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:
     come = f", {done} of {total} steps" if seen.steps else ""
     come += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
     print_line(f"  rollback {rollback.id}{target}: {rollback.status}{come}")
-    for line in filter(None, (*rollback.commands, rollback.outcome)):
-        print_line(f"  {line}")
-    if seen.hold:
-        print_line(f"  {seen.hold}", "bold yellow")
+    if rollback.outcome:
+        print_line(f"  {rollback.outcome}")
     if seen.outlook is not None:
         print_line(f"  {seen.outlook}", "" if seen.outlook.fits else "bold yellow")
 

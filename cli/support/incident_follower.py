@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from rich.console import Group
 from rich.live import Live
@@ -29,7 +30,7 @@ from shared.domain.incidents.response_status import ResponseStatus
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step, count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
-from shared.state.system_status import read_forecast, read_hold, read_response_status
+from shared.state.system_status import read_forecast, read_response_status
 
 POLL_INTERVAL_SECONDS = 1.0
 
@@ -43,7 +44,6 @@ class FollowedIncident(Struct, frozen=True):
     response: ResponseStatus
     now: datetime
     outlook: DurationForecast | None = None
-    hold: str = ""
 
     @property
     def is_successful(self) -> bool:
@@ -61,14 +61,8 @@ class FollowedIncident(Struct, frozen=True):
 
 def as_json_fields(seen: FollowedIncident) -> dict[str, Any]:
     """The last look, for programs."""
-    return {
-        "incident": seen.incident,
-        "rollback": seen.rollback,
-        "steps": seen.steps,
-        "response": seen.response,
-        "outlook": seen.outlook,
-        "hold": seen.hold,
-    }
+    fields: dict[str, Any] = msgspec.to_builtins(seen)
+    return fields
 
 
 def follow_incident(ours: Operations, name: str, *, quietly: bool) -> FollowedIncident:
@@ -107,8 +101,7 @@ def _read_incident(ours: Operations, name: str) -> FollowedIncident:
     steps, now = ours.reading.steps(newest), ours.wiring.clock.now()
     standing = read_response_status(ours.reading, incident, rollback, now)
     ahead = read_forecast(ours.reading, ours.policies[incident.system], incident, rollback, steps, now)
-    hold = read_hold(ours.reading, rollback, now)
-    return FollowedIncident(incident, rollback, steps, standing, now, ahead, hold)
+    return FollowedIncident(incident, rollback, steps, standing, now, ahead)
 
 
 class Lines:
@@ -136,11 +129,9 @@ class Lines:
         standing = seen.response
         call = standing.next_call
         rung, is_breached = str(call.rung if call else 0), str(standing.is_breached)
-        now_is = [standing.acknowledged_by, rung, is_breached, seen.hold]
+        now_is = [standing.acknowledged_by, rung, is_breached, *standing.commands, standing.hold]
         if now_is != self._response:
             self._response = now_is
-            if seen.hold:
-                print_line(f"{format_time(seen.now)}  {seen.hold}", "bold yellow")
             for line, _ in response_lines(standing, seen.incident.id, seen.now):
                 print_line(f"{format_time(seen.now)}  {line}")
 
@@ -152,8 +143,6 @@ def render_incident(seen: FollowedIncident, policy: Policy) -> Group:
     lines = [
         (f"{incident.id}  {incident.severity}  {incident.status}", "bold"),
         (f"{rollback.id}: {rollback.status}", STYLES.get(rollback.status, "")),
-        *((line, "") for line in rollback.commands),
-        *([(seen.hold, "bold yellow")] if seen.hold else []),
         (f"{format_time(newest.at)}  {newest.note}", ""),
         *_times(seen, policy),
         *_ahead(seen.outlook),

@@ -118,8 +118,3 @@ def format_lasting(span: timedelta) -> str:
     parts += [(seconds // 60 % 60, "min"), (seconds % 60, "s")]
     said = [f"{count} {unit}" for count, unit in parts if count]
     return " ".join(said[:2]) or "0 s"
-
-
-def format_shares(revisions: Mapping[str, int]) -> str:
-    """The revisions that serve, each with its share unless it serves everything."""
-    return ", ".join(name if percent == 100 else f"{name} {percent} %" for name, percent in revisions.items())

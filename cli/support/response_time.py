@@ -24,7 +24,8 @@ def response_lines(response: ResponseStatus, incident: str, now: datetime) -> li
         channels = ", ".join(call.channels)
         line = f"next on call: {call.called} ({channels}) {when}, at {format_time(call.at)} UTC"
         lines.append((line, "yellow"))
-    return lines
+    lines += [(line, "") for line in response.commands]
+    return [*lines, (response.hold, "bold yellow")] if response.hold else lines
 
 
 def _time(response: ResponseStatus, now: datetime) -> tuple[str, str]:

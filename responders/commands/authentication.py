@@ -37,6 +37,7 @@ class Actor(Struct, frozen=True):
     """As trails show it."""
     credential: Credential | None = None
     """None on rollback-override: nobody is proven there."""
+    at_console: bool = False
 
     @property
     def person(self) -> str:
@@ -86,7 +87,7 @@ def authenticate_command(message: PubSubMessage, ports: Ports, policies: Mapping
     found = objections(asked, credential, _affected_policies(content, policies), said_at)
     if found:
         raise Refused("; ".join(found))
-    return Actor(credential.name, credential)
+    return Actor(credential.name, credential, console_operator.OPERATOR_KEY in content)
 
 
 def _resolve_credential(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from responders.console.plan_progress import group_steps_into_batches
-from shared.core.errors import Rejected
+from shared.core.errors import Refused, Rejected
 from shared.domain.audit import system_chain
 from shared.domain.decision import recorded_decision
 from shared.domain.incidents.incident import Incident
@@ -23,11 +23,11 @@ from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
 from shared.domain.system_record import ALL_SYSTEMS, pause_state
 from shared.ports.groups import Ports
 from shared.state.audit_reader import AuditReader
+from shared.state.open_question import read_open_question
 from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
 from shared.state.system_status import (
     read_forecast,
-    read_hold,
     read_response_status,
     read_system_status,
     unfinished_freezes,
@@ -39,6 +39,8 @@ View = Callable[[ConsoleRequest], Facts]
 INCIDENT_ID_PATTERN = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 MAX_NEWEST_ENTRIES = 50
 """Incidents and deployments on a page."""
+MAX_LINES_PER_PAGE = 200
+"""Functions, and reported lines, of a plan that waits for approval."""
 MAX_SHOWN_EVENTS = 500
 """Events of a chain on a page; all of them stand in the export."""
 
@@ -84,7 +86,6 @@ class ConsolePages:
             "target": policy.targets.by_severity[incident.severity],
             "response": read_response_status(self._reading, incident, newest, now),
             "outlook": read_forecast(self._reading, policy, incident, newest, steps, now),
-            "hold": read_hold(self._reading, newest, now),
             "batches": group_steps_into_batches(steps, policy.functions),
             "progress": count_progress(steps),
             "choices": available_verbs(incident, newest),
@@ -185,16 +186,24 @@ class ConsolePages:
             raise Rejected(f"no incident {name}")
         return found
 
-    def find_requested_plan(
-        self, incident: Incident
-    ) -> tuple[str, recorded_decision.RecordedDecision | None]:
-        """The plan that people are asked about, by its fingerprint, and the decision behind it."""
-        every = self._reading.rollbacks(incident)
-        if not every:
-            return "", None
-        question = every[-1].question
-        decision = recorded_decision.newest_decision(self._reading.audit_entries(every[-1].id))
-        return (question.plan.fingerprint if question else ""), decision
+    def requested_plan(self, incident: Incident, page: int) -> Facts:
+        """Return the open question of an incident, with one page of what its plan changes.
+
+        Raises: Rejected, when nothing is asked.
+        """
+        try:
+            question = read_open_question(self._reading, incident, self._ports.clock.now())
+        except Refused as nothing:
+            raise Rejected(nothing.reason) from None
+        rows = max(len(question.functions), len(question.lines), 1)
+        shown = slice((page - 1) * MAX_LINES_PER_PAGE, page * MAX_LINES_PER_PAGE)
+        return {
+            "question": question,
+            "functions": question.functions[shown],
+            "lines": question.lines[shown],
+            "page": page,
+            "pages": -(-rows // MAX_LINES_PER_PAGE),
+        }
 
     def answer(self, command: str, topic: str, message: str) -> Facts:
         """What became of a command, once that is known."""

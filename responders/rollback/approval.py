@@ -16,50 +16,76 @@ from responders.rollback.completion import build_cool_down_change, ended_fields
 from shared.core import text
 from shared.core.durations import describe_duration
 from shared.domain.decision.facts import FunctionDifference
+from shared.domain.decision.forecast import forecast_duration
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
+from shared.domain.rollback.write_quota import SavedPace
+from shared.engine.steps.resource_differences import describe_resource_changes
 
 APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""
 ANSWER_VERBS = ("approve", "reject")
+NO_PLAN_TEXT = "the form names no plan: open the question again, read its plan, and answer that"
+"""Why an answer of the console is refused that does not carry what its page showed."""
 
 
 def build_approval_request(
     case: Case,
-    question: ApprovalRequest,
+    made: Plan,
+    needed: int,
+    reason: str,
     shown: Sequence[FunctionDifference],
     back: str,
     told: Mapping[str, Any],
+    pace: SavedPace | None,
 ) -> Transition:
     """The turn that asks people about one plan, which brings so much `back`.
 
     About the same as before it asks only once.
     """
-    now, before, plan = case.now(), case.rollback.question, question.plan
+    now, before, plan = case.now(), case.rollback.question, made.header
+    question = ApprovalRequest(plan, needed, reason, now)
+    detected, order = case.incident.detected_at, case.rollback.order
+    ahead = None
+    if plan.scenario is not ScenarioName.DATABASE:  # its plan reports its time itself
+        ahead = forecast_duration(
+            made.steps, case.policy, plan.scenario, order=order, left=pace, detected=detected, now=now
+        )
+    resources = describe_resource_changes(made.steps)
     same = before is not None and _is_same_question(before, question)
     until = case.rollback.parked_until if same else None
     until = until or now + case.policy.gates.approval_expires
     commands = format_shell_lines(case.policy.system, case.incident.id, *ANSWER_VERBS, plan=plan.fingerprint)
-    people = "one person" if question.needed == 1 else f"{question.needed} different people"
+    people = "one person" if needed == 1 else f"{needed} different people"
     asked = (
         f"{people} must approve: {plan.scenario} back to {plan.target}, "
-        f"{back}; because {question.reason}; expires in {describe_duration(until - now)}"
+        f"{back}; because {reason}; expires in {describe_duration(until - now)}"
     )
     return Transition(
         event="rollback.parked",
         note=asked,
-        details=(*format_plan_changes(shown), *plan.reported, *commands),
+        details=(
+            *format_plan_changes(shown),
+            *resources,
+            *plan.reported,
+            *([str(ahead)] if ahead else []),
+            *commands,
+        ),
         facts={
             **told,
             "plan": plan.fingerprint,
+            "duration": ahead,
+            "resources": resources,
             "difference": shown,
             "reported": plan.reported,
             "commands": commands,
         },
         changes={
             "status": RollbackStatus.PARKED,
-            "outcome": question.reason,
+            "outcome": reason,
             "question": before if same else question,
             "approvals": case.rollback.approvals if same else (),
             "gates": tuple(told["gates"]),

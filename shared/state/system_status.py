@@ -49,8 +49,6 @@ class SystemStatus(Struct, frozen=True):
     """The newest of that incident."""
     steps: Sequence[Step]
     outlook: DurationForecast | None
-    hold: str
-    """What keeps the rollback from going on; empty: nothing."""
     older: Sequence[Rollback]
     """Others of the system that have not ended."""
     target: timedelta | None
@@ -87,7 +85,6 @@ def read_system_status(
         rollback=rollback,
         steps=steps,
         outlook=read_forecast(reading, policy, incident, rollback, steps, now),
-        hold=read_hold(reading, rollback, now),
         older=[one for one in ours_alive if one.id != system.rollback],
         target=policy.targets.by_severity[incident.severity] if incident else None,
         response=read_response_status(reading, incident, rollback, now) if incident else None,
@@ -98,7 +95,8 @@ def read_response_status(
     reading: StateReader, incident: Incident, rollback: Rollback | None, now: datetime
 ) -> ResponseStatus:
     """How the response to an incident stands, as the responders keep it. Raises: Unavailable."""
-    return evaluate_response(incident, rollback, reading.notices(incident.id), now)
+    hold = read_hold(reading, rollback, now)
+    return evaluate_response(incident, rollback, reading.notices(incident.id), now, hold)
 
 
 def read_hold(reading: StateReader, rollback: Rollback | None, now: datetime) -> str:

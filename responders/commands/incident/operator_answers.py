@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from responders.commands.subject import CommandSubject, find_subject
 from responders.rollback import report_filing
+from responders.rollback.approval import NO_PLAN_TEXT
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
@@ -57,6 +58,8 @@ def _require_question(subject: CommandSubject, verb: str) -> ApprovalRequest:
     if question is None:
         raise Refused(f"{subject.rollback.id} asks nothing")
     plan = question.plan.fingerprint
+    if subject.asked.at_console and not command.plan:
+        raise Refused(NO_PLAN_TEXT)
     if command.plan not in ("", plan):
         raise Refused(f"{subject.rollback.id} asks about another plan now: {plan}")
     if not command.plan and subject.asked.said_at < question.asked_at - DUE_TIME_SKEW_TOLERANCE:

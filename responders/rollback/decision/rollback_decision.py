@@ -48,7 +48,7 @@ from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import ApprovalRequest, RollbackRequest, RollbackStatus, approvers
+from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, approvers
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.baseline import Baseline
 from shared.domain.signals.probe_signals import ProbeRecord
@@ -96,8 +96,8 @@ def decide_rollback(case: Case) -> bool:
             case.commit_transition(_build_start_transition(case, gathered, decision, plan, before, told))
             return True
         case Outcome.ASK if plan is not None:
-            question = ApprovalRequest(plan.header, needed, decision.reason, case.now())
-            turn = build_approval_request(case, question, shown, describe_plan_size(plan, len(shown)), told)
+            size, pace = describe_plan_size(plan, len(shown)), gathered.facts.pace
+            turn = build_approval_request(case, plan, needed, decision.reason, shown, size, told, pace)
         case _:
             turn = _build_no_action_transition(case, decision, plan, shown, told)
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
@@ -194,7 +194,15 @@ def _build_start_transition(
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
     pace = gathered.facts.pace
-    ahead = forecast.forecast_duration(plan.steps, case.policy, order=rollback.order, left=pace, now=now)
+    ahead = forecast.forecast_duration(
+        plan.steps,
+        case.policy,
+        plan.header.scenario,
+        order=rollback.order,
+        left=pace,
+        detected=case.incident.detected_at,
+        now=now,
+    )
 
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):

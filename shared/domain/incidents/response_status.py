@@ -36,6 +36,10 @@ class ResponseStatus(Struct, frozen=True):
     acknowledged_at: datetime | None
     next_call: EscalationStep | None
     """None: somebody has it in hand, or nobody further is to be called."""
+    commands: tuple[str, ...] = ()
+    """Who ordered the rollback and who stops it, each with the reason."""
+    hold: str = ""
+    """The pause or freeze that holds it, and what ends that; empty: none does."""
 
     @property
     def is_breached(self) -> bool:
@@ -44,7 +48,7 @@ class ResponseStatus(Struct, frozen=True):
 
 
 def evaluate_response(
-    incident: Incident, rollback: Rollback | None, notices: Iterable[Notice], now: datetime
+    incident: Incident, rollback: Rollback | None, notices: Iterable[Notice], now: datetime, hold: str = ""
 ) -> ResponseStatus:
     """How the response to an incident stands, with its newest rollback and all its notices."""
     by, restored = incident.respond_by, _restored_at(incident, rollback)
@@ -55,6 +59,8 @@ def evaluate_response(
         acknowledged_by=incident.acknowledged_by,
         acknowledged_at=incident.acknowledged_at,
         next_call=_next_call(incident, notices),
+        commands=rollback.commands if rollback is not None else (),
+        hold=hold,
     )
 
 

@@ -320,7 +320,7 @@ def test_a_pause_is_shown_while_a_rollback_is_followed(
     assert line + resume in shown
     assert " s left" not in shown.partition("rollback INC")[2]
     assert looked["systems"][0]["outlook"] is None
-    assert looked["systems"][0]["hold"] == line + resume
+    assert looked["systems"][0]["response"]["hold"] == line + resume
     assert done.exit_code == 0, done.output
     assert line + resume in done.stdout
 
