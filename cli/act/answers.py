@@ -10,8 +10,7 @@ from cli.support.command_sending import Incident, Reason, conclude_command, requ
 from cli.support.confirmation import Yes
 from cli.support.context import open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
-from cli.support.output import AsJson, System, print_json, print_line
-from cli.support.plan_output import print_plan
+from cli.support.output import AsJson, System, print_json, print_line, print_plan
 from shared.core.errors import Refused
 from shared.state.open_question import read_open_question
 

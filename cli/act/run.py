@@ -13,14 +13,13 @@ from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, conf
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
-from cli.support.output import AsJson, System, print_json, print_line
-from cli.support.plan_output import print_plan
+from cli.support.output import AsJson, System, print_json, print_line, print_plan
 from responders.commands.rollback.rollback import build_rollback_order, require_target
 from responders.data.repair import preview
 from responders.rollback.decision import data_requests
 from responders.rollback.decision.data_requests import Preparation
 from responders.rollback.decision.dry_run import forecast_order
-from responders.rollback.decision.plan import non_function_step_names
+from responders.rollback.decision.plan import OVERLONG_PLAN_PREFIX, non_function_step_names
 from shared.core.errors import Refused
 from shared.domain.commands.command import Command
 from shared.domain.decision.facts import FunctionDifference
@@ -206,9 +205,9 @@ def _show_preview(shown: RollbackPreview) -> None:
         print_line("  an order waits for that to be over; a rollback under way makes way for it", "yellow")
     if not (shown.functions or shown.beside or shown.documents):
         return
-    size, ahead = f"{shown.documents} documents", None
-    if not shown.documents:  # the plan of a repair reports its time itself
-        size = describe_steps(len(shown.functions), shown.beside)
-        ahead = DurationForecast(shown.seconds, shown.seconds, shown.target_seconds, shown.fits)
+    size = describe_steps(len(shown.functions), shown.beside)
+    size = f"{shown.documents} documents" if shown.documents else size
     print_line(f"back to {shown.target}: {size}", "bold")
-    print_plan(shown.functions, (*shown.resources, *shown.reported), ahead)
+    is_reported = shown.documents or any(one.startswith(OVERLONG_PLAN_PREFIX) for one in shown.reported)
+    ahead = DurationForecast(shown.seconds, shown.seconds, shown.target_seconds, shown.fits)
+    print_plan(shown.functions, (*shown.resources, *shown.reported), None if is_reported else ahead)

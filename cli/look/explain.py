@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from cli.support.command_sending import Incident
-from cli.support.context import Operations, open_operations
+from cli.support.context import open_operations
 from cli.support.output import (
     AsJson,
     escape_control_characters,
     format_time,
     print_json,
     print_line,
+    print_plan,
     print_table,
 )
-from cli.support.plan_output import print_plan
-from shared.domain.decision.recorded_decision import RecordedDecision, gate_requirement, newest_decision
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.decision.recorded_decision import RecordedDecision, gate_requirement
 
 
 def explain(incident: Incident, as_json: AsJson = False) -> None:
@@ -27,7 +24,7 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
     with open_operations() as ours:
         record = ours.incident(incident)
         every = ours.reading.rollbacks(record)
-        made = _newest_decisions(ours, every)
+        made = ours.reading.decisions(every)
         joined = ours.reading.alerts(record.id)
     if as_json:
         print_json({"incident": record, "alerts": joined, "decisions": made})
@@ -48,12 +45,6 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
         _show_decision(rollback, decision)
     if not made:
         print_line("nothing is decided yet")
-
-
-def _newest_decisions(ours: Operations, every: Iterable[Rollback]) -> dict[str, RecordedDecision]:
-    """The newest decision of each rollback that has one, by the rollback's id."""
-    found = {one.id: newest_decision(ours.reading.audit_entries(one.id)) for one in every}
-    return {name: decision for name, decision in found.items() if decision is not None}
 
 
 def _show_decision(rollback: str, decision: RecordedDecision) -> None:

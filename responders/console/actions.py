@@ -47,6 +47,8 @@ TEXT_FIELD_LABELS = {
     }
 }
 """What else is asked for than a reason, by verb; the first of them must be given."""
+MAX_LINES_PER_PAGE = 200
+"""Functions, and other lines, of a plan that waits for approval."""
 MULTI_VALUE_FIELDS = ("functions",)
 """Fields that hold several names, one here."""
 
@@ -68,19 +70,20 @@ class ConsoleActions:
         if verb not in ACTION_DESCRIPTIONS:
             raise Rejected(f"{verb!r} is not said here")
         said = {name: fields[name] for name in (*FIELDS, *MULTI_VALUE_FIELDS) if fields.get(name)}
-        asked: Facts = {}
+        asked = None
         if "incident" in said or verb in ANSWER_VERBS:
             incident = self._pages.find_incident(said.get("incident", ""))
             said["system"] = incident.system
             if verb in ANSWER_VERBS:
-                page = fields.get("page", "1")
-                asked = self._pages.requested_plan(incident, int(page) if page.isdecimal() else 1)
-                said["plan"] = asked["question"].plan
+                asked = self._pages.find_question(incident)
+                said["plan"] = asked.plan
         return {
             "verb": verb,
             "does": ACTION_DESCRIPTIONS[verb],
             "fields": {"command": verb, "id": f"console-{self._ports.ids()}", **said},
             "asked": asked,
+            "page": int(fields["page"]) if fields.get("page", "").isdecimal() else 1,
+            "page_size": MAX_LINES_PER_PAGE,
             "texts": TEXT_FIELD_LABELS.get(verb, {}),
             "said": fields,
             "reason": fields.get("reason", ""),

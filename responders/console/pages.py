@@ -9,7 +9,6 @@ from typing import Any
 from responders.console.plan_progress import group_steps_into_batches
 from shared.core.errors import Refused, Rejected
 from shared.domain.audit import system_chain
-from shared.domain.decision import recorded_decision
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.policy.system_policy import Policy
@@ -19,11 +18,11 @@ from shared.domain.reports.monthly_stats import compute_monthly_stats, tally_inc
 from shared.domain.reports.report import IncidentReport, build_report
 from shared.domain.rollback import pins
 from shared.domain.rollback.plan import count_progress
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.system_record import ALL_SYSTEMS, pause_state
 from shared.ports.groups import Ports
 from shared.state.audit_reader import AuditReader
-from shared.state.open_question import read_open_question
+from shared.state.open_question import OpenQuestion, read_open_question
 from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
 from shared.state.system_status import (
@@ -39,8 +38,6 @@ View = Callable[[ConsoleRequest], Facts]
 INCIDENT_ID_PATTERN = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 MAX_NEWEST_ENTRIES = 50
 """Incidents and deployments on a page."""
-MAX_LINES_PER_PAGE = 200
-"""Functions, and reported lines, of a plan that waits for approval."""
 MAX_SHOWN_EVENTS = 500
 """Events of a chain on a page; all of them stand in the export."""
 
@@ -89,7 +86,7 @@ class ConsolePages:
             "batches": group_steps_into_batches(steps, policy.functions),
             "progress": count_progress(steps),
             "choices": available_verbs(incident, newest),
-            "decisions": self._list_decisions(every),
+            "decisions": self._reading.decisions(reversed(every)),
             "alerts": self._reading.alerts(incident.id),
         }
 
@@ -186,24 +183,12 @@ class ConsolePages:
             raise Rejected(f"no incident {name}")
         return found
 
-    def requested_plan(self, incident: Incident, page: int) -> Facts:
-        """Return the open question of an incident, with one page of what its plan changes.
-
-        Raises: Rejected, when nothing is asked.
-        """
+    def find_question(self, incident: Incident) -> OpenQuestion:
+        """Return the open question of an incident. Raises: Rejected, when nothing is asked."""
         try:
-            question = read_open_question(self._reading, incident, self._ports.clock.now())
+            return read_open_question(self._reading, incident, self._ports.clock.now())
         except Refused as nothing:
             raise Rejected(nothing.reason) from None
-        rows = max(len(question.functions), len(question.lines), 1)
-        shown = slice((page - 1) * MAX_LINES_PER_PAGE, page * MAX_LINES_PER_PAGE)
-        return {
-            "question": question,
-            "functions": question.functions[shown],
-            "lines": question.lines[shown],
-            "page": page,
-            "pages": -(-rows // MAX_LINES_PER_PAGE),
-        }
 
     def answer(self, command: str, topic: str, message: str) -> Facts:
         """What became of a command, once that is known."""
@@ -215,11 +200,3 @@ class ConsolePages:
         """The newest of all systems, the newest first."""
         found = [one for system in self._policies for one in self._reading.incidents(system)]
         return sorted(found, key=lambda one: one.detected_at, reverse=True)[:MAX_NEWEST_ENTRIES]
-
-    def _list_decisions(self, every: list[Rollback]) -> dict[str, recorded_decision.RecordedDecision]:
-        """The newest of each rollback that has one, the newest rollback first."""
-        found = {
-            one.id: recorded_decision.newest_decision(self._reading.audit_entries(one.id))
-            for one in reversed(every)
-        }
-        return {name: one for name, one in found.items() if one is not None}

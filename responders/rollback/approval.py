@@ -13,13 +13,13 @@ from typing import Any
 from responders.rollback.answered_alerts import unjudged_alerts
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import build_cool_down_change, ended_fields
+from responders.rollback.decision.plan import is_duration_reported
 from shared.core import text
 from shared.core.durations import describe_duration
 from shared.domain.decision.facts import FunctionDifference
-from shared.domain.decision.forecast import forecast_duration
+from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
-from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
 from shared.domain.rollback.write_quota import SavedPace
@@ -30,6 +30,15 @@ APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
 ANSWER_VERBS = ("approve", "reject")
 NO_PLAN_TEXT = "the form names no plan: open the question again, read its plan, and answer that"
 """Why an answer of the console is refused that does not carry what its page showed."""
+
+
+def forecast_plan(case: Case, plan: Plan, pace: SavedPace | None) -> DurationForecast:
+    """Return how long the plan takes at that pace, counted from the detection of the incident."""
+    rollback, since, now = case.rollback, case.incident.detected_at, case.now()
+    kind, steps = plan.header.scenario, plan.steps
+    return forecast_duration(
+        steps, case.policy, kind, order=rollback.order, left=pace, detected=since, now=now
+    )
 
 
 def build_approval_request(
@@ -48,12 +57,7 @@ def build_approval_request(
     """
     now, before, plan = case.now(), case.rollback.question, made.header
     question = ApprovalRequest(plan, needed, reason, now)
-    detected, order = case.incident.detected_at, case.rollback.order
-    ahead = None
-    if plan.scenario is not ScenarioName.DATABASE:  # its plan reports its time itself
-        ahead = forecast_duration(
-            made.steps, case.policy, plan.scenario, order=order, left=pace, detected=detected, now=now
-        )
+    ahead = None if is_duration_reported(plan) else forecast_plan(case, made, pace)
     resources = describe_resource_changes(made.steps)
     same = before is not None and _is_same_question(before, question)
     until = case.rollback.parked_until if same else None

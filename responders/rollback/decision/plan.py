@@ -18,7 +18,7 @@ from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Plan, freeze_plan
+from shared.domain.rollback.plan import Plan, PlanHeader, freeze_plan
 from shared.domain.rollback.rollback import RollbackRequest
 from shared.engine.steps.resource_differences import describe_steps, is_resource
 
@@ -98,6 +98,12 @@ def _add_duration_warning(plan: Plan, policy: Policy, order: RollbackRequest | N
     """
     ahead = forecast.forecast_duration(plan.steps, policy, plan.header.scenario, order=order)
     return plan if ahead.fits else plans.add_report_line(plan, f"{OVERLONG_PLAN_PREFIX}: {ahead}")
+
+
+def is_duration_reported(plan: PlanHeader) -> bool:
+    """Return whether the plan reports its time itself: it moves documents, or cannot fit."""
+    too_long = (line.startswith(OVERLONG_PLAN_PREFIX) for line in plan.reported)
+    return plan.scenario is ScenarioName.DATABASE or any(too_long)
 
 
 def describe_plan_size(plan: Plan, shown: int) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.rollback.approval import build_approval_request, format_plan_changes
+from responders.rollback.approval import build_approval_request, forecast_plan, format_plan_changes
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
-from responders.rollback.decision.plan import OVERLONG_PLAN_PREFIX, describe_plan_size, prepare_plan
+from responders.rollback.decision.plan import describe_plan_size, is_duration_reported, prepare_plan
 from responders.rollback.decision.required_approvals import required_approvals
 from responders.rollback.decision.resource_collection import collect_resource_state
 from responders.rollback.session_revocation import REVOKE_SESSIONS_VERB, build_revocation_command
@@ -30,7 +30,6 @@ from shared.core import text, topics
 from shared.core.codec import decode, encode
 from shared.core.store import Create, Write, conditional_write
 from shared.domain.commands.command import format_gcloud_command, format_shell_command
-from shared.domain.decision import forecast
 from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.decision.gate_evaluation import (
@@ -193,16 +192,7 @@ def _build_start_transition(
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
-    pace = gathered.facts.pace
-    ahead = forecast.forecast_duration(
-        plan.steps,
-        case.policy,
-        plan.header.scenario,
-        order=rollback.order,
-        left=pace,
-        detected=case.incident.detected_at,
-        now=now,
-    )
+    ahead = forecast_plan(case, plan, gathered.facts.pace)
 
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):
@@ -245,8 +235,8 @@ def _build_start_transition(
 
 def _format_warnings(plan: Plan, ahead: DurationForecast) -> tuple[str, ...]:
     """What people read of a plan before it begins: how long it takes, and what it leaves alone."""
-    said = any(line.startswith(OVERLONG_PLAN_PREFIX) for line in plan.header.reported)
-    return (*(() if said else (str(ahead),)), *text.first_lines(plan.header.reported))
+    ahead_lines = () if is_duration_reported(plan.header) else (str(ahead),)
+    return (*ahead_lines, *text.first_lines(plan.header.reported))
 
 
 def _must_revoke_sessions(case: Case, gathered: CollectedFacts) -> bool:

@@ -43,14 +43,9 @@ class DurationForecast(Struct, frozen=True):
         fits = "within" if self.fits else "MORE THAN"
         target = f"{fits} the target of {self.target_seconds / 60:g} min"
         whole, to = f"about {ceil(self.whole_seconds / 6) / 10:g} min", f"to the last {self.last}, {target}"
-        if self.is_ahead:
+        if self.seconds == self.whole_seconds:
             return f"{whole} {to}"
         return f"about {ceil(self.seconds)} s left; {whole} from the detection {to}"
-
-    @property
-    def is_ahead(self) -> bool:
-        """Whether nothing was detected before it."""
-        return self.seconds == self.whole_seconds
 
     def after(self, waited: float) -> DurationForecast:
         """Return the forecast of a plan that begins so many seconds later."""

@@ -210,7 +210,7 @@ def test_a_long_plan_is_paged_and_nothing_of_it_is_cut(
     world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each function stands on one page; every page names the same plan."""
-    monkeypatch.setattr("responders.console.pages.MAX_LINES_PER_PAGE", 3)
+    monkeypatch.setattr("responders.console.actions.MAX_LINES_PER_PAGE", 3)
     incident = troubled(world)
     address = f"/say?command=approve&incident={incident}"
     question = world.rollbacks()[0].question
