@@ -15,9 +15,10 @@ from responders.commands.subject import find_subject
 from responders.rollback.decision.undo_preview import UndoPreview, preview_order
 from responders.support.command_handler import CommandRequest
 from shared.core.errors import Refused
-from shared.domain.decision.forecast import DurationForecast, forecast_duration
+from shared.domain.decision.forecast import forecast_duration
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.inventory.traffic import describe_served_revisions
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import pins as held
 from shared.domain.rollback.pins import Pin
@@ -144,9 +145,7 @@ def _request_undo(ours: Operations, policy: Policy, request: PromptRequest, ques
     """Show what would be done, and go through with it; exits where it fails."""
     shown = _preview_undo(ours, policy, request)
     if not request.manner.as_json:
-        plan, pace = shown.reversal.plan, ours.reading.pace(policy.system)
-        now = ours.wiring.clock.now()
-        _show_preview(shown, forecast_duration(plan.steps, policy, left=pace, now=now) if plan else None)
+        _show_preview(ours, policy, shown)
     elif request.manner.dry_run:
         print_json(
             {
@@ -176,9 +175,13 @@ def _preview_undo(ours: Operations, policy: Policy, request: PromptRequest) -> U
     return preview_order(ours.wiring, policy, order)
 
 
-def _show_preview(shown: UndoPreview, ahead: DurationForecast | None) -> None:
+def _show_preview(ours: Operations, policy: Policy, shown: UndoPreview) -> None:
     if shown.outcome in (Outcome.HOLD, Outcome.ASK):
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     found, warning = shown.reversal, [shown.reversal.warning] if shown.reversal.warning else []
-    left = (f"left as it is: {line}" for line in found.refused)
+    left, ahead = (f"left as it is: {line}" for line in found.refused), None
+    if found.plan is not None:
+        steps, kind = found.plan.steps, found.plan.header.scenario
+        pace, now = ours.reading.pace(policy.system), ours.wiring.clock.now()
+        ahead = forecast_duration(steps, policy, kind, Severity.LOW, left=pace, now=now)
     print_plan(found.shown, (*warning, *shown.document_lines, *found.rebuilt, *left), ahead)

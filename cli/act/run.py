@@ -159,10 +159,11 @@ def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> Rol
     order = build_rollback_order(command, policy, now)
     if order.way is Direction.REPAIR:
         return _preview_repair(ours, policy, order)
-    found = forecast_order(ours.wiring, policy, order, now)
+    found = forecast_order(ours.wiring, policy, order, now, severity=command.severity)
     decision, plan = found.decision, found.plan
     steps, scenario = (plan.steps if plan else ()), ScenarioName(decision.scenario)
-    ahead = forecast_duration(steps, policy, scenario, order=order, left=found.pace, now=now)
+    severity, pace = command.severity, found.pace
+    ahead = forecast_duration(steps, policy, scenario, severity, order=order, left=pace, now=now)
     return RollbackPreview(
         outcome=decision.outcome,
         reason=decision.reason,

@@ -34,11 +34,11 @@ NO_PLAN_TEXT = "the form names no plan: open the question again, read its plan, 
 
 def forecast_plan(case: Case, plan: Plan, pace: SavedPace | None) -> DurationForecast:
     """Return how long the plan takes at that pace, counted from the detection of the incident."""
-    rollback, since, now = case.rollback, case.incident.detected_at, case.now()
-    kind, steps = plan.header.scenario, plan.steps
-    return forecast_duration(
-        steps, case.policy, kind, order=rollback.order, left=pace, detected=since, now=now
+    incident, kind, now = case.incident, plan.header.scenario, case.now()
+    ahead = forecast_duration(
+        plan.steps, case.policy, kind, incident.severity, order=case.rollback.order, left=pace, now=now
     )
+    return ahead.after((now - incident.detected_at).total_seconds())
 
 
 def build_approval_request(

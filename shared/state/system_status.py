@@ -139,6 +139,7 @@ def read_forecast(
         steps,
         policy,
         rollback.plan.scenario if rollback.plan is not None else ScenarioName.FUNCTIONS,
+        incident.severity,
         order=rollback.order,
         left=reading.pace(policy.system),
         detected=incident.detected_at,

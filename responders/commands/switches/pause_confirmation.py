@@ -83,7 +83,8 @@ def _build_notices(
 ) -> list[Notice]:
     """The notices of it, in each system that it concerns."""
     everywhere = record.system == ALL_SYSTEMS
-    text = f"{'all systems' if everywhere else record.system}: {result}; paused by {record.actor}: {record.reason}"
+    where = "all systems" if everywhere else record.system
+    text = f"{where}: {result}; paused by {record.actor}: {record.reason}"
     return [
         notice
         for name, policy in policies.items()

@@ -98,7 +98,14 @@ def _forecast_order(
     return None if found is None else _answer_from_data_forecast(order, found)
 
 
-def forecast_order(ports: Ports, policy: Policy, order: RollbackRequest, now: datetime) -> DryRun:
+def forecast_order(
+    ports: Ports,
+    policy: Policy,
+    order: RollbackRequest,
+    now: datetime,
+    *,
+    severity: Severity = Severity.CRITICAL,
+) -> DryRun:
     """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
     facts = collect_facts(ports, policy, now, list, "", order.target).facts
     change = requested_change(order, facts, policy)
@@ -106,7 +113,7 @@ def forecast_order(ports: Ports, policy: Policy, order: RollbackRequest, now: da
     decision = evaluate_request(
         facts, policy, change, deadline, now, "", scenario=order.scenario, override=order.override
     )
-    decision, plan = build_decided_plan(ports, policy, facts, decision, order)
+    decision, plan = build_decided_plan(ports, policy, facts, decision, order, severity=severity)
     shown = function_differences(change, facts.inventory or {}) if plan is not None else []
     return DryRun(decision, plan, shown, facts.pace)
 

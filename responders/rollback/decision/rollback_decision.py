@@ -43,6 +43,7 @@ from shared.domain.decision.request_scope import requested_change
 from shared.domain.deployments.deployment import counts_by_function
 from shared.domain.incidents.incident import IncidentStatus, has_been_escalated
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import plan as plans
@@ -69,6 +70,7 @@ def decide_rollback(case: Case) -> bool:
         decision,
         case.rollback.order,
         expired=case.now() >= case.decide_by,
+        severity=case.incident.severity,
         hold=case.extend_lease,
     )
     if plan is not None and case.policy.resources.identity:
@@ -136,6 +138,7 @@ def build_decided_plan(
     order: RollbackRequest | None,
     *,
     expired: bool = True,
+    severity: Severity = Severity.CRITICAL,
     hold: ExtendLease = skip_lease,
 ) -> tuple[Decision, Plan | None]:
     """The decision as its plan makes it, and that plan, over what is live now.
@@ -143,7 +146,7 @@ def build_decided_plan(
     Raises: Unavailable, when our own store does not tell what was recorded; as `hold`.
     """
     sight = read_resource_state(ports, policy, decision, order, hold)
-    return prepare_plan(policy, facts, decision, sight, order, expired=expired)
+    return prepare_plan(policy, facts, decision, sight, order, expired=expired, severity=severity)
 
 
 def read_resource_state(

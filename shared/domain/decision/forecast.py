@@ -14,6 +14,7 @@ from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS, RED
 from shared.domain.deployments.inventory.traffic import EXPECTED_SHIFT_SECONDS
 from shared.domain.policy.execution_limits import Execution, WriteQuota
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
 from shared.domain.rollback.rollback import RollbackRequest
@@ -57,6 +58,7 @@ def forecast_duration(
     steps: Iterable[Step],
     policy: Policy,
     scenario: ScenarioName = ScenarioName.FUNCTIONS,
+    severity: Severity = Severity.CRITICAL,
     *,
     order: RollbackRequest | None = None,
     left: SavedPace | None = None,
@@ -87,7 +89,8 @@ def forecast_duration(
     spent = (now - detected).total_seconds() if detected is not None and now is not None else 0.0
     moves = any(map(_expected_documents, steps))
     took = max(took, remaining_document_seconds(steps)) if moves else took
-    target = policy.targets.of_rollback(ScenarioName.DATABASE if moves else scenario).total_seconds()
+    kind = ScenarioName.DATABASE if moves else scenario
+    target = policy.targets.of_rollback(kind, severity).total_seconds()
     last = "document" if moves else "shift"
     return DurationForecast(took, took, target, fits=took <= target, last=last).after(spent)
 

@@ -74,11 +74,12 @@ class Targets(Struct, frozen=True):
     database: timedelta = timedelta(minutes=15)
     status_page: timedelta = timedelta(seconds=60)
 
-    def of_rollback(self, scenario: str) -> timedelta:
-        """Return the target for a scenario: critical, of the database, or of functions."""
-        if scenario in (ScenarioName.COMPLETE, ScenarioName.AUTH):
-            return self.by_severity[Severity.CRITICAL]
-        return self.database if scenario == ScenarioName.DATABASE else self.functions
+    def of_rollback(self, scenario: str, severity: Severity) -> timedelta:
+        """Return how long after the detection a kind of rollback must have restored the system."""
+        if scenario == ScenarioName.DATABASE:
+            return self.database
+        by_severity = self.by_severity[severity]
+        return min(self.functions, by_severity) if scenario == ScenarioName.FUNCTIONS else by_severity
 
 
 class Outage(Struct, frozen=True):

@@ -17,11 +17,13 @@ from shared.domain.data.repair.repair_plan import (
 from shared.domain.decision.forecast import forecast_duration, remaining_duration
 from shared.domain.policy.execution_limits import Execution, WriteQuota
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
 from shared.domain.rollback.write_quota import SavedPace, TokenBucket, quota_path
 from tests.support.runtime.world import BOOKSHOP, World
 
 ROUND_TRIP = 8.4
+OF_FUNCTIONS = ScenarioName.FUNCTIONS, Severity.HIGH
 QUOTA = Execution(write_quota=WriteQuota(burst=60, per_second=1.0))
 
 
@@ -98,7 +100,7 @@ def test_what_was_sent_costs_no_more_of_the_quota() -> None:
 @pytest.mark.parametrize(("functions", "fits"), [(540, True), (619, True), (620, False)])
 def test_more_functions_than_ten_minutes_of_quota_do_not_fit(functions: int, fits: bool) -> None:
     """What cannot be in time is known before it begins."""
-    ahead = forecast_duration([shift(str(n)) for n in range(functions)], BOOKSHOP)
+    ahead = forecast_duration([shift(str(n)) for n in range(functions)], BOOKSHOP, *OF_FUNCTIONS)
 
     assert ahead.fits is fits
     assert ("MORE THAN the target of 10 min" in str(ahead)) is not fits
@@ -111,7 +113,9 @@ def test_an_outlook_while_it_runs_counts_what_has_passed_and_what_was_learnt() -
     steps = [shift(str(n)) for n in range(19)]
     throttled = sum(1 / (0.5 + 0.02 * n) for n in range(20))
 
-    ahead = forecast_duration(steps, BOOKSHOP, left=left, detected=now - timedelta(seconds=570), now=now)
+    ahead = forecast_duration(
+        steps, BOOKSHOP, *OF_FUNCTIONS, left=left, detected=now - timedelta(seconds=570), now=now
+    )
 
     assert ahead.seconds == pytest.approx(throttled + ROUND_TRIP)
     assert ahead.whole_seconds == pytest.approx(570 + ahead.seconds)
@@ -121,20 +125,23 @@ def test_an_outlook_while_it_runs_counts_what_has_passed_and_what_was_learnt() -
 
 
 @pytest.mark.parametrize(
-    ("scenario", "minutes"),
+    ("scenario", "severity", "minutes"),
     [
-        (ScenarioName.COMPLETE, 5),
-        (ScenarioName.AUTH, 5),
-        (ScenarioName.FUNCTIONS, 10),
-        (ScenarioName.FEATURE, 10),
-        (ScenarioName.DATABASE, 15),
+        (ScenarioName.COMPLETE, Severity.CRITICAL, 5),
+        (ScenarioName.AUTH, Severity.CRITICAL, 5),
+        (ScenarioName.FUNCTIONS, Severity.CRITICAL, 5),
+        (ScenarioName.FUNCTIONS, Severity.HIGH, 10),
+        (ScenarioName.FEATURE, Severity.HIGH, 15),
+        (ScenarioName.DATABASE, Severity.CRITICAL, 15),
     ],
 )
-def test_each_kind_of_rollback_has_its_own_target(scenario: ScenarioName, minutes: int) -> None:
+def test_each_kind_of_rollback_has_its_own_target(
+    scenario: ScenarioName, severity: Severity, minutes: int
+) -> None:
     """The runbook's: critical, functions, database; six minutes are too long for a critical one."""
     steps = [shift(str(n)) for n in range(390)]
 
-    ahead = forecast_duration(steps, BOOKSHOP, scenario)
+    ahead = forecast_duration(steps, BOOKSHOP, scenario, severity)
 
     assert ahead.target_seconds == 60 * minutes
     assert ahead.fits is (minutes > 5)
@@ -203,7 +210,7 @@ def test_what_cannot_fit_says_so_before_it_starts() -> None:
         for sent in world.ports.sender.sent
         if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
     ]
-    assert "MORE THAN the target of 10 min" in str(told)
+    assert "MORE THAN the target of 5 min" in str(told)
 
 
 def test_what_is_left_of_the_quota_is_told_before_it_starts() -> None:
@@ -225,7 +232,7 @@ def test_what_is_left_of_the_quota_is_told_before_it_starts() -> None:
         for sent in world.ports.sender.sent
         if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
     ]
-    assert "MORE THAN the target of 10 min" in str(told)
+    assert "MORE THAN the target of 5 min" in str(told)
 
 
 def piece(documents: int, seen: int = 0, took: float = 0.0, status: StepStatus = StepStatus.BEGUN) -> Step:
