@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.isolation.write_fence import Fence
@@ -95,8 +96,9 @@ def read_response_status(
     reading: StateReader, incident: Incident, rollback: Rollback | None, now: datetime
 ) -> ResponseStatus:
     """How the response to an incident stands, as the responders keep it. Raises: Unavailable."""
-    hold = read_hold(reading, rollback, now)
-    return evaluate_response(incident, rollback, reading.notices(incident.id), now, hold)
+    standing = evaluate_response(incident, rollback, reading.notices(incident.id), now)
+    commands = rollback.commands if rollback is not None else ()
+    return replace(standing, commands=commands, hold=read_hold(reading, rollback, now))
 
 
 def read_hold(reading: StateReader, rollback: Rollback | None, now: datetime) -> str:

@@ -89,7 +89,7 @@ def ack(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{known.id} was acknowledged by {known.acknowledged_by} at {at}")
     subject.require_possible("ack")
     command, now = asked.command, subject.incident_document.read_at
-    incident = replace(known, acknowledged_by=command.actor, acknowledged_at=now)
+    incident = incidents.acknowledge(subject.incident, command.actor, now)
     return CommandEffect(
         f"acknowledged {incident.id}",
         (

@@ -146,6 +146,13 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
     )
 
 
+def acknowledge(incident: Incident, actor: str, at: datetime) -> Incident:
+    """Return the incident with that owner, unless it has one."""
+    return (
+        incident if incident.acknowledged_by else replace(incident, acknowledged_by=actor, acknowledged_at=at)
+    )
+
+
 def change_status(
     incident: Incident, status: IncidentStatus, now: datetime, note: str, severity: Severity | None = None
 ) -> Incident:

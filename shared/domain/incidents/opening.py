@@ -71,7 +71,8 @@ def open_incident(
         timeline=[TimelineEvent(IncidentStatus.DETECTED, now, str(order or f"{signal} detected"))],
         respond_by=incidents.response_deadline(policy, severity, now),
     )
-    incident, ordered = _acknowledge_order(incident, order, now), f"; {order}" if order is not None else ""
+    if order is not None and order.responder:
+        incident = incidents.acknowledge(incident, order.responder, now)
     counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
     said = create_notices(
@@ -79,7 +80,8 @@ def open_incident(
         incident.id,
         severity,
         "detected",
-        f"{incident.id} {severity}: {signal} in {policy.display_name or policy.system}{ordered}",
+        f"{incident.id} {severity}: {signal} in {policy.display_name or policy.system}"
+        + (f"; {order}" if order is not None else ""),
         now,
         signal=signal,
         respond_by=incident.respond_by,
@@ -111,7 +113,8 @@ def reopen_incident(
     if order is not None and order.rest:
         why = "people are asked about the rest"
     again, later = _reopen(policy, known, severity or known.severity, now)
-    again = _acknowledge_order(again, order, now)
+    if order is not None and order.responder:
+        again = incidents.acknowledge(again, order.responder, now)
     again = incidents.change_status(again, IncidentStatus.INVESTIGATING, now, why)
     waits = order is None and known.status is IncidentStatus.ESCALATED
     due_at = now + policy.gates.judge_every if waits else now
@@ -127,13 +130,6 @@ def reopen_incident(
     said += later
     rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)
     return _build_opening(policy, system, again, rollback, events, said, (written,))
-
-
-def _acknowledge_order(incident: Incident, order: RollbackRequest | None, now: datetime) -> Incident:
-    """Return the incident, acknowledged by the person who orders, unless somebody has before."""
-    if order is None or not order.responder or incident.acknowledged_by:
-        return incident
-    return replace(incident, acknowledged_by=order.responder, acknowledged_at=now)
 
 
 def _reopen(

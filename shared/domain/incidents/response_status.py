@@ -48,7 +48,7 @@ class ResponseStatus(Struct, frozen=True):
 
 
 def evaluate_response(
-    incident: Incident, rollback: Rollback | None, notices: Iterable[Notice], now: datetime, hold: str = ""
+    incident: Incident, rollback: Rollback | None, notices: Iterable[Notice], now: datetime
 ) -> ResponseStatus:
     """How the response to an incident stands, with its newest rollback and all its notices."""
     by, restored = incident.respond_by, _restored_at(incident, rollback)
@@ -59,8 +59,6 @@ def evaluate_response(
         acknowledged_by=incident.acknowledged_by,
         acknowledged_at=incident.acknowledged_at,
         next_call=_next_call(incident, notices),
-        commands=rollback.commands if rollback is not None else (),
-        hold=hold,
     )
 
 

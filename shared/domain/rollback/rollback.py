@@ -218,15 +218,15 @@ class Rollback(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
     @property
-    def way(self) -> Direction:
-        """Which way it goes; automation knows one."""
-        return self.order.way if self.order is not None else Direction.BACK
-
-    @property
     def commands(self) -> tuple[str, ...]:
         """Return who ordered it and who stops it, each with the reason."""
         stops = self.cancel_requested if self.cancel_requested != self.outcome else ""
         return tuple(filter(None, (str(self.order or ""), stops)))
+
+    @property
+    def way(self) -> Direction:
+        """Which way it goes; automation knows one."""
+        return self.order.way if self.order is not None else Direction.BACK
 
     @property
     def operator_inputs(self) -> tuple[str | tuple[ApprovalAnswer, ...] | ApprovalAnswer | None, ...]:

@@ -132,7 +132,8 @@ def test_the_second_rung_follows_the_first() -> None:
 def pictured(newest: Rollback, steps: list[Step], now: datetime) -> str:
     """What a terminal of 120 columns shows."""
     trouble = build_incident(acknowledged_by="anna", acknowledged_at=START)
-    seen = FollowedIncident(trouble, newest, steps, evaluate_response(trouble, newest, [], now), now)
+    standing = replace(evaluate_response(trouble, newest, [], now), commands=newest.commands)
+    seen = FollowedIncident(trouble, newest, steps, standing, now)
     screen = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     screen.print(render_incident(seen, BOOKSHOP))
     assert isinstance(screen.file, io.StringIO)
