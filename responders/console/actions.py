@@ -77,6 +77,10 @@ class ConsoleActions:
             if verb in ANSWER_VERBS:
                 asked = self._pages.find_question(incident)
                 said["plan"] = asked.plan
+            elif verb == "undo":
+                asked = self._pages.recorded_undo(incident)
+        elif verb == "unpin":
+            asked = self._pages.recorded_pins(said.get("system", ""), said.get("functions", ""))
         return {
             "verb": verb,
             "does": ACTION_DESCRIPTIONS[verb],

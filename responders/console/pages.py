@@ -7,8 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from responders.console.plan_progress import group_steps_into_batches
+from responders.rollback.decision.undo_preview import moved_functions, repairs_with_writes
 from shared.core.errors import Refused, Rejected
 from shared.domain.audit import system_chain
+from shared.domain.decision import recorded_decision
+from shared.domain.decision.facts import FunctionDifference
+from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.policy.system_policy import Policy
@@ -38,6 +42,7 @@ View = Callable[[ConsoleRequest], Facts]
 INCIDENT_ID_PATTERN = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 MAX_NEWEST_ENTRIES = 50
 """Incidents and deployments on a page."""
+RECORDED_TEXT = "as recorded: the responder leaves what was changed since as it is"
 MAX_SHOWN_EVENTS = 500
 """Events of a chain on a page; all of them stand in the export."""
 
@@ -189,6 +194,33 @@ class ConsolePages:
             return read_open_question(self._reading, incident, self._ports.clock.now())
         except Refused as nothing:
             raise Rejected(nothing.reason) from None
+
+    def recorded_undo(self, incident: Incident) -> OpenQuestion:
+        """Return what an undo restores, as it was recorded: nothing live is read here."""
+        store, newest = self._ports.store, self._reading.rollbacks(incident)[-1:]
+        cause = recorded_decision.suspected_cause(newest[0]) if newest else ""
+        warning = f"warning: this restores what the rollback removed{f', because {cause}' if cause else ''}"
+        functions = [
+            FunctionDifference(
+                name,
+                traffic_shares(one.left[-1] if one.left else (), one.newest),
+                traffic_shares(one.traffic, one.newest),
+                incident.detected_at,
+                bool(one.builds),
+            )
+            for name, one in sorted(moved_functions(store, incident).items())
+        ]
+        documents = [f"documents that {name} has written" for name in repairs_with_writes(store, incident)]
+        return OpenQuestion("", [warning, RECORDED_TEXT], functions, documents)
+
+    def recorded_pins(self, system: str, function: str) -> OpenQuestion:
+        """Return what an unpin restores, as it was recorded; `function` limits it to one."""
+        functions = [
+            FunctionDifference(one.function, one.revisions, {one.newest: 100}, one.since)
+            for one in self._reading.pins(system)
+            if function in ("", one.function)
+        ]
+        return OpenQuestion("", [RECORDED_TEXT], functions, [])
 
     def answer(self, command: str, topic: str, message: str) -> Facts:
         """What became of a command, once that is known."""

@@ -24,6 +24,7 @@ from tests.support.cli.browser import ADA, HOST, Browser, visible_text
 from tests.support.data.corrupted_bookshop import CorruptedShop
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
+from tests.support.rollbacks.pins import build_rolled_back_world
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -268,6 +269,23 @@ def test_a_question_shows_the_present_and_the_future_of_each_resource(
 
     assert shown in page
     assert "min from the detection to the last shift, within the target of 5 min" in page
+
+
+@pytest.mark.parametrize("verb", ["undo", "unpin"])
+def test_what_a_reversal_restores_is_shown_before_it_is_confirmed(verb: str) -> None:
+    """Each function now and then; an undo warns that it restores what failed."""
+    world = build_rolled_back_world()
+    browser = Browser(world)
+    browser.sign_in()
+    about = f"incident={world.incidents()[0].id}" if verb == "undo" else "system=bookshop"
+
+    page = html.unescape(visible_text(browser.get(f"/say?command={verb}&{about}")))
+
+    for function in world.policy.functions:
+        name = function.lower()
+        assert f"{function} {name}-00001 {name}-00002" in page
+    warning = "warning: this restores what the rollback removed, because 8 of 8 functions changed before "
+    assert (warning in page) is (verb == "undo")
 
 
 def test_the_console_shows_who_ordered_and_the_pause(world: World, browser: Browser) -> None:
