@@ -6,6 +6,7 @@ itself. Pub/Sub takes 2xx as an acknowledgement and redelivers everything else.
     returned                acknowledged: done, or waiting by due_at
     Refused                 audited, dead-lettered, acknowledged: a repetition would not help
     LostRollback            acknowledged: another worker holds it
+    RejectedPush            403, audited: not proven to come from our own subscription; redelivered
     any other failure       503, redelivered
 
 Permissions: `shared.adapters.gcp.permissions`. Topics: `shared.core.topics`.
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 ACKNOWLEDGED = ("", 204)
 REDELIVER = ("", 503)
+FORBIDDEN = ("", 403)
 FORM_LIMIT = 100_000
 """Bytes of a form that are read: ours are far smaller, and it takes 32 times its size of memory."""
 
@@ -52,10 +54,19 @@ def on_alert(request: Request) -> tuple[str, int]:
 def on_command(request: Request) -> tuple[str, int]:
     """Carry out an operator command once by its id.
 
-    Trigger: push from rollback-commands, and from rollback-override when sign-in is down.
+    Trigger: push from rollback-commands.
     A redelivery changes nothing and republishes the work of the command.
     """
     return _answer(request, "on_command")
+
+
+def on_override(request: Request) -> tuple[str, int]:
+    """Carry out an operator command that has no token, once by its id, when sign-in is down.
+
+    Trigger: push from rollback-override, on which IAM alone says who may publish.
+    A redelivery changes nothing and republishes the work of the command.
+    """
+    return _answer(request, "on_override")
 
 
 def on_clock(request: Request) -> tuple[str, int]:
@@ -130,13 +141,26 @@ def _answer(request: Request, entry_point: str) -> tuple[str, int]:
     message = PubSubMessage("", "", b"", {}, None)
     with log.context(responder=responder, **traced):
         try:
-            body = request.get_data()
+            with creation_lock:
+                from responders.support.push_authentication import (
+                    RejectedPush,
+                    authenticate_push,
+                    require_own_topic,
+                )
+
+                wiring = _wiring()
+            headers, body, expected = dict(request.headers), request.get_data(), wiring.push_identity
             try:
-                message = _identified(decode_message(dict(request.headers), body, request.full_path))
+                authenticate_push(headers, entry_point, expected, wiring)
+                message = _identified(decode_message(headers, body, request.full_path))
+                require_own_topic(message, entry_point, expected)
                 with log.context(message_id=message.id, topic=message.topic):
                     with creation_lock:
                         trigger = _trigger(entry_point)
                     trigger.receive(message)
+            except RejectedPush as rejected:
+                _report_rejected_push(entry_point, message.topic, rejected.reason)
+                return FORBIDDEN
             except Undecodable as undecodable:
                 message = replace(message, id=undecodable.message_id, topic=undecodable.topic, data=body)
                 _refuse(message, undecodable.reason)
@@ -149,6 +173,15 @@ def _answer(request: Request, entry_point: str) -> tuple[str, int]:
             log.write("ERROR", f"{kind}: {failure}", message_id=message.id, topic=message.topic)
             return REDELIVER
     return ACKNOWLEDGED
+
+
+def _report_rejected_push(entry_point: str, topic: str, reason: str) -> None:
+    """Log the push that is rejected, and record it in the audit log."""
+    from responders.support.push_authentication import REJECTED_EVENT, record_rejected_push
+
+    fields = {"event": REJECTED_EVENT, "entry_point": entry_point, "topic": topic, "reason": reason}
+    log.write("ERROR", f"push rejected: {reason}", **fields)
+    record_rejected_push(entry_point, topic, reason, _wiring())
 
 
 def _refuse(message: PubSubMessage, reason: str) -> None:

@@ -185,7 +185,9 @@ class Cloud:
     def _serve(self, policies: Sequence[Policy], seed: int, ports: Mapping[str, int]) -> None:
         self._front, self.addresses["control"] = listen(ports.get("control", 0))
         self._closing.callback(self._front.server_close)
-        self.pubsub = PubSub(self.clock, self._journal, self.faults, played=self.played)
+        self.pubsub = PubSub(
+            self.clock, self._journal, self.faults, played=self.played, sign=self.identity.sign_push
+        )
         self._closing.callback(self.pubsub.close)
         self.surroundings = SystemResources(self.clock, self._journal, self.pubsub)
         self.firestore.engine.herald = self.surroundings.eventarc.herald

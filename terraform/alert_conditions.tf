@@ -61,6 +61,7 @@ locals {
     for system in keys(local.policies) : system => {
       site     = [for key, probe in local.checked_probes : google_monitoring_uptime_check_config.probe[key].uptime_check_id if probe.system == system && probe.function == null]
       critical = [for key, probe in local.checked_probes : google_monitoring_uptime_check_config.probe[key].uptime_check_id if probe.system == system && probe.function != null]
+      sign_in  = [for key, probe in local.checked_probes : google_monitoring_uptime_check_config.probe[key].uptime_check_id if probe.system == system && probe.signal == "authentication_failure"]
     }
   }
   critical_services = {
@@ -268,7 +269,7 @@ locals {
           lasting = condition.seconds
         })]
         count = [
-          for checks in [concat(local.checks[signal.system].site, signal.name == "frontend_unavailable" ? [] : local.checks[signal.system].critical)] : merge(local.shapes.count, {
+          for checks in [signal.name == "authentication_failure" ? local.checks[signal.system].sign_in : concat(local.checks[signal.system].site, signal.name == "frontend_unavailable" ? [] : local.checks[signal.system].critical)] : merge(local.shapes.count, {
             name     = "failed checks of a probe"
             filter   = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND resource.type=\"uptime_url\" AND metric.label.check_id=one_of(\"${join("\",\"", checks)}\")"
             aligner  = "ALIGN_COUNT_FALSE"

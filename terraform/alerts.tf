@@ -96,7 +96,7 @@ resource "google_monitoring_alert_policy" "signal" {
       error_message = "${each.value.system}: gates.auto_close must be between 30m and 7d."
     }
     precondition {
-      condition     = length(each.value.also) == 0 || contains(local.signals_with_also, each.value.name)
+      condition     = length(each.value.also) == 0 || contains(local.signals_with_also, each.value.name) || (each.value.name == "authentication_failure" && alltrue([for condition in each.value.also : condition.unit == "count"]))
       error_message = "${each.key}: `also` is measured on requests and probes, and would mean something else here."
     }
     precondition {

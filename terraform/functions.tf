@@ -58,9 +58,11 @@ resource "google_cloudfunctions2_function" "responders" {
     all_traffic_on_latest_revision   = !var.hold_traffic
 
     environment_variables = merge(lookup(local.environments, each.key, {}), {
-      GOOGLE_CLOUD_PROJECT = var.operations_project
-      ROLLBACK_DATABASE    = google_firestore_database.state.name
-      ROLLBACK_POLICIES    = "policies"
+      GOOGLE_CLOUD_PROJECT   = var.operations_project
+      ROLLBACK_DATABASE      = google_firestore_database.state.name
+      ROLLBACK_POLICIES      = "policies"
+      ROLLBACK_PUSH_ACCOUNT  = google_service_account.push.email
+      ROLLBACK_PUSH_AUDIENCE = local.push_audience
     })
   }
 

@@ -21,5 +21,9 @@ locals {
     rollback-work         = "rollbacks that are due"
   }
 
+  # The audience of a push: the address of the function that is known before the function exists. The
+  # function compares it with the token of each push.
+  push_audience = "https://{function}-${data.google_project.every[var.operations_project].number}.${var.region}.run.app"
+
   function_names = { for entry_point in keys(local.responders) : entry_point => "rollback-${replace(entry_point, "_", "-")}" }
 }

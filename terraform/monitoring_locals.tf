@@ -42,6 +42,7 @@ locals {
   ]...)
 
   # `also` is measured on requests and probes: for other signals it would mean something else.
+  # Of sign-in, the probes that name its signal alone tell: `count`.
   signals_with_also = [
     "critical_path_blocked", "error_rate", "frontend_unavailable", "function_failure_rate",
     "functions_failing_share", "performance_degraded", "slow_response",
@@ -119,6 +120,7 @@ locals {
         name         = probe.name
         project      = policy.project
         function     = try(probe.function, null)
+        signal       = try(probe.signal, null)
         address      = regex("^https://(\\[[^\\]]+\\]|[^/:?]+)(?::([0-9]+))?(.*)$", probe.url)
         status_below = try(probe.status_below, 500)
         timeout      = local.seconds[try(probe.timeout, local.probe_timeout)]

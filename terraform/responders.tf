@@ -51,8 +51,8 @@ locals {
       )
     }
     on_command = {
-      description     = "Carries out what people ask for."
-      topics          = ["rollback-commands", "rollback-override"]
+      description     = "Executes operator commands."
+      topics          = ["rollback-commands"]
       cpu             = "1"
       memory          = "512Mi"
       concurrency     = 4 # its threads
@@ -66,6 +66,25 @@ locals {
       }
       roles = {
         past  = "what the data can be brought back to, before a copy is made"
+        state = "commands, controls, rollbacks"
+      }
+    }
+    on_override = {
+      description     = "Executes commands without a token, on the day when sign-in is down."
+      topics          = ["rollback-override"]
+      cpu             = "1"
+      memory          = "512Mi"
+      concurrency     = 4 # its threads
+      instances       = 2
+      timeout_seconds = 60
+      publishes = {
+        rollback-dead-letters = "messages that it refuses"
+        rollback-deployments  = "the proof of a deployment that a person marked stable"
+        rollback-notices      = "notices that a command was executed or refused"
+        rollback-work         = "the rollback that was requested or changed"
+      }
+      roles = {
+        past  = "the points in time to which data can be restored, before a copy is made"
         state = "commands, controls, rollbacks"
       }
     }

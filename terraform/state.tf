@@ -85,7 +85,7 @@ resource "google_firestore_field" "looks" {
 # What is due in one system, the longest due first: the clock asks for each system by itself, so
 # that none starves another. Functions are deployed once these are ready.
 resource "google_firestore_index" "due" {
-  for_each = toset(["commands", "deployments", "inventory", "notices", "reports", "rollbacks"])
+  for_each = toset(["commands", "deployments", "incidents", "inventory", "notices", "reports", "rollbacks"])
 
   project     = var.operations_project
   database    = google_firestore_database.state.name

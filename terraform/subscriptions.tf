@@ -23,7 +23,7 @@ resource "google_pubsub_subscription" "push" {
 
     oidc_token {
       service_account_email = google_service_account.push.email
-      audience              = google_cloudfunctions2_function.responders[each.value].service_config[0].uri
+      audience              = replace(local.push_audience, "{function}", local.function_names[each.value])
     }
   }
 

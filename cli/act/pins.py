@@ -30,20 +30,25 @@ def pins(system: System = "", as_json: AsJson = False) -> None:
         policies = [ours.policy(system)] if system else list(ours.policies.values())
         now = ours.wiring.clock.now()
         found = {policy.system: ours.reading.pins(policy.system) for policy in policies}
+        open_incidents = {name: ours.reading.system(name).open_incident for name in found}
     if as_json:
         every = [pin for several in found.values() for pin in several]
         print_json(
             [
-                {"pin": one, "age_seconds": (now - one.since).total_seconds(), "unpin": one.command}
+                {
+                    "pin": one,
+                    "age_seconds": (now - one.since).total_seconds(),
+                    "unpin": held.unpin_line(one.system, [one.function], open_incidents[one.system]),
+                }
                 for one in every
             ]
         )
         return
     for name, several in found.items():
-        _list_pins(name, several, now)
+        _list_pins(name, several, now, open_incidents[name])
 
 
-def _list_pins(system: str, found: list[Pin], now: datetime) -> None:
+def _list_pins(system: str, found: list[Pin], now: datetime, open_incident: str) -> None:
     if not found:
         print_line(f"{system}: nothing is pinned")
         return
@@ -65,7 +70,7 @@ def _list_pins(system: str, found: list[Pin], now: datetime) -> None:
             print_line(f"  {one.function}: not served is {one.newest}", "yellow")
     names = [pin.function for pin in found] if len(found) == 1 else []
     more = "" if names else ", or one: --function NAME"
-    print_line(f"  lift: {held.unpin_command(system, names)}{more}")
+    print_line(f"  lift: {held.unpin_line(system, names, open_incident)}{more}")
 
 
 def unpin(

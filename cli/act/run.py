@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cli.support.command_sending import Reason, check_command
 from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, confirm_and_send
@@ -15,16 +16,19 @@ from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, print_json, print_line, print_plan
 from responders.commands.rollback.rollback import build_rollback_order, require_target
+from responders.commands.rollback.superseding import describe_conflict
 from responders.data.repair import preview
 from responders.rollback.decision import data_requests
 from responders.rollback.decision.data_requests import Preparation
 from responders.rollback.decision.dry_run import forecast_order
 from responders.rollback.decision.plan import OVERLONG_PLAN_PREFIX, non_function_step_names
 from shared.core.errors import Refused
+from shared.core.text import count_noun
 from shared.domain.commands.command import Command
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -61,14 +65,17 @@ def run(
     override: Annotated[
         bool, typer.Option("--override", help="break-glass: skip approval, freeze, budget; needs --incident")
     ] = False,
+    supersede: Annotated[
+        bool, typer.Option("--supersede", help="end the rollback under way, if this one changes anything")
+    ] = False,
     incident: Annotated[str, typer.Option(metavar="INCIDENT", help="the incident that it is for")] = "",
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Roll back by a person's word: an incident of its own, which supersedes automation.
+    """Roll back manually. An order for part of what is under way joins it, a wider one extends it.
 
-    Shows the plan, how long it will take and whether that fits the target, then asks. Ctrl-C
-    stops following; the rollback goes on, and `rollback cancel` ends it.
+    Shows the plan, what it would end and leave undone, how long it takes and whether that fits the
+    target, then asks. Ctrl-C stops following; the rollback goes on, and `rollback cancel` ends it.
 
     Exit code 0 when it succeeded, there was nothing to do, or --dry-run; 1 when it was refused,
     declined, failed, cancelled or left to a person.
@@ -89,6 +96,7 @@ def run(
             at=at,
             auto_confirm=auto_confirm,
             override=override,
+            supersede=supersede,
             incident=incident,
             reason=reason,
             manner=Manner(dry_run, yes, follow_it and not at, as_json),
@@ -112,6 +120,7 @@ class RunRequest(PromptRequest, frozen=True, tag="rollback"):
     at: str
     auto_confirm: bool
     override: bool
+    supersede: bool
     incident: str
 
 
@@ -124,10 +133,17 @@ def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> 
         raise create_exit(REFUSED, f"refused: {unknown.reason}") from unknown
     preview = _preview_rollback(ours, policy, command)
     if not request.manner.as_json:
-        _show_preview(preview)
+        _show_preview(preview, supersedes=request.supersede)
     elif request.manner.dry_run:
         print_json(preview)
-    confirm_and_send(ours, request, "Roll back?")
+    found, question = preview.under_way, "Roll back?"
+    if found is not None and preview.outcome == Outcome.IGNORE:
+        return
+    if found is not None and not found.joins and not (request.supersede or request.manner.dry_run):
+        if request.manner.yes or found.relation is OrderRelation.BARRED:
+            raise create_exit(REFUSED, f"refused: {describe_conflict(found, command)} --yes")
+        request, question = replace(request, supersede=True), f"End {found.incident} and roll back?"
+    confirm_and_send(ours, request, question)
 
 
 class RollbackPreview(Struct, frozen=True):
@@ -151,15 +167,19 @@ class RollbackPreview(Struct, frozen=True):
     """Whether it is within the target."""
     documents: int = 0
     """So many would be written."""
+    under_way: OrderComparison | None = None
+    """What the order is to the rollback under way; None: there is none."""
 
 
 def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> RollbackPreview:
     """Return what this command would do now. Raises: Unavailable, Rejected."""
     now = ours.wiring.clock.now()
     order = build_rollback_order(command, policy, now)
+    current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
     if order.way is Direction.REPAIR:
-        return _preview_repair(ours, policy, order)
-    found = forecast_order(ours.wiring, policy, order, now, severity=command.severity)
+        return replace(_preview_repair(ours, policy, order), under_way=current)
+    ends, severity = current.rollback if current else "", command.severity
+    found = forecast_order(ours.wiring, policy, order, now, ends, severity=severity)
     decision, plan = found.decision, found.plan
     steps, scenario = (plan.steps if plan else ()), ScenarioName(decision.scenario)
     severity, pace = command.severity, found.pace
@@ -175,6 +195,7 @@ def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> Rol
         seconds=ahead.seconds,
         target_seconds=ahead.target_seconds,
         fits=ahead.fits,
+        under_way=current,
     )
 
 
@@ -199,15 +220,17 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
     )
 
 
-def _show_preview(shown: RollbackPreview) -> None:
+def _show_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
     if shown.outcome != Outcome.ROLLBACK:
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:
-        print_line("  an order waits for that to be over; a rollback under way makes way for it", "yellow")
+        print_line("  the order waits until that is over", "yellow")
+    for line in shown.under_way.describe(supersedes=supersedes) if shown.under_way is not None else ():
+        print_line(line, "yellow")
     if not (shown.functions or shown.beside or shown.documents):
         return
     size = describe_steps(len(shown.functions), shown.beside)
-    size = f"{shown.documents} documents" if shown.documents else size
+    size = count_noun(shown.documents, "document") if shown.documents else size
     print_line(f"back to {shown.target}: {size}", "bold")
     is_reported = shown.documents or any(one.startswith(OVERLONG_PLAN_PREFIX) for one in shown.reported)
     ahead = DurationForecast(shown.seconds, shown.seconds, shown.target_seconds, shown.fits)

@@ -21,6 +21,7 @@ from cli.support.command_sending import CommandReply, send
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.output import AsJson, escape_control_characters, print_json
+from shared.core.text import count_noun
 from shared.domain.audit import system_chain
 from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.verification import ChainFinding, ChainVerdict
@@ -66,7 +67,7 @@ class OpenAuditLog(Operations):
         """The rollbacks that a name means; exits when nothing is known of it."""
         found = self.trail.responses(name)
         if not found:
-            raise create_exit(INVALID_USAGE, f"nothing is kept or anchored of {name}")
+            raise create_exit(REFUSED, f"nothing is kept or anchored of {name}")
         return found
 
 
@@ -74,8 +75,8 @@ class OpenAuditLog(Operations):
 def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
     """Tell what happened: when, what, who, from where, why, and what was before and after.
 
-    Exit code 0; 2 when the command or the settings are not usable, or nothing is known of that
-    name; 3 when a service gives no answer.
+    Exit code 0; 1 when there is no such incident or rollback; 2 when the command or the settings
+    are not usable; 3 when a service gives no answer.
     """
     if bool(name) is bool(system):
         raise create_exit(INVALID_USAGE, "name an incident or a rollback, or a --system")
@@ -109,8 +110,8 @@ def verify(
     exchanged; only the heads anchored outside the database (ROLLBACK_AUDIT_BUCKET) find a chain
     that was written anew as a whole. What has expired may be gone.
 
-    Exit code 0 when all is intact or has expired; 1 when something is broken; 2 when the command
-    or the settings are not usable, or nothing is known of that name; 3 when a service gives no
+    Exit code 0 when all is intact or has expired; 1 when something is broken, or nothing is known
+    of that name; 2 when the command or the settings are not usable; 3 when a service gives no
     answer: then nothing is known.
     """
     if [bool(name), bool(system), everything].count(True) != 1:
@@ -164,7 +165,7 @@ def export(
         where = {"command": answer.command, "file": str(output) if output else None}
         print_json({"events": len(told), "format": form, **where}, err=output is None)
     else:
-        typer.echo(f"{len(told)} events exported" if told else "no event is kept of that", err=True)
+        typer.echo(f"{count_noun(len(told), 'event')} exported", err=True)
 
 
 class ExportRequest(Struct, frozen=True):
@@ -233,7 +234,7 @@ def _findings(ours: OpenAuditLog, name: str, system: str) -> Iterator[ChainFindi
     if system:
         found = trail.verify_system(ours.require_system(system), now)
         if found is None:
-            raise create_exit(INVALID_USAGE, f"nothing is kept or anchored of {system}")
+            raise create_exit(REFUSED, f"nothing is kept or anchored of {system}")
         yield found
         return
     for one in ours.find_rollbacks(name) if name else trail.rollbacks():
@@ -290,7 +291,8 @@ def _line(one: AuditLine) -> str:
 
 def _print_findings(finding: ChainFinding) -> None:
     anchored = f"anchored up to {finding.anchored}" if finding.anchored else "not anchored"
-    print(f"{finding.chain}: {finding.verdict}, {finding.entries} entries, {anchored}")
+    entries = count_noun(finding.entries, "entry", "entries")
+    print(f"{finding.chain}: {finding.verdict}, {entries}, {anchored}")
     for fault in finding.faults:
         print(f"  FAULT {escape_control_characters(fault)}")
     for note in finding.notes:

@@ -13,7 +13,7 @@ from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from shared.core import text as shortened
 from shared.core import topics
-from shared.core.text import suggest_names
+from shared.core.text import count_noun, suggest_names
 from shared.domain.deployments.deployment import Deployment, Restorability
 from shared.domain.deployments.restorability import CHECK_SUMMARY, MAX_STORED_REASONS
 
@@ -150,5 +150,5 @@ def _describe_restorability(proof: Restorability | None) -> str:
     if proof is None:
         return "not looked at"
     if proof.faults:
-        return f"no: {len(proof.faults)} faults"
+        return f"no: {count_noun(len(proof.faults), 'fault')}"
     return "not all seen" if proof.unknown else "all is there"

@@ -13,6 +13,7 @@ from cli.support.output import (
     print_plan,
     print_table,
 )
+from shared.core.text import count_noun
 from shared.domain.decision.recorded_decision import RecordedDecision, gate_requirement
 
 
@@ -64,7 +65,7 @@ def _show_decision(rollback: str, decision: RecordedDecision) -> None:
         for gate in decision.blocking_gates:
             print_line(f"  {gate['gate']}: {gate_requirement(gate)}; it was: {gate['reason']}")
     if decision.difference or decision.reported:
-        print_line(f"the plan: {len(decision.difference)} functions")
+        print_line(f"the plan: {count_noun(len(decision.difference), 'function')}")
     print_plan(decision.difference, (*decision.resources, *decision.reported))
     if decision.prepared_command:
         print_line("a person does what was prepared by one of:")

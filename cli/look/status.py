@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from cli.support.context import open_operations
+from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import STYLES, AsJson, System, format_lasting, format_time, print_json, print_line
 from cli.support.response_time import response_lines, show_choices
+from shared.core.text import count_noun
 from shared.domain.data.backups import database_copy
 from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import Rollback
@@ -17,10 +19,15 @@ from shared.state.system_status import SystemStatus, read_system_status, unfinis
 def status(system: System = "", as_json: AsJson = False) -> None:
     """Show mode, switches, incident, response time, rollback and progress of every system, or one.
 
-    Exit code 0, whatever is shown.
+    Exit code 0, whatever is shown; 2 when no state of any of the systems was ever written in the
+    project that the settings name.
     """
     with open_operations() as ours:
         policies = [ours.policy(system)] if system else list(ours.policies.values())
+        if not any(ours.reading.has_state(one.system) for one in policies):
+            project, names = ours.wiring.project, ", ".join(one.system for one in policies)
+            why = f"no state of {names} was ever written in the project {project}"
+            raise create_exit(INVALID_USAGE, f"{why}: check GOOGLE_CLOUD_PROJECT")
         now = ours.wiring.clock.now()
         alive = ours.reading.active_rollbacks()
         seen = [read_system_status(ours.reading, policy, alive, now) for policy in policies]
@@ -58,13 +65,17 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
     line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
     print_line(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
-    within = f"; to be restored within {format_lasting(seen.target)}" if seen.target else ""
-    print_line(f"  detected {format_time(incident.detected_at)} UTC, {how_long}{within}")
-    for text, style in response_lines(seen.response, incident.id, now) if seen.response else ():
+    print_line(f"  detected {format_time(incident.detected_at)} UTC, {how_long}")
+    standing = seen.response and seen.times and response_lines(seen.response, seen.times, incident.id, now)
+    for text, style in standing or ():
         print_line(f"  {text}", style)
     if seen.rollback:
         _show_rollback(seen.rollback, seen)
     show_choices(incident, seen.rollback)
+    for one in seen.earlier:
+        since = format_lasting(now - one.detected_at)
+        print_line(f"  incident {one.id}  {one.severity}  {one.status}  {one.signal}, open for {since}")
+        show_choices(one, None)
     for older in seen.older:
         said = "".join(f", {line}" for line in older.commands)
         print_line(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")
@@ -90,7 +101,7 @@ def _pin_lines(seen: SystemStatus, since: datetime, now: datetime) -> str:
 def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:
     done, total = count_progress(seen.steps)
     target = f" to {rollback.plan.target}" if rollback.plan else ""
-    come = f", {done} of {total} steps" if seen.steps else ""
+    come = f", {done} of {count_noun(total, 'step')}" if seen.steps else ""
     come += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
     print_line(f"  rollback {rollback.id}{target}: {rollback.status}{come}")
     if rollback.outcome:

@@ -115,8 +115,9 @@ def _await_answer(ours: Operations, command: str, topic: str, message: str) -> C
     give_up_at = clock.monotonic() + ANSWER_TIMEOUT_SECONDS
     while clock.monotonic() < give_up_at:
         record = ours.reading.command(command)
-        if record is not None:
-            return CommandReply(command, accepted=True, text=record.result, incident=record.incident)
+        if record is not None and not record.is_undecided:
+            accepted = not record.answer.get("refused")
+            return CommandReply(command, accepted, record.result, record.incident)
         refused = ours.reading.refusal(topic, message)
         if refused is not None:
             return CommandReply(command, accepted=False, text=refused)

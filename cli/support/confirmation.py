@@ -54,7 +54,7 @@ def confirm_and_send(ours: Operations, request: PromptRequest, question: str) ->
     if not manner.yes and not typer.confirm(question, err=manner.as_json):
         raise create_exit(REFUSED, "nothing was done")
     answer = send(ours, request.content)
-    if not answer.accepted or not manner.follow:
+    if not (answer.accepted and answer.incident and manner.follow):
         conclude_command(answer, as_json=manner.as_json)
         return
     if not manner.as_json:

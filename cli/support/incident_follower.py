@@ -15,22 +15,16 @@ from rich.text import Text
 
 from cli.support.context import Operations
 from cli.support.exit_codes import REFUSED, create_exit
-from cli.support.output import (
-    STYLES,
-    console,
-    escape_control_characters,
-    format_lasting,
-    format_time,
-    print_line,
-)
+from cli.support.output import STYLES, console, escape_control_characters, format_time, print_line
 from cli.support.response_time import response_lines, show_choices
+from shared.core.text import count_noun
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.recovery_times import RecoveryTimes
 from shared.domain.incidents.response_status import ResponseStatus
-from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step, count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
-from shared.state.system_status import read_forecast, read_response_status
+from shared.state.system_status import read_forecast, read_recovery_times, read_response_status
 
 POLL_INTERVAL_SECONDS = 1.0
 
@@ -41,17 +35,23 @@ class FollowedIncident(Struct, frozen=True):
     incident: incidents.Incident
     rollback: Rollback
     steps: list[Step]
+    times: RecoveryTimes
     response: ResponseStatus
     now: datetime
     outlook: DurationForecast | None = None
 
     @property
     def is_successful(self) -> bool:
-        """Whether nobody is needed: it succeeded, or nothing had to be done."""
+        """Whether nobody is needed: it succeeded, or an order had nothing to do."""
         return self.rollback.status is RollbackStatus.SUCCEEDED or (
-            self.rollback.status is RollbackStatus.NOT_TAKEN
-            and self.incident.status is incidents.IncidentStatus.RESOLVED
+            self.rollback.status is RollbackStatus.NOT_TAKEN and self._had_nothing_to_do
         )
+
+    @property
+    def _had_nothing_to_do(self) -> bool:
+        """Whether an order was at its target already, or the incident has recovered."""
+        is_answered = self.rollback.order is not None and not self.incident.is_decided_by_person
+        return is_answered or self.incident.status is incidents.IncidentStatus.RESOLVED
 
     @property
     def is_over(self) -> bool:
@@ -70,10 +70,9 @@ def follow_incident(ours: Operations, name: str, *, quietly: bool) -> FollowedIn
     seen = _read_incident(ours, name)
     if quietly:
         return _states_until_end(ours, seen, lambda _: None)
-    policy = ours.policies[seen.incident.system]
     if console().is_terminal:
-        with Live(render_incident(seen, policy), console=console(), transient=True) as live:
-            seen = _states_until_end(ours, seen, lambda now: live.update(render_incident(now, policy)))
+        with Live(render_incident(seen), console=console(), transient=True) as live:
+            seen = _states_until_end(ours, seen, lambda now: live.update(render_incident(now)))
         Lines().print_changes(seen)
     else:
         seen = _states_until_end(ours, seen, Lines().print_changes)
@@ -99,9 +98,11 @@ def _read_incident(ours: Operations, name: str) -> FollowedIncident:
     if rollback is None:
         raise create_exit(REFUSED, f"rollback {newest} is gone: it has expired")
     steps, now = ours.reading.steps(newest), ours.wiring.clock.now()
-    standing = read_response_status(ours.reading, incident, rollback, now)
-    ahead = read_forecast(ours.reading, ours.policies[incident.system], incident, rollback, steps, now)
-    return FollowedIncident(incident, rollback, steps, standing, now, ahead)
+    policy = ours.policies[incident.system]
+    times = read_recovery_times(ours.reading, policy, incident)
+    standing = read_response_status(ours.reading, incident, rollback, times, now)
+    ahead = read_forecast(ours.reading, policy, incident, rollback, steps, now)
+    return FollowedIncident(incident, rollback, steps, times, standing, now, ahead)
 
 
 class Lines:
@@ -122,21 +123,29 @@ class Lines:
         if total and done * 4 // total > self._quarter:
             self._quarter = done * 4 // total
             ahead = f"; {seen.outlook}" if seen.outlook else ""
-            print_line(f"{format_time(seen.now)}  {done} of {total} steps{ahead}")
+            print_line(f"{format_time(seen.now)}  {done} of {count_noun(total, 'step')}{ahead}")
 
     def _print_response(self, seen: FollowedIncident) -> None:
         """Who has it, who is called next and a breach, whenever that is another than before."""
         standing = seen.response
         call = standing.next_call
-        rung, is_breached = str(call.rung if call else 0), str(standing.is_breached)
-        now_is = [standing.acknowledged_by, rung, is_breached, *standing.commands, standing.hold]
+        restored_at, recovered_at = seen.times.traffic_restored_at, seen.times.recovered_at
+        now_is = [
+            standing.acknowledged_by,
+            str(call.rung if call else 0),
+            str(standing.is_breached),
+            str(restored_at),
+            str(recovered_at),
+            *standing.commands,
+            standing.hold,
+        ]
         if now_is != self._response:
             self._response = now_is
-            for line, _ in response_lines(standing, seen.incident.id, seen.now):
+            for line, _ in response_lines(standing, seen.times, seen.incident.id, seen.now):
                 print_line(f"{format_time(seen.now)}  {line}")
 
 
-def render_incident(seen: FollowedIncident, policy: Policy) -> Group:
+def render_incident(seen: FollowedIncident) -> Group:
     """What a terminal shows while it is followed."""
     incident, rollback = seen.incident, seen.rollback
     newest = incident.timeline[-1]
@@ -144,7 +153,7 @@ def render_incident(seen: FollowedIncident, policy: Policy) -> Group:
         (f"{incident.id}  {incident.severity}  {incident.status}", "bold"),
         (f"{rollback.id}: {rollback.status}", STYLES.get(rollback.status, "")),
         (f"{format_time(newest.at)}  {newest.note}", ""),
-        *_times(seen, policy),
+        *response_lines(seen.response, seen.times, incident.id, seen.now),
         *_ahead(seen.outlook),
     ]
     bars = Progress(TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
@@ -157,17 +166,6 @@ def render_incident(seen: FollowedIncident, policy: Policy) -> Group:
         minute = timedelta(minutes=1)
         bars.add_task("minutes watched", completed=watched // minute, total=whole // minute)
     return Group(*(Text(escape_control_characters(line), style=style) for line, style in lines), bars)
-
-
-def _times(seen: FollowedIncident, policy: Policy) -> list[tuple[str, str]]:
-    """How long it has taken, beside what the policy wants."""
-    detected = seen.incident.detected_at
-    restored = seen.rollback.shifted_at
-    target = policy.targets.by_severity[seen.incident.severity]
-    spent = (restored or seen.now) - detected
-    word = "restored after" if restored else "running for"
-    taken = f"{word} {format_lasting(spent)}; the target is {format_lasting(target)}"
-    return [(taken, ""), *response_lines(seen.response, seen.incident.id, seen.now)]
 
 
 def _ahead(outlook: DurationForecast | None) -> list[tuple[str, str]]:

@@ -38,6 +38,8 @@ STYLES = {
     "STOPPED": "yellow",
     "SUCCEEDED": "green",
     "RESOLVED": "green",
+    "RECOVERED": "green",
+    "RECOVERY_NOT_OBSERVED": "yellow",
     "DONE": "green",
     "BAD": "red",
     "STABLE": "green",

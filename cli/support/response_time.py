@@ -7,17 +7,21 @@ from datetime import datetime
 from cli.support.output import format_lasting, format_time, print_line
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
+from shared.domain.incidents.recovery_times import RecoveryTimes, recovery_lines
 from shared.domain.incidents.response_status import ResponseStatus
 from shared.domain.rollback.rollback import Rollback
 
 
-def response_lines(response: ResponseStatus, incident: str, now: datetime) -> list[tuple[str, str]]:
-    """The response in lines for people, each with its style."""
-    lines = [_time(response, now)] if response.respond_by else []
+def response_lines(
+    response: ResponseStatus, times: RecoveryTimes, incident: str, now: datetime
+) -> list[tuple[str, str]]:
+    """Return the times and the response in lines for people, each with its style."""
+    style = "bold red" if response.is_breached else "green" if times.recovered_at else ""
+    lines = [(line, style) for line in recovery_lines(times, now)]
     if response.acknowledged_by:
         since = format_time(response.acknowledged_at)
         lines.append((f"acknowledged by {response.acknowledged_by} at {since} UTC", ""))
-    elif response.restored_at is None or response.next_call is not None:
+    elif response.recovered_at is None or response.next_call is not None:
         lines.append((f"nobody has acknowledged it: rollback ack {incident} --reason WHY", "yellow"))
     if (call := response.next_call) is not None:
         when = f"in {format_lasting(call.at - now)}" if call.at > now else "now"
@@ -26,18 +30,6 @@ def response_lines(response: ResponseStatus, incident: str, now: datetime) -> li
         lines.append((line, "yellow"))
     lines += [(line, "") for line in response.commands]
     return [*lines, (response.hold, "bold yellow")] if response.hold else lines
-
-
-def _time(response: ResponseStatus, now: datetime) -> tuple[str, str]:
-    """The response time: running, kept or breached."""
-    by = response.respond_by or now
-    restored = response.restored_at
-    spent = format_lasting(abs(by - (restored or now)))
-    if response.is_breached:
-        late = f"restored {spent} late" if restored else f"breached {spent} ago"
-        return f"response time: {late}, it was to be by {format_time(by)} UTC", "bold red"
-    left = f"restored with {spent} to spare" if restored else f"{spent} left"
-    return f"response time: {left}, to be restored by {format_time(by)} UTC", "green" if restored else ""
 
 
 def prompt_lines(incident: Incident, rollback: Rollback | None) -> list[str]:

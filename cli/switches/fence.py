@@ -10,6 +10,7 @@ from cli.support.command_sending import Reason, send_command
 from cli.support.confirmation import Manner, PromptRequest, Yes, confirm_and_send
 from cli.support.context import open_operations
 from cli.support.output import AsJson, System, print_line
+from shared.core.text import count_noun
 
 
 def fence(
@@ -31,7 +32,8 @@ def fence(
         if policy.fence is not None and not as_json:
             groups = [policy.groups[name] for name in policy.fence.writers]
             names = sorted(function for group in groups for function in group.functions)
-            print_line(f"{len(names)} functions of {policy.system} stop: {', '.join(names)}", "bold yellow")
+            stopped = count_noun(len(names), "function")
+            print_line(f"{stopped} of {policy.system} to stop: {', '.join(names)}", "bold yellow")
         manner = Manner(dry_run=False, yes=yes, follow=False, as_json=as_json)
         request = FenceRequest(policy.system, expires, reason=reason, manner=manner)
         confirm_and_send(ours, request, "Stop them?")

@@ -15,7 +15,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,7 +44,7 @@ BACKUP_SCENARIO = "backups"
 REPAIR_SCENARIO = "database"
 """Documents are brought back, and no code."""
 PROBE = "signing-in"
-OPTION_VARIABLES = ("SCENARIO", "CHAOS", "FAULTS", "HOUR", "PICTURE")
+OPTION_VARIABLES = ("SYSTEM", "SCENARIO", "CHAOS", "FAULTS", "HOUR", "PICTURE")
 """Environment variables that stand for the options of their names."""
 INTERRUPTED = 130
 """What a shell calls the end by Ctrl-C."""
@@ -98,9 +98,9 @@ def _run_demo(policy: Policy, options: argparse.Namespace, console: Console, log
         if options.scenario == BACKUP_SCENARIO:
             holds = backup_day.BackupDayAct(stage, screen).play()
         elif options.scenario == REPAIR_SCENARIO:
-            holds = repair.RepairAct(stage, screen).play()
+            holds = _play_scene(stage, screen, options, lambda scene: repair.RepairAct(scene).play())
         else:
-            holds = _play_bad_release(stage, screen, options)
+            holds = _play_scene(stage, screen, options, story.play)
     finally:
         stage.close()
     verdict = Heading.VERDICT if holds else "not every law holds"
@@ -113,8 +113,10 @@ def _run_demo(policy: Policy, options: argparse.Namespace, console: Console, log
     return 0 if holds else 1
 
 
-def _play_bad_release(stage: DemoStage, screen: Screen, options: argparse.Namespace) -> bool:
-    """Whether every law holds in a bad release, from its detection to the end of the watch."""
+def _play_scene(
+    stage: DemoStage, screen: Screen, options: argparse.Namespace, play: Callable[[Scene], bool]
+) -> bool:
+    """Play an emergency; return whether every law holds, from its detection to its end."""
     policy = stage.policy
     evidence = Evidence(stage.wiring, policy, policy.project, stage.addresses["pubsub"])
     try:
@@ -126,7 +128,7 @@ def _play_bad_release(stage: DemoStage, screen: Screen, options: argparse.Namesp
             kills=options.chaos == "kill",
             fault=RollbackFault(options.faults),
         )
-        return story.play(scene)
+        return play(scene)
     finally:
         evidence.close()
 
@@ -171,8 +173,9 @@ def _show_log(console: Console, log: Path) -> None:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    default = POLICIES / f"{os.environ.get('SYSTEM') or 'cvplus'}.yaml"
-    parser.add_argument("--policy", type=Path, default=default, help="the system to play")
+    systems = sorted(file.stem for file in POLICIES.glob("*.yaml"))
+    parser.add_argument("--system", choices=systems, default="cvplus", help="the policy to play")
+    parser.add_argument("--policy", type=Path, help="the file of another policy")
     parser.add_argument(
         "--scenario",
         choices=(*RELEASE_SCENARIOS, REPAIR_SCENARIO, BACKUP_SCENARIO),
@@ -193,7 +196,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hour", type=int, choices=range(24), help="of the day, UTC, at which it starts")
     parser.add_argument("--picture", type=Path, help="an SVG file of the main lines")
     stated = [f"--{name.lower()}={os.environ[name]}" for name in OPTION_VARIABLES if os.environ.get(name)]
-    return parser.parse_args([*stated, *(sys.argv[1:] if arguments is None else arguments)])
+    options = parser.parse_args([*stated, *(sys.argv[1:] if arguments is None else arguments)])
+    options.policy = options.policy or POLICIES / f"{options.system}.yaml"
+    return options
 
 
 def _interrupt(*_: object) -> NoReturn:

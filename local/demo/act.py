@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from local.application import Part
 from local.demo.evidence import Evidence
 from local.demo.screen import Screen
 from local.demo.staging.faults import RollbackFault, select_fault_targets
 from local.demo.staging.processes import DemoStage
+from shared.core.text import count_noun
 from shared.domain.audit.chain import Event
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import traffic_shares
@@ -17,6 +19,8 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import Rollback
 
 MINUTE = timedelta(minutes=1)
+FAILING_PARTS = {ScenarioName.COMPLETE: Part.SITE, ScenarioName.AUTH: Part.SIGN_INS}
+"""What the bad release of a scenario breaks; in the others it breaks functions."""
 METRICS_DELAY_MINUTES = 5
 """More minutes than metrics ever come late."""
 
@@ -65,8 +69,18 @@ class Scene:
         for entry in self.evidence.trail(rollback):
             yield from (one for one in entry.events if one.name == name)
 
+    def show_application(self) -> None:
+        """Show what the application answered in the last minute; metrics show it later."""
+        now, measured = self.stage.now(), self.stage.measured()
+        part = FAILING_PARTS.get(self.scenario)
+        counts = [measured["parts"][part]] if part else measured["functions"].values()
+        total, failed = (sum(one[name] for one in counts) for name in ("requests", "failed"))
+        name = part.replace("_", "-") if part else "functions"
+        text = f"application, last 60 s, {name}: {total:,} requests, {failed / (total or 1):.0%} failed"
+        self.screen.say(text, now, "red" if failed else "")
+
     def show_requests(self) -> None:
-        """The newest minute that the metrics show: they come late."""
+        """Show the newest minute that the metrics have: they arrive late."""
         now = self.stage.now()
         this = now.replace(second=0, microsecond=0)
         for minute in (this - back * MINUTE for back in range(1, METRICS_DELAY_MINUTES)):
@@ -78,19 +92,24 @@ class Scene:
                 self.screen.say(text, now, "red" if failed else "")
                 return
 
-    def show_alerts(self) -> None:
-        """How many alerts of each kind were taken in so far, and when the last of them was."""
-        told: dict[tuple[str, str], list[datetime]] = {}
-        for alert in self.evidence.alerts():
-            told.setdefault((alert.signal, alert.state), []).append(alert.received_at)
-        for (signal, state), times in sorted(told.items(), key=lambda one: max(one[1])):
-            self.screen.say(f"alerts received: {len(times)} {state}, {signal}", max(times))
+    def alert_lines(self, restored_at: datetime | None = None) -> Iterator[tuple[datetime, str]]:
+        """Yield one line for each signal and state, with the time of the last alert of it.
 
-    def show_public(self, public: PublicState | None, at: datetime | None) -> None:
-        """What is public of it, on the status page and in its feeds."""
-        if public is not None:
-            trouble = f"{public.incident}, {public.severity}"
-            self.screen.say(f"public: {public.display_name}: {public.word} ({trouble})", at)
+        An alert soon after `restored_at` is said to be late: metrics may still be from before it.
+        """
+        received: dict[tuple[str, str, bool], list[datetime]] = {}
+        for one in self.evidence.alerts():
+            after = one.received_at - restored_at if restored_at else timedelta()
+            is_late = one.is_open and timedelta() < after <= METRICS_DELAY_MINUTES * MINUTE
+            received.setdefault((one.signal, one.state, is_late), []).append(one.received_at)
+        for (signal, state, is_late), times in received.items():
+            verb = "opened" if state == "open" else state
+            late = " after the last shift, on metrics that are minutes old" if is_late else ""
+            yield max(times), f"{count_noun(len(times), 'alert')} {verb}{late}: {signal}"
+
+    def describe_public(self, public: PublicState) -> str:
+        """Return what is public of the incident, on the status page and in its feeds."""
+        return f"status page: {public.display_name}: {public.word} ({public.incident}, {public.severity})"
 
 
 class DemoAct:

@@ -13,6 +13,7 @@ from local.demo.evidence import Evidence
 from local.demo.staging import irrelevant_messages as strangers
 from local.demo.staging.faults import FaultTargets
 from local.demo.staging.irrelevant_messages import IrrelevantMessages
+from shared.core.text import count_noun
 from shared.domain.decision.facts import live_shares
 from shared.domain.deployments.deployment import Deployment, Inventory, LiveFunction
 from shared.domain.deployments.inventory.diff import differences, incomparable_parts
@@ -111,8 +112,10 @@ def check_invariants(
 
 def _describe_exceptions(lost: FaultTargets) -> str:
     """Whom a law about going back holds otherwise for."""
-    again = f"; {len(lost.rebuilt)} were built again, once" if lost.rebuilt else ""
-    return again + (f"; not {', '.join(sorted(lost.broken))}" if lost.broken else "")
+    again = f"; {count_noun(len(lost.rebuilt), 'function')} built again, once" if lost.rebuilt else ""
+    return again + (
+        f", except {', '.join(sorted(lost.broken))}, which cannot be restored" if lost.broken else ""
+    )
 
 
 def _find_not_restored(inventory: Inventory, before: StateBefore, standing: TrafficState) -> Iterator[str]:

@@ -38,6 +38,8 @@ HERE, THERE = "US", "EU"
 """Where buckets lie: those of copies on another continent."""
 REGENERATION_SUBSCRIPTION_SUFFIX = "maker"
 """How the subscription ends by which an application hears what it is to make again."""
+REGION = "europe-west1"
+"""Where the functions of the installation would be."""
 NO_CALL_CONTEXT: Any = None
 """The context of a call that comes from inside: what is called so does not look at it."""
 
@@ -86,6 +88,16 @@ def create_probe_accounts(
             identity.put(Account(account.email, password))
             held.set_first_value(home, account.password_secret, password)
             held.set_first_value(home, account.api_key_secret, people.api_key(policy.project))
+
+
+def push_account(home: str) -> str:
+    """The account whose token each push carries, by the operations project."""
+    return f"rollback-push@{home}.iam.gserviceaccount.com"
+
+
+def push_audience(home: str) -> str:
+    """The audience of that token, with `{function}` for the name of the function."""
+    return f"https://{names.run_host('{function}', home, REGION)}"
 
 
 def console_account(home: str) -> str:

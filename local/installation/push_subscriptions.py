@@ -11,6 +11,7 @@ from google.pubsub_v1 import SubscriberClient
 from google.pubsub_v1 import types as pubsub_types
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
+from local.installation.provisioning import push_account, push_audience
 from shared.core import topics
 
 CALL_TIMEOUT_SECONDS = 10.0
@@ -63,13 +64,20 @@ def _build_push_subscriptions(
     pairs = ((name, topic) for name, several in topics.ENTRY_POINTS.items() for topic in several)
     for entry_point, topic in pairs:
         first, longest = topics.backoff(topic)
+        function = topics.deployed_function(entry_point)
         for project in cloud.projects if topic == topics.ALERTS else (cloud.home,):
             source = f"projects/{project}/topics/{topic}"
             yield {
                 "name": f"projects/{project}/subscriptions/{topic}-push",
                 "topic": source,
                 # A plain push does not say its topic: the address does.
-                "push_config": {"push_endpoint": f"http://{addresses[entry_point]}/{source}"},
+                "push_config": {
+                    "push_endpoint": f"http://{addresses[entry_point]}/{source}",
+                    "oidc_token": {
+                        "service_account_email": push_account(cloud.home),
+                        "audience": push_audience(cloud.home).replace("{function}", function),
+                    },
+                },
                 "ack_deadline_seconds": int(topics.ACK_DEADLINE.total_seconds()),
                 "expiration_policy": {},
                 "retry_policy": {"minimum_backoff": first, "maximum_backoff": longest},

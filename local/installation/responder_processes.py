@@ -18,6 +18,8 @@ from local.installation import push_subscriptions
 from local.installation.provisioning import (
     audit_bucket,
     console_account,
+    push_account,
+    push_audience,
     quarantine_bucket,
     sources_bucket,
     status_bucket,
@@ -42,7 +44,7 @@ class NotListening(Exception):
 
 
 class Responders:
-    """Seven processes that are wired to one cloud; none of them outlives this process."""
+    """A process for each entry point, wired to one cloud; none of them outlives this process."""
 
     def __init__(
         self,
@@ -188,6 +190,8 @@ def _environment(cloud: CloudAddresses, policies: Path, folder: Path) -> dict[st
         "ROLLBACK_QUARANTINE_BUCKET": quarantine_bucket(cloud.home),
         "ROLLBACK_STATUS_BUCKET": status_bucket(cloud.home),
         "ROLLBACK_CONSOLE_ACCOUNT": console_account(cloud.home),
+        "ROLLBACK_PUSH_ACCOUNT": push_account(cloud.home),
+        "ROLLBACK_PUSH_AUDIENCE": push_audience(cloud.home),
         "ROLLBACK_API_KEY": "any",
     }
 

@@ -17,6 +17,7 @@ from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
+from shared.domain.incidents.overlap import alert_scope, may_join
 from shared.domain.policy.severity import worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
@@ -51,9 +52,9 @@ class IncidentAssigner:
         retry_on_conflict(partial(self._assign_alert, alert, policy), COMMIT_ATTEMPTS, too_fast, pause)
 
     def _assign_alert(self, alert: Alert, policy: Policy) -> None:
-        """Keep the alert, and look once more where it has joined an incident. Raises: Moved.
+        """Store the alert, and check once more if it has joined an incident. Raises: Moved.
 
-        That second look closes a gap: the rollback that an alert joins may end between our read
+        That second check closes a gap: the rollback that an alert joins may end between our read
         and our commit, and its end would not have seen the alert.
         """
         store = self._ports.store
@@ -61,18 +62,49 @@ class IncidentAssigner:
         document = store.get(systems.system_path(policy.system))
         known = decode(Alert, kept.fields) if kept.fields else None
         system = systems.decode_system(document.fields, policy.system)
-        attending = bool(system.rollback) and not system.rollback_ended
         if not alert.is_open or self._is_already_closed(alert):
             if known is None:
                 self._store_alert(alert, self._find_incident(alert, system), "the end of what began it")
-        elif known is None and attending:
-            first = build_preemption_writes(self._ports, policy, system, alert, self._actor)
-            self._store_alert(alert, system.incident, "the incident was open", first)
+            return
+        incident = self._find_joinable(known or alert, policy, system, document.read_at)
+        yields: list[Write] = []
+        if known is None and system.rollback and not system.rollback_ended:
+            yields = build_preemption_writes(self._ports, policy, system, alert, self._actor)
+            incident = self._read_incident(system.incident) if yields else incident
+        rollback = self._find_rollback_in_progress(incident)
+        if rollback is None and not (known is not None and known.absorbed_by):
+            self._open(alert, policy, document, incident, kept)
+        elif incident is not None and known is None:
+            self._store_alert(alert, incident.id, "the incident was open", yields)
             self._assign_alert(alert, policy)
-        elif known is not None and (attending or known.absorbed_by):
-            self._publish_if_due(system)
-        else:
-            self._open(alert, policy, document, system, kept)
+        elif rollback is not None:
+            self._publish_if_due(rollback, document.read_at)
+
+    def _find_joinable(self, alert: Alert, policy: Policy, system: System, now: datetime) -> Incident | None:
+        """The incident that the alert belongs to: an open one, else the newest; None: a new one."""
+        for name in dict.fromkeys((*system.open_incidents, system.incident)):
+            incident = self._read_incident(name)
+            if incident is None or alert.incident not in ("", name):  # it has joined another before
+                continue
+            if alert.incident or may_join(incident, alert_scope(alert, policy), policy, now):
+                return incident
+        return None
+
+    def _read_incident(self, incident: str) -> Incident | None:
+        """The incident; None: there is none of that id, or it is stored no more."""
+        fields = self._ports.store.get(incidents.incident_path(incident)).fields if incident else None
+        return None if fields is None else decode(Incident, fields)
+
+    def _find_rollback_in_progress(self, incident: Incident | None) -> Rollback | None:
+        """The rollback that works on an incident; None: the incident is new, or nobody does."""
+        if incident is None or incident.ended_at is not None:
+            return None
+        name = incidents.rollback_id(incident.id, incident.rollbacks)
+        fields = self._ports.store.get(rollbacks.rollback_path(name)).fields
+        rollback = decode(Rollback, fields) if fields is not None else None
+        if rollback is None or rollback.status in rollbacks.ENDED_ROLLBACK_STATUSES:
+            return None
+        return rollback
 
     def _is_already_closed(self, alert: Alert) -> bool:
         """Whether the alert's end overtook its beginning on the way."""
@@ -95,24 +127,23 @@ class IncidentAssigner:
         kept = Create(alert_record.alert_path(alert.key), encode(joined))
         self._ports.store.commit([kept, *making_way])
 
-    def _publish_if_due(self, system: System) -> None:
-        """Republish the work of the current rollback: deduplicated is not done."""
-        document = self._ports.store.get(rollbacks.rollback_path(system.rollback))
-        if document.fields is None:
-            return
-        rollback = decode(Rollback, document.fields)
-        if rollback.due_at is not None and rollback.due_at <= document.read_at:
+    def _publish_if_due(self, rollback: Rollback, now: datetime) -> None:
+        """Republish the work of the rollback in progress: deduplicated is not done."""
+        if rollback.due_at is not None and rollback.due_at <= now:
             work_queue.publish_work_item(self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at)
 
-    def _open(self, alert: Alert, policy: Policy, document: Document, system: System, kept: Document) -> None:
-        """Commit 1: the alert, its incident and all that goes with them; then hand over."""
-        rejoins = _may_rejoin(system, policy, document.read_at)
+    def _open(
+        self, alert: Alert, policy: Policy, document: Document, incident: Incident | None, kept: Document
+    ) -> None:
+        """Commit 1: the alert, its incident and all that goes with them; then publish the work."""
         opening = (
-            self._reopen_incident(alert, policy, document, system)
-            if rejoins
-            else self._create_incident(alert, policy, document)
+            self._create_incident(alert, policy, document)
+            if incident is None
+            else self._reopen_incident(alert, policy, document, incident)
         )
-        why = _describe_rejoin(system, document.read_at) if rejoins else "it opened the incident"
+        why = "it opened the incident"
+        if incident is not None:
+            why = _describe_rejoin(incident, document.read_at)
         joined = replace(alert, incident=opening.incident.id, joined=why)
         self._ports.store.commit([*opening.writes, conditional_write(kept, encode(joined))])
         rollback = opening.rollback
@@ -122,10 +153,10 @@ class IncidentAssigner:
         work_queue.publish_notices(self._ports.bus, opening.notices)
 
     def _reopen_incident(
-        self, alert: Alert, policy: Policy, document: Document, system: System
+        self, alert: Alert, policy: Policy, document: Document, incident: Incident
     ) -> IncidentOpening:
         """A further rollback of an incident that nobody works on, as bad as the worse one."""
-        before = self._ports.store.get(incidents.incident_path(system.incident))
+        before = self._ports.store.get(incidents.incident_path(incident.id))
         known = decode(Incident, before.fields)
         return reopen_incident(
             policy,
@@ -135,6 +166,7 @@ class IncidentAssigner:
             now=document.read_at,
             commit_id=self._ports.ids(),
             events=[self._build_detected_event(alert, document.read_at)],
+            joining=alert_scope(alert, policy),
         )
 
     def _create_incident(self, alert: Alert, policy: Policy, document: Document) -> IncidentOpening:
@@ -144,6 +176,7 @@ class IncidentAssigner:
             self._ports.store,
             severity=policy.signals[alert.signal].severity,
             signal=alert.signal,
+            function=alert.function,
             onset=alert.started_at,
             commit_id=self._ports.ids(),
             events=[self._build_detected_event(alert, document.read_at)],
@@ -156,20 +189,13 @@ class IncidentAssigner:
             self._actor,
             alert=alert.key,
             signal=alert.signal,
+            function=alert.function,
             onset=alert.started_at,
         )
 
 
-def _describe_rejoin(system: System, now: datetime) -> str:
-    if system.incident_ended_at is None:
-        return "the incident waited for a person: it is judged again"
-    ago = (now - system.incident_ended_at).total_seconds()
-    return f"the incident had ended {ago:.0f} s before: it is the same trouble"
-
-
-def _may_rejoin(system: System, policy: Policy, now: datetime) -> bool:
-    """Whether the newest incident is still the same trouble: open, or over since a moment."""
-    if not system.incident:
-        return False
-    ended_at = system.incident_ended_at
-    return ended_at is None or now - ended_at <= policy.gates.join_window
+def _describe_rejoin(incident: Incident, now: datetime) -> str:
+    if incident.ended_at is None:
+        return "the incident was open without a rollback: it is judged again"
+    ago = (now - incident.ended_at).total_seconds()
+    return f"the incident had ended {ago:.0f} s before: the alert is about the same trouble"

@@ -1,4 +1,4 @@
-"""Who says a command: proven by the token in it, or said on the topic that IAM alone guards."""
+"""Who sends a command: the owner of its token, or somebody who may publish on rollback-override."""
 
 from __future__ import annotations
 
@@ -52,26 +52,27 @@ class Actor(Struct, frozen=True):
         if known is None:
             return f"published on {topics.OVERRIDE}, which IAM alone guards"
         if known.kind is CredentialKind.SERVICE:
-            return "a service account within the policy's limits"
+            return credentials.SERVICE_ACCOUNT_RIGHT
         role = known.role.name.lower() if known.role is not None else "no role"
         factor = "with" if known.second_factor else "without"
         signed_in = f"{known.authenticated_at:%Y-%m-%d %H:%M:%S} UTC"
         return f"{role}, signed in {signed_in} {factor} a second factor"
 
 
-def authenticate_command(message: PubSubMessage, ports: Ports, policies: Mapping[str, Policy]) -> Actor:
-    """Who says the command that the message holds, and may.
+def authenticate_command(
+    message: PubSubMessage, ports: Ports, policies: Mapping[str, Policy], *, needs_token: bool
+) -> Actor:
+    """Return who sends the command, if they may.
 
-    The command was understood already. On every topic but rollback-override it needs a token, that
-    is good now, of somebody who might say it when they did: a command may be late by no fault of
-    theirs.
+    The entry point says whether it needs a token, never the message. The token must be valid now,
+    of somebody who had the right when they sent it: a command may be late by no fault of theirs.
     Raises: Refused, with every objection; Unavailable when nobody can be asked.
     """
     content: dict[str, Any] = from_json(message.data)
     token = content.pop(TOKEN_KEY, None)
     if has_web_token(msgspec.json.encode(content).decode()):
         raise Refused(f"a token stands outside the field {TOKEN_KEY}")
-    if message.topic_name == topics.OVERRIDE:
+    if not needs_token:
         named = content.get("actor")
         return Actor(f"{OVERRIDE_ACTOR_PREFIX}{named}" if named else UNNAMED_ACTOR)
     if not token:

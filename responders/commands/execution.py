@@ -36,14 +36,21 @@ COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
 
 
-def execute(ports: Ports, policies: Mapping[str, Policy], command: Command, message: PubSubMessage) -> None:
+def execute(
+    ports: Ports,
+    policies: Mapping[str, Policy],
+    command: Command,
+    message: PubSubMessage,
+    *,
+    needs_token: bool,
+) -> None:
     """Return once the command is committed with its effect, by this delivery or an earlier one.
 
     A command that was replayed has the id and the age that it had at first. Raises: Refused, with
     every objection; Unavailable.
     """
     said_at = message.first_published_at or ports.clock.now()
-    identified = cache(partial(authenticate_command, message, ports, policies))
+    identified = cache(partial(authenticate_command, message, ports, policies, needs_token=needs_token))
 
     def attempt() -> None:
         if _is_done(ports, command):

@@ -15,6 +15,7 @@ from shared.domain.decision.facts import FunctionDifference
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
+from shared.domain.incidents.recovery_times import recovery_lines, recovery_target
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.console_http import ConsoleRequest
 from shared.domain.reports.impact import ImpactCounts
@@ -31,6 +32,7 @@ from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
 from shared.state.system_status import (
     read_forecast,
+    read_recovery_times,
     read_response_status,
     read_system_status,
     unfinished_freezes,
@@ -63,6 +65,7 @@ class ConsolePages:
         found = [read_system_status(self._reading, one, alive, now) for one in self._policies.values()]
         return {
             "systems": found,
+            "times": {one.system: recovery_lines(one.times, now) for one in found if one.times},
             "choices": {
                 one.system: available_verbs(one.incident, one.rollback) for one in found if one.incident
             },
@@ -81,12 +84,13 @@ class ConsolePages:
         every = self._reading.rollbacks(incident)
         newest = every[-1] if every else None
         steps = self._reading.steps(newest.id) if newest else []
+        times = read_recovery_times(self._reading, policy, incident)
         return {
             "incident": incident,
             "rollback": newest,
             "is_over": newest is None or newest.status in ENDED_ROLLBACK_STATUSES,
-            "target": policy.targets.by_severity[incident.severity],
-            "response": read_response_status(self._reading, incident, newest, now),
+            "times": recovery_lines(times, now),
+            "response": read_response_status(self._reading, incident, newest, times, now),
             "outlook": read_forecast(self._reading, policy, incident, newest, steps, now),
             "batches": group_steps_into_batches(steps, policy.functions),
             "progress": count_progress(steps),
@@ -130,6 +134,7 @@ class ConsolePages:
         return {
             "system": policy,
             "found": found,
+            "open_incident": self._reading.system(policy.system).open_incident,
             "old": {one.function for one in pins.pins_older_than(found, policy.deployments.pinned_for, now)},
             "now": now,
         }
@@ -143,12 +148,15 @@ class ConsolePages:
             if fresh is not None:
                 kept[incident.id] = fresh
         known = sorted(kept.values(), key=lambda one: one.detected_at, reverse=True)
-        restored = [one for one in known if one.restore_seconds is not None][:MAX_NEWEST_ENTRIES]
+        recovered = [one for one in known if one.recover_seconds is not None][:MAX_NEWEST_ENTRIES]
         return {
             "system": policy,
             "months": compute_monthly_stats(known),
-            "restored": restored,
-            "longest": max((one.restore_seconds or 0.0 for one in restored), default=0.0) or 1.0,
+            "recovered": recovered,
+            "targets": {
+                one.incident: recovery_target(policy.targets, one.scenario, one.severity) for one in recovered
+            },
+            "longest": max((one.recover_seconds or 0.0 for one in recovered), default=0.0) or 1.0,
         }
 
     def audit(self, visit: ConsoleRequest) -> Facts:
@@ -199,7 +207,8 @@ class ConsolePages:
         """Return what an undo restores, as it was recorded: nothing live is read here."""
         store, newest = self._ports.store, self._reading.rollbacks(incident)[-1:]
         cause = recorded_decision.suspected_cause(newest[0]) if newest else ""
-        warning = f"warning: this restores what the rollback removed{f', because {cause}' if cause else ''}"
+        cause = f"; its recorded cause: {cause}" if cause else ""
+        warning = f"warning: this restores what the rollback removed{cause}"
         functions = [
             FunctionDifference(
                 name,

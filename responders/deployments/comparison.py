@@ -92,25 +92,17 @@ def _compare_once(
     known, compared = {}, AttributedChanges()
     if said is not None or differing or (stock is not None and stock.rolling_out):
         known = _read_deployments(store, policy.system)
+    deployed = {name: decode(Deployment, one.fields) for name, one in known.items()}
     if stock is not None and differing:
         # After what is live was read: of whatever of ours has landed, the intent was committed.
         sent = own_changes.find_rollbacks_with_effects(store, policy.system, stock.read_at)
-        rolling = known.get(stock.rolling_out)
-        compared = _attribute_differences(
-            differing,
-            stock,
-            live,
-            sent,
-            system,
-            decode(Deployment, rolling.fields) if rolling else None,
-            policy,
-        )
+        compared = _attribute_differences(differing, stock, live, sent, system, deployed, policy)
     situation = RolloutObservation(
         policy=policy,
         stock=stock,
         live=live,
         compared=compared,
-        known=tuple(decode(Deployment, one.fields) for one in known.values()),
+        known=tuple(deployed.values()),
         system=system,
         now=now,
         observed_at=observed_at,
@@ -134,14 +126,15 @@ def _attribute_differences(
     live: WholeInventory,
     sent: list[own_changes.SentRollback],
     system: System,
-    rolling: Deployment | None,
+    known: Mapping[str, Deployment],
     policy: Policy,
 ) -> AttributedChanges:
     """What differs from the last look, by who has changed it."""
-    wrote = own_changes.collect_own_traffic_writes(sent)
+    wrote = own_changes.collect_own_traffic_writes(sent, known)
     mine = own_changes.attribute_resource_differences(sent, differing, stock.live, live)
     theirs = tuple(one for one in differing if one not in mine)
     quiet = policy.deployments.quiet
+    rolling = known.get(stock.rolling_out)
     rolls_on = rollout_changes(theirs, stock, live, wrote, system, rolling, quiet)
     compared = attribute_changes(theirs, stock, live, wrote, system, rolls_on=rolls_on)
     named = {f"{one.part} {one.name}": rollback for one, rollback in mine.items()}
@@ -198,7 +191,7 @@ def _next_stock(
     if situation.open_deployment is not None and situation.open_deployment.id not in becoming:
         rolling.append(situation.open_deployment.id)
     before = situation.stock.wrote if situation.stock else {}
-    others = {one.name for one in compared.changes if one.part is InventoryPart.FUNCTIONS}
+    others = compared.moved_functions
     return InventoryRecord(
         system=situation.policy.system,
         read_at=now,

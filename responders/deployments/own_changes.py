@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from shared.core.codec import decode
 from shared.core.store import Store
 from shared.domain.deployments.change_attribution import OwnWrite
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.rollback.plan import Step, StepStatus
@@ -46,30 +47,42 @@ def _sent_steps(store: Store, rollback: Rollback) -> Iterable[Step]:
     return (step for step in steps if step.status not in UNSENT_STEP_STATUSES)
 
 
-def collect_own_traffic_writes(found: Iterable[SentRollback]) -> dict[str, OwnWrite]:
+def _is_operator_choice(rollback: Rollback, known: Mapping[str, Deployment]) -> bool:
+    """Return whether operators ordered traffic to what is no stable deployment already."""
+    if rollback.order is None or rollback.order.rest or rollback.plan is None:
+        return False
+    target = known.get(rollback.plan.target)
+    return target is None or target.status is not DeploymentStatus.STABLE
+
+
+def collect_own_traffic_writes(
+    found: Iterable[SentRollback], known: Mapping[str, Deployment]
+) -> dict[str, OwnWrite]:
     """What functions may have been led to, by function; the newest rollback wins."""
     said: dict[str, OwnWrite] = {}
     for one in found:
         rollback = one.rollback
         well = rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
         helped = well and rollback.way is Direction.BACK
+        chosen = _is_operator_choice(rollback, known)
         for step in one.steps:
-            known = said.get(step.target, OwnWrite(rollback.id, (), ()))
-            known = replace(known, rollback=rollback.id, helped=helped)
+            before = said.get(step.target, OwnWrite(rollback.id, (), ()))
+            at = (step.ended_at or step.begun_at) if chosen else None
+            mine = replace(before, rollback=rollback.id, helped=helped, chosen_at=at)
             if step.kind == shift_traffic.KIND:
                 goal, origin = (
                     decode(shift_traffic.TrafficGoal, step.goal),
                     decode(shift_traffic.TrafficOrigin, step.origin),
                 )
-                said[step.target] = OwnWrite(rollback.id, origin.traffic, goal.traffic, helped)
+                said[step.target] = replace(mine, origin=origin.traffic, goal=goal.traffic, source=None)
             elif step.kind == redeploy.KIND:
                 built = decode(redeploy.RedeployGoal, step.goal).recipe.source
-                said[step.target] = replace(known, source=built)
+                said[step.target] = replace(mine, source=built)
             elif step.kind == serve_revision.KIND and (
                 led := decode(serve_revision.ServeRevisionGoal, step.goal).traffic
             ):
                 then = decode(serve_revision.ServeRevisionOrigin, step.origin).found
-                said[step.target] = replace(known, origin=then, goal=led)
+                said[step.target] = replace(mine, origin=then, goal=led)
     return said
 
 

@@ -21,9 +21,9 @@ from shared.domain.deployments.rollout import RolloutObservation
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import Pin
+from shared.domain.system_record import System
 
 MANUAL_CHANGE_ACTOR = "somebody, by hand"
 
@@ -79,7 +79,7 @@ def _build_notices(situation: RolloutObservation, unserved: list[Pin]) -> Iterat
     text = "\n".join(
         (
             f"{policy.system}: deployed but not served, because a rollback pins the traffic:",
-            *format_pin_lines(unserved, policy),
+            *format_pin_lines(unserved, situation.system),
         )
     )
     key = f"unserved-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
@@ -87,7 +87,7 @@ def _build_notices(situation: RolloutObservation, unserved: list[Pin]) -> Iterat
     yield from create_notices(policy, key, Severity.HIGH, "unserved", text, now, functions=functions)
 
 
-def format_pin_lines(held: list[Pin], policy: Policy) -> Iterator[str]:
+def format_pin_lines(held: list[Pin], system: System) -> Iterator[str]:
     """Each pin, as far as people read, and the one line that lifts them; of many, all there are."""
     told = [
         f"{one.function}: pinned to {', '.join(one.revisions)} since "
@@ -96,4 +96,4 @@ def format_pin_lines(held: list[Pin], policy: Policy) -> Iterator[str]:
     ]
     yield from shortened.first_lines(told)
     names = [one.function for one in held] if len(held) <= shortened.MAX_LINES else []
-    yield pins.unpin_command(policy.system, names)
+    yield pins.unpin_line(system.name, names, system.open_incident)

@@ -8,49 +8,51 @@ from datetime import datetime
 from shared.core.errors import Moved
 from shared.core.store import Query
 from shared.domain.audit import system_chain
+from shared.domain.audit.system_chain import MAX_EVENTS_PER_SEAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.groups import Ports
 
-MAX_EVENTS_PER_COMMIT = 200
+SEAL_TIME_LIMIT_SECONDS = 5.0
+"""No seal of a chain is begun after that long: the next sweep continues."""
 
 
 class AuditSealer:
-    """Chains what the responders wrote down singly."""
+    """Chains the events that the responders recorded one by one."""
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
-        self._chains = (*policies, ALL_SYSTEMS, system_chain.UNCLAIMED_SYSTEM)
+        self.chains = (*policies, ALL_SYSTEMS, system_chain.UNCLAIMED_SYSTEM)
+        """The system of each chain; last the one on which anybody can cause events."""
         self._looked: dict[str, str] = {}
-        """In which quarter each chain was known to be looked at: it needs no other look in that."""
+        """The quarter in which each chain was last sealed completely."""
 
-    def seal(self, now: datetime) -> None:
-        """Look at each chain once in a quarter; what more there is waits for the next sweep.
+    def seal(self, system: str, now: datetime) -> None:
+        """Seal the events of one chain once in a quarter of an hour, in as many seals as they need.
 
         Raises: Unavailable.
         """
         quarter = system_chain.quarter_hour_name(now)
+        until = self._ports.clock.monotonic() + SEAL_TIME_LIMIT_SECONDS
+        try:
+            while self._looked.get(system) != quarter and self._ports.clock.monotonic() < until:
+                self._looked[system] = self._seal_part(system, now, quarter)
+        except Moved:  # another sweep has sealed it
+            return
+
+    def _seal_part(self, system: str, now: datetime, quarter: str) -> str:
+        """Seal the events that one document holds; return the quarter if none is left, else ""."""
         store = self._ports.store
-        for system in self._chains:
-            if self._looked.get(system) == quarter:
-                continue
-            head = store.get(system_chain.head_path(system))
-            if (head.fields or {}).get("quarter") == quarter:
-                self._looked[system] = quarter
-                continue
-            loose = store.query(
-                Query(
-                    system_chain.system_events_path(system),
-                    where=(("sealed", "==", system_chain.UNSEALED),),
-                    limit=MAX_EVENTS_PER_COMMIT,
-                )
-            )
-            looked = quarter if len(loose) < MAX_EVENTS_PER_COMMIT else ""
-            try:
-                sealed = system_chain.seal_events(
-                    system, head, loose, now=now, commit_id=self._ports.ids(), quarter=looked
-                )
-                store.commit(sealed)
-                self._looked[system] = looked
-            except Moved:  # another sweep has sealed it
-                continue
+        head = store.get(system_chain.head_path(system))
+        if (head.fields or {}).get("quarter") == quarter:
+            return quarter
+        unsealed = (("sealed", "==", system_chain.UNSEALED),)
+        path = system_chain.system_events_path(system)
+        loose = store.query(Query(path, where=unsealed, limit=MAX_EVENTS_PER_SEAL))
+        part = next(system_chain.sealable_parts(loose), [])
+        looked = quarter if len(part) == len(loose) < MAX_EVENTS_PER_SEAL else ""
+        commit_id = self._ports.ids()
+        store.commit(
+            system_chain.seal_events(system, head, part, now=now, commit_id=commit_id, quarter=looked)
+        )
+        return looked

@@ -11,6 +11,7 @@ from responders.rollback.pins import active_pins
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
 from shared.core.store import Create
+from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.notices.recipients import create_notices
@@ -20,6 +21,7 @@ from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import pins
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 
 class PinReminder:
@@ -43,12 +45,13 @@ class PinReminder:
         old = pins.pins_older_than(active_pins(ports.store, policy.system), span, now)
         said, told = [], []
         if old:
+            system = StateReader(ports.store).system(policy.system)
             key = f"pins-{now:%Y%m%d}-{policy.system}"
             text = "\n".join(
                 (
-                    f"{policy.system}: {len(old)} functions are pinned for longer than "
-                    f"{format_duration(span)}, and serve nothing that was deployed since:",
-                    *pin_check.format_pin_lines(old, policy),
+                    f"{policy.system}: {count_noun(len(old), 'function')} pinned for longer than "
+                    f"{format_duration(span)}, and later deployments get no requests there:",
+                    *pin_check.format_pin_lines(old, system),
                 )
             )
             functions = [one.function for one in old]

@@ -19,7 +19,7 @@ from shared.core.store import Document, Query, Update, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.commands import command as commands
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
 from shared.domain.notices.notice import IncidentStage, Notice, NoticeStatus, WithdrawalCondition
@@ -30,6 +30,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import is_public
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 COMMIT_ATTEMPTS = 10
 RETRY_SECONDS = 0.2
@@ -102,7 +103,8 @@ class NoticeDelivery:
         if notice.unless is WithdrawalCondition.ACKNOWLEDGED:
             return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
         counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
-        return incident.status is IncidentStatus.WATCHING or not counted
+        works_again = incident.status in (IncidentStatus.WATCHING, IncidentStatus.RECOVERED)
+        return works_again or not counted
 
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
         """Whether the public may not see the incident, or its notice of a beginning is late."""
@@ -113,7 +115,10 @@ class NoticeDelivery:
         ):
             return True
         state = incidents.public_state(policy, incident, now)
-        return not is_public(state, policy.status_page, now)
+        reading = StateReader(self._ports.store)
+        known = reading.status_page_record(incident) or StatusPageRecord()
+        record = reading.observe_parts(policy, state, known, now)
+        return not is_public(state, policy, now, alerted=record.alerted)
 
     def _channel(self, notice: Notice) -> Channel | None:
         policy = self._policies.get(notice.system)

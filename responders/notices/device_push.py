@@ -17,6 +17,7 @@ from responders.notices.undelivered_notices import classify_channel_failure
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Update
+from shared.core.text import count_noun
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import owners
 from shared.domain.data.integrity.validator import field_values
@@ -186,5 +187,5 @@ def _summarize_delivery(known: PushProgress) -> tuple[DeliveryResult, str]:
     if known.upto < known.devices:
         return DeliveryResult.PARTLY, ""
     if known.again:
-        return DeliveryResult.NONE, f"{len(known.again)} devices gave no answer"
+        return DeliveryResult.NONE, f"{count_noun(len(known.again), 'device')} gave no answer"
     return DeliveryResult.TAKEN, ""

@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from shared.core.codec import decode, encode
 from shared.core.store import Query
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import PublicState
+from shared.domain.incidents.incident import PublicState, StatusPageRecord
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.system_policy import Policy
@@ -47,7 +47,10 @@ def _gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> Notice
     incident = reading.incident(notice.incident)
     if incident is None:
         return NoticeContext(policy, None, None, (), now)
+    known = reading.status_page_record(incident) or StatusPageRecord()
+    state = incidents.public_state(policy, incident, now)
+    record = reading.observe_parts(policy, state, known, now)
     newest = reading.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
     history = ports.store.query(Query(incidents.public_history_path(policy.system)))
     states = [decode(PublicState, one.fields) for one in history]
-    return NoticeContext(policy, incident, newest, states, now)
+    return NoticeContext(policy, incident, newest, states, now, record)

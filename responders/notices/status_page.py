@@ -6,21 +6,26 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from shared.core.codec import decode
+from msgspec.structs import replace
+
+from shared.core.codec import decode, encode
 from shared.core.errors import Exists, Moved
-from shared.core.store import Create, Query
+from shared.core.store import Create, Put, Query
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import PublicState
+from shared.domain.incidents.incident import PublicState, StatusPageRecord
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import build_status_page
 from shared.domain.presentation.status_page_html import OBJECT_NAMES, PAGE, render_objects, system_folder
 from shared.domain.retention import PUBLIC_RETENTION
 from shared.ports.groups import Ports
 from shared.ports.storage import Pages
+from shared.state.reader import StateReader
 from shared.state.work_queue import WorkItem
 
 MAX_REQUEST_AGE = timedelta(minutes=5)
 """Later sweeps have asked for it again: one that comes that late writes nothing."""
+MAX_RECORD_DELAY = timedelta(hours=1)
+"""One that ended longer ago was on a page before."""
 
 
 class StatusPageWriter:
@@ -45,10 +50,19 @@ class StatusPageWriter:
         place = system_folder(policy.system)
         generations = {name: pages.generation(f"{place}/{name}") for name in OBJECT_NAMES}
         since = self._find_page_start(policy.system, now)
-        seen = build_status_page(policy, self._read_states(policy.system, now), since, now)
+        states = self._read_states(policy.system, now)
+        known = self._read_records(policy.system)
+        records = self._observe_parts(policy, states, known, now)
+        seen = build_status_page(policy, states, since, now, records)
         address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")
         for name, made in render_objects(seen, address).items():
             pages.put(f"{place}/{name}", made.content, made.content_type, generations[name])
+        shown, now = {one.id for one in (*seen.active, *seen.past)}, self._ports.clock.now()
+        for name, record in records.items():
+            first = replace(record, written_at=now) if name in shown and not record.written_at else record
+            if first != known.get(name):
+                path = incidents.page_record_path(policy.system, name)
+                self._ports.store.commit([Put(path, encode(first))])
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(
@@ -57,6 +71,21 @@ class StatusPageWriter:
             order_by="updated_at",
         )
         return [decode(PublicState, one.fields) for one in self._ports.store.query(query)]
+
+    def _observe_parts(
+        self, policy: Policy, states: list[PublicState], known: Mapping[str, StatusPageRecord], now: datetime
+    ) -> dict[str, StatusPageRecord]:
+        """Return what is known of each incident, and of the newest what they affect now."""
+        reading, records = StateReader(self._ports.store), dict(known)
+        for state in states:
+            if state.incident and (state.ended_at is None or state.updated_at > now - MAX_RECORD_DELAY):
+                before = known.get(state.incident, StatusPageRecord(expires_at=now + PUBLIC_RETENTION))
+                records[state.incident] = reading.observe_parts(policy, state, before, now)
+        return records
+
+    def _read_records(self, system: str) -> dict[str, StatusPageRecord]:
+        found = self._ports.store.query(Query(incidents.page_records_path(system)))
+        return {one.path.rpartition("/")[2]: decode(StatusPageRecord, one.fields) for one in found}
 
     def _find_page_start(self, system: str, now: datetime) -> datetime:
         """When the first page of the system was written: what was before, nobody knows."""

@@ -7,17 +7,7 @@ from collections.abc import Collection, Iterable
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
-from shared.domain.signals.alert import Alert
-
-
-def open_alerts(alerts: Iterable[Alert]) -> list[Alert]:
-    """What still says that something is wrong: open, and not closed again.
-
-    Cancelled is not closed: an edited policy, or a week without data, is nobody's recovery.
-    """
-    everything = list(alerts)
-    closed = {alert.monitoring_id for alert in everything if alert.verdict == "closed"}
-    return [alert for alert in everything if alert.is_open and alert.monitoring_id not in closed]
+from shared.domain.signals.alert import Alert, open_alerts
 
 
 def unjudged_alerts(alerts: Iterable[Alert]) -> list[Alert]:

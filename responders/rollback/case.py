@@ -18,7 +18,7 @@ from shared.core.store import Document, Query, Reader, Update, Write
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, Incident, IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
 from shared.domain.incidents.opening import (
     IncidentOpening,
@@ -26,11 +26,12 @@ from shared.domain.incidents.opening import (
     raise_severity,
     reopen_incident,
 )
+from shared.domain.incidents.overlap import merge_scopes
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_concerned_notices, create_notices
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system_record import System
@@ -93,11 +94,16 @@ class Case:
         self.pool = pool
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
+        self._failing: set[str] = set()
 
     @property
     def rollback(self) -> Rollback:
         """Its newest state."""
         return self.tenure.rollback
+
+    def observe_failing(self, functions: Iterable[str]) -> None:
+        """Note functions that are observed to fail; the next commit records them."""
+        self._failing.update(functions)
 
     def now(self) -> datetime:
         """The store's time, on which all workers agree however wrong their clocks are."""
@@ -148,7 +154,7 @@ class Case:
             writes = [*turn.writes, *public, *notice_writes(said)]
             if after != current:
                 writes.append(Update(document.path, encode(after), document.version))
-            return CommitDraft(_build_events(turn, now), _changes(turn, known, rollback), tuple(writes))
+            return CommitDraft(_build_events(turn, now), self._changes(turn, known, rollback), tuple(writes))
 
         self.tenure.commit(compose)
         return self._publish_commit(composed)
@@ -181,7 +187,7 @@ class Case:
             if further and rollback.status is RollbackStatus.DECIDING and not turn.despite_words:
                 return None
             absorbed = self.build_absorb_writes(alert for alert in alerts if alert.key in answered)
-            return self._build_final_commit(turn, reader, further, absorbed, composed)
+            return self._build_final_commit(turn, reader, alerts, further, absorbed, composed)
 
         self.tenure.transact(compose)
         return self._publish_commit(composed)
@@ -248,6 +254,7 @@ class Case:
         self,
         turn: Transition,
         reader: Reader,
+        alerts: list[Alert],
         further: list[Alert],
         absorbed: tuple[Write, ...],
         composed: list[_PreparedCommit],
@@ -259,11 +266,12 @@ class Case:
         after = self._release_system(turn, current, now)
         before = reader.get(incidents.incident_path(self.incident.id))
         incident = _update_incident(before, turn, now)
+        incident = replace(incident, scopes=merge_scopes(incident.scopes, alerts, self.policy))
         said = self._build_notices(turn, incident, now)
         writes = [*turn.writes, *absorbed, *notice_writes(said)]
         reopened = None
         rest = None if further else turn.rest
-        if (further or rest) and current.incident == incident.id:
+        if (further or rest) and not self.rollback.superseded_by:
             happened = create_event("incident.rejudged", now, "worker", alerts=[one.key for one in further])
             if rest is not None:
                 happened = create_event("rollback.rest-asked", now, "worker", order=encode(rest))
@@ -279,6 +287,8 @@ class Case:
             incident = reopened.incident
             writes += reopened.writes
         else:
+            if incident.ended_at is None and turn.changes["status"] in ENDED_ROLLBACK_STATUSES:
+                incident = replace(incident, due_at=now)
             writes += [
                 Update(
                     alert_record.alert_path(alert.key),
@@ -289,22 +299,33 @@ class Case:
             writes += self._build_incident_writes(turn, before, incident, current, now)
             writes.append(Update(document.path, encode(after), document.version))
         composed.append(_PreparedCommit(incident, tuple(said), reopened))
-        return CommitDraft(_build_events(turn, now), dict(turn.changes), tuple(writes))
+        changes = self._changes(turn, self.rollback.operator_inputs, self.rollback)
+        return CommitDraft(_build_events(turn, now), changes, tuple(writes))
 
     def _release_system(self, turn: Transition, current: System, now: datetime) -> System:
         """The system's document once this rollback works on it no more."""
         after = self.release_slot(current)
         if turn.system is not None:
             after = turn.system(after) or after
+        if turn.status in ENDED_INCIDENT_STATUSES:
+            after = after.end_incident(self.incident.id, now)
         if current.rollback != self.rollback.id:
             return after
         ended = turn.changes["status"] is not RollbackStatus.PARKED
-        resolved = now if turn.status is IncidentStatus.RESOLVED else None
-        return replace(after, rollback_ended=ended, incident_ended_at=resolved)
+        return replace(after, rollback_ended=ended)
 
     def release_slot(self, system: System) -> System:
         """The system without this rollback in its slot."""
         return replace(system, slot="") if system.slot == self.rollback.id else system
+
+    def _changes(self, turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
+        """The turn's changes and what fails; what a person has said meanwhile stays due at once."""
+        changes = dict(turn.changes)
+        if self._failing - {*rollback.failing}:
+            changes["failing"] = tuple(sorted(self._failing | {*rollback.failing}))
+        if rollback.operator_inputs != known and "due_at" in changes:
+            changes["due_at"] = rollback.due_at
+        return changes
 
     def _publish_commit(self, composed: list[_PreparedCommit]) -> bool:
         """Publish what the commit that landed has to say; whether there was one."""
@@ -313,6 +334,10 @@ class Case:
         [now_true] = composed
         self.incident = now_true.incident
         work_queue.publish_notices(self.ports.bus, now_true.notices)
+        if self.incident.due_at is not None:
+            work_queue.publish_work_item(
+                self.ports.bus, work_queue.INCIDENT, self.incident.id, self.incident.due_at
+            )
         if now_true.reopened is not None:
             again = now_true.reopened
             work_queue.publish_notices(self.ports.bus, again.notices)
@@ -359,14 +384,6 @@ def _update_incident(before: Document, turn: Transition, now: datetime) -> Incid
     if turn.status is None:
         return incident
     return incidents.change_status(incident, turn.status, now, turn.note, turn.severity)
-
-
-def _changes(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
-    """The turn's changes; what a person has said meanwhile stays due at once."""
-    changes = dict(turn.changes)
-    if rollback.operator_inputs != known and "due_at" in changes:
-        changes["due_at"] = rollback.due_at
-    return changes
 
 
 def _build_events(turn: Transition, now: datetime) -> tuple[Event, ...]:

@@ -32,28 +32,24 @@ def fail_rollback(case: Case, why: str, moved: Collection[str] = ()) -> bool:
 
 
 def cancel_rollback(case: Case) -> bool:
-    """End it because a person said so; nothing is undone. Whether the worker must go on with it.
+    """End it because a person requested it, and undo nothing. Whether the worker goes on with it.
 
-    What an order has superseded is over, and what yields, while the worse alert is judged; else
-    whoever cancelled it has the incident in hand.
+    After an order that superseded it, or a worse alert that it yields to, the incident stays open
+    until its recovery is observed. Otherwise whoever cancelled it decides what happens next.
     """
     why = case.rollback.cancel_requested
-    over = bool(case.rollback.superseded_by or case.rollback.yields_to)
-    becomes = IncidentStatus.RESOLVED if over else IncidentStatus.ESCALATED
+    replaced = bool(case.rollback.superseded_by or case.rollback.yields_to)
+    becomes = IncidentStatus.INVESTIGATING if replaced else IncidentStatus.ESCALATED
     return _end_rollback(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
 
 
-def succeed_rollback(case: Case, note: str) -> bool:
-    """End it well. Whether the worker must go on with it."""
-    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.RESOLVED, note)
+def succeed_rollback(case: Case, note: str, becomes: IncidentStatus) -> bool:
+    """End what is done. Whether the worker must go on with it.
 
-
-def succeed_without_resolving(case: Case, note: str) -> bool:
-    """End what is done and does not end the incident: that waits for a person.
-
-    Whether the worker must go on with it.
+    Only what was observed to have recovered is RESOLVED; what still fails is ESCALATED; of all else
+    the recovery is observed.
     """
-    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED, note)
+    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, becomes, note)
 
 
 def build_cool_down_change(case: Case) -> Callable[[System], System]:
@@ -86,18 +82,25 @@ def _end_rollback(
     if rest is not None:
         becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; people are asked about the rest"
-    escalated = becomes is IncidentStatus.ESCALATED
+    escalated, successor = becomes is IncidentStatus.ESCALATED, case.rollback.superseded_by
     possible = closing_verbs(replace(case.rollback, status=status)) if escalated else ()
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
-    short = escalated or status is RollbackStatus.FAILED
+    short = escalated or bool(successor) or status is RollbackStatus.FAILED
+    note = f"continued by {successor}: its own rollback is {why}" if successor else why
+    more = case.rollback.extension
+    dropped = (f"not begun: what {more.actor} added, {more.reason}",) if more is not None else ()
     serves = outcome_summary.read_served_revisions(case, steps) if short else {}
     later = tuple(build_outstanding_erasure(case.rollback, steps, case.now())) if running else ()
     waits = ("who was erased meanwhile is taken out as soon as nothing forbids it",) if later else ()
     turn = Transition(
         event=event_name,
-        note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else why,
-        details=(*waits, *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ())),
-        choices=possible,
+        note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else note,
+        details=(
+            *waits,
+            *dropped,
+            *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ()),
+        ),
+        choices=("accept",) if successor else possible,
         facts={"where": _step_results(steps), **({"serves": serves} if short else {})},
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
         changes=ended_fields(case, status, why),

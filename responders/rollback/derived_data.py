@@ -11,6 +11,7 @@ from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS
 from shared.core.chunks import split_into_chunks
 from shared.core.codec import decode, encode
 from shared.core.store import Create
+from shared.core.text import count_noun
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.document import collection_of
@@ -54,7 +55,7 @@ def request_regeneration(case: Case) -> None:
             case.commit_transition(
                 Transition(
                     event="rollback.derived-asked",
-                    note=f"what is made from documents is to be asked for by {len(part)} messages",
+                    note=f"derived data are requested by {count_noun(len(part), 'message')}",
                     say=False,
                     writes=tuple(part),
                     despite_words=True,

@@ -138,7 +138,12 @@ class _Execution:
             # That transition has read what a person has said since the check before it.
             conditions = StopConditions(ports.store, ports.clock, case.rollback)
         limits = case.policy.execution
-        engine = Engine(ports.store, ports.clock, case.pool, self._kinds, conditions, limits)
+
+        def watch() -> None:
+            case.raise_severity(case.read_alerts())
+
+        engine = Engine(ports.store, ports.clock, case.pool, self._kinds, conditions, limits, watch)
+        watch()
         left = engine.execute_plan(case.tenure, self._until)
         if left is StopReason.HANDED_OVER:
             case.hand_over()

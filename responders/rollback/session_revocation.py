@@ -77,7 +77,7 @@ def _revoke_page(ports: Ports, policy: Policy, record: CommandRecord, now: datet
     """The record after one page more; the same place again, where that could not be ended."""
     ended = record.answer["ended"]
     if now - record.received_at > COMMAND_TIMEOUT:
-        why = f"given up: {ended} people's sessions are ended, not everybody's"
+        why = f"given up: sessions ended: {ended}, not everybody's"
         return completed_record(record, now, why)
     if is_change_blocked(ports, policy):
         return postponed_record(record, now)
@@ -86,7 +86,7 @@ def _revoke_page(ports: Ports, policy: Policy, record: CommandRecord, now: datet
     try:
         page = call_one(ports, partial(sessions.people, record.answer["cursor"], since))
     except Rejected as no:
-        return completed_record(record, now, f"{ended} people's sessions are ended, not everybody's: {no}")
+        return completed_record(record, now, f"sessions ended: {ended}, not everybody's: {no}")
     except RollbackError:
         return postponed_record(record, now)
     calls = {one: partial(sessions.end, one, since) for one in page.older}

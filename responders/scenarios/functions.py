@@ -184,6 +184,7 @@ def _build_judge_goal(
 def _format_unchanged_lines(
     change: ChangeSet, scope: Collection[str], live: Mapping[str, FunctionState]
 ) -> Iterable[str]:
+    yield from change.passed_over
     for function in sorted(change.rebuilt & set(scope)):
         yield f"{function} is built again from our copy of its source: not the artefact of old"
         lacks = rebuild_obstacle(live[function]) if function in live else ""

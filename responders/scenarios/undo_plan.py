@@ -223,7 +223,7 @@ def _find_newest_revision_obstacle(live: LiveFunction, one: UndoTarget) -> str:
     if one.newest not in ("", service.latest_created):
         return (
             f"{service.latest_created} was deployed since, and LATEST would serve it: "
-            "unpin it, where that is wanted"
+            "unpin it after the incident, where that is wanted"
         )
     return ""
 

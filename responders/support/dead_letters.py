@@ -8,6 +8,7 @@ from shared.core.message_redaction import redact_message
 from shared.core.pubsub_message import FIRST_PUBLISHED_AT, REPLAYED_FROM, PubSubMessage
 from shared.core.redaction import redact_personal_data
 from shared.core.store import Create
+from shared.core.text import cut_reason
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write, refusal_event_key
 from shared.domain.notices.notice import notice_writes
@@ -19,8 +20,6 @@ from shared.state.work_queue import publish_notices
 
 MAX_ATTRIBUTE_BYTES = 1000
 """Pub/Sub admits 1,024 bytes in an attribute's value."""
-MAX_REASON_CHARACTERS = 10_000
-"""Signs of a reason that the trail keeps: a reason may quote the whole message."""
 MAX_DEAD_LETTER_BYTES = 9_500_000
 """Pub/Sub takes 10 MB with all attributes (cloud.google.com/pubsub/quotas)."""
 
@@ -32,10 +31,12 @@ def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell:
     acknowledges afterwards. A redelivery audits nothing twice; its dead letter may come twice,
     with the same message id. Raises: Unavailable.
     """
-    reason = reason[:MAX_REASON_CHARACTERS]
+    reason = cut_reason(reason)
     key = refusal_event_key(message.topic_name, message.id)
     now = ports.clock.now()
-    facts = {"message": message.id, **_original_message_attributes(message), "reason": reason}
+    original = {REPLAYED_FROM: message.first_id} if message.first_id != message.id else {}
+    since = message.first_published_at
+    facts = {"message": message.id, **original, "reason": reason}
     told = create_event("message.refused", now, message.topic or "unknown topic", **facts)
     create_once(ports, event_write(UNCLAIMED_SYSTEM, key, told))
     ports.bus.publish(
@@ -45,23 +46,12 @@ def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell:
             "source_topic": message.topic,
             "message_id": message.id,
             "reason": redact_personal_data(reason).encode()[:MAX_ATTRIBUTE_BYTES].decode(errors="ignore"),
-            **_original_message_attributes(message),
-            **_first_publish_attributes(message),
+            **original,
+            **({FIRST_PUBLISHED_AT: since.isoformat()} if since is not None else {}),
         },
     )
     if tell is not None:
         _notify_refusal(message, reason, ports, tell)
-
-
-def _original_message_attributes(message: PubSubMessage) -> dict[str, str]:
-    """Which message it was at first, where it was replayed: it never becomes another one."""
-    return {REPLAYED_FROM: message.first_id} if message.first_id != message.id else {}
-
-
-def _first_publish_attributes(message: PubSubMessage) -> dict[str, str]:
-    """Since when it is on its way, where that is known: it never becomes younger."""
-    since = message.first_published_at
-    return {FIRST_PUBLISHED_AT: since.isoformat()} if since is not None else {}
 
 
 def _notify_refusal(message: PubSubMessage, reason: str, ports: Ports, policy: Policy) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from responders.backups.database_copy import DatabaseCopier
 from responders.backups.export import BackupExporter
@@ -18,17 +21,23 @@ from responders.jobs.monthly_stats import MonthlyStatsRecorder
 from responders.jobs.pin_reminders import PinReminder
 from responders.jobs.probes import ProbeRunner
 from responders.rollback.isolation import fence_command
+from responders.support.dead_letters import create_once
 from shared.core import log
-from shared.core.errors import Exists
+from shared.core.errors import Exists, RollbackError
 from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Create
+from shared.core.text import cut_reason
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.probe_history import PROBE_INTERVAL
+from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
 TICK_RETENTION = timedelta(hours=1)
 SWEEP_INTERVAL_SECONDS = 30
+STAGE_FAILED_EVENT = "sweep.stage-failed"
 OVERDUE_AFTER = timedelta(minutes=2)
 """Work that is due for longer was published several times, and no worker has done it."""
 
@@ -43,22 +52,26 @@ class ClockTrigger:
         self._pin_reminder = PinReminder(ports, policies)
         self._stats_recorder = MonthlyStatsRecorder(ports, policies)
         self._audit_anchor = AuditAnchorWriter(ports)
-        self._backup_exporter = BackupExporter(ports, policies)
-        self._erasure_ledger = ErasureLedgerUpdater(ports, policies)
-        self._restore_tester = RestoreTester(ports, policies)
-        self._database_copier = DatabaseCopier(ports, policies)
-        self._backup_checker = NativeBackupChecker(ports, policies)
-        self._asset_checker = AssetChecker(ports, policies)
-        self._data_checker = DataChecker(ports, policies)
+        self._minutely: dict[str, Callable[[], object]] = {
+            "exports": BackupExporter(ports, policies).advance_exports,
+            "erasure ledgers": ErasureLedgerUpdater(ports, policies).update_due_ledgers,
+            "database copies": DatabaseCopier(ports, policies).advance_copies,
+            "restore tests": RestoreTester(ports, policies).advance_restore_tests,
+            "backup checks": NativeBackupChecker(ports, policies).check,
+            "asset checks": AssetChecker(ports, policies).check_due_assets,
+            "data checks": DataChecker(ports, policies).advance_checks,
+        }
+        """The stages of each minute, in their order."""
 
     def receive(self, message: PubSubMessage) -> None:
         """Sweep and probe now and, in the same invocation, half a minute later.
 
         The content of a tick is not read: its time of arrival counts. A redelivery sweeps the half
         minutes that are left. No probe delays a sweep; the last ones may take a minute more, and
-        backups and checks of data follow them. The monotonic clock measures the half minute: the
+        backups and checks of data follow them. Each stage is isolated: its failure is reported and
+        the next one runs. The monotonic clock measures the half minute: the
         wall clock may be corrected meanwhile.
-        Raises: Unavailable.
+        Raises: Unavailable, if the half minute cannot be claimed.
         """
         del message
         clock, looks = self._ports.clock, ProbeRunner(self._ports, self._policies)
@@ -70,17 +83,12 @@ class ClockTrigger:
             claimed = [self._sweep_once(looks, now)]
             clock.sleep(max(0.0, until - clock.monotonic()))
             claimed.append(self._sweep_once(looks, max(second, clock.now())))
-            looks.record_late_answers()
+            self.run_stage("late probe answers", looks.record_late_answers)
         finally:
             looks.close()
         if any(one and one.second < SWEEP_INTERVAL_SECONDS for one in claimed):  # once a minute
-            self._backup_exporter.advance_exports()
-            self._erasure_ledger.update_due_ledgers()
-            self._database_copier.advance_copies()
-            self._restore_tester.advance_restore_tests()
-            self._backup_checker.check()
-            self._asset_checker.check_due_assets()
-            self._data_checker.advance_checks()
+            for stage, work in self._minutely.items():
+                self.run_stage(stage, work)
 
     def _sweep_once(self, looks: ProbeRunner, now: datetime) -> datetime | None:
         """Claim the half minute, publish all work that is due in it, and run the probes.
@@ -93,30 +101,55 @@ class ClockTrigger:
             )
         except Exists:  # the other Scheduler job's tick has it
             return None
-        looks.start_probes(claimed_at)
+        self.run_stage("probes", partial(looks.start_probes, claimed_at))
         self.sweep(now)
-        looks.record_early_answers()
+        self.run_stage("probe answers", looks.record_early_answers)
         return now
 
     def sweep(self, now: datetime) -> None:
-        """Publish the work that is due, and run the jobs of each half minute.
+        """Publish the work that is due, and run the jobs of each half minute, each as a stage.
 
-        A write fence is published although its system has no policy any more. The audit heads are
-        anchored last: nothing waits for that.
+        A write fence is published although its system has no policy any more. Heads of audit chains
+        are anchored before new seals are made: a seal that fails does not delay them.
         """
-        ports = self._ports
+        run = self.run_stage
         for kind in work_queue.COLLECTION_BY_KIND:
-            since = work_queue.publish_due_items(ports.store, ports.bus, kind, now, self._policies)
-            if since is not None:
-                _log_overdue_work(kind, now - since)
-        fence_command.publish_orphaned_fences(ports, self._policies, now)
-        if ports.notices.pages is not None:
+            run(f"due work: {kind}", partial(self._publish_due_work, kind, now))
+        run("write fences", partial(fence_command.publish_orphaned_fences, self._ports, self._policies, now))
+        run("status pages", partial(self._publish_status_pages, now))
+        run("pin reminders", partial(self._pin_reminder.send_due_reminders, now))
+        run("statistics", partial(self._stats_recorder.record_due_stats, now))
+        run("audit anchors", self._audit_anchor.anchor)
+        for system in self._audit_sealer.chains:
+            run(f"audit seals: {system}", partial(self._audit_sealer.seal, system, now))
+
+    def run_stage(self, stage: str, work: Callable[[], object]) -> None:
+        """Run a stage; report its failure in the log and, once an hour, in the audit log.
+
+        The alert policy on errors of the responders notifies people (terraform/self_alerts.tf).
+        """
+        try:
+            work()
+        except Exception as failure:
+            now, fault = self._ports.clock.now(), cut_reason(f"{type(failure).__name__}: {failure}")
+            message = "a stage of the sweep failed; the others go on"
+            fields = {"event": STAGE_FAILED_EVENT, "stage": stage, "fault": fault}
+            log.write("ERROR", message, **fields, stack_trace=traceback.format_exc())
+            failed = create_event(STAGE_FAILED_EVENT, now, "on_clock", stage=stage, fault=fault)
+            key = f"{STAGE_FAILED_EVENT}:{stage}:{now:%Y%m%dT%H}"
+            with suppress(RollbackError):  # the store may be what failed: the log has it
+                create_once(self._ports, event_write(ALL_SYSTEMS, key, failed))
+
+    def _publish_due_work(self, kind: str, now: datetime) -> None:
+        ports = self._ports
+        since = work_queue.publish_due_items(ports.store, ports.bus, kind, now, self._policies)
+        if since is not None:
+            _log_overdue_work(kind, now - since)
+
+    def _publish_status_pages(self, now: datetime) -> None:
+        if self._ports.notices.pages is not None:
             for system in self._policies:
-                work_queue.publish_work_item(ports.bus, work_queue.STATUS_PAGE, system, now)
-        self._pin_reminder.send_due_reminders(now)
-        self._stats_recorder.record_due_stats(now)
-        self._audit_sealer.seal(now)
-        self._audit_anchor.anchor()
+                work_queue.publish_work_item(self._ports.bus, work_queue.STATUS_PAGE, system, now)
 
 
 def _log_overdue_work(kind: str, due_for: timedelta) -> None:

@@ -17,6 +17,8 @@ from shared.state import work_queue
 class CommandsTrigger:
     """Decodes a command and has it executed for an operator who is authenticated."""
 
+    needs_token = True
+
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
         self._policies = policies
@@ -29,7 +31,7 @@ class CommandsTrigger:
         """
         ports, policies = self._ports, self._policies
         command = parse_command(message.data, message.first_id, policies)
-        execute(ports, policies, command, message)
+        execute(ports, policies, command, message, needs_token=self.needs_token)
         audit_events.record_control_change_in_rollbacks(ports, command.id)
         now = ports.clock.now() + DUE_TIME_SKEW_TOLERANCE
         for kind in work_queue.COLLECTION_BY_KIND:

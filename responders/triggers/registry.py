@@ -13,6 +13,7 @@ from responders.triggers.clock import ClockTrigger
 from responders.triggers.commands import CommandsTrigger
 from responders.triggers.deployments import DeploymentsTrigger
 from responders.triggers.notices import NoticesTrigger
+from responders.triggers.override import OverrideTrigger
 from responders.triggers.work import WorkTrigger
 from shared.core.pubsub_message import PubSubMessage
 from shared.domain.policy.system_policy import Policy
@@ -29,6 +30,7 @@ class Trigger(Protocol):
 TRIGGERS: dict[str, Callable[[Ports, Mapping[str, Policy]], Trigger]] = {
     "on_alert": AlertsTrigger,
     "on_command": CommandsTrigger,
+    "on_override": OverrideTrigger,
     "on_clock": ClockTrigger,
     "on_deployment": DeploymentsTrigger,
     "on_work": WorkTrigger,

@@ -1,11 +1,11 @@
-"""on_work: execute a rollback, continue a command, or file a report."""
+"""on_work: execute a rollback, continue a command, check a recovery, or file a report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from responders.commands import worker
-from responders.rollback import execution, report_filing
+from responders.rollback import execution, recovery, report_filing
 from shared.core.pubsub_message import PubSubMessage
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
@@ -26,11 +26,13 @@ class WorkTrigger:
         where that stopped. Raises: Refused; Unavailable; LostRollback.
         """
         due = work_queue.parse_work_item(
-            message.data, work_queue.ROLLBACK, work_queue.COMMAND, work_queue.REPORT
+            message.data, work_queue.ROLLBACK, work_queue.COMMAND, work_queue.INCIDENT, work_queue.REPORT
         )
         match due.kind:
             case work_queue.COMMAND:
                 worker.execute_command(self._ports, self._policies, due.id)
+            case work_queue.INCIDENT:
+                recovery.check_recovery(self._ports, self._policies, due.id)
             case work_queue.REPORT:
                 report_filing.file_report(self._ports, self._policies, due.id)
             case _:

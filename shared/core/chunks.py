@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+
+MAX_DOCUMENT_BYTES: Final = 900_000
+"""So much a document that grows with its input may hold: Firestore takes 1 MiB, with the name of
+the document (firebase.google.com/docs/firestore/quotas, read 2026-11)."""
+
+
+def count_stored_bytes(value: Any) -> int:
+    """Return how many bytes Firestore counts for a value, or a few more.
+
+    Source: firebase.google.com/docs/firestore/storage-size (read 2026-11).
+    """
+    if isinstance(value, str):
+        return len(value.encode(errors="replace")) + 1
+    if isinstance(value, Mapping):
+        return sum(count_stored_bytes(name) + count_stored_bytes(one) for name, one in value.items()) + 1
+    if isinstance(value, list | tuple):
+        return sum(map(count_stored_bytes, value)) + 1
+    return len(value) + 1 if isinstance(value, bytes) else 16
 
 
 def split_into_chunks(

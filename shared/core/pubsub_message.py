@@ -44,10 +44,13 @@ class PubSubMessage(Struct, frozen=True):
 
     id: str
     topic: str
-    """`projects/P/topics/T`: who may speak there is who spoke."""
+    """`projects/P/topics/T`, as the request says it: `responders.support.push_authentication`
+    compares it with the topics of the entry point."""
     data: bytes
     attributes: dict[str, str]
     published_at: datetime | None
+    subscription: str = ""
+    """`projects/P/subscriptions/S`, as the envelope says it."""
 
     @property
     def topic_name(self) -> str:
@@ -70,6 +73,19 @@ class PubSubMessage(Struct, frozen=True):
         Whoever publishes may claim an earlier time: it counts where being late stops something.
         """
         return earliest_time(self.published_at, self.attributes.get(FIRST_PUBLISHED_AT))
+
+
+class PushIdentity(Struct, frozen=True):
+    """What a push from our own subscriptions carries."""
+
+    projects: tuple[str, ...]
+    """The operations project, then those of the applications: their topics of alerts count, too."""
+    account: str
+    """The service account of its token."""
+    audience: str
+    """The audience of its token, with `{function}` for the name of the function."""
+    deployed: bool
+    """Whether Cloud Run verifies the token before this process receives the push."""
 
 
 class Undecodable(Refused):
@@ -154,6 +170,7 @@ def _message(origin: _Origin, content: dict[str, Any]) -> PubSubMessage:
         data=_decode_base64(message.get("data"), "data"),
         attributes=attributes,
         published_at=_time(origin.time if published is None else published),
+        subscription=_text(content, "subscription"),
     )
 
 

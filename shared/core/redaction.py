@@ -42,7 +42,7 @@ _NAMED = re.compile(
     r"""
     (?P<keep>
         (?: password | passwd | passphrase | secret | api[_-]?key | authorization | token
-            | signature | sig | credential )
+            | signature | sig(?![a-z]) | credential )
         [\w-]{0,12} ["']? \s{0,4} [=:] \s{0,4} ["']?
     )
     (?! projects/ | \[removed\] | \s )

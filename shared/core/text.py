@@ -22,12 +22,19 @@ def one_line(text: str) -> str:
     return " ".join(kept.split())
 
 
+def count_noun(number: int, singular: str, plural: str = "") -> str:
+    """The number with its noun in the right form: `1 function`, `2 functions`."""
+    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
+
+
 MAX_NAMES = 5
 """So many names are read within a line."""
 MAX_LINES = 10
 """So many lines are read in a notice; the trail has all of them."""
 MAX_CHARACTERS = 200
 """So many of one text: a path of Firestore holds up to 6 KiB."""
+MAX_REASON_CHARACTERS = 1_000
+"""So many of a reason are stored and sent: a reason may quote a whole message."""
 
 
 def shorten(whole: str, most: int = MAX_CHARACTERS) -> str:
@@ -35,6 +42,12 @@ def shorten(whole: str, most: int = MAX_CHARACTERS) -> str:
     if len(whole) <= most:
         return whole
     return f"{whole[: most // 2]}…{whole[-(most - 1 - most // 2) :]}"
+
+
+def cut_reason(reason: str) -> str:
+    """Return the first `MAX_REASON_CHARACTERS` of a reason, and how many more there were."""
+    more = len(reason) - MAX_REASON_CHARACTERS
+    return f"{reason[:MAX_REASON_CHARACTERS]}… ({more} more characters are cut)" if more > 0 else reason
 
 
 def first_lines(every: Sequence[str], most: int = MAX_LINES) -> list[str]:

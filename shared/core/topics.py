@@ -10,7 +10,8 @@ from datetime import timedelta
 ALERTS = "rollback-alerts"
 COMMANDS = "rollback-commands"
 OVERRIDE = "rollback-override"
-"""Commands without a token, for the day when sign-in is down: IAM alone says who may publish."""
+"""Commands without a token, for the day when sign-in is down: IAM alone says who may publish. Only
+the entry point `on_override` accepts them."""
 CLOCK = "rollback-clock"
 DEPLOYMENTS = "rollback-deployments"
 WORK = "rollback-work"
@@ -21,7 +22,8 @@ DEAD_LETTER_SUBSCRIPTION = "rollback-dead-letters-kept"
 
 ENTRY_POINTS = {
     "on_alert": (ALERTS,),
-    "on_command": (COMMANDS, OVERRIDE),
+    "on_command": (COMMANDS,),
+    "on_override": (OVERRIDE,),
     "on_clock": (CLOCK,),
     "on_deployment": (DEPLOYMENTS,),
     "on_work": (WORK,),
@@ -34,6 +36,7 @@ CONSOLE_ENTRY_POINT = "console"
 PUBLISHES = {
     "on_alert": (WORK, NOTICES, DEAD_LETTERS),
     "on_command": (WORK, DEPLOYMENTS, NOTICES, DEAD_LETTERS),
+    "on_override": (WORK, DEPLOYMENTS, NOTICES, DEAD_LETTERS),
     "on_clock": (WORK, DEPLOYMENTS, NOTICES, DEAD_LETTERS),
     "on_deployment": (NOTICES, DEAD_LETTERS),
     "on_work": (WORK, NOTICES, DEAD_LETTERS),
@@ -47,6 +50,11 @@ MAX_DELIVERY_ATTEMPTS = 100
 """Deliveries of a message before Pub/Sub itself makes it a dead letter."""
 DEAD_LETTER_RETENTION = timedelta(days=31)
 """The longest retention of a subscription (pubsub.proto, Subscription)."""
+
+
+def deployed_function(entry_point: str) -> str:
+    """Return the name of the function that Terraform deploys for an entry point."""
+    return f"rollback-{entry_point.replace('_', '-')}"
 
 
 def backoff(topic: str) -> tuple[timedelta, timedelta]:

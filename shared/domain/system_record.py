@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION, decode
 from shared.domain.policy.scenario_names import Mode
@@ -93,8 +94,12 @@ class System(Struct, frozen=True):
     incident_detected_at: datetime | None = None
     incident_ended_at: datetime | None = None
     """None while it is open."""
+    previous_incident_ended_at: datetime | None = None
+    """When the newest incident ended before the open one began; None: there was none."""
     rollback_ended: bool = False
     """Nobody works on the incident any more: what joins it needs a further rollback."""
+    earlier_incidents: tuple[str, ...] = ()
+    """The incidents before it that are open still, the oldest first."""
     slot: str = ""
     """The rollback that has effects in flight."""
     cool_down_until: datetime | None = None
@@ -104,8 +109,34 @@ class System(Struct, frozen=True):
 
     @property
     def open_incident(self) -> str:
-        """The incident that is open; empty: none is."""
-        return self.incident if self.incident_ended_at is None else ""
+        """The newest incident that is open; empty: none is."""
+        return next(iter(self.open_incidents), "")
+
+    @property
+    def open_incidents(self) -> tuple[str, ...]:
+        """All incidents that are open, the newest first."""
+        newest = (self.incident,) if self.incident and self.incident_ended_at is None else ()
+        return (*newest, *reversed(self.earlier_incidents))
+
+    def begin_incident(self, incident: str, rollback: str, detected_at: datetime) -> System:
+        """The system, whose newest incident this is, with a rollback that is in progress."""
+        earlier = (one for one in reversed(self.open_incidents) if one != incident)
+        return replace(
+            self,
+            incident=incident,
+            rollback=rollback,
+            incident_detected_at=detected_at,
+            incident_ended_at=None,
+            previous_incident_ended_at=self.incident_ended_at or self.previous_incident_ended_at,
+            rollback_ended=False,
+            earlier_incidents=tuple(earlier),
+        )
+
+    def end_incident(self, incident: str, now: datetime) -> System:
+        """The system once that incident has ended."""
+        earlier = tuple(one for one in self.earlier_incidents if one != incident)
+        ended_at = now if self.incident == incident else self.incident_ended_at
+        return replace(self, earlier_incidents=earlier, incident_ended_at=ended_at)
 
 
 class PauseState(StrEnum):

@@ -8,7 +8,7 @@ the next one finds the intents and asks the world, not its memory, what became o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 
@@ -24,6 +24,8 @@ from shared.engine.lease import LeasedRollback
 from shared.engine.step_scheduler import POLL_INTERVAL_SECONDS, StepScheduler, may_land_late
 from shared.engine.steps.base import StepKind, StepVerdict
 from shared.engine.stop_conditions import StopConditions
+
+WATCH_INTERVAL_SECONDS = 20.0
 
 
 class StopReason(StrEnum):
@@ -45,13 +47,16 @@ class Engine:
         kinds: Mapping[str, StepKind],
         switches: StopConditions,
         execution: Execution,
+        watch: Callable[[], object],
     ) -> None:
+        """`watch` is called every few seconds between commits, by the thread that commits."""
         self._store = store
         self._clock = clock
         self._pool = pool
         self._kinds = kinds
         self._switches = switches
         self._execution = execution
+        self._watch = watch
 
     def execute_plan(self, tenure: LeasedRollback, until: float) -> StopReason:
         """Work until every step has ended, something forbids to go on, or the time is over.
@@ -64,7 +69,11 @@ class Engine:
         steps = load_steps(self._store, tenure.rollback.id)
         pace = self._resume_pace(tenure)
         carrying = StepScheduler(self._clock, self._kinds, self._execution, tenure, steps, pace)
+        watched_at = self._clock.monotonic()
         while True:
+            if self._clock.monotonic() - watched_at >= WATCH_INTERVAL_SECONDS:
+                self._watch()
+                watched_at = self._clock.monotonic()
             time_is_over = self._clock.monotonic() >= until
             forbidden = bool(tenure.rollback.cancel_requested) or self._is_stopped(carrying)
             calls_run = bool(len(self._pool))

@@ -6,7 +6,7 @@ shape: the schema names that. So one look lists the faults of both kinds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -259,15 +259,21 @@ def principal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def component_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield the components that are listed twice, or of no signal."""
-    page, signals = mapping_in(policy, "status_page"), mapping_in(policy, "signals")
+    """Yield the components that are listed twice, or name what the policy does not have."""
+    page, groups = mapping_in(policy, "status_page"), mapping_in(policy, "groups")
+    known: dict[str, Container[Any]] = {
+        "signals": mapping_in(policy, "signals"),
+        "groups": {*groups, *mapping_in(policy, "group_aliases")},
+        "functions": {name for group in groups.values() for _, name in _texts(group, "functions")},
+    }
     for path, what in _names_once(page, "components"):
         yield ("status_page", *path), what
     for index, component in _entries(page, "components"):
-        for place, signal in _texts(component, "signals"):
-            if signal not in signals:
-                path = ("status_page", "components", index, *place)
-                yield path, f"signal {signal!r} does not stand under signals"
+        for section, names in known.items():
+            for place, name in _texts(component, section):
+                if name not in names:
+                    path = ("status_page", "components", index, *place)
+                    yield path, f"{section[:-1]} {name!r} does not stand under {section}"
 
 
 def _names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:

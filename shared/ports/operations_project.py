@@ -51,6 +51,7 @@ class DeployedFunction(Struct, frozen=True):
     labels: Mapping[str, str] = {}
     account: str = ""
     """The service account that it runs as."""
+    environment: Mapping[str, str] = {}
 
 
 class JobRun(Struct, frozen=True):

@@ -36,8 +36,10 @@ from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, PublicState, StatusPageRecord
 from shared.domain.notices.notice import Notice
+from shared.domain.policy.system_policy import Policy
+from shared.domain.presentation.status_page import record_parts
 from shared.domain.reports import filed_report as filing
 from shared.domain.reports.filed_report import FiledReport
 from shared.domain.reports.monthly_stats import IncidentTally
@@ -73,6 +75,11 @@ class StateReader:
     def system(self, name: str) -> System:
         """A protected system; one of which nothing was said yet is in observe mode."""
         return systems.decode_system(self._store.get(systems.system_path(name)).fields, name)
+
+    def has_state(self, system: str) -> bool:
+        """Whether the responders have ever written anything of a system."""
+        paths = (systems.system_path(system), stocks.inventory_path(system))
+        return any(self._store.get(path).fields is not None for path in paths)
 
     def incident(self, name: str) -> Incident | None:
         """An incident by its public id; None when there is none."""
@@ -195,6 +202,22 @@ class StateReader:
     def filed_report(self, incident: str) -> FiledReport | None:
         """The report of an incident as it was filed, or is to be; None: it is not over yet."""
         return self._one(FiledReport, filing.report_path(incident))
+
+    def status_page_record(self, incident: Incident) -> StatusPageRecord | None:
+        """When the status page first showed an incident; None: its system has no status page."""
+        found = self._one(StatusPageRecord, incidents.page_record_path(incident.system, incident.id))
+        has_page = found is not None or self._store.get(f"pages/{incident.system}").fields is not None
+        return found or (StatusPageRecord() if has_page else None)
+
+    def observe_parts(
+        self, policy: Policy, state: PublicState, known: StatusPageRecord, now: datetime
+    ) -> StatusPageRecord:
+        """The record with what an incident is observed to affect now; that of a fence as it is."""
+        incident = self.incident(state.incident or "-")
+        if incident is None:
+            return known
+        newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
+        return record_parts(policy, state, known, self.alerts(incident.id), newest, incident.failing, now)
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""

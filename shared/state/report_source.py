@@ -42,6 +42,7 @@ def gather_report_facts(
         pins=reading.pins(incident.system),
         now=now,
         counts=counts,
+        page=reading.status_page_record(incident),
     )
 
 

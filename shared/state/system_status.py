@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,6 +13,7 @@ from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.decision import forecast
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
 from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -45,15 +46,17 @@ class SystemStatus(Struct, frozen=True):
     fence: Fence | None
     """None: none stands, or is raised or falling."""
     incident: Incident | None
-    """The open one, or the newest that ended."""
+    """The newest."""
+    earlier: Sequence[Incident]
+    """Those before it that are open, the newest first."""
     rollback: Rollback | None
     """The newest of that incident."""
     steps: Sequence[Step]
     outlook: DurationForecast | None
     older: Sequence[Rollback]
     """Others of the system that have not ended."""
-    target: timedelta | None
-    """In which the incident's system is to be restored."""
+    times: RecoveryTimes | None
+    """Of that incident, over all its rollbacks."""
     response: ResponseStatus | None
 
 
@@ -64,6 +67,7 @@ def read_system_status(
     system = reading.system(policy.system)
     incident = reading.incident(system.incident) if system.incident else None
     rollback = reading.rollback(system.rollback) if system.rollback else None
+    times = read_recovery_times(reading, policy, incident) if incident else None
     ours_alive = [one for one in alive if one.system == policy.system]
     steps = reading.steps(rollback.id) if rollback else []
     pins = reading.pins(policy.system)
@@ -83,20 +87,29 @@ def read_system_status(
         copies=reading.copies(policy.system) if policy.backups.copies else (),
         fence=fence if fence is not None and not fence.is_over else None,
         incident=incident,
+        earlier=[one for name in reversed(system.earlier_incidents) if (one := reading.incident(name))],
         rollback=rollback,
         steps=steps,
         outlook=read_forecast(reading, policy, incident, rollback, steps, now),
         older=[one for one in ours_alive if one.id != system.rollback],
-        target=policy.targets.by_severity[incident.severity] if incident else None,
-        response=read_response_status(reading, incident, rollback, now) if incident else None,
+        times=times,
+        response=read_response_status(reading, incident, rollback, times, now)
+        if incident and times
+        else None,
     )
 
 
+def read_recovery_times(reading: StateReader, policy: Policy, incident: Incident) -> RecoveryTimes:
+    """Return the two durations of an incident, as the responders keep them. Raises: Unavailable."""
+    page = reading.status_page_record(incident)
+    return measure_recovery(policy, incident, reading.rollbacks(incident), page)
+
+
 def read_response_status(
-    reading: StateReader, incident: Incident, rollback: Rollback | None, now: datetime
+    reading: StateReader, incident: Incident, rollback: Rollback | None, times: RecoveryTimes, now: datetime
 ) -> ResponseStatus:
     """How the response to an incident stands, as the responders keep it. Raises: Unavailable."""
-    standing = evaluate_response(incident, rollback, reading.notices(incident.id), now)
+    standing = evaluate_response(incident, times, reading.notices(incident.id), now)
     commands = rollback.commands if rollback is not None else ()
     return replace(standing, commands=commands, hold=read_hold(reading, rollback, now))
 

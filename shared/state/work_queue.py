@@ -25,6 +25,8 @@ DEPLOYMENT = "deployment"
 """One that is to settle, to bake, or to be proven restorable."""
 INVENTORY = "inventory"
 """A system that is to be looked at."""
+INCIDENT = "incident"
+"""One that is open without a rollback in progress: whether it has recovered is to be checked."""
 REPORT = "report"
 """The report of an incident that is over."""
 STATUS_PAGE = "page"
@@ -35,6 +37,7 @@ COLLECTION_BY_KIND = {
     COMMAND: "commands",
     DEPLOYMENT: "deployments",
     INVENTORY: "inventory",
+    INCIDENT: "incidents",
     REPORT: "reports",
 }
 MAX_ITEMS_PER_SWEEP = 500
@@ -46,6 +49,7 @@ TOPIC_BY_KIND = {
     COMMAND: topics.WORK,
     DEPLOYMENT: topics.DEPLOYMENTS,
     INVENTORY: topics.DEPLOYMENTS,
+    INCIDENT: topics.WORK,
     REPORT: topics.WORK,
 }
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
+from shared.core.errors import BadConfiguration
 from shared.core.lazy import LockedCachedProperty, synchronized
+from shared.core.pubsub_message import PushIdentity
 from shared.core.runtime import Clock, Ids
 from shared.core.store import Store
 from shared.domain.policy.system_policy import Policy
@@ -105,6 +107,15 @@ class Wiring(Connections):
     def project(self) -> str:
         """The operations project."""
         return self.settings.project
+
+    @property
+    def push_identity(self) -> PushIdentity:
+        """What pushes carry. Raises: BadConfiguration, where the settings do not say it."""
+        account, audience = self.settings.push_account, self.settings.push_audience
+        if account is None or audience is None:
+            raise BadConfiguration("ROLLBACK_PUSH_ACCOUNT or ROLLBACK_PUSH_AUDIENCE is not set")
+        projects = (self.project, *(policy.project for policy in self.policies.values()))
+        return PushIdentity(projects, account, audience, self._deployed)
 
     @property
     def is_local(self) -> bool:

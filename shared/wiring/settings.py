@@ -31,17 +31,26 @@ PROXY_VARIABLES = (
 """Variables that lead HTTPS somewhere else, or have it trust somebody else: whoever sets them could
 sign tokens with keys of their own."""
 
-_PROJECT = re.compile(r"(?:[a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_BUCKETS = (
-    "ROLLBACK_AUDIT_BUCKET",
-    "ROLLBACK_QUARANTINE_BUCKET",
-    "ROLLBACK_SOURCES_BUCKET",
-    "ROLLBACK_STATUS_BUCKET",
-    "ROLLBACK_VALUES_BUCKET",
-)
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
-_ACCOUNT = re.compile(r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com")
-_DATABASE = re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]")
+_PROJECT = re.compile(r"(?:[a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"), "a project id"
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"), "the name of a bucket"
+_ACCOUNT = re.compile(r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com"), "the address of a service account"
+_FORMS = {
+    "GOOGLE_CLOUD_PROJECT": _PROJECT,
+    "ROLLBACK_IDENTITY_PROJECT": _PROJECT,
+    "ROLLBACK_DATABASE": (re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]"), "a database id"),
+    "ROLLBACK_AUDIT_BUCKET": _BUCKET,
+    "ROLLBACK_QUARANTINE_BUCKET": _BUCKET,
+    "ROLLBACK_SOURCES_BUCKET": _BUCKET,
+    "ROLLBACK_STATUS_BUCKET": _BUCKET,
+    "ROLLBACK_VALUES_BUCKET": _BUCKET,
+    "ROLLBACK_CONSOLE_ACCOUNT": _ACCOUNT,
+    "ROLLBACK_PUSH_ACCOUNT": _ACCOUNT,
+    "ROLLBACK_PUSH_AUDIENCE": (
+        re.compile(r"https://\{function\}[a-z0-9.-]+"),
+        "https://{function}-NUMBER.REGION.run.app",
+    ),
+}
+"""What a variable must look like, and what that is."""
 
 
 class Settings(Struct, frozen=True):
@@ -65,6 +74,10 @@ class Settings(Struct, frozen=True):
     nothing is repaired."""
     status_bucket: str | None = None
     """Where the status pages are written; None: nowhere."""
+    push_account: str | None = None
+    """The service account whose token each push carries; None: no push is accepted."""
+    push_audience: str | None = None
+    """The audience of that token, with `{function}` for the name of the function."""
     console_account: str | None = None
     """Whose word on_command takes for an operator's, and whom the console speaks as; None: there is
     no console."""
@@ -86,44 +99,23 @@ class Settings(Struct, frozen=True):
         present = {name: value for name, value in environ.items() if value}
         if faults := tuple(_faults(present)):
             raise BadConfiguration(*faults)
-        return cls(
-            project=present["GOOGLE_CLOUD_PROJECT"],
-            database=present.get("ROLLBACK_DATABASE", "rollback"),
-            policies=present.get("ROLLBACK_POLICIES", "policies"),
-            identity_project=present.get("ROLLBACK_IDENTITY_PROJECT"),
-            audit_bucket=present.get("ROLLBACK_AUDIT_BUCKET"),
-            sources_bucket=present.get("ROLLBACK_SOURCES_BUCKET"),
-            values_bucket=present.get("ROLLBACK_VALUES_BUCKET"),
-            quarantine_bucket=present.get("ROLLBACK_QUARANTINE_BUCKET"),
-            status_bucket=present.get("ROLLBACK_STATUS_BUCKET"),
-            console_account=present.get("ROLLBACK_CONSOLE_ACCOUNT"),
-            api_key=present.get("ROLLBACK_API_KEY"),
-            local_cloud=present.get(LOCAL_CLOUD_VARIABLE),
-            firestore_emulator=present.get("FIRESTORE_EMULATOR_HOST"),
-            pubsub_emulator=present.get("PUBSUB_EMULATOR_HOST"),
-            storage_emulator=present.get("STORAGE_EMULATOR_HOST"),
-        )
+        known = {field: present.get(variable_name(field)) for field in cls.__struct_fields__}
+        return cls(**{field: value for field, value in known.items() if value is not None})
+
+
+def variable_name(field: str) -> str:
+    """Return the environment variable that sets a field."""
+    if field == "project":
+        return "GOOGLE_CLOUD_PROJECT"
+    return f"{field.upper()}_HOST" if field.endswith("_emulator") else f"ROLLBACK_{field.upper()}"
 
 
 def _faults(environ: Mapping[str, str]) -> Iterator[str]:
-    project = environ.get("GOOGLE_CLOUD_PROJECT")
-    if project is None:
+    if "GOOGLE_CLOUD_PROJECT" not in environ:
         yield "GOOGLE_CLOUD_PROJECT is not set"
-    elif not _PROJECT.fullmatch(project):
-        yield f"GOOGLE_CLOUD_PROJECT {project!r} is not a project id"
-    identity = environ.get("ROLLBACK_IDENTITY_PROJECT")
-    if identity is not None and not _PROJECT.fullmatch(identity):
-        yield f"ROLLBACK_IDENTITY_PROJECT {identity!r} is not a project id"
-    database = environ.get("ROLLBACK_DATABASE")
-    if database is not None and not _DATABASE.fullmatch(database):
-        yield f"ROLLBACK_DATABASE {database!r} is not a database id"
-    for name in _BUCKETS:
-        bucket = environ.get(name)
-        if bucket is not None and not _BUCKET.fullmatch(bucket):
-            yield f"{name} {bucket!r} is not the name of a bucket"
-    account = environ.get("ROLLBACK_CONSOLE_ACCOUNT")
-    if account is not None and not _ACCOUNT.fullmatch(account):
-        yield f"ROLLBACK_CONSOLE_ACCOUNT {account!r} is not the address of a service account"
+    for name, (form, what) in _FORMS.items():
+        if name in environ and not form.fullmatch(environ[name]):
+            yield f"{name} {environ[name]!r} is not {what}"
     yield from _endpoint_faults(environ)
 
 

@@ -23,7 +23,7 @@ run "minimal" {
     error_message = "The example protects cvplus."
   }
   assert {
-    condition     = join(" ", keys(output.rollback.functions)) == "on_alert on_clock on_command on_deployment on_notice on_work"
+    condition     = join(" ", keys(output.rollback.functions)) == "on_alert on_clock on_command on_deployment on_notice on_override on_work"
     error_message = "The example creates the six functions of the responders."
   }
   assert {

@@ -21,7 +21,8 @@ from local.installation import push_subscriptions
 from local.installation.provisioning import audit_bucket
 from shared.policy_files import loader
 from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
-from tests.support.runtime.world import POLICIES
+from tests.support.cli.in_process import WorldPrompt
+from tests.support.runtime.world import POLICIES, World
 
 ROOT = Path(__file__).parent.parent.parent
 EXIT_CODES = (0, REFUSED, INVALID_USAGE, NO_ANSWER, INTERRUPTED)
@@ -119,7 +120,6 @@ def test_it_is_called_by_the_name_that_every_text_uses(tmp_path: Path) -> None:
 
 
 EMPTY = (
-    ("status", "no incident is known"),
     ("deployments --system bookshop", "none is recorded yet; `rollback deployments baseline`"),
     ("deploy-lock bookshop", "bookshop is free"),
     ("audit show --system bookshop", "no event is kept of bookshop"),
@@ -128,6 +128,18 @@ EMPTY = (
     ("replay --reason x", "no dead letter of that kind is there"),
 )
 """A look, and what it says where nothing has happened yet."""
+
+
+def test_a_project_without_any_state_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Exit code 2: "no incident" of a wrong project is no answer."""
+    prompt = WorldPrompt(monkeypatch, tmp_path, world := World())
+    world.ports.store._stored.clear()
+
+    done = prompt.say("status")
+
+    assert done.exit_code == 2
+    assert "no state of bookshop was ever written in the project" in done.output
+    assert "no incident is known" not in done.output
 
 
 def test_where_nothing_has_happened_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,10 +111,14 @@ def ill(world: World) -> None:
 
 IT: dict[str, Any] = {"system": "bookshop", "incident": "INC-20260302-001"}
 FOUND = {**IT, "cause": "a migration", "prevention": "a test of it", "public": "a change"}
-OVERRIDE = {**IT, "override": True}
+OVERRIDE = {**IT, "override": True, "supersede": True}
+SUPERSEDE = {"system": "bookshop", "supersede": True}
 WINDOW = {"system": "bookshop", "until": "2026-03-09T00:00:00Z"}
 DONE, NOT_TAKEN, OFF = RollbackStatus.SUCCEEDED, RollbackStatus.NOT_TAKEN, RollbackStatus.CANCELLED
+FAILED = RollbackStatus.FAILED
 OVER, OPEN = incident.IncidentStatus.RESOLVED, incident.IncidentStatus.ESCALATED
+OBSERVED = incident.IncidentStatus.INVESTIGATING
+ACCEPTED = incident.IncidentStatus.RECOVERY_NOT_OBSERVED
 SWITCHED = ("rollback.paused", "rollback.resumed", "rollback.frozen", "rollback.unfrozen")
 SCENES = {
     "approve": Scene(parked, "approve", IT, (DONE,), (OVER,)),
@@ -123,11 +127,11 @@ SCENES = {
     "cancel in the middle": Scene(held, "cancel", IT, (OFF,), (OPEN,)),
     "retry": Scene(rejected, "retry", IT, (NOT_TAKEN, DONE), (OVER,)),
     "undo": Scene(called_off, "undo", IT, (OFF, DONE), (OPEN,)),
-    "unpin": Scene(pinned, "unpin", {"system": "bookshop"}, (OFF, DONE), (OVER, OVER)),
-    "accept": Scene(rejected, "accept", IT, (NOT_TAKEN,), (OVER,)),
+    "unpin": Scene(pinned, "unpin", {"system": "bookshop"}, (OFF, DONE), (ACCEPTED, OVER)),
+    "accept": Scene(rejected, "accept", IT, (NOT_TAKEN,), (ACCEPTED,)),
     "ack": Scene(parked, "ack", IT, (NOT_TAKEN,), (OPEN,)),
     "publish": Scene(parked, "publish", IT, (NOT_TAKEN,), (OPEN,)),
-    "root-cause": Scene(filed, "root-cause", FOUND, (NOT_TAKEN,), (OVER,)),
+    "root-cause": Scene(filed, "root-cause", FOUND, (NOT_TAKEN,), (ACCEPTED,)),
     "pause": Scene(parked, "pause", {}, (NOT_TAKEN,), (OPEN,)),
     "resume": Scene(held, "resume", {}, (DONE,), (OVER,)),
     "freeze": Scene(ill, "freeze", WINDOW, (), ()),
@@ -135,7 +139,8 @@ SCENES = {
     "override": Scene(frozen, "rollback", OVERRIDE, (OFF, DONE), (OVER, OVER)),
     "dry run": Scene(ill, "rollback", {"system": "bookshop", "dry_run": True}, (), ()),
     "drill": Scene(ill, "drill", {"system": "bookshop", "scenario": "complete"}, (), ()),
-    "order": Scene(held, "rollback", {"system": "bookshop"}, (OFF, NOT_TAKEN), (OVER, OPEN)),
+    "join": Scene(held, "rollback", {"system": "bookshop"}, (FAILED,), (OPEN,)),
+    "supersede": Scene(parked, "rollback", SUPERSEDE, (OFF, DONE), (OVER, OVER)),
 }
 
 

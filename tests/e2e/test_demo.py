@@ -195,7 +195,14 @@ def test_phase_beside_its_target() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "choice"), [("SCENARIO", "backups"), ("CHAOS", "kill"), ("FAULTS", "one-broken"), ("HOUR", "23")]
+    ("name", "choice"),
+    [
+        ("SYSTEM", "example"),
+        ("SCENARIO", "backups"),
+        ("CHAOS", "kill"),
+        ("FAULTS", "one-broken"),
+        ("HOUR", "23"),
+    ],
 )
 def test_an_unknown_value_is_answered_with_the_choices(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, choice: str

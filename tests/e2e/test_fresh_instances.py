@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from local.cloud import Cloud
-from local.installation.provisioning import console_account, status_bucket
+from local.control.proxy import build_proxy_environment
+from local.installation.provisioning import console_account, push_account, push_audience, status_bucket
+from shared.core import topics
 from shared.policy_files import loader
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 from tests.e2e.support.world import OPERATIONS, PROBED
@@ -76,10 +78,13 @@ import main
 app = flask.Flask("fresh")
 trial = {"version": "test", "incident": {"incident_id": "0.x", "state": "OPEN", "started_at": 0}}
 data = base64.b64encode(json.dumps(trial).encode()).decode()
-said = json.dumps({"message": {"data": data, "messageId": "7"}, "subscription": "s"})
+home = f"projects/{os.environ['GOOGLE_CLOUD_PROJECT']}"
+subscription = f"{home}/subscriptions/rollback-alerts-push"
+said = json.dumps({"message": {"data": data, "messageId": "7"}, "subscription": subscription})
+token = {"Authorization": f"Bearer {os.environ['PUSH_TOKEN']}"}
 
 def post(body):
-    with app.test_request_context("/projects/p/topics/rollback-alerts", method="POST", data=body):
+    with app.test_request_context(f"/{home}/topics/rollback-alerts", method="POST", data=body, headers=token):
         return main.on_alert(flask.request)
 
 def check():
@@ -107,10 +112,16 @@ def test_all_that_is_first_asked_at_once_is_answered_by_one_of_each(
 ) -> None:
     """No thread meets a module that is half imported, and none builds what another is building."""
     (tmp_path / "bookshop.yaml").write_text(PROBED)
+    audience = push_audience(OPERATIONS).replace("{function}", topics.deployed_function("on_alert"))
+    claims = cloud.identity.service_claims(push_account(OPERATIONS), audience)
     done = subprocess.run(  # noqa: S603 - our own interpreter and program
         [sys.executable, "-c", AT_ONCE + program],
         cwd=ROOT,
         env={
+            **build_proxy_environment(cloud.addresses["control"], tmp_path),
+            "PUSH_TOKEN": cloud.identity.service_token(claims),
+            "ROLLBACK_PUSH_ACCOUNT": push_account(OPERATIONS),
+            "ROLLBACK_PUSH_AUDIENCE": push_audience(OPERATIONS),
             "GOOGLE_CLOUD_PROJECT": OPERATIONS,
             LOCAL_CLOUD_VARIABLE: f"http://{cloud.addresses['control']}",
             "ROLLBACK_POLICIES": str(tmp_path),

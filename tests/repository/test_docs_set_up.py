@@ -72,7 +72,6 @@ FLAGS = {
         *("--location", "--project", "--workload-identity-pool"),
     },
     "pubsub topics detach-subscription": {"--project"},
-    "run services update-traffic": {"--project", "--region", "--to-latest"},
     "secrets add-iam-policy-binding": {"--member", "--project", "--role"},
     "secrets create": {"--data-file", "--project"},
     "secrets versions add": {"--data-file", "--project"},

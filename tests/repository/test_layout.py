@@ -26,8 +26,7 @@ DEPLOYED = [
 RESPONDERS = {
     topic.removeprefix("rollback-"): topic
     for topic in topics.ALL_TOPICS
-    # A person replays dead letters; an override is a command by another way.
-    if topic not in (topics.DEAD_LETTERS, topics.OVERRIDE)
+    if topic != topics.DEAD_LETTERS  # a person replays them
 }
 """Name to topic of everything that is triggered by one."""
 SCHEMAS = sorted(

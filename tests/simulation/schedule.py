@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
+from shared.domain.policy.system_policy import Policy
 from tests.simulation.faults.points import Chance, Fault, Faults
 from tests.simulation.runtime.work import simulated
-from tests.simulation.scenes.bookshop import Setting, kept
+from tests.simulation.scenes.bookshop import POLICY, Setting, kept
 from tests.simulation.scenes.scenes import SCENES, Weighted, bad_release
 from tests.simulation.world import World
 
@@ -15,14 +16,14 @@ PERSONS = frozenset(
 )
 
 
-def world_of(seed: int, chosen: Weighted = SCENES) -> World:
+def world_of(seed: int, chosen: Weighted = SCENES, policy: Policy = POLICY) -> World:
     """The world of a seed, before anything happens in it."""
     random = Random(seed)
     kinds = frozenset(Fault)
     if random.random() < 0.5:
         kinds -= PERSONS
     faults = Chance(random, random.choice((0, 1, 2, 3, 5, 8)), kinds)
-    world = World(faults, random, site=random.random() < 0.6)
+    world = World(faults, random, site=random.random() < 0.6, policy=policy)
     world.skews = random.random() < 0.2
     scenes, weights = zip(*chosen, strict=True)
     [scene] = random.choices(scenes, weights)
@@ -31,9 +32,9 @@ def world_of(seed: int, chosen: Weighted = SCENES) -> World:
     return world
 
 
-def run(seed: int, chosen: Weighted = SCENES) -> World:
+def run(seed: int, chosen: Weighted = SCENES, policy: Policy = POLICY) -> World:
     """The world of a seed, after all has happened."""
-    world = world_of(seed, chosen)
+    world = world_of(seed, chosen, policy)
     with simulated(world.scheduler, site=world.with_site):
         world.run()
     return world

@@ -11,7 +11,7 @@ from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.engine.steps.functions import redeploy
 from tests.simulation.invariants.rollbacks import LATE
 from tests.simulation.scenes.bookshop import SYSTEM
-from tests.simulation.scenes.scenes import SLOW, UNDONE
+from tests.simulation.scenes.scenes import CROSSING, SLOW, UNDONE
 from tests.simulation.schedule import run
 from tests.simulation.world import World
 from tests.support.fakes.storage.vault import source_content
@@ -20,6 +20,7 @@ SEEDS = 120
 """In every test run; `make slice` takes 4,000 others, `make chaos` what one has time for."""
 UNDOINGS = 80
 SLOW_ONES = 80
+CROSSINGS = 80
 BLOCK = 40
 ONCE_BROKEN = {
     16: "windows of metrics and deadlines followed the clock of whichever instance worked",
@@ -78,6 +79,32 @@ def test_no_law_is_broken_while_workers_are_late(first: int) -> None:
 
     assert broken == {}
     assert late > 0
+
+
+@pytest.mark.parametrize("first", range(0, CROSSINGS, BLOCK))
+def test_no_law_is_broken_while_orders_cross(first: int) -> None:
+    """Each order has a result, and each function that was ordered back is back, or that is said."""
+    broken: dict[int, list[str]] = {}
+    joined = 0
+    for seed in range(first, first + BLOCK):
+        world = run(seed, CROSSING)
+        orders = [one for _, one in world.store.documents_of("commands") if one["command"] == "rollback"]
+        joined += sum("already part of" in one["result"] or "is added to" in one["result"] for one in orders)
+        undecided = [one["id"] for one in orders if one["due_at"] is not None]
+        if world.laws.broken or undecided or lost_orders(world):
+            broken[seed] = [*world.laws.broken, *undecided, *lost_orders(world)]
+
+    assert broken == {}
+    assert joined > 0
+
+
+def lost_orders(world: World) -> list[str]:
+    """The rollbacks that succeeded without what people had added to them."""
+    return [
+        f"{key} succeeded without what was added"
+        for key, one in world.laws.seen.rollbacks.items()
+        if one["status"] == RollbackStatus.SUCCEEDED and one["extension"] is not None
+    ]
 
 
 def admitted_late(world: World, rollback: str) -> int:

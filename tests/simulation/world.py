@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from responders.jobs.audit_seal import AuditSealer
 from shared.core import topics
+from shared.core.errors import Rejected
 from shared.domain.deployments import source_copies
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.policy.system_policy import Policy
@@ -51,6 +52,8 @@ class World:
         """The function that fails where it is led back to as well; empty: none."""
         self.spared: frozenset[str] = frozenset()
         """Functions that no canary has spoken for."""
+        self.fix: dict[str, str] = {}
+        """The revision of each function that was deployed as a fix."""
         self.asks = False
         """Whether nothing may run that nobody has approved."""
         self.forbidden = ""
@@ -124,7 +127,12 @@ class World:
         ports = InstancePorts(self, Instance("the last sweep"))
         for quarters in (1, 2):
             at = self.clock.now() + quarters * timedelta(minutes=15)
-            AuditSealer(ports, {SYSTEM: self.policy}).seal(at)
+            sealer = AuditSealer(ports, {SYSTEM: self.policy})
+            for system in sealer.chains:
+                try:
+                    sealer.seal(system, at)
+                except Rejected as rejected:
+                    self.laws.broken.append(f"law 11: the chain of {system} is not sealed: {rejected}")
 
     def plan(self, seconds: float, act: Callable[[], object]) -> None:
         """Let something happen later; the world is not over before it has."""

@@ -168,6 +168,7 @@ IDS = {
     work_queue.COMMAND: "2",
     work_queue.DEPLOYMENT: f"{SHOP.system}:v1",
     work_queue.INVENTORY: SHOP.system,
+    work_queue.INCIDENT: INCIDENT,
     work_queue.REPORT: INCIDENT,
     work_queue.STATUS_PAGE: SHOP.system,
 }
@@ -258,7 +259,8 @@ def arrives(ports: EntryPointPorts, entry_point: str, data: bytes) -> None:
 def test_every_kind_is_here() -> None:
     """A new verb is attacked as well."""
     assert {name.split(",")[0].split(" ")[0] for name in COMMANDS} == {*registry.COMMANDS}
-    assert {entry_point for entry_point, _ in OTHERS.values()} | {"on_command", "on_clock"} == {*ENTRY_POINTS}
+    others = {entry_point for entry_point, _ in OTHERS.values()}
+    assert others | {"on_command", "on_override", "on_clock"} == {*ENTRY_POINTS}
 
 
 @pytest.mark.parametrize("kind", COMMANDS)
@@ -303,7 +305,7 @@ def test_some_fields_of_any_kind(kind: str, ports: EntryPointPorts, changes: lis
 
 def whole(kind: str) -> tuple[str, Content]:
     """Where a message of that kind arrives, and what it says when nothing is wrong with it."""
-    return OTHERS[kind] if kind in OTHERS else ("on_command", said(kind))
+    return OTHERS[kind] if kind in OTHERS else ("on_override", said(kind))
 
 
 def said(kind: str) -> Content:

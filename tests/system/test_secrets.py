@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import flask
 import pytest
 from msgspec.structs import replace
 from typer.testing import CliRunner, Result
@@ -39,22 +38,20 @@ from tests.support.fakes.pubsub.dead_letters import MemoryLetters
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.faults.secret_samples import PERSONAL, SECRETS
-from tests.support.runtime.world import BOOKSHOP, FakePorts, World
+from tests.support.runtime.entry_points import (
+    ANY_SUBSCRIPTION,
+    ENTRY_POINTS,
+    EntryPointPorts,
+    post_to_entry_point,
+)
+from tests.support.runtime.world import BOOKSHOP, World
 
 OUTSIDE = (ALL_SYSTEMS, UNCLAIMED_SYSTEM)
-APP = flask.Flask("secrets")
 POISON = {
     **SECRETS,
     "password in an address": "https://eve:secret@db.example/x",
     "named": "password=secret0secret",
     "bearer": "Bearer secret.secret.secret",
-}
-TOPICS = {
-    "on_alert": topics.ALERTS,
-    "on_command": topics.OVERRIDE,
-    "on_deployment": topics.DEPLOYMENTS,
-    "on_work": topics.WORK,
-    "on_notice": topics.NOTICES,
 }
 SAID = " and ".join([*POISON.values(), *PERSONAL.values()])
 """All of it in one text."""
@@ -79,11 +76,7 @@ class Everything:
         self._letters = ""
 
     def post(self, entry_point: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
-        path = f"/projects/p/topics/{TOPICS[entry_point]}"
-        with APP.test_request_context(path, method="POST", data=body, headers=headers or {}):
-            answer: tuple[str, int] = getattr(main, entry_point)(flask.request)
-        assert answer[0] == ""
-        return answer[1]
+        return post_to_entry_point(entry_point, body, headers)
 
     def push(self, entry_point: str, content: Any, attributes: Any = None) -> int:
         data = content if isinstance(content, bytes) else json.dumps(content).encode()
@@ -92,7 +85,8 @@ class Everything:
             "messageId": f"m{self.world.ports.ids()}",
             "attributes": {"said": SAID, "token": "secret"} if attributes is None else attributes,
         }
-        return self.post(entry_point, json.dumps({"message": message}).encode())
+        push = {"message": message, "subscription": ANY_SUBSCRIPTION.decode()}
+        return self.post(entry_point, json.dumps(push).encode())
 
     def outputs(self) -> dict[str, str]:
         """Everything that anybody could read, by where it is read."""
@@ -168,7 +162,7 @@ def everything(
 ) -> Iterator[Everything]:
     world = World()
 
-    class Ports(FakePorts):
+    class Ports(EntryPointPorts):
         policies: Mapping[str, Policy] = {BOOKSHOP.system: BOOKSHOP}
 
     memory = world.ports.store
@@ -202,12 +196,12 @@ def deployment(**said: Any) -> dict[str, Any]:
 
 
 MESSAGES: dict[str, tuple[str, Any]] = {
-    "a switch with its reason": ("on_command", command(command="pause")),
-    "a switch by somebody": ("on_command", command(command="pause", actor=f"eve {SAID[:180]}")),
-    "an unknown group": ("on_command", command(command="rollback", system=BOOKSHOP.system, groups=[SAID])),
-    "an unknown verb": ("on_command", command(command=SAID)),
-    "an unknown field": ("on_command", command(command="pause", idToken="secret", extra=SAID)),
-    "a command of another type": ("on_command", [SAID]),
+    "a switch with its reason": ("on_override", command(command="pause")),
+    "a switch by somebody": ("on_override", command(command="pause", actor=f"eve {SAID[:180]}")),
+    "an unknown group": ("on_override", command(command="rollback", system=BOOKSHOP.system, groups=[SAID])),
+    "an unknown verb": ("on_override", command(command=SAID)),
+    "an unknown field": ("on_override", command(command="pause", idToken="secret", extra=SAID)),
+    "a command of another type": ("on_override", [SAID]),
     "a deployment with a barrier": ("on_deployment", deployment(barrier=SAID[:500])),
     "an unknown system": ("on_deployment", deployment(system=SAID)),
     "a deployment with a token": ("on_deployment", deployment(token="secret", deployment=SAID)),
@@ -252,7 +246,7 @@ def test_a_message_with_secrets(kind: str, everything: Everything) -> None:
         (b"{}", {"traceparent": SAID}),
     ],
 )
-@pytest.mark.parametrize("entry_point", TOPICS)
+@pytest.mark.parametrize("entry_point", [one for one in ENTRY_POINTS if one != "on_clock"])
 def test_a_malformed_request_with_secrets(
     entry_point: str, body: bytes, headers: dict[str, str], everything: Everything
 ) -> None:
@@ -287,8 +281,8 @@ def test_a_rollback_whose_every_word_holds_secrets(everything: Everything) -> No
     assert everything.push("on_alert", notification) == 204
     world.settle()
     order = {"command": "rollback", "system": BOOKSHOP.system, "actor": "eve", "reason": TARGET}
-    everything.push("on_command", command(**order, target=TARGET))
-    everything.push("on_command", command(**order))
+    everything.push("on_override", command(**order, target=TARGET))
+    everything.push("on_override", command(**order))
     world.ports.prober.answers = dict(probes)
     world.pass_time(timedelta(minutes=45))
 
@@ -352,7 +346,7 @@ def test_a_service_that_repeats_secrets_while_a_message_is_taken(everything: Eve
     """A failure that is only logged and redelivered quotes nothing of them."""
     everything.world.ports.bus.hook = raise_error("bus.publish", Unavailable(SAID))
 
-    assert everything.push("on_command", command(command="pause")) in (204, 503)
+    assert everything.push("on_override", command(command="pause")) in (204, 503)
     assert everything.push("on_alert", b"nonsense") == 503
 
     require_clean(everything.outputs())
@@ -361,7 +355,7 @@ def test_a_service_that_repeats_secrets_while_a_message_is_taken(everything: Eve
 def test_personal_data_stays_where_a_person_is_meant(everything: Everything) -> None:
     """The trail names who ordered, in their own words; the log names the actor alone."""
     who, whom = PERSONAL["mail"], "joe@example.org"
-    everything.push("on_command", command(command="pause", actor=who, reason=f"ask {whom}"))
+    everything.push("on_override", command(command="pause", actor=who, reason=f"ask {whom}"))
 
     found = everything.outputs()
 
@@ -375,7 +369,7 @@ def test_a_dead_letter_is_the_message_and_what_we_say_of_it_names_nobody(everyth
     """Whoever may read dead letters, and replay, sees the data verbatim; our reason is ours."""
     whom, number = "joe@example.org", PERSONAL["phone"]
     everything.push(
-        "on_command",
+        "on_override",
         {**command(command="pause", reason="a test"), "system": f"{whom} {number}", "actor": whom},
         attributes={},
     )

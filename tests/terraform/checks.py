@@ -146,7 +146,7 @@ def letters_that_cannot_move(configuration: Configuration) -> list[str]:
 
 
 def push_that_is_refused(configuration: Configuration) -> list[str]:
-    """A push goes to a function, with a token for it, of the one account that may invoke it."""
+    """A push goes to a function, with the token that it accepts, of whom may invoke it."""
     found, uris = [], {}
     for entry_point, function in functions(configuration).items():
         uris[f"https://{function['name']}-{function['location']}.a.run.app"] = entry_point
@@ -158,12 +158,18 @@ def push_that_is_refused(configuration: Configuration) -> list[str]:
     for one in configuration.of("google_pubsub_subscription"):
         for push in one.values.get("push_config", []):
             [token] = push.get("oidc_token", [{}])
-            uri = str(token.get("audience"))
-            if push["push_endpoint"] != f"{uri}/{one.values['topic']}" or uri not in uris:
+            uri = str(push["push_endpoint"]).removesuffix(f"/{one.values['topic']}")
+            if uri == push["push_endpoint"] or uri not in uris:
                 found.append(f"{one.address}: pushes to no function, or without its topic's name")
                 continue
-            service = functions(configuration)[uris[uri]]["name"]
-            if invokers.get(service) != f"serviceAccount:{token['service_account_email']}":
+            function = functions(configuration)[uris[uri]]
+            service = function["name"]
+            accepts = function["service_config"][0]["environment_variables"]
+            audience = accepts["ROLLBACK_PUSH_AUDIENCE"].replace("{function}", service)
+            account = accepts["ROLLBACK_PUSH_ACCOUNT"]
+            if (token.get("service_account_email"), token.get("audience")) != (account, audience):
+                found.append(f"{one.address}: {service} accepts {account} for {audience} alone")
+            elif invokers.get(service) != f"serviceAccount:{token['service_account_email']}":
                 found.append(f"{one.address}: {service} does not let it in")
     return found
 

@@ -8,10 +8,12 @@ from typing import Final
 
 from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read, unread_finding
 from cli.doctor.installation import apis, bucket_readers, messaging, metrics
-from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, deployed_function, deployed_responders
+from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, deployed_responders
 from cli.support.output import format_time
 from shared.core import topics
 from shared.core.errors import RollbackError
+from shared.core.text import count_noun
+from shared.core.topics import deployed_function
 from shared.ports.operations_project import DeployedFunction
 from shared.state.work_queue import COLLECTION_BY_KIND
 
@@ -192,7 +194,7 @@ def _own_alerts(facts: InstallationFacts) -> Iterator[CheckFinding]:
         why = "no alert on the responders themselves reaches anybody"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "pager_channels in Terraform")
     else:
-        why = f"{len(speaking)} alerts on the responders themselves reach somebody"
+        why = f"{count_noun(len(speaking), 'alert')} on the responders themselves can reach somebody"
         yield CheckFinding(check, name, CheckVerdict.WELL, why)
 
 

@@ -123,12 +123,7 @@ def collect_facts(ours: Operations, policies: Collection[Policy]) -> Installatio
 def deployed_responders(functions: Sequence[DeployedFunction] | RollbackError) -> dict[str, DeployedFunction]:
     """Each responder as it is deployed, by entry point, as far as that is known."""
     found = () if isinstance(functions, RollbackError) else functions
-    return {one.entry_point: one for one in found if one.name == deployed_function(one.entry_point)}
-
-
-def deployed_function(entry_point: str) -> str:
-    """The name of the function of an entry point, as Terraform deploys it."""
-    return f"rollback-{entry_point.replace('_', '-')}"
+    return {one.entry_point: one for one in found if one.name == topics.deployed_function(one.entry_point)}
 
 
 def hash_code(checkout: Path) -> str:

@@ -9,6 +9,7 @@ from cli.doctor.installation.facts import InstallationFacts, deployed_responders
 from cli.support.output import format_lasting
 from shared.core import topics
 from shared.core.errors import RollbackError
+from shared.core.text import count_noun
 from shared.ports.operations_project import Subscription
 
 EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
@@ -86,7 +87,7 @@ def _deliveries(
             to_do = "terraform apply -replace (docs/operate.md), once whoever stopped it agrees"
         yield CheckFinding("subscriptions", name, CheckVerdict.WRONG, why, to_do)
     if len(pushes) > 1:
-        why = f"pushed {len(pushes)} times: {name_first([one.name for one in pushes])}"
+        why = f"pushed {count_noun(len(pushes), 'time')}: {name_first([one.name for one in pushes])}"
         yield CheckFinding("subscriptions", topic, CheckVerdict.WRONG, why, "delete the others")
     for one in here:
         if not one.endpoint:
@@ -129,9 +130,12 @@ def _unproven(
     if found is not None and found.uri:
         if not one.endpoint.startswith(f"{found.uri}/"):
             yield CheckVerdict.WRONG, f"it does not push to {entry_point}, which is at {found.uri}"
-        if one.audience != found.uri:
+        audience = found.environment.get("ROLLBACK_PUSH_AUDIENCE", "").replace("{function}", found.name)
+        account = found.environment.get("ROLLBACK_PUSH_ACCOUNT", "")
+        if (one.account, one.audience) != (account, audience):
             to = one.audience or one.endpoint
-            yield CheckVerdict.WRONG, f"its token is for {to}, not for {found.uri}"
+            said = f"its token is of {one.account} for {to}; {entry_point} accepts {account} for {audience}"
+            yield CheckVerdict.WRONG, said
 
 
 def check_dead_letters(facts: InstallationFacts) -> Iterator[CheckFinding]:

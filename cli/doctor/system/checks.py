@@ -8,11 +8,12 @@ from typing import Final
 
 from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read
 from cli.doctor.installation import apis, metrics
-from cli.doctor.installation.facts import deployed_function
 from cli.doctor.system import backups, notification_channels, signals
 from cli.doctor.system.facts import SystemFacts
 from cli.doctor.system.readiness import check_proof, newest_stable, sources_stored
 from shared.adapters.gcp.permissions import application_roles
+from shared.core.text import count_noun
+from shared.core.topics import deployed_function
 from shared.domain.decision.facts import ChangeSet
 from shared.domain.decision.rebuild_selection import unrestorable_functions
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
@@ -57,7 +58,7 @@ def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
         to_do = "mark what is live now as stable, if it is: rollback deployments baseline"
         yield CheckFinding("stable", stable.id, CheckVerdict.WRONG, why, to_do)
     else:
-        why = f"the newest STABLE one; {len(both)} functions have a revision of it, ready"
+        why = f"the newest STABLE one; ready with a revision of it: {count_noun(len(both), 'function')}"
         yield CheckFinding("stable", stable.id, CheckVerdict.WELL, why)
 
 
@@ -73,7 +74,7 @@ def _functions(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"live and in no group, so never rolled back: {name_first(unknown)}"
         yield CheckFinding("functions", name, CheckVerdict.DOUBTFUL, why, "add them to a group")
     if not missing and not unknown:
-        groups = f"{len(declared)} functions in {len(facts.policy.groups)} groups"
+        groups = f"{count_noun(len(declared), 'function')} in {count_noun(len(facts.policy.groups), 'group')}"
         yield CheckFinding("functions", name, CheckVerdict.WELL, f"{groups}, all live, no other")
 
 
@@ -90,7 +91,7 @@ def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"no source with its generation is shown of {names}: they cannot be built again"
         yield CheckFinding("sources", name, CheckVerdict.DOUBTFUL, why, "see docs/unverified.md")
     else:
-        why = f"shown of {len(functions)} functions, each with its generation"
+        why = f"shown of {count_noun(len(functions), 'function')}, each with its generation"
         yield CheckFinding("sources", name, CheckVerdict.WELL, why)
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from cli.doctor.finding import CheckFinding, CheckVerdict, require_read, unread_finding
 from cli.doctor.system.facts import SystemFacts
 from shared.core.errors import RollbackError
+from shared.core.text import count_noun
 from shared.domain.presentation.status_page_html import HTML_CONTENT_TYPE
 
 RECENT_WINDOW = timedelta(days=7)
@@ -25,7 +26,7 @@ def check_channels(facts: SystemFacts) -> Iterator[CheckFinding]:
         lately = [one for one in spoken.given_up if one.created_at > facts.now - RECENT_WINDOW]
         if lately:
             newest = max(lately, key=lambda one: one.created_at)
-            why = f"{len(lately)} notices were given up within a week: {newest.last_error}"
+            why = f"given up within a week: {count_noun(len(lately), 'notice')}: {newest.last_error}"
             verdict = CheckVerdict.DOUBTFUL if spoken.sent else CheckVerdict.WRONG
             to_do = "correct the channel, its secret or its address"
             yield CheckFinding(check, name, verdict, why, to_do)

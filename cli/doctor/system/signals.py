@@ -9,6 +9,7 @@ from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_r
 from cli.doctor.system.facts import COUNT_WINDOW, SystemFacts
 from cli.support.output import format_lasting
 from shared.core.errors import Rejected, RollbackError
+from shared.core.text import count_noun
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.signals.declared_checks import should_count_sign_ins
 from shared.domain.signals.health import ProbeAnswer
@@ -26,7 +27,7 @@ def check_request_counts(facts: SystemFacts) -> Iterator[CheckFinding]:
     check, name = "metrics", facts.policy.project
     total = sum(one.total for one in require_read(facts.requests, name).values())
     if total:
-        why = f"{total} requests were counted within {format_lasting(COUNT_WINDOW)}"
+        why = f"{count_noun(total, 'request')} counted within {format_lasting(COUNT_WINDOW)}"
         yield CheckFinding(check, name, CheckVerdict.WELL, why)
     else:
         why = f"no request was counted within {format_lasting(COUNT_WINDOW)}: nothing is judged by it"
@@ -112,5 +113,5 @@ def check_probe_history(facts: SystemFacts) -> Iterator[CheckFinding]:
         to_do = "can on_clock reach these addresses? its log tells"
         yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
     else:
-        why = f"the clock sees {len(asked)} probes each half minute"
+        why = f"the clock sees {count_noun(len(asked), 'probe')} each half minute"
         yield CheckFinding(check, name, CheckVerdict.WELL, why)

@@ -15,6 +15,7 @@ from local.demo.screen import Screen, mark
 from local.demo.staging import documents
 from local.demo.staging.processes import DemoStage
 from shared.core.codec import decode
+from shared.core.durations import describe_duration
 from shared.core.store import Query
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.export import Backup, ExportStatus, backup_id, slot_start
@@ -136,7 +137,8 @@ class BackupDayAct:
         return found if all(one.is_over for one in found) else None
 
     def _show_proof(self, proof: RestoreTest) -> None:
-        self._screen.say(f"{proof.backup}: {proof.status}, restored in {proof.duration}", proof.ended_at)
+        took = describe_duration(proof.duration) if proof.duration else "unknown time"
+        self._screen.say(f"{proof.backup}: {proof.status}, restored in {took}", proof.ended_at)
         counted = sum(proof.counts.values())
         said = f"{counted} documents counted, {proof.compared} compared field by field"
         self._screen.say(said)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from local.demo.act import DemoAct, newest_serving_revision_at
 from local.demo.acts.headings import Heading
@@ -16,6 +16,7 @@ from shared.domain.signals.alert import Alert
 STABLE, BAD = "r1", "r2"
 FAILURE_RATE = 0.8
 TAG = "fh-preview"
+SHOW_EVERY = timedelta(seconds=10)
 TAGGED_FUNCTION_COUNT = 3
 """So many functions get a tag, as a preview of Firebase Hosting gives them."""
 
@@ -41,7 +42,7 @@ class BadReleaseAct(DemoAct):
             stage.wait_for("our copies", lambda: self._evidence.buildable(stable.id) >= everything)
         for command in sorted(self._evidence.commands(), key=lambda one: one.received_at):
             self._screen.say(f"{command.actor}: {command.result} ({command.reason})", stage.now())
-        self._scene.show_requests()
+        self._scene.show_application()
         stage.wait_for("the first status page", self._evidence.page)
         self._screen.say(f"status page: {self._evidence.page_address}", stage.now(), "bold")
         self._screen.say(f"console:     {stage.console}", stage.now(), "bold")
@@ -80,17 +81,19 @@ class BadReleaseAct(DemoAct):
         return inventory, struck_at
 
     def first_alert(self) -> Alert:
-        """The first alert, of a probe or of Cloud Monitoring, once an incident attends to it.
+        """Return the first alert, of a probe or of Cloud Monitoring, once it has an incident.
 
-        Each minute's requests are shown.
+        What the application answers meanwhile is shown every `SHOW_EVERY` of the cloud's time.
         """
-        shown = [self._minute()]
+        shown_at = self._stage.now()
 
         def look() -> Alert | None:
-            if self._minute() != shown[-1]:
-                shown.append(self._minute())
-                self._scene.show_requests()
-            return next((one for one in self._evidence.alerts() if one.incident), None)
+            nonlocal shown_at
+            alert = next((one for one in self._evidence.alerts() if one.incident), None)
+            if alert is None and self._stage.now() >= shown_at + SHOW_EVERY:
+                shown_at = self._stage.now()
+                self._scene.show_application()
+            return alert
 
         with self._screen.waiting("waiting for our probes, or Cloud Monitoring, to notice"):
             return self._stage.wait_for("the first alert", look)
@@ -109,9 +112,6 @@ class BadReleaseAct(DemoAct):
 
         with self._screen.waiting("waiting for Cloud Monitoring, whose metrics come late"):
             return self._stage.wait_for("a notification of Cloud Monitoring", look)
-
-    def _minute(self) -> datetime:
-        return self._stage.now().replace(second=0, microsecond=0)
 
     def _tag(self, inventory: Inventory) -> None:
         """Give some revisions an address of their own, which no rollback may take away."""

@@ -36,7 +36,7 @@ class MonitoringAct:
         begun = self._stage.now()
         whole = rollback.watch_until - begun
         self._scene.screen.act(f"{Heading.WATCHING} {round(whole / MINUTE)} minutes")
-        watched = self._scene.screen.progress("minutes watched")
+        watched = self._scene.screen.progress("minutes monitored")
         while rollback.status not in ENDED_ROLLBACK_STATUSES:
             self._show(watched, begun, whole)
             rollback = self._look(rollback)

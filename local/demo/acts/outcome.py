@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from local.demo import invariants
 from local.demo.act import DemoAct
@@ -11,6 +12,7 @@ from local.demo.invariants import StateBefore
 from local.demo.screen import mark
 from local.demo.staging.processes import DemoFailed
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.recovery_times import measure_recovery
 from shared.domain.reports.phases import Phase, all_notified_at, incident_totals, rollback_phases
 
 
@@ -18,21 +20,24 @@ class OutcomeAct(DemoAct):
     """Shows what is left when all is over."""
 
     def show_end(self, incident: str) -> None:
-        """The incident's time line, and what is public in the end."""
+        """Show in the order of time what became of the incident, its rollbacks and its alerts."""
         self._stage.wait_for("every notice to be said", self._all_is_said)
         self._screen.act(Heading.END)
+        rollbacks = self._evidence.rollbacks()
+        restored_at = max((one.shifted_at for one in rollbacks if one.shifted_at), default=None)
+        lines = [(at, text, "") for at, text in self._scene.alert_lines(restored_at)]
+        for one in rollbacks:
+            lines.append((one.ended_at or self._stage.now(), f"{one.id} {one.status}: {one.outcome}", "bold"))
         for ended in self._evidence.incidents():
             if ended.id == incident:
-                for moment in ended.timeline:
-                    self._screen.say(f"{moment.status}: {moment.note}", moment.at)
-        for rollback in self._evidence.rollbacks():
-            text = f"{rollback.id} {rollback.status}: {rollback.outcome}"
-            self._screen.say(text, rollback.ended_at, "bold")
+                lines += [(turn.at, f"{turn.status}: {turn.note}", "") for turn in ended.timeline]
         public = self._evidence.public()
-        self._scene.show_public(public, public.updated_at if public else None)
+        if public is not None:
+            lines.append((public.updated_at, self._scene.describe_public(public), ""))
+        for at, text, style in sorted(lines, key=itemgetter(0)):
+            self._screen.say(text, at, style)
         if not self._scene.lost.broken:  # else the incident stays open
             self._stage.wait_for("the last status page", self._page_is_calm)
-        self._scene.show_alerts()
         self._scene.show_requests()
 
     def show_times(self, name: str, struck_at: datetime, published_at: datetime | None) -> None:
@@ -48,11 +53,14 @@ class OutcomeAct(DemoAct):
         )
         policy = self._stage.policy
         said = [one for one in evidence.notices() if one.incident == ended.id]
+        mine = [one for one in evidence.rollbacks() if one.incident == ended.id]
+        alerts = [one for one in evidence.alerts() if one.incident == ended.id]
+        times = measure_recovery(policy, ended, mine)
         took = (
             *rollback_phases(
                 ended, rollback, evidence.trail(rollback.id), struck_at, all_notified_at(said), policy
             ),
-            *incident_totals(ended, rollback, policy.targets),
+            *incident_totals(times, alerts, policy),
             *self._shown(ended, published_at),
         )
         rows = [

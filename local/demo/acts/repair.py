@@ -7,19 +7,24 @@ are written back is compared with what is there in the end, document by document
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from local.demo.screen import Screen, mark
+from local.demo.act import DemoAct, Scene
+from local.demo.acts.headings import Heading
+from local.demo.acts.monitoring import MonitoringAct
+from local.demo.acts.outcome import OutcomeAct
+from local.demo.screen import mark
 from local.demo.staging import documents as shelves
 from local.demo.staging import operators
-from local.demo.staging.processes import DemoStage
 from shared.core.codec import decode
+from shared.core.durations import describe_duration
 from shared.core.store import Query
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
+from shared.domain.incidents.incident import Incident
 from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 
@@ -31,16 +36,15 @@ MAX_SHOWN_LINES = 8
 REPAIR_DONE_STATUSES = (RollbackStatus.WATCHING, *ENDED_ROLLBACK_STATUSES)
 
 
-class RepairAct:
+class RepairAct(DemoAct):
     """The data of a system that somebody spoils, and what there should be of them."""
 
-    def __init__(self, stage: DemoStage, screen: Screen) -> None:
-        self._stage = stage
-        self._screen = screen
-        self._store = stage.wiring.store
-        self._policy = stage.policy
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._store = scene.stage.wiring.store
+        self._policy = scene.stage.policy
         self._wanted: dict[str, Mapping[str, Any]] = {}
-        name, collection, field = shelves.find_referencing_collection(stage.policy)
+        name, collection, field = shelves.find_referencing_collection(self._policy)
         self._fields = {
             f"{name}/{number}": shelves.build_valid_fields(collection, number) for number in range(DOCUMENTS)
         }
@@ -58,11 +62,12 @@ class RepairAct:
         self._screen.act("A release writes damage, and the application goes on")
         spoilt = {path: {**self._fields[path], self._field: "nobody"} for path in self._spoilt}
         shelves.write_documents(self._stage, spoilt.items())
-        self._screen.say(f"{len(spoilt)} documents name nobody that is there", style="red")
+        struck_at = self._stage.now()
+        self._screen.say(f"{len(spoilt)} documents name nobody that is there", struck_at, "red")
         self._stage.skip_time(MINUTE)
         others = [path for path in self._fields if path not in spoilt]
         self._application(self._changed(others[::7], 2))
-        self._stage.skip_time(self._policy.integrity.quiet)
+        detected, published_at = self._detected()
         self._screen.act("An order, and a question to a second person")
         parked = self._asked()
         self._screen.act("Brought back, while the application goes on")
@@ -70,7 +75,25 @@ class RepairAct:
         self._say("approve", operators.OPERATOR_EMAILS[1], incident=parked.incident)
         self._application(self._changed(others[1:2], 4))
         ended = self._rollback("the data to be looked through again", REPAIR_DONE_STATUSES)
-        return self._judged(parked, ended)
+        holds = self._judged(parked, ended, detected.detected_at)
+        MonitoringAct(self._scene).follow(ended.id)
+        OutcomeAct(self._scene).show_times(ended.id, struck_at, published_at)
+        return holds
+
+    def _detected(self) -> tuple[Incident, datetime]:
+        """Return the incident of the alert that a data check raises, and when it was published."""
+        self._say("check", operators.OPERATOR_EMAILS[0])
+        with self._screen.waiting("the data are checked"):
+            found = self._stage.wait_for("the alert", self._evidence.incidents)
+        self._screen.act(Heading.DETECTED)
+        for at, text in self._scene.alert_lines():
+            self._screen.say(text, at)
+        text = f"{found[0].id} {found[0].severity}: {found[0].timeline[0].note}"
+        self._screen.say(text, found[0].detected_at, "bold red")
+        name = found[0].id
+        with self._screen.waiting("the status page is written"):
+            published_at = self._stage.wait_for("the status page", lambda: self._evidence.published_at(name))
+        return found[0], published_at
 
     def _asked(self) -> Rollback:
         self._say("rollback", operators.OPERATOR_EMAILS[0], scenario="database", select="invalid")
@@ -82,19 +105,25 @@ class RepairAct:
             self._screen.say(line)
         return parked
 
-    def _judged(self, parked: Rollback, ended: Rollback) -> bool:
+    def _judged(self, parked: Rollback, ended: Rollback, detected_at: datetime) -> bool:
         """Compared by reading everything, which nobody of the responders does for this."""
         there = dict(self._everything())
         named = {one.path for entry in self._journal(ended.id) for one in entry.landed}
         meanwhile = set(self._spoilt[2:3])
-        took = (ended.shifted_at or self._stage.now()) - (ended.started_at or self._stage.now())
-        self._screen.say(f"{len(named)} documents written in {took.total_seconds():.0f} s")
+        restored_at, verified_at = ended.shifted_at or self._stage.now(), ended.verified_at
+        writing = restored_at - (ended.started_at or restored_at)
+        took = (verified_at or self._stage.now()) - detected_at
+        text = f"{len(named)} documents written in {describe_duration(writing)}"
+        self._screen.say(
+            f"{text}; the application itself has since corrected {len(meanwhile)} more", restored_at
+        )
+        self._screen.say(f"{describe_duration(took)} from detection to verification", verified_at, "bold")
         held = [
             ("nothing was moved before two people had agreed", parked.started_at is None),
             ("every document is as the application wants it", there == self._wanted),
             ("written were just the invalid ones", named == set(self._spoilt) - meanwhile),
-            ("in less than a quarter of an hour", took < self._policy.targets.database),
-            ("and the data were looked through again", ended.verified_at is not None),
+            ("in less than 15 minutes from detection", took < self._policy.targets.database),
+            ("and the data were looked through again", verified_at is not None),
         ]
         if self._policy.fence is not None:
             held.append(("behind a fence, which falls then", self._was_fenced(ended)))
@@ -127,12 +156,11 @@ class RepairAct:
         operators.publish_command(self._stage, {**said, "reason": "documents name nobody"}, person)
 
     def _rollback(self, what: str, statuses: tuple[RollbackStatus, ...]) -> Rollback:
-        """The newest rollback, once it has come so far."""
+        """Return the rollback that a person ordered, once it has come so far."""
 
         def look() -> Rollback | None:
-            found = [decode(Rollback, one.fields) for one in self._store.query(Query("rollbacks"))]
-            newest = max(found, key=lambda one: one.created_at, default=None)
-            return newest if newest is not None and newest.status in statuses else None
+            ordered = [one for one in self._evidence.rollbacks() if one.order is not None]
+            return next((one for one in ordered if one.status in statuses), None)
 
         return self._stage.wait_for(what, look)
 

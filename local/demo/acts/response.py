@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from local.demo.act import DemoAct
 from local.demo.acts.headings import Heading
 from local.demo.screen import Counts, mark
 from local.demo.staging import irrelevant_messages, operators
 from responders.rollback import outcome_summary
+from shared.core.durations import describe_duration
 from shared.domain.decision.forecast import forecast_duration
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.scenario_names import ScenarioName
@@ -20,6 +21,8 @@ from shared.domain.signals.alert import Alert
 from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 
 UNDECIDED = (RollbackStatus.DECIDING, RollbackStatus.PARKED)
+STEP_LABELS = {StepStatus.UNNEEDED: "alternatives not needed"}
+"""Where the status of a step in small letters is not plain enough."""
 CONCLUSIONS = ("rollback.verified", "rollback.unverified", "rollback.failed")
 
 REFUSALS = {
@@ -51,8 +54,10 @@ class ResponseAct(DemoAct):
             self._screen.say(f"seen first by ourselves: {said}", alert.received_at)
         text = f"{incident.id} {incident.severity}: {incident.timeline[0].note}"
         self._screen.say(text, incident.detected_at, "bold red")
-        self._scene.show_alerts()
-        self._scene.show_public(self._evidence.public(), published_at)
+        public = self._evidence.public()
+        if public is not None and published_at is not None:
+            took = describe_duration(max(published_at - incident.detected_at, timedelta()))
+            self._screen.say(f"{self._scene.describe_public(public)}, written {took} after detection")
 
     def show_decision(self, incident: str) -> Rollback:
         """The rollback, once it is decided: the gates' answers and the plan.
@@ -92,7 +97,9 @@ class ResponseAct(DemoAct):
         """As many people as are asked sign in and say that they want the plan."""
         self._screen.act("Asked")
         people = operators.OPERATOR_EMAILS[: question.needed]
-        self._screen.say(f"{question.reason}: {question.needed} people", question.asked_at, "bold")
+        people_needed = "1 person" if question.needed == 1 else f"{question.needed} people"
+        text = f"{question.reason}; {people_needed} must approve"
+        self._screen.say(text, question.asked_at, "bold")
         for line in question.plan.reported:
             self._screen.say(line)
         for person in people:
@@ -113,21 +120,24 @@ class ResponseAct(DemoAct):
         to_be_killed = self._scene.kills
         if self._scene.refuses:
             self._stage.install_fault_plan(REFUSALS)
-        things = "functions" if self._of_functions else "things"
-        shown = self._screen.progress(f"{things} are back")
+        things = "functions" if self._of_functions else "resources"
+        shown = self._screen.progress(f"{things} restored")
 
         def look() -> bool:
             nonlocal to_be_killed
-            steps = self._evidence.steps(name)
+            now, steps = self._stage.now(), self._evidence.steps(name)
             if to_be_killed and _is_half_done(steps):
                 to_be_killed = False
                 self._kill_worker(steps)
-            for step in steps:
-                if step.kind == JUDGE and step.ended_at and step.name not in judged:
-                    judged.add(step.name)
-                    self._show_judgement(step)
+            ended = [one for one in steps if one.kind == JUDGE and one.ended_at and one.name not in judged]
+            for step in sorted(ended, key=lambda one: one.ended_at or now):
+                judged.add(step.name)
+                self._show_judgement(step)
             rollback = self._scene.rollback(name)
-            shown.show(self._counted(steps), self._stage.now(), self._ahead(rollback, steps))
+            at = max([now, *(one.ended_at for one in ended if one.ended_at)])
+            if rollback is not None and rollback.status is not RollbackStatus.RUNNING:
+                at = rollback.shifted_at or rollback.ended_at or at
+            shown.show(self._counted(steps), at, self._ahead(rollback, steps))
             return rollback is not None and rollback.status is not RollbackStatus.RUNNING
 
         self._stage.wait_for("the functions to go back", look)
@@ -135,9 +145,10 @@ class ResponseAct(DemoAct):
             self._show_refusals()
         restored = self._scene.rollback(name)
         done = Counter(step.status for step in self._evidence.steps(name))
-        counted = ", ".join(f"{count} {status}" for status, count in done.items())
-        at = restored.shifted_at if restored else None
-        self._screen.say(f"steps: {counted}", at, "bold")
+        counted = ", ".join(
+            f"{count} {STEP_LABELS.get(status, status.lower())}" for status, count in done.items()
+        )
+        self._screen.say(f"steps: {counted}", restored.shifted_at if restored else None, "bold")
 
     def show_verification(self, name: str) -> None:
         """Return when it is verified by counts that begin after the last shift, and by probes."""

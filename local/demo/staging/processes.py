@@ -161,6 +161,11 @@ class DemoStage:
         standing: dict[str, dict[str, Any]] = self._asked("GET", "application")[self.policy.system]
         return standing
 
+    def measured(self) -> dict[str, Any]:
+        """Return what the application counted itself in the last minute, by function and part."""
+        found: dict[str, Any] = self._asked("GET", "measures")[self.policy.system]
+        return found
+
     def enrol(self, account: Mapping[str, Any]) -> None:
         """Make a person who may sign in."""
         self._asked("POST", "identity", account)

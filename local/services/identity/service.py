@@ -6,6 +6,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -140,6 +141,10 @@ class EmbeddedIdentity:
             },
             **user.claims,
         }
+
+    def sign_push(self, email: str, audience: str, _now: datetime) -> str:
+        """Sign the token of a push, as Google does for the service account of its subscription."""
+        return self.service_token(self.service_claims(email, audience))
 
     def service_claims(self, email: str, audience: str) -> dict[str, Any]:
         """What a token of that service account says."""

@@ -11,7 +11,7 @@ from local.faults.hooks import FaultHooks
 from local.services.pubsub.broker import Broker
 from local.services.pubsub.delivery.push import PushSender
 from local.services.pubsub.delivery.push_dispatcher import PushDispatcher
-from local.services.pubsub.delivery.push_tokens import TokenIssuer
+from local.services.pubsub.delivery.push_tokens import TokenIssuer, TokenSigner
 from local.services.pubsub.iam_policies import Policies
 from local.services.pubsub.messages import PublishRequest
 from local.services.pubsub.publisher import Publisher
@@ -35,10 +35,14 @@ class PubSub:
         faults: FaultHooks,
         push_concurrency: int = PUSH_CONCURRENCY,
         played: Mapping[str, str] = MappingProxyType({}),
+        sign: TokenSigner | None = None,
     ) -> None:
-        """`played` has the addresses of hosts that somebody on this machine plays."""
+        """`played` has the addresses of hosts that somebody on this machine plays.
+
+        `sign` signs the tokens of pushes; without it a key of this process does.
+        """
         self._broker = Broker(clock, journal, faults)
-        self._tokens = TokenIssuer()
+        self._tokens = TokenIssuer(sign)
         self._courier = PushDispatcher(
             self._broker, clock, PushSender(clock, faults, self._tokens, played), push_concurrency
         )

@@ -101,12 +101,14 @@ def ack(asked: CommandRequest) -> CommandEffect:
 
 
 def accept(asked: CommandRequest) -> CommandEffect:
-    """A person takes the incident's state as it is: resolved."""
+    """A person ends the incident as it is: resolved only if its recovery was observed."""
     subject = find_subject(asked)
     subject.require_possible("accept")
     command, now = asked.command, subject.system.read_at
     note = f"accepted by {command.actor}: {command.reason}"
-    incident = incidents.change_status(subject.incident, IncidentStatus.RESOLVED, now, note)
+    is_recovered = subject.incident.status is IncidentStatus.RECOVERED
+    becomes = IncidentStatus.RESOLVED if is_recovered else IncidentStatus.RECOVERY_NOT_OBSERVED
+    incident = incidents.change_status(subject.incident, becomes, now, note)
     writes: list[Write] = [
         subject.write_incident(incident),
         *subject.write_rollback(
@@ -114,14 +116,12 @@ def accept(asked: CommandRequest) -> CommandEffect:
         ),
         *_build_notification_writes(subject, f"accepted-{incident.rollbacks}", "accepted"),
     ]
-    newest = subject.is_newest
     writes += [
-        *public_state_writes(asked.policy, incident, now, newest=newest),
+        *public_state_writes(asked.policy, incident, now, newest=subject.is_newest),
         *report_filing.build_report_request(incident),
     ]
-    if newest:
-        closed = replace(decode(System, subject.system.fields), incident_ended_at=now)
-        writes.append(Update(subject.system.path, encode(closed), subject.system.version))
+    closed = decode(System, subject.system.fields).end_incident(incident.id, now)
+    writes.append(Update(subject.system.path, encode(closed), subject.system.version))
     changes = {"status": (subject.incident.status, incident.status)}
     return CommandEffect(f"accepted {incident.id}", tuple(writes), changes=changes)
 

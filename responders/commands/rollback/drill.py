@@ -35,7 +35,6 @@ from shared.domain.decision.facts import ChangeSet, DecisionFacts
 from shared.domain.decision.gate_evaluation import Decision, evaluate_request
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change, requested_functions
-from shared.domain.decision.scenario_scope import restrict_to_scenario
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -155,9 +154,7 @@ def _assume_everything_changed(order: RollbackRequest, facts: DecisionFacts, pol
         return known
     there = requested_functions(order, policy) & set(facts.inventory or {}) & set(known.target.functions)
     every = {**dict.fromkeys(sorted(there), known.target.at), **known.functions}
-    whole = replace(known, functions=every)
-    named = order.groups or order.functions
-    return whole if named else restrict_to_scenario(whole, order.scenario, policy, ())
+    return replace(known, functions=every)
 
 
 def _assume_resources_changed(sight: ResourceState) -> ResourceState:
@@ -253,5 +250,5 @@ def _format_result_lines(done: Drill) -> Iterable[str]:
     for name, why in sorted(done.refused.items())[:10]:
         yield f"{name}: {why}"
     if done.not_rehearsed:
-        yield f"not rehearsed for want of write quota: {len(done.not_rehearsed)} steps"
+        yield f"not rehearsed for want of write quota: {text.count_noun(len(done.not_rehearsed), 'step')}"
     yield from text.first_lines(done.reported)

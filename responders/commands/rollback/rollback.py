@@ -1,42 +1,32 @@
-"""rollback, retry and cancel: what a person orders, which supersedes automation."""
+"""rollback, retry and cancel: an order opens an incident, joins a rollback, or extends it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
 
+from responders.commands.rollback import superseding
 from responders.commands.subject import CommandSubject, find_subject
 from responders.commands.upkeep.deployment_mark import build_unknown_deployment_refusal
-from responders.rollback import report_filing
 from responders.scenarios.registry import SCENARIOS, has_plan
 from responders.support.command_handler import CommandEffect, CommandRequest
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Refused
-from shared.core.store import Document, Query, Reader, Update, Write
+from shared.core.store import Query, Reader
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.commands.command import Command
 from shared.domain.data.backups import restore_point
 from shared.domain.data.repair.repair_plan import SelectionKind
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.decision.request_scope import widen_order
 from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
-from shared.domain.notices.notice import notice_writes
+from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_team_notices
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import (
-    ENDED_ROLLBACK_STATUSES,
-    LAST_STABLE,
-    Direction,
-    Rollback,
-    RollbackRequest,
-)
-from shared.domain.system_record import System
-from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
+from shared.engine.audited_commit import CommitDraft
 from shared.engine.engine import load_steps
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
 
@@ -45,9 +35,10 @@ DEFAULT_DOCUMENT_SELECTION = SelectionKind.INVALID.value
 
 
 def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
-    """A rollback in an incident of its own; whatever goes on makes way for it.
+    """Open an incident for the order, or let it join, extend or supersede what is under way.
 
-    A dry run opens nothing and supersedes nothing: a worker tells what would be done.
+    Where the order would end a rollback, or continue an incident that waits for a person, a worker
+    reads first whether it would change anything (`superseding`). A dry run opens nothing.
     """
     command, policy, store = asked.command, asked.policy, asked.ports.store
     if command.incident:
@@ -58,8 +49,12 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
     wanted = build_rollback_order(command, policy, asked.said_at)
     if command.dry_run:
         return CommandEffect("to be rehearsed", rehearses=wanted)
+    order = replace(wanted, person=asked.person, right=asked.right)
     system = store.get(systems.system_path(policy.system))
     now = system.read_at  # all instances agree on the store's time
+    known = systems.decode_system(system.fields, policy.system)
+    if known.open_incident:
+        return superseding.order_beside_incident(asked, order, known.incident, now)
     opening = open_incident(
         policy,
         system,
@@ -68,12 +63,11 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
         signal="command",
         commit_id=asked.ports.ids(),
         events=[build_order_event(asked, now)],
-        order=replace(wanted, person=asked.person, right=asked.right),
+        order=order,
     )
-    superseded = _build_supersede_writes(asked, system, opening.incident.id)
-    loudly = _build_override_notices(asked, opening) if command.override else []
+    loudly = notice_writes(build_override_notices(policy, opening))
     opened = opening.incident.id
-    return CommandEffect(f"opened {opened}", (*opening.writes, *superseded, *loudly), incident=opened)
+    return CommandEffect(f"opened {opened}", (*opening.writes, *loudly), incident=opened)
 
 
 def retry(asked: CommandRequest) -> CommandEffect:
@@ -168,7 +162,7 @@ def _build_retry_order(subject: CommandSubject) -> RollbackRequest:
     command, before = subject.asked.command, subject.rollback
     earlier = before.order or _build_order_from_automation(subject)
     return replace(
-        earlier,
+        widen_order(earlier, before.extension, subject.asked.policy),
         command=command.id,
         actor=command.actor,
         person=subject.asked.person,
@@ -217,37 +211,18 @@ def build_order_event(asked: CommandRequest, now: datetime) -> Event:
     return create_event("rollback.ordered", now, command.actor, command=said, right=asked.right)
 
 
-def _build_override_notices(asked: CommandRequest, opening: IncidentOpening) -> Iterable[Write]:
-    """Break-glass is told on every channel, whatever it wants to hear of."""
-    command, incident = asked.command, opening.incident
-    said = create_team_notices(
-        asked.policy,
+def build_override_notices(policy: Policy, opening: IncidentOpening) -> list[Notice]:
+    """Return the notices of an emergency override: every channel gets one."""
+    order, incident = opening.rollback.order, opening.incident
+    if order is None or not order.override:
+        return []
+    return create_team_notices(
+        policy,
         incident.id,
         incident.severity,
         "rollback.override",
-        f"{incident.id} {incident.severity}: {command.actor} overrides approval, freeze and budget "
-        f"for {command.incident}: {command.reason}",
+        f"{incident.id} {incident.severity}: {order.actor} overrides approval, freeze and budget "
+        f"for {order.incident}: {order.reason}",
         incident.detected_at,
-        command=encode(command),
+        command=encode(order),
     )
-    return notice_writes(said)
-
-
-def _build_supersede_writes(asked: CommandRequest, system: Document, successor: str) -> list[Write]:
-    """Ask the rollback under way to stop; end an incident that waited for a person."""
-    known = decode(System, system.fields) if system.fields else None
-    if known is None or not known.rollback or known.incident_ended_at:
-        return []
-    store, now, actor = asked.ports.store, system.read_at, asked.command.actor
-    why = f"superseded by {successor}"
-    document = store.get(rollbacks.rollback_path(known.rollback))
-    before = decode(Rollback, document.fields) if document.fields else None
-    if before is not None and before.status not in ENDED_ROLLBACK_STATUSES:
-        told = create_event("rollback.superseded", now, actor, by=successor)
-        changes = {"cancel_requested": why, "superseded_by": successor, "due_at": now}
-        draft = CommitDraft((told,), changes)
-        _, writes = prepare_commit(before, document.version, draft, asked.ports.ids(), renew=False)
-        return writes
-    waiting = store.get(incidents.incident_path(known.incident))
-    ended = incidents.change_status(decode(Incident, waiting.fields), IncidentStatus.RESOLVED, now, why)
-    return [Update(waiting.path, encode(ended), waiting.version), *report_filing.build_report_request(ended)]

@@ -11,8 +11,8 @@ from functools import reduce
 
 from msgspec.structs import replace
 
-from responders.commands.rollback import rollback
-from responders.commands.rollback.rollback import build_rollback_order, require_target
+from responders.commands.rollback import rollback, superseding
+from responders.commands.rollback.rollback import build_override_notices, build_rollback_order, require_target
 from responders.commands.subject import find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core import topics
@@ -30,6 +30,8 @@ from shared.domain.notices.recipients import EXTERNAL_AUDIENCES, create_notices,
 from shared.domain.policy.severity import worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
+from shared.domain.system_record import System
+from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
@@ -89,43 +91,57 @@ def begin_scheduled_rollback(
 ) -> None:
     """Open the incident of a planned rollback, once; or tell why it is not begun.
 
+    Whether it would change nothing concerns only the person who ordered it.
     Raises: Moved, when somebody wrote first; Unavailable.
     """
-    now = document.read_at
-    against = _find_start_obstacle(ports, policy, planned, now)
-    opening = None if against else _open_incident(ports, policy, record, planned)
-    result = f"not begun: {against}" if opening is None else f"opened {opening.incident.id}"
-    said: tuple[Notice, ...] = opening.notices if opening is not None else ()
-    if opening is None:
-        text = f"{policy.system}: the rollback that {record.actor} planned is {result}"
+    now, system = document.read_at, ports.store.get(systems.system_path(policy.system))
+    known = systems.decode_system(system.fields, policy.system)
+    needless, against = _find_start_obstacle(ports, policy, planned, known, now)
+    said: list[Notice] = []
+    writes: list[Write] = []
+    result, incident, opening = needless or f"not begun: {against}", "", None
+    if against:
+        text = f"{policy.system}: the rollback that {record.actor} ordered is {result}"
         key = f"planned-{record.id}"
-        said = tuple(create_notices(policy, key, planned.severity, "not-begun", text, now))
+        said = create_notices(policy, key, planned.severity, "not-begun", text, now)
+        writes += notice_writes(said)
+    elif not needless:
+        opening = _open_incident(ports, policy, record, planned, system)
+        incident = opening.incident.id
+        result = f"opened {incident}"
+        more = build_override_notices(policy, opening)
+        if known.open_incident:
+            result += f", which continues {known.open_incident}"
+            ends, told_of = superseding.build_supersede_writes(ports, policy, known, planned.order, incident)
+            writes += ends
+            more += told_of
+        said = [*opening.notices, *more]
+        writes += [*opening.writes, *notice_writes(more)]
     told = create_event("command.begun", now, "worker", command=record.id, result=result)
-    writes: list[Write] = [
-        Update(document.path, _completed_fields(result, now), document.version),
-        event_write(policy.system, f"begun:{record.id}", told),
-        *(opening.writes if opening is not None else notice_writes(said)),
-    ]
-    ports.store.commit(writes)
+    answer = {"incident": incident, "answer": {"refused": bool(against)}}
+    ended = Update(document.path, {**_completed_fields(result, now), **answer}, document.version)
+    ports.store.commit([ended, event_write(policy.system, f"begun:{record.id}", told), *writes])
     work_queue.publish_notices(ports.bus, said)
     if opening is not None:
-        work_queue.publish_work_item(ports.bus, work_queue.ROLLBACK, opening.rollback.id, now)
+        by = ports.clock.now() + DUE_TIME_SKEW_TOLERANCE
+        work_queue.publish_due_items(ports.store, ports.bus, work_queue.ROLLBACK, by, (policy.system,))
 
 
-def _find_start_obstacle(ports: Ports, policy: Policy, planned: ScheduledRollback, now: datetime) -> str:
-    """Why it does not begin; empty: nothing stands in the way."""
+def _find_start_obstacle(
+    ports: Ports, policy: Policy, planned: ScheduledRollback, system: System, now: datetime
+) -> tuple[str, str]:
+    """Return that nothing is to be done, or why it does not begin; both empty: it begins."""
     late = now - planned.begins_at
     if late > policy.gates.stale_after:
-        return f"it is {format_duration(timedelta(seconds=round(late.total_seconds())))} too late"
-    fields = ports.store.get(systems.system_path(policy.system)).fields
-    ahead = systems.decode_system(fields, policy.system).open_incident
-    return f"it yields to {ahead}" if ahead else ""
+        return "", f"it is {format_duration(timedelta(seconds=round(late.total_seconds())))} too late"
+    if system.open_incident and system.incident != planned.open_incident:
+        return "", f"it yields to {system.open_incident}"
+    return superseding.find_start_obstacle(ports, policy, planned, system, now)
 
 
 def _open_incident(
-    ports: Ports, policy: Policy, record: CommandRecord, planned: ScheduledRollback
+    ports: Ports, policy: Policy, record: CommandRecord, planned: ScheduledRollback, system: Document
 ) -> IncidentOpening:
-    system = ports.store.get(systems.system_path(policy.system))
     now = system.read_at
     ordered = {"command": record.id, "right": planned.order.right, "planned_for": planned.begins_at}
     return open_incident(

@@ -17,6 +17,7 @@ from responders.data.repair.journalled_writes import is_previous_version_erased,
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, Update
+from shared.core.text import count_noun
 from shared.domain.data.document import DocumentSnapshot, Rewrite, is_same_value
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
@@ -181,7 +182,7 @@ class RepairEraser:
             raise Unavailable("not all that is of people who were erased is taken out yet")
         refused = sum(isinstance(one, Rejected) for one in answers)
         if refused:
-            raise Rejected(f"{refused} documents of people who were erased cannot be taken out")
+            raise Rejected(f"{count_noun(refused, 'document')} of people who were erased cannot be taken out")
         pairs = zip(ours, answers, strict=True)
         return gone | {one.path for one, answer in pairs if not isinstance(answer, Moved)}
 

@@ -292,7 +292,7 @@ def _format_survey_lines(
     fits = "within" if takes <= wanted else "MORE THAN"
     yield f"about {describe_duration(takes)}, {fits} the target of {describe_duration(wanted)}"
     outcomes = repair_plan.describe_outcomes(survey.outcome_counts)
-    yield f"{survey.checked_documents} documents looked at: {outcomes}"
+    yield f"{text.count_noun(survey.checked_documents, 'document')} checked: {outcomes}"
     yield from format_fence_lines(policy)
     yield from map(str, starts)
     good = count_undone_changes(survey.outcome_counts)

@@ -20,6 +20,7 @@ from responders.rollback.decision.rollback_decision import build_decided_plan
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Document, Update, Write, conditional_write
+from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
@@ -27,6 +28,7 @@ from shared.domain.data.repair import repair_plan as repair
 from shared.domain.decision.facts import FunctionDifference, function_differences
 from shared.domain.decision.gate_evaluation import Decision, evaluate_request
 from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.order_comparison import compare_with_current
 from shared.domain.decision.request_scope import requested_change
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
@@ -103,15 +105,19 @@ def forecast_order(
     policy: Policy,
     order: RollbackRequest,
     now: datetime,
+    ends: str = "",
     *,
     severity: Severity = Severity.CRITICAL,
 ) -> DryRun:
-    """What would become of the order now, as it would be decided at first. Raises: Unavailable."""
+    """What would become of the order now, as it would be decided at first. Raises: Unavailable.
+
+    `ends`: the rollback under way that the order would supersede; empty: none.
+    """
     facts = collect_facts(ports, policy, now, list, "", order.target).facts
     change = requested_change(order, facts, policy)
     deadline = now + policy.gates.decide_within[Severity.CRITICAL]
     decision = evaluate_request(
-        facts, policy, change, deadline, now, "", scenario=order.scenario, override=order.override
+        facts, policy, change, deadline, now, ends, scenario=order.scenario, override=order.override
     )
     decision, plan = build_decided_plan(ports, policy, facts, decision, order, severity=severity)
     shown = function_differences(change, facts.inventory or {}) if plan is not None else []
@@ -143,7 +149,9 @@ def _answer_from_data_forecast(order: RollbackRequest, found: DataRequestForecas
     plan, fates = found.plan, found.survey.outcome_counts if found.survey is not None else {}
     result = f"{found.outcome}: {found.reason}"
     if plan is not None:
-        result += f"; {preview.count_written_documents(fates)} documents back to {plan.header.target}"
+        result += (
+            f"; {count_noun(preview.count_written_documents(fates), 'document')} back to {plan.header.target}"
+        )
     return (
         result,
         list(plan.header.reported) if plan is not None else [],
@@ -162,7 +170,8 @@ def _answer_from_decision(
     ports: Ports, policy: Policy, order: RollbackRequest, now: datetime
 ) -> DryRunAnswer:
     """What would become of the order now: in a word, in lines, and with its facts."""
-    found = forecast_order(ports, policy, order, now)
+    under_way = compare_with_current(ports.store, policy, order)
+    found = forecast_order(ports, policy, order, now, under_way.rollback if under_way else "")
     decision, plan, shown = found.decision, found.plan, found.shown
     result = f"{decision.outcome}: {decision.reason}"
     if plan is not None:
@@ -172,12 +181,17 @@ def _answer_from_decision(
         result += f"; people who must approve: {needed}"
     return (
         result,
-        [*format_plan_changes(shown), *(plan.header.reported if plan is not None else ())],
+        [
+            *(under_way.describe() if under_way else ()),
+            *format_plan_changes(shown),
+            *(plan.header.reported if plan is not None else ()),
+        ],
         {
             "outcome": decision.outcome,
             "target": decision.target,
             "gates": [encode(answer) for answer in decision.answers],
             "plan": plan.header.fingerprint if plan is not None else "",
             "difference": [encode(one) for one in shown],
+            **({"under_way": encode(under_way)} if under_way else {}),
         },
     )

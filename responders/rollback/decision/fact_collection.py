@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.rollback.answered_alerts import open_alerts
 from responders.support.parallel_calls import (
     MAX_PARALLEL_CALLS,
     METRICS_WINDOW,
@@ -37,7 +36,7 @@ from shared.domain.deployments.inventory.inventory_parts import FunctionState, W
 from shared.domain.deployments.source_copies import carry_over_copies
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_quota import SavedPace, quota_path
-from shared.domain.signals.alert import Alert, AlertFact
+from shared.domain.signals.alert import Alert, AlertFact, open_alerts
 from shared.domain.signals.health import failing_functions
 from shared.domain.system_record import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
 from shared.ports.groups import Ports

@@ -150,7 +150,7 @@ def _apply_forecast(
         told["overridden"] = [encode(answer) for answer in found.overridden]
     if found.outcome is Outcome.HOLD:
         return not case.commit_transition(build_hold_transition(case, found.reason, told))
-    back, plan = f"{preview.count_written_documents(fates)} documents", found.plan
+    back, plan = text.count_noun(preview.count_written_documents(fates), "document"), found.plan
     if found.outcome is Outcome.ASK and plan is not None:
         reason = describe_approvals(case.rollback, plan, DATA_APPROVALS)
         if not reason:

@@ -14,7 +14,8 @@ from responders.rollback.decision.rollback_decision import build_step_writes
 from responders.rollback.isolation.fence_guard import FencePreparation
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import Rollback, RollbackStatus, approvers
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus, approvers
+from shared.domain.signals.alert import open_alerts
 from shared.domain.system_record import System
 
 
@@ -44,6 +45,7 @@ def begin_data_change(
         theirs = {**system.suspended, **(suspended or {})}
         return behind.add_freeze_window(replace(system, slot=name, suspended=theirs))
 
+    unpins = case.rollback.way is Direction.UNPIN
     turn = Transition(
         event="rollback.decided",
         note=note,
@@ -55,7 +57,7 @@ def begin_data_change(
             "gates": tuple(told["gates"]),
             **changes,
         },
-        status=IncidentStatus.ROLLING_BACK,
+        status=IncidentStatus.UNPINNING if unpins else IncidentStatus.ROLLING_BACK,
         writes=(*build_step_writes(case, plan), *behind.writes),
         system=slot_taken,
     )
@@ -81,5 +83,12 @@ def build_refusal_transition(
         choices=() if is_over else ("retry", "accept"),
         facts=told,
         changes={**ended_fields(case, RollbackStatus.NOT_TAKEN, reason), "gates": tuple(told["gates"])},
-        status=IncidentStatus.RESOLVED if is_over else IncidentStatus.ESCALATED,
+        status=_status_after_refusal(case, is_over=is_over),
     )
+
+
+def _status_after_refusal(case: Case, *, is_over: bool) -> IncidentStatus:
+    """What the incident becomes: it ends only where the data are valid and no alert is open."""
+    if not is_over:
+        return IncidentStatus.ESCALATED
+    return IncidentStatus.INVESTIGATING if open_alerts(case.read_alerts()) else IncidentStatus.RESOLVED

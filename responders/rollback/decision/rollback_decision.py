@@ -58,8 +58,10 @@ from shared.ports.groups import Ports
 
 def decide_rollback(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
-    target = case.rollback.order.target if case.rollback.order else ""
+    order = case.rollback.order
+    target = order.target if order else ""
     gathered = collect_facts(case.ports, case.policy, case.now(), case.read_alerts, case.rollback.id, target)
+    case.observe_failing(gathered.facts.find_observed_failing(case.policy))
     if case.raise_severity(gathered.alerts):
         return True
     decision = _evaluate(case, gathered.facts)
@@ -68,7 +70,7 @@ def decide_rollback(case: Case) -> bool:
         case.policy,
         gathered.facts,
         decision,
-        case.rollback.order,
+        order,
         expired=case.now() >= case.decide_by,
         severity=case.incident.severity,
         hold=case.extend_lease,
@@ -89,11 +91,13 @@ def decide_rollback(case: Case) -> bool:
     }
     if case.rollback.overrides:
         told["overridden"] = [encode(answer) for answer in decision.overridden]
+    before = _baseline(case, gathered.facts, decision) if decision.outcome is Outcome.ROLLBACK else None
+    if case.rollback.order != order:  # somebody has extended it meanwhile
+        return True
     match decision.outcome:
         case Outcome.HOLD:
             return not case.commit_transition(build_hold_transition(case, decision.reason, told))
-        case Outcome.ROLLBACK if plan is not None:
-            before = _baseline(case, gathered.facts, decision)
+        case Outcome.ROLLBACK if plan is not None and before is not None:
             case.commit_transition(_build_start_transition(case, gathered, decision, plan, before, told))
             return True
         case Outcome.ASK if plan is not None:
@@ -171,6 +175,8 @@ def _evaluate(case: Case, facts: DecisionFacts) -> Decision:
     rollback, policy, now, deadline = case.rollback, case.policy, case.now(), case.decide_by
     order = rollback.order
     if order is None:
+        if facts.system.slot not in ("", rollback.id):  # the rollback of another incident ends by itself
+            deadline = now + policy.gates.judge_every
         return evaluate_incident(facts, policy, deadline, now, rollback.id)
     return evaluate_request(
         facts,
@@ -303,17 +309,17 @@ def _build_no_action_transition(
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
         rollback = case.rollback
         waits = rollback.order is None and has_been_escalated(case.incident, rollback.created_at)
-        note = f"no action: {decision.reason}"
+        note = f"nothing is rolled back: {decision.reason}; the incident stays open until it has recovered"
         return Transition(
             event="rollback.escalated" if waits else "rollback.not-taken",
-            note=f"{note}; a person is needed still" if waits else note,
+            note=f"{note}; a person must still decide" if waits else note,
             choices=("retry", "accept") if waits else (),
             facts=told,
             changes={
                 **ended_fields(case, RollbackStatus.NOT_TAKEN, decision.reason),
                 "gates": tuple(told["gates"]),
             },
-            status=IncidentStatus.ESCALATED if waits else IncidentStatus.RESOLVED,
+            status=IncidentStatus.ESCALATED if waits else IncidentStatus.INVESTIGATING,
         )
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):
@@ -321,7 +327,7 @@ def _build_no_action_transition(
     command = _prepared_command(case, decision)
     ways = (format_shell_command(command), format_gcloud_command(topics.COMMANDS, command))
     prepared: dict[str, Any] = {"prepared_command": ways[1], "prepared_shell": ways[0]}
-    lines: tuple[str, ...] = ()
+    lines = decision.change.passed_over
     if plan is not None:
         prepared |= {"plan": plan.header.fingerprint, "difference": shown}
         back = f"prepared: back to {plan.header.target}, {describe_plan_size(plan, len(shown))}"

@@ -182,7 +182,7 @@ def _format_document_counts(plan: Plan) -> Iterator[str]:
     for step in plan.steps:
         if step.kind == restore.KIND:
             goal = decode(restore.RestoreGoal, step.goal)
-            yield f"{goal.documents} documents that {goal.rollback} has written"
+            yield f"{text.count_noun(goal.documents, 'document')} that {goal.rollback} has written"
 
 
 def is_document_step(step: Step) -> bool:

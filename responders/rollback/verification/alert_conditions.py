@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
-from responders.rollback.answered_alerts import open_alerts
 from responders.rollback.case import Case, Transition
 from responders.support.parallel_calls import (
     MAX_TOTAL_SECONDS,
     METRICS_WINDOW,
     answer_or_none,
     build_alert_state_calls,
+    build_health_calls,
     call_in_batches,
     read_alert_states,
+    read_health_answers,
 )
+from shared.core.codec import decode
 from shared.core.durations import describe_duration
+from shared.core.store import Document
 from shared.domain.deployments.deployment import counts_from_services
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.policy.system_policy import service_of
-from shared.domain.signals import alert_conditions
-from shared.domain.signals.alert import Alert
+from shared.domain.policy.probes import Probe
+from shared.domain.policy.system_policy import Policy, service_of
+from shared.domain.signals import alert_conditions, probe_signals
+from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import ConditionState
-from shared.domain.signals.health import RouterRequests
+from shared.domain.signals.health import failing_functions, sum_requests
+from shared.domain.signals.probe_signals import MIN_PASSES_TO_CLOSE, ProbeRecord
+from shared.ports.groups import Ports
 
 FIRST_READ_BEFORE_LIMIT: Final = timedelta(minutes=5)
 """So long before their limit the conditions are read: there may be no answer at first."""
@@ -37,10 +43,23 @@ LAST_READ_BEFORE_LIMIT: Final = timedelta(minutes=1)
 class ConditionResults(Struct, frozen=True):
     """What became of what the alerts of an incident told of."""
 
-    stands: bool
-    """Whether any of it is known not to be over."""
-    lines: tuple[str, ...]
-    """What is not over, or not known to be; nothing: all of it is over."""
+    judged: tuple[tuple[Alert, ConditionState], ...]
+    failing: tuple[str, ...] = ()
+    """What is observed to fail of what the alerts are about, in words."""
+    is_observed: bool = False
+    """Whether enough requests were counted to tell how that does."""
+    functions: tuple[str, ...] = ()
+    """All functions of the system that are observed to fail."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether any of it is known not to be over."""
+        return bool(self.failing) or any(found is ConditionState.STANDS for _, found in self.judged)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is not over, or not known to be; nothing: all of it is over."""
+        return (*self.failing, *alert_conditions.open_condition_lines(self.judged))
 
 
 def upcoming_condition_reads(case: Case) -> list[datetime]:
@@ -89,34 +108,72 @@ def _condition_deadline(case: Case) -> datetime:
 
 def read_conditions(case: Case, joined: Collection[Alert]) -> ConditionResults:
     """The condition of each alert as it is now. Raises: as LeasedRollback.commit."""
-    opened = [alert for alert in joined if alert.is_open]
-    newest = sorted(opened, key=lambda alert: alert.started_at, reverse=True)
-    asked = list(dict.fromkeys(one.monitoring_id for one in newest if one.is_of_monitoring))
-    calls = {**_build_count_call(case), **build_alert_state_calls(case.ports, case.policy.system, asked)}
+    now = case.now()
     case.extend_lease(MAX_TOTAL_SECONDS)
-    answers = call_in_batches(case.ports, calls if asked else {})
-    said, requests = read_alert_states(answers), _counted_requests(case, answers)
-    standing, gates = open_alerts(joined), case.policy.gates
-    judged = [
+    return evaluate_conditions(case.ports, case.policy, joined, case.rollback.shifted_at or now, now)
+
+
+def evaluate_conditions(
+    ports: Ports, policy: Policy, joined: Collection[Alert], since: datetime, now: datetime
+) -> ConditionResults:
+    """The condition of each alert, and what fails of what they are about.
+
+    Only requests and checks since `since` count. Without an alert it is about the whole system.
+    """
+    newest = sorted((one for one in joined if one.is_open), key=lambda one: one.started_at, reverse=True)
+    functions = alert_conditions.affected_functions(newest, policy) if newest else set(policy.functions)
+    signals = {alert.signal for alert in newest}
+    probes = [one for one in policy.probes if _is_asked(one, functions, signals)]
+    cancelled = {alert.monitoring_id for alert in joined if alert.verdict == "cancelled"}
+    known = (one.monitoring_id for one in newest if one.is_state_known)
+    asked = list(dict.fromkeys(name for name in known if name not in cancelled))
+    metrics = ports.system(policy.system).metrics
+    answers = call_in_batches(
+        ports,
+        {
+            **build_health_calls(ports, metrics, probes, max(since, now - METRICS_WINDOW), now),
+            "record": partial(ports.store.get, probe_signals.probes_path(policy.system)),
+            **build_alert_state_calls(ports, policy.system, asked),
+        },
+    )
+    look = read_health_answers(answers)
+    services = {name: service_of(name) for name in policy.functions}
+    requests = None if look.requests is None else counts_from_services(look.requests, services)
+    passing = _find_passing_signals(policy, answer_or_none(answers.get("record")), since)
+    standing, states = open_alerts(joined), read_alert_states(answers)
+    judged = tuple(
         (
             alert,
-            alert_conditions.evaluate_condition(alert, said, requests, gates, closed=alert not in standing),
+            alert_conditions.evaluate_condition(
+                alert,
+                states,
+                requests,
+                policy.gates,
+                closed=None if alert.monitoring_id in cancelled else alert not in standing,
+                passing=passing,
+            ),
         )
         for alert in newest
-    ]
-    stands = any(found is ConditionState.STANDS for _, found in judged)
-    return ConditionResults(stands, tuple(alert_conditions.open_condition_lines(judged)))
+    )
+    counted = sum_requests(one for name, one in (requests or {}).items() if name in functions)
+    failing = alert_conditions.failing_lines(functions, requests, look.probes, policy.gates)
+    functions = failing_functions(requests or {}, policy.gates)
+    is_observed = counted.total >= policy.gates.minimum_requests
+    return ConditionResults(judged, tuple(failing), is_observed, tuple(sorted(functions)))
 
 
-def _build_count_call(case: Case) -> dict[str, Callable[[], Any]]:
-    """The call that counts the newest requests since the last shift."""
-    now, metrics = case.now(), case.ports.system(case.policy.system).metrics
-    since = max(case.rollback.shifted_at or now, now - METRICS_WINDOW)
-    return {"metrics": partial(metrics.requests, since, now)}
+def _is_asked(probe: Probe, functions: Collection[str], signals: Collection[str]) -> bool:
+    """Whether a probe exercises one of these functions, or feeds one of these signals."""
+    return not probe.external and (probe.function in functions or probe.signal in signals)
 
 
-def _counted_requests(case: Case, answers: Mapping[str, Any]) -> Mapping[str, RouterRequests] | None:
-    """What that call found, per function; None: they could not be read."""
-    found = answer_or_none(answers.get("metrics"))
-    services = {name: service_of(name) for name in case.policy.functions}
-    return None if found is None else counts_from_services(found, services)
+def _find_passing_signals(policy: Policy, record: Document | None, since: datetime) -> set[str]:
+    """The signals whose probes have all passed several times in a row since then."""
+    looks = decode(ProbeRecord, record.fields).looks if record and record.fields is not None else {}
+
+    def is_passing(probe: Probe) -> bool:
+        last = [one.passed for one in looks.get(probe.name, ()) if one.at >= since][-MIN_PASSES_TO_CLOSE:]
+        return len(last) == MIN_PASSES_TO_CLOSE and all(last)
+
+    fed = probe_signals.probes_by_signal(policy)
+    return {signal for signal, probes in fed.items() if all(map(is_passing, probes))}

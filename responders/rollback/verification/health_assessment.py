@@ -16,10 +16,19 @@ from responders.support.parallel_calls import (
     read_health_answers,
 )
 from shared.core.codec import decode
+from shared.domain.deployments.deployment import counts_from_services
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import service_of
 from shared.domain.rollback.plan import Step
 from shared.domain.signals import baseline, declared_checks, probe_signals
-from shared.domain.signals.health import Health, HealthVerdict, ProbeAnswer, RouterRequests, evaluate_health
+from shared.domain.signals.health import (
+    Health,
+    HealthVerdict,
+    ProbeAnswer,
+    RouterRequests,
+    evaluate_health,
+    failing_functions,
+)
 from shared.domain.signals.probe_signals import ProbeRecord
 
 
@@ -78,6 +87,9 @@ def _read_health(
         if look.requests is None
         else {services[name]: count for name, count in look.requests.items() if name in services}
     )
+    every = {name: service_of(name) for name in case.policy.functions}
+    counts = counts_from_services(look.requests or {}, every)
+    case.observe_failing(failing_functions(counts, case.policy.gates))
     known = evaluate_health(list(services.values()), requests, look.probes, case.policy.gates)
     outside = _judge_probes(look.probes.values(), len(probes))
     counted = declared_checks.RequestCounts(requests, answer_or_none(answers.get("sign-ins")))

@@ -31,7 +31,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     """One look of the watch; at its end, finish. A regression escalates, it never flips.
 
     An alert that the plan is no answer to ends the watch early: it must be judged. One whose
-    condition still stands at its limit, or at the end, leaves the incident to a person.
+    condition still stands at its limit, or anything that fails at the end, leaves the incident to a
+    person.
     """
     if case.raise_severity(case.read_alerts()) or record_ended_conditions(case):
         return True
@@ -48,13 +49,16 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     answered = completion.alerts_answered_by_plan(case, steps, joined)
     further, late = unjudged_alerts(joined), case.incident.status is IncidentStatus.ESCALATED
     if any(alert.key not in answered for alert in further):
-        end = completion.succeed_without_resolving if late else completion.succeed_rollback
-        return end(case, "the watch ended early: a further alert must be judged")
+        becomes = IncidentStatus.ESCALATED if late else IncidentStatus.INVESTIGATING
+        ended_early = "the watch ended early: a further alert must be judged"
+        return completion.succeed_rollback(case, ended_early, becomes)
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
-        end = completion.succeed_without_resolving if told_of.stands or late else completion.succeed_rollback
         standing = told_of.lines or (("its alerts were over too late",) if late else ())
-        return end(case, _outcome(case, health, moved, standing))
+        becomes = IncidentStatus.RESOLVED if rollback.verified_at else IncidentStatus.INVESTIGATING
+        if told_of.stands:
+            becomes = IncidentStatus.ESCALATED
+        return completion.succeed_rollback(case, _outcome(case, health, moved, standing), becomes)
     next_look = case.next_check_at(case.policy.execution.watch_every)
     looked = Transition(
         event="health.looked",
@@ -78,7 +82,7 @@ def _outcome(case: Case, health: Health, moved: list[str], standing: Iterable[st
     if case.rollback.verified_at is None:
         parts.append("but never verified")
     if health.verdict is HealthVerdict.INCONCLUSIVE:
-        parts.append(health.reason)
+        parts.append(f"last check: {health.reason}")
     parts += standing
     if moved:
         parts.append(f"since then changed by somebody: {', '.join(moved)}")

@@ -14,6 +14,7 @@ from shared.core.durations import describe_duration
 from shared.domain.data.integrity.scan import CollectionTally
 from shared.domain.data.repair import repair_plan
 from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.recovery_times import RECOVERED
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
@@ -32,14 +33,17 @@ def conclude_repair(case: Case, steps: Iterable[Step]) -> bool:
         left += [f"{text.shorten(one.path)}: left: {one.why}" for one in entry.left]
     now = case.now()
     took = describe_duration(now - (case.rollback.started_at or now))
-    note = f"{back} documents are back, {took} after the first of them"
     fates = repair_plan.sum_outcomes(
         repair_plan.decode_position(one.operation or one.seen).fates for one in steps
     )
+    skipped: Mapping[repair_plan.DocumentOutcome, int] = {
+        fate: number for fate, number in fates.items() if fate not in repair_plan.WRITTEN_OUTCOMES
+    }
+    why = f"; {repair_plan.describe_outcomes(skipped)}" if skipped else ""
     case.commit_transition(
         Transition(
             event="rollback.shifted",
-            note=note,
+            note=f"{text.count_noun(back, 'document')} written, {took} after the first of them{why}",
             details=(repair_plan.describe_outcomes(fates), *text.first_lines(left)),
             facts={"written": back, "left": len(left), "fates": fates},
             changes={"status": rollbacks.RollbackStatus.VERIFYING, "shifted_at": now},
@@ -65,9 +69,9 @@ def verify_repair(case: Case) -> bool:
         return True
     faulty = sum(one.faulty for one in last.tallies.values())
     unknown = sum(one.unknown for one in last.tallies.values())
-    why = f"{faulty} documents are still invalid" if faulty else ""
+    why = f"{text.count_noun(faulty, 'document is', 'documents are')} still invalid" if faulty else ""
     if unknown and not faulty:
-        why = f"{unknown} documents could not be judged"
+        why = f"{text.count_noun(unknown, 'document')} could not be judged"
     case.commit_transition(
         _build_monitoring_transition(case, why, tuple(_format_valid_counts(case.policy, last.tallies)))
     )
@@ -77,10 +81,11 @@ def verify_repair(case: Case) -> bool:
 def _build_monitoring_transition(case: Case, why_not: str, details: tuple[str, ...]) -> Transition:
     """What the new look means."""
     now = case.now()
-    note = f"NOT verified: {why_not}" if why_not else "verified: every document is valid"
+    took = describe_duration(now - case.incident.detected_at)
+    note = f"{RECOVERED} {took} after detection: every document is valid"
     return Transition(
         event="rollback.unverified" if why_not else "rollback.verified",
-        note=f"{note}; watching",
+        note=f"recovery is NOT verified: {why_not}" if why_not else note,
         details=details,
         facts={"valid": details},
         changes={
@@ -88,7 +93,7 @@ def _build_monitoring_transition(case: Case, why_not: str, details: tuple[str, .
             "verified_at": None if why_not else now,
             "watch_until": now + case.policy.execution.watch,
         },
-        status=IncidentStatus.WATCHING,
+        status=IncidentStatus.VERIFYING if why_not else IncidentStatus.WATCHING,
         system=case.release_slot,
     )
 

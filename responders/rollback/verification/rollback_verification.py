@@ -20,6 +20,7 @@ from shared.core.store import Update, Write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, undone_deployments
 from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.recovery_times import RECOVERED, TRAFFIC_RESTORED
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
@@ -50,22 +51,21 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
             f"{one.name}: {one.note}" for one in steps.values() if one.kind in (restore.KIND, erase.KIND)
         ]
         undone_now = describe_steps(len(shifted_steps(steps.values())), documents)
-        return completion.succeed_without_resolving(case, f"undone: {undone_now} as before")
-    rolling = scope_extension.find_ongoing_rollout(case)
-    if rolling is not None and scope_extension.extend_scope(case, rolling, steps.values()):
+        return completion.succeed_rollback(case, f"undone: {undone_now} as before", IncidentStatus.ESCALATED)
+    if scope_extension.extend_scope(case, scope_extension.find_ongoing_rollout(case), steps.values()):
         return True
     if case.raise_severity(case.read_alerts()):
         return True
     now = case.now()
     took = describe_duration(now - case.incident.detected_at)
     extensions = case.rollback.plan.extensions if case.rollback.plan else 0
-    word = "unpinned" if case.rollback.way is Direction.UNPIN else "back"
+    word = "unpinned" if case.rollback.way is Direction.UNPIN else "restored"
     back = len(shifted_steps(steps.values()))
     beside = [step.name for step in effective_steps(steps.values()) if is_resource(step)]
     case.commit_transition(
         Transition(
             event="rollback.shifted",
-            note=f"{describe_steps(back, beside)} are {word}, {took} after detection",
+            note=f"{describe_steps(back, beside)} {word}: {TRAFFIC_RESTORED} {took} after detection",
             changes={"status": rollbacks.RollbackStatus.VERIFYING, "shifted_at": now},
             status=IncidentStatus.VERIFYING,
             occasion=f"-{extensions}" if extensions else "",
@@ -84,7 +84,7 @@ def verify_rollback(case: Case) -> bool:
     now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
     steps = load_steps(case.ports.store, case.rollback.id)
     rolling = scope_extension.find_ongoing_rollout(case)
-    if rolling is not None and scope_extension.extend_scope(case, rolling, steps.values()):
+    if scope_extension.extend_scope(case, rolling, steps.values()):
         return True
     health = measuring.assess_health(case, steps.values(), shifted_at)
     limits = case.policy.execution
@@ -97,7 +97,7 @@ def verify_rollback(case: Case) -> bool:
         case.commit_transition(_build_monitoring_transition(case, health, steps.values()))
     elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:
         return completion.succeed_rollback(
-            case, f"what may go back at once is back; not well: {health.reason}"
+            case, f"what may go back at once is back; not well: {health.reason}", IncidentStatus.INVESTIGATING
         )
     elif expired or (unrestored and settled):
         return completion.fail_rollback(case, f"not well after the last shift: {health.reason}")
@@ -118,27 +118,29 @@ def _probe_confirmation_fields(case: Case, health: Health) -> dict[str, datetime
 
 def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Step]) -> Transition:
     verified = health.verdict is HealthVerdict.WELL
-    word = "verified" if verified else "NOT verified"
     now = case.now()
+    took = describe_duration(now - case.incident.detected_at)
+    said = f"{RECOVERED} {took} after detection" if verified else "recovery is NOT verified"
     return Transition(
         event="rollback.verified" if verified else "rollback.unverified",
-        note=f"{word}: {health.reason}; watching",
+        note=f"{said}: {health.reason}",
         changes={
             "status": rollbacks.RollbackStatus.WATCHING,
             **_probe_confirmation_fields(case, health),
             "verified_at": now if verified else None,
             "watch_until": now + case.policy.execution.watch,
         },
-        status=IncidentStatus.WATCHING,
+        status=IncidentStatus.WATCHING if verified else IncidentStatus.VERIFYING,
         system=case.release_slot,
         writes=_build_bad_mark_writes(case, steps),
     )
 
 
 def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
-    """The writes that mark what was taken back: nobody goes there again."""
-    system = case.policy.system
-    known = StateReader(case.ports.store).every_deployment(system)
+    """The writes that mark what was taken back, and nothing that began after the last shift."""
+    system, until = case.policy.system, case.rollback.shifted_at or case.now()
+    every = StateReader(case.ports.store).every_deployment(system)
+    known = [one for one in every if one.at <= until]
     name = case.rollback.plan.target if case.rollback.plan else ""
     target = next((one for one in known if one.id == name), None)
     if target is None:

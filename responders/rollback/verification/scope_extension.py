@@ -1,4 +1,4 @@
-"""A roll-out that goes on under a rollback: what it changes further goes back too, on record."""
+"""The extension of a plan by what a roll-out changes further, or by what people order beside it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from shared.core.codec import decode
 from shared.domain import system_record as systems
 from shared.domain.decision.facts import ChangeSet, compare_traffic
 from shared.domain.decision.rebuild_selection import add_rebuilds, unrestorable_functions
+from shared.domain.decision.request_scope import requested_functions
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory
 from shared.domain.deployments.images import StoredImages, exclude_lost_images, repositories
@@ -60,49 +61,59 @@ def find_ongoing_rollout(case: Case) -> Deployment | None:
     return max(rolling, key=lambda one: one.at, default=None)
 
 
-def extend_scope(case: Case, rolling: Deployment, steps: Iterable[Step]) -> bool:
-    """Whether the roll-out has changed more, and the plan now tells what becomes of that.
+def extend_scope(case: Case, rolling: Deployment | None, steps: Iterable[Step]) -> bool:
+    """Whether the plan now tells what becomes of what a roll-out has changed, or people have added.
 
     Steps are added, none is done again. What may not or cannot go back is in the plan too, as steps
     that are never begun: the rollback fails with them in its list. What is in a person's hands is
     left.
     Raises: Unavailable, when what is live could not be read; as LeasedRollback.commit.
     """
-    header = case.rollback.plan
-    if header is None:
+    header, order = case.rollback.plan, case.rollback.extension
+    if header is None or not (order or rolling):
         return False
+    wanted = requested_functions(order, case.policy) if order is not None else set[str]()
     planned = {step.target for step in steps}
-    addition = _build_additional_plan(case, header, rolling, planned)
-    if addition is None:
-        return False
-    case.commit_transition(_build_extension_transition(case, rolling, header, addition))
-    return True
+    addition = _build_additional_plan(case, header, None if order else rolling, planned, wanted)
+    if case.rollback.extension != order:  # somebody has ordered more meanwhile
+        return True
+    why = f"added by {order.actor}" if order is not None else f"{rolling and rolling.id} goes on"
+    if addition is not None:
+        case.commit_transition(_build_extension_transition(case, why, header, addition))
+    elif order is not None:
+        note = f"{why}: everything is at its target already"
+        done = {"extension": None}
+        case.commit_transition(Transition("plan.not-extended", note, changes=done, say=False))
+    return bool(addition or order)
 
 
-def _build_extension_transition(
-    case: Case, rolling: Deployment, header: PlanHeader, addition: Plan
-) -> Transition:
+def _build_extension_transition(case: Case, why: str, header: PlanHeader, addition: Plan) -> Transition:
     """The longer plan takes the place of the one before, and its new steps are there."""
     plan = plans.extend_plan(header, addition)
     left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
     more = {step.target for step in plan.steps} - left
-    stay = f", {len(left)} stay as they are" if left else ""
+    stay = f", {text.count_noun(len(left), 'stays as it is', 'stay as they are')}" if left else ""
     said = addition.header.reported
+    count = text.count_noun(len(more), "further function")
     return Transition(
         event="plan.extended",
-        note=f"{rolling.id} goes on: {len(more)} further functions back to {header.target}{stay}",
+        note=f"{why}: {count} back to {header.target}{stay}",
         details=(
             *([", ".join(sorted(more)[:10])] if more else []),
             *text.first_lines([line for line in said if line not in header.reported]),
         ),
         facts={
-            "deployment": rolling.id,
             "functions": sorted(more),
             "left": sorted(left),
             "plan": plan.header.fingerprint,
             "before": header.fingerprint,
         },
-        changes={"status": RollbackStatus.RUNNING, "plan": plan.header, "shifted_at": None},
+        changes={
+            "status": RollbackStatus.RUNNING,
+            "plan": plan.header,
+            "shifted_at": None,
+            "extension": None,
+        },
         status=IncidentStatus.ROLLING_BACK,
         occasion=f"-{plan.header.extensions}",
         writes=tuple(build_step_writes(case, plan)),
@@ -110,17 +121,26 @@ def _build_extension_transition(
 
 
 def _build_additional_plan(
-    case: Case, header: PlanHeader, rolling: Deployment, planned: set[str]
+    case: Case, header: PlanHeader, rolling: Deployment | None, planned: set[str], wanted: set[str]
 ) -> Plan | None:
-    """The plan over what the roll-out has changed beyond `planned`; None: there is no more."""
+    """The plan over what the roll-out, else what is wanted, has changed beyond `planned`.
+
+    None: there is no more. What a person has changed by hand goes back by a person's order alone.
+    """
     policy, looked = case.policy, _compare_with_target(case, header.target, planned)
     if looked is None:
         return None
     change = looked.change
-    further = set(change.functions) - planned - _functions_under_manual_control(case, looked)
+    further = set(change.functions) - planned
+    further = further - _functions_under_manual_control(case, looked) if rolling else further & wanted
     if not further:
         return None
-    left = _exclusion_reasons(policy, header, rolling, planned, looked, further)
+    barrier = rolling.id if rolling is not None and rolling.barrier else ""
+    if rolling is None and change.target is not None:
+        every, since = StateReader(case.ports.store).every_deployment(policy.system), change.target.at
+        barrier = next((one.id for one in every if one.barrier and one.at > since), "")
+    limited = rolling is not None and header.extensions >= MAX_EXTENSIONS
+    left = _exclusion_reasons(policy, barrier, planned, looked, further, limited=limited)
     more = further - left.keys()
     case.extend_lease(CALL_TIMEOUT_SECONDS)
     made = functions.plan_functions(
@@ -158,16 +178,17 @@ def _build_additional_plan(
 
 def _exclusion_reasons(
     policy: Policy,
-    header: PlanHeader,
-    rolling: Deployment,
+    barrier: str,
     planned: set[str],
     looked: _RolloutComparison,
     further: set[str],
+    *,
+    limited: bool,
 ) -> dict[str, str]:
     """Why each of these functions stays as it is; what is not named goes back."""
-    if rolling.barrier:
-        return dict.fromkeys(further, f"lies behind a barrier of {rolling.id}")
-    if header.extensions >= MAX_EXTENSIONS:
+    if barrier:
+        return dict.fromkeys(further, f"lies behind a barrier of {barrier}")
+    if limited:
         return dict.fromkeys(further, f"was reached after {MAX_EXTENSIONS} extensions")
     change = looked.change
     lost = further & set(unrestorable_functions(change, looked.inventory)) - change.rebuilt

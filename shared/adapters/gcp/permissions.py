@@ -102,6 +102,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant("firebase.id_tokens.PERMISSIONS", GrantScope.IDENTITY_PROJECT),
         Grant("firestore.backups.PAST_PERMISSIONS", PAST),
     ),
+    "on_override": (*EVERY_RESPONDER, Grant("firestore.backups.PAST_PERMISSIONS", PAST)),
     "on_clock": (
         *EVERY_RESPONDER,
         Grant("project.secret_values.PERMISSIONS", GrantScope.PROBE_SECRETS),

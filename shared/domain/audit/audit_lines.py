@@ -8,15 +8,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from shared.core.topics import ENTRY_POINTS
 from shared.domain.audit.chain import AuditEntry, Event
 
-RESPONDER_NAMES = {
-    "worker": "on_work",
-    "on_alert": "on_alert",
-    "on_clock": "on_clock",
-    "on_deployment": "on_deployment",
-}
-"""Who wrote it, by the actor; every other actor is a person, who speaks through on_command."""
+RESPONDER_NAMES = {"worker": "on_work", "override": "on_override", **{name: name for name in ENTRY_POINTS}}
+"""The responder that wrote an event, by the first word of its actor; on_command for every other."""
 REASON_FIELDS = ("reason", "note", "why", "by")
 """Facts that say why, the best first."""
 
@@ -76,7 +72,7 @@ def _audit_line(event: Event, system: str, **where: Any) -> AuditLine:
         at=event.at,
         event=event.name,
         actor=event.actor,
-        origin=topic or RESPONDER_NAMES.get(event.actor, "on_command"),
+        origin=topic or RESPONDER_NAMES.get(event.actor.partition(":")[0], "on_command"),
         why=next((str(said[fact]) for fact in REASON_FIELDS if said.get(fact)), ""),
         system=system,
         step=str(event.facts.get("step", "")),

@@ -10,8 +10,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from shared.core.chunks import count_stored_bytes
 from shared.core.codec import SCHEMA_VERSION
 from shared.core.redaction import redact_secrets, redact_value
+from shared.core.text import cut_reason
+
+MAX_FACT_BYTES = 300_000
+"""So much the facts of one event may hold: the events of one commit lie in one document."""
 
 ExpiryPredicate = Callable[["AuditEntry | None"], bool]
 """Whether the entries just before this one (None: up to the end) may have expired."""
@@ -45,8 +50,17 @@ class AuditEntry(Struct, frozen=True):
 
 
 def create_event(name: str, at: datetime, actor: str, **facts: Any) -> Event:
-    """An event with its facts as plain JSON values, without secrets; times become ISO texts."""
+    """An event with its facts as plain JSON values, without secrets; times become ISO texts.
+
+    Facts that are too large for an entry are cut, each with a note of how much is cut.
+    """
     clean = redact_value(msgspec.to_builtins(facts))
+    if count_stored_bytes(clean) > MAX_FACT_BYTES:
+        room = MAX_FACT_BYTES // len(clean)
+        clean = {
+            key: fact if count_stored_bytes(fact) <= room else cut_reason(msgspec.json.encode(fact).decode())
+            for key, fact in clean.items()
+        }
     return Event(name, format_timestamp(at), redact_secrets(actor), clean)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.chunks import MAX_DOCUMENT_BYTES, count_stored_bytes, split_into_chunks
 from shared.core.codec import SCHEMA_VERSION, decode, encode
 from shared.core.store import Create, Document, Update, Write
 from shared.domain.audit import anchor
@@ -18,7 +21,7 @@ UNCLAIMED_SYSTEM = "unclaimed"
 """The chain of what no protected system claims."""
 UNSEALED = 0
 """The seal of an event that is in no chain yet."""
-
+MAX_EVENTS_PER_SEAL = 200
 
 SEAL_EVENT = "chain.sealed"
 """The first event of each seal: it tells when the one before was made, and thus may be gone."""
@@ -44,7 +47,10 @@ def event_write(system: str, key: str, event: Event) -> Create:
 def seal_events(
     system: str, head: Document, loose: Sequence[Document], *, now: datetime, commit_id: str, quarter: str
 ) -> list[Write]:
-    """The commit that chains these events, unless somebody else has moved the head."""
+    """Return the commit that chains these events, unless somebody else has moved the head.
+
+    `loose` fits into one document: the caller takes it from `sealable_parts`.
+    """
     known = ChainHead(hash=genesis_hash(chain_name(system)))
     if head.fields is not None:
         known = decode(ChainHead, head.fields)
@@ -53,7 +59,7 @@ def seal_events(
     if loose:
         number = known.sequence + 1
         first = create_event(SEAL_EVENT, now, "on_clock", follows=known.sealed_at)
-        events = [first, *(decode(Event, document.fields) for document in loose)]
+        events = [first, *(sealed_form(decode(Event, document.fields)) for document in loose)]
         entry = build_entry(known.hash, number, commit_id, 0, events)
         moved = ChainHead(number, entry.hash, now, quarter)
         expires_at = now + RECORD_RETENTION
@@ -65,6 +71,23 @@ def seal_events(
     if head.fields is None:
         return [Create(head_path(system), encode(moved)), *writes]
     return [Update(head_path(system), encode(moved), head.version), *writes]
+
+
+def sealed_form(event: Event) -> Event:
+    """Return the event as a seal holds it: facts that fill a document become their hash."""
+    if count_stored_bytes(event.facts) <= MAX_DOCUMENT_BYTES // 2:
+        return event
+    facts = msgspec.json.encode(event.facts, order="deterministic")
+    return replace(event, facts={"bytes": len(facts), "sha256": hashlib.sha256(facts).hexdigest()})
+
+
+def sealable_parts(loose: Iterable[Document]) -> Iterator[list[Document]]:
+    """Return the events in parts, each of which one seal can hold."""
+
+    def size(document: Document) -> int:
+        return count_stored_bytes(encode(sealed_form(decode(Event, document.fields))))
+
+    return split_into_chunks(loose, MAX_EVENTS_PER_SEAL, MAX_DOCUMENT_BYTES, size)
 
 
 def find_seal_faults(
@@ -81,6 +104,8 @@ def find_seal_faults(
             continue
         if one in sealed.get(number, []):
             sealed[number].remove(one)
+        elif sealed_form(one) in sealed.get(number, []):
+            sealed[number].remove(sealed_form(one))
         elif number in sealed or not _has_expired(one, now):
             found.append(f"{one.name} at {one.at}: not what seal {number} holds")
     gone = [one for events in sealed.values() for one in events if not _has_expired(one, now)]

@@ -63,6 +63,8 @@ class Command(Struct, frozen=True, omit_defaults=True):
     dry_run: bool = False
     auto_confirm: bool = False
     override: bool = False
+    supersede: bool = False
+    """Whether it may end the rollback under way."""
     deployment: str = ""
     """The one that is marked."""
     mode: str = ""
@@ -95,6 +97,10 @@ class ScheduledRollback(Struct, frozen=True):
     order: RollbackRequest
     severity: Severity
     begins_at: datetime
+    open_incident: str = ""
+    """The one in spite of which it was ordered; empty: it yields to every incident."""
+    refusal: str = ""
+    """Why it ends no rollback of that incident; empty: it was confirmed that it may."""
 
 
 class CommandRecord(Struct, frozen=True):
@@ -126,6 +132,11 @@ class CommandRecord(Struct, frozen=True):
     """The rollbacks whose trails have it."""
     expires_at: datetime | None = None
     schema: int = SCHEMA_VERSION
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether a worker still reads if the order would change anything."""
+        return self.due_at is not None and self.planned is not None and bool(self.planned.open_incident)
 
 
 def parse_command(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Command:
@@ -285,14 +296,19 @@ def format_gcloud_command(topic: str, command: Mapping[str, Any]) -> str:
     return f"""gcloud pubsub topics publish {topic} --message="$(rollback sign '{message}')\""""
 
 
+SHELL_OPTIONS = {"groups": "group", "functions": "function", "delay_seconds": "delay"}
+"""The options of `rollback run` that are not called as the fields of the command."""
+
+
 def format_shell_command(command: Mapping[str, Any]) -> str:
     """A `rollback` command as the line by which the CLI shows its plan, asks, and follows it."""
-    words = ["rollback", "run", "--system", command["system"], "--target", command["target"]]
-    if "scenario" in command:
-        words += ["--scenario", command["scenario"]]
-    for function in command.get("functions", ()):
-        words += ["--function", function]
-    return shlex.join([*words, "--reason", command["reason"]])
+    words = ["rollback", "run", "--system", command["system"]]
+    hidden = ("id", "command", "actor", "system", "reason")
+    for name in (*(one for one in command if one not in hidden), "reason"):
+        option = f"--{SHELL_OPTIONS.get(name, name).replace('_', '-')}"
+        values = command[name] if isinstance(command[name], list | tuple) else (command[name],)
+        words += [word for one in values for word in ((option,) if one is True else (option, str(one)))]
+    return shlex.join(words)
 
 
 def command_path(command: str) -> str:

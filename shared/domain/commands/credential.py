@@ -19,6 +19,8 @@ from shared.core.codec import SCHEMA_VERSION, from_json
 from shared.core.errors import Rejected
 from shared.domain.policy.roles import Role
 
+SERVICE_ACCOUNT_RIGHT = "a service account within the policy's limits"
+"""The right by which a program gives a command, as records name it."""
 TOKEN_KEY = "token"  # noqa: S105 - the field's name
 """The field of a command that holds the token."""
 ROLE_CLAIM = "rollback_role"

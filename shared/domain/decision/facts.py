@@ -102,6 +102,8 @@ class ChangeSet(Struct, frozen=True):
     """Known to the target, and gone."""
     skipped: tuple[Deployment, ...] = ()
     """Deployments newer than the target."""
+    passed_over: tuple[str, ...] = ()
+    """One line for each deployment that served before what is live, and is not gone back to."""
     left: tuple[str, ...] = ()
     """Changed ones in a person's hands: automation does not touch them."""
     recipes: Mapping[str, Recipe] = {}
@@ -198,7 +200,8 @@ def _serving_since(live: LiveFunction, target: Deployment, newer: tuple[Deployme
     fresh = [live.revision(name) for name in live_shares(live) if name not in then]
     made = [revision.created_at for revision in fresh if revision is not None]
     if is_following_latest(live.service.traffic):
-        return max(made, default=target.at)
+        moved = (one for one in newer if one.let_through and live.function in one.changed_functions)
+        return max([*made, *(one.at for one in moved if _is_same_placement(one, live))], default=target.at)
     others = [one.at for one in newer if not _is_same_placement(one, live)]
     return max([*made, *others], default=target.at)
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from shared.domain.data.repair.repair_plan import decode_position
 from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS, REDEPLOY
 from shared.domain.deployments.inventory.traffic import EXPECTED_SHIFT_SECONDS
+from shared.domain.incidents.recovery_times import recovery_target
 from shared.domain.policy.execution_limits import Execution, WriteQuota
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
@@ -90,7 +91,7 @@ def forecast_duration(
     moves = any(map(_expected_documents, steps))
     took = max(took, remaining_document_seconds(steps)) if moves else took
     kind = ScenarioName.DATABASE if moves else scenario
-    target = policy.targets.of_rollback(kind, severity).total_seconds()
+    target = recovery_target(policy.targets, kind, severity).total_seconds()
     last = "document" if moves else "shift"
     return DurationForecast(took, took, target, fits=took <= target, last=last).after(spent)
 

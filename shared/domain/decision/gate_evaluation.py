@@ -150,6 +150,7 @@ def _build_decision(
         change=replace(
             change,
             functions={name: at for name, at in change.functions.items() if name in case.scope},
+            passed_over=tuple(case.passed_over),
             left=tuple(sorted(case.manually_changed)),
         ),
     )

@@ -6,7 +6,11 @@ from msgspec.structs import replace
 
 from shared.domain.decision.facts import ChangeSet, DecisionFacts
 from shared.domain.decision.rebuild_selection import change_since_stable, detailed_change
-from shared.domain.decision.scenario_scope import restrict_to_functions, restrict_to_scenario
+from shared.domain.decision.scenario_scope import (
+    restrict_to_functions,
+    restrict_to_scenario,
+    scenario_functions,
+)
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
 
@@ -34,9 +38,19 @@ def requested_change(order: RollbackRequest, facts: DecisionFacts, policy: Polic
 
 
 def requested_functions(order: RollbackRequest, policy: Policy) -> set[str]:
-    """The functions that an order is about: all, where it names none and no group."""
+    """Return the functions that an order names, else those that its scenario is about."""
+    if not (order.groups or order.functions):
+        return scenario_functions(order.scenario, policy, ())
     return {
         function
         for function, group in policy.functions.items()
-        if not (order.groups or order.functions) or group in order.groups or function in order.functions
+        if group in order.groups or function in order.functions
     }
+
+
+def widen_order(order: RollbackRequest, other: RollbackRequest | None, policy: Policy) -> RollbackRequest:
+    """Return an order over the functions of another one as well."""
+    if other is None:
+        return order
+    functions = requested_functions(order, policy) | requested_functions(other, policy)
+    return replace(order, groups=(), functions=tuple(sorted(functions)))

@@ -88,20 +88,24 @@ def _is_total_failure(facts: DecisionFacts, policy: Policy) -> bool:
 def restrict_to_scenario(
     change: ChangeSet, scenario: ScenarioName, policy: Policy, failing: Collection[str]
 ) -> ChangeSet:
-    """The change over the functions that a scenario is about.
+    """The change over the functions that a scenario is about."""
+    if scenario not in (ScenarioName.AUTH, ScenarioName.FEATURE):
+        return change
+    return restrict_to_functions(change, scenario_functions(scenario, policy, failing))
+
+
+def scenario_functions(scenario: ScenarioName, policy: Policy, failing: Collection[str]) -> set[str]:
+    """Return the functions that a scenario is about.
 
     Authentication: those by which people sign in. A feature: the groups of what fails. Every
     other one: all of them.
     """
+    groups = {*policy.groups}
     if scenario is ScenarioName.AUTH:
         groups = _sign_in_functions(policy)
     elif scenario is ScenarioName.FEATURE:
         groups = {policy.functions[one] for one in failing if one in policy.functions}
-    else:
-        return change
-    return restrict_to_functions(
-        change, {name for name, group in policy.functions.items() if group in groups}
-    )
+    return {name for name, group in policy.functions.items() if group in groups}
 
 
 def restrict_to_functions(change: ChangeSet, wanted: Collection[str]) -> ChangeSet:

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Set
+from datetime import datetime
 
 from msgspec.structs import replace
 
-from shared.domain.decision.facts import ChangeSet, DecisionFacts
+from shared.domain.decision.facts import ChangeSet, DecisionFacts, live_shares
 from shared.domain.decision.rebuild_selection import detailed_change
-from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.deployments.deployment import MARKED_STATUSES, Deployment, DeploymentStatus, Inventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.system_policy import Policy
 
@@ -42,6 +43,28 @@ def suspect_functions(change: ChangeSet, facts: DecisionFacts, policy: Policy) -
         if (moved := change.served_by.get(function, since)) is not None
         and moved <= facts.onset_of(function) <= moved + window
     }
+
+
+def passed_over_deployments(
+    change: ChangeSet, inventory: Inventory | None
+) -> list[tuple[Deployment, datetime]]:
+    """Return what served since the target, or since a STABLE or BAD one, and until when."""
+    found: dict[str, datetime] = {}
+    for function, since in change.functions.items():
+        live, target = (inventory or {}).get(function), change.target
+        if live is None or target is None or function not in target.functions:
+            continue
+        until = since
+        for one in change.skipped:
+            then = one.functions.get(function)
+            if then is None or one.named:
+                continue
+            if then.revisions != live_shares(live):
+                if one.status in MARKED_STATUSES or then.revisions == target.functions[function].revisions:
+                    break
+                found[one.id] = min(until, found.get(one.id, until))
+            until = min(until, one.at)
+    return [(one, found[one.id]) for one in change.skipped if one.id in found]
 
 
 def suspect_resources(

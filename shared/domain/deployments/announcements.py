@@ -7,6 +7,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared.core.errors import Refused
+from shared.domain.deployments.change_attribution import AttributedChanges
 from shared.domain.deployments.deployment import (
     Deployment,
     DeploymentStatus,
@@ -33,10 +34,22 @@ def update_deployments(situation: RolloutObservation) -> list[Deployment]:
     """
     if situation.said is not None:
         _refuse_unstable(situation, situation.said)
+    rolling, before = situation.open_deployment, list[Deployment]()
+    if rolling is not None and _is_replaced(rolling, situation.compared):
+        reason = "something else served before it had settled"
+        before = [replace(rolling, status=DeploymentStatus.LIVE, due_at=None, reason=reason)]
+        known = tuple(one for one in situation.known if one.id != rolling.id)
+        situation = replace(situation, known=(*known, *before))
     current = update_rollout(situation) or settle_rollout(situation)
     if situation.said is None:
-        return [current] if current else []
-    return _apply_announcement(situation, situation.said, current)
+        return [*before, current] if current else []
+    return [*before, *_apply_announcement(situation, situation.said, current)]
+
+
+def _is_replaced(rolling: Deployment, compared: AttributedChanges) -> bool:
+    """Return whether changes are none of the roll-out: what operators let through stands alone."""
+    again = compared.moved_functions & {*rolling.changed_functions}
+    return bool(again if rolling.let_through else compared.let_through)
 
 
 def _apply_announcement(

@@ -29,6 +29,8 @@ class OwnWrite(Struct, frozen=True):
     """Whether the system was well, or not worse, once it was there."""
     source: SourceObject | None = None
     """Our copy that it was, or may have been, built from; None: it was not built."""
+    chosen_at: datetime | None = None
+    """When it was led there by an operator's choice, which is a deployment; None: by no such."""
 
 
 class AttributedChanges(Struct, frozen=True):
@@ -44,6 +46,19 @@ class AttributedChanges(Struct, frozen=True):
     lies beside them."""
     taken_back: dict[str, OwnWrite] = {}
     """Functions that others have deployed, and that we had led back before that was seen."""
+    let_through: dict[str, datetime | None] = {}
+    """Functions whose traffic operators have moved after a rollback, and when; None: at some time
+    since the last look."""
+
+    @property
+    def moved_functions(self) -> set[str]:
+        """Those of which others have changed what serves, not what is deployed alone."""
+        return {
+            one.name
+            for one in self.changes
+            if one.part is InventoryPart.FUNCTIONS
+            and (one.change is not ChangeKind.CHANGED or not _SHIFTED.isdisjoint(one.aspects))
+        }
 
 
 def attribute_changes(
@@ -60,25 +75,28 @@ def attribute_changes(
     `rolls_on` names what a roll-out went on to deploy, as `by_hand` would: that is nobody's cure.
     """
     ours, changes, by_hand, taken = {}, [], [], {}
+    let_through: dict[str, datetime | None] = {}
     for difference in found:
         function = difference.name
         mine = wrote.get(function) if difference.part is InventoryPart.FUNCTIONS else None
         if mine is not None and _is_own_change(difference, live, mine):
             ours[function] = mine.rollback
-            if _is_own_build(difference, live, mine):
-                continue
-            if is_shift(difference):
-                continue
-            taken[function] = mine
-            changes.append(difference)
+            if mine.chosen_at is not None:
+                let_through[function] = mine.chosen_at
+                changes.append(difference)
+            elif not (_is_own_build(difference, live, mine) or is_shift(difference)):
+                taken[function] = mine
+                changes.append(difference)
             continue
         changes.append(difference)
+        if function in stock.wrote and "traffic" in difference.aspects:
+            let_through[function] = None
         name = suspension_name(difference.part, function)
         if name in rolls_on and not is_shift(difference):
             continue
         if _is_manual_change(difference, stock, live, mine, system):
             by_hand.append(name)
-    return AttributedChanges(tuple(changes), ours, tuple(by_hand), taken)
+    return AttributedChanges(tuple(changes), ours, tuple(by_hand), taken, let_through)
 
 
 def rollout_changes(
@@ -182,20 +200,13 @@ def _is_manual_change(
         return True
     if shifted and wrote is not None and now is not None:
         return not is_same_traffic(now.traffic, wrote.origin, now.latest)
-    return _is_during_incident(system, _earliest_change_at(before, now, stock.read_at))
+    return _is_during_incident(system, max(new_revision_times(before, now), default=stock.read_at))
 
 
 def _is_during_incident(system: System, changed_at: datetime) -> bool:
     """Whether it was surely changed after the open incident was detected."""
     detected = system.incident_detected_at
     return bool(system.open_incident) and detected is not None and changed_at > detected
-
-
-def _earliest_change_at(
-    before: FunctionState | None, now: FunctionState | None, seen_unchanged_at: datetime
-) -> datetime:
-    """The earliest moment at which a function can have changed as it did."""
-    return max(new_revision_times(before, now), default=seen_unchanged_at)
 
 
 def new_revision_times(before: FunctionState | None, now: FunctionState | None) -> list[datetime]:

@@ -106,6 +106,8 @@ class Deployment(Struct, frozen=True):
     """Why it is STABLE or BAD, or not STABLE yet."""
     restorable: Restorability | None = None
     """None: nobody has looked yet."""
+    let_through: bool = False
+    """Whether operators let it serve after a rollback: by unpin, undo, order, or by hand."""
     named: str = ""
     """The announced deployment that this one has turned out to be."""
     due_at: datetime | None = None

@@ -83,6 +83,7 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
         return None
     rolling, live = situation.open_deployment, _current_placements(situation)
     due_at = now + situation.policy.deployments.quiet
+    let_through = bool(situation.compared.let_through)
     if rolling is not None:
         held = {*stock.wrote, *situation.compared.ours} - {one.name for one in changes}
         kept = {name: one for name, one in rolling.functions.items() if name in held}
@@ -92,6 +93,7 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
             changes=merge_changes(rolling.changes, changes),
             changed_at=now,
             observed_at={**rolling.observed_at, **_observation_times(situation, rolling.functions, live)},
+            let_through=let_through or rolling.let_through,
             due_at=due_at,
         )
     at, first = _change_start_times(situation, stock, changes)
@@ -108,6 +110,7 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
         changed_at=now,
         observed_at=_observation_times(situation, {}, live),
         backup_at=whole_minute_before(first),
+        let_through=let_through,
         due_at=due_at,
     )
     helped = [one.rollback for one in situation.compared.taken_back.values() if one.helped]
@@ -149,15 +152,20 @@ def _change_start_times(
     """When the first change was made as near as is known, and the earliest that it can have been.
 
     A revision that serves because it is the newest tells when that was, and so do a site and rules
-    that were released; what we have led back was there when its incident was detected; all else,
-    as when requests were led to a revision by name, happened at some time since the last look.
+    that were released. What we have led back was there when its incident was detected. What
+    operators let through began with the end of its step. All else, as a shift by hand, happened at
+    some time since the last look.
     """
     live, now, detected = situation.live, situation.now, situation.system.incident_detected_at
+    let_through = situation.compared.let_through
     moments = [detected] if situation.compared.taken_back and detected else []
     certain = True
     for change in changes:
         made: list[datetime] = []
-        if change.part is InventoryPart.FUNCTIONS:
+        if change.part is InventoryPart.FUNCTIONS and change.name in let_through:
+            moved_at = let_through[change.name]
+            made = [moved_at] if moved_at is not None else []
+        elif change.part is InventoryPart.FUNCTIONS:
             before = (stock.live.functions or {}).get(change.name)
             after_it = (live.functions or {}).get(change.name)
             if after_it is not None and is_following_latest(after_it.traffic):

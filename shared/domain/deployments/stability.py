@@ -32,8 +32,21 @@ class StabilityResult(Struct, frozen=True):
 def stability_period_start(deployment: Deployment, system: System) -> datetime:
     """From when on it has been live in peace: an incident begins its time anew."""
     settled = deployment.settled_at or deployment.at
-    ended = system.incident_ended_at
+    ended = system.incident_ended_at or system.previous_incident_ended_at
     return settled if ended is None else max(settled, ended)
+
+
+def describe_passed_over(deployment: Deployment, until: datetime, policy: Policy, system: System) -> str:
+    """Return the line of a plan that goes back past a deployment, which served until then."""
+    if system.open_incident and system.incident_detected_at:
+        until = min(until, system.incident_detected_at)
+    bake = policy.execution.bake
+    baked = min(max(until - stability_period_start(deployment, system), timedelta()), bake)
+    why = f", but {deployment.reason or 'it was not judged yet'}" if baked == bake else ""
+    return (
+        f"{deployment.id}, live since {deployment.at:%Y-%m-%d %H:%M} UTC, is passed over: "
+        f"{baked // timedelta(minutes=1)} of {bake // timedelta(minutes=1)} minutes baked{why}"
+    )
 
 
 def evaluate_stability(

@@ -18,11 +18,14 @@ def create_escalation_notices(
     """One notice for each rung of the ladder and channel, and one for the response time.
 
     The ladder counts from `since`. `instead_of`: what the severity was, where it was raised; who is
-    paged for that already is not paged twice. The older response time withdraws itself.
+    paged for that already is not paged twice. The older response time withdraws itself. An incident
+    that automation only observes has none, unless the policy says so.
     """
+    if incident.is_observed_only and not policy.escalate_when_observing:
+        return []
     return [
         *_on_call_notices(policy, incident, now, since, instead_of),
-        *_response_time_notices(policy, incident, now),
+        *_response_time_notices(policy, incident, now, since),
     ]
 
 
@@ -49,17 +52,19 @@ def _on_call_notices(
     ]
 
 
-def _response_time_notices(policy: Policy, incident: Incident, now: datetime) -> list[Notice]:
+def _response_time_notices(
+    policy: Policy, incident: Incident, now: datetime, since: datetime
+) -> list[Notice]:
     if incident.respond_by is None:
         return []
-    within = format_duration(policy.targets.by_severity[incident.severity])
+    within = format_duration(incident.respond_by - since)
     return create_scheduled_notices(
         policy,
         policy.channels,
         incident.id,
         incident.severity,
         f"response-time-{incident.severity.lower()}{_response_key(incident)}",
-        f"{incident.id} {incident.severity}: response time breached, not restored within {within}",
+        f"{incident.id} {incident.severity}: response time breached, not recovered within {within}",
         now,
         max(now, incident.respond_by),
         WithdrawalCondition.RESTORED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -9,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
@@ -20,22 +22,38 @@ class IncidentStatus(StrEnum):
     DETECTED = "DETECTED"
     INVESTIGATING = "INVESTIGATING"
     ROLLING_BACK = "ROLLING_BACK"
+    UNPINNING = "UNPINNING"
     VERIFYING = "VERIFYING"
     WATCHING = "WATCHING"
     RESOLVED = "RESOLVED"
     ESCALATED = "ESCALATED"
+    RECOVERED = "RECOVERED"
+    """The recovery was observed, and a person must still decide about what a rollback has left."""
+    RECOVERY_NOT_OBSERVED = "RECOVERY_NOT_OBSERVED"
+    """It ended, and nobody observed that its signals recovered."""
 
+
+ENDED_INCIDENT_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERY_NOT_OBSERVED})
+DECIDED_BY_PERSON_STATUSES = frozenset({IncidentStatus.ESCALATED, IncidentStatus.RECOVERED})
+"""A person must decide what happens next."""
 
 PUBLIC_STATUS_NAMES = {
     IncidentStatus.DETECTED: "detected",
     IncidentStatus.INVESTIGATING: "investigating",
     IncidentStatus.ROLLING_BACK: "rolling back",
+    IncidentStatus.UNPINNING: "unpinning",
     IncidentStatus.VERIFYING: "rolling back",
     IncidentStatus.WATCHING: "rolling back (monitoring)",
     IncidentStatus.RESOLVED: "resolved",
     IncidentStatus.ESCALATED: "investigating",
+    IncidentStatus.RECOVERED: "rolling back (monitoring)",
+    IncidentStatus.RECOVERY_NOT_OBSERVED: "recovery not observed",
 }
 """What the status page says."""
+
+
+MAX_TIMELINE = 500
+"""So many lines of the time line are kept beside the first one: the audit log has all of them."""
 
 
 class TimelineEvent(Struct, frozen=True):
@@ -58,6 +76,16 @@ class RootCauseAnalysis(Struct, frozen=True):
     """What the status page says of it, in the person's words; empty: nothing."""
 
 
+class IncidentScope(Struct, frozen=True):
+    """What one alert or order of an incident is about."""
+
+    scenario: ScenarioName
+    signal: str = ""
+    """Empty: an order."""
+    function: str | None = None
+    """None: no single one."""
+
+
 class Incident(Struct, frozen=True):
     """Trouble in one system, from its detection to its end."""
 
@@ -75,7 +103,7 @@ class Incident(Struct, frozen=True):
     rollbacks: int = 1
     """How many responses it has had; further ones are numbered from 2."""
     respond_by: datetime | None = None
-    """When its system must be back, by its severity; a breach is told."""
+    """When its system must have recovered; a breach is notified."""
     acknowledged_by: str = ""
     """Who has it in hand; empty: nobody, and the on-call ladder goes on."""
     acknowledged_at: datetime | None = None
@@ -85,9 +113,24 @@ class Incident(Struct, frozen=True):
     """None: nobody has recorded the root cause."""
     held_by: str = ""
     """Who keeps it beyond its time, by a legal hold; empty: nobody."""
+    is_observed_only: bool = False
+    """Whether automation only observes it: then the policy says whether on-call is escalated to."""
+    scopes: tuple[IncidentScope, ...] = ()
+    """What its alerts and its order are about: a further alert joins only where it overlaps."""
+    due_at: datetime | None = None
+    """When the recovery is checked next; None: a rollback is in progress, or the incident ended."""
+    failing: tuple[str, ...] = ()
+    """Functions that the newest check of the recovery has observed to fail."""
+    unobserved_since: datetime | None = None
+    """Since when nothing is observed to fail, and not all is observed to have recovered."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
     schema: int = SCHEMA_VERSION
+
+    @property
+    def is_decided_by_person(self) -> bool:
+        """Whether a person must decide what happens next."""
+        return self.status in DECIDED_BY_PERSON_STATUSES
 
 
 class PublicStatusChange(Struct, frozen=True):
@@ -122,17 +165,46 @@ class PublicState(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
 
-def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
-    """What the status page may say of the incident now."""
+class AffectedPart(Struct, frozen=True):
+    """A part of the status page that an incident affects."""
+
+    name: str
+    since: datetime
+    until: datetime | None = None
+    """When its recovery was observed; None: it was not."""
+
+
+class StatusPageRecord(Struct, frozen=True):
+    """What is recorded of an incident on the status page."""
+
+    written_at: datetime | None = None
+    """When the first page that shows it was written; None: none was."""
+    parts: tuple[AffectedPart, ...] = ()
+    alerted: bool = False
+    """Whether an alert belongs to it."""
+    expires_at: datetime | None = None
+
+
+def public_status_changes(timeline: Iterable[TimelineEvent]) -> list[PublicStatusChange]:
+    """Return each change of the public word; what follows an unpin is none of a rollback."""
     turns: list[PublicStatusChange] = []
-    for moment in incident.timeline:
-        word = PUBLIC_STATUS_NAMES[moment.status]
+    rolling_back = action = PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]
+    for moment in timeline:
+        if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING):
+            action = PUBLIC_STATUS_NAMES[moment.status]
+        word = PUBLIC_STATUS_NAMES[moment.status].replace(rolling_back, action)
         if not turns or turns[-1].word != word:
             turns.append(PublicStatusChange(word, moment.at))
+    return turns
+
+
+def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
+    """What the status page may say of the incident now."""
+    turns = public_status_changes(incident.timeline)
     return PublicState(
         system=policy.system,
         display_name=policy.display_name or policy.system,
-        word=PUBLIC_STATUS_NAMES[incident.status],
+        word=turns[-1].word,
         incident=incident.id,
         severity=incident.severity,
         since=incident.detected_at,
@@ -147,35 +219,31 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
 
 
 def acknowledge(incident: Incident, actor: str, at: datetime) -> Incident:
-    """Return the incident with that owner, unless it has one."""
-    return (
-        incident if incident.acknowledged_by else replace(incident, acknowledged_by=actor, acknowledged_at=at)
-    )
+    """Return the incident with that owner, unless it has one or nobody is named."""
+    is_owned = not actor or incident.acknowledged_by
+    return incident if is_owned else replace(incident, acknowledged_by=actor, acknowledged_at=at)
 
 
 def change_status(
     incident: Incident, status: IncidentStatus, now: datetime, note: str, severity: Severity | None = None
 ) -> Incident:
     """The incident in its new status, with one line more in its time line."""
+    kept = [*incident.timeline[:1], *incident.timeline[1:][-MAX_TIMELINE:]]
     became = replace(
         incident,
         status=status,
         severity=severity or incident.severity,
-        timeline=[*incident.timeline, TimelineEvent(status, now, note)],
+        timeline=[*kept, TimelineEvent(status, now, note)],
     )
-    if status is not IncidentStatus.RESOLVED:
+    if status not in ENDED_INCIDENT_STATUSES:
         return became
-    return replace(became, ended_at=now, expires_at=None if incident.held_by else now + RECORD_RETENTION)
-
-
-def response_deadline(policy: Policy, severity: Severity, since: datetime) -> datetime:
-    """When the system must be back: the target of the severity, counted from the detection."""
-    return since + policy.targets.by_severity[severity]
+    expires_at = None if incident.held_by else now + RECORD_RETENTION
+    return replace(became, ended_at=now, expires_at=expires_at, due_at=None)
 
 
 def has_ended_since(incident: Incident, moment: datetime) -> bool:
     """Whether it has ended after that moment, and come back with timers of its own."""
-    return any(one.status is IncidentStatus.RESOLVED and one.at > moment for one in incident.timeline)
+    return any(one.status in ENDED_INCIDENT_STATUSES and one.at > moment for one in incident.timeline)
 
 
 def has_been_escalated(incident: Incident, reopened_at: datetime) -> bool:
@@ -183,7 +251,7 @@ def has_been_escalated(incident: Incident, reopened_at: datetime) -> bool:
     before = [*incident.timeline]
     while before and (before[-1].at, before[-1].status) != (reopened_at, IncidentStatus.INVESTIGATING):
         before.pop()
-    return len(before) > 1 and before[-2].status is IncidentStatus.ESCALATED
+    return len(before) > 1 and before[-2].status in DECIDED_BY_PERSON_STATUSES
 
 
 def format_incident_id(day: str, number: int) -> str:
@@ -204,6 +272,16 @@ def incident_path(incident: str) -> str:
 def public_state_path(system: str) -> str:
     """Where the public state of a system is kept."""
     return f"public/{system}"
+
+
+def page_record_path(system: str, incident: str) -> str:
+    """Where it is kept what the status page has shown of an incident."""
+    return f"{page_records_path(system)}/{incident}"
+
+
+def page_records_path(system: str) -> str:
+    """The collection of what the status page has shown, by incident."""
+    return f"pages/{system}/incidents"
 
 
 def public_history_path(system: str) -> str:

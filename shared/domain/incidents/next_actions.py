@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.core import topics
 from shared.domain.commands.command import format_gcloud_command
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import Incident
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, Rollback, RollbackStatus
 
 
@@ -15,8 +15,8 @@ def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str,
     """The verbs that do something about an incident, whose newest rollback is given; () at its end.
 
     One that has failed offers exactly retry, undo and accept; one that was undone, accept alone;
-    one that has succeeded while an alert still stands, undo and accept. None: it was kept for its
-    time, and is kept no more; what is left is to accept.
+    one that has succeeded while an alert still stands, undo and accept. While the recovery is
+    observed, accept ends it. None: the rollback was deleted after its time; accept is left.
     """
     if incident.ended_at is not None:
         return ()
@@ -28,8 +28,10 @@ def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str,
         verbs += ["approve", "reject"]
     if rollback.status not in ENDED_ROLLBACK_STATUSES:
         verbs.append("cancel")
-    elif incident.status is IncidentStatus.ESCALATED:
+    elif incident.is_decided_by_person:
         verbs += closing_verbs(rollback)
+    else:
+        verbs.append("accept")
     if not incident.acknowledged_by:
         verbs.append("ack")
     return tuple(verbs)

@@ -16,13 +16,16 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.escalation import create_escalation_notices
 from shared.domain.incidents.incident import (
     Incident,
+    IncidentScope,
     IncidentStatus,
     TimelineEvent,
     format_incident_id,
     public_state,
 )
+from shared.domain.incidents.recovery_times import find_scenario, recovery_target
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_notices
+from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
@@ -46,6 +49,7 @@ def open_incident(
     *,
     severity: Severity,
     signal: str,
+    function: str | None = None,
     onset: datetime | None = None,
     commit_id: str,
     events: Sequence[Event],
@@ -58,8 +62,10 @@ def open_incident(
     they were read.
     """
     now = system.read_at
+    scope = _describe_scope(policy, signal, function, order)
     counter = reader.get(counter_path(now))
     number = (counter.fields or {"number": 0})["number"] + 1
+    scenario = find_scenario(policy, signal) if order is None else order.scenario
     incident = Incident(
         id=format_incident_id(counter.path.rpartition("/")[2], number),
         system=policy.system,
@@ -69,10 +75,11 @@ def open_incident(
         onset_at=onset or now,
         detected_at=now,
         timeline=[TimelineEvent(IncidentStatus.DETECTED, now, str(order or f"{signal} detected"))],
-        respond_by=incidents.response_deadline(policy, severity, now),
+        respond_by=now + recovery_target(policy.targets, scenario, severity),
+        is_observed_only=_is_observed_only(policy, system, signal, order),
+        scopes=scope,
     )
-    if order is not None and order.responder:
-        incident = incidents.acknowledge(incident, order.responder, now)
+    incident = incidents.acknowledge(incident, order.responder if order is not None else "", now)
     counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
     said = create_notices(
@@ -101,22 +108,26 @@ def reopen_incident(
     events: Sequence[Event],
     severity: Severity | None = None,
     order: RollbackRequest | None = None,
+    joining: IncidentScope | None = None,
 ) -> IncidentOpening:
     """A further rollback, to be decided, of an incident that nobody works on.
 
-    A person has ordered it; or an alert has joined. Then the incident ended a short while ago, or
-    waits for a person, and the rollback is due a little later, so that a storm of alerts is judged
-    together. `severity` raises it.
+    A person has ordered it; or an alert has joined. If the incident is open, the rollback is due a
+    little later, so that a storm of alerts is judged together. `severity` raises it.
     """
     known = decode(Incident, before.fields)
     why = "a further alert joined" if order is None else str(order)
     if order is not None and order.rest:
         why = "people are asked about the rest"
-    again, later = _reopen(policy, known, severity or known.severity, now)
-    if order is not None and order.responder:
-        again = incidents.acknowledge(again, order.responder, now)
+    scopes = known.scopes if joining is None else tuple(dict.fromkeys((*known.scopes, joining)))
+    observed = known.is_observed_only and _is_observed_only(
+        policy, system, known.signal if joining is None else joining.signal, order
+    )
+    known = replace(known, scopes=scopes, due_at=None, unobserved_since=None)
+    again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
+    again = incidents.acknowledge(again, order.responder if order is not None else "", now)
     again = incidents.change_status(again, IncidentStatus.INVESTIGATING, now, why)
-    waits = order is None and known.status is IncidentStatus.ESCALATED
+    waits = order is None and known.ended_at is None
     due_at = now + policy.gates.judge_every if waits else now
     written = Update(before.path, encode(again), before.version)
     said = create_notices(
@@ -133,15 +144,39 @@ def reopen_incident(
 
 
 def _reopen(
-    policy: Policy, known: Incident, severity: Severity, now: datetime
+    policy: Policy, known: Incident, severity: Severity, now: datetime, *, is_observed_only: bool
 ) -> tuple[Incident, list[Notice]]:
     """The incident open again, and its timers where they begin anew or run faster."""
     again = replace(known, severity=severity, rollbacks=known.rollbacks + 1, ended_at=None, expires_at=None)
+    again = replace(again, is_observed_only=is_observed_only)
     if known.ended_at is not None:
-        by = incidents.response_deadline(policy, severity, now)
-        again = replace(again, respond_by=by, acknowledged_by="", acknowledged_at=None)
+        target = recovery_target(policy.targets, find_scenario(policy, known.signal), severity)
+        again = replace(again, respond_by=now + target, acknowledged_by="", acknowledged_at=None)
+        return again, create_escalation_notices(policy, again, now, now)
+    if known.is_observed_only and not is_observed_only:
         return again, create_escalation_notices(policy, again, now, now)
     return raise_severity(policy, again, known.severity, now)
+
+
+def _is_observed_only(policy: Policy, system: Document, signal: str, order: RollbackRequest | None) -> bool:
+    """Whether automation does nothing about the signal but observe it."""
+    if order is not None or signal not in policy.signals:
+        return False
+    mode = systems.decode_system(system.fields, policy.system).mode
+    return min(mode, policy.strictest_mode(policy.signals[signal])) is Mode.OBSERVE
+
+
+def _describe_scope(
+    policy: Policy, signal: str, function: str | None, order: RollbackRequest | None
+) -> tuple[IncidentScope, ...]:
+    """What the alert or the order that opens an incident is about."""
+    if order is None:
+        return (IncidentScope(policy.signals[signal].scenario, signal, function),)
+    named = {name for name, group in policy.functions.items() if group in order.groups}
+    functions = sorted({*named, *order.functions})
+    return tuple(IncidentScope(order.scenario, function=one) for one in functions) or (
+        IncidentScope(order.scenario),
+    )
 
 
 def raise_severity(
@@ -150,8 +185,8 @@ def raise_severity(
     """The incident with the response time of its new severity, and the timers that go with it."""
     if incident.severity is was:
         return incident, []
-    by = incidents.response_deadline(policy, incident.severity, incident.detected_at)
-    faster = replace(incident, respond_by=by)
+    target = recovery_target(policy.targets, find_scenario(policy, incident.signal), incident.severity)
+    faster = replace(incident, respond_by=incident.detected_at + target)
     return faster, create_escalation_notices(policy, faster, now, incident.detected_at, instead_of=was)
 
 
@@ -166,14 +201,7 @@ def _build_opening(
 ) -> IncidentOpening:
     entry = build_entry(genesis_hash(rollbacks.rollback_path(rollback.id)), 1, rollback.commit_id, 0, events)
     known = systems.decode_system(system.fields, policy.system)
-    current = replace(
-        known,
-        incident=incident.id,
-        rollback=rollback.id,
-        incident_detected_at=incident.detected_at,
-        incident_ended_at=None,
-        rollback_ended=False,
-    )
+    current = known.begin_incident(incident.id, rollback.id, incident.detected_at)
     return IncidentOpening(
         incident,
         rollback,

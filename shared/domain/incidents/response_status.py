@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.recovery_times import RecoveryTimes
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
 
 
 class EscalationStep(Struct, frozen=True):
@@ -27,11 +27,11 @@ class ResponseStatus(Struct, frozen=True):
     """How a response stands at a moment."""
 
     respond_by: datetime | None
-    """When the system must be back; None: nobody has set that."""
-    restored_at: datetime | None
-    """When it was seen to be back, or the incident was over; None while it is neither."""
+    """When the system must have recovered; None: nobody has set that."""
+    recovered_at: datetime | None
+    """As `RecoveryTimes` has it."""
     seconds_left: float | None
-    """Until then, or when it was restored; below zero: breached by so much."""
+    """Until `respond_by`, now or when it had recovered; below zero: missed by so much."""
     acknowledged_by: str
     acknowledged_at: datetime | None
     next_call: EscalationStep | None
@@ -43,30 +43,23 @@ class ResponseStatus(Struct, frozen=True):
 
     @property
     def is_breached(self) -> bool:
-        """Whether the system was not back in time."""
+        """Whether the system did not recover in time."""
         return self.seconds_left is not None and self.seconds_left < 0
 
 
 def evaluate_response(
-    incident: Incident, rollback: Rollback | None, notices: Iterable[Notice], now: datetime
+    incident: Incident, times: RecoveryTimes, notices: Iterable[Notice], now: datetime
 ) -> ResponseStatus:
-    """How the response to an incident stands, with its newest rollback and all its notices."""
-    by, restored = incident.respond_by, _restored_at(incident, rollback)
+    """How the response to an incident stands, with its times and all its notices."""
+    by = times.recover_by if incident.respond_by is not None else None
     return ResponseStatus(
         respond_by=by,
-        restored_at=restored,
-        seconds_left=(by - (restored or now)).total_seconds() if by else None,
+        recovered_at=times.recovered_at,
+        seconds_left=(by - (times.recovered_at or incident.ended_at or now)).total_seconds() if by else None,
         acknowledged_by=incident.acknowledged_by,
         acknowledged_at=incident.acknowledged_at,
         next_call=_next_call(incident, notices),
     )
-
-
-def _restored_at(incident: Incident, rollback: Rollback | None) -> datetime | None:
-    """When the system was verified, unless it has been worse since; else the incident's end."""
-    if rollback and rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED):
-        return rollback.verified_at
-    return incident.ended_at
 
 
 def _next_call(incident: Incident, notices: Iterable[Notice]) -> EscalationStep | None:

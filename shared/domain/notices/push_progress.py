@@ -14,6 +14,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.text import count_noun
+
 MAX_DEVICES_PER_BATCH: Final = 100
 """Messages that are handed over together, and at most repeated after a death. Firebase takes 500
 (https://firebase.google.com/docs/cloud-messaging/send/admin-sdk, read 2026-11); its client keeps
@@ -82,7 +84,7 @@ class PushProgress(Struct, frozen=True):
         told = ", ".join(f"{what}: {number}" for what, number in counts.items() if number)
         beyond = f"; users beyond at_most, not told: {self.beyond}" if self.beyond else ""
         unknown = f"; documents of nobody known: {self.unknown}" if self.unknown else ""
-        return f"devices of {self.users} users: {told or 'none'}{beyond}{unknown}"
+        return f"devices of {count_noun(self.users, 'user')}: {told or 'none'}{beyond}{unknown}"
 
 
 def begin_batch(spread: PushProgress | None, now: datetime) -> PushProgress:

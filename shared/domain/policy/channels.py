@@ -107,7 +107,11 @@ class Component(Struct, frozen=True):
 
     name: str
     signals: tuple[str, ...] = ()
-    """Whatever shows in one of these concerns it; empty: whatever shows at all."""
+    """It is affected by incidents with one of these signals."""
+    groups: tuple[str, ...] = ()
+    """And by failing functions of these groups or aliases; empty: those that have its name."""
+    functions: tuple[str, ...] = ()
+    """And by these functions. With nothing of the three, every incident affects it."""
 
 
 class StatusPage(Struct, frozen=True):
@@ -118,5 +122,7 @@ class StatusPage(Struct, frozen=True):
     )
     """How long after its detection an incident is shown unasked; a severity that is absent here is
     shown when a person says so."""
+    publish_orders_after: dict[Severity, timedelta] = {}
+    """The same for an incident that an operator's command opened, while no alert belongs to it."""
     components: tuple[Component, ...] = ()
     """Empty: the system is one."""

@@ -60,6 +60,8 @@ class Gates(Struct, frozen=True):
     """Scenarios that two different people must want; who orders one is the first of them."""
     rebuilds: Rebuilds = Rebuilds.ACT
     """Where no revision is left to shift to, or the shift has failed."""
+    unobserved_after: timedelta = timedelta(hours=24)
+    """An incident ends so long after its last observed failure, if no recovery is observed."""
     approval_expires: timedelta = timedelta(minutes=30)
     """A question to a person ends after this in doing nothing."""
     notice_before: timedelta = timedelta(minutes=15)

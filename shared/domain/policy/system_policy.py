@@ -67,19 +67,12 @@ def _default_restoration_times() -> dict[Severity, timedelta]:
 
 
 class Targets(Struct, frozen=True):
-    """The runbook's times, from detection to the last shift confirmed by probes."""
+    """The runbook's times, from detection until an incident has recovered."""
 
     by_severity: dict[Severity, timedelta] = field(default_factory=_default_restoration_times)
     functions: timedelta = timedelta(minutes=10)
     database: timedelta = timedelta(minutes=15)
     status_page: timedelta = timedelta(seconds=60)
-
-    def of_rollback(self, scenario: str, severity: Severity) -> timedelta:
-        """Return how long after the detection a kind of rollback must have restored the system."""
-        if scenario == ScenarioName.DATABASE:
-            return self.database
-        by_severity = self.by_severity[severity]
-        return min(self.functions, by_severity) if scenario == ScenarioName.FUNCTIONS else by_severity
 
 
 class Outage(Struct, frozen=True):
@@ -154,6 +147,8 @@ class Policy(Struct, frozen=True):
     channels: tuple[Channel, ...] = ()
     contacts: tuple[Contact, ...] = ()
     on_call: tuple[Rung, ...] = ()
+    escalate_when_observing: bool = False
+    """Whether on-call is escalated to for incidents that automation only observes."""
     display_name: str = ""
     fingerprint: str = ""
     """SHA-256 of the file's bytes, filled in by the loader."""

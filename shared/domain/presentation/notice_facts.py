@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import dropwhile
 from statistics import median, quantiles
 from typing import Any
 
@@ -17,8 +18,10 @@ from shared.domain.incidents.incident import (
     Incident,
     IncidentStatus,
     PublicState,
+    StatusPageRecord,
     public_state,
 )
+from shared.domain.incidents.recovery_times import find_scenario, recovery_target
 from shared.domain.notices.notice import IncidentStage, Notice
 from shared.domain.notices.recipients import incident_stage
 from shared.domain.policy.channels import Audience
@@ -27,8 +30,8 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import (
     RESTORED_STATUS_NAMES,
     SEVERITY_LABELS,
-    STATUS_SENTENCES,
     affected_components,
+    describe_status,
 )
 from shared.domain.rollback.rollback import Rollback
 
@@ -53,6 +56,7 @@ class NoticeContext(Struct, frozen=True):
     history: Sequence[PublicState]
     """Of the system's incidents, this one included."""
     now: datetime
+    record: StatusPageRecord = StatusPageRecord()
 
 
 def template_name(notice: Notice, audience: Audience, about: NoticeContext) -> str:
@@ -83,6 +87,7 @@ def template_facts(notice: Notice, about: NoticeContext, *, repeated: bool) -> d
         ),
         "system": about.policy.display_name or about.policy.system,
         "meant": str(notice.facts.get("meant", "")),
+        "has_recovered": about.incident is not None and about.incident.status is IncidentStatus.RESOLVED,
         "is_stuck": incident_stage(notice.event) is IncidentStage.STUCK,
     }
     if about.incident is not None:
@@ -92,7 +97,7 @@ def template_facts(notice: Notice, about: NoticeContext, *, repeated: bool) -> d
 
 def describe_expected_duration(history: Iterable[PublicState], severity: Severity, target: timedelta) -> str:
     """When it should be over, from what such incidents took, with the spread; else the target."""
-    took = sorted(span for one in history if one.severity is severity and (span := time_to_restore(one)))
+    took = sorted(span for one in history if one.severity is severity and (span := time_to_recover(one)))
     if len(took) < MIN_MEASURED_INCIDENTS:
         return f"not measured yet; the target is {describe_duration(target)} after detection"
     seconds = [one.total_seconds() for one in took]
@@ -101,28 +106,29 @@ def describe_expected_duration(history: Iterable[PublicState], severity: Severit
     return f"{middle} after detection; 8 of 10 took {low} to {high} ({len(took)} measured)"
 
 
-def time_to_restore(state: PublicState) -> timedelta | None:
-    """How long after its detection a rollback had it back; None: none had."""
-    if not any(turn.word == ROLLING_BACK_STATUS_NAME for turn in state.turns):
-        return None
-    back = next((turn.at for turn in state.turns if turn.word in RESTORED_STATUS_NAMES), None)
+def time_to_recover(state: PublicState) -> timedelta | None:
+    """How long after its detection it had recovered by a rollback; None: it has not."""
+    moved = dropwhile(lambda turn: turn.word != ROLLING_BACK_STATUS_NAME, state.turns)
+    back = next((turn.at for turn in moved if turn.word in RESTORED_STATUS_NAMES), None)
     return None if back is None else back - state.since
 
 
 def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
     policy, rollback = about.policy, about.rollback
     state = public_state(policy, incident, about.now)
-    parts = affected_components(state, policy) or (policy.display_name or policy.system,)
+    parts = affected_components(policy, state, about.record) or (policy.display_name or policy.system,)
     others = [one for one in about.history if one.incident != incident.id]
-    target = policy.targets.by_severity[incident.severity]
+    scenario = find_scenario(policy, incident.signal, [rollback] if rollback is not None else ())
+    target = recovery_target(policy.targets, scenario, incident.severity)
     how_bad = SEVERITY_LABELS[incident.severity].lower()
     return {
         "id": TrustedText(incident.id),
         "severity": TrustedText(incident.severity),
         "status": TrustedText(incident.status),
         "public_word": TrustedText(state.word),
-        "public_words": TrustedText(STATUS_SENTENCES[state.word]),
+        "public_words": describe_status(state),
         "how_bad": TrustedText(how_bad),
+        "is_restored": state.word in RESTORED_STATUS_NAMES,
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({incident.signal.replace('_', ' ')})",
         "expected": TrustedText(describe_expected_duration(others, incident.severity, target)),
@@ -174,12 +180,15 @@ def _resolution(rollback: Rollback | None) -> str:
 def _request_key(incident: Incident) -> str:
     if incident.ended_at is not None:
         return "over"
-    return "stuck" if incident.status is IncidentStatus.ESCALATED else "under way"
+    if incident.is_decided_by_person:
+        return "stuck"
+    return "observed" if incident.due_at is not None else "under way"
 
 
 _REQUEST_TEXTS = {
     "over": "nothing; a report follows",
     "stuck": "nothing; a person of the response team has to decide, and was told",
+    "observed": "nothing; the response team investigates it",
     "under way": "nothing; it is handled automatically",
 }
 

@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.core.text import one_line
-from shared.domain.incidents.incident import PUBLIC_STATUS_NAMES, IncidentStatus, PublicState
-from shared.domain.policy.channels import Component, StatusPage
+from shared.domain.incidents.incident import AffectedPart, PublicState, StatusPageRecord
+from shared.domain.policy.channels import Component
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.signals.alert import Alert, open_alerts
 
 UPTIME_DAYS = 90
 DAY = timedelta(days=1)
-RESTORED_STATUS_NAMES = frozenset(
-    {PUBLIC_STATUS_NAMES[IncidentStatus.WATCHING], PUBLIC_STATUS_NAMES[IncidentStatus.RESOLVED]}
-)
-"""Words that say that the system works again."""
-UPTIME_SEVERITIES = frozenset({Severity.CRITICAL, Severity.HIGH})
-"""Severities whose incidents count against the uptime."""
+RESTORED_STATUS_NAMES = frozenset({"rolling back (monitoring)", "unpinning (monitoring)", "resolved"})
+"""Words of the time after the last shift, or after the end."""
+UPTIME_SEVERITIES = frozenset({Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM})
+"""Severities whose incidents count against the uptime: minor problems and maintenance do not."""
 SEVERITY_LABELS = {
     Severity.CRITICAL: "Not working",
     Severity.HIGH: "Disrupted",
     Severity.MEDIUM: "Partly disrupted",
-    Severity.LOW: "Small trouble",
+    Severity.LOW: "Minor problem",
 }
 MAINTENANCE_STATUS_NAME = "maintenance"
 """The public word of a fence, which is no incident."""
 STATUS_SENTENCES = {
-    "detected": "We have seen trouble and look into it.",
-    "investigating": "We look for the cause.",
-    "rolling back": "We bring back the last version that worked.",
-    "rolling back (monitoring)": "It works again. We watch it for a while.",
-    "resolved": "It is over.",
-    MAINTENANCE_STATUS_NAME: "Some of it is stopped for a short while, so that nothing is lost.",
+    "detected": "We are investigating a problem with {system}.",
+    "investigating": "We are looking for the cause.",
+    "rolling back": "We are restoring the last stable version.",
+    "rolling back (monitoring)": "It works again. We are monitoring it.",
+    "unpinning": "We are releasing a newer version.",
+    "unpinning (monitoring)": "A newer version is released. We are monitoring it.",
+    "resolved": "The incident is over.",
+    "recovery not observed": "We closed the incident. We have not observed whether all parts work again.",
+    MAINTENANCE_STATUS_NAME: "We have stopped some functions for a short time to protect data.",
 }
-"""The public words, as whole sentences."""
+"""What each public word means, as whole sentences; `describe_status` names the system in them."""
 
 
 class ComponentStatus(StrEnum):
@@ -112,24 +116,34 @@ class StatusPageView(Struct, frozen=True):
 
 
 TimeSpan = tuple[datetime, datetime]
+NO_RECORDS: Mapping[str, StatusPageRecord] = {}
 
 
 def build_status_page(
-    policy: Policy, states: Iterable[PublicState], since: datetime, now: datetime
+    policy: Policy,
+    states: Iterable[PublicState],
+    since: datetime,
+    now: datetime,
+    records: Mapping[str, StatusPageRecord] = NO_RECORDS,
 ) -> StatusPageView:
     """The page of a system now, from what is public of its incidents.
 
-    `since`: from when on it was watched at all. What the policy does not show yet is not there.
+    `since`: from when on it was watched at all. `records`: which parts each incident has affected.
+    What the policy does not show yet is not there.
     """
-    rules = policy.status_page
-    told = [one for one in states if is_public(one, rules, now) and one.updated_at > now - UPTIME_DAYS * DAY]
-    told.sort(key=lambda one: one.since, reverse=True)
-    components = rules.components or (Component(policy.display_name or policy.system),)
-    parts = tuple(_build_part(one, told, since, now) for one in components)
+    told = [
+        (one, records.get(one.incident or "") or StatusPageRecord())
+        for one in sorted(states, key=lambda one: one.since, reverse=True)
+        if one.updated_at > now - UPTIME_DAYS * DAY
+    ]
+    told = [(one, record) for one, record in told if is_public(one, policy, now, alerted=record.alerted)]
+    components = _components(policy)
+    parts = tuple(_build_part(policy, one, told, since, now) for one in components)
     mood = max((one.mood for one in parts), key=_STATUSES_BY_GRAVITY.index, default=ComponentStatus.WORKING)
-    active = tuple(_build_incident(one, components) for one in told if one.ended_at is None)
-    if active and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
-        mood = ComponentStatus.TROUBLED
+    active = [(one, record) for one, record in told if one.ended_at is None]
+    words = {one.word in RESTORED_STATUS_NAMES for one, _ in active}
+    if words and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
+        mood = ComponentStatus.WATCHED if words == {True} else ComponentStatus.TROUBLED
     return StatusPageView(
         system=policy.system,
         title=policy.display_name or policy.system,
@@ -137,27 +151,75 @@ def build_status_page(
         mood=mood,
         words=_OVERALL_SENTENCES[mood],
         parts=parts,
-        active=active,
-        past=tuple(_build_incident(one, components) for one in told if one.ended_at is not None),
+        active=tuple(_build_incident(policy, one, record) for one, record in active),
+        past=tuple(_build_incident(policy, one, record) for one, record in told if one.ended_at is not None),
         since=since if since > _first_day(now) else None,
     )
 
 
-def is_public(state: PublicState, rules: StatusPage, now: datetime) -> bool:
+def is_public(state: PublicState, policy: Policy, now: datetime, *, alerted: bool) -> bool:
     """Whether the public may see an incident now: a person says so, or the policy's time is over.
 
     What ended before its time is not shown: it was no trouble, or none that anybody has to know.
+    `alerted`: whether an alert belongs to it; an order alone proves no trouble.
     """
     if state.published:
         return True
-    after = rules.publish_after.get(state.severity) if state.severity else None
+    rules = policy.status_page
+    times = rules.publish_after if alerted or not _is_ordered(state, policy) else rules.publish_orders_after
+    after = times.get(state.severity) if state.severity else None
     return after is not None and (state.ended_at or now) >= state.since + after
 
 
-def affected_components(state: PublicState, policy: Policy) -> tuple[str, ...]:
-    """The parts of the system that an incident concerns; () where it is one."""
-    parts = policy.status_page.components
-    return tuple(one.name for one in parts if _is_component_affected(state, one))
+def record_parts(
+    policy: Policy,
+    state: PublicState,
+    record: StatusPageRecord,
+    alerts: Iterable[Alert],
+    rollback: Rollback | None,
+    failing: Iterable[str],
+    now: datetime,
+) -> StatusPageRecord:
+    """Return the record of an incident with the parts that are observed to be affected now.
+
+    Parts join as more fails; all of them are affected until recovery is observed.
+    """
+    standing = open_alerts(alerts)
+    alerted = record.alerted or bool(standing)
+    changed_at = state.turns[-1].at if state.turns else state.updated_at
+    if state.word in RESTORED_STATUS_NAMES:
+        closed = tuple(one if one.until else replace(one, until=changed_at) for one in record.parts)
+        return replace(record, parts=closed, alerted=alerted)
+    functions = {one.function for one in standing} | {*failing, *(rollback.failing if rollback else ())}
+    order = rollback.order if rollback is not None else None
+    if order is not None and _is_ordered(state, policy):
+        groups = [name for one in order.groups for name in policy.groups_by_name(one)]
+        named = {*order.functions, *(function for one in groups for function in policy.groups[one].functions)}
+        functions |= named or set(policy.functions)
+    signals = {state.signal, *(one.signal for one in standing)}
+    known = {one.name for one in record.parts if one.until is None}
+    since = now if record.parts else state.onset_at or state.since
+    more = [
+        AffectedPart(one.name, since)
+        for one in _components(policy)
+        if one.name not in known and _is_component_affected(policy, one, signals, functions)
+    ]
+    return replace(record, parts=(*record.parts, *more), alerted=alerted)
+
+
+def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:
+    """The parts of the system that an incident has affected."""
+    names = {one.name for one in record.parts}
+    return tuple(
+        one.name
+        for one in _components(policy)
+        if (one.name in names if names else _is_component_affected(policy, one, {state.signal}, set()))
+    )
+
+
+def describe_status(state: PublicState) -> str:
+    """The sentence of an incident's public word."""
+    return STATUS_SENTENCES[state.word].format(system=state.display_name)
 
 
 def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
@@ -187,18 +249,53 @@ def downtime(spans: Iterable[TimeSpan], start: datetime, end: datetime) -> timed
     return total
 
 
+ToldIncident = tuple[PublicState, StatusPageRecord]
+
+
 def _build_part(
-    component: Component, told: Sequence[PublicState], since: datetime, now: datetime
+    policy: Policy, component: Component, told: Sequence[ToldIncident], since: datetime, now: datetime
 ) -> StatusPagePart:
-    mine = [one for one in told if _is_component_affected(one, component)]
-    spans = [span for one in mine if one.severity in UPTIME_SEVERITIES for span in disruption_spans(one, now)]
+    mine = [one for one in told if component.name in affected_components(policy, *one)]
+    spans = [
+        span
+        for state, record in mine
+        if state.severity in UPTIME_SEVERITIES
+        for span in _part_spans(component, state, record, now)
+    ]
     starts = [_first_day(now) + ahead * DAY for ahead in range(UPTIME_DAYS)]
     days = tuple(_build_day(start, spans, since, now) for start in starts)
     watched = now - max(since, starts[0])
     down = sum((one.down for one in days if one.down is not None), timedelta(0))
     uptime = 1 - down / watched if watched > timedelta(0) else None
-    mood, words = _component_status([one for one in mine if one.ended_at is None])
+    mood, words = _component_status(
+        [state for state, record in mine if _is_current(component, state, record)]
+    )
     return StatusPagePart(component.name, mood, words, uptime, days)
+
+
+def _part_spans(
+    component: Component, state: PublicState, record: StatusPageRecord, now: datetime
+) -> list[TimeSpan]:
+    """When an incident kept a part from working; as a whole, where no parts are recorded."""
+    if not record.parts:
+        return disruption_spans(state, now)
+    mine = [one for one in record.parts if one.name == component.name]
+    return [(one.since, max(one.since, one.until or state.ended_at or now)) for one in mine]
+
+
+def _is_current(component: Component, state: PublicState, record: StatusPageRecord) -> bool:
+    """Whether an active incident still says something about a part that it has affected."""
+    still = not record.parts or any(one.name == component.name and not one.until for one in record.parts)
+    return state.ended_at is None and (still or state.word in RESTORED_STATUS_NAMES)
+
+
+def _components(policy: Policy) -> tuple[Component, ...]:
+    return policy.status_page.components or (Component(policy.display_name or policy.system),)
+
+
+def _is_ordered(state: PublicState, policy: Policy) -> bool:
+    """Whether an operator's command opened the incident, and no signal."""
+    return state.signal not in policy.signals
 
 
 def _first_day(now: datetime) -> datetime:
@@ -207,8 +304,17 @@ def _first_day(now: datetime) -> datetime:
     return today - (UPTIME_DAYS - 1) * DAY
 
 
-def _is_component_affected(state: PublicState, component: Component) -> bool:
-    return not component.signals or state.signal in component.signals
+def _is_component_affected(
+    policy: Policy, component: Component, signals: Set[str], functions: Set[str | None]
+) -> bool:
+    """Whether what fails belongs to a part; to one without a mapping everything belongs."""
+    if not (component.signals or component.groups or component.functions):
+        return True
+    own_name = () if component.functions else (component.name.lower().replace(" ", "-"),)
+    named = component.groups or own_name
+    groups = [group for name in named for group in policy.groups_by_name(name)]
+    mine = {*component.functions, *(function for one in groups for function in policy.groups[one].functions)}
+    return bool(mine & functions or signals & set(component.signals))
 
 
 def _component_status(active: Sequence[PublicState]) -> tuple[ComponentStatus, str]:
@@ -217,9 +323,9 @@ def _component_status(active: Sequence[PublicState]) -> tuple[ComponentStatus, s
     if troubled:
         worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
         mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
-        return mood, f"{_incident_title(troubled[0], worst)}. {STATUS_SENTENCES[troubled[0].word]}"
+        return mood, f"{_incident_title(troubled[0], worst)}. {describe_status(troubled[0])}"
     if active:
-        return ComponentStatus.WATCHED, STATUS_SENTENCES[active[0].word]
+        return ComponentStatus.WATCHED, describe_status(active[0])
     return ComponentStatus.WORKING, "Working."
 
 
@@ -234,16 +340,19 @@ def _build_day(start: datetime, spans: Sequence[TimeSpan], since: datetime, now:
     return StatusPageDay(start.date(), down, mood)
 
 
-def _build_incident(state: PublicState, components: Sequence[Component]) -> StatusPageIncident:
+def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord) -> StatusPageIncident:
     severity = state.severity or Severity.LOW
-    lines = [StatusPageLine(turn.at, STATUS_SENTENCES[turn.word]) for turn in reversed(state.turns)]
+    lines = [
+        StatusPageLine(turn.at, describe_status(replace(state, word=turn.word)))
+        for turn in reversed(state.turns)
+    ]
     return StatusPageIncident(
         id=state.incident or "",
         title=_incident_title(state, severity),
         began_at=state.onset_at or state.since,
         updated_at=state.updated_at,
         ended_at=state.ended_at,
-        parts=tuple(one.name for one in components if _is_component_affected(state, one)),
+        parts=affected_components(policy, state, record),
         lines=tuple(lines),
         cause=one_line(state.cause),
     )
@@ -251,8 +360,10 @@ def _build_incident(state: PublicState, components: Sequence[Component]) -> Stat
 
 def _incident_title(state: PublicState, severity: Severity) -> str:
     """What is the matter, in a word or two."""
-    planned = any(turn.word == MAINTENANCE_STATUS_NAME for turn in state.turns)
-    return "Maintenance" if planned else SEVERITY_LABELS[severity]
+    if any(turn.word in (MAINTENANCE_STATUS_NAME, "unpinning") for turn in state.turns):
+        return "Maintenance"
+    recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES
+    return "Monitoring" if recovered else SEVERITY_LABELS[severity]
 
 
 _STATUSES_BY_GRAVITY = [
@@ -264,8 +375,8 @@ _STATUSES_BY_GRAVITY = [
 ]
 _OVERALL_SENTENCES = {
     ComponentStatus.WORKING: "All parts work.",
-    ComponentStatus.WATCHED: "All parts work again. We watch them for a while.",
+    ComponentStatus.WATCHED: "All parts work again. We are monitoring them.",
     ComponentStatus.TROUBLED: "Some parts are disrupted.",
     ComponentStatus.DOWN: "Some parts do not work.",
-    ComponentStatus.UNKNOWN: "Nothing is known.",
+    ComponentStatus.UNKNOWN: "The status is not known.",
 }

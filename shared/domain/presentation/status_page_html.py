@@ -86,7 +86,7 @@ def _json_feed(
 
 def _lines(incident: StatusPageIncident) -> list[str]:
     told = [f"{_minute(one.at)} UTC: {one.words}" for one in incident.lines]
-    return [*told, f"What it came from: {incident.cause}"] if incident.cause else told
+    return [*told, f"Root cause: {incident.cause}"] if incident.cause else told
 
 
 def _title(incident: StatusPageIncident) -> str:

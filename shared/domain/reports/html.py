@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from shared.core.durations import describe_duration
+from shared.domain.incidents.recovery_times import recovery_lines
 from shared.domain.presentation.html_templates import TemplateFilters, add_style, create_environment
 from shared.domain.reports.markdown import TEMPLATE_FOLDER
 from shared.domain.reports.report import IncidentReport, RollbackReport
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 def render_html(report: IncidentReport) -> str:
     """The whole report; every value in it is escaped."""
-    return _environment().get_template("report.html").render(report=report)
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(report=report, durations=recovery_lines(report.times, report.written_at))
+    )
 
 
 def report_style_hash() -> str:

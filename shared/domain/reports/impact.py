@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from shared.core.durations import describe_duration
-from shared.domain.incidents.incident import Incident, public_state
+from shared.core.text import count_noun
+from shared.domain.incidents.incident import Incident, IncidentStatus, public_state
 from shared.domain.policy.system_policy import Outage, Policy
 from shared.domain.presentation.status_page import disruption_spans, downtime
 from shared.domain.signals.health import RouterRequests
@@ -44,12 +45,13 @@ def measure_impact(policy: Policy, incident: Incident, counts: ImpactCounts, now
     """What is known of it now."""
     spans = disruption_spans(public_state(policy, incident, now), now)
     down = downtime(spans, incident.onset_at, now)
-    is_back = incident.ended_at is not None or (bool(spans) and spans[-1][1] < now)
+    is_observed = incident.status is not IncidentStatus.RECOVERY_NOT_OBSERVED
+    is_back = is_observed and (incident.ended_at is not None or (bool(spans) and spans[-1][1] < now))
     outage = policy.outage or Outage()
     price = outage.per_minute
     return Impact(
         began_at=incident.onset_at,
-        restored_at=spans[-1][1] if spans and is_back else incident.ended_at,
+        restored_at=spans[-1][1] if spans and is_back else None,
         downtime_seconds=down.total_seconds(),
         counts=counts,
         cost=None if price is None else down / timedelta(minutes=1) * price,
@@ -73,9 +75,9 @@ def summarize_impact(found: Impact) -> str:
     requests, users = found.counts.requests, found.counts.users
     said = [f"it did not work for {describe_duration(timedelta(seconds=found.downtime_seconds))}"]
     if requests is not None:
-        said.append(f"{requests.failed} of {requests.total} requests failed")
+        said.append(f"{requests.failed} of {count_noun(requests.total, 'request')} failed")
     if users is not None:
-        said.append(f"{users} users have met a failure")
+        said.append(f"{count_noun(users, 'user')} met a failure")
     if found.cost is not None:
         said.append(f"that cost {found.cost:.2f} {found.currency}")
     return ", ".join(said)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from shared.core.durations import describe_duration
+from shared.core.text import count_noun, join_names
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.deployments.build_recipe import REDEPLOY
 from shared.domain.incidents.incident import Incident
@@ -21,6 +22,7 @@ WAIT_LESSONS = {
     "rollback.parked": "It waited {span} for people's word: fewer may be asked, or automation act.",
     "rollback.paused": "It stood still for {span}, because a person had stopped it.",
 }
+HELD_EVENT = "decision.held"
 DELAY_LESSONS = {
     "detection": "Detected {late} late: a probe of our own that opens the signal looks twice a minute.",
     "confirmation by probes": "Its probes passed {late} late: look at what they ask.",
@@ -32,7 +34,7 @@ DELAY_LESSONS = {
 
 def derive_lessons(
     incident: Incident,
-    trail: Iterable[AuditEntry],
+    trail: Sequence[AuditEntry],
     steps: Sequence[Step],
     phases: Iterable[Phase],
     now: datetime,
@@ -45,16 +47,19 @@ def derive_lessons(
         yield "Nobody has acknowledged it: `rollback ack` tells everybody else who has it."
 
 
-def _wait_lessons(trail: Iterable[AuditEntry], now: datetime) -> Iterator[str]:
+def _wait_lessons(trail: Sequence[AuditEntry], now: datetime) -> Iterator[str]:
     """How long it waited for somebody, wait by wait; one that goes on counts until now."""
     events = [(datetime.fromisoformat(one.at), one.name) for entry in trail for one in entry.events]
     for began, name in events:
         if name in WAIT_END_EVENTS:
             ended = (at for at, other in events if at >= began and other in WAIT_END_EVENTS[name])
             yield WAIT_LESSONS[name].format(span=describe_duration(next(ended, now) - began))
-    held = sum(name == "decision.held" for _, name in events)
+    held = [
+        event.facts.get("note", "") for entry in trail for event in entry.events if event.name == HELD_EVENT
+    ]
     if held:
-        yield f"It was decided only at look {held + 1}: a gate had too little to go by before."
+        checks = count_noun(len(held) + 1, "check")
+        yield f"The decision took {checks}. It waited because: {join_names(list(dict.fromkeys(held)))}."
 
 
 def _delay_lessons(phases: Iterable[Phase]) -> Iterator[str]:
@@ -72,7 +77,8 @@ def _slow_step_lessons(steps: Sequence[Step]) -> Iterator[str]:
     """What was built anew, and the step that took longest."""
     built = [step for step in steps if step.kind == REDEPLOY and step.begun_at is not None]
     if built:
-        yield f"{len(built)} functions were built again: their revisions or images were gone."
+        functions = count_noun(len(built), "function")
+        yield f"Built again because revisions or images were gone: {functions}."
     took = [(_step_duration(step), step.name) for step in steps if step.status is StepStatus.DONE]
     longest = max(took, default=(timedelta(0), ""))
     if longest[0] > timedelta(minutes=1):

@@ -11,6 +11,7 @@ from jinja2 import Environment
 
 from shared.core.durations import describe_duration
 from shared.core.text import one_line
+from shared.domain.incidents.recovery_times import recovery_lines
 from shared.domain.presentation.notice_facts import TrustedText
 from shared.domain.presentation.notice_templates import create_text_environment
 from shared.domain.reports.report import IncidentReport
@@ -27,7 +28,11 @@ def render_markdown(report: IncidentReport) -> str:
     """The whole report, ending in a line break."""
     lifting = unpin_command(report.incident.system, (pin.function for pin in report.pins))
     unpin = TrustedText(one_line(lifting))
-    text = _environment().get_template("report.md").render(report=report, unpin=unpin)
+    text = (
+        _environment()
+        .get_template("report.md")
+        .render(report=report, unpin=unpin, durations=recovery_lines(report.times, report.written_at))
+    )
     return _MANY_LINES.sub("\n\n", text).strip() + "\n"
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from shared.core.codec import SCHEMA_VERSION
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.recovery_times import find_recovered_at, find_traffic_restored_at
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 
@@ -39,15 +40,29 @@ class IncidentTally(Struct, frozen=True):
     ordered: bool
     """Whether a person began it, and no alert."""
     outcome: str
-    """How its newest rollback ended, as `Status` has it; "" for none."""
+    """How its newest rollback ended, as `RollbackStatus` has it; "" for none."""
     false_alarm: bool
     """Whether it was over before anything was decided but to ignore it."""
     detect_seconds: float | None
     """From its beginning to its detection; None: a person has told of it."""
     restore_seconds: float | None
-    """From its detection to the last shift that a rollback made; None: none did."""
+    """Traffic restored, as `recovery_times` has it; None: no rollback did."""
     took_seconds: float | None
     """What that rollback took, from its first intent to its last shift."""
+    recover_seconds: float | None = None
+    """Recovered, as `recovery_times` has it; None: it was not observed."""
+    executed: int | None = None
+    """How many of its rollbacks were executed; None, where an earlier version wrote this."""
+    succeeded: int = 0
+    """How many of those succeeded."""
+
+    @property
+    def rollback_counts(self) -> tuple[int, int]:
+        """How many of its rollbacks were executed, and how many of those succeeded."""
+        if self.executed is not None:
+            return self.executed, self.succeeded
+        return int(self.outcome in EXECUTED_STATUSES), int(self.outcome == RollbackStatus.SUCCEEDED)
+
     schema: int = SCHEMA_VERSION
 
 
@@ -60,10 +75,11 @@ class MonthlyStats(Struct, frozen=True):
     incidents: int
     false_alarms: int
     rollbacks: int
-    """Those that ended in a rollback, well or not."""
+    """All that were executed, with or without success: an incident may have several."""
     succeeded: int
     detect_seconds: float | None
     restore_seconds: float | None
+    recover_seconds: float | None
     took_seconds: float | None
 
     @property
@@ -81,6 +97,8 @@ def tally_incident(incident: Incident, rollbacks: Sequence[Rollback]) -> Inciden
         return None
     newest = rollbacks[-1] if rollbacks else None
     moved = next((one for one in reversed(rollbacks) if one.shifted_at is not None), None)
+    restored_at, recovered_at = find_traffic_restored_at(rollbacks), find_recovered_at(incident, rollbacks)
+    executed = [one.status for one in rollbacks if one.status in EXECUTED_STATUSES]
     ordered = bool(rollbacks) and rollbacks[0].order is not None
     return IncidentTally(
         incident=incident.id,
@@ -93,8 +111,11 @@ def tally_incident(incident: Incident, rollbacks: Sequence[Rollback]) -> Inciden
         outcome=newest.status if newest is not None else "",
         false_alarm=bool(rollbacks) and all(map(_is_ignored, rollbacks)),
         detect_seconds=None if ordered else _seconds_between(incident.onset_at, incident.detected_at),
-        restore_seconds=_seconds_between(incident.detected_at, moved.shifted_at) if moved else None,
+        restore_seconds=_seconds_between(incident.detected_at, restored_at),
         took_seconds=_seconds_between(moved.started_at, moved.shifted_at) if moved else None,
+        recover_seconds=_seconds_between(incident.detected_at, recovered_at),
+        executed=len(executed),
+        succeeded=executed.count(RollbackStatus.SUCCEEDED),
     )
 
 
@@ -118,16 +139,17 @@ def tally_path(incident: str) -> str:
 
 
 def _summarize_month(month: str, scenario: str, several: Sequence[IncidentTally]) -> MonthlyStats:
-    went_back = [one for one in several if one.outcome in EXECUTED_STATUSES]
+    executed, succeeded = zip(*(one.rollback_counts for one in several), strict=True)
     return MonthlyStats(
         month=month,
         scenario=scenario,
         incidents=len(several),
         false_alarms=sum(one.false_alarm for one in several),
-        rollbacks=len(went_back),
-        succeeded=sum(one.outcome == RollbackStatus.SUCCEEDED for one in went_back),
+        rollbacks=sum(executed),
+        succeeded=sum(succeeded),
         detect_seconds=_median(one.detect_seconds for one in several if not one.false_alarm),
         restore_seconds=_median(one.restore_seconds for one in several),
+        recover_seconds=_median(one.recover_seconds for one in several if not one.false_alarm),
         took_seconds=_median(one.took_seconds for one in several),
     )
 

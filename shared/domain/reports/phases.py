@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.recovery_times import PAGE_WRITTEN, RECOVERED, TRAFFIC_RESTORED, RecoveryTimes
 from shared.domain.notices.notice import Notice, NoticeStatus
-from shared.domain.policy.system_policy import Policy, Targets
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
+from shared.domain.signals.alert import Alert, open_alerts
 
 # The runbook, "Critical Incident Response", steps 1 to 5.
 DETECTION_TARGET = timedelta(minutes=2)
@@ -77,12 +79,19 @@ def rollback_phases(
     yield Phase("watch", rollback.verified_at or asked, watched, None)
 
 
-def incident_totals(incident: Incident, rollback: Rollback, targets: Targets) -> Iterator[Phase]:
-    """What the runbook counts from the detection."""
-    detected, severity = incident.detected_at, incident.severity
-    within = targets.by_severity[severity]
-    yield Phase(f"restored ({severity})", detected, rollback.shifted_at, within)
-    yield Phase("functions verified", detected, rollback.verified_at, targets.functions)
+def incident_totals(times: RecoveryTimes, alerts: Sequence[Alert], policy: Policy) -> Iterator[Phase]:
+    """What the runbook counts over all rollbacks of an incident: from its detection, as a rule."""
+    detected, restored = times.detected_at, times.traffic_restored_at
+    yield Phase(TRAFFIC_RESTORED, detected, restored, None)
+    yield Phase(f"{RECOVERED} ({times.kind})", detected, times.recovered_at, times.target)
+    due = times.status_page_due_at
+    if due is not None or times.status_page_at is not None:
+        within = None if due is None else due - detected
+        yield Phase(PAGE_WRITTEN, detected, times.status_page_at, within)
+    if restored is not None and alerts:
+        closed = [restored, *(one.received_at for one in alerts if one.verdict == "closed")]
+        cleared = None if open_alerts(alerts) else max(closed)
+        yield Phase("alerts cleared", restored, cleared, policy.execution.cleared_within)
 
 
 def all_notified_at(notices: Iterable[Notice]) -> datetime | None:

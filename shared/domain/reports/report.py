@@ -20,7 +20,8 @@ from shared.domain.audit.chain import AuditEntry
 from shared.domain.data.document import path_sort_key as order_of
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.decision.recorded_decision import suspected_cause
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, StatusPageRecord
+from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
 from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
@@ -68,6 +69,8 @@ class ReportFacts(Struct, frozen=True):
     """All that hold in the system."""
     now: datetime
     counts: ImpactCounts = ImpactCounts()
+    page: StatusPageRecord | None = None
+    """None: its system has no status page."""
 
 
 class TimelineEntry(Struct, frozen=True):
@@ -173,6 +176,9 @@ class IncidentReport(Struct, frozen=True):
     """Events that the time line leaves to the trail."""
     seen: tuple[ReportedAlert, ...]
     rollbacks: tuple[RollbackReport, ...]
+    times: RecoveryTimes
+    promises: tuple[ReportedPhase, ...]
+    """What the runbook sets over all rollbacks, in order."""
     response: ResponseStatus
     acknowledged_after_seconds: float | None
     """Counted from the detection; None: nobody has."""
@@ -190,7 +196,7 @@ class IncidentReport(Struct, frozen=True):
 def build_report(facts: ReportFacts) -> IncidentReport:
     """The report as far as what is recorded carries it."""
     incident, policy = facts.incident, facts.policy
-    newest = facts.rollbacks[-1].rollback if facts.rollbacks else None
+    times = measure_recovery(policy, incident, [one.rollback for one in facts.rollbacks], facts.page)
     every = _incident_events(facts)
     timeline = tuple(_timeline(every))
     causes = [suspected_cause(one.rollback) for one in facts.rollbacks]
@@ -204,7 +210,9 @@ def build_report(facts: ReportFacts) -> IncidentReport:
         left_out=len(every) - len(timeline),
         seen=tuple(map(_report_alert, facts.alerts)),
         rollbacks=tuple(_report_rollback(one, facts) for one in facts.rollbacks),
-        response=evaluate_response(incident, newest, facts.notices, facts.now),
+        times=times,
+        promises=tuple(map(_report_phase, phases.incident_totals(times, facts.alerts, policy))),
+        response=evaluate_response(incident, times, facts.notices, facts.now),
         acknowledged_after_seconds=_acknowledged_after(incident),
         pins=tuple(one for one in facts.pins if one.rollback in names),
         overrides=tuple(_override_reviews(facts)),
@@ -312,13 +320,11 @@ def _report_documents(journal: Iterable[JournalEntry]) -> Iterator[ReportedDocum
 
 
 def _reported_phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[Phase]:
-    """Those of a rollback; what counts from the detection stands at the incident's first."""
+    """Return the phases of one rollback."""
     incident, rollback = facts.incident, kept.rollback
     began_at = None if rollback.order else incident.onset_at
     said_at = phases.all_notified_at(facts.notices)
-    yield from phases.rollback_phases(incident, rollback, kept.trail, began_at, said_at, facts.policy)
-    if rollback.id == incident.id:
-        yield from phases.incident_totals(incident, rollback, facts.policy.targets)
+    return phases.rollback_phases(incident, rollback, kept.trail, began_at, said_at, facts.policy)
 
 
 def _report_phase(phase: Phase) -> ReportedPhase:

@@ -53,11 +53,6 @@ class Pin(Struct, frozen=True):
         """Percent per revision that it holds."""
         return requested_shares(self.held)
 
-    @property
-    def command(self) -> str:
-        """The one line that lifts it."""
-        return unpin_command(self.system, [self.function])
-
     def is_in_force(self, traffic: Traffic) -> bool:
         """Whether a list still leads the requests where it holds them."""
         return requested_shares(traffic) == self.revisions
@@ -120,6 +115,12 @@ def pins_older_than(pins: Iterable[Pin], span: timedelta, now: datetime) -> list
     """Those that hold for longer than that, the oldest first."""
     old = (one for one in pins if one.ended_at is None and now - one.since > span)
     return sorted(old, key=lambda one: (one.since, one.function))
+
+
+def unpin_line(system: str, functions: Iterable[str], open_incident: str) -> str:
+    """Return the command that lifts these pins, and from when on it is accepted."""
+    command = unpin_command(system, functions)
+    return f"once {open_incident} has ended: {command}" if open_incident else command
 
 
 def unpin_command(system: str, functions: Iterable[str]) -> str:

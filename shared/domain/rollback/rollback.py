@@ -162,6 +162,8 @@ class Rollback(Struct, frozen=True):
     due_at: datetime | None
     """When somebody must look next; None: never."""
     order: RollbackRequest | None = None
+    extension: RollbackRequest | None = None
+    """What people have ordered beside its plan, which is extended by it at the next step."""
     fence: int = 0
     """Counts the claims: a writer with a lower one has lost the rollback."""
     lease: Lease | None = None
@@ -198,6 +200,8 @@ class Rollback(Struct, frozen=True):
     """First intent."""
     shifted_at: datetime | None = None
     """Last goal confirmed."""
+    failing: tuple[str, ...] = ()
+    """Functions that were observed to fail at any check."""
     baseline: Baseline | None = None
     """How it was before the trouble; None: nobody has recorded it."""
     confirmed_at: datetime | None = None
@@ -229,9 +233,9 @@ class Rollback(Struct, frozen=True):
         return self.order.way if self.order is not None else Direction.BACK
 
     @property
-    def operator_inputs(self) -> tuple[str | tuple[ApprovalAnswer, ...] | ApprovalAnswer | None, ...]:
+    def operator_inputs(self) -> tuple[object, ...]:
         """What people have said to it: whoever decides must know all of it."""
-        return (self.cancel_requested, self.approvals, self.rejected)
+        return (self.cancel_requested, self.approvals, self.rejected, self.order, self.extension)
 
 
 def approvers(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:

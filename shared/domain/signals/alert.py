@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec import Struct
@@ -32,8 +33,15 @@ class AlertFact(Struct, frozen=True):
 
 DECLARED_PREFIX = "declared:"
 """How the id of an alert begins that a person has declared."""
-OWN_ALERT_PREFIXES = ("probe:", "integrity:", "finding:", DECLARED_PREFIX)
+FINDING_PREFIX = "finding:"
+"""How the id of an alert begins that stands for a finding of Security Command Center."""
+OWN_ALERT_PREFIXES = ("probe:", "integrity:", FINDING_PREFIX, DECLARED_PREFIX)
 """How the ids of alerts begin that Cloud Monitoring knows nothing of."""
+
+LOG_MATCH_CONDITION = "conditionMatchedLog"
+"""The key of a notification of an alert policy that matches log entries
+(https://cloud.google.com/monitoring/alerts/ui-mql-alert-policy, log-based alert policies).
+"""
 
 
 class Alert(Struct, frozen=True):
@@ -65,6 +73,19 @@ class Alert(Struct, frozen=True):
     def is_open(self) -> bool:
         """Whether it says that something is wrong."""
         return self.state == "open"
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether a person or a security finding declares it, so that no check observes its end."""
+        return self.monitoring_id.startswith((FINDING_PREFIX, DECLARED_PREFIX))
+
+    @property
+    def is_state_known(self) -> bool:
+        """Whether the state that Cloud Monitoring gives it tells of its condition.
+
+        An alert for a log entry closes after its time, whatever happens.
+        """
+        return self.is_of_monitoring and LOG_MATCH_CONDITION not in self.notification
 
     @property
     def is_of_monitoring(self) -> bool:
@@ -116,6 +137,16 @@ def create_alert(
         notification=notification,
         expires_at=now + RECORD_RETENTION,
     )
+
+
+def open_alerts(alerts: Iterable[Alert]) -> list[Alert]:
+    """What still says that something is wrong: open, and not closed again.
+
+    Cancelled is not closed: an edited policy, or a week without data, is nobody's recovery.
+    """
+    everything = list(alerts)
+    closed = {alert.monitoring_id for alert in everything if alert.verdict == "closed"}
+    return [alert for alert in everything if alert.is_open and alert.monitoring_id not in closed]
 
 
 def alert_path(key: str) -> str:

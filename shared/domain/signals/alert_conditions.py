@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from shared.core import text
 from shared.domain.policy.gate_limits import Gates
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests
+from shared.domain.signals.health import (
+    ProbeAnswer,
+    RouterRequests,
+    failing_functions,
+    failure_ratio,
+    sum_requests,
+)
 from shared.domain.signals.registry import SignalSource, has_source
 
 
@@ -26,25 +34,61 @@ def evaluate_condition(
     requests: Mapping[str, RouterRequests] | None,
     gates: Gates,
     *,
-    closed: bool,
+    closed: bool | None,
+    passing: Collection[str] = (),
 ) -> ConditionState:
     """Whether the condition of an alert that was opened is over.
 
     By Cloud Monitoring's own word (`states`, by its id: whether it is open); where that gave no
-    answer, by the requests of the function that it names, or of all, where the signal counts them.
+    answer, by the requests of the function that it names, or of all, where the signal counts them;
+    else by the probes that feed its signal (`passing`: the signals whose probes all pass).
     Of a probe of our own its close counts (`closed`): that was looked for, by three good looks.
     """
     if not alert.is_of_monitoring:
+        if closed is None:
+            return ConditionState.UNKNOWN
         return ConditionState.OVER if closed else ConditionState.STANDS
     said = states.get(alert.monitoring_id)
     if said is not None:
         return ConditionState.STANDS if said else ConditionState.OVER
+    otherwise = ConditionState.OVER if alert.signal in passing else ConditionState.UNKNOWN
     if requests is None or not has_source(alert.signal, SignalSource.REQUESTS):
-        return ConditionState.UNKNOWN
+        return otherwise
     whole = sum_requests(one for name, one in requests.items() if alert.function in (None, name))
     if whole.total < gates.minimum_requests:
-        return ConditionState.UNKNOWN
+        return otherwise
     return ConditionState.STANDS if failure_ratio(whole) > gates.failing_above else ConditionState.OVER
+
+
+def affected_functions(alerts: Iterable[Alert], policy: Policy) -> set[str]:
+    """The functions that these alerts are about: those that they name, or every one.
+
+    A signal that is only watched, data and a declaration are about no function that is not named.
+    """
+    found: set[str] = set()
+    for alert in alerts:
+        is_general = policy.signals[alert.signal].scenario is not ScenarioName.NONE and not (
+            has_source(alert.signal, SignalSource.DATA) or has_source(alert.signal, SignalSource.DECLARED)
+        )
+        if alert.function is not None:
+            found.add(alert.function)
+        elif is_general:
+            found.update(policy.functions)
+    return found
+
+
+def failing_lines(
+    functions: Collection[str],
+    requests: Mapping[str, RouterRequests] | None,
+    probes: Mapping[str, ProbeAnswer],
+    gates: Gates,
+) -> list[str]:
+    """What is observed to fail of these functions and probes, one line for each kind."""
+    counted = {name: one for name, one in (requests or {}).items() if name in functions}
+    failing = sorted(failing_functions(counted, gates))
+    failed = sorted(name for name, answer in probes.items() if not answer.passed)
+    kinds = (("functions", failing), ("probes", failed))
+    return [f"{kind} that fail: {text.join_names(names)}" for kind, names in kinds if names]
 
 
 def open_condition_lines(judged: Iterable[tuple[Alert, ConditionState]]) -> list[str]:

@@ -14,6 +14,7 @@ from shared.domain.signals.health import (
     HealthVerdict,
     ProbeAnswer,
     RouterRequests,
+    describe_waiting,
     failure_ratio,
     sum_requests,
 )
@@ -94,7 +95,8 @@ def _evaluate_check(
         if one.counted is None:
             return Health(HealthVerdict.INCONCLUSIVE, "the metrics could not be read")
         if one.counted.total < enough:
-            return Health(HealthVerdict.INCONCLUSIVE, f"only {one.counted.total} {one.what} were counted")
+            reason = describe_waiting(one.counted.total, one.what, policy.gates)
+            return Health(HealthVerdict.INCONCLUSIVE, reason)
     return Health(HealthVerdict.WELL, "it works")
 
 

@@ -69,6 +69,11 @@ def failing_functions(requests: Mapping[str, RouterRequests], gates: Gates) -> s
     }
 
 
+def describe_waiting(counted: int, what: str, gates: Gates) -> str:
+    """Return why nothing can be said yet: too few requests, or sign-ins, are counted."""
+    return f"waiting for traffic: {counted} of {gates.minimum_requests} {what} counted"
+
+
 def failure_ratio(count: RouterRequests) -> float:
     """Failed requests per request; 0 without any."""
     return count.failed / count.total if count.total else 0.0
@@ -86,20 +91,20 @@ def evaluate_health(
     enough requests, counted by the routers, to call functions well. Where none of them was
     touched, routers tell nothing of what was: probes alone do.
     """
+    asked = text.count_noun(len(probes), "probe")
     failed = sorted(name for name, answer in probes.items() if not answer.passed)
     if failed:
-        return Health(
-            HealthVerdict.ILL, f"{len(failed)} of {len(probes)} probes fail: {text.join_names(failed)}"
-        )
+        return Health(HealthVerdict.ILL, f"{len(failed)} of {asked} failed: {text.join_names(failed)}")
     if probes and not functions:
-        return Health(HealthVerdict.WELL, f"{len(probes)} probes, none failing")
+        return Health(HealthVerdict.WELL, f"{asked}, none failing")
     if requests is None:
         return Health(HealthVerdict.INCONCLUSIVE, "the metrics could not be read")
     counted = {name: requests[name] for name in functions if name in requests}
     ill = sorted(failing_functions(counted, gates))
     if ill:
-        return Health(HealthVerdict.ILL, f"{len(ill)} functions fail: {text.join_names(ill)}")
+        count = text.count_noun(len(ill), "function fails", "functions fail")
+        return Health(HealthVerdict.ILL, f"{count}: {text.join_names(ill)}")
     total = sum_requests(counted.values()).total
     if total < gates.minimum_requests:
-        return Health(HealthVerdict.INCONCLUSIVE, f"only {total} requests were counted")
-    return Health(HealthVerdict.WELL, f"{total} requests, {len(probes)} probes, none failing")
+        return Health(HealthVerdict.INCONCLUSIVE, describe_waiting(total, "requests", gates))
+    return Health(HealthVerdict.WELL, f"{text.count_noun(total, 'request')}, {asked}, none failing")

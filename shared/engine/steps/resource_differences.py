@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shared.core import text
+from shared.core.text import count_noun, shorten
 from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.rollback.plan import Step
@@ -18,7 +18,7 @@ STATE_KEYS = ("version", "ruleset", "hash")
 def describe_steps(functions: int, beside: Iterable[str]) -> str:
     """So many functions, and the name of each step of something else."""
     others = list(beside)
-    return ", ".join([*([f"{functions} functions"] if functions or not others else []), *others])
+    return ", ".join([*([count_noun(functions, "function")] if functions or not others else []), *others])
 
 
 def describe_resource_changes(steps: Iterable[Step]) -> list[str]:
@@ -34,7 +34,7 @@ def _describe_state(step: Step, side: str) -> str:
     """Return the settings of that side, or the version that the step names."""
     settings = [f"{one['path']} {one[side] or 'unset'}" for one in step.goal.get("settings", ())]
     state = step.goal if side == "goal" else step.origin
-    named = (text.shorten(str(state[key]), 24) for key in STATE_KEYS if state.get(key))
+    named = (shorten(str(state[key]), 24) for key in STATE_KEYS if state.get(key))
     return ", ".join(settings) or next(named, "created" if side == "goal" else "nothing")
 
 

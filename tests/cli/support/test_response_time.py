@@ -17,8 +17,9 @@ from cli.support.incident_follower import FollowedIncident, render_incident
 from cli.support.response_time import prompt_lines, response_lines
 from shared.core.codec import encode
 from shared.core.store import Put
-from shared.domain.incidents.incident import IncidentStatus, TimelineEvent
-from shared.domain.incidents.response_status import EscalationStep, evaluate_response
+from shared.domain.incidents.incident import Incident, IncidentStatus, TimelineEvent
+from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
+from shared.domain.incidents.response_status import EscalationStep, ResponseStatus, evaluate_response
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback import rollback as rollbacks
@@ -33,40 +34,49 @@ from tests.support.runtime.world import BOOKSHOP, World
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
+def evaluate(
+    incident: Incident, newest: Rollback | None, notices: list[Notice], now: datetime
+) -> tuple[ResponseStatus, RecoveryTimes]:
+    """The response and the times of an incident with this rollback."""
+    times = measure_recovery(BOOKSHOP, incident, [newest] if newest is not None else [])
+    return evaluate_response(incident, times, notices, now), times
+
+
 @pytest.mark.parametrize("severity", Severity)
 def test_the_response_time_of_each_severity_runs(severity: Severity) -> None:
     """What is left of it is told to the second; at its very moment nothing is breached yet."""
+    trouble = build_incident(severity=severity, signal="frontend_unavailable")
     whole = BOOKSHOP.targets.by_severity[severity]
     at = {
-        left: evaluate_response(build_incident(severity=severity), None, [], START + whole - left)
+        left: evaluate(trouble, None, [], START + whole - left)
         for left in (whole, SECOND, timedelta(), -SECOND)
     }
 
-    assert {left: one.seconds_left for left, one in at.items()} == {left: left.total_seconds() for left in at}
-    assert [one.is_breached for one in at.values()] == [False, False, False, True]
-    assert response_lines(at[SECOND], "INC-1", START + whole - SECOND)[0][0].startswith(
-        "response time: 1 s left, to"
+    assert {left: one.seconds_left for left, (one, _) in at.items()} == {
+        left: left.total_seconds() for left in at
+    }
+    assert [one.is_breached for one, _ in at.values()] == [False, False, False, True]
+    assert response_lines(*at[SECOND], "INC-1", START + whole - SECOND)[1][0].endswith(
+        f"({severity} incident), 1 s left"
     )
-    assert response_lines(at[-SECOND], "INC-1", START + whole + SECOND)[0][0].startswith(
-        "response time: breached 1 s ago, it was to be by"
-    )
+    assert response_lines(*at[-SECOND], "INC-1", START + whole + SECOND)[1][0].endswith("missed 1 s ago")
 
 
 WATCHED = build_rollback(RollbackStatus.WATCHING, verified_at=START + 4 * MINUTE)
 LATE = build_rollback(RollbackStatus.SUCCEEDED, verified_at=START + 6 * MINUTE)
 WORSE = build_rollback(RollbackStatus.FAILED, verified_at=START + 4 * MINUTE)
 RESTORED = (
-    (IncidentStatus.WATCHING, WATCHED, None, "restored with 1 min to spare"),
-    (IncidentStatus.RESOLVED, LATE, START + 40 * MINUTE, "restored 1 min late"),
+    (IncidentStatus.WATCHING, WATCHED, None, "1 min 0 s to spare"),
+    (IncidentStatus.RESOLVED, LATE, START + 40 * MINUTE, "1 min 0 s late"),
     (
-        IncidentStatus.RESOLVED,
+        IncidentStatus.RECOVERY_NOT_OBSERVED,
         build_rollback(RollbackStatus.FAILED),
         START + MINUTE,
-        "restored with 4 min to",
+        "recovery was not observed",
     ),
-    (IncidentStatus.ESCALATED, WATCHED, None, "restored with 1 min to spare"),
-    (IncidentStatus.ESCALATED, WORSE, None, "breached 55 min ago"),
-    (IncidentStatus.INVESTIGATING, None, None, "breached 55 min ago"),
+    (IncidentStatus.ESCALATED, WATCHED, None, "1 min 0 s to spare"),
+    (IncidentStatus.ESCALATED, WORSE, None, "missed 55 min 0 s ago"),
+    (IncidentStatus.INVESTIGATING, None, None, "missed 55 min 0 s ago"),
 )
 """An incident an hour after its detection, and what is told of its five minutes."""
 
@@ -75,23 +85,24 @@ RESTORED = (
 def test_what_ends_the_response_time(
     status: IncidentStatus, newest: Rollback | None, ended_at: datetime | None, said: str
 ) -> None:
-    """Verification ends it while it holds, and a person's word that ends the incident."""
+    """Verification ends it while it holds; what a person ends proves nothing."""
     now = START + 60 * MINUTE
 
-    standing = evaluate_response(build_incident(status, ended_at=ended_at), newest, [], now)
+    timeline = [TimelineEvent(status, ended_at or START, "what became of it")]
+    standing = evaluate(build_incident(status, ended_at=ended_at, timeline=timeline), newest, [], now)
 
-    assert said in response_lines(standing, "INC-1", now)[0][0]
+    assert any(said in line for line, _ in response_lines(*standing, "INC-1", now))
 
 
 def test_who_is_called_next_and_when() -> None:
     """The first rung that is not climbed, with its contact and all its channels."""
     now = START + 2 * MINUTE
 
-    standing = evaluate_response(build_incident(), None, build_escalation_notices(), now)
+    standing, times = evaluate(build_incident(), None, build_escalation_notices(), now)
 
     call = EscalationStep(1, "keeper", ["night-shift", "record"], START + 5 * MINUTE)
     assert standing.next_call == call
-    [_, unheard, said] = [text for text, _ in response_lines(standing, "INC-1", now)]
+    [*_, unheard, said] = [text for text, _ in response_lines(standing, times, "INC-1", now)]
     assert unheard == "nobody has acknowledged it: rollback ack INC-1 --reason WHY"
     assert said.startswith("next on call: keeper (night-shift, record) in 3 min, at ")
 
@@ -113,7 +124,9 @@ def test_who_is_called_next_and_when() -> None:
 )
 def test_nobody_further_is_called(changes: dict[str, Any], notices: list[Notice]) -> None:
     """Where the notice that would call them would withdraw itself, or there is none."""
-    assert evaluate_response(build_incident(**changes), None, notices, START + MINUTE).next_call is None
+    standing, _ = evaluate(build_incident(**changes), None, notices, START + MINUTE)
+
+    assert standing.next_call is None
 
 
 def test_the_second_rung_follows_the_first() -> None:
@@ -123,7 +136,7 @@ def test_the_second_rung_follows_the_first() -> None:
         for one in build_escalation_notices()
     ]
 
-    call = evaluate_response(build_incident(), None, sent, START + 6 * MINUTE).next_call
+    call = evaluate(build_incident(), None, sent, START + 6 * MINUTE)[0].next_call
 
     assert call is not None
     assert (call.rung, call.called, call.at) == (2, "night-shift", START + 15 * MINUTE)
@@ -132,10 +145,11 @@ def test_the_second_rung_follows_the_first() -> None:
 def pictured(newest: Rollback, steps: list[Step], now: datetime) -> str:
     """What a terminal of 120 columns shows."""
     trouble = build_incident(acknowledged_by="anna", acknowledged_at=START)
-    standing = replace(evaluate_response(trouble, newest, [], now), commands=newest.commands)
-    seen = FollowedIncident(trouble, newest, steps, standing, now)
+    standing, times = evaluate(trouble, newest, [], now)
+    standing = replace(standing, commands=newest.commands)
+    seen = FollowedIncident(trouble, newest, steps, times, standing, now)
     screen = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
-    screen.print(render_incident(seen, BOOKSHOP))
+    screen.print(render_incident(seen))
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue()
 
@@ -149,6 +163,7 @@ def test_progress_stands_beside_the_targets() -> None:
     watched = pictured(
         build_rollback(
             RollbackStatus.WATCHING,
+            started_at=START,
             shifted_at=START + 3 * MINUTE,
             verified_at=START + 4 * MINUTE,
             watch_until=START + 34 * MINUTE,
@@ -157,13 +172,14 @@ def test_progress_stands_beside_the_targets() -> None:
         START + 14 * MINUTE,
     )
 
-    assert "running for 2 min; the target is 5 min" in running
-    assert "response time: 3 min left" in running
+    assert "traffic is not restored yet" in running
+    assert "not recovered yet; the target is 5 min 0 s (CRITICAL incident), 3 min 0 s left" in running
     assert "acknowledged by anna at 2026-03-02 12:00:00 UTC" in running
     assert "steps" in running
     assert "3/5" in running
     assert "━" in running
-    assert "restored after 3 min; the target is 5 min" in watched
+    assert "traffic restored 3 min 0 s after detection" in watched
+    assert "recovered 4 min 0 s after detection; the target is 5 min 0 s" in watched
     assert "minutes watched" in watched
     assert "10/30" in watched
 
@@ -173,7 +189,7 @@ CHOICES: tuple[tuple[RollbackStatus, IncidentStatus, list[str]], ...] = (
     (RollbackStatus.CANCELLED, IncidentStatus.ESCALATED, ["retry", "accept"]),
     (RollbackStatus.PARKED, IncidentStatus.INVESTIGATING, ["approve", "reject", "cancel"]),
     (RollbackStatus.RUNNING, IncidentStatus.ROLLING_BACK, ["cancel"]),
-    (RollbackStatus.SUCCEEDED, IncidentStatus.WATCHING, []),
+    (RollbackStatus.SUCCEEDED, IncidentStatus.INVESTIGATING, ["accept"]),
 )
 
 
@@ -208,7 +224,7 @@ def test_an_incident_is_followed_to_its_end(trouble: tuple[World, WorldPrompt]) 
     lines = done.stdout.splitlines()
     assert len(lines) == len(set(lines))
     assert "next on call: keeper" in done.stdout
-    assert "response time: restored with" in done.stdout
+    assert "recovered 3 min 8 s after detection; the target is" in done.stdout
     assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED]
 
 

@@ -270,7 +270,7 @@ def expect_taken_out(shop: CorruptedShop, *, kept_late: bool = False) -> None:
     assert kept_late or not unreferenced_copies(shop)
     assert sum(one.taken_out for one in read_journal(shop)) == 2
     assert sum(one.copies_gone for one in read_journal(shop)) == 2
-    assert read_last_step(shop).note.startswith("3 documents gone through again: 2 of somebody")
+    assert read_last_step(shop).note.startswith("3 documents checked again: 2 of somebody")
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.find_violated_invariants() == []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from local.installation.provisioning import push_account, push_audience
 from shared.core import topics
 from tests.e2e.support.world import OPERATIONS, World, until
 
@@ -64,10 +65,13 @@ def test_foreign_project_and_garbage(world: World) -> None:
 
 
 def test_request_that_is_no_message(world: World) -> None:
-    """Even a body that no Pub/Sub sends is acknowledged, and kept under its address's topic."""
+    """A body that Pub/Sub does not send is acknowledged, and kept under its address's topic."""
     url = f"http://{world.addresses['on_alert']}/{ALERTS}"
+    audience = push_audience(OPERATIONS).replace("{function}", topics.deployed_function("on_alert"))
+    identity = world.cloud.identity
+    token = identity.service_token(identity.service_claims(push_account(OPERATIONS), audience))
 
-    answer = httpx.post(url, content=b"{}", trust_env=False)
+    answer = httpx.post(url, content=b"{}", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
 
     assert answer.status_code == 204
     [letter] = until("its dead letter", world.evidence.dead_letters)

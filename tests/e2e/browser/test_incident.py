@@ -138,7 +138,7 @@ def test_an_incident_is_walked_through_on_a_phone(world: World, chromium: Browse
     expect(phone.locator("#live")).to_contain_text("RESOLVED", timeout=60_000)
     until("the last status page", lambda: "All parts work." in world.evidence.page())
     public.reload()
-    expect(public.get_by_text("It is over.").first).to_be_visible()
+    expect(public.get_by_text("The incident is over.").first).to_be_visible()
     assert faults(public) == []
 
     phone.context.clear_cookies()  # half an hour later nobody speaks with the session of before

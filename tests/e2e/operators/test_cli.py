@@ -120,7 +120,7 @@ def test_a_freeze_is_shown_and_what_it_leaves_to_a_person_did_not_go_well(world:
     [window] = value("status")["freezes"]
     assert window["reason"] == "the sale"
     assert value("run", "--reason", "x", "--dry-run")["outcome"] == "hold"
-    assert "an order waits for that to be over" in run("run", "--reason", "x", "--dry-run").output
+    assert "the order waits until that is over" in run("run", "--reason", "x", "--dry-run").output
 
     assert value("unfreeze", "--all", "--reason", "it is over")["accepted"]
     unknown = run("run", "--target", "v11", "--reason", "x", "--yes")

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from shared.core import topics
 from shared.domain.commands.command import Command, parse_command
 from shared.domain.rollback.plan import StepStatus
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
 from shared.state.audit_reader import AuditReader
 from tests.e2e.conftest import WorldMaker
@@ -52,8 +52,8 @@ def ask(world: World) -> None:
     until("the question", lambda: newest(world).status is RollbackStatus.PARKED)
 
 
-def has_shifted(world: World) -> bool:
-    steps = world.evidence.steps(newest(world).id)
+def has_shifted(world: World, rollback: Rollback) -> bool:
+    steps = world.evidence.steps(rollback.id)
     return any(step.kind == SHIFT and step.status is StepStatus.DONE for step in steps)
 
 
@@ -66,12 +66,28 @@ def end(world: World) -> None:
     until("its acceptance", lambda: (one := world.evidence.system()) and one.incident_ended_at)
 
 
+def make_way(world: World) -> None:
+    """No rollback is under way that the next line would join or be refused for.
+
+    One that nobody is asked about shifts something first: it is to be unpinned in the end.
+    """
+    waits = (RollbackStatus.PARKED, *ENDED_ROLLBACK_STATUSES)
+    until("its shift", lambda: newest(world).status in waits or has_shifted(world, newest(world)))
+    system = world.evidence.system()
+    if system is not None and system.incident_ended_at is None and newest(world).incident == system.incident:
+        if newest(world).status in ENDED_ROLLBACK_STATUSES:
+            world.command(command="accept", system="cvplus", incident=system.incident)
+            until("its acceptance", lambda: (one := world.evidence.system()) and one.incident_ended_at)
+        else:
+            end(world)
+
+
 def in_order(world: World) -> Iterator[str]:
     """The verbs of the pages, each when its time has come in a night that needs all of them."""
     yield from ("drill", "promote", "deployments", "restore-points", "notify", "check", "regenerate")
     ask(world)
     yield from ("status", "ack", "explain", "report", "publish", "root-cause", "approve")
-    until("its first shift", lambda: has_shifted(world))
+    until("its first shift", lambda: has_shifted(world, newest(world)))
     yield "cancel"
     until("its end", lambda: newest(world).status is RollbackStatus.CANCELLED)
     yield "pins"
@@ -84,8 +100,10 @@ def in_order(world: World) -> Iterator[str]:
     yield "accept"
     yield from ("hold", "release", "mark-bad", "mark-barrier", "mark-stable")
     yield from ("pause", "resume", "freeze", "unfreeze", "watch", "run", "unplan")
-    until("the shift of the last", lambda: has_shifted(world))
-    end(world)
+    until(
+        "a shift of one of them", lambda: any(has_shifted(world, one) for one in world.evidence.rollbacks())
+    )
+    make_way(world)
     yield from ("unpin", "revoke-sessions", "breach")
     world.wiring.system("cvplus").documents.collections("(default)", None)  # there since now, at least
     world.advance_to(world.cloud.clock.now() + timedelta(hours=2))
@@ -122,6 +140,8 @@ def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
             if world.cloud.clock.now() - signed_in_at > SIGNED_IN_FOR:
                 operator.sign_in_at_prompt(world.cloud)
                 signed_in_at = world.cloud.clock.now()
+            if verb == "run" and "--dry-run" not in line and "--at" not in line:
+                make_way(world)
             world.cloud.clock.rescale(PATIENT)
             done = operator.run_cli_line(*shlex.split(line)[3:])
             world.cloud.clock.rescale(SCALE)

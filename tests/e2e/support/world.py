@@ -29,6 +29,8 @@ from local.installation import push_subscriptions
 from local.installation.provisioning import (
     audit_bucket,
     console_account,
+    push_account,
+    push_audience,
     quarantine_bucket,
     sources_bucket,
     status_bucket,
@@ -189,6 +191,8 @@ def responders(
     monkeypatch.setenv("ROLLBACK_VALUES_BUCKET", values_bucket(cloud.home))
     monkeypatch.setenv("ROLLBACK_QUARANTINE_BUCKET", quarantine_bucket(cloud.home))
     monkeypatch.setenv("ROLLBACK_CONSOLE_ACCOUNT", console_account(cloud.home))
+    monkeypatch.setenv("ROLLBACK_PUSH_ACCOUNT", push_account(cloud.home))
+    monkeypatch.setenv("ROLLBACK_PUSH_AUDIENCE", push_audience(cloud.home))
     operator.connect_to_cloud_identity(monkeypatch, cloud, folder)
     monkeypatch.setenv("ROLLBACK_STATUS_BUCKET", status_bucket(cloud.home))
     _forget()

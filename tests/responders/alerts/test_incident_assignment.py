@@ -4,24 +4,25 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from responders.triggers.work import WorkTrigger
 from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import available_verbs
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.severity import Severity
+from shared.domain.policy.signals import Signal
 from shared.domain.rollback import rollback
-from tests.support.decision.outages import (
-    make_function_fail,
-    run_five_minutes_after_alert,
-    time_to_condition_deadline,
-)
+from tests.support.decision.outages import make_function_fail
 from tests.support.fakes.runtime.hooks import no_hook, run_once
 from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
 from tests.support.rollbacks.approvals import build_world_awaiting_approval
-from tests.support.runtime.world import World
+from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 
 
 def pause_in_the_midst(world: World) -> None:
@@ -128,8 +129,8 @@ def test_a_worse_alert_raises_the_severity_while_the_rollback_runs() -> None:
     assert len(world.rollbacks()) == 1
 
 
-def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends() -> None:
-    """A plan answers only alerts of its own scenario and functions."""
+def test_an_alert_of_another_kind_during_a_rollback_opens_its_own_incident() -> None:
+    """It is no part of the rollback's incident: each ends by its own signals."""
     world = World()
     world.deploy_bad()
 
@@ -146,9 +147,12 @@ def test_an_alert_of_another_kind_during_a_rollback_is_judged_before_it_all_ends
         rollback.RollbackStatus.SUCCEEDED,
         rollback.RollbackStatus.NOT_TAKEN,
     )
-    assert "ended early" in first.outcome
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
-    assert told(world, "rollback.escalated-r2")
+    assert first.outcome == "stable through the watch"
+    assert [one.status for one in world.incidents()] == [
+        incident.IncidentStatus.RESOLVED,
+        incident.IncidentStatus.ESCALATED,
+    ]
+    assert told(world, f"{second.incident}:rollback.escalated")
 
 
 def test_what_asks_for_nothing_ends_no_escalation() -> None:
@@ -164,23 +168,6 @@ def test_what_asks_for_nothing_ends_no_escalation() -> None:
         assert trouble.status is incident.IncidentStatus.ESCALATED
         assert available_verbs(trouble, newest) == ("retry", "accept", "ack")
         assert told(world, f"rollback.escalated-r{number}")
-
-
-def test_an_alert_that_is_over_ends_no_escalation_of_the_watch() -> None:
-    """It ends the watch, in which a person was called in; what they were called for stands."""
-    world = run_five_minutes_after_alert(is_open=True)
-    world.pass_time(time_to_condition_deadline(world))
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
-
-    world.ports.alerts.open["0.corrupt"] = False
-    world.alert("0.corrupt", signal="database_corruption")
-    world.pass_time(5 * MINUTE)
-
-    first, second = world.rollbacks()
-    assert "ended early" in first.outcome
-    assert second.status is rollback.RollbackStatus.NOT_TAKEN
-    assert second.outcome.startswith("still true")
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
 
 
 def test_an_alert_that_joins_a_question_is_judged_with_it() -> None:
@@ -453,3 +440,97 @@ def test_a_rollback_of_an_unknown_system_is_refused_and_left_alone() -> None:
     world.settle()
 
     assert world.rollbacks() == before
+
+
+MEDIA = Signal(Severity.HIGH, ScenarioName.FEATURE, Mode.ACT)
+SHOP = replace(
+    BOOKSHOP,
+    signals={**BOOKSHOP.signals, "media_failing": MEDIA, "payments_failing": MEDIA},
+    scenarios={**BOOKSHOP.scenarios, ScenarioName.FEATURE: Mode.ACT},
+)
+
+
+def of_function(world: World, function: str) -> dict[str, object]:
+    """The resource by which an alert names a function."""
+    labels = {"project_id": world.policy.project, "service_name": function.lower()}
+    return {"type": "cloud_run_revision", "labels": labels}
+
+
+def test_trouble_elsewhere_soon_after_the_end_is_another_incident() -> None:
+    """Payments fail five minutes after media was resolved: neither is dated by the other."""
+    world = World(policy=SHOP)
+    world.deploy_bad(["getBook"])
+    world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
+    world.pass_time(20 * MINUTE)
+    [media] = world.incidents()
+    assert media.status is incident.IncidentStatus.RESOLVED
+
+    world.ports.world.deploy(["payOrder"], failure_rate=0.8)
+    world.alert("0.pay", signal="payments_failing", resource=of_function(world, "payOrder"))
+    world.pass_time(MINUTE)
+
+    before, payments = world.incidents()
+    assert (before, payments.signal) == (media, "payments_failing")
+    assert media.ended_at is not None
+    assert world.ports.clock.now() - media.ended_at < world.policy.gates.join_window
+    assert payments.detected_at > (media.ended_at or payments.detected_at)
+
+
+def test_the_same_trouble_soon_after_the_end_reopens_the_incident() -> None:
+    """It is the same group of functions: the incident goes on."""
+    world = World(policy=SHOP)
+    world.deploy_bad(["getBook"])
+    world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
+    world.pass_time(20 * MINUTE)
+
+    world.alert("0.again", signal="media_failing", resource=of_function(world, "searchBooks"))
+    world.pass_time(MINUTE)
+
+    [trouble] = world.incidents()
+    assert trouble.rollbacks == 2
+
+
+def test_two_incidents_at_once_act_one_after_the_other() -> None:
+    """The second one waits for the slot, and neither ends the other."""
+    world = World(policy=SHOP)
+    world.deploy_bad(["getBook", "payOrder"])
+
+    def payments() -> None:
+        world.alert("0.pay", signal="payments_failing", resource=of_function(world, "payOrder"))
+        world.deliver_newest()
+
+    world.ports.world.hook = run_once("platform.shift", "after", payments)
+    world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
+    world.pass_time(MINUTE)
+
+    media, pay = world.incidents()
+    system = world.ports.store.documents["systems/bookshop"]
+    assert (system["incident"], system["earlier_incidents"]) == (pay.id, [media.id])
+    assert "decision.held" in world.events(world.rollbacks()[1])
+    world.ports.alerts.open["0.pay"] = False
+
+    world.pass_time(HOUR)
+
+    first, second = world.rollbacks()
+    assert first.status is rollback.RollbackStatus.SUCCEEDED
+    assert (second.status, second.outcome[:9]) == (rollback.RollbackStatus.NOT_TAKEN, "cool-down")
+    assert [one.timeline[-1].note for one in world.incidents()] == [
+        first.outcome,
+        f"recovered after the rollback {first.id}",
+    ]
+    assert world.find_violated_invariants() == []
+    assert world.ports.store.documents["systems/bookshop"]["earlier_incidents"] == []
+
+
+def test_the_end_of_an_incident_is_told_after_that_of_its_rollback() -> None:
+    """Wherever it is read by time, SUCCEEDED comes before RESOLVED."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(HOUR)
+
+    [trouble], [one] = world.incidents(), world.rollbacks()
+    assert trouble.ended_at is not None
+    assert one.ended_at is not None
+    assert one.ended_at <= trouble.ended_at
+    assert trouble.timeline[-1].status is incident.IncidentStatus.RESOLVED

@@ -73,6 +73,19 @@ def test_what_is_kept_of_an_incident(rollbacks: list[Rollback], expected: tuple[
     )
 
 
+def test_every_rollback_of_an_incident_counts() -> None:
+    """The first failed, the second succeeded: two were executed, and one of them well."""
+    made = tally_incident(
+        over(), [went(RollbackStatus.FAILED, **BACK), went(RollbackStatus.SUCCEEDED, **BACK)]
+    )
+    assert made is not None
+
+    [month] = compute_monthly_stats([made])
+
+    assert (month.incidents, month.rollbacks, month.succeeded) == (1, 2, 1)
+    assert month.success_rate == 0.5
+
+
 def test_nothing_is_kept_of_an_open_incident() -> None:
     """Its numbers are not final."""
     assert tally_incident(over(ended_at=None), []) is None

@@ -190,7 +190,7 @@ def test_a_raised_incident_has_less_time_and_wakes_more_people() -> None:
     """The faster time replaces the slower one; who was on the ladder already is not paged twice."""
     world = outage(signal="critical_path_blocked")
     [trouble] = world.incidents()
-    assert trouble.respond_by == trouble.detected_at + 15 * MINUTE
+    assert trouble.respond_by == trouble.detected_at + 10 * MINUTE
     world.pass_time(MINUTE)
 
     world.alert("0.worse")

@@ -11,6 +11,8 @@ import pytest
 
 from shared.core import topics
 from shared.core.text import one_line
+from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.policy.channels import Component
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import build_status_page
 from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, render_objects
@@ -29,7 +31,7 @@ from tests.support.notices.status_page import (
     build_world_with_page,
     read_page,
 )
-from tests.support.runtime.world import BOOKSHOP
+from tests.support.runtime.world import BOOKSHOP, World
 
 
 def test_the_page_lives_through_a_rollback() -> None:
@@ -52,14 +54,108 @@ def test_the_page_lives_through_a_rollback() -> None:
     world.command(command="approve", system="bookshop", incident=incident.id)
 
     world.pass_time(5 * MINUTE)
-    assert "All parts work again. We watch them for a while." in read_page(world)
+    assert "All parts work again. We are monitoring them." in read_page(world)
 
     world.pass_time(45 * MINUTE)
     assert "All parts work." in read_page(world)
-    assert "It is over." in read_page(world)
+    assert "The incident is over." in read_page(world)
     assert re.search(r"Uptime since .*2026-03-02 1\d:\d\d UTC</time>: \d\d\.\d{3} %", read_page(world))
     assert incident.id in read_page(world, ATOM)
     assert incident.id in read_page(world, JSON)
+
+
+PARTS = (
+    Component("Ordering", ("function_failure_rate",)),
+    Component("Catalogue", ("critical_path_blocked",), groups=("catalogue",)),
+    Component("Shop", functions=("renderShop",)),
+)
+
+
+def read_parts(world: World) -> dict[str, str]:
+    """How the page shows each part."""
+    return {one["name"]: one["state"] for one in json.loads(read_page(world, JSON))["_status"]["parts"]}
+
+
+def test_a_part_whose_functions_fail_is_not_working() -> None:
+    """Within a minute, though no signal is mapped to it; and it works once recovery is verified."""
+    world = build_world_with_page(components=PARTS)
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad(["listBooks", "getBook", "searchBooks"])
+    world.alert()
+    world.pass_time(MINUTE)
+    [incident] = world.incidents()
+
+    assert read_parts(world) == {"Ordering": "down", "Catalogue": "down", "Shop": "working"}
+
+    world.command(command="approve", system="bookshop", incident=incident.id)
+    world.pass_time(6 * MINUTE)
+    assert read_parts(world) == {"Ordering": "watched", "Catalogue": "watched", "Shop": "working"}
+    assert "Not working." not in read_page(world)
+    assert "<h3>Monitoring: Ordering, Catalogue" in re.sub(r" id=\"[^\"]*\"", "", read_page(world))
+    world.pass_time(45 * MINUTE)
+    assert set(read_parts(world).values()) == {"working"}
+    parts = {one["name"]: one["uptime"] for one in json.loads(read_page(world, JSON))["_status"]["parts"]}
+    assert parts["Shop"] == 1.0
+    assert parts["Catalogue"] < 1.0
+
+
+def test_an_alert_that_joins_adds_its_part() -> None:
+    """What fails further is on the next page, while the rollback waits for a person."""
+    world = build_world_with_page(components=PARTS)
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad(["payOrder"])
+    world.alert()
+    world.pass_time(MINUTE)
+    assert read_parts(world) == {"Ordering": "down", "Catalogue": "working", "Shop": "working"}
+
+    world.alert("0.def", signal="critical_path_blocked")
+    world.pass_time(MINUTE)
+
+    assert read_parts(world)["Catalogue"] == "down"
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_an_order_is_private_unless_the_policy_publishes_it(*, published: bool) -> None:
+    """It proves no trouble; where it is shown, it is the trouble of the functions that it names."""
+    times = {Severity.CRITICAL: timedelta(0)} if published else {}
+    world = build_world_with_page(components=PARTS, publish_orders_after=times)
+    world.deploy_bad(["renderShop"])
+    world.command(command="rollback", system="bookshop", functions=["renderShop"])
+    world.command(command="pause")
+    world.pass_time(MINUTE)
+    [incident] = world.incidents()
+
+    assert (incident.id in read_page(world)) is published
+    assert read_parts(world)["Shop"] == ("down" if published else "working")
+    assert read_parts(world)["Catalogue"] == "working"
+
+
+def test_the_severity_rises_while_functions_go_back() -> None:
+    """An alert that is worse is no surprise of the verification: page and people know at once."""
+    world = build_world_with_page()
+    world.ports.world.operation_latency = 90 * SECOND
+    world.deploy_bad()
+    joined: list[str] = []
+
+    def join(verb: str, side: str) -> None:
+        documents = world.ports.store.documents.items()
+        running = [path for path, one in documents if path.startswith("rollbacks/") and one.get("started_at")]
+        if (verb, side) == ("store.commit", "after") and running and not joined:
+            joined.append(running[0])
+            world.alert("0.def")
+            [message] = [one for one in world.waiting() if one.topic == topics.ALERTS]
+            assert world.deliver(message)
+
+    world.ports.store.hook = join
+    world.alert(signal="critical_path_blocked")
+    world.pass_time(10 * MINUTE)
+
+    [incident] = world.incidents()
+    told = [moment for moment in incident.timeline if "CRITICAL" in moment.note]
+    assert incident.severity is Severity.CRITICAL
+    assert [moment.status for moment in told] == [IncidentStatus.ROLLING_BACK]
 
 
 def test_nothing_personal_or_internal_is_on_it() -> None:
@@ -127,7 +223,7 @@ def test_a_dead_bucket_delays_nothing() -> None:
     world.pass_time(5 * MINUTE)
 
     assert world.live == stable
-    assert "We watch them" in read_page(world)
+    assert "We are monitoring them" in read_page(world)
 
 
 @pytest.mark.parametrize("side", ["before", "after"])

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from responders.rollback.answered_alerts import alerts_answered_by_scenario, open_alerts, unjudged_alerts
+from responders.rollback.answered_alerts import alerts_answered_by_scenario, unjudged_alerts
 from shared.domain.policy.scenario_names import ScenarioName
-from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert import Alert, open_alerts
 from tests.support.runtime.world import BOOKSHOP
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -9,7 +9,14 @@ from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain import system_record as systems
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service, Traffic, TrafficTarget
-from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.incident import (
+    IncidentStatus,
+    PublicState,
+    TimelineEvent,
+    public_state_path,
+    public_status_changes,
+)
+from shared.domain.presentation.status_page import STATUS_SENTENCES
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import CompletedShift, Pin
 from shared.domain.rollback.rollback import RollbackStatus
@@ -162,7 +169,9 @@ def test_a_rollback_leaves_a_pin_for_each_function() -> None:
     assert (one.owner, one.rollback) == ("automation", rollback.id)
     assert one.revisions == {"getbook-00001": 100}
     assert one.since < (rollback.shifted_at or one.since)
-    assert one.command == ("rollback unpin --system bookshop --function getBook --reason 'it may go on'")
+    line = "rollback unpin --system bookshop --function getBook --reason 'it may go on'"
+    assert pins.unpin_line("bookshop", [one.function], "") == line
+    assert pins.unpin_line("bookshop", [one.function], "INC-1") == f"once INC-1 has ended: {line}"
 
 
 def test_who_ordered_a_rollback_owns_its_pins() -> None:
@@ -261,7 +270,7 @@ def test_old_pins_are_told_of_once_a_day() -> None:
         world.pass_time(MINUTE)
         world.start_instances()
     [text] = recorded_notice_texts(world, "pinned")
-    assert "1 functions are pinned for longer than 30m" in text
+    assert "1 function pinned for longer than 30m" in text
     assert "getBook: pinned to getbook-00001" in text
     world.ports.clock.advance(DAY)
     world.pass_time(MINUTE)
@@ -377,3 +386,66 @@ def test_an_unpin_is_refused_where_nothing_is_pinned_or_an_incident_is_open() ->
 
     assert "INC-20260302-001 is open" in refused(world, command="unpin", system="bookshop")
     assert len(world.incidents()) == 1
+
+
+def test_an_unpin_is_shown_as_an_unpin() -> None:
+    """Incident and public state say so until it is over: nothing is rolled back."""
+    world = build_rolled_back_world()
+    world.ports.world.deploy()
+    world.pass_time(6 * MINUTE)
+
+    assert refused(world, command="unpin", system="bookshop") == ""
+    state = decode(PublicState, world.ports.store.get(public_state_path("bookshop")).fields)
+    assert state.word.startswith("unpinning")
+    world.pass_time(12 * MINUTE)
+
+    incident = world.incidents()[-1]
+    assert IncidentStatus.UNPINNING in [one.status for one in incident.timeline]
+    assert IncidentStatus.ROLLING_BACK not in [one.status for one in incident.timeline]
+    state = decode(PublicState, world.ports.store.get(public_state_path("bookshop")).fields)
+    words = {turn.word for turn in state.turns}
+    assert not any(word.startswith("rolling back") for word in words)
+    assert words <= STATUS_SENTENCES.keys()
+
+
+def test_an_undo_of_an_unpin_is_shown_as_a_rollback() -> None:
+    """It goes back to what the unpin found, and the page says so."""
+    timeline = [
+        TimelineEvent(status, START, "")
+        for status in (
+            IncidentStatus.UNPINNING,
+            IncidentStatus.VERIFYING,
+            IncidentStatus.WATCHING,
+            IncidentStatus.ESCALATED,
+            IncidentStatus.ROLLING_BACK,
+            IncidentStatus.VERIFYING,
+        )
+    ]
+
+    assert [one.word for one in public_status_changes(timeline)] == [
+        "unpinning",
+        "unpinning (monitoring)",
+        "investigating",
+        "rolling back",
+    ]
+
+
+def test_an_unpin_is_not_offered_while_it_would_be_refused() -> None:
+    """While the incident is open, the line says when the command is accepted."""
+    world = World(policy=shorten_watch())
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(4 * MINUTE)
+    incident = world.incidents()[-1]
+    assert incident.ended_at is None
+    assert read_pins(world)
+    world.ports.world.deploy(["getBook"])
+    publish_audit_hint(world)
+    world.settle()
+
+    [text] = recorded_notice_texts(world, "unserved")
+
+    assert text.split("\n")[-1] == (
+        f"once {incident.id} has ended: "
+        "rollback unpin --system bookshop --function getBook --reason 'it may go on'"
+    )

@@ -92,7 +92,7 @@ def test_sessions_that_may_not_be_ended() -> None:
     world.pass_time(MINUTE)
 
     [told] = notice_lines(world, "revoke-sessions")
-    assert "0 people's sessions are ended, not everybody's: no right to list people" in told
+    assert "sessions ended: 0, not everybody's: no right to list people" in told
 
 
 def test_people_who_may_not_be_changed() -> None:

@@ -181,7 +181,7 @@ def test_a_new_client_against_old_functions(works: bool) -> None:
     assert one.plan is not None
     assert NEW_CLIENTS_WARNING in one.plan.reported
     assert one.status is (RollbackStatus.SUCCEEDED if works else RollbackStatus.FAILED)
-    assert works or one.outcome.endswith("probes fail: shop")
+    assert works or one.outcome.endswith("probes failed: shop")
 
 
 @pytest.mark.parametrize(

@@ -182,42 +182,15 @@ def test_a_pause_stops_before_the_next_effect_and_resume_goes_on(system: dict[st
     assert world.find_violated_invariants() == []
 
 
-def test_a_persons_order_supersedes_the_rollback_under_way() -> None:
-    """Automation makes way: it stops with its mixed state listed, the order carries on."""
-    world = World()
-    stable = world.live
-    world.deploy_bad()
-    ordered: list[bool] = []
-
-    def order_meanwhile(verb: str, side: str) -> None:
-        if (verb, side) == ("platform.shift", "after") and not ordered:
-            ordered.append(True)
-            order(world)
-            world.deliver_newest()
-
-    world.ports.world.hook = order_meanwhile
-    world.alert()
-    world.pass_time(HOUR)
-
-    automatic, forced = world.rollbacks()
-    assert (automatic.status, automatic.outcome) == (
-        rollback.RollbackStatus.CANCELLED,
-        f"superseded by {forced.incident}",
-    )
-    assert forced.status is rollback.RollbackStatus.SUCCEEDED
-    assert world.live == stable
-    assert {one.status for one in world.incidents()} == {incident.IncidentStatus.RESOLVED}
-    assert world.find_violated_invariants() == []
-
-
-def test_an_order_ends_the_incident_that_waited_for_a_person() -> None:
-    """What was escalated is answered by the command that it offered."""
+def test_the_incident_before_an_order_ends_once_it_has_recovered() -> None:
+    """The order answers what was only observed; both incidents end by what is observed."""
     world = World(promoted=False)
     world.deploy_bad()
     world.alert("0.x", signal="frontend_unavailable")
     world.settle()
 
     order(world)
+    world.ports.alerts.open["0.x"] = False
     world.pass_time(HOUR)
 
     assert world.rollbacks()[-1].status is rollback.RollbackStatus.SUCCEEDED
@@ -322,7 +295,7 @@ def test_a_dry_run_tells_what_would_be_done_and_does_nothing() -> None:
     ("say", "content", "result"),
     [
         (order_to_expiring_deployment, {}, "escalate: target: no stable deployment is known"),
-        (order, {"functions": ["payOrder"]}, "rollback: every gate passes; 1 functions back to v1"),
+        (order, {"functions": ["payOrder"]}, "rollback: every gate passes; 1 function back to v1"),
     ],
 )
 def test_a_dry_run_says_what_stands_against_it(

@@ -284,7 +284,7 @@ def test_what_a_reversal_restores_is_shown_before_it_is_confirmed(verb: str) -> 
     for function in world.policy.functions:
         name = function.lower()
         assert f"{function} {name}-00001 {name}-00002" in page
-    warning = "warning: this restores what the rollback removed, because 8 of 8 functions changed before "
+    warning = "warning: this restores what the rollback removed; its recorded cause: 8 of 8 changed functions"
     assert (warning in page) is (verb == "undo")
 
 

@@ -127,7 +127,7 @@ def test_a_function_that_a_person_changed_stops_alone_and_is_reported(function: 
     stopped = [step for step in world.steps(one.id).values() if step.status is StepStatus.STOPPED]
     assert [step.target for step in stopped] == [function]
     assert {name for name, served in world.live.items() if served != stable[name]} == {function}
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    assert world.incidents()[0].status is incident.IncidentStatus.RECOVERED
 
 
 def test_tags_stay_where_they_are() -> None:
@@ -272,8 +272,8 @@ def test_without_traffic_it_ends_unverified_and_says_so() -> None:
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.verified_at is None
     assert one.outcome == (
-        "stable through the watch, but never verified, only 0 requests were counted, "
-        "not known to be over: function_failure_rate"
+        "stable through the watch, but never verified, last check: "
+        "waiting for traffic: 0 of 5 requests counted, not known to be over: function_failure_rate"
     )
     assert [sent for sent in world.ports.sender.sent if "rollback.unverified" in sent.key]
 
@@ -301,6 +301,7 @@ def test_an_alert_that_nothing_confirms_is_judged_again_and_escalated_on_time() 
     world = World()
     world.deploy_bad(rate=0.0)
     world.alert()
+    world.ports.alerts.open["0.abc"] = True
     world.pass_time(timedelta(minutes=2))
     assert world.rollbacks()[0].status is rollback.RollbackStatus.DECIDING
     assert world.events(world.rollbacks()[0]).count("decision.held") >= 3
@@ -325,7 +326,7 @@ def test_a_system_that_nobody_promoted_is_only_observed() -> None:
     [one] = world.rollbacks()
     assert (one.status, world.incidents()[0].status) == (
         rollback.RollbackStatus.NOT_TAKEN,
-        incident.IncidentStatus.RESOLVED,
+        incident.IncidentStatus.INVESTIGATING,
     )
 
 

@@ -25,6 +25,7 @@ INNOCENT = (
     "0.abc:open 1234567890123456 127.0.0.1:8080",
     "the password page fails; sign-in tokens expire early",
     "basic authentication",
+    "sign-in: only 0 sign-ins were counted",
 )
 
 

@@ -38,7 +38,7 @@ PUSHED: dict[str, Any] = {
     "deliveryAttempt": 3,
 }
 MESSAGE = PubSubMessage(
-    id="1", topic=TOPIC, data=b"hello", attributes={"kind": "rollback"}, published_at=SENT
+    "1", TOPIC, b"hello", {"kind": "rollback"}, SENT, subscription="projects/p/subscriptions/s"
 )
 SNAKE = {
     "messageId": "message_id",
@@ -154,6 +154,7 @@ def test_the_official_structured_event() -> None:
         data=b"test message 3",
         attributes={"attr1": "attr1-value"},
         published_at=datetime(2021, 2, 5, 4, 6, 14, 109000, tzinfo=UTC),
+        subscription="projects/test-project/subscriptions/my-subscription",
     )
     assert {file.stem for file in FIXTURES.glob("*.json")} == {*FIXTURE_MESSAGES, "official_structured"}
 

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.incidents import incident
 from shared.domain.rollback.rollback import LEASE_DURATION, RollbackStatus, rollback_path
 from shared.engine.lease import MAX_LATE_TAKEOVERS, MAX_TAKEOVERS, LeasedRollback
 from tests.support.faults.fault_injection import (
@@ -99,7 +98,7 @@ def test_what_kills_every_worker_is_given_up_and_told(verb: str) -> None:
     said, *_ = notice_lines(world, "rollback.failed")
     assert one.outcome in said
     assert "a person may now retry" in said
-    assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+    assert world.incidents()[0].is_decided_by_person
     assert world.find_violated_invariants() == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from shared.core import topics
+from shared.core.codec import decode
 from shared.domain.incidents import incident as incidents
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
@@ -120,6 +121,6 @@ class CommitLaws:
         current = peek(incidents.incident_path(system["incident"])) if system.get("incident") else None
         if current:
             public = peek(incidents.public_state_path(SYSTEM)) or {}
-            word = incidents.PUBLIC_STATUS_NAMES[incidents.IncidentStatus(current["status"])]
+            word = incidents.public_status_changes(decode(incidents.Incident, current).timeline)[-1].word
             if (public.get("incident"), public.get("word")) != (current["id"], word):
                 self._break(12, f"the public is told {public.get('word')} while it is {word}")

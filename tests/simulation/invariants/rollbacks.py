@@ -9,7 +9,6 @@ from shared.engine.lease import MAX_TAKEOVERS
 from tests.simulation.faults.points import Fault
 from tests.simulation.invariants.observations import Fields, Seen
 from tests.simulation.invariants.pins import PinLaws
-from tests.simulation.scenes.bookshop import POLICY
 
 WITHOUT_PLAN = frozenset({RollbackStatus.NOT_TAKEN, RollbackStatus.CANCELLED, RollbackStatus.FAILED})
 LATE = "rollback.worker-late"
@@ -151,7 +150,7 @@ class RollbackLaws:
             self._break(4, f"{key} was taken from a living holder")
 
     def _judge_automatic(self, key: str, commit: Mapping[str, Fields]) -> None:
-        cool_down = POLICY.gates.cool_down.total_seconds() - 600.0
+        cool_down = self._world.policy.gates.cool_down.total_seconds() - 600.0
         if self._world.forbidden:
             self._break(8, f"{key} goes back automatically though {self._world.forbidden}")
         if self._automatic and self._seen.now - self._automatic[-1] < cool_down:

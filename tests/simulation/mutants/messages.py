@@ -16,6 +16,7 @@ from responders.triggers.alerts import AlertsTrigger
 from shared.core.codec import encode
 from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Document, Update
+from shared.domain.audit import system_chain
 from shared.domain.notices import outbox
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.signals.alert import Alert
@@ -94,7 +95,12 @@ def notices_in_any_order() -> AbstractContextManager[Any]:
 
 def seal_skipped() -> AbstractContextManager[Any]:
     """What happens outside rollbacks stays loose."""
-    return patch.object(audit_seal.AuditSealer, "seal", lambda self, now: None)
+    return patch.object(audit_seal.AuditSealer, "seal", lambda self, system, now: None)
+
+
+def sealed_without_bound() -> AbstractContextManager[Any]:
+    """All events of a batch go into one seal, however large they are."""
+    return patch.object(system_chain, "sealable_parts", lambda loose: iter([[*loose]]))
 
 
 def anchored_without_an_object() -> AbstractContextManager[Any]:
@@ -127,6 +133,7 @@ MUTANTS = (
     failed_notices_count_as_sent,
     notices_in_any_order,
     seal_skipped,
+    sealed_without_bound,
     anchored_without_an_object,
     nothing_swept,
     errors_swallowed,

@@ -67,6 +67,13 @@ POLICY = Policy(
     on_call=(Rung(timedelta(minutes=1), channel="pager"),),
     fingerprint="first",
 )
+PROMPT: Policy = replace(
+    POLICY,
+    gates=replace(POLICY.gates, cool_down=timedelta(seconds=30), suspect_window=timedelta(minutes=3)),
+    execution=replace(POLICY.execution, bake=timedelta(minutes=3)),
+    deployments=replace(POLICY.deployments, human_first=timedelta(seconds=30)),
+)
+"""Automation acts again soon, and what is deployed has baked soon."""
 
 
 class Setting(Struct, frozen=True):

@@ -10,6 +10,8 @@ from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain import system_record as systems
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.scenario_names import Mode
@@ -17,6 +19,8 @@ from shared.domain.system_record import BUDGET_PATH, Budget, System
 from tests.simulation.scenes.bookshop import SYSTEM, kept
 from tests.simulation.world import World
 
+LONG_REASON = "\N{BOMB}" * 10_000
+"""As an earlier version stored reasons."""
 ANSWERS = ("approve",) * 4 + ("reject", "cancel", "retry", "accept", "ack")
 Scene = Callable[[World], None]
 
@@ -226,6 +230,28 @@ def unpinned(world: World) -> None:
         world.plan(begins + world.random.uniform(60.0, 300.0), partial(world.others.answer, "undo"))
 
 
+def fixed(world: World) -> None:
+    """A fix is deployed and unpinned, and some time later a second bad release replaces it."""
+    bad_release(world)
+    world.plan(100.0, partial(world.others.answer, "accept"))
+    deployed_at = world.random.uniform(200.0, 300.0)
+    unpinned_at = deployed_at + world.random.uniform(1.0, 200.0)
+    replaced_at = unpinned_at + world.random.uniform(150.0, 900.0)
+    deploy = world.platform.deploy_at
+
+    def repair() -> None:
+        deploy(world.clock.now(), failure_rate=0.0)
+        world.fix = {name: one.latest_created for name, one in world.platform.services().items()}
+
+    world.plan(deployed_at, repair)
+    world.plan(unpinned_at, partial(world.others.command, "unpin", system=SYSTEM))
+    world.plan(unpinned_at + 30.0, world.others.hint)
+    world.excuses.add("a second bad release")
+    world.plan(replaced_at, lambda: deploy(world.clock.now(), failure_rate=0.9))
+    world.plan(replaced_at + 1.0, world.others.hint)
+    world.plan(replaced_at + 90.0, partial(world.others.alert, "0.second"))
+
+
 def throttled(world: World) -> None:
     """The platform takes a write each 16 s, and a person cancels while one is waited for.
 
@@ -258,9 +284,37 @@ def slow_workers(world: World) -> None:
     world.mishaps.slow = world.random.randint(4, 7)
 
 
+def crossing_orders(world: World) -> None:
+    """People order the same, less, more or something else at about one time, and an alert may come.
+
+    Copies and late ones among them: the bus delivers as it does.
+    """
+    world.others.deploy_bad()
+    world.excuses.add("people order what they like")
+    random = world.random
+    if random.random() < 0.6:
+        world.plan(0.0, world.others.alert)
+    begins = random.choice((0.0, 20.0, 60.0, 200.0))
+    for _ in range(random.randint(2, 4)):
+        some = random.sample([*world.policy.functions], random.randint(1, 3))
+        contents: tuple[dict[str, object], ...] = ({}, {"functions": some}, {"scenario": "complete"})
+        content = random.choice(contents)
+        if random.random() < 0.3:
+            content = {**content, "supersede": True}
+        act = partial(world.others.command, "rollback", system=SYSTEM, **content)
+        world.plan(begins + random.choice((0.0, 0.5, 5.0, 90.0)) * random.random(), act)
+    if random.random() < 0.3:
+        world.plan(begins + random.uniform(0.0, 120.0), partial(world.others.answer, "cancel"))
+
+
 def poison(world: World) -> None:
-    """Messages that nobody can act on come beside it."""
+    """Messages that nobody can act on come beside it; refused ones fill more than one document."""
     bad_release(world)
+    for number in range(30):
+        told = create_event(
+            "message.refused", world.clock.now(), "topic", message=f"{number}", reason=LONG_REASON
+        )
+        world.store.commit([event_write(UNCLAIMED_SYSTEM, f"refused:topic:{number}", told)])
     junk = (b"", b"{", b"[1]", b'{"version": 9}', b'{"token": "secret"}', b"\xff\xfe")
     for topic in (topics.ALERTS, topics.OVERRIDE, topics.WORK, topics.NOTICES, topics.DEPLOYMENTS):
         data = world.random.choice(junk)
@@ -303,6 +357,8 @@ SCENES: Weighted = (
 )
 """Each with its weight."""
 UNDONE: Weighted = ((rebuilds_undone, 1),)
+FIXED: Weighted = ((fixed, 1),)
 SLOW: Weighted = ((slow_workers, 1),)
+CROSSING: Weighted = ((crossing_orders, 1),)
 SILENT: Weighted = ((silent_bus, 1),)
 """Played by themselves: with one more of those above every seed would be another world."""

@@ -115,7 +115,7 @@ def expect_erased_after_cancelled_repair(shop: CorruptedShop, *, kept_late: bool
     assert kept_late or not unreferenced_copies(shop)
     assert erasure_command(shop).due_at is None
     outcomes = f"2 {DocumentOutcome.TAKEN_OUT}, 2 {DocumentOutcome.FORGOTTEN}"
-    said = f"documents gone through again: {outcomes}"
+    said = f"documents checked again: {outcomes}"
     assert erasure_command(shop).result.endswith(said)
     assert shop.find_violated_invariants() == []
 

@@ -144,6 +144,19 @@ def add_second_stable_deployment(ago: timedelta) -> Callable[[DecisionFacts], De
     return made
 
 
+def add_fix(*, let_through: bool) -> Callable[[DecisionFacts], DecisionFacts]:
+    """A deployment that served something else, ten minutes before the trouble."""
+
+    def made(facts: DecisionFacts) -> DecisionFacts:
+        fix = build_deployment("v2", DeploymentStatus.LIVE, NOW - ONSET + 10 * MINUTE)
+        placed = {name: replace(one, revisions={"other": 100}) for name, one in fix.functions.items()}
+        fix = replace(fix, functions=placed, let_through=let_through)
+        newest_first = sorted((fix, *facts.deployments), key=lambda one: one.at, reverse=True)
+        return replace(facts, deployments=tuple(newest_first))
+
+    return made
+
+
 def disable_secret(functions: Iterable[str]) -> Callable[[DecisionFacts], DecisionFacts]:
     """The target's record binds a secret to the first of these functions, and it is disabled."""
     name, used = min(functions), Configuration(secrets=(SecretUse("KEY", "PAY", "1"),))
@@ -225,6 +238,8 @@ LEVELS = (
     GateLevel("target", "none is stable", STOP, remove_stable_deployments),
     GateLevel("target", "two of the same moment", STOP, add_second_stable_deployment(0 * SECOND)),
     GateLevel("target", "two, a second apart", PASS, add_second_stable_deployment(SECOND)),
+    GateLevel("target", "operators let something else serve between", STOP, add_fix(let_through=True)),
+    GateLevel("target", "something else was deployed between", PASS, add_fix(let_through=False)),
     GateLevel(
         "restorable",
         "a changed one is not ready",
@@ -369,6 +384,7 @@ _ROWS = (
         (
             "barrier: between",
             "target: two of the same moment",
+            "target: operators let something else serve between",
             "human first: for a second more",
             "blast radius: one too many",
         ),
@@ -383,6 +399,7 @@ _ROWS = (
             "restorable: a secret of an unchanged one is disabled",
         ),
     ),
+    ("barrier: between", PASS, ("target: operators let something else serve between",)),
     (
         "target: none is stable",
         NOT_APPLICABLE,

@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.escalation import create_escalation_notices
 from shared.domain.incidents.incident import Incident, IncidentStatus, TimelineEvent
 from shared.domain.notices.notice import Notice
@@ -23,12 +22,12 @@ def build_incident(status: IncidentStatus = IncidentStatus.INVESTIGATING, **chan
         "INC-20260302-001",
         BOOKSHOP.system,
         severity,
-        "function_failure_rate",
+        changes.pop("signal", "function_failure_rate"),
         status,
         START,
         START,
         changes.pop("timeline", [detected]),
-        respond_by=incidents.response_deadline(BOOKSHOP, severity, START),
+        respond_by=START + BOOKSHOP.targets.by_severity[severity],
         **changes,
     )
 

@@ -43,6 +43,7 @@ def build_world_with_users(count: int, policy: Policy | None = None) -> World:
         fields = {"devices": [device_token(number)], "news": number % 2 == 0, "owner": user_name(number)}
         world.ports.kept.write(DATABASE, {f"users/{user_name(number)}": fields})
     world.ports.clock.advance(timedelta(minutes=1))
+    world.ports.alerts.open["0.abc"] = True
     world.alert()
     return world
 

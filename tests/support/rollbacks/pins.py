@@ -7,11 +7,12 @@ from datetime import timedelta
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.faults.fault_injection import shorten_watch
-from tests.support.runtime.world import World
+from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
 FOLLOWING = (TrafficTarget(LATEST_REVISION, 100),)
@@ -32,9 +33,9 @@ def recorded_notice_texts(world: World, event: str) -> list[str]:
     return [str(one.notice["text"]) for one in world.ports.sender.sent if f":{event}:record" in one.key]
 
 
-def build_rolled_back_world() -> World:
+def build_rolled_back_world(policy: Policy = BOOKSHOP) -> World:
     """A bad release was taken back by automation, and the watch is over."""
-    world = World(policy=shorten_watch())
+    world = World(policy=shorten_watch(policy))
     world.deploy_bad()
     world.alert()
     world.pass_time(12 * MINUTE)

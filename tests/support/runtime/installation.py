@@ -11,11 +11,12 @@ from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation import checks, metrics
 from cli.doctor.installation.bucket_readers import FIRESTORE, LISTS
 from cli.doctor.installation.checks import CODE_LABEL, POLICY_LABEL
-from cli.doctor.installation.facts import InstallationFacts, StoreTime, deployed_function
+from cli.doctor.installation.facts import InstallationFacts, StoreTime
 from cli.doctor.installation.messaging import MONITORING
 from cli.doctor.installation.metrics import Measured, counting_query, series_query
 from shared.core import topics
 from shared.core.errors import Unavailable
+from shared.core.topics import deployed_function
 from shared.ports.operations_project import DeployedFunction, JobRun, Metric, MetricQuery, Subscription
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -23,6 +24,8 @@ OPS = "rollback-operations"
 SILENT = Unavailable("no answer")
 PUBLISHER = "roles/pubsub.publisher"
 AGENT = f"serviceAccount:service-1{MONITORING}"
+PUSH_ACCOUNT = f"rollback-push@{OPS}.iam.gserviceaccount.com"
+PUSH_AUDIENCE = "https://{function}-1.europe-west1.run.app"
 WELL, DOUBTFUL, WRONG, UNKNOWN = CheckVerdict
 
 
@@ -34,8 +37,8 @@ def build_push_subscription(topic: str) -> Subscription:
         name=f"{topic}-push",
         topic=f"projects/{OPS}/topics/{topic}",
         endpoint=f"{uri}/projects/{OPS}/topics/{topic}",
-        account="rollback-push@x.iam.gserviceaccount.com",
-        audience=uri,
+        account=PUSH_ACCOUNT,
+        audience=PUSH_AUDIENCE.replace("{function}", deployed_function(entry_point)),
         ack_deadline=topics.ACK_DEADLINE,
         kept_for=timedelta(days=7),
         backoff=topics.backoff(topic),
@@ -61,6 +64,7 @@ FUNCTIONS = tuple(
         f"https://{deployed_function(name)}-x.a.run.app",
         LABELS,
         f"{deployed_function(name)}@{OPS}.iam.gserviceaccount.com",
+        {"ROLLBACK_PUSH_ACCOUNT": PUSH_ACCOUNT, "ROLLBACK_PUSH_AUDIENCE": PUSH_AUDIENCE},
     )
     for name in (*topics.ENTRY_POINTS, topics.CONSOLE_ENTRY_POINT)
 )

@@ -41,7 +41,7 @@ PUBSUB = {
 ROLES = {
     "gcf-admin-robot.": {"roles/storage.legacyObjectReader on -rollback-sources": 2},
     "rollback-build@": BUILD,
-    "rollback-push@": {"roles/run.invoker on a function": 6},
+    "rollback-push@": {"roles/run.invoker on a function": 7},
     "gcp-sa-cloudscheduler.": {"roles/pubsub.publisher on rollback-clock": 1},
     "gcp-sa-firestore.": {
         "roles/cloudkms.cryptoKeyEncrypterDecrypter on a key": 1,

@@ -228,6 +228,7 @@ def test_an_address_with_a_port_and_a_bound_within_a_class(tmp_path: Path) -> No
         ({"error_rate": "duration: 90s"}, "durations are whole minutes"),
         ({"database_connectivity": "duration: 30s"}, "durations are whole minutes"),
         ({"quota_usage": "also: [{ unit: count, threshold: 2 }]"}, "would mean something else"),
+        ({"authentication_failure": "also: [{ unit: ratio, threshold: 0.5 }]"}, "would mean something else"),
     ],
 )
 def test_what_monitoring_cannot_do_is_refused(signals: dict[str, str], told: str, tmp_path: Path) -> None:

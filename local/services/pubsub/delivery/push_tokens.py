@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -15,13 +16,19 @@ TOKEN_LIFETIME = timedelta(hours=1)
 KEY_ID = "embedded-cloud"
 
 
+TokenSigner = Callable[[str, str, datetime], str]
+"""Signs a token for a service account and an audience."""
+
+
 class TokenIssuer:
     """Signs RS256 tokens as Google does for push.
 
     Claims: https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions (read 2026-11).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sign: TokenSigner | None = None) -> None:
+        """`sign`: whose keys the verifiers of the embedded cloud fetch; None: a key of its own."""
+        self._sign_token = sign or self._sign
         self._lock = threading.Lock()
         self._key: rsa.RSAPrivateKey | None = None
         self._tokens: dict[tuple[str, str], tuple[str, datetime]] = {}
@@ -31,7 +38,7 @@ class TokenIssuer:
         with self._lock:
             token, renew_at = self._tokens.get((email, audience), ("", now))
             if renew_at <= now:
-                token = self._sign(email, audience, now)
+                token = self._sign_token(email, audience, now)
                 self._tokens[email, audience] = token, now + TOKEN_LIFETIME / 2
             return token
 

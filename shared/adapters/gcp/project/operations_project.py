@@ -136,6 +136,7 @@ def _deployed_function(message: Any) -> DeployedFunction:
         uri=message.service_config.uri,
         labels=dict(message.labels),
         account=message.service_config.service_account_email,
+        environment=dict(message.service_config.environment_variables),
     )
 
 

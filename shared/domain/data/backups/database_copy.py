@@ -15,6 +15,7 @@ from typing import Final
 from msgspec import field
 from msgspec.structs import replace
 
+from shared.core.text import count_noun
 from shared.domain.data.backups.backup_records import database_name_part
 from shared.domain.data.backups.filled_database import (
     FilledDatabase,
@@ -139,7 +140,7 @@ def describe_findings(copy: DatabaseCopy, policy: Policy) -> Iterator[str]:
     if policy.erasure is None:
         yield "who was erased since then may be in it: the policy declares no data of persons"
     elif removed:
-        yield f"{removed} documents of people who were erased since then are taken out"
+        yield f"{count_noun(removed, 'document')} of people who were erased since then removed"
 
 
 def notice_lines(event: str, copy: DatabaseCopy, policy: Policy) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from shared.core.text import count_noun
 from shared.domain.data.backups import export
 from shared.domain.data.backups.backup_records import NativeBackup, database_name_part
 from shared.domain.data.backups.export import Backup
@@ -161,7 +162,7 @@ def _find_count_faults(proof: RestoreTest, rules: ProofRules, counted: Mapping[s
     for name, wanted in sorted(proof.counts.items()):
         found = counted.get(name, 0) + proof.purge.removed.get(name, 0)
         if abs(found - wanted) > wanted * rules.tolerance:
-            yield f"{name}: {found} documents where {wanted} were backed up"
+            yield f"{name}: {count_noun(found, 'document')} where {wanted} were backed up"
 
 
 def _find_unknown_parts(proof: RestoreTest, seen: ObservedRestore) -> Iterator[str]:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
+from shared.core.durations import format_duration
 from shared.domain.data.integrity.scan import (
     MAX_SAMPLES_PER_COLLECTION,
     CollectionTally,
@@ -267,10 +268,13 @@ def evaluate_writer(
         written = f"an invalid document was written at {run.newest_at:%H:%M:%S} UTC"
         return WriterStatus(False, written, run.newest_at + span)
     if _count_missing(run) and (before is None or before.at + span > run.at):
-        return WriterStatus(None, "since when things are missing is not known", run.at + span)
+        first = before or run
+        return WriterStatus(None, "since when things are missing is not known", first.at + span)
     if before is not None and _count_missing(run) > _count_missing(before):
         return WriterStatus(False, f"more is missing than at {before.at:%H:%M} UTC", run.at + span)
-    return WriterStatus(True, f"nothing invalid appeared in the {span} before {run.at:%H:%M} UTC")
+    return WriterStatus(
+        True, f"nothing invalid appeared in the {format_duration(span)} before {run.at:%H:%M} UTC"
+    )
 
 
 def comparison_run(before: ScanRun | None, run: ScanRun) -> ScanRun:

@@ -15,6 +15,7 @@ from random import Random
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.text import count_noun
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.integrity.validator import DocumentFault, DocumentVerdict, IntegrityCheck, has_dropped
 from shared.domain.policy.data_rules import Collection, IntegrityRules
@@ -192,7 +193,7 @@ def describe_coverage(run: ScanRun, rules: IntegrityRules) -> str:
     documents = sum(one.documents for one in run.tallies.values())
     faulty = sum(one.faulty for one in run.tallies.values())
     unknown = sum(one.unknown for one in run.tallies.values())
-    words = f"{documents} documents as of {run.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    words = f"{count_noun(documents, 'document')} as of {run.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     words += f", {faulty} faulty"
     if unknown:
         words += f", {unknown} not known"

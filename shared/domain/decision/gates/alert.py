@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.core.text import count_noun
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.signals.health import failing_functions
 
@@ -39,7 +40,8 @@ def still_true(case: GateInput) -> GateAnswer:
     bad = [name for name, probed in case.facts.probes.items() if not probed.passed and name not in external]
     counted = failing_functions(case.facts.requests or {}, case.policy.gates)
     if bad or counted:
-        seen = f"{len(counted)} functions fail by the routers' count, {len(bad)} probes fail"
+        functions, probes = count_noun(len(counted), "function"), count_noun(len(bad), "probe")
+        seen = f"failing: {functions} by the routers' count, {probes}"
         return GateAnswer("still true", GateResult.PASS, seen)
     if case.facts.requests is None:
         return GateAnswer("still true", GateResult.UNKNOWN, "the metrics could not be read")

@@ -10,7 +10,10 @@ from msgspec import Struct
 
 from shared.domain.decision.facts import ChangeSet, DecisionFacts
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
+from shared.domain.decision.target_selection import passed_over_deployments
+from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.deployments.stability import describe_passed_over
 from shared.domain.policy.signals import BREACH_SIGNAL, Signal
 from shared.domain.policy.system_policy import Policy
 
@@ -81,6 +84,14 @@ class GateInput(Struct, frozen=True):
     def scope(self) -> set[str]:
         """The functions that would go back."""
         return set(self.change.functions) - self.manually_changed
+
+    @property
+    def passed_over(self) -> dict[str, Deployment]:
+        """The deployments that going back passes over, by the line that a plan has for each."""
+        return {
+            describe_passed_over(one, until, self.policy, self.facts.system): one
+            for one, until in passed_over_deployments(self.change, self.facts.inventory)
+        }
 
 
 Gate = Callable[[GateInput], GateAnswer]

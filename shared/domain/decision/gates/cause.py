@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from shared.core.durations import format_duration
+from shared.core.text import count_noun
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.target_selection import suspect_functions, suspect_resources
@@ -78,11 +80,13 @@ def _function_cause(case: GateInput) -> GateAnswer:
     before, unsure = suspect_functions(change, facts, case.policy), _undetermined_functions(case)
     if not before and not unsure:
         window = case.policy.gates.suspect_window
-        reason = f"no change in the {window} before {facts.onset:%H:%M:%S}"
+        reason = f"no change in the {format_duration(window)} before {facts.onset:%H:%M:%S}"
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
     failing = facts.find_failing(case.policy)
     if before and case.signal.scenario is ScenarioName.AUTH and _failing_system_probes(case):
-        reason = f"people cannot sign in, and {len(before)} functions that they sign in by changed"
+        reason = (
+            f"people cannot sign in, and {count_noun(len(before), 'function')} that they sign in by changed"
+        )
         return GateAnswer("cause", GateResult.PASS, reason)
     if not failing:
         return GateAnswer("cause", GateResult.UNKNOWN, "what fails is not known yet")
@@ -95,7 +99,8 @@ def _judge_touched_functions(
     """Whether what was changed before is of what fails."""
     touched = before & failing
     if touched:
-        reason = f"{len(touched)} of {len(before)} functions changed before {facts.onset:%H:%M:%S} fail"
+        changed = count_noun(len(before), "changed function")
+        reason = f"{len(touched)} of {changed} fail, changed before {facts.onset:%H:%M:%S}"
         if facts.damage_findings:
             reason += f", or write what is damaged: {', '.join(sorted(touched)[:5])}"
         return GateAnswer("cause", GateResult.PASS, reason)

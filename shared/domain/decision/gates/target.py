@@ -22,11 +22,12 @@ def barrier(case: GateInput) -> GateAnswer:
 
 
 def target(case: GateInput) -> GateAnswer:
-    """A deployment that was stable, is not known to be bad, and is the only one of its kind."""
+    """A stable deployment, the only one of its kind, that passes over nothing let through."""
     if case.change.target is None:
         return GateAnswer("target", GateResult.STOP, "no stable deployment is known", Outcome.ESCALATE)
-    if case.change.doubts:
-        reason = f"{case.change.target.id}, but {'; '.join(case.change.doubts[:5])}"
+    fixes = [] if case.ordered else [line for line, one in case.passed_over.items() if one.let_through]
+    if doubts := [*fixes, *case.change.doubts]:
+        reason = f"{case.change.target.id}, but {'; '.join(doubts[:5])}"
         return GateAnswer("target", GateResult.STOP, reason, Outcome.ASK)
     return GateAnswer("target", GateResult.PASS, case.change.target.id)
 
@@ -42,7 +43,9 @@ def restorable(case: GateInput) -> GateAnswer:
         return GateAnswer("restorable", GateResult.UNKNOWN, "what is live could not be read")
     if case.is_undo:
         live = len(case.facts.inventory)
-        return GateAnswer("restorable", GateResult.PASS, f"{live} functions are live")
+        return GateAnswer(
+            "restorable", GateResult.PASS, f"{text.count_noun(live, 'function is', 'functions are')} live"
+        )
     target = case.change.target
     if target is None:
         return GateAnswer("restorable", GateResult.NOT_APPLICABLE, "nothing to restore")
@@ -55,7 +58,7 @@ def restorable(case: GateInput) -> GateAnswer:
         return GateAnswer("restorable", GateResult.UNKNOWN, reason)
     if lost:
         named = "; ".join(f"{name}: {gone[name]}" for name in lost[:5])
-        reason = f"{len(lost)} functions have lost their revision: {named}"
+        reason = f"{text.count_noun(len(lost), 'function')} without the revision of then: {named}"
         return GateAnswer("restorable", GateResult.STOP, reason, Outcome.ESCALATE)
     refused = sorted(set(_secret_refusals(case)))
     if refused:
@@ -64,7 +67,9 @@ def restorable(case: GateInput) -> GateAnswer:
     again = len(case.scope & case.change.rebuilt)
     rebuilds = f", {again} of them by a rebuild" if again else ""
     lacking = "".join(f"; {one}" for one in text.first_lines(describe_missing(target, case.scope), 5))
-    return GateAnswer("restorable", GateResult.PASS, f"{len(case.scope)} functions{rebuilds}{lacking}")
+    return GateAnswer(
+        "restorable", GateResult.PASS, f"{text.count_noun(len(case.scope), 'function')}{rebuilds}{lacking}"
+    )
 
 
 def _secret_refusals(case: GateInput) -> Iterator[str]:
@@ -85,7 +90,7 @@ def human_first(case: GateInput) -> GateAnswer:
         return GateAnswer("human first", GateResult.PASS, "nothing is in a person's hands")
     until = max(case.facts.suspensions[name] for name in in_hand)
     names = ", ".join(sorted(in_hand)[:5])
-    reason = f"{len(in_hand)} functions are in a person's hands until {until:%H:%M} UTC: {names}"
+    reason = f"changed manually, left until {until:%H:%M} UTC: {names}"
     ill = suspect_functions(case.change, case.facts, case.policy) & case.facts.find_failing(case.policy)
     if not case.scope or (ill and not ill - in_hand):
         reason = f"all that fails: {reason}"
@@ -120,6 +125,6 @@ def approval(case: GateInput) -> GateAnswer:
         return GateAnswer("approval", GateResult.STOP, reason, Outcome.ASK)
     rebuilt = sorted(case.scope & case.change.rebuilt)
     if rebuilt and gates.rebuilds is Rebuilds.ASK:
-        reason = f"{len(rebuilt)} functions must be built again: {', '.join(rebuilt[:5])}"
+        reason = f"{text.count_noun(len(rebuilt), 'function')} must be built again: {', '.join(rebuilt[:5])}"
         return GateAnswer("approval", GateResult.STOP, reason, Outcome.ASK)
     return GateAnswer("approval", GateResult.PASS, "not required")

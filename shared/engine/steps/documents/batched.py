@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.runtime import Clock
+from shared.core.text import count_noun
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
 from shared.domain.data.repair.repair_plan import (
     RepairPosition,
@@ -81,7 +82,7 @@ def consume_until(clock: Clock, until: float, before: T, further: Iterable[T]) -
 def observe_progress(step: Step) -> StepObservation:
     """Where a step stands, by the position that it has come to."""
     position = decode_position(step.operation or step.seen)
-    note = f"{position.seen} documents: {describe_outcomes(position.fates)}"
+    note = f"{count_noun(position.seen, 'document')}: {describe_outcomes(position.fates)}"
     if position.is_over:
         return StepObservation(StepVerdict.AT_GOAL, note=note)
     token = encode_position(position)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from shared.core.text import count_noun
 from shared.domain.data.repair.repair_plan import (
     DocumentOutcome,
     RepairPosition,
@@ -47,4 +48,4 @@ def describe_erased_counts(position: RepairPosition) -> str:
     counted = {
         one: position.fates.get(one, 0) for one in (DocumentOutcome.TAKEN_OUT, DocumentOutcome.FORGOTTEN)
     }
-    return f"{position.seen} documents gone through again: {describe_outcomes(counted)}"
+    return f"{count_noun(position.seen, 'document')} checked again: {describe_outcomes(counted)}"

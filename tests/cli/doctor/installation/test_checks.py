@@ -144,6 +144,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ),
     ("no token", delivered(topics.ALERTS, account=""), "subscriptions", ALERTS, WRONG),
     ("wrong audience", delivered(topics.ALERTS, audience=""), "subscriptions", ALERTS, WRONG),
+    ("wrong account", delivered(topics.ALERTS, account="eve@x.example"), "subscriptions", ALERTS, WRONG),
     (
         "another's address",
         delivered(topics.ALERTS, endpoint=f"https://x.example/projects/{OPS}/topics/rollback-alerts"),

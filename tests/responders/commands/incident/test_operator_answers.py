@@ -120,9 +120,21 @@ def test_an_order_is_retried_with_its_limits_and_without_its_confirmation() -> N
     assert (order.actor, order.reason, order.auto_confirm) == ("bob", "it is there now", False)
 
 
-@pytest.mark.parametrize("make", [build_failed_rollback, build_rollback_being_cancelled])
-def test_an_accepted_incident_is_over(make: Callable[[], World]) -> None:
-    """A person takes the state as it is: resolved, and told."""
+@pytest.mark.parametrize(
+    ("make", "status", "word"),
+    [
+        (build_failed_rollback, incident.IncidentStatus.RESOLVED, "resolved"),
+        (
+            build_rollback_being_cancelled,
+            incident.IncidentStatus.RECOVERY_NOT_OBSERVED,
+            "recovery not observed",
+        ),
+    ],
+)
+def test_an_accepted_incident_is_over(
+    make: Callable[[], World], status: incident.IncidentStatus, word: str
+) -> None:
+    """A person ends it as it is: resolved only where its recovery was observed."""
     world = make()
     world.pass_time(HOUR)
     live = world.live
@@ -131,9 +143,9 @@ def test_an_accepted_incident_is_over(make: Callable[[], World]) -> None:
     world.pass_time(HOUR)
 
     [trouble] = world.incidents()
-    assert trouble.status is incident.IncidentStatus.RESOLVED
+    assert trouble.status is status
     assert trouble.timeline[-1].note == "accepted by alice: good enough"
-    assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
+    assert world.ports.store.documents["public/bookshop"]["word"] == word
     assert world.live == live
     assert "accepted by alice" in find_notice(world, "accepted-1")["text"]
     assert world.find_violated_invariants() == []

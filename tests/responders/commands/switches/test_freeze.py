@@ -140,6 +140,7 @@ def test_an_override_ignores_the_freeze_and_is_told_on_every_channel() -> None:
         "rollback",
         system="bookshop",
         override=True,
+        supersede=True,
         incident=trouble,
         severity="LOW",
         actor="alice",
@@ -163,8 +164,8 @@ def test_an_override_leaves_what_its_review_needs() -> None:
     """Who, by what right, for which incident, what was skipped: kept, and in the trail."""
     world = build_frozen_escalation()
     trouble = world.incidents()[-1].id
-    order = {"system": "bookshop", "override": True, "incident": trouble, "id": "glass"}
-    publish_command(world, "rollback", **order, actor="alice", reason="all is down")
+    order = {"override": True, "supersede": True, "incident": trouble, "id": "glass"}
+    publish_command(world, "rollback", system="bookshop", **order, actor="alice", reason="all is down")
     world.pass_time(HOUR)
 
     forced = world.rollbacks()[-1]
@@ -196,8 +197,8 @@ def test_an_override_stops_at_the_kill_switch() -> None:
     bad = world.live
     publish_command(world, "pause")
 
-    order = {"system": "bookshop", "override": True, "incident": world.incidents()[-1].id}
-    publish_command(world, "rollback", **order)
+    order = {"override": True, "supersede": True, "incident": world.incidents()[-1].id}
+    publish_command(world, "rollback", system="bookshop", **order)
     world.pass_time(HOUR)
 
     assert world.live == bad

@@ -72,7 +72,7 @@ def test_whoever_is_erased_meanwhile_is_taken_out_again() -> None:
     assert shop.written() == {"customers/bob"}
     assert sum(one.taken_out for one in read_journal(shop)) == 2
     assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
-    said = "3 documents gone through again: 2 of somebody who was erased since, and taken out again"
+    said = "3 documents checked again: 2 of somebody who was erased since, and taken out again"
     assert read_last_step(shop).note == f"{said}, 2 {DocumentOutcome.FORGOTTEN}"
     reading, trail = StateReader(shop.ports.store), AuditReader(shop.ports.store, None)
     kept = gather_report_facts(
@@ -116,7 +116,7 @@ def test_nobody_was_erased() -> None:
 
     assert shop.data == GOOD
     assert seen == []
-    assert read_last_step(shop).note.startswith("3 documents gone through again: 0 of somebody")
+    assert read_last_step(shop).note.startswith("3 documents checked again: 0 of somebody")
 
 
 def test_who_came_back_since_stays() -> None:
@@ -125,7 +125,7 @@ def test_who_came_back_since_stays() -> None:
         lambda one: add_to_erasure_ledger(one, one.ports.clock.now() - timedelta(days=2))
     )
     assert shop.data == GOOD
-    assert read_last_step(shop).note.startswith("3 documents gone through again: 0 of somebody")
+    assert read_last_step(shop).note.startswith("3 documents checked again: 0 of somebody")
 
 
 def test_whom_the_application_has_erased_just_now_is_read_from_its_collection() -> None:
@@ -173,7 +173,7 @@ def test_what_was_left_because_they_were_erased_is_named_nowhere() -> None:
     assert shop.data["customers/ada"] is None
     assert not any(one.left for one in read_journal(shop))
     texts = [str(one.fields["text"]) for one in shop.ports.store.query(Query("notices")) if one.fields]
-    assert any("documents are back" in one for one in texts)
+    assert any(" written, " in one for one in texts)
     assert not any("customers/ada: left" in one for one in texts)
 
 
@@ -281,7 +281,7 @@ def test_what_the_database_refuses_is_told_without_a_name(monkeypatch: pytest.Mo
 
     shop = repair_with_interruption(refuses)
     assert shop.newest.status is RollbackStatus.FAILED
-    assert "1 documents of people who were erased cannot be taken out" in shop.newest.outcome
+    assert "1 document of people who were erased cannot be taken out" in shop.newest.outcome
     assert "ada" not in shop.newest.outcome
 
 

@@ -76,7 +76,7 @@ def test_the_data_come_back_by_the_word_of_two() -> None:
     assert parked.question is not None
     assert parked.question.needed == 2
     told = "\n".join(parked.question.plan.reported)
-    assert "3 documents looked at: 2 brought back" in told
+    assert "3 documents checked: 2 brought back" in told
     assert "brought back: customers/ada (email, name; of" in told
     assert shop.data == {**GOOD, **SPOILT}
 
@@ -382,7 +382,7 @@ def test_what_is_still_invalid_is_not_verified() -> None:
 
     assert shop.data == {**GOOD, "customers/bad": {"never": "valid"}}
     assert shop.newest.verified_at is None
-    assert "NOT verified: 1 documents are still invalid" in str(
+    assert "NOT verified: 1 document is still invalid" in str(
         StateReader(shop.ports.store).audit_entries(shop.newest.id)
     )
 

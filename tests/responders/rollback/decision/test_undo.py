@@ -248,7 +248,7 @@ def test_an_undone_incident_waits_for_a_person_and_automation_leaves_it_alone() 
     assert world.live == bad
     assert world.incidents()[-1].status is IncidentStatus.ESCALATED
     assert publish_command(world, "accept", actor="alice") == ""
-    assert world.incidents()[-1].status is IncidentStatus.RESOLVED
+    assert world.incidents()[-1].status is IncidentStatus.RECOVERY_NOT_OBSERVED
 
 
 @pytest.mark.parametrize("make", [build_failed_rollback, build_rollback_being_cancelled])
@@ -289,7 +289,7 @@ def test_an_undo_that_would_serve_what_was_deployed_since_does_nothing_and_says_
 
 
 def test_an_undo_of_a_world_that_has_moved_altogether_is_not_taken() -> None:
-    """With nothing that may be put back it ends with each reason, and a person is there."""
+    """With nothing to put back it ends with each reason; nothing fails, so the incident ends."""
     world = build_rolled_back_world()
     world.ports.world.deploy()
 
@@ -299,7 +299,8 @@ def test_an_undo_of_a_world_that_has_moved_altogether_is_not_taken() -> None:
     last = world.rollbacks()[-1]
     assert last.status is RollbackStatus.NOT_TAKEN
     assert "getBook: getbook-00003 was deployed since" in last.outcome
-    assert world.incidents()[-1].status is IncidentStatus.ESCALATED
+    newest = world.incidents()[-1]
+    assert [one.status for one in newest.timeline[-2:]] == [IncidentStatus.ESCALATED, IncidentStatus.RESOLVED]
 
 
 def test_an_undo_is_refused_with_its_reason() -> None:

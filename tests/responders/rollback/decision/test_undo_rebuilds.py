@@ -20,6 +20,7 @@ from shared.engine.lease import MAX_TAKEOVERS
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.fakes.storage.vault import source_content
 from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
+from tests.support.notices.system_events import system_event_names
 from tests.support.rollbacks.approvals import publish_command
 from tests.support.rollbacks.deployments import publish_audit_hint, read_deployments
 from tests.support.rollbacks.pins import FOLLOWING, build_traffic_target, read_pins, recorded_notice_texts
@@ -43,6 +44,7 @@ def undone(shop: World) -> Rollback:
     assert publish_command(shop, "undo", actor="alice") == ""
     parked = shop.rollbacks()[-1]
     assert parked.status is RollbackStatus.PARKED
+    shop.ports.clock.advance(timedelta(seconds=1))
     assert publish_command(shop, "approve", actor="alice") == ""
     shop.pass_time(10 * MINUTE)
     return shop.rollbacks()[-1]
@@ -136,8 +138,8 @@ def test_a_function_of_the_first_generation_is_what_it_was() -> None:
     assert shop.ports.sources.read(built) == source_content(newer)
 
 
-def test_nothing_is_a_deployment_of_somebody_else() -> None:
-    """What an undo has built is ours: no deployment opens, and the release stays a bad one."""
+def test_what_an_undo_has_built_is_a_deployment_that_operators_chose() -> None:
+    """Nobody is taken for having changed it by hand, and the release stays a bad one."""
     shop = build_world_with_rebuild()
     before = {name: one.status for name, one in read_deployments(shop).items()}
 
@@ -145,7 +147,11 @@ def test_nothing_is_a_deployment_of_somebody_else() -> None:
     publish_audit_hint(shop)
     shop.pass_time(20 * MINUTE)
 
-    assert {name: one.status for name, one in read_deployments(shop).items()} == before
+    after = read_deployments(shop)
+    assert {name: after[name].status for name in before} == before
+    [chosen] = [one for name, one in after.items() if name not in before]
+    assert (chosen.status, chosen.let_through) == (DeploymentStatus.LIVE, True)
+    assert "automation.suspended" not in system_event_names(shop)
 
 
 def refused(shop: World) -> str:
@@ -347,7 +353,7 @@ def test_an_undo_whose_build_failed_is_undone_once_more() -> None:
 
     last = undone(shop)
 
-    assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, "undone: 1 functions as before")
+    assert (last.status, last.outcome) == (RollbackStatus.SUCCEEDED, "undone: 1 function as before")
     assert read_live_source(shop) == source_content(BAD)
     assert shop.ports.world.services()[ORDER].traffic == FOLLOWING
     assert "has nothing to undo" in publish_command(shop, "undo", actor="alice")
@@ -435,5 +441,8 @@ def test_what_an_undo_needs_is_kept_as_long_as_its_rollback() -> None:
     shop.ports.clock.advance(2 * DAY)
     for rollback in shop.rollbacks():
         shop.ports.store.remove(rollback_path(rollback.id))
+    for one in read_deployments(shop).values():
+        if one.let_through:
+            shop.ports.store.remove(record_path("bookshop", one.id))
     remove_unreferenced_sources(shop.ports, shop.policy)
     assert needed.isdisjoint(names(shop))

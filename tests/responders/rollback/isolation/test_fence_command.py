@@ -49,7 +49,7 @@ def test_it_stands_once_the_application_is_refused_a_write() -> None:
     seen = build_status_page(POLICY, read_public_states(shop), now - timedelta(days=1), now)
     assert seen.mood is ComponentStatus.TROUBLED
     assert seen.active[0].title == "Maintenance"
-    assert "stopped for a short while" in seen.active[0].lines[0].words
+    assert "stopped some functions for a short time" in seen.active[0].lines[0].words
     assert count_freeze_windows(shop) == 1
 
 

@@ -11,7 +11,7 @@ from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import available_verbs
-from shared.domain.incidents.response_status import evaluate_response
+from shared.domain.incidents.recovery_times import find_recovered_at
 from shared.domain.policy.probes import Probe, ProbeAccount
 from shared.domain.rollback import rollback
 from shared.domain.signals.health import ProbeAnswer
@@ -122,7 +122,7 @@ def test_a_regression_that_only_the_hour_before_shows(rate: float, ends_well: bo
     else:
         assert one.status is rollback.RollbackStatus.FAILED
         assert "worse than before" in one.outcome
-        assert trouble.status is incident.IncidentStatus.ESCALATED
+        assert trouble.is_decided_by_person
 
 
 @pytest.mark.parametrize(
@@ -214,12 +214,11 @@ def test_it_is_back_while_a_person_is_called_in_during_the_watch() -> None:
         rollback.RollbackStatus.WATCHING,
         incident.IncidentStatus.ESCALATED,
     )
-    now = world.ports.clock.now()
-    assert evaluate_response(trouble, one, [], now).restored_at == one.verified_at
+    assert find_recovered_at(trouble, [one]) == one.verified_at
 
 
-def test_what_was_over_too_late_waits_for_a_person() -> None:
-    """Who was called in is not sent home by the end of the watch."""
+def test_what_was_over_too_late_is_said_at_the_end() -> None:
+    """A person was called in; once the conditions are over, nothing fails any more."""
     world = run_five_minutes_after_alert(is_open=True)
     world.pass_time(time_to_condition_deadline(world))
     world.ports.alerts.open["0.abc"] = False
@@ -229,8 +228,8 @@ def test_what_was_over_too_late_waits_for_a_person() -> None:
     [one] = world.rollbacks()
     [trouble] = world.incidents()
     assert one.outcome == "stable through the watch, its alerts were over too late"
-    assert trouble.status is incident.IncidentStatus.ESCALATED
-    assert available_verbs(trouble, one) == ("undo", "accept", "ack")
+    assert trouble.status is incident.IncidentStatus.RESOLVED
+    assert available_verbs(trouble, one) == ()
 
 
 def test_a_condition_that_is_over_at_the_last_read() -> None:

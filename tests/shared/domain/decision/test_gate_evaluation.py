@@ -292,7 +292,7 @@ def test_the_gate_names_the_revision_that_is_lost(changes: dict[str, Any], why: 
 
     decision = decide(change_facts(inventory=live))
 
-    reason = f"1 functions have lost their revision: payOrder: {why}"
+    reason = f"1 function without the revision of then: payOrder: {why}"
     assert (decision.outcome, decision.reason) == (Outcome.ESCALATE, f"restorable: {reason}")
 
 

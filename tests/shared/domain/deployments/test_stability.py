@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Placement
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.deployments.stability import evaluate_stability
+from shared.domain.deployments.stability import describe_passed_over, evaluate_stability
 from shared.domain.policy.gate_limits import Gates
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.system_record import System
@@ -33,6 +33,9 @@ ENOUGH = {"getBook": RouterRequests(20, 0)}
 PEACE = System("bookshop")
 OPEN = System("bookshop", incident="INC", incident_detected_at=START)
 ENDED = replace(OPEN, incident_ended_at=START + 10 * MINUTE)
+AGAIN = replace(
+    OPEN, incident_detected_at=START + 22 * MINUTE, previous_incident_ended_at=START + 10 * MINUTE
+)
 BAD_PROBE = {**WELL, next(iter(WELL)): ProbeAnswer(False, 500)}
 NO_PROBE = dict(list(WELL.items())[1:])
 GONE = replace(DEPLOYMENT, functions={})
@@ -73,3 +76,24 @@ def test_when_a_deployment_is_known_to_be_good(
     assert (found.status, found.untested) == (status, untested)
     assert found.due_at == (None if due_in is None else now + due_in)
     assert found.reason
+
+
+@pytest.mark.parametrize(
+    ("system", "until", "baked"),
+    [
+        (PEACE, START + 20 * MINUTE, "20 of 30 minutes baked"),
+        (PEACE, START - MINUTE, "0 of 30 minutes baked"),
+        (PEACE, START + HOUR, "30 of 30 minutes baked, but it was not judged yet"),
+        (ENDED, START + 20 * MINUTE, "10 of 30 minutes baked"),
+        (OPEN, START + 20 * MINUTE, "0 of 30 minutes baked"),
+        (AGAIN, START + 25 * MINUTE, "12 of 30 minutes baked"),
+    ],
+    ids=["in peace", "never", "whole", "after an incident", "during one", "after one and before another"],
+)
+def test_what_a_plan_says_of_a_deployment_that_it_passes_over(
+    system: System, until: datetime, baked: str
+) -> None:
+    """Since when it was live, and how much of its bake time was over without an open incident."""
+    line = describe_passed_over(DEPLOYMENT, until, POLICY, system)
+
+    assert line == f"v2, live since {DEPLOYMENT.at:%Y-%m-%d %H:%M} UTC, is passed over: {baked}"

@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import PublicState, PublicStatusChange, RootCauseAnalysis
+from shared.domain.incidents.incident import (
+    IncidentStatus,
+    PublicState,
+    PublicStatusChange,
+    RootCauseAnalysis,
+    change_status,
+)
 from shared.domain.notices.notice import IncidentStage
 from shared.domain.notices.recipients import create_notices, incident_stage, is_for_audience
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
@@ -23,7 +29,7 @@ from shared.domain.presentation.notice_facts import (
     describe_expected_duration,
     template_facts,
     template_name,
-    time_to_restore,
+    time_to_recover,
 )
 from shared.domain.presentation.notice_templates import (
     MAX_SUBJECT_CHARACTERS,
@@ -127,6 +133,18 @@ def test_a_possible_repeat_says_so(template: str) -> None:
         assert ("This may be a repeat" in made.body) is repeated
 
 
+def test_a_late_notice_does_not_contradict_itself() -> None:
+    """It says that it began, and that it works again; not that it does not work and works again."""
+    about = build_hostile_facts()
+    assert about.incident is not None
+    watched = replace(about, incident=change_status(about.incident, IncidentStatus.WATCHING, START, ""))
+
+    made = NoticeTemplates().render("users", template_facts(build_hostile_notice(), watched, repeated=False))
+
+    assert "It works again." in made.body
+    assert "not working" not in f"{made.subject} {made.body}"
+
+
 # Expected resolution
 
 
@@ -166,7 +184,7 @@ def test_when_it_should_be_over(history: list[PublicState], words: str) -> None:
 
 def test_an_incident_that_is_not_back_yet_measures_nothing() -> None:
     """It has no length."""
-    assert time_to_restore(replace(took(2), turns=took(2).turns[:2])) is None
+    assert time_to_recover(replace(took(2), turns=took(2).turns[:2])) is None
 
 
 # Who hears what, in which words
@@ -276,7 +294,7 @@ def test_users_hear_that_it_began_and_that_it_is_over() -> None:
     world.alert()
     world.pass_time(45 * MINUTE)
 
-    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: all clear, {ID} is over"]
+    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: incident {ID} has ended"]
     events = [one.notice["event"] for one in world.ports.sender.sent if one.channel == "board"]
     turns = [f"rollback.{one}" for one in ("decided", "verified", "succeeded")]
     assert events == ["detected", *turns, "report"]
@@ -308,7 +326,9 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
     world.command(command="publish", system="bookshop", incident=ID)
     world.pass_time(45 * MINUTE)
 
-    assert heard(world, "users") == ["The Bookshop: not working", f"The Bookshop: all clear, {ID} is over"]
+    began, ended = heard(world, "users")
+    assert began == "The Bookshop: a problem, and it works again"
+    assert ended == f"The Bookshop: incident {ID} has ended"
 
 
 # Templates of one's own

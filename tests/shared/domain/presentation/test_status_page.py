@@ -42,7 +42,9 @@ RULES = StatusPage(publish_after={Severity.CRITICAL: timedelta(0), Severity.HIGH
 )
 def test_what_the_public_sees_and_when(told: PublicState, after: timedelta, shown: bool) -> None:
     """At once, after a while unless it was over by then, or when a person says so."""
-    assert is_public(told, RULES, START + after) is shown
+    policy = replace(BOOKSHOP, status_page=RULES)
+
+    assert is_public(told, policy, START + after, alerted=False) is shown
 
 
 @pytest.mark.parametrize(
@@ -118,40 +120,44 @@ def test_before_anybody_watched_nothing_is_claimed() -> None:
     assert build_status_page(BOOKSHOP, [], START, START).parts[0].uptime is None
 
 
-@pytest.mark.parametrize("severity", [Severity.MEDIUM, Severity.LOW])
-def test_small_trouble_is_shown_and_not_counted(severity: Severity) -> None:
-    """Uptime is about what did not work."""
+@pytest.mark.parametrize(("severity", "minutes"), [(Severity.MEDIUM, 61), (Severity.LOW, 0)])
+def test_the_uptime_counts_what_the_page_calls_disrupted(severity: Severity, minutes: int) -> None:
+    """A part that is partly disrupted was not up; a minor problem is shown and not counted."""
     seen = build_status_page(BOOKSHOP, [build_public_state(severity)], BACK_SINCE, START + HOUR)
 
     assert len(seen.active) == 1
-    assert seen.parts[0].uptime == 1.0
+    assert seen.parts[0].days[-1].down == minutes * MINUTE
 
 
 @pytest.mark.parametrize(
     ("told", "mood", "words"),
     [
         ([], ComponentStatus.WORKING, "Working."),
-        ([build_public_state()], ComponentStatus.DOWN, "Not working. We have seen trouble and look into it."),
+        (
+            [build_public_state()],
+            ComponentStatus.DOWN,
+            "Not working. We are investigating a problem with Bookshop.",
+        ),
         (
             [build_public_state(Severity.HIGH, START, ("rolling back", MINUTE))],
             ComponentStatus.TROUBLED,
-            "Disrupted. We bring back the last version that worked.",
+            "Disrupted. We are restoring the last stable version.",
         ),
         (
             [build_public_state(Severity.HIGH, START, ("rolling back (monitoring)", MINUTE))],
             ComponentStatus.WATCHED,
-            "It works again. We watch it for a while.",
+            "It works again. We are monitoring it.",
         ),
         ([build_public_state(ended=MINUTE)], ComponentStatus.WORKING, "Working."),
         (
             [build_public_state(Severity.LOW), build_public_state()],
             ComponentStatus.DOWN,
-            "Not working. We have seen",
+            "Not working. We are investigating",
         ),
         (
             [replace(build_public_state(), severity=None, published=True)],
             ComponentStatus.TROUBLED,
-            "Small trouble",
+            "Minor problem",
         ),
     ],
 )

@@ -98,7 +98,7 @@ def test_it_says_when_it_was_written_and_how_long_that_holds() -> None:
     """Whoever reads it knows by themselves whether it is still true."""
     text = " ".join("".join(StatusPageReader(hostile()[PAGE]).text).split())
 
-    assert "Written at 2026-03-02 13:00 UTC. If that is older than five minutes, treat" in text
+    assert "Written at 2026-03-02 13:00 UTC. If this time is more than five minutes ago," in text
 
 
 @pytest.mark.parametrize(("share", "words"), [(1.0, "100.000 %"), (0.999999, "99.999 %"), (0.0, "0.000 %")])
@@ -144,7 +144,7 @@ def test_feeds_tell_of_each_incident_once() -> None:
     assert atom == [f"{ADDRESS}/index.html#INC-20260302-001", "2026-03-02T12:01:00Z"]
     assert [item["id"], item["date_modified"]] == atom
     assert item["content_text"].splitlines() == [
-        "2026-03-02 12:01 UTC: It is over.",
-        "2026-03-02 12:00 UTC: We have seen trouble and look into it.",
+        "2026-03-02 12:01 UTC: The incident is over.",
+        "2026-03-02 12:00 UTC: We are investigating a problem with Bookshop.",
     ]
     assert feed.findtext("a:updated", namespaces=ATOM_SPACE) == "2026-03-02T12:01:00Z"

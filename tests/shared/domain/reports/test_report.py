@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from shared.domain.audit.audit_lines import audit_line_of_event
 from shared.domain.audit.chain import Event, build_entry, create_event
 from shared.domain.incidents.incident import Incident, IncidentStatus, RootCauseAnalysis, TimelineEvent
+from shared.domain.incidents.recovery_times import measure_recovery
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
@@ -111,8 +112,10 @@ def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
         "communication": None,
         "watch": None,
     }
-    whole = {each.name: each.duration for each in incident_totals(build_incident(), one, BOOKSHOP.targets)}
-    assert whole == {"restored (CRITICAL)": 3 * MINUTE, "functions verified": 6 * MINUTE}
+    verified = replace(one, status=RollbackStatus.WATCHING)
+    times = measure_recovery(BOOKSHOP, build_incident(), [verified])
+    whole = {each.name: each.duration for each in incident_totals(times, [], BOOKSHOP)}
+    assert whole == {"traffic restored": 3 * MINUTE, "recovered (CRITICAL incident)": 6 * MINUTE}
 
 
 @pytest.mark.parametrize(
@@ -324,8 +327,8 @@ def overrode() -> World:
     """An override for an incident that a freeze held up, carried out to its end."""
     world = build_frozen_escalation()
     trouble = world.incidents()[-1].id
-    order = {"system": "bookshop", "override": True, "incident": trouble, "id": "glass"}
-    publish_command(world, "rollback", **order, actor="alice", reason="all is down")
+    order = {"override": True, "supersede": True, "incident": trouble, "id": "glass"}
+    publish_command(world, "rollback", system="bookshop", **order, actor="alice", reason="all is down")
     world.pass_time(60 * MINUTE)
     return world
 
@@ -391,12 +394,12 @@ def test_impact_is_what_was_counted_and_declared() -> None:
     assert made.impact.downtime_seconds == 360.0
     assert made.impact.restored_at == START + 4 * MINUTE
     text = render_markdown(made)
-    assert "Of 900 requests to its functions meanwhile 700 failed." in text
+    assert "Of 900 requests to its functions in that time 700 failed." in text
     assert "By the declared value of a minute that cost 243" in text
-    assert "120 users have met a failure." in text
+    assert "120 users met a failure." in text
     assert set(made.unrecorded) == {"root cause"}
     assert summarize_impact(made.impact) == (
-        "it did not work for 6 min 0 s, 700 of 900 requests failed, 120 users have met a failure, "
+        "it did not work for 6 min 0 s, 700 of 900 requests failed, 120 users met a failure, "
         "that cost 243.00 EUR"
     )
 
@@ -416,9 +419,9 @@ def test_what_would_have_shortened_it() -> None:
 
     assert said == (
         "It waited 8 min 0 s for people's word: fewer may be asked, or automation act.",
-        "It was decided only at look 2: a gate had too little to go by before.",
+        "The decision took 2 checks. It waited because: unknown.",
         "Detected 3 min 0 s late: a probe of our own that opens the signal looks twice a minute.",
-        "1 functions were built again: their revisions or images were gone.",
+        "Built again because revisions or images were gone: 1 function.",
         "The longest step, redeploy f, took 3 min 0 s.",
         "Nobody has acknowledged it: `rollback ack` tells everybody else who has it.",
     )

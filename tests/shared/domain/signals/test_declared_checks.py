@@ -41,8 +41,8 @@ ENOUGH = {"payOrder": RouterRequests(10, 1), "refund": RouterRequests(10, 1)}
     [
         (ENOUGH, {"pay": GOOD}, HealthVerdict.WELL, "works"),
         ({**ENOUGH, "refund": RouterRequests(10, 2)}, {"pay": GOOD}, HealthVerdict.ILL, "15% of 20"),
-        ({**ENOUGH, "refund": RouterRequests(9, 1)}, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "only 19"),
-        ({"listBooks": RouterRequests(999, 0)}, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "only 0"),
+        ({**ENOUGH, "refund": RouterRequests(9, 1)}, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "19 of 20"),
+        ({"listBooks": RouterRequests(999, 0)}, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "0 of 20"),
         (None, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "could not be read"),
         (ENOUGH, {}, HealthVerdict.INCONCLUSIVE, "pay could not be asked"),
         (None, {"pay": BAD}, HealthVerdict.ILL, "pay fails"),
@@ -85,8 +85,8 @@ def test_which_checks_count(back: set[str], expected: set[str]) -> None:
         (RouterRequests(20, 7), {}, HealthVerdict.ILL, "35% of 20 sign-ins failed"),
         (RouterRequests(20, 0), {"sign-in": BAD}, HealthVerdict.ILL, "sign-in fails"),
         (RouterRequests(20, 0), {}, HealthVerdict.INCONCLUSIVE, "sign-in could not be asked"),
-        (RouterRequests(19, 19), {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "only 19 sign-ins"),
-        (RouterRequests(0, 0), {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "only 0 sign-ins"),
+        (RouterRequests(19, 19), {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "19 of 20 sign-ins"),
+        (RouterRequests(0, 0), {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "0 of 20 sign-ins"),
         (None, {"sign-in": GOOD}, HealthVerdict.INCONCLUSIVE, "could not be read"),
     ],
 )

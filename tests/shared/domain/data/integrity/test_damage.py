@@ -113,6 +113,15 @@ def test_data_moves_only_once_the_writer_is_quiet(
     assert found.is_quiet is is_quiet, found
 
 
+def test_missing_documents_are_checked_again_as_soon_as_the_first_check_is_old_enough() -> None:
+    """Ten minutes after the first check that found them, not after the newest one."""
+    first = replace(faulty(timedelta(days=1), reference=1), at=NOON - 9 * MINUTE)
+
+    found = evaluate_writer(faulty(timedelta(days=1), reference=1), first, POLICY, NOON)
+
+    assert found.again_at == NOON + MINUTE
+
+
 @pytest.mark.parametrize(
     ("before", "found", "is_newer"), [(None, 0, True), (1, 2, True), (2, 2, False), (2, 1, False)]
 )

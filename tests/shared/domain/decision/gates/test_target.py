@@ -239,3 +239,38 @@ def test_all_that_fails_is_in_a_persons_hands() -> None:
 
     assert decision.outcome is Outcome.ESCALATE
     assert decision.reason.startswith("human first: ")
+
+
+FIX = placed("v3", DeploymentStatus.LIVE, MINUTE * 20, "other")
+BEFORE = placed("v2", DeploymentStatus.LIVE, HOUR, "other")
+
+
+@pytest.mark.parametrize(
+    ("known", "passed_over"),
+    [
+        ((FIX,), ["v3"]),
+        ((FIX, BEFORE), ["v3", "v2"]),
+        ((placed("v4", DeploymentStatus.LIVE, MINUTE * 10, "new"), FIX), ["v3"]),
+        ((placed("v4", DeploymentStatus.LIVE, MINUTE * 10, "old"), FIX), []),
+        ((placed("v4", DeploymentStatus.BAD, MINUTE * 10, "other"), BEFORE), []),
+        ((replace(FIX, named="v3b"),), []),
+        ((placed("v3", DeploymentStatus.LIVE, MINUTE * 20, "new"),), []),
+    ],
+    ids=[
+        "one",
+        "two in a row",
+        "behind what is live",
+        "given up for the target's revision",
+        "rolled back",
+        "another name of one",
+        "what is live itself",
+    ],
+)
+def test_what_served_between_the_target_and_what_is_live_is_passed_over(
+    known: tuple[Deployment, ...], passed_over: list[str]
+) -> None:
+    """Nothing that people or a rollback have given up already, and nothing that is live."""
+    decision = decide(change_facts(deployments=(*known, STABLE)))
+
+    assert [line.partition(",")[0] for line in decision.change.passed_over] == passed_over
+    assert decision.target == "v1"

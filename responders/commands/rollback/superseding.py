@@ -1,0 +1,158 @@
+"""An order beside an open incident: it joins, extends or supersedes the rollback, or is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from responders.rollback.decision.dry_run import forecast_order
+from responders.support.command_handler import CommandEffect, CommandRequest
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused
+from shared.core.store import Update, Write
+from shared.domain.audit.chain import create_event
+from shared.domain.commands.command import Command, ScheduledRollback, format_shell_command
+from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.order_comparison import (
+    OrderComparison,
+    OrderRelation,
+    compare_with_current,
+    read_open_rollbacks,
+)
+from shared.domain.decision.request_scope import widen_order
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.next_actions import format_shell_lines
+from shared.domain.incidents.opening import public_state_writes
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import create_notices
+from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import (
+    ENDED_ROLLBACK_STATUSES,
+    LAST_STABLE,
+    Direction,
+    Rollback,
+    RollbackRequest,
+    RollbackStatus,
+)
+from shared.domain.system_record import System
+from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.ports.groups import Ports
+
+
+def order_beside_incident(
+    asked: CommandRequest, order: RollbackRequest, open_incident: str, now: datetime
+) -> CommandEffect:
+    """Join or extend the rollback of the open incident; or a worker reads what the order changes.
+
+    Raises: Refused, with what would end, what would stay undone, and the command that does it.
+    """
+    command = asked.command
+    found = compare_with_current(asked.ports.store, asked.policy, order)
+    refusal = describe_conflict(found, command) if found else f"{open_incident} is rolled back again"
+    if found is not None and found.joins and not command.supersede:
+        return _join_rollback(asked, found, order)
+    conflicts = found is not None and found.relation is OrderRelation.CONFLICTS and not command.supersede
+    if conflicts or (found is not None and found.relation is OrderRelation.BARRED):
+        raise Refused(refusal)
+    refusal = "" if command.supersede else refusal
+    planned = ScheduledRollback(order, command.severity, now, open_incident, refusal)
+    return CommandEffect(f"{open_incident} is open: reading what the order would change", planned=planned)
+
+
+def describe_conflict(found: OrderComparison, command: Command) -> str:
+    """Return why the order is no part of the rollback, what would end, and the command for that."""
+    given = msgspec.to_builtins(replace(command, supersede=True)).items()
+    said = format_shell_command({name: one for name, one in given if one not in (LAST_STABLE, 0)})
+    return "; ".join(
+        found.ends if found.relation is OrderRelation.BARRED else (*found.ends, f"to end it: {said}")
+    )
+
+
+def _join_rollback(asked: CommandRequest, found: OrderComparison, order: RollbackRequest) -> CommandEffect:
+    """The order becomes part of the rollback under way: who gave it and why is on record."""
+    command, store = asked.command, asked.ports.store
+    document = store.get(rollbacks.rollback_path(found.rollback))
+    place = store.get(incidents.incident_path(found.incident))
+    rollback, now = decode(Rollback, document.fields), document.read_at
+    word, changes = "joined", dict[str, Any]()
+    if found.relation is OrderRelation.EXTENDS:
+        undecided = rollback.status is RollbackStatus.DECIDING
+        widened = widen_order(order, rollback.extension, asked.policy)
+        if undecided and rollback.order is not None:
+            widened = widen_order(rollback.order, order, asked.policy)
+        word, changes = "extended", {"order" if undecided else "extension": widened, "due_at": now}
+    told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
+    draft = CommitDraft((told,), changes)
+    _, writes = prepare_commit(rollback, document.version, draft, asked.ports.ids(), renew=False)
+    owned = incidents.acknowledge(decode(Incident, place.fields), order.responder, now)
+    note = f"{word} by an order of {command.actor}: {command.reason}"
+    noted = incidents.change_status(owned, owned.status, now, note)
+    writes.append(Update(place.path, encode(noted), place.version))
+    return CommandEffect(found.joins, tuple(writes), incident=found.incident)
+
+
+def find_start_obstacle(
+    ports: Ports, policy: Policy, planned: ScheduledRollback, system: System, now: datetime
+) -> tuple[str, str]:
+    """Return why an order that met an open incident does not begin: nothing to do, or a refusal.
+
+    Both are empty where it begins. It is read anew what it would change. Raises: Unavailable.
+    """
+    found = compare_with_current(ports.store, policy, planned.order)
+    if not planned.open_incident or planned.order.way is not Direction.BACK:
+        return "", planned.refusal if found is not None else ""
+    ends = found.rollback if found else ""
+    forecast = forecast_order(ports, policy, planned.order, now, ends, severity=planned.severity)
+    outcome, reason = forecast.decision.outcome, forecast.decision.reason
+    if outcome is Outcome.IGNORE:
+        goes_on = f"; {system.open_incident} goes on" if system.open_incident else ""
+        return f"nothing to do: {reason}{goes_on}", ""
+    if found is None:
+        return "", ""
+    acts = outcome in (Outcome.ROLLBACK, Outcome.ASK) and forecast.plan is not None
+    return "", planned.refusal if acts else f"{reason}: {found.rollback} goes on"
+
+
+def build_supersede_writes(
+    ports: Ports, policy: Policy, system: System, order: RollbackRequest, successor: str
+) -> tuple[list[Write], list[Notice]]:
+    """Ask the rollbacks under way to stop; of an incident without one, record what continues it.
+
+    These incidents stay open: nobody has observed that they recovered.
+    """
+    under_way = read_open_rollbacks(ports.store, system)
+    newest = ports.store.get(rollbacks.rollback_path(system.rollback))
+    waits = system.incident_ended_at is None and newest.fields is not None
+    waits = waits and newest.path not in {one.path for one in under_way}
+    writes: list[Write] = []
+    said: list[Notice] = []
+    for document in (*under_way, *((newest,) if waits else ())):
+        rollback, now = decode(Rollback, document.fields), document.read_at
+        place = ports.store.get(incidents.incident_path(rollback.incident))
+        incident = incidents.acknowledge(decode(Incident, place.fields), order.responder, now)
+        changes: dict[str, Any] = {"superseded_by": successor}
+        if rollback.status in ENDED_ROLLBACK_STATUSES:
+            note = f"continued by {successor}, which {order.actor} ordered: {order.reason}"
+            incident = incidents.change_status(incident, IncidentStatus.INVESTIGATING, now, note)
+            incident = replace(incident, due_at=now)
+            said = _build_notices(policy, incident, note, now)
+            writes += public_state_writes(policy, incident, now, newest=False)
+        else:
+            changes |= {"cancel_requested": f"superseded by {successor}, {order}", "due_at": now}
+        told = create_event("rollback.superseded", now, order.actor, by=successor, reason=order.reason)
+        draft = CommitDraft((told,), changes)
+        writes += prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
+        writes.append(Update(place.path, encode(incident), place.version))
+    return writes, said
+
+
+def _build_notices(policy: Policy, incident: Incident, note: str, now: datetime) -> list[Notice]:
+    lines = format_shell_lines(policy.system, incident.id, "accept")
+    text = "\n".join((f"{incident.id} {incident.severity}: {note}", *lines))
+    event_name = f"superseded-{incident.rollbacks}"
+    return create_notices(policy, incident.id, incident.severity, event_name, text, now, to_paste=lines)

@@ -1,0 +1,211 @@
+"""Whether an open incident without a rollback in progress has recovered: checked until it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from responders.rollback import report_filing
+from responders.rollback.case import SWEEP_MARGIN
+from responders.rollback.isolation import fence_guard
+from responders.rollback.verification.alert_conditions import ConditionResults, evaluate_conditions
+from responders.support.parallel_calls import METRICS_WINDOW
+from shared.core.codec import decode, encode
+from shared.core.store import Document, Query, Update, Write
+from shared.core.text import join_names
+from shared.domain import system_record as systems
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.next_actions import closing_verbs, format_shell_lines
+from shared.domain.incidents.opening import public_state_writes
+from shared.domain.notices.recipients import create_notices
+from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert_conditions import ConditionState
+from shared.domain.system_record import System
+from shared.engine.audited_commit import CommitDraft, prepare_commit
+from shared.ports.groups import Ports
+from shared.state import work_queue
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+ACTOR = "recovery check"
+"""Whoever writes here holds no rollback: its workers call themselves otherwise."""
+INCOMPLETE_ENDS = frozenset({RollbackStatus.FAILED, RollbackStatus.CANCELLED})
+"""After these a person decides whether what was moved stays, also once the signals recovered."""
+
+
+class _Change(Struct, frozen=True):
+    """What a check changes of an incident."""
+
+    event: str
+    becomes: IncidentStatus
+    note: str
+
+
+def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> None:
+    """Return once the check is recorded: the incident ended, or its next check is due.
+
+    Raises: Moved, when somebody else has written meanwhile; Unavailable.
+    """
+    document = ports.store.get(incidents.incident_path(name))
+    incident = decode(Incident, document.fields) if document.fields is not None else None
+    if incident is None or incident.due_at is None or incident.due_at > document.read_at:
+        return
+    policy = policies.get(incident.system)
+    if policy is None:
+        return
+    past = _read_rollbacks(ports, incident)
+    system = ports.store.get(systems.system_path(incident.system))
+    alerts = _read_alerts(ports, incident)
+    changes = [one.received_at for one in alerts if one.is_open]
+    changes += [one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"]]
+    since = max(changes, default=document.read_at - METRICS_WINDOW)
+    found = evaluate_conditions(ports, policy, alerts, since, document.read_at)
+    _record_check(ports, policy, document, system, past, found)
+
+
+def _read_alerts(ports: Ports, incident: Incident) -> list[Alert]:
+    found = ports.store.query(Query("alerts", where=(("incident", "==", incident.id),)))
+    return [decode(Alert, one.fields) for one in found]
+
+
+def _read_rollbacks(ports: Ports, incident: Incident) -> list[Document]:
+    """The stored rollbacks of the incident, the newest first, down to one that moved something."""
+    found: list[Document] = []
+    for number in range(incident.rollbacks, 0, -1):
+        one = ports.store.get(rollbacks.rollback_path(incidents.rollback_id(incident.id, number)))
+        if one.fields is not None:
+            found.append(one)
+            if one.fields["started_at"] is not None:
+                break
+    return found
+
+
+def _record_check(
+    ports: Ports,
+    policy: Policy,
+    document: Document,
+    system: Document,
+    past: Sequence[Document],
+    found: ConditionResults,
+) -> None:
+    """One commit: what the check found, and what becomes of the incident by that."""
+    now, incident = document.read_at, decode(Incident, document.fields)
+    state = _judge(found)
+    if fence_guard.is_fence_up(ports, policy):  # its writers are stopped, so that nobody can tell
+        state = ConditionState.UNKNOWN
+    since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
+    moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
+    moved = moved or (_find_foreign_rollback(ports, incident) if state is ConditionState.OVER else None)
+    became = replace(
+        incident,
+        due_at=now + policy.execution.watch_every - SWEEP_MARGIN,
+        unobserved_since=since,
+        failing=found.functions,
+    )
+    expired = since is not None and now - since >= policy.gates.unobserved_after
+    change = _decide_change(incident, moved, found, state, expired=expired)
+    if change is None:
+        ports.store.commit([Update(document.path, encode(became), document.version)])
+        return
+    became = incidents.change_status(became, change.becomes, now, change.note)
+    current = decode(System, system.fields)
+    newest = current.incident == incident.id
+    if became.ended_at is not None:
+        current = current.end_incident(incident.id, now)
+    writes: list[Write] = [
+        Update(document.path, encode(became), document.version),
+        *_build_event_writes(ports, incident, past, change, now),
+        *public_state_writes(policy, became, now, newest=newest),
+        *report_filing.build_report_request(became),
+        Update(system.path, encode(current), system.version),
+    ]
+    verbs = closing_verbs(decode(Rollback, past[0].fields)) if past and became.is_decided_by_person else ()
+    commands = format_shell_lines(policy.system, incident.id, *verbs)
+    said = create_notices(
+        policy,
+        incident.id,
+        incident.severity,
+        f"{change.event}-{incident.rollbacks}-{len(incident.timeline)}",
+        "\n".join((f"{incident.id} {incident.severity}: {change.note}", *commands)),
+        now,
+        to_paste=commands,
+    )
+    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+
+
+def _find_foreign_rollback(ports: Ports, incident: Incident) -> Rollback | None:
+    """The newest rollback of another incident of the system that moved something meanwhile."""
+    found = ports.store.query(Query("rollbacks", where=(("system", "==", incident.system),)))
+    known = [decode(Rollback, one.fields) for one in found]
+    return next((one for one in reversed(known) if (one.shifted_at or EPOCH) > incident.detected_at), None)
+
+
+def _judge(found: ConditionResults) -> ConditionState:
+    """The state of the whole: what was declared is over for nobody who only checks signals."""
+    if found.stands and (found.failing or not all(alert.is_declared for alert, _ in _standing(found))):
+        return ConditionState.STANDS
+    if not found.judged:
+        return ConditionState.OVER if found.is_observed else ConditionState.UNKNOWN
+    is_over = all(one is ConditionState.OVER and not alert.is_declared for alert, one in found.judged)
+    return ConditionState.OVER if is_over else ConditionState.UNKNOWN
+
+
+def _standing(found: ConditionResults) -> list[tuple[Alert, ConditionState]]:
+    return [(alert, one) for alert, one in found.judged if one is ConditionState.STANDS]
+
+
+def _decide_change(
+    incident: Incident,
+    moved: Rollback | None,
+    found: ConditionResults,
+    state: ConditionState,
+    *,
+    expired: bool,
+) -> _Change | None:
+    """What becomes of the incident; None: it stays as it is."""
+    is_own = moved is not None and moved.incident == incident.id and not moved.superseded_by
+    is_incomplete = moved is not None and is_own and moved.status in INCOMPLETE_ENDS
+    if state is ConditionState.STANDS and incident.status is IncidentStatus.RECOVERED:
+        note = f"it fails again: {join_names(list(found.lines))}"
+        return _Change("incident.failing-again", IncidentStatus.ESCALATED, note)
+    if state is ConditionState.OVER:
+        note = _describe_recovery(moved, has_alerts=bool(found.judged))
+        if not is_incomplete:
+            return _Change("incident.recovered", IncidentStatus.RESOLVED, note)
+        if incident.status is not IncidentStatus.RECOVERED:
+            note = f"{note}; a person must still decide what becomes of what it has moved"
+            return _Change("incident.recovery-observed", IncidentStatus.RECOVERED, note)
+    if expired and not is_incomplete:
+        note = "nothing is observed to fail, and no check can tell that it has recovered"
+        return _Change("incident.recovery-not-observed", IncidentStatus.RECOVERY_NOT_OBSERVED, note)
+    return None
+
+
+def _describe_recovery(moved: Rollback | None, *, has_alerts: bool) -> str:
+    """What was observed, and what had been done before."""
+    if not has_alerts:
+        return "nothing is observed to fail"
+    if moved is None:
+        return "recovered without a rollback"
+    return f"recovered after the rollback {moved.id}"
+
+
+def _build_event_writes(
+    ports: Ports, incident: Incident, past: Sequence[Document], change: _Change, now: datetime
+) -> Sequence[Write]:
+    """The event, in the chain of the newest rollback; in the system's, where none is stored."""
+    event = create_event(change.event, now, ACTOR, incident=incident.id, note=change.note)
+    if not past:
+        return [event_write(incident.system, f"{change.event}:{incident.id}:{now:%Y%m%dT%H%M%S}", event)]
+    newest = decode(Rollback, past[0].fields)
+    draft = CommitDraft((event,), {"expires_at": newest.expires_at})  # so that its head is anchored
+    _, writes = prepare_commit(newest, past[0].version, draft, ports.ids(), renew=False)
+    return writes

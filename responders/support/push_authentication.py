@@ -1,0 +1,92 @@
+"""Authentication of a push by its token, its topic and its subscription.
+
+Pub/Sub signs a push with an ID token of the subscription's service account
+(cloud.google.com/pubsub/docs/authenticate-push-subscriptions, read 2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from responders.support.dead_letters import create_once
+from shared.core import topics
+from shared.core.errors import Refused, Rejected
+from shared.core.pubsub_message import PubSubMessage, PushIdentity
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write
+from shared.domain.commands import credential as credentials
+from shared.domain.commands.credential import Credential, CredentialKind
+from shared.ports.groups import Ports
+
+REMOVED_SIGNATURE = ".SIGNATURE_REMOVED_BY_GOOGLE"
+"""The end of a token that Cloud Run has verified and passed on
+(cloud.google.com/run/docs/troubleshooting#signature-removed, read 2026-11)."""
+CLOCK_SKEW = timedelta(seconds=10)
+REJECTED_EVENT = "push.rejected"
+
+
+class RejectedPush(Refused):
+    """A push that is not proven to come from our own subscription: it has no effect."""
+
+
+def authenticate_push(
+    headers: Mapping[str, str], entry_point: str, expected: PushIdentity, ports: Ports
+) -> None:
+    """Return if the push carries a token of our account for this function.
+
+    Raises: RejectedPush, Unavailable.
+    """
+    lowered = {name.lower(): value for name, value in headers.items()}
+    scheme, _, token = lowered.get("authorization", "").partition(" ")
+    if "x-serverless-authorization" in lowered:  # Cloud Run verifies that one instead
+        raise RejectedPush("the push has a second token in X-Serverless-Authorization")
+    if scheme.lower() != "bearer" or not token:
+        raise RejectedPush("the push has no token in the header Authorization")
+    try:
+        if token.endswith(REMOVED_SIGNATURE):
+            credential = _credential_verified_by_platform(token, expected, ports.clock.now())
+        else:
+            credential = ports.operators.tokens.verify(token)
+    except Rejected as rejected:
+        raise RejectedPush(str(rejected)) from None
+    if credential.kind is not CredentialKind.SERVICE or credential.name != expected.account:
+        raise RejectedPush("the token is of another account than the one that pushes")
+    function = topics.deployed_function(entry_point)
+    if credential.audience != expected.audience.replace("{function}", function):
+        raise RejectedPush(f"the token is for another audience than {function}")
+
+
+def _credential_verified_by_platform(token: str, expected: PushIdentity, now: datetime) -> Credential:
+    """Return what a token without its signature proves on Cloud Run. Raises: Rejected."""
+    if not expected.deployed or credentials.claimed_credential_kind(token, "") is not CredentialKind.SERVICE:
+        raise Rejected("the token's signature is not valid")
+    claims = credentials.decode_unverified_token(token)[1]
+    credential = credentials.service_account_credential(claims, token)
+    if not credential.issued_at - CLOCK_SKEW <= now <= credential.expires_at + CLOCK_SKEW:
+        raise Rejected("the token has expired")
+    return credential
+
+
+def require_own_topic(message: PubSubMessage, entry_point: str, expected: PushIdentity) -> None:
+    """Return if the push names a topic of the entry point and its own subscription.
+
+    Raises: RejectedPush.
+    """
+    for topic in topics.ENTRY_POINTS[entry_point]:
+        for project in expected.projects if topic == topics.ALERTS else expected.projects[:1]:
+            own = f"projects/{project}/topics/{topic}", f"projects/{project}/subscriptions/{topic}-push"
+            if (message.topic, message.subscription) == own:
+                return
+    raise RejectedPush(f"the push is of another topic or subscription than those of {entry_point}")
+
+
+def record_rejected_push(entry_point: str, topic: str, reason: str, ports: Ports) -> None:
+    """Record in the audit log the first push of an hour that is rejected for a reason.
+
+    Raises: Unavailable.
+    """
+    now = ports.clock.now()
+    rejected = create_event(REJECTED_EVENT, now, entry_point, reason=reason, topic=topic)
+    key = f"{REJECTED_EVENT}:{entry_point}:{reason}:{now:%Y%m%dT%H}"
+    create_once(ports, event_write(UNCLAIMED_SYSTEM, key, rejected))

@@ -1,0 +1,196 @@
+"""The comparison of an order with the rollback under way: is it part of it or wider?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shared.core.codec import decode
+from shared.core.store import Document, Query, Reader
+from shared.domain import system_record as systems
+from shared.domain.commands.credential import SERVICE_ACCOUNT_RIGHT
+from shared.domain.decision.request_scope import requested_functions
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
+from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.incidents import incident as incidents
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback import rollback as rollbacks
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.rollback import (
+    ENDED_ROLLBACK_STATUSES,
+    Direction,
+    Rollback,
+    RollbackRequest,
+    RollbackStatus,
+)
+from shared.domain.system_record import System
+
+
+class OrderRelation(StrEnum):
+    """What an order is to the rollback under way."""
+
+    JOINS = "joins"
+    EXTENDS = "extends"
+    """It names more, back to the same target."""
+    REPEATS = "repeats"
+    """All that it names has gone back, and is monitored."""
+    CONFLICTS = "conflicts"
+    BARRED = "barred"
+    """It conflicts, and may not supersede the rollback either."""
+
+
+class OrderComparison(Struct, frozen=True):
+    """What an order is to the rollback under way, and what would end with that rollback."""
+
+    incident: str
+    rollback: str
+    relation: OrderRelation
+    joins: str
+    """What becomes of the order as a part of the rollback; empty: it is none."""
+    ends: tuple[str, ...]
+    """Why it is none, what superseding would end, and what would stay undone; one line each."""
+    undone: tuple[str, ...]
+    """What neither the rollback nor the order would bring back then."""
+
+    def describe(self, *, supersedes: bool = False) -> tuple[str, ...]:
+        """Return what the order does to the rollback, as lines of a question."""
+        return (self.joins,) if self.joins and not supersedes else self.ends
+
+
+def compare_with_current(reader: Reader, policy: Policy, order: RollbackRequest) -> OrderComparison | None:
+    """Return what an order is to the rollback under way of its system; None: there is none.
+
+    Of several, of which one has the slot, the order joins one or supersedes all.
+    """
+    system = systems.decode_system(reader.get(systems.system_path(policy.system)).fields, policy.system)
+    found = []
+    for document in read_open_rollbacks(reader, system):
+        current = decode(Rollback, document.fields)
+        steps = reader.query(Query(f"rollbacks/{current.id}/steps"))
+        found.append(_compare_order(policy, order, current, [decode(Step, one.fields) for one in steps]))
+    found.sort(key=lambda one: (not one.joins, one.rollback != system.slot))
+    ends = tuple(line for one in found for line in one.ends)
+    return replace(found[0], ends=ends) if found else None
+
+
+def read_open_rollbacks(reader: Reader, system: System) -> list[Document]:
+    """Return the rollbacks of open incidents that have not ended, those of the newest first."""
+    found = []
+    for name in system.open_incidents:
+        number = (reader.get(incidents.incident_path(name)).fields or {})["rollbacks"]
+        document = reader.get(rollbacks.rollback_path(incidents.rollback_id(name, number)))
+        if document.fields is not None and document.fields["status"] not in ENDED_ROLLBACK_STATUSES:
+            found.append(document)
+    return found
+
+
+def _compare_order(
+    policy: Policy, order: RollbackRequest, current: Rollback, steps: Sequence[Step]
+) -> OrderComparison:
+    effects = [one for one in steps if one.writes and not one.instead_of]
+    earlier = [one for one in (current.order, current.extension) if one is not None]
+    planned = {one.target for one in effects} & policy.functions.keys()
+    covered = planned.union(*(requested_functions(one, policy) for one in earlier))
+    planned = planned or covered
+    named = requested_functions(order, policy)
+    relation, reason = _relate_order(policy, order, current, is_wider=not named <= covered)
+    pending = [one for one in effects if one.status is StepStatus.PENDING]
+    left = [one.target if one.target in planned else one.name for one in pending] if steps else planned
+    asks = current.plan.asks if current.plan is not None else ()
+    elsewhere = named if order.way is Direction.BACK else set()
+    undone = [name for name in dict.fromkeys((*sorted(left), *asks)) if name not in elsewhere]
+    done = len(planned - {one.target for one in effects if one.status is not StepStatus.DONE})
+    progress = _describe_progress(current, f"{done} of {_count_functions(len(planned))} restored")
+    joins, count = "", len(named)
+    if relation is OrderRelation.EXTENDS:
+        joins = f"what differs beyond {_count_functions(len(planned))} is added to {current.incident}"
+    elif relation is OrderRelation.JOINS:
+        part = f"{count} of {_count_functions(count)} {'is' if count == 1 else 'are'}"
+        part = part if order.groups or order.functions else "everything that the order names is"
+        joins = f"{part} already part of {current.incident}: nothing more to do"
+    ends = [*filter(None, (reason,)), f"{current.incident} would end: {progress}"]
+    if functions := [name for name in undone if name in planned]:
+        counted = f"{len(functions)} of {_count_functions(len(planned))}"
+        ends.append(f"{counted} would stay on the bad release: {', '.join(functions)}")
+    if others := [name for name in undone if name not in planned]:
+        ends.append(f"not rolled back either: {', '.join(others)}")
+    return OrderComparison(
+        incident=current.incident,
+        rollback=current.id,
+        relation=relation,
+        joins=joins and f"{joins} ({progress}); follow with `rollback watch {current.incident}`",
+        ends=tuple(ends),
+        undone=tuple(undone),
+    )
+
+
+def _relate_order(
+    policy: Policy, order: RollbackRequest, current: Rollback, *, is_wider: bool
+) -> tuple[OrderRelation, str]:
+    """Return what an order is to a rollback, and why it is no part of it."""
+    before = current.order or RollbackRequest(command="", actor="", reason="")
+    reason = _find_conflict(order, current, before)
+    relation = OrderRelation.EXTENDS if is_wider else OrderRelation.JOINS
+    shown = current.status in (RollbackStatus.PARKED, RollbackStatus.WATCHING)
+    if is_wider and (shown or order.scenario in policy.gates.four_eyes) and not reason:
+        reason = "the order names more than people have seen of the rollback"
+    if current.status is RollbackStatus.WATCHING and not reason:
+        relation, reason = OrderRelation.REPEATS, "what the order names has changed since the rollback"
+    elif reason:
+        relation = OrderRelation.CONFLICTS
+    cancel = f"`rollback cancel {current.incident}` first, or wait for its end"
+    if relation is OrderRelation.CONFLICTS and order.way is not Direction.BACK:
+        return OrderRelation.BARRED, f"documents supersede no rollback: {cancel}"
+    by_person = before.actor and before.right != SERVICE_ACCOUNT_RIGHT
+    if order.right == SERVICE_ACCOUNT_RIGHT and by_person and reason:
+        return OrderRelation.BARRED, f"a service account supersedes no order of a person: {cancel}"
+    return relation, reason
+
+
+def _find_conflict(order: RollbackRequest, current: Rollback, before: RollbackRequest) -> str:
+    """Return why an order is neither part of a rollback nor wider than it; empty: it is."""
+    target = current.plan.target if current.plan is not None else ""
+    scenario = current.plan.scenario if current.plan is not None else before.scenario
+    if current.cancel_requested:
+        return f"the rollback stops: {current.cancel_requested}"
+    if order.way is not current.way:
+        return "the order goes another direction"
+    if before.rest or (current.plan is None and current.order is None):
+        asked = f"waits for approval (`rollback approve {current.incident}`)"
+        return f"the rollback {asked if current.status is RollbackStatus.PARKED else 'is not decided yet'}"
+    if order.override and not before.override:
+        return "the order is an emergency override"
+    if (order.select, order.restore_point) != (before.select, before.restore_point):
+        return "the order is about other documents"
+    if order.target not in (target, before.target):
+        return f"the order has another target: {order.target}, not {target or before.target}"
+    if not _scenario_parts(order.scenario, order) <= _scenario_parts(scenario, current.order):
+        return f"the order is about another scenario: {order.scenario}, not {scenario}"
+    return ""
+
+
+def _scenario_parts(scenario: ScenarioName, order: RollbackRequest | None) -> frozenset[InventoryPart]:
+    """Return what an order is about; of a feature its functions, or if it names none the rest."""
+    scope, functions = SCENARIO_SCOPES[scenario], frozenset({InventoryPart.FUNCTIONS})
+    if order is None or scenario is not ScenarioName.FEATURE:
+        return scope.acts | scope.asks
+    return functions if order.groups or order.functions else scope.acts - functions
+
+
+def _describe_progress(current: Rollback, restored: str) -> str:
+    match current.status:
+        case RollbackStatus.DECIDING:
+            return "its rollback is not decided yet"
+        case RollbackStatus.PARKED:
+            return "its rollback waits for approval"
+        case RollbackStatus.WATCHING:
+            return f"its rollback is monitored until {current.watch_until:%H:%M} UTC"
+    return restored
+
+
+def _count_functions(count: int) -> str:
+    return f"{count} function" if count == 1 else f"{count} functions"

@@ -1,0 +1,80 @@
+"""Whether an alert is about the trouble of an incident, or about another one; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from shared.domain.incidents.incident import Incident, IncidentScope
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.signals import AUTHENTICATION_SIGNALS
+from shared.domain.policy.system_policy import Policy
+from shared.domain.signals.alert import Alert
+from shared.domain.signals.registry import SignalSource, has_source
+
+GENERAL_SCENARIOS = frozenset({ScenarioName.COMPLETE, ScenarioName.FUNCTIONS})
+"""Their plans are about every function that changed, so one plan answers all of their alerts."""
+
+
+def may_join(incident: Incident, alert: IncidentScope, policy: Policy, now: datetime) -> bool:
+    """Return whether the alert belongs to the incident, which is open or ended a short while ago.
+
+    An open incident takes every alert that its plan may answer, and warnings about the same parts.
+    An incident of warnings alone takes graver alerts for a short while only: later its times would
+    not be theirs. One that ended is reopened by an alert about the same group of functions. One
+    without scopes, of an earlier version, takes every alert.
+    """
+    began_at = incident.detected_at if incident.ended_at is None else incident.ended_at
+    is_recent = now - began_at <= policy.gates.join_window
+    if incident.ended_at is not None and not is_recent:
+        return False
+    if not incident.scopes:
+        return True
+    related = [
+        one for one in incident.scopes if _is_related(one, alert, policy, ended=incident.ended_at is not None)
+    ]
+    is_warning = alert.scenario is ScenarioName.NONE
+    return any(is_warning or is_recent or one.scenario is not ScenarioName.NONE for one in related)
+
+
+def alert_scope(alert: Alert, policy: Policy) -> IncidentScope:
+    """Return what an alert is about."""
+    return IncidentScope(policy.signals[alert.signal].scenario, alert.signal, alert.function)
+
+
+def merge_scopes(
+    scopes: Iterable[IncidentScope], alerts: Iterable[Alert], policy: Policy
+) -> tuple[IncidentScope, ...]:
+    """Return the scopes of an incident and those of its alerts, each once."""
+    known = (alert_scope(one, policy) for one in alerts if one.is_open and one.signal in policy.signals)
+    return tuple(dict.fromkeys((*scopes, *known)))
+
+
+def _is_related(one: IncidentScope, other: IncidentScope, policy: Policy, *, ended: bool) -> bool:
+    """Return whether two scopes overlap in what fails; before the end, in what one plan answers."""
+    scenarios, same_signal = {one.scenario, other.scenario}, one.signal == other.signal
+    if not same_signal and (_is_about_data(one) is not _is_about_data(other)):
+        return False
+    if not same_signal and ended and ScenarioName.NONE in scenarios:
+        return False
+    if not ended and one.signal and other.signal and (same_signal or scenarios <= GENERAL_SCENARIOS):
+        return True
+    groups, others = _groups(one, policy), _groups(other, policy)
+    return groups is None or others is None or not groups.isdisjoint(others)
+
+
+def _is_about_data(scope: IncidentScope) -> bool:
+    """Return whether a scope is about documents, which no rollback of code restores."""
+    if not scope.signal:
+        return scope.scenario is ScenarioName.DATABASE
+    return has_source(scope.signal, SignalSource.DATA)
+
+
+def _groups(scope: IncidentScope, policy: Policy) -> set[str] | None:
+    """Return the groups of functions that a scope is about; None: the whole system."""
+    if scope.function is not None:
+        return {policy.functions.get(scope.function, "")}
+    if scope.scenario is ScenarioName.AUTH:
+        found = (policy.groups_by_name(name) for name in AUTHENTICATION_SIGNALS)
+        return set(next((groups for groups in found if groups), ())) or None
+    return None

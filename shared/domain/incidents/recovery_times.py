@@ -1,0 +1,141 @@
+"""The two durations of an incident, from its detection: traffic restored, and recovered. Pure.
+
+They are computed and worded here alone, over all rollbacks of the incident, so that status, report,
+console, notices and trends agree (docs/decisions/0057).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from shared.core.durations import describe_duration
+from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy, Targets
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
+
+TRAFFIC_RESTORED, RECOVERED, PAGE_WRITTEN = "traffic restored", "recovered", "status page written"
+RECOVERED_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
+"""The recovery of the incident was observed."""
+
+
+class RecoveryTimes(Struct, frozen=True):
+    """When an incident's promises were kept, or until when they must be; None: not yet."""
+
+    detected_at: datetime
+    traffic_restored_at: datetime | None
+    """When the last shift of the newest rollback with effects was confirmed."""
+    recovered_at: datetime | None
+    """When its recovery was observed, and nothing has contradicted it since."""
+    ended_at: datetime | None
+    target: timedelta
+    """Until it must have recovered."""
+    kind: str
+    """What the target is for."""
+    status_page_at: datetime | None = None
+    """When the first status page that shows it was written."""
+    status_page_due_at: datetime | None = None
+    """None: it is shown by a person only, or there is no page."""
+
+    @property
+    def recover_by(self) -> datetime:
+        """Until when it must have recovered."""
+        return self.detected_at + self.target
+
+
+def measure_recovery(
+    policy: Policy, incident: Incident, rollbacks: Sequence[Rollback], page: StatusPageRecord | None = None
+) -> RecoveryTimes:
+    """Return the times of an incident with all its rollbacks, the first first."""
+    scenario, by_severity = find_scenario(policy, incident.signal, rollbacks), policy.targets.by_severity
+    target = recovery_target(policy.targets, scenario, incident.severity)
+    is_usual = target == by_severity[incident.severity]
+    shown_after = policy.status_page.publish_after.get(incident.severity) if page is not None else None
+    within = None if shown_after is None else shown_after + policy.targets.status_page
+    return RecoveryTimes(
+        detected_at=incident.detected_at,
+        traffic_restored_at=find_traffic_restored_at(rollbacks),
+        recovered_at=find_recovered_at(incident, rollbacks),
+        ended_at=incident.ended_at,
+        target=target,
+        kind=f"{incident.severity} incident" if is_usual else f"{scenario} rollback",
+        status_page_at=page.written_at if page is not None else None,
+        status_page_due_at=None if within is None else incident.detected_at + within,
+    )
+
+
+def find_scenario(policy: Policy, signal: str, rollbacks: Sequence[Rollback] = ()) -> str:
+    """Return the scenario of the newest rollback that has one, else that of the signal."""
+    for one in reversed(rollbacks):
+        order = one.order.scenario if one.order is not None else ""
+        if named := one.plan.scenario if one.plan is not None else one.scenario or order:
+            return named
+    known = policy.signals.get(signal)
+    return known.scenario if known is not None else ScenarioName.NONE
+
+
+def recovery_target(targets: Targets, scenario: str, severity: Severity) -> timedelta:
+    """Return how long after detection a kind of incident must have recovered, by the runbook."""
+    by_severity = targets.by_severity[severity]
+    if scenario == ScenarioName.DATABASE:
+        return targets.database
+    return min(targets.functions, by_severity) if scenario == ScenarioName.FUNCTIONS else by_severity
+
+
+def find_traffic_restored_at(rollbacks: Sequence[Rollback]) -> datetime | None:
+    """Return when the last shift of the newest rollback with effects was confirmed."""
+    newest = _newest_with_effects(rollbacks)
+    return newest.shifted_at if newest is not None and newest.way is not Direction.UNDO else None
+
+
+def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:
+    """Return when recovery was observed, as far as nothing has contradicted it since."""
+    observed_at = None
+    for moment in reversed(incident.timeline):
+        if moment.status not in RECOVERED_STATUSES:
+            break
+        observed_at = moment.at
+    newest = _newest_with_effects(rollbacks)
+    if newest is not None and (observed_at or newest is rollbacks[-1]):
+        monitored = newest.status is RollbackStatus.WATCHING
+        if monitored or (observed_at and newest.status is RollbackStatus.SUCCEEDED):
+            return newest.verified_at or observed_at
+    return observed_at
+
+
+def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:
+    """Return the durations as sentences without a full stop, each beside its target."""
+    restored, recovered, page = times.traffic_restored_at, times.recovered_at, times.status_page_at
+    traffic = f"{TRAFFIC_RESTORED} {_after(times, restored)}" if restored else "traffic is not restored yet"
+    margin = describe_duration(abs(times.recover_by - (recovered or now)))
+    if recovered is not None:
+        state = f"{RECOVERED} {_after(times, recovered)}"
+        kept = f", {margin} to spare" if recovered < times.recover_by else f", {margin} late"
+    elif times.ended_at is not None:
+        state, kept = "recovery was not observed", ""
+    else:
+        state = "not recovered yet"
+        kept = f", {margin} left" if now <= times.recover_by else f", missed {margin} ago"
+    due = times.status_page_due_at
+    shown = "" if page is None else f"{PAGE_WRITTEN} {_after(times, page)}"
+    if due is not None and (page or now) > due and (page or times.ended_at is None):
+        missed = describe_duration((page or now) - due)
+        shown = f"{shown}, {missed} late" if page else f"status page not written; it was due {missed} ago"
+    return (
+        *([traffic] if restored or times.ended_at is None else []),
+        f"{state}; the target is {describe_duration(times.target)} ({times.kind}){kept}",
+        *([shown] if shown else []),
+    )
+
+
+def _newest_with_effects(rollbacks: Sequence[Rollback]) -> Rollback | None:
+    changed = (one for one in reversed(rollbacks) if one.started_at or one.shifted_at or one.verified_at)
+    return next(changed, None)
+
+
+def _after(times: RecoveryTimes, moment: datetime) -> str:
+    return f"{describe_duration(moment - times.detected_at)} after detection"

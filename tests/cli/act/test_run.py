@@ -1,0 +1,115 @@
+"""`rollback run` while another rollback is under way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.app import app
+from shared.domain.deployments.inventory.traffic import TrafficTarget
+from shared.domain.rollback.rollback import RollbackStatus
+from tests.support.cli.in_process import WorldPrompt
+from tests.support.runtime.world import World
+
+MINUTE = timedelta(minutes=1)
+RUN = ("run", "--system", "bookshop", "--reason", "search fails")
+
+
+@pytest.fixture
+def world() -> World:
+    """Two of eight functions are on their way back, and the rollback is paused."""
+    world = World()
+    world.deploy_bad()
+    paused: list[bool] = []
+
+    def pause(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and not paused:
+            paused.append(True)
+            world.command(command="pause", system="bookshop")
+            world.deliver_commands()
+
+    world.ports.world.hook = pause
+    world.alert()
+    world.settle()
+    assert world.rollbacks()[0].status is RollbackStatus.RUNNING
+    return world
+
+
+@pytest.fixture
+def prompt(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WorldPrompt:
+    monkeypatch.setenv("COLUMNS", "300")
+    return WorldPrompt(monkeypatch, tmp_path, world)
+
+
+def answer(word: str, *words: str) -> Result:
+    said = ["--without-sign-in", *RUN, *words]
+    return CliRunner().invoke(app, said, input=f"{word}\n", catch_exceptions=False)
+
+
+def test_yes_without_supersede_prints_the_full_command(world: World, prompt: WorldPrompt) -> None:
+    """It says what would end and what would stay undone, and sends nothing."""
+    said = prompt.say(*RUN, "--scenario", "feature", "--group", "checkout", "--target", "v0", "--yes")
+    assert said.exit_code == 1, said.output
+
+    said = prompt.say(*RUN, "--scenario", "complete", "--yes")
+
+    assert said.exit_code == 1
+    name = world.incidents()[0].id
+    assert f"{name} would end: 2 of 8 functions restored" in said.output
+    command = "rollback run --system bookshop --scenario complete --supersede --reason 'search fails' --yes"
+    assert command in said.output
+    assert len(world.incidents()) == 1
+
+
+def test_the_question_shows_what_ends_and_what_stays_undone(world: World, prompt: WorldPrompt) -> None:
+    """A no leaves it as it is."""
+    world.command(command="resume", system="bookshop")
+    world.pass_time(8 * MINUTE)
+    traffic = (TrafficTarget("searchbooks-00002", 100),)
+    world.ports.world.change_by_hand("searchBooks", traffic)
+    name = world.incidents()[0].id
+
+    no = answer("n", "--scenario", "feature", "--function", "searchBooks", "--no-follow")
+    assert no.exit_code == 1
+    assert f"{name} would end: its rollback is monitored until" in no.output
+    assert f"End {name} and roll back?" in no.output
+    assert len(world.incidents()) == 1
+
+    yes = answer("y", "--function", "searchBooks", "--no-follow")
+    assert yes.exit_code == 0, yes.output
+    assert f"opened {world.incidents()[1].id}, which continues {name}" in yes.output
+
+
+def test_an_order_for_a_part_joins_and_says_so(world: World, prompt: WorldPrompt) -> None:
+    """Nothing is asked about what does not end."""
+    said = prompt.say(*RUN, "--function", "searchBooks", "--function", "getBook", "--yes", "--no-follow")
+
+    assert said.exit_code == 0, said.output
+    assert "2 of 2 functions are already part of INC-" in said.output
+    assert len(world.incidents()) == 1
+
+
+def test_supersede_shows_what_ends_even_where_the_order_would_join(world: World, prompt: WorldPrompt) -> None:
+    """The six functions that neither brings back are named before anything ends."""
+    world.command(command="resume", system="bookshop")
+
+    said = prompt.say(*RUN, "--function", "searchBooks", "--supersede", "--dry-run")
+
+    assert said.exit_code == 0, said.output
+    assert "5 of 8 functions would stay on the bad release: " in said.output
+    assert "already part of" not in said.output
+
+
+def test_a_run_with_nothing_to_do_sends_nothing(world: World, prompt: WorldPrompt) -> None:
+    """What is monitored goes on."""
+    world.command(command="resume", system="bookshop")
+    world.pass_time(8 * MINUTE)
+
+    said = prompt.say(*RUN, "--function", "searchBooks", "--yes", "--supersede")
+
+    assert said.exit_code == 0, said.output
+    assert "everything asked for is at its target already" in said.output
+    assert world.rollbacks()[0].status is RollbackStatus.WATCHING

@@ -1,0 +1,383 @@
+"""An order beside an open incident: it joins, extends or supersedes the rollback, or is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.core.codec import decode
+from shared.core.store import Create
+from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.credential import SERVICE_ACCOUNT_RIGHT
+from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
+from shared.domain.deployments.deployment import deployment_path
+from shared.domain.deployments.inventory.traffic import TrafficTarget
+from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus
+from tests.support.notices.system_events import read_dead_letters
+from tests.support.rollbacks.approvals import (
+    build_failed_rollback,
+    build_world_awaiting_approval,
+    publish_command,
+)
+from tests.support.runtime.world import BOOKSHOP, CHECKED, World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+EVERY = {*BOOKSHOP.functions}
+
+
+def order(world: World, actor: str = "bob", **content: Any) -> None:
+    world.command(actor, command="rollback", system="bookshop", **content)
+
+
+def meanwhile(world: World, act: Callable[[], None], shifts: int = 1) -> None:
+    """Play an act in the middle of a rollback, once so many functions are back."""
+    done: list[bool] = []
+
+    def hook(verb: str, side: str) -> None:
+        count = len(world.ports.world.applied_shifts)
+        if (verb, side) == ("platform.shift", "after") and count >= shifts and not done:
+            done.append(True)
+            act()
+            world.deliver_commands()
+            for one in world.waiting():
+                if b'"kind":"command"' in one.data:
+                    world.ports.bus.messages.remove(one)
+                    world.deliver(one)
+
+    world.ports.world.hook = hook
+
+
+def roll_back_meanwhile(act: Callable[[World], None], *, ordered: bool = False) -> World:
+    """A rollback of all eight functions, by an alert or by Ada, and an act in the middle of it."""
+    world = World()
+    world.deploy_bad()
+    meanwhile(world, lambda: act(world))
+    if ordered:
+        order(world, "ada")
+    else:
+        world.alert()
+    world.settle()
+    return world
+
+
+def record_of(world: World, command: str) -> CommandRecord:
+    fields = world.ports.store.get(f"commands/{command}").fields
+    assert fields is not None
+    return decode(CommandRecord, fields)
+
+
+def refusals(world: World) -> list[str]:
+    return [one["reason"] for one in read_dead_letters(world)]
+
+
+def public_word(world: World, incident: str) -> str:
+    fields = world.ports.store.get(f"public/bookshop/incidents/{incident}").fields
+    assert fields is not None
+    return str(fields["word"])
+
+
+def restored(world: World) -> set[str]:
+    return {name for name, shares in world.live.items() if set(shares) == {f"{name.lower()}-00001"}}
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_an_order_for_a_part_joins_the_rollback_under_way(ordered: bool) -> None:
+    """No new incident; who and why are on record, and the other functions go back as well."""
+    act = lambda world: order(world, id="mine", functions=["searchBooks"], reason="search fails")  # noqa: E731
+    world = roll_back_meanwhile(act, ordered=ordered)
+
+    [one] = world.incidents()
+    result = record_of(world, "mine")
+    assert result.incident == one.id
+    assert result.result.startswith(f"1 of 1 function is already part of {one.id}: nothing more to do")
+    assert f"rollback watch {one.id}" in result.result
+    assert any("bob" in moment.note and "search fails" in moment.note for moment in one.timeline)
+    assert "rollback.joined" in world.events(world.rollbacks()[0])
+    world.pass_time(HOUR)
+    assert restored(world) == EVERY
+    assert world.incidents()[0].status is IncidentStatus.RESOLVED
+    assert world.find_violated_invariants() == []
+
+
+def test_a_wider_order_of_the_same_target_extends_the_rollback() -> None:
+    """Further functions go back at the next step, by the order of whoever added them."""
+    world = World()
+    world.deploy_bad()
+    meanwhile(world, lambda: order(world, id="wider", groups=["shop"], reason="the shop fails, too"))
+    order(world, "ada", functions=["searchBooks"])
+    world.pass_time(HOUR)
+
+    [one], [rollback] = world.incidents(), world.rollbacks()
+    assert f"is added to {one.id}" in record_of(world, "wider").result
+    assert restored(world) == {"searchBooks", "listBooks", "getBook", "renderShop", "renderBasket"}
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert {"rollback.extended", "plan.extended"} <= {*world.events(rollback)}
+    assert any("bob" in moment.note for moment in one.timeline)
+    assert world.find_violated_invariants() == []
+
+
+def test_orders_that_cross_become_one_rollback() -> None:
+    """The second finds the first undecided: what it names beyond it is decided with it."""
+    world = World()
+    world.deploy_bad()
+    order(world, "ada", id="a", functions=["searchBooks"])
+    order(world, "bob", id="b", functions=["payOrder"])
+    order(world, "eve", id="c", functions=["payOrder"])
+    world.pass_time(HOUR)
+
+    [rollback] = world.rollbacks()
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert restored(world) == {"searchBooks", "payOrder"}
+    assert {record_of(world, key).incident for key in "abc"} == {rollback.incident}
+    assert "is added to" in record_of(world, "b").result
+    assert "already part of" in record_of(world, "c").result
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ({"functions": ["searchBooks"], "target": "v0"}, "another target"),
+        ({"scenario": "complete"}, "another scenario"),
+    ],
+)
+def test_anything_else_is_refused_with_the_command_to_use(content: dict[str, Any], why: str) -> None:
+    """The refusal names what would end and what would stay undone; the rollback goes on."""
+
+    def act(world: World) -> None:
+        store = world.ports.store
+        copied = {**store.documents[deployment_path("bookshop", "v1")], "id": "v0"}
+        store.commit([Create(deployment_path("bookshop", "v0"), copied)])
+        order(world, **content)
+
+    world = roll_back_meanwhile(act)
+
+    [refused] = refusals(world)
+    name = world.incidents()[0].id
+    assert why in refused
+    assert f"{name} would end" in refused
+    if "functions" in content:
+        assert "5 of 8 functions would stay on the bad release: " in refused
+    assert "rollback run --system bookshop" in refused
+    assert "--supersede" in refused
+    world.pass_time(HOUR)
+    assert restored(world) == EVERY
+
+
+def test_a_superseded_incident_stays_open_until_a_person_accepts() -> None:
+    """Six functions stay on the bad release: nothing says that this is resolved."""
+
+    def act(world: World) -> None:
+        order(world, id="narrow", functions=["searchBooks"], supersede=True, reason="only search")
+
+    world = roll_back_meanwhile(act)
+    world.pass_time(2 * HOUR)
+
+    old, new = world.incidents()
+    first, second = world.rollbacks()
+    assert record_of(world, "narrow").incident == new.id
+    ended = f"superseded by {new.id}, ordered by bob: only search"
+    assert (first.status, first.outcome) == (RollbackStatus.CANCELLED, ended)
+    assert second.status is RollbackStatus.SUCCEEDED
+    assert restored(world) != EVERY
+    assert old.status is IncidentStatus.INVESTIGATING
+    assert old.ended_at is None
+    assert f"continued by {new.id}" in old.timeline[-1].note
+    assert old.acknowledged_by == "bob"
+    assert public_word(world, old.id) == "investigating"
+    assert "rollback.superseded" in world.events(first)
+
+    assert publish_command(world, "accept", incident=old.id) == ""
+    assert world.incidents()[0].status is IncidentStatus.RECOVERY_NOT_OBSERVED
+    assert public_word(world, old.id) == "recovery not observed"
+    assert world.find_violated_invariants() == []
+
+
+def test_an_order_with_nothing_to_do_leaves_the_monitoring_alone() -> None:
+    """Neither by itself nor with --supersede does it end what is monitored, or publish anything."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    [watched] = world.rollbacks()
+    assert watched.status is RollbackStatus.WATCHING
+    sent = len(world.ports.sender.sent)
+
+    order(world, id="plain", functions=["searchBooks"])
+    order(world, id="forced", functions=["searchBooks"], supersede=True)
+    order(world, id="over", override=True, incident=watched.incident, supersede=True)
+    world.settle()
+
+    for key in ("plain", "forced", "over"):
+        said = record_of(world, key).result
+        assert said.startswith("nothing to do: everything asked for is at its target already")
+        assert f"{watched.incident} goes on" in said
+    assert len(world.incidents()) == 1
+    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
+    assert len(world.ports.sender.sent) == sent
+    world.pass_time(HOUR)
+    assert world.rollbacks()[0].status is RollbackStatus.SUCCEEDED
+
+
+def test_what_changed_while_it_was_monitored_goes_back_with_a_confirmation_alone() -> None:
+    """A second bad release of one function: the order says what would end, and is given again."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    world.ports.world.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
+
+    order(world, id="plain", functions=["searchBooks"])
+    world.settle()
+    assert record_of(world, "plain").result.startswith("not begun: ")
+    assert "--supersede" in record_of(world, "plain").result
+    assert record_of(world, "plain").answer == {"refused": True}
+
+    order(world, id="forced", functions=["searchBooks"], supersede=True)
+    world.pass_time(2 * MINUTE)
+    assert any(moment.note.startswith("continued by") for moment in world.incidents()[0].timeline)
+    assert world.rollbacks()[1].status is not RollbackStatus.NOT_TAKEN
+
+
+def test_an_order_for_an_incident_that_waits_for_a_person_continues_it() -> None:
+    """It ends no rollback; the incident stays open in the open, with its public state."""
+    world = build_failed_rollback()
+    world.ports.world.set_failure_rate("payOrder", "payorder-00001", 0.9)
+    world.pass_time(5 * MINUTE)
+    [waiting] = world.incidents()
+    assert waiting.status is IncidentStatus.ESCALATED
+
+    order(world, functions=["searchBooks"])
+    world.pass_time(HOUR)
+
+    old, new = world.incidents()
+    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+    assert old.status is IncidentStatus.INVESTIGATING
+    assert old.timeline[-1].note.startswith(f"continued by {new.id}")
+    assert public_word(world, old.id) == "investigating"
+    assert "rollback.superseded" in world.events(world.rollbacks()[0])
+    assert any(":superseded" in sent.key for sent in world.ports.sender.sent)
+    assert publish_command(world, "accept", incident=old.id) == ""
+    assert public_word(world, old.id) == "recovery not observed"
+    assert world.find_violated_invariants() == []
+
+
+def test_a_question_is_superseded_with_a_confirmation_alone() -> None:
+    """Nothing goes back yet; the refusal names the answer to the question, too."""
+    world = build_world_awaiting_approval()
+    name = world.incidents()[0].id
+
+    order(world)
+    world.settle()
+    assert any("waits for approval" in one and f"rollback approve {name}" in one for one in refusals(world))
+
+    order(world, supersede=True)
+    world.pass_time(HOUR)
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.CANCELLED, RollbackStatus.SUCCEEDED]
+
+
+def test_an_override_joins_nothing_that_a_gate_may_hold() -> None:
+    """It is shown what it ends like any other order, and skips the gates in its own rollback."""
+    world = roll_back_meanwhile(lambda world: order(world, override=True, incident=world.incidents()[0].id))
+    assert "an emergency override" in refusals(world)[0]
+
+
+def test_a_paused_system_ends_nothing_for_an_order_that_could_not_begin() -> None:
+    """An order that would only wait does not end what waits already."""
+    world = World()
+    world.deploy_bad()
+    world.command(command="pause", system="bookshop")
+    world.settle()
+    world.alert()
+    world.settle()
+
+    order(world, id="mine", supersede=True)
+    world.settle()
+
+    assert len(world.incidents()) == 1
+    assert "paused by" in record_of(world, "mine").result
+    assert record_of(world, "mine").answer == {"refused": True}
+
+
+def test_a_dry_run_supersedes_nothing_and_says_what_would_end() -> None:
+    """A rehearsal shows the plan as if the rollback under way had ended."""
+
+    def act(world: World) -> None:
+        order(world, id="dry", functions=["searchBooks"], dry_run=True, supersede=True)
+
+    world = roll_back_meanwhile(act)
+    world.pass_time(HOUR)
+
+    assert len(world.incidents()) == 1
+    assert record_of(world, "dry").answer["under_way"]["incident"] == world.incidents()[0].id
+
+
+def test_a_service_account_supersedes_no_order_of_a_person() -> None:
+    """It joins what goes back already, and what a person has ordered stays theirs."""
+    world = World()
+    world.deploy_bad()
+    order(world, "ada", functions=["searchBooks"])
+    world.deliver_commands()
+
+    def compare(**content: Any) -> OrderComparison | None:
+        said = RollbackRequest("any", "ci", "any", right=SERVICE_ACCOUNT_RIGHT, **content)
+        return compare_with_current(world.ports.store, world.policy, said)
+
+    other, same = compare(target="v0"), compare(functions=("searchBooks",))
+    assert other is not None
+    assert other.relation is OrderRelation.BARRED
+    assert "a service account supersedes no order of a person" in other.ends[0]
+    assert same is not None
+    assert same.relation is OrderRelation.JOINS
+
+
+def test_documents_supersede_no_rollback() -> None:
+    """What a repair would change takes minutes to read: the rollback is cancelled first."""
+    world = World(policy=CHECKED)
+    world.deploy_bad()
+    order(world, "ada")
+    world.deliver_commands()
+
+    order(world, scenario="database", select="invalid", supersede=True)
+    world.deliver_commands()
+
+    assert "documents supersede no rollback" in refusals(world)[0]
+
+
+def test_an_order_that_comes_too_late_ends_nothing() -> None:
+    """Nobody could read what it would change until it was too old."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    world.ports.world.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
+    order(world, id="late", functions=["searchBooks"], supersede=True)
+    world.deliver_commands()
+    world.ports.clock.advance(world.policy.gates.stale_after + MINUTE)
+    world.pass_time(MINUTE)
+
+    assert record_of(world, "late").result.endswith("too late")
+    assert len(world.incidents()) == 1
+
+
+def test_what_was_added_is_named_where_the_rollback_ends_before() -> None:
+    """A cancelled rollback says what of the orders beside it was never begun."""
+    world = World()
+    world.deploy_bad()
+
+    def act() -> None:
+        order(world, functions=["payOrder"], reason="payments fail")
+        world.command("ada", command="cancel", system="bookshop", incident=world.incidents()[0].id)
+
+    meanwhile(world, act)
+    order(world, "ada", functions=["searchBooks"])
+    world.pass_time(5 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.status is RollbackStatus.CANCELLED
+    texts = [sent.notice["text"] for sent in world.ports.sender.sent]
+    assert any("not begun: what bob added, payments fail" in text for text in texts)

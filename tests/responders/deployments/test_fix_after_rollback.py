@@ -1,0 +1,257 @@
+"""What operators let serve after a rollback is a deployment, and the next target once it baked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.decision.recorded_decision import newest_decision
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.deployments.inventory.traffic import TrafficTarget
+from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.rollback import RollbackStatus
+from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.faults.fault_injection import shorten_watch
+from tests.support.rollbacks.deployments import later_deployments, publish_audit_hint
+from tests.support.rollbacks.pins import FOLLOWING, MINUTE, build_rolled_back_world
+from tests.support.runtime.world import BOOKSHOP, World
+
+HOUR = timedelta(hours=1)
+PROMPT: Policy = replace(
+    BOOKSHOP,
+    gates=replace(BOOKSHOP.gates, cool_down=5 * MINUTE),
+    deployments=replace(BOOKSHOP.deployments, human_first=5 * MINUTE),
+)
+"""Automation acts again five minutes after a rollback or an operator's change."""
+
+
+def served_by(number: str, *functions: str, others: str = "00001") -> dict[str, dict[str, int]]:
+    """What serves where these functions (none: all) serve that revision."""
+    chosen = functions or tuple(BOOKSHOP.functions)
+    return {
+        name: {f"{name.lower()}-{number if name in chosen else others}": 100} for name in BOOKSHOP.functions
+    }
+
+
+def find_deployments(world: World, served: dict[str, dict[str, int]]) -> list[Deployment]:
+    """The deployments in which just that served, the oldest first."""
+    return [
+        one
+        for one in later_deployments(world)
+        if {name: placed.revisions for name, placed in one.functions.items()} == served
+    ]
+
+
+def repair_bad_release(world: World) -> None:
+    """What failed on r2 fails no more: it was no fault of the code."""
+    for name in BOOKSHOP.functions:
+        world.ports.world.set_failure_rate(name, f"{name.lower()}-00002", 0.0)
+
+
+def look(world: World) -> None:
+    """The audit log hints at a change, and what is live is read."""
+    world.ports.clock.advance(timedelta(seconds=5))
+    publish_audit_hint(world)
+    world.deliver_newest()
+
+
+def undo_newest(world: World) -> None:
+    """Undo the newest incident, and accept what it has brought back."""
+    about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+    world.command(command="undo", **about)
+    world.pass_time(5 * MINUTE)
+    world.command(command="accept", **about)
+    world.settle()
+
+
+def unpin(world: World, functions: Collection[str] = ()) -> None:
+    """Deploy r3, which gets no request, and unpin these functions (none: all)."""
+    world.ports.world.deploy()
+    world.pass_time(6 * MINUTE)
+    world.command(command="unpin", system="bookshop", functions=list(functions))
+    world.pass_time(12 * MINUTE)
+    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+
+
+def override(world: World) -> None:
+    """An emergency order leads every function to the release that had failed, which is repaired."""
+    [bad] = later_deployments(world)
+    repair_bad_release(world)
+    about = {"incident": world.incidents()[-1].id, "target": bad.id}
+    world.command(command="rollback", system="bookshop", override=True, **about)
+    world.pass_time(12 * MINUTE)
+    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+
+
+def move_by_hand(world: World) -> None:
+    """Deploy r3, and lead every request there as `gcloud run services update-traffic` does."""
+    world.ports.world.deploy()
+    world.pass_time(6 * MINUTE)
+    for name in BOOKSHOP.functions:
+        world.ports.world.change_by_hand(name, FOLLOWING)
+    world.pass_time(12 * MINUTE)
+
+
+def build_fixed_world() -> World:
+    """After r2 was rolled back, r3 was deployed and unpinned."""
+    world = build_rolled_back_world(PROMPT)
+    unpin(world)
+    assert world.live == served_by("00003")
+    return world
+
+
+def test_a_fix_that_serves_well_is_the_next_target() -> None:
+    """r3 was unpinned and served well for two hours: the next bad release goes back to r3."""
+    world = build_rolled_back_world()
+    unpin(world)
+    world.pass_time(2 * HOUR)
+
+    [fix] = find_deployments(world, served_by("00003"))
+    assert (fix.status, fix.let_through) == (DeploymentStatus.STABLE, True)
+    [bad] = find_deployments(world, served_by("00002"))
+    assert bad.status is DeploymentStatus.BAD
+    world.deploy_bad()
+    world.alert("0.r4")
+    world.pass_time(12 * MINUTE)
+
+    assert world.live == served_by("00003")
+    assert find_deployments(world, served_by("00003"))[0].status is DeploymentStatus.STABLE
+    assert world.find_violated_invariants() == []
+
+
+@pytest.mark.parametrize(
+    ("act", "served"),
+    [
+        (lambda world: unpin(world, ["getBook"]), served_by("00003", "getBook")),
+        (override, served_by("00002")),
+        (undo_newest, served_by("00002")),
+        (move_by_hand, served_by("00003")),
+    ],
+    ids=["unpin of one function", "emergency override", "undo", "gcloud"],
+)
+def test_what_operators_let_serve_bakes_and_becomes_stable(
+    act: Callable[[World], None], served: dict[str, dict[str, int]]
+) -> None:
+    """Whichever way they take; what was rolled back before keeps its bad mark."""
+    world = build_rolled_back_world(PROMPT)
+    [bad] = later_deployments(world)
+    act(world)
+    assert world.live == served
+    repair_bad_release(world)
+    world.pass_time(3 * MINUTE)
+    fix = find_deployments(world, served)[-1]
+    assert (fix.status, fix.let_through) == (DeploymentStatus.LIVE, True)
+    assert fix.id != bad.id
+
+    world.pass_time(HOUR)
+
+    statuses = {one.id: one.status for one in later_deployments(world)}
+    assert statuses[fix.id] is DeploymentStatus.STABLE
+    assert statuses[bad.id] is DeploymentStatus.BAD
+
+
+def test_an_order_back_to_a_stable_deployment_is_no_deployment() -> None:
+    """It is recorded already."""
+    world = World(policy=shorten_watch())
+    world.deploy_bad()
+
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(30 * MINUTE)
+
+    assert world.live == served_by("00001")
+    assert find_deployments(world, served_by("00001")) == []
+
+
+def test_a_fix_that_has_not_baked_is_not_passed_over_without_approval() -> None:
+    """The plan names it and how long it baked; only an approval goes back past it."""
+    world = build_fixed_world()
+    [fix] = find_deployments(world, served_by("00003"))
+    world.pass_time(10 * MINUTE)
+    world.deploy_bad()
+    world.alert("0.r4")
+    world.settle()
+
+    asked = world.rollbacks()[-1]
+    assert (asked.status, world.live) == (RollbackStatus.PARKED, served_by("00004"))
+    line = f"{fix.id}, live since 2026-03-02 12:28 UTC, is passed over: 16 of 30 minutes baked"
+    assert asked.question is not None
+    assert asked.question.reason == f"target: v1, but {line}"
+    assert line in asked.question.plan.reported
+    explained = newest_decision(world.trail(asked))
+    assert explained is not None
+    assert line in explained.reported
+    [text] = [
+        str(one.notice["text"]) for one in world.ports.sender.sent if ":rollback.parked:record" in one.key
+    ]
+    assert line in text.split("\n")
+
+    about = {"system": "bookshop", "incident": asked.incident, "plan": asked.question.plan.fingerprint}
+    world.command(command="approve", **about)
+    world.pass_time(12 * MINUTE)
+
+    assert world.live == served_by("00001")
+    assert find_deployments(world, served_by("00003"))[0].status is DeploymentStatus.BAD
+
+
+def test_an_escalation_names_what_its_prepared_command_passes_over() -> None:
+    """Soon after the unpin automation leaves the functions to people, and prepares no plan."""
+    gates = replace(BOOKSHOP.gates, cool_down=5 * MINUTE)
+    world = build_rolled_back_world(replace(BOOKSHOP, gates=gates))
+    unpin(world)
+    [fix] = find_deployments(world, served_by("00003"))
+    world.deploy_bad()
+    world.alert("0.r4")
+    world.settle()
+
+    sent = [one for one in world.ports.sender.sent if ":rollback.escalated:record" in one.key]
+    lines = str(sent[-1].notice["text"]).split("\n")
+    assert "human first" in lines[0]
+    assert [line for line in lines if line.startswith(f"{fix.id}, live since")]
+    assert [line for line in lines if line.startswith("rollback run ")]
+
+
+def test_a_plan_of_an_order_names_what_it_passes_over() -> None:
+    """An operator's order is not asked about again: the plan says what it gives up."""
+    world = build_fixed_world()
+    [fix] = find_deployments(world, served_by("00003"))
+    world.deploy_bad()
+
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(MINUTE)
+
+    ordered = world.rollbacks()[-1]
+    assert ordered.plan is not None
+    assert [line for line in ordered.plan.reported if line.startswith(f"{fix.id}, live since")]
+    assert world.live == served_by("00001")
+
+
+@pytest.mark.parametrize("seen_for", [MINUTE / 2, 5 * MINUTE], ids=["rolling out", "settled"])
+def test_a_fix_is_not_bad_because_an_earlier_rollback_ends(seen_for: timedelta) -> None:
+    """What operators let serve while a rollback is verified was not taken back by it."""
+    world = World(policy=shorten_watch())
+    world.deploy_bad()
+    publish_audit_hint(world)
+    world.pass_time(seen_for)
+    done = list[str]()
+
+    def deploy_fix(verb: str, side: str) -> None:
+        done.append(verb)
+        if (verb, side) == ("metrics.requests", "before") and "platform.shift" in done:
+            world.ports.world.hook = no_hook
+            world.ports.counts.hook = no_hook
+            look(world)
+            world.ports.world.deploy(["getBook"])
+            world.ports.world.change_by_hand("getBook", (TrafficTarget("getbook-00003", 100),))
+            look(world)
+
+    world.ports.world.hook = world.ports.counts.hook = deploy_fix
+    world.alert()
+    world.pass_time(20 * MINUTE)
+
+    [fix] = find_deployments(world, served_by("00003", "getBook"))
+    assert fix.status is DeploymentStatus.LIVE
+    [bad] = find_deployments(world, served_by("00002"))
+    assert bad.status is DeploymentStatus.BAD

@@ -1,0 +1,339 @@
+"""An incident without a rollback in progress: open until its recovery was observed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core.codec import decode
+from shared.domain.incidents.incident import Incident, IncidentStatus, PublicState
+from shared.domain.incidents.next_actions import available_verbs
+from shared.domain.incidents.recovery_times import find_recovered_at, measure_recovery
+from shared.domain.policy.channels import Audience, Channel, ChannelKind
+from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.rollback.rollback import RollbackStatus
+from tests.support.decision.outages import make_function_fail
+from tests.support.fakes.runtime.hooks import run_once
+from tests.support.notices.notices import read_notices
+from tests.support.rollbacks.approvals import build_world_awaiting_approval, publish_command
+from tests.support.runtime.world import BOOKSHOP, EXAMPLE, World
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+USERS = Channel("users", ChannelKind.RECORDING, audience=Audience.USERS)
+TOLD = replace(BOOKSHOP, channels=(*BOOKSHOP.channels, USERS))
+
+
+def observed() -> World:
+    """A bad release in a system that automation only observes, six minutes after its alert."""
+    world = World(policy=TOLD, promoted=False)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(6 * MINUTE)
+    return world
+
+
+def heal(world: World) -> None:
+    """Whatever serves answers well from now on."""
+    for function, revisions in world.live.items():
+        for revision in revisions:
+            world.ports.world.set_failure_rate(function, revision, 0.0)
+
+
+def newest(world: World) -> Incident:
+    return world.incidents()[-1]
+
+
+def public(world: World) -> PublicState:
+    return decode(PublicState, world.ports.store.documents["public/bookshop"])
+
+
+def events(world: World) -> list[str]:
+    return [str(one["event"]) for one in read_notices(world).values()]
+
+
+def test_what_is_only_observed_stays_open_while_it_fails() -> None:
+    """Not acting is not success: nobody reads that it is over, and nothing is to spare."""
+    world = observed()
+
+    trouble, [rollback] = newest(world), world.rollbacks()
+    assert (rollback.status, trouble.status) == (RollbackStatus.NOT_TAKEN, IncidentStatus.INVESTIGATING)
+    assert (public(world).word, public(world).ended_at) == ("investigating", None)
+    times = measure_recovery(world.policy, trouble, [rollback])
+    assert times.recovered_at is None
+    assert times.recover_by < world.ports.clock.now()
+    assert available_verbs(trouble, rollback) == ("accept", "ack")
+    assert "reports/INC-20260302-001" not in world.ports.store.documents
+    users = [one for one in read_notices(world).values() if one["channel"] == "users"]
+    assert [one["event"] for one in users] == ["detected"]
+
+
+def test_what_is_only_observed_ends_once_it_has_recovered() -> None:
+    """The end is in the audit log, on the status page, in notices, and a report follows."""
+    world = observed()
+    heal(world)
+
+    world.pass_time(8 * MINUTE)
+
+    trouble, [rollback] = newest(world), world.rollbacks()
+    assert trouble.status is IncidentStatus.RESOLVED
+    assert trouble.timeline[-1].note == "recovered without a rollback"
+    assert (public(world).word, public(world).ended_at) == ("resolved", trouble.ended_at)
+    assert world.events(rollback)[-1] == "incident.recovered"
+    assert "report" in events(world)
+    said = [one.notice["text"] for one in world.ports.sender.sent if "incident.recovered" in one.key]
+    assert any("recovered without a rollback" in text for text in said)
+    assert find_recovered_at(trouble, [rollback]) == trouble.ended_at
+    assert world.find_violated_invariants() == []
+
+
+def test_a_closed_notification_alone_is_no_recovery() -> None:
+    """Cloud Monitoring calls it closed, and the routers see functions fail."""
+    world = observed()
+
+    world.alert(state="closed")
+    world.ports.alerts.open["0.abc"] = False
+    world.pass_time(10 * MINUTE)
+
+    assert newest(world).status is IncidentStatus.INVESTIGATING
+
+
+def test_a_condition_that_cloud_monitoring_calls_open_is_no_recovery() -> None:
+    """Few requests fail, and the condition still stands."""
+    world = observed()
+    heal(world)
+    world.ports.alerts.open["0.abc"] = True
+
+    world.pass_time(10 * MINUTE)
+
+    assert newest(world).status is IncidentStatus.INVESTIGATING
+
+
+def test_a_recovery_that_nobody_can_observe_ends_as_that() -> None:
+    """Nobody uses it: no check tells whether it works; it is never called resolved."""
+    world = observed()
+    heal(world)
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
+
+    world.pass_time(10 * MINUTE)
+    waiting = newest(world)
+    world.ports.clock.advance(DAY)
+    world.pass_time(2 * MINUTE)
+
+    trouble, [rollback] = newest(world), world.rollbacks()
+    assert (waiting.status, waiting.unobserved_since is not None) == (IncidentStatus.INVESTIGATING, True)
+    assert trouble.status is IncidentStatus.RECOVERY_NOT_OBSERVED
+    assert public(world).word == "recovery not observed"
+    assert find_recovered_at(trouble, [rollback]) is None
+    users = [one.notice for one in world.ports.sender.sent if ":users" in one.key]
+    assert all("works again" not in str(one) for one in users)
+
+
+LOG_MATCH = {"conditionMatchedLog": {"filter": "severity=ERROR"}}
+
+
+def test_a_log_entry_that_matched_is_over_for_no_check() -> None:
+    """Cloud Monitoring closes such an alert after its time, whatever happens."""
+    world = World(policy=TOLD, promoted=False)
+    world.alert("0.log", signal="frontend_unavailable", condition=LOG_MATCH)
+    world.ports.alerts.open["0.log"] = False
+    world.pass_time(30 * MINUTE)
+    assert newest(world).status is IncidentStatus.INVESTIGATING
+
+    world.ports.clock.advance(DAY)
+    world.pass_time(2 * MINUTE)
+
+    assert newest(world).status is IncidentStatus.RECOVERY_NOT_OBSERVED
+
+
+def test_a_declared_breach_is_resolved_by_no_check() -> None:
+    """Nobody observes its end: after its time it ends as what it is."""
+    breach = replace(TOLD.signals["frontend_unavailable"], threshold=None)
+    world = World(policy=replace(TOLD, signals={**TOLD.signals, BREACH_SIGNAL: breach}), promoted=False)
+    world.alert("declared:1", signal=BREACH_SIGNAL)
+    world.pass_time(30 * MINUTE)
+    assert newest(world).ended_at is None
+
+    world.ports.clock.advance(DAY)
+    world.pass_time(2 * MINUTE)
+
+    assert newest(world).status is IncidentStatus.RECOVERY_NOT_OBSERVED
+
+
+def half_done() -> World:
+    """A rollback that a person called off after some of its functions had moved."""
+    world = World(policy=TOLD)
+    world.deploy_bad()
+    calls = 0
+
+    def cancel(verb: str, side: str) -> None:
+        nonlocal calls
+        if (verb, side) == ("platform.shift", "after"):
+            calls += 1
+            if calls == 1:
+                world.command(command="cancel", system="bookshop", incident="INC-20260302-001")
+                world.deliver_commands()
+
+    world.ports.world.hook = cancel
+    world.alert()
+    world.pass_time(10 * MINUTE)
+    [rollback] = world.rollbacks()
+    assert (rollback.status, rollback.started_at is not None) == (RollbackStatus.CANCELLED, True)
+    assert newest(world).status is IncidentStatus.ESCALATED
+    return world
+
+
+def test_a_person_still_decides_about_what_was_left_half_done() -> None:
+    """Its signals recovered: that is said to everybody, and the incident does not end by itself."""
+    world = half_done()
+    heal(world)
+    world.pass_time(10 * MINUTE)
+
+    trouble, [rollback] = newest(world), world.rollbacks()
+    assert trouble.status is IncidentStatus.RECOVERED
+    assert public(world).word == "rolling back (monitoring)"
+    assert available_verbs(trouble, rollback) == ("retry", "undo", "accept", "ack")
+    assert find_recovered_at(trouble, [rollback]) is not None
+    world.pass_time(HOUR)
+    assert newest(world).status is IncidentStatus.RECOVERED
+
+    assert publish_command(world, "accept", actor="alice") == ""
+    assert newest(world).status is IncidentStatus.RESOLVED
+
+
+def test_what_fails_again_is_said_again() -> None:
+    """The public word follows what is observed, both ways."""
+    world = half_done()
+    heal(world)
+    world.pass_time(10 * MINUTE)
+    assert newest(world).status is IncidentStatus.RECOVERED
+
+    for function in world.policy.functions:
+        make_function_fail(world, function)
+    world.pass_time(6 * MINUTE)
+
+    assert newest(world).status is IncidentStatus.ESCALATED
+    assert public(world).word == "investigating"
+    assert world.events(world.rollbacks()[0])[-1] == "incident.failing-again"
+    said = [one.notice for one in world.ports.sender.sent if "failing-again" in one.key]
+    assert "gcloud pubsub topics publish rollback-commands" in said[0]["text"]
+
+
+def test_an_unanswered_question_ends_by_recovery() -> None:
+    """Nothing was moved: once it works again, nobody has anything to decide."""
+    world = build_world_awaiting_approval()
+    world.pass_time(40 * MINUTE)
+    assert newest(world).status is IncidentStatus.ESCALATED
+
+    heal(world)
+    world.pass_time(8 * MINUTE)
+
+    assert newest(world).timeline[-1].note == "recovered without a rollback"
+
+
+@pytest.mark.parametrize("escalate", [False, True])
+def test_whether_observing_wakes_on_call_is_the_policys(escalate: bool) -> None:
+    """By default it is notified once, and nobody further is called."""
+    policy = replace(TOLD, escalate_when_observing=escalate)
+    world = World(policy=policy, promoted=False)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(HOUR)
+
+    assert any(one.startswith("on-call") for one in events(world)) is escalate
+    assert any(one.startswith("response-time") for one in events(world)) is escalate
+    assert events(world).count("detected") == len(world.policy.channels)
+
+
+def test_what_automation_may_answer_wakes_on_call() -> None:
+    """A system that is promoted escalates."""
+    world = World(policy=TOLD)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(MINUTE)
+
+    assert any(one.startswith("on-call") for one in events(world))
+
+
+def test_a_group_that_still_fails_keeps_the_incident_open() -> None:
+    """The plan's functions are stable; another group, which the roll-out reached later, is not."""
+    world = World(policy=TOLD)
+    world.deploy_bad(["getBook", "listBooks", "searchBooks"])
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
+
+    make_function_fail(world, "payOrder")
+    world.pass_time(HOUR)
+
+    [rollback] = world.rollbacks()
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert "functions that fail: payOrder" in rollback.outcome
+    assert newest(world).status is IncidentStatus.ESCALATED
+    heal(world)
+    world.pass_time(10 * MINUTE)
+    assert newest(world).timeline[-1].note == "recovered after the rollback INC-20260302-001"
+
+
+def test_what_was_never_verified_is_not_resolved_by_the_end_of_the_watch() -> None:
+    """Too few requests tell of it: the page never says that it works again."""
+    world = World(policy=TOLD)
+    world.deploy_bad()
+    silence = dict.fromkeys(world.policy.functions, 0.0)
+    world.ports.world.hook = run_once(
+        "platform.shift", "after", lambda: setattr(world.ports.counts, "rates", silence)
+    )
+    world.alert()
+    world.pass_time(HOUR)
+
+    [rollback] = world.rollbacks()
+    assert (rollback.status, rollback.verified_at) == (RollbackStatus.SUCCEEDED, None)
+    assert newest(world).status is IncidentStatus.INVESTIGATING
+    assert "rolling back (monitoring)" not in {one.word for one in public(world).turns}
+
+
+def test_an_order_leaves_the_incident_before_it_open_until_that_has_recovered() -> None:
+    """Superseded is not resolved; by then a person may end either of them."""
+    world = observed()
+    world.command(command="rollback", system="bookshop", functions=["getBook"])
+    world.settle()
+    world.pass_time(MINUTE)
+    first, second = world.incidents()
+
+    assert first.status is IncidentStatus.INVESTIGATING
+    assert publish_command(world, "accept", incident=first.id, actor="alice") == ""
+    assert world.incidents()[0].status is IncidentStatus.RECOVERY_NOT_OBSERVED
+    assert world.incidents()[1].ended_at is None
+    system = world.ports.store.documents["systems/bookshop"]
+    assert (system["incident"], system["earlier_incidents"]) == (second.id, [])
+
+
+def test_our_own_probe_closes_what_it_opened() -> None:
+    """Three good checks in a row are the observation; nothing else is needed."""
+    world = World(policy=replace(EXAMPLE, collections={}), promoted=False)
+    world.ports.prober.down = lambda name: name == "shop"
+    world.pass_time(5 * MINUTE)
+    assert newest(world).status is IncidentStatus.INVESTIGATING
+
+    world.ports.prober.down = lambda name: False
+    world.pass_time(4 * MINUTE)
+
+    assert newest(world).timeline[-1].note == "recovered without a rollback"
+
+
+def test_what_was_counted_before_an_undo_is_no_recovery_after_it() -> None:
+    """The bad release serves again: only requests of after that tell."""
+    world = World(policy=TOLD)
+    world.deploy_bad()
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(MINUTE)
+    assert publish_command(world, "cancel") == ""
+    assert publish_command(world, "undo", actor="alice") == ""
+
+    world.pass_time(10 * MINUTE)
+
+    undone = world.rollbacks()[-1]
+    assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
