@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.core import text
 from shared.core.errors import RollbackError
@@ -31,10 +32,36 @@ class CheckFinding(Struct, frozen=True):
     """One row of the table."""
 
     check: str
+    """Empty until `run_checks` fills it in."""
     what: str
     verdict: CheckVerdict
     why: str
     what_to_do: str = ""
+
+
+def well(what: str, why: str) -> CheckFinding:
+    """Return the finding of a thing that works."""
+    return CheckFinding("", what, CheckVerdict.WELL, why)
+
+
+def doubtful(what: str, why: str, what_to_do: str = "") -> CheckFinding:
+    """Return the finding of a thing that a person should know."""
+    return CheckFinding("", what, CheckVerdict.DOUBTFUL, why, what_to_do)
+
+
+def wrong(what: str, why: str, what_to_do: str) -> CheckFinding:
+    """Return the finding of a thing that will not happen when it must."""
+    return CheckFinding("", what, CheckVerdict.WRONG, why, what_to_do)
+
+
+def unknown(what: str, why: str, what_to_do: str = "") -> CheckFinding:
+    """Return the finding of a thing that could not be looked at."""
+    return CheckFinding("", what, CheckVerdict.UNKNOWN, why, what_to_do)
+
+
+def unread(what: str, error: RollbackError) -> CheckFinding:
+    """Return the finding of a thing that gave no answer."""
+    return unknown(what, f"could not look: {error}", "look again; do you have the rights?")
 
 
 ESSENTIAL_CHECKS: Final = frozenset(
@@ -65,9 +92,10 @@ def run_checks(
     """Every finding of some checks, by name; one that lacks an answer says so, and ends there."""
     for name, check in checks.items():
         try:
-            yield from check(facts)
+            for one in check(facts):
+                yield replace(one, check=name)
         except UnreadFact as lacking:
-            yield unread_finding(name, lacking.what, lacking.error)
+            yield replace(unread(lacking.what, lacking.error), check=name)
 
 
 def exit_code(findings: Iterable[CheckFinding]) -> int:
@@ -77,12 +105,6 @@ def exit_code(findings: Iterable[CheckFinding]) -> int:
         return 1
     unknown = {one.check for one in found if one.verdict is CheckVerdict.UNKNOWN}
     return 3 if unknown & ESSENTIAL_CHECKS else 0
-
-
-def unread_finding(check: str, what: str, error: RollbackError) -> CheckFinding:
-    """The finding of what gave no answer."""
-    said = f"could not look: {error}"
-    return CheckFinding(check, what, CheckVerdict.UNKNOWN, said, "look again; do you have the rights?")
 
 
 def name_first(names: Collection[str], most: int = 5) -> str:

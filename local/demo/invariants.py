@@ -16,7 +16,7 @@ from local.demo.staging.irrelevant_messages import IrrelevantMessages
 from shared.core.text import count_noun
 from shared.domain.decision.facts import live_shares
 from shared.domain.deployments.deployment import Deployment, Inventory, LiveFunction
-from shared.domain.deployments.inventory.diff import differences, incomparable_parts
+from shared.domain.deployments.inventory.diff import differences
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import traffic_shares
@@ -159,8 +159,8 @@ def _find_changed_services(evidence: Evidence, before: StateBefore) -> Iterator[
 
 
 def _find_changed_resources(before: StateBefore, live: WholeInventory) -> Iterator[str]:
-    for part in incomparable_parts(before.beside, live):
-        if part in COMPARED_PARTS:
+    for part in COMPARED_PARTS:
+        if getattr(before.beside, part) is None or getattr(live, part) is None:
             yield f"{part} cannot be seen"
     for one in differences(before.beside, live):
         yield f"{one.part} {one.name} was {one.change}"

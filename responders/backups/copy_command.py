@@ -23,7 +23,8 @@ def copy(asked: CommandRequest) -> CommandEffect:
     command, policy = asked.command, asked.policy
     if policy.backups.copies is None:
         raise Refused(f"{policy.system} declares no copies (backups.copies)")
-    open_ones = _open_copy_ids(asked)
+    known = StateReader(asked.ports.store).copies(policy.system)
+    open_ones = [one.id for one in known if one.status in FILLING_STATUSES]
     if len(open_ones) >= MAX_COPIES_PER_SYSTEM:
         raise Refused(f"{', '.join(open_ones)} are made now: wait for one of them")
     try:
@@ -67,9 +68,3 @@ def _copy_location(kept: AvailablePoints, point: RestorePoint) -> str:
     if not places and point.source is RestoreSource.EXPORT:
         raise Refused("the database is gone, and nothing tells where it lay: import it by hand")
     return places[-1] if places else ""
-
-
-def _open_copy_ids(asked: CommandRequest) -> list[str]:
-    """The copies of the system that are being made or deleted."""
-    known = StateReader(asked.ports.store).copies(asked.policy.system)
-    return [one.id for one in known if one.status in FILLING_STATUSES]

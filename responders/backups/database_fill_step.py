@@ -20,6 +20,7 @@ from responders.data.document_check import DocumentChecker
 from responders.support.parallel_calls import call_one
 from shared.core import log
 from shared.core.codec import encode
+from shared.core.durations import floor_to_minute
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Document, Update
 from shared.domain.data.backups.backup_records import RestoreProgress
@@ -33,11 +34,10 @@ from shared.domain.data.backups.filled_database import (
     may_request_fill,
 )
 from shared.domain.data.backups.restore_test import RestoreTest
-from shared.domain.data.integrity import scan
-from shared.domain.notices.notice import Notice, notice_writes
+from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
-from shared.state.work_queue import publish_notices
+from shared.state.work_queue import commit_with_notices
 
 ACTOR: Final = "on_clock"
 STOPPED_REASON: Final = "nothing is begun while a pause or a freeze is set"
@@ -63,8 +63,7 @@ class RecordStep:
         """Keep the step with its events, and tell people; whoever wrote first has done it."""
         with suppress(Moved):
             kept = Update(self._document.path, encode(after), self._document.version)
-            self._ports.store.commit([kept, *events, *notice_writes(said)])
-            publish_notices(self._ports.bus, said)
+            commit_with_notices(self._ports.store, self._ports.bus, [kept, *events], said)
 
 
 class JobStep(RecordStep, ABC, Generic[JobRecord]):
@@ -206,7 +205,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
 
         Nobody writes to it, and it has no past beyond an hour: each piece is read as of now.
         """
-        examining, at = self._create_checker(one), scan.floor_to_minute(self._now)
+        examining, at = self._create_checker(one), floor_to_minute(self._now)
         if one.run is None:
             if one.filled_at is not None and at < one.filled_at:
                 return one  # no whole minute has passed since it was filled

@@ -14,6 +14,7 @@ from responders.backups.database_fill_step import ACTOR, RecordStep
 from responders.support.parallel_calls import call_all, call_one, require_answer
 from shared.core import log
 from shared.core.codec import decode, encode
+from shared.core.durations import floor_to_minute
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Query
 from shared.domain.audit.chain import create_event
@@ -212,10 +213,8 @@ def request_backup_before_deployment(ports: Ports, policy: Policy, deployment: s
     Nothing is recorded for a system that exports nothing, or a second time. Raises: Unavailable.
     """
     if policy.backups.bucket is not None:
-        minute = now.replace(second=0, microsecond=0)
-        _record_backup_intent(
-            ports, backing.create_backup(policy, minute, now, deployment), "on_deployment", now
-        )
+        backup = backing.create_backup(policy, floor_to_minute(now), now, deployment)
+        _record_backup_intent(ports, backup, "on_deployment", now)
 
 
 def _record_backup_intent(ports: Ports, backup: Backup, actor: str, now: datetime) -> None:

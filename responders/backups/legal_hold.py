@@ -24,7 +24,6 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.backups import export
 from shared.domain.data.backups.export import Backup, ExportStatus
-from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -91,14 +90,11 @@ def continue_backup_hold(ports: Ports, policy: Policy, document: Document, recor
         text = f"{policy.system}: {done} of {total} files of {backup.id} are {word}: {why}"
         key = f"backup-{backup.id}"
         said = create_notices(policy, key, Severity.HIGH, f"not-{word}-{record.id}", text, now)
-    ports.store.commit(
-        [
-            _build_final_write(document, replace(record, answer=answer)),
-            event_write(policy.system, f"{name}:{record.id}", create_event(name, now, ACTOR, **facts)),
-            *notice_writes(said),
-        ]
+    writes = (
+        _build_final_write(document, replace(record, answer=answer)),
+        event_write(policy.system, f"{name}:{record.id}", create_event(name, now, ACTOR, **facts)),
     )
-    work_queue.publish_notices(ports.bus, said)
+    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int, int, str]:

@@ -17,12 +17,12 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import native_backups
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
-from shared.domain.notices.notice import Notice, notice_writes
+from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
-from shared.state.work_queue import publish_notices
+from shared.state.work_queue import commit_with_notices
 
 ACTOR: Final = "on_clock"
 
@@ -63,7 +63,7 @@ class NativeBackupChecker:
             },
         )
         found = {name: require_answer(one) for name, one in answers.items()}
-        return native_backups.find_backup_faults(found["database"], found["schedules"], found["backups"], now)
+        return tuple(native_backups.find_backup_faults(**found, now=now))
 
     def _save_status(
         self, policy: Policy, document: Document, after: ManagedBackupStatus, now: datetime
@@ -79,10 +79,8 @@ class NativeBackupChecker:
             key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
             events = [event_write(policy.system, key, facts)]
         with suppress(Moved):  # another instance has looked, and told
-            self._ports.store.commit(
-                [conditional_write(document, encode(after)), *events, *notice_writes(said)]
-            )
-            publish_notices(self._ports.bus, said)
+            writes = [conditional_write(document, encode(after)), *events]
+            commit_with_notices(self._ports.store, self._ports.bus, writes, said)
 
 
 def _build_notices(policy: Policy, after: ManagedBackupStatus, now: datetime) -> list[Notice]:

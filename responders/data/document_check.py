@@ -13,10 +13,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.support.parallel_calls import call_all, call_in_batches, require_answer
+from shared.core.durations import ceil_to_minute
 from shared.core.errors import RollbackError
 from shared.domain.data.document import DocumentSnapshot, collection_of
 from shared.domain.data.integrity import damage, scan
-from shared.domain.data.integrity.damage import MINUTE, OnsetSearch
+from shared.domain.data.integrity.damage import OnsetSearch
 from shared.domain.data.integrity.scan import SAMPLE_RANGE_COUNTS, FaultSample, PeakCount, ScanRange, ScanRun
 from shared.domain.data.integrity.validator import (
     DocumentVerdict,
@@ -156,18 +157,13 @@ class DocumentChecker:
     def _find_search_start(self, run: ScanRun, signal: str, earliest: datetime) -> datetime:
         """The first whole minute to look at: where documents are missing, when all were there."""
         counted = [one.at for one in run.dropped.values()] if signal == damage.LOSS_SIGNAL else []
-        since = max([earliest, *([min(counted)] if counted else [])])
-        whole = scan.floor_to_minute(since)
-        return whole if whole == since else whole + MINUTE
+        return ceil_to_minute(max([earliest, *([min(counted)] if counted else [])]))
 
     def _find_fault_times(self, run: ScanRun, signal: str, at: datetime) -> list[datetime]:
         """When what is wrong at that minute was written; the minute itself where nothing tells."""
         found: list[datetime] = []
-        by_collection: dict[str, set[str]] = {}
         for name, tally in run.tallies.items():
             paths = {one.path for one in tally.samples if damage.SIGNAL_OF[one.check] == signal}
-            by_collection[name] = paths
-        for name, paths in by_collection.items():
             versions = self._documents.get(self._database, sorted(paths), at) if paths else {}
             known = [one for one in versions.values() if one is not None]
             for version, verdict in self.check_documents(name, known, at, files=False):

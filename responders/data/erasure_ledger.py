@@ -51,7 +51,7 @@ class ErasureLedgerUpdater:
 
     def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
         self._ports = ports
-        self._policies = [one for one in policies.values() if one.erasure is not None]
+        self._declared = [(one, one.erasure) for one in policies.values() if one.erasure is not None]
 
     def update_due_ledgers(self) -> None:
         """Bring each ledger up to date where nobody has for an hour; it has its salt at once.
@@ -59,11 +59,9 @@ class ErasureLedgerUpdater:
         Then quarantine is gone through for whoever was read since that was done last. What is not
         read in time, or not answered, is gone on with in a minute.
         """
-        for policy in self._policies:
-            if policy.erasure is None:
-                continue
+        for policy, rules in self._declared:
             try:
-                if self._update_ledger(policy, policy.erasure):
+                if self._update_ledger(policy, rules):
                     self._request_quarantine_erasure(policy)
             except (Rejected, Unavailable, Moved) as failure:
                 log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
@@ -73,8 +71,8 @@ class ErasureLedgerUpdater:
 
         Raises: Unavailable, also where it takes too long; Rejected.
         """
-        for policy in self._policies:
-            if policy.erasure is not None and not self._update_ledger(policy, policy.erasure, afresh=True):
+        for policy, rules in self._declared:
+            if not self._update_ledger(policy, rules, afresh=True):
                 raise Unavailable(f"{policy.system}: too many were erased to be read at once")
 
     def _update_ledger(self, policy: Policy, rules: ErasureRules, *, afresh: bool = False) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core.errors import Rejected
 from shared.domain.data.backups.backup_records import Database
-from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_point import AvailablePoints, RestorePoint, RestoreSource
 from shared.domain.policy.system_policy import Policy
@@ -44,16 +43,11 @@ def read_available_points(ports: Ports, policy: Policy, database: str = "") -> A
         proofs=tuple(require_answer(answers["proofs"])),
         deployments=tuple(require_answer(answers["deployments"])),
         copies=tuple(
-            _build_copy_point(copy)
+            RestorePoint(copy.point.at, RestoreSource.COPY, copy.id, copy.id, copy.ready_at, copy.kept_until)
             for copy in require_answer(answers["copies"])
             if copy.status is FillStatus.READY and copy.original == name
         ),
     )
-
-
-def _build_copy_point(copy: DatabaseCopy) -> RestorePoint:
-    """A copy as a restore point."""
-    return RestorePoint(copy.point.at, RestoreSource.COPY, copy.id, copy.id, copy.ready_at, copy.kept_until)
 
 
 def _existing_database(answer: Any) -> Database | None:

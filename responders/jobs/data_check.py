@@ -17,6 +17,7 @@ from responders.jobs.internal_alerts import ACTOR
 from responders.support.parallel_calls import call_one
 from shared.core import log
 from shared.core.codec import encode
+from shared.core.durations import floor_to_minute
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Create, Document, conditional_write
 from shared.domain.audit.chain import create_event
@@ -86,7 +87,7 @@ class DataChecker:
         counted = ((one.at, one.counts) for one in before.counted)
         levels = scan.peak_counts(counted, now - policy.integrity.drop_within)
         why = damage.due_scan_reason(before, policy, now)
-        return examining.begin(why, scan.floor_to_minute(now), levels)
+        return examining.begin(why, floor_to_minute(now), levels)
 
     def _conclude_run(
         self, examining: DocumentChecker, policy: Policy, record: IntegrityRecord, run: ScanRun, now: datetime

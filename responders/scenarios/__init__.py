@@ -1,1 +1,1 @@
-"""Facts to plan, pure: one module per scenario; `registry` lists them."""
+"""Facts to plan, pure: `registry` lists the scenarios."""

@@ -35,7 +35,10 @@ def add_capacity(plan: Plan, policy: Policy, inventory: Inventory, target: Deplo
         warm = policy.groups[groups[step.target]].keep_warm
         back = [one.capacity for one in live.revisions if one.name in placed.revisions]
         wanted = required_scaling(now, then, warm, min((one.minimum for one in back), default=0))
-        steps.append(step if wanted == now else _set_step_scaling(step, wanted))
+        if wanted != now:
+            goal = replace(decode(shift_traffic.TrafficGoal, step.goal), scaling=wanted)
+            step = replace(step, goal=encode(goal))
+        steps.append(step)
         lines += _format_scaling_lines(step.target, now, then, wanted, warm)
         lines += _format_capacity_losses(live, back)
     if steps == list(plan.steps) and not lines:
@@ -56,11 +59,6 @@ def required_scaling(now: Scaling, then: Scaling | None, warm: int, own: int) ->
     least = max(now.minimum, before.minimum, warm if own < warm else 0)
     most = max(now.maximum, before.maximum) if now.maximum and before.maximum else 0
     return Scaling(least, max(most, least) if most else 0)
-
-
-def _set_step_scaling(step: Step, wanted: Scaling) -> Step:
-    goal = replace(decode(shift_traffic.TrafficGoal, step.goal), scaling=wanted)
-    return replace(step, goal=encode(goal))
 
 
 def _format_scaling_lines(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from msgspec.structs import replace
@@ -86,13 +86,9 @@ def _build_group_steps(
     judged = (replace(verdict, after=behind or before),) if ways.service_name(canary) else ()
     gate = tuple(one.name for one in judged) or behind or before
     others = [ways.build_steps(function, gate) for function in members if function != canary]
-    ends = tuple(_last_step_name(several) for several in others)
+    # What those behind the group wait for: what stands in for a step speaks for it.
+    ends = tuple([one.name for one in several if not one.instead_of][-1] for several in others)
     return [*going, *judged, *(step for several in others for step in several)], ends or gate
-
-
-def _last_step_name(steps: Sequence[Step]) -> str:
-    """The step that those after a function wait for: what stands in for it speaks for it."""
-    return [one.name for one in steps if not one.instead_of][-1]
 
 
 def _canary(group: Group, members: list[str], inventory: Inventory, target: Deployment) -> str:
@@ -134,14 +130,6 @@ def _is_called_by_group(policy: Policy, name: str, differing: Set[str]) -> bool:
     )
 
 
-def _probe(policy: Policy, function: str, inventory: Inventory) -> Probe | None:
-    """The declared probe of a function, else a look at its own address; None: it has neither."""
-    declared = next((one for one in policy.probes if one.function == function), None)
-    if declared is not None or function not in inventory:
-        return declared
-    return Probe(name=f"{function} answers", url=inventory[function].service.uri)
-
-
 def _build_judge_step(
     group: str, canary: str, target: Deployment, policy: Policy, ways: FunctionStepBuilder
 ) -> Step:
@@ -168,10 +156,12 @@ def _build_judge_step(
 def _build_judge_goal(
     goal: Mapping[str, Any], policy: Policy, canary: str, inventory: Inventory
 ) -> dict[str, Any]:
-    """The goal of a judgement that asks the canary's probe too."""
-    probe = _probe(policy, canary, inventory)
+    """The goal of a judgement that asks the canary's probe too, or looks at its own address."""
+    probe = next((one for one in policy.probes if one.function == canary), None)
     if probe is None:
-        return dict(goal)
+        if canary not in inventory:
+            return dict(goal)
+        probe = Probe(name=f"{canary} answers", url=inventory[canary].service.uri)
     return {
         **goal,
         "probe": probe.name,

@@ -1,11 +1,12 @@
-"""One product's part of a plan, and what is reported of a part that cannot be compared."""
+"""One product's part of a plan."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from msgspec import Struct
 
-from shared.domain.deployments.inventory.inventory_parts import WholeInventory
-from shared.domain.deployments.inventory.products import InventoryPart
+from shared.core.codec import encode
 from shared.domain.rollback.plan import Step
 
 
@@ -17,10 +18,24 @@ class Portion(Struct, frozen=True):
     """What is left alone, and what is to be known of what is done, one line each."""
 
 
-def unseen(part: InventoryPart, recorded: WholeInventory, live: WholeInventory) -> Portion | None:
-    """What is said of a part that cannot be compared; None: it can."""
-    if getattr(recorded, part) is None:
-        return Portion(reported=(f"{part} was not recorded then: left as it is",))
-    if getattr(live, part) is None:
-        return Portion(reported=(f"{part} cannot be seen now: left as it is",))
-    return None
+def resource_step(
+    name: str,
+    kind: str,
+    target: str,
+    goal: Struct,
+    within: timedelta,
+    *,
+    seen: str,
+    origin: Struct | None = None,
+) -> Step:
+    """One write, which goes through only where the resource is as it was `seen`."""
+    return Step(
+        name=name,
+        kind=kind,
+        target=target,
+        goal=encode(goal),
+        origin=encode(origin) if origin is not None else {},
+        writes=1,
+        within_seconds=within.total_seconds(),
+        seen=seen,
+    )

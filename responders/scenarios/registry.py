@@ -1,20 +1,41 @@
-"""The registry of scenarios: each one by its name, and the module that plans it."""
+"""The registry of scenarios: the parts that each one restores beside the functions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
-from responders.scenarios import auth, complete, database, feature
+from responders.scenarios import complete
 from responders.scenarios.portion import Portion
-from responders.scenarios.resource_plan import PlanParts, ResourceState
+from responders.scenarios.products.registry import portion_of
+from responders.scenarios.resource_plan import PlanParts, ResourceState, join_plans
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 
+
+def _plan_parts(
+    policy: Policy,
+    functions: Portion,
+    sight: ResourceState,
+    *,
+    before: Iterable[InventoryPart] = (),
+    after: Iterable[InventoryPart] = (),
+    asks: Iterable[InventoryPart] = (),
+) -> PlanParts:
+    """Return the plan of parts that do not wait for each other, in this order."""
+
+    def portions(parts: Iterable[InventoryPart]) -> list[Portion]:
+        return [portion_of(one, sight, policy.execution.step_within) for one in parts]
+
+    return PlanParts(join_plans(*portions(before), functions, *portions(after)), join_plans(*portions(asks)))
+
+
 SCENARIOS: dict[ScenarioName, Callable[[Policy, Portion, ResourceState], PlanParts]] = {
     ScenarioName.COMPLETE: complete.plan_complete,
-    ScenarioName.AUTH: auth.plan_auth,
-    ScenarioName.DATABASE: database.plan_database,
-    ScenarioName.FEATURE: feature.plan_feature,
+    ScenarioName.AUTH: partial(_plan_parts, asks=(InventoryPart.IDENTITY,)),
+    ScenarioName.DATABASE: partial(_plan_parts, after=(InventoryPart.INDEXES,), asks=(InventoryPart.RULES,)),
+    ScenarioName.FEATURE: partial(_plan_parts, before=(InventoryPart.REMOTE_CONFIG,)),
 }
 """The scenarios of more than functions; `functions` plans the functions of every scenario."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -12,7 +12,6 @@ from responders.scenarios.portion import Portion
 from shared.domain.deployments.change_attribution import suspension_name
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import restored_parts
-from shared.domain.rollback.plan import Step
 
 Statuses = Mapping[tuple[str, str], str | None]
 """Of versions of Hosting by site and version; None: it is gone; absent: it could not be seen."""
@@ -74,12 +73,10 @@ def join_plans(*portions: Portion) -> Portion:
 def order_behind_clients(clients: Portion, called: Portion) -> Portion:
     """What is called goes back once its clients have been tried: one that fails holds up nobody."""
     names = tuple(step.name for step in clients.steps)
-    return replace(called, steps=tuple(_add_dependencies(called.steps, names)))
-
-
-def _add_dependencies(steps: Iterable[Step], names: tuple[str, ...]) -> Iterable[Step]:
-    for step in steps:
-        if step.after or not names:
-            yield step
-        else:
-            yield replace(step, after=names, despite_stopped=True, despite_failed=True)
+    if not names:
+        return called
+    steps = (
+        step if step.after else replace(step, after=names, despite_stopped=True, despite_failed=True)
+        for step in called.steps
+    )
+    return replace(called, steps=tuple(steps))

@@ -132,7 +132,7 @@ def plan_undo(
         found = _UndoFunction(one, inventory.get(function), built.get(function))
         if found.is_undone:
             continue
-        against = _find_obstacle(found)
+        against = (_find_build_obstacle(found) if one.builds else "") or _find_traffic_obstacle(found)
         if against:
             refused.append(f"{function}: {against}")
             continue
@@ -169,11 +169,6 @@ def add_document_steps(found: UndoPlan, steps: Iterable[Step], policy: Policy, t
         found, before = UndoPlan(None, [], (*found.refused, *left)), ()
     made = freeze_plan(ScenarioName.DATABASE, target, [*before, *known], policy.fingerprint, found.reported)
     return replace(found, plan=made)
-
-
-def _find_obstacle(found: _UndoFunction) -> str:
-    """Why a function must be left as it is; empty: nothing speaks against it."""
-    return (_find_build_obstacle(found) if found.wanted.builds else "") or _find_traffic_obstacle(found)
 
 
 def _find_build_obstacle(found: _UndoFunction) -> str:

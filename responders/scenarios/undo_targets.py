@@ -97,10 +97,8 @@ def _target_after_step(step: Step, known: UndoTarget | None) -> UndoTarget | Non
 
 
 def _after_shift(step: Step, known: UndoTarget | None) -> UndoTarget:
-    goal, origin = (
-        decode(shift_traffic.TrafficGoal, step.goal),
-        decode(shift_traffic.TrafficOrigin, step.origin),
-    )
+    goal = decode(shift_traffic.TrafficGoal, step.goal)
+    origin = decode(shift_traffic.TrafficOrigin, step.origin)
     first = known or UndoTarget(step.target, origin.traffic, (), origin.latest_created)
     after = _redirect_target(first, goal.traffic, done=step.status is StepStatus.DONE)
     if goal.scaling is None:
@@ -109,10 +107,8 @@ def _after_shift(step: Step, known: UndoTarget | None) -> UndoTarget:
 
 
 def _after_build(step: Step, known: UndoTarget) -> UndoTarget:
-    made, before = (
-        decode(redeploy.RedeployGoal, step.goal).recipe,
-        decode(redeploy.ReplacedDeployment, step.kept),
-    )
+    made = decode(redeploy.RedeployGoal, step.goal).recipe
+    before = decode(redeploy.ReplacedDeployment, step.kept)
     if not known.builds:
         found = decode(redeploy.RedeployOrigin, step.origin).mark
         why_not = _find_obstacle(found, before)
@@ -128,10 +124,8 @@ def _find_obstacle(found: str, before: redeploy.ReplacedDeployment) -> str:
 
 
 def _after_serve(step: Step, known: UndoTarget) -> UndoTarget:
-    goal, origin = (
-        decode(serve_revision.ServeRevisionGoal, step.goal),
-        decode(serve_revision.ServeRevisionOrigin, step.origin),
-    )
+    goal = decode(serve_revision.ServeRevisionGoal, step.goal)
+    origin = decode(serve_revision.ServeRevisionOrigin, step.origin)
     first = replace(known, traffic=known.traffic or origin.found)
     if goal.traffic:
         return _redirect_target(first, goal.traffic, done=step.status is StepStatus.DONE)

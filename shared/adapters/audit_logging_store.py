@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from shared.core import log
 from shared.core.codec import decode
@@ -35,21 +36,17 @@ class AuditLoggingStore:
         self._store = store
 
     def get(self, path: str) -> Document:
-        """As the store."""
         return self._store.get(path)
 
     def query(self, query: Query) -> list[Document]:
-        """As the store."""
         return self._store.query(query)
 
     def commit(self, writes: Sequence[Write]) -> datetime:
-        """As the store; what has landed is told."""
         version = self._store.commit(writes)
         _log_audit_events(writes)
         return version
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
-        """As the store; what has landed is told."""
         last: list[Write] = []
 
         def remembered(reader: Reader) -> Sequence[Write]:
@@ -66,18 +63,13 @@ def _log_audit_events(writes: Sequence[Write]) -> None:
         if not isinstance(write, Create):
             continue
         if found := _ROLLBACK_ENTRY_PATH.fullmatch(write.path):
-            beside = _written_fields(writes, found[1])
+            beside = next((one.fields for one in writes if one.path == found[1]), dict[str, Any]())
             entry = decode(AuditEntry, write.fields)
             where = beside.get("incident", ""), beside.get("system", "")
             for one in audit_lines.audit_lines_of_entry(entry, found[2], *where):
                 _log_audit_line(one)
         elif found := _SYSTEM_EVENT_PATH.fullmatch(write.path):
             _log_audit_line(audit_lines.audit_line_of_event(decode(Event, write.fields), found[1]))
-
-
-def _written_fields(writes: Sequence[Write], path: str) -> dict[str, str]:
-    """The fields that the same commit writes into a document."""
-    return next((write.fields for write in writes if write.path == path), {})
 
 
 def _log_audit_line(one: AuditLine) -> None:

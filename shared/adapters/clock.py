@@ -22,15 +22,12 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
-        """The time, aware UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since some moment."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Return after that many seconds."""
         time.sleep(max(0.0, seconds))
 
 

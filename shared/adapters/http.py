@@ -42,16 +42,6 @@ def send_request(
     return asyncio.run(answered())
 
 
-def fetch_headers(url: str, *, seconds: float) -> tuple[int, Mapping[str, str]]:
-    """Status and headers, by any case, of the answer to a GET whose body is not read."""
-
-    async def answered() -> tuple[int, Mapping[str, str]]:
-        async with _answer(seconds, "GET", url) as response:
-            return response.status_code, response.headers
-
-    return asyncio.run(answered())
-
-
 @asynccontextmanager
 async def _answer(seconds: float, method: str, url: str, **asked: Any) -> AsyncIterator[httpx.Response]:
     """The answer, its body still to come."""

@@ -93,7 +93,6 @@ class SignIn:
         return _session(answer, "idToken", "refreshToken")
 
     def sign_in(self, email: str, password: str, code: str) -> str:
-        """As the port of that name says."""
         begun = self.begin(email, password)
         if not isinstance(begun, Challenge):
             raise Rejected("you have no second factor: first enrol an app (rollback enrol)")

@@ -27,7 +27,6 @@ class ThreadPool:
         self._outstanding = 0
 
     def submit(self, key: str, call: Callable[[], Any]) -> None:
-        """Run the call on a thread; its end is one item of a later `wait`."""
         self._outstanding += 1
         self._threads.submit(self._run, key, call)
 
@@ -53,7 +52,6 @@ class ThreadPool:
         self._threads.shutdown(cancel_futures=True)
 
     def __len__(self) -> int:
-        """Calls submitted whose end was not handed out yet."""
         return self._outstanding
 
     def _run(self, key: str, call: Callable[[], Any]) -> None:

@@ -1,9 +1,9 @@
-"""Durations as people write them, `30s`, `2m`, `1h30m`, `7d`, and as they read them."""
+"""Durations as people write them, `30s`, `2m`, `1h30m`, `7d`, and as they read them; minutes."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 DURATION_PATTERN = r"^(?=[0-9])([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,6}s)?$"
 """Days, hours, minutes, seconds in this order, each a whole number, at least one of them."""
@@ -22,6 +22,17 @@ def parse_duration(text: str) -> timedelta:
         raise ValueError(f"{text!r} is not a duration such as 30s, 2m, 1h30m or 7d")
     days, hours, minutes, seconds = (int(part[:-1]) if part else 0 for part in match.groups())
     return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def floor_to_minute(at: datetime) -> datetime:
+    """The last whole minute: what point-in-time recovery can read."""
+    return at.replace(second=0, microsecond=0)
+
+
+def ceil_to_minute(at: datetime) -> datetime:
+    """The first whole minute that is not earlier."""
+    whole = floor_to_minute(at)
+    return whole if whole == at else whole + timedelta(minutes=1)
 
 
 def format_duration(duration: timedelta) -> str:

@@ -14,6 +14,11 @@ def suggest_names(name: object, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(alike[one] for one in close)}?" if close else ""
 
 
+def last_segment(name: str) -> str:
+    """The part of a path, or of the full name of a resource, behind the last slash."""
+    return name.rpartition("/")[2]
+
+
 def one_line(text: str) -> str:
     """The text without line breaks, control and direction signs, or signs of no width."""
     if text.isascii() and text.isprintable():

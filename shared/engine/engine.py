@@ -75,14 +75,16 @@ class Engine:
                 self._watch()
                 watched_at = self._clock.monotonic()
             time_is_over = self._clock.monotonic() >= until
-            forbidden = bool(tenure.rollback.cancel_requested) or self._is_stopped(carrying)
+            forbidden = bool(tenure.rollback.cancel_requested)
+            if not carrying.is_only_waiting():  # else there is nothing that the switches could stop
+                forbidden = forbidden or bool(self._switches.find_stop_reason())
             calls_run = bool(len(self._pool))
             if not (forbidden or time_is_over):
                 carrying.begin()
             elif forbidden:
                 carrying.withdraw_intents()
-            carrying.commit_due_changes(leaving=(forbidden or time_is_over) and not calls_run)
-            if carrying.is_finished():
+            carrying.commits.commit_if_due(leaving=(forbidden or time_is_over) and not calls_run)
+            if carrying.commits.is_finished():
                 return StopReason.ENDED
             if not calls_run and time_is_over:
                 return StopReason.HANDED_OVER
@@ -94,10 +96,6 @@ class Engine:
                 POLL_INTERVAL_SECONDS if time_is_over else carrying.seconds_until_due(settling=forbidden)
             )
             carrying.record_results(self._await_results(patience))
-
-    def _is_stopped(self, carrying: StepScheduler) -> bool:
-        """Whether the switches forbid to go on; where nothing could, nobody has to ask them."""
-        return not carrying.is_only_waiting() and bool(self._switches.find_stop_reason())
 
     def _resume_pace(self, tenure: LeasedRollback) -> Pace:
         """The pace as the worker before us left it: no quota is spent twice."""

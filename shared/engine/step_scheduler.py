@@ -70,7 +70,7 @@ class StepScheduler:
         in_doubt = [steps[name] for name in self._loose if not steps[name].attempts]
         self._pacing = Pacing(pace, execution, tenure.rollback.order, in_doubt)
         self._bucket = pace.bucket
-        self._commits = Checkpointer(tenure, steps, self._steps, self._snapshot_pace)
+        self.commits = Checkpointer(tenure, steps, self._steps, self._snapshot_pace)
 
     # What the calls found
 
@@ -248,12 +248,6 @@ class StepScheduler:
             if not step.attempts and not self._pacing.is_reserved(step) and not self._calls.get(step.name)
         )
 
-    # Commits
-
-    def commit_due_changes(self, *, leaving: bool) -> None:
-        """As Checkpointer does. Raises: as LeasedRollback.commit."""
-        self._commits.commit_if_due(leaving=leaving)
-
     def _snapshot_pace(self, at: datetime) -> SavedPace:
         return self._pacing.snapshot_pace(self._count_unsent(), at, self._clock.monotonic())
 
@@ -281,8 +275,8 @@ class StepScheduler:
         """Seconds until something is due."""
         now = self._clock.monotonic()
         waits = [POLL_INTERVAL_SECONDS]
-        if self._commits.is_commit_needed():
-            waits.append(self._commits.seconds_until_next())
+        if self.commits.is_commit_needed():
+            waits.append(self.commits.seconds_until_next())
         for step in self._pollable_steps(settling=settling):
             wait = self._next_look.get(step.name, now) - now
             if self._may_set(step) and not settling:
@@ -294,7 +288,7 @@ class StepScheduler:
         """The begun steps whose intent, as it stands, has landed, and that no call asks about."""
         for step in self._steps.begun_steps():
             asked_about = step.name in self._calls or (settling and step.name not in self._loose)
-            if not asked_about and self._commits.is_committed(step):
+            if not asked_about and self.commits.is_committed(step):
                 yield step
 
     def _prioritize_steps(self, *, settling: bool) -> list[Step]:
@@ -317,11 +311,7 @@ class StepScheduler:
 
     def is_settled(self) -> bool:
         """Whether no effect can be on its way."""
-        return not self._loose and not self._commits.is_commit_needed()
-
-    def is_finished(self) -> bool:
-        """Whether every step has ended, and that is committed."""
-        return self._commits.is_finished()
+        return not self._loose and not self.commits.is_commit_needed()
 
 
 def may_land_late(step: Step, kind: StepKind, now: datetime) -> bool:

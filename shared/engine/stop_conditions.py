@@ -51,18 +51,12 @@ class StopConditions:
         pause = controls.pause or system.pause
         if pause is not None:
             return str(pause)
-        ordered = self._rollback.order is not None
+        order = self._rollback.order
         windows = (*controls.freezes, *system.freezes)
-        window = active_freeze(windows, here.read_at, ordered=ordered)
-        if window and not self._overrides:
+        window = active_freeze(windows, here.read_at, ordered=order is not None)
+        if window and not (order and order.override):
             return str(window)
         return self._find_rollback_reason(itself)
-
-    @property
-    def _overrides(self) -> bool:
-        """Whether freeze windows stop nothing of it: it was ordered by override."""
-        order = self._rollback.order
-        return order is not None and order.override
 
     def _find_rollback_reason(self, itself: Document) -> str:
         """Why the rollback's own document stops it: a person's word, or another worker's claim.

@@ -14,6 +14,7 @@ from msgspec.structs import fields, replace
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.core.store import Document, ObjectStore, Query, Store
+from shared.core.text import last_segment
 from shared.domain.audit import anchor, audit_lines, system_chain, verification
 from shared.domain.audit.anchor import Anchor
 from shared.domain.audit.audit_lines import AuditLine
@@ -41,10 +42,10 @@ class AuditReader:
 
     def rollbacks(self) -> list[str]:
         """The ids of all rollbacks that are kept or anchored, ascending."""
-        kept = {_last_segment(one.path) for one in self._store.query(Query("rollbacks"))}
+        kept = {last_segment(one.path) for one in self._store.query(Query("rollbacks"))}
         named = self._anchors.names(f"{anchor.ANCHOR_PREFIX}rollbacks/") if self._anchors else []
         anchored = {
-            _last_segment(one.chain) for one in map(anchor.parse_anchor_name, named) if one is not None
+            last_segment(one.chain) for one in map(anchor.parse_anchor_name, named) if one is not None
         }
         return sorted(kept | anchored)
 
@@ -168,7 +169,7 @@ def _read_entries(documents: Iterable[Document]) -> tuple[list[AuditEntry], list
     faults: list[str] = []
     known = {field.name for field in fields(AuditEntry)} | UNSEALED_FIELDS
     for document in documents:
-        number = _last_segment(document.path)
+        number = last_segment(document.path)
         entry = _decode_document(AuditEntry, document.fields)
         if entry is None or set(document.fields or {}) - known:
             faults.append(f"entry {number}: no entry of ours")
@@ -204,7 +205,3 @@ def _latest_expiry(expiries: Sequence[datetime | None]) -> datetime | None:
     """The latest of them; None where one of them is held, or there is none."""
     times = [at for at in expiries if isinstance(at, datetime)]
     return max(times) if times and len(times) == len(expiries) else None
-
-
-def _last_segment(path: str) -> str:
-    return path.rpartition("/")[2]

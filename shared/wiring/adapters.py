@@ -73,22 +73,18 @@ class Wiring(Connections):
 
     @LockedCachedProperty
     def operators(self) -> OperatorWiring:
-        """Sign-in of operators."""
         return OperatorWiring(self)
 
     @LockedCachedProperty
     def notices(self) -> NoticeWiring:
-        """Notices to people."""
         return NoticeWiring(self, lambda: self._secrets)
 
     @LockedCachedProperty
     def buckets(self) -> BucketWiring:
-        """Buckets of the operations project."""
         return BucketWiring(self)
 
     @LockedCachedProperty
     def projects(self) -> ProjectWiring:
-        """Resources in any project."""
         return ProjectWiring(self)
 
     @LockedCachedProperty
@@ -98,14 +94,12 @@ class Wiring(Connections):
 
     @synchronized
     def system(self, name: str) -> SystemWiring:
-        """Return the adapters of one protected system. Raises: KeyError for an unknown one."""
         if name not in self._systems:
             self._systems[name] = SystemWiring(self, name, lambda: self.clock, lambda: self.buckets.values)
         return self._systems[name]
 
     @property
     def project(self) -> str:
-        """The operations project."""
         return self.settings.project
 
     @property

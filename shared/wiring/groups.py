@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from shared.adapters.gcp.firebase.messaging import FirebasePush
 
 
-class OperatorWiring:
-    """How operators sign in, and how the console speaks for them."""
+class _Group:
+    """Adapters that are made when they are first asked for."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._settings = connections.settings
+
+
+class OperatorWiring(_Group):
+    """How operators sign in, and how the console speaks for them."""
 
     @property
     def identity_project(self) -> str:
@@ -42,7 +46,6 @@ class OperatorWiring:
 
     @property
     def console_account(self) -> str:
-        """The service account that publishes for operators; "" where the settings name none."""
         return self._settings.console_account or ""
 
     @LockedCachedProperty
@@ -81,12 +84,11 @@ class OperatorWiring:
         return GoogleIdentity(self.identity_project, anonymous=anonymous)
 
 
-class NoticeWiring:
+class NoticeWiring(_Group):
     """How people are notified."""
 
     def __init__(self, connections: Connections, secrets: Callable[[], SecretValues]) -> None:
-        self._connections = connections
-        self._settings = connections.settings
+        super().__init__(connections)
         self._secrets = secrets
 
     @LockedCachedProperty
@@ -108,7 +110,6 @@ class NoticeWiring:
 
     @LockedCachedProperty
     def pages(self) -> Pages | None:
-        """The bucket of the status pages; None where the settings name none."""
         if self._settings.status_bucket is None:
             return None
         from shared.adapters.gcp.storage.public_pages import BucketPages
@@ -129,16 +130,11 @@ class NoticeWiring:
         return {system: FirebasePush(policy.project) for system, policy in policies.items()}
 
 
-class BucketWiring:
+class BucketWiring(_Group):
     """The buckets of the operations project; each is None where the settings name none."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-        self._settings = connections.settings
 
     @LockedCachedProperty
     def anchors(self) -> ObjectStore | None:
-        """Anchored heads of audit chains."""
         if self._settings.audit_bucket is None:
             return None
         from shared.adapters.gcp.storage.objects import BucketObjects
@@ -147,17 +143,14 @@ class BucketWiring:
 
     @LockedCachedProperty
     def sources(self) -> Vault | None:
-        """Copies of the source of functions."""
         return self._vault(self._settings.sources_bucket)
 
     @LockedCachedProperty
     def values(self) -> Vault | None:
-        """Values of plain variables."""
         return self._vault(self._settings.values_bucket)
 
     @LockedCachedProperty
     def quarantine(self) -> Vault | None:
-        """Documents as they were before a repair changed them."""
         return self._vault(self._settings.quarantine_bucket)
 
     def _vault(self, bucket: str | None) -> Vault | None:
@@ -168,48 +161,37 @@ class BucketWiring:
         return BucketVault(self._connections.clients.storage, bucket)
 
 
-class ProjectWiring:
+class ProjectWiring(_Group):
     """Resources in any project that the account may use."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
 
     @LockedCachedProperty
     def services(self) -> Services:
-        """Cloud Run services, of systems without a policy too."""
         from shared.adapters.gcp.run.platform import CloudServices
 
         return CloudServices(self._connections.clients.services)
 
     @LockedCachedProperty
     def export_buckets(self) -> Mirrors:
-        """The buckets that exports are in."""
         from shared.adapters.gcp.storage.mirrors import BucketMirrors
 
         return BucketMirrors(self._connections.clients.storage)
 
     @LockedCachedProperty
     def media(self) -> Media:
-        """The files of applications."""
         from shared.adapters.gcp.storage.media import BucketMedia
 
         return BucketMedia(self._connections.clients.storage)
 
     @LockedCachedProperty
     def provisions(self) -> AssetDependencies:
-        """The buckets and topics that assets rely on."""
         from shared.adapters.gcp.project.asset_dependencies import CloudAssetDependencies
 
         clients = self._connections.clients
         return CloudAssetDependencies(clients.storage, clients.publisher)
 
 
-class InspectionWiring:
+class InspectionWiring(_Group):
     """What `rollback doctor` and `rollback replay` read of the installation."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-        self._project = connections.settings.project
 
     @LockedCachedProperty
     def dead_letters(self) -> DeadLetters:
@@ -217,7 +199,7 @@ class InspectionWiring:
         from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters
 
         clients = self._connections.clients
-        return PubSubDeadLetters(clients.subscriber, clients.publisher, self._project)
+        return PubSubDeadLetters(clients.subscriber, clients.publisher, self._settings.project)
 
     @LockedCachedProperty
     def installation(self) -> OperationsProject:
@@ -226,7 +208,7 @@ class InspectionWiring:
 
         clients = self._connections.clients
         return CloudOperationsProject(
-            clients.publisher, clients.subscriber, clients.functions, clients.storage, self._project
+            clients.publisher, clients.subscriber, clients.functions, clients.storage, self._settings.project
         )
 
     @LockedCachedProperty
@@ -242,7 +224,7 @@ class InspectionWiring:
         from shared.adapters.gcp.project import scheduler_runs
 
         rest = self._connections.clients.rest(scheduler_runs.HOST)
-        return scheduler_runs.CloudSchedulerRuns(rest, self._project)
+        return scheduler_runs.CloudSchedulerRuns(rest, self._settings.project)
 
     @LockedCachedProperty
     def accounts(self) -> Accounts:
@@ -251,7 +233,7 @@ class InspectionWiring:
 
         rest = self._connections.clients.rest
         return service_accounts.ProjectAccounts(
-            rest(service_accounts.HOST), rest(service_accounts.IAM_HOST), self._project
+            rest(service_accounts.HOST), rest(service_accounts.IAM_HOST), self._settings.project
         )
 
     @synchronized

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from shared.adapters.gcp.clients import is_loopback
 from shared.core.errors import BadConfiguration
 
 EMULATOR_VARIABLES = (
@@ -152,9 +152,4 @@ def _is_loopback(url: str) -> bool:
         return False
     if not has_port or parts.username is not None or parts.query or parts.fragment:
         return False
-    if parts.hostname == "localhost":
-        return True
-    try:
-        return ip_address(parts.hostname or "").is_loopback
-    except ValueError:
-        return False
+    return is_loopback(parts.netloc)

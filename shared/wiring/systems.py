@@ -33,14 +33,12 @@ class SystemWiring:
 
     @LockedCachedProperty
     def bus(self) -> Bus:
-        """The application's own topics."""
         from shared.adapters.gcp.pubsub.publisher import PubSubBus
 
         return PubSubBus(self._connections.clients.publisher, self._policy.project)
 
     @LockedCachedProperty
     def platform(self) -> Platform:
-        """The functions."""
         from shared.adapters.gcp.run.platform import CloudPlatform
 
         clients = self._connections.clients
@@ -50,7 +48,6 @@ class SystemWiring:
 
     @LockedCachedProperty
     def builder(self) -> Builder:
-        """The deployments of functions."""
         from shared.adapters.gcp.run.builder import CloudBuilder
 
         functions, policy = self._connections.clients.functions, self._policy
@@ -58,7 +55,6 @@ class SystemWiring:
 
     @LockedCachedProperty
     def resources(self) -> ProtectedResources:
-        """What the system has beside its functions."""
         from shared.adapters.gcp.resources import CloudResources
 
         policy = self._policy
@@ -66,7 +62,6 @@ class SystemWiring:
 
     @LockedCachedProperty
     def metrics(self) -> Metrics:
-        """The request counts of the routers."""
         from shared.adapters.gcp.monitoring.metrics import RouterMetrics
 
         monitoring, policy = self._connections.clients.monitoring, self._policy
@@ -81,7 +76,6 @@ class SystemWiring:
 
     @LockedCachedProperty
     def alert_states(self) -> AlertStates:
-        """The alerts of Cloud Monitoring."""
         from shared.adapters.gcp.monitoring import alert_states
 
         rest = self._connections.clients.rest(alert_states.HOST)
@@ -89,21 +83,18 @@ class SystemWiring:
 
     @LockedCachedProperty
     def exports(self) -> Exports:
-        """The exports of databases."""
         from shared.adapters.gcp.firestore.exports import FirestoreExports
 
         return FirestoreExports(self._connections.clients.firestore_admin, self._policy.project)
 
     @LockedCachedProperty
     def backups(self) -> Backups:
-        """The managed backups of databases."""
         from shared.adapters.gcp.firestore.backups import FirestoreBackups
 
         return FirestoreBackups(self._connections.clients.firestore_admin, self._policy.project)
 
     @LockedCachedProperty
     def restores(self) -> Restores:
-        """The databases restored from backups."""
         from shared.adapters.gcp.firestore.restores import FirestoreRestores
 
         clients = self._connections.clients
@@ -111,14 +102,12 @@ class SystemWiring:
 
     @LockedCachedProperty
     def documents(self) -> Documents:
-        """The documents of databases, for reading."""
         from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 
         return FirestoreDocuments(self._connections.clients.firestore, self._policy.project)
 
     @LockedCachedProperty
     def rewrites(self) -> Rewrites:
-        """The documents of databases, for writing back."""
         from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
 
         return FirestoreRewrites(self._connections.clients.firestore, self._policy.project)

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios import complete, functions
-from responders.scenarios.portion import Portion, unseen
+from responders.scenarios.portion import Portion
 from responders.scenarios.products.registry import PLANNERS, Planner, portion_of
 from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import PlanParts, ResourceState, join_plans
@@ -151,9 +151,6 @@ class ResumeSchedule(ResourceStep):
 
 def schedules_portion(sight: ResourceState, within: timedelta) -> Portion:
     """Return a step for each job that was changed."""
-    unknown = unseen(InventoryPart.SCHEDULES, sight.recorded, sight.live)
-    if unknown:
-        return unknown
     then, now = sight.recorded.schedules or {}, sight.live.schedules or {}
     return Portion(
         tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, unread_finding
+from cli.doctor.finding import CheckFinding, unread, well, wrong
 from shared.core.errors import RollbackError
 
 SIGN_IN = "identitytoolkit.googleapis.com"
@@ -21,9 +21,8 @@ def check_apis(service: str, answers: Answers) -> Iterator[CheckFinding]:
     for project, answer in answers.items():
         what = f"{project} {service}"
         if isinstance(answer, RollbackError):
-            yield unread_finding("apis", what, answer)
+            yield unread(what, answer)
         elif answer:
-            yield CheckFinding("apis", what, CheckVerdict.WELL, "it is on")
+            yield well(what, "it is on")
         else:
-            why = "it is off: whatever is asked through it is refused"
-            yield CheckFinding("apis", what, CheckVerdict.WRONG, why, "terraform apply")
+            yield wrong(what, "it is off: whatever is asked through it is refused", "terraform apply")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, unread_finding
+from cli.doctor.finding import CheckFinding, doubtful, name_first, unknown, unread, well, wrong
 from cli.doctor.installation.facts import InstallationFacts, deployed_responders
 from cli.doctor.installation.messaging import EVERYBODY
 from shared.core.errors import RollbackError
@@ -21,12 +21,12 @@ def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Who reads values of variables and exports by the policies of their buckets."""
     if facts.values is None:
         why = "the bucket of values was not looked at: ROLLBACK_VALUES_BUCKET is not set here"
-        yield CheckFinding("readers", "values", CheckVerdict.UNKNOWN, why, "set it, and look again")
+        yield unknown("values", why, "set it, and look again")
     for bucket, granted in facts.bucket_grants.items():
         if isinstance(granted, RollbackError):
-            yield unread_finding("readers", bucket, granted)
+            yield unread(bucket, granted)
         elif isinstance(facts.functions, RollbackError):
-            yield unread_finding("readers", bucket, facts.functions)
+            yield unread(bucket, facts.functions)
         else:
             yield _finding_of_bucket(bucket, _unexpected_readers(facts, bucket, granted))
 
@@ -55,9 +55,8 @@ def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) 
 
 def _finding_of_bucket(bucket: str, strangers: set[str]) -> CheckFinding:
     if not strangers:
-        why = "by its own policy nobody reads it but whom it is for"
-        return CheckFinding("readers", bucket, CheckVerdict.WELL, why)
+        return well(bucket, "by its own policy nobody reads it but whom it is for")
     why = f"by its own policy these may do more than list it: {name_first(strangers)}"
     if strangers & EVERYBODY or any(one.startswith(WITH_THE_BUCKET) for one in strangers):
-        return CheckFinding("readers", bucket, CheckVerdict.WRONG, why, "terraform apply, or take it away")
-    return CheckFinding("readers", bucket, CheckVerdict.DOUBTFUL, why, "who gave it? else take it away")
+        return wrong(bucket, why, "terraform apply, or take it away")
+    return doubtful(bucket, why, "who gave it? else take it away")

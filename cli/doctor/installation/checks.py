@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read, unread_finding
+from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, unread, well, wrong
 from cli.doctor.installation import apis, bucket_readers, messaging, metrics
 from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, deployed_responders
 from cli.support.output import format_time
@@ -31,32 +31,30 @@ PUBLISHER = "roles/pubsub.publisher"
 def _policies(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the policies hold nothing that was removed from policy files."""
     for warning in facts.policy_warnings:
-        yield CheckFinding("policies", facts.project, CheckVerdict.DOUBTFUL, warning)
+        yield doubtful(facts.project, warning)
     if not facts.policy_warnings:
-        yield CheckFinding("policies", facts.project, CheckVerdict.WELL, name_first(facts.policies))
+        yield well(facts.project, name_first(facts.policies))
 
 
 def _state(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the state database answers, and its time is this machine's."""
-    check, name = "state", "state database"
+    name = "state database"
     answer = require_read(facts.state, name)
     early, late = answer.before - answer.store, answer.store - answer.after
     apart = max(early, late, timedelta(0)).total_seconds()
     if apart > MAX_CLOCK_DIFFERENCE.total_seconds():
         why = f"it answers; this machine's clock is {apart:.0f} s away from its own"
-        to_do = "set this machine's clock: tokens and freezes are judged by time"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
+        yield doubtful(name, why, "set this machine's clock: tokens and freezes are judged by time")
     else:
-        yield CheckFinding(check, name, CheckVerdict.WELL, "it answers, and the clocks agree")
+        yield well(name, "it answers, and the clocks agree")
 
 
 def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the functions are there and active."""
-    check, name = "deployed", "functions"
+    name = "functions"
     functions = {one.name: one for one in require_read(facts.functions, name)}
     if facts.is_local:
-        why = "an embedded cloud has them beside it, not in it"
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
+        yield unknown(name, "an embedded cloud has them beside it, not in it")
         return
     faults = [
         (deployed_function(entry_point), fault)
@@ -64,10 +62,9 @@ def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
         for fault in _faults(functions.get(deployed_function(entry_point)), entry_point)
     ]
     for broken, why in faults:
-        yield CheckFinding(check, broken, CheckVerdict.WRONG, why, "terraform apply")
+        yield wrong(broken, why, "terraform apply")
     if not faults:
-        why = f"all {len(topics.ENTRY_POINTS)} are ACTIVE"
-        yield CheckFinding(check, name, CheckVerdict.WELL, why)
+        yield well(name, f"all {len(topics.ENTRY_POINTS)} are ACTIVE")
 
 
 def _faults(found: DeployedFunction | None, entry_point: str) -> Iterator[str]:
@@ -88,114 +85,105 @@ def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
     for label, mark in wanted.items():
         said = {one.get(label, "") for one in labels}
         if said <= {""}:
-            why = "no function says what it was made of"
-            yield CheckFinding("code", label, CheckVerdict.UNKNOWN, why)
+            yield unknown(label, "no function says what it was made of")
         elif said == {mark}:
-            yield CheckFinding("code", label, CheckVerdict.WELL, "deployed as it is here")
+            yield well(label, "deployed as it is here")
         else:
             why = "what is deployed is not what is here: this shell may work out another thing"
-            to_do = "check out what is deployed, or apply"
-            yield CheckFinding("code", label, CheckVerdict.DOUBTFUL, why, to_do)
+            yield doubtful(label, why, "check out what is deployed, or apply")
 
 
 def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether operators find the console, and what they say there may be published."""
-    check, functions = "console", require_read(facts.functions, CONSOLE)
+    functions = require_read(facts.functions, CONSOLE)
     found = next((one for one in functions if one.name == CONSOLE), None)
     if found is None or facts.is_local:
         why, to_do = "there is none: operators have the prompt alone", "console in Terraform"
         if facts.is_local:
             why, to_do = "an embedded cloud has it beside it, not in it", ""
-        yield CheckFinding(check, CONSOLE, CheckVerdict.UNKNOWN, why, to_do)
+        yield unknown(CONSOLE, why, to_do)
         return
     faults = [*_faults(found, topics.CONSOLE_ENTRY_POINT)]
     for why in faults:
-        yield CheckFinding(check, CONSOLE, CheckVerdict.WRONG, why, "terraform apply")
+        yield wrong(CONSOLE, why, "terraform apply")
     granted = require_read(facts.grants.get(topics.COMMANDS, {}), topics.COMMANDS)
     if f"serviceAccount:{found.account}" not in granted.get(PUBLISHER, ()):
         why = "its account may publish no command by the topic's own policy"
-        yield CheckFinding(check, CONSOLE, CheckVerdict.WRONG, why, "terraform apply")
+        yield wrong(CONSOLE, why, "terraform apply")
     elif not faults:
-        why = f"ACTIVE at {found.uri}, and its account may publish commands"
-        yield CheckFinding(check, CONSOLE, CheckVerdict.WELL, why)
+        yield well(CONSOLE, f"ACTIVE at {found.uri}, and its account may publish commands")
 
 
 def _clock(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the clock has swept the last two half minutes."""
-    check, name = "clock", topics.CLOCK
+    name = topics.CLOCK
     missed = [half for half, swept in facts.ticks.items() if not require_read(swept, name)]
     if not missed:
-        yield CheckFinding(check, name, CheckVerdict.WELL, "both last half minutes were swept")
+        yield well(name, "both last half minutes were swept")
     elif len(missed) < len(facts.ticks):
-        why = f"no sweep in the half minute of {name_first(missed)}"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "look again in a minute")
+        yield doubtful(name, f"no sweep in the half minute of {name_first(missed)}", "look again in a minute")
     else:
         why = "silent for a minute: what waits is not handed on, and no probe is asked"
-        to_do = "look at on_clock's log and the jobs rollback-clock of Cloud Scheduler"
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
+        yield wrong(name, why, "look at on_clock's log and the jobs rollback-clock of Cloud Scheduler")
 
 
 def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether anything has been due for more than two minutes."""
     for kind, since in facts.due_since.items():
         if isinstance(since, RollbackError):
-            yield unread_finding("overdue", COLLECTION_BY_KIND[kind], since)
+            yield unread(COLLECTION_BY_KIND[kind], since)
         elif since is not None and facts.now - since > MAX_OVERDUE:
             why = f"the oldest has been due since {format_time(since)} UTC, and nobody does it"
             to_do = f"look at the log of {'on_notice' if kind == 'notice' else 'on_work'}"
-            yield CheckFinding("overdue", COLLECTION_BY_KIND[kind], CheckVerdict.WRONG, why, to_do)
+            yield wrong(COLLECTION_BY_KIND[kind], why, to_do)
         else:
-            yield CheckFinding("overdue", COLLECTION_BY_KIND[kind], CheckVerdict.WELL, "nothing is overdue")
+            yield well(COLLECTION_BY_KIND[kind], "nothing is overdue")
 
 
 def _anchors(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the heads of the audit trail are anchored outside the database."""
-    check, name = "anchors", "audit trail"
+    name = "audit trail"
     since = require_read(facts.unanchored_since, name)
     if since is None or facts.now - since <= MAX_OVERDUE:
-        yield CheckFinding(check, name, CheckVerdict.WELL, "no head waits to be anchored")
+        yield well(name, "no head waits to be anchored")
         return
     why = f"heads have waited since {format_time(since)} UTC: a chain that is written anew is not found"
-    to_do = "look at on_clock's log, and whether it has a ROLLBACK_AUDIT_BUCKET"
-    yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
+    yield wrong(name, why, "look at on_clock's log, and whether it has a ROLLBACK_AUDIT_BUCKET")
 
 
 def _dead_man(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the switch that tells when all of this is down has been called, and has answered."""
-    check, run = "dead-man", require_read(facts.dead_man, DEAD_MAN)
+    run = require_read(facts.dead_man, DEAD_MAN)
     if run is None:
         why = "there is no such job: when all of it is down, who else tells?"
-        yield CheckFinding(check, DEAD_MAN, CheckVerdict.UNKNOWN, why, "dead_man_url in Terraform")
+        yield unknown(DEAD_MAN, why, "dead_man_url in Terraform")
     elif not run.enabled:
         why = "it is paused: the switch outside says that all is down"
-        yield CheckFinding(check, DEAD_MAN, CheckVerdict.WRONG, why, "resume it in Cloud Scheduler")
+        yield wrong(DEAD_MAN, why, "resume it in Cloud Scheduler")
     elif run.at is None or facts.now - run.at > MAX_TICK_AGE:
         why = f"its last call was {f'at {format_time(run.at)} UTC' if run.at else 'never'}"
-        yield CheckFinding(check, DEAD_MAN, CheckVerdict.WRONG, why, "look at Cloud Scheduler's log")
+        yield wrong(DEAD_MAN, why, "look at Cloud Scheduler's log")
     elif run.code > 0:
         why = f"its last call failed (code {run.code}): the switch outside reports, or will not"
-        yield CheckFinding(check, DEAD_MAN, CheckVerdict.WRONG, why, "correct dead_man_url in Terraform")
+        yield wrong(DEAD_MAN, why, "correct dead_man_url in Terraform")
     elif run.code < 0:
-        why = "it is not known how its last call ended"
-        yield CheckFinding(check, DEAD_MAN, CheckVerdict.UNKNOWN, why, "look again in a minute")
+        yield unknown(DEAD_MAN, "it is not known how its last call ended", "look again in a minute")
     else:
-        why = f"called at {format_time(run.at)} UTC, and answered"
-        yield CheckFinding(check, DEAD_MAN, CheckVerdict.WELL, why)
+        yield well(DEAD_MAN, f"called at {format_time(run.at)} UTC, and answered")
 
 
 def _own_alerts(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether people are told when the responders themselves are out of order."""
-    check, name = "alert-policies", facts.project
+    name = facts.project
     speaking = [one for one in require_read(facts.measured, name).asked if one.enabled and one.channels]
     if facts.is_local:
-        why = "an embedded cloud has no alerts on the responders themselves"
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
+        yield unknown(name, "an embedded cloud has no alerts on the responders themselves")
     elif not speaking:
         why = "no alert on the responders themselves reaches anybody"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "pager_channels in Terraform")
+        yield doubtful(name, why, "pager_channels in Terraform")
     else:
         why = f"{count_noun(len(speaking), 'alert')} on the responders themselves can reach somebody"
-        yield CheckFinding(check, name, CheckVerdict.WELL, why)
+        yield well(name, why)
 
 
 CHECKS: Final[Mapping[str, Callable[[InstallationFacts], Iterator[CheckFinding]]]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read, unread_finding
+from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unread, well, wrong
 from cli.doctor.installation.facts import InstallationFacts, deployed_responders
 from cli.support.output import format_lasting
 from shared.core import topics
@@ -30,10 +30,9 @@ def check_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
     found = require_read(facts.topics, "topics")
     missing = [topic for topic in topics.ALL_TOPICS if topic not in found]
     for topic in missing:
-        why = "it is not there: whatever is said on it is lost"
-        yield CheckFinding("topics", topic, CheckVerdict.WRONG, why, "terraform apply")
+        yield wrong(topic, "it is not there: whatever is said on it is lost", "terraform apply")
     if not missing:
-        yield CheckFinding("topics", "topics", CheckVerdict.WELL, f"all {len(topics.ALL_TOPICS)} are there")
+        yield well("topics", f"all {len(topics.ALL_TOPICS)} are there")
 
 
 def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -46,13 +45,11 @@ def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
     others = [one for one in topics.ALL_TOPICS if one not in commands and found.get(one)]
     for topic in bare:
         why = "without a schema: a wrong command is refused later, and not at its publisher"
-        yield CheckFinding("schemas", topic, CheckVerdict.DOUBTFUL, why, "terraform apply")
+        yield doubtful(topic, why, "terraform apply")
     for topic in others:
-        why = f"its schema {found[topic]} refuses what is no command of ours"
-        yield CheckFinding("schemas", topic, CheckVerdict.WRONG, why, "terraform apply")
+        yield wrong(topic, f"its schema {found[topic]} refuses what is no command of ours", "terraform apply")
     if not bare and not others:
-        why = "the topics of commands alone have one"
-        yield CheckFinding("schemas", "topics", CheckVerdict.WELL, why)
+        yield well("topics", "the topics of commands alone have one")
 
 
 def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -66,8 +63,7 @@ def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
     ]
     yield from amiss
     if not amiss:
-        why = "each topic has its push, with dead letters, and none expires"
-        yield CheckFinding("subscriptions", "subscriptions", CheckVerdict.WELL, why)
+        yield well("subscriptions", "each topic has its push, with dead letters, and none expires")
 
 
 def _deliveries(
@@ -85,75 +81,71 @@ def _deliveries(
         if any(one.detached or one.topic == DETACHED for one in cut):
             why = f"detached, perhaps as an emergency stop: nothing reaches {entry_point}"
             to_do = "terraform apply -replace (docs/operate.md), once whoever stopped it agrees"
-        yield CheckFinding("subscriptions", name, CheckVerdict.WRONG, why, to_do)
+        yield wrong(name, why, to_do)
     if len(pushes) > 1:
         why = f"pushed {count_noun(len(pushes), 'time')}: {name_first([one.name for one in pushes])}"
-        yield CheckFinding("subscriptions", topic, CheckVerdict.WRONG, why, "delete the others")
+        yield wrong(topic, why, "delete the others")
     for one in here:
         if not one.endpoint:
             why = "somebody else reads this topic; on one of commands it sees unused tokens"
-            yield CheckFinding("subscriptions", one.name, CheckVerdict.DOUBTFUL, why, "delete it")
+            yield doubtful(one.name, why, "delete it")
     for one in pushes:
-        for verdict, fault in _faults(facts, one, entry_point, topic):
-            yield CheckFinding("subscriptions", one.name, verdict, fault, "terraform apply")
+        yield from _faults(facts, one, entry_point, topic)
 
 
 def _faults(
     facts: InstallationFacts, one: Subscription, entry_point: str, topic: str
-) -> Iterator[tuple[CheckVerdict, str]]:
+) -> Iterator[CheckFinding]:
     """What is amiss with one push subscription."""
+    name, to_do = one.name, "terraform apply"
     if not one.endpoint.endswith(f"/projects/{facts.project}/topics/{topic}"):
-        yield CheckVerdict.WRONG, f"its address does not end with its topic: {one.endpoint}"
+        yield wrong(name, f"its address does not end with its topic: {one.endpoint}", to_do)
     if one.dead_letters != f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}":
-        yield CheckVerdict.WRONG, "what it gives up is no dead letter, and is lost"
+        yield wrong(name, "what it gives up is no dead letter, and is lost", to_do)
     elif one.attempts != topics.MAX_DELIVERY_ATTEMPTS:
-        said = f"gives up after {one.attempts} deliveries, not {topics.MAX_DELIVERY_ATTEMPTS}"
-        yield CheckVerdict.DOUBTFUL, said
+        why = f"gives up after {one.attempts} deliveries, not {topics.MAX_DELIVERY_ATTEMPTS}"
+        yield doubtful(name, why, to_do)
     if one.expires:
-        yield CheckVerdict.WRONG, "it goes by itself when nothing happens for a month"
+        yield wrong(name, "it goes by itself when nothing happens for a month", to_do)
     if one.backoff != topics.backoff(topic):
-        yield CheckVerdict.DOUBTFUL, "its pauses between deliveries are not the stated ones"
+        yield doubtful(name, "its pauses between deliveries are not the stated ones", to_do)
     if one.ack_deadline != topics.ACK_DEADLINE:
-        said = f"it waits {format_lasting(one.ack_deadline)}, not {format_lasting(topics.ACK_DEADLINE)}"
-        yield CheckVerdict.DOUBTFUL, said
+        why = f"it waits {format_lasting(one.ack_deadline)}, not {format_lasting(topics.ACK_DEADLINE)}"
+        yield doubtful(name, why, to_do)
     if not facts.is_local:
         yield from _unproven(facts, one, entry_point)
 
 
-def _unproven(
-    facts: InstallationFacts, one: Subscription, entry_point: str
-) -> Iterator[tuple[CheckVerdict, str]]:
+def _unproven(facts: InstallationFacts, one: Subscription, entry_point: str) -> Iterator[CheckFinding]:
     """Why the function would refuse what a subscription pushes, or never see it."""
+    name, to_do = one.name, "terraform apply"
     if not one.account:
-        yield CheckVerdict.WRONG, "it pushes without a token (OIDC): the function refuses it"
+        yield wrong(name, "it pushes without a token (OIDC): the function refuses it", to_do)
     found = deployed_responders(facts.functions).get(entry_point)
     if found is not None and found.uri:
         if not one.endpoint.startswith(f"{found.uri}/"):
-            yield CheckVerdict.WRONG, f"it does not push to {entry_point}, which is at {found.uri}"
+            yield wrong(name, f"it does not push to {entry_point}, which is at {found.uri}", to_do)
         audience = found.environment.get("ROLLBACK_PUSH_AUDIENCE", "").replace("{function}", found.name)
         account = found.environment.get("ROLLBACK_PUSH_ACCOUNT", "")
         if (one.account, one.audience) != (account, audience):
             to = one.audience or one.endpoint
             said = f"its token is of {one.account} for {to}; {entry_point} accepts {account} for {audience}"
-            yield CheckVerdict.WRONG, said
+            yield wrong(name, said, to_do)
 
 
 def check_dead_letters(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether dead letters are kept until a person takes them out."""
-    check, name = "letters-kept", topics.DEAD_LETTER_SUBSCRIPTION
+    name = topics.DEAD_LETTER_SUBSCRIPTION
     topic = f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}"
     kept = next((one for one in require_read(facts.subscriptions, name) if one.name == name), None)
     if kept is None or kept.topic != topic or kept.endpoint or kept.detached:
-        why = "nothing keeps dead letters: what is refused is lost"
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "terraform apply")
+        yield wrong(name, "nothing keeps dead letters: what is refused is lost", "terraform apply")
     elif kept.expires:
-        why = "it goes by itself after a month without dead letters"
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "terraform apply")
+        yield wrong(name, "it goes by itself after a month without dead letters", "terraform apply")
     elif kept.kept_for < topics.DEAD_LETTER_RETENTION:
-        why = f"letters are kept {format_lasting(kept.kept_for)} only"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "terraform apply")
+        yield doubtful(name, f"letters are kept {format_lasting(kept.kept_for)} only", "terraform apply")
     else:
-        yield CheckFinding(check, name, CheckVerdict.WELL, f"kept for {format_lasting(kept.kept_for)}")
+        yield well(name, f"kept for {format_lasting(kept.kept_for)}")
 
 
 def check_publishers(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -162,7 +154,7 @@ def check_publishers(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield _of_the_project(facts)
     for topic, granted in facts.grants.items():
         if isinstance(granted, RollbackError):
-            yield unread_finding("publishers", topic, granted)
+            yield unread(topic, granted)
             continue
         may = {member for role, members in granted.items() if role not in ONLY_READ for member in members}
         yield _judged(topic, may, is_local=facts.is_local)
@@ -170,33 +162,29 @@ def check_publishers(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 def _of_the_project(facts: InstallationFacts) -> CheckFinding:
     """Who may publish on every topic; its owners may give themselves anything."""
-    check, granted = "publishers", facts.project_grants
+    granted = facts.project_grants
     if isinstance(granted, RollbackError):
-        return unread_finding(check, facts.project, granted)
+        return unread(facts.project, granted)
     may = {member for role in PUBLISHES for member in granted.get(role, ())}
     if may:
         why = f"on every topic by the project's own policy, as override too: {name_first(may)}"
-        to_do = "take it away, or keep operations in a project of their own"
-        return CheckFinding(check, facts.project, CheckVerdict.DOUBTFUL, why, to_do)
-    why = "by the project's own policy nobody but its owners"
-    return CheckFinding(check, facts.project, CheckVerdict.WELL, why)
+        return doubtful(facts.project, why, "take it away, or keep operations in a project of their own")
+    return well(facts.project, "by the project's own policy nobody but its owners")
 
 
 def _judged(topic: str, may: set[str], *, is_local: bool) -> CheckFinding:
     public = may & EVERYBODY
     others = {one for one in may if not one.endswith((MONITORING, FINDINGS))}
     is_heard = any(one.endswith(MONITORING) for one in may)
-    verdict, why, to_do = CheckVerdict.WELL, name_first(may) or "nobody by its own policy", ""
     if public:
-        verdict, to_do = CheckVerdict.WRONG, "take the grant away"
-        why = f"everybody may publish ({name_first(public)})"
-    elif topic == topics.OVERRIDE and may:
-        verdict, to_do = (CheckVerdict.DOUBTFUL, "is this the day when sign-in is down? else take it away")
-        why = f"may command without proof: {name_first(may)}"
-    elif topic == topics.ALERTS and not is_heard and not is_local:
-        verdict, to_do = CheckVerdict.WRONG, "terraform apply"
+        return wrong(topic, f"everybody may publish ({name_first(public)})", "take the grant away")
+    if topic == topics.OVERRIDE and may:
+        to_do = "is this the day when sign-in is down? else take it away"
+        return doubtful(topic, f"may command without proof: {name_first(may)}", to_do)
+    if topic == topics.ALERTS and not is_heard and not is_local:
         why = "no agent of Cloud Monitoring has it here: alerts do not arrive"
-    elif topic == topics.ALERTS and others:
-        verdict, to_do = CheckVerdict.DOUBTFUL, "only whoever replays dead letters needs it"
+        return wrong(topic, why, "terraform apply")
+    if topic == topics.ALERTS and others:
         why = f"may say that something is down, beside Cloud Monitoring: {name_first(others)}"
-    return CheckFinding("publishers", topic, verdict, why, to_do)
+        return doubtful(topic, why, "only whoever replays dead letters needs it")
+    return well(topic, name_first(may) or "nobody by its own policy")

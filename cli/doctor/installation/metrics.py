@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from cli.doctor.calls import Calls, call_in_parallel
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read
+from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, well, wrong
 from shared.core.errors import Rejected, RollbackError
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -89,7 +89,7 @@ def is_own(one: MetricQuery) -> bool:
 
 def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
     """Whether each signal that a metric shows has an alert that speaks."""
-    check, name = "alert-policies", policy.system
+    name = policy.system
     found = require_read(measured, name).asked
     ours = [one for one in found if one.labels.get(SYSTEM_LABEL) == policy.system]
     speaking = {one.labels.get(SIGNAL_LABEL) for one in ours if one.enabled and one.channels}
@@ -99,31 +99,29 @@ def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> 
     grave = {one for one in wanted if policy.signals[one].severity in ALERTED_SEVERITIES}
     if silent:
         why = f"switched off, or without a channel: {name_first(silent)}"
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "switch it on, or terraform apply")
+        yield wrong(name, why, "switch it on, or terraform apply")
     if grave:
         why = f"no alert tells of {name_first(grave)}"
-        to_do = "terraform apply; alert_severities says which severities have alerts"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
+        yield doubtful(name, why, "terraform apply; alert_severities says which severities have alerts")
     if not silent and not grave:
         others = f"; none of {name_first(wanted)}" if wanted else ""
-        yield CheckFinding(check, name, CheckVerdict.WELL, f"{len(speaking)} signals have theirs{others}")
+        yield well(name, f"{len(speaking)} signals have theirs{others}")
 
 
 def check_metric_names(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
     """Whether every metric, resource and label that a filter names is known."""
-    check, found = "metric-names", require_read(measured, what)
+    found = require_read(measured, what)
     wanted = parse_filters(found.asked)
     for answer in (*found.metrics.values(), *found.resources.values()):
         require_read(answer, what)
     faults = {fault for one in wanted for fault in _faults(one, found)}
     if faults:
         why = f"Cloud Monitoring does not know {name_first(faults)}"
-        to_do = "what asks for them says nothing: see docs/unverified.md"
-        yield CheckFinding(check, what, CheckVerdict.WRONG, why, to_do)
+        yield wrong(what, why, "what asks for them says nothing: see docs/unverified.md")
     elif not wanted:
-        yield CheckFinding(check, what, CheckVerdict.UNKNOWN, "nothing is asked for by a filter there")
+        yield unknown(what, "nothing is asked for by a filter there")
     else:
-        yield CheckFinding(check, what, CheckVerdict.WELL, f"{len(found.metrics)} metrics, and their labels")
+        yield well(what, f"{len(found.metrics)} metrics, and their labels")
 
 
 def _faults(one: Filter, found: Measured) -> Iterator[str]:
@@ -142,7 +140,7 @@ def _faults(one: Filter, found: Measured) -> Iterator[str]:
 
 def check_queries(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
     """Whether each query in PromQL can be evaluated, and its series are measured."""
-    check, found = "queries", require_read(measured, what)
+    found = require_read(measured, what)
     asked = {query for one in found.asked for query in one.queries}
     refused = {
         one.name
@@ -151,21 +149,19 @@ def check_queries(what: str, measured: Measured | RollbackError) -> Iterator[Che
     }
     if refused:
         why = f"Cloud Monitoring cannot evaluate what is asked for by {name_first(refused)}"
-        yield CheckFinding(check, what, CheckVerdict.WRONG, why, "see docs/unverified.md")
+        yield wrong(what, why, "see docs/unverified.md")
         return
     for answer in found.answers.values():
         require_read(answer, what)
     all_series = {one for query in asked for one in series_query(query)}
     bare = {one.partition("{")[0] for one in all_series if not found.answers.get(counting_query(one))}
     if not asked:
-        yield CheckFinding(check, what, CheckVerdict.UNKNOWN, "nothing is asked for in PromQL there")
+        yield unknown(what, "nothing is asked for in PromQL there")
     elif bare:
         why = f"all can be evaluated; within a day nothing was measured of {name_first(bare)}"
-        to_do = "nothing happened, or the name is another: see docs/unverified.md"
-        yield CheckFinding(check, what, CheckVerdict.UNKNOWN, why, to_do)
+        yield unknown(what, why, "nothing happened, or the name is another: see docs/unverified.md")
     else:
-        why = f"{len(asked)} can be evaluated, and all {len(all_series)} series are measured"
-        yield CheckFinding(check, what, CheckVerdict.WELL, why)
+        yield well(what, f"{len(asked)} can be evaluated, and all {len(all_series)} series are measured")
 
 
 def parse_filters(asked: Iterable[MetricQuery]) -> set[Filter]:

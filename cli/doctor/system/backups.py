@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read
+from cli.doctor.finding import CheckFinding, name_first, require_read, unknown, well, wrong
 from cli.doctor.system.facts import SystemFacts
 from cli.support.output import format_lasting, format_time
 from shared.domain.data.asset_protection import RETRY_INTERVAL
@@ -20,115 +20,103 @@ DAY: Final = timedelta(days=1)
 
 def check_exports(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the newest export that is over, newest first, is whole, copied and recent."""
-    check, name, rules = "exports", facts.policy.system, facts.policy.backups
+    name, rules = facts.policy.system, facts.policy.backups
     if rules.bucket is None:
         return
     newest = next((one for one in require_read(facts.exports, name) if one.is_over), None)
     if newest is None:
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, "none is over yet", "look again in an hour")
+        yield unknown(name, "none is over yet", "look again in an hour")
     elif newest.status is ExportStatus.FAILED:
         to_do = f"rollback backups --system {name}; the log of on_clock tells more"
-        yield CheckFinding(check, name, CheckVerdict.WRONG, f"{newest.id}: {newest.failure}", to_do)
+        yield wrong(name, f"{newest.id}: {newest.failure}", to_do)
     elif (age := facts.now - newest.snapshot_at) > 2 * rules.every:
-        why = f"the newest is of {format_lasting(age)} ago"
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
+        yield wrong(name, f"the newest is of {format_lasting(age)} ago", "does the clock tick? its log tells")
     else:
         why = f"{newest.documents:,} documents of {format_time(newest.snapshot_at)} UTC"
-        yield CheckFinding(check, name, CheckVerdict.WELL, f"{why} in {len(newest.places)} places")
+        yield well(name, f"{why} in {len(newest.places)} places")
 
 
 def check_restore_tests(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the newest proof that is over, newest first, is one, and of the last two days."""
-    check, name = "backup-proof", facts.policy.system
+    name = facts.policy.system
     if facts.policy.backups.proof is None:
         return
     newest = next((one for one in require_read(facts.proofs, name) if one.is_over), None)
     if newest is None:
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, "none is over yet", "look again in some hours")
+        yield unknown(name, "none is over yet", "look again in some hours")
     elif newest.faults:
         why = f"{newest.backup}: {'; '.join(newest.faults)}"
-        to_do = f"rollback backups --system {name}; the log of on_clock tells more"
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, to_do)
+        yield wrong(name, why, f"rollback backups --system {name}; the log of on_clock tells more")
     elif (age := facts.now - newest.began_at) > 2 * DAY:
-        why = f"the newest is of {format_lasting(age)} ago"
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
+        yield wrong(name, f"the newest is of {format_lasting(age)} ago", "does the clock tick? its log tells")
     else:
         took = f" in {format_lasting(newest.duration)}" if newest.duration else ""
-        yield CheckFinding(check, name, CheckVerdict.WELL, f"{newest.backup} was restored{took}")
+        yield well(name, f"{newest.backup} was restored{took}")
 
 
 def check_native_backups(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether Google's own backups were complete when the clock looked."""
-    check, name = "native-backups", facts.policy.system
+    name = facts.policy.system
     if not facts.policy.backups.native:
         return
     found = require_read(facts.native, name)
     if found is None or facts.now - found.looked_at > 2 * CHECK_INTERVAL:
-        why = "the clock has not seen them for two hours"
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may it? its log tells")
+        yield unknown(name, "the clock has not seen them for two hours", "may it? its log tells")
     elif found.faults:
-        why = "; ".join(found.faults)
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "application_databases in Terraform")
+        yield wrong(name, "; ".join(found.faults), "application_databases in Terraform")
     else:
-        yield CheckFinding(check, name, CheckVerdict.WELL, f"complete at {format_time(found.looked_at)} UTC")
+        yield well(name, f"complete at {format_time(found.looked_at)} UTC")
 
 
 def check_data(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the clock could look through the documents, and at the files that they name."""
-    check, name = "data", facts.policy.system
+    name = facts.policy.system
     if not facts.policy.collections:
         return
     found = require_read(facts.integrity, name)
     if found is not None and found.failure:
         why = f"it cannot be looked through: {found.failure}"
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "its log tells; see docs/unverified.md")
+        yield wrong(name, why, "its log tells; see docs/unverified.md")
     elif found is None or found.last is None:
-        why = "the clock has not looked through it yet"
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "look again when a run is over")
+        yield unknown(name, "the clock has not looked through it yet", "look again when a run is over")
     elif not is_conclusive(found.last):
         why = "files or documents that others name could not be looked at"
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may on_clock read them? its log tells")
+        yield unknown(name, why, "may on_clock read them? its log tells")
     elif (age := facts.now - found.last.began_at) > 3 * facts.policy.integrity.every:
         why = f"the newest look through it is of {format_lasting(age)} ago"
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "does the clock tick? its log tells")
+        yield wrong(name, why, "does the clock tick? its log tells")
     else:
         why = f"looked through at {format_time(found.last.at)} UTC; {len(found.open_findings)} open findings"
-        yield CheckFinding(check, name, CheckVerdict.WELL, why)
+        yield well(name, why)
 
 
 def check_expiry(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the database says by what documents expire: until it does, none is brought back."""
-    check, name = "expiry", facts.policy.system
+    name = facts.policy.system
     if facts.policy.collections:
         by = [f"{one.group} by {'.'.join(one.field)}" for one in require_read(facts.expiries, name)]
-        why = name_first(by) or "by no policy of the database"
-        yield CheckFinding(check, name, CheckVerdict.WELL, why)
+        yield well(name, name_first(by) or "by no policy of the database")
 
 
 def check_triggers(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether Eventarc tells all that hears of documents: until it does, none is brought back."""
-    check, name = "triggers", facts.policy.system
+    name = facts.policy.system
     if facts.policy.collections:
         found = require_read(facts.triggers, name)
-        yield CheckFinding(check, name, CheckVerdict.WELL, f"read: {len(found)}")
+        yield well(name, f"read: {len(found)}")
 
 
 def check_assets(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether assets were as declared when the clock looked."""
-    check, name = "assets", facts.policy.system
+    name = facts.policy.system
     if facts.policy.assets == AssetRules():
         return
     found = require_read(facts.assets, name)
     if found is None or facts.now - found.due_at > RETRY_INTERVAL:
-        why = "the clock has not looked when it was due"
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "does it tick? its log tells")
+        yield unknown(name, "the clock has not looked when it was due", "does it tick? its log tells")
     elif found.faults:
-        why = "; ".join(found.lines)
-        yield CheckFinding(check, name, CheckVerdict.WRONG, why, "put it right, or declare what is so")
+        yield wrong(name, "; ".join(found.lines), "put it right, or declare what is so")
     elif found.unseen:
-        why = "; ".join(found.lines)
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, "may it look? its log tells")
+        yield unknown(name, "; ".join(found.lines), "may it look? its log tells")
     else:
-        yield CheckFinding(
-            check, name, CheckVerdict.WELL, f"as declared at {format_time(found.looked_at)} UTC"
-        )
+        yield well(name, f"as declared at {format_time(found.looked_at)} UTC")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read
+from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, well, wrong
 from cli.doctor.installation import apis, metrics
 from cli.doctor.system import backups, notification_channels, signals
 from cli.doctor.system.facts import SystemFacts
@@ -32,13 +32,11 @@ def _mode(facts: SystemFacts) -> Iterator[CheckFinding]:
     controls, system = require_read(facts.controls, name), require_read(facts.system, name)
     for its, found in ((f"--system {name}", system), ("--all", controls)):
         if found.pause is not None:
-            to_do = f"rollback resume {its} --reason WHY"
-            yield CheckFinding("mode", name, CheckVerdict.DOUBTFUL, str(found.pause), to_do)
+            yield doubtful(name, str(found.pause), f"rollback resume {its} --reason WHY")
         if (window := active_freeze(found.freezes, facts.now)) is not None:
-            to_do = f"rollback unfreeze {its} --reason WHY"
-            yield CheckFinding("mode", name, CheckVerdict.DOUBTFUL, str(window), to_do)
+            yield doubtful(name, str(window), f"rollback unfreeze {its} --reason WHY")
     off = "; automation is off until somebody promotes it" * (system.mode is Mode.OBSERVE)
-    yield CheckFinding("mode", name, CheckVerdict.WELL, f"{system.mode.name.lower()}{off}")
+    yield well(name, f"{system.mode.name.lower()}{off}")
 
 
 def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -47,35 +45,33 @@ def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
     stable = newest_stable(require_read(facts.deployments, name))
     if stable is None:
         why = "no deployment is STABLE: there is nothing to go back to"
-        to_do = f"rollback deployments baseline --system {name}"
-        yield CheckFinding("stable", name, CheckVerdict.WRONG, why, to_do)
+        yield wrong(name, why, f"rollback deployments baseline --system {name}")
         return
     inventory = require_read(facts.inventory, stable.id)
     both = {*stable.functions} & {*inventory} & {*facts.policy.functions}
     gone = unrestorable_functions(ChangeSet(stable, dict.fromkeys(both, stable.at)), inventory)
     if gone:
-        why = name_first([f"{function}: {why}" for function, why in gone.items()])
         to_do = "mark what is live now as stable, if it is: rollback deployments baseline"
-        yield CheckFinding("stable", stable.id, CheckVerdict.WRONG, why, to_do)
+        yield wrong(stable.id, name_first([f"{function}: {why}" for function, why in gone.items()]), to_do)
     else:
         why = f"the newest STABLE one; ready with a revision of it: {count_noun(len(both), 'function')}"
-        yield CheckFinding("stable", stable.id, CheckVerdict.WELL, why)
+        yield well(stable.id, why)
 
 
 def _functions(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the policy's functions are the live ones."""
     name, declared = facts.policy.project, facts.policy.functions
     live = {*require_read(facts.inventory, name)}
-    missing, unknown = {*declared} - live, live - {*declared}
+    missing, ungrouped = {*declared} - live, live - {*declared}
     if missing:
         why = f"in the policy and not live, or without a service: {name_first(missing)}"
-        yield CheckFinding("functions", name, CheckVerdict.WRONG, why, "correct the policy's groups")
-    if unknown:
-        why = f"live and in no group, so never rolled back: {name_first(unknown)}"
-        yield CheckFinding("functions", name, CheckVerdict.DOUBTFUL, why, "add them to a group")
-    if not missing and not unknown:
+        yield wrong(name, why, "correct the policy's groups")
+    if ungrouped:
+        why = f"live and in no group, so never rolled back: {name_first(ungrouped)}"
+        yield doubtful(name, why, "add them to a group")
+    if not missing and not ungrouped:
         groups = f"{count_noun(len(declared), 'function')} in {count_noun(len(facts.policy.groups), 'group')}"
-        yield CheckFinding("functions", name, CheckVerdict.WELL, f"{groups}, all live, no other")
+        yield well(name, f"{groups}, all live, no other")
 
 
 def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -83,16 +79,15 @@ def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
     name, functions = facts.policy.project, facts.rest.functions
     if functions is None:
         why = "the functions could not be read whole: what they are built from is not known"
-        yield CheckFinding("sources", name, CheckVerdict.UNKNOWN, why, "do you have the rights?")
+        yield unknown(name, why, "do you have the rights?")
         return
     bare = [one.name for one in functions.values() if not (one.source and one.source.generation)]
     if bare:
         names = name_first(bare)
         why = f"no source with its generation is shown of {names}: they cannot be built again"
-        yield CheckFinding("sources", name, CheckVerdict.DOUBTFUL, why, "see docs/unverified.md")
+        yield doubtful(name, why, "see docs/unverified.md")
     else:
-        why = f"shown of {count_noun(len(functions), 'function')}, each with its generation"
-        yield CheckFinding("sources", name, CheckVerdict.WELL, why)
+        yield well(name, f"shown of {count_noun(len(functions), 'function')}, each with its generation")
 
 
 def _services(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -104,10 +99,9 @@ def _services(facts: SystemFacts) -> Iterator[CheckFinding]:
         if live.service.name.rpartition("/")[2] != service_of(function)
     ]
     if other:
-        why = f"alerts on these do not name their function: {name_first(other)}"
-        yield CheckFinding("services", name, CheckVerdict.DOUBTFUL, why)
+        yield doubtful(name, f"alerts on these do not name their function: {name_first(other)}")
     else:
-        yield CheckFinding("services", name, CheckVerdict.WELL, "named after their functions")
+        yield well(name, "named after their functions")
 
 
 def _revisions(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -121,11 +115,10 @@ def _revisions(facts: SystemFacts) -> Iterator[CheckFinding]:
     ]
     if absent:
         why = f"the list of revisions lacks the newest ready one of {name_first(absent)}"
-        to_do = "do not trust restorability: see docs/unverified.md"
-        yield CheckFinding("revisions", name, CheckVerdict.WRONG, why, to_do)
+        yield wrong(name, why, "do not trust restorability: see docs/unverified.md")
     else:
         count = sum(len(live.revisions) for live in inventory.values())
-        yield CheckFinding("revisions", name, CheckVerdict.WELL, f"{count} are listed")
+        yield well(name, f"{count} are listed")
 
 
 def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -140,37 +133,33 @@ def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
     ]
     if other:
         why = f"traffic goes elsewhere than asked: {name_first(other)}"
-        to_do = "look again in a minute; if it stays, see docs/unverified.md"
-        yield CheckFinding("routers", name, CheckVerdict.DOUBTFUL, why, to_do)
+        yield doubtful(name, why, "look again in a minute; if it stays, see docs/unverified.md")
     else:
-        yield CheckFinding("routers", name, CheckVerdict.WELL, "traffic goes where it should")
+        yield well(name, "traffic goes where it should")
 
 
 def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the write quota is the declared one."""
-    check, name = "write-quota", f"{facts.policy.project} {facts.policy.region}"
+    name = f"{facts.policy.project} {facts.policy.region}"
     admitted = require_read(facts.writes, name)
     declared = round(facts.policy.execution.write_quota.per_second * 60)
     if admitted is None:
-        why = f"declared: {declared} writes a minute; no such limit is listed"
         to_do = "compare with Write requests per minute of Cloud Run, in IAM & Admin, Quotas"
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why, to_do)
+        yield unknown(name, f"declared: {declared} writes a minute; no such limit is listed", to_do)
     elif admitted == declared:
-        yield CheckFinding(check, name, CheckVerdict.WELL, f"{admitted} writes a minute")
+        yield well(name, f"{admitted} writes a minute")
     else:
         takes = "takes longer than it says" if admitted < declared else "could be faster"
         why = f"{admitted} writes a minute, declared are {declared}: a rollback {takes}"
-        to_do = "correct execution.write_quota in the policy"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
+        yield doubtful(name, why, "correct execution.write_quota in the policy")
 
 
 def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether each responder has its roles in the application."""
-    check, name = "own-roles", facts.policy.project
+    name = facts.policy.project
     granted = require_read(facts.granted, name) if facts.accounts else None
     if granted is None:
-        why = "nobody knows what the responders run as, or nobody is asked here"
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
+        yield unknown(name, "nobody knows what the responders run as, or nobody is asked here")
         return
     lacking = False
     for entry_point, wanted in application_roles(facts.policy).items():
@@ -179,21 +168,20 @@ def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
             lacking = True
             why = f"it lacks {name_first(missing)} by the project's own policy"
             to_do = "terraform apply, unless a folder or the organisation grants it"
-            yield CheckFinding(check, deployed_function(entry_point), CheckVerdict.WRONG, why, to_do)
+            yield wrong(deployed_function(entry_point), why, to_do)
     if not lacking:
-        yield CheckFinding(check, name, CheckVerdict.WELL, "the responders have their roles")
+        yield well(name, "the responders have their roles")
 
 
 def _part(part: InventoryPart, facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether one part that is protected beside revisions can be read."""
     wanted = part is InventoryPart.INVOKERS or is_protected(facts.policy.resources, part)
-    check, found = PRODUCTS[part].check, getattr(facts.rest, part)
+    found = getattr(facts.rest, part)
     if wanted and found is None:
         why = "could not be read, or not whole: its changes are not seen"
-        to_do = "do you have the rights? else see docs/unverified.md"
-        yield CheckFinding(check, facts.policy.project, CheckVerdict.UNKNOWN, why, to_do)
+        yield unknown(facts.policy.project, why, "do you have the rights? else see docs/unverified.md")
     elif wanted and found is not None:
-        yield CheckFinding(check, facts.policy.project, CheckVerdict.WELL, f"read: {len(found)}")
+        yield well(facts.policy.project, f"read: {len(found)}")
 
 
 def _hosting(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -203,26 +191,25 @@ def _hosting(facts: SystemFacts) -> Iterator[CheckFinding]:
     missing = {*facts.policy.resources.hosting_sites} - {*(sites or ())}
     if missing and sites is not None:
         why = f"in the policy, and there is no such site: {name_first(missing)}"
-        yield CheckFinding("hosting", facts.policy.project, CheckVerdict.WRONG, why, "correct the policy")
+        yield wrong(facts.policy.project, why, "correct the policy")
 
 
 def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether a setting of Identity Platform that is recorded looks as if it held a secret."""
-    check, name, identity = "secret-settings", facts.policy.project, facts.rest.identity
+    name, identity = facts.policy.project, facts.rest.identity
     if not facts.policy.resources.identity or identity is None:
         return
-    doubtful = {
+    telling = {
         path
         for path, value in identity.items()
         if isinstance(value, str) and any(word in path.rpartition(".")[2].lower() for word in SECRETIVE)
     }
-    if doubtful:
-        why = f"recorded, and called as if it held a secret: {name_first(doubtful)}"
+    if telling:
+        why = f"recorded, and called as if it held a secret: {name_first(telling)}"
         place = "shared/domain/deployments/inventory/inventory_parts.py"
-        to_do = f"if it does, name it in {place}: see docs/unverified.md"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
+        yield doubtful(name, why, f"if it does, name it in {place}: see docs/unverified.md")
     else:
-        yield CheckFinding(check, name, CheckVerdict.WELL, "no setting that is recorded is called a secret")
+        yield well(name, "no setting that is recorded is called a secret")
 
 
 CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {

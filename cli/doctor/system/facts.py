@@ -109,15 +109,11 @@ class SystemFacts(Struct, frozen=True):
 def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> SystemFacts:
     """What one protected system is like just now; `accounts`: what the responders run as."""
     wiring, reading, system = ours.wiring, ours.reading, policy.system
-    now, metrics, estate = (
-        wiring.clock.now(),
-        wiring.system(system).metrics,
-        wiring.system(system).resources,
-    )
+    now, its = wiring.clock.now(), wiring.system(system)
     rest = read_inventory(wiring, policy)
     signed_in: Call = partial(RouterRequests, 0, 0)
     if should_count_sign_ins(policy, ScenarioName.AUTH):
-        signed_in = partial(metrics.sign_ins, now - DAY, now)
+        signed_in = partial(its.metrics.sign_ins, now - DAY, now)
     reached = (policy.project, wiring.project) if PUSH.is_needed(policy) else ()
     calls: dict[str, Call] = {
         "system": partial(reading.system, system),
@@ -129,15 +125,15 @@ def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str
         "assets": partial(reading.asset_protection_status, system),
         "integrity": partial(reading.integrity, system),
         "looks": partial(_probe_results, wiring.store, policy),
-        "inventory": wiring.system(system).platform.inventory,
-        "requests": partial(metrics.requests, now - COUNT_WINDOW, now),
+        "inventory": its.platform.inventory,
+        "requests": partial(its.metrics.requests, now - COUNT_WINDOW, now),
         "sign_ins": signed_in,
         "read_back": partial(_read_back, wiring, policy),
         "granted": partial(_granted, wiring, policy),
-        "writes": partial(wiring.system(system).quotas.writes_a_minute, policy.region),
+        "writes": partial(its.quotas.writes_a_minute, policy.region),
         "page": partial(_page, wiring, policy),
-        "expiries": partial(estate.indexes.expiries, policy.integrity.database),
-        "triggers": estate.triggers.list_triggers,
+        "expiries": partial(its.resources.indexes.expiries, policy.integrity.database),
+        "triggers": its.resources.triggers.list_triggers,
         "measured": partial(
             measuring.collect_metrics, wiring, policy.project, partial(measuring.is_query_of, policy)
         ),

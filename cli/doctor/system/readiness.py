@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read
+from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, well, wrong
 from cli.doctor.system.facts import SystemFacts
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Restorability
 
@@ -24,7 +24,7 @@ def check_proof(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield _proof_finding(stable, stable.restorable)
     elif stable is not None:
         why, to_do = "nobody has proven it yet", "look again in a few minutes"
-        yield CheckFinding("proof", stable.id, CheckVerdict.UNKNOWN, why, to_do)
+        yield unknown(stable.id, why, to_do)
 
 
 def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -34,24 +34,20 @@ def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     if stable.restorable.rebuild:
         lacking = name_first(stable.restorable.rebuild, SHOWN)
-        why = f"not every function could be built again: {lacking}"
-        yield CheckFinding("kept", stable.id, CheckVerdict.DOUBTFUL, why, _first_names(stable))
+        yield doubtful(stable.id, f"not every function could be built again: {lacking}", _first_names(stable))
     else:
-        why = "what its functions are built from is kept"
-        yield CheckFinding("kept", stable.id, CheckVerdict.WELL, why)
+        yield well(stable.id, "what its functions are built from is kept")
 
 
 def _proof_finding(deployment: Deployment, found: Restorability) -> CheckFinding:
     name = deployment.id
     if found.faults:
         why = f"it cannot be gone back to whole: {name_first(found.faults, SHOWN)}"
-        to_do = f"{_first_names(deployment)}; bring it back, or mark another as stable"
-        return CheckFinding("proof", name, CheckVerdict.WRONG, why, to_do)
+        return wrong(name, why, f"{_first_names(deployment)}; bring it back, or mark another as stable")
     if found.unknown:
         why = f"these could not be checked: {name_first(found.unknown, SHOWN)}"
-        return CheckFinding("proof", name, CheckVerdict.UNKNOWN, why, "the log of on_deployment tells")
-    why = f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}"
-    return CheckFinding("proof", name, CheckVerdict.WELL, why)
+        return unknown(name, why, "the log of on_deployment tells")
+    return well(name, f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}")
 
 
 def _first_names(deployment: Deployment) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, name_first, require_read, unread_finding
+from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, unread, well, wrong
 from cli.doctor.system.facts import COUNT_WINDOW, SystemFacts
 from cli.support.output import format_lasting
 from shared.core.errors import Rejected, RollbackError
@@ -24,29 +24,26 @@ SIGN_IN = "authentication_failure"
 
 def check_request_counts(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the routers' counts arrive."""
-    check, name = "metrics", facts.policy.project
+    name = facts.policy.project
     total = sum(one.total for one in require_read(facts.requests, name).values())
     if total:
-        why = f"{count_noun(total, 'request')} counted within {format_lasting(COUNT_WINDOW)}"
-        yield CheckFinding(check, name, CheckVerdict.WELL, why)
+        yield well(name, f"{count_noun(total, 'request')} counted within {format_lasting(COUNT_WINDOW)}")
     else:
         why = f"no request was counted within {format_lasting(COUNT_WINDOW)}: nothing is judged by it"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, "is there traffic at all?")
+        yield doubtful(name, why, "is there traffic at all?")
 
 
 def check_sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether sign-ins are counted, where a verification asks for their failures."""
     if not should_count_sign_ins(facts.policy, ScenarioName.AUTH):
         return
-    check, name = "sign-ins", facts.policy.project
+    name = facts.policy.project
     found = require_read(facts.sign_ins, name)
     if found.total:
-        why = f"{found.total} were counted within a day, {found.failed} of them failed"
-        yield CheckFinding(check, name, CheckVerdict.WELL, why)
+        yield well(name, f"{found.total} were counted within a day, {found.failed} of them failed")
     else:
         why = "none was counted within a day: no rollback of authentication is verified"
-        to_do = "does anybody sign in? is request logging on, and the counter there?"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
+        yield doubtful(name, why, "does anybody sign in? is request logging on, and the counter there?")
 
 
 def check_request_log(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -54,29 +51,27 @@ def check_request_log(facts: SystemFacts) -> Iterator[CheckFinding]:
     policy, identity = facts.policy, facts.rest.identity
     if SIGN_IN not in policy.signals or not policy.resources.identity or identity is None:
         return
-    check, name = "request-log", policy.project
+    name = policy.project
     if identity.get(REQUEST_LOG) is True:
-        yield CheckFinding(check, name, CheckVerdict.WELL, "Identity Platform logs its requests")
+        yield well(name, "Identity Platform logs its requests")
     else:
         why = f"Identity Platform logs no requests: {SIGN_IN} never fires"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, f"switch {REQUEST_LOG} on")
+        yield doubtful(name, why, f"switch {REQUEST_LOG} on")
 
 
 def check_probes(facts: SystemFacts) -> Iterator[CheckFinding]:
     """How each probe is answered."""
     for name, answer in facts.probes.items():
         if isinstance(answer, RollbackError):
-            yield unread_finding("probes", name, answer)
+            yield unread(name, answer)
         elif not answer.passed:
             why = answer.detail or f"answers {answer.status}"
-            to_do = "an incident, or a wrong address in the policy"
-            yield CheckFinding("probes", name, CheckVerdict.WRONG, why, to_do)
+            yield wrong(name, why, "an incident, or a wrong address in the policy")
         elif _leads_elsewhere(answer):
             why = f"it leads elsewhere ({answer.status}), and an uptime check follows it there"
-            to_do = "name where it leads: see docs/unverified.md"
-            yield CheckFinding("probes", name, CheckVerdict.DOUBTFUL, why, to_do)
+            yield doubtful(name, why, "name where it leads: see docs/unverified.md")
         else:
-            yield CheckFinding("probes", name, CheckVerdict.WELL, f"{answer.status}, {answer.seconds:.1f} s")
+            yield well(name, f"{answer.status}, {answer.seconds:.1f} s")
 
 
 def _leads_elsewhere(answer: ProbeAnswer) -> bool:
@@ -86,19 +81,16 @@ def _leads_elsewhere(answer: ProbeAnswer) -> bool:
 
 def check_alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether alerts can be read back by the ids that they are told of by."""
-    check, name = "alert-ids", facts.policy.project
+    name = facts.policy.project
     if isinstance(facts.read_back, Rejected):
         why = f"the newest alert cannot be read back by its id: {facts.read_back}"
-        to_do = "see docs/unverified.md: what only alerts tell holds, then escalates"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
+        yield doubtful(name, why, "see docs/unverified.md: what only alerts tell holds, then escalates")
         return
     is_open = require_read(facts.read_back, name)
     if is_open is None:
-        why = "no alert of Cloud Monitoring was kept yet: nothing to read back"
-        yield CheckFinding(check, name, CheckVerdict.UNKNOWN, why)
+        yield unknown(name, "no alert of Cloud Monitoring was kept yet: nothing to read back")
     else:
-        why = f"the newest alert is {'open' if is_open else 'closed'}, by its own id"
-        yield CheckFinding(check, name, CheckVerdict.WELL, why)
+        yield well(name, f"the newest alert is {'open' if is_open else 'closed'}, by its own id")
 
 
 def check_probe_history(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -106,12 +98,10 @@ def check_probe_history(facts: SystemFacts) -> Iterator[CheckFinding]:
     asked = [probe.name for probes in probes_by_signal(facts.policy).values() for probe in probes]
     if not asked:
         return
-    check, name = "looks", facts.policy.system
+    name = facts.policy.system
     found = require_read(facts.looks, name).looks
     if stale := [one for one in asked if not is_fresh(found.get(one, ()), facts.now)]:
         why = f"the clock has not seen the answer of {name_first(stale)} within a minute"
-        to_do = "can on_clock reach these addresses? its log tells"
-        yield CheckFinding(check, name, CheckVerdict.DOUBTFUL, why, to_do)
+        yield doubtful(name, why, "can on_clock reach these addresses? its log tells")
     else:
-        why = f"the clock sees {count_noun(len(asked), 'probe')} each half minute"
-        yield CheckFinding(check, name, CheckVerdict.WELL, why)
+        yield well(name, f"the clock sees {count_noun(len(asked), 'probe')} each half minute")

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core.codec import decode
+from shared.core.durations import floor_to_minute
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import owners
 from shared.domain.data.repair.quarantine import JournalEntry
@@ -38,7 +39,7 @@ def rollback_start_minute(ports: Ports, rollback: str) -> datetime | None:
     """The last whole minute before a rollback had any effect; None: it had none."""
     fields = ports.store.get(rollbacks.rollback_path(rollback)).fields
     started_at = decode(Rollback, fields).started_at if fields else None
-    return None if started_at is None else started_at.replace(second=0, microsecond=0)
+    return None if started_at is None else floor_to_minute(started_at)
 
 
 def find_affected_users(
@@ -57,11 +58,12 @@ def find_affected_users(
     by_field: dict[str, set[str]] = {}
     untold = 0
     for _, document in repair_journal.read_entries_after(ports.store, rollback):
-        paths = list(_written_paths(decode(JournalEntry, document.fields)))
+        entry = decode(JournalEntry, document.fields)
+        paths = [*(one.path for one in entry.landed), *(one.path for one in entry.left)]
         persons.update(*(owners.owners_by_name(rules, path) for path in paths))
         by_field |= {path: set() for path in paths if owners.has_owner_field(rules, path)}
         by_field |= {one: set() for path in paths for one in owners.owning_ancestors(rules, path)}
-        untold += not paths
+        untold += not paths  # nobody could tell what it has written
     asked = sorted(by_field)
     for moment in [at, *([before] if before is not None else [])]:
         for version in read_documents(ports, policy, asked[:MAX_DOCUMENTS_READ], moment):
@@ -78,9 +80,3 @@ def read_documents(
     for first in range(0, len(paths), DOCUMENTS_PER_BATCH):
         found = documents.get(database, paths[first : first + DOCUMENTS_PER_BATCH], at)
         yield from (one for one in found.values() if one is not None)
-
-
-def _written_paths(entry: JournalEntry) -> Iterator[str]:
-    """What a batch has written, or was meant to and has left; none: nobody could tell."""
-    yield from (landed.path for landed in entry.landed)
-    yield from (left.path for left in entry.left)

@@ -17,12 +17,12 @@ from msgspec.structs import replace
 from responders.data.document_check import DocumentChecker
 from responders.data.erasure_ledger import read_ledger
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, call_one, require_answer
+from shared.core.durations import floor_to_minute
 from shared.core.errors import Rejected
 from shared.domain.data.document import DocumentSnapshot, is_in_scope
 from shared.domain.data.erasure import owners
 from shared.domain.data.erasure.ledger import declared_erasure
 from shared.domain.data.integrity.damage import MINUTE, OnsetSearch
-from shared.domain.data.integrity.scan import floor_to_minute
 from shared.domain.data.repair.repair_plan import (
     POINT_IN_TIME_WINDOW,
     UNDOING_OUTCOMES,

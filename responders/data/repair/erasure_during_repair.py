@@ -81,19 +81,12 @@ class RepairEraser:
         ):
             entry = decode(JournalEntry, document.fields)
             if ledger is not None and (is_new or entry.is_of_erased):
-                entry = self._remove_erased_people(document, ledger)
+                entry = self.erase_from_entry(document, ledger)
             position = _advance_position(position, name, entry)
             yield position
         if is_new or position.fates.get(DocumentOutcome.FORGOTTEN):
             self.delete_unreferenced_copies()
         yield replace(position, is_over=True)
-
-    def erase_from_entry(self, document: Document, ledger: ErasureLedger) -> JournalEntry:
-        """The entry of a batch, once it keeps nothing of somebody erased; what stands, stands.
-
-        Raises: Unavailable, Rejected; Moved, when somebody has written the entry.
-        """
-        return self._remove_erased_people(document, ledger, copies_only=True)
 
     def delete_unreferenced_copies(self) -> None:
         """What no entry names is gone: kept anew since, or by a worker who died before its entry.
@@ -112,10 +105,14 @@ class RepairEraser:
         if any(made_at > until for made_at in unnamed.values()):
             raise Unavailable("another worker may be about to name what it has just kept")
 
-    def _remove_erased_people(
+    def erase_from_entry(
         self, document: Document, ledger: ErasureLedger, *, copies_only: bool = False
     ) -> JournalEntry:
-        """The entry of a batch, once nothing that it has written or keeps is of somebody erased."""
+        """The entry of a batch, once nothing that it has written or keeps is of somebody erased.
+
+        `copies_only`: what it has written stays. Raises: Unavailable, Rejected; Moved, when
+        somebody has written the entry.
+        """
         entry = decode(JournalEntry, document.fields)
         before, kept = entry.kept, self._read_copies(document, entry)
         written = {one.path: one for one in kept if _is_change_erased(one, ledger)}

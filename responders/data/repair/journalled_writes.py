@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from responders.data.erasure_ledger import ErasureLedger
@@ -70,7 +70,10 @@ class JournalledWriter:
         meant, done = self._read_earlier_attempt(database, document)
         to_do = {one.path: one for one in changes if one.path not in done}
         copies = [*(meant | to_do).values()]
-        kept = self._vault.keep(*self._pack_copies(copies))
+        content = quarantine.pack_changes(copies)
+        kept = self._vault.keep(
+            quarantine.object_name(self._policy.system, self._rollback.id, content), content
+        )
         of_erased = ledger is not None and any(is_previous_version_erased(one, ledger) for one in copies)
         entry = self._build_entry(name, step, database, kept, done, of_erased)
         version = self._ports.store.commit([conditional_write(document, encode(entry))])
@@ -106,7 +109,7 @@ class JournalledWriter:
         """What became of each that is known: a request at a time, each sent once it may be.
 
         And why it is not known of the others, or they were not sent; None: it is known of all.
-        `is_first`: nobody has sent any of them before.
+        `is_first`: nobody has sent any of them before; what stands there then is somebody else's.
         """
         landed: dict[str, RewriteResult] = {}
         for part in split_into_chunks(changes, len(changes), MAX_REWRITE_BYTES, quarantine.estimate_size):
@@ -114,8 +117,9 @@ class JournalledWriter:
             try:
                 self._wait(len(part), step.deadline if makes_again else None)
                 answers = self._send_rewrites(database, part)
-                if not is_first:
-                    answers |= self._find_earlier_writes(database, part, answers)
+                if not is_first:  # an earlier request of ours may be what they have moved by
+                    moved = [one for one in part if isinstance(answers[one.path], Moved)]
+                    answers |= self._find_applied_changes(database, moved)
             except RollbackError as failure:
                 if makes_again and isinstance(failure, Ambiguous):  # it must not land later
                     self._ports.clock.sleep(REWRITE_TIMEOUT_SECONDS)
@@ -136,20 +140,6 @@ class JournalledWriter:
         ]
         answers = self._ports.system(self._policy.system).rewrites.rewrite(database, rewrites)
         return dict(zip((one.path for one in changes), answers, strict=True))
-
-    def _find_earlier_writes(
-        self, database: str, changes: Sequence[DocumentChange], answers: Mapping[str, RewriteResult]
-    ) -> dict[str, datetime | None]:
-        """Those of them that were not as they were read, because an earlier request has landed.
-
-        What stands there before the first is somebody else's, be it the same. Raises: Unavailable.
-        """
-        moved = [one for one in changes if isinstance(answers[one.path], Moved)]
-        return self._find_applied_changes(database, moved)
-
-    def _pack_copies(self, changes: Iterable[DocumentChange]) -> tuple[str, bytes]:
-        content = quarantine.pack_changes(changes)
-        return quarantine.object_name(self._policy.system, self._rollback.id, content), content
 
     def _wait(self, writes: int, deadline: datetime | None) -> None:
         """Let the database get used to them. Raises: Unavailable, when nothing may be done now."""

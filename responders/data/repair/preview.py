@@ -16,7 +16,7 @@ from responders.data.repair.ttl import read_expiries
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core import text
 from shared.core.codec import encode
-from shared.core.durations import describe_duration
+from shared.core.durations import ceil_to_minute, describe_duration
 from shared.core.errors import Refused
 from shared.domain.data.backups import restore_point
 from shared.domain.data.events import document_triggers
@@ -81,9 +81,7 @@ def find_repair_source(ports: Ports, policy: Policy, record: IntegrityRecord, sa
     began = [one.onset_at for one in record.open_findings.values()]
     if not began:
         raise Refused("no damage was found that is not over: say how old the data may be (restore_point)")
-    first = min(began)
-    whole = first.replace(second=0, microsecond=0)
-    return RepairSource(database, whole if whole < first else whole - MINUTE)
+    return RepairSource(database, ceil_to_minute(min(began)) - MINUTE)
 
 
 def begin_survey(

@@ -127,7 +127,7 @@ def _count_erased_copies(
 ) -> int:
     """How many copies of a batch are gone by now, unless age takes all of it just then."""
     try:
-        return taking_out.erase_from_entry(document, ledger).copies_gone
+        return taking_out.erase_from_entry(document, ledger, copies_only=True).copies_gone
     except Rejected:
         entry = decode(JournalEntry, document.fields)
         if vault.creation_times(entry.kept.object):

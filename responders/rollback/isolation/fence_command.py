@@ -26,7 +26,6 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord, parse_time
 from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.fence_notices import NOTICE_SEVERITIES, notice_lines, transition_event
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
 from shared.domain.incidents import incident
 from shared.domain.incidents.incident import PublicState, PublicStatusChange
@@ -162,7 +161,7 @@ def _build_transition_writes(
     ports: Ports, policy: Policy, before: Fence, after: Fence, found: Document
 ) -> Iterator[Write]:
     """The writes that keep a look, with the event and the notices where it has turned."""
-    now, name = found.read_at, transition_event(before, after, found.read_at)
+    now, name = found.read_at, fences.transition_event(before, after, found.read_at)
     if name == "fence.stuck":
         after = replace(after, told_at=now)
     yield Update(found.path, encode(after), found.version)
@@ -172,12 +171,14 @@ def _build_transition_writes(
         return
     facts = {"why": after.why, "waiting": after.waiting, "left": after.left}
     yield event_write(after.system, f"{name}:{after.command}", create_event(name, now, "worker", **facts))
-    severity = NOTICE_SEVERITIES[name]
+    severity = fences.NOTICE_SEVERITIES[name]
     tell = create_team_notices if severity is Severity.CRITICAL else create_notices
     # What another system's people hear waits for nothing that those of its own do not.
     is_own = policy.system == after.system
     key = after.command if is_own else f"{after.command}-{after.system}"
-    yield from notice_writes(tell(policy, key, severity, name, "\n".join(notice_lines(name, after)), now))
+    yield from notice_writes(
+        tell(policy, key, severity, name, "\n".join(fences.notice_lines(name, after)), now)
+    )
     yield from _build_status_page_writes(policy, after, name, now)
 
 

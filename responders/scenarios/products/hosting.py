@@ -8,11 +8,9 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.scenarios.portion import Portion, unseen
+from responders.scenarios.portion import Portion, resource_step
 from responders.scenarios.resource_plan import ResourceState, Statuses
-from shared.core.codec import encode
 from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, WholeInventory
-from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.release_hosting import FINALIZED, KIND, HostingGoal, HostingOrigin
 
@@ -39,9 +37,6 @@ def versions_to_check(recorded: WholeInventory, live: WholeInventory) -> set[tup
 def plan_hosting(sight: ResourceState, within: timedelta) -> Portion:
     """One release for each channel that serves another version, where the old one is there."""
     recorded, live = sight.recorded, sight.live
-    unknown = unseen(InventoryPart.SITES, recorded, live)
-    if unknown:
-        return unknown
     changed = list(_changed_channels(recorded, live))
     obstacles = {one: _obstacle(one, sight.statuses) for one in changed}
     return Portion(
@@ -81,16 +76,8 @@ def _obstacle(channel: _Channel, statuses: Statuses) -> str:
 
 def _step(channel: _Channel, within: timedelta) -> Step:
     now = channel.now or ""
-    return Step(
-        name=f"release {channel}",
-        kind=KIND,
-        target=channel.site,
-        goal=encode(HostingGoal(channel.site, channel.name, channel.then)),
-        origin=encode(HostingOrigin(now)),
-        writes=1,
-        within_seconds=within.total_seconds(),
-        seen=now,
-    )
+    goal, origin = HostingGoal(channel.site, channel.name, channel.then), HostingOrigin(now)
+    return resource_step(f"release {channel}", KIND, channel.site, goal, within, seen=now, origin=origin)
 
 
 def _changed_channels(recorded: WholeInventory, live: WholeInventory) -> Iterator[_Channel]:

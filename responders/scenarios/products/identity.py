@@ -8,12 +8,10 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from responders.scenarios.portion import Portion, unseen
+from responders.scenarios.portion import Portion, resource_step
 from responders.scenarios.resource_plan import ResourceState
-from shared.core.codec import encode, from_json
+from shared.core.codec import from_json
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, is_secret_path
-from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.set_auth_config import (
     KIND,
     AuthConfigGoal,
@@ -37,12 +35,14 @@ def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
     Settings that call functions which are not there now are left as they are.
     """
     recorded, live = sight.recorded, sight.live
-    unknown = unseen(InventoryPart.IDENTITY, recorded, live)
-    if unknown:
-        return unknown
     if not recorded.identity:
         return Portion()
-    settings = [one for one in _changed_settings(recorded, live) if not is_secret_path(one.path)]
+    then, now = mask_fields(recorded.identity), mask_fields(live.identity or {})
+    settings = [
+        AuthSetting(path, then.get(path), now.get(path))
+        for path in sorted(then.keys() | now.keys())
+        if then.get(path) != now.get(path) and not is_secret_path(path)
+    ]
     said = [one for one in settings if _OUTPUT_ONLY_SETTINGS.fullmatch(one.path)]
     called, missing = _find_blocking_functions(settings, live)
     settable = tuple(one for one in settings if one not in said and not (missing and one.path == BLOCKING))
@@ -53,16 +53,10 @@ def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
         reported.append("identity: the password of the mail server is not kept and stays as it is")
     if not settable:
         return Portion(reported=tuple(reported))
-    return Portion((_step(settable, () if missing else called, within),), tuple(reported))
-
-
-def _changed_settings(recorded: WholeInventory, live: WholeInventory) -> list[AuthSetting]:
-    then, now = mask_fields(recorded.identity or {}), mask_fields(live.identity or {})
-    return [
-        AuthSetting(path, then.get(path), now.get(path))
-        for path in sorted(then.keys() | now.keys())
-        if then.get(path) != now.get(path)
-    ]
+    goal, seen = AuthConfigGoal(settable, () if missing else called), describe_origin(settable)
+    return Portion(
+        (resource_step("set identity", KIND, "identity", goal, within, seen=seen),), tuple(reported)
+    )
 
 
 def _find_blocking_functions(
@@ -91,15 +85,3 @@ def _function_at(address: str, live: WholeInventory) -> str:
         if service and host.startswith(f"{service}-") and host.endswith(".run.app"):
             return name
     return ""
-
-
-def _step(settings: tuple[AuthSetting, ...], functions: tuple[str, ...], within: timedelta) -> Step:
-    return Step(
-        name="set identity",
-        kind=KIND,
-        target="identity",
-        goal=encode(AuthConfigGoal(settings, functions)),
-        writes=1,
-        within_seconds=within.total_seconds(),
-        seen=describe_origin(settings),
-    )

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from responders.scenarios.portion import Portion, unseen
+from responders.scenarios.portion import Portion, resource_step
 from responders.scenarios.resource_plan import ResourceState
-from shared.core.codec import encode
 from shared.domain.deployments.inventory.inventory_parts import Index, is_creatable, json_fingerprint
-from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.create_index import ABSENT_INDEX, KIND
 
 MAX_BUILD_DURATION = timedelta(hours=1)
@@ -18,14 +15,14 @@ MAX_BUILD_DURATION = timedelta(hours=1)
 
 def plan_indexes(sight: ResourceState, within: timedelta) -> Portion:
     """One step for each index that is gone; one that was added hurts nobody and is left."""
-    recorded, live = sight.recorded, sight.live
-    unknown = unseen(InventoryPart.INDEXES, recorded, live)
-    if unknown:
-        return unknown
-    then, now = recorded.indexes or {}, live.indexes or {}
+    then, now = sight.recorded.indexes or {}, sight.live.indexes or {}
     dropped = [then[name] for name in sorted(then.keys() - now.keys())]
     return Portion(
-        steps=tuple(_step(one) for one in dropped if is_creatable(one)),
+        steps=tuple(
+            resource_step(_step_name(one), KIND, one.database, one, MAX_BUILD_DURATION, seen=ABSENT_INDEX)
+            for one in dropped
+            if is_creatable(one)
+        ),
         reported=(
             *(
                 f"index {one.definition}: of a kind that is not made again: do it by hand"
@@ -37,13 +34,5 @@ def plan_indexes(sight: ResourceState, within: timedelta) -> Portion:
     )
 
 
-def _step(index: Index) -> Step:
-    return Step(
-        name=f"create index {index.group} {json_fingerprint(index.definition)[:8]}",
-        kind=KIND,
-        target=index.database,
-        goal=encode(index),
-        writes=1,
-        within_seconds=MAX_BUILD_DURATION.total_seconds(),
-        seen=ABSENT_INDEX,
-    )
+def _step_name(index: Index) -> str:
+    return f"create index {index.group} {json_fingerprint(index.definition)[:8]}"

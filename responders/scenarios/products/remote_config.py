@@ -6,11 +6,9 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from responders.scenarios.portion import Portion, unseen
+from responders.scenarios.portion import Portion, resource_step
 from responders.scenarios.resource_plan import ResourceState
-from shared.core.codec import encode
 from shared.domain.deployments.inventory.inventory_parts import RemoteConfigTemplate
-from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.publish_remote_config import (
     KIND,
@@ -26,11 +24,7 @@ CLIENT_CACHE_NOTE = "clients ask again when their own cache is over, by default 
 
 def plan_remote_config(sight: ResourceState, within: timedelta) -> Portion:
     """One publication for each namespace that says something else, from our copy."""
-    recorded, live = sight.recorded, sight.live
-    unknown = unseen(InventoryPart.REMOTE_CONFIG, recorded, live)
-    if unknown:
-        return unknown
-    then, now = recorded.remote_config or {}, live.remote_config or {}
+    then, now = sight.recorded.remote_config or {}, sight.live.remote_config or {}
     differing = [name for name in sorted(then) if name in now and now[name].hash != then[name].hash]
     return Portion(
         steps=tuple(_step(name, then[name], now[name], within) for name in differing if then[name].content),
@@ -51,16 +45,9 @@ def as_if_changed(sight: ResourceState) -> ResourceState:
 
 
 def _step(name: str, then: RemoteConfigTemplate, now: RemoteConfigTemplate, within: timedelta) -> Step:
-    return Step(
-        name=f"publish {name} template",
-        kind=KIND,
-        target=name,
-        goal=encode(RemoteConfigGoal(then.hash, compress_template(then.content))),
-        origin=encode(RemoteConfigOrigin(now.hash)),
-        writes=1,
-        within_seconds=within.total_seconds(),
-        seen=now.etag,
-    )
+    goal = RemoteConfigGoal(then.hash, compress_template(then.content))
+    origin = RemoteConfigOrigin(now.hash)
+    return resource_step(f"publish {name} template", KIND, name, goal, within, seen=now.etag, origin=origin)
 
 
 def _describe_template_change(name: str, then: RemoteConfigTemplate) -> str:

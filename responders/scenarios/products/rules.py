@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from responders.scenarios.portion import Portion, unseen
+from responders.scenarios.portion import Portion, resource_step
 from responders.scenarios.resource_plan import ResourceState
-from shared.core.codec import encode
 from shared.domain.deployments.inventory import rules_diff
 from shared.domain.deployments.inventory.inventory_parts import RulesRelease, WholeInventory
-from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.release_rules import KIND, RulesGoal, RulesOrigin
 
@@ -18,9 +16,6 @@ from shared.engine.steps.resources.release_rules import KIND, RulesGoal, RulesOr
 def plan_rules(sight: ResourceState, within: timedelta) -> Portion:
     """One step for each release that leads elsewhere, with what that changes for whom."""
     recorded, live = sight.recorded, sight.live
-    unknown = unseen(InventoryPart.RULES, recorded, live)
-    if unknown:
-        return unknown
     changed = list(_changed_releases(recorded, live))
     before, now = recorded.rules or {}, live.rules or {}
     return Portion(
@@ -52,16 +47,9 @@ def _changed_releases(
 
 def _step(name: str, then: RulesRelease, now: RulesRelease | None, within: timedelta) -> Step:
     found = now.ruleset if now else ""
-    return Step(
-        name=f"release rules {name}".replace("/", " "),
-        kind=KIND,
-        target=name,
-        goal=encode(RulesGoal(name, then.ruleset, then.source)),
-        origin=encode(RulesOrigin(found)),
-        writes=1,
-        within_seconds=within.total_seconds(),
-        seen=found,
-    )
+    goal, origin = RulesGoal(name, then.ruleset, then.source), RulesOrigin(found)
+    step_name = f"release rules {name}".replace("/", " ")
+    return resource_step(step_name, KIND, name, goal, within, seen=found, origin=origin)
 
 
 def _format_release_change(name: str, then: RulesRelease, now: RulesRelease | None) -> Iterator[str]:

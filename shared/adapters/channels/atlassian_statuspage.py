@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import msgspec
 from msgspec import Struct
 
-from shared.adapters.channels.base import ChannelClients, message_of
-from shared.adapters.http import send_request
+from shared.adapters.channels.base import ChannelClients, exchange, message_of
 from shared.core.codec import from_json
-from shared.core.errors import Rejected, Unavailable
+from shared.core.errors import Unavailable
 from shared.domain.notices.message import NoticeMessage
 from shared.domain.notices.notice import IncidentStage
 from shared.domain.notices.recipients import incident_stage
@@ -83,19 +81,13 @@ class Statuspage:
         headers = {**self._headers, "Content-Type": "application/json"}
         if key:
             headers["Idempotency-Key"] = key
-        content = msgspec.json.encode(said) if said is not None else b""
-        try:
-            status, body, _ = send_request(
-                method,
-                url,
-                seconds=CALL_TIMEOUT_SECONDS,
-                headers=headers,
-                content=content,
-                reads=MAX_ANSWER_BYTES,
-            )
-        except (TimeoutError, httpx.TransportError) as error:
-            raise Unavailable(f"statuspage: {type(error).__name__}") from error
-        if 200 <= status < 300:
-            return body
-        kind = Rejected if 400 <= status < 500 and status not in _RETRYABLE_STATUSES else Unavailable
-        raise kind(f"statuspage answered {status}")
+        return exchange(
+            "statuspage",
+            _RETRYABLE_STATUSES,
+            method,
+            url,
+            seconds=CALL_TIMEOUT_SECONDS,
+            headers=headers,
+            content=msgspec.json.encode(said) if said is not None else b"",
+            reads=MAX_ANSWER_BYTES,
+        )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Protocol
 
+import httpx
 from msgspec import Struct
 
+from shared.adapters.http import send_request
 from shared.adapters.prober import HostResolver
+from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.message import NoticeMessage
 from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
@@ -46,6 +49,22 @@ Send = Callable[[ChannelClients, Channel, str, Mapping[str, Any]], None]
 
 Raises: Rejected for an answer that will not change, Unavailable for any other.
 """
+
+
+def exchange(name: str, retryable: Container[int], *request: Any, **more: Any) -> bytes:
+    """Send a request as `send_request` takes it; return what is read of a good answer.
+
+    Raises: Rejected for an answer that will not change, Unavailable for any other, such as one of
+    the client errors that pass by themselves (`retryable`).
+    """
+    try:
+        status, body, _ = send_request(*request, **more)
+    except (TimeoutError, httpx.TransportError) as error:
+        raise Unavailable(f"{name}: {type(error).__name__}") from error
+    if 200 <= status < 300:
+        return body
+    kind = Rejected if 400 <= status < 500 and status not in retryable else Unavailable
+    raise kind(f"{name} answered {status}")
 
 
 def message_of(notice: Mapping[str, Any]) -> NoticeMessage:

@@ -32,10 +32,6 @@ class ChannelSender:
         self._clients = ChannelClients(resolve, secrets, push or {}, statuspage)
 
     def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
-        """Hand over one notice; where a channel has a key for repeats, it sees `key`.
-
-        Raises: Rejected for an answer that will not change, Unavailable for any other.
-        """
         if self._clients.secrets is None and channel.kind is not ChannelKind.WEBHOOK:
             return  # a rehearsal
         SENDERS[channel.kind](self._clients, channel, key, notice)
@@ -43,7 +39,7 @@ class ChannelSender:
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
     ) -> list[PushResult]:
-        """As the port says, by push, the one way that leads to a user."""
+        """By push, the one way that leads to a user."""
         if self._clients.secrets is None:  # a rehearsal
             return [PushResult.TAKEN] * len(tokens)
         return self._clients.push[notice["system"]].send_to_devices(tokens, message_of(notice), key)

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from shared.core.errors import BadConfiguration
@@ -25,6 +26,16 @@ CLOUD_PLATFORM_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The scope that leaves the limits to IAM."""
 
 
+def _generated_client(service: str, path: str) -> LockedCachedProperty[Any]:
+    """Return a property: the client of a service, by its path, imported and built on first use."""
+
+    def client(clients: Clients) -> Any:
+        module, _, name = path.rpartition(".")
+        return clients._build_client(getattr(import_module(module), name), service)
+
+    return LockedCachedProperty(client)
+
+
 class Clients:
     """The generated clients of one process, each imported and built on first use.
 
@@ -32,6 +43,21 @@ class Clients:
     channel without credentials, which is made for loopback only, and never in a deployed instance.
     Without an address a client goes to Google, over TLS, as the instance's service account.
     """
+
+    firestore = _generated_client("firestore", "google.cloud.firestore_v1.services.firestore.FirestoreClient")
+    firestore_admin = _generated_client(
+        "firestore", "google.cloud.firestore_admin_v1.services.firestore_admin.FirestoreAdminClient"
+    )
+    publisher = _generated_client("pubsub", "google.pubsub_v1.services.publisher.PublisherClient")
+    subscriber = _generated_client("pubsub", "google.pubsub_v1.services.subscriber.SubscriberClient")
+    functions = _generated_client(
+        "functions", "google.cloud.functions_v2.services.function_service.FunctionServiceClient"
+    )
+    services = _generated_client("run", "google.cloud.run_v2.services.services.ServicesClient")
+    revisions = _generated_client("run", "google.cloud.run_v2.services.revisions.RevisionsClient")
+    monitoring = _generated_client(
+        "monitoring", "google.cloud.monitoring_v3.services.metric_service.MetricServiceClient"
+    )
 
     def __init__(self, addresses: Mapping[str, str], *, deployed: bool) -> None:
         """Raises: BadConfiguration, with every address that must not be used."""
@@ -46,62 +72,6 @@ class Clients:
             faults.append("a deployed instance must not be wired to an embedded cloud")
         if faults:
             raise BadConfiguration(*faults)
-
-    @LockedCachedProperty
-    def firestore(self) -> Any:
-        """`google.firestore.v1.Firestore`."""
-        from google.cloud.firestore_v1.services.firestore import FirestoreClient
-
-        return self._build_client(FirestoreClient, "firestore")
-
-    @LockedCachedProperty
-    def publisher(self) -> Any:
-        """`google.pubsub.v1.Publisher`."""
-        from google.pubsub_v1.services.publisher import PublisherClient
-
-        return self._build_client(PublisherClient, "pubsub")
-
-    @LockedCachedProperty
-    def subscriber(self) -> Any:
-        """`google.pubsub.v1.Subscriber`."""
-        from google.pubsub_v1.services.subscriber import SubscriberClient
-
-        return self._build_client(SubscriberClient, "pubsub")
-
-    @LockedCachedProperty
-    def functions(self) -> Any:
-        """`google.cloud.functions.v2.FunctionService`."""
-        from google.cloud.functions_v2.services.function_service import FunctionServiceClient
-
-        return self._build_client(FunctionServiceClient, "functions")
-
-    @LockedCachedProperty
-    def services(self) -> Any:
-        """`google.cloud.run.v2.Services`."""
-        from google.cloud.run_v2.services.services import ServicesClient
-
-        return self._build_client(ServicesClient, "run")
-
-    @LockedCachedProperty
-    def revisions(self) -> Any:
-        """`google.cloud.run.v2.Revisions`."""
-        from google.cloud.run_v2.services.revisions import RevisionsClient
-
-        return self._build_client(RevisionsClient, "run")
-
-    @LockedCachedProperty
-    def monitoring(self) -> Any:
-        """`google.monitoring.v3.MetricService`."""
-        from google.cloud.monitoring_v3.services.metric_service import MetricServiceClient
-
-        return self._build_client(MetricServiceClient, "monitoring")
-
-    @LockedCachedProperty
-    def firestore_admin(self) -> Any:
-        """`google.firestore.admin.v1.FirestoreAdmin`."""
-        from google.cloud.firestore_admin_v1.services.firestore_admin import FirestoreAdminClient
-
-        return self._build_client(FirestoreAdminClient, "firestore")
 
     @synchronized
     def rest(self, host: str) -> Rest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.rpc.error_details_pb2 import RetryInfo
@@ -58,6 +59,18 @@ def translate_errors(meanings: StatusErrors) -> Iterator[None]:
         yield
     except GoogleAPICallError as error:
         raise _translate_error(error, meanings) from error
+
+
+def call_once(
+    call: Any,
+    *request: Any,
+    errors: StatusErrors = READ_ERRORS,
+    timeout: float = READ_TIMEOUT_SECONDS,
+    **more: Any,
+) -> Any:
+    """The answer to a call of a generated client, sent once: the client's own retries are off."""
+    with translate_errors(errors):
+        return call(*request, **more, retry=None, timeout=timeout)
 
 
 def _translate_error(error: GoogleAPICallError, meanings: StatusErrors) -> RollbackError:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.firebase import auth_config, hosting, remote_config, rules, sessions
+from shared.adapters.gcp.project import scheduler_jobs, secret_versions, service_accounts
+from shared.adapters.gcp.pubsub import eventarc_triggers
+from shared.adapters.gcp.run import images, runtimes
 from shared.core.lazy import LockedCachedProperty
-
-if TYPE_CHECKING:
-    from shared.adapters.gcp.clients import Clients
-    from shared.adapters.gcp.firebase.auth_config import IdentityPlatform
-    from shared.adapters.gcp.firebase.hosting import FirebaseHosting
-    from shared.adapters.gcp.firebase.remote_config import FirebaseRemoteConfig
-    from shared.adapters.gcp.firebase.rules import FirebaseRules
-    from shared.adapters.gcp.firebase.sessions import FirebaseSessions
-    from shared.adapters.gcp.firestore.indexes import FirestoreIndexes
-    from shared.adapters.gcp.project.scheduler_jobs import CloudScheduler
-    from shared.adapters.gcp.project.secret_versions import SecretManager
-    from shared.adapters.gcp.project.service_accounts import ProjectAccounts
-    from shared.adapters.gcp.pubsub.eventarc_triggers import EventarcTriggers
-    from shared.adapters.gcp.run.images import ArtifactRegistry
-    from shared.adapters.gcp.run.runtimes import FunctionRuntimes
+from shared.ports.resources import (
+    Accounts,
+    AuthSettings,
+    Hosting,
+    Images,
+    Indexes,
+    RemoteConfig,
+    Rules,
+    Runtimes,
+    Schedules,
+    SecretVersions,
+    Sessions,
+    Triggers,
+)
 
 
 class CloudResources:
-    """An Estate over one project and region, each part imported when it is asked for."""
+    """ProtectedResources over one project and region, each part built when it is asked for."""
 
     def __init__(self, clients: Clients, project: str, region: str) -> None:
         self._clients = clients
@@ -31,90 +33,53 @@ class CloudResources:
         self._region = region
 
     @LockedCachedProperty
-    def hosting(self) -> FirebaseHosting:
-        """Its sites."""
-        from shared.adapters.gcp.firebase import hosting
-
+    def hosting(self) -> Hosting:
         return hosting.FirebaseHosting(self._clients.rest(hosting.HOST))
 
     @LockedCachedProperty
-    def remote_config(self) -> FirebaseRemoteConfig:
-        """Its client configuration."""
-        from shared.adapters.gcp.firebase import remote_config
-
-        rest = self._clients.rest(remote_config.HOST)
-        return remote_config.FirebaseRemoteConfig(rest, self._project)
+    def remote_config(self) -> RemoteConfig:
+        return remote_config.FirebaseRemoteConfig(self._clients.rest(remote_config.HOST), self._project)
 
     @LockedCachedProperty
-    def rules(self) -> FirebaseRules:
-        """Its security rules."""
-        from shared.adapters.gcp.firebase import rules
-
+    def rules(self) -> Rules:
         return rules.FirebaseRules(self._clients.rest(rules.HOST), self._project)
 
     @LockedCachedProperty
-    def identity(self) -> IdentityPlatform:
-        """How people sign in to it."""
-        from shared.adapters.gcp.firebase import auth_config
-
-        rest = self._clients.rest(auth_config.HOST)
-        return auth_config.IdentityPlatform(rest, self._project)
+    def identity(self) -> AuthSettings:
+        return auth_config.IdentityPlatform(self._clients.rest(auth_config.HOST), self._project)
 
     @LockedCachedProperty
-    def sessions(self) -> FirebaseSessions:
-        """Of those who sign in to it."""
-        from shared.adapters.gcp.firebase import sessions
-
+    def sessions(self) -> Sessions:
         return sessions.FirebaseSessions(self._clients.rest(sessions.HOST), self._project)
 
     @LockedCachedProperty
-    def indexes(self) -> FirestoreIndexes:
-        """Its indexes."""
-        from shared.adapters.gcp.firestore.indexes import FirestoreIndexes
+    def indexes(self) -> Indexes:
+        from shared.adapters.gcp.firestore.indexes import FirestoreIndexes  # half a second of Google's
 
         return FirestoreIndexes(self._clients.firestore_admin, self._project)
 
     @LockedCachedProperty
-    def secrets(self) -> SecretManager:
-        """Its secrets."""
-        from shared.adapters.gcp.project import secret_versions
-
+    def secrets(self) -> SecretVersions:
         return secret_versions.SecretManager(self._clients.rest(secret_versions.HOST), self._project)
 
     @LockedCachedProperty
-    def schedules(self) -> CloudScheduler:
-        """Its jobs."""
-        from shared.adapters.gcp.project import scheduler_jobs
-
+    def schedules(self) -> Schedules:
         rest = self._clients.rest(scheduler_jobs.HOST)
         return scheduler_jobs.CloudScheduler(rest, self._project, self._region)
 
     @LockedCachedProperty
-    def triggers(self) -> EventarcTriggers:
-        """What brings it events."""
-        from shared.adapters.gcp.pubsub import eventarc_triggers
-
+    def triggers(self) -> Triggers:
         return eventarc_triggers.EventarcTriggers(self._clients.rest(eventarc_triggers.HOST), self._project)
 
     @LockedCachedProperty
-    def accounts(self) -> ProjectAccounts:
-        """Its service accounts."""
-        from shared.adapters.gcp.project import service_accounts
-
+    def accounts(self) -> Accounts:
         rest, iam = (self._clients.rest(service_accounts.HOST), self._clients.rest(service_accounts.IAM_HOST))
         return service_accounts.ProjectAccounts(rest, iam, self._project)
 
     @LockedCachedProperty
-    def images(self) -> ArtifactRegistry:
-        """What its functions' revisions start from."""
-        from shared.adapters.gcp.run import images
-
+    def images(self) -> Images:
         return images.ArtifactRegistry(self._clients.rest(images.HOST))
 
     @LockedCachedProperty
-    def runtimes(self) -> FunctionRuntimes:
-        """What its functions may be written for."""
-        from shared.adapters.gcp.run import runtimes
-
-        rest = self._clients.rest(runtimes.HOST)
-        return runtimes.FunctionRuntimes(rest, self._project, self._region)
+    def runtimes(self) -> Runtimes:
+        return runtimes.FunctionRuntimes(self._clients.rest(runtimes.HOST), self._project, self._region)

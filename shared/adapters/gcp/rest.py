@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 import requests
@@ -116,17 +117,20 @@ class Rest:
         content, _ = self._send_request(method, path, query, headers or {}, body, meanings)
         return self._read(content, dict[str, Any], meanings)
 
-    def pages(self, path: str, kind: type[T], size: int) -> Iterator[T]:
-        """Every page of a list; `kind` has the field `next_page_token`.
+    def items(self, path: str, field: str, kind: type[T], page_size: int) -> Iterator[T]:
+        """Every item of a list, whose pages hold the items under `field`.
 
-        Raises: Unavailable also when there are too many: what is not read is not absent.
+        Raises: Unavailable also when there are too many pages, or when a location gave no answer:
+        what is not read is not absent.
         """
-        token = ""
+        page_type, token = _page_type(field, cast("Any", kind)), ""
         for _ in range(MAX_PAGES):
-            query = {"pageSize": str(size), **({"pageToken": token} if token else {})}
-            page = self.get(path, kind, query)
-            yield page
-            token = getattr(page, "next_page_token", "")
+            query = {"pageSize": str(page_size), **({"pageToken": token} if token else {})}
+            page: Any = self.get(path, page_type, query)
+            if page.unreachable:
+                raise Unavailable(f"{self._host}: no answer of {', '.join(page.unreachable)}")
+            yield from page.items
+            token = page.next_page_token
             if not token:
                 return
         raise Unavailable(f"{self._host}{path}: more than {MAX_PAGES} pages")
@@ -169,6 +173,14 @@ class Rest:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             said = f"{self._host}: an answer that cannot be read: {error}"
             raise _no_answer_error(meanings, said) from error
+
+
+@cache
+def _page_type(field: str, kind: Any) -> type[Struct]:
+    """The shape of one page of a list of these."""
+    fields = [("items", list[kind], []), ("next_page_token", str, ""), ("unreachable", list[str], [])]
+    names = {"items": field, "next_page_token": "nextPageToken"}
+    return msgspec.defstruct("_Page", fields, rename=names, frozen=True)
 
 
 def _no_answer_error(meanings: StatusErrors, said: str) -> RollbackError:

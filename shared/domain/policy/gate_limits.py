@@ -14,15 +14,6 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 
 
-def _default_decision_times() -> dict[Severity, timedelta]:
-    return {
-        Severity.CRITICAL: timedelta(minutes=3),
-        Severity.HIGH: timedelta(minutes=5),
-        Severity.MEDIUM: timedelta(minutes=15),
-        Severity.LOW: timedelta(minutes=60),
-    }
-
-
 class Rebuilds(StrEnum):
     """Whether a function may be built again from our copy of its source: not the old artefact."""
 
@@ -40,7 +31,14 @@ class Gates(Struct, frozen=True):
     auto_close: timedelta = timedelta(days=7)
     """What Cloud Monitoring closes by itself after: such a close is not a recovery."""
     judge_every: timedelta = timedelta(seconds=30)
-    decide_within: dict[Severity, timedelta] = field(default_factory=_default_decision_times)
+    decide_within: dict[Severity, timedelta] = field(
+        default_factory=lambda: {
+            Severity.CRITICAL: timedelta(minutes=3),
+            Severity.HIGH: timedelta(minutes=5),
+            Severity.MEDIUM: timedelta(minutes=15),
+            Severity.LOW: timedelta(minutes=60),
+        }
+    )
     cool_down: timedelta = timedelta(minutes=60)
     automatic_per_hour: int = 3
     """Automatic rollbacks in an hour over all systems; the strictest policy wins."""

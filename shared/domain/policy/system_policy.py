@@ -57,19 +57,17 @@ class DeploymentRules(Struct, frozen=True):
     """A secret in use whose newest enabled version is older is told, once."""
 
 
-def _default_restoration_times() -> dict[Severity, timedelta]:
-    return {
-        Severity.CRITICAL: timedelta(minutes=5),
-        Severity.HIGH: timedelta(minutes=15),
-        Severity.MEDIUM: timedelta(minutes=60),
-        Severity.LOW: timedelta(hours=4),
-    }
-
-
 class Targets(Struct, frozen=True):
     """The runbook's times, from detection until an incident has recovered."""
 
-    by_severity: dict[Severity, timedelta] = field(default_factory=_default_restoration_times)
+    by_severity: dict[Severity, timedelta] = field(
+        default_factory=lambda: {
+            Severity.CRITICAL: timedelta(minutes=5),
+            Severity.HIGH: timedelta(minutes=15),
+            Severity.MEDIUM: timedelta(minutes=60),
+            Severity.LOW: timedelta(hours=4),
+        }
+    )
     functions: timedelta = timedelta(minutes=10)
     database: timedelta = timedelta(minutes=15)
     status_page: timedelta = timedelta(seconds=60)

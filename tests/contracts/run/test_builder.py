@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.adapters.gcp import operation_listing
+from shared.adapters.gcp import listing
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.domain.deployments.build_recipe import is_built_from
 from shared.domain.deployments.inventory.traffic import TrafficTarget, traffic_shares
@@ -124,13 +124,13 @@ def test_a_deployment_by_somebody_else_that_runs(world: BuilderWorld) -> None:
 
 def test_a_deployment_beyond_the_first_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not read is not absent: it is looked for on every page, or nothing is known."""
-    monkeypatch.setattr(operation_listing, "PAGE_SIZE", 1)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 1)
     with embedded() as world:
         world.deploy_elsewhere()
         world.builder.build("findBook", world.kept, create=False)  # the newest is listed first
 
         assert world.builder.find_running_deployment("placeOrder") is not None
-        monkeypatch.setattr(operation_listing, "MAX_PAGES", 1)
+        monkeypatch.setattr(listing, "MAX_PAGES", 1)
         with pytest.raises(Unavailable):
             world.builder.find_running_deployment("placeOrder")
 

@@ -17,7 +17,7 @@ _OUTPUT_ONLY_FIELDS = ("name", "subtype")
 
 
 class IdentityPlatform:
-    """An Identity over `admin/v2` of one project, which pays for the quota too."""
+    """AuthSettings over `admin/v2` of one project, which pays for the quota too."""
 
     def __init__(self, rest: Rest, project: str) -> None:
         self._rest = rest

@@ -10,6 +10,7 @@ from msgspec import Struct
 from shared.adapters.gcp.errors import RECHECKED_EFFECT_ERRORS
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone, Unavailable
+from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, HostingSite
 
 HOST: Final = "firebasehosting.googleapis.com"
@@ -34,11 +35,6 @@ class _Channel(Struct, frozen=True):
     release: _Release = _Release()
 
 
-class _Channels(Struct, frozen=True, rename="camel"):
-    channels: list[_Channel] = []
-    next_page_token: str = ""
-
-
 class FirebaseHosting:
     """A Hosting over `v1beta1`."""
 
@@ -48,21 +44,20 @@ class FirebaseHosting:
     def site(self, name: str) -> HostingSite | None:
         """What a site serves, from the list of its channels; None when there is no such site."""
         try:
-            pages = list(self._rest.pages(f"/v1beta1/sites/{name}/channels", _Channels, _PAGE))
+            channels = list(self._rest.items(f"/v1beta1/sites/{name}/channels", "channels", _Channel, _PAGE))
         except Gone:
             return None
-        releases = {_short(one.name): one.release for page in pages for one in page.channels}
+        releases = {last_segment(one.name): one.release for one in channels}
         live = releases.pop(LIVE_CHANNEL, None)
         if live is None:
             raise Unavailable(f"the channels of {name} lack {LIVE_CHANNEL}")
         return HostingSite(
-            version=_short(live.version.name),
+            version=last_segment(live.version.name),
             released_at=live.release_time,
-            channels={channel: _short(release.version.name) for channel, release in releases.items()},
+            channels={channel: last_segment(release.version.name) for channel, release in releases.items()},
         )
 
     def version(self, site: str, version: str) -> str | None:
-        """The status of a version; None when it is gone."""
         path = f"/v1beta1/sites/{site}/versions/{version}"
         try:
             return self._rest.get(path, _Version).status
@@ -83,7 +78,3 @@ class FirebaseHosting:
             query={"versionName": f"sites/{site}/versions/{version}"},
             meanings=RECHECKED_EFFECT_ERRORS,
         )
-
-
-def _short(name: str) -> str:
-    return name.rpartition("/")[2]

@@ -29,7 +29,7 @@ _numbers = itertools.count(1)
 
 
 class FirebasePush:
-    """A Push over one application's project."""
+    """A PushChannel over one application's project."""
 
     def __init__(self, project: str, credential: Any = None) -> None:
         """Without a credential, the instance's own."""

@@ -30,11 +30,6 @@ class _Release(Struct, frozen=True, rename="camel"):
     update_time: datetime
 
 
-class _Releases(Struct, frozen=True, rename="camel"):
-    releases: list[_Release] = []
-    next_page_token: str = ""
-
-
 class _Source(Struct, frozen=True):
     files: list[RulesFile] = []
 
@@ -60,12 +55,10 @@ class FirebaseRules:
             one.name.partition("/releases/")[2]: RulesRelease(
                 one.ruleset_name.rpartition("/")[2], one.update_time
             )
-            for page in self._rest.pages(self._path, _Releases, _PAGE)
-            for one in page.releases
+            for one in self._rest.items(self._path, "releases", _Release, _PAGE)
         }
 
     def ruleset(self, name: str) -> RulesSource | None:
-        """What a ruleset says; None when it is gone."""
         try:
             return tuple(self._rest.get(f"/v1/{self._project}/rulesets/{name}", _Ruleset).source.files)
         except Gone:

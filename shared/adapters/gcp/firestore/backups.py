@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from google.cloud.firestore_admin_v1 import types
 
-from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
+from shared.adapters.gcp.errors import call_once
 from shared.core.errors import Unavailable
 from shared.domain.data.backups.backup_records import BackupSchedule, Database, NativeBackup, Recurrence
 
@@ -31,10 +31,8 @@ class FirestoreBackups:
         self._project = f"projects/{project}"
 
     def database(self, database: str) -> Database:
-        """What the database says of itself."""
         request = {"name": f"{self._project}/databases/{database}"}
-        with translate_errors(READ_ERRORS):
-            answer = self._admin.get_database(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._admin.get_database, request)
         found = _DatabaseMessage(answer)
         return Database(
             uid=found.uid,
@@ -46,8 +44,7 @@ class FirestoreBackups:
     def schedules(self, database: str) -> list[BackupSchedule]:
         """Those of one database, daily before weekly."""
         request = {"parent": f"{self._project}/databases/{database}"}
-        with translate_errors(READ_ERRORS):
-            answer = self._admin.list_backup_schedules(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._admin.list_backup_schedules, request)
         found = map(_schedule, map(_ScheduleMessage, answer.backup_schedules))
         return sorted((one for one in found if one), key=lambda one: one.recurrence)
 
@@ -55,8 +52,7 @@ class FirestoreBackups:
         """Those of one database, wherever they lie."""
         name = f"{self._project}/databases/{database}"
         request = {"parent": f"{self._project}/locations/-"}
-        with translate_errors(READ_ERRORS):
-            answer = self._admin.list_backups(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._admin.list_backups, request)
         if answer.unreachable:
             raise Unavailable(f"no answer from {', '.join(answer.unreachable)}")
         found = [_backup(one) for one in answer.backups if one.database == name]

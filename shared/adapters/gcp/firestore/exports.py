@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from google.cloud.firestore_admin_v1 import types
 
-from shared.adapters.gcp.errors import EFFECT_ERRORS, READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
-from shared.adapters.gcp.operation_listing import list_database_operations
+from shared.adapters.gcp.errors import EFFECT_ERRORS, call_once
+from shared.adapters.gcp.listing import list_database_operations
 from shared.core.errors import Exists, Rejected
 from shared.domain.data.backups.backup_records import Export
 
@@ -35,12 +35,10 @@ class FirestoreExports:
         self._project = project
 
     def begin(self, database: str, prefix: str, snapshot_at: datetime) -> str:
-        """The operation's name."""
         request = _Request(name=self._name(database), output_uri_prefix=prefix)
         request.snapshot_time.FromDatetime(snapshot_at)
         try:
-            with translate_errors(EFFECT_ERRORS):
-                begun = self._admin.export_documents(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+            begun = call_once(self._admin.export_documents, request, errors=EFFECT_ERRORS)
         except Rejected as refused:
             if PREFIX_TAKEN_MESSAGE in str(refused):
                 raise Exists(str(refused)) from refused
@@ -54,9 +52,7 @@ class FirestoreExports:
         return max(found, key=lambda one: one.began_at, default=None)
 
     def look(self, operation: str) -> Export:
-        """The operation as an export."""
-        with translate_errors(READ_ERRORS):
-            found = self._admin.get_operation({"name": operation}, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        found = call_once(self._admin.get_operation, {"name": operation})
         export = _export(found)
         if export is None:
             raise Rejected(f"{operation} is no export")

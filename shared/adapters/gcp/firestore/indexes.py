@@ -7,7 +7,14 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from shared.adapters.gcp.errors import EFFECT_ERRORS, READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
+from shared.adapters.gcp.errors import (
+    EFFECT_ERRORS,
+    READ_ERRORS,
+    READ_TIMEOUT_SECONDS,
+    StatusErrors,
+    call_once,
+    translate_errors,
+)
 from shared.core.errors import Exists, Rejected
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import Index, IndexField, is_creatable
@@ -15,6 +22,7 @@ from shared.domain.deployments.inventory.inventory_parts import Index, IndexFiel
 PERMISSIONS: Final = ("datastore.indexes.list",)
 WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")
 
+_CREATE: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
 _PAGE = 1000
 _IndexMessage = types.Index.pb
 _FieldMessage = types.Field.pb
@@ -32,7 +40,6 @@ class FirestoreIndexes:
         self._project = project
 
     def of(self, database: str) -> dict[str, Index]:
-        """Those of one database, by definition."""
         request = {"parent": self._groups(database), "page_size": _PAGE}
         with translate_errors(READ_ERRORS):
             pages = self._admin.list_indexes(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
@@ -40,11 +47,9 @@ class FirestoreIndexes:
         return {one.definition: one for one in found}
 
     def create(self, index: Index) -> str:
-        """Begin to make an index; the operation's name. Exists: one of that definition is there."""
         parent = f"projects/{self._project}/databases/{index.database}/collectionGroups/"
         request = {"parent": f"{parent}{index.group}", "index": _message(index)}
-        with translate_errors({**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}):
-            begun = self._admin.create_index(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        begun = call_once(self._admin.create_index, request, errors=_CREATE)
         return str(begun.operation.name)
 
     def expiries(self, database: str) -> list[TtlField]:

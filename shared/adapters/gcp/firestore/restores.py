@@ -10,14 +10,8 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1 import types as data
 
-from shared.adapters.gcp.errors import (
-    EFFECT_ERRORS,
-    READ_ERRORS,
-    READ_TIMEOUT_SECONDS,
-    StatusErrors,
-    translate_errors,
-)
-from shared.adapters.gcp.operation_listing import list_database_operations
+from shared.adapters.gcp.errors import EFFECT_ERRORS, StatusErrors, call_once
+from shared.adapters.gcp.listing import list_database_operations
 from shared.core.errors import Exists, Gone, Moved, Rejected, Unavailable
 from shared.domain.data.backups.backup_records import RestoreProgress
 
@@ -68,30 +62,23 @@ class FirestoreRestores:
         request = _Create(parent=self._project, database_id=database)
         request.database.location_id = location
         request.database.type_ = _NATIVE
-        with translate_errors(_CREATE):
-            self._admin.create_database(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        call_once(self._admin.create_database, request, errors=_CREATE)
 
     def fill(self, database: str, prefix: str) -> str:
-        """All collections."""
         request = _Import(name=self._name(database), input_uri_prefix=prefix)
-        with translate_errors(EFFECT_ERRORS):
-            begun = self._admin.import_documents(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        begun = call_once(self._admin.import_documents, request, errors=EFFECT_ERRORS)
         return str(begun.operation.name)
 
     def restore(self, database: str, backup: str) -> str:
-        """The operation's name."""
         request = _Restore(parent=self._project, database_id=database, backup=backup)
-        with translate_errors(_CREATE):
-            begun = self._admin.restore_database(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        begun = call_once(self._admin.restore_database, request, errors=_CREATE)
         return str(begun.operation.name)
 
     def clone(self, database: str, original: str, at: datetime) -> str:
-        """The operation's name."""
         request = _Clone(parent=self._project, database_id=database)
         request.pitr_snapshot.database = self._name(original)
         request.pitr_snapshot.snapshot_time.FromDatetime(at)
-        with translate_errors(_CLONE):
-            begun = self._admin.clone_database(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        begun = call_once(self._admin.clone_database, request, errors=_CLONE)
         return str(begun.operation.name)
 
     def find(self, database: str) -> RestoreProgress | None:
@@ -103,9 +90,7 @@ class FirestoreRestores:
         return max((one for one in found if one), key=lambda one: one.began_at, default=None)
 
     def look(self, operation: str) -> RestoreProgress:
-        """The operation as what fills a database."""
-        with translate_errors(READ_ERRORS):
-            found = self._admin.get_operation({"name": operation}, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        found = call_once(self._admin.get_operation, {"name": operation})
         restoring = _restoring(found)
         if restoring is None:
             raise Rejected(f"{operation} fills no database")
@@ -113,10 +98,8 @@ class FirestoreRestores:
 
     def delete(self, database: str) -> None:
         """Whatever it is now: nothing else is called like that."""
-        with suppress(Gone), translate_errors(_DELETE):
-            self._admin.delete_database(
-                {"name": self._name(database)}, retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
+        with suppress(Gone):
+            call_once(self._admin.delete_database, {"name": self._name(database)}, errors=_DELETE)
 
     def remove(self, database: str, paths: Sequence[str]) -> None:
         """By one commit, without a precondition."""
@@ -124,20 +107,12 @@ class FirestoreRestores:
         request = _Commit(database=name)
         for path in paths:
             request.writes.add(delete=f"{name}/documents/{path}")
-        with translate_errors(EFFECT_ERRORS):
-            self._firestore.commit(
-                request,
-                retry=None,
-                timeout=READ_TIMEOUT_SECONDS,
-                metadata=(("google-cloud-resource-prefix", name),),
-            )
+        metadata = (("google-cloud-resource-prefix", name),)
+        call_once(self._firestore.commit, request, errors=EFFECT_ERRORS, metadata=metadata)
 
     def names(self) -> list[str]:
         """Of every location. Raises: Unavailable, when one did not answer, too."""
-        with translate_errors(READ_ERRORS):
-            answer = self._admin.list_databases(
-                {"parent": self._project}, retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
+        answer = call_once(self._admin.list_databases, {"parent": self._project})
         if answer.unreachable:
             raise Unavailable(f"no answer from {', '.join(answer.unreachable)}")
         return sorted(one.name.rpartition("/")[2] for one in answer.databases)

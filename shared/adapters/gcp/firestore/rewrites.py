@@ -8,7 +8,7 @@ from typing import Any, Final
 from google.cloud.firestore_v1 import types
 from grpc import StatusCode
 
-from shared.adapters.gcp.errors import COMMIT_ERRORS, EFFECT_ERRORS, error_for_status, translate_errors
+from shared.adapters.gcp.errors import COMMIT_ERRORS, EFFECT_ERRORS, call_once, error_for_status
 from shared.adapters.gcp.firestore.values import read_time, write_fields
 from shared.core.chunks import split_into_chunks
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, Rewrite, RewriteResult
@@ -47,13 +47,13 @@ class FirestoreRewrites:
 
     def _send_writes(self, name: str, writes: Sequence[Any]) -> Iterator[RewriteResult]:
         request = _BatchRequest(database=name, writes=writes)
-        with translate_errors(EFFECT_ERRORS):
-            answer = self._client.batch_write(
-                request,
-                retry=None,
-                timeout=REWRITE_TIMEOUT_SECONDS,
-                metadata=(("google-cloud-resource-prefix", name),),
-            )
+        answer = call_once(
+            self._client.batch_write,
+            request,
+            errors=EFFECT_ERRORS,
+            timeout=REWRITE_TIMEOUT_SECONDS,
+            metadata=(("google-cloud-resource-prefix", name),),
+        )
         found = _BatchResponse(answer)
         for result, status in zip(found.write_results, found.status, strict=True):
             if status.code:

@@ -60,7 +60,6 @@ class FirestoreStore:
         self._metadata = (("google-cloud-resource-prefix", database),)
 
     def get(self, path: str) -> Document:
-        """The document, present or not."""
         return self._get(path, b"")
 
     def query(self, query: Query) -> list[Document]:
@@ -68,11 +67,7 @@ class FirestoreStore:
         return self._query(query, b"")
 
     def commit(self, writes: Sequence[Write]) -> datetime:
-        """Apply all writes or none; the newest version among the written documents.
-
-        As the port says. A write that changes nothing keeps its document's version, so a fence
-        needs a field that always changes.
-        """
+        """A write that changes nothing keeps the version: a fence needs a field that changes."""
         return self._commit(writes, b"")
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
@@ -84,7 +79,8 @@ class FirestoreStore:
         transaction = b""
         for attempt in range(MAX_TRANSACTION_ATTEMPTS):
             if attempt:
-                self._pause(attempt)
+                longest = min(MAX_BACKOFF_SECONDS, INITIAL_BACKOFF_SECONDS * 2**attempt)
+                self._clock.sleep(self._random.uniform(0, longest))
             try:
                 transaction = self._begin(transaction)
                 return self._run(work, transaction)
@@ -102,10 +98,6 @@ class FirestoreStore:
             raise
         self._rollback(transaction)
         return None
-
-    def _pause(self, attempt: int) -> None:
-        longest = min(MAX_BACKOFF_SECONDS, INITIAL_BACKOFF_SECONDS * 2**attempt)
-        self._clock.sleep(self._random.uniform(0, longest))
 
     def _get(self, path: str, transaction: bytes) -> Document:
         request = _BatchGetRequest(

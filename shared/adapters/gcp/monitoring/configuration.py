@@ -38,16 +38,6 @@ class _Policy(Struct, frozen=True, rename="camel"):
     conditions: list[dict[str, Any]] = []
 
 
-class _Policies(Struct, frozen=True, rename="camel"):
-    alert_policies: list[_Policy] = []
-    next_page_token: str = ""
-
-
-class _Dashboards(Struct, frozen=True, rename="camel"):
-    dashboards: list[dict[str, Any]] = []
-    next_page_token: str = ""
-
-
 class _Label(Struct, frozen=True):
     key: str
 
@@ -75,15 +65,14 @@ class _Evaluated(Struct, frozen=True):
 
 
 class CloudMonitoring:
-    """A Monitoring over `v3` and `v1` of one project."""
+    """MonitoringSettings over `v3` and `v1` of one project."""
 
     def __init__(self, rest: Rest, project: str) -> None:
         self._rest = rest
         self._project = f"projects/{project}"
 
     def policies(self) -> list[MetricQuery]:
-        """All alert policies."""
-        pages = self._rest.pages(f"/v3/{self._project}/alertPolicies", _Policies, _PAGE)
+        found = self._rest.items(f"/v3/{self._project}/alertPolicies", "alertPolicies", _Policy, _PAGE)
         return [
             MetricQuery(
                 name=one.display_name,
@@ -93,25 +82,21 @@ class CloudMonitoring:
                 filters=tuple(_texts(one.conditions, _FILTERS)),
                 queries=tuple(_texts(one.conditions, _QUERIES)),
             )
-            for page in pages
-            for one in page.alert_policies
+            for one in found
         ]
 
     def dashboards(self) -> list[MetricQuery]:
-        """All dashboards."""
-        pages = self._rest.pages(f"/v1/{self._project}/dashboards", _Dashboards, _PAGE)
+        path = f"/v1/{self._project}/dashboards"
         return [
             MetricQuery(
                 name=str(one.get("displayName", "")),
                 filters=tuple(_texts(one, _FILTERS)),
                 queries=tuple(_texts(one, _QUERIES)),
             )
-            for page in pages
-            for one in page.dashboards
+            for one in self._rest.items(path, "dashboards", dict[str, Any], _PAGE)
         ]
 
     def metric(self, name: str) -> Metric | None:
-        """A metric by its type; None: it is not known."""
         path = f"/v3/{self._project}/metricDescriptors"
         found = self._rest.get(path, _Metrics, {"filter": f'metric.type = "{name}"'})
         for one in found.metric_descriptors:
@@ -121,7 +106,6 @@ class CloudMonitoring:
         return None
 
     def resource(self, name: str) -> frozenset[str] | None:
-        """The labels of a type of monitored resource; None: it is not known."""
         path = f"/v3/{self._project}/monitoredResourceDescriptors"
         found = self._rest.get(path, _Resources, {"filter": f'resource.type = "{name}"'})
         for one in found.resource_descriptors:
@@ -130,7 +114,6 @@ class CloudMonitoring:
         return None
 
     def series(self, query: str) -> int:
-        """How many series a query answers with now. Raises: Rejected for what is no query."""
         path = f"/v1/{self._project}/location/global/prometheus/api/v1/query"
         return len(self._rest.get(path, _Evaluated, {"query": query}).data.result)
 

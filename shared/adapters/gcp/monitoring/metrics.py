@@ -50,7 +50,7 @@ class RouterMetrics:
     def requests(self, start: datetime, end: datetime) -> dict[str, RouterRequests]:
         """Per service (short name), over the minutes that lie whole within `start` and `end`.
 
-        A service without a visible point is left out. Raises: Unavailable, Throttled, Rejected.
+        A service without a visible point is left out.
         """
         first, last = _minute_after(start), _minute_before(end)
         if first >= last:
@@ -66,10 +66,7 @@ class RouterMetrics:
         return {name: RouterRequests(count, failed[name]) for name, count in total.items() if count}
 
     def sign_ins(self, start: datetime, end: datetime) -> RouterRequests:
-        """Over the same minutes, by the log of Identity Platform's requests.
-
-        Raises: Unavailable, Throttled, Rejected (also while there is no such counter).
-        """
+        """Over the same minutes, by the log of Identity Platform's requests."""
         first, last = _minute_after(start), _minute_before(end)
         if first >= last:
             return RouterRequests(0, 0)
@@ -84,10 +81,7 @@ class RouterMetrics:
         return RouterRequests(total, failed)
 
     def count_matching(self, wanted: str, start: datetime, end: datetime) -> int | None:
-        """Over the same minutes, all series together.
-
-        Raises: Unavailable, Throttled, Rejected.
-        """
+        """Over the same minutes, all series together."""
         first, last = _minute_after(start), _minute_before(end)
         if first >= last:
             return None
@@ -98,22 +92,15 @@ class RouterMetrics:
     def _series(self, wanted: str, start: datetime, end: datetime, by: Collection[str] = ()) -> list[Any]:
         """What was counted, summed by these fields; by none, in one."""
         span = end - start
-        request = self._request(wanted, start, end)
+        request = _Request(name=f"projects/{self._project}", filter=wanted)
+        request.interval.start_time.FromDatetime(start)
+        request.interval.end_time.FromDatetime(end)
         request.aggregation.alignment_period.FromTimedelta(
             span if span > MAX_PER_MINUTE_WINDOW else SAMPLING_INTERVAL
         )
         request.aggregation.per_series_aligner = _DELTA
         request.aggregation.cross_series_reducer = _SUM
         request.aggregation.group_by_fields.extend(by)
-        return self._list_series(request)
-
-    def _request(self, wanted: str, start: datetime, end: datetime) -> Any:
-        request = _Request(name=f"projects/{self._project}", filter=wanted)
-        request.interval.start_time.FromDatetime(start)
-        request.interval.end_time.FromDatetime(end)
-        return request
-
-    def _list_series(self, request: Any) -> list[Any]:
         with translate_errors(READ_ERRORS):
             pages = self._client.list_time_series(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
             return list(map(_SeriesMessage, pages))

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from google.api_core.exceptions import NotFound
 
-from shared.adapters.gcp import errors
+from shared.adapters.gcp.errors import call_once
 from shared.adapters.gcp.storage import objects
-from shared.core.errors import Unavailable
+from shared.core.errors import Gone, Unavailable
 
 PERMISSIONS: Final = ("pubsub.topics.get", "storage.buckets.get")
 _PAGE: Final = 1000
@@ -16,7 +16,7 @@ _PAGE: Final = 1000
 
 
 class CloudAssetDependencies:
-    """A Provisions over every bucket and topic that the account may look at."""
+    """AssetDependencies over every bucket and topic that the account may look at."""
 
     def __init__(self, storage: Any, publisher: Any) -> None:
         self._storage = storage
@@ -37,12 +37,9 @@ class CloudAssetDependencies:
         https://cloud.google.com/pubsub/docs/access-control (read 2026-11).
         """
         asked = {"topic": f"projects/{project}/topics/{topic}", "page_size": _PAGE}
-        with errors.translate_errors(errors.READ_ERRORS):
-            try:
-                found = self._publisher.list_topic_subscriptions(
-                    asked, retry=None, timeout=errors.READ_TIMEOUT_SECONDS
-                )
-            except NotFound:
-                return None
-            page: Any = next(iter(found.pages))
+        try:
+            found = call_once(self._publisher.list_topic_subscriptions, asked)
+        except Gone:
+            return None
+        page: Any = next(iter(found.pages))
         return len(page.subscriptions)

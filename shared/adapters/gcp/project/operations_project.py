@@ -10,9 +10,11 @@ from google.cloud import functions_v2
 from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.pubsub_v1 import types
 
-from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
+from shared.adapters.gcp.errors import call_once
+from shared.adapters.gcp.listing import list_items
 from shared.adapters.gcp.storage import objects
 from shared.core.errors import Unavailable
+from shared.core.text import last_segment
 from shared.ports.operations_project import DeployedFunction, Subscription
 
 PERMISSIONS: Final = (
@@ -38,7 +40,7 @@ _SubscriptionMessage = types.Subscription.pb
 
 
 class CloudOperationsProject:
-    """An Installation over Google's clients, whose own retries are off."""
+    """An OperationsProject over Google's clients, whose own retries are off."""
 
     def __init__(self, publisher: Any, subscriber: Any, functions: Any, storage: Any, project: str) -> None:
         self._publisher = publisher
@@ -48,26 +50,20 @@ class CloudOperationsProject:
         self._project = project
 
     def topics(self) -> dict[str, str]:
-        """All topics by their short names, each with the name of its schema; "": it has none."""
-        asked = {"project": f"projects/{self._project}"}
-        found = self._list(self._publisher.list_topics, "topics", asked)
-        return {_short(topic.name): _short(topic.schema_settings.schema) for topic in found}
+        found = self._list(self._publisher.list_topics, "topics", project=f"projects/{self._project}")
+        return {last_segment(topic.name): last_segment(topic.schema_settings.schema) for topic in found}
 
     def subscriptions(self) -> list[Subscription]:
-        """All subscriptions."""
-        asked = {"project": f"projects/{self._project}"}
-        found = self._list(self._subscriber.list_subscriptions, "subscriptions", asked)
+        project = f"projects/{self._project}"
+        found = self._list(self._subscriber.list_subscriptions, "subscriptions", project=project)
         return [_subscription(_SubscriptionMessage(message)) for message in found]
 
     def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
-        """Whom a topic's own policy gives each role. Raises: Rejected when there is none."""
         request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
-        with translate_errors(READ_ERRORS):
-            policy = self._publisher.get_iam_policy(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        policy = call_once(self._publisher.get_iam_policy, request)
         return _by_role((binding.role, binding.members) for binding in policy.bindings)
 
     def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
-        """Whom a bucket's own policy gives each role, under a condition or not."""
         with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
             policy = self._storage.bucket(bucket).get_iam_policy(
                 requested_policy_version=_CONDITIONAL, timeout=objects.OBJECT_TIMEOUT_SECONDS, retry=None
@@ -75,27 +71,12 @@ class CloudOperationsProject:
         return _by_role((binding["role"], binding["members"]) for binding in policy.bindings)
 
     def functions(self) -> list[DeployedFunction]:
-        """All functions, in every region."""
-        asked = {"parent": f"projects/{self._project}/locations/-"}
-        found = self._list(self._functions.list_functions, "functions", asked)
+        parent = f"projects/{self._project}/locations/-"
+        found = self._list(self._functions.list_functions, "functions", parent=parent)
         return [_deployed_function(_FunctionMessage(message)) for message in found]
 
-    def _list(self, call: Any, field: str, asked: dict[str, Any]) -> list[Any]:
-        """Every item of a paged list; each page has a deadline of its own.
-
-        Raises: Unavailable also when it is not whole: what is not read is not absent.
-        """
-        found: list[Any] = []
-        with translate_errors(READ_ERRORS):
-            pages = call({**asked, "page_size": _PAGE}, retry=None, timeout=READ_TIMEOUT_SECONDS).pages
-            for number, page in enumerate(pages):
-                if number == MAX_PAGES:
-                    raise Unavailable(f"the list of {field} has more than {MAX_PAGES} pages")
-                unreachable = list(getattr(page, "unreachable", ()))
-                if unreachable:
-                    raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
-                found += getattr(page, field)
-        return found
+    def _list(self, call: Any, field: str, **asked: str) -> list[Any]:
+        return list_items(call, field, {**asked, "page_size": _PAGE}, MAX_PAGES)
 
 
 def _by_role(bindings: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
@@ -111,7 +92,7 @@ def _subscription(message: Any) -> Subscription:
     push, retry = message.push_config, message.retry_policy
     stated = message.HasField("expiration_policy")
     return Subscription(
-        name=_short(message.name),
+        name=last_segment(message.name),
         topic=message.topic,
         endpoint=push.push_endpoint,
         account=push.oidc_token.service_account_email,
@@ -130,7 +111,7 @@ def _subscription(message: Any) -> Subscription:
 
 def _deployed_function(message: Any) -> DeployedFunction:
     return DeployedFunction(
-        name=_short(message.name),
+        name=last_segment(message.name),
         entry_point=message.build_config.entry_point,
         active=message.state == _ACTIVE,
         uri=message.service_config.uri,
@@ -138,7 +119,3 @@ def _deployed_function(message: Any) -> DeployedFunction:
         account=message.service_config.service_account_email,
         environment=dict(message.service_config.environment_variables),
     )
-
-
-def _short(name: str) -> str:
-    return name.rpartition("/")[2]

@@ -41,24 +41,18 @@ class _Metric(Struct, frozen=True):
     limits: list[_Limit] = field(name="consumerQuotaLimits", default=[])
 
 
-class _Page(Struct, frozen=True):
-    metrics: list[_Metric] = []
-    next_page_token: str = field(name="nextPageToken", default="")
-
-
 class _Service(Struct, frozen=True):
     state: str
     """https://cloud.google.com/service-usage/docs/reference/rest/v1/services (read 2026-11)."""
 
 
 class ServiceApis:
-    """An Apis over every project."""
+    """EnabledApis over every project."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
     def is_on(self, project: str, service: str) -> bool:
-        """As the port says."""
         path = f"/v1/projects/{project}/services/{service}"
         return self._rest.get(path, _Service).state == "ENABLED"
 
@@ -71,11 +65,9 @@ class ServiceQuotas:
         self._path = f"/v1beta1/projects/{project}/services/run.googleapis.com/consumerQuotaMetrics"
 
     def writes_a_minute(self, region: str) -> int | None:
-        """The strictest limit of Cloud Run's writes there; None: none is listed."""
         limits = [
             limit
-            for page in self._rest.pages(self._path, _Page, _PAGE)
-            for metric in page.metrics
+            for metric in self._rest.items(self._path, "metrics", _Metric, _PAGE)
             if "write" in metric.metric.rpartition("/")[2]
             for limit in metric.limits
             if limit.unit.startswith(_A_MINUTE)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from msgspec import Struct
-
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Unavailable
 from shared.domain.deployments.inventory.inventory_parts import SchedulerJob, json_fingerprint
@@ -22,11 +20,6 @@ _TARGETS = {"httpTarget": "uri", "pubsubTarget": "topicName", "appEngineHttpTarg
 Job = dict[str, Any]
 
 
-class _Jobs(Struct, frozen=True, rename="camel"):
-    jobs: list[Job] = []
-    next_page_token: str = ""
-
-
 class CloudScheduler:
     """A Schedules over `v1` of one project and region."""
 
@@ -36,9 +29,9 @@ class CloudScheduler:
 
     def jobs(self) -> dict[str, SchedulerJob]:
         """Every job of the region, by short name; bodies and headers are in the hash alone."""
-        pages = self._rest.pages(self._path, _Jobs, _PAGE)
+        found = self._rest.items(self._path, "jobs", Job, _PAGE)
         try:
-            return {job["name"].rpartition("/")[2]: _schedule(job) for page in pages for job in page.jobs}
+            return {job["name"].rpartition("/")[2]: _schedule(job) for job in found}
         except (KeyError, AttributeError) as error:
             raise Unavailable(f"{HOST}: a job that cannot be read: {error}") from error
 

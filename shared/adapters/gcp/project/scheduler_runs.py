@@ -25,11 +25,6 @@ class _Location(Struct, frozen=True, rename="camel"):
     location_id: str
 
 
-class _Locations(Struct, frozen=True, rename="camel"):
-    locations: list[_Location] = []
-    next_page_token: str = ""
-
-
 class _Status(Struct, frozen=True):
     code: int = 0
 
@@ -41,30 +36,20 @@ class _Job(Struct, frozen=True, rename="camel"):
     last_attempt_time: datetime | None = None
 
 
-class _Jobs(Struct, frozen=True, rename="camel"):
-    jobs: list[_Job] = []
-    next_page_token: str = ""
-
-
 class CloudSchedulerRuns:
-    """A Timetable over `v1` of one project."""
+    """SchedulerRuns over `v1` of one project."""
 
     def __init__(self, rest: Rest, project: str) -> None:
         self._rest = rest
         self._path = f"/v1/projects/{project}/locations"
 
     def regions(self) -> list[str]:
-        """Every region in which there may be jobs."""
-        pages = self._rest.pages(self._path, _Locations, _PAGE)
-        return [one.location_id for page in pages for one in page.locations]
+        return [one.location_id for one in self._rest.items(self._path, "locations", _Location, _PAGE)]
 
     def runs(self, region: str) -> dict[str, JobRun]:
-        """How each job of a region went last, by its short name."""
-        pages = self._rest.pages(f"{self._path}/{region}/jobs", _Jobs, _PAGE)
         return {
             job.name.rpartition("/")[2]: JobRun(
                 enabled=job.state == _ENABLED, at=job.last_attempt_time, code=job.status.code
             )
-            for page in pages
-            for job in page.jobs
+            for job in self._rest.items(f"{self._path}/{region}/jobs", "jobs", _Job, _PAGE)
         }

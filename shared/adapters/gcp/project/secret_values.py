@@ -25,7 +25,7 @@ class _Accessed(Struct, frozen=True):
 
 
 class SecretManagerValues:
-    """A Secrets over `v1` of one project."""
+    """SecretValues over `v1` of one project."""
 
     def __init__(self, rest: Rest, project: str) -> None:
         self._rest = rest

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone
+from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import SecretVersion
 
 HOST: Final = "secretmanager.googleapis.com"
@@ -21,46 +22,25 @@ class _Secret(Struct, frozen=True):
     name: str
 
 
-class _SecretPage(Struct, frozen=True, rename="camel"):
-    secrets: list[_Secret] = []
-    next_page_token: str = ""
-
-
 class _Version(Struct, frozen=True, rename="camel"):
     name: str
     state: str
     create_time: datetime
 
 
-class _VersionPage(Struct, frozen=True, rename="camel"):
-    versions: list[_Version] = []
-    next_page_token: str = ""
-
-
 class SecretManager:
-    """A Secrets over `v1` of one project."""
+    """SecretVersions over `v1` of one project."""
 
     def __init__(self, rest: Rest, project: str) -> None:
         self._rest = rest
         self._path = f"/v1/projects/{project}/secrets"
 
     def names(self) -> list[str]:
-        """The short name of every secret of the project."""
-        pages = self._rest.pages(self._path, _SecretPage, _PAGE)
-        return [_short(one.name) for page in pages for one in page.secrets]
+        return [last_segment(one.name) for one in self._rest.items(self._path, "secrets", _Secret, _PAGE)]
 
     def versions(self, secret: str) -> dict[str, SecretVersion]:
-        """The versions of one secret, by number; none when it is gone."""
         try:
-            pages = list(self._rest.pages(f"{self._path}/{secret}/versions", _VersionPage, _PAGE))
+            found = list(self._rest.items(f"{self._path}/{secret}/versions", "versions", _Version, _PAGE))
         except Gone:
             return {}
-        return {
-            _short(one.name): SecretVersion(one.state, one.create_time)
-            for page in pages
-            for one in page.versions
-        }
-
-
-def _short(name: str) -> str:
-    return name.rpartition("/")[2]
+        return {last_segment(one.name): SecretVersion(one.state, one.create_time) for one in found}

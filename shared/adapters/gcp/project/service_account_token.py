@@ -23,13 +23,12 @@ class _Signed(Struct, frozen=True):
 
 
 class ServiceAccountTokenSource:
-    """A Voice of one account."""
+    """An IdTokenSource of one account."""
 
     def __init__(self, rest: Rest, account: str) -> None:
         self._rest = rest
         self._path = f"/v1/projects/-/serviceAccounts/{account}:generateIdToken"
 
     def token(self, audience: str) -> str:
-        """As the port says."""
         asked = {"audience": audience, "includeEmail": True}
         return self._rest.post(self._path, asked, _Signed).token

@@ -57,7 +57,6 @@ class ProjectAccounts:
         self._path = f"/v3/projects/{project}:getIamPolicy"
 
     def roles(self) -> dict[str, tuple[str, ...]]:
-        """The roles of each service account that has any, by its address, in order."""
         policy = self._rest.post(self._path, _WITH_CONDITIONS, _Policy)
         roles: dict[str, set[str]] = defaultdict(set)
         for binding in policy.bindings:
@@ -68,7 +67,6 @@ class ProjectAccounts:
         return {account: tuple(sorted(held)) for account, held in roles.items()}
 
     def grants(self) -> dict[str, tuple[str, ...]]:
-        """Whom the policy gives each role, under a condition or not, in order."""
         policy = self._rest.post(self._path, _WITH_CONDITIONS, _Policy)
         members: dict[str, set[str]] = defaultdict(set)
         for binding in policy.bindings:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from google.pubsub_v1 import types
 
-from shared.adapters.gcp.errors import EFFECT_ERRORS, READ_ERRORS, translate_errors
+from shared.adapters.gcp.errors import EFFECT_ERRORS, READ_ERRORS, StatusErrors, call_once
 from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.core.pubsub_message import FIRST_PUBLISHED_AT, earliest_time
@@ -32,6 +32,12 @@ MAX_HANDLES_PER_REQUEST = 1000
 bytes; Google's own client takes the same number (google-cloud-pubsub, subscriber/_protocol/
 dispatcher.py)."""
 
+
+class _NothingThere(Unavailable):
+    """No letter came in time."""
+
+
+_PULL_ERRORS: StatusErrors = {**READ_ERRORS, "DEADLINE_EXCEEDED": _NothingThere}
 _AcknowledgeRequest = types.AcknowledgeRequest.pb()
 _GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
 _ModifyAckDeadlineRequest = types.ModifyAckDeadlineRequest.pb()
@@ -49,37 +55,30 @@ class PubSubDeadLetters:
         self._sources: dict[str, str] = {}
 
     def pull(self, limit: int) -> list[DeadLetter]:
-        """Some of the letters that nobody has in hand; empty when there are none now."""
         request = _PullRequest(subscription=self._subscription, max_messages=limit)
         try:
-            with translate_errors({**READ_ERRORS, "DEADLINE_EXCEEDED": _NothingThere}):
-                answer = self._subscriber.pull(request, retry=None, timeout=PULL_TIMEOUT_SECONDS)
+            pull = self._subscriber.pull
+            answer = call_once(pull, request, errors=_PULL_ERRORS, timeout=PULL_TIMEOUT_SECONDS)
         except _NothingThere:
             return []
         return [self._parse_letter(one) for one in answer.received_messages]
 
     def resend(self, letter: DeadLetter) -> None:
-        """Publish the letter where it came from. Raises: Rejected, Throttled, Ambiguous."""
         request = _PublishRequest(topic=letter.source)
         request.messages.add(data=letter.data, attributes=letter.attributes)
-        with translate_errors(EFFECT_ERRORS):
-            self._publisher.publish(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
+        call_once(self._publisher.publish, request, errors=EFFECT_ERRORS, timeout=CALL_TIMEOUT_SECONDS)
 
     def acknowledge(self, letter: DeadLetter) -> None:
-        """The letter is kept no longer."""
         request = _AcknowledgeRequest(subscription=self._subscription, ack_ids=[letter.handle])
-        with translate_errors(READ_ERRORS):
-            self._subscriber.acknowledge(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
+        call_once(self._subscriber.acknowledge, request, timeout=CALL_TIMEOUT_SECONDS)
 
     def release(self, letters: Iterable[DeadLetter]) -> None:
-        """The letters are in nobody's hand any more."""
         handles = iter([letter.handle for letter in letters])
         while some := list(islice(handles, MAX_HANDLES_PER_REQUEST)):
             request = _ModifyAckDeadlineRequest(
                 subscription=self._subscription, ack_ids=some, ack_deadline_seconds=0
             )
-            with translate_errors(READ_ERRORS):
-                self._subscriber.modify_ack_deadline(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
+            call_once(self._subscriber.modify_ack_deadline, request, timeout=CALL_TIMEOUT_SECONDS)
 
     def _parse_letter(self, received: Any) -> DeadLetter:
         """What Pub/Sub gave up says its subscription; what the responders refused, its topic.
@@ -118,12 +117,7 @@ class PubSubDeadLetters:
     def _topic_of(self, subscription: str) -> str:
         request = _GetSubscriptionRequest(subscription=subscription)
         try:
-            with translate_errors(READ_ERRORS):
-                found = self._subscriber.get_subscription(request, retry=None, timeout=CALL_TIMEOUT_SECONDS)
+            found = call_once(self._subscriber.get_subscription, request, timeout=CALL_TIMEOUT_SECONDS)
         except Rejected:  # it is gone, or not ours to see
             return ""
         return str(found.topic)
-
-
-class _NothingThere(Unavailable):
-    """No letter came in time."""

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
-from shared.core.errors import Unavailable
+from shared.core.text import last_segment
 from shared.domain.data.events.document_triggers import Trigger, parse_filters
 
 HOST: Final = "eventarc.googleapis.com"
@@ -55,12 +55,6 @@ class _Trigger(Struct, frozen=True, rename="camel"):
     destination: _Destination = _Destination()
 
 
-class _Triggers(Struct, frozen=True, rename="camel"):
-    triggers: list[_Trigger] = []
-    next_page_token: str = ""
-    unreachable: list[str] = []
-
-
 class EventarcTriggers:
     """A Triggers over `v1` of one project.
 
@@ -74,35 +68,26 @@ class EventarcTriggers:
 
     def list_triggers(self) -> list[Trigger]:
         """Every trigger of the project, wherever it lies, in the order of the service."""
-        found: list[Trigger] = []
-        for page in self._rest.pages(self._path, _Triggers, _PAGE):
-            if page.unreachable:
-                raise Unavailable(f"{HOST}: no answer of {', '.join(page.unreachable)}")
-            found += [
-                Trigger(
-                    name=one.name,
-                    starts=next(_event_destinations(one.destination), "something unknown"),
-                    filters=parse_filters(one.event_filters),
-                )
-                for one in page.triggers
-            ]
-        return found
+        return [
+            Trigger(
+                name=one.name,
+                starts=next(_event_destinations(one.destination), "something unknown"),
+                filters=parse_filters(one.event_filters),
+            )
+            for one in self._rest.items(self._path, "triggers", _Trigger, _PAGE)
+        ]
 
 
 def _event_destinations(by: _Destination) -> Iterator[str]:
     """What is sent the events, by kind and name; nothing of a kind that is not known."""
     if by.workflow:
-        yield f"workflow {_short(by.workflow)}"
+        yield f"workflow {last_segment(by.workflow)}"
     if by.cloud_run is not None:
-        yield f"service {_short(by.cloud_run.service)}"
+        yield f"service {last_segment(by.cloud_run.service)}"
     if by.cloud_function:
-        yield f"function {_short(by.cloud_function)}"
+        yield f"function {last_segment(by.cloud_function)}"
     if by.gke is not None:
         yield f"GKE service {by.gke.namespace}/{by.gke.service}"
     if by.http_endpoint is not None:
         at = _HOST.match(by.http_endpoint.uri)
         yield f"endpoint {at[1]}" if at else "endpoint"
-
-
-def _short(name: str) -> str:
-    return name.rpartition("/")[2]

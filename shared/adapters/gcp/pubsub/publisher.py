@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from google.pubsub_v1 import types
 
-from shared.adapters.gcp.errors import EFFECT_ERRORS, translate_errors
+from shared.adapters.gcp.errors import EFFECT_ERRORS, call_once
 
 PERMISSIONS: Final = ("pubsub.topics.publish",)
 
@@ -28,9 +28,8 @@ class PubSubBus:
         self._project = project
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
-        """The message's id, once it is kept. Raises: Rejected, Throttled, Ambiguous."""
         request = _PublishRequest(topic=f"projects/{self._project}/topics/{topic}")
         request.messages.add(data=data, attributes=attributes or {})
-        with translate_errors(EFFECT_ERRORS):
-            answer = self._client.publish(request, retry=None, timeout=PUBLISH_TIMEOUT_SECONDS)
+        publish = self._client.publish
+        answer = call_once(publish, request, errors=EFFECT_ERRORS, timeout=PUBLISH_TIMEOUT_SECONDS)
         return str(answer.message_ids[0])

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from google.api_core.exceptions import NotFound
 from google.cloud import functions_v2
 from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import ParseDict
 
-from shared.adapters.gcp.errors import BUILD_ERRORS, READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
-from shared.adapters.gcp.operation_listing import list_operations
+from shared.adapters.gcp.errors import BUILD_ERRORS, call_once
+from shared.adapters.gcp.listing import list_operations, operation_state
 from shared.adapters.gcp.run.function_state import function_states
-from shared.core.errors import Rejected, Unavailable
+from shared.core.errors import Gone, Rejected, Unavailable
 from shared.core.runtime import Clock
 from shared.domain.deployments import source_copies
 from shared.domain.deployments.build_recipe import BuiltFunction, Recipe, RunningDeployment
@@ -80,14 +79,10 @@ class CloudBuilder:
         self._parent = f"projects/{project}/locations/{region}"
 
     def find_function(self, function: str) -> BuiltFunction | None:
-        """The function of that short name as it is now; None: there is none."""
-        with translate_errors(READ_ERRORS):
-            try:
-                answer = self._functions.get_function(
-                    name=self._name(function), retry=None, timeout=READ_TIMEOUT_SECONDS
-                )
-            except NotFound:
-                return None
+        try:
+            answer = call_once(self._functions.get_function, name=self._name(function))
+        except Gone:
+            return None
         message = functions_v2.Function.pb(answer)
         return BuiltFunction(
             state=function_states([message], {}, [])[function],
@@ -98,10 +93,6 @@ class CloudBuilder:
         )
 
     def find_running_deployment(self, function: str) -> RunningDeployment | None:
-        """The deployment of it that has not ended, anybody's; None: there is none.
-
-        Raises: Unavailable also when there are more operations than a look can go through.
-        """
         for operation in list_operations(self._functions, self._parent):
             told = functions_v2.OperationMetadata.pb()()
             if operation.done or not operation.metadata.Unpack(told):
@@ -111,10 +102,6 @@ class CloudBuilder:
         return None
 
     def build(self, function: str, recipe: Recipe, *, create: bool) -> str:
-        """Deploy a function, or create it; the operation's name, without waiting for it.
-
-        Raises: as the port says; Unavailable, when the values came too late to send them.
-        """
         began = self._clock.monotonic()
         wanted = self._message(function, recipe)
         if self._clock.monotonic() - began > VALUES_TIMEOUT_SECONDS:
@@ -125,24 +112,17 @@ class CloudBuilder:
             request = {"parent": self._parent, "function": wanted, "function_id": function}
         else:
             send = self._functions.update_function
-            request = {"function": wanted, "update_mask": FieldMask(paths=_paths(recipe))}
-        with translate_errors(BUILD_ERRORS):
-            answer = send(**request, retry=None, timeout=DEPLOY_TIMEOUT_SECONDS)
+            more = _SECOND_GENERATION_PATHS if recipe.generation is Generation.SECOND else ()
+            request = {"function": wanted, "update_mask": FieldMask(paths=sorted((*_PATHS, *more)))}
+        answer = call_once(send, **request, errors=BUILD_ERRORS, timeout=DEPLOY_TIMEOUT_SECONDS)
         name: str = answer.operation.name
         return name
 
     def operation(self, name: str) -> OperationState:
-        """How far a deployment has come; done, where it is not known any more."""
-        with translate_errors(READ_ERRORS):
-            try:
-                answer = self._functions.get_operation(
-                    GetOperationRequest(name=name), retry=None, timeout=READ_TIMEOUT_SECONDS
-                )
-            except NotFound:
-                return OperationState(done=True)
-        failed = answer.HasField("error")
-        error = (answer.error.message or f"status {answer.error.code}") if failed else ""
-        return OperationState(done=answer.done, error=error)
+        try:
+            return operation_state(call_once(self._functions.get_operation, GetOperationRequest(name=name)))
+        except Gone:
+            return OperationState(done=True)
 
     def _message(self, function: str, recipe: Recipe) -> Any:
         """The function as it was recorded, with its values, from our copy of its source."""
@@ -170,11 +150,6 @@ class CloudBuilder:
 
     def _name(self, function: str) -> str:
         return f"{self._parent}/functions/{function}"
-
-
-def _paths(recipe: Recipe) -> list[str]:
-    second = recipe.generation is Generation.SECOND
-    return sorted((*_PATHS, *(_SECOND_GENERATION_PATHS if second else ())))
 
 
 def _requested_source(told: Any) -> SourceObject | None:

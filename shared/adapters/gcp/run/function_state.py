@@ -9,6 +9,7 @@ from typing import Any
 from google.cloud import functions_v2
 from google.protobuf.json_format import MessageToDict
 
+from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import (
     Configuration,
     FunctionState,
@@ -49,7 +50,7 @@ def function_states(
 def _function(message: Any, services: Mapping[str, Service], revisions: Mapping[str, Any]) -> FunctionState:
     service = services.get(message.service_config.service)
     return FunctionState(
-        name=_short(message.name),
+        name=last_segment(message.name),
         generation=Generation.FIRST if message.environment == _FIRST_GENERATION else Generation.SECOND,
         runtime=message.build_config.runtime,
         entry_point=message.build_config.entry_point,
@@ -126,11 +127,11 @@ def _function_configuration(config: Any) -> Configuration:
 
 def _function_secret_uses(config: Any) -> Iterator[SecretUse]:
     for variable in config.secret_environment_variables:
-        yield SecretUse(variable.key, _short(variable.secret), variable.version)
+        yield SecretUse(variable.key, last_segment(variable.secret), variable.version)
     for volume in config.secret_volumes:
         for version in volume.versions:
             place = f"{volume.mount_path}/{version.path.lstrip('/')}"
-            yield SecretUse(place, _short(volume.secret), version.version)
+            yield SecretUse(place, last_segment(volume.secret), version.version)
 
 
 def _revision_configuration(message: Any) -> Configuration:
@@ -150,15 +151,11 @@ def _revision_secret_uses(message: Any, variables: Iterable[Any]) -> Iterator[Se
     for variable in variables:
         if variable.HasField("value_source"):
             reference = variable.value_source.secret_key_ref
-            yield SecretUse(variable.name, _short(reference.secret), reference.version)
+            yield SecretUse(variable.name, last_segment(reference.secret), reference.version)
     paths = {
         mount.name: mount.mount_path for container in message.containers for mount in container.volume_mounts
     }
     for volume in message.volumes:
         for item in volume.secret.items:
             place = f"{paths.get(volume.name, volume.name)}/{item.path}"
-            yield SecretUse(place, _short(volume.secret.secret), item.version)
-
-
-def _short(name: str) -> str:
-    return name.rpartition("/")[2]
+            yield SecretUse(place, last_segment(volume.secret.secret), item.version)

@@ -23,11 +23,6 @@ class _Image(Struct, frozen=True):
     tags: list[str] = []
 
 
-class _Page(Struct, frozen=True, rename="camel"):
-    docker_images: list[_Image] = []
-    next_page_token: str = ""
-
-
 class ArtifactRegistry:
     """An Images over `v1`."""
 
@@ -35,15 +30,13 @@ class ArtifactRegistry:
         self._rest = rest
 
     def list_images(self, repository: str) -> frozenset[str]:
-        """Every image of a repository as it is pulled; none when the repository is gone."""
         host, project, name = repository.split("/")
         location = host.removesuffix("-docker.pkg.dev")
         path = f"/v1/projects/{project}/locations/{location}/repositories/{name}/dockerImages"
         try:
-            pages = list(self._rest.pages(path, _Page, _PAGE))
+            images = list(self._rest.items(path, "dockerImages", _Image, _PAGE))
         except Gone:
             return frozenset()
-        images = (image for page in pages for image in page.docker_images)
         return frozenset(name for image in images for name in _names(image))
 
 

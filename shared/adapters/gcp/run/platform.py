@@ -12,9 +12,11 @@ from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
 from google.longrunning.operations_pb2 import GetOperationRequest
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, SHIFT_ERRORS, translate_errors
+from shared.adapters.gcp.errors import SHIFT_ERRORS, call_once
+from shared.adapters.gcp.listing import list_items, operation_state
 from shared.adapters.gcp.run.function_state import function_states, variable_values
-from shared.core.errors import Rejected, Unavailable
+from shared.core.errors import Rejected
+from shared.core.text import last_segment
 from shared.domain.deployments.deployment import Inventory, LiveFunction
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.traffic import (
@@ -69,9 +71,7 @@ class CloudServices:
         self._services = services
 
     def service(self, name: str) -> Service:
-        """One service by its full name. Raises: Rejected when it is gone."""
-        with translate_errors(READ_ERRORS):
-            answer = self._services.get_service(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._services.get_service, name=name)
         return _service(_ServiceMessage(answer))
 
     def shift(
@@ -83,11 +83,9 @@ class CloudServices:
         scaling: Scaling | None = None,
         dry_run: bool = False,
     ) -> str:
-        """Replace the traffic list and nothing else; the operation's name, without waiting for it.
+        """Return without waiting for it; a scaling belongs to the service, and makes no revision.
 
-        With a scaling, that too: it belongs to the service, and makes no revision.
-        Raises: Moved on another etag, Throttled, Ambiguous; Rejected without an etag too, since
-        the service takes its absence for consent.
+        Raises: Rejected without an etag too: the service takes its absence for consent.
         """
         if not etag:
             raise Rejected(f"a shift of {service} needs the etag that was read")
@@ -97,8 +95,8 @@ class CloudServices:
             wanted.scaling = _scaling_message(scaling)
             mask.paths.append("scaling")
         request = run_v2.UpdateServiceRequest(service=wanted, update_mask=mask, validate_only=dry_run)
-        with translate_errors(SHIFT_ERRORS):
-            answer = self._services.update_service(request, retry=None, timeout=SHIFT_TIMEOUT_SECONDS)
+        update = self._services.update_service
+        answer = call_once(update, request, errors=SHIFT_ERRORS, timeout=SHIFT_TIMEOUT_SECONDS)
         name: str = answer.operation.name
         return name
 
@@ -122,17 +120,12 @@ class CloudPlatform(CloudServices):
         return _build_inventory(functions, services, map(_revision, revisions))
 
     def functions(self) -> dict[str, FunctionState]:
-        """Every function of both generations, by name, as it would be recorded.
-
-        Read as the inventory is.
-        """
+        """Read as the inventory is."""
         return function_states(*self._list_everything())
 
     def values(self, function: str) -> VariableValues:
-        """The values of a function's plain variables. Raises: Rejected when it is gone."""
         name = f"{self._parent}/functions/{function}"
-        with translate_errors(READ_ERRORS):
-            answer = self._functions.get_function(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._functions.get_function, name=name)
         return variable_values(_FunctionMessage(answer))
 
     def invokers(self, service: str) -> tuple[str, ...]:
@@ -142,8 +135,7 @@ class CloudPlatform(CloudServices):
         """
         request = GetIamPolicyRequest(resource=service)
         request.options.requested_policy_version = 3  # else conditions are not told
-        with translate_errors(READ_ERRORS):
-            answer = self._services.get_iam_policy(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._services.get_iam_policy, request)
         return tuple(
             sorted(
                 f"{member} {one.role}{one.condition.title and f' if {one.condition.title}'}"
@@ -153,48 +145,27 @@ class CloudPlatform(CloudServices):
         )
 
     def revision(self, service: str, revision: str) -> Revision:
-        """One revision by its short name. Raises: Rejected when it is gone."""
         name = f"{service}/revisions/{revision}"
-        with translate_errors(READ_ERRORS):
-            answer = self._revisions.get_revision(name=name, retry=None, timeout=READ_TIMEOUT_SECONDS)
+        answer = call_once(self._revisions.get_revision, name=name)
         return _revision(_RevisionMessage(answer))
 
     def operation(self, name: str) -> OperationState:
-        """How far an operation has come. Raises: Rejected when it is not known any more."""
-        with translate_errors(READ_ERRORS):
-            answer = self._services.get_operation(
-                GetOperationRequest(name=name), retry=None, timeout=READ_TIMEOUT_SECONDS
-            )
-        failed = answer.HasField("error")
-        error = (answer.error.message or f"status {answer.error.code}") if failed else ""
-        return OperationState(done=answer.done, error=error)
+        answer = call_once(self._services.get_operation, GetOperationRequest(name=name))
+        return operation_state(answer)
 
     def _list_everything(self) -> tuple[list[Any], dict[str, Service], list[Any]]:
         """Messages of the functions, services by their names, messages of the revisions."""
-        functions = self._list(self._functions.list_functions, "functions", page_size=_PAGE)
-        services = map(_ServiceMessage, self._list(self._services.list_services, "services"))
-        revisions = self._list(self._revisions.list_revisions, "revisions", under="/services/-")
+        parent = self._parent
+        listed = {"parent": parent, "page_size": _PAGE}
+        functions = list_items(self._functions.list_functions, "functions", listed)
+        services = list_items(self._services.list_services, "services", {"parent": parent})
+        of_all = {"parent": f"{parent}/services/-"}
+        revisions = list_items(self._revisions.list_revisions, "revisions", of_all)
         return (
             [_FunctionMessage(message) for message in functions],
-            {message.name: _service(message) for message in services},
+            {message.name: _service(message) for message in map(_ServiceMessage, services)},
             [_RevisionMessage(message) for message in revisions],
         )
-
-    def _list(self, call: Any, field: str, under: str = "", **request: Any) -> list[Any]:
-        """Every item of a paged list; each page has a deadline of its own.
-
-        Raises: Unavailable also when Google says that a part of the list could not be reached:
-        what is missing from it is not gone.
-        """
-        asked = {"parent": self._parent + under, **request}
-        found: list[Any] = []
-        with translate_errors(READ_ERRORS):
-            for page in call(asked, retry=None, timeout=READ_TIMEOUT_SECONDS).pages:
-                unreachable = list(getattr(page, "unreachable", ()))
-                if unreachable:
-                    raise Unavailable(f"the list of {field} lacks {', '.join(unreachable)}")
-                found += getattr(page, field)
-        return found
 
 
 def _build_inventory(
@@ -212,18 +183,18 @@ def _build_inventory(
     for function in functions:
         service = services.get(function.service_config.service)
         if service is not None:
-            name = _short(function.name)
+            name = last_segment(function.name)
             inventory[name] = LiveFunction(name, service, tuple(owned[service.name]))
     return inventory
 
 
 def _service(message: Any) -> Service:
-    latest_ready = _short(message.latest_ready_revision)
+    latest_ready = last_segment(message.latest_ready_revision)
     current = message.observed_generation == message.generation
     return Service(
         name=message.name,
         etag=message.etag,
-        latest_created=_short(message.latest_created_revision),
+        latest_created=last_segment(message.latest_created_revision),
         latest_ready=latest_ready,
         traffic=_requested_traffic(message.traffic),
         serving=tuple(
@@ -294,7 +265,3 @@ def _revision(message: Any) -> Revision:
             message.max_instance_request_concurrency,
         ),
     )
-
-
-def _short(name: str) -> str:
-    return name.rpartition("/")[2]

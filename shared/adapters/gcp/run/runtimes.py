@@ -35,7 +35,6 @@ class FunctionRuntimes:
         self._path = f"/v2/projects/{project}/locations/{region}/runtimes"
 
     def list_runtimes(self) -> frozenset[tuple[Generation, str]]:
-        """Every runtime that is not decommissioned, by generation and name."""
         answer = self._rest.get(self._path, _Answer)
         known = {*Generation}
         return frozenset(

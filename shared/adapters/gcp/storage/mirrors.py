@@ -9,9 +9,10 @@ from shared.adapters.gcp.storage.objects import (
     OBJECT_TIMEOUT_SECONDS,
     BucketObjects,
     HttpStatusErrors,
+    list_blobs,
     translate_http_errors,
 )
-from shared.core.errors import Ambiguous, Unavailable
+from shared.core.errors import Ambiguous
 from shared.domain.data.backups.backup_records import ObjectMetadata
 
 SOURCE_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
@@ -44,13 +45,10 @@ class BucketMirrors:
         self._client = client
 
     def list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
-        """Sizes and checksums, by name."""
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            found = self._client.list_blobs(bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
-            return {blob.name: ObjectMetadata(blob.size, blob.crc32c) for blob in found}
+        found = list_blobs(self._client, bucket, prefix)
+        return {blob.name: ObjectMetadata(blob.size, blob.crc32c) for blob in found}
 
     def copy(self, source: str, name: str, target: str, token: str = "") -> str:
-        """Copy a part; the token of the rest."""
         with translate_http_errors(_EFFECT, Ambiguous):
             left, _, _ = (
                 self._client.bucket(target)
@@ -65,7 +63,6 @@ class BucketMirrors:
         return left or ""
 
     def write(self, bucket: str, name: str, content: bytes) -> None:
-        """As the port says."""
         BucketObjects(self._client, bucket).create(name, content)
 
     def hold(self, bucket: str, name: str, *, held: bool) -> None:

@@ -37,45 +37,27 @@ HTTP_CREATE_ERRORS: HttpStatusErrors = {
 
 
 class BucketObjects:
-    """An Objects over one bucket."""
+    """An ObjectStore over one bucket."""
 
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = client.bucket(bucket)
 
     def create(self, name: str, content: bytes, content_type: str = "application/json") -> None:
-        """Keep the content under a name that is free, with its checksum checked on arrival.
-
-        As the port says; Rejected where there is no such bucket.
-        """
-        with translate_http_errors(HTTP_CREATE_ERRORS, Ambiguous):
-            self._bucket.blob(name).upload_from_string(
-                content,
-                content_type=content_type,
-                if_generation_match=0,
-                checksum="crc32c",
-                timeout=OBJECT_TIMEOUT_SECONDS,
-                retry=None,
-            )
+        """With its checksum checked on arrival; Rejected where there is no such bucket."""
+        upload(self._bucket.blob(name), content, content_type)
 
     def read(self, name: str) -> bytes | None:
         """The content, its checksum checked; None where there is no such object, or bucket."""
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             try:
-                content: bytes = self._bucket.blob(name).download_as_bytes(
-                    checksum="crc32c", timeout=OBJECT_TIMEOUT_SECONDS, retry=None
-                )
+                return download(self._bucket.blob(name))
             except NotFound:
                 return None
-            return content
 
     def names(self, prefix: str) -> list[str]:
         """The names that begin so, ascending. Rejected where there is no such bucket."""
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            listed = self._client.list_blobs(
-                self._bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None
-            )
-            return [blob.name for blob in listed]
+        return [blob.name for blob in list_blobs(self._client, self._bucket, prefix)]
 
 
 @contextmanager
@@ -88,3 +70,35 @@ def translate_http_errors(statuses: HttpStatusErrors, no_answer: type[Unavailabl
         raise kind(f"{error.code}: {error.message}") from error
     except (RequestException, GoogleAuthError, DataCorruption) as error:
         raise no_answer(f"{type(error).__name__}: {error}") from error
+
+
+def upload(
+    blob: Any,
+    content: bytes,
+    content_type: str = "application/json",
+    *,
+    generation: int = 0,
+    errors: HttpStatusErrors = HTTP_CREATE_ERRORS,
+) -> None:
+    """Write an object in the place of that generation; 0: under a name that is free."""
+    with translate_http_errors(errors, Ambiguous):
+        blob.upload_from_string(
+            content,
+            content_type=content_type,
+            if_generation_match=generation,
+            checksum="crc32c",
+            timeout=OBJECT_TIMEOUT_SECONDS,
+            retry=None,
+        )
+
+
+def download(blob: Any) -> bytes:
+    """The content of an object, its checksum checked."""
+    content: bytes = blob.download_as_bytes(checksum="crc32c", timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
+    return content
+
+
+def list_blobs(client: Any, bucket: Any, prefix: str) -> list[Any]:
+    """The objects of a bucket whose names begin so."""
+    with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
+        return list(client.list_blobs(bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None))

@@ -12,8 +12,9 @@ from shared.adapters.gcp.storage.objects import (
     OBJECT_TIMEOUT_SECONDS,
     HttpStatusErrors,
     translate_http_errors,
+    upload,
 )
-from shared.adapters.http import fetch_headers
+from shared.adapters.http import send_request
 from shared.core.errors import Ambiguous, Moved, Throttled, Unavailable
 from shared.ports.storage import PublicAccess
 
@@ -40,34 +41,24 @@ class BucketPages:
         self._bucket = client.bucket(bucket)
 
     def generation(self, name: str) -> int:
-        """As the port says. Raises: Rejected, Unavailable."""
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             found = self._bucket.get_blob(name, timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
         return int(found.generation) if found is not None else 0
 
     def put(self, name: str, content: bytes, content_type: str, generation: int) -> None:
-        """As the port says; Rejected where there is no such bucket."""
+        """Rejected where there is no such bucket."""
         blob = self._bucket.blob(name)
         blob.cache_control = CACHE_CONTROL
-        with translate_http_errors(_PUT, Ambiguous):
-            blob.upload_from_string(
-                content,
-                content_type=content_type,
-                if_generation_match=generation,
-                checksum="crc32c",
-                timeout=OBJECT_TIMEOUT_SECONDS,
-                retry=None,
-            )
+        upload(blob, content, content_type, generation=generation, errors=_PUT)
 
     def address(self, name: str) -> str:
-        """As the port says."""
         address: str = self._bucket.blob(name).public_url
         return address
 
     def seen(self, name: str) -> PublicAccess:
-        """As the port says; a redirect is not followed."""
+        """A redirect is not followed."""
         try:
-            status, headers = fetch_headers(self.address(name), seconds=OBJECT_TIMEOUT_SECONDS)
+            status, _, headers = send_request("GET", self.address(name), seconds=OBJECT_TIMEOUT_SECONDS)
         except (TimeoutError, httpx.TransportError) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
         return PublicAccess(status, headers.get("Content-Type", ""), headers.get("Cache-Control", ""))

@@ -11,7 +11,10 @@ from shared.adapters.gcp.storage.objects import (
     HTTP_CREATE_ERRORS,
     HTTP_READ_ERRORS,
     OBJECT_TIMEOUT_SECONDS,
+    download,
+    list_blobs,
     translate_http_errors,
+    upload,
 )
 from shared.core.errors import Ambiguous, Exists, Unavailable
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
@@ -45,10 +48,7 @@ class BucketVault:
         self._bucket = client.bucket(bucket)
 
     def copy(self, source: SourceObject, name: str) -> SourceObject:
-        """Where the copy is that has this name; made by Cloud Storage, of just this generation.
-
-        As the port says.
-        """
+        """Made by Cloud Storage, of just this generation."""
         origin = self._client.bucket(source.bucket).blob(source.object, generation=source.generation or None)
         made, token = self._bucket.blob(name), None
         try:
@@ -64,18 +64,10 @@ class BucketVault:
         raise Unavailable(f"{source.object} is not copied after {MAX_COPY_CALLS} calls")
 
     def keep(self, name: str, content: bytes) -> SourceObject:
-        """Where the content is that has this name, with its checksum checked on arrival."""
+        """With its checksum checked on arrival."""
         made = self._bucket.blob(name)
         try:
-            with translate_http_errors(HTTP_CREATE_ERRORS, Ambiguous):
-                made.upload_from_string(
-                    content,
-                    content_type="application/json",
-                    if_generation_match=0,
-                    checksum="crc32c",
-                    timeout=OBJECT_TIMEOUT_SECONDS,
-                    retry=None,
-                )
+            upload(made, content)
         except Exists:
             return self._find_existing(name)
         return self._place(made)
@@ -83,17 +75,12 @@ class BucketVault:
     def read(self, kept: SourceObject) -> bytes:
         """The content, its checksum checked. Rejected where there is no such generation."""
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            content: bytes = self._bucket.blob(kept.object, generation=kept.generation).download_as_bytes(
-                checksum="crc32c", timeout=OBJECT_TIMEOUT_SECONDS, retry=None
-            )
-            return content
+            return download(self._bucket.blob(kept.object, generation=kept.generation))
 
     def creation_times(self, prefix: str) -> dict[str, datetime]:
-        """When each object whose name begins so was made."""
-        return {blob.name: blob.time_created for blob in self._list_blobs(prefix)}
+        return {blob.name: blob.time_created for blob in list_blobs(self._client, self._bucket, prefix)}
 
     def remove(self, name: str) -> None:
-        """There is no such object any more."""
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             try:
                 self._bucket.blob(name).delete(timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
@@ -102,18 +89,10 @@ class BucketVault:
 
     def _find_existing(self, name: str) -> SourceObject:
         """The object that has the name already. Listed: who may only keep may not `get` it."""
-        for blob in self._list_blobs(name):
+        for blob in list_blobs(self._client, self._bucket, name):
             if blob.name == name:
                 return self._place(blob)
         raise Unavailable(f"{name} was there, and is gone")
-
-    def _list_blobs(self, prefix: str) -> list[Any]:
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            return list(
-                self._client.list_blobs(
-                    self._bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None
-                )
-            )
 
     def _place(self, blob: Any) -> SourceObject:
         return SourceObject(self._bucket.name, blob.name, int(blob.generation))

@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
+from shared.core.durations import floor_to_minute
 from shared.domain.data.backups.backup_records import Export, ObjectMetadata
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.policy.system_policy import Policy
@@ -239,7 +240,7 @@ def exportable_time(wanted: datetime, now: datetime) -> datetime:
     """The wanted whole minute, or the last one where that can be exported no more."""
     if now - wanted <= MAX_SNAPSHOT_AGE:
         return wanted
-    return now.replace(second=0, microsecond=0)
+    return floor_to_minute(now)
 
 
 def _total_bytes(files: Mapping[str, ObjectMetadata]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,15 +31,9 @@ def managed_backups_path(system: str) -> str:
 
 
 def find_backup_faults(
-    database: Database, schedules: Iterable[BackupSchedule], backups: Iterable[NativeBackup], now: datetime
-) -> tuple[str, ...]:
-    """What is missing, each in words."""
-    return tuple(_iter_backup_faults(database, list(schedules), list(backups), now))
-
-
-def _iter_backup_faults(
-    database: Database, schedules: list[BackupSchedule], backups: list[NativeBackup], now: datetime
+    database: Database, schedules: Iterable[BackupSchedule], backups: Sequence[NativeBackup], now: datetime
 ) -> Iterator[str]:
+    """What is missing, each in words."""
     if not database.point_in_time_recovery:
         yield "point-in-time recovery is off: the past hour is all that can be read"
     there = {one.recurrence: one for one in schedules}
@@ -51,7 +45,7 @@ def _iter_backup_faults(
             yield f"the {recurrence} backup schedule has made nothing that is ready for too long"
 
 
-def _is_silent(schedule: BackupSchedule, backups: list[NativeBackup], now: datetime) -> bool:
+def _is_silent(schedule: BackupSchedule, backups: Iterable[NativeBackup], now: datetime) -> bool:
     """Whether its newest backup, or its beginning, lies further back than it may.
 
     A backup does not say which schedule made it: how long it is kept does.

@@ -16,7 +16,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.durations import parse_duration
+from shared.core.durations import ceil_to_minute, floor_to_minute, parse_duration
 from shared.core.errors import Refused
 from shared.core.text import suggest_names
 from shared.domain.data.backups.backup_records import Database, NativeBackup
@@ -36,7 +36,6 @@ MAX_SUGGESTIONS_PER_SIDE: Final = 2
 
 _STAMP: Final = re.compile(r"[0-9]{8}_[0-9]{4}")
 _DAY_FIRST: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MINUTE: Final = timedelta(minutes=1)
 
 
 class RestoreSource(StrEnum):
@@ -114,12 +113,7 @@ class AvailablePoints(Struct, frozen=True):
         """The first and the last whole minute that can be read; None: there is none."""
         if self.database is None:
             return None
-        newest, earliest = floor_to_minute(self.now), self.database.earliest_at
-        first = (
-            floor_to_minute(earliest)
-            if floor_to_minute(earliest) == earliest
-            else floor_to_minute(earliest) + _MINUTE
-        )
+        first, newest = ceil_to_minute(self.database.earliest_at), floor_to_minute(self.now)
         if first > newest:
             return None
         return self._build_point(first), self._build_point(newest)
@@ -152,11 +146,6 @@ class AvailablePoints(Struct, frozen=True):
     def _build_point(self, at: datetime) -> RestorePoint:
         kept = self.now - self.database.earliest_at if self.database else timedelta()
         return RestorePoint(at, RestoreSource.WINDOW, until=at + kept)
-
-
-def floor_to_minute(at: datetime) -> datetime:
-    """The last whole minute."""
-    return at.replace(second=0, microsecond=0)
 
 
 def resolve_restore_point(text: str, kept: AvailablePoints) -> RestorePoint:

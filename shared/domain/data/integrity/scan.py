@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from shared.core.text import count_noun
 from shared.domain.data.document import DocumentSnapshot
-from shared.domain.data.integrity.validator import DocumentFault, DocumentVerdict, IntegrityCheck, has_dropped
+from shared.domain.data.integrity.validator import DocumentVerdict, IntegrityCheck, has_dropped
 from shared.domain.policy.data_rules import Collection, IntegrityRules
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
@@ -118,11 +118,6 @@ class ScanRun(Struct, frozen=True):
 def scope(name: str, collection: Collection) -> Scope:
     """The documents that a declaration is about."""
     return Scope(name, collection.everywhere)
-
-
-def floor_to_minute(now: datetime) -> datetime:
-    """The last whole minute: what point-in-time recovery can read later, too."""
-    return now.replace(second=0, microsecond=0)
 
 
 def document_limits(policy: Policy, counts: Mapping[str, int]) -> dict[str, int | None]:
@@ -229,24 +224,15 @@ def _add_to_tally(
     found = [
         FaultSample(fault.path, fault.check, fault.reason, version.updated_at)
         for version, verdict in bad
-        for fault in _first_fault_per_check(verdict.faults)
+        # One fault of each check: a document with many does not drive out the others.
+        for fault in {one.check: one for one in reversed(verdict.faults)}.values()
     ]
+    samples = sorted([*tally.samples, *found], key=lambda one: (one.updated_at, one.path, one.check))
     newest = max(version.updated_at for version, _ in bad)
     return replace(
         tally,
         faulty=tally.faulty + len(bad),
         checks=checks,
-        samples=_earliest_samples([*tally.samples, *found]),
+        samples=tuple(samples[:MAX_SAMPLES_PER_COLLECTION]),
         newest_at=max(newest, tally.newest_at or newest),
-    )
-
-
-def _first_fault_per_check(faults: Iterable[DocumentFault]) -> Iterable[DocumentFault]:
-    """One fault of each check: a document with many does not drive out the others."""
-    return {one.check: one for one in reversed(list(faults))}.values()
-
-
-def _earliest_samples(samples: list[FaultSample]) -> tuple[FaultSample, ...]:
-    return tuple(
-        sorted(samples, key=lambda one: (one.updated_at, one.path, one.check))[:MAX_SAMPLES_PER_COLLECTION]
     )

@@ -6,7 +6,7 @@ is on record before the first of them is stopped, and is brought back whatever c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from shared.core.codec import SCHEMA_VERSION
 from shared.domain.deployments.inventory.traffic import Scaling, Service
 from shared.domain.policy.data_rules import FenceRules
+from shared.domain.policy.severity import Severity
 from shared.domain.system_record import Freeze
 
 SETTLE_TIMEOUT: Final = timedelta(minutes=5)
@@ -27,6 +28,14 @@ MAX_LOWERING_TIME: Final = timedelta(days=1)
 """Beyond its time: so long automation is held at most for a fence that does not fall."""
 STUCK_FENCE_DELAY: Final = timedelta(minutes=5)
 """A fence that has not fallen by then is told."""
+NOTICE_SEVERITIES: Final[Mapping[str, Severity]] = {
+    "fence.raising": Severity.HIGH,
+    "fence.stands": Severity.HIGH,
+    "fence.falls": Severity.HIGH,
+    "fence.down": Severity.HIGH,
+    "fence.stuck": Severity.CRITICAL,
+}
+"""The events that people hear of."""
 
 
 class FenceStatus(StrEnum):
@@ -164,3 +173,37 @@ def is_stuck(fence: Fence, now: datetime) -> bool:
     """Whether people are to be told now that it has not fallen in time."""
     late = fence.falls_at is not None and now >= fence.falls_at + STUCK_FENCE_DELAY
     return late and fence.told_at is None and bool(fence.waiting)
+
+
+def transition_event(before: Fence, after: Fence, now: datetime) -> str:
+    """The event that lies between the two; empty: none."""
+    if is_stuck(after, now):
+        return "fence.stuck"
+    if after.status is not before.status:
+        return {
+            FenceStatus.STANDING: "fence.stands",
+            FenceStatus.FALLING: "fence.falls",
+            FenceStatus.DOWN: "fence.down",
+        }[after.status]
+    return "fence.raising" if after.writers and not before.writers else ""
+
+
+def notice_lines(event: str, fence: Fence) -> Iterator[str]:
+    """The lines of one notice."""
+    names = ", ".join(one.function for one in fence.writers)
+    match event:
+        case "fence.raising":
+            yield f"{fence.system}: {names} are stopped, until {fence.until:%H:%M} UTC at most"
+            yield f"by {fence.actor}: {fence.reason}"
+        case "fence.stands":
+            yield f"{fence.system}: the fence stands: the canary is refused, {names} have stopped"
+        case "fence.falls":
+            yield f"{fence.system}: the fence falls: {fence.why}"
+        case "fence.down":
+            yield f"{fence.system}: the fence is down: {names or 'nothing'} as before"
+            yield from (f"{one}: somebody has changed it since: left" for one in fence.left)
+        case _:
+            yield f"{fence.system}: THE FENCE DOES NOT FALL: {fence.waiting}"
+            yield from (
+                f"{one.function}: its instances were {one.scaling} ({one.service})" for one in fence.writers
+            )

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from shared.core import text as shortened
 from shared.core.codec import from_json
+from shared.core.durations import floor_to_minute
 from shared.domain.data.document import DocumentSnapshot, collection_of, is_same_value, path_sort_key
 from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.integrity.validator import is_match
@@ -251,8 +252,10 @@ def parse_selection(text: str) -> DocumentSelection:
         parse_query(select.value)
     if select.by in (SelectionKind.DOCUMENT, SelectionKind.PREFIX) and not _is_document(select):
         raise ValueError(f"select: {select.value!r} is no path such as users/ada")
-    if select.by in (SelectionKind.COLLECTION, SelectionKind.QUERY) and not _is_collection(select):
-        raise ValueError(f"select: {select.collection!r} is no collection such as users/ada/orders")
+    if select.by in (SelectionKind.COLLECTION, SelectionKind.QUERY):
+        parts = select.collection.split("/")
+        if len(parts) % 2 == 0 or not all(parts):
+            raise ValueError(f"select: {select.collection!r} is no collection such as users/ada/orders")
     return select
 
 
@@ -260,11 +263,6 @@ def _is_document(select: DocumentSelection) -> bool:
     """Whether it names a document, or the beginning of one's name."""
     *above, name = select.value.split("/")
     return len(above) % 2 == 1 and all(above) and bool(name or select.by is SelectionKind.PREFIX)
-
-
-def _is_collection(select: DocumentSelection) -> bool:
-    parts = select.collection.split("/")
-    return len(parts) % 2 == 1 and all(parts)
 
 
 def parse_query(text: str) -> FaultyQuery:
@@ -400,7 +398,7 @@ def describe_outcomes(fates: Mapping[DocumentOutcome, int]) -> str:
 def newest_time_before(version: DocumentSnapshot, now: datetime, earliest: datetime) -> datetime | None:
     """The newest moment that can be read at which a version was not written yet; None: none can."""
     just = version.updated_at - timedelta(microseconds=1)
-    at = just if just > now - POINT_IN_TIME_WINDOW else just.replace(second=0, microsecond=0)
+    at = just if just > now - POINT_IN_TIME_WINDOW else floor_to_minute(just)
     return at if at >= earliest else None
 
 

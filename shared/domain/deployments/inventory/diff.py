@@ -36,13 +36,6 @@ def differences(recorded: WholeInventory, live: WholeInventory) -> tuple[Differe
     return tuple(found for part in InventoryPart for found in _find_part_differences(part, recorded, live))
 
 
-def incomparable_parts(recorded: WholeInventory, live: WholeInventory) -> tuple[InventoryPart, ...]:
-    """The parts that one side or both could not look at."""
-    return tuple(
-        part for part in InventoryPart if getattr(recorded, part) is None or getattr(live, part) is None
-    )
-
-
 def _find_part_differences(
     part: InventoryPart, recorded: WholeInventory, live: WholeInventory
 ) -> Iterator[Difference]:

@@ -22,7 +22,11 @@ _ROOT = re.compile(r"^/databases/\{[^}]*\}/documents|^/b/\{[^}]*\}/o")
 
 def difference(now: RulesSource, then: RulesSource) -> list[str]:
     """What going back changes, as a unified diff over all files, bounded."""
-    lines = [line for name in _names(now, then) for line in _diff(name, now, then)]
+    lines: list[str] = []
+    for name in _names(now, then):
+        before, after = _lines(now, name), _lines(then, name)
+        headings = f"{name} in force", f"{name} recorded"
+        lines += difflib.unified_diff(before, after, *headings, lineterm="", n=2)
     if len(lines) <= MAX_DIFF_LINES:
         return lines
     return [*lines[:MAX_DIFF_LINES], f"… {len(lines) - MAX_DIFF_LINES} lines more"]
@@ -41,12 +45,6 @@ def touched_paths(now: RulesSource, then: RulesSource) -> list[str]:
                 told += [*zip(after, new_owners, strict=True)][new_start:new_end]
                 paths |= {owner for line, owner in told if _code(line).strip()}
     return sorted(paths)
-
-
-def _diff(name: str, now: RulesSource, then: RulesSource) -> Iterator[str]:
-    return difflib.unified_diff(
-        _lines(now, name), _lines(then, name), f"{name} in force", f"{name} recorded", lineterm="", n=2
-    )
 
 
 def _names(*sources: RulesSource) -> list[str]:

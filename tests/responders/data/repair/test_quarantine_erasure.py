@@ -295,7 +295,7 @@ def test_copies_that_go_under_the_hands_of_an_undo() -> None:
             ledger = read_ledger(shop.ports, shop.policy)
             assert ledger is not None
             for document in shop.ports.store.query(Query(quarantine.journal_path(repair))):
-                late.erase_from_entry(document, ledger)
+                late.erase_from_entry(document, ledger, copies_only=True)
             late.delete_unreferenced_copies()
 
     shop.ports.quarantine.hook = removes

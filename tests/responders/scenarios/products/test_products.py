@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios.portion import Portion
-from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
+from responders.scenarios.products import hosting
+from responders.scenarios.products.registry import portion_of
 from responders.scenarios.resource_plan import ResourceState, Statuses
 from shared.core.codec import from_builtins
 from shared.domain.deployments.inventory.inventory_parts import (
@@ -21,6 +22,7 @@ from shared.domain.deployments.inventory.inventory_parts import (
     RulesRelease,
     WholeInventory,
 )
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.engine.steps.resources.publish_remote_config import decompress_template
 from tests.support.fakes.runtime.clock import START
 
@@ -51,7 +53,7 @@ def site(version: str, **channels: str) -> WholeInventory:
 )
 def test_what_hosting_adds(live: WholeInventory, statuses: Statuses, steps: list[str], said: str) -> None:
     """Each channel that serves something else goes back to a version that is there to release."""
-    made = hosting.plan_hosting(ResourceState(THEN, live, statuses), WITHIN)
+    made = portion_of(InventoryPart.SITES, ResourceState(THEN, live, statuses), WITHIN)
 
     assert [one.name for one in made.steps] == steps
     assert bool(made.reported) is bool(said)
@@ -86,7 +88,7 @@ def test_what_remote_config_adds(
     recorded: WholeInventory, live: WholeInventory, steps: int, said: str
 ) -> None:
     """A template that says something else is published from our copy; clients ask later."""
-    made = remote_config.plan_remote_config(ResourceState(recorded, live), WITHIN)
+    made = portion_of(InventoryPart.REMOTE_CONFIG, ResourceState(recorded, live), WITHIN)
 
     assert len(made.steps) == steps
     assert said in "\n".join(made.reported)
@@ -94,8 +96,8 @@ def test_what_remote_config_adds(
 
 def test_a_template_in_a_step() -> None:
     """The step has all that is published, over the template that was found."""
-    [step] = remote_config.plan_remote_config(
-        ResourceState(template("red", '{"a": 1}'), template("blue")), WITHIN
+    [step] = portion_of(
+        InventoryPart.REMOTE_CONFIG, ResourceState(template("red", '{"a": 1}'), template("blue")), WITHIN
     ).steps
 
     assert decompress_template(from_builtins(step.goal["content"], bytes)) == '{"a": 1}'
@@ -134,7 +136,7 @@ def test_what_rules_add(
     recorded: WholeInventory, live: WholeInventory, origins: list[str], said: str
 ) -> None:
     """Rules that say something else go back, with the difference and whom it touches."""
-    made = rules.plan_rules(ResourceState(recorded, live), WITHIN)
+    made = portion_of(InventoryPart.RULES, ResourceState(recorded, live), WITHIN)
 
     assert [one.origin["ruleset"] for one in made.steps] == origins
     assert said in "\n".join(made.reported)
@@ -144,7 +146,7 @@ def test_a_difference_of_rules_is_shown() -> None:
     """Line by line, as it goes back; what cannot be counted is said to be so."""
     recorded, live = in_force("a", "true"), in_force("b", "false")
 
-    told = rules.plan_rules(ResourceState(recorded, live), WITHIN).reported
+    told = portion_of(InventoryPart.RULES, ResourceState(recorded, live), WITHIN).reported
 
     assert "rules cloud.firestore: -      allow read: if false;" in told
     assert "rules cloud.firestore: +      allow read: if true;" in told
@@ -170,8 +172,10 @@ def test_what_indexes_add(
     recorded: dict[str, Index], live: dict[str, Index] | None, steps: int, said: str
 ) -> None:
     """One that was dropped is made again; one that was added is left."""
-    made = indexes.plan_indexes(
-        ResourceState(WholeInventory(indexes=recorded), WholeInventory(indexes=live)), WITHIN
+    made = portion_of(
+        InventoryPart.INDEXES,
+        ResourceState(WholeInventory(indexes=recorded), WholeInventory(indexes=live)),
+        WITHIN,
     )
 
     assert len(made.steps) == steps
@@ -182,7 +186,7 @@ def test_what_indexes_add(
 def identities(then: dict[str, Any], now: dict[str, Any] | None) -> Portion:
     function = FunctionState("check", Generation.SECOND, service="projects/p/services/check-svc")
     live = WholeInventory(identity=now, functions={"check": function})
-    return identity.plan_auth_config(ResourceState(WholeInventory(identity=then), live), WITHIN)
+    return portion_of(InventoryPart.IDENTITY, ResourceState(WholeInventory(identity=then), live), WITHIN)
 
 
 TRIGGER = "blockingFunctions.triggers.beforeSignIn"
@@ -239,10 +243,10 @@ def test_every_portion_has_names_of_its_own() -> None:
     )
     live = replace(in_force("b", "false"), sites=site("v2").sites, indexes={}, identity={"mfa.state": 2})
     portions = (
-        hosting.plan_hosting(ResourceState(recorded, live, {("shop", "v1"): "FINALIZED"}), WITHIN),
-        rules.plan_rules(ResourceState(recorded, live), WITHIN),
-        indexes.plan_indexes(ResourceState(recorded, live), WITHIN),
-        identity.plan_auth_config(ResourceState(recorded, live), WITHIN),
+        portion_of(InventoryPart.SITES, ResourceState(recorded, live, {("shop", "v1"): "FINALIZED"}), WITHIN),
+        portion_of(InventoryPart.RULES, ResourceState(recorded, live), WITHIN),
+        portion_of(InventoryPart.INDEXES, ResourceState(recorded, live), WITHIN),
+        portion_of(InventoryPart.IDENTITY, ResourceState(recorded, live), WITHIN),
     )
 
     names = [step.name for one in portions for step in one.steps]
