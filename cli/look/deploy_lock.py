@@ -53,12 +53,14 @@ def find_locks(ours: Operations, policy: Policy, now: datetime) -> list[str]:
     """Why nobody should deploy now, one line each; empty: nothing speaks against it."""
     reading = ours.reading
     system = reading.system(policy.system)
-    incident = reading.incident(system.incident) if system.incident else None
+    open_incidents = [one for name in system.open_incidents if (one := reading.incident(name))]
     rollback = reading.rollback(system.rollback) if system.rollback else None
     window = active_freeze((*reading.controls().freezes, *system.freezes), now)
-    reasons = []
-    if incident is not None and incident.ended_at is None:
-        reasons.append(f"incident {incident.id} is open: {incident.status}")
+    reasons = [
+        f"incident {one.id} is open: {one.status}"
+        for one in open_incidents
+        if one.due_at is None or one.is_decided_by_person  # a fix may end what is only observed
+    ]
     if rollback is not None and rollback.status not in ENDED_ROLLBACK_STATUSES:
         reasons.append(f"rollback {rollback.id} goes on: {rollback.status}")
     elif system.slot:

@@ -10,6 +10,7 @@ from cli.support.output import STYLES, AsJson, System, format_lasting, format_ti
 from cli.support.response_time import response_lines, show_choices
 from shared.core.text import count_noun
 from shared.domain.data.backups import database_copy
+from shared.domain.incidents.incident import Incident
 from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system_record import Freeze, Pause, pause_state
@@ -73,12 +74,18 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
         _show_rollback(seen.rollback, seen)
     show_choices(incident, seen.rollback)
     for one in seen.earlier:
-        since = format_lasting(now - one.detected_at)
-        print_line(f"  incident {one.id}  {one.severity}  {one.status}  {one.signal}, open for {since}")
-        show_choices(one, None)
+        _show_earlier_incident(one, now)
     for older in seen.older:
         said = "".join(f", {line}" for line in older.commands)
         print_line(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")
+
+
+def _show_earlier_incident(incident: Incident, now: datetime) -> None:
+    """One that is open beside the newest."""
+    line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
+    print_line(f"{line}, open for {format_lasting(now - incident.detected_at)}")
+    if incident.due_at is not None:  # none of its rollbacks is in progress
+        show_choices(incident, None)
 
 
 def _show_data(seen: SystemStatus) -> None:

@@ -136,13 +136,11 @@ class IncidentAssigner:
         self, alert: Alert, policy: Policy, document: Document, incident: Incident | None, kept: Document
     ) -> None:
         """Commit 1: the alert, its incident and all that goes with them; then publish the work."""
-        opening = (
-            self._create_incident(alert, policy, document)
-            if incident is None
-            else self._reopen_incident(alert, policy, document, incident)
-        )
-        why = "it opened the incident"
-        if incident is not None:
+        if incident is None:
+            opening = self._create_incident(alert, policy, document)
+            why = "it opened the incident"
+        else:
+            opening = self._reopen_incident(alert, policy, document, incident)
             why = _describe_rejoin(incident, document.read_at)
         joined = replace(alert, incident=opening.incident.id, joined=why)
         self._ports.store.commit([*opening.writes, conditional_write(kept, encode(joined))])

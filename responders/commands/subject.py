@@ -17,7 +17,7 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
@@ -69,8 +69,13 @@ class CommandSubject(Struct, frozen=True):
             raise Refused(f"{self.rollback.id} began after that was said")
 
     def require_newest(self) -> None:
-        """Raises: Refused, when its system has had another incident since."""
-        if not self.is_newest:
+        """Raises: Refused, when a rollback of a newer incident is in progress or has moved."""
+        if self.is_newest:
+            return
+        newest = decode(System, self.system.fields).rollback
+        fields = self.asked.ports.store.get(rollbacks.rollback_path(newest)).fields
+        rollback = decode(Rollback, fields) if fields is not None else None
+        if rollback is None or rollback.started_at or rollback.status is not RollbackStatus.NOT_TAKEN:
             raise Refused(f"{self.incident.id} is not the system's newest incident")
 
     @property

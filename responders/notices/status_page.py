@@ -58,11 +58,12 @@ class StatusPageWriter:
         for name, made in render_objects(seen, address).items():
             pages.put(f"{place}/{name}", made.content, made.content_type, generations[name])
         shown, now = {one.id for one in (*seen.active, *seen.past)}, self._ports.clock.now()
-        for name, record in records.items():
-            first = replace(record, written_at=now) if name in shown and not record.written_at else record
-            if first != known.get(name):
-                path = incidents.page_record_path(policy.system, name)
-                self._ports.store.commit([Put(path, encode(first))])
+        for incident, record in records.items():
+            is_first = incident in shown and record.written_at is None
+            newest = replace(record, written_at=now) if is_first else record
+            if newest != known.get(incident):
+                path = incidents.page_record_path(policy.system, incident)
+                self._ports.store.commit([Put(path, encode(newest))])
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(

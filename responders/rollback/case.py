@@ -216,7 +216,7 @@ class Case:
     def hand_over(self) -> None:
         """Let go of the rollback and have the next worker take it at once."""
         now = self.now()
-        self.wait("worker.handed-over", "the worker's time is over", now)
+        self.wait("worker.handed-over", "the worker's time is over", now, yield_requested=False)
         work_queue.publish_work_item(self.ports.bus, work_queue.ROLLBACK, self.rollback.id, now)
 
     def read_alerts(self) -> list[Alert]:
@@ -234,7 +234,7 @@ class Case:
         self.commit_transition(
             Transition(
                 event=f"incident.raised-{worst.lower()}",
-                note=f"worse than thought: {worst}",
+                note=f"severity raised to {worst}",
                 changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
                 status=IncidentStatus.INVESTIGATING if detected else self.incident.status,
                 severity=worst,

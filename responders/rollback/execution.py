@@ -100,7 +100,7 @@ class _Execution:
             completion.fail_rollback(self._case, why)
             return
         while self._move():
-            if self._case.ports.clock.monotonic() >= self._until:
+            if self._case.rollback.yield_requested or self._case.ports.clock.monotonic() >= self._until:
                 self._case.hand_over()
                 return
 
@@ -152,7 +152,7 @@ class _Execution:
             return completion.cancel_rollback(case)
         if left is StopReason.ENDED:
             return rollback_verification.conclude_steps(case, self._kinds)
-        return self._hold(conditions.find_stop_reason())
+        return case.rollback.yield_requested or self._hold(conditions.find_stop_reason())
 
     def _hold(self, reason: str) -> bool:
         """Wait while a stop condition holds, and notify once; fail after the longest wait."""

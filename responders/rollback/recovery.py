@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -37,6 +37,8 @@ from shared.state import work_queue
 EPOCH = datetime.fromtimestamp(0, UTC)
 ACTOR = "recovery check"
 """Whoever writes here holds no rollback: its workers call themselves otherwise."""
+MAX_WINDOW = timedelta(hours=1)
+"""Where few requests come, so many minutes of them are counted before they tell something."""
 INCOMPLETE_ENDS = frozenset({RollbackStatus.FAILED, RollbackStatus.CANCELLED})
 """After these a person decides whether what was moved stays, also once the signals recovered."""
 
@@ -63,17 +65,17 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
         return
     past = _read_rollbacks(ports, incident)
     system = ports.store.get(systems.system_path(incident.system))
-    alerts = _read_alerts(ports, incident)
+    joined = ports.store.query(Query("alerts", where=(("incident", "==", incident.id),)))
+    alerts = [decode(Alert, one.fields) for one in joined]
     changes = [one.received_at for one in alerts if one.is_open]
     changes += [one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"]]
+    foreign = _find_foreign_rollback(ports, incident)
+    changes += [foreign.shifted_at] if foreign is not None and foreign.shifted_at is not None else []
     since = max(changes, default=document.read_at - METRICS_WINDOW)
-    found = evaluate_conditions(ports, policy, alerts, since, document.read_at)
+    unobserved = document.read_at - (incident.unobserved_since or document.read_at)
+    window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
+    found = evaluate_conditions(ports, policy, alerts, since, document.read_at, window)
     _record_check(ports, policy, document, system, past, found)
-
-
-def _read_alerts(ports: Ports, incident: Incident) -> list[Alert]:
-    found = ports.store.query(Query("alerts", where=(("incident", "==", incident.id),)))
-    return [decode(Alert, one.fields) for one in found]
 
 
 def _read_rollbacks(ports: Ports, incident: Incident) -> list[Document]:
@@ -99,7 +101,7 @@ def _record_check(
     """One commit: what the check found, and what becomes of the incident by that."""
     now, incident = document.read_at, decode(Incident, document.fields)
     state = _judge(found)
-    if fence_guard.is_fence_up(ports, policy):  # its writers are stopped, so that nobody can tell
+    if state is ConditionState.OVER and fence_guard.is_fence_up(ports, policy):  # its writers are stopped
         state = ConditionState.UNKNOWN
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
@@ -149,17 +151,16 @@ def _find_foreign_rollback(ports: Ports, incident: Incident) -> Rollback | None:
 
 
 def _judge(found: ConditionResults) -> ConditionState:
-    """The state of the whole: what was declared is over for nobody who only checks signals."""
-    if found.stands and (found.failing or not all(alert.is_declared for alert, _ in _standing(found))):
+    """The state of the whole; no check observes the end of what was declared."""
+    standing = [alert for alert, one in found.judged if one is ConditionState.STANDS]
+    if found.failing or not all(alert.is_declared for alert in standing):
         return ConditionState.STANDS
+    if not found.are_well:
+        return ConditionState.UNKNOWN
     if not found.judged:
         return ConditionState.OVER if found.is_observed else ConditionState.UNKNOWN
     is_over = all(one is ConditionState.OVER and not alert.is_declared for alert, one in found.judged)
     return ConditionState.OVER if is_over else ConditionState.UNKNOWN
-
-
-def _standing(found: ConditionResults) -> list[tuple[Alert, ConditionState]]:
-    return [(alert, one) for alert, one in found.judged if one is ConditionState.STANDS]
 
 
 def _decide_change(
@@ -181,7 +182,7 @@ def _decide_change(
         if not is_incomplete:
             return _Change("incident.recovered", IncidentStatus.RESOLVED, note)
         if incident.status is not IncidentStatus.RECOVERED:
-            note = f"{note}; a person must still decide what becomes of what it has moved"
+            note = f"{note}; a person must still decide whether its changes stay"
             return _Change("incident.recovery-observed", IncidentStatus.RECOVERED, note)
     if expired and not is_incomplete:
         note = "nothing is observed to fail, and no check can tell that it has recovered"

@@ -19,6 +19,7 @@ from tests.simulation.faults import exhaustive
 from tests.simulation.faults.exhaustive import Place
 from tests.simulation.faults.points import Fault
 from tests.simulation.scenes.bookshop import LEAST, SMALL, WHOLE, Setting
+from tests.simulation.statements import IN_FORCE
 from tests.simulation.world import World
 
 SEEDS_OF_A_BLOCK = 100
@@ -57,12 +58,20 @@ def seeds(arguments: Sequence[str]) -> int:
     parser.add_argument("--count", type=int, default=2000, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--only", type=int, metavar="SEED", help="show the world of one seed")
+    parser.add_argument(
+        "--statements",
+        action=argparse.BooleanOptionalAction,
+        default=IN_FORCE,
+        help="judge what is said as well (invariant 13)",
+    )
     asked = parser.parse_args(arguments)
     if asked.only is not None:
-        return _show(schedule.run(asked.only))
+        return _show(schedule.run(asked.only, judged=asked.statements))
     end = asked.first + asked.count
     starts = range(asked.first, end, SEEDS_OF_A_BLOCK)
-    blocks = [partial(_of_seeds, at, min(at + SEEDS_OF_A_BLOCK, end)) for at in starts]
+    blocks = [
+        partial(_of_seeds, at, min(at + SEEDS_OF_A_BLOCK, end), judged=asked.statements) for at in starts
+    ]
     return report(_each(blocks, asked.jobs), len(blocks))
 
 
@@ -152,10 +161,11 @@ def _place(text: str) -> Place:
     return int(number), Fault[fault]
 
 
-def _of_seeds(first: int, end: int) -> Tally:
+def _of_seeds(first: int, end: int, *, judged: bool) -> Tally:
     tally = Tally()
     for seed in range(first, end):
-        tally.add(f"seeds --only {seed}", schedule.run(seed))
+        options = "" if judged == IN_FORCE else " --statements"
+        tally.add(f"seeds --only {seed}{options}", schedule.run(seed, judged=judged))
     return tally
 
 

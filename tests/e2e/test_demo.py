@@ -17,7 +17,7 @@ from local.demo.acts import backup_day
 from local.demo.invariants import StateBefore
 from local.demo.screen import Screen
 from local.demo.staging import irrelevant_messages
-from local.demo.staging.faults import RollbackFault, select_fault_targets
+from local.demo.staging.faults import FaultTargets, RollbackFault, select_fault_targets
 from local.demo.staging.processes import DemoStage
 from shared.core import topics
 from shared.domain.data.backups.filled_database import FillStatus
@@ -185,6 +185,15 @@ def test_whom_a_fault_meets(system: str, fault: RollbackFault, images: int, brok
 
     assert (len(found.images), len(found.broken)) == (images, broken)
     assert not set(found.images) & {group.canary or min(group.functions) for group in policy.groups.values()}
+
+
+def test_a_law_with_exceptions_is_no_contradiction() -> None:
+    """Nothing is said of every function that does not hold for one of them."""
+    lost = FaultTargets(rebuilt=frozenset({"a"}), broken=frozenset({"addTestimonial"}))
+
+    said = invariants._describe_exceptions(lost)
+
+    assert said == "; 1 function built again, once, except addTestimonial, which cannot be restored"
 
 
 def test_phase_beside_its_target() -> None:

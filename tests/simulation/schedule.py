@@ -7,8 +7,10 @@ from random import Random
 from shared.domain.policy.system_policy import Policy
 from tests.simulation.faults.points import Chance, Fault, Faults
 from tests.simulation.runtime.work import simulated
-from tests.simulation.scenes.bookshop import POLICY, Setting, kept
+from tests.simulation.scenes.bookshop import POLICY, SPEAKING, Setting, kept
 from tests.simulation.scenes.scenes import SCENES, Weighted, bad_release
+from tests.simulation.scenes.spoken import SPOKEN
+from tests.simulation.statements import IN_FORCE
 from tests.simulation.world import World
 
 PERSONS = frozenset(
@@ -16,14 +18,27 @@ PERSONS = frozenset(
 )
 
 
-def world_of(seed: int, chosen: Weighted = SCENES, policy: Policy = POLICY) -> World:
-    """The world of a seed, before anything happens in it."""
-    random = Random(seed)
+EVERY_SPOKEN = 4
+"""Of so many seeds, one is played by the policy in which much is said."""
+
+
+def scenes_of(seed: int) -> Weighted:
+    """The scenes of a seed: every fourth is played by the policy in which much is said."""
+    return SPOKEN if seed % EVERY_SPOKEN == EVERY_SPOKEN - 1 else SCENES
+
+
+def world_of(
+    seed: int, chosen: Weighted | None = None, policy: Policy | None = None, *, judged: bool = IN_FORCE
+) -> World:
+    """The world of a seed, before anything happens in it; `judged`: its statements as well."""
+    chosen, random = scenes_of(seed) if chosen is None else chosen, Random(seed)
     kinds = frozenset(Fault)
     if random.random() < 0.5:
         kinds -= PERSONS
     faults = Chance(random, random.choice((0, 1, 2, 3, 5, 8)), kinds)
-    world = World(faults, random, site=random.random() < 0.6, policy=policy)
+    site = random.random() < 0.6
+    known = policy or (SPEAKING if chosen is SPOKEN else POLICY)
+    world = World(faults, random, site=site, policy=known, judges_statements=judged)
     world.skews = random.random() < 0.2
     scenes, weights = zip(*chosen, strict=True)
     [scene] = random.choices(scenes, weights)
@@ -32,9 +47,11 @@ def world_of(seed: int, chosen: Weighted = SCENES, policy: Policy = POLICY) -> W
     return world
 
 
-def run(seed: int, chosen: Weighted = SCENES, policy: Policy = POLICY) -> World:
-    """The world of a seed, after all has happened."""
-    world = world_of(seed, chosen, policy)
+def run(
+    seed: int, chosen: Weighted | None = None, policy: Policy | None = None, *, judged: bool = IN_FORCE
+) -> World:
+    """The world of a seed, after all has happened; `judged`: its statements as well."""
+    world = world_of(seed, chosen, policy, judged=judged)
     with simulated(world.scheduler, site=world.with_site):
         world.run()
     return world

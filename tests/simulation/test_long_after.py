@@ -11,6 +11,7 @@ from shared.domain.incidents import incident
 from tests.simulation.runtime.delivery import Delivery
 from tests.simulation.runtime.services import Sent
 from tests.simulation.runtime.work import simulated
+from tests.simulation.scenes.scenes import SCENES
 from tests.simulation.schedule import world_of
 from tests.simulation.world import HORIZON_SECONDS, World
 
@@ -40,7 +41,7 @@ def test_what_is_said_again_when_all_of_it_has_expired_moves_nothing(first: int)
     moved: dict[int, object] = {}
     said_again = 0
     for seed in range(first, first + BLOCK):
-        world = world_of(seed)
+        world = world_of(seed, SCENES)
         world.delivery = keeping = Keeping(world)
         with simulated(world.scheduler, site=world.with_site):
             world.run()

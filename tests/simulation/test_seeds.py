@@ -11,7 +11,7 @@ from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.engine.steps.functions import redeploy
 from tests.simulation.invariants.rollbacks import LATE
 from tests.simulation.scenes.bookshop import SYSTEM
-from tests.simulation.scenes.scenes import CROSSING, SLOW, UNDONE
+from tests.simulation.scenes.scenes import CROSSING, SCENES, SLOW, UNDONE
 from tests.simulation.schedule import run
 from tests.simulation.world import World
 from tests.support.fakes.storage.vault import source_content
@@ -138,7 +138,7 @@ def brought_back(world: World) -> dict[str, bool]:
 @pytest.mark.parametrize("seed", ONCE_BROKEN)
 def test_what_once_was_wrong_stays_right(seed: int) -> None:
     """A seed that found a fault is kept with the sentence of what was wrong."""
-    assert run(seed).laws.broken == []
+    assert run(seed, SCENES).laws.broken == []
 
 
 @pytest.mark.parametrize("seed", [3, 7, 11])

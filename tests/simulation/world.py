@@ -30,6 +30,9 @@ from tests.simulation.runtime.services import (
 )
 from tests.simulation.scenes.actors import Others
 from tests.simulation.scenes.bookshop import POLICY, SYSTEM, at_the_start
+from tests.simulation.statements import IN_FORCE
+from tests.simulation.statements.truth import Truth
+from tests.support.fakes.monitoring.alert_states import FakeAlertStates
 from tests.support.fakes.run.router import FakeMetrics, FakeProber
 from tests.support.fakes.run.source_copies import build_record_with_copies
 from tests.support.fakes.storage.objects import MemoryObjects
@@ -43,7 +46,13 @@ class World:
     """One protected system and everything that acts on it, until nothing is left to do."""
 
     def __init__(
-        self, faults: Faults, random: Random, *, site: bool = False, policy: Policy = POLICY
+        self,
+        faults: Faults,
+        random: Random,
+        *,
+        site: bool = False,
+        policy: Policy = POLICY,
+        judges_statements: bool = IN_FORCE,
     ) -> None:
         self.random = random
         self.excuses: set[str] = set()
@@ -64,6 +73,7 @@ class World:
         self.scheduler = Scheduler()
         self.clock = TrueClock(self.scheduler)
         self.with_site = site
+        self.judges_statements = judges_statements
         self.skews = False
         self.unsettled = 0
         """Deliveries and planned events that are still to come."""
@@ -85,6 +95,9 @@ class World:
         )
         self.prober = FakeProber(self.platform, random, self.hook)
         self.sender = SenderService(self)
+        self.truth = Truth(self)
+        self.alert_states = FakeAlertStates(self.hook)
+        """What Cloud Monitoring says of its alerts; of most it knows nothing."""
         self.stable = {function: self.platform.live(function) for function in policy.functions}
         self.anchors = MemoryObjects(self.hook)
         self.sources = MemoryVault(self.clock, "sources", self.hook)
@@ -111,8 +124,9 @@ class World:
         """Let everything happen; the laws that were broken, in words."""
         self.started = True
         self.scheduler.at(TICK_SECONDS, self._tick)
+        ends = self.scheduler.now + horizon
         try:
-            self.scheduler.run(self.scheduler.now + horizon)
+            self.scheduler.run(ends)
         except Endless as endless:
             self.laws.broken.append(str(endless))
         finally:
@@ -120,6 +134,8 @@ class World:
             self.scheduler.abandon()
         self._seal()
         self.laws.end.at_the_end()
+        if self.laws.statements is not None:
+            self.laws.statements.at_the_end(goes_on=self.scheduler.now < ends - TICK_SECONDS)
         return self.laws.broken
 
     def _seal(self) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from responders.rollback.decision.dry_run import forecast_order
+from responders.rollback.decision.data_requests import Preparation, forecast_data_request
+from responders.rollback.decision.dry_run import SURVEY_TIME_LIMIT_SECONDS, forecast_order
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
@@ -61,7 +62,17 @@ def order_beside_incident(
         raise Refused(refusal)
     refusal = "" if command.supersede else refusal
     planned = ScheduledRollback(order, command.severity, now, open_incident, refusal)
-    return CommandEffect(f"{open_incident} is open: reading what the order would change", planned=planned)
+    result = f"{open_incident} is open: reading what the order would change"
+    return CommandEffect(result, _build_yield_writes(asked, found) if found else (), planned=planned)
+
+
+def _build_yield_writes(asked: CommandRequest, found: OrderComparison) -> tuple[Write, ...]:
+    """Have the worker of the rollback hand over: a single worker would read nothing until then."""
+    document = asked.ports.store.get(rollbacks.rollback_path(found.rollback))
+    told = create_event("rollback.yield-requested", document.read_at, asked.command.actor)
+    draft = CommitDraft((told,), {"yield_requested": True})
+    rollback, ids = decode(Rollback, document.fields), asked.ports.ids
+    return tuple(prepare_commit(rollback, document.version, draft, ids(), renew=False)[1])
 
 
 def describe_conflict(found: OrderComparison, command: Command) -> str:
@@ -103,18 +114,25 @@ def find_start_obstacle(
 
     Both are empty where it begins. It is read anew what it would change. Raises: Unavailable.
     """
-    found = compare_with_current(ports.store, policy, planned.order)
-    if not planned.open_incident or planned.order.way is not Direction.BACK:
-        return "", planned.refusal if found is not None else ""
-    ends = found.rollback if found else ""
-    forecast = forecast_order(ports, policy, planned.order, now, ends, severity=planned.severity)
-    outcome, reason = forecast.decision.outcome, forecast.decision.reason
+    order = planned.order
+    found = compare_with_current(ports.store, policy, order)
+    if not planned.open_incident or (order.way is not Direction.BACK and found is None):
+        return "", ""
+    if order.way is Direction.BACK:
+        ends = found.rollback if found else ""
+        forecast = forecast_order(ports, policy, order, now, ends, severity=planned.severity)
+        outcome, reason = forecast.decision.outcome, forecast.decision.reason
+        acts = outcome in (Outcome.ROLLBACK, Outcome.ASK) and forecast.plan is not None
+    else:  # as far as its documents can be read in that time
+        limit = SURVEY_TIME_LIMIT_SECONDS
+        data, _ = forecast_data_request(ports, policy, order, now, Preparation(), limit)
+        outcome, reason = data.outcome, data.reason
+        acts = outcome is not Outcome.ESCALATE
     if outcome is Outcome.IGNORE:
         goes_on = f"; {system.open_incident} goes on" if system.open_incident else ""
         return f"nothing to do: {reason}{goes_on}", ""
     if found is None:
         return "", ""
-    acts = outcome in (Outcome.ROLLBACK, Outcome.ASK) and forecast.plan is not None
     return "", planned.refusal if acts else f"{reason}: {found.rollback} goes on"
 
 

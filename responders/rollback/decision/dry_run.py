@@ -149,9 +149,8 @@ def _answer_from_data_forecast(order: RollbackRequest, found: DataRequestForecas
     plan, fates = found.plan, found.survey.outcome_counts if found.survey is not None else {}
     result = f"{found.outcome}: {found.reason}"
     if plan is not None:
-        result += (
-            f"; {count_noun(preview.count_written_documents(fates), 'document')} back to {plan.header.target}"
-        )
+        documents = count_noun(preview.count_written_documents(fates), "document")
+        result += f"; {documents} back to {plan.header.target}"
     return (
         result,
         list(plan.header.reported) if plan is not None else [],

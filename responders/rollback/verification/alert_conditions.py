@@ -30,7 +30,7 @@ from shared.domain.policy.system_policy import Policy, service_of
 from shared.domain.signals import alert_conditions, probe_signals
 from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import ConditionState
-from shared.domain.signals.health import failing_functions, sum_requests
+from shared.domain.signals.health import failing_functions, failure_ratio, sum_requests
 from shared.domain.signals.probe_signals import MIN_PASSES_TO_CLOSE, ProbeRecord
 from shared.ports.groups import Ports
 
@@ -48,6 +48,8 @@ class ConditionResults(Struct, frozen=True):
     """What is observed to fail of what the alerts are about, in words."""
     is_observed: bool = False
     """Whether enough requests were counted to tell how that does."""
+    are_well: bool = True
+    """Whether none of its functions fails, not even by too few requests to tell."""
     functions: tuple[str, ...] = ()
     """All functions of the system that are observed to fail."""
 
@@ -114,7 +116,12 @@ def read_conditions(case: Case, joined: Collection[Alert]) -> ConditionResults:
 
 
 def evaluate_conditions(
-    ports: Ports, policy: Policy, joined: Collection[Alert], since: datetime, now: datetime
+    ports: Ports,
+    policy: Policy,
+    joined: Collection[Alert],
+    since: datetime,
+    now: datetime,
+    window: timedelta = METRICS_WINDOW,
 ) -> ConditionResults:
     """The condition of each alert, and what fails of what they are about.
 
@@ -131,7 +138,7 @@ def evaluate_conditions(
     answers = call_in_batches(
         ports,
         {
-            **build_health_calls(ports, metrics, probes, max(since, now - METRICS_WINDOW), now),
+            **build_health_calls(ports, metrics, probes, max(since, now - window), now),
             "record": partial(ports.store.get, probe_signals.probes_path(policy.system)),
             **build_alert_state_calls(ports, policy.system, asked),
         },
@@ -155,11 +162,12 @@ def evaluate_conditions(
         )
         for alert in newest
     )
-    counted = sum_requests(one for name, one in (requests or {}).items() if name in functions)
+    counted = {name: one for name, one in (requests or {}).items() if name in functions}
     failing = alert_conditions.failing_lines(functions, requests, look.probes, policy.gates)
-    functions = failing_functions(requests or {}, policy.gates)
-    is_observed = counted.total >= policy.gates.minimum_requests
-    return ConditionResults(judged, tuple(failing), is_observed, tuple(sorted(functions)))
+    enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
+    are_well = all(failure_ratio(one) <= policy.gates.failing_above for one in counted.values())
+    everywhere = tuple(sorted(failing_functions(requests or {}, policy.gates)))
+    return ConditionResults(judged, tuple(failing), enough, are_well, everywhere)
 
 
 def _is_asked(probe: Probe, functions: Collection[str], signals: Collection[str]) -> bool:

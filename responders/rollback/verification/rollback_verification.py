@@ -81,6 +81,8 @@ def verify_rollback(case: Case) -> bool:
     And for a roll-out that goes on, as far as its own time reaches. Where people must be asked
     about more, that is not waited for: they are asked as soon as it is not well without it.
     """
+    if case.raise_severity(case.read_alerts()):
+        return True
     now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
     steps = load_steps(case.ports.store, case.rollback.id)
     rolling = scope_extension.find_ongoing_rollout(case)

@@ -143,8 +143,6 @@ def _relate_order(
     elif reason:
         relation = OrderRelation.CONFLICTS
     cancel = f"`rollback cancel {current.incident}` first, or wait for its end"
-    if relation is OrderRelation.CONFLICTS and order.way is not Direction.BACK:
-        return OrderRelation.BARRED, f"documents supersede no rollback: {cancel}"
     by_person = before.actor and before.right != SERVICE_ACCOUNT_RIGHT
     if order.right == SERVICE_ACCOUNT_RIGHT and by_person and reason:
         return OrderRelation.BARRED, f"a service account supersedes no order of a person: {cancel}"

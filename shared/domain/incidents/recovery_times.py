@@ -103,8 +103,16 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
     if newest is not None and (observed_at or newest is rollbacks[-1]):
         monitored = newest.status is RollbackStatus.WATCHING
         if monitored or (observed_at and newest.status is RollbackStatus.SUCCEEDED):
-            return newest.verified_at or observed_at
+            verified_at = newest.verified_at
+            is_outdated = verified_at is not None and _fails_after(incident, verified_at)
+            return observed_at if is_outdated else verified_at or observed_at
     return observed_at
+
+
+def _fails_after(incident: Incident, moment: datetime) -> bool:
+    """Whether the incident was judged again after it had recovered at that moment."""
+    well = {*RECOVERED_STATUSES, IncidentStatus.WATCHING}
+    return any(one.at > moment and one.status not in well for one in incident.timeline)
 
 
 def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:

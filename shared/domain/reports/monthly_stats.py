@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
 from shared.domain.decision.gates.base import GateResult, Outcome
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.recovery_times import find_recovered_at, find_traffic_restored_at
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
@@ -100,6 +100,7 @@ def tally_incident(incident: Incident, rollbacks: Sequence[Rollback]) -> Inciden
     restored_at, recovered_at = find_traffic_restored_at(rollbacks), find_recovered_at(incident, rollbacks)
     executed = [one.status for one in rollbacks if one.status in EXECUTED_STATUSES]
     ordered = bool(rollbacks) and rollbacks[0].order is not None
+    is_resolved = incident.status is IncidentStatus.RESOLVED
     return IncidentTally(
         incident=incident.id,
         system=incident.system,
@@ -109,7 +110,7 @@ def tally_incident(incident: Incident, rollbacks: Sequence[Rollback]) -> Inciden
         ended_at=incident.ended_at,
         ordered=ordered,
         outcome=newest.status if newest is not None else "",
-        false_alarm=bool(rollbacks) and all(map(_is_ignored, rollbacks)),
+        false_alarm=is_resolved and bool(rollbacks) and all(map(_is_ignored, rollbacks)),
         detect_seconds=None if ordered else _seconds_between(incident.onset_at, incident.detected_at),
         restore_seconds=_seconds_between(incident.detected_at, restored_at),
         took_seconds=_seconds_between(moved.started_at, moved.shifted_at) if moved else None,

@@ -164,6 +164,8 @@ class Rollback(Struct, frozen=True):
     order: RollbackRequest | None = None
     extension: RollbackRequest | None = None
     """What people have ordered beside its plan, which is extended by it at the next step."""
+    yield_requested: bool = False
+    """Whether its worker hands over, because an order that may supersede it waits for a worker."""
     fence: int = 0
     """Counts the claims: a writer with a lower one has lost the rollback."""
     lease: Lease | None = None
@@ -235,7 +237,8 @@ class Rollback(Struct, frozen=True):
     @property
     def operator_inputs(self) -> tuple[object, ...]:
         """What people have said to it: whoever decides must know all of it."""
-        return (self.cancel_requested, self.approvals, self.rejected, self.order, self.extension)
+        answers = (self.cancel_requested, self.approvals, self.rejected)
+        return (*answers, self.order, self.extension, self.yield_requested)
 
 
 def approvers(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:

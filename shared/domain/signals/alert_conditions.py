@@ -60,6 +60,10 @@ def evaluate_condition(
     return ConditionState.STANDS if failure_ratio(whole) > gates.failing_above else ConditionState.OVER
 
 
+UNCOUNTED_SOURCES = (SignalSource.DATA, SignalSource.DECLARED)
+"""Of these no request tells."""
+
+
 def affected_functions(alerts: Iterable[Alert], policy: Policy) -> set[str]:
     """The functions that these alerts are about: those that they name, or every one.
 
@@ -67,9 +71,9 @@ def affected_functions(alerts: Iterable[Alert], policy: Policy) -> set[str]:
     """
     found: set[str] = set()
     for alert in alerts:
-        is_general = policy.signals[alert.signal].scenario is not ScenarioName.NONE and not (
-            has_source(alert.signal, SignalSource.DATA) or has_source(alert.signal, SignalSource.DECLARED)
-        )
+        signal = policy.signals.get(alert.signal)  # None: the policy has it no more
+        is_general = signal is not None and signal.scenario is not ScenarioName.NONE
+        is_general &= not any(has_source(alert.signal, one) for one in UNCOUNTED_SOURCES)
         if alert.function is not None:
             found.add(alert.function)
         elif is_general:

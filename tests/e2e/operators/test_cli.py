@@ -51,6 +51,28 @@ def test_ctrl_c_at_a_question_is_a_no(world: World, monkeypatch: pytest.MonkeyPa
     assert world.evidence.dead_letters() == []
 
 
+def test_an_order_ends_a_rollback_with_supersede_alone(world: World) -> None:
+    """A part joins, anything else is refused with the command, and what ends says so."""
+    world.deploy_bad()
+    world.command(command="rollback", system="bookshop", batch_size=1, delay_seconds=600)
+    first = until("the rollback", world.rollback)
+    until("its plan", lambda: (one := world.rollback()) and one.plan)
+
+    joined = run("run", "--function", "createOrder", "--reason", "x", "--yes", "--no-follow")
+    assert joined.exit_code == 0, joined.output
+    assert f"1 of 1 function is already part of {first.incident}" in joined.output
+
+    refused = run("run", "--scenario", "complete", "--reason", "x", "--yes", "--no-follow")
+    assert refused.exit_code == 1
+    assert f"{first.incident} would end" in refused.stderr
+    assert "--supersede" in refused.stderr
+
+    ended = run("run", "--function", "createOrder", "--supersede", "--reason", "x", "--yes", "--no-follow")
+    assert ended.exit_code == 0, ended.output
+    assert f"which continues {first.incident}" in ended.output
+    until("the end of the first", lambda: world.evidence.rollbacks()[0].outcome.startswith("superseded by"))
+
+
 def test_a_person_looks_rolls_back_and_has_it_explained(world: World) -> None:
     """From a bad release to its end without leaving the prompt."""
     world.deploy_bad()

@@ -176,7 +176,7 @@ def test_a_fix_that_has_not_baked_is_not_passed_over_without_approval() -> None:
 
     asked = world.rollbacks()[-1]
     assert (asked.status, world.live) == (RollbackStatus.PARKED, served_by("00004"))
-    line = f"{fix.id}, live since 2026-03-02 12:28 UTC, is passed over: 16 of 30 minutes baked"
+    line = f"{fix.id}, live since 2026-03-02 12:28 UTC, is passed over: 15 of 30 minutes baked"
     assert asked.question is not None
     assert asked.question.reason == f"target: v1, but {line}"
     assert line in asked.question.plan.reported

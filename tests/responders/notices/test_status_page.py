@@ -132,18 +132,22 @@ def test_an_order_is_private_unless_the_policy_publishes_it(*, published: bool) 
     assert read_parts(world)["Catalogue"] == "working"
 
 
-def test_the_severity_rises_while_functions_go_back() -> None:
-    """An alert that is worse is no surprise of the verification: page and people know at once."""
+@pytest.mark.parametrize(
+    ("reached", "status"),
+    [("started_at", IncidentStatus.ROLLING_BACK), ("shifted_at", IncidentStatus.VERIFYING)],
+)
+def test_the_severity_rises_before_the_rollback_is_verified(reached: str, status: IncidentStatus) -> None:
+    """A worse alert that joins is shown on the page and to people at once."""
     world = build_world_with_page()
     world.ports.world.operation_latency = 90 * SECOND
     world.deploy_bad()
-    joined: list[str] = []
+    joined: list[datetime] = []
 
     def join(verb: str, side: str) -> None:
         documents = world.ports.store.documents.items()
-        running = [path for path, one in documents if path.startswith("rollbacks/") and one.get("started_at")]
+        running = [path for path, one in documents if path.startswith("rollbacks/") and one.get(reached)]
         if (verb, side) == ("store.commit", "after") and running and not joined:
-            joined.append(running[0])
+            joined.append(world.ports.clock.now())
             world.alert("0.def")
             [message] = [one for one in world.waiting() if one.topic == topics.ALERTS]
             assert world.deliver(message)
@@ -155,7 +159,8 @@ def test_the_severity_rises_while_functions_go_back() -> None:
     [incident] = world.incidents()
     told = [moment for moment in incident.timeline if "CRITICAL" in moment.note]
     assert incident.severity is Severity.CRITICAL
-    assert [moment.status for moment in told] == [IncidentStatus.ROLLING_BACK]
+    assert [moment.status for moment in told] == [status]
+    assert told[0].at - joined[0] <= MINUTE
 
 
 def test_nothing_personal_or_internal_is_on_it() -> None:

@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.core.codec import decode
+from shared.core.codec import decode, encode
+from shared.core.store import Put
+from shared.domain.data.isolation.write_fence import Fence, FenceStatus, fence_path
 from shared.domain.incidents.incident import Incident, IncidentStatus, PublicState
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import find_recovered_at, measure_recovery
@@ -311,6 +313,19 @@ def test_an_order_leaves_the_incident_before_it_open_until_that_has_recovered() 
     assert (system["incident"], system["earlier_incidents"]) == (second.id, [])
 
 
+def test_what_failed_before_the_rollback_of_another_incident_is_no_failure_after_it() -> None:
+    """An order rolls everything back: the incident that it continues recovers soon after that."""
+    world = observed()
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(5 * MINUTE)
+
+    first, shifted_at = world.incidents()[0], world.rollbacks()[-1].shifted_at
+    assert first.status is IncidentStatus.RESOLVED
+    assert shifted_at is not None
+    assert first.ended_at is not None
+    assert first.ended_at - shifted_at < 4 * MINUTE
+
+
 def test_our_own_probe_closes_what_it_opened() -> None:
     """Three good checks in a row are the observation; nothing else is needed."""
     world = World(policy=replace(EXAMPLE, collections={}), promoted=False)
@@ -337,3 +352,78 @@ def test_what_was_counted_before_an_undo_is_no_recovery_after_it() -> None:
 
     undone = world.rollbacks()[-1]
     assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
+
+
+def test_few_requests_tell_after_a_while() -> None:
+    """A small shop: what is counted in half an hour is enough, and nothing of it fails."""
+    world = observed()
+    heal(world)
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0005)
+
+    world.pass_time(10 * MINUTE)
+    early = newest(world).status
+    world.pass_time(50 * MINUTE)
+
+    assert early is IncidentStatus.INVESTIGATING
+    assert newest(world).status is IncidentStatus.RESOLVED
+
+
+def test_a_function_that_few_requests_see_failing_is_no_recovery() -> None:
+    """Its requests are too few to tell, and those that came failed."""
+    world = observed()
+    heal(world)
+    make_function_fail(world, "payOrder")
+    world.ports.counts.rates = {"payOrder": 0.01}
+
+    world.pass_time(20 * MINUTE)
+
+    assert newest(world).status is IncidentStatus.INVESTIGATING
+
+
+def test_a_signal_that_the_policy_dropped_ends_after_its_time() -> None:
+    """Nobody can tell what it was about; nothing crashes over it."""
+    world = observed()
+    heal(world)
+    kept = {name: one for name, one in TOLD.signals.items() if name != "function_failure_rate"}
+    world.policy = replace(TOLD, signals=kept)
+    world.start_instances()
+
+    world.pass_time(10 * MINUTE)
+    world.ports.clock.advance(DAY)
+    world.pass_time(2 * MINUTE)
+
+    assert newest(world).ended_at is not None
+
+
+def test_a_newer_warning_keeps_nobody_from_retrying() -> None:
+    """What is offered is not refused: the newer incident has moved nothing."""
+    world = build_world_awaiting_approval()
+    assert publish_command(world, "reject") == ""
+    world.pass_time(MINUTE)
+    first = newest(world).id
+    world.alert("0.corrupt", signal="database_corruption")
+    world.pass_time(6 * MINUTE)
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.NOT_TAKEN] * 2
+
+    assert publish_command(world, "retry", incident=first, actor="alice") == ""
+    world.pass_time(MINUTE)
+
+    system = world.ports.store.documents["systems/bookshop"]
+    assert (system["incident"], system["earlier_incidents"]) == (first, ["INC-20260302-002"])
+
+
+def test_nobody_calls_it_recovered_behind_a_fence() -> None:
+    """Its writers are stopped: what answers well tells nothing of them."""
+    world = observed()
+    heal(world)
+    now = world.ports.clock.now()
+    fence = Fence("bookshop", "c-1", "ada", "a repair by hand", now, now + HOUR, status=FenceStatus.STANDING)
+    path = fence_path("bookshop")
+    world.ports.store.commit([Put(path, encode(fence))])
+
+    world.pass_time(10 * MINUTE)
+    behind = newest(world).status
+    world.ports.store.commit([Put(path, encode(replace(fence, is_over=True)))])
+    world.pass_time(2 * MINUTE)
+
+    assert (behind, newest(world).status) == (IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED)

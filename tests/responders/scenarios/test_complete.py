@@ -158,7 +158,7 @@ def test_a_version_that_is_gone() -> None:
     [text, *_] = [
         str(sent.notice["text"]) for sent in world.ports.sender.sent if "rollback.escalated" in sent.key
     ]
-    prepared = f"rollback run --system {world.policy.system} --target v1 --scenario complete"
+    prepared = f"rollback run --system {world.policy.system} --scenario complete --target v1"
     assert f"{prepared} --reason {one.incident}" in text
     assert '"scenario":"complete"' in text
 

@@ -276,6 +276,9 @@ def test_without_traffic_it_ends_unverified_and_says_so() -> None:
         "waiting for traffic: 0 of 5 requests counted, not known to be over: function_failure_rate"
     )
     assert [sent for sent in world.ports.sender.sent if "rollback.unverified" in sent.key]
+    [trouble] = world.incidents()
+    statuses = {moment.status for moment in trouble.timeline}
+    assert incident.IncidentStatus.WATCHING not in statuses  # the page would say that it works again
 
 
 def test_an_outage_without_a_change_is_escalated_with_its_one_command() -> None:

@@ -166,7 +166,7 @@ ADDITIONS = {
     "sign-in with its password": (
         "probes: [{ name: a, sign_in:"
         " { email: a@b.example, password_secret: 'of ours!', api_key_secret: k } }]",
-        "shop.yaml:10: probes.0.sign_in: [removed] with values is not at most 255 letters",
+        "shop.yaml:10: probes.0.sign_in: keys with values is not at most 255 letters",
     ),
     "probe of no function": (
         "probes: [{ name: a, url: 'https://a.example/', function: gone }]",

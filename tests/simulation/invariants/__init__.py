@@ -12,6 +12,7 @@ from tests.simulation.invariants.observations import Seen
 from tests.simulation.invariants.pins import PinLaws
 from tests.simulation.invariants.rollbacks import RollbackLaws
 from tests.simulation.invariants.sent_effects import SendingLaws
+from tests.simulation.invariants.statements import StatementLaws
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -28,6 +29,7 @@ class Laws:
         self.sending = SendingLaws(self.seen)
         self.landed = LandedLaws(self.seen, pins)
         self.end = EndLaws(self.seen, pins)
+        self.statements = StatementLaws(self.seen) if world.judges_statements else None
 
     @property
     def broken(self) -> list[str]:

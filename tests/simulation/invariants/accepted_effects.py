@@ -50,9 +50,9 @@ class LandedLaws:
         """When a step was planned, as far as what a person did to its target counts.
 
         An extension takes back what was deployed until then, as it follows the roll-out; where a
-        person has led requests it has no part in.
+        person has led requests it has no part in. What an order adds counts from that order on.
         """
-        if step["target"] in self._seen.redeployed:
+        if step["target"] in self._seen.redeployed or key in self._seen.ordered_more:
             return self._seen.frozen[f"{key}/steps/{step['name']}"]
         return self._seen.frozen[key]
 

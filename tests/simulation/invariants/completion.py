@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from shared.core.codec import decode
@@ -12,6 +13,9 @@ from shared.domain.audit.chain import AuditEntry, Event, genesis_hash
 from shared.domain.audit.chain import find_chain_faults as chain_faults
 from shared.domain.incidents import incident as incidents
 from shared.domain.notices.notice import WithdrawalCondition
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.severity import Severity
+from shared.domain.policy.signals import Signal
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, RollbackStatus
 from shared.domain.system_record import ALL_SYSTEMS
 from tests.simulation.faults.points import Fault
@@ -19,6 +23,8 @@ from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
 from tests.simulation.invariants.pins import PinLaws
 from tests.simulation.scenes.bookshop import SYSTEM
 
+WATCHED = Signal(Severity.LOW, ScenarioName.FUNCTIONS, Mode.ACT)
+"""Stands for what a person has begun."""
 FEW_FAULTS = 4
 """With so many, a rollback must succeed; with more, its limits may end it, and somebody is told."""
 TOLD_ONCE = frozenset(
@@ -46,7 +52,17 @@ class EndLaws:
             fields["due_at"] is not None and not _in_a_day(fields)
             for collection in ("rollbacks", "notices", "commands", "reports")
             for _, fields in documents(collection)
-        )
+        ) and not any(self._may_still_end(fields) for _, fields in documents("incidents"))
+
+    def _may_still_end(self, incident: Fields) -> bool:
+        """Whether an open incident may end by itself: what it is about works, as far as known."""
+        if incident["ended_at"] is not None or incident["due_at"] is None:
+            return False
+        if incident["status"] == incidents.IncidentStatus.RECOVERED:  # a person must decide
+            return False
+        soon = self._world.policy.gates.unobserved_after < timedelta(hours=1)
+        is_observed = self._world.policy.signals.get(incident["signal"], WATCHED).mode is not Mode.OBSERVE
+        return (soon or is_observed) and not self._world.truth.anything_fails()
 
     def at_the_end(self) -> None:
         """What must hold once nothing is left to do."""

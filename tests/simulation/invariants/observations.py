@@ -48,6 +48,8 @@ class Seen:
         """Per rollback, each of its steps as committed last."""
         self.frozen: dict[str, float] = {}
         """When each rollback's plan was frozen, and each of its steps."""
+        self.ordered_more: set[str] = set()
+        """Rollbacks to which people have added by an order."""
         self.tenures: dict[Instance, dict[str, tuple[int, float]]] = {}
         """Per instance and rollback: its fence, and when its newest commit was made."""
         self.cancelled: dict[str, float] = {}

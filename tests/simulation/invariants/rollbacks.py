@@ -43,6 +43,7 @@ class RollbackLaws:
     def judge(self, key: str, before: Fields | None, after: Fields, commit: Mapping[str, Fields]) -> None:
         """A rollback was written: its own document, and all that goes with it in its commit."""
         self._seen.rollbacks[key] = after
+        self._seen.ordered_more |= {key} if after["extension"] is not None else set()
         status = RollbackStatus(after["status"])
         was = RollbackStatus(before["status"]) if before else None
         entry = commit.get(f"rollbacks/{key}/audit/{after['sequence']:06d}")

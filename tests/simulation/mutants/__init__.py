@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from shared.core.errors import RollbackError
-from tests.simulation.mutants import decisions, effects, lease, messages, operator_commands
+from tests.simulation.mutants import decisions, effects, lease, messages, operator_commands, statements
 from tests.simulation.scenes.scenes import SCENES, SILENT, SLOW
+from tests.simulation.scenes.spoken import SPOKEN
 from tests.simulation.schedule import run
 
 Mutant = Callable[[], AbstractContextManager[Any]]
@@ -19,6 +21,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *operator_commands.MUTANTS,
     *decisions.MUTANTS,
     *messages.MUTANTS,
+    *statements.MUTANTS,
 )
 HIDING = {
     "no_fence_on_intents": 20067,
@@ -43,6 +46,10 @@ HIDING = {
     "slot_not_asked_for": 20067,
     "cause_ignored": 20055,
     "failed_notices_count_as_sent": 20129,
+    "failed_without_public_state": 20171,
+    "accepted_as_resolved": 20199,
+    "verified_by_one_function": 20088,
+    "reopened_without_public_state": 20068,
 }
 """Those that show in few worlds, and the first seed in which each was last caught: played first."""
 PLAYED = {"late_counts_as_dead": SLOW, "ended_and_due_again": SILENT}
@@ -65,11 +72,27 @@ def caught(mutant: Mutant, seeds: Sequence[int]) -> tuple[int, str] | None:
     """
     last = HIDING.get(mutant.__name__, -1)
     for seed in (last, *seeds) if last in seeds else seeds:
-        with mutant():
-            try:
-                broken = run(seed, PLAYED.get(mutant.__name__, SCENES)).laws.broken
-            except (RollbackError, ArithmeticError, LookupError, ValueError) as fault:
-                broken = [repr(fault)]
+        broken = _told_by(mutant, seed)
         if broken:
             return seed, broken[0]
     return None
+
+
+def _told_by(mutant: Mutant, seed: int) -> list[str]:
+    """What tells the mutant in the world of this seed: of words, what the product does not say."""
+    speaks = mutant in statements.MUTANTS
+    scenes = SPOKEN if speaks else PLAYED.get(mutant.__name__, SCENES)
+    with mutant():
+        try:
+            broken = run(seed, scenes, judged=speaks).laws.broken
+        except (RollbackError, ArithmeticError, LookupError, ValueError) as fault:
+            broken = [repr(fault)]
+    if not speaks or not broken:
+        return broken
+    honest = set(map(_kind_of, run(seed, scenes, judged=True).laws.broken))
+    return [law for law in broken if law.startswith("law 13:") and _kind_of(law) not in honest]
+
+
+def _kind_of(law: str) -> str:
+    """A broken law without the times and numbers of its world."""
+    return re.sub(r"\d+", "", law)

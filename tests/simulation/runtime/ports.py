@@ -14,7 +14,6 @@ from tests.support.fakes.firestore.restores import FakeRestores
 from tests.support.fakes.firestore.rewrites import FakeRewrites
 from tests.support.fakes.groups import BucketFakes, NoticeFakes, OperatorFakes, ProjectFakes, SystemFakes
 from tests.support.fakes.identity import FakeIdentity, FakeServiceIdentity, FakeSignIn
-from tests.support.fakes.monitoring.alert_states import FakeAlertStates
 from tests.support.fakes.project.provisions import FakeProvisions
 from tests.support.fakes.pubsub.bus import MemoryBus
 from tests.support.fakes.storage.media import MemoryMedia
@@ -49,7 +48,7 @@ class InstancePorts:
             builder=world.builder,
             resources=world.estate,
             metrics=world.metrics,
-            alert_states=FakeAlertStates(hook),
+            alert_states=world.alert_states,
             exports=databases,
             backups=databases,
             restores=FakeRestores(self.clock, databases, documents),

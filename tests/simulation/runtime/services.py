@@ -82,6 +82,8 @@ class StoreService(MemoryStore):
         before = {write.path: self.peek(write.path) for write in writes}
         version = super()._apply(writes)
         self._world.laws.commits.committed(before)
+        if self._world.laws.statements is not None:
+            self._world.laws.statements.committed({path: self.peek(path) or {} for path in before})
         return version
 
 
@@ -263,6 +265,8 @@ class SenderService(FakeSender):
         """Hand over one notice. Raises: Unavailable while the channel is down."""
         super().send(channel, key, notice)
         self._world.laws.messages.said(key)
+        if self._world.laws.statements is not None:
+            self._world.laws.statements.sent(key, notice)
 
 
 class EstateService(FakeEstate):

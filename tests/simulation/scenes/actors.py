@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shared.core import topics
-from shared.domain.deployments.inventory.traffic import TrafficTarget
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from tests.simulation.invariants.observations import TEMPLATE
 from tests.simulation.scenes.bookshop import BAD, POLICY, SITE, SYSTEM, changed
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+CLOSED_AFTER_SECONDS = 60.0
+"""So long a condition has been well when Cloud Monitoring closes its incident."""
+EVALUATED_EVERY_SECONDS = 20.0
 PASSING = frozenset({"pause", "resume", "freeze", "ack"})
 """After these it goes on: each is lifted within two minutes, or stops nothing."""
 
@@ -63,10 +67,55 @@ class Others:
         }
         self._world.bus.deliver(topics.DEPLOYMENTS, msgspec.json.encode(entry))
 
+    def watched_alert(
+        self,
+        incident: str,
+        subjects: Iterable[str],
+        signal: str = "function_failure_rate",
+        function: str | None = None,
+    ) -> None:
+        """Cloud Monitoring opens an incident, and closes it a minute after all of it works."""
+        self._world.alert_states.open[incident] = True
+        self.alert(incident, signal=signal, function=function)
+        self._close_when_well(incident, tuple(subjects), signal, function, well_for=0.0)
+
+    def _close_when_well(
+        self, incident: str, subjects: tuple[str, ...], signal: str, function: str | None, well_for: float
+    ) -> None:
+        if any(map(self._world.truth.fails, subjects)):
+            well_for = 0.0
+        if well_for >= CLOSED_AFTER_SECONDS:
+            self._world.alert_states.open[incident] = False
+            if self._world.random.random() < 0.9:
+                self.alert(incident, "closed", signal, function)
+            return
+        again = partial(
+            self._close_when_well, incident, subjects, signal, function, well_for + EVALUATED_EVERY_SECONDS
+        )
+        self._world.scheduler.at(EVALUATED_EVERY_SECONDS, again)
+
+    def heal(self, function: str) -> None:
+        """What failed of a function stops to fail, and nobody of the responders did it."""
+        world, service = self._world, self._world.platform.services()[function]
+        world.excuses.add("it has recovered by itself")
+        world.note(f"recovers by itself: {function}")
+        if service.is_out:
+            world.platform.end_outage(function)
+        elif world.truth.fails(function):
+            self._deploy(function)
+            self.release_by_hand(function, LATEST_REVISION)
+
     def alert(
-        self, incident: str = "0.a", state: str = "open", signal: str = "function_failure_rate"
+        self,
+        incident: str = "0.a",
+        state: str = "open",
+        signal: str = "function_failure_rate",
+        function: str | None = None,
     ) -> None:
         """Cloud Monitoring notifies of trouble that began a minute ago."""
+        resource = {"type": "cloud_run_revision", "labels": {"project_id": POLICY.project}}
+        if function is not None:
+            resource["labels"] |= {"service_name": function}
         began = int((self._world.clock.now() - timedelta(minutes=1)).timestamp())
         content = {
             "version": "1.2",
@@ -78,7 +127,7 @@ class Others:
                 "policy_name": "any",
                 "condition_name": "any",
                 "summary": "any",
-                "resource": {"type": "cloud_run_revision", "labels": {"project_id": POLICY.project}},
+                "resource": resource,
                 "policy_user_labels": {"rollback_system": SYSTEM, "rollback_signal": signal},
             },
         }

@@ -22,7 +22,7 @@ from shared.domain.deployments.inventory.inventory_parts import (
 )
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.channels import Channel, ChannelKind, Rung
+from shared.domain.policy.channels import Audience, Channel, ChannelKind, Component, Rung, StatusPage
 from shared.domain.policy.execution_limits import Execution, WriteQuota
 from shared.domain.policy.gate_limits import Gates
 from shared.domain.policy.probes import Probe
@@ -32,6 +32,8 @@ from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Group, Policy, Targets
 from shared.domain.reports.filed_report import FILING_DELAY
 from shared.domain.system_record import System
+from tests.simulation.statements.truth import DATA, SIGN_IN
+from tests.simulation.statements.truth import SITE as SITE_SUBJECT
 from tests.support.fakes.runtime.clock import START
 
 SYSTEM = "shop"
@@ -74,6 +76,55 @@ PROMPT: Policy = replace(
     deployments=replace(POLICY.deployments, human_first=timedelta(seconds=30)),
 )
 """Automation acts again soon, and what is deployed has baked soon."""
+
+
+FRONT, CATALOGUE, SIGNING_IN, WEBSITE = "Ordering", "Catalogue", "Signing in", "Website"
+PART_SUBJECTS: dict[str, tuple[str, ...]] = {
+    FRONT: ("order",),
+    CATALOGUE: ("basket", "shelf"),
+    SIGNING_IN: (SIGN_IN,),
+    WEBSITE: (SITE_SUBJECT,),
+}
+"""What each part of the public page stands for; another name: every function."""
+SIGNAL_SUBJECTS: dict[str, tuple[str, ...]] = {
+    "frontend_unavailable": (SITE_SUBJECT,),
+    "authentication_failure": (SIGN_IN,),
+    "database_corruption": (DATA,),
+    "security_breach": (),
+}
+"""What a signal is about that is not about functions."""
+SPEAKING = replace(
+    POLICY,
+    signals={
+        **POLICY.signals,
+        "error_rate": Signal(Severity.MEDIUM, ScenarioName.FUNCTIONS, Mode.OBSERVE),
+        "frontend_unavailable": Signal(Severity.CRITICAL, ScenarioName.NONE, Mode.OBSERVE),
+        "authentication_failure": Signal(Severity.HIGH, ScenarioName.NONE, Mode.OBSERVE),
+        "database_corruption": Signal(Severity.HIGH, ScenarioName.NONE, Mode.OBSERVE),
+        "security_breach": Signal(Severity.CRITICAL, ScenarioName.NONE, Mode.OBSERVE),
+    },
+    channels=(
+        Channel("pager", ChannelKind.WEBHOOK, url="https://pager.example.com/"),
+        Channel(
+            "business",
+            ChannelKind.WEBHOOK,
+            url="https://business.example.com/",
+            audience=Audience.STAKEHOLDERS,
+        ),
+        Channel("users", ChannelKind.PUSH, target="users", audience=Audience.USERS),
+    ),
+    status_page=StatusPage(
+        components=(
+            Component(FRONT, functions=("order",)),
+            Component(CATALOGUE, functions=("basket", "shelf")),
+            Component(SIGNING_IN, ("authentication_failure",)),
+            Component(WEBSITE, ("frontend_unavailable",)),
+        )
+    ),
+    gates=replace(POLICY.gates, unobserved_after=timedelta(minutes=3)),
+    fingerprint="speaking",
+)
+"""The policy of worlds in which much is said: four parts, three audiences, signals of each kind."""
 
 
 class Setting(Struct, frozen=True):

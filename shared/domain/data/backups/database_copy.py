@@ -140,7 +140,7 @@ def describe_findings(copy: DatabaseCopy, policy: Policy) -> Iterator[str]:
     if policy.erasure is None:
         yield "who was erased since then may be in it: the policy declares no data of persons"
     elif removed:
-        yield f"{count_noun(removed, 'document')} of people who were erased since then removed"
+        yield f"removed {count_noun(removed, 'document')} of people who were erased since then"
 
 
 def notice_lines(event: str, copy: DatabaseCopy, policy: Policy) -> Iterator[str]:

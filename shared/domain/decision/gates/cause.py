@@ -84,9 +84,8 @@ def _function_cause(case: GateInput) -> GateAnswer:
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
     failing = facts.find_failing(case.policy)
     if before and case.signal.scenario is ScenarioName.AUTH and _failing_system_probes(case):
-        reason = (
-            f"people cannot sign in, and {count_noun(len(before), 'function')} that they sign in by changed"
-        )
+        changed = count_noun(len(before), "changed function")
+        reason = f"people cannot sign in; {changed} of the sign-in"
         return GateAnswer("cause", GateResult.PASS, reason)
     if not failing:
         return GateAnswer("cause", GateResult.UNKNOWN, "what fails is not known yet")

@@ -43,9 +43,7 @@ def restorable(case: GateInput) -> GateAnswer:
         return GateAnswer("restorable", GateResult.UNKNOWN, "what is live could not be read")
     if case.is_undo:
         live = len(case.facts.inventory)
-        return GateAnswer(
-            "restorable", GateResult.PASS, f"{text.count_noun(live, 'function is', 'functions are')} live"
-        )
+        return GateAnswer("restorable", GateResult.PASS, text.count_noun(live, "live function"))
     target = case.change.target
     if target is None:
         return GateAnswer("restorable", GateResult.NOT_APPLICABLE, "nothing to restore")
@@ -67,9 +65,8 @@ def restorable(case: GateInput) -> GateAnswer:
     again = len(case.scope & case.change.rebuilt)
     rebuilds = f", {again} of them by a rebuild" if again else ""
     lacking = "".join(f"; {one}" for one in text.first_lines(describe_missing(target, case.scope), 5))
-    return GateAnswer(
-        "restorable", GateResult.PASS, f"{text.count_noun(len(case.scope), 'function')}{rebuilds}{lacking}"
-    )
+    count = text.count_noun(len(case.scope), "function")
+    return GateAnswer("restorable", GateResult.PASS, f"{count}{rebuilds}{lacking}")
 
 
 def _secret_refusals(case: GateInput) -> Iterator[str]:

@@ -335,17 +335,21 @@ def test_a_service_account_supersedes_no_order_of_a_person() -> None:
     assert same.relation is OrderRelation.JOINS
 
 
-def test_documents_supersede_no_rollback() -> None:
-    """What a repair would change takes minutes to read: the rollback is cancelled first."""
+def test_a_repair_of_valid_documents_ends_no_monitoring() -> None:
+    """Without a confirmation it is refused; with one, documents are read before anything ends."""
     world = World(policy=CHECKED)
     world.deploy_bad()
-    order(world, "ada")
-    world.deliver_commands()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    repair = {"scenario": "database", "select": "invalid"}
 
-    order(world, scenario="database", select="invalid", supersede=True)
-    world.deliver_commands()
+    order(world, **repair)
+    order(world, id="repair", supersede=True, **repair)
+    world.settle()
 
-    assert "documents supersede no rollback" in refusals(world)[0]
+    assert "the order goes another direction" in refusals(world)[0]
+    assert record_of(world, "repair").result.startswith("not begun: no damage was found")
+    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
 
 
 def test_an_order_that_comes_too_late_ends_nothing() -> None:

@@ -370,6 +370,9 @@ def test_what_is_written_meanwhile_stays_and_is_told() -> None:
     assert shop.data == {**GOOD, "customers/ada": {"email": "mine@example.com"}}
     assert shop.written() == {"orders/1"}
     assert shop.newest.status is RollbackStatus.SUCCEEDED
+    notes = [moment.note for moment in shop.incidents()[-1].timeline]
+    [written] = [note for note in notes if note.startswith("1 document written")]
+    assert written.endswith("and left")  # why it is one less than the question said
 
 
 def test_what_is_still_invalid_is_not_verified() -> None:

@@ -88,6 +88,20 @@ def test_the_durations_hold_over_all_rollbacks(
     assert (minutes(times.traffic_restored_at), minutes(times.recovered_at)) == (restored, recovered)
 
 
+def test_what_fails_again_recovers_when_that_is_over() -> None:
+    """A further alert contradicts what was verified: the later observation counts."""
+    turns = [
+        TimelineEvent(IncidentStatus.WATCHING, START + 3 * MINUTE, "verified"),
+        TimelineEvent(IncidentStatus.INVESTIGATING, START + 5 * MINUTE, "a further alert joined"),
+        TimelineEvent(IncidentStatus.RESOLVED, START + 9 * MINUTE, "recovered"),
+    ]
+    trouble = build_incident(IncidentStatus.RESOLVED, ended_at=turns[-1].at, timeline=turns)
+
+    times = measure_recovery(BOOKSHOP, trouble, [WELL, IDLE])
+
+    assert times.recovered_at == START + 9 * MINUTE
+
+
 def test_what_a_person_closes_has_not_recovered() -> None:
     """Nobody observed it: there is no second duration, and every text says so."""
     closed = TimelineEvent(IncidentStatus.RECOVERY_NOT_OBSERVED, START + MINUTE, "accepted by ada")

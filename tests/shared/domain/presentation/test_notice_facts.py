@@ -137,7 +137,8 @@ def test_a_late_notice_does_not_contradict_itself() -> None:
     """It says that it began, and that it works again; not that it does not work and works again."""
     about = build_hostile_facts()
     assert about.incident is not None
-    watched = replace(about, incident=change_status(about.incident, IncidentStatus.WATCHING, START, ""))
+    verified = change_status(about.incident, IncidentStatus.WATCHING, START, "verified")
+    watched = replace(about, incident=verified)
 
     made = NoticeTemplates().render("users", template_facts(build_hostile_notice(), watched, repeated=False))
 

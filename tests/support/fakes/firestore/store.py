@@ -94,6 +94,14 @@ class MemoryStore:
         del self._collections[_parent(path)][path], self._stored[path]
         self._commits += 1
 
+    def look_at(self, path: str) -> Document:
+        """As `get`, for whoever watches: nothing can go wrong."""
+        return _document(path, self._find(path), self._now())
+
+    def look_for(self, query: Query) -> list[Document]:
+        """As `query`, for whoever watches."""
+        return self._matching(query)
+
     @property
     def commits(self) -> int:
         """Commits that have been applied."""

@@ -244,6 +244,15 @@ class FakePlatform:
         """Let a revision fail otherwise, in the past of the counts too."""
         self._functions[function].failure_rates[revision] = failure_rate
 
+    def begin_outage(self, function: str) -> None:
+        """From now on every request of a function fails, whatever revision serves it."""
+        self._functions[function].outages.append((self._clock.now(), None))
+
+    def end_outage(self, function: str) -> None:
+        """What failed every request of a function is over."""
+        outages = self._functions[function].outages
+        outages[-1] = (outages[-1][0], self._clock.now())
+
     def limit_writes(self, quota: WriteQuota | None) -> None:
         """Enforce a write quota from now on, with a full bucket; None: no quota."""
         self._quota = _Bucket(quota, self._clock) if quota else None

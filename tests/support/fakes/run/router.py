@@ -182,6 +182,8 @@ class FakeProber:
             return 404
         if not revision.ready or service.scaling.manual == 0:
             return 503
+        if service.is_out:
+            return 500
         return 500 if self._random.random() < service.failure_rates[revision.name] else 200
 
 

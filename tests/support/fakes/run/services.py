@@ -67,6 +67,8 @@ class FakeService:
     """Events or tasks that wait for it, and come again when it fails; None: nothing brings any."""
     queue: bool = False
     """Whether they are tasks."""
+    outages: list[tuple[datetime, datetime | None]] = field(default_factory=list)
+    """From when to when every request failed, whatever revision served it; None: until now."""
     history: list[tuple[datetime, dict[str, float]]] = field(default_factory=list)
     """Since when the routers have sent which share, 0 to 1, to which revision."""
 
@@ -192,6 +194,11 @@ class FakeService:
     def _archive(self) -> SourceObject:
         return SourceObject("sources", f"{self.function}.zip", len(self.revisions) - len(self.past))
 
+    @property
+    def is_out(self) -> bool:
+        """Whether every request fails now, whatever revision serves it."""
+        return bool(self.outages) and self.outages[-1][1] is None
+
     def tagged(self, tag: str) -> str | None:
         """The revision that answers under a tag's own address."""
         named = [entry.revision for entry in self.applied if entry.tag == tag]
@@ -199,6 +206,21 @@ class FakeService:
 
     def failing(self, start: datetime, end: datetime) -> float:
         """The mean share of requests that fail between two moments, 0 to 1."""
+        if self.outages:
+            return self._failing_with_outages(start, end)
+        return self._failing_of_revisions(start, end)
+
+    def _failing_with_outages(self, start: datetime, end: datetime) -> float:
+        """The same, where an outage fails all of what it lasts for; outages do not overlap."""
+        out, failing = timedelta(), self._failing_of_revisions(start, end) * (end - start)
+        for since, until in self.outages:
+            begin, stop = max(since, start), min(until or end, end)
+            if stop > begin:
+                out += stop - begin
+                failing -= self._failing_of_revisions(begin, stop) * (stop - begin)
+        return (failing + out) / (end - start)
+
+    def _failing_of_revisions(self, start: datetime, end: datetime) -> float:
         failing = timedelta()
         ends = [since for since, _ in self.history[1:]] + [end]
         for (since, served), until in zip(self.history, ends, strict=True):

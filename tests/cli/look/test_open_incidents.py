@@ -1,0 +1,51 @@
+"""What operators read of incidents that are open without a rollback."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli.in_process import WorldPrompt
+from tests.support.runtime.world import World
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def observed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[World, WorldPrompt]:
+    """A bad release that automation only observes, and corrupted data beside it."""
+    world = World(promoted=False)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(MINUTE)
+    world.alert("0.corrupt", signal="database_corruption")
+    world.pass_time(MINUTE)
+    return world, WorldPrompt(monkeypatch, tmp_path, world)
+
+
+def test_status_lists_every_open_incident(observed: tuple[World, WorldPrompt]) -> None:
+    """The newest first, each with what may be said of it."""
+    _, prompt = observed
+
+    said = prompt.say("status").stdout
+
+    first, second = "INC-20260302-001", "INC-20260302-002"
+    assert said.index(f"incident {second}") < said.index(f"incident {first}")
+    assert f"rollback accept {first}" in said
+    assert "restored" not in said.replace("traffic is not restored yet", "")
+
+
+def test_a_fix_may_be_deployed_for_what_is_only_observed(observed: tuple[World, WorldPrompt]) -> None:
+    """Automation changes nothing: whoever deploys ends the trouble."""
+    _, prompt = observed
+
+    assert prompt.say("deploy-lock", "bookshop").exit_code == 0
+
+
+def test_watching_what_is_only_observed_is_no_success(observed: tuple[World, WorldPrompt]) -> None:
+    """Not acting is not success."""
+    _, prompt = observed
+
+    assert prompt.say("watch", "INC-20260302-001").exit_code == 1

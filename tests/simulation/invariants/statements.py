@@ -1,0 +1,434 @@
+"""Invariant 13: what is said is true, and is corrected when it stops being true.
+
+Statements are rendered when what they are rendered from has changed, and kept with the time for
+which they stood. At the end of a world each is compared with what the application really did.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.recovery_times import RECOVERED as RECOVERED_AFTER
+from shared.domain.incidents.recovery_times import TRAFFIC_RESTORED
+from shared.domain.policy.severity import Severity
+from shared.domain.presentation.status_page import StatusPageView
+from shared.domain.rollback.rollback import Direction
+from shared.domain.signals.registry import SIGNALS, SignalSource
+from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
+from tests.simulation.scenes.bookshop import PART_SUBJECTS, SIGNAL_SUBJECTS, SYSTEM
+from tests.simulation.statements.phrases import Promise, Surface, phrases_in, promised_by_sentences
+from tests.simulation.statements.surfaces import Surfaces, moment_in, report_text
+from tests.simulation.statements.truth import FOREVER, Span, merged, seconds_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MINUTE = 60.0
+"""The page's minute: so long a statement may lag behind what is true."""
+MOST_SKEW = 300.0
+RECOVERED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
+SAME_COMMIT = 0.5
+"""Between the moment that a commit is dated at and the one at which it lands."""
+LAST = frozenset({Promise.OVER, Promise.IN_TIME})
+"""Promises about the trouble of one incident, which later trouble does not break."""
+
+
+_PAST = re.compile(r"^- \d\d:\d\d UTC - .*$", re.MULTILINE)
+"""Lines of a time line: what was said at its time is judged at its time."""
+
+
+class Claim(NamedTuple):
+    """One statement: words on a surface, and what they promise of what."""
+
+    surface: Surface
+    words: str
+    promise: Promise
+    subjects: tuple[str, ...] = ()
+    """Empty: those of the incident."""
+    incident: str = ""
+    """Empty: it speaks of no incident, but of how things are."""
+    moment: float | None = None
+    """Since when it works, where the words say so."""
+
+
+class Stood(NamedTuple):
+    """A statement, and for how long it stood; a notice stands for a moment."""
+
+    claim: Claim
+    begins: float
+    ends: float
+
+
+class StatementLaws:
+    """Renders what people read when it may have changed, and judges all of it at the end."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+        self._world = seen.world
+        self._break = seen.broke
+        self._surfaces = Surfaces(seen.world)
+        self._keys: dict[str, object] = {}
+        self._standing: dict[Claim, float] = {}
+        self._of_surface: dict[Surface, frozenset[Claim]] = {}
+        self._stood: list[Stood] = []
+        self._alerts: list[tuple[float, tuple[str, ...], str, str]] = []
+        """When each open alert was committed, of what, in which incident, and its signal."""
+        self._orders: dict[str, tuple[str, ...]] = {}
+        """What an incident is about that a person has begun."""
+        self._accepted: dict[str, float] = {}
+        """When a person took an incident's state as it is."""
+        self._public: dict[str, float] = {}
+        """Since when the public sees an incident."""
+        self._records: dict[str, list[tuple[float, bool]]] = {}
+        """Per subject, since when the product's own record says that it works, or that it fails."""
+        self._verified: set[tuple[str, str]] = set()
+        self._ended: dict[str, float | None] = {}
+        self._remembers: dict[str, Callable[[Fields], None]] = {
+            "alerts": self._remember_alert,
+            "incidents": self._remember_incident,
+            "rollbacks": self._remember_rollback,
+            "commands": self._remember_command,
+            "reports": self._judge_report,
+        }
+        self._said_wrong: set[tuple[str, ...]] = set()
+
+    # while the world goes on
+
+    def committed(self, after: Mapping[str, Fields]) -> None:
+        """A commit has landed: render what it may have changed."""
+        kinds = {path.partition("/")[0] for path in after}
+        for path, fields in after.items():
+            kind, _, rest = path.partition("/")
+            if kind == "rollbacks" and "/" in rest:
+                continue
+            if kind in self._remembers:
+                self._remembers[kind](fields)
+        if kinds & {"incidents", "public"}:
+            self._render_page()
+        if kinds & {"incidents", "rollbacks", "systems"}:
+            self._render_status()
+
+    def sent(self, key: str, notice: Mapping[str, Any]) -> None:
+        """A notice has arrived."""
+        text = f"{notice.get('subject', '')}\n{notice.get('body', '') or notice.get('text', '')}"
+        incident = notice["incident"]
+        if not incident:
+            return
+        kept = self._world.store.peek(f"notices/{key}") or {}
+        made = seconds_of(kept["created_at"]) if kept else self._seen.now
+        about = self._world.store.peek(f"incidents/{incident}") or {}
+        over = seconds_of(about["ended_at"]) if about.get("ended_at") else made
+        text = _PAST.sub("", text.replace("NOT verified", "unverified"))
+        for phrase, _ in phrases_in(Surface.NOTICE, text):
+            moment = over if phrase.promise is Promise.OVER else made
+            claim = Claim(Surface.NOTICE, phrase.words, phrase.promise, (), incident, moment)
+            self._stood.append(Stood(claim, self._seen.now, self._seen.now))
+
+    def _remember_alert(self, fields: Fields) -> None:
+        if fields["state"] != "open" or not fields["incident"]:
+            return
+        subjects = self._subjects_of_signal(fields["signal"], fields["function"])
+        told = (seconds_of(fields["received_at"]), subjects, fields["incident"], fields["signal"])
+        if told not in self._alerts:
+            self._alerts.append(told)
+            self._record(subjects, well=False)
+
+    def _remember_rollback(self, fields: Fields) -> None:
+        order = fields["order"]
+        if order is not None:
+            named = [*order["functions"]]
+            for group in order["groups"]:
+                named += self._world.policy.groups[group].functions
+            self._orders.setdefault(fields["incident"], tuple(named or self._world.policy.functions))
+        undone = (order or {}).get("way") == Direction.UNDO and fields["ended_at"] is not None
+        if fields["ill_looks"] or undone:  # what an undo brings back has failed before
+            every = tuple(self._world.policy.functions)
+            self._alerts.append((self._seen.now, every, fields["incident"], ""))
+            self._record(every, well=False)
+        verified = fields["verified_at"] and (fields["id"], str(fields["verified_at"]))
+        if verified and verified not in self._verified:
+            self._verified.add(verified)
+            steps = self._seen.steps.get(fields["id"], {}).values()
+            self._record(dict.fromkeys(one["target"] for one in steps), well=True)
+
+    def _remember_incident(self, fields: Fields) -> None:
+        """An incident that has ended as recovered, or is recovered and waits for a person."""
+        if fields["status"] in RECOVERED and self._ended.get(fields["id"]) != fields["status"]:
+            self._record(self._scope(fields["id"], self._seen.now), well=True)
+        self._ended[fields["id"]] = fields["status"]
+
+    def _record(self, subjects: Iterable[str], *, well: bool) -> None:
+        """What the product knows of these from now on."""
+        for subject in subjects:
+            records = self._records.setdefault(subject, [])
+            if not records or records[-1][1] != well:
+                records.append((self._seen.now, well))
+
+    def _remember_command(self, fields: Fields) -> None:
+        if fields.get("command") == "accept" and fields.get("incident"):
+            self._accepted.setdefault(fields["incident"], self._seen.now)
+
+    def _subjects_of_signal(self, signal: str, function: str | None) -> tuple[str, ...]:
+        if signal in SIGNAL_SUBJECTS:
+            return SIGNAL_SUBJECTS[signal]
+        return (function,) if function else tuple(self._world.policy.functions)
+
+    def _render_page(self) -> None:
+        view = self._surfaces.page()
+        for one in (*view.active, *view.past):
+            self._public.setdefault(one.id, self._seen.now)
+        self._show(Surface.PAGE, frozenset(self._claims_of_page(view)))
+        self._judge_hidden_incidents(view)
+
+    def _claims_of_page(self, view: StatusPageView) -> Iterator[Claim]:
+        every = tuple(dict.fromkeys(one for part in view.parts for one in self._subjects_of_part(part.name)))
+        yield from self._claims_of_text(view.words, every)
+        for part in view.parts:
+            yield from self._claims_of_text(part.words, self._subjects_of_part(part.name))
+        for one in view.active:
+            yield from self._claims_of_text(one.lines[0].words, (), one.id)
+        for one in view.past:
+            yield from self._claims_of_text(one.lines[0].words, (), one.id)
+        if not view.active:
+            yield Claim(Surface.PAGE, "No incident.", Promise.QUIET)
+
+    def _claims_of_text(self, text: str, subjects: tuple[str, ...], incident: str = "") -> Iterator[Claim]:
+        name = self._world.policy.display_name or SYSTEM
+        for words, promise in promised_by_sentences(text, name):
+            if promise is None:
+                self._wrong(f"the page's words {words!r} promise nothing that is written down")
+            elif promise is not Promise.NOTHING:
+                yield Claim(Surface.PAGE, words, promise, subjects, incident)
+
+    def _subjects_of_part(self, part: str) -> tuple[str, ...]:
+        return PART_SUBJECTS.get(part) or tuple(self._world.policy.functions)
+
+    def _judge_hidden_incidents(self, view: StatusPageView) -> None:
+        """An incident that is open and shown is not called over by the page."""
+        shown = {one.id for one in view.active}
+        for path, fields in self._world.store.documents_of("incidents"):
+            public = self._world.store.peek(f"{incidents.public_history_path(SYSTEM)}/{fields['id']}")
+            is_open, was_shown = (
+                fields["ended_at"] is None,
+                public is not None and fields["id"] in self._public,
+            )
+            if is_open and was_shown and fields["id"] not in shown:
+                self._wrong(f"{path} is open, and the page does not show it as open")
+            if fields["ended_at"] is not None and fields["id"] in shown:
+                self._wrong(f"{path} has ended, and the page shows it as open: {fields['status']}")
+
+    def _render_status(self) -> None:
+        """The team's surfaces, where something of what they are made of has changed."""
+        peek = self._world.store.peek
+        system = peek(SYSTEM_PATH) or {}
+        incident = peek(f"incidents/{system.get('incident')}") or {}
+        rollback = peek(f"rollbacks/{system.get('rollback')}") or {}
+        key = (
+            *(incident.get(name) for name in ("id", "status", "severity", "respond_by", "acknowledged_by")),
+            *(rollback.get(name) for name in ("id", "status", "outcome", "verified_at", "shifted_at")),
+            system.get("mode"),
+            bool(system.get("pause")),
+        )
+        if self._keys.get("status") == key:
+            return
+        self._keys["status"] = key
+        seen, text = self._surfaces.status()
+        name = seen.incident.id if seen.incident else ""
+        recovered = seen.times.recovered_at if seen.times else None
+        self._show(Surface.STATUS, frozenset(self._claims_in(Surface.STATUS, text, name, recovered)))
+        if name:
+            said = self._surfaces.console(seen)
+            self._show(Surface.CONSOLE, frozenset(self._claims_in(Surface.CONSOLE, said, name, recovered)))
+
+    def _claims_in(
+        self, surface: Surface, text: str, incident: str, recovered: datetime | None
+    ) -> Iterator[Claim]:
+        for phrase, _ in phrases_in(surface, text):
+            over = phrase.promise is Promise.OVER
+            moment = None if recovered is None or over else seconds_of(recovered)
+            if phrase.promise is Promise.IN_TIME and moment is not None:
+                self._judge_target(surface, incident, moment)
+            yield Claim(surface, phrase.words, phrase.promise, (), incident, moment)
+
+    def _judge_target(self, surface: Surface, incident: str, moment: float) -> None:
+        """In time is what worked within the time that the runbook sets for its severity."""
+        about = self._world.store.peek(f"incidents/{incident}") or {}
+        allowed = self._world.policy.targets.by_severity[Severity(about["severity"])].total_seconds()
+        took = moment - seconds_of(about["detected_at"])
+        if took > allowed:
+            self._wrong(f"{surface} calls {incident} in time after {took:.0f} s of {allowed:.0f} s", surface)
+
+    def _judge_report(self, fields: Fields) -> None:
+        """A report was filed: its words, and whether it and the status name one duration."""
+        if fields["written_at"] is None:
+            return
+        text, name = report_text(fields), fields["incident"]
+        times = self._surfaces.times(name)
+        recovered = times.recovered_at if times is not None else None
+        for phrase, words in phrases_in(Surface.REPORT, text):
+            at = moment_in(text[text.index(words) :].partition("\n")[0]) or recovered
+            moment = None if at is None else seconds_of(at)
+            claim = Claim(Surface.REPORT, phrase.words, phrase.promise, (), name, moment)
+            self._stood.append(Stood(claim, self._seen.now, self._seen.now))
+        for key in self._seen.rollbacks:
+            if key.partition("-r")[0] == name and f"### {key}:" not in text:
+                self._wrong(f"the report of {name} leaves out {key}")
+        seen, status = self._surfaces.status()
+        if seen.incident is not None and seen.incident.id == name:
+            self._judge_durations(name, status, text)
+
+    def _judge_durations(self, incident: str, status: str, report: str) -> None:
+        """One duration has one value everywhere: in the status, and in each place of the report."""
+        for named in (TRAFFIC_RESTORED, RECOVERED_AFTER):
+            sentence = re.compile(rf"^[ -]*{named} (\S[^\n]*?) after detection", re.MULTILINE)
+            row = re.compile(rf"^\| {named} \| (\d[^|]*?) \|", re.MULTILINE)
+            values = {one for text in (status, report) for one in sentence.findall(text)}
+            values |= set(row.findall(report))
+            if len(values) > 1:
+                self._wrong(f"{named} of {incident} has several values: {', '.join(sorted(values))}")
+
+    def _show(self, surface: Surface, claims: frozenset[Claim]) -> None:
+        """A surface says this now; what it said before and says no more has stood until now."""
+        now, before = self._seen.now, self._of_surface.get(surface, frozenset())
+        for claim in before - claims:
+            self._stood.append(Stood(claim, self._standing.pop(claim), now))
+        for claim in claims - before:
+            self._standing[claim] = now
+        self._of_surface[surface] = claims
+
+    # at the end
+
+    def at_the_end(self, *, goes_on: bool) -> None:
+        """Judge every statement; `goes_on`: what stands now stands for ever."""
+        ends = FOREVER if goes_on else self._seen.now
+        standing = [Stood(claim, begins, ends) for claim, begins in self._standing.items()]
+        for stood in (*self._stood, *standing):
+            self._judge(stood)
+
+    def _judge(self, stood: Stood) -> None:
+        match stood.claim.promise:
+            case Promise.WORKS | Promise.OVER | Promise.IN_TIME:
+                self._judge_works(stood)
+            case Promise.FAILS:
+                self._judge_fails(stood)
+            case Promise.QUIET if stood.claim.surface is Surface.PAGE:
+                pass  # by `_judge_hidden_incidents`
+
+    def _judge_works(self, stood: Stood) -> None:
+        claim = stood.claim
+        subjects = claim.subjects or self._scope(claim.incident, stood.begins)
+        if claim.incident and not subjects:
+            self._judge_unobservable(stood)
+        for subject in subjects:
+            for span in self._world.truth.failing(subject):
+                wrong = self._contrary(stood, subject, span)
+                if wrong > MINUTE + (0.0 if claim.moment is not None else self._lag):
+                    last = "for ever" if wrong > FOREVER / 2 else f"for {wrong:.0f} s"
+                    about = f" of {claim.incident}" if claim.incident else ""
+                    self._wrong(
+                        f"{claim.surface} says {claim.words!r}{about} at {stood.begins:.0f} s, "
+                        f"and {subject} fails {last}",
+                        claim.surface,
+                        claim.words,
+                    )
+                    return
+
+    def _contrary(self, stood: Stood, subject: str, span: Span) -> float:
+        """For how long a statement stood while its subject failed, and that could be known."""
+        claim, made = stood.claim, stood.begins if stood.claim.moment is None else stood.claim.moment
+        accepted, known = self._accepted_at(span), self._known(subject, span, claim)
+        if claim.promise is Promise.OVER and accepted is not None:
+            return 0.0
+        seen_before = span.begins <= made and min(span.begins + MINUTE, known) <= made + SAME_COMMIT
+        if claim.moment is not None and seen_before and made < span.ends - MINUTE:
+            return span.ends - made
+        if claim.surface is Surface.REPORT or (claim.promise in LAST and not seen_before):
+            return 0.0
+        if claim.surface is Surface.NOTICE:
+            failed = span.begins <= stood.begins < span.ends and claim.promise not in LAST
+            return max(0.0, stood.begins - known) if failed else 0.0
+        begins = max(stood.begins, span.begins)
+        if not seen_before or not claim.incident:
+            begins = max(begins, known)
+        if accepted is not None and claim.surface is Surface.PAGE:
+            later = Span(accepted, span.ends)
+            return max(
+                min(stood.ends, accepted) - begins,
+                min(stood.ends, span.ends) - max(begins, self._known(subject, later, claim)),
+            )
+        return min(stood.ends, span.ends) - begins
+
+    def _accepted_at(self, span: Span) -> float | None:
+        """When a person took it as it is while this lasted: they speak of it from then on."""
+        found = [at for at in self._accepted.values() if span.begins <= at < span.ends]
+        return min(found, default=None)
+
+    def _known(self, subject: str, span: Span, claim: Claim) -> float:
+        """When the product was told that the subject fails in this time; for ever: never."""
+        told = [
+            max(at, self._public.get(incident, FOREVER)) if claim.surface is Surface.PAGE else at
+            for at, subjects, incident, _ in self._alerts
+            if subject in subjects and span.begins <= at < span.ends
+        ]
+        return min(told, default=FOREVER)
+
+    def _scope(self, incident: str, until: float) -> tuple[str, ...]:
+        """What an incident is about, by its alerts and its order."""
+        found = dict.fromkeys(self._orders.get(incident, ()))
+        for at, subjects, name, _ in self._alerts:
+            if name == incident and at <= until + MINUTE:
+                found |= dict.fromkeys(subjects)
+        return tuple(found)
+
+    def _judge_unobservable(self, stood: Stood) -> None:
+        """Nobody observes the end of what a person or a finding has declared: it is never over."""
+        claim = stood.claim
+        signals = {signal for _, _, name, signal in self._alerts if name == claim.incident and signal}
+        declared = signals and all(
+            SIGNALS[one].source is SignalSource.DECLARED for one in signals if one in SIGNALS
+        )
+        if declared and claim.incident not in self._accepted:
+            self._wrong(f"{claim.surface} says {claim.words!r} of {claim.incident}, which nobody can observe")
+
+    def _judge_fails(self, stood: Stood) -> None:
+        """It is said to fail, and the product has recorded for a minute that it does not."""
+        subjects = stood.claim.subjects or self._scope(stood.claim.incident, stood.begins)
+        for well in self._recorded_well(subjects):
+            begins, ends = max(well.begins, stood.begins), min(well.ends, stood.ends)
+            for failing in merged([one for name in subjects for one in self._world.truth.failing(name)]):
+                if failing.ends > begins:
+                    ends = min(ends, max(begins, failing.begins))
+            if ends - begins > MINUTE + self._lag:
+                self._wrong(
+                    f"{stood.claim.surface} says {stood.claim.words!r} from {stood.begins:.0f} s on, "
+                    f"and recovery was recorded at {well.begins:.0f} s",
+                    stood.claim.surface,
+                    stood.claim.words,
+                )
+                return
+
+    def _recorded_well(self, subjects: Iterable[str]) -> Iterator[Span]:
+        """When the product's record said of none of these that it fails, and once had said so."""
+        records = [self._records[one] for one in subjects if one in self._records]
+        moments = sorted({at for one in records for at, _ in one})
+        for begins, ends in pairwise([*moments, FOREVER]):
+            newest = [[well for at, well in one if at <= begins][-1:] for one in records]
+            if all(one == [True] or not one for one in newest) and [True] in newest:
+                yield Span(begins, ends)
+
+    @property
+    def _lag(self) -> float:
+        """An instance whose clock is minutes slow sweeps that much later (docs/invariants.md)."""
+        return MOST_SKEW if self._world.skews else 0.0
+
+    def _wrong(self, what: str, *kind: str) -> None:
+        """One violation; of many alike, the first."""
+        about = kind or (what,)
+        if about not in self._said_wrong:
+            self._said_wrong.add(about)
+            self._break(13, what)

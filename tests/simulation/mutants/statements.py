@@ -1,0 +1,232 @@
+"""Words that say more than was observed, or are not corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any
+from unittest.mock import patch
+
+from msgspec.structs import replace
+
+from responders.alerts import incident_assignment
+from responders.commands.incident import operator_answers
+from responders.rollback import case, recovery, report_filing
+from responders.rollback.case import Case, Transition
+from responders.rollback.decision import rollback_decision
+from responders.rollback.verification import health_assessment
+from shared.core.store import Write
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents import opening, recovery_times
+from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.notices import recipients
+from shared.domain.notices.notice import IncidentStage
+from shared.domain.presentation import notice_facts, status_page
+from shared.domain.reports.report import ReportFacts
+from shared.domain.rollback.rollback import Rollback
+from shared.domain.signals import alert_conditions
+from shared.state import system_status
+
+
+def observing_closes_the_incident() -> AbstractContextManager[Any]:
+    """Whoever does nothing calls the incident resolved."""
+    honest = rollback_decision._build_no_action_transition
+
+    def close(*facts: Any) -> Transition:
+        turn = honest(*facts)
+        observed = turn.status is IncidentStatus.INVESTIGATING
+        return replace(turn, status=IncidentStatus.RESOLVED) if observed else turn
+
+    return patch.object(rollback_decision, "_build_no_action_transition", close)
+
+
+def failed_without_public_state() -> AbstractContextManager[Any]:
+    """The page is not written anew after a rollback has failed."""
+    return _without_public_state("rollback.failed")
+
+
+def _without_public_state(event: str) -> AbstractContextManager[Any]:
+    honest = Case._build_incident_writes
+
+    def silent(self: Case, turn: Transition, *facts: Any) -> list[Write]:
+        writes = honest(self, turn, *facts)
+        return [one for one in writes if not (turn.event == event and one.path.startswith("public/"))]
+
+    return patch.object(Case, "_build_incident_writes", silent)
+
+
+def recovered_without_public_state() -> AbstractContextManager[Any]:
+    """An incident that ends without a rollback, or after another's, stays open on the page."""
+    return patch.object(recovery, "public_state_writes", lambda *facts, **more: [])
+
+
+def accepted_without_public_state() -> AbstractContextManager[Any]:
+    """A person accepts, and the page says "Not working" for ever."""
+    return patch.object(operator_answers, "public_state_writes", lambda *facts, **more: [])
+
+
+def accepted_as_resolved() -> AbstractContextManager[Any]:
+    """What a person accepts is called recovered, whatever it does."""
+    return patch.object(operator_answers, "IncidentStatus", _Resolving)
+
+
+class _Resolving:
+    RECOVERED = IncidentStatus.RECOVERED
+    RESOLVED = RECOVERY_NOT_OBSERVED = IncidentStatus.RESOLVED
+
+
+def target_of_the_wrong_kind() -> AbstractContextManager[Any]:
+    """Every incident has the time that the runbook gives to a database."""
+    return patch.object(recovery_times, "recovery_target", lambda targets, *facts: targets.database)
+
+
+def closed_is_recovered() -> AbstractContextManager[Any]:
+    """Cloud Monitoring's word is enough: nobody looks at what the functions do."""
+
+    @contextmanager
+    def trusting() -> Iterator[None]:
+        with (
+            patch.object(alert_conditions, "failing_lines", lambda *facts: []),
+            patch.object(recovery, "_judge", _judge_by_word),
+        ):
+            yield
+
+    return trusting()
+
+
+def _judge_by_word(found: Any) -> alert_conditions.ConditionState:
+    states = {state for _, state in found.judged}
+    over = alert_conditions.ConditionState.OVER
+    return over if states <= {over} else alert_conditions.ConditionState.STANDS
+
+
+def verified_by_one_function() -> AbstractContextManager[Any]:
+    """All is well as soon as the first function is."""
+    honest = health_assessment.evaluate_health
+
+    def first(functions: Sequence[str], *facts: Any) -> Any:
+        return honest(functions[:1], *facts)
+
+    return patch.object(health_assessment, "evaluate_health", first)
+
+
+def ended_at_the_first_shift() -> AbstractContextManager[Any]:
+    """Everybody is told that it has ended when the first function is about to go back."""
+    stages = {**recipients._STAGE_BY_EVENT, "rollback.decided": IncidentStage.OVER}
+
+    @contextmanager
+    def hasty() -> Iterator[None]:
+        with patch.object(recipients, "_STAGE_BY_EVENT", stages), closed_incident_called_ended():
+            yield
+
+    return hasty()
+
+
+def recovered_from_the_first_shift() -> AbstractContextManager[Any]:
+    """Recovery is counted from when the first shift was sent."""
+    honest = recovery_times.find_recovered_at
+
+    def hasty(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:
+        found = honest(incident, rollbacks)
+        return rollbacks[-1].started_at or found if found and rollbacks else found
+
+    return patch.object(recovery_times, "find_recovered_at", hasty)
+
+
+def report_takes_the_newest_rollback() -> AbstractContextManager[Any]:
+    """What came before the newest rollback of an incident is not reported."""
+    honest = report_filing.build_report
+
+    def newest(facts: ReportFacts) -> Any:
+        return honest(replace(facts, rollbacks=facts.rollbacks[-1:]))
+
+    return patch.object(report_filing, "build_report", newest)
+
+
+def status_counts_otherwise() -> AbstractContextManager[Any]:
+    """The status counts from the onset, the report from the detection."""
+    honest = system_status.measure_recovery
+
+    def early(policy: Any, incident: Incident, *facts: Any) -> Any:
+        return replace(honest(policy, incident, *facts), detected_at=incident.onset_at)
+
+    return patch.object(system_status, "measure_recovery", early)
+
+
+def parts_by_the_first_signal() -> AbstractContextManager[Any]:
+    """A part is affected by its signals alone, whatever functions fail or were ordered back."""
+    honest = status_page._is_component_affected
+
+    def blind(policy: Any, component: Any, signals: Any, functions: Any) -> bool:
+        return honest(policy, component, signals, set())
+
+    return patch.object(status_page, "_is_component_affected", blind)
+
+
+def shifted_is_called_working() -> AbstractContextManager[Any]:
+    """The page says that it works again before anybody has looked."""
+    names = {**incidents.PUBLIC_STATUS_NAMES, IncidentStatus.ROLLING_BACK: "rolling back (monitoring)"}
+    return patch.object(incidents, "PUBLIC_STATUS_NAMES", names)
+
+
+def reopened_without_public_state() -> AbstractContextManager[Any]:
+    """A further alert opens an incident again, and the page still says that it is over."""
+    honest = opening.reopen_incident
+
+    def silent(*facts: Any, **more: Any) -> Any:
+        made = honest(*facts, **more)
+        return replace(made, writes=tuple(one for one in made.writes if not one.path.startswith("public/")))
+
+    @contextmanager
+    def everywhere() -> Iterator[None]:
+        with (
+            patch.object(incident_assignment, "reopen_incident", silent),
+            patch.object(case, "reopen_incident", silent),
+        ):
+            yield
+
+    return everywhere()
+
+
+def unobserved_is_called_resolved() -> AbstractContextManager[Any]:
+    """What no check can observe is called over when its time has passed."""
+    honest = recovery._decide_change
+
+    def hopeful(*facts: Any, **more: Any) -> Any:
+        change = honest(*facts, **more)
+        unobserved = change is not None and change.becomes is IncidentStatus.RECOVERY_NOT_OBSERVED
+        return replace(change, becomes=IncidentStatus.RESOLVED) if unobserved else change
+
+    return patch.object(recovery, "_decide_change", hopeful)
+
+
+def closed_incident_called_ended() -> AbstractContextManager[Any]:
+    """Users are told that it has ended, whatever is known of it."""
+    honest = notice_facts._incident_facts
+
+    def cheerful(*facts: Any, **more: Any) -> dict[str, Any]:
+        return {**honest(*facts, **more), "has_recovered": True}
+
+    return patch.object(notice_facts, "_incident_facts", cheerful)
+
+
+MUTANTS = (
+    observing_closes_the_incident,
+    failed_without_public_state,
+    recovered_without_public_state,
+    accepted_without_public_state,
+    accepted_as_resolved,
+    target_of_the_wrong_kind,
+    closed_is_recovered,
+    verified_by_one_function,
+    ended_at_the_first_shift,
+    recovered_from_the_first_shift,
+    report_takes_the_newest_rollback,
+    status_counts_otherwise,
+    parts_by_the_first_signal,
+    shifted_is_called_working,
+    reopened_without_public_state,
+    unobserved_is_called_resolved,
+    closed_incident_called_ended,
+)

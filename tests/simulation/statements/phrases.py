@@ -1,0 +1,155 @@
+"""What each word of the product promises: the table that the judge and docs/statements.md share."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from functools import lru_cache
+
+from msgspec import Struct
+
+
+class Promise(StrEnum):
+    """What a phrase claims of what it speaks of."""
+
+    WORKS = "works"
+    """Every function and part that it speaks of works now, and this was observed."""
+    FAILS = "fails"
+    """At least one of them does not work, or nobody has observed yet that it works."""
+    OVER = "over"
+    """The trouble of the incident was over when the phrase was made."""
+    QUIET = "quiet"
+    """No incident is open that the reader may see."""
+    IN_TIME = "in time"
+    """It worked within the target, measured from detection."""
+    NOTHING = "nothing"
+    """It tells what is being done, and nothing of whether it works."""
+
+
+class Surface(StrEnum):
+    """Where the product says something."""
+
+    PAGE = "public page"
+    NOTICE = "notice"
+    STATUS = "`rollback status`"
+    REPORT = "report"
+    CONSOLE = "console"
+
+
+class Phrase(Struct, frozen=True):
+    """Words of the product, and what they promise."""
+
+    surface: Surface
+    words: str
+    """As people read them; `…` stands for what differs."""
+    promise: Promise
+    corrected: str
+    """When the product takes them back, or what follows them."""
+
+
+_SPARED = "recovered … after detection; the target is …, … to spare"
+_LATE = "recovered … after detection; the target is …, … late"
+_TROUBLE = "when recovery is observed, within a minute"
+_WELL = "when it is observed to fail again, within a minute"
+_NEXT = "by the next notice, if it fails again"
+_REWRITTEN = "by the report that is written anew"
+_FINAL = "never: a further alert of the same trouble opens the incident again"
+PAGE_PHRASES = (
+    Phrase(Surface.PAGE, "Working.", Promise.WORKS, "when an incident that affects the part is shown"),
+    Phrase(Surface.PAGE, "All parts work.", Promise.WORKS, "when an incident is shown"),
+    Phrase(Surface.PAGE, "It works again. We are monitoring it.", Promise.WORKS, _WELL),
+    Phrase(Surface.PAGE, "All parts work again. We are monitoring them.", Promise.WORKS, _WELL),
+    Phrase(Surface.PAGE, "The incident is over.", Promise.OVER, _FINAL),
+    Phrase(
+        Surface.PAGE,
+        "We closed the incident. We have not observed whether all parts work again.",
+        Promise.NOTHING,
+        _FINAL,
+    ),
+    Phrase(Surface.PAGE, "Not working.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "Disrupted.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "Partly disrupted.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "Minor problem.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "Some parts are disrupted.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "Some parts do not work.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "The status is not known.", Promise.NOTHING, "when something is observed"),
+    Phrase(Surface.PAGE, "Maintenance.", Promise.NOTHING, "when the write fence is lifted"),
+    Phrase(
+        Surface.PAGE,
+        "We have stopped some functions for a short time to protect data.",
+        Promise.NOTHING,
+        "when the write fence is lifted",
+    ),
+    Phrase(Surface.PAGE, "We are investigating a problem with ….", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "We are looking for the cause.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "We are restoring the last stable version.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "We are releasing a newer version.", Promise.NOTHING, "when it is released"),
+    Phrase(
+        Surface.PAGE,
+        "A newer version is released. We are monitoring it.",
+        Promise.NOTHING,
+        "when it is observed to fail, within a minute",
+    ),
+    Phrase(Surface.PAGE, "No incident.", Promise.QUIET, "when an incident is shown"),
+)
+"""Sentence by sentence: the page says nothing else of whether it works."""
+PHRASES = (
+    *PAGE_PHRASES,
+    Phrase(Surface.NOTICE, "It works again.", Promise.WORKS, _NEXT),
+    Phrase(Surface.NOTICE, "The incident is over.", Promise.OVER, _FINAL),
+    Phrase(Surface.NOTICE, "incident … has ended", Promise.OVER, _FINAL),
+    Phrase(Surface.NOTICE, "verified: …", Promise.WORKS, _NEXT),
+    Phrase(Surface.NOTICE, "stable through the watch", Promise.OVER, _FINAL),
+    Phrase(Surface.NOTICE, "Status: RESOLVED", Promise.OVER, _FINAL),
+    Phrase(Surface.STATUS, _SPARED, Promise.IN_TIME, _WELL),
+    Phrase(Surface.STATUS, _LATE, Promise.WORKS, _WELL),
+    Phrase(Surface.STATUS, "RESOLVED", Promise.OVER, _FINAL),
+    Phrase(Surface.STATUS, "no incident is known", Promise.QUIET, "when an incident is opened"),
+    Phrase(Surface.REPORT, "it works again since …", Promise.WORKS, _REWRITTEN),
+    Phrase(
+        Surface.REPORT,
+        "recovered … after detection; the target is …, … to spare",
+        Promise.IN_TIME,
+        _REWRITTEN,
+    ),
+    Phrase(Surface.REPORT, _LATE, Promise.WORKS, _REWRITTEN),
+    Phrase(Surface.CONSOLE, _SPARED.capitalize(), Promise.IN_TIME, _WELL),
+    Phrase(Surface.CONSOLE, _LATE.capitalize(), Promise.WORKS, _WELL),
+    Phrase(Surface.CONSOLE, "RESOLVED", Promise.OVER, _FINAL),
+    Phrase(Surface.CONSOLE, "No incident is known.", Promise.QUIET, "when an incident is opened"),
+)
+NAMED = "…"
+"""Stands for a name or a number in the words of a phrase."""
+PAGE_PROMISES = {one.words: one.promise for one in PAGE_PHRASES}
+_PATTERNS = tuple(
+    (one, re.compile(r"[^\n]{1,60}?".join(re.escape(part) for part in one.words.split(NAMED)).strip()))
+    for one in PHRASES
+)
+_SENTENCES = re.compile(r"(?<=[.!?])\s+")
+
+
+@lru_cache(maxsize=10_000)
+def promised_by_sentences(text: str, name: str) -> tuple[tuple[str, Promise | None], ...]:
+    """The page's phrases that make up a text, the longest first; what is none has no promise.
+
+    `name`: what the page calls the system.
+    """
+    sentences = _SENTENCES.split(text.replace(f" {name}.", f" {NAMED}.").strip())
+    found: list[tuple[str, Promise | None]] = []
+    while sentences:
+        for count in range(len(sentences), 0, -1):
+            words = " ".join(sentences[:count])
+            if words in PAGE_PROMISES or count == 1:
+                found.append((words, PAGE_PROMISES.get(words)))
+                del sentences[:count]
+                break
+    return tuple(found)
+
+
+def phrases_in(surface: Surface, text: str) -> list[tuple[Phrase, str]]:
+    """The phrases of a surface that a text contains, each with the words as they stand there."""
+    found = []
+    for phrase, pattern in _PATTERNS:
+        if phrase.surface is surface and (match := pattern.search(text)) is not None:
+            found.append((phrase, match.group()))
+    return found

@@ -1,0 +1,163 @@
+"""What people read, rendered by the product's own code from what is stored."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from cli.look import status as status_command
+from cli.support import response_time
+from responders.console.pages import ConsolePages
+from shared.core.codec import decode
+from shared.core.store import Document, Query
+from shared.domain.incidents.incident import PublicState, StatusPageRecord, public_history_path
+from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
+from shared.domain.presentation import console_html, status_page
+from shared.domain.presentation.status_page import StatusPageView
+from shared.domain.reports import filed_report
+from shared.domain.reports.filed_report import FiledReport
+from shared.state.reader import StateReader
+from shared.state.system_status import SystemStatus, read_system_status
+from tests.simulation.scenes.bookshop import LONG_AGO, SYSTEM
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+DAYS_OF_A_WORLD = 1
+"""The page counts uptime of so many days: no world lasts longer."""
+_TAG = re.compile(r"<[^>]+>")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_NUMBERS = re.compile(r"\d+")
+_CONSOLE_PAGES: dict[tuple[object, ...], str] = {}
+_SPACES = re.compile(r"\s+")
+
+
+class QuietStore:
+    """The same documents, read by nobody of the world: no fault, no time, no trace."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def get(self, path: str) -> Document:
+        """The document, present or not."""
+        return self._world.store.look_at(path)
+
+    def query(self, query: Query) -> list[Document]:
+        """What matches, in Firestore's order."""
+        return self._world.store.look_for(query)
+
+
+class Surfaces:
+    """The surfaces of one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._store: Any = QuietStore(world)
+        self._reading = StateReader(self._store)
+        self._records: dict[str, StatusPageRecord] = {}
+        """Which parts each incident has affected, as the page's writer keeps it."""
+
+    def page(self) -> StatusPageView:
+        """The public page."""
+        now = self._world.clock.now()
+        policy, history = self._world.policy, self._store.query(Query(public_history_path(SYSTEM)))
+        states = [decode(PublicState, one.fields) for one in history]
+        for state in states:
+            name = state.incident or ""
+            known = self._records.get(name, StatusPageRecord())
+            self._records[name] = self._reading.observe_parts(policy, state, known, now)
+        with patch.object(status_page, "UPTIME_DAYS", DAYS_OF_A_WORLD):
+            return status_page.build_status_page(policy, states, LONG_AGO, now, self._records)
+
+    def times(self, incident: str) -> RecoveryTimes | None:
+        """The two durations of an incident."""
+        found = self._reading.incident(incident)
+        if found is None:
+            return None
+        return measure_recovery(self._world.policy, found, self._reading.rollbacks(found))
+
+    def status(self) -> tuple[SystemStatus, str]:
+        """`rollback status`, typed and as it is printed."""
+        now = self._world.clock.now()
+        seen = read_system_status(self._reading, self._world.policy, self._reading.active_rollbacks(), now)
+        return seen, _printed(seen, now)
+
+    def console(self, seen: SystemStatus) -> str:
+        """The console's page of the incident that the status shows, as text.
+
+        Pages that differ in nothing but times and numbers say the same, and are rendered once.
+        """
+        key = _likeness(seen)
+        if key not in _CONSOLE_PAGES:
+            _CONSOLE_PAGES[key] = self._console(seen.incident.id if seen.incident else "")
+        return _CONSOLE_PAGES[key]
+
+    def _console(self, incident: str) -> str:
+        world = self._world
+        ports: Any = SimpleNamespace(
+            store=self._store, clock=world.clock, buckets=SimpleNamespace(anchors=world.anchors)
+        )
+        policies = {SYSTEM: world.policy}
+        visit: Any = SimpleNamespace(path=f"/incidents/{incident}", query={})
+        facts = ConsolePages(ports, policies).incident(visit)
+        beside = {
+            "who": SimpleNamespace(name="eve"),
+            "role": "admin",
+            "speaks_until": None,
+            "mark": "",
+            "here": visit.path,
+            "policies": policies,
+            "now": world.clock.now(),
+        }
+        page = console_html.render_page("incident", {**beside, **facts})
+        [_, live] = page.split('id="live"', 1)
+        [live, *_] = live.split('<section aria-labelledby="decided-1"', 1)
+        return text_of(live)
+
+
+def _likeness(seen: SystemStatus) -> tuple[object, ...]:
+    """All that decides on the words of the console's page, without times and numbers."""
+    incident, rollback, response = seen.incident, seen.rollback, seen.response
+    return (
+        incident and (incident.status, incident.severity, incident.ended_at is None),
+        rollback and (rollback.status, rollback.plan is None, _NUMBERS.sub("", rollback.outcome)),
+        response and (response.recovered_at is None, response.is_breached, response.respond_by is None),
+        seen.times and seen.times.traffic_restored_at is None,
+        response and (bool(response.acknowledged_by), response.next_call is None),
+        seen.outlook is None,
+    )
+
+
+def report_text(fields: dict[str, Any]) -> str:
+    """A filed report."""
+    return filed_report.decompress_text(decode(FiledReport, fields).markdown)
+
+
+def text_of(page: str) -> str:
+    """What a page says, without its markup."""
+    return _SPACES.sub(" ", html.unescape(_TAG.sub(" ", page)))
+
+
+def moment_in(text: str) -> datetime | None:
+    """The first moment that a text names."""
+    found = _MOMENT.search(text)
+    return datetime.fromisoformat(found.group()).replace(tzinfo=UTC) if found else None
+
+
+def _printed(seen: SystemStatus, now: datetime) -> str:
+    said: list[str] = []
+
+    def keep(text: str, style: str = "") -> None:
+        said.append(text)
+
+    honest = status_command.print_line, response_time.print_line
+    status_command.print_line = response_time.print_line = keep
+    try:
+        status_command._show_system(seen, now)
+    finally:
+        status_command.print_line, response_time.print_line = honest
+    return "\n".join(said)

@@ -1,0 +1,123 @@
+"""The judge of statements, and the page that says what each word promises."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from shared.domain.presentation import status_page
+from tests.simulation.faults.points import Planned
+from tests.simulation.mutants import Mutant, caught, statements
+from tests.simulation.scenes.spoken import SPOKEN
+from tests.simulation.schedule import run
+from tests.simulation.statements.phrases import (
+    NAMED,
+    PHRASES,
+    Promise,
+    Surface,
+    phrases_in,
+    promised_by_sentences,
+)
+from tests.simulation.statements.truth import FOREVER, SIGN_IN, Span, merged
+from tests.simulation.world import World
+
+PAGE = (Path(__file__).parents[2] / "docs" / "statements.md").read_text()
+SYSTEM_NAME = "The Bookshop"
+
+
+def test_the_page_promises_what_the_judge_demands() -> None:
+    """Each phrase has its row, with its surface and its promise, and there is no other row."""
+    rows = re.findall(
+        r"^\| (.*?) \| (.*?) \| (.*?) \| (.*?) \|$", PAGE.partition("## Words")[2], re.MULTILINE
+    )
+
+    expected = [(one.words, one.surface, one.promise, one.corrected) for one in PHRASES]
+    assert [row for row in rows if row[0] not in ("words", "---")] == expected
+
+
+def test_the_page_explains_each_promise() -> None:
+    """No promise is only a name."""
+    assert set(re.findall(r"^\| ([a-z ]+) \|", PAGE.partition("## Words")[0], re.MULTILINE)) == {
+        "promise",
+        *Promise,
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(one.format(system=SYSTEM_NAME) for one in status_page.STATUS_SENTENCES.values()),
+        *status_page._OVERALL_SENTENCES.values(),
+        *(f"{one}." for one in status_page.SEVERITY_LABELS.values()),
+    ],
+)
+def test_each_sentence_of_the_status_page_promises_something(text: str) -> None:
+    """Nobody adds a sentence without saying what it promises."""
+    assert None not in dict(promised_by_sentences(text, SYSTEM_NAME)).values()
+
+
+def test_a_sentence_that_nobody_knows_promises_nothing() -> None:
+    """The longest phrases are found, and what is left over has no promise."""
+    text = f"Not working. We are investigating a problem with {SYSTEM_NAME}. All is lost."
+
+    assert promised_by_sentences(text, SYSTEM_NAME) == (
+        ("Not working.", Promise.FAILS),
+        (f"We are investigating a problem with {NAMED}.", Promise.FAILS),
+        ("All is lost.", None),
+    )
+
+
+def test_phrases_are_found_in_a_line() -> None:
+    """With what stands where the phrase has names and numbers."""
+    line = "recovered 3 min 2 s after detection; the target is 5 min (CRITICAL incident), 1 min 58 s to spare"
+
+    [(phrase, words)] = phrases_in(Surface.STATUS, f"  {line}\n")
+
+    assert phrase.promise is Promise.IN_TIME
+    assert words == line
+
+
+def test_the_truth_follows_the_revision_that_serves() -> None:
+    """A bad release fails from when it serves; an outage and a flag fail whatever serves."""
+    world = World(Planned({}), Random(0))
+    world.platform.deploy(["order"], failure_rate=0.9)
+    world.platform.begin_outage("shelf")
+    world.truth.breaks(SIGN_IN)
+    world.scheduler.now = 100.0
+    world.platform.deploy(["order"])
+    world.platform.end_outage("shelf")
+
+    assert world.truth.failing("order") == [Span(0.0, 100.0)]
+    assert world.truth.failing("shelf") == [Span(0.0, 100.0)]
+    assert world.truth.failing("basket") == []
+    assert world.truth.failing(SIGN_IN) == [Span(0.0, FOREVER)]
+    assert world.truth.fails(SIGN_IN)
+    assert not world.truth.fails("order")
+
+
+def test_spans_that_touch_are_one() -> None:
+    """One trouble is not two because another revision fails as well."""
+    spans = [Span(5.0, 7.0), Span(0.0, 3.0), Span(3.0, 4.0)]
+
+    assert merged(spans) == [Span(0.0, 4.0), Span(5.0, 7.0)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_judges_changes_nothing(seed: int) -> None:
+    """The history of a world is the same, to the microsecond, whether or not it is judged."""
+    judged = [line for line in run(seed, SPOKEN, judged=True).history if "BROKEN" not in line]
+
+    assert judged == run(seed, SPOKEN, judged=False).history
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [statements.observing_closes_the_incident, statements.status_counts_otherwise],
+    ids=lambda mutant: mutant.__name__,
+)
+def test_an_untrue_statement_is_found(mutant: Mutant) -> None:
+    """The judge tells a product that says too much; `make slice` plays every such mutant."""
+    assert caught(mutant, range(20000, 20010)) is not None
