@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 from rich.console import Group
 from rich.live import Live
@@ -57,12 +55,6 @@ class FollowedIncident(Struct, frozen=True):
     def is_over(self) -> bool:
         """Whether nothing more happens by itself."""
         return self.rollback.status in ENDED_ROLLBACK_STATUSES
-
-
-def as_json_fields(seen: FollowedIncident) -> dict[str, Any]:
-    """The last look, for programs."""
-    fields: dict[str, Any] = msgspec.to_builtins(seen)
-    return fields
 
 
 def follow_incident(ours: Operations, name: str, *, quietly: bool) -> FollowedIncident:
