@@ -21,6 +21,7 @@ from shared.domain.commands.credential import TOKEN_KEY, Credential, CredentialK
 from shared.domain.commands.permissions import PermissionRequest, objections
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.rollback import OVERRIDE_ACTOR_PREFIX, UNNAMED_ACTOR
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 
@@ -35,6 +36,7 @@ class Actor(Struct, frozen=True):
     """As trails show it."""
     credential: Credential | None = None
     """None on rollback-override: nobody is proven there."""
+    at_console: bool = False
 
     @property
     def person(self) -> str:
@@ -70,7 +72,8 @@ def authenticate_command(
     if has_web_token(msgspec.json.encode(content).decode()):
         raise Refused(f"a token stands outside the field {TOKEN_KEY}")
     if not needs_token:
-        return Actor(f"override: {content.get('actor', 'not named')}")
+        named = content.get("actor")
+        return Actor(f"{OVERRIDE_ACTOR_PREFIX}{named}" if named else UNNAMED_ACTOR)
     if not token:
         raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
     asked = PermissionRequest.from_content(content, _read_incident_severity(content, ports))
@@ -84,7 +87,7 @@ def authenticate_command(
     found = objections(asked, credential, _affected_policies(content, policies), said_at)
     if found:
         raise Refused("; ".join(found))
-    return Actor(credential.name, credential)
+    return Actor(credential.name, credential, console_operator.OPERATOR_KEY in content)
 
 
 def _resolve_credential(

@@ -53,7 +53,9 @@ def execute(
         said = replace(command, actor=actor.name)
         try:
             used_up = build_token_use_writes(actor, command.id, ports)
-            request = CommandRequest(said, said_at, ports, policies, actor.person, actor.right)
+            request = CommandRequest(
+                said, said_at, ports, policies, actor.person, actor.right, actor.at_console
+            )
             _commit(request, used_up)
         except Refused:
             if not _is_done(ports, command):  # a copy of it was faster

@@ -80,6 +80,7 @@ def _build_notices(
     record: CommandRecord, policies: Mapping[str, Policy], result: str, now: datetime
 ) -> list[Notice]:
     everywhere = record.system == ALL_SYSTEMS
-    text = f"{'all systems' if everywhere else record.system}: {result}; paused by {record.actor}"
+    where = "all systems" if everywhere else record.system
+    text = f"{where}: {result}; paused by {record.actor}: {record.reason}"
     affected = [policy for name, policy in policies.items() if everywhere or name == record.system]
     return create_control_notices(affected, record.id, "paused", text, now)

@@ -94,7 +94,13 @@ def _forecast_order(
 
 
 def forecast_order(
-    ports: Ports, policy: Policy, order: RollbackRequest, now: datetime, ends: str = ""
+    ports: Ports,
+    policy: Policy,
+    order: RollbackRequest,
+    now: datetime,
+    ends: str = "",
+    *,
+    severity: Severity = Severity.CRITICAL,
 ) -> DryRun:
     """Decide and plan an order now; it supersedes the rollback `ends`. Raises: Unavailable."""
     facts = collect_facts(ports, policy, now, list, "", order.target).facts
@@ -103,7 +109,7 @@ def forecast_order(
     decision = evaluate_request(
         facts, policy, change, deadline, now, ends, scenario=order.scenario, override=order.override
     )
-    decision, plan = build_decided_plan(ports, policy, facts, decision, order)
+    decision, plan = build_decided_plan(ports, policy, facts, decision, order, severity=severity)
     shown = function_differences(change, facts.inventory or {}) if plan is not None else []
     return DryRun(decision, plan, shown, facts.pace)
 

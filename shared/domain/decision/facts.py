@@ -128,11 +128,14 @@ class FunctionDifference(Struct, frozen=True):
     rebuilt: bool = False
     """Whether it is built again, from our copy of its source."""
 
-    def __str__(self) -> str:
+    def describe_states(self) -> tuple[str, str]:
+        """Return the present and the future state, in words."""
         then = "built again from our copy" if self.rebuilt else describe_served_revisions(self.target)
+        return describe_served_revisions(self.live), then
+
+    def __str__(self) -> str:
         return (
-            f"{self.function}: {describe_served_revisions(self.live)} → {then}, "
-            f"changed {self.since:%Y-%m-%d %H:%M} UTC"
+            f"{self.function}: {' → '.join(self.describe_states())}, changed {self.since:%Y-%m-%d %H:%M} UTC"
         )
 
 
