@@ -356,7 +356,7 @@ def test_what_was_counted_before_an_undo_is_no_recovery_after_it() -> None:
 
 def test_an_alert_that_closed_before_an_undo_is_no_recovery_after_it() -> None:
     """The bad release serves again, and nobody has counted a request of it yet."""
-    world = World(policy=TOLD)
+    world = World(policy=replace(TOLD, probes=()))
     world.deploy_bad()
     world.alert()
     world.pass_time(5 * MINUTE)
