@@ -36,7 +36,6 @@ class PinReminder:
             self._send_reminder(policy, now)
 
     def _send_reminder(self, policy: Policy, now: datetime) -> None:
-        """One commit: that it was looked at today, and what was found."""
         ports, span = self._ports, policy.deployments.pinned_for
         marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"
         if ports.store.get(marker).fields is not None:

@@ -102,7 +102,6 @@ def collect_facts(
 def _collect_answers(
     ports: Ports, policy: Policy, now: datetime, joined: Callable[[], list[Alert]], *, writing: bool
 ) -> dict[str, Any]:
-    """What our own store, the platform, the routers and the probes say, or why they do not."""
     store, platform = ports.store, ports.system(policy.system).platform
     triggers = {"triggers": ports.system(policy.system).resources.triggers.list_triggers} if writing else {}
     reading = StateReader(store)
@@ -216,7 +215,6 @@ def _select_recorded_deployments(deployments: Iterable[Deployment], target: str)
 def _build_follow_up_calls(
     ports: Ports, policy: Policy, recorded: Iterable[Deployment], live: WholeInventory | None
 ) -> dict[str, Callable[[], Any]]:
-    """The calls for what was recorded of these deployments, and for the images of what is live."""
     images = ports.system(policy.system).resources.images
     places = repositories(images_of(live)) if live is not None else ()
     return {
@@ -238,6 +236,5 @@ def _records(found: Mapping[str, Document | None]) -> dict[str, WholeInventory |
 
 
 def _drop_expired_suspensions(system: System, now: datetime) -> System:
-    """The system without what was in a person's hands, and is no more."""
     suspended = {name: until for name, until in system.suspended.items() if until > now}
     return replace(system, suspended=suspended)

@@ -236,7 +236,6 @@ def _build_start_transition(
 
 
 def _format_warnings(plan: Plan, ahead: DurationForecast) -> tuple[str, ...]:
-    """What people read of a plan before it begins: how long it takes, and what it leaves alone."""
     said = any(line.startswith(OVERLONG_PLAN_PREFIX) for line in plan.header.reported)
     return (*(() if said else (str(ahead),)), *text.first_lines(plan.header.reported))
 

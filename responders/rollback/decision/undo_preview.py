@@ -188,7 +188,6 @@ def repairs_with_writes(store: Store, incident: Incident) -> list[str]:
 def _select_undo_targets(
     store: Store, policy: Policy, order: RollbackRequest, inventory: Inventory
 ) -> tuple[dict[str, UndoTarget], list[str]]:
-    """The functions that the order is about, and the repairs, the newest first."""
     if order.way is Direction.UNDO:
         document = store.get(incidents.incident_path(order.incident))
         incident = decode(Incident, document.fields)
