@@ -83,7 +83,6 @@ class _CopyStep(JobStep[DatabaseCopy]):
         return mark_failed(replace(intent, asked_at=None), theirs, self._now)
 
     def _build_calls(self, one: DatabaseCopy) -> Sequence[Callable[[], Any]]:
-        """A database of the original's past, of Google's own backup, or of an export."""
         match one.point.source:
             case RestoreSource.WINDOW:
                 return (partial(self._restores.clone, one.id, one.original, one.point.at),)

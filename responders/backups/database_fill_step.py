@@ -181,7 +181,6 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
         return replace(intent, operation=operation or "")
 
     def _build_import_calls(self, one: JobRecord, location: str, prefix: str) -> Sequence[Callable[[], Any]]:
-        """The calls for an export: an empty database, and then what fills it."""
         return (
             partial(self._restores.create, one.database, location),
             partial(self._restores.fill, one.database, prefix),

@@ -65,7 +65,6 @@ class NativeBackupChecker:
     def _save_status(
         self, policy: Policy, document: Document, after: ManagedBackupStatus, now: datetime
     ) -> None:
-        """One commit: what was found, and, where that is new, its event and who is told."""
         known = tuple((document.fields or {}).get("faults", ()))
         said: list[Notice] = []
         events = []

@@ -108,7 +108,6 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         return proofs.record_checks(one, self._rules, seen, self._now)
 
     def _observe_restore(self, proof: RestoreTest) -> ObservedRestore:
-        """How many documents were restored, and whether some of them are what they were."""
         documents = self._ports.system(proof.system).documents
         counted = {
             name: documents.count(proof.database, Scope(name, everywhere=True), None) for name in proof.counts

@@ -33,7 +33,6 @@ class Actor(Struct, frozen=True):
     """Who said a command."""
 
     name: str
-    """As trails show it."""
     credential: Credential | None = None
     """None on rollback-override: nobody is proven there."""
     at_console: bool = False

@@ -107,6 +107,5 @@ def build_comparison_notices(
 
 
 def _newly_outdated_secrets(situation: RolloutObservation, stock: InventoryRecord) -> list[str]:
-    """The secrets that are too old now and were not when that was last looked at."""
     before = situation.stock.old_secrets if situation.stock else ()
     return [one for one in stock.old_secrets if one not in before]

@@ -94,7 +94,6 @@ def back_up_recorded_sources(
 
 
 def _calls(ports: Ports, policy: Policy, live: WholeInventory) -> Calls:
-    """What is to be kept, where there is a place for it."""
     calls = _build_copy_calls(ports, policy, live)
     for name, one in (live.functions or {}).items():
         if ports.buckets.values is not None and is_missing_values(one):
@@ -156,7 +155,6 @@ def _find_backup_faults(stock: InventoryRecord, answers: Mapping[str, Any]) -> d
 
 
 def _reasons(answers: Mapping[str, Any]) -> dict[str, str]:
-    """Why there was no answer, by what was to be kept."""
     return {
         key: redact_secrets(str(answer))[:MAX_REASON_CHARACTERS]
         for key, answer in answers.items()

@@ -110,7 +110,6 @@ class AlertsTrigger:
         return at is not None and self._ports.clock.now() - at < DUPLICATE_WINDOW
 
     def _record_alert(self, alert: Alert, policy: Policy) -> None:
-        """Have the alert recorded, and remember that it is."""
         self._recording.record(alert, policy)
         self._remember(alert.key)
 

@@ -38,11 +38,9 @@ class SystemStatus(Struct, frozen=True):
     """None: automation need not wait."""
     pins: int
     pinned_by: Sequence[str]
-    """Whose the pins are."""
     pinned_since: datetime | None
     """Since when the oldest holds; None: nothing is pinned."""
     copies: Sequence[DatabaseCopy]
-    """Copies of its database that are made or kept."""
     fence: Fence | None
     """None: none stands, or is raised or falling."""
     incident: Incident | None

@@ -113,7 +113,6 @@ def _is_write_pending(fields: Mapping[str, Any]) -> bool:
 def _build_expiry_write_batches(
     ports: Ports, incident: Incident, record: CommandRecord
 ) -> Iterator[list[Write]]:
-    """What is to be written below the incident, in commits of a bounded size."""
     store = ports.store
     expires_at = None if record.command == "hold" else record.received_at + RECORD_RETENTION
     about = (("incident", "==", incident.id),)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from responders.commands.rollback.rollback import build_order_event, order_further_rollback
 from responders.commands.subject import CommandSubject, find_subject
 from responders.rollback.decision.undo_preview import moved_functions, repairs_with_writes
-from responders.rollback.pins import active_pins
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.errors import Refused
 from shared.domain import system_record as systems
@@ -72,7 +71,7 @@ def build_unpin_order(asked: CommandRequest) -> RollbackRequest:
     if system.open_incident:
         raise Refused(f"{system.open_incident} is open: what is pinned stays until it is over")
     groups = {group for name in command.groups for group in policy.groups_by_name(name)}
-    held_now = [one.function for one in active_pins(store, policy.system)]
+    held_now = [one.function for one in StateReader(store).pins(policy.system)]
     named = [
         function
         for function in held_now

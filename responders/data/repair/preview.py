@@ -276,7 +276,6 @@ def survey_seconds(survey: RepairPreview) -> float:
 def _format_survey_lines(
     policy: Policy, survey: RepairPreview, starts: Iterable[TriggeredTarget]
 ) -> Iterator[str]:
-    """What people read before they agree: how long, how many, and some of each fate by name."""
     takes, wanted = timedelta(seconds=survey_seconds(survey)), policy.targets.database
     fits = "within" if takes <= wanted else "MORE THAN"
     yield f"about {describe_duration(takes)}, {fits} the target of {describe_duration(wanted)}"

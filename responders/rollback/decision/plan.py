@@ -123,7 +123,6 @@ def non_function_step_names(plan: Plan) -> list[str]:
 def _adjust_decision_to_parts(
     decision: Decision, halves: PlanParts, order: RollbackRequest | None, *, wait: bool
 ) -> Decision:
-    """What becomes of a decision to go back, by what there is to bring back."""
     if halves.acts.steps or (halves.asks.steps and _is_preapproved(order)):
         return decision
     if halves.asks.steps:

@@ -237,7 +237,6 @@ def _build_start_transition(
 
 
 def _format_warnings(plan: Plan, ahead: DurationForecast) -> tuple[str, ...]:
-    """What people read of a plan before it begins: how long it takes, and what it leaves alone."""
     ahead_lines = () if is_duration_reported(plan.header) else (str(ahead),)
     return (*ahead_lines, *text.first_lines(plan.header.reported))
 

@@ -25,7 +25,6 @@ from responders.data.repair.preview import (
 )
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, DATA_APPROVALS
-from responders.rollback.pins import active_pins
 from responders.scenarios import undo_plan as reversal
 from responders.scenarios import undo_targets
 from responders.scenarios.undo_plan import UndoPlan
@@ -209,12 +208,11 @@ def repairs_with_writes(store: Store, incident: Incident) -> list[str]:
 def _select_undo_targets(
     store: Store, policy: Policy, order: RollbackRequest, inventory: Inventory
 ) -> tuple[dict[str, UndoTarget], list[str]]:
-    """The functions that the order is about, and the repairs, the newest first."""
     if order.way is Direction.UNDO:
         document = store.get(incidents.incident_path(order.incident))
         incident = decode(Incident, document.fields)
         return moved_functions(store, incident), repairs_with_writes(store, incident)
-    named = (one for one in active_pins(store, policy.system) if one.function in order.functions)
+    named = (one for one in StateReader(store).pins(policy.system) if one.function in order.functions)
     return undo_targets.collect_unpin_targets(named, inventory), []
 
 

@@ -78,7 +78,6 @@ class Command(Struct, frozen=True, omit_defaults=True):
     backup: str = ""
     """The export that is held or released."""
     cause: str = ""
-    """What the incident came from."""
     prevention: str = ""
     public: str = ""
     """What users may read of the cause."""
@@ -248,7 +247,6 @@ def _find_unknown_names(content: Mapping[str, Any], policies: Mapping[str, Polic
 
 
 def _find_selection_faults(content: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a choice of documents, beyond its shape."""
     said = content.get("select")
     if isinstance(said, str):
         try:

@@ -28,11 +28,8 @@ class PermissionRequest(Struct, frozen=True):
     fingerprint: str
     """`shared.domain.commands.credential.command_fingerprint`."""
     override: bool = False
-    """Break-glass: approval, freeze and budget are skipped."""
     auto_confirm: bool = False
-    """It approves what it orders."""
     public: bool = False
-    """It says something to the public."""
     groups: tuple[str, ...] = ()
     """As written, aliases included; with no functions either, it concerns the whole system."""
     functions: tuple[str, ...] = ()
@@ -133,7 +130,6 @@ def _service_account_objections(
 def _principal_limit_objections(
     principal: Principal, asked: PermissionRequest, policy: Policy
 ) -> Iterator[str]:
-    """How the command exceeds a principal's limits in one system."""
     who = f"{principal.email} in {policy.system}"
     for verb in _verbs(asked):
         if verb not in principal.commands:

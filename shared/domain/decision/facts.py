@@ -179,7 +179,6 @@ def live_shares(live: LiveFunction) -> dict[str, int]:
 
 
 def _is_same_placement(deployment: Deployment, live: LiveFunction) -> bool:
-    """Whether the function served the same in a deployment as it does now."""
     placed = deployment.functions.get(live.function)
     return placed is not None and placed.revisions == live_shares(live)
 

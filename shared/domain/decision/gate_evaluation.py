@@ -159,7 +159,6 @@ def _overridden_answers(case: GateInput, gates: Iterable[Gate]) -> tuple[GateAns
 
 
 def _conclude_without_shift(change: ChangeSet) -> tuple[Outcome, str]:
-    """What becomes of an order that differs in nothing that can be shifted."""
     lost = [*change.created, *change.deleted]
     if lost:
         return Outcome.ESCALATE, f"no traffic can bring back {', '.join(lost)}"

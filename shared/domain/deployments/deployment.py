@@ -66,7 +66,6 @@ class Restorability(Struct, frozen=True):
     faults: tuple[str, ...] = ()
     """What is missing, one line each; none: nothing is known to be."""
     unknown: tuple[str, ...] = ()
-    """What could not be checked."""
     rebuild: tuple[str, ...] = ()
     """Why not each of its functions could be built again, should its image be gone."""
 

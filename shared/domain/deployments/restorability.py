@@ -120,7 +120,6 @@ def find_rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tu
 
 
 def _checked_parts(record: WholeInventory) -> Iterator[InventoryPart]:
-    """The parts that matter here and that the deployment had something of."""
     for part in (InventoryPart.ACCOUNTS, InventoryPart.INDEXES, InventoryPart.SECRETS):
         if getattr(record, part):
             yield part

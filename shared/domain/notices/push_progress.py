@@ -43,7 +43,6 @@ class PushProgress(Struct, frozen=True):
     is_looked_up: bool = False
     """Whether the users have been read: each further attempt finds the same ones."""
     users: int = 0
-    """Who are to be told."""
     beyond: int = 0
     """Who are not, because they are more than the channel may tell."""
     unknown: int = 0

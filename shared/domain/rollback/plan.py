@@ -72,7 +72,6 @@ class Step(Struct, frozen=True):
     status: StepStatus = StepStatus.PENDING
     operation: str = ""
     attempts: int = 0
-    """Effects sent."""
     begun_at: datetime | None = None
     ended_at: datetime | None = None
     note: str = ""

@@ -82,7 +82,6 @@ class RollbackRequest(Struct, frozen=True):
     incident: str = ""
     """The incident that it answers, where the person has named one."""
     person: str = ""
-    """As in Word."""
     right: str = ""
     """By what they might say it, in words."""
     way: Direction = Direction.BACK

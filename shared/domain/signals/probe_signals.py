@@ -67,7 +67,6 @@ class ProbeRecord(Struct, frozen=True):
 
     system: str
     since: datetime
-    """When it was begun."""
     looks: dict[str, tuple[ProbeResult, ...]] = {}
     """By probe, oldest first."""
     findings: tuple[ProbeFinding, ...] = ()

@@ -47,7 +47,6 @@ class SecurityFinding(Struct, frozen=True):
     project: str
     """By its id."""
     at: datetime | None
-    """When it was so."""
     document: str
 
     @property
@@ -124,7 +123,6 @@ def _text(holder: Mapping[str, Any], name: str) -> str:
 
 
 def _time(text: str) -> datetime | None:
-    """The time that is written; None: none is."""
     try:
         found = datetime.fromisoformat(text.replace("Z", "+00:00"))
         return found.astimezone(UTC) if found.tzinfo else None

@@ -236,7 +236,6 @@ def _restore_point_before(deployment: Deployment, kept: AvailablePoints) -> Rest
 
 
 def _untested_names(points: Iterable[RestorePoint]) -> str:
-    """What could be chosen by its name alone."""
     names = [one.backup for one in points if not one.is_verified]
     if not names:
         return ""
@@ -245,7 +244,6 @@ def _untested_names(points: Iterable[RestorePoint]) -> str:
 
 
 def _suggest_nearest(kept: AvailablePoints, at: datetime) -> str:
-    """The nearest that can be had on both sides of a moment."""
     earlier = [one for one in kept.verified_points if one.at < at][-MAX_SUGGESTIONS_PER_SIDE:]
     later = [one for one in kept.verified_points if one.at >= at][:MAX_SUGGESTIONS_PER_SIDE]
     if not (earlier or later):

@@ -54,7 +54,6 @@ class ErasureProgress(Struct, frozen=True):
     """How far a copy was gone through."""
 
     place: int = 0
-    """Which place is gone through."""
     cursor: str = ""
     """The last path of it that was looked at; empty: none."""
     removed: dict[str, int] = {}

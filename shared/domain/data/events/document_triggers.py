@@ -56,7 +56,6 @@ class DocumentListener(Struct, frozen=True):
     name: str
     """A function's own; of another, as its Trigger says."""
     event: str
-    """The type of event that it is told of."""
 
     def is_notified_of(self, change: DocumentEvent) -> bool:
         """Whether it may be told of such a change of a document that its pattern means."""

@@ -84,7 +84,6 @@ class IntegrityRecord(Struct, frozen=True):
 
     system: str
     run: ScanRun | None = None
-    """The one under way."""
     last: ScanRun | None = None
     """The newest that was carried to its end."""
     asked: str = ""

@@ -77,12 +77,10 @@ class ScanRun(Struct, frozen=True):
     """The moment that is read; a whole minute."""
     began_at: datetime
     counts: dict[str, int]
-    """Documents of each collection at that moment."""
     stretches: tuple[ScanRange, ...]
     is_whole: bool = True
     """Whether it looks at every document, and not at a sample."""
     place: int = 0
-    """Which stretch is looked at."""
     cursor: str = ""
     """The last path of it that counted; empty: none."""
     taken: int = 0

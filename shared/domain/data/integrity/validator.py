@@ -62,7 +62,6 @@ class DocumentVerdict(Struct, frozen=True):
 
     faults: tuple[DocumentFault, ...] = ()
     unknown: tuple[DocumentFault, ...] = ()
-    """What could not be looked at."""
 
     @property
     def is_valid(self) -> bool | None:

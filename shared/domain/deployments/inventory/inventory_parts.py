@@ -50,7 +50,6 @@ class Configuration(Struct, frozen=True):
     """What code runs with."""
 
     account: str = ""
-    """The service account that it runs as."""
     variables: tuple[str, ...] = ()
     """Names of the plain environment variables, in order."""
     variables_hash: str = ""
@@ -104,7 +103,6 @@ class FunctionState(Struct, frozen=True):
     build_variables: tuple[str, ...] = ()
     """Names of the plain variables of its build, in order."""
     build_variables_hash: str = ""
-    """Over their names and values."""
     copy: SourceObject | None = None
     """Our own copy of its source; None: there is none."""
     scaling: Scaling = Scaling()
