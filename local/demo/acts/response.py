@@ -174,8 +174,8 @@ class ResponseAct(DemoAct):
         if rollback is None or rollback.status is not RollbackStatus.RUNNING or not self._of_functions:
             return ""
         now = self._stage.now()
-        began, left = rollback.started_at or now, self._evidence.pace()
-        return str(forecast_duration(steps, self._stage.policy, left=left, began=began, now=now))
+        began, left = rollback.created_at, self._evidence.pace()
+        return str(forecast_duration(steps, self._stage.policy, left=left, detected=began, now=now))
 
     def _show_refusals(self) -> None:
         """How many writes were refused, and what that made of the pace; then nothing is refused."""
