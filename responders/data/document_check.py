@@ -198,17 +198,9 @@ class DocumentChecker:
         if not wanted:
             return {}
         named = {one.target for version in versions for one in judge.files(version)} - {""}
-        calls = {
-            one: partial(
-                self._ports.projects.media.unreadable_reason, *one.removeprefix("gs://").split("/", 1)
-            )
-            for one in sorted(named)
-        }
-        answers = (
-            call_in_batches(self._ports, calls, MAX_PARALLEL_FILE_READS, FILE_CHECK_TIME_LIMIT_SECONDS)
-            if calls
-            else {}
-        )
+        read = self._ports.projects.media.unreadable_reason
+        calls = {one: partial(read, *one.removeprefix("gs://").split("/", 1)) for one in sorted(named)}
+        answers = call_in_batches(self._ports, calls, MAX_PARALLEL_FILE_READS, FILE_CHECK_TIME_LIMIT_SECONDS)
         return {name: said for name, said in answers.items() if isinstance(said, str)}
 
     def count_documents(self, at: datetime | None) -> dict[str, int]:

@@ -96,12 +96,10 @@ class ErasureLedgerUpdater:
                 said = {}
             if is_late:
                 return False
-        begun = book.reading_since or now
-        is_to_forget = book.is_to_forget or bool(said)
-        book = replace(book, read_until=begun - READ_OVERLAP, cursor="", reading_since=None)
-        self._record_erasures(
-            policy, rules, said, _reading_progress_fields(replace(book, is_to_forget=is_to_forget))
-        )
+        begun, is_to_forget = book.reading_since or now, book.is_to_forget or bool(said)
+        book = replace(book, cursor="", reading_since=None, is_to_forget=is_to_forget)
+        book = replace(book, read_until=begun - READ_OVERLAP)
+        self._record_erasures(policy, rules, said, _reading_progress_fields(book))
         return True
 
     def _record_erasures(

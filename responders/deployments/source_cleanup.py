@@ -82,10 +82,8 @@ def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
             step = decode(Step, one.fields)
             if step.status in (StepStatus.UNNEEDED, StepStatus.SKIPPED):
                 continue
-            goal, kept = (
-                decode(redeploy.RedeployGoal, step.goal),
-                decode(redeploy.ReplacedDeployment, step.kept),
-            )
+            goal = decode(redeploy.RedeployGoal, step.goal)
+            kept = decode(redeploy.ReplacedDeployment, step.kept)
             for recipe in filter(None, (goal.recipe, kept.recipe)):
                 yield recipe.source.object
                 if recipe.configuration.values is not None:

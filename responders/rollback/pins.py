@@ -77,10 +77,8 @@ def _build_shift_record(case: Case, step: Step, again: Service | None) -> Comple
         led, goal, newest = again.name, again.traffic, again.latest_created
         origin = decode(serve_revision.ServeRevisionOrigin, step.origin).found or DEFAULT_TRAFFIC
     else:
-        asked, found = (
-            decode(shift_traffic.TrafficGoal, step.goal),
-            decode(shift_traffic.TrafficOrigin, step.origin),
-        )
+        asked = decode(shift_traffic.TrafficGoal, step.goal)
+        found = decode(shift_traffic.TrafficOrigin, step.origin)
         led, goal = asked.service, asked.traffic
         origin, newest = found.traffic, found.latest_created
     return CompletedShift(

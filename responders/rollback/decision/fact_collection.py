@@ -76,26 +76,15 @@ def collect_facts(
     asked_back = (
         [] if _is_trouble_observed(read_health_answers(answers), policy) else _select_alerts_to_check(alerts)
     )
-    later = call_all(
-        ports,
-        {
-            **_build_follow_up_calls(ports, policy, _select_recorded_deployments(deployments, target), live),
-            **build_alert_state_calls(ports, policy.system, asked_back),
-        },
-    )
+    recorded = _select_recorded_deployments(deployments, target)
+    calls = _build_follow_up_calls(ports, policy, recorded, live)
+    later = call_all(ports, {**calls, **build_alert_state_calls(ports, policy.system, asked_back)})
     standing, states = open_alerts(alerts), read_alert_states(later)
-    facts = _facts(
-        policy.system,
-        answers,
-        later,
-        now,
-        alerts=tuple(
-            alert.fact(closed=alert not in standing, still_open=states.get(alert.monitoring_id))
-            for alert in judged
-        ),
-        deployments=deployments,
-        live=live,
+    found = tuple(
+        alert.fact(closed=alert not in standing, still_open=states.get(alert.monitoring_id))
+        for alert in judged
     )
+    facts = _facts(policy.system, answers, later, now, alerts=found, deployments=deployments, live=live)
     return CollectedFacts(facts, tuple(judged), require_answer(answers["budget"]))
 
 

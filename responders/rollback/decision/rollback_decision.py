@@ -65,14 +65,9 @@ def decide_rollback(case: Case) -> bool:
     if case.raise_severity(gathered.alerts):
         return True
     decision = _evaluate(case, gathered.facts)
+    ports, policy, expired = case.ports, case.policy, case.now() >= case.decide_by
     decision, plan = build_decided_plan(
-        case.ports,
-        case.policy,
-        gathered.facts,
-        decision,
-        order,
-        expired=case.now() >= case.decide_by,
-        hold=case.extend_lease,
+        ports, policy, gathered.facts, decision, order, expired=expired, hold=case.extend_lease
     )
     if plan is not None and case.policy.resources.identity:
         plan = _add_session_line(plan, ends=_must_revoke_sessions(case, gathered))
@@ -170,15 +165,9 @@ def _evaluate(case: Case, facts: DecisionFacts) -> Decision:
         if facts.system.slot not in ("", rollback.id):  # the rollback of another incident ends by itself
             deadline = now + policy.gates.judge_every
         return evaluate_incident(facts, policy, deadline, now, rollback.id)
+    change, chosen = requested_change(order, facts, policy), order.scenario
     return evaluate_request(
-        facts,
-        policy,
-        requested_change(order, facts, policy),
-        deadline,
-        now,
-        rollback.id,
-        scenario=order.scenario,
-        override=order.override,
+        facts, policy, change, deadline, now, rollback.id, scenario=chosen, override=order.override
     )
 
 
