@@ -69,11 +69,7 @@ class ErasureLedgerUpdater:
                 raise Unavailable(f"{policy.system}: too many were erased to be read at once")
 
     def _update_ledger(self, policy: Policy, rules: ErasureRules, *, afresh: bool = False) -> bool:
-        """Whether the ledger holds all whom the application has erased; or it was cut short.
-
-        Each commit holds a bounded number of them, and each may be made again: where it was cut
-        short the clock goes on. One that begins `afresh` knows of everybody erased before it.
-        """
+        """Read erasures into the ledger; return whether all were read. `afresh`: from the start."""
         book, now = self._load_ledger(policy)
         is_new = now - book.read_until < READ_INTERVAL and not (afresh or book.cursor)
         if is_new or not rules.collection:

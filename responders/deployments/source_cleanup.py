@@ -71,10 +71,7 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
 
 
 def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
-    """The names that rollbacks need to build functions, and to undo that. Raises: Unavailable.
-
-    What stood in for a shift and was not needed needs none.
-    """
+    """Yield names that rollbacks need, but for unneeded steps. Raises: Unavailable."""
     ours = Query("rollbacks", where=(("system", "==", policy.system),))
     for rollback in ports.store.query(ours):
         builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))

@@ -130,10 +130,7 @@ class ProbeRunner:
         seen.setdefault(asked.probe, []).append(_look(asked, *answer))
 
     def _record_results(self, policy: Policy) -> None:
-        """One commit: the looks, what they mean, and its reason; then the alerts, if any.
-
-        An instance that dies in between has kept what it found: the next one records its alert.
-        """
+        """Commit the results, then record alerts; after a death, the next instance does."""
         keep = partial(self._commit_results, policy, self._seen.pop(policy.system, {}))
         too_fast = f"the probes of {policy.system}: their record changes too fast"
         pause = partial(self._ports.clock.sleep, RETRY_SECONDS)

@@ -166,10 +166,7 @@ def _versions(secrets: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _runtime_account_roles(
     roles: dict[str, tuple[str, ...]] | None, functions: Mapping[str, FunctionState] | None
 ) -> dict[str, tuple[str, ...]] | None:
-    """The roles of the accounts that functions run as; one without any role has none.
-
-    Without the functions nobody knows which those are.
-    """
+    """Return the roles of runtime accounts; None where these are not known."""
     if roles is None or functions is None:
         return None
     return {account: roles.get(account, ()) for account in sorted(accounts_of(functions.values()))}

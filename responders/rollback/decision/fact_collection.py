@@ -125,10 +125,7 @@ def _facts(
     deployments: Iterable[Deployment],
     live: WholeInventory | None,
 ) -> DecisionFacts:
-    """What the answers say of the system of that name; what was not answered is None.
-
-    A revision whose image is known to be gone is none that one can go back to.
-    """
+    """Build the facts; unanswered ones are None, revisions without an image not ready."""
     look, inventory = read_health_answers(answers), answer_or_none(answers["inventory"])
     if inventory is not None:
         inventory = exclude_lost_images(inventory, select_named(later, "images "))
@@ -168,10 +165,7 @@ def _is_trouble_observed(look: ObservedHealth, policy: Policy) -> bool:
 
 
 def _select_alerts_to_check(alerts: Iterable[Alert]) -> list[str]:
-    """The newest alerts of Cloud Monitoring, as many as are asked about at once.
-
-    Not what it called cancelled: an edited policy closes an alert, and cures nothing.
-    """
+    """Select the newest open alerts, but cancelled ones: an edited policy cures nothing."""
     everything = sorted(alerts, key=lambda alert: alert.started_at, reverse=True)
     cancelled = {alert.monitoring_id for alert in everything if alert.verdict == "cancelled"}
     asked = [
@@ -213,10 +207,7 @@ def _build_follow_up_calls(
 
 
 def _records(found: Mapping[str, Document | None]) -> dict[str, WholeInventory | None]:
-    """All that was live in deployments, by their ids; None for one that gave no answer.
-
-    One without a record is left out: nothing of it can be built again.
-    """
+    """Return inventories by deployment; None: no answer. Without a record: left out."""
     return {
         name: stocks.unpack_inventory(one.fields["live"]) if one is not None and one.fields else None
         for name, one in found.items()

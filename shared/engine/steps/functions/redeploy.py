@@ -83,10 +83,7 @@ class RedeployStep(FunctionStep):
         return look
 
     def _find_foreign_revision(self, found: BuiltFunction | None, origin: RedeployOrigin) -> str:
-        """The revision that somebody has made since, past the function; empty: nobody has.
-
-        What failed may have made one itself.
-        """
+        """Return a revision that others made since; a failed step may have made one itself."""
         if found is None or not (found.active and found.service and origin.newest):
             return ""
         newest = self._platform.service(found.service).latest_created
