@@ -25,12 +25,7 @@ MAX_REMOVALS_PER_RUN: Final = 500
 
 
 def remove_unreferenced_sources(ports: Ports, policy: Policy) -> None:
-    """Return once what neither the stock nor any record names is removed, as far as it could be.
-
-    Records stay 30 days after their deployment is no longer kept, and what they name with them; so
-    do rollbacks, which name what they have built again, and what was there before.
-    What is not removed now is found again. Raises: Unavailable, before anything is removed.
-    """
+    """Remove what neither the inventory nor any record or rollback names. Raises: Unavailable."""
     vaults = [vault for vault in (ports.buckets.sources, ports.buckets.values) if vault is not None]
     if not vaults:
         return

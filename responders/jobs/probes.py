@@ -63,12 +63,7 @@ class ProbeRunner:
         self._pool: Pool | None = None
 
     def start_probes(self, now: datetime) -> None:
-        """Ask each probe that feeds a signal; the answers come beside whatever is done meanwhile.
-
-        `now` is the store's time, on which all instances agree. Each time of an invocation is
-        another half minute, also where the store's time is a little short of it. A look whose
-        answer is still awaited from before is not begun again.
-        """
+        """Begin this half minute's probes, by the store's time, but those still awaited."""
         self._collect_answers(0.0)
         if self._policies:
             self._send_probes(now)

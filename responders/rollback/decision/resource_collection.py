@@ -34,12 +34,7 @@ from shared.ports.groups import Ports
 def collect_resource_state(
     ports: Ports, policy: Policy, scenario: ScenarioName, target: str, hold: ExtendLease = skip_lease
 ) -> ResourceState | None:
-    """What was recorded of the target, and what is live; None: the scenario needs none of it.
-
-    Of a deployment without a record nothing was recorded: nothing beside its functions goes back.
-    `hold` is asked before each round of calls.
-    Raises: Unavailable, when our own store does not tell; as `hold`.
-    """
+    """Read what was recorded of the target, and what is live. Raises: Unavailable; as `hold`."""
     reach = SCENARIO_SCOPES[scenario].other_parts
     if not target or not reach:
         return None
