@@ -398,10 +398,27 @@ def test_impact_is_what_was_counted_and_declared() -> None:
     assert "By the declared value of a minute that cost 243" in text
     assert "120 users met a failure." in text
     assert set(made.unrecorded) == {"root cause"}
+
     assert summarize_impact(made.impact) == (
         "it did not work for 6 min 0 s, 700 of 900 requests failed, 120 users met a failure, "
         "that cost 243.00 EUR"
     )
+
+
+def test_an_end_without_an_observed_recovery_is_reported_as_that() -> None:
+    """A person closed the incident: the report says neither that it works nor that it fails."""
+    timeline = [
+        TimelineEvent(IncidentStatus.DETECTED, START, "detected"),
+        TimelineEvent(IncidentStatus.RECOVERY_NOT_OBSERVED, START + 4 * MINUTE, "accepted"),
+    ]
+    closed = build_incident(IncidentStatus.RECOVERY_NOT_OBSERVED, timeline=timeline)
+    made = build_report(facts(trouble=replace(closed, ended_at=START + 4 * MINUTE)))
+
+    text = render_markdown(made)
+
+    assert made.impact.restored_at is None
+    assert "nobody has observed whether it works again" in text
+    assert "does not yet" not in text
 
 
 def test_what_would_have_shortened_it() -> None:
