@@ -155,7 +155,7 @@ def _judge(found: ConditionResults) -> ConditionState:
     standing = [alert for alert, one in found.judged if one is ConditionState.STANDS]
     if found.failing or not all(alert.is_declared for alert in standing):
         return ConditionState.STANDS
-    if not (found.are_well and found.is_observed):
+    if not (found.are_well and (found.is_alerted or found.is_observed)):
         return ConditionState.UNKNOWN
     is_over = all(one is ConditionState.OVER and not alert.is_declared for alert, one in found.judged)
     return ConditionState.OVER if is_over else ConditionState.UNKNOWN

@@ -48,7 +48,9 @@ class ConditionResults(Struct, frozen=True):
     failing: tuple[str, ...] = ()
     """What is observed to fail of what the alerts are about, in words."""
     is_observed: bool = False
-    """Whether enough requests were counted of the functions that no alert is about."""
+    """Whether enough requests were counted to tell how that does."""
+    is_alerted: bool = False
+    """Whether the alerts are about all of its functions: what becomes of them tells enough."""
     are_well: bool = True
     """Whether none of its functions fails, not even by too few requests to tell."""
     functions: tuple[str, ...] = ()
@@ -128,12 +130,13 @@ def evaluate_conditions(
 ) -> ConditionResults:
     """The condition of each alert, and what fails of what they and the order are about.
 
-    Only requests and checks since `since` count. Without an alert it is about the whole system.
+    Only requests and checks since `since` count. Without an alert and without a function that an
+    order names, it is about the whole system.
     """
     newest = sorted((one for one in joined if one.is_open), key=lambda one: one.started_at, reverse=True)
     alerted = alert_conditions.affected_functions(newest, policy)
-    ordered = ordered_functions(incident.scopes, policy) if newest else set(policy.functions)
-    functions = alerted | ordered
+    ordered = ordered_functions(incident.scopes, policy)
+    functions = alerted | ordered if newest or ordered else set(policy.functions)
     signals = {alert.signal for alert in newest}
     probes = [one for one in policy.probes if _is_asked(one, functions, signals)]
     cancelled = {alert.monitoring_id for alert in joined if alert.verdict == "cancelled"}
@@ -169,12 +172,10 @@ def evaluate_conditions(
     )
     counted = {name: one for name, one in (requests or {}).items() if name in functions}
     failing = alert_conditions.failing_lines(functions, requests, look.probes, policy.gates)
-    further = ordered - alerted
-    count = sum_requests(one for name, one in counted.items() if name in further).total
-    enough = not further or count >= policy.gates.minimum_requests
+    enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
     are_well = all(failure_ratio(one) <= policy.gates.failing_above for one in counted.values())
     everywhere = tuple(sorted(failing_functions(requests or {}, policy.gates)))
-    return ConditionResults(judged, tuple(failing), enough, are_well, everywhere)
+    return ConditionResults(judged, tuple(failing), enough, functions == alerted, are_well, everywhere)
 
 
 def _is_asked(probe: Probe, functions: Collection[str], signals: Collection[str]) -> bool:

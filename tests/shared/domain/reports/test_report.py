@@ -398,7 +398,6 @@ def test_impact_is_what_was_counted_and_declared() -> None:
     assert "By the declared value of a minute that cost 243" in text
     assert "120 users met a failure." in text
     assert set(made.unrecorded) == {"root cause"}
-
     assert summarize_impact(made.impact) == (
         "it did not work for 6 min 0 s, 700 of 900 requests failed, 120 users met a failure, "
         "that cost 243.00 EUR"
