@@ -6,22 +6,44 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.support.command_sending import Incident, Reason, conclude_command, send, send_command
+from cli.support.command_sending import Incident, Reason, conclude_command, require_sender, send, send_command
+from cli.support.confirmation import Yes
 from cli.support.context import open_operations
-from cli.support.exit_codes import INVALID_USAGE, create_exit
-from cli.support.output import AsJson, System
+from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
+from cli.support.output import AsJson, System, print_json, print_line, print_plan
+from shared.core.errors import Refused
+from shared.state.open_question import read_open_question
 
 
 def approve(
     incident: Incident,
     reason: Reason,
     plan: Annotated[
-        str, typer.Option(metavar="FINGERPRINT", help="only this plan, as the question showed it")
+        str, typer.Option(metavar="FINGERPRINT", help="approve this plan, as its question showed it")
     ] = "",
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let a parked rollback go on: the plan that its question showed, and no other."""
-    _send_answer("approve", incident, reason, as_json=as_json, plan=plan)
+    """Approve the plan that waits for approval: shows the whole plan, asks, and approves no other.
+
+    --plan and --yes answer the question beforehand.
+    """
+    with open_operations() as ours:
+        try:
+            asked = read_open_question(ours.reading, ours.incident(incident), ours.wiring.clock.now())
+        except Refused as nothing:
+            raise create_exit(REFUSED, f"refused: {nothing.reason}") from None
+    if as_json:
+        print_json(asked, err=True)
+    else:
+        for line in asked.summary:
+            print_line(line)
+        print_plan(asked.functions, asked.lines)
+        print_line(f"plan {asked.plan}")
+    require_sender()
+    if not (plan or yes) and not typer.confirm("Approve this plan?", err=as_json):
+        raise create_exit(REFUSED, "nothing was done")
+    _send_answer("approve", incident, reason, as_json=as_json, plan=plan or asked.plan)
 
 
 def reject(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:

@@ -9,21 +9,16 @@ from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, Yes,
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import Functions, Groups
-from cli.support.output import (
-    AsJson,
-    System,
-    format_lasting,
-    format_shares,
-    print_json,
-    print_line,
-    print_table,
-)
+from cli.support.output import AsJson, System, format_lasting, print_json, print_line, print_plan, print_table
 from responders.commands.rollback.undo import build_undo_order, build_unpin_order
 from responders.commands.subject import find_subject
 from responders.rollback.decision.undo_preview import UndoPreview, preview_order
 from responders.support.command_handler import CommandRequest
 from shared.core.errors import Refused
+from shared.domain.decision.forecast import forecast_duration
 from shared.domain.decision.gates.base import Outcome
+from shared.domain.deployments.inventory.traffic import describe_served_revisions
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import pins as held
 from shared.domain.rollback.pins import Pin
@@ -63,7 +58,7 @@ def _list_pins(system: str, found: list[Pin], now: datetime, open_incident: str)
         (
             (
                 f"  {one.function}",
-                format_shares(one.revisions),
+                describe_served_revisions(one.revisions),
                 format_lasting(now - one.since),
                 f"{one.owner}, {one.rollback}",
             )
@@ -155,13 +150,14 @@ def _request_undo(ours: Operations, policy: Policy, request: PromptRequest, ques
     """Show what would be done, and go through with it; exits where it fails."""
     shown = _preview_undo(ours, policy, request)
     if not request.manner.as_json:
-        _show_preview(shown)
+        _show_preview(ours, policy, shown)
     elif request.manner.dry_run:
         print_json(
             {
                 "outcome": shown.outcome,
                 "reason": shown.reason,
                 "functions": shown.reversal.shown,
+                "warning": shown.reversal.warning,
                 "documents": shown.document_lines,
                 "rebuilt": shown.reversal.rebuilt,
                 "left": shown.reversal.refused,
@@ -184,22 +180,13 @@ def _preview_undo(ours: Operations, policy: Policy, request: PromptRequest) -> U
     return preview_order(ours.wiring, policy, order)
 
 
-def _show_preview(shown: UndoPreview) -> None:
+def _show_preview(ours: Operations, policy: Policy, shown: UndoPreview) -> None:
     if shown.outcome in (Outcome.HOLD, Outcome.ASK):
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
-    rows = [
-        (
-            f"  {one.function}",
-            format_shares(one.live),
-            "built again" if one.rebuilt else format_shares(one.target),
-        )
-        for one in shown.reversal.shown
-    ]
-    if rows:
-        print_table(("  function", "serves", "would serve"), rows)
-    for line in shown.document_lines:
-        print_line(f"  {line}")
-    for line in shown.reversal.rebuilt:
-        print_line(f"  {line}", "yellow")
-    for line in shown.reversal.refused:
-        print_line(f"  left as it is: {line}", "yellow")
+    found, warning = shown.reversal, [shown.reversal.warning] if shown.reversal.warning else []
+    left, ahead = (f"left as it is: {line}" for line in found.refused), None
+    if found.plan is not None:
+        steps, kind = found.plan.steps, found.plan.header.scenario
+        pace, now = ours.reading.pace(policy.system), ours.wiring.clock.now()
+        ahead = forecast_duration(steps, policy, kind, Severity.LOW, left=pace, now=now)
+    print_plan(found.shown, (*warning, *shown.document_lines, *found.rebuilt, *left), ahead)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -16,36 +14,26 @@ from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, conf
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
-from cli.support.output import (
-    AsJson,
-    System,
-    format_lasting,
-    format_shares,
-    print_json,
-    print_line,
-    print_table,
-)
+from cli.support.output import AsJson, System, print_json, print_line, print_plan
 from responders.commands.rollback.rollback import build_rollback_order, require_target
 from responders.commands.rollback.superseding import describe_conflict
 from responders.data.repair import preview
 from responders.rollback.decision import data_requests
 from responders.rollback.decision.data_requests import Preparation
 from responders.rollback.decision.dry_run import forecast_order
-from responders.rollback.decision.plan import non_function_step_names
+from responders.rollback.decision.plan import OVERLONG_PLAN_PREFIX, non_function_step_names
 from shared.core.errors import Refused
 from shared.core.text import count_noun
 from shared.domain.commands.command import Command
-from shared.domain.decision import forecast
 from shared.domain.decision.facts import FunctionDifference
+from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
-from shared.engine.steps.resource_differences import describe_steps
-
-MAX_FUNCTIONS_SHOWN = 20
-"""Functions that are listed one by one; more are told by group."""
+from shared.engine.steps.resource_differences import describe_resource_changes, describe_steps
 
 
 def run(
@@ -145,7 +133,7 @@ def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> 
         raise create_exit(REFUSED, f"refused: {unknown.reason}") from unknown
     preview = _preview_rollback(ours, policy, command)
     if not request.manner.as_json:
-        _show_preview(preview, policy, supersedes=request.supersede)
+        _show_preview(preview, supersedes=request.supersede)
     elif request.manner.dry_run:
         print_json(preview)
     found, question = preview.under_way, "Roll back?"
@@ -169,10 +157,14 @@ class RollbackPreview(Struct, frozen=True):
     """What else it would do, by step."""
     reported: list[str]
     """What would be left as it is, one line each."""
+    resources: list[str]
+    """The present and the future state of each."""
     seconds: float
-    """From the beginning to the last shift."""
+    """From the beginning to the last shift, or document."""
+    target_seconds: float
+    """The policy's target for this kind of rollback."""
     fits: bool
-    """Whether that is within the policy's target for functions; of data, for the database."""
+    """Whether it is within the target."""
     documents: int = 0
     """So many would be written."""
     under_way: OrderComparison | None = None
@@ -186,11 +178,12 @@ def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> Rol
     current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
     if order.way is Direction.REPAIR:
         return replace(_preview_repair(ours, policy, order), under_way=current)
-    found = forecast_order(ours.wiring, policy, order, now, current.rollback if current else "")
+    ends, severity = current.rollback if current else "", command.severity
+    found = forecast_order(ours.wiring, policy, order, now, ends, severity=severity)
     decision, plan = found.decision, found.plan
-    ahead = forecast.forecast_duration(
-        plan.steps if plan else (), policy, order=order, left=found.pace, now=now
-    )
+    steps, scenario = (plan.steps if plan else ()), ScenarioName(decision.scenario)
+    severity, pace = command.severity, found.pace
+    ahead = forecast_duration(steps, policy, scenario, severity, order=order, left=pace, now=now)
     return RollbackPreview(
         outcome=decision.outcome,
         reason=decision.reason,
@@ -198,7 +191,9 @@ def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> Rol
         functions=found.shown,
         beside=non_function_step_names(plan) if plan else [],
         reported=list(plan.header.reported) if plan else [],
+        resources=describe_resource_changes(steps),
         seconds=ahead.seconds,
+        target_seconds=ahead.target_seconds,
         fits=ahead.fits,
         under_way=current,
     )
@@ -209,6 +204,7 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
     found, _ = data_requests.forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
     seconds = preview.survey_seconds(survey) if survey is not None else 0.0
+    within = policy.targets.database.total_seconds()
     return RollbackPreview(
         outcome=found.outcome,
         reason=found.reason,
@@ -216,43 +212,26 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
         functions=[],
         beside=[],
         reported=list(plan.header.reported) if plan is not None else [],
+        resources=[],
         seconds=seconds,
-        fits=seconds <= policy.targets.database.total_seconds(),
+        target_seconds=within,
+        fits=seconds <= within,
         documents=preview.count_written_documents(survey.outcome_counts) if survey is not None else 0,
     )
 
 
-def _show_preview(shown: RollbackPreview, policy: Policy, *, supersedes: bool) -> None:
+def _show_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
     if shown.outcome != Outcome.ROLLBACK:
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:
         print_line("  the order waits until that is over", "yellow")
     for line in shown.under_way.describe(supersedes=supersedes) if shown.under_way is not None else ():
         print_line(line, "yellow")
-    if shown.documents:
-        print_line(f"back to {shown.target}: {count_noun(shown.documents, 'document')}", "bold")
-        for line in shown.reported:
-            print_line(f"  {line}", "yellow")
+    if not (shown.functions or shown.beside or shown.documents):
         return
-    if not shown.functions and not shown.beside:
-        return
-    print_line(f"back to {shown.target}: {describe_steps(len(shown.functions), shown.beside)}", "bold")
-    if len(shown.functions) <= MAX_FUNCTIONS_SHOWN:
-        print_table(
-            ("  function", "serves", "would serve"),
-            (
-                (f"  {one.function}", format_shares(one.live), format_shares(one.target))
-                for one in shown.functions
-            ),
-        )
-    else:
-        groups = Counter(policy.functions[one.function] for one in shown.functions)
-        print_table(("  group", "functions"), ((f"  {name}", str(n)) for name, n in groups.items()))
-    for line in shown.reported:
-        print_line(f"  {line}", "yellow")
-    fits = "within" if shown.fits else "MORE THAN"
-    print_line(
-        f"  about {format_lasting(timedelta(seconds=shown.seconds))} to the last shift, {fits} the target "
-        f"of {format_lasting(policy.targets.functions)}",
-        "" if shown.fits else "bold yellow",
-    )
+    size = describe_steps(len(shown.functions), shown.beside)
+    size = count_noun(shown.documents, "document") if shown.documents else size
+    print_line(f"back to {shown.target}: {size}", "bold")
+    is_reported = shown.documents or any(one.startswith(OVERLONG_PLAN_PREFIX) for one in shown.reported)
+    ahead = DurationForecast(shown.seconds, shown.seconds, shown.target_seconds, shown.fits)
+    print_plan(shown.functions, (*shown.resources, *shown.reported), None if is_reported else ahead)

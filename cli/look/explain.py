@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from cli.support.command_sending import Incident
-from cli.support.context import Operations, open_operations
+from cli.support.context import open_operations
 from cli.support.output import (
     AsJson,
     escape_control_characters,
     format_time,
     print_json,
     print_line,
+    print_plan,
     print_table,
 )
 from shared.core.text import count_noun
-from shared.domain.decision.recorded_decision import (
-    RecordedDecision,
-    describe_shares,
-    gate_requirement,
-    newest_decision,
-)
-from shared.domain.incidents.incident import Incident as IncidentRecord
-
-MAX_FUNCTIONS_SHOWN = 20
+from shared.domain.decision.recorded_decision import RecordedDecision, gate_requirement
 
 
 def explain(incident: Incident, as_json: AsJson = False) -> None:
@@ -31,7 +24,8 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
     """
     with open_operations() as ours:
         record = ours.incident(incident)
-        made = _newest_decisions(ours, record)
+        every = ours.reading.rollbacks(record)
+        made = ours.reading.decisions(every)
         joined = ours.reading.alerts(record.id)
     if as_json:
         print_json({"incident": record, "alerts": joined, "decisions": made})
@@ -43,19 +37,15 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
         print_line(
             f"  {format_time(alert.started_at)}  {alert.signal}{named}: {alert.state} ({alert.verdict}){why}"
         )
+    if record.acknowledged_by:
+        print_line(f"  acknowledged by {record.acknowledged_by} at {format_time(record.acknowledged_at)} UTC")
+    for one in every:
+        for line in filter(None, (*one.commands, one.outcome)):
+            print_line(f"  {one.id}: {escape_control_characters(line)}")
     for rollback, decision in made.items():
         _show_decision(rollback, decision)
     if not made:
         print_line("nothing is decided yet")
-
-
-def _newest_decisions(ours: Operations, incident: IncidentRecord) -> dict[str, RecordedDecision]:
-    """The newest decision of each rollback that has one, by the rollback's id."""
-    found = {
-        rollback.id: newest_decision(ours.reading.audit_entries(rollback.id))
-        for rollback in ours.reading.rollbacks(incident)
-    }
-    return {name: decision for name, decision in found.items() if decision is not None}
 
 
 def _show_decision(rollback: str, decision: RecordedDecision) -> None:
@@ -74,22 +64,10 @@ def _show_decision(rollback: str, decision: RecordedDecision) -> None:
         print_line("for a rollback, this would have had to be different:")
         for gate in decision.blocking_gates:
             print_line(f"  {gate['gate']}: {gate_requirement(gate)}; it was: {gate['reason']}")
-    _show_plan(decision)
+    if decision.difference or decision.reported:
+        print_line(f"the plan: {count_noun(len(decision.difference), 'function')}")
+    print_plan(decision.difference, (*decision.resources, *decision.reported))
     if decision.prepared_command:
         print_line("a person does what was prepared by one of:")
         for line in filter(None, (decision.prepared_shell, decision.prepared_command)):
             print_line(f"  {line}")
-
-
-def _show_plan(decision: RecordedDecision) -> None:
-    if decision.difference:
-        print_line(f"the plan: {count_noun(len(decision.difference), 'function')}")
-    elif decision.reported:
-        print_line("the plan:")
-    for one in decision.difference[:MAX_FUNCTIONS_SHOWN]:
-        live, target = describe_shares(one["live"]), describe_shares(one["target"])
-        print_line(f"  {one['function']}: {live} → {target}")
-    if len(decision.difference) > MAX_FUNCTIONS_SHOWN:
-        print_line(f"  and {len(decision.difference) - MAX_FUNCTIONS_SHOWN} more")
-    for line in decision.reported:
-        print_line(f"  {escape_control_characters(line)}")

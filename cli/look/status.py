@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from cli.support.context import open_operations
@@ -11,9 +10,8 @@ from cli.support.output import STYLES, AsJson, System, format_lasting, format_ti
 from cli.support.response_time import response_lines, show_choices
 from shared.core.text import count_noun
 from shared.domain.data.backups import database_copy
-from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents.incident import Incident
-from shared.domain.rollback.plan import Step, count_progress
+from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system_record import Freeze, Pause, pause_state
 from shared.state.system_status import SystemStatus, read_system_status, unfinished_freezes
@@ -73,12 +71,12 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     for text, style in standing or ():
         print_line(f"  {text}", style)
     if seen.rollback:
-        _show_rollback(seen.rollback, seen.steps, seen.outlook)
+        _show_rollback(seen.rollback, seen)
     show_choices(incident, seen.rollback)
     for one in seen.earlier:
         _show_earlier_incident(one, now)
     for older in seen.older:
-        said = f", superseded by {older.superseded_by}" if older.superseded_by else ""
+        said = "".join(f", {line}" for line in older.commands)
         print_line(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")
 
 
@@ -107,16 +105,16 @@ def _pin_lines(seen: SystemStatus, since: datetime, now: datetime) -> str:
     return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
 
 
-def _show_rollback(rollback: Rollback, steps: Sequence[Step], outlook: DurationForecast | None) -> None:
-    done, total = count_progress(steps)
+def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:
+    done, total = count_progress(seen.steps)
     target = f" to {rollback.plan.target}" if rollback.plan else ""
-    come = f", {done} of {count_noun(total, 'step')}" if steps else ""
+    come = f", {done} of {count_noun(total, 'step')}" if seen.steps else ""
     come += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
     print_line(f"  rollback {rollback.id}{target}: {rollback.status}{come}")
     if rollback.outcome:
         print_line(f"  {rollback.outcome}")
-    if outlook is not None:
-        print_line(f"  {outlook}", "" if outlook.fits else "bold yellow")
+    if seen.outlook is not None:
+        print_line(f"  {seen.outlook}", "" if seen.outlook.fits else "bold yellow")
 
 
 def _describe_freeze(window: Freeze) -> str:

@@ -7,7 +7,7 @@ import typer
 from cli.support.command_sending import Incident
 from cli.support.context import open_operations
 from cli.support.exit_codes import REFUSED
-from cli.support.incident_follower import as_json_fields, follow_incident
+from cli.support.incident_follower import follow_incident
 from cli.support.output import AsJson, print_json
 
 
@@ -22,6 +22,6 @@ def watch(incident: Incident, as_json: AsJson = False) -> None:
     with open_operations() as ours:
         seen = follow_incident(ours, incident, quietly=as_json)
     if as_json:
-        print_json(as_json_fields(seen))
+        print_json(seen)
     if not seen.is_successful:
         raise typer.Exit(REFUSED)

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from cli.support.command_sending import conclude_command, require_sender, send
 from cli.support.context import Operations
 from cli.support.exit_codes import REFUSED, create_exit
-from cli.support.incident_follower import as_json_fields, follow_incident
+from cli.support.incident_follower import follow_incident
 from cli.support.output import print_json, print_line
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and do nothing")]
@@ -61,6 +62,6 @@ def confirm_and_send(ours: Operations, request: PromptRequest, question: str) ->
         print_line(answer.text)
     seen = follow_incident(ours, answer.incident, quietly=manner.as_json)
     if manner.as_json:
-        print_json({"answer": answer, **as_json_fields(seen)})
+        print_json({"answer": answer, **asdict(seen)})
     if not seen.is_successful:
         raise typer.Exit(REFUSED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from msgspec import Struct
 from rich.console import Group
@@ -58,18 +57,6 @@ class FollowedIncident(Struct, frozen=True):
         return self.rollback.status in ENDED_ROLLBACK_STATUSES
 
 
-def as_json_fields(seen: FollowedIncident) -> dict[str, Any]:
-    """The last look, for programs."""
-    return {
-        "incident": seen.incident,
-        "rollback": seen.rollback,
-        "steps": seen.steps,
-        "times": seen.times,
-        "response": seen.response,
-        "outlook": seen.outlook,
-    }
-
-
 def follow_incident(ours: Operations, name: str, *, quietly: bool) -> FollowedIncident:
     """The last look at an incident, after its end; exits when there is no such incident."""
     seen = _read_incident(ours, name)
@@ -105,8 +92,8 @@ def _read_incident(ours: Operations, name: str) -> FollowedIncident:
     steps, now = ours.reading.steps(newest), ours.wiring.clock.now()
     policy = ours.policies[incident.system]
     times = read_recovery_times(ours.reading, policy, incident)
-    standing = read_response_status(ours.reading, incident, times, now)
-    ahead = read_forecast(ours.reading, policy, rollback, steps, now)
+    standing = read_response_status(ours.reading, incident, rollback, times, now)
+    ahead = read_forecast(ours.reading, policy, incident, rollback, steps, now)
     return FollowedIncident(incident, rollback, steps, times, standing, now, ahead)
 
 
@@ -141,6 +128,8 @@ class Lines:
             str(standing.is_breached),
             str(restored_at),
             str(recovered_at),
+            *standing.commands,
+            standing.hold,
         ]
         if now_is != self._response:
             self._response = now_is

@@ -14,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.support import completion
+from shared.domain.decision.facts import FunctionDifference
+from shared.domain.decision.forecast import DurationForecast
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 AlreadyJson = Annotated[bool, typer.Option("--json", help="changes nothing: what is printed is JSON anyway")]
@@ -122,6 +124,13 @@ def format_lasting(span: timedelta) -> str:
     return " ".join(said[:2]) or "0 s"
 
 
-def format_shares(revisions: Mapping[str, int]) -> str:
-    """The revisions that serve, each with its share unless it serves everything."""
-    return ", ".join(name if percent == 100 else f"{name} {percent} %" for name, percent in revisions.items())
+def print_plan(
+    functions: Iterable[FunctionDifference], lines: Iterable[str], ahead: DurationForecast | None = None
+) -> None:
+    """Print every function with what it serves and would serve, the other lines, and the time."""
+    headings = ("  function", "serves", "would serve")
+    print_table(headings, ((f"  {one.function}", *one.describe_states()) for one in functions))
+    for line in lines:
+        print_line(f"  {line}", "yellow")
+    if ahead is not None:
+        print_line(f"  {ahead}", "" if ahead.fits else "bold yellow")

@@ -20,7 +20,7 @@ def response_lines(
     lines = [(line, style) for line in recovery_lines(times, now)]
     if response.acknowledged_by:
         since = format_time(response.acknowledged_at)
-        lines.append((f"{response.acknowledged_by} has it in hand since {since} UTC", ""))
+        lines.append((f"acknowledged by {response.acknowledged_by} at {since} UTC", ""))
     elif response.recovered_at is None or response.next_call is not None:
         lines.append((f"nobody has acknowledged it: rollback ack {incident} --reason WHY", "yellow"))
     if (call := response.next_call) is not None:
@@ -28,7 +28,8 @@ def response_lines(
         channels = ", ".join(call.channels)
         line = f"next on call: {call.called} ({channels}) {when}, at {format_time(call.at)} UTC"
         lines.append((line, "yellow"))
-    return lines
+    lines += [(line, "") for line in response.commands]
+    return [*lines, (response.hold, "bold yellow")] if response.hold else lines
 
 
 def prompt_lines(incident: Incident, rollback: Rollback | None) -> list[str]:

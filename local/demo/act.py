@@ -10,11 +10,12 @@ from local.demo.evidence import Evidence
 from local.demo.screen import Screen
 from local.demo.staging.faults import RollbackFault, select_fault_targets
 from local.demo.staging.processes import DemoStage
+from shared.core.durations import describe_duration
 from shared.core.text import count_noun
 from shared.domain.audit.chain import Event
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import traffic_shares
-from shared.domain.incidents.incident import PublicState
+from shared.domain.incidents.incident import Incident, PublicState
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import Rollback
 
@@ -106,6 +107,13 @@ class Scene:
             verb = "opened" if state == "open" else state
             late = " after the last shift, on metrics that are minutes old" if is_late else ""
             yield max(times), f"{count_noun(len(times), 'alert')} {verb}{late}: {signal}"
+
+    def show_page(self, incident: Incident, published_at: datetime) -> None:
+        """Show what the status page says, and how long after the detection it was written."""
+        public = self.evidence.public()
+        if public is not None:
+            took = describe_duration(published_at - incident.detected_at)
+            self.screen.say(f"{self.describe_public(public)}, written {took} after detection")
 
     def describe_public(self, public: PublicState) -> str:
         """Return what is public of the incident, on the status page and in its feeds."""

@@ -31,7 +31,7 @@ from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, PublicState
+from shared.domain.incidents.incident import Incident, PublicState, StatusPageRecord
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page_html import PAGE, system_folder
@@ -141,9 +141,14 @@ class Evidence:
         answer = httpx.get(self.page_address, timeout=CALL_TIMEOUT_SECONDS, trust_env=False)
         return answer.text if answer.is_success else ""
 
+    def page_record(self, incident: str) -> StatusPageRecord | None:
+        """Return what is recorded of an incident on the status page."""
+        return self._one(StatusPageRecord, incidents.page_record_path(self.system_name, incident))
+
     def published_at(self, incident: str) -> datetime | None:
-        """When the status page that stands there now was written; None unless it names it."""
-        return self.written_at() if incident in self.page() else None
+        """Return when the first status page that shows the incident was written; None: none was."""
+        record = self.page_record(incident)
+        return record.written_at if record is not None else None
 
     def written_at(self) -> datetime | None:
         """When the status page that stands there now was written; None before there is one."""

@@ -25,15 +25,13 @@ def play(scene: Scene) -> bool:
     operations = scene.evidence.operations()
     beside = scene.evidence.read_resources(scene.stage.policy)
     inventory, struck_at = trouble.deploy_bad_release(stable)
-    published_at = None
     if scene.scenario is ScenarioName.FEATURE:
         struck_at = appointment.schedule_rollback()
         incident = appointment.await_start(struck_at)
     else:
         alert = trouble.first_alert()
         incident = next(one for one in scene.evidence.incidents() if one.id == alert.incident)
-        published_at = trouble.first_page(incident.id)
-        response.show_detection(incident, alert, published_at)
+        response.show_detection(incident, alert, trouble.first_page(incident.id))
     rollback = response.show_decision(incident.id)
     if rollback.status not in ENDED_ROLLBACK_STATUSES:
         response.show_rollback(rollback.id)
@@ -52,5 +50,5 @@ def play(scene: Scene) -> bool:
         response.show_verification(rollback.id)
         MonitoringAct(scene).follow(rollback.id)
     closing.show_end(incident.id)
-    closing.show_times(rollback.id, struck_at, published_at)
+    closing.show_times(rollback.id, struck_at)
     return closing.show_laws(before)

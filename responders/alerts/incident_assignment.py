@@ -20,33 +20,27 @@ from shared.domain.incidents.opening import IncidentOpening, open_incident, reop
 from shared.domain.incidents.overlap import alert_scope, may_join
 from shared.domain.policy.severity import worse_severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system_record import System
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
 
 
 class IncidentAssigner:
-    """Keeps each alert once; joins it to the open incident, or opens one. Decides nothing.
-
-    `actor` is who tells of it, in the trail.
-    """
+    """Stores each alert once, as `actor` in the audit log; joins or opens an incident."""
 
     def __init__(self, ports: Ports, actor: str) -> None:
         self._ports = ports
         self._actor = actor
 
     def record(self, alert: Alert, policy: Policy) -> None:
-        """Return when the alert is kept, an incident attends to it and its work is published.
-
-        What is kept already is not kept again: deduplicated is not done. Raises: Unavailable.
-        """
+        """Return once the alert is stored and its work published. Raises: Unavailable."""
         too_fast = f"alert {alert.key}: the system's documents change too fast"
         pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
         retry_on_conflict(partial(self._assign_alert, alert, policy), COMMIT_ATTEMPTS, too_fast, pause)
@@ -91,20 +85,14 @@ class IncidentAssigner:
         return None
 
     def _read_incident(self, incident: str) -> Incident | None:
-        """The incident; None: there is none of that id, or it is stored no more."""
-        fields = self._ports.store.get(incidents.incident_path(incident)).fields if incident else None
-        return None if fields is None else decode(Incident, fields)
+        return StateReader(self._ports.store).incident(incident) if incident else None
 
     def _find_rollback_in_progress(self, incident: Incident | None) -> Rollback | None:
-        """The rollback that works on an incident; None: the incident is new, or nobody does."""
         if incident is None or incident.ended_at is not None:
             return None
         name = incidents.rollback_id(incident.id, incident.rollbacks)
-        fields = self._ports.store.get(rollbacks.rollback_path(name)).fields
-        rollback = decode(Rollback, fields) if fields is not None else None
-        if rollback is None or rollback.status in rollbacks.ENDED_ROLLBACK_STATUSES:
-            return None
-        return rollback
+        rollback = StateReader(self._ports.store).rollback(name)
+        return rollback if rollback and rollback.status not in ENDED_ROLLBACK_STATUSES else None
 
     def _is_already_closed(self, alert: Alert) -> bool:
         """Whether the alert's end overtook its beginning on the way."""
@@ -119,10 +107,7 @@ class IncidentAssigner:
         return decode(Alert, began).incident if began is not None else system.incident
 
     def _store_alert(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
-        """A document of its own, and no other is written: a storm makes none of them hot.
-
-        But for the first alert that a lesser rollback makes way for.
-        """
+        """Store the alert in a document of its own: a storm of alerts makes no document hot."""
         joined = replace(alert, incident=incident, joined=why)
         kept = Create(alert_record.alert_path(alert.key), encode(joined))
         self._ports.store.commit([kept, *making_way])

@@ -16,10 +16,7 @@ from shared.state.reader import StateReader
 
 
 def copy(asked: CommandRequest) -> CommandEffect:
-    """The clock makes it within a minute, and looks through it.
-
-    Raises: Refused, with the nearest restore points where that one cannot be had; Unavailable.
-    """
+    """Record a copy, which the clock makes. Raises: Refused, with nearest points; Unavailable."""
     command, policy = asked.command, asked.policy
     if policy.backups.copies is None:
         raise Refused(f"{policy.system} declares no copies (backups.copies)")
@@ -58,10 +55,7 @@ def select_copy_source(text: str, kept: AvailablePoints) -> RestorePoint:
 
 
 def _copy_location(kept: AvailablePoints, point: RestorePoint) -> str:
-    """Where the copy is made: beside its original, or where backups of one that is gone lie.
-
-    Raises: Refused.
-    """
+    """Return the location of the original, or of its backups where it is gone. Raises: Refused."""
     if kept.database is not None:
         return kept.database.location
     places = [one.name.split("/")[3] for one in kept.natives]

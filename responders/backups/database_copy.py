@@ -44,11 +44,7 @@ class DatabaseCopier:
         self._policies = {system: policy for system, policy in policies.items() if policy.backups.copies}
 
     def advance_copies(self) -> None:
-        """Carry each copy that is not over a step forward.
-
-        What a service does not answer is asked again in a minute. Raises: Unavailable, for the
-        store's.
-        """
+        """Carry each unfinished copy a step forward. Raises: Unavailable (our store)."""
         if not self._policies:
             return
         waiting = Query("copies", where=(("is_over", "==", False),))
@@ -60,8 +56,6 @@ class DatabaseCopier:
 
 
 class _CopyStep(JobStep[DatabaseCopy]):
-    """One copy, one step further."""
-
     WHAT = "copy"
     SECONDS = 30.0
     FAILED = "it could not be made"
@@ -89,7 +83,6 @@ class _CopyStep(JobStep[DatabaseCopy]):
         return mark_failed(replace(intent, asked_at=None), theirs, self._now)
 
     def _build_calls(self, one: DatabaseCopy) -> Sequence[Callable[[], Any]]:
-        """A database of the original's past, of Google's own backup, or of an export."""
         match one.point.source:
             case RestoreSource.WINDOW:
                 return (partial(self._restores.clone, one.id, one.original, one.point.at),)
@@ -98,7 +91,6 @@ class _CopyStep(JobStep[DatabaseCopy]):
         return self._build_import_calls(one, one.location, one.point.place)
 
     def _is_stopped(self) -> bool:
-        """Whether a switch is set, asked right before each effect."""
         return is_change_blocked(self._ports, self._policy)
 
     # Looking through
@@ -117,7 +109,6 @@ class _CopyStep(JobStep[DatabaseCopy]):
         return copies.mark_ready(one, examining.count_documents(None), self._rules, self._now)
 
     def _count_documents(self, copy: DatabaseCopy) -> dict[str, int]:
-        """How many documents each declared collection of it holds now."""
         return self._create_checker(copy).count_documents(None)
 
     # Keeping, and letting go
@@ -141,10 +132,7 @@ class _CopyStep(JobStep[DatabaseCopy]):
         return start_deletion(copy, self._now)
 
     def _has_new_erasures(self, copy: DatabaseCopy) -> bool:
-        """Whether somebody has come into the ledger since the copy was gone through.
-
-        When they were erased says nothing of that: the application may have told it later.
-        """
+        """Return whether the ledger has grown since: an erasure may be announced late."""
         since = copy.purged_at
         book = StateReader(self._ports.store).erasure_ledger(copy.system)
         if self._policy.erasure is None or since is None or book is None or book.added_at is None:
@@ -183,7 +171,6 @@ class _CopyStep(JobStep[DatabaseCopy]):
 
 
 def _event_name(before: DatabaseCopy, after: DatabaseCopy) -> str:
-    """What has happened to it, each once; empty: nothing that is kept on record."""
     if after.reminded_at is not before.reminded_at:
         return "copy.ends"
     is_filled_again = after.status is FillStatus.CHECKING and before.filled_at is not None

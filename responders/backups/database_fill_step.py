@@ -1,7 +1,4 @@
-"""What backups, copies and proofs share: a record that comes a step further each minute.
-
-Copies and proofs fill a database from what is kept.
-"""
+"""The step of a backup, copy or restore test each minute; the last two fill a database."""
 
 from __future__ import annotations
 
@@ -75,7 +72,6 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
     FAILED: str
     """What is said of a filling that failed, before its reason."""
     RETRIES_CREATION: bool
-    """Whether a refused creation is asked for again, as a refused import is."""
 
     def __init__(self, ports: Ports, policy: Policy, within: timedelta, document: Document) -> None:
         super().__init__(ports, policy, document)
@@ -83,10 +79,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
         self._restores = ports.system(policy.system).restores
 
     def carry_forward(self, one: JobRecord) -> None:
-        """One look, and what it takes, kept in one commit with who is told.
-
-        What gives no answer is asked again in a minute, until the time of the policy is over.
-        """
+        """Take one step; commit it with its notices. A call without an answer is repeated."""
         try:
             after = self._advance_record(one)
         except (Unavailable, Rejected, Moved) as failure:
@@ -162,7 +155,6 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
             return replace(intent, waiting=str(failure))
 
     def _handle_name_conflict(self, intent: JobRecord) -> JobRecord:
-        """The record when a database of its name is there as the first request arrives."""
         return intent
 
     def _send_requests(self, intent: JobRecord, until: float, *, is_first: bool) -> JobRecord:
@@ -189,7 +181,6 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
         return replace(intent, operation=operation or "")
 
     def _build_import_calls(self, one: JobRecord, location: str, prefix: str) -> Sequence[Callable[[], Any]]:
-        """The calls for an export: an empty database, and then what fills it."""
         return (
             partial(self._restores.create, one.database, location),
             partial(self._restores.fill, one.database, prefix),

@@ -49,11 +49,7 @@ class BackupExporter:
         self._policies = {system: policy for system, policy in policies.items() if policy.backups.bucket}
 
     def advance_exports(self) -> None:
-        """Begin the backup of the present slot, and carry each unfinished one a step forward.
-
-        What a service does not answer is asked again in a minute. Raises: Unavailable, for the
-        store's.
-        """
+        """Begin this slot's backup; carry unfinished ones a step forward. Raises: Unavailable."""
         for policy in self._policies.values():
             self._begin(policy)
         if not self._policies:
@@ -74,8 +70,6 @@ class BackupExporter:
 
 
 class _ExportStep(RecordStep):
-    """One backup, one step further."""
-
     def carry_forward(self, backup: Backup) -> None:
         """One look, and what it takes, kept in one commit with who is told."""
         now = self._now
@@ -140,7 +134,6 @@ class _ExportStep(RecordStep):
             return backing.record_failed_attempt(intent, f"the export was refused: {refused}", self._now)
 
     def _count_documents(self, backup: Backup) -> dict[str, int]:
-        """The documents of the declared collections at the moment that is exported."""
         count = partial(self._ports.system(backup.system).documents.count, backup.database)
         asked = {
             one: partial(count, Scope(one, everywhere=True), backup.snapshot_at)
@@ -177,10 +170,7 @@ class _ExportStep(RecordStep):
         return backup
 
     def _store_inventory(self, backup: Backup) -> Backup:
-        """The backup with all that is live beside it, as far as anybody has looked.
-
-        Where that may not be written, the backup is none the worse, and it is logged.
-        """
+        """Store the inventory beside the backup; a failure is logged and harms no backup."""
         if backup.configuration:
             return backup
         document = self._ports.store.get(stocks.inventory_path(backup.system))
@@ -208,17 +198,13 @@ class _ExportStep(RecordStep):
 
 
 def request_backup_before_deployment(ports: Ports, policy: Policy, deployment: str, now: datetime) -> None:
-    """Have the intent of a backup of this minute on record; the clock carries it out.
-
-    Nothing is recorded for a system that exports nothing, or a second time. Raises: Unavailable.
-    """
+    """Record a backup of this minute, once, where the system exports. Raises: Unavailable."""
     if policy.backups.bucket is not None:
         backup = backing.create_backup(policy, floor_to_minute(now), now, deployment)
         _record_backup_intent(ports, backup, "on_deployment", now)
 
 
 def _record_backup_intent(ports: Ports, backup: Backup, actor: str, now: datetime) -> None:
-    """Have a backup in the catalogue, once."""
     if ports.store.get(backing.export_path(backup.id)).fields is None:
         told = _build_event(backup, "backup.begun", now, actor)
         with suppress(Exists):  # another instance has put it there
@@ -226,7 +212,6 @@ def _record_backup_intent(ports: Ports, backup: Backup, actor: str, now: datetim
 
 
 def _event_names(before: Backup, after: Backup) -> Iterable[str]:
-    """What is written down of a step."""
     if after.attempt != before.attempt:
         yield "backup.retried"
     elif after.status is not before.status:

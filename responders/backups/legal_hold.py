@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import call_in_batches, call_one
+from responders.support.resumable_command import completed_record
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused, RollbackError
 from shared.core.store import Document, Update
@@ -67,10 +68,7 @@ def change_backup_hold(asked: CommandRequest) -> CommandEffect:
 
 
 def continue_backup_hold(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Hold or release the files that are left; due again until that is done, or is given up.
-
-    A redelivery says the same to the same files. Raises: Moved, Unavailable.
-    """
+    """Hold or release the files that are left; due again until done. Raises: Moved, Unavailable."""
     backup = decode(Backup, ports.store.get(export.export_path(record.answer["backup"])).fields)
     held, now = record.command == "hold", document.read_at
     if bool(backup.held_by) is not held:  # the opposite was said since
@@ -123,8 +121,7 @@ def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> t
 
 
 def _build_final_write(document: Document, record: CommandRecord) -> Update:
-    expires_at = document.read_at + RECORD_RETENTION
-    over = replace(record, due_at=None, expires_at=expires_at)
+    over = completed_record(record, document.read_at, record.result)
     return Update(document.path, encode(over), document.version)
 
 

@@ -35,10 +35,7 @@ class NativeBackupChecker:
         self._policies = [one for one in policies.values() if one.backups.native]
 
     def check(self) -> None:
-        """Look where nobody has for an hour; what cannot be seen is looked at again in a minute.
-
-        Raises: Unavailable, for the store's.
-        """
+        """Check where the last check is an hour old. Raises: Unavailable (our store)."""
         for policy in self._policies:
             document = self._ports.store.get(native_backups.managed_backups_path(policy.system))
             before = decode(ManagedBackupStatus, document.fields) if document.fields else None
@@ -68,7 +65,6 @@ class NativeBackupChecker:
     def _save_status(
         self, policy: Policy, document: Document, after: ManagedBackupStatus, now: datetime
     ) -> None:
-        """One commit: what was found, and, where that is new, its event and who is told."""
         known = tuple((document.fields or {}).get("faults", ()))
         said: list[Notice] = []
         events = []

@@ -48,11 +48,7 @@ class RestoreTester:
         self._policies = {system: policy for system, policy in policies.items() if policy.backups.proof}
 
     def advance_restore_tests(self) -> None:
-        """Begin the proof of the day, and carry each unfinished one a step forward.
-
-        What a service does not answer is asked again in a minute. Raises: Unavailable, for the
-        store's.
-        """
+        """Begin today's test; carry unfinished ones a step forward. Raises: Unavailable."""
         if not self._policies:
             return
         found_open = self._ports.store.query(Query("proofs", where=(("is_over", "==", False),)))
@@ -92,8 +88,6 @@ class RestoreTester:
 
 
 class _RestoreTestStep(JobStep[RestoreTest]):
-    """One proof, one step further."""
-
     WHAT = "proof"
     SECONDS = 15.0
     FAILED = "the restore failed"
@@ -110,12 +104,10 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         return self._build_import_calls(one, call_one(self._ports, database).location, one.source)
 
     def _conclude_check(self, examining: DocumentChecker, one: RestoreTest) -> RestoreTest:
-        """The proof with all that was seen."""
         seen = call_one(self._ports, partial(self._observe_restore, one))
         return proofs.record_checks(one, self._rules, seen, self._now)
 
     def _observe_restore(self, proof: RestoreTest) -> ObservedRestore:
-        """How many documents were restored, and whether some of them are what they were."""
         documents = self._ports.system(proof.system).documents
         counted = {
             name: documents.count(proof.database, Scope(name, everywhere=True), None) for name in proof.counts
@@ -134,7 +126,6 @@ class _RestoreTestStep(JobStep[RestoreTest]):
         return ObservedRestore(counted, len(known), differing)
 
     def _sample_documents(self, database: str, scope: Scope) -> Iterable[Any]:
-        """Some documents of a scope, from its beginning to its end."""
         documents, most = self._ports.system(self._policy.system).documents, self._rules.samples
         starts = ["", *documents.partition_points(database, scope, None, most - 1)]
         each = -(-most // len(starts))

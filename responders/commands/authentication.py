@@ -19,11 +19,11 @@ from shared.domain.commands import console_operator
 from shared.domain.commands import credential as credentials
 from shared.domain.commands.credential import TOKEN_KEY, Credential, CredentialKind, UsedToken
 from shared.domain.commands.permissions import PermissionRequest, objections
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.rollback import OVERRIDE_ACTOR_PREFIX, UNNAMED_ACTOR
 from shared.ports.groups import Ports
+from shared.state.reader import StateReader
 
 USED_TOKEN_EXTRA_RETENTION = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""
@@ -33,9 +33,9 @@ class Actor(Struct, frozen=True):
     """Who said a command."""
 
     name: str
-    """As trails show it."""
     credential: Credential | None = None
     """None on rollback-override: nobody is proven there."""
+    at_console: bool = False
 
     @property
     def person(self) -> str:
@@ -71,7 +71,8 @@ def authenticate_command(
     if has_web_token(msgspec.json.encode(content).decode()):
         raise Refused(f"a token stands outside the field {TOKEN_KEY}")
     if not needs_token:
-        return Actor(f"override: {content.get('actor', 'not named')}")
+        named = content.get("actor")
+        return Actor(f"{OVERRIDE_ACTOR_PREFIX}{named}" if named else UNNAMED_ACTOR)
     if not token:
         raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
     asked = PermissionRequest.from_content(content, _read_incident_severity(content, ports))
@@ -85,7 +86,7 @@ def authenticate_command(
     found = objections(asked, credential, _affected_policies(content, policies), said_at)
     if found:
         raise Refused("; ".join(found))
-    return Actor(credential.name, credential)
+    return Actor(credential.name, credential, console_operator.OPERATOR_KEY in content)
 
 
 def _resolve_credential(
@@ -104,10 +105,7 @@ def _resolve_credential(
 
 
 def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Write]:
-    """What uses the actor's token up, for the commit of the command itself; nothing without one.
-
-    Raises: Refused when another command used it; Moved when this very one was just carried out.
-    """
+    """Build the use of the token. Raises: Refused, if used; Moved, if by this very command."""
     credential = actor.credential
     if credential is None:
         return []
@@ -122,11 +120,8 @@ def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Wri
 
 
 def _read_incident_severity(content: Mapping[str, Any], ports: Ports) -> Severity | None:
-    """Of the incident that a command names; None where there is none."""
-    if "incident" not in content:
-        return None
-    fields = ports.store.get(incidents.incident_path(content["incident"])).fields
-    return decode(Incident, fields).severity if fields is not None else None
+    incident = StateReader(ports.store).incident(content["incident"]) if "incident" in content else None
+    return incident.severity if incident is not None else None
 
 
 def _affected_policies(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Collection[Policy]:

@@ -1,7 +1,4 @@
-"""The execution of an operator command: once by its id, in one commit with its record.
-
-A command that was executed before, or that comes too late, changes nothing.
-"""
+"""Execute an operator command once by its id and in time, in one commit with its record."""
 
 from __future__ import annotations
 
@@ -44,11 +41,7 @@ def execute(
     *,
     needs_token: bool,
 ) -> None:
-    """Return once the command is committed with its effect, by this delivery or an earlier one.
-
-    A command that was replayed has the id and the age that it had at first. Raises: Refused, with
-    every objection; Unavailable.
-    """
+    """Return once the command is committed, now or earlier. Raises: Refused, Unavailable."""
     said_at = message.first_published_at or ports.clock.now()
     identified = cache(partial(authenticate_command, message, ports, policies, needs_token=needs_token))
 
@@ -60,7 +53,9 @@ def execute(
         said = replace(command, actor=actor.name)
         try:
             used_up = build_token_use_writes(actor, command.id, ports)
-            request = CommandRequest(said, said_at, ports, policies, actor.person, actor.right)
+            request = CommandRequest(
+                said, said_at, ports, policies, actor.person, actor.right, actor.at_console
+            )
             _commit(request, used_up)
         except Refused:
             if not _is_done(ports, command):  # a copy of it was faster
@@ -72,7 +67,6 @@ def execute(
 
 
 def _is_done(ports: Ports, command: Command) -> bool:
-    """Whether this command, by its id, was executed."""
     return ports.store.get(commands.command_path(command.id)).fields is not None
 
 
@@ -86,10 +80,7 @@ def _refuse_stale(ports: Ports, policies: Mapping[str, Policy], command: Command
 
 
 def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
-    """Commit the command's record and token together with its effect.
-
-    Raises: Moved, Refused.
-    """
+    """Commit the record and the token together with the effect. Raises: Moved, Refused."""
     command = asked.command
     effect = COMMANDS[command.command].handle(asked)
     now, planned = asked.ports.clock.now(), effect.planned

@@ -1,7 +1,4 @@
-"""The registry of commands: the handler of each verb, and how a worker continues it.
-
-`shared.domain.commands.registry` says who may give each of them.
-"""
+"""The registry of commands: the handler of each verb, and how a worker continues it."""
 
 from __future__ import annotations
 
@@ -77,7 +74,7 @@ COMMANDS: dict[str, RegisteredCommand] = {
 }
 """By the verb in a command's JSON (`command.schema.json`)."""
 INTERNAL: dict[str, Continuation] = {
-    quarantine_erasure.QUARANTINE_ERASURE_VERB: quarantine_erasure.continue_quarantine_erasure,
+    erasure_ledger.ERASE_VERB: quarantine_erasure.continue_quarantine_erasure,
     erasure_after_repair.ERASE_AFTER_REPAIR_VERB: erasure_after_repair.continue_late_erasure,
     SUPPRESSION_VERB: end_suppression,
 }

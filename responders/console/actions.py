@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from responders.console.pages import ConsolePages, Facts
 from responders.console.sign_in import FOREIGN_FORM_TEXT, ConsoleSession
+from responders.rollback.approval import ANSWER_VERBS, NO_PLAN_TEXT
 from shared.core import topics
 from shared.core.errors import Refused, Rejected
 from shared.domain.commands import command as commands
@@ -46,10 +47,10 @@ TEXT_FIELD_LABELS = {
     }
 }
 """What else is asked for than a reason, by verb; the first of them must be given."""
+MAX_LINES_PER_PAGE = 200
+"""Functions, and other lines, of a plan that waits for approval."""
 MULTI_VALUE_FIELDS = ("functions",)
 """Fields that hold several names, one here."""
-MAX_SHOWN_FUNCTIONS = 200
-"""Functions of a plan."""
 
 
 class ConsoleActions:
@@ -69,20 +70,24 @@ class ConsoleActions:
         if verb not in ACTION_DESCRIPTIONS:
             raise Rejected(f"{verb!r} is not said here")
         said = {name: fields[name] for name in (*FIELDS, *MULTI_VALUE_FIELDS) if fields.get(name)}
-        plan, decision = "", None
-        if "incident" in said:
-            incident = self._pages.find_incident(said["incident"])
+        asked = None
+        if "incident" in said or verb in ANSWER_VERBS:
+            incident = self._pages.find_incident(said.get("incident", ""))
             said["system"] = incident.system
-            if verb in ("approve", "reject"):
-                plan, decision = self._pages.find_requested_plan(incident)
-                said |= {"plan": plan} if plan else {}
+            if verb in ANSWER_VERBS:
+                asked = self._pages.find_question(incident)
+                said["plan"] = asked.plan
+            elif verb == "undo":
+                asked = self._pages.recorded_undo(incident)
+        elif verb == "unpin":
+            asked = self._pages.recorded_pins(said.get("system", ""), said.get("functions", ""))
         return {
             "verb": verb,
             "does": ACTION_DESCRIPTIONS[verb],
             "fields": {"command": verb, "id": f"console-{self._ports.ids()}", **said},
-            "plan": plan,
-            "difference": decision.difference[:MAX_SHOWN_FUNCTIONS] if decision else [],
-            "reported": decision.reported if decision else [],
+            "asked": asked,
+            "page": int(fields["page"]) if fields.get("page", "").isdecimal() else 1,
+            "page_size": MAX_LINES_PER_PAGE,
             "texts": TEXT_FIELD_LABELS.get(verb, {}),
             "said": fields,
             "reason": fields.get("reason", ""),
@@ -98,6 +103,8 @@ class ConsoleActions:
         if not console_http.has_csrf_token(visit, session.token):
             return FOREIGN_FORM_TEXT
         content = self._build_command(visit, session)
+        if content["command"] in ANSWER_VERBS and "plan" not in content:
+            return NO_PLAN_TEXT
         try:
             commands.parse_command(json.dumps(content).encode(), content["id"], self._policies)
         except Refused as faulty:

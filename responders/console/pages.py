@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from responders.console.plan_progress import group_steps_into_batches
-from shared.core.errors import Rejected
+from responders.rollback.decision.undo_preview import moved_functions, repairs_with_writes
+from shared.core.errors import Refused, Rejected
 from shared.domain.audit import system_chain
 from shared.domain.decision import recorded_decision
+from shared.domain.decision.facts import FunctionDifference
+from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import recovery_lines, recovery_target
@@ -20,10 +23,11 @@ from shared.domain.reports.monthly_stats import compute_monthly_stats, tally_inc
 from shared.domain.reports.report import IncidentReport, build_report
 from shared.domain.rollback import pins
 from shared.domain.rollback.plan import count_progress
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.system_record import ALL_SYSTEMS, pause_state
 from shared.ports.groups import Ports
 from shared.state.audit_reader import AuditReader
+from shared.state.open_question import OpenQuestion, read_open_question
 from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
 from shared.state.system_status import (
@@ -40,6 +44,7 @@ View = Callable[[ConsoleRequest], Facts]
 INCIDENT_ID_PATTERN = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 MAX_NEWEST_ENTRIES = 50
 """Incidents and deployments on a page."""
+RECORDED_TEXT = "as recorded: the responder leaves what was changed since as it is"
 MAX_SHOWN_EVENTS = 500
 """Events of a chain on a page; all of them stand in the export."""
 
@@ -85,12 +90,12 @@ class ConsolePages:
             "rollback": newest,
             "is_over": newest is None or newest.status in ENDED_ROLLBACK_STATUSES,
             "times": recovery_lines(times, now),
-            "response": read_response_status(self._reading, incident, times, now),
-            "outlook": read_forecast(self._reading, policy, newest, steps, now),
+            "response": read_response_status(self._reading, incident, newest, times, now),
+            "outlook": read_forecast(self._reading, policy, incident, newest, steps, now),
             "batches": group_steps_into_batches(steps, policy.functions),
             "progress": count_progress(steps),
             "choices": available_verbs(incident, newest),
-            "decisions": self._list_decisions(every),
+            "decisions": self._reading.decisions(reversed(every)),
             "alerts": self._reading.alerts(incident.id),
         }
 
@@ -191,16 +196,40 @@ class ConsolePages:
             raise Rejected(f"no incident {name}")
         return found
 
-    def find_requested_plan(
-        self, incident: Incident
-    ) -> tuple[str, recorded_decision.RecordedDecision | None]:
-        """The plan that people are asked about, by its fingerprint, and the decision behind it."""
-        every = self._reading.rollbacks(incident)
-        if not every:
-            return "", None
-        question = every[-1].question
-        decision = recorded_decision.newest_decision(self._reading.audit_entries(every[-1].id))
-        return (question.plan.fingerprint if question else ""), decision
+    def find_question(self, incident: Incident) -> OpenQuestion:
+        """Return the open question of an incident. Raises: Rejected, when nothing is asked."""
+        try:
+            return read_open_question(self._reading, incident, self._ports.clock.now())
+        except Refused as nothing:
+            raise Rejected(nothing.reason) from None
+
+    def recorded_undo(self, incident: Incident) -> OpenQuestion:
+        """Return what an undo restores, as it was recorded: nothing live is read here."""
+        store, newest = self._ports.store, self._reading.rollbacks(incident)[-1:]
+        cause = recorded_decision.suspected_cause(newest[0]) if newest else ""
+        cause = f"; its recorded cause: {cause}" if cause else ""
+        warning = f"warning: this restores what the rollback removed{cause}"
+        functions = [
+            FunctionDifference(
+                name,
+                traffic_shares(one.left[-1] if one.left else (), one.newest),
+                traffic_shares(one.traffic, one.newest),
+                incident.detected_at,
+                bool(one.builds),
+            )
+            for name, one in sorted(moved_functions(store, incident).items())
+        ]
+        documents = [f"documents that {name} has written" for name in repairs_with_writes(store, incident)]
+        return OpenQuestion("", [warning, RECORDED_TEXT], functions, documents)
+
+    def recorded_pins(self, system: str, function: str) -> OpenQuestion:
+        """Return what an unpin restores, as it was recorded; `function` limits it to one."""
+        functions = [
+            FunctionDifference(one.function, one.revisions, {one.newest: 100}, one.since)
+            for one in self._reading.pins(system)
+            if function in ("", one.function)
+        ]
+        return OpenQuestion("", [RECORDED_TEXT], functions, [])
 
     def answer(self, command: str, topic: str, message: str) -> Facts:
         """What became of a command, once that is known."""
@@ -212,11 +241,3 @@ class ConsolePages:
         """The newest of all systems, the newest first."""
         found = [one for system in self._policies for one in self._reading.incidents(system)]
         return sorted(found, key=lambda one: one.detected_at, reverse=True)[:MAX_NEWEST_ENTRIES]
-
-    def _list_decisions(self, every: list[Rollback]) -> dict[str, recorded_decision.RecordedDecision]:
-        """The newest of each rollback that has one, the newest rollback first."""
-        found = {
-            one.id: recorded_decision.newest_decision(self._reading.audit_entries(one.id))
-            for one in reversed(every)
-        }
-        return {name: one for name, one in found.items() if one is not None}

@@ -29,10 +29,7 @@ class DatabaseCopyEraser:
         self._documents = ports.system(policy.system).documents
 
     def erase_people(self, progress: ErasureProgress, seconds: float) -> ErasureProgress:
-        """The progress after so many seconds, or over: nobody who was erased is in the copy.
-
-        Raises: Unavailable, Rejected; what was taken out until then is gone.
-        """
+        """Erase for so many seconds; return the progress. Raises: Unavailable, Rejected."""
         ledger = read_ledger(self._ports, self._policy)
         if ledger is None:
             return replace(progress, is_over=True)

@@ -51,11 +51,7 @@ class DocumentChecker:
         self._judges = {name: Validator(one) for name, one in policy.collections.items()}
 
     def begin(self, why: str, at: datetime, before: Mapping[str, PeakCount] | None = None) -> ScanRun:
-        """A new run over a whole minute: every document, or as many as the budget allows.
-
-        `before` holds how many documents there were at most; a collection that lost too many of
-        them is a fault of its own.
-        """
+        """Begin a run over a whole minute, within the read budget; `before`: peak counts."""
         now, policy = self._ports.clock.now(), self._policy
         counts = self.count_documents(at)
         stretches: list[ScanRange] = []
@@ -81,10 +77,7 @@ class DocumentChecker:
         )
 
     def advance(self, run: ScanRun, seconds: float) -> tuple[ScanRun, RollbackError | None]:
-        """The run after so many seconds, or over; and why it came no further, where it could not.
-
-        What was looked at by then counts, whatever happens after.
-        """
+        """Return the run after so many seconds, and the error that stopped it early."""
         until = self._ports.clock.monotonic() + seconds
         try:
             while not run.is_over and self._ports.clock.monotonic() < until:

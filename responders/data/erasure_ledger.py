@@ -54,11 +54,7 @@ class ErasureLedgerUpdater:
         self._declared = [(one, one.erasure) for one in policies.values() if one.erasure is not None]
 
     def update_due_ledgers(self) -> None:
-        """Bring each ledger up to date where nobody has for an hour; it has its salt at once.
-
-        Then quarantine is gone through for whoever was read since that was done last. What is not
-        read in time, or not answered, is gone on with in a minute.
-        """
+        """Bring ledgers up to date after an hour, then erase the copies of whom was added."""
         for policy, rules in self._declared:
             try:
                 if self._update_ledger(policy, rules):
@@ -67,10 +63,7 @@ class ErasureLedgerUpdater:
                 log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
 
     def update_ledgers(self) -> None:
-        """Bring each ledger up to date, however new it is.
-
-        Raises: Unavailable, also where it takes too long; Rejected.
-        """
+        """Bring each ledger up to date, however new. Raises: Unavailable, Rejected."""
         for policy, rules in self._declared:
             if not self._update_ledger(policy, rules, afresh=True):
                 raise Unavailable(f"{policy.system}: too many were erased to be read at once")
@@ -114,12 +107,7 @@ class ErasureLedgerUpdater:
     def _record_erasures(
         self, policy: Policy, rules: ErasureRules, said: Mapping[str, datetime], place: Mapping[str, Any]
     ) -> None:
-        """Keep when each was erased, unless the ledger has a later time: that one counts.
-
-        And in the book how far it was read, by these fields.
-
-        Raises: Unavailable, also where others write the same ones again and again.
-        """
+        """Store the latest time of each erasure, and the reading progress. Raises: Unavailable."""
         store, gets = self._ports.store, dict[str, Callable[[], Document]]()
         for person in said:
             gets[person] = partial(store.get, erasures.erasure_path(policy.system, person))
@@ -202,13 +190,9 @@ class ErasureLedger(Struct, frozen=True):
     book: ErasureLedgerRecord
     erased: Mapping[str, datetime]
     added_at: datetime
-    """When somebody was added last."""
 
     def is_version_erased(self, version: DocumentSnapshot, whose: Iterable[str] = ()) -> bool:
-        """Whether a version of the past belongs to somebody who was erased since.
-
-        `whose` are the persons whom documents above it name in their fields.
-        """
+        """Return whether it belongs to somebody erased since; `whose`: persons named above it."""
         theirs = owners.owners_by_name(self.rules, version.path) | {
             *owners.owners_by_field(self.rules, version)
         }

@@ -18,10 +18,7 @@ _GONE = "NOT_FOUND"
 
 
 def read_available_points(ports: Ports, policy: Policy, database: str = "") -> AvailablePoints:
-    """All that a restore point of a database can be; where none is said, of the one backed up.
-
-    Raises: Unavailable, Rejected (no right).
-    """
+    """Return the points of a database, by default the backed-up one. Raises: Unavailable."""
     name = database or policy.backups.database
     backups, reading = ports.system(policy.system).backups, StateReader(ports.store)
     answers = call_all(
@@ -51,7 +48,6 @@ def read_available_points(ports: Ports, policy: Policy, database: str = "") -> A
 
 
 def _existing_database(answer: Any) -> Database | None:
-    """The database's own account; None where there is no such database (any more)."""
     if isinstance(answer, Rejected) and str(answer).startswith(_GONE):
         return None
     found: Database = require_answer(answer)

@@ -62,11 +62,7 @@ class _ComparisonBasis(Struct, frozen=True):
 def compare_inventory(
     ports: Ports, policy: Policy, wanted: datetime, said: DeploymentAnnouncement | None = None
 ) -> None:
-    """Return once what was live after `wanted` is taken in, by this look or another.
-
-    With something said, it is taken in as well. Whoever loses a race looks again.
-    Raises: Refused; Unavailable, when it cannot be read which functions there are.
-    """
+    """Return once what was live after `wanted` is recorded. Raises: Refused, Unavailable."""
     too_fast = f"{policy.system}: its inventory changes too fast"
     retry_on_conflict(partial(_compare_once, ports, policy, wanted, said), COMMIT_ATTEMPTS, too_fast)
 
@@ -129,7 +125,6 @@ def _attribute_differences(
     known: Mapping[str, Deployment],
     policy: Policy,
 ) -> AttributedChanges:
-    """What differs from the last look, by who has changed it."""
     wrote = own_changes.collect_own_traffic_writes(sent, known)
     mine = own_changes.attribute_resource_differences(sent, differing, stock.live, live)
     theirs = tuple(one for one in differing if one not in mine)
@@ -142,7 +137,6 @@ def _attribute_differences(
 
 
 def _read_deployments(store: Store, system: str) -> dict[str, Document]:
-    """The documents of the deployments, by id."""
     found = store.query(Query("deployments", where=(("system", "==", system),)))
     return {str((one.fields or {})["id"]): one for one in found}
 
@@ -184,7 +178,6 @@ def _commit_comparison(
 def _next_stock(
     situation: RolloutObservation, unknown: tuple[InventoryPart, ...], changed: Iterable[Deployment]
 ) -> InventoryRecord:
-    """What the next look compares with."""
     compared, now = situation.compared, situation.now
     becoming = {one.id: one for one in changed}
     rolling = [one.id for one in changed if one.status is DeploymentStatus.ROLLING_OUT]
@@ -208,7 +201,6 @@ def _next_stock(
 def _build_deployment_writes(
     one: Deployment, found: Document | None, situation: RolloutObservation
 ) -> Iterator[Write]:
-    """The writes that keep a deployment, and its record where that is new."""
     now, system = situation.now, one.system
     if one.named:
         one = replace(one, expires_at=now + RECORD_RETENTION)

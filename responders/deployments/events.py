@@ -67,7 +67,6 @@ def build_deployment_events(
 
 
 def _deployment_event_suffix(before: Deployment | None, one: Deployment) -> str:
-    """In a word, what a look has made of a deployment."""
     if one.named:
         return "named"
     if before is None or before.status is not one.status:
@@ -108,6 +107,5 @@ def build_comparison_notices(
 
 
 def _newly_outdated_secrets(situation: RolloutObservation, stock: InventoryRecord) -> list[str]:
-    """The secrets that are too old now and were not when that was last looked at."""
     before = situation.stock.old_secrets if situation.stock else ()
     return [one for one in stock.old_secrets if one not in before]

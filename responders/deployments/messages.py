@@ -1,7 +1,4 @@
-"""What a message on rollback-deployments tells: an announcement, a hint, or that something is due.
-
-Pure; told apart by shape, and a wrong one is refused with all its faults.
-"""
+"""Parse a message on rollback-deployments: announcement, hint or due work, told apart by shape."""
 
 from __future__ import annotations
 
@@ -75,8 +72,6 @@ class Hint(Struct, frozen=True):
 
 
 class _Payload(Struct, frozen=True, rename="camel"):
-    """Of an audit entry, what is read."""
-
     service_name: str
     method_name: str
     resource_name: str = ""

@@ -16,7 +16,6 @@ from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
-from shared.engine.engine import load_steps
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 from shared.engine.steps.resource_differences import is_own_change
 from shared.state.reader import StateReader
@@ -35,16 +34,14 @@ class SentRollback(Struct, frozen=True):
 
 def find_rollbacks_with_effects(store: Store, system: str, since: datetime) -> list[SentRollback]:
     """By rollback, the oldest first, without those of which all had landed before `since`."""
+    reading = StateReader(store)
     return [
-        SentRollback(one, tuple(_sent_steps(store, one)))
-        for one in StateReader(store).rollbacks_of(system)
+        SentRollback(
+            one, tuple(step for step in reading.steps(one.id) if step.status not in UNSENT_STEP_STATUSES)
+        )
+        for one in reading.rollbacks_of(system)
         if one.plan is not None and (one.ended_at is None or one.ended_at + MAX_EFFECT_DELAY >= since)
     ]
-
-
-def _sent_steps(store: Store, rollback: Rollback) -> Iterable[Step]:
-    steps = load_steps(store, rollback.id).values()
-    return (step for step in steps if step.status not in UNSENT_STEP_STATUSES)
 
 
 def _is_operator_choice(rollback: Rollback, known: Mapping[str, Deployment]) -> bool:

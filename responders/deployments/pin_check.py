@@ -1,7 +1,4 @@
-"""What one look at all that is live finds of the pins: moved away by hand, deployed but not served.
-
-Judged by what is there, not by what has just changed: whichever look comes first after it tells.
-"""
+"""Compare what is live with the pins: moved away by hand, or deployed but not served."""
 
 from __future__ import annotations
 
@@ -38,10 +35,7 @@ class PinCheckResult(Struct, frozen=True):
 
 
 def check_pins(store: Store, situation: RolloutObservation, actor: str) -> PinCheckResult:
-    """The pins that do not hold any more, and the deployments that those which hold keep back.
-
-    While a rollback has effects in flight nothing is judged: its own commit tells of its pins.
-    """
+    """Check the pins; while a rollback has effects in flight, its own commit tells of them."""
     live = situation.live.functions
     if situation.system.slot or live is None:
         return PinCheckResult()

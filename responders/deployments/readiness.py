@@ -25,7 +25,6 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Moved
 from shared.core.redaction import redact_secrets
 from shared.core.store import Document, Update, Write
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
@@ -87,10 +86,7 @@ def _describe_probe_answer(answer: Any) -> str:
 
 
 def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> None:
-    """Judge a deployment that is due, or prove it; whoever changes it meanwhile has the last word.
-
-    Raises: Unavailable.
-    """
+    """Judge or prove a due deployment; a concurrent change wins. Raises: Unavailable."""
     deployment, now = decode(Deployment, document.fields), document.read_at
     live = filter_protected(read_inventory(ports, policy), policy)
     known = StateReader(ports.store).every_deployment(policy.system)
@@ -129,14 +125,12 @@ def _judge_stability(
     known: list[Deployment],
     now: datetime,
 ) -> Deployment:
-    """The deployment, known to be good by now, or not yet."""
     newer = [one.id for one in known if one.at > deployment.at and not one.named]
     if newer:
         return replace(deployment, due_at=None, reason=f"{newer[0]} came before it had proved good")
     if live.functions is not None and placements(live.functions) != deployment.functions:
         return replace(deployment, due_at=None, reason="something else is live since")
-    fields = ports.store.get(systems.system_path(policy.system)).fields
-    system = systems.decode_system(fields, policy.system)
+    system = StateReader(ports.store).system(policy.system)
     since = stability_period_start(deployment, system)
     metrics = ports.system(policy.system).metrics
     look = read_health_answers(call_all(ports, build_health_calls(ports, metrics, policy.probes, since, now)))
@@ -150,14 +144,12 @@ def _judge_stability(
 def _per_function(
     counted: Mapping[str, RouterRequests] | None, deployment: Deployment
 ) -> dict[str, RouterRequests] | None:
-    """What was counted, per function of the deployment."""
     if counted is None:
         return None
     return counts_from_services(counted, {name: one.service for name, one in deployment.functions.items()})
 
 
 def _is_rollback_target(deployment: Deployment, known: list[Deployment]) -> bool:
-    """Whether one would go back to it: the newest that is stable."""
     stable = [one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id]
     return deployment.status is DeploymentStatus.STABLE and deployment.at >= max(
         stable, default=deployment.at
@@ -195,7 +187,6 @@ def _judge_restorability(
     unkept: Mapping[str, str],
     now: datetime,
 ) -> Restorability:
-    """The proof of a deployment, by the answers of `_calls`."""
     beside = CheckedResources(
         versions=select_named(answers, "version "),
         roles=answer_or_none(answers.get("roles")),
@@ -267,7 +258,6 @@ def build_restorability_notices(
 
 
 def _faults(deployment: Deployment | None) -> tuple[str, ...]:
-    """What is known to stand in the way; nothing, as long as nobody has looked."""
     return deployment.restorable.faults if deployment and deployment.restorable else ()
 
 

@@ -94,7 +94,6 @@ def back_up_recorded_sources(
 
 
 def _calls(ports: Ports, policy: Policy, live: WholeInventory) -> Calls:
-    """What is to be kept, where there is a place for it."""
     calls = _build_copy_calls(ports, policy, live)
     for name, one in (live.functions or {}).items():
         if ports.buckets.values is not None and is_missing_values(one):
@@ -126,7 +125,6 @@ def _store_variable_values(
 
 
 def _add_stored_objects(live: WholeInventory, answers: Mapping[str, Any]) -> WholeInventory:
-    """What is live, with where it is kept."""
     functions = dict(live.functions or {})
     for key, answer in answers.items():
         what, _, name = key.partition(" ")
@@ -157,7 +155,6 @@ def _find_backup_faults(stock: InventoryRecord, answers: Mapping[str, Any]) -> d
 
 
 def _reasons(answers: Mapping[str, Any]) -> dict[str, str]:
-    """Why there was no answer, by what was to be kept."""
     return {
         key: redact_secrets(str(answer))[:MAX_REASON_CHARACTERS]
         for key, answer in answers.items()
@@ -183,7 +180,6 @@ def _commit_backup(
 
 
 def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRecord) -> list[Write]:
-    """The writes that tell the newest settled deployment of it."""
     query = Query("deployments", where=(("system", "==", policy.system),))
     found = [(decode(Deployment, one.fields), one) for one in ports.store.query(query)]
     settled = [pair for pair in found if pair[0].settled_at is not None and not pair[0].named]
@@ -207,6 +203,5 @@ def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRec
 
 
 def _count_newly_stored(before: WholeInventory, after: WholeInventory) -> int:
-    """Of how many functions something is kept that was not."""
     was = before.functions or {}
     return sum(one != was.get(name) for name, one in (after.functions or {}).items())

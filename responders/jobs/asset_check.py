@@ -85,7 +85,6 @@ class AssetChecker:
         before: AssetProtectionStatus | None,
         after: AssetProtectionStatus,
     ) -> None:
-        """One commit: what was found, and, where that is new, its event and who is told."""
         said: list[Notice] = []
         events = []
         if after.notified_faults != (before.notified_faults if before else frozenset()):

@@ -27,11 +27,7 @@ class AuditAnchorWriter:
             log.write("WARNING", "no ROLLBACK_AUDIT_BUCKET: the audit trail is anchored nowhere")
 
     def anchor(self) -> None:
-        """Write what waits. A bucket that does not take it is told, and asked again next time.
-
-        One that died before it noted its success finds the object there. Raises: Unavailable, for
-        the store's.
-        """
+        """Write waiting anchors; a failure is logged and retried. Raises: Unavailable."""
         objects, store = self._ports.buckets.anchors, self._ports.store
         if objects is None:
             return

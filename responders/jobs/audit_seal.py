@@ -28,10 +28,7 @@ class AuditSealer:
         """The quarter in which each chain was last sealed completely."""
 
     def seal(self, system: str, now: datetime) -> None:
-        """Seal the events of one chain once in a quarter of an hour, in as many seals as they need.
-
-        Raises: Unavailable.
-        """
+        """Seal one chain's events once in a quarter of an hour. Raises: Unavailable."""
         quarter = system_chain.quarter_hour_name(now)
         until = self._ports.clock.monotonic() + SEAL_TIME_LIMIT_SECONDS
         try:

@@ -49,11 +49,7 @@ class DataChecker:
         self._policies = [one for one in policies.values() if one.collections]
 
     def advance_checks(self) -> None:
-        """Carry each run a piece forward, begin those that are due, and have damage on record.
-
-        What the database does not answer is asked again in a minute. Raises: Unavailable, for the
-        store's.
-        """
+        """Advance running data checks; begin due ones. Raises: Unavailable (our store)."""
         for policy in self._policies:
             document, before = read_known_damage(self._ports, policy)
             if before.run is not None or damage.due_scan_reason(before, policy, document.read_at):
@@ -199,7 +195,6 @@ def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime)
 
 
 def _format_restore_command(policy: Policy) -> str:
-    """The line by which a person has documents brought back; it asks a second one."""
     words = ["rollback", "run", "--system", policy.system, "--scenario", "database"]
     return shlex.join([*words, "--select", SelectionKind.INVALID.value, "--reason", "damage"])
 

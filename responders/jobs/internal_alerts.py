@@ -41,10 +41,7 @@ def record_findings(
     version: datetime | None,
     now: datetime,
 ) -> None:
-    """Have an alert on record for all of them, in the path of Monitoring's own.
-
-    The document at `path`, of that version, keeps then which ones are open. Raises: Unavailable.
-    """
+    """Record alerts of findings, then the open ones in the document `path`. Raises: Unavailable."""
     new = [one for one in findings if one.recorded != one.state]
     recording = IncidentAssigner(ports, ACTOR)
     for one in new:
@@ -64,7 +61,6 @@ def select_recorded_findings(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
-    """What was found, as an alert like any other."""
     name = finding.id(policy.system)
     is_cancelled = state == "closed" and finding.cancelled
     return create_alert(

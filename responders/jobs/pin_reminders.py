@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import datetime
 
 from responders.deployments import pin_check
-from responders.rollback.pins import active_pins
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
 from shared.core.store import Create
@@ -37,12 +36,11 @@ class PinReminder:
             self._send_reminder(policy, now)
 
     def _send_reminder(self, policy: Policy, now: datetime) -> None:
-        """One commit: that it was looked at today, and what was found."""
         ports, span = self._ports, policy.deployments.pinned_for
         marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"
         if ports.store.get(marker).fields is not None:
             return
-        old = pins.pins_older_than(active_pins(ports.store, policy.system), span, now)
+        old = pins.pins_older_than(StateReader(ports.store).pins(policy.system), span, now)
         said, told = [], []
         if old:
             system = StateReader(ports.store).system(policy.system)

@@ -40,8 +40,6 @@ RETRY_SECONDS = 0.1
 
 
 class _PendingProbe(Struct, frozen=True):
-    """A look that is under way."""
-
     system: str
     probe: str
     at: datetime
@@ -113,10 +111,7 @@ class ProbeRunner:
                 self._pool.submit(key, partial(looked, probe_signals.extend_timeout(probe, policy)))
 
     def _collect_answers(self, seconds: float) -> None:
-        """Take in what ends within that time; what could not be looked at is no look.
-
-        Raises: whatever is no RollbackError.
-        """
+        """Collect what ends within that time. Raises: every error but a RollbackError."""
         clock = self._ports.clock
         until = clock.monotonic() + seconds
         while self._pool and self._asked:
@@ -181,7 +176,6 @@ def _look(asked: _PendingProbe, answer: ProbeAnswer, monotonic: float) -> ProbeR
 def _judge_probe_record(
     record: ProbeRecord, looks: Mapping[str, list[ProbeResult]], policy: Policy, now: datetime
 ) -> tuple[ProbeRecord, list[Create], list[Notice]]:
-    """The record with these looks, and the events and notices that go with it."""
     looked = probe_signals.record_results(record, looks, policy)
     changes = probe_signals.detect_changes(looked, policy, now)
     record = probe_signals.apply_changes(looked, changes)
@@ -203,7 +197,6 @@ def _judge_probe_record(
 
 
 def _build_warning_notices(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:
-    """An early warning to whoever wants to know of the least."""
     return create_notices(
         policy,
         f"warned-{policy.system}-{warned.about}-{now:%Y%m%dT%H%M%S}",

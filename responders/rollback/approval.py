@@ -13,53 +13,80 @@ from typing import Any
 from responders.rollback.answered_alerts import unjudged_alerts
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import build_cool_down_change, ended_fields
+from responders.rollback.decision.plan import is_duration_reported
 from shared.core import text
 from shared.core.durations import describe_duration
 from shared.domain.decision.facts import FunctionDifference
+from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
+from shared.domain.rollback.plan import Plan
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
+from shared.domain.rollback.write_quota import SavedPace
+from shared.engine.steps.resource_differences import describe_resource_changes
 
 APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""
 ANSWER_VERBS = ("approve", "reject")
+NO_PLAN_TEXT = "the form names no plan: open the question again, read its plan, and answer that"
+"""Why an answer of the console is refused that does not carry what its page showed."""
+
+
+def forecast_plan(case: Case, plan: Plan, pace: SavedPace | None) -> DurationForecast:
+    """Return how long the plan takes at that pace, counted from the detection of the incident."""
+    incident, kind, now = case.incident, plan.header.scenario, case.now()
+    ahead = forecast_duration(
+        plan.steps, case.policy, kind, incident.severity, order=case.rollback.order, left=pace, now=now
+    )
+    return ahead.after((now - incident.detected_at).total_seconds())
 
 
 def build_approval_request(
     case: Case,
-    question: ApprovalRequest,
+    made: Plan,
+    needed: int,
+    reason: str,
     shown: Sequence[FunctionDifference],
     back: str,
     told: Mapping[str, Any],
+    pace: SavedPace | None,
 ) -> Transition:
-    """The turn that asks people about one plan, which brings so much `back`.
-
-    About the same as before it asks only once.
-    """
-    now, before, plan = case.now(), case.rollback.question, question.plan
+    """Return the transition that requests approval of a plan; the same question is sent once."""
+    now, before, plan = case.now(), case.rollback.question, made.header
+    question = ApprovalRequest(plan, needed, reason, now)
+    ahead = None if is_duration_reported(plan) else forecast_plan(case, made, pace)
+    resources = describe_resource_changes(made.steps)
     same = before is not None and _is_same_question(before, question)
     until = case.rollback.parked_until if same else None
     until = until or now + case.policy.gates.approval_expires
     commands = format_shell_lines(case.policy.system, case.incident.id, *ANSWER_VERBS, plan=plan.fingerprint)
-    people = "one person" if question.needed == 1 else f"{question.needed} different people"
+    people = "one person" if needed == 1 else f"{needed} different people"
     asked = (
         f"{people} must approve: {plan.scenario} back to {plan.target}, "
-        f"{back}; because {question.reason}; expires in {describe_duration(until - now)}"
+        f"{back}; because {reason}; expires in {describe_duration(until - now)}"
     )
     return Transition(
         event="rollback.parked",
         note=asked,
-        details=(*format_plan_changes(shown), *plan.reported, *commands),
+        details=(
+            *format_plan_changes(shown),
+            *resources,
+            *plan.reported,
+            *([str(ahead)] if ahead else []),
+            *commands,
+        ),
         facts={
             **told,
             "plan": plan.fingerprint,
+            "duration": ahead,
+            "resources": resources,
             "difference": shown,
             "reported": plan.reported,
             "commands": commands,
         },
         changes={
             "status": RollbackStatus.PARKED,
-            "outcome": question.reason,
+            "outcome": reason,
             "question": before if same else question,
             "approvals": case.rollback.approvals if same else (),
             "gates": tuple(told["gates"]),
@@ -74,15 +101,11 @@ def build_approval_request(
 
 
 def _is_same_question(before: ApprovalRequest, question: ApprovalRequest) -> bool:
-    """Whether as many people are asked about the same plan as before."""
     return (before.plan.fingerprint, before.needed) == (question.plan.fingerprint, question.needed)
 
 
 def await_approval(case: Case) -> bool:
-    """Judge again when people have answered or an alert has joined; in the end, do nothing.
-
-    Whether to go on now.
-    """
+    """Decide again on approval or a new alert, else wait or expire. Return whether to continue."""
     rollback = case.rollback
     if unjudged_alerts(case.read_alerts()):
         return _decide_again(case, "a further alert joined: it is judged again")

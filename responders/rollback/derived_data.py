@@ -43,10 +43,7 @@ def iterate_journal_entries(case: Case) -> Iterator[JournalEntry]:
 
 
 def request_regeneration(case: Case) -> None:
-    """All that is made from what was written is asked for, a part with each commit of ours.
-
-    Whoever goes on after a crash finds which of them have landed. Raises: as LeasedRollback.commit.
-    """
+    """Request all derived data, a part per commit; a successor finds which parts landed."""
     if case.rollback.way not in WRITING_DIRECTIONS:
         return
     paths = (one.path for entry in iterate_journal_entries(case) for one in entry.landed)
@@ -66,11 +63,7 @@ def request_regeneration(case: Case) -> None:
 def build_regeneration_batches(
     policy: Policy, rollback: str, written: Iterable[str], now: datetime
 ) -> Iterator[list[Create]]:
-    """What has a worker ask for what is made from documents that were written back.
-
-    In parts of which each is one commit, and the same whoever asks: the first record of a part
-    is there, or none of it.
-    """
+    """Yield the commands that request derived data, in parts that are the same for every worker."""
     records = (
         _build_regeneration_command(policy, rollback, collection, number, some, now)
         for collection, paths in _select_derived_sources(policy, written).items()

@@ -39,10 +39,7 @@ def effective_steps(steps: Iterable[Step]) -> list[Step]:
 
 
 def read_served_revisions(case: Case, steps: Collection[Step]) -> dict[str, str] | None:
-    """What the routers lead requests of each of the plan's functions to; None: they do not say.
-
-    Without what has no service: it is of the 1st generation, or gone.
-    """
+    """Return what routers serve per function of the plan with a service; None: unknown."""
     functions = sorted({step.target for step in steps if restores_function(step)})
     if not functions:
         return {}
@@ -68,10 +65,7 @@ def summarize_outcome(steps: Collection[Step]) -> str:
 def format_served_revisions(
     steps: Collection[Step], serves: Mapping[str, str] | None, moved: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """The same for people, a line for each of the first of them, with what serves there.
-
-    `moved` are the targets that somebody has led elsewhere after they were at their goals.
-    """
+    """Return a line per unreached target and what serves there; `moved`: changed since."""
     undone, every = _incomplete_steps(steps), _targets(steps)
     reasons = {target: f"{target}: {MOVED_TEXT}" for target in moved} | _reasons(undone)
     told = [

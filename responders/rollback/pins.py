@@ -22,11 +22,6 @@ DEFAULT_TRAFFIC = (TrafficTarget(LATEST_REVISION, 100),)
 """What a service has that did not exist yet."""
 
 
-def active_pins(store: Store, system: str) -> list[Pin]:
-    """The pins of a system that hold, by function."""
-    return pins.active_pins(pin for _, pin in read_pins(store, system).values())
-
-
 def read_pins(store: Store, system: str) -> dict[str, tuple[Document, Pin]]:
     """Every pin of a system that is kept, with its document, by function."""
     found = store.query(Query("pins", where=(("system", "==", system),)))

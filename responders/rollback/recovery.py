@@ -26,7 +26,7 @@ from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.system_record import System
@@ -103,8 +103,11 @@ def _record_check(
     state = _judge(found)
     if state is ConditionState.OVER and fence_guard.is_fence_up(ports, policy):  # its writers are stopped
         state = ConditionState.UNKNOWN
-    since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
+    is_undone = moved is not None and moved.way is Direction.UNDO
+    if is_undone and state is ConditionState.OVER and not found.is_observed:
+        state = ConditionState.UNKNOWN  # an alert that closed before the undo tells nothing of after it
+    since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
     moved = moved or (_find_foreign_rollback(ports, incident) if state is ConditionState.OVER else None)
     became = replace(
         incident,

@@ -59,10 +59,7 @@ def build_report_rewrite(ports: Ports, incident: Incident, now: datetime) -> lis
 
 
 def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> None:
-    """Return once the report is filed, or due again later; a redelivery files it once.
-
-    Raises: Moved, Unavailable.
-    """
+    """Return once the report is filed, or due again later. Raises: Moved, Unavailable."""
     document = ports.store.get(filed_report.report_path(incident))
     if document.fields is None:
         return
@@ -85,7 +82,6 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
 
 
 def _is_count_pending(policy: Policy, counts: ImpactCounts) -> bool:
-    """Whether what is to be counted is not known yet."""
     has_counter = policy.outage is not None and bool(policy.outage.users)
     return counts.requests is None or (has_counter and counts.users is None)
 

@@ -64,10 +64,7 @@ def build_revocation_command(rollback: Rollback, policy: Policy, now: datetime) 
 def continue_session_revocation(
     ports: Ports, policy: Policy, document: Document, record: CommandRecord
 ) -> None:
-    """End the sessions of page after page, until all are over or the time is; then hand over.
-
-    Raises: Moved, when somebody wrote first; Unavailable.
-    """
+    """End sessions page by page until done or timed out. Raises: Moved, Unavailable."""
     piece = partial(_revoke_page, ports, policy)
     end = partial(build_end_report, policy, "sessions.ended", Severity.HIGH)
     resumable_command.continue_command(ports, document, record, piece, end)

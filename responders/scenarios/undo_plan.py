@@ -44,11 +44,13 @@ class UndoPlan(Struct, frozen=True):
     """One line for each function that is left as it is."""
     rebuilt: tuple[str, ...] = ()
     """One line for each that is built again."""
+    warning: str = ""
+    """How what is restored failed before."""
 
     @property
     def reported(self) -> tuple[str, ...]:
         """All that is said of it beside the functions themselves."""
-        return (*self.rebuilt, *self.refused)
+        return (*([self.warning] if self.warning else []), *self.rebuilt, *self.refused)
 
 
 class _UndoFunction(Struct, frozen=True):

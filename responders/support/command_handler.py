@@ -26,6 +26,8 @@ class CommandRequest(Struct, frozen=True):
     """Who says it, to tell two people apart; empty: no person is proven to."""
     right: str = ""
     """By what they may say it, in words."""
+    at_console: bool = False
+    """Whether it comes from a form of the console."""
 
     @property
     def policy(self) -> Policy:
@@ -37,7 +39,6 @@ class CommandEffect(Struct, frozen=True):
     """What a command changes, in one commit with its record."""
 
     result: str
-    """In words."""
     writes: tuple[Write, ...] = ()
     incident: str = ""
     """The one that it opens; empty: none."""

@@ -32,10 +32,7 @@ class ControlChange:
 
 
 def is_change_blocked(ports: Ports, policy: Policy, *, overrides: bool = False) -> bool:
-    """Whether a pause or a freeze window says that nothing may be done now. Raises: Unavailable.
-
-    Where a person overrides, no window does.
-    """
+    """Return whether a pause, or a freeze unless overridden, is set. Raises: Unavailable."""
     controls, system, now = read_controls(ports, policy)
     windows = () if overrides else (*controls.freezes, *system.freezes)
     paused = controls.pause or system.pause

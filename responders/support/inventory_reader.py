@@ -114,35 +114,30 @@ def _select_complete(answers: Mapping[str, Any], prefix: str, names: Iterable[st
 
 
 def _drop_absent(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Those that are there."""
     if found is None:
         return None
     return {name: one for name, one in found.items() if one is not None}
 
 
 def _merge_answers(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    """All of them in one; their names tell them apart."""
     if found is None:
         return None
     return {name: one for part in found.values() for name, one in part.items()}
 
 
 def _select_names(found: dict[str, Any] | None, names: Iterable[str]) -> dict[str, Any] | None:
-    """Those of these names."""
     if found is None:
         return None
     return {name: found[name] for name in names if name in found}
 
 
 def _names_with_prefix(names: Iterable[str] | None, beginning: str | None) -> list[str] | None:
-    """The names that begin so."""
     if names is None:
         return None
     return [name for name in names if name.startswith(beginning or "")]
 
 
 def _jobs_with_prefix(found: dict[str, Any] | None, beginning: str | None) -> dict[str, Any] | None:
-    """The jobs whose names begin so."""
     return _select_names(found, _names_with_prefix(found, beginning) or ())
 
 

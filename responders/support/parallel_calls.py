@@ -46,10 +46,7 @@ class ObservedHealth(Struct, frozen=True):
 def call_all(
     ports: Ports, calls: Mapping[str, Callable[[], Any]], seconds: float = CALL_TIMEOUT_SECONDS
 ) -> dict[str, Any]:
-    """The answers of calls made beside each other; a call that got none: its RollbackError.
-
-    Raises: whatever is no RollbackError.
-    """
+    """Make calls in parallel; without an answer: its RollbackError. Raises: any other error."""
     pool = ports.pool()
     ended: dict[str, Any] = {}
     give_up_at = ports.clock.monotonic() + seconds
@@ -76,11 +73,7 @@ def call_in_batches(
     size: int = MAX_PARALLEL_CALLS,
     seconds: float = BATCH_START_LIMIT_SECONDS,
 ) -> dict[str, Any]:
-    """The answers, so many calls beside each other; of what there was no time for, none.
-
-    No batch is begun after `seconds`: the last one may take `CALL_TIMEOUT_SECONDS` more. Raises: as
-    `call_all`.
-    """
+    """Make calls batch by batch; none begins after `seconds`. Raises: as `call_all`."""
     answers: dict[str, Any] = {}
     give_up_at = ports.clock.monotonic() + seconds
     names = list(calls)

@@ -33,10 +33,7 @@ class RejectedPush(Refused):
 def authenticate_push(
     headers: Mapping[str, str], entry_point: str, expected: PushIdentity, ports: Ports
 ) -> None:
-    """Return if the push carries a token of our account for this function.
-
-    Raises: RejectedPush, Unavailable.
-    """
+    """Return if our account's token is for this function. Raises: RejectedPush, Unavailable."""
     lowered = {name.lower(): value for name, value in headers.items()}
     scheme, _, token = lowered.get("authorization", "").partition(" ")
     if "x-serverless-authorization" in lowered:  # Cloud Run verifies that one instead
@@ -69,10 +66,7 @@ def _credential_verified_by_platform(token: str, expected: PushIdentity, now: da
 
 
 def require_own_topic(message: PubSubMessage, entry_point: str, expected: PushIdentity) -> None:
-    """Return if the push names a topic of the entry point and its own subscription.
-
-    Raises: RejectedPush.
-    """
+    """Return if the push names an own topic and subscription. Raises: RejectedPush."""
     for topic in topics.ENTRY_POINTS[entry_point]:
         for project in expected.projects if topic == topics.ALERTS else expected.projects[:1]:
             own = f"projects/{project}/topics/{topic}", f"projects/{project}/subscriptions/{topic}-push"
@@ -82,10 +76,7 @@ def require_own_topic(message: PubSubMessage, entry_point: str, expected: PushId
 
 
 def record_rejected_push(entry_point: str, topic: str, reason: str, ports: Ports) -> None:
-    """Record in the audit log the first push of an hour that is rejected for a reason.
-
-    Raises: Unavailable.
-    """
+    """Record an hour's first push that is rejected for a reason. Raises: Unavailable."""
     now = ports.clock.now()
     rejected = create_event(REJECTED_EVENT, now, entry_point, reason=reason, topic=topic)
     key = f"{REJECTED_EVENT}:{entry_point}:{reason}:{now:%Y%m%dT%H}"

@@ -1,8 +1,4 @@
-"""What a command asks for, done piece by piece by whoever is told of it, and its end told.
-
-How far it has come is kept after each piece, which is safe to repeat: whoever dies is followed by
-the next.
-"""
+"""Commands done in pieces, each safe to repeat; progress is stored after each piece."""
 
 from __future__ import annotations
 
@@ -45,10 +41,7 @@ def continue_command(
     piece: ProcessPiece,
     end: Callable[[CommandRecord, datetime], EndReport],
 ) -> None:
-    """Do piece after piece until it is over, has to wait, or the worker's time is over.
-
-    Raises: Moved, when somebody wrote first; Unavailable.
-    """
+    """Process pieces until the end, a wait, or the time limit. Raises: Moved, Unavailable."""
     until = ports.clock.monotonic() + WORK_TIME_LIMIT_SECONDS
     while record.due_at is not None:
         record = piece(record, document.read_at)

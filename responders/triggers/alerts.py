@@ -44,10 +44,7 @@ class AlertsTrigger:
         """Keys that were committed and published in the last moments: a duplicate needs no read."""
 
     def receive(self, message: PubSubMessage) -> None:
-        """Return once the alert is committed and its work published.
-
-        Raises: Refused, for an unknown shape or an alert of no known system; Unavailable.
-        """
+        """Return once the alert is committed and published. Raises: Refused, Unavailable."""
         if security_finding.is_security_finding(message.data):
             self._receive_finding(message)
             return
@@ -113,7 +110,6 @@ class AlertsTrigger:
         return at is not None and self._ports.clock.now() - at < DUPLICATE_WINDOW
 
     def _record_alert(self, alert: Alert, policy: Policy) -> None:
-        """Have the alert recorded, and remember that it is."""
         self._recording.record(alert, policy)
         self._remember(alert.key)
 

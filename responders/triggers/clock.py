@@ -91,10 +91,7 @@ class ClockTrigger:
                 self.run_stage(stage, work)
 
     def _sweep_once(self, looks: ProbeRunner, now: datetime) -> datetime | None:
-        """Claim the half minute, publish all work that is due in it, and run the probes.
-
-        Return the time of the sweep; None: the half minute was claimed already.
-        """
+        """Claim the half minute, publish its work and probe; None: another tick claimed it."""
         try:
             claimed_at = self._ports.store.commit(
                 [Create(work_queue.sweep_path(now), {"at": now, "expires_at": now + TICK_RETENTION})]

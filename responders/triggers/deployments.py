@@ -94,6 +94,5 @@ class DeploymentsTrigger:
 
 
 def _is_deployment_due(document: Document) -> bool:
-    """Whether a check is due by now."""
     due_at = (document.fields or {}).get("due_at")
     return due_at is not None and due_at <= document.read_at

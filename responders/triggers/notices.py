@@ -20,10 +20,7 @@ class NoticesTrigger:
         self._showing = StatusPageWriter(ports, policies)
 
     def receive(self, message: PubSubMessage) -> None:
-        """Return once the notice is sent, withdrawn, or due again later, or the page is written.
-
-        Raises: Refused; Unavailable.
-        """
+        """Return once the notice or the page is handled. Raises: Refused, Unavailable."""
         due = work_queue.parse_work_item(message.data, work_queue.NOTICE, work_queue.STATUS_PAGE)
         if due.kind == work_queue.STATUS_PAGE:
             self._showing.write_page(due)

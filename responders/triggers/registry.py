@@ -1,7 +1,4 @@
-"""The registry of triggers: what receives the messages of each entry point of main.py.
-
-`shared.core.topics` says which topics each entry point is subscribed to.
-"""
+"""The registry of triggers: what receives the messages of each entry point of main.py."""
 
 from __future__ import annotations
 

@@ -34,10 +34,7 @@ ANCHORED_FIELDS = frozenset({"fence", "status", "expires_at"})
 def prepare_commit(
     rollback: Rollback, version: Any, draft: CommitDraft, commit_id: str, *, renew: bool
 ) -> tuple[Rollback, list[Write]]:
-    """The rollback after a commit, and that commit: fenced, with its audit entry as receipt.
-
-    Its holder renews the lease with each commit; a person's commit leaves the lease as it is.
-    """
+    """Build the fenced commit with its audit entry; `renew` is for the lease's holder alone."""
     sequence = rollback.sequence + 1
     events = _add_changes_to_events(draft, rollback)
     entry = build_entry(rollback.audit_head, sequence, commit_id, rollback.fence, events)

@@ -42,10 +42,7 @@ class Checkpointer:
         self._pace_left = pace_left
 
     def commit_if_due(self, *, leaving: bool) -> None:
-        """Commit results and intents after a second, the lease's renewal after ten.
-
-        Raises: as LeasedRollback.commit.
-        """
+        """Commit results after a second, the lease after ten. Raises: as LeasedRollback.commit."""
         since = self._tenure.seconds_since_commit
         at_once = leaving or not self._tenure.commits
         if (self.is_commit_needed() and (at_once or since >= MIN_COMMIT_INTERVAL_SECONDS)) or (

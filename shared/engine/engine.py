@@ -12,18 +12,18 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 
-from shared.core.codec import decode
 from shared.core.errors import Throttled
 from shared.core.runtime import Clock, Pool
-from shared.core.store import Query, Store
+from shared.core.store import Store
 from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.write_quota import Pace, SavedPace, quota_path, resume_pace
+from shared.domain.rollback.write_quota import Pace, resume_pace
 from shared.engine.attempt_results import AttemptResult, EffectOverQuota, EffectSent, EffectWithheld
 from shared.engine.lease import LeasedRollback
 from shared.engine.step_scheduler import POLL_INTERVAL_SECONDS, StepScheduler, may_land_late
 from shared.engine.steps.base import StepKind, StepVerdict
 from shared.engine.stop_conditions import StopConditions
+from shared.state.reader import StateReader
 
 WATCH_INTERVAL_SECONDS = 20.0
 
@@ -99,8 +99,7 @@ class Engine:
 
     def _resume_pace(self, tenure: LeasedRollback) -> Pace:
         """The pace as the worker before us left it: no quota is spent twice."""
-        fields = self._store.get(quota_path(tenure.rollback.system)).fields
-        left = decode(SavedPace, fields) if fields is not None else None
+        left = StateReader(self._store).pace(tenure.rollback.system)
         quota = self._execution.write_quota.system_share
         return resume_pace(left, quota, tenure.now(), self._clock.monotonic())
 
@@ -111,7 +110,6 @@ class Engine:
         return []
 
     def _submit_calls(self, carrying: StepScheduler, tenure: LeasedRollback, *, settling: bool) -> None:
-        """Hand every call that is due to the pool."""
         for step, may_set in carrying.take_due_steps(settling=settling):
             self._pool.submit(step.name, partial(self._attempt, tenure, step, may_set))
 
@@ -144,6 +142,4 @@ class Engine:
 
 def load_steps(store: Store, rollback: str) -> dict[str, Step]:
     """The steps of a rollback by name, in the plan's order."""
-    found = store.query(Query(f"rollbacks/{rollback}/steps"))
-    steps = sorted((decode(Step, one.fields) for one in found), key=lambda step: step.number)
-    return {step.name: step for step in steps}
+    return {step.name: step for step in StateReader(store).steps(rollback)}

@@ -95,11 +95,7 @@ class LeasedRollback:
         return self._clock.monotonic() - self._renewed
 
     def commit(self, compose: ComposeCommit) -> None:
-        """Land what `compose` decides on the newest state, exactly once; None commits nothing.
-
-        Raises: LostRollback, when another worker has claimed or our lease has run out;
-        Unavailable, when the store does not answer or other preconditions never hold.
-        """
+        """Land `compose`'s commit once, on the newest state. Raises: LostRollback, Unavailable."""
         too_fast = f"rollback {self.rollback.id}: its documents change too fast to commit"
         retry_on_conflict(partial(self._commit, compose), MAX_COMMIT_ATTEMPTS, too_fast)
 
@@ -119,10 +115,7 @@ class LeasedRollback:
         self.commits += 1
 
     def transact(self, compose: Callable[[Reader, Rollback], CommitDraft | None]) -> bool:
-        """Whether a commit landed over reads that are consistent with it; None commits nothing.
-
-        Raises: as `commit`.
-        """
+        """Commit over consistent reads, unless None; return whether. Raises: as `commit`."""
         commit_id = self._ids()
         landed: list[Rollback] = []
 
@@ -171,11 +164,7 @@ class LeasedRollback:
             raise LostRollback(f"{self.rollback.id}: the lease ran out")
 
     def record_late_worker(self) -> None:
-        """Have it on record that this worker, which lost the rollback, is late and has not died.
-
-        It writes as a person does, and nothing else. Raises: Moved, as when somebody has come
-        further meanwhile: then it counts no more; Unavailable.
-        """
+        """Record that this late worker has not died. Raises: Moved, if surpassed; Unavailable."""
         document = self._store.get(rollbacks.rollback_path(self.rollback.id))
         if document.fields is None:
             return
@@ -233,11 +222,7 @@ def give_up_reason(rollback: Rollback) -> str:
 def claim_rollback(
     store: Store, clock: Clock, ids: Ids, rollback_id: str, message_id: str, systems: Container[str]
 ) -> LeasedRollback | None:
-    """Take a rollback that is due; None when it needs nobody now, or another worker has it.
-
-    Raises: Refused, for a system that is not among those known here; Unavailable, when the store
-    gives no answer or the document is of a newer schema.
-    """
+    """Claim a due rollback; None: not due, or another's. Raises: Refused, Unavailable."""
 
     def claimed() -> LeasedRollback | None:
         document = store.get(rollbacks.rollback_path(rollback_id))

@@ -38,11 +38,7 @@ class Pacing:
         return step.name in self._set_apart
 
     def account_for(self, step: Step, *, landed: bool) -> None:
-        """Once all are looked at, the tokens of effects that were never sent are given back.
-
-        They are sent in the plan's order: what has not landed before one that has was sent too, and
-        refused.
-        """
+        """Account for a doubtful effect; once all are known, return the tokens of unsent ones."""
         self._set_apart.remove(step.name)
         if landed:
             self._landed_up_to = max(self._landed_up_to, step.number)
@@ -63,10 +59,7 @@ class Pacing:
         return self._batch_size if now - self._batch_over_at >= self._delay else 0
 
     def snapshot_pace(self, unsent: int, at: datetime, now: float) -> SavedPace:
-        """How fast the next worker may go on.
-
-        What may be sent before the next commit is set apart: we may die after it was sent.
-        """
+        """Save the pace for the next worker, less tokens of writes that may be sent meanwhile."""
         since_batch = now - self._batch_over_at
         return SavedPace(
             level=self._bucket.level(now),

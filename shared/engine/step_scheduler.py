@@ -83,7 +83,6 @@ class StepScheduler:
             self._steps[name] = self._apply_result(step, result)
 
     def _apply_result(self, step: Step, result: object) -> Step:
-        """The step after one call's end."""
         match result:
             case StepObservation():
                 return self._apply_observation(step, result)
@@ -254,11 +253,7 @@ class StepScheduler:
     # Calls
 
     def take_due_steps(self, *, settling: bool) -> list[tuple[Step, bool]]:
-        """The steps to ask about now, and whether the call may send the effect.
-
-        A token of the write quota is taken for each call that may send. Settling: only what may
-        be on its way is looked at, and nothing is sent.
-        """
+        """Return steps to poll, and whether each may send, for a token; settling, none sends."""
         now = self._clock.monotonic()
         chosen = []
         for step in self._prioritize_steps(settling=settling):

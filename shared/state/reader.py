@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.data.repair import quarantine
+from shared.domain.decision.recorded_decision import RecordedDecision, newest_decision
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory import inventory_record as stocks
@@ -123,6 +125,11 @@ class StateReader:
     def audit_entries(self, rollback: str) -> list[AuditEntry]:
         """The audit entries of a rollback, in order."""
         return self._all(AuditEntry, Query(f"rollbacks/{rollback}/audit"))
+
+    def decisions(self, every: Iterable[Rollback]) -> dict[str, RecordedDecision]:
+        """Return the newest decision of each rollback that has one, by the rollback's id."""
+        found = {one.id: newest_decision(self.audit_entries(one.id)) for one in every}
+        return {name: decision for name, decision in found.items() if decision is not None}
 
     def journal(self, rollback: str) -> list[quarantine.JournalEntry]:
         """What a rollback has written of the data, batch by batch."""

@@ -21,10 +21,7 @@ def gather_report_facts(
     now: datetime,
     counts: ImpactCounts,
 ) -> ReportFacts:
-    """As it stands.
-
-    Raises: Unavailable.
-    """
+    """Gather the facts of a report as they are now. Raises: Unavailable."""
     name = incident.id
     others = [
         one

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.isolation.write_fence import Fence
@@ -14,10 +15,11 @@ from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
 from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from shared.domain.system_record import Freeze, Pause, PauseState, pause_state
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
+from shared.domain.system_record import Freeze, Pause, PauseState, active_freeze, pause_state
 from shared.state.reader import StateReader
 
 
@@ -36,11 +38,9 @@ class SystemStatus(Struct, frozen=True):
     """None: automation need not wait."""
     pins: int
     pinned_by: Sequence[str]
-    """Whose the pins are."""
     pinned_since: datetime | None
     """Since when the oldest holds; None: nothing is pinned."""
     copies: Sequence[DatabaseCopy]
-    """Copies of its database that are made or kept."""
     fence: Fence | None
     """None: none stands, or is raised or falling."""
     incident: Incident | None
@@ -88,10 +88,12 @@ def read_system_status(
         earlier=[one for name in reversed(system.earlier_incidents) if (one := reading.incident(name))],
         rollback=rollback,
         steps=steps,
-        outlook=read_forecast(reading, policy, rollback, steps, now),
+        outlook=read_forecast(reading, policy, incident, rollback, steps, now),
         older=[one for one in ours_alive if one.id != system.rollback],
         times=times,
-        response=read_response_status(reading, incident, times, now) if incident and times else None,
+        response=read_response_status(reading, incident, rollback, times, now)
+        if incident and times
+        else None,
     )
 
 
@@ -102,24 +104,58 @@ def read_recovery_times(reading: StateReader, policy: Policy, incident: Incident
 
 
 def read_response_status(
-    reading: StateReader, incident: Incident, times: RecoveryTimes, now: datetime
+    reading: StateReader, incident: Incident, rollback: Rollback | None, times: RecoveryTimes, now: datetime
 ) -> ResponseStatus:
     """How the response to an incident stands, as the responders keep it. Raises: Unavailable."""
-    return evaluate_response(incident, times, reading.notices(incident.id), now)
+    standing = evaluate_response(incident, times, reading.notices(incident.id), now)
+    commands = rollback.commands if rollback is not None else ()
+    return replace(standing, commands=commands, hold=read_hold(reading, rollback, now))
+
+
+def read_hold(reading: StateReader, rollback: Rollback | None, now: datetime) -> str:
+    """Return which pause or freeze holds a rollback under way, and what ends it; empty: none does.
+
+    Raises: Unavailable.
+    """
+    if rollback is None or rollback.status in ENDED_ROLLBACK_STATUSES:
+        return ""
+    for controls, scope in (
+        (reading.controls(), "--all"),
+        (reading.system(rollback.system), f"--system {rollback.system}"),
+    ):
+        if (pause := controls.pause) is not None:
+            since = f"{pause_state(pause)} since {pause.at:%Y-%m-%d %H:%M:%S} UTC"
+            return f"{since}, {pause}; to continue: rollback resume {scope} --reason WHY"
+        window = active_freeze(controls.freezes, now, ordered=rollback.order is not None)
+        if window is not None and not rollback.overrides:
+            return f"{window}; to continue: rollback unfreeze {scope} --reason WHY"
+    return ""
 
 
 def read_forecast(
-    reading: StateReader, policy: Policy, rollback: Rollback | None, steps: Iterable[Step], now: datetime
+    reading: StateReader,
+    policy: Policy,
+    incident: Incident | None,
+    rollback: Rollback | None,
+    steps: Iterable[Step],
+    now: datetime,
 ) -> DurationForecast | None:
-    """What is to be expected of it now; None when it carries nothing out. Raises: Unavailable."""
-    if rollback is None or rollback.status is not RollbackStatus.RUNNING:
+    """Return what is to be expected of a rollback; None while it changes nothing.
+
+    Raises: Unavailable.
+    """
+    if incident is None or rollback is None or rollback.status is not RollbackStatus.RUNNING:
+        return None
+    if read_hold(reading, rollback, now):
         return None
     return forecast.forecast_duration(
         steps,
         policy,
+        rollback.plan.scenario if rollback.plan is not None else ScenarioName.FUNCTIONS,
+        incident.severity,
         order=rollback.order,
         left=reading.pace(policy.system),
-        began=rollback.started_at or now,
+        detected=incident.detected_at,
         now=now,
     )
 

@@ -80,10 +80,7 @@ def publish_notices(bus: Bus, notices: Iterable[Notice]) -> None:
 def commit_with_notices(
     store: Store, bus: Bus, writes: Iterable[Write], notices: Collection[Notice]
 ) -> datetime:
-    """Commit the writes and the notices that go with them, hand those over; return the version.
-
-    Raises: as `commit`, and nothing is handed over then.
-    """
+    """Commit writes with notices, then publish these; return the version. Raises: as commit."""
     version = store.commit([*writes, *notice_writes(notices)])
     publish_notices(bus, notices)
     return version
@@ -92,12 +89,7 @@ def commit_with_notices(
 def publish_due_items(
     store: Store, bus: Bus, kind: str, now: datetime, systems: Iterable[str]
 ) -> datetime | None:
-    """Hand over everything of a kind, of these systems, that is due by now; longest due first.
-
-    Each system by itself, up to the limit: none can starve another.
-
-    Returns since when the first of it has been due; None when nothing is.
-    """
+    """Publish due items, oldest first, up to a limit per system; return the oldest due time."""
     due = _due_items(store, kind, now, systems)
     for due_at, key in due:
         publish_work_item(bus, kind, key, due_at)

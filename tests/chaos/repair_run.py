@@ -144,7 +144,7 @@ class Moving:
         if found.status is RollbackStatus.RUNNING and found.started_at is not None and is_due:
             self._foreseen_at, now = time.monotonic(), self._stage.now()
             steps, policy = self._plant.evidence.steps(name), self._plant.policy
-            ahead = forecast.forecast_duration(steps, policy, began=found.started_at, now=now)
+            ahead = forecast.forecast_duration(steps, policy, detected=found.started_at, now=now)
             self.foreseen.append((now, ahead.whole_seconds))
         return found
 

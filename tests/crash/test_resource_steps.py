@@ -21,10 +21,10 @@ from shared.domain.deployments.inventory.inventory_parts import (
     WholeInventory,
     json_fingerprint,
 )
+from shared.domain.deployments.restorability import FINALIZED
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import Plan, freeze_plan
-from shared.engine.steps.resources.release_hosting import FINALIZED
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.storage.vault import source_content

@@ -9,11 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.deployments.inventory.inventory_parts import HostingSite
+from shared.domain.deployments.restorability import FINALIZED
 from shared.domain.incidents.recovery_times import measure_recovery
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.reports.phases import incident_totals, rollback_phases
 from shared.domain.rollback.plan import unreached_steps
-from shared.engine.steps.resources.release_hosting import FINALIZED
 from shared.policy_files import loader
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.runtime.clock import START

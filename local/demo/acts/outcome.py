@@ -11,9 +11,8 @@ from local.demo.acts.headings import Heading
 from local.demo.invariants import StateBefore
 from local.demo.screen import mark
 from local.demo.staging.processes import DemoFailed
-from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.recovery_times import measure_recovery
-from shared.domain.reports.phases import Phase, all_notified_at, incident_totals, rollback_phases
+from shared.domain.reports.phases import all_notified_at, incident_totals, rollback_phases
 
 
 class OutcomeAct(DemoAct):
@@ -40,7 +39,7 @@ class OutcomeAct(DemoAct):
             self._stage.wait_for("the last status page", self._page_is_calm)
         self._scene.show_requests()
 
-    def show_times(self, name: str, struck_at: datetime, published_at: datetime | None) -> None:
+    def show_times(self, name: str, struck_at: datetime) -> None:
         """Each phase of a rollback beside its target; the bad release was there at `struck_at`."""
         evidence = self._evidence
         rollback = self._scene.rollback(name)
@@ -55,13 +54,12 @@ class OutcomeAct(DemoAct):
         said = [one for one in evidence.notices() if one.incident == ended.id]
         mine = [one for one in evidence.rollbacks() if one.incident == ended.id]
         alerts = [one for one in evidence.alerts() if one.incident == ended.id]
-        times = measure_recovery(policy, ended, mine)
+        times = measure_recovery(policy, ended, mine, evidence.page_record(ended.id))
         took = (
             *rollback_phases(
                 ended, rollback, evidence.trail(rollback.id), struck_at, all_notified_at(said), policy
             ),
             *incident_totals(times, alerts, policy),
-            *self._shown(ended, published_at),
         )
         rows = [
             (
@@ -73,14 +71,6 @@ class OutcomeAct(DemoAct):
             for phase in took
         ]
         self._screen.table(("", "phase", "took", "target"), rows)
-
-    def _shown(self, ended: Incident, published_at: datetime | None) -> tuple[Phase, ...]:
-        """When the status page showed it, where it shows at once what is as bad as this."""
-        policy = self._stage.policy
-        if policy.status_page.publish_after.get(ended.severity, timedelta()):
-            return ()
-        detected_at = ended.detected_at.replace(microsecond=0)  # as the page states its time
-        return (Phase("status page", detected_at, published_at, policy.targets.status_page),)
 
     def show_laws(self, before: StateBefore) -> bool:
         """Whether every law holds; each is shown, with what breaks it."""

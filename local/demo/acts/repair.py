@@ -67,7 +67,7 @@ class RepairAct(DemoAct):
         self._stage.skip_time(MINUTE)
         others = [path for path in self._fields if path not in spoilt]
         self._application(self._changed(others[::7], 2))
-        detected, published_at = self._detected()
+        detected = self._detected()
         self._screen.act("An order, and a question to a second person")
         parked = self._asked()
         self._screen.act("Brought back, while the application goes on")
@@ -77,11 +77,11 @@ class RepairAct(DemoAct):
         ended = self._rollback("the data to be looked through again", REPAIR_DONE_STATUSES)
         holds = self._judged(parked, ended, detected.detected_at)
         MonitoringAct(self._scene).follow(ended.id)
-        OutcomeAct(self._scene).show_times(ended.id, struck_at, published_at)
+        OutcomeAct(self._scene).show_times(ended.id, struck_at)
         return holds
 
-    def _detected(self) -> tuple[Incident, datetime]:
-        """Return the incident of the alert that a data check raises, and when it was published."""
+    def _detected(self) -> Incident:
+        """Return the incident of the alert that a data check raises, once it is published."""
         self._say("check", operators.OPERATOR_EMAILS[0])
         with self._screen.waiting("the data are checked"):
             found = self._stage.wait_for("the alert", self._evidence.incidents)
@@ -93,7 +93,8 @@ class RepairAct(DemoAct):
         name = found[0].id
         with self._screen.waiting("the status page is written"):
             published_at = self._stage.wait_for("the status page", lambda: self._evidence.published_at(name))
-        return found[0], published_at
+        self._scene.show_page(found[0], published_at)
+        return found[0]
 
     def _asked(self) -> Rollback:
         self._say("rollback", operators.OPERATOR_EMAILS[0], scenario="database", select="invalid")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from local.demo.act import DemoAct
 from local.demo.acts.headings import Heading
 from local.demo.screen import Counts, mark
 from local.demo.staging import irrelevant_messages, operators
 from responders.rollback import outcome_summary
-from shared.core.durations import describe_duration
 from shared.domain.decision.forecast import forecast_duration
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.scenario_names import ScenarioName
@@ -46,7 +45,7 @@ class ResponseAct(DemoAct):
     def _of_functions(self) -> bool:
         return self._scene.scenario is ScenarioName.FUNCTIONS
 
-    def show_detection(self, incident: Incident, alert: Alert, published_at: datetime | None) -> None:
+    def show_detection(self, incident: Incident, alert: Alert, published_at: datetime) -> None:
         """The incident, who saw it first, and what is public of it."""
         self._screen.act(Heading.DETECTED)
         if irrelevant_messages.is_probe_alert(alert):
@@ -54,10 +53,7 @@ class ResponseAct(DemoAct):
             self._screen.say(f"seen first by ourselves: {said}", alert.received_at)
         text = f"{incident.id} {incident.severity}: {incident.timeline[0].note}"
         self._screen.say(text, incident.detected_at, "bold red")
-        public = self._evidence.public()
-        if public is not None and published_at is not None:
-            took = describe_duration(max(published_at - incident.detected_at, timedelta()))
-            self._screen.say(f"{self._scene.describe_public(public)}, written {took} after detection")
+        self._scene.show_page(incident, published_at)
 
     def show_decision(self, incident: str) -> Rollback:
         """The rollback, once it is decided: the gates' answers and the plan.
@@ -178,8 +174,8 @@ class ResponseAct(DemoAct):
         if rollback is None or rollback.status is not RollbackStatus.RUNNING or not self._of_functions:
             return ""
         now = self._stage.now()
-        began, left = rollback.started_at or now, self._evidence.pace()
-        return str(forecast_duration(steps, self._stage.policy, left=left, began=began, now=now))
+        began, left = rollback.created_at, self._evidence.pace()
+        return str(forecast_duration(steps, self._stage.policy, left=left, detected=began, now=now))
 
     def _show_refusals(self) -> None:
         """How many writes were refused, and what that made of the pace; then nothing is refused."""

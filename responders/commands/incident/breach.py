@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from responders.alerts.incident_assignment import IncidentAssigner
 from responders.support.command_handler import CommandEffect, CommandRequest
+from responders.support.resumable_command import completed_record
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Update
@@ -13,7 +12,6 @@ from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
-from shared.domain.retention import RECORD_RETENTION
 from shared.domain.signals.alert import DECLARED_PREFIX, create_alert
 from shared.ports.groups import Ports
 
@@ -26,10 +24,7 @@ def declare_breach(asked: CommandRequest) -> CommandEffect:
 
 
 def continue_breach(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Record the alert, once by the command's id, and with it an incident.
-
-    Raises: Moved, Unavailable.
-    """
+    """Record the alert, once by the command's id. Raises: Moved, Unavailable."""
     now, said = document.read_at, f"declared by {record.actor}: {record.reason}"
     alert = create_alert(
         f"{DECLARED_PREFIX}{record.id}",
@@ -41,5 +36,5 @@ def continue_breach(ports: Ports, policy: Policy, document: Document, record: Co
         notification=said,
     )
     IncidentAssigner(ports, "on_work").record(alert, policy)
-    over = replace(record, due_at=None, expires_at=now + RECORD_RETENTION)
+    over = completed_record(record, now, record.result)
     ports.store.commit([Update(commands.command_path(record.id), encode(over), document.version)])

@@ -56,10 +56,7 @@ def hold(asked: CommandRequest) -> CommandEffect:
 
 
 def release(asked: CommandRequest) -> CommandEffect:
-    """What is kept of the incident expires after the usual time, counted from now.
-
-    A backup does when it would have expired without the hold.
-    """
+    """Let an incident expire after the usual time from now; a backup at its own time."""
     if asked.command.backup:
         return legal_hold.change_backup_hold(asked)
     subject = find_subject(asked)
@@ -77,10 +74,7 @@ def release(asked: CommandRequest) -> CommandEffect:
 
 
 def continue_legal_hold(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """One look of a hold or a release; a hold is due again until its incident is over for good.
-
-    A redelivery goes on where the first delivery stopped. Raises: Moved, Unavailable.
-    """
+    """Continue a hold, until no alert can join, or a release. Raises: Moved, Unavailable."""
     if "backup" in record.answer:
         legal_hold.continue_backup_hold(ports, policy, document, record)
         return
@@ -112,7 +106,6 @@ def _has_pending_notices(ports: Ports, incident: Incident) -> bool:
 
 
 def _is_write_pending(fields: Mapping[str, Any]) -> bool:
-    """Whether a worker is to write it soon."""
     scheduled = fields.get("unless") and not fields.get("attempts")
     return fields.get("due_at") is not None and not scheduled
 
@@ -120,7 +113,6 @@ def _is_write_pending(fields: Mapping[str, Any]) -> bool:
 def _build_expiry_write_batches(
     ports: Ports, incident: Incident, record: CommandRecord
 ) -> Iterator[list[Write]]:
-    """What is to be written below the incident, in commits of a bounded size."""
     store = ports.store
     expires_at = None if record.command == "hold" else record.received_at + RECORD_RETENTION
     about = (("incident", "==", incident.id),)

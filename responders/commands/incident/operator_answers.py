@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from responders.commands.subject import CommandSubject, find_subject
 from responders.rollback import report_filing
+from responders.rollback.approval import NO_PLAN_TEXT
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
@@ -57,6 +58,8 @@ def _require_question(subject: CommandSubject, verb: str) -> ApprovalRequest:
     if question is None:
         raise Refused(f"{subject.rollback.id} asks nothing")
     plan = question.plan.fingerprint
+    if subject.asked.at_console and not command.plan:
+        raise Refused(NO_PLAN_TEXT)
     if command.plan not in ("", plan):
         raise Refused(f"{subject.rollback.id} asks about another plan now: {plan}")
     if not command.plan and subject.asked.said_at < question.asked_at - DUE_TIME_SKEW_TOLERANCE:
@@ -78,8 +81,12 @@ def _build_answer(subject: CommandSubject, question: ApprovalRequest) -> Approva
 
 
 def ack(asked: CommandRequest) -> CommandEffect:
-    """A person has the incident in hand: the on-call ladder goes no further."""
+    """Acknowledge the incident, which stops the escalation. Raises: Refused, if somebody has."""
     subject = find_subject(asked)
+    known = subject.incident
+    if known.ended_at is None and known.acknowledged_at is not None:
+        at = f"{known.acknowledged_at:%Y-%m-%d %H:%M:%S} UTC"
+        raise Refused(f"{known.id} was acknowledged by {known.acknowledged_by} at {at}")
     subject.require_possible("ack")
     command, now = asked.command, subject.incident_document.read_at
     incident = incidents.acknowledge(subject.incident, command.actor, now)
@@ -89,7 +96,7 @@ def ack(asked: CommandRequest) -> CommandEffect:
             subject.write_incident(incident),
             *_build_notification_writes(subject, f"acknowledged-{incident.rollbacks}", "acknowledged"),
         ),
-        changes={"acknowledged_by": (subject.incident.acknowledged_by, command.actor)},
+        changes={"acknowledged_by": ("", command.actor)},
     )
 
 

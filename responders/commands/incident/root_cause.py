@@ -15,10 +15,7 @@ from shared.domain.notices.recipients import create_notices
 
 
 def record_root_cause(asked: CommandRequest) -> CommandEffect:
-    """It stands in the report, in what is said from now on, and what is public on the status page.
-
-    What was recorded before makes way for it.
-    """
+    """Replace the root cause in the report, in later notices and, if public, on the status page."""
     subject = find_subject(asked)
     command, now = asked.command, subject.system.read_at
     found = RootCauseAnalysis(

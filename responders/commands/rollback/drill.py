@@ -1,7 +1,4 @@
-"""drill: the plan of a scenario, over everything asked for, is made and tried, and not done.
-
-The platform validates what it can be asked to; the rest is looked at as its own steps look.
-"""
+"""drill: plan a scenario and rehearse it: validate each step, or look where it would begin."""
 
 from __future__ import annotations
 
@@ -21,12 +18,12 @@ from responders.scenarios.products.registry import PLANNERS
 from responders.scenarios.resource_plan import ResourceState
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import call_all
+from responders.support.resumable_command import completed_record
 from shared.core import text
 from shared.core.codec import encode
 from shared.core.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Put, Update, Write
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
@@ -38,7 +35,6 @@ from shared.domain.decision.request_scope import requested_change, requested_fun
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import drill as drills
 from shared.domain.rollback.drill import Drill, DrillStepCount
 from shared.domain.rollback.plan import Plan, Step
@@ -50,19 +46,16 @@ from shared.engine.steps.registry import STEPS, class_of
 from shared.engine.steps.resource_differences import is_resource
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 FAILED_STEP_VERDICTS = frozenset({StepVerdict.ELSEWHERE, StepVerdict.IMPOSSIBLE})
 """What a look finds of a step that would not lead to its goal."""
 
 
 def drill(asked: CommandRequest) -> CommandEffect:
-    """A worker rehearses it.
-
-    Raises: Refused, during an incident (the quota is needed then), and where its target is unknown.
-    """
+    """Have a worker rehearse it. Raises: Refused, during an incident or without a known target."""
     require_target(asked.command, asked.ports.store)
-    document = asked.ports.store.get(systems.system_path(asked.policy.system))
-    system = systems.decode_system(document.fields, asked.policy.system)
+    system = StateReader(asked.ports.store).system(asked.policy.system)
     if system.open_incident:
         raise Refused(f"nothing is rehearsed during {system.open_incident}")
     return CommandEffect(
@@ -79,7 +72,7 @@ def run_drill(
     now = document.read_at
     done, pace = _rehearse(ports, policy, record, order, now)
     result = f"drill {'agrees' if done.agrees else 'does NOT agree'}: {done.outcome}, {done.reason}"
-    known = replace(record, result=result, due_at=None, expires_at=now + RECORD_RETENTION)
+    known = completed_record(record, now, result)
     lines = (f"Drill by {record.actor} in {record.system}: {result}", *_format_result_lines(done))
     key = f"drill-{record.id}"
     said = create_notices(policy, key, Severity.LOW, "drilled", "\n".join(lines), now, drill=done.id)
@@ -180,7 +173,6 @@ def _build_plans(
 
 
 def _steps_to_validate(steps: Iterable[Step]) -> list[Step]:
-    """The steps that the platform validates, every shift among them."""
     asked = [
         replace(step, goal={**step.goal, "rehearsed": True}) if step.kind == shift_traffic.KIND else step
         for step in steps
@@ -190,12 +182,10 @@ def _steps_to_validate(steps: Iterable[Step]) -> list[Step]:
 
 
 def _is_validated(step: Step) -> bool:
-    """Return whether the platform takes a dry run of the step."""
     return class_of(step).drill is DrillCheck.VALIDATE
 
 
 def _step_label(step: Step) -> str:
-    """A function's step by the function, any other by its own name."""
     return step.name if is_resource(step) else step.target
 
 
@@ -209,10 +199,7 @@ def _try_steps(ports: Ports, system: str, steps: Mapping[str, Step]) -> dict[str
 
 
 def _try_step(kind: StepKind, clock: Clock, step: Step) -> float:
-    """Seconds that it took to validate the step, or to look at it.
-
-    Raises: as its kind; Rejected, where a look finds that it would not lead to its goal.
-    """
+    """Return the seconds that the dry run, or a look, took. Raises: as its kind; Rejected."""
     began = clock.monotonic()
     if _is_validated(step):
         kind.rehearse(step)
@@ -228,7 +215,6 @@ def _would_proceed(decision: Decision, answers: Collection[str], refused: Collec
 
 
 def _count_results_by_kind(tried: Mapping[str, Step], refused: Iterable[str]) -> dict[str, DrillStepCount]:
-    """What became of the steps, by kind."""
     no = {*refused}
     found = {}
     for kind in sorted({step.kind for step in tried.values()}):

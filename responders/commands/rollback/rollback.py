@@ -118,10 +118,7 @@ def cancel(asked: CommandRequest) -> CommandEffect:
 
 
 def build_rollback_order(command: Command, policy: Policy, said_at: datetime) -> RollbackRequest:
-    """What a person asks for, with the policy's own names of the groups.
-
-    However late it is begun, or said again: a span counts back from when it was said.
-    """
+    """Return the order, with the policy's names of groups; a span counts from `said_at`."""
     groups = [group for name in command.groups for group in policy.groups_by_name(name)]
     return RollbackRequest(
         command=command.id,
@@ -143,10 +140,7 @@ def build_rollback_order(command: Command, policy: Policy, said_at: datetime) ->
 
 
 def require_target(command: Command, store: Reader) -> None:
-    """Return where a deployment of that name is recorded, or none is named.
-
-    Raises: Refused, with the nearest recorded ones.
-    """
+    """Return where the target is recorded, or not named. Raises: Refused, with the nearest ones."""
     meant = (("system", "==", command.system), ("id", "==", command.target))
     if command.target != LAST_STABLE and not store.query(Query("deployments", meant)):
         raise build_unknown_deployment_refusal(store, command.system, command.target)
@@ -175,7 +169,6 @@ def _build_retry_order(subject: CommandSubject) -> RollbackRequest:
 
 
 def _previous_scenario(subject: CommandSubject) -> str:
-    """What the earlier rollback was to do."""
     before, signals = subject.rollback, subject.asked.policy.signals
     plan = before.plan or (before.question.plan if before.question is not None else None)
     if plan is not None:

@@ -1,7 +1,4 @@
-"""Rollbacks that are planned for a stated time: told of beforehand, begun then, or called off.
-
-Whatever else is open by then comes first: a planned rollback yields, and says so.
-"""
+"""Rollbacks planned for a stated time: announced, then begun, unless cancelled or overtaken."""
 
 from __future__ import annotations
 
@@ -45,10 +42,7 @@ def order_rollback(asked: CommandRequest) -> CommandEffect:
 
 
 def _schedule_rollback(asked: CommandRequest, begins_at: datetime) -> CommandEffect:
-    """The order is kept until its time; people are told now, and again shortly before it.
-
-    Raises: Refused, when that time is over, or its target is not known.
-    """
+    """Store the order until its time; notify people now and shortly before. Raises: Refused."""
     command, policy = asked.command, asked.policy
     if command.incident:
         find_subject(asked)
@@ -89,11 +83,7 @@ def cancel_scheduled_rollbacks(asked: CommandRequest) -> CommandEffect:
 def begin_scheduled_rollback(
     ports: Ports, policy: Policy, document: Document, record: CommandRecord, planned: ScheduledRollback
 ) -> None:
-    """Open the incident of a planned rollback, once; or tell why it is not begun.
-
-    Whether it would change nothing concerns only the person who ordered it.
-    Raises: Moved, when somebody wrote first; Unavailable.
-    """
+    """Open the incident of a planned rollback, or record why not. Raises: Moved, Unavailable."""
     now, system = document.read_at, ports.store.get(systems.system_path(policy.system))
     known = systems.decode_system(system.fields, policy.system)
     needless, against = _find_start_obstacle(ports, policy, planned, known, now)
@@ -173,7 +163,7 @@ def _build_announcements(
     if planned.begins_at - before <= now:
         return
     near = f"{policy.system}: begins in {format_duration(before)}: {about}\n{line}"
-    for notice in create_scheduled_notices(
+    yield from create_scheduled_notices(
         policy,
         [one for one in policy.channels if one.audience not in EXTERNAL_AUDIENCES],
         key,
@@ -183,11 +173,10 @@ def _build_announcements(
         now,
         planned.begins_at - before,
         WithdrawalCondition.CALLED_OFF,
+        to_paste=(line,),
         command=command.id,
-    ):
-        yield replace(notice, commands=(line,))
+    )
 
 
 def _completed_fields(result: str, now: datetime) -> dict[str, object]:
-    """The fields of a command that is done."""
     return {"result": result, "due_at": None, "expires_at": now + RECORD_RETENTION}

@@ -16,7 +16,6 @@ from shared.core.errors import Refused
 from shared.core.store import Update, Write
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import Command, ScheduledRollback, format_shell_command
-from shared.domain.commands.credential import SERVICE_ACCOUNT_RIGHT
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.order_comparison import (
     OrderComparison,
@@ -49,10 +48,7 @@ from shared.ports.groups import Ports
 def order_beside_incident(
     asked: CommandRequest, order: RollbackRequest, open_incident: str, now: datetime
 ) -> CommandEffect:
-    """Join or extend the rollback of the open incident; or a worker reads what the order changes.
-
-    Raises: Refused, with what would end, what would stay undone, and the command that does it.
-    """
+    """Join or extend the open rollback, or have a worker read the change. Raises: Refused."""
     command = asked.command
     found = compare_with_current(asked.ports.store, asked.policy, order)
     refusal = describe_conflict(found, command) if found else f"{open_incident} is rolled back again"
@@ -101,32 +97,24 @@ def _join_rollback(asked: CommandRequest, found: OrderComparison, order: Rollbac
     told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, asked.ports.ids(), renew=False)
-    owned = _acknowledge(decode(Incident, place.fields), order, now)
+    owned = incidents.acknowledge(decode(Incident, place.fields), order.responder, now)
     note = f"{word} by an order of {command.actor}: {command.reason}"
     noted = incidents.change_status(owned, owned.status, now, note)
     writes.append(Update(place.path, encode(noted), place.version))
     return CommandEffect(found.joins, tuple(writes), incident=found.incident)
 
 
-def _acknowledge(incident: Incident, order: RollbackRequest, now: datetime) -> Incident:
-    """Return the incident, owned by the person who orders; a program acknowledges nothing."""
-    is_program = order.right == SERVICE_ACCOUNT_RIGHT
-    return incident if is_program else incidents.acknowledge(incident, order.actor, now)
-
-
 def find_start_obstacle(
     ports: Ports, policy: Policy, planned: ScheduledRollback, system: System, now: datetime
 ) -> tuple[str, str]:
-    """Return why an order that met an open incident does not begin: nothing to do, or a refusal.
-
-    Both are empty where it begins. It is read anew what it would change. Raises: Unavailable.
-    """
+    """Read what the order changes now; return that it changes nothing, or why it is refused."""
     order = planned.order
     found = compare_with_current(ports.store, policy, order)
     if not planned.open_incident or (order.way is not Direction.BACK and found is None):
         return "", ""
     if order.way is Direction.BACK:
-        forecast = forecast_order(ports, policy, order, now, found.rollback if found else "")
+        ends = found.rollback if found else ""
+        forecast = forecast_order(ports, policy, order, now, ends, severity=planned.severity)
         outcome, reason = forecast.decision.outcome, forecast.decision.reason
         acts = outcome in (Outcome.ROLLBACK, Outcome.ASK) and forecast.plan is not None
     else:  # as far as its documents can be read in that time
@@ -145,10 +133,7 @@ def find_start_obstacle(
 def build_supersede_writes(
     ports: Ports, policy: Policy, system: System, order: RollbackRequest, successor: str
 ) -> tuple[list[Write], list[Notice]]:
-    """Ask the rollbacks under way to stop; of an incident without one, record what continues it.
-
-    These incidents stay open: nobody has observed that they recovered.
-    """
+    """Ask running rollbacks to stop; record what continues an incident that has none."""
     under_way = read_open_rollbacks(ports.store, system)
     newest = ports.store.get(rollbacks.rollback_path(system.rollback))
     waits = system.incident_ended_at is None and newest.fields is not None
@@ -158,7 +143,7 @@ def build_supersede_writes(
     for document in (*under_way, *((newest,) if waits else ())):
         rollback, now = decode(Rollback, document.fields), document.read_at
         place = ports.store.get(incidents.incident_path(rollback.incident))
-        incident = _acknowledge(decode(Incident, place.fields), order, now)
+        incident = incidents.acknowledge(decode(Incident, place.fields), order.responder, now)
         changes: dict[str, Any] = {"superseded_by": successor}
         if rollback.status in ENDED_ROLLBACK_STATUSES:
             note = f"continued by {successor}, which {order.actor} ordered: {order.reason}"
@@ -167,7 +152,7 @@ def build_supersede_writes(
             said = _build_notices(policy, incident, note, now)
             writes += public_state_writes(policy, incident, now, newest=False)
         else:
-            changes |= {"cancel_requested": f"superseded by {successor}", "due_at": now}
+            changes |= {"cancel_requested": f"superseded by {successor}, {order}", "due_at": now}
         told = create_event("rollback.superseded", now, order.actor, by=successor, reason=order.reason)
         draft = CommitDraft((told,), changes)
         writes += prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]

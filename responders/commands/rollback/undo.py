@@ -1,30 +1,24 @@
-"""undo and unpin: a person takes back what rollbacks have done, by a plan like any other.
-
-An undo is a further rollback of its incident, an unpin opens one of its own.
-"""
+"""undo (a further rollback of its incident) and unpin (an incident of its own), as plans."""
 
 from __future__ import annotations
 
 from responders.commands.rollback.rollback import build_order_event, order_further_rollback
 from responders.commands.subject import CommandSubject, find_subject
 from responders.rollback.decision.undo_preview import moved_functions, repairs_with_writes
-from responders.rollback.pins import active_pins
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.errors import Refused
 from shared.domain import system_record as systems
 from shared.domain.incidents.opening import open_incident
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackRequest
+from shared.state.reader import StateReader
 
 UNPIN_SIGNAL = "unpin"
 """Of the incident that an unpin opens."""
 
 
 def undo(asked: CommandRequest) -> CommandEffect:
-    """A further rollback of the incident: everything as its rollbacks have found it, verbatim.
-
-    Raises: Refused, when none of them is over, or none has done anything that stands.
-    """
+    """Order a rollback that restores what the incident's rollbacks found. Raises: Refused."""
     subject = find_subject(asked)
     return order_further_rollback(subject, build_undo_order(subject))
 
@@ -52,10 +46,7 @@ def build_undo_order(subject: CommandSubject) -> RollbackRequest:
 
 
 def unpin(asked: CommandRequest) -> CommandEffect:
-    """An incident of its own, in which the pins that are named (else all) are lifted.
-
-    Raises: Refused, when an incident is open, or nothing of that is pinned.
-    """
+    """Open an incident in which the named pins, or all, are lifted. Raises: Refused."""
     policy, store = asked.policy, asked.ports.store
     system = store.get(systems.system_path(policy.system))
     order, now = build_unpin_order(asked), system.read_at
@@ -76,12 +67,11 @@ def unpin(asked: CommandRequest) -> CommandEffect:
 def build_unpin_order(asked: CommandRequest) -> RollbackRequest:
     """The order that an unpin gives. Raises: Refused, with what stands against it."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
-    document = store.get(systems.system_path(policy.system))
-    system = systems.decode_system(document.fields, policy.system)
+    system = StateReader(store).system(policy.system)
     if system.open_incident:
         raise Refused(f"{system.open_incident} is open: what is pinned stays until it is over")
     groups = {group for name in command.groups for group in policy.groups_by_name(name)}
-    held_now = [one.function for one in active_pins(store, policy.system)]
+    held_now = [one.function for one in StateReader(store).pins(policy.system)]
     named = [
         function
         for function in held_now

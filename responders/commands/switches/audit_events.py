@@ -25,11 +25,7 @@ RETRY_SECONDS = 0.1
 
 
 def record_control_change_in_rollbacks(ports: Ports, command: str) -> None:
-    """Write a switch into the trail of each rollback that it concerns, once, and wake it.
-
-    The switch itself is in force already. What a crash has left untold, a redelivery tells.
-    Raises: Unavailable, also when a rollback's worker keeps writing at this moment.
-    """
+    """Record a switch, which is in force, once in each affected rollback. Raises: Unavailable."""
     record = _read_command(ports.store.get(commands.command_path(command)))
     if not record.tells:
         return

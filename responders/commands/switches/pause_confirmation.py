@@ -8,7 +8,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from responders.commands.switches.audit_events import count_unsettled_effects
-from responders.commands.switches.switches import control_notice_key
+from responders.commands.switches.switches import create_control_notices
+from responders.support.resumable_command import completed_record
 from shared.core.codec import encode
 from shared.core.store import Document, Update, Write
 from shared.domain import system_record as systems
@@ -16,10 +17,7 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
 from shared.domain.notices.notice import Notice
-from shared.domain.notices.recipients import create_notices
-from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.retention import RECORD_RETENTION
 from shared.domain.system_record import (
     ALL_SYSTEMS,
     GLOBAL_CONTROLS_PATH,
@@ -49,7 +47,7 @@ def confirm_pause(
     if in_force and left:
         ports.store.commit([Update(document.path, {"due_at": now}, document.version)])
         return
-    over = replace(record, due_at=None, expires_at=now + RECORD_RETENTION)
+    over = completed_record(record, now, record.result)
     if not in_force:
         ports.store.commit([Update(document.path, encode(over), document.version)])
         return
@@ -81,14 +79,8 @@ def _wait_for_running_workers(ports: Ports, now: datetime, record: CommandRecord
 def _build_notices(
     record: CommandRecord, policies: Mapping[str, Policy], result: str, now: datetime
 ) -> list[Notice]:
-    """The notices of it, in each system that it concerns."""
     everywhere = record.system == ALL_SYSTEMS
-    text = f"{'all systems' if everywhere else record.system}: {result}; paused by {record.actor}"
-    return [
-        notice
-        for name, policy in policies.items()
-        if everywhere or name == record.system
-        for notice in create_notices(
-            policy, control_notice_key(record.id, policy), Severity.LOW, "paused", text, now
-        )
-    ]
+    where = "all systems" if everywhere else record.system
+    text = f"{where}: {result}; paused by {record.actor}: {record.reason}"
+    affected = [policy for name, policy in policies.items() if everywhere or name == record.system]
+    return create_control_notices(affected, record.id, "paused", text, now)

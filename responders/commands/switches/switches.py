@@ -114,10 +114,7 @@ def unfreeze(asked: CommandRequest) -> CommandEffect:
 
 
 def promote(asked: CommandRequest) -> CommandEffect:
-    """How far automation may go by itself, and who answers for that; people are told.
-
-    Raises: Refused, further than before without the drills that the policy asks for.
-    """
+    """Set the automation mode and notify people. Raises: Refused, if drills are missing."""
     command, switch, mode = asked.command, ControlChange(asked), Mode[asked.command.mode.upper()]
     system = switch.value
     if isinstance(system, System) and _is_superseded(system.promoted_at, asked):
@@ -153,22 +150,14 @@ def _require_promotion_drills(asked: CommandRequest, before: Mode, mode: Mode, n
 
 
 def _is_superseded(newest: datetime | None, asked: CommandRequest) -> bool:
-    """Whether the switch was set by what was said later."""
     return newest is not None and newest > asked.said_at
 
 
 def _build_notices(asked: CommandRequest, switch: ControlChange, result: str) -> list[Notice]:
-    """The notices of a switch, for each system that it concerns."""
     command, now = asked.command, switch.document.read_at
     where = command.system or "all systems"
     text = f"{where}: {result}, by {command.actor}: {command.reason}"
-    return [
-        notice
-        for policy in _affected_policies(asked)
-        for notice in create_notices(
-            policy, control_notice_key(command.id, policy), Severity.LOW, command.command, text, now
-        )
-    ]
+    return create_control_notices(_affected_policies(asked), command.id, command.command, text, now)
 
 
 def _build_expiry_reminders(
@@ -188,7 +177,7 @@ def _build_expiry_reminders(
         for notice in create_scheduled_notices(
             policy,
             policy.channels,
-            control_notice_key(command.id, policy),
+            _control_notice_key(command.id, policy),
             Severity.CRITICAL,
             "pause-expired",
             text,
@@ -205,6 +194,19 @@ def _affected_policies(asked: CommandRequest) -> list[Policy]:
     return [asked.policy] if asked.command.system else [*asked.policies.values()]
 
 
-def control_notice_key(command: str, policy: Policy) -> str:
+def create_control_notices(
+    policies: Iterable[Policy], command: str, event: str, text: str, now: datetime
+) -> list[Notice]:
+    """Create the notices of a switch, in each of these systems."""
+    return [
+        notice
+        for policy in policies
+        for notice in create_notices(
+            policy, _control_notice_key(command, policy), Severity.LOW, event, text, now
+        )
+    ]
+
+
+def _control_notice_key(command: str, policy: Policy) -> str:
     """What stands in a notice of a switch where others have their incident."""
     return f"switch-{command}-{policy.system}"

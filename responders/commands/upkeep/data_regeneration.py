@@ -52,10 +52,7 @@ def regenerate(asked: CommandRequest) -> CommandEffect:
 
 
 def continue_regeneration(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Ask on topic after topic, until each has taken its message or refused it.
-
-    Raises: Moved, when somebody wrote first; Unavailable, for the store's.
-    """
+    """Ask topic after topic, until each has accepted or refused. Raises: Moved, Unavailable."""
     piece = partial(_request_next_topic, ports, policy)
     end = partial(build_end_report, policy, "regeneration.asked", Severity.MEDIUM)
     resumable_command.continue_command(ports, document, record, piece, end)
@@ -111,7 +108,6 @@ def _build_request_message(policy: Policy, record: CommandRecord, topic: str) ->
 
 
 def _describe_result(collection: str, taken: Mapping[str, str], refused: Mapping[str, str]) -> str:
-    """How it ended, in words."""
     asked = f"what is made from {collection} was asked for on {', '.join(taken)}" if taken else ""
     failed = "; ".join(f"{topic}: {why}" for topic, why in refused.items())
     nobody = f"what is made from {collection} could not be asked for: {failed}" if failed else ""

@@ -11,14 +11,12 @@ from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update
 from shared.core.text import suggest_names
-from shared.domain import system_record as systems
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.state.reader import StateReader
 
 
 class _DeploymentSubject(Struct, frozen=True):
-    """The deployment that a command names, as read."""
-
     document: Document
     deployment: Deployment
 
@@ -43,8 +41,7 @@ def mark_stable(asked: CommandRequest) -> CommandEffect:
     deployment = marked.deployment
     if deployment.status is DeploymentStatus.ROLLING_OUT:
         raise Refused(f"{deployment.id} is still rolling out")
-    document = asked.ports.store.get(systems.system_path(command.system))
-    system = systems.decode_system(document.fields, command.system)
+    system = StateReader(asked.ports.store).system(command.system)
     if system.open_incident:
         raise Refused(f"nothing is stable during {system.open_incident}")
     return marked.change_fields(

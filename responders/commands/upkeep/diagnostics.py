@@ -1,7 +1,4 @@
-"""The commands check, export and notify: a data check, an audit log export, test notices.
-
-An export is on record before anything of the audit log is read.
-"""
+"""The commands check, export and notify: a data check, an audit log export, test notices."""
 
 from __future__ import annotations
 

@@ -14,10 +14,9 @@ from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import owners
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback
 from shared.ports.groups import Ports
 from shared.state import repair_journal
+from shared.state.reader import StateReader
 
 MAX_DOCUMENTS_READ: Final = 10_000
 """So many documents are read, at most, for the field that names whose they are."""
@@ -37,9 +36,8 @@ class AffectedUsers(Struct, frozen=True):
 
 def rollback_start_minute(ports: Ports, rollback: str) -> datetime | None:
     """The last whole minute before a rollback had any effect; None: it had none."""
-    fields = ports.store.get(rollbacks.rollback_path(rollback)).fields
-    started_at = decode(Rollback, fields).started_at if fields else None
-    return None if started_at is None else floor_to_minute(started_at)
+    found = StateReader(ports.store).rollback(rollback)
+    return None if found is None or found.started_at is None else floor_to_minute(found.started_at)
 
 
 def find_affected_users(

@@ -1,7 +1,4 @@
-"""Decide the outcome of each document of a repair: restored, left to a later edit, or erased.
-
-Documents of erased people are never restored: `responders.data.erasure_ledger`.
-"""
+"""Decide the outcome of each document of a repair: restored, left to a later edit, or erased."""
 
 from __future__ import annotations
 
@@ -67,10 +64,7 @@ class DocumentBatch(Struct, frozen=True):
 
 
 class RepairSelector:
-    """One piece of a database, for the length of one invocation.
-
-    Every verb raises Unavailable, and Rejected for a moment that cannot be read (any more).
-    """
+    """Selects one piece of a database in one invocation. Raises: Unavailable, Rejected."""
 
     def __init__(self, ports: Ports, policy: Policy, goal: RepairGoal, expiries: Sequence[TtlField]) -> None:
         """`expiries` are those of the database that is written to."""
@@ -85,10 +79,7 @@ class RepairSelector:
         self._earliest: datetime | None = None
 
     def select_batches(self, position: RepairPosition) -> Generator[DocumentBatch]:
-        """Documents behind a position, as many as are written together; the last may be empty.
-
-        The same position gives the same batches, whoever asks, while both moments can be read.
-        """
+        """Yield batches behind a position, the same ones whoever asks; the last may be empty."""
         with closing(self._read_pairs(position.cursor)) as pairs:
             some: list[SnapshotPair] = []
             names = contents = 0
@@ -329,6 +320,5 @@ class RepairSelector:
 
 
 def _content_bytes(pair: SnapshotPair) -> int:
-    """About how much both sides hold."""
     sides = (one.fields for one in (pair.now, pair.then) if one is not None)
     return sum(len(_ENCODER.encode(fields)) for fields in sides)

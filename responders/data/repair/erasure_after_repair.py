@@ -23,23 +23,21 @@ from responders.support.resumable_command import (
     completed_record,
     postponed_record,
 )
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Create, Document
-from shared.domain import system_record as systems
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
 from shared.domain.data.repair.repair_plan import decode_position, encode_position
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_ramp import WriteRamp
-from shared.domain.system_record import System
 from shared.engine.steps.documents import erase
 from shared.ports.groups import Ports
+from shared.state.reader import StateReader
 
 ERASE_AFTER_REPAIR_VERB: Final = "take-out"
 """Nobody can say it: a rollback alone gives it itself."""
@@ -71,10 +69,7 @@ def erasure_command_id(rollback: str) -> str:
 
 
 def continue_late_erasure(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Take out portion after portion, until all is gone through or the time is over.
-
-    Raises: Moved, when somebody wrote first; Unavailable, for the store's.
-    """
+    """Take out portion after portion, until done or timed out. Raises: Moved, Unavailable."""
     piece = partial(_erase_portion, ports, policy)
     end = partial(build_end_report, policy, "erased.taken-out", Severity.HIGH)
     resumable_command.continue_command(ports, document, record, piece, end)
@@ -87,8 +82,7 @@ def _erase_portion(ports: Ports, policy: Policy, record: CommandRecord, now: dat
         return completed_record(
             record, now, f"who was erased while {rollback} wrote is NOT taken out in time"
         )
-    fields = ports.store.get(rollbacks.rollback_path(rollback)).fields
-    ended = decode(Rollback, fields) if fields is not None else None
+    ended = StateReader(ports.store).rollback(rollback)
     if ended is None or ended.started_at is None:
         raise ValueError(f"{rollback} has written nothing")
     try:
@@ -116,6 +110,5 @@ def build_repair_eraser(ports: Ports, policy: Policy, rollback: str, began_at: d
 
 def may_erase_now(ports: Ports, policy: Policy) -> bool:
     """Whether no switch forbids it, and no other rollback may read the same copies."""
-    system = ports.store.get(systems.system_path(policy.system)).fields
-    is_taken = system is not None and bool(decode(System, system).slot)
+    is_taken = bool(StateReader(ports.store).system(policy.system).slot)
     return not is_taken and not is_change_blocked(ports, policy)

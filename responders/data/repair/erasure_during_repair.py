@@ -62,10 +62,7 @@ class RepairEraser:
         self._is_alone = is_alone
 
     def erase_portion(self, position: RepairPosition) -> RepairPosition:
-        """The position after some seconds; what was taken out until then is gone, copies as well.
-
-        Raises: Unavailable, Rejected, when nothing came of it.
-        """
+        """Erase for some seconds; return the position. Raises: Unavailable, Rejected."""
         clock = self._ports.clock
         until = clock.monotonic() + MAX_PORTION_SECONDS
         ErasureLedgerUpdater(self._ports, {self._policy.system: self._policy}).update_ledgers()
@@ -108,11 +105,7 @@ class RepairEraser:
     def erase_from_entry(
         self, document: Document, ledger: ErasureLedger, *, copies_only: bool = False
     ) -> JournalEntry:
-        """The entry of a batch, once nothing that it has written or keeps is of somebody erased.
-
-        `copies_only`: what it has written stays. Raises: Unavailable, Rejected; Moved, when
-        somebody has written the entry.
-        """
+        """Erase from a batch, or from its copies alone. Raises: Unavailable, Rejected, Moved."""
         entry = decode(JournalEntry, document.fields)
         before, kept = entry.kept, self._read_copies(document, entry)
         written = {one.path: one for one in kept if _is_change_erased(one, ledger)}
@@ -152,16 +145,12 @@ class RepairEraser:
         self._vault.remove(name)
 
     def _store_copies(self, changes: Iterable[DocumentChange]) -> SourceObject:
-        """Where these are kept from now on."""
         self._require_permission()
         content = quarantine.pack_changes(changes)
         return self._vault.keep(quarantine.object_name(self._policy.system, self._rollback, content), content)
 
     def _delete_documents(self, entry: JournalEntry, whose: Mapping[str, DocumentChange]) -> set[str]:
-        """Those of them that are not there any more; what is not as it was written stays.
-
-        Raises: Unavailable; Rejected, when we may not, without a name.
-        """
+        """Delete unchanged documents; return those that are gone. Raises: Unavailable, Rejected."""
         documents = self._ports.system(self._policy.system).documents
         there = documents.get(entry.database, sorted(whose), None)
         landed = {one.path for one in entry.landed}
@@ -207,7 +196,6 @@ def _is_change_erased(change: DocumentChange, ledger: ErasureLedger) -> bool:
 
 
 def _advance_position(position: RepairPosition, name: str, entry: JournalEntry) -> RepairPosition:
-    """The position behind a batch."""
     counted = {DocumentOutcome.TAKEN_OUT: entry.taken_out, DocumentOutcome.FORGOTTEN: entry.copies_gone}
     fates = {one: position.fates.get(one, 0) + number for one, number in counted.items()}
     seen = position.seen + len(entry.landed) + entry.taken_out

@@ -131,10 +131,7 @@ class JournalledWriter:
         return landed, None
 
     def _send_rewrites(self, database: str, changes: Sequence[DocumentChange]) -> dict[str, RewriteResult]:
-        """What became of each by one request, Unavailable where it is not known.
-
-        Raises: Unavailable; Rejected, when we may not.
-        """
+        """Send one request; an unknown result is Unavailable. Raises: Unavailable, Rejected."""
         rewrites = [
             Rewrite(one.path, one.after, one.before.updated_at if one.before else None) for one in changes
         ]
@@ -173,7 +170,6 @@ class JournalledWriter:
         landed: Mapping[str, RewriteResult],
         of_erased: bool,
     ) -> JournalEntry:
-        """What the journal tells of a batch."""
         done = {path: at for path, at in landed.items() if at is None or isinstance(at, datetime)}
         return JournalEntry(
             name=name,

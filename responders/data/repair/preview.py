@@ -65,10 +65,7 @@ class RepairSource(Struct, frozen=True):
 
 
 def find_repair_source(ports: Ports, policy: Policy, record: IntegrityRecord, said: str) -> RepairSource:
-    """The restore point that a person has named; else the minute before what was found began.
-
-    Raises: Refused, where that cannot be had; Unavailable, Rejected.
-    """
+    """Return the named point, else the minute before the damage. Raises: Refused, Unavailable."""
     database = policy.integrity.database
     if said:
         found = restore_point.resolve_restore_point(
@@ -142,10 +139,7 @@ def _advance_survey_until(
 def iterate_affected_documents(
     ports: Ports, policy: Policy, survey: RepairPreview
 ) -> Iterator[DocumentDecision]:
-    """Each document that something becomes of, read once more; without those of the erased.
-
-    Raises: Unavailable, and Rejected for a moment that cannot be read any more.
-    """
+    """Read each affected document again, but of erased people. Raises: Unavailable, Rejected."""
     for goal in survey.goals:
         expiries = read_expiries(ports, policy, goal.database)
         for batch in RepairSelector(ports, policy, goal, expiries).select_batches(RepairPosition()):
@@ -274,10 +268,7 @@ def count_undone_changes(fates: Mapping[DocumentOutcome, int]) -> int:
 
 
 def survey_seconds(survey: RepairPreview) -> float:
-    """How long it takes from the first document to the last, where the survey is over.
-
-    No less than looking through them has just taken, and than the writes must.
-    """
+    """Estimate the duration of the repair: no less than its survey took, and its writes take."""
     looked = max(survey.checked_documents / DOCUMENTS_PER_SECOND, survey.seconds)
     return max(looked, write_ramp.ramp_seconds(count_written_documents(survey.outcome_counts)))
 
@@ -285,7 +276,6 @@ def survey_seconds(survey: RepairPreview) -> float:
 def _format_survey_lines(
     policy: Policy, survey: RepairPreview, starts: Iterable[TriggeredTarget]
 ) -> Iterator[str]:
-    """What people read before they agree: how long, how many, and some of each fate by name."""
     takes, wanted = timedelta(seconds=survey_seconds(survey)), policy.targets.database
     fits = "within" if takes <= wanted else "MORE THAN"
     yield f"about {describe_duration(takes)}, {fits} the target of {describe_duration(wanted)}"

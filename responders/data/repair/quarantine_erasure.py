@@ -27,7 +27,6 @@ from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Document
 from shared.domain.audit.chain import create_event
-from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
@@ -37,8 +36,8 @@ from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.ports.storage import Vault
 from shared.state import repair_journal
+from shared.state.reader import StateReader
 
-QUARANTINE_ERASURE_VERB: Final = ERASE_VERB
 PORTION_TIME_LIMIT_SECONDS: Final = 8.0
 
 
@@ -55,9 +54,7 @@ def _build_end_event(policy: Policy, record: CommandRecord, now: datetime) -> En
     why = record.answer.get("left", "")
     happened = create_event("quarantine.erased", now, "worker", gone=record.answer.get("gone", 0), left=why)
     text = f"{policy.system}: copies of people who were erased are left in quarantine: {why}"
-    return happened, create_notices(
-        policy, record.id, Severity.HIGH, QUARANTINE_ERASURE_VERB, text, now
-    ) if why else []
+    return happened, create_notices(policy, record.id, Severity.HIGH, ERASE_VERB, text, now) if why else []
 
 
 def _erase_portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
@@ -88,8 +85,8 @@ def _next_rollback(policy: Policy, record: CommandRecord, vault: Vault) -> str:
 
 def _is_erasure_pending(ports: Ports, rollback: str) -> bool:
     """Whether what it has written is to be taken out still, by the copies that would go."""
-    fields = ports.store.get(commands.command_path(erasure_after_repair.erasure_command_id(rollback))).fields
-    return fields is not None and decode(CommandRecord, fields).due_at is not None
+    record = StateReader(ports.store).command(erasure_after_repair.erasure_command_id(rollback))
+    return record is not None and record.due_at is not None
 
 
 def _erase_batches_of_rollback(

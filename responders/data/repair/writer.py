@@ -35,10 +35,7 @@ class DocumentRewriter(JournalledWriter):
     """What one worker writes back. Each verb is safe to repeat: it finds what it has done."""
 
     def rewrite_portion(self, step: Step, goal: RepairGoal, position: RepairPosition) -> RepairPosition:
-        """The position after some seconds; what was written until then stays so.
-
-        Raises: Unavailable, Rejected, when nothing came of it.
-        """
+        """Write for some seconds; return the position. Raises: Unavailable, Rejected."""
         if goal.policy not in ("", self._policy.fingerprint):
             raise Rejected("another policy holds than the one by which people have agreed to it")
         clock = self._ports.clock
@@ -59,10 +56,7 @@ class DocumentRewriter(JournalledWriter):
             yield position
 
     def restore_portion(self, step: Step, goal: RestoreGoal, position: RepairPosition) -> RepairPosition:
-        """The same for what another rollback has written, which is put back as it stood there.
-
-        A document that is not as that one has left it stays; so does who was erased since.
-        """
+        """Put back what a repair wrote, unless changed or erased since; return the position."""
         clock = self._ports.clock
         began = clock.monotonic()
         self._update_ledger()
@@ -151,7 +145,6 @@ class DocumentRewriter(JournalledWriter):
         fated: Iterable[DocumentDecision],
         ledger: ErasureLedger | None,
     ) -> list[DocumentDecision]:
-        """The documents with what became of them."""
         known = list(fated)
         changes = [
             _build_change(one.path, one.now, one.wanted, one.whose)
@@ -165,7 +158,6 @@ class DocumentRewriter(JournalledWriter):
 def _build_change(
     path: str, now: DocumentSnapshot | None, wanted: DocumentSnapshot | None, whose: tuple[str, ...] = ()
 ) -> DocumentChange:
-    """A document as it stands there, and as it is wanted."""
     if wanted is None:
         return DocumentChange(path, now, None, whose=whose)
     return DocumentChange(path, now, wanted.fields, wanted.updated_at, whose)
@@ -177,7 +169,6 @@ def _is_unchanged_since_write(now: DocumentSnapshot | None, at: datetime | None)
 
 
 def _update_fate(fated: DocumentDecision, landed: RewriteResult) -> DocumentDecision:
-    """What became of a document that was to be written."""
     match landed:
         case Moved():
             return DocumentDecision(fated.path, DocumentOutcome.MEANWHILE, fated.now)

@@ -60,10 +60,7 @@ class DataRequestForecast(Struct, frozen=True):
 def forecast_data_request(
     ports: Ports, policy: Policy, order: RollbackRequest, now: datetime, known: Preparation, seconds: float
 ) -> tuple[DataRequestForecast, Preparation]:
-    """What would become of the order now, and the data looked through so many seconds further.
-
-    As long as its survey is not over, it is not known yet. Nothing is kept. Raises: Unavailable.
-    """
+    """Forecast an order, its survey advanced by some seconds; nothing is stored."""
     facts = collect_facts(ports, policy, now, list, "", order.target, writing=True).facts
     found = forecast_by_gates(order, facts, policy, now + PREPARATION_TIMEOUT, now, "")
     _, record = read_known_damage(ports, policy)
@@ -97,11 +94,7 @@ def forecast_by_survey(
     expiries: Sequence[TtlField],
     seconds: float,
 ) -> tuple[DataRequestForecast, Preparation]:
-    """What becomes of it by what is known of the data after so many seconds more.
-
-    What was begun goes on where it is, unless it was begun by another policy: then it begins anew.
-    Raises: Unavailable.
-    """
+    """Advance the survey, or begin anew under another policy; forecast. Raises: Unavailable."""
     try:
         source = known.target or preview.find_repair_source(ports, policy, record, order.restore_point)
         select, survey = repair.parse_selection(order.select), known.survey

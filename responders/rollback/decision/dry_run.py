@@ -54,21 +54,14 @@ class DryRun(Struct, frozen=True):
 
     decision: Decision
     plan: Plan | None
-    """None where there is none to be made."""
     shown: list[FunctionDifference]
-    """What the plan changes."""
     pace: SavedPace | None
-    """How fast a worker might write now."""
 
 
 def record_dry_run(
     ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: RollbackRequest
 ) -> None:
-    """Record and tell what an order would do; once, whoever else does so too.
-
-    Data are looked through in pieces, each of which is due when the one before is kept.
-    Raises: Unavailable, for an hour.
-    """
+    """Record and notify once what an order would do. Raises: Unavailable, for an hour."""
     now = document.read_at
     try:
         found = _forecast_order(ports, policy, document, record, order)
@@ -101,19 +94,22 @@ def _forecast_order(
 
 
 def forecast_order(
-    ports: Ports, policy: Policy, order: RollbackRequest, now: datetime, ends: str = ""
+    ports: Ports,
+    policy: Policy,
+    order: RollbackRequest,
+    now: datetime,
+    ends: str = "",
+    *,
+    severity: Severity = Severity.CRITICAL,
 ) -> DryRun:
-    """What would become of the order now, as it would be decided at first. Raises: Unavailable.
-
-    `ends`: the rollback under way that the order would supersede; empty: none.
-    """
+    """Decide and plan an order now; it supersedes the rollback `ends`. Raises: Unavailable."""
     facts = collect_facts(ports, policy, now, list, "", order.target).facts
     change = requested_change(order, facts, policy)
     deadline = now + policy.gates.decide_within[Severity.CRITICAL]
     decision = evaluate_request(
         facts, policy, change, deadline, now, ends, scenario=order.scenario, override=order.override
     )
-    decision, plan = build_decided_plan(ports, policy, facts, decision, order)
+    decision, plan = build_decided_plan(ports, policy, facts, decision, order, severity=severity)
     shown = function_differences(change, facts.inventory or {}) if plan is not None else []
     return DryRun(decision, plan, shown, facts.pace)
 
@@ -139,7 +135,6 @@ def _advance_data_forecast(
 
 
 def _answer_from_data_forecast(order: RollbackRequest, found: DataRequestForecast) -> DryRunAnswer:
-    """The same in a word, in lines, and with its facts."""
     plan, fates = found.plan, found.survey.outcome_counts if found.survey is not None else {}
     result = f"{found.outcome}: {found.reason}"
     if plan is not None:
@@ -162,7 +157,6 @@ def _answer_from_data_forecast(order: RollbackRequest, found: DataRequestForecas
 def _answer_from_decision(
     ports: Ports, policy: Policy, order: RollbackRequest, now: datetime
 ) -> DryRunAnswer:
-    """What would become of the order now: in a word, in lines, and with its facts."""
     under_way = compare_with_current(ports.store, policy, order)
     found = forecast_order(ports, policy, order, now, under_way.rollback if under_way else "")
     decision, plan, shown = found.decision, found.plan, found.shown

@@ -24,10 +24,8 @@ from responders.support.parallel_calls import (
     select_named,
 )
 from shared.core.codec import decode
-from shared.core.errors import RollbackError
 from shared.core.store import Document, Query
-from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
+from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, counts_by_function, record_path
 from shared.domain.deployments.images import exclude_lost_images, images_of, repositories
@@ -35,11 +33,11 @@ from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.source_copies import carry_over_copies
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert, AlertFact, open_alerts
 from shared.domain.signals.health import failing_functions
-from shared.domain.system_record import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
+from shared.domain.system_record import BUDGET_PATH, Budget, System
 from shared.ports.groups import Ports
+from shared.state.reader import StateReader
 
 MAX_RECORDS_READ = 2
 """The newest stable deployment, and the one to go back to where that one is the suspect."""
@@ -72,7 +70,7 @@ def collect_facts(
     """
     answers = _collect_answers(ports, policy, now, joined, writing=writing)
     alerts: list[Alert] = require_answer(answers["alerts"])
-    deployments = _decode_documents(Deployment, require_answer(answers["deployments"]))
+    deployments: list[Deployment] = require_answer(answers["deployments"])
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
     live = _merge_inventory(answer_or_none(answers["functions"]), answer_or_none(answers["stock"]))
     asked_back = (
@@ -104,23 +102,22 @@ def collect_facts(
 def _collect_answers(
     ports: Ports, policy: Policy, now: datetime, joined: Callable[[], list[Alert]], *, writing: bool
 ) -> dict[str, Any]:
-    """What our own store, the platform, the routers and the probes say, or why they do not."""
     store, platform = ports.store, ports.system(policy.system).platform
     triggers = {"triggers": ports.system(policy.system).resources.triggers.list_triggers} if writing else {}
-    ours = (("system", "==", policy.system),)
+    reading = StateReader(store)
     return call_all(
         ports,
         {
             "alerts": joined,
-            "controls": partial(store.get, GLOBAL_CONTROLS_PATH),
+            "controls": reading.controls,
             "budget": partial(store.get, BUDGET_PATH),
-            "pace": partial(store.get, quota_path(policy.system)),
+            "pace": partial(reading.pace, policy.system),
             "systems": partial(store.query, Query("systems")),
-            "deployments": partial(store.query, Query("deployments", where=ours)),
+            "deployments": partial(reading.every_deployment, policy.system),
             "inventory": platform.inventory,
             "functions": platform.functions,
             "stock": partial(store.get, stocks.inventory_path(policy.system)),
-            "damage": partial(store.get, damage.damage_path(policy.system)),
+            "damage": partial(reading.integrity, policy.system),
             **triggers,
             **build_health_calls(
                 ports, ports.system(policy.system).metrics, policy.probes, now - METRICS_WINDOW, now
@@ -146,14 +143,17 @@ def _facts(
     look, inventory = read_health_answers(answers), answer_or_none(answers["inventory"])
     if inventory is not None:
         inventory = exclude_lost_images(inventory, select_named(later, "images "))
-    known = {one.name: one for one in _decode_documents(System, require_answer(answers["systems"]))}
+    systems = [decode(System, one.fields) for one in require_answer(answers["systems"])]
+    known = {one.name: one for one in systems}
+    budget: Document = require_answer(answers["budget"])
+    integrity: IntegrityRecord | None = answer_or_none(answers["damage"])
     triggers = answers.get("triggers")
     unreadable = inventory is None or look.requests is None
     return DecisionFacts(
         alerts=alerts,
         system=_drop_expired_suspensions(known.get(name, System(name)), now),
-        controls=_decode_controls(answers["controls"]),
-        budget=_decode_document(Budget, require_answer(answers["budget"])),
+        controls=answer_or_none(answers["controls"]),
+        budget=decode(Budget, budget.fields) if budget.fields is not None else Budget(),
         deployments=tuple(sorted(deployments, key=lambda one: one.at, reverse=True)),
         inventory=inventory,
         requests=None if unreadable else counts_by_function(look.requests or {}, inventory or {}),
@@ -166,19 +166,9 @@ def _facts(
         seen=live,
         records=_records(select_named(later, "record ")),
         triggers=tuple(triggers) if isinstance(triggers, list) else triggers,
-        damage=_open_damage_findings(answer_or_none(answers["damage"])),
-        pace=_pace(require_answer(answers["pace"])),
+        damage=tuple(integrity.open_findings.values()) if integrity is not None else (),
+        pace=require_answer(answers["pace"]),
     )
-
-
-def _pace(kept: Document) -> SavedPace | None:
-    return decode(SavedPace, kept.fields) if kept.fields is not None else None
-
-
-def _open_damage_findings(record: Document | None) -> tuple[DamageFinding, ...]:
-    """What was found of the data and is not over; nothing where that could not be read."""
-    fields = record.fields if record is not None else None
-    return tuple(decode(IntegrityRecord, fields).open_findings.values()) if fields is not None else ()
 
 
 def _is_trouble_observed(look: ObservedHealth, policy: Policy) -> bool:
@@ -225,7 +215,6 @@ def _select_recorded_deployments(deployments: Iterable[Deployment], target: str)
 def _build_follow_up_calls(
     ports: Ports, policy: Policy, recorded: Iterable[Deployment], live: WholeInventory | None
 ) -> dict[str, Callable[[], Any]]:
-    """The calls for what was recorded of these deployments, and for the images of what is live."""
     images = ports.system(policy.system).resources.images
     places = repositories(images_of(live)) if live is not None else ()
     return {
@@ -247,23 +236,5 @@ def _records(found: Mapping[str, Document | None]) -> dict[str, WholeInventory |
 
 
 def _drop_expired_suspensions(system: System, now: datetime) -> System:
-    """The system without what was in a person's hands, and is no more."""
     suspended = {name: until for name, until in system.suspended.items() if until > now}
     return replace(system, suspended=suspended)
-
-
-def _decode_document(kind: type[Any], document: Document) -> Any:
-    """The value of a document; the empty one when there is none."""
-    return decode(kind, document.fields) if document.fields is not None else kind()
-
-
-def _decode_controls(answer: Document | RollbackError) -> Controls | None:
-    """The global switch; None when it could not be read, which means stop."""
-    if isinstance(answer, RollbackError):
-        return None
-    controls: Controls = _decode_document(Controls, answer)
-    return controls
-
-
-def _decode_documents(kind: type[Any], documents: Iterable[Document]) -> list[Any]:
-    return [decode(kind, document.fields) for document in documents]

@@ -16,9 +16,10 @@ from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Plan, freeze_plan
+from shared.domain.rollback.plan import Plan, PlanHeader, freeze_plan
 from shared.domain.rollback.rollback import RollbackRequest
 from shared.engine.steps.resource_differences import describe_steps, is_resource
 
@@ -35,6 +36,7 @@ def prepare_plan(
     order: RollbackRequest | None = None,
     *,
     expired: bool = True,
+    severity: Severity = Severity.CRITICAL,
 ) -> tuple[Decision, Plan | None]:
     """The decision as its plan makes it, and the plan that it leads to or leaves to a person.
 
@@ -58,11 +60,11 @@ def prepare_plan(
     made = capacity.add_capacity(made, policy, facts.inventory, target)
     if sight is None:
         header = replace(made.header, scenario=decision.scenario)
-        return decision, _add_duration_warning(replace(made, header=header), policy, order)
+        return decision, _add_duration_warning(replace(made, header=header), policy, order, severity)
     sight, theirs = exclude_manual_changes(sight, facts.suspensions if order is None else {})
     part = Portion(made.steps, (*theirs, *made.header.reported))
     decision, plan = _prepare_resource_plan(policy, decision, part, sight, order, expired=expired)
-    return decision, _add_duration_warning(plan, policy, order) if plan is not None else None
+    return decision, _add_duration_warning(plan, policy, order, severity) if plan is not None else None
 
 
 def _prepare_resource_plan(
@@ -91,13 +93,21 @@ def _prepare_resource_plan(
     return decision, replace(plan, header=replace(plan.header, asks=others))
 
 
-def _add_duration_warning(plan: Plan, policy: Policy, order: RollbackRequest | None) -> Plan:
+def _add_duration_warning(
+    plan: Plan, policy: Policy, order: RollbackRequest | None, severity: Severity
+) -> Plan:
     """The plan, which says so where it cannot fit into its time, at the pace that was ordered.
 
     Not even with the whole quota: what is left of it changes while people are asked.
     """
-    ahead = forecast.forecast_duration(plan.steps, policy, order=order)
+    ahead = forecast.forecast_duration(plan.steps, policy, plan.header.scenario, severity, order=order)
     return plan if ahead.fits else plans.add_report_line(plan, f"{OVERLONG_PLAN_PREFIX}: {ahead}")
+
+
+def is_duration_reported(plan: PlanHeader) -> bool:
+    """Return whether the plan reports its time itself: it moves documents, or cannot fit."""
+    too_long = (line.startswith(OVERLONG_PLAN_PREFIX) for line in plan.reported)
+    return plan.scenario is ScenarioName.DATABASE or any(too_long)
 
 
 def describe_plan_size(plan: Plan, shown: int) -> str:
@@ -113,7 +123,6 @@ def non_function_step_names(plan: Plan) -> list[str]:
 def _adjust_decision_to_parts(
     decision: Decision, halves: PlanParts, order: RollbackRequest | None, *, wait: bool
 ) -> Decision:
-    """What becomes of a decision to go back, by what there is to bring back."""
     if halves.acts.steps or (halves.asks.steps and _is_preapproved(order)):
         return decision
     if halves.asks.steps:

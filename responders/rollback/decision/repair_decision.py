@@ -41,7 +41,7 @@ from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import ApprovalRequest, RollbackRequest
+from shared.domain.rollback.rollback import RollbackRequest
 
 SURVEY_LEASE_SHARE: Final = 0.6
 """Of its lease one worker spends so much on looking through the data, then it hands on what it has
@@ -154,10 +154,8 @@ def _apply_forecast(
     if found.outcome is Outcome.ASK and plan is not None:
         reason = describe_approvals(case.rollback, plan, DATA_APPROVALS)
         if not reason:
-            question = ApprovalRequest(plan.header, DATA_APPROVALS, found.reason, case.now())
-            return not case.commit_final_transition(
-                build_approval_request(case, question, [], back, told), answered=answered
-            )
+            asks = build_approval_request(case, plan, DATA_APPROVALS, found.reason, [], back, told, None)
+            return not case.commit_final_transition(asks, answered=answered)
         found = replace(found, outcome=Outcome.ROLLBACK, reason=reason)
         told["outcome"] = found.outcome
     reported = tuple(text.first_lines(plan.header.reported if plan is not None else ()))

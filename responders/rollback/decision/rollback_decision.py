@@ -9,11 +9,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.rollback.approval import build_approval_request, format_plan_changes
+from responders.rollback.approval import build_approval_request, forecast_plan, format_plan_changes
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
-from responders.rollback.decision.plan import OVERLONG_PLAN_PREFIX, describe_plan_size, prepare_plan
+from responders.rollback.decision.plan import describe_plan_size, is_duration_reported, prepare_plan
 from responders.rollback.decision.required_approvals import required_approvals
 from responders.rollback.decision.resource_collection import collect_resource_state
 from responders.rollback.session_revocation import REVOKE_SESSIONS_VERB, build_revocation_command
@@ -30,7 +30,6 @@ from shared.core import text, topics
 from shared.core.codec import decode, encode
 from shared.core.store import Create, Write, conditional_write
 from shared.domain.commands.command import format_gcloud_command, format_shell_command
-from shared.domain.decision import forecast
 from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.decision.gate_evaluation import (
@@ -44,11 +43,12 @@ from shared.domain.decision.request_scope import requested_change
 from shared.domain.deployments.deployment import counts_by_function
 from shared.domain.incidents.incident import IncidentStatus, has_been_escalated
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import ApprovalRequest, RollbackRequest, RollbackStatus, approvers
+from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, approvers
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.baseline import Baseline
 from shared.domain.signals.probe_signals import ProbeRecord
@@ -72,6 +72,7 @@ def decide_rollback(case: Case) -> bool:
         decision,
         order,
         expired=case.now() >= case.decide_by,
+        severity=case.incident.severity,
         hold=case.extend_lease,
     )
     if plan is not None and case.policy.resources.identity:
@@ -100,8 +101,8 @@ def decide_rollback(case: Case) -> bool:
             case.commit_transition(_build_start_transition(case, gathered, decision, plan, before, told))
             return True
         case Outcome.ASK if plan is not None:
-            question = ApprovalRequest(plan.header, needed, decision.reason, case.now())
-            turn = build_approval_request(case, question, shown, describe_plan_size(plan, len(shown)), told)
+            size, pace = describe_plan_size(plan, len(shown)), gathered.facts.pace
+            turn = build_approval_request(case, plan, needed, decision.reason, shown, size, told, pace)
         case _:
             turn = _build_no_action_transition(case, decision, plan, shown, told)
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
@@ -141,14 +142,12 @@ def build_decided_plan(
     order: RollbackRequest | None,
     *,
     expired: bool = True,
+    severity: Severity = Severity.CRITICAL,
     hold: ExtendLease = skip_lease,
 ) -> tuple[Decision, Plan | None]:
-    """The decision as its plan makes it, and that plan, over what is live now.
-
-    Raises: Unavailable, when our own store does not tell what was recorded; as `hold`.
-    """
+    """Return the decision and its plan over what is live. Raises: Unavailable; as `hold`."""
     sight = read_resource_state(ports, policy, decision, order, hold)
-    return prepare_plan(policy, facts, decision, sight, order, expired=expired)
+    return prepare_plan(policy, facts, decision, sight, order, expired=expired, severity=severity)
 
 
 def read_resource_state(
@@ -158,10 +157,7 @@ def read_resource_state(
     order: RollbackRequest | None,
     hold: ExtendLease = skip_lease,
 ) -> ResourceState | None:
-    """What lies beside the functions, where the decision's plan is about that.
-
-    Raises: as `build_decided_plan`.
-    """
+    """Read the resources that the decision's plan concerns. Raises: as `build_decided_plan`."""
     named = order is not None and bool(order.groups or order.functions)
     whole = not (named and decision.scenario is ScenarioName.FEATURE)
     looks = decision.outcome not in (Outcome.HOLD, Outcome.OBSERVE, Outcome.IGNORE)
@@ -199,8 +195,7 @@ def _build_start_transition(
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
-    pace = gathered.facts.pace
-    ahead = forecast.forecast_duration(plan.steps, case.policy, order=rollback.order, left=pace, now=now)
+    ahead = forecast_plan(case, plan, gathered.facts.pace)
 
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):
@@ -242,9 +237,8 @@ def _build_start_transition(
 
 
 def _format_warnings(plan: Plan, ahead: DurationForecast) -> tuple[str, ...]:
-    """What people read of a plan before it begins: how long it takes, and what it leaves alone."""
-    said = any(line.startswith(OVERLONG_PLAN_PREFIX) for line in plan.header.reported)
-    return (*(() if said else (str(ahead),)), *text.first_lines(plan.header.reported))
+    ahead_lines = () if is_duration_reported(plan.header) else (str(ahead),)
+    return (*ahead_lines, *text.first_lines(plan.header.reported))
 
 
 def _must_revoke_sessions(case: Case, gathered: CollectedFacts) -> bool:

@@ -1,7 +1,4 @@
-"""An order to take back, decided under the lease and begun.
-
-It is the answer to no alert, and automation leaves alone for a while what it has led anywhere.
-"""
+"""Decide and begin an undo: it answers no alert, and suspends automation for what it moved."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ from shared.domain.data.repair import quarantine
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import ApprovalRequest, Rollback, RollbackRequest
+from shared.domain.rollback.rollback import Rollback, RollbackRequest
 from shared.engine.steps.resource_differences import describe_steps
 
 COPY_ERASURE_VERBS: Final = (ERASE_VERB, erasure_after_repair.ERASE_AFTER_REPAIR_VERB)
@@ -69,9 +66,9 @@ def decide_undo(case: Case) -> bool:
         case Outcome.ROLLBACK if plan is not None:
             return _begin_undo(case, order, found, plan, behind, told)
         case Outcome.ASK if plan is not None:
-            question = ApprovalRequest(plan.header, found.required_approvals, found.reason, now)
-            among = "documents" if found.has_documents else "rebuilds"
-            turn = build_approval_request(case, question, found.reversal.shown, f"{among} among it", told)
+            among = f"{'documents' if found.has_documents else 'rebuilds'} among it"
+            needed, shown, pace = found.required_approvals, found.reversal.shown, gathered.facts.pace
+            turn = build_approval_request(case, plan, needed, found.reason, shown, among, told, pace)
         case _:
             details = found.reversal.reported if plan is None else plan.header.reported
             turn = build_refusal_transition(case, told, "nothing was done", found.reason, details=details)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -25,12 +25,11 @@ from responders.data.repair.preview import (
 )
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, DATA_APPROVALS
-from responders.rollback.pins import active_pins
 from responders.scenarios import undo_plan as reversal
 from responders.scenarios import undo_targets
 from responders.scenarios.undo_plan import UndoPlan
 from responders.scenarios.undo_targets import UndoTarget
-from responders.support.parallel_calls import call_in_batches
+from responders.support.parallel_calls import answer_or_none, call_all, call_in_batches
 from shared.core import text
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
@@ -38,22 +37,23 @@ from shared.core.store import Query, Store
 from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair import repair_plan as repair
-from shared.domain.decision.facts import DecisionFacts
+from shared.domain.decision.facts import DecisionFacts, FunctionDifference
 from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import GateAnswer, Outcome
 from shared.domain.deployments.build_recipe import BuiltFunction
-from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.deployment import Inventory, counts_by_function
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, add_report_line
-from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest, RollbackStatus
+from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
+from shared.domain.signals.health import sum_requests
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import erase, restore
 from shared.ports.groups import Ports
+from shared.state.reader import StateReader
 
 SurveyedPiece = tuple[repair.RepairGoal, repair.RepairPosition]
 """A piece that a repair has gone through, and how far."""
@@ -123,6 +123,9 @@ def preview_from_facts(
     planned = reversal.add_document_steps(planned, documents, policy, order.target)
     writes = sum(one.goal.get("documents", 0) for one in documents)
     takes = timedelta(seconds=write_ramp.ramp_seconds(writes))
+    if planned.plan is not None and planned.shown and order.way is Direction.UNDO:
+        warning = _describe_failures(ports, policy, order.incident, planned.shown, inventory)
+        planned = replace(planned, plan=add_report_line(planned.plan, warning), warning=warning)
     worked = UndoPreview(outcome, reason, allowed.answers, planned, takes)
     if outcome is not Outcome.ROLLBACK:
         return worked
@@ -132,6 +135,22 @@ def preview_from_facts(
         return replace(worked, outcome=outcome, reason=unknown)
     starts = find_triggered_targets(policy, _count_undo_writes(chain.from_iterable(pieces.values())), facts)
     return _build_preview(policy, order, worked, starts)
+
+
+def _describe_failures(
+    ports: Ports, policy: Policy, name: str, shown: Sequence[FunctionDifference], inventory: Inventory
+) -> str:
+    """Return how many requests failed on what an undo restores, before the rollback."""
+    incident, counted = decode(Incident, ports.store.get(incidents.incident_path(name)).fields), None
+    for one in StateReader(ports.store).rollbacks(incident):
+        if counted is None and one.baseline is not None and one.started_at is not None:
+            read = partial(ports.system(policy.system).metrics.requests, one.baseline.until, one.started_at)
+            counted = answer_or_none(call_all(ports, {"metrics": read})["metrics"])
+    requests = counts_by_function(counted or {}, inventory)
+    found = sum_requests(requests[one.function] for one in shown if one.function in requests)
+    failed = f"{found.failed:,} of {found.total:,}" if found.total else "an unknown number of"
+    names = text.join_names([revision for one in shown for revision in one.target])
+    return f"warning: this restores what the rollback removed: {failed} requests failed on {names}"
 
 
 def _build_preview(
@@ -176,33 +195,24 @@ def moved_functions(store: Store, incident: Incident) -> dict[str, UndoTarget]:
 
 
 def repairs_with_writes(store: Store, incident: Incident) -> list[str]:
-    """An incident's repairs that have written documents, the newest first.
-
-    What an undo has put back is not put back again.
-    """
+    """Return an incident's repairs with writes, newest first; those before an undo are undone."""
     repaired: list[str] = []
-    for number in range(incident.rollbacks):
-        name = incidents.rollback_id(incident.id, number + 1)
-        fields = store.get(rollbacks.rollback_path(name)).fields
-        if fields is None:  # kept no more, and neither is its journal
-            continue
-        known = decode(Rollback, fields)
+    for known in StateReader(store).rollbacks(incident):  # of any other the journal is gone as well
         if known.way is Direction.UNDO and known.status is RollbackStatus.SUCCEEDED:
             repaired.clear()
-        elif known.way is Direction.REPAIR and store.query(Query(quarantine.journal_path(name), limit=1)):
-            repaired.insert(0, name)
+        elif known.way is Direction.REPAIR and store.query(Query(quarantine.journal_path(known.id), limit=1)):
+            repaired.insert(0, known.id)
     return repaired
 
 
 def _select_undo_targets(
     store: Store, policy: Policy, order: RollbackRequest, inventory: Inventory
 ) -> tuple[dict[str, UndoTarget], list[str]]:
-    """The functions that the order is about, and the repairs, the newest first."""
     if order.way is Direction.UNDO:
         document = store.get(incidents.incident_path(order.incident))
         incident = decode(Incident, document.fields)
         return moved_functions(store, incident), repairs_with_writes(store, incident)
-    named = (one for one in active_pins(store, policy.system) if one.function in order.functions)
+    named = (one for one in StateReader(store).pins(policy.system) if one.function in order.functions)
     return undo_targets.collect_unpin_targets(named, inventory), []
 
 
@@ -245,7 +255,6 @@ def _repaired_pieces(store: Store, repaired: str) -> list[SurveyedPiece]:
 
 
 def _count_undo_writes(pieces: Iterable[SurveyedPiece]) -> DocumentWriteCounts:
-    """The pieces of repairs, and what becomes of how many documents there once they are undone."""
     made, removed = DocumentEvent.CREATED, DocumentEvent.DELETED
     for goal, position in pieces:
         was = count_document_events(position.fates)

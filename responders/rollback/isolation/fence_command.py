@@ -48,10 +48,7 @@ ACTIVE_POLL_INTERVAL: Final = timedelta(seconds=20)
 
 
 def raise_fence(asked: CommandRequest) -> CommandEffect:
-    """The writers that the policy names are stopped until then, or until it is lifted.
-
-    Raises: Refused, where nothing keeps automation from taking that for an outage.
-    """
+    """Raise a write fence until its expiry. Raises: Refused, where the policy declares none."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
     rules = policy.fence
     if rules is None:
@@ -97,11 +94,7 @@ def _require_no_active_shift(asked: CommandRequest, system: System | Controls) -
 
 
 def continue_fence(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:
-    """One look after another, until it stands, is down, or the time is over; then it is due again.
-
-    `tell` says who is notified: its own policy, or another one where that is gone. Raises: Moved,
-    when somebody wrote first; Unavailable.
-    """
+    """Advance a fence, look by look; `tell` says who is notified. Raises: Moved, Unavailable."""
     policy = tell if tell.system == record.system else None
     until = ports.clock.monotonic() + WORK_TIME_LIMIT_SECONDS
     while record.due_at is not None:

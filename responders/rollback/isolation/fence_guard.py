@@ -29,6 +29,7 @@ from shared.domain.rollback.rollback import Rollback
 from shared.domain.system_record import System
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 POLL_INTERVAL: Final = timedelta(seconds=5)
 RAISE_GRACE_PERIOD: Final = timedelta(minutes=1)
@@ -39,10 +40,8 @@ class FencePreparation(Struct, frozen=True):
     """The fence that is raised with what writes documents, or why that cannot begin now."""
 
     fence: Fence | None = None
-    """None: none is raised."""
     writes: tuple[Write, ...] = ()
     why_not: str = ""
-    """Empty: it can begin."""
 
     def add_freeze_window(self, system: System) -> System:
         """The system, in which automation does not answer what a fence brings about."""
@@ -57,15 +56,12 @@ class FencePreparation(Struct, frozen=True):
 
 
 def prepare_fence(case: Case, takes: timedelta) -> FencePreparation:
-    """What the commit that begins to write documents, so long, needs beside it.
-
-    Raises: Unavailable.
-    """
+    """Return what a commit that begins to write documents needs beside it. Raises: Unavailable."""
     rules, now = case.policy.fence, case.now()
     if rules is None:
         return FencePreparation()
     document = case.ports.store.get(fences.fence_path(case.policy.system))
-    fence = _decode_fence(document)
+    fence = decode(Fence, document.fields) if document.fields else None
     if fence is None or fence.is_over:
         return _build_new_fence(case, rules, document)
     if fence.status is FenceStatus.FALLING:
@@ -107,10 +103,7 @@ def await_fence(case: Case) -> bool:
 
 
 def require_fence(ports: Ports, policy: Policy, rollback: Rollback) -> None:
-    """Return while the fence stands that the repair was begun behind, or where it needs none.
-
-    Raises: Rejected, with why it has fallen; Unavailable.
-    """
+    """Return if the repair's fence stands, or it needs none. Raises: Rejected, Unavailable."""
     if not rollback.is_fenced:
         return
     fence, began = read_fence(ports, policy), rollback.started_at
@@ -139,7 +132,7 @@ def is_fence_up(ports: Ports, policy: Policy) -> bool:
 
 def read_fence(ports: Ports, policy: Policy) -> Fence | None:
     """The newest fence of a system, whatever its policy declares now. Raises: Unavailable."""
-    return _decode_fence(ports.store.get(fences.fence_path(policy.system)))
+    return StateReader(ports.store).fence(policy.system)
 
 
 def _build_new_fence(case: Case, rules: FenceRules, document: Document) -> FencePreparation:
@@ -162,10 +155,6 @@ def _build_new_fence(case: Case, rules: FenceRules, document: Document) -> Fence
     fence = Fence(record.system, record.id, record.actor, record.reason, now, until, rollback=rollback.id)
     begins = Create(commands.command_path(record.id), encode(record))
     return FencePreparation(fence, (conditional_write(document, encode(fence)), begins))
-
-
-def _decode_fence(document: Document) -> Fence | None:
-    return decode(Fence, document.fields) if document.fields else None
 
 
 def _describe_lost_fence(fence: Fence | None) -> str:

@@ -81,10 +81,7 @@ class FenceStep:
         return fences.mark_lowered(fence, stand.theirs, self._now)
 
     def _read_services(self, fence: Fence) -> tuple[dict[str, Service], dict[str, RollbackError]]:
-        """The services of its writers as they are now, without those that are gone.
-
-        And of which there was no answer, or a no.
-        """
+        """Return the existing services of the writers, and the errors of the unread ones."""
         names = [one.service for one in fence.writers]
         calls = {name: partial(self._ports.projects.services.service, name) for name in names}
         answers = call_all(self._ports, calls)
@@ -195,5 +192,4 @@ class FenceStep:
 
 
 def _writer_functions(policy: Policy, rules: FenceRules) -> list[str]:
-    """The functions that are to be stopped, in order."""
     return sorted(name for name, group in policy.functions.items() if group in rules.writers)

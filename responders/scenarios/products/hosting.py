@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from responders.scenarios.portion import Portion, resource_step
 from responders.scenarios.resource_plan import ResourceState, Statuses
 from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, WholeInventory
+from shared.domain.deployments.restorability import FINALIZED
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.resources.release_hosting import FINALIZED, KIND, HostingGoal, HostingOrigin
+from shared.engine.steps.resources.release_hosting import KIND, HostingGoal, HostingOrigin
 
 
 class _Channel(Struct, frozen=True):

@@ -23,9 +23,7 @@ class AuditLine(Struct, frozen=True):
     at: str
     """When, ISO 8601 in UTC."""
     event: str
-    """What."""
     actor: str
-    """Who."""
     origin: str
     """From where: the responder that wrote it down, or the topic that it came on."""
     why: str
@@ -85,7 +83,6 @@ def _audit_line(event: Event, system: str, **where: Any) -> AuditLine:
 
 
 def _changed_values(event: Event) -> tuple[str, str]:
-    """What the event changed, before and after, where that is known."""
     kind, _, became = event.name.partition(".")
     if kind == "step" or (kind == "deployment" and "before" in event.facts):
         return str(event.facts.get("before", "")), became.upper()

@@ -50,10 +50,7 @@ class AuditEntry(Struct, frozen=True):
 
 
 def create_event(name: str, at: datetime, actor: str, **facts: Any) -> Event:
-    """An event with its facts as plain JSON values, without secrets; times become ISO texts.
-
-    Facts that are too large for an entry are cut, each with a note of how much is cut.
-    """
+    """Create an event of plain JSON facts without secrets; oversized facts are cut, with a note."""
     clean = redact_value(msgspec.to_builtins(facts))
     if count_stored_bytes(clean) > MAX_FACT_BYTES:
         room = MAX_FACT_BYTES // len(clean)
@@ -119,7 +116,6 @@ def find_chain_faults(
 def _find_end_faults(
     last: int, last_hash: str, head: str, length: int | None, may_be_gone: ExpiryPredicate
 ) -> Iterator[str]:
-    """What is wrong with where a chain ends."""
     if length is None:
         return
     if last > length:

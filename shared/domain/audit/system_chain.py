@@ -47,10 +47,7 @@ def event_write(system: str, key: str, event: Event) -> Create:
 def seal_events(
     system: str, head: Document, loose: Sequence[Document], *, now: datetime, commit_id: str, quarter: str
 ) -> list[Write]:
-    """Return the commit that chains these events, unless somebody else has moved the head.
-
-    `loose` fits into one document: the caller takes it from `sealable_parts`.
-    """
+    """Build the commit that seals one of the `sealable_parts`, if the head has not moved."""
     known = ChainHead(hash=genesis_hash(chain_name(system)))
     if head.fields is not None:
         known = decode(ChainHead, head.fields)
@@ -93,10 +90,7 @@ def sealable_parts(loose: Iterable[Document]) -> Iterator[list[Document]]:
 def find_seal_faults(
     entries: Iterable[AuditEntry], kept: Iterable[tuple[Event, int]], now: datetime | None = None
 ) -> list[str]:
-    """Which single events differ from what was sealed of them; the chain is checked by itself.
-
-    What has expired by `now` may be gone, on either side; without a time nothing may.
-    """
+    """Find single events that differ from their seal; those expired by `now` may be gone."""
     sealed = {entry.sequence: [one for one in entry.events if one.name != SEAL_EVENT] for entry in entries}
     found = []
     for one, number in kept:

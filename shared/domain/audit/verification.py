@@ -55,7 +55,6 @@ class ChainFinding(Struct, frozen=True):
     chain: str
     verdict: ChainVerdict
     entries: int
-    """Those that are kept."""
     anchored: int
     """The number of the last anchored head; 0: none is."""
     faults: tuple[str, ...]
@@ -88,10 +87,7 @@ def verify_system_chain(
     sealed_at: datetime | None,
     singles: Sequence[str],
 ) -> ChainFinding:
-    """The chain of a system's single events, which were checked against it: `singles`.
-
-    Each seal expires by itself; the one behind it, or else the head, tells when it was made.
-    """
+    """Verify the chain of a system's single events; `singles`: faults found in them."""
 
     def may_be_gone(behind: AuditEntry | None) -> bool:
         at = sealed_at if behind is None else previous_seal_at(behind)
@@ -145,7 +141,6 @@ def _finding(kept: StoredChain, anchors: Sequence[Anchor] | None, found: list[st
 
 
 def _describe_unproven(kept: StoredChain, anchors: Sequence[Anchor] | None, anchored: int) -> Iterator[str]:
-    """What this does not prove."""
     last = kept.entries[-1].sequence if kept.entries else 0
     if anchors is None:
         yield "no ROLLBACK_AUDIT_BUCKET: a chain that was written anew as a whole is not found"

@@ -66,7 +66,6 @@ class Command(Struct, frozen=True, omit_defaults=True):
     supersede: bool = False
     """Whether it may end the rollback under way."""
     deployment: str = ""
-    """The one that is marked."""
     mode: str = ""
     expires: str = ""
     """A time or a span."""
@@ -79,7 +78,6 @@ class Command(Struct, frozen=True, omit_defaults=True):
     backup: str = ""
     """The export that is held or released."""
     cause: str = ""
-    """What the incident came from."""
     prevention: str = ""
     public: str = ""
     """What users may read of the cause."""
@@ -167,7 +165,6 @@ def parse_command(data: bytes, message_id: str, policies: Mapping[str, Policy]) 
 
 
 def _find_schema_faults(content: Mapping[str, Any]) -> list[str]:
-    """What the schema says against it."""
     verb = content.get("command")
     shape = _shape_by_verb().get(verb, "") if isinstance(verb, str) else ""
     return [_describe_fault(error, shape) for error in _validator(shape).iter_errors(content)]
@@ -211,10 +208,7 @@ def _verbs(shape: Mapping[str, Any]) -> list[str]:
 
 @cache
 def _schema(shape: str) -> dict[str, Any]:
-    """The schema of one shape alone, so that its faults are not hidden behind the alternatives.
-
-    Of no shape: what all verbs have in common.
-    """
+    """Return the schema of one shape, whose faults the alternatives hide; "": of all verbs."""
     schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
     del schema["unevaluatedProperties"]
     for one in schema.pop("oneOf"):
@@ -253,7 +247,6 @@ def _find_unknown_names(content: Mapping[str, Any], policies: Mapping[str, Polic
 
 
 def _find_selection_faults(content: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with a choice of documents, beyond its shape."""
     said = content.get("select")
     if isinstance(said, str):
         try:
@@ -288,10 +281,7 @@ def _to_utc(at: datetime) -> datetime:
 
 
 def format_gcloud_command(topic: str, command: Mapping[str, Any]) -> str:
-    """The command as one line for a shell; whoever pastes it signs it (docs/identity.md).
-
-    No name in it can end the quotes and become a command of the shell's.
-    """
+    """Return the command as one shell line, quoted safely; whoever pastes it signs it."""
     message = json.dumps({"version": 1, **command}, separators=(",", ":")).replace("'", "\\u0027")
     return f"""gcloud pubsub topics publish {topic} --message="$(rollback sign '{message}')\""""
 

@@ -57,11 +57,7 @@ def operator_fields(session: Credential) -> dict[str, Any]:
 
 
 def parse_operator(content: Mapping[str, Any], speaker: Credential, console: str) -> Operator | None:
-    """The operator that a command names; None: its speaker speaks for themselves.
-
-    `console` is the address of the console's account; "" where there is no console.
-    Raises: Rejected, where the speaker is somebody else.
-    """
+    """Return the operator that a command names; None: its sender itself. Raises: Rejected."""
     if OPERATOR_KEY not in content:
         return None
     if speaker.kind is not CredentialKind.SERVICE or not console or speaker.name != console:
@@ -75,11 +71,7 @@ def parse_operator(content: Mapping[str, Any], speaker: Credential, console: str
 def operator_credential(
     said: Operator, known: OperatorAccount, speaker: Credential, hashed: str
 ) -> Credential:
-    """What the operator's word is worth: what the session showed, as far as it still holds.
-
-    `hashed` is the fingerprint of the command, which the console's token must be for.
-    Raises: Rejected.
-    """
+    """Return the session's credential, as far as it still holds. Raises: Rejected."""
     if speaker.audience != hashed:
         raise Rejected("the token's audience is not the hash of this command")
     if said.auth_time < known.valid_since:

@@ -64,7 +64,6 @@ class UsedToken(Struct, frozen=True):
     """A token that was used up; its document is created in the commit of its command."""
 
     command: str
-    """The command's id."""
     used_at: datetime
     expires_at: datetime
     """When the token itself is worth nothing any more."""
@@ -103,10 +102,7 @@ def decode_unverified_token(token: str) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def claimed_credential_kind(token: str, project: str) -> CredentialKind:
-    """Whose token it says to be, which tells who must verify it. Nothing is verified.
-
-    `project` is where people sign in. Raises: Rejected for every other issuer.
-    """
+    """Return whose token it claims to be, without verifying it. Raises: Rejected."""
     header, claims = decode_unverified_token(token)
     if header.get("alg") != "RS256" or not isinstance(header.get("kid"), str):
         raise Rejected("the token is not signed with RS256 and a named key")

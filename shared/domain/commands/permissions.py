@@ -28,11 +28,8 @@ class PermissionRequest(Struct, frozen=True):
     fingerprint: str
     """`shared.domain.commands.credential.command_fingerprint`."""
     override: bool = False
-    """Break-glass: approval, freeze and budget are skipped."""
     auto_confirm: bool = False
-    """It approves what it orders."""
     public: bool = False
-    """It says something to the public."""
     groups: tuple[str, ...] = ()
     """As written, aliases included; with no functions either, it concerns the whole system."""
     functions: tuple[str, ...] = ()
@@ -42,10 +39,7 @@ class PermissionRequest(Struct, frozen=True):
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any], incident: Severity | None = None) -> PermissionRequest:
-        """What a command's JSON asks, whatever else may be wrong with it.
-
-        `incident`: the severity of the one that it names; without it the worst there is.
-        """
+        """Return what a command's JSON asks; `incident`: the named one's severity, or the worst."""
         return cls(
             verb=str(content.get("command")),
             fingerprint=command_fingerprint(content),
@@ -60,10 +54,7 @@ class PermissionRequest(Struct, frozen=True):
 
 
 def needed_role(asked: PermissionRequest, policies: Collection[Policy]) -> Role:
-    """The role that a person needs: the highest that the table or a concerned policy asks.
-
-    A verb that nobody knows needs the highest there is.
-    """
+    """Return the highest role that the table or a policy asks; for unknown verbs, admin."""
     role = max(_role_of(verb, policies) for verb in _verbs(asked))
     return max(role, Role.COMMANDER) if asked.override else role
 
@@ -82,10 +73,7 @@ def _verbs(asked: PermissionRequest) -> tuple[str, ...]:
 def objections(
     asked: PermissionRequest, credential: Credential, policies: Collection[Policy], said_at: datetime
 ) -> list[str]:
-    """Everything that speaks against it; empty: the credential might say this command then.
-
-    `policies` are those of the systems that the command concerns: all, where it names none.
-    """
+    """Return every objection to a command; empty: the credential might give it then."""
     found = list(_time_objections(credential, said_at))
     if credential.kind is CredentialKind.PERSON:
         found += _person_objections(asked, credential, policies, said_at)
@@ -142,7 +130,6 @@ def _service_account_objections(
 def _principal_limit_objections(
     principal: Principal, asked: PermissionRequest, policy: Policy
 ) -> Iterator[str]:
-    """How the command exceeds a principal's limits in one system."""
     who = f"{principal.email} in {policy.system}"
     for verb in _verbs(asked):
         if verb not in principal.commands:

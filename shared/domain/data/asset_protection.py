@@ -26,7 +26,6 @@ class ObservedAssets(Struct, frozen=True):
     """What a look has seen; None stands where there was no answer."""
 
     first: Mapping[str, ProbeAnswer | None]
-    """Of each static asset."""
     fallback: Mapping[str, ProbeAnswer | None]
     places: Mapping[str, str | None]
     """The location type of each bucket; empty: there is no such bucket."""

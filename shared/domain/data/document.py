@@ -1,9 +1,7 @@
-"""Documents of an application as they were at a moment, with every value that Firestore holds.
+"""Documents of an application as of a moment, with every value that Firestore holds, unchanged.
 
-Nothing is lost on the way: a version that is written back is the version that was read. A value is
-None, a bool, an int, a float, a str, bytes, an aware datetime, a list, a dict, a Reference or a
-GeoPoint. `Documents` and `Rewrites` are kept by shared/adapters/gcp and by the fakes of the tests,
-as shared/ports/groups.py says.
+A value is None, a bool, an int, a float, a str, bytes, an aware datetime, a list, a dict, a
+Reference or a GeoPoint.
 """
 
 from __future__ import annotations

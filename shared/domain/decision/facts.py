@@ -128,19 +128,19 @@ class FunctionDifference(Struct, frozen=True):
     rebuilt: bool = False
     """Whether it is built again, from our copy of its source."""
 
-    def __str__(self) -> str:
+    def describe_states(self) -> tuple[str, str]:
+        """Return the present and the future state, in words."""
         then = "built again from our copy" if self.rebuilt else describe_served_revisions(self.target)
+        return describe_served_revisions(self.live), then
+
+    def __str__(self) -> str:
         return (
-            f"{self.function}: {describe_served_revisions(self.live)} → {then}, "
-            f"changed {self.since:%Y-%m-%d %H:%M} UTC"
+            f"{self.function}: {' → '.join(self.describe_states())}, changed {self.since:%Y-%m-%d %H:%M} UTC"
         )
 
 
 def worst_signal(facts: DecisionFacts, policy: Policy) -> Signal:
-    """The signal of the severest alert; of several as bad one that asks for everything, if any.
-
-    Else the first of them.
-    """
+    """Return the severest alert's signal; among equals one about everything, else the first."""
     order = list(Severity)
     return min(
         (policy.signals[alert.signal] for alert in facts.alerts),
@@ -151,10 +151,7 @@ def worst_signal(facts: DecisionFacts, policy: Policy) -> Signal:
 def compare_traffic(
     target: Deployment, inventory: Inventory, deployments: tuple[Deployment, ...], policy: Policy
 ) -> ChangeSet:
-    """What differs between what is live and `target`, over the functions of the policy.
-
-    `deployments` are newest first.
-    """
+    """Compare what is live with `target`, over the policy's functions; newest deployment first."""
     newer = tuple(one for one in deployments if one.at >= target.at and one.id != target.id)
     since: dict[str, datetime] = {}
     served_by: dict[str, datetime | None] = {}
@@ -182,7 +179,6 @@ def live_shares(live: LiveFunction) -> dict[str, int]:
 
 
 def _is_same_placement(deployment: Deployment, live: LiveFunction) -> bool:
-    """Whether the function served the same in a deployment as it does now."""
     placed = deployment.functions.get(live.function)
     return placed is not None and placed.revisions == live_shares(live)
 

@@ -12,11 +12,14 @@ from msgspec.structs import replace
 from shared.domain.data.repair.repair_plan import decode_position
 from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS, REDEPLOY
 from shared.domain.deployments.inventory.traffic import EXPECTED_SHIFT_SECONDS
-from shared.domain.policy.execution_limits import Execution
+from shared.domain.incidents.recovery_times import recovery_target
+from shared.domain.policy.execution_limits import Execution, WriteQuota
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
 from shared.domain.rollback.rollback import RollbackRequest
-from shared.domain.rollback.write_quota import SavedPace, resume_pace
+from shared.domain.rollback.write_quota import SavedPace, TokenBucket, resume_pace
 from shared.domain.rollback.write_ramp import INITIAL_WRITES_PER_SECOND
 
 EXPECTED_CALL_SECONDS = 0.2
@@ -30,9 +33,9 @@ class DurationForecast(Struct, frozen=True):
     seconds: float
     """From now to the last shift, or document."""
     whole_seconds: float
-    """From the beginning."""
+    """From the detection; before anything was detected, from now."""
     target_seconds: float
-    """What the policy wants of functions; of the database, where documents are moved."""
+    """The policy's target for this kind of rollback, which counts from the detection."""
     fits: bool
     """Whether the target will be met."""
     last: str = "shift"
@@ -41,50 +44,55 @@ class DurationForecast(Struct, frozen=True):
     def __str__(self) -> str:
         fits = "within" if self.fits else "MORE THAN"
         target = f"{fits} the target of {self.target_seconds / 60:g} min"
-        whole = f"about {ceil(self.whole_seconds / 6) / 10:g} min to the last {self.last}, {target}"
-        return whole if self.is_ahead else f"about {ceil(self.seconds)} s left; {whole}"
+        whole, to = f"about {ceil(self.whole_seconds / 6) / 10:g} min", f"to the last {self.last}, {target}"
+        if self.seconds == self.whole_seconds:
+            return f"{whole} {to}"
+        return f"about {ceil(self.seconds)} s left; {whole} from the detection {to}"
 
-    @property
-    def is_ahead(self) -> bool:
-        """Whether nothing of it has begun."""
-        return self.seconds == self.whole_seconds
+    def after(self, waited: float) -> DurationForecast:
+        """Return the forecast of a plan that begins so many seconds later."""
+        whole = self.whole_seconds + waited
+        return replace(self, whole_seconds=whole, fits=whole <= self.target_seconds)
 
 
 def forecast_duration(
     steps: Iterable[Step],
     policy: Policy,
+    scenario: ScenarioName = ScenarioName.FUNCTIONS,
+    severity: Severity = Severity.CRITICAL,
     *,
     order: RollbackRequest | None = None,
     left: SavedPace | None = None,
-    began: datetime | None = None,
+    detected: datetime | None = None,
     now: datetime | None = None,
 ) -> DurationForecast:
-    """What is to be expected of a plan, before it begins (`began` is None) and while it runs.
+    """Forecast a plan, before it begins or as it runs; the target counts from `detected`, or now.
 
-    `left` is the pace as its worker last kept it; None: a full bucket.
+    `left` is the pace as its worker last saved it; None: a full bucket.
     """
     steps = list(steps)
     execution, quota = policy.execution, policy.execution.write_quota.system_share
-    tokens = float(quota.burst)
+    tokens, rate = float(quota.burst), quota.per_second
     if left is not None and now is not None:
         bucket = resume_pace(left, quota, now, 0.0).bucket
         tokens = bucket.level(0.0) + left.set_apart
-        quota = replace(quota, per_second=bucket.rate)
+        rate = bucket.rate
     took = remaining_duration(
         steps,
         replace(execution, write_quota=quota),
         tokens=tokens,
+        rate=rate,
         batch_size=(order and order.batch_size) or execution.batch_size,
         delay=timedelta(seconds=order.delay_seconds if order else 0.0) or execution.delay,
         now=now,
     ).total_seconds()
-    spent = (now - began).total_seconds() if began is not None and now is not None else 0.0
+    spent = (now - detected).total_seconds() if detected is not None and now is not None else 0.0
     moves = any(map(_expected_documents, steps))
     took = max(took, remaining_document_seconds(steps)) if moves else took
-    target = policy.targets.database if moves else policy.targets.functions
-    whole, within = spent + took, target.total_seconds()
+    kind = ScenarioName.DATABASE if moves else scenario
+    target = recovery_target(policy.targets, kind, severity).total_seconds()
     last = "document" if moves else "shift"
-    return DurationForecast(took, whole, within, fits=whole <= within, last=last)
+    return DurationForecast(took, took, target, fits=took <= target, last=last).after(spent)
 
 
 def remaining_duration(
@@ -92,15 +100,17 @@ def remaining_duration(
     execution: Execution,
     *,
     tokens: float,
+    rate: float | None = None,
     batch_size: int | None = None,
     delay: timedelta = timedelta(0),
     now: datetime | None = None,
 ) -> timedelta:
     """From now to the last shift, as far as quota, batches and the platform's own time say.
 
-    `tokens` is the write quota's level now. What waits for another step begins a round trip later.
-    What has ended costs nothing more, and what was sent already no more of the quota, and less time
-    by how long ago that was; nor does what stands in for another, while it is not begun.
+    `tokens` is the write quota's level now, `rate` what its worker has learnt of it. What waits for
+    another step begins a round trip later. What has ended costs nothing more, and what was sent
+    already no more of the quota, and less time by how long ago that was; nor does what stands in
+    for another, while it is not begun.
     """
     left = [
         one
@@ -116,9 +126,19 @@ def remaining_duration(
         batches = max(1, ceil(writes / batch_size))
         paused = (batches - 1) * delay.total_seconds()
         return timedelta(seconds=max(batches * round_trip, chain) + paused)
-    quota = execution.write_quota
-    throttled = max(0.0, (writes / (1 - EXPECTED_REFUSAL_RATIO) - tokens) / quota.per_second)
+    throttled = _throttled_seconds(writes / (1 - EXPECTED_REFUSAL_RATIO), tokens, rate, execution.write_quota)
     return timedelta(seconds=throttled + chain)
+
+
+def _throttled_seconds(writes: float, tokens: float, rate: float | None, quota: WriteQuota) -> float:
+    """Return how long the quota admits so many writes; each raises a rate that was lowered."""
+    missing, ceiling, seconds = writes - tokens, quota.per_second, 0.0
+    at_once = max(0.0, min(writes, tokens))
+    rate = min(ceiling, (rate or ceiling) + TokenBucket.RECOVERY_PER_WRITE * at_once)
+    while missing > 0 and rate < ceiling:
+        seconds += min(1.0, missing) / rate
+        rate, missing = rate + TokenBucket.RECOVERY_PER_WRITE, missing - 1.0
+    return seconds + max(0.0, missing) / ceiling
 
 
 def remaining_document_seconds(steps: Iterable[Step]) -> float:
@@ -142,7 +162,6 @@ def remaining_document_seconds(steps: Iterable[Step]) -> float:
 
 
 def _expected_documents(step: Step) -> int:
-    """How many documents a step goes through, as was known beforehand."""
     return int(step.goal.get("documents", 0))
 
 
@@ -161,7 +180,6 @@ def _chain_seconds(steps: Iterable[Step], now: datetime | None) -> float:
 
 
 def _in_flight_seconds(step: Step, now: datetime | None) -> float:
-    """For how many seconds an effect that was sent has been on its way."""
     if now is None or step.begun_at is None or not step.attempts:
         return 0.0
     return (now - step.begun_at).total_seconds()

@@ -44,7 +44,6 @@ class Permission(Struct, frozen=True):
     reason: str
     answers: tuple[GateAnswer, ...]
     overridden: tuple[GateAnswer, ...] = ()
-    """As in Decision."""
 
 
 def evaluate_incident(
@@ -75,10 +74,7 @@ def evaluate_request(
     scenario: ScenarioName = ScenarioName.FUNCTIONS,
     override: bool = False,
 ) -> Decision:
-    """The decision for what a person ordered: they answer for the cause, the rest is asked.
-
-    `override` leaves only what no person may skip; what it skips is told.
-    """
+    """Decide what a person ordered; `override` leaves only gates that no person may skip."""
     ordered = Signal(Severity.CRITICAL, scenario, Mode.ACT)
     case = GateInput(facts, policy, ordered, change, now, rollback, ordered=True)
     gates = gates_for(RequestKind.MANUAL, override=override)
@@ -163,7 +159,6 @@ def _overridden_answers(case: GateInput, gates: Iterable[Gate]) -> tuple[GateAns
 
 
 def _conclude_without_shift(change: ChangeSet) -> tuple[Outcome, str]:
-    """What becomes of an order that differs in nothing that can be shifted."""
     lost = [*change.created, *change.deleted]
     if lost:
         return Outcome.ESCALATE, f"no traffic can bring back {', '.join(lost)}"

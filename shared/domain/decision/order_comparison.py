@@ -62,10 +62,7 @@ class OrderComparison(Struct, frozen=True):
 
 
 def compare_with_current(reader: Reader, policy: Policy, order: RollbackRequest) -> OrderComparison | None:
-    """Return what an order is to the rollback under way of its system; None: there is none.
-
-    Of several, of which one has the slot, the order joins one or supersedes all.
-    """
+    """Relate an order to the rollback under way; None: none. It joins one, or supersedes all."""
     system = systems.decode_system(reader.get(systems.system_path(policy.system)).fields, policy.system)
     found = []
     for document in read_open_rollbacks(reader, system):

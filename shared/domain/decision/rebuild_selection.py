@@ -16,10 +16,7 @@ from shared.domain.policy.system_policy import Policy
 
 
 def change_since_stable(facts: DecisionFacts, policy: Policy) -> ChangeSet:
-    """What differs from the newest STABLE deployment.
-
-    Without an inventory nothing can be compared, and nothing is changed.
-    """
+    """Return the difference from the newest STABLE deployment; none without an inventory."""
     stable = next((one for one in facts.deployments if one.status is DeploymentStatus.STABLE), None)
     if stable is None or facts.inventory is None:
         return ChangeSet(stable, {})
@@ -43,10 +40,7 @@ def add_rebuilds(
     recorded: Mapping[str, FunctionState],
     seen: WholeInventory | None,
 ) -> ChangeSet:
-    """The change with what only a rebuild brings back, as far as a rebuild can.
-
-    What was deleted stays out of `functions`: automation leaves that alone.
-    """
+    """Add what only a rebuild restores; deleted functions stay out of `functions`."""
     if change.target is None:
         return change
     recipes = {name: made for name, one in recorded.items() if (made := derive_recipe(one)) is not None}

@@ -7,7 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from shared.core.codec import from_builtins
 from shared.domain.audit.chain import AuditEntry
+from shared.domain.decision.facts import FunctionDifference
+from shared.domain.decision.forecast import DurationForecast
 from shared.domain.decision.gate_evaluation import APPROVAL_REQUIRED_GATE
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.gates.registry import GATES
@@ -47,10 +50,16 @@ class RecordedDecision(Struct, frozen=True):
     """Why, in one line for people."""
     prepared_command: str = ""
     prepared_shell: str = ""
-    difference: list[dict[str, Any]] = []
+    difference: list[FunctionDifference] = []
     """What the plan changes, or would have changed, function by function."""
     reported: list[str] = []
     """What else is said of the plan, line by line."""
+    resources: list[str] = []
+    """The same of what is beside the functions, line by line."""
+    plan: str = ""
+    """The fingerprint of the plan; empty: there is none."""
+    duration: DurationForecast | None = None
+    """What was to be expected of the plan when people were asked about it."""
 
     @property
     def blocking_gates(self) -> list[dict[str, Any]]:
@@ -63,26 +72,17 @@ class RecordedDecision(Struct, frozen=True):
         return DECISION_LABELS[self.event]
 
 
-def newest_decision(trail: Iterable[AuditEntry]) -> RecordedDecision | None:
-    """The newest decision of a rollback's trail; None: there was none yet."""
+def newest_decision(trail: Iterable[AuditEntry], plan: str = "") -> RecordedDecision | None:
+    """Return the newest decision of a rollback's trail; only of a plan, where one is named.
+
+    None: there was none yet.
+    """
     decision = None
     for entry in trail:
         for event in entry.events:
-            if event.name in DECISION_LABELS:
-                facts = event.facts
-                decision = RecordedDecision(
-                    at=event.at,
-                    event=event.name,
-                    outcome=facts["outcome"],
-                    scenario=facts["scenario"],
-                    target=facts["target"],
-                    gates=facts["gates"],
-                    note=facts["note"],
-                    prepared_command=facts.get("prepared_command", ""),
-                    prepared_shell=facts.get("prepared_shell", ""),
-                    difference=facts.get("difference", []),
-                    reported=facts.get("reported", []),
-                )
+            if event.name in DECISION_LABELS and plan in ("", event.facts.get("plan")):
+                fields = {**event.facts, "at": event.at, "event": event.name}
+                decision = from_builtins(fields, RecordedDecision)
     return decision
 
 
@@ -92,10 +92,3 @@ def gate_requirement(gate: Mapping[str, Any]) -> str:
     found = NEEDED_UNASKED if name == APPROVAL_REQUIRED_GATE else GATES[name].needed
     is_question = gate["answer"] == GateResult.STOP and gate["leads_to"] == Outcome.ASK
     return f"{found}, or people who approve" if is_question else found
-
-
-def describe_shares(revisions: Mapping[str, int]) -> str:
-    """Percent per revision in words: `a`, or `90 % a + 10 % b`."""
-    return " + ".join(
-        name if percent == 100 else f"{percent} % {name}" for name, percent in revisions.items()
-    )

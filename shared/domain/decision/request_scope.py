@@ -16,10 +16,7 @@ from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
 
 
 def requested_change(order: RollbackRequest, facts: DecisionFacts, policy: Policy) -> ChangeSet:
-    """What differs from the deployment that a person named, over what they named of it.
-
-    Where they named nothing, over what the scenario is about; of a feature that is no function.
-    """
+    """Return what differs from the ordered deployment, over what was named, else the scenario."""
     everything = change_since_stable(facts, policy)
     if order.target != LAST_STABLE:
         named = next((one for one in facts.deployments if one.id == order.target), None)

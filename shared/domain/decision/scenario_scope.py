@@ -95,11 +95,7 @@ def restrict_to_scenario(
 
 
 def scenario_functions(scenario: ScenarioName, policy: Policy, failing: Collection[str]) -> set[str]:
-    """Return the functions that a scenario is about.
-
-    Authentication: those by which people sign in. A feature: the groups of what fails. Every
-    other one: all of them.
-    """
+    """Return a scenario's functions: of sign-in, of the failing groups (feature), or all."""
     groups = {*policy.groups}
     if scenario is ScenarioName.AUTH:
         groups = _sign_in_functions(policy)

@@ -5,14 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Set
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from shared.domain.decision.facts import ChangeSet, DecisionFacts, live_shares
 from shared.domain.decision.rebuild_selection import detailed_change
-from shared.domain.deployments.deployment import MARKED_STATUSES, Deployment, DeploymentStatus, Inventory
+from shared.domain.deployments.deployment import (
+    MARKED_STATUSES,
+    Deployment,
+    DeploymentStatus,
+    Inventory,
+    places_differently,
+)
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.system_policy import Policy
 
@@ -70,10 +76,7 @@ def passed_over_deployments(
 def suspect_resources(
     change: ChangeSet, facts: DecisionFacts, policy: Policy, parts: Collection[InventoryPart]
 ) -> tuple[list[str], list[str]]:
-    """What of these parts was changed shortly before the trouble; and what perhaps was.
-
-    Nothing beside functions tells when it was made: it was at some time between two looks.
-    """
+    """Return these parts' changes shortly before the onset: sure ones, and possible ones."""
     surely: list[str] = []
     perhaps: list[str] = []
     window = policy.gates.suspect_window
@@ -110,28 +113,12 @@ def _target_doubts(
     for one in stable[:place]:
         yield f"{one.id} is stable too, and serves what fails"
     before = stable[place + 1 : place + 2]
-    if _is_young(target, facts, policy) and any(
-        _is_different_placement(one, target, failing) for one in before
-    ):
+    if _is_young(target, facts, policy) and any(places_differently(one, target, failing) for one in before):
         yield f"{target.id} is younger than the suspect window, and changed what fails"
     for one in stable:
-        if (
-            one.id != target.id
-            and one.at == target.at
-            and _is_different_placement(one, target, set(one.functions))
-        ):
+        if one.id != target.id and one.at == target.at and places_differently(one, target, one.functions):
             yield f"{one.id} is stable too, of the same moment, and places functions otherwise"
     for one in change.skipped:
         untested = one.status is DeploymentStatus.LIVE and not _is_young(one, facts, policy)
-        if untested and _is_different_placement(one, target, set(change.functions)):
+        if untested and places_differently(one, target, change.functions):
             yield f"{one.id} served between, for long, and nobody called it stable or bad"
-
-
-def _is_different_placement(one: Deployment, other: Deployment, functions: Set[str]) -> bool:
-    """Whether two deployments place one of these functions differently."""
-    return any(
-        function in one.functions
-        and function in other.functions
-        and one.functions[function].revisions != other.functions[function].revisions
-        for function in functions
-    )

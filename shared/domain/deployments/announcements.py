@@ -28,10 +28,7 @@ CI_CLOCK_SKEW_TOLERANCE = timedelta(seconds=5)
 
 
 def update_deployments(situation: RolloutObservation) -> list[Deployment]:
-    """The deployments that are new or other than they were, once this look is taken in.
-
-    Raises: Refused, when what is said cannot be so.
-    """
+    """Return the deployments that this look adds or changes. Raises: Refused."""
     if situation.said is not None:
         _refuse_unstable(situation, situation.said)
     rolling, before = situation.open_deployment, list[Deployment]()

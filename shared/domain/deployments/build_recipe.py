@@ -59,10 +59,7 @@ class Recipe(Struct, frozen=True):
 
 
 def derive_recipe(recorded: FunctionState) -> Recipe | None:
-    """How to build a function again as it was recorded; None: what is kept does not suffice.
-
-    Without our copy of its source, or of the values of its variables, it cannot be.
-    """
+    """Return how to build a function as recorded; None: our source or values are missing."""
     plain = recorded.configuration.variables or recorded.build_variables
     if recorded.copy is None or not recorded.definition:
         return None

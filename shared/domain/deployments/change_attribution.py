@@ -70,10 +70,7 @@ def attribute_changes(
     *,
     rolls_on: Collection[str] = (),
 ) -> AttributedChanges:
-    """What has changed since the last look, told apart by who changed it.
-
-    `rolls_on` names what a roll-out went on to deploy, as `by_hand` would: that is nobody's cure.
-    """
+    """Attribute changes since the last look; `rolls_on`: what a roll-out went on to deploy."""
     ours, changes, by_hand, taken = {}, [], [], {}
     let_through: dict[str, datetime | None] = {}
     for difference in found:
@@ -204,7 +201,6 @@ def _is_manual_change(
 
 
 def _is_during_incident(system: System, changed_at: datetime) -> bool:
-    """Whether it was surely changed after the open incident was detected."""
     detected = system.incident_detected_at
     return bool(system.open_incident) and detected is not None and changed_at > detected
 

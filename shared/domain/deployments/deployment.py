@@ -66,7 +66,6 @@ class Restorability(Struct, frozen=True):
     faults: tuple[str, ...] = ()
     """What is missing, one line each; none: nothing is known to be."""
     unknown: tuple[str, ...] = ()
-    """What could not be checked."""
     rebuild: tuple[str, ...] = ()
     """Why not each of its functions could be built again, should its image be gone."""
 
@@ -122,10 +121,7 @@ class Deployment(Struct, frozen=True):
 
 
 def placements(functions: Mapping[str, FunctionState]) -> dict[str, Placement]:
-    """What each function serves now, in the form that a deployment keeps.
-
-    A function without a service has no traffic to place.
-    """
+    """Return what each function with a service serves now, as a deployment stores it."""
     return {
         name: Placement(one.service, one.traffic, traffic_shares(one.traffic, one.latest), one.scaling)
         for name, one in functions.items()
@@ -134,10 +130,7 @@ def placements(functions: Mapping[str, FunctionState]) -> dict[str, Placement]:
 
 
 def rollback_targets(deployments: Iterable[Deployment], most: int) -> list[Deployment]:
-    """Those that a person or automation may go back to, newest first: as many as are kept.
-
-    The newest stable one is among them, however old it is.
-    """
+    """Return as many newest targets as are kept, the newest stable one among them."""
     found = [
         one
         for one in deployments
@@ -160,13 +153,18 @@ def undone_deployments(
         for one in deployments
         if one.at > target.at
         and one.status is not DeploymentStatus.BAD
-        and any(
-            function in one.functions
-            and function in target.functions
-            and one.functions[function].revisions != target.functions[function].revisions
-            for function in functions
-        )
+        and places_differently(one, target, functions)
     ]
+
+
+def places_differently(one: Deployment, other: Deployment, functions: Collection[str]) -> bool:
+    """Return whether two deployments place one of these functions differently."""
+    return any(
+        function in one.functions
+        and function in other.functions
+        and one.functions[function].revisions != other.functions[function].revisions
+        for function in functions
+    )
 
 
 def counts_by_function(counts: Mapping[str, T], inventory: Inventory) -> dict[str, T]:

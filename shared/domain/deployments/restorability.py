@@ -120,7 +120,6 @@ def find_rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tu
 
 
 def _checked_parts(record: WholeInventory) -> Iterator[InventoryPart]:
-    """The parts that matter here and that the deployment had something of."""
     for part in (InventoryPart.ACCOUNTS, InventoryPart.INDEXES, InventoryPart.SECRETS):
         if getattr(record, part):
             yield part
@@ -164,10 +163,7 @@ def _find_runtime_faults(record: WholeInventory, beside: CheckedResources) -> It
 
 
 def find_functions_without_secrets(record: WholeInventory, live: WholeInventory) -> Iterator[tuple[str, str]]:
-    """The functions of which a bound version of a secret is gone or not enabled, and why.
-
-    What of the secrets gave no answer, or is not watched, is in nobody's way.
-    """
+    """Yield functions whose bound secret version is gone or disabled; unread secrets pass."""
     if live.secrets is None or not record.secrets:
         return
     for function in (record.functions or {}).values():
@@ -200,10 +196,7 @@ def _secret_version_state(secret: str, version: str, versions: dict[str, SecretV
 def _find_account_faults(
     record: WholeInventory, live: WholeInventory, beside: CheckedResources
 ) -> Iterator[str]:
-    """The functions whose runtime account can do nothing any more.
-
-    It is disabled or deleted, or has no role.
-    """
+    """The functions whose runtime account is disabled or deleted, or has no role."""
     held = _current_roles(record, live, beside)
     for name, function in (record.functions or {}).items():
         for account in sorted(accounts_of([function])):
@@ -249,7 +242,6 @@ def _find_index_faults(record: WholeInventory, live: WholeInventory) -> Iterator
 
 
 def _find_site_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:
-    """Versions that cannot be released any more."""
     for site, one in (record.sites or {}).items():
         state = beside.versions.get(f"{site}/{one.version}", FINALIZED)
         if state not in (FINALIZED, None):

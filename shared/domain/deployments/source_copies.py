@@ -30,10 +30,7 @@ class VariableValues(Struct, frozen=True):
 
     def is_recorded_for(self, function: FunctionState | Recipe) -> bool:
         """Whether they are those that its record was made with."""
-        return (
-            values_hash(self.variables) == function.configuration.variables_hash
-            and values_hash(self.build_variables) == function.build_variables_hash
-        )
+        return (values_hash(self.variables), values_hash(self.build_variables)) == _hashes(function)
 
 
 def encode_values(values: VariableValues) -> bytes:
@@ -42,10 +39,7 @@ def encode_values(values: VariableValues) -> bytes:
 
 
 def decode_values(content: bytes, function: FunctionState | Recipe) -> VariableValues:
-    """The values that a function was recorded with.
-
-    Raises: ValueError when the content is not of them; it does not say what it is.
-    """
+    """Decode the values that a function was recorded with. Raises: ValueError."""
     try:
         values = from_json(content, VariableValues)
     except msgspec.MsgspecError:
@@ -62,8 +56,7 @@ def source_object_name(system: str, function: FunctionState) -> str:
 
 def values_object_name(system: str, function: FunctionState) -> str:
     """Where the values of its plain variables are kept: other values have another name."""
-    hashes = (function.configuration.variables_hash, function.build_variables_hash)
-    return f"{system}/{function.name}/{json_fingerprint(hashes)}.json"
+    return f"{system}/{function.name}/{json_fingerprint(_hashes(function))}.json"
 
 
 def is_missing_source_copy(function: FunctionState) -> bool:
@@ -145,5 +138,5 @@ def _carry_over_copy(one: FunctionState, before: FunctionState) -> FunctionState
     return one
 
 
-def _hashes(function: FunctionState) -> tuple[str, str]:
+def _hashes(function: FunctionState | Recipe) -> tuple[str, str]:
     return function.configuration.variables_hash, function.build_variables_hash

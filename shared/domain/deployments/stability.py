@@ -57,10 +57,7 @@ def evaluate_stability(
     probes: Mapping[str, ProbeAnswer],
     now: datetime,
 ) -> StabilityResult:
-    """Whether a LIVE deployment, which is what is live, has become STABLE.
-
-    `requests` per function, counted since `stability_period_start`.
-    """
+    """Evaluate a LIVE deployment; `requests` are counted since `stability_period_start`."""
     if system.open_incident:
         return _not_yet_stable(f"{system.open_incident} is open", now + RETRY_INTERVAL)
     done_at = stability_period_start(deployment, system) + policy.execution.bake

@@ -219,10 +219,9 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
 
 
 def acknowledge(incident: Incident, actor: str, at: datetime) -> Incident:
-    """Return the incident with that owner, unless it has one."""
-    return (
-        incident if incident.acknowledged_by else replace(incident, acknowledged_by=actor, acknowledged_at=at)
-    )
+    """Return the incident with that owner, unless it has one or nobody is named."""
+    is_owned = not actor or incident.acknowledged_by
+    return incident if is_owned else replace(incident, acknowledged_by=actor, acknowledged_at=at)
 
 
 def change_status(

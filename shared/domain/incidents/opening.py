@@ -74,11 +74,12 @@ def open_incident(
         status=IncidentStatus.DETECTED,
         onset_at=onset or now,
         detected_at=now,
-        timeline=[TimelineEvent(IncidentStatus.DETECTED, now, f"{signal} detected")],
+        timeline=[TimelineEvent(IncidentStatus.DETECTED, now, str(order or f"{signal} detected"))],
         respond_by=now + recovery_target(policy.targets, scenario, severity),
         is_observed_only=_is_observed_only(policy, system, signal, order),
         scopes=scope,
     )
+    incident = incidents.acknowledge(incident, order.responder if order is not None else "", now)
     counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
     said = create_notices(
@@ -86,7 +87,8 @@ def open_incident(
         incident.id,
         severity,
         "detected",
-        f"{incident.id} {severity}: {signal} in {policy.display_name or policy.system}",
+        f"{incident.id} {severity}: {signal} in {policy.display_name or policy.system}"
+        + (f"; {order}" if order is not None else ""),
         now,
         signal=signal,
         respond_by=incident.respond_by,
@@ -114,7 +116,7 @@ def reopen_incident(
     little later, so that a storm of alerts is judged together. `severity` raises it.
     """
     known = decode(Incident, before.fields)
-    why = "a further alert joined" if order is None else f"ordered by {order.actor}"
+    why = "a further alert joined" if order is None else str(order)
     if order is not None and order.rest:
         why = "people are asked about the rest"
     scopes = known.scopes if joining is None else tuple(dict.fromkeys((*known.scopes, joining)))
@@ -123,6 +125,7 @@ def reopen_incident(
     )
     known = replace(known, scopes=scopes, due_at=None, unobserved_since=None)
     again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
+    again = incidents.acknowledge(again, order.responder if order is not None else "", now)
     again = incidents.change_status(again, IncidentStatus.INVESTIGATING, now, why)
     waits = order is None and known.ended_at is None
     due_at = now + policy.gates.judge_every if waits else now

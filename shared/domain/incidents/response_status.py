@@ -36,6 +36,10 @@ class ResponseStatus(Struct, frozen=True):
     acknowledged_at: datetime | None
     next_call: EscalationStep | None
     """None: somebody has it in hand, or nobody further is to be called."""
+    commands: tuple[str, ...] = ()
+    """Who ordered the rollback and who stops it, each with the reason."""
+    hold: str = ""
+    """The pause or freeze that holds it, and what ends that; empty: none does."""
 
     @property
     def is_breached(self) -> bool:

@@ -9,5 +9,4 @@ class NoticeMessage(Struct, frozen=True):
     """What a channel hands over."""
 
     subject: str
-    """One line."""
     body: str

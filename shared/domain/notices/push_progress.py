@@ -43,7 +43,6 @@ class PushProgress(Struct, frozen=True):
     is_looked_up: bool = False
     """Whether the users have been read: each further attempt finds the same ones."""
     users: int = 0
-    """Who are to be told."""
     beyond: int = 0
     """Who are not, because they are more than the channel may tell."""
     unknown: int = 0
@@ -66,15 +65,11 @@ class PushProgress(Struct, frozen=True):
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether somebody was not told whom it was for, other than by a token that leads nowhere.
-
-        Where no device took it, all those tokens together are a sign that something is wrong.
-        """
+        """Return whether somebody was not told, but by dead tokens, or nobody was told."""
         left_out = self.beyond or self.unknown or self.undelivered or self.refused
         return bool(left_out or (self.gone and not self.taken))
 
     def __str__(self) -> str:
-        """What the team reads."""
         counts = {
             "have it": self.taken,
             "lead nowhere any more": self.gone,

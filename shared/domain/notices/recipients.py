@@ -35,17 +35,13 @@ def create_notices(
     to_paste: Iterable[str] = (),
     **facts: Any,
 ) -> list[Notice]:
-    """The notices of one event, one for each channel that wants it at that severity.
-
-    `to_paste`: lines of the text that are commands of ours.
-    """
+    """Create an event's notices, one per channel that wants its severity; `to_paste`: commands."""
     wanting = _subscribed_channels(policy.channels, severity, event)
-    ours = tuple(map(redact_personal_data, to_paste))
     for_us = [one for one in wanting if one.audience not in EXTERNAL_AUDIENCES]
     others = [one for one in wanting if one.audience in EXTERNAL_AUDIENCES]
-    said = _channel_notices(policy, for_us, incident, severity, event, text, now, now, facts=facts)
+    said = _channel_notices(policy, for_us, incident, severity, event, text, now, now, facts, to_paste)
     public = _external_notices(policy, others, incident, severity, event, now)
-    return [*(replace(notice, commands=ours) for notice in said), *public]
+    return [*said, *public]
 
 
 def _external_notices(
@@ -54,7 +50,7 @@ def _external_notices(
     """Notices to people outside: when the policy shows the incident, and without a word of ours."""
     after = policy.status_page.publish_after.get(severity, timedelta(0))
     due_at = now + after if event == "detected" else now
-    said = _channel_notices(policy, channels, incident, severity, event, "", now, due_at, facts={})
+    said = _channel_notices(policy, channels, incident, severity, event, "", now, due_at, {})
     return [replace(notice, unless=WithdrawalCondition.HELD_BACK) for notice in said]
 
 
@@ -66,7 +62,7 @@ def create_concerned_notices(
         one for one in policy.channels if one.audience is Audience.CONCERNED and severity in one.severities
     ]
     due_at, facts = now + CONCERNED_NOTICE_DELAY, {"rollback": rollback}
-    return _channel_notices(policy, channels, incident, severity, event, "", now, due_at, facts=facts)
+    return _channel_notices(policy, channels, incident, severity, event, "", now, due_at, facts)
 
 
 def create_team_notices(
@@ -74,13 +70,13 @@ def create_team_notices(
 ) -> list[Notice]:
     """The notices of one event that every channel of the team hears, whatever it wants."""
     channels = [one for one in policy.channels if one.audience is Audience.TEAM]
-    return _channel_notices(policy, channels, incident, severity, event, text, now, now, facts=facts)
+    return _channel_notices(policy, channels, incident, severity, event, text, now, now, facts)
 
 
 def create_test_notices(policy: Policy, key: str, text: str, now: datetime) -> list[Notice]:
     """A test of every channel, whatever it wants; none of those that people outside hear."""
     channels = [one for one in policy.channels if one.audience not in EXTERNAL_AUDIENCES]
-    return _channel_notices(policy, channels, key, Severity.LOW, "test", text, now, now, facts={})
+    return _channel_notices(policy, channels, key, Severity.LOW, "test", text, now, now, {})
 
 
 def create_scheduled_notices(
@@ -97,14 +93,10 @@ def create_scheduled_notices(
     to_paste: Iterable[str] = (),
     **facts: Any,
 ) -> list[Notice]:
-    """Notices of what will be so at `due_at` unless somebody prevents it, on those channels.
-
-    `to_paste`: lines of the text that are commands of ours.
-    """
+    """Create notices due at `due_at` unless the condition holds; `to_paste`: commands."""
     wanting = _subscribed_channels(channels, severity, event)
-    ours = tuple(map(redact_personal_data, to_paste))
-    said = _channel_notices(policy, wanting, incident, severity, event, text, now, due_at, facts=facts)
-    return [replace(notice, unless=unless, commands=ours) for notice in said]
+    said = _channel_notices(policy, wanting, incident, severity, event, text, now, due_at, facts, to_paste)
+    return [replace(notice, unless=unless) for notice in said]
 
 
 def _channel_notices(
@@ -116,9 +108,10 @@ def _channel_notices(
     text: str,
     now: datetime,
     due_at: datetime,
-    *,
     facts: dict[str, Any],
+    to_paste: Iterable[str] = (),
 ) -> list[Notice]:
+    commands = tuple(map(redact_personal_data, to_paste))
     return [
         Notice(
             id=f"{incident}:{event}:{channel.name}",
@@ -133,6 +126,7 @@ def _channel_notices(
             since=due_at,
             lane=f"{incident}:{channel.name}",
             facts=redact_value(msgspec.to_builtins(facts), redact_personal_data),
+            commands=commands,
             expires_at=now + RECORD_RETENTION,
         )
         for channel in channels
@@ -183,16 +177,7 @@ _STAGE_BY_EVENT = {
 
 
 _STAGES_BY_AUDIENCE = {
-    Audience.STAKEHOLDERS: {
-        *(
-            IncidentStage.BEGUN,
-            IncidentStage.UNDER_WAY,
-            IncidentStage.BACK,
-            IncidentStage.STUCK,
-            IncidentStage.OVER,
-            IncidentStage.REPORTED,
-        )
-    },
+    Audience.STAKEHOLDERS: frozenset(IncidentStage) - {IncidentStage.OTHER},
     Audience.USERS: {IncidentStage.BEGUN, IncidentStage.OVER},
     Audience.CONCERNED: frozenset(),
     Audience.PUBLIC: {IncidentStage.BEGUN, IncidentStage.UNDER_WAY, IncidentStage.BACK, IncidentStage.OVER},

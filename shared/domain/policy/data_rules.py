@@ -88,10 +88,7 @@ class Collection(Struct, frozen=True):
 
 
 def declared_collection_name(collections: Mapping[str, Collection], path: str) -> str:
-    """The name under which a collection is declared, its own or that of all like it; empty: none.
-
-    `path` is that of one collection, or the id of those that are meant everywhere.
-    """
+    """Return the name that declares a collection, by its path or its id; empty: none."""
     name = path.rpartition("/")[2]
     if name in collections and (name == path or collections[name].everywhere):
         return name

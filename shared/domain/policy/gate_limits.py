@@ -1,7 +1,4 @@
-"""Policy: the limits of the gates: windows, cool-down, rollbacks an hour, approvals.
-
-The gates that evaluate them are in shared/domain/decision/gates/.
-"""
+"""Policy: the limits of the gates: windows, cool-down, rollbacks an hour, approvals."""
 
 from __future__ import annotations
 

@@ -21,10 +21,7 @@ from shared.domain.policy.signals import Signal
 
 
 def service_of(function: str) -> str:
-    """The Cloud Run service of a function: its name in lower case, underscores as hyphens.
-
-    A service's name admits neither capitals nor underscores.
-    """
+    """Return a function's Cloud Run service, which admits no capitals or underscores."""
     return function.lower().replace("_", "-")
 
 

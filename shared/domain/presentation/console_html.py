@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.core.durations import describe_duration
-from shared.domain.decision.recorded_decision import describe_shares, gate_requirement
+from shared.domain.decision.recorded_decision import gate_requirement
+from shared.domain.deployments.inventory.traffic import describe_served_revisions
 from shared.domain.presentation.html_templates import TemplateFilters, create_environment
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _environment() -> Environment:
         "span": _span,
         "seconds": _seconds,
         "needed": gate_requirement,
-        "shares": describe_shares,
+        "shares": describe_served_revisions,
         "slug": _slug,
         "percent": _percent,
     }

@@ -58,7 +58,6 @@ class Drill(Struct, frozen=True):
     looked_at: dict[str, float] = {}
     """Seconds that it took to look at each step that cannot be validated."""
     kinds: dict[str, DrillStepCount] = {}
-    """By the kind of step."""
     reported: tuple[str, ...] = ()
     """What the plan leaves alone, and what is to be known of it, one line each."""
     schema: int = SCHEMA_VERSION

@@ -78,11 +78,7 @@ class CompletedShift(Struct, frozen=True):
 
 
 def pin_after_shift(shifted: CompletedShift, known: Pin | None) -> Pin | None:
-    """The function's pin after a shift of ours; None when there is none, and never was.
-
-    A further rollback moves the pin that holds and keeps what is to come after it; where the
-    requests go where they went before it, or to the newest revision, it ends.
-    """
+    """Return the pin after our shift, moved or ended; None: there is none, and never was."""
     open_one = known if known is not None and known.ended_at is None else None
     back = open_one is not None and requested_shares(shifted.goal) == requested_shares(open_one.before)
     if is_following_latest(shifted.goal) or back:

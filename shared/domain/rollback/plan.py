@@ -72,7 +72,6 @@ class Step(Struct, frozen=True):
     status: StepStatus = StepStatus.PENDING
     operation: str = ""
     attempts: int = 0
-    """Effects sent."""
     begun_at: datetime | None = None
     ended_at: datetime | None = None
     note: str = ""
@@ -135,10 +134,7 @@ def add_report_line(plan: Plan, line: str) -> Plan:
 
 
 def extend_plan(header: PlanHeader, addition: Plan) -> Plan:
-    """The header of the longer plan, and the steps that are new to it.
-
-    Their names and numbers are none of the steps before; the fingerprint is over both plans'.
-    """
+    """Return the longer plan's header and its new steps, named and numbered after the old ones."""
     extensions = header.extensions + 1
     names = {step.name: f"{step.name} +{extensions}" for step in addition.steps}
     steps = tuple(
@@ -203,10 +199,7 @@ def blocked_steps(steps: Mapping[str, Step]) -> list[Step]:
 
 
 def unreached_steps(steps: Mapping[str, Step]) -> list[Step]:
-    """The steps whose goals were not reached: not by themselves, nor by what stood in for them.
-
-    What stands in for a step is none of them until that one has failed.
-    """
+    """Return the steps whose goals neither they nor their stand-ins reached."""
     speaking = _deciding_steps(steps)
     return [
         step

@@ -15,6 +15,9 @@ from shared.domain.signals.baseline import Baseline
 
 LAST_STABLE = "last-stable"
 """What people call the newest stable deployment."""
+OVERRIDE_ACTOR_PREFIX = "override: "
+"""How the name of whoever publishes on `rollback-override` begins."""
+UNNAMED_ACTOR = f"{OVERRIDE_ACTOR_PREFIX}not named"
 LEASE_DURATION = timedelta(seconds=30)
 
 
@@ -79,7 +82,6 @@ class RollbackRequest(Struct, frozen=True):
     incident: str = ""
     """The incident that it answers, where the person has named one."""
     person: str = ""
-    """As in Word."""
     right: str = ""
     """By what they might say it, in words."""
     way: Direction = Direction.BACK
@@ -91,6 +93,15 @@ class RollbackRequest(Struct, frozen=True):
     """How old they may be, as a person has said it; empty: the minute before damage began."""
     rest: bool = False
     """Only what needs a person's word, where a plan has done all else; nobody has ordered it."""
+
+    def __str__(self) -> str:
+        return f"ordered by {self.actor or 'the rollback system'}: {self.reason}"
+
+    @property
+    def responder(self) -> str:
+        """Return who responds to the incident by this order; empty: a program or nobody."""
+        is_named = self.actor.startswith(OVERRIDE_ACTOR_PREFIX) and self.actor != UNNAMED_ACTOR
+        return self.actor if self.person or is_named else ""
 
     def overrides(self, at: datetime) -> tuple[Override, ...]:
         """What of this order, said at that time, is to be reviewed later."""
@@ -210,6 +221,12 @@ class Rollback(Struct, frozen=True):
     """Each use of break-glass for it, to be reviewed."""
     expires_at: datetime | None = None
     schema: int = SCHEMA_VERSION
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Return who ordered it and who stops it, each with the reason."""
+        stops = self.cancel_requested if self.cancel_requested != self.outcome else ""
+        return tuple(filter(None, (str(self.order or ""), stops)))
 
     @property
     def way(self) -> Direction:

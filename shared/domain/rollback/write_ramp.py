@@ -22,10 +22,7 @@ def ramp_seconds(writes: float) -> float:
 
 
 class WriteRamp:
-    """Writes of one repair in one worker's hands. Bare times are seconds of its monotonic clock.
-
-    Safe for threads.
-    """
+    """Thread-safe pacing of one worker's repair writes, in seconds of its monotonic clock."""
 
     def __init__(self, ran_for: float, now: float) -> None:
         """Of a repair that has been running for so many seconds, by whomever."""

@@ -81,10 +81,7 @@ class Alert(Struct, frozen=True):
 
     @property
     def is_state_known(self) -> bool:
-        """Whether the state that Cloud Monitoring gives it tells of its condition.
-
-        An alert for a log entry closes after its time, whatever happens.
-        """
+        """Return whether its state tells of its condition; that of a log entry closes by time."""
         return self.is_of_monitoring and LOG_MATCH_CONDITION not in self.notification
 
     @property
@@ -118,10 +115,7 @@ def create_alert(
     function: str | None = None,
     notification: str,
 ) -> Alert:
-    """Return the alert of that id, which belongs to no incident yet.
-
-    A verdict that is not given is the state; what was not published by others is published now.
-    """
+    """Create an alert that belongs to no incident yet; its verdict is the state by default."""
     return Alert(
         key=alert_key(name, state),
         monitoring_id=name,
@@ -140,10 +134,7 @@ def create_alert(
 
 
 def open_alerts(alerts: Iterable[Alert]) -> list[Alert]:
-    """What still says that something is wrong: open, and not closed again.
-
-    Cancelled is not closed: an edited policy, or a week without data, is nobody's recovery.
-    """
+    """Return alerts open and not closed; a cancelled one is not closed: nobody has recovered."""
     everything = list(alerts)
     closed = {alert.monitoring_id for alert in everything if alert.verdict == "closed"}
     return [alert for alert in everything if alert.is_open and alert.monitoring_id not in closed]

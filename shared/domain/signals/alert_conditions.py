@@ -65,10 +65,7 @@ UNCOUNTED_SOURCES = (SignalSource.DATA, SignalSource.DECLARED)
 
 
 def affected_functions(alerts: Iterable[Alert], policy: Policy) -> set[str]:
-    """The functions that these alerts are about: those that they name, or every one.
-
-    A signal that is only watched, data and a declaration are about no function that is not named.
-    """
+    """Return the functions that alerts name, or all; none for data, declared or watched signals."""
     found: set[str] = set()
     for alert in alerts:
         signal = policy.signals.get(alert.signal)  # None: the policy has it no more

@@ -42,10 +42,7 @@ def evaluate_checks(
     counted: RequestCounts,
     probes: Mapping[str, ProbeAnswer],
 ) -> dict[str, Health]:
-    """Each check that concerns the functions that are back, or no single function, judged.
-
-    A probe that is not among `probes` could not be asked.
-    """
+    """Judge each check of the restored functions, or of no function; unasked probes are absent."""
     return {
         name: _evaluate_check(policy, asked, tallies, probes)
         for name, check in policy.verification.items()
@@ -119,13 +116,11 @@ def _tallies(
 
 
 def _active_probes(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
-    """The names of its probes that are asked now."""
     for probe in policy.probes:
         if probe.name in check.probes and (probe.function is None or probe.function in back):
             yield probe.name
 
 
 def _counted_functions(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
-    """The functions of its groups that are back."""
     groups = policy.functions
     return (name for name in sorted(back) if groups.get(name) in check.groups)

@@ -65,10 +65,7 @@ def due_warnings(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[Ea
 
 
 def limit_crossing_at(points: TrendPoints, limit: float, now: datetime) -> datetime | None:
-    """When the line through the points reaches the limit; None: not soon, or there is no trend.
-
-    None as well for a level that is there already: that is no trend any more.
-    """
+    """Return when the trend reaches the limit; None: no trend, not soon, or already there."""
     slopes = [
         (later[1] - earlier[1]) / (later[0] - earlier[0]).total_seconds()
         for earlier, later in combinations(points, 2)
@@ -103,7 +100,7 @@ def _find_warnings(record: ProbeRecord, policy: Policy, now: datetime) -> Iterat
 def _describe_trend(way: SignalCriterion, looks: Sequence[ProbeResult], now: datetime) -> str:
     """Which limit is crossed when, in words; empty: none, or not soon."""
     if way.kind is CriterionKind.SHARE:
-        crossing = limit_crossing_at(_failure_ratios(way, looks, now), way.limit, now)
+        crossing = limit_crossing_at(_failure_ratios(way, looks), way.limit, now)
         return f"crosses {way.limit:.0%} at {crossing:%H:%M} UTC" if crossing else ""
     limit = way.slow_threshold(typical_seconds(looks, now))
     points = [(one.at, one.seconds) for one in looks if one.passed and one.at > now - TREND_WINDOW]
@@ -113,7 +110,7 @@ def _describe_trend(way: SignalCriterion, looks: Sequence[ProbeResult], now: dat
     return f"crosses {limit:g} s at {crossing:%H:%M} UTC" if crossing else ""
 
 
-def _failure_ratios(way: SignalCriterion, looks: Sequence[ProbeResult], now: datetime) -> TrendPoints:
+def _failure_ratios(way: SignalCriterion, looks: Sequence[ProbeResult]) -> TrendPoints:
     """The part of the looks that failed, for each few of them up to the newest, oldest first."""
     bins = [looks[max(0, end - RESULTS_PER_POINT) : end] for end in range(len(looks), 0, -RESULTS_PER_POINT)]
     longest = 2 * RESULTS_PER_POINT * PROBE_INTERVAL

@@ -100,15 +100,12 @@ class Notification(Struct, frozen=True):
 
 
 def parse_notification(data: bytes) -> Notification:
-    """The notification that a message's data holds.
-
-    Raises: Refused with the reason when it is no notification, or one that nobody could act on.
-    """
+    """Parse a notification. Raises: Refused, for what nobody could act on."""
     document = read_object(data, MAX_NOTIFICATION_BYTES)
-    incident = _part(document, "incident")
+    incident = nested_object(document, "incident")
     if not incident:
         raise Refused("no incident: not a notification of Cloud Monitoring")
-    resource = _part(incident, "resource")
+    resource = nested_object(incident, "resource")
     resource_labels = _labels(resource, "labels")
     return Notification(
         version=_version(document),
@@ -130,10 +127,7 @@ def parse_notification(data: bytes) -> Notification:
 
 
 def notification_key(notification: Notification) -> str:
-    """The name under which it is kept: once per incident and state, however often it comes.
-
-    Raises: Refused when the incident's id is empty or longer than `MAX_INCIDENT_ID_BYTES`.
-    """
+    """Return the key, one per incident and state. Raises: Refused, for an unusable id."""
     return alert_key(_incident_id(notification.incident_id), notification.state.lower())
 
 
@@ -220,13 +214,13 @@ def _incident_id(incident_id: str) -> str:
 
 
 def _policy_id(incident: Mapping[str, Any]) -> str | None:
-    name = _text(_part(incident, "condition"), "name")
+    name = _text(nested_object(incident, "condition"), "name")
     match = _ALERT_POLICY.fullmatch(name)
     return match[1] if match else None
 
 
-def _part(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The object of that name; empty where it is absent, null, or no object."""
+def nested_object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the object of that name; empty where it is absent, null, or no object."""
     part = holder.get(name)
     return part if isinstance(part, dict) else {}
 

@@ -1,7 +1,4 @@
-"""One look through a probe, and the ways in which looks show that a signal is true.
-
-Thin data says nothing: a way that cannot be told does not show.
-"""
+"""Probe results, and the ways in which they show a signal; thin data shows nothing."""
 
 from __future__ import annotations
 

@@ -67,7 +67,6 @@ class ProbeRecord(Struct, frozen=True):
 
     system: str
     since: datetime
-    """When it was begun."""
     looks: dict[str, tuple[ProbeResult, ...]] = {}
     """By probe, oldest first."""
     findings: tuple[ProbeFinding, ...] = ()
@@ -105,10 +104,7 @@ def extend_timeout(probe: Probe, policy: Policy) -> Probe:
 def record_results(
     record: ProbeRecord, looks: Mapping[str, Iterable[ProbeResult]], policy: Policy
 ) -> ProbeRecord:
-    """The record with these looks in it: one for each half minute, the newest of them.
-
-    Probes that feed no signal any more are forgotten.
-    """
+    """Add results, one for each half minute; forget probes that feed no signal."""
     kept = {}
     for probes in probes_by_signal(policy).values():
         for probe in probes:

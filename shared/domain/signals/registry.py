@@ -26,7 +26,6 @@ class SignalKind(Struct, frozen=True):
     """What the responders know of a signal."""
 
     unit: Unit
-    """What its threshold counts in."""
     source: SignalSource = SignalSource.MONITORING
 
 

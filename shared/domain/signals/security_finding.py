@@ -20,14 +20,14 @@ from shared.core.codec import read_object
 from shared.core.errors import Refused
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
+from shared.domain.signals.alert import FINDING_PREFIX
 from shared.domain.signals.monitoring_notification import (
     MAX_INCIDENT_ID_BYTES,
     MAX_NOTIFICATION_BYTES,
     NotificationState,
+    nested_object,
 )
 
-FINDING_ALERT_PREFIX: Final = "finding:"
-"""How the id of an alert begins that a finding makes."""
 CONFIG_FIELD: Final = "notificationConfigName"
 _NAME = re.compile(r"(?:organizations|folders|projects)/[^/\s]+/sources/[^/\s]+/\S*[^/\s]")
 _PROJECT = re.compile(r"//[a-z0-9.-]+/projects/([a-z][a-z0-9-]{4,28}[a-z0-9])(?:/.*)?")
@@ -47,20 +47,16 @@ class SecurityFinding(Struct, frozen=True):
     project: str
     """By its id."""
     at: datetime | None
-    """When it was so."""
     document: str
 
     @property
     def id(self) -> str:
         """Of the alert that it makes."""
-        return f"{FINDING_ALERT_PREFIX}{self.name}"
+        return f"{FINDING_PREFIX}{self.name}"
 
 
 def is_security_finding(data: bytes) -> bool:
-    """Whether a message says that it comes from Security Command Center, whatever else it says.
-
-    Raises: Refused, for what cannot be read.
-    """
+    """Return whether it comes from Security Command Center. Raises: Refused, if unreadable."""
     if CONFIG_FIELD.encode() not in data:
         return False
     document = read_object(data, MAX_NOTIFICATION_BYTES)
@@ -70,11 +66,11 @@ def is_security_finding(data: bytes) -> bool:
 def parse_security_finding(data: bytes) -> SecurityFinding:
     """The finding that a message's data tells of. Raises: Refused, with the reason."""
     document = read_object(data, MAX_NOTIFICATION_BYTES)
-    finding, resource = _part(document, "finding"), _part(document, "resource")
+    finding, resource = nested_object(document, "finding"), nested_object(document, "resource")
     if not finding:
         raise Refused("no finding: not a notification of Security Command Center")
     name = _text(finding, "name")
-    if len(f"{FINDING_ALERT_PREFIX}{name}".encode()) > MAX_INCIDENT_ID_BYTES or not _NAME.fullmatch(name):
+    if len(f"{FINDING_PREFIX}{name}".encode()) > MAX_INCIDENT_ID_BYTES or not _NAME.fullmatch(name):
         raise Refused(f"{name[:80]!r} is no finding's name")
     return SecurityFinding(
         name=name,
@@ -115,15 +111,10 @@ def _state(finding: Mapping[str, Any]) -> NotificationState:
 
 def _project(finding: Mapping[str, Any], resource: Mapping[str, Any]) -> str:
     """The id of the project that the resource lies in; empty: nothing tells, or a number does."""
-    of_google = _part(resource, "gcpMetadata")
+    of_google = nested_object(resource, "gcpMetadata")
     stated = _text(of_google, "projectDisplayName") or _text(resource, "projectDisplayName")
     named = _PROJECT.fullmatch(_text(finding, "resourceName"))
     return stated or (named[1] if named else "")
-
-
-def _part(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = holder.get(name)
-    return part if isinstance(part, dict) else {}
 
 
 def _text(holder: Mapping[str, Any], name: str) -> str:
@@ -132,7 +123,6 @@ def _text(holder: Mapping[str, Any], name: str) -> str:
 
 
 def _time(text: str) -> datetime | None:
-    """The time that is written; None: none is."""
     try:
         found = datetime.fromisoformat(text.replace("Z", "+00:00"))
         return found.astimezone(UTC) if found.tzinfo else None

@@ -12,6 +12,7 @@ import pytest
 from cli.support import command_sending
 from shared.core.store import Update
 from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.signals.health import sum_requests
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.corrupted_bookshop import build_repaired_shop
 from tests.support.rollbacks.pins import build_rolled_back_world, read_pins
@@ -90,6 +91,25 @@ def test_an_undo_is_shown_and_refused_with_its_reason(prompt: WorldPrompt, world
     assert done.exit_code == 0, done.output
     assert read_pins(world) == {}
     assert (again.exit_code, "has nothing to undo" in again.output) == (1, True)
+
+
+def test_an_undo_warns_of_what_it_restores(prompt: WorldPrompt, world: World) -> None:
+    """How many requests failed on the revisions that serve again, before a person says yes."""
+    [rolled_back] = world.rollbacks()
+    assert rolled_back.baseline is not None
+    assert rolled_back.started_at is not None
+    window = rolled_back.baseline.until, rolled_back.started_at
+    counted = sum_requests(world.ports.counts.requests(*window).values())
+    words = ("undo", rolled_back.incident, "--reason", "it was no cure", "--dry-run")
+
+    shown = " ".join(prompt.say(*words).stdout.split())
+    found = json.loads(prompt.say(*words, "--json").stdout)
+
+    failed = f"{counted.failed:,} of {counted.total:,} requests failed on createorder-00002, "
+    assert counted.failed > 1000
+    assert f"warning: this restores what the rollback removed: {failed}" in shown
+    assert failed in found["warning"]
+    assert "to the last shift, within the target of 10 min" in shown
 
 
 def test_an_undo_of_a_world_that_has_moved_is_refused_at_the_prompt(

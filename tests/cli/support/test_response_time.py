@@ -27,6 +27,7 @@ from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.fakes.runtime.clock import START
+from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.notices.response import build_escalation_notices, build_incident, build_rollback
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -145,6 +146,7 @@ def pictured(newest: Rollback, steps: list[Step], now: datetime) -> str:
     """What a terminal of 120 columns shows."""
     trouble = build_incident(acknowledged_by="anna", acknowledged_at=START)
     standing, times = evaluate(trouble, newest, [], now)
+    standing = replace(standing, commands=newest.commands)
     seen = FollowedIncident(trouble, newest, steps, times, standing, now)
     screen = Console(file=io.StringIO(), width=120, force_terminal=True, color_system=None)
     screen.print(render_incident(seen))
@@ -172,7 +174,7 @@ def test_progress_stands_beside_the_targets() -> None:
 
     assert "traffic is not restored yet" in running
     assert "not recovered yet; the target is 5 min 0 s (CRITICAL incident), 3 min 0 s left" in running
-    assert "anna has it in hand" in running
+    assert "acknowledged by anna at 2026-03-02 12:00:00 UTC" in running
     assert "steps" in running
     assert "3/5" in running
     assert "━" in running
@@ -262,7 +264,7 @@ def test_status_shows_the_response_time_and_who_has_it(trouble: tuple[World, Wor
     assert round(first["seconds_left"] - later["seconds_left"]) == 60
     assert first["next_call"]["called"] == "keeper"
     assert "next on call: keeper" in shown
-    assert "has it in hand since" in acknowledged
+    assert "acknowledged by " in acknowledged
     assert "next on call" not in acknowledged
 
 
@@ -275,7 +277,7 @@ def test_what_a_superseded_rollback_has_in_flight_is_counted(
     world.command(command="rollback", system=BOOKSHOP.system)
     world.settle()
     [newest] = world.rollbacks()
-    older = build_rollback(in_flight=3, superseded_by=newest.incident)
+    older = build_rollback(in_flight=3, cancel_requested=f"superseded by {newest.incident}")
     older = replace(older, id="INC-20260301-009", incident="INC-20260301-009")
     world.ports.store.commit([Put(rollbacks.rollback_path(older.id), encode(older))])
     world.command(command="pause")
@@ -289,3 +291,74 @@ def test_what_a_superseded_rollback_has_in_flight_is_counted(
     assert seen["systems"][0]["in_flight"] == newest.in_flight + 3
     line = f"rollback INC-20260301-009: RUNNING, superseded by {newest.incident}, 3 in flight"
     assert line in prompt.say("status").stdout
+
+
+def halt_after_first_shift(world: World, *commands: str) -> None:
+    """A person says these at the first shift, before its worker goes on."""
+    said: list[str] = []
+
+    def say(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after") and not said:
+            said.extend(commands)
+            for one in commands:
+                world.command(command=one, actor="anna", reason="I look", system="bookshop")
+                world.deliver_newest()
+
+    world.ports.world.hook = say
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_pause_is_shown_while_a_rollback_is_followed(
+    trouble: tuple[World, WorldPrompt], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    """Who paused, why, and the line that resumes: no forecast counts down while nothing is done."""
+    world, prompt = trouble
+    halt_after_first_shift(world, "pause")
+    world.settle()
+    [opened] = world.incidents()
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", "300")
+
+    shown, looked = prompt.say("status").stdout, json.loads(prompt.say("status", "--json").stdout)
+    looks = iter(range(5))
+
+    def resume_at_the_fifth_look(verb: str, side: str) -> None:
+        if (verb, side) == ("store.get", "before") and next(looks, None) is None:
+            world.ports.store.hook = no_hook
+            world.command(command="resume", system="bookshop")
+
+    world.ports.store.hook = resume_at_the_fifth_look
+    done = prompt.say("watch", opened.id)
+
+    line = "PAUSED since 2026-03-02 12:10:01 UTC, paused by anna: I look; "
+    resume = "to continue: rollback resume --system bookshop --reason WHY"
+    assert line + resume in shown
+    assert " s left" not in shown.partition("rollback INC")[2]
+    assert looked["systems"][0]["outlook"] is None
+    assert looked["systems"][0]["response"]["hold"] == line + resume
+    assert done.exit_code == 0, done.output
+    assert line + resume in done.stdout
+
+
+def test_who_ordered_and_who_cancels_is_shown_with_the_reason(trouble: tuple[World, WorldPrompt]) -> None:
+    """In `status`, while it is followed, and in `explain`."""
+    world, prompt = trouble
+    world.ports.bus.messages.clear()
+    world.command(command="rollback", actor="bob", reason="checkout broken", system="bookshop")
+    halt_after_first_shift(world, "pause")
+    world.settle()
+    [opened] = world.incidents()
+    about = {"system": "bookshop", "incident": opened.id}
+    world.command(command="cancel", actor="anna", reason="wrong target", **about)
+    world.deliver_newest()
+
+    status, explained = prompt.say("status").stdout, prompt.say("explain", opened.id).stdout
+    rollback = world.rollbacks()[0]
+    followed = pictured(rollback, [], world.ports.clock.now())
+
+    for shown in (status, explained, followed):
+        assert "ordered by bob: checkout broken" in shown
+        assert "cancelled by anna: wrong target" in shown
+    assert "acknowledged by bob at " in explained

@@ -119,9 +119,12 @@ def said_in(world: World) -> list[Command]:
 
 
 def asked(content: Mapping[str, Any]) -> Command:
-    """What a command's content asks for, whether it says what goes without saying or not."""
+    """What a command's content asks for, whether it says what goes without saying or not.
+
+    The prompt names the plan that it has shown, which no page knows.
+    """
     command = parse_command(json.dumps(content).encode(), "any", {POLICY.system: POLICY})
-    return replace(command, id="", actor="")
+    return replace(command, id="", actor="", plan="")
 
 
 def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:

@@ -9,6 +9,8 @@ from shared.domain.incidents import incident
 from shared.domain.incidents.escalation import create_escalation_notices
 from shared.domain.policy.channels import Channel, ChannelKind, Contact, Rung
 from shared.domain.policy.severity import Severity
+from shared.domain.rollback.rollback import RollbackRequest
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -85,6 +87,60 @@ def test_an_acknowledged_incident_pages_nobody_more() -> None:
     assert trouble.acknowledged_by == "anna"
     assert trouble.acknowledged_at is not None
     assert trouble.status is incident.IncidentStatus.ESCALATED
+
+
+def test_whoever_orders_a_rollback_has_acknowledged_its_incident() -> None:
+    """The opening commit has the acknowledgement: nobody else is paged five minutes later."""
+    world = World(policy=LADDER)
+    world.deploy_bad()
+
+    world.command(command="rollback", actor="anna", system="bookshop", reason="checkout broken")
+    world.deliver_commands()
+    [opened] = world.incidents()
+    world.pass_time(HOUR)
+
+    assert (opened.acknowledged_by, opened.acknowledged_at) == ("anna", opened.detected_at)
+    assert opened.timeline[0].note == "ordered by anna: checkout broken"
+    assert paged(world) == []
+    said = [str(one.notice["text"]) for one in world.ports.sender.sent if ":detected:record" in one.key]
+    assert said == ["INC-20260302-001 CRITICAL: command in The Bookshop; ordered by anna: checkout broken"]
+
+
+def test_an_order_of_a_service_account_acknowledges_nothing() -> None:
+    """No program answers a page: the escalation goes on."""
+    order = RollbackRequest("c", "deploy@ci.iam.gserviceaccount.com", "red build")
+
+    assert order.responder == ""
+    assert replace(order, actor="ada", person="uid-ada").responder == "ada"
+    assert replace(order, actor="override: ada").responder == "override: ada"
+    assert replace(order, actor="override: not named").responder == ""
+
+
+def test_who_retries_takes_an_incident_that_nobody_has() -> None:
+    """An acknowledgement of somebody else stays."""
+    world = outage()
+    about = {"system": "bookshop", "incident": world.incidents()[-1].id}
+
+    for actor in ("anna", "bob"):
+        world.command(command="retry", actor=actor, **about)
+        world.settle()
+    world.pass_time(HOUR)
+
+    assert world.incidents()[-1].acknowledged_by == "anna"
+    assert paged(world) == []
+
+
+def test_a_second_acknowledgement_is_refused_with_the_first() -> None:
+    """Bob reads who responds, and since when."""
+    world = outage()
+    ack(world, actor="anna")
+    at = world.incidents()[-1].acknowledged_at
+
+    ack(world, actor="bob")
+
+    [refused] = read_dead_letters(world)
+    assert refused["reason"] == f"INC-20260302-001 was acknowledged by anna at {at:%Y-%m-%d %H:%M:%S} UTC"
+    assert world.incidents()[-1].acknowledged_by == "anna"
 
 
 def test_an_acknowledgement_outlives_what_the_worker_writes_after_it() -> None:

@@ -371,6 +371,22 @@ def test_what_was_counted_before_an_undo_is_no_recovery_after_it() -> None:
     assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
 
 
+def test_an_alert_that_closed_before_an_undo_is_no_recovery_after_it() -> None:
+    """The bad release serves again, and nobody has counted a request of it yet."""
+    world = World(policy=replace(TOLD, probes=()))
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    assert publish_command(world, "cancel") == ""
+    world.alert(state="closed")
+    world.ports.alerts.open["0.abc"] = False
+    assert publish_command(world, "undo", actor="alice") == ""
+    world.pass_time(MINUTE)
+
+    undone = world.rollbacks()[-1]
+    assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
+
+
 def test_few_requests_tell_after_a_while() -> None:
     """A small shop: what is counted in half an hour is enough, and nothing of it fails."""
     world = observed()

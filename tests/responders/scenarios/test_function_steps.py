@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.rollback.pins import active_pins
 from shared.core.errors import Unavailable
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation, SourceObject
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
+from shared.state.reader import StateReader
 from tests.support.fakes.run.source_copies import with_source_copies
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.rollbacks.rebuild_shop import (
@@ -119,7 +119,7 @@ def test_a_platform_that_says_nothing_any_more_holds_no_rollback_up_for_good() -
 
     shop.pass_time(timedelta(minutes=4))
     assert shop.rollbacks()[-1].status is RollbackStatus.WATCHING
-    pinned = {pin.function for pin in active_pins(shop.ports.store, shop.policy.system)}
+    pinned = {pin.function for pin in StateReader(shop.ports.store).pins(shop.policy.system)}
     assert pinned == {*shop.live} - {ORDER}
 
 
@@ -132,7 +132,7 @@ def test_what_is_deleted_once_it_was_built_again_keeps_no_rollback_from_its_end(
 
     assert (rollback.status, rollback.takeovers) == (RollbackStatus.FAILED, 0)
     assert any(f"{ORDER}: changed by somebody" in line for line in failure_lines(shop))
-    pinned = {pin.function for pin in active_pins(shop.ports.store, shop.policy.system)}
+    pinned = {pin.function for pin in StateReader(shop.ports.store).pins(shop.policy.system)}
     assert pinned == set(shop.live)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,14 +10,21 @@ from http import HTTPStatus
 
 import pytest
 
+from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
+from shared.domain.commands.console_operator import OPERATOR_KEY, operator_fields
+from shared.domain.commands.credential import TOKEN_KEY, command_fingerprint
 from shared.domain.data.backups import restore_test
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import SESSION_COOKIE, ConsoleRequest, ConsoleResponse
 from tests.support.cli.browser import ADA, HOST, Browser, visible_text
+from tests.support.data.corrupted_bookshop import CorruptedShop
+from tests.support.notices.system_events import read_dead_letters
+from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
+from tests.support.rollbacks.pins import build_rolled_back_world
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -156,6 +164,145 @@ def test_a_question_is_answered_with_what_was_shown(world: World, browser: Brows
     [word] = world.rollbacks()[0].approvals
     assert (word.actor, word.person, word.plan) == (ADA, "uid-ada", plan)
     assert world.find_violated_invariants() == []
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject"])
+def test_an_answer_without_the_plan_that_was_shown_is_refused(
+    world: World, browser: Browser, verb: str
+) -> None:
+    """By the console, and by the responder: a page of before the question has shown no plan."""
+    address = f"/say?command={verb}&incident="
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    incident = "INC-20260302-001"
+    early = browser.get(f"{address}{incident}&plan={'0' * 64}")
+    world.settle()
+    browser.sign_in()
+    page = _main(browser.get(address + incident)).decode()
+    form = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page))
+    plan = form.pop("plan")
+
+    refused = browser.post("/say", {**form, "reason": "seen"})
+    session = browser.console._console_sign_in.find_session(
+        ConsoleRequest("GET", "/", {}, {}, browser.cookies, {})
+    )
+    assert session is not None
+    content = {"version": 1, "command": verb, "id": "c", "reason": "seen", "system": "bookshop"}
+    content |= {"incident": incident, OPERATOR_KEY: operator_fields(session.credential)}
+    for said in (content, {**content, "id": "d", "plan": plan}):
+        token = world.ports.voice.token(command_fingerprint(said))
+        world.publish(topics.COMMANDS, {**said, TOKEN_KEY: token})
+        world.deliver_commands()
+
+    assert early.status is HTTPStatus.NOT_FOUND
+    assert refused.status is HTTPStatus.FORBIDDEN
+    assert "the form names no plan" in visible_text(refused)
+    assert plan in visible_text(refused)
+    [letter] = read_dead_letters(world)
+    assert letter["reason"].startswith("the form names no plan")
+    [parked] = world.rollbacks()
+    answers = parked.approvals if verb == "approve" else [parked.rejected]
+    assert [one.command for one in answers if one] == ["d"]
+
+
+def test_a_long_plan_is_paged_and_nothing_of_it_is_cut(
+    world: World, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each function stands on one page; every page names the same plan."""
+    monkeypatch.setattr("responders.console.actions.MAX_LINES_PER_PAGE", 3)
+    incident = troubled(world)
+    address = f"/say?command=approve&incident={incident}"
+    question = world.rollbacks()[0].question
+    assert question is not None
+
+    pages = [browser.get(f"{address}&page={number}") for number in (1, 2, 3)]
+
+    shown = [row for page in pages for row in re.findall(r'<th scope="row">(\w+)</th>', page.body.decode())]
+    assert shown == sorted(world.policy.functions)
+    for number, page in enumerate(pages, 1):
+        assert f"Page {number} of 3" in visible_text(page)
+        assert "function by function: 8" in visible_text(page)
+        assert question.plan.fingerprint in visible_text(page)
+
+
+def test_a_question_about_documents_shows_all_that_its_plan_reports() -> None:
+    """Documents, fence and what is started; who ordered it, why, and how many must approve."""
+    shop = CorruptedShop()
+    shop.order(reason="orders are empty")
+    parked = shop.run_until_parked()
+    assert parked.question is not None
+    browser = Browser(shop)
+    browser.sign_in()
+
+    page = html.unescape(visible_text(browser.get(f"/say?command=approve&incident={parked.incident}")))
+
+    assert parked.question.plan.reported
+    for line in parked.question.plan.reported:
+        assert " ".join(line.split()) in page
+    assert "ordered by alice: orders are empty" in page
+    assert "approved by alice: 1 of 2" in page
+
+
+@pytest.mark.parametrize(
+    ("scenario", "part", "shown"),
+    [
+        ("complete", "rules", "release rules cloud.firestore: r2 → r1"),
+        ("auth", "identity", 'mfa.state "DISABLED" → authorizedDomains ["a","b"], mfa.state "ENABLED"'),
+    ],
+)
+def test_a_question_shows_the_present_and_the_future_of_each_resource(
+    scenario: str, part: str, shown: str
+) -> None:
+    """Rules and settings of identity; the target is that of a critical rollback."""
+    shop = build_healthy_shop()
+    deploy_bad_release(shop, part)
+    shop.command(command="rollback", system="bookshop", scenario=scenario, reason="breach")
+    shop.settle()
+    shop.ports.clock.advance(MINUTE)
+    browser = Browser(shop)
+    browser.sign_in()
+
+    incident = shop.incidents()[-1].id
+    page = html.unescape(visible_text(browser.get(f"/say?command=approve&incident={incident}")))
+
+    assert shown in page
+    assert "min from the detection to the last shift, within the target of 5 min" in page
+
+
+@pytest.mark.parametrize("verb", ["undo", "unpin"])
+def test_what_a_reversal_restores_is_shown_before_it_is_confirmed(verb: str) -> None:
+    """Each function now and then; an undo warns that it restores what failed."""
+    world = build_rolled_back_world()
+    browser = Browser(world)
+    browser.sign_in()
+    about = f"incident={world.incidents()[0].id}" if verb == "undo" else "system=bookshop"
+
+    page = html.unescape(visible_text(browser.get(f"/say?command={verb}&{about}")))
+
+    for function in world.policy.functions:
+        name = function.lower()
+        assert f"{function} {name}-00001 {name}-00002" in page
+    warning = "warning: this restores what the rollback removed; its recorded cause: 8 of 8 changed functions"
+    assert (warning in page) is (verb == "undo")
+
+
+def test_the_console_shows_who_ordered_and_the_pause(world: World, browser: Browser) -> None:
+    """With the reason, and the line that resumes; nothing is forecast while nothing is done."""
+    world.deploy_bad()
+    world.command(command="rollback", actor="bob", reason="checkout broken", system="bookshop")
+    world.deliver_commands()
+    world.command(command="pause", actor="anna", reason="I look", system="bookshop")
+    world.deliver_commands()
+    [opened] = world.incidents()
+
+    for address in ("/", f"/incidents/{opened.id}"):
+        page = html.unescape(visible_text(browser.get(address)))
+        assert "ordered by bob: checkout broken" in page
+        assert "Acknowledged by bob at 2026-03-02 12:" in page
+        assert "paused by anna: I look; to continue: rollback resume --system bookshop --reason WHY" in page
+        assert "to the last shift" not in page
 
 
 def _main(page: ConsoleResponse) -> bytes:

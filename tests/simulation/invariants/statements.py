@@ -42,6 +42,12 @@ _PAST = re.compile(r"^- \d\d:\d\d UTC - .*$", re.MULTILINE)
 """Lines of a time line: what was said at its time is judged at its time."""
 
 
+NOT_COUNTED = frozenset({"slow_response"})
+"""Signals of which requests that succeed prove nothing."""
+COMPOSED = frozenset({"recovered … after detection: …"})
+"""Words that a notice has from its commit on; all others are rendered when it is sent."""
+
+
 class Claim(NamedTuple):
     """One statement: words on a surface, and what they promise of what."""
 
@@ -84,6 +90,10 @@ class StatementLaws:
         """When a person took an incident's state as it is."""
         self._public: dict[str, float] = {}
         """Since when the public sees an incident."""
+        self._told: set[tuple[str, str]] = set()
+        """The alerts that are known, with their incidents."""
+        self._not_counted: set[str] = set()
+        """Open incidents about what no request tells of."""
         self._records: dict[str, list[tuple[float, bool]]] = {}
         """Per subject, since when the product's own record says that it works, or that it fails."""
         self._verified: set[tuple[str, str]] = set()
@@ -123,20 +133,25 @@ class StatementLaws:
         made = seconds_of(kept["created_at"]) if kept else self._seen.now
         about = self._world.store.peek(f"incidents/{incident}") or {}
         over = seconds_of(about["ended_at"]) if about.get("ended_at") else made
-        text = _PAST.sub("", text.replace("NOT verified", "unverified"))
+        text = _PAST.sub("", text)
         for phrase, _ in phrases_in(Surface.NOTICE, text):
-            moment = over if phrase.promise is Promise.OVER else made
+            said = made if phrase.words in COMPOSED else self._seen.now
+            moment = over if phrase.promise is Promise.OVER else said
             claim = Claim(Surface.NOTICE, phrase.words, phrase.promise, (), incident, moment)
             self._stood.append(Stood(claim, self._seen.now, self._seen.now))
 
     def _remember_alert(self, fields: Fields) -> None:
         if fields["state"] != "open" or not fields["incident"]:
             return
-        subjects = self._subjects_of_signal(fields["signal"], fields["function"])
-        told = (seconds_of(fields["received_at"]), subjects, fields["incident"], fields["signal"])
-        if told not in self._alerts:
-            self._alerts.append(told)
-            self._record(subjects, well=False)
+        name, signal = fields["incident"], fields["signal"]
+        if (fields["key"], name) in self._told:
+            return
+        self._told.add((fields["key"], name))
+        subjects = self._subjects_of_signal(signal, fields["function"])
+        self._alerts.append((self._seen.now, subjects, name, signal))
+        self._record(subjects, well=False)
+        if signal in NOT_COUNTED:
+            self._not_counted.add(name)
 
     def _remember_rollback(self, fields: Fields) -> None:
         order = fields["order"]
@@ -146,12 +161,14 @@ class StatementLaws:
                 named += self._world.policy.groups[group].functions
             self._orders.setdefault(fields["incident"], tuple(named or self._world.policy.functions))
         undone = (order or {}).get("way") == Direction.UNDO and fields["ended_at"] is not None
+        undone = undone and (fields["id"], "undone") not in self._told
+        self._told |= {(fields["id"], "undone")} if undone else set()
         if fields["ill_looks"] or undone:  # what an undo brings back has failed before
             every = tuple(self._world.policy.functions)
             self._alerts.append((self._seen.now, every, fields["incident"], ""))
             self._record(every, well=False)
         verified = fields["verified_at"] and (fields["id"], str(fields["verified_at"]))
-        if verified and verified not in self._verified:
+        if verified and verified not in self._verified and not self._not_counted:
             self._verified.add(verified)
             steps = self._seen.steps.get(fields["id"], {}).values()
             self._record(dict.fromkeys(one["target"] for one in steps), well=True)
@@ -161,6 +178,8 @@ class StatementLaws:
         if fields["status"] in RECOVERED and self._ended.get(fields["id"]) != fields["status"]:
             self._record(self._scope(fields["id"], self._seen.now), well=True)
         self._ended[fields["id"]] = fields["status"]
+        if fields["ended_at"] is not None:
+            self._not_counted.discard(fields["id"])
 
     def _record(self, subjects: Iterable[str], *, well: bool) -> None:
         """What the product knows of these from now on."""
@@ -171,7 +190,7 @@ class StatementLaws:
 
     def _remember_command(self, fields: Fields) -> None:
         if fields.get("command") == "accept" and fields.get("incident"):
-            self._accepted.setdefault(fields["incident"], self._seen.now)
+            self._accepted[fields["incident"]] = self._seen.now
 
     def _subjects_of_signal(self, signal: str, function: str | None) -> tuple[str, ...]:
         if signal in SIGNAL_SUBJECTS:

@@ -15,8 +15,8 @@ from shared.core.store import Document, Write
 from shared.domain.deployments.build_recipe import BuiltFunction, Recipe
 from shared.domain.deployments.inventory.inventory_parts import HostingSite, WholeInventory
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic
+from shared.domain.deployments.restorability import FINALIZED
 from shared.domain.policy.channels import Channel
-from shared.engine.steps.resources.release_hosting import FINALIZED
 from shared.ports.platform import OperationState
 from tests.simulation.faults.points import Fault, LandsLate
 from tests.simulation.scenes.bookshop import GOOD, LONG_AGO, SITE

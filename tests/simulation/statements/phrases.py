@@ -98,7 +98,7 @@ PHRASES = (
     Phrase(Surface.NOTICE, "It works again.", Promise.WORKS, _NEXT),
     Phrase(Surface.NOTICE, "The incident is over.", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "incident … has ended", Promise.OVER, _FINAL),
-    Phrase(Surface.NOTICE, "verified: …", Promise.WORKS, _NEXT),
+    Phrase(Surface.NOTICE, "recovered … after detection: …", Promise.WORKS, _NEXT),
     Phrase(Surface.NOTICE, "stable through the watch", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "Status: RESOLVED", Promise.OVER, _FINAL),
     Phrase(Surface.STATUS, _SPARED, Promise.IN_TIME, _WELL),

@@ -28,7 +28,7 @@ from shared.domain.deployments.inventory.inventory_parts import (
     is_secret_path,
     json_fingerprint,
 )
-from shared.engine.steps.resources.release_hosting import FINALIZED
+from shared.domain.deployments.restorability import FINALIZED
 from shared.ports.resources import UserPage
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook

@@ -15,11 +15,11 @@ from shared.domain.deployments.inventory.inventory_parts import (
     RulesRelease,
     json_fingerprint,
 )
+from shared.domain.deployments.restorability import FINALIZED
 from shared.domain.policy.resources import Resources
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
-from shared.engine.steps.resources.release_hosting import FINALIZED
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import Hook, no_hook

@@ -1,8 +1,4 @@
-"""Backups of a database: exports, Google's own, and the objects they lie in.
-
-The Protocols are kept by shared/adapters/gcp and by the fakes of the tests, as
-shared/ports/groups.py says.
-"""
+"""Backups of a database: exports, Google's own, and the objects they lie in."""
 
 from __future__ import annotations
 

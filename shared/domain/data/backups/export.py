@@ -49,7 +49,6 @@ class Backup(Struct, frozen=True):
     bucket: str
     second: str | None
     slot_at: datetime
-    """The time that it stands for."""
     snapshot_at: datetime
     """The one moment that its documents are of; a whole minute."""
     began_at: datetime
@@ -83,10 +82,7 @@ class Backup(Struct, frozen=True):
 
     @property
     def folder(self) -> str:
-        """The folder of its files, alike in each bucket; of each time that it is asked another one.
-
-        So whoever stood still and asks after all spoils nothing.
-        """
+        """The folder in each bucket; another one per attempt, so that a late one harms none."""
         database, name = self.database.strip("()"), self.id.removeprefix(f"{self.system}-")
         again = f"-{self.asks}" if self.asks > 1 else ""
         return f"{self.system}/{database}/{name}{again}"
@@ -126,10 +122,7 @@ def backup_id(system: str, slot_at: datetime) -> str:
 
 
 def create_backup(policy: Policy, slot_at: datetime, now: datetime, before: str = "") -> Backup:
-    """The intent of a backup of the slot's first moment, as long as that is fresh.
-
-    `before`: the deployment that it is made for; empty: none. The policy names a bucket.
-    """
+    """The intent of a backup of a slot, or of the deployment `before`, with a readable moment."""
     rules = policy.backups
     return Backup(
         id=f"{policy.system}-before-{before}" if before else backup_id(policy.system, slot_at),
@@ -150,10 +143,7 @@ def may_request_export(backup: Backup, now: datetime) -> bool:
 
 
 def mark_requested(backup: Backup, counts: Mapping[str, int], now: datetime) -> Backup:
-    """The backup whose export is asked for now, once this is on record.
-
-    `counts` are those of its moment: when the export has ended, that may be too long ago to count.
-    """
+    """Mark the export as requested, with the counts of its moment: later it may be unreadable."""
     return replace(backup, asks=backup.asks + 1, asked_at=now, counts=dict(counts))
 
 

@@ -1,7 +1,4 @@
-"""A database of ours that is filled from what is kept: what copies and proofs have in common. Pure.
-
-Each has one document in the store, and a database whose name is on record before it is made.
-"""
+"""A database of ours that is filled: what copies and restore tests have in common. Pure."""
 
 from __future__ import annotations
 
@@ -66,14 +63,12 @@ class FilledDatabase(Struct, frozen=True, kw_only=True):
     purge: ErasureProgress = ErasureProgress()
     """Who was erased since then is taken out before anybody looks."""
     run: ScanRun | None = None
-    """The look through it."""
     waiting: str = ""
     """Why it came no further the last time."""
     faults: tuple[str, ...] = ()
     """Why it is none."""
     filled_at: datetime | None = None
     closing_at: datetime | None = None
-    """When its database was to be deleted."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
     schema: int = SCHEMA_VERSION

@@ -75,10 +75,7 @@ class RestorePoint(Struct, frozen=True):
         return self.backup or f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
     def read_source(self, original: str) -> tuple[str, datetime | None] | None:
-        """The database that its documents are read in, and as of when (None: as they are).
-
-        None: they cannot be read before a copy of the backup is made.
-        """
+        """Return the database and moment to read (None: as it is); None: copy it first."""
         match self.source:
             case RestoreSource.WINDOW:
                 return original, self.at
@@ -87,7 +84,6 @@ class RestorePoint(Struct, frozen=True):
         return None
 
     def __str__(self) -> str:
-        """The moment and its source, as people read it."""
         said = f"{self.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         if self.source is RestoreSource.WINDOW:
             return said
@@ -149,11 +145,7 @@ class AvailablePoints(Struct, frozen=True):
 
 
 def resolve_restore_point(text: str, kept: AvailablePoints) -> RestorePoint:
-    """The restore point that somebody means, nothing in it newer than what they said.
-
-    Raises: Refused, with the nearest ones where that one cannot be had; also what is a time and a
-    name.
-    """
+    """Resolve the point, with nothing newer in it. Raises: Refused, with the nearest ones."""
     if text == LATEST_RESTORE_POINT:
         return _newest_proven_backup(kept)
     points = (*kept.backups, *kept.copies)
@@ -188,10 +180,7 @@ def make_absolute(text: str, now: datetime) -> str:
 
 
 def parse_time_or_span(text: str, now: datetime) -> datetime | None:
-    """The time that a text says, or so long ago; None: it says none.
-
-    Raises: Refused for what looks like a time and is none, or has no zone.
-    """
+    """Parse a time, or a span back from now; None: neither. Raises: Refused, without a zone."""
     with suppress(ValueError, OverflowError):
         return now - parse_duration(text)
     try:
@@ -247,7 +236,6 @@ def _restore_point_before(deployment: Deployment, kept: AvailablePoints) -> Rest
 
 
 def _untested_names(points: Iterable[RestorePoint]) -> str:
-    """What could be chosen by its name alone."""
     names = [one.backup for one in points if not one.is_verified]
     if not names:
         return ""
@@ -256,7 +244,6 @@ def _untested_names(points: Iterable[RestorePoint]) -> str:
 
 
 def _suggest_nearest(kept: AvailablePoints, at: datetime) -> str:
-    """The nearest that can be had on both sides of a moment."""
     earlier = [one for one in kept.verified_points if one.at < at][-MAX_SUGGESTIONS_PER_SIDE:]
     later = [one for one in kept.verified_points if one.at >= at][:MAX_SUGGESTIONS_PER_SIDE]
     if not (earlier or later):

@@ -41,17 +41,13 @@ class RestoreTest(FilledDatabase, frozen=True, kw_only=True):
     source: str
     """What is restored: `gs://BUCKET/FOLDER`, or the full name of a native backup."""
     snapshot_at: datetime
-    """The moment that the backup is of."""
     database: str
-    """The scratch one."""
     counts: dict[str, int] = field(default_factory=dict)
     """Documents per collection group that must be there; empty: nobody counted."""
     status: FillStatus = FillStatus.RESTORING
     filled_at: datetime | None = field(default=None, name="restored_at")
     compared: int = 0
-    """Documents that were compared, field by field, with what they were."""
     unknown: tuple[str, ...] = ()
-    """What could not be looked at."""
 
     @property
     def duration(self) -> timedelta | None:
@@ -73,7 +69,6 @@ class ObservedRestore(Struct, frozen=True):
     """What was seen of a restored database beside the look through it."""
 
     counted: Mapping[str, int]
-    """Documents per collection group."""
     compared: int = 0
     """Documents that were compared with what they were at the moment of the backup."""
     differing: tuple[str, ...] = ()

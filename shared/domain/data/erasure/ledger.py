@@ -54,7 +54,6 @@ class ErasureProgress(Struct, frozen=True):
     """How far a copy was gone through."""
 
     place: int = 0
-    """Which place is gone through."""
     cursor: str = ""
     """The last path of it that was looked at; empty: none."""
     removed: dict[str, int] = {}
@@ -92,10 +91,7 @@ def person_ids(place: Place, version: DocumentSnapshot) -> Iterator[str]:
 def has_erased_person(
     whose: Iterable[str], book: ErasureLedgerRecord, erased: Mapping[str, datetime], at: datetime
 ) -> bool:
-    """Whether one of these persons was erased since then.
-
-    Who came back after an erasure, before a copy was made, stays in it.
-    """
+    """Return whether one of them was erased since; who came back before the copy stays in it."""
     times = (erased.get(hash_person(book.salt, person)) for person in whose)
     return any(time is not None and time >= at for time in times)
 
@@ -110,10 +106,7 @@ def add_removed_documents(progress: ErasureProgress, paths: Iterable[str]) -> Er
 
 
 def declared_erasure(rules: ErasureRules, version: DocumentSnapshot) -> tuple[str, datetime] | None:
-    """Whom a document of the declared collection says to be erased, and since when; None: nobody.
-
-    A person is named by a text or a reference, the moment by a timestamp.
-    """
+    """Return the person that a document declares erased, and since when; None: nobody."""
     [person, *_] = [*field_values(version.fields, rules.person), None]
     [erased_at, *_] = [*field_values(version.fields, rules.erased_at), None]
     if isinstance(person, Reference):

@@ -41,7 +41,6 @@ class Trigger(Struct, frozen=True):
     """A trigger of Eventarc."""
 
     name: str
-    """Full."""
     starts: str
     """What it starts, by kind and name: `workflow bill`."""
     filters: EventFilters
@@ -57,7 +56,6 @@ class DocumentListener(Struct, frozen=True):
     name: str
     """A function's own; of another, as its Trigger says."""
     event: str
-    """The type of event that it is told of."""
 
     def is_notified_of(self, change: DocumentEvent) -> bool:
         """Whether it may be told of such a change of a document that its pattern means."""
@@ -68,10 +66,7 @@ class DocumentListener(Struct, frozen=True):
 
 
 def parse_filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The filters that a list of Eventarc or of Functions names, as JSON writes them.
-
-    What filters by an operator that is not known may let anything through.
-    """
+    """Parse the filters of Eventarc or Functions; unknown operators let anything through."""
     return {
         one.get("attribute", ""): one.get("value", "") if one.get("operator", "") in _OPERATORS else _ANY
         for one in said
@@ -85,11 +80,7 @@ def find_listeners(
     scope: Scope,
     besides: Container[str] = (),
 ) -> list[DocumentListener]:
-    """What hears of writes to documents of a scope, by name.
-
-    A trigger that is a function's own is that function. Where the scope means all collections below
-    documents, `besides` are ids of some that it does not.
-    """
+    """Return what hears of writes in a scope; `besides`: ids that the scope does not mean."""
     known, listed = list(functions), list(triggers)
     own = {_within_project(one.trigger) for one in known} - {""}
     hearing = [
@@ -139,7 +130,6 @@ def _resource_segment(name: str, collection: str) -> str:
 
 
 def _may_match(pattern: str, scope: Scope, besides: Container[str]) -> bool:
-    """Whether a document of the scope can be one that the pattern means."""
     parts = pattern.strip("/").split("/")
     if any("**" in part for part in parts):
         return True

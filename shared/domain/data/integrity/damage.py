@@ -84,7 +84,6 @@ class IntegrityRecord(Struct, frozen=True):
 
     system: str
     run: ScanRun | None = None
-    """The one under way."""
     last: ScanRun | None = None
     """The newest that was carried to its end."""
     asked: str = ""
@@ -209,10 +208,7 @@ class OnsetSearch(Struct, frozen=True):
 def suspects(
     deployments: Iterable[Deployment], policy: Policy, collections: Collection[str], onset: datetime
 ) -> tuple[str, ...]:
-    """What was deployed or changed in the suspect window before damage began, newest first.
-
-    Of functions, those that write the damaged collections, where the policy says which they are.
-    """
+    """Return what possible writers changed in the suspect window before the onset, newest first."""
     writers = writer_functions(policy, collections)
     found = []
     for one in sorted(deployments, key=lambda it: it.at, reverse=True):
@@ -278,10 +274,7 @@ def evaluate_writer(
 
 
 def comparison_run(before: ScanRun | None, run: ScanRun) -> ScanRun:
-    """The look that the next one is compared with: the first, or the newest with more missing.
-
-    What has gone missing between the two of them may have done so just before `run`, and not since.
-    """
+    """Return the scan to compare with: the first, or the newest with more missing documents."""
     return run if before is None or _count_missing(run) > _count_missing(before) else before
 
 

@@ -51,7 +51,6 @@ class CollectionTally(Struct, frozen=True):
     """What was found in one collection."""
 
     documents: int = 0
-    """Looked at."""
     faulty: int = 0
     unknown: int = 0
     """Of which something could not be looked at, and nothing is known to be wrong."""
@@ -78,12 +77,10 @@ class ScanRun(Struct, frozen=True):
     """The moment that is read; a whole minute."""
     began_at: datetime
     counts: dict[str, int]
-    """Documents of each collection at that moment."""
     stretches: tuple[ScanRange, ...]
     is_whole: bool = True
     """Whether it looks at every document, and not at a sample."""
     place: int = 0
-    """Which stretch is looked at."""
     cursor: str = ""
     """The last path of it that counted; empty: none."""
     taken: int = 0
@@ -121,10 +118,7 @@ def scope(name: str, collection: Collection) -> Scope:
 
 
 def document_limits(policy: Policy, counts: Mapping[str, int]) -> dict[str, int | None]:
-    """How many documents of each collection may be looked at; None: all of them.
-
-    Each costs one read, and one more for each field that names a document.
-    """
+    """Return how many documents of each collection to check, references included; None: all."""
     costs = {name: count * (1 + len(policy.collections[name].references)) for name, count in counts.items()}
     whole = sum(costs.values())
     if whole <= policy.integrity.read_budget:
@@ -200,10 +194,7 @@ def describe_coverage(run: ScanRun, rules: IntegrityRules) -> str:
 
 
 def describe_sampling_error(documents: int, confidence: float) -> str:
-    """What a sample without a fault says of the whole: the greatest share that could hide from it.
-
-    It holds where faulty documents do not lie side by side in the order of names.
-    """
+    """Describe the faulty share that could hide, if faulty documents do not lie side by side."""
     share = 1 - (1 - confidence) ** (1 / documents)
     sure = f"with {confidence:.0%} confidence fewer than {share:.2%} are faulty"
     return f"{sure}, unless they lie side by side"

@@ -62,7 +62,6 @@ class DocumentVerdict(Struct, frozen=True):
 
     faults: tuple[DocumentFault, ...] = ()
     unknown: tuple[DocumentFault, ...] = ()
-    """What could not be looked at."""
 
     @property
     def is_valid(self) -> bool | None:
@@ -230,7 +229,6 @@ _COMPARATORS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
 
 
 def _is_term_true(term: Term, found: list[Any]) -> bool:
-    """Whether one of the values is as the term says."""
     match term.op:
         case Comparison.PRESENT:
             return bool(found)
@@ -251,7 +249,6 @@ def _is_equal(one: Any, other: Any) -> bool:
 
 
 def _is_comparable(one: Any, other: Any) -> bool:
-    """Whether both are numbers, or both are texts."""
     numbers = [isinstance(it, int | float) and not isinstance(it, bool) for it in (one, other)]
     return all(numbers) or (isinstance(one, str) and isinstance(other, str))
 

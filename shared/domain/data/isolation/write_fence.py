@@ -71,7 +71,6 @@ class Fence(Struct, frozen=True):
     reason: str
     began_at: datetime
     until: datetime
-    """It falls then."""
     rollback: str = ""
     """The one that it was raised for, and falls with; empty: a person's word."""
     status: FenceStatus = FenceStatus.RAISING
@@ -82,7 +81,6 @@ class Fence(Struct, frozen=True):
     falls_at: datetime | None = None
     """When it was to fall."""
     why: str = ""
-    """Why it falls."""
     left: tuple[str, ...] = ()
     """Names of what somebody has changed since: that is theirs."""
     waiting: str = ""

@@ -1,7 +1,4 @@
-"""Documents as they were before a repair wrote them, kept apart for a while. Pure.
-
-Each batch is one object, written before the batch; its entry in the journal says what landed.
-"""
+"""Documents as they were before a repair, one object per batch, written before it. Pure."""
 
 from __future__ import annotations
 

@@ -66,7 +66,6 @@ class DocumentSelection(Struct, frozen=True):
     """A path, the beginning of one, a collection, or `COLLECTION FIELD OP VALUE`."""
 
     def __str__(self) -> str:
-        """As it was said."""
         return f"{self.by}:{self.value}" if self.value else self.by.value
 
     @property
@@ -285,11 +284,7 @@ def parse_query(text: str) -> FaultyQuery:
 def selected_scopes(
     select: DocumentSelection, declared: Mapping[str, Collection], roots: Iterable[str]
 ) -> list[Scope]:
-    """What is gone through; `roots` are the database's own collections, at both moments.
-
-    Of all, whatever lies elsewhere comes last (`is_in_declared_scope`): nothing lists which
-    collections that is.
-    """
+    """Return what is gone through; of all `roots`, documents outside declared scopes come last."""
     known = [Scope(name, one.everywhere) for name, one in declared.items()]
     if select.by is SelectionKind.INVALID:
         return known

@@ -72,7 +72,6 @@ def cause(case: GateInput) -> GateAnswer:
 
 
 def _function_cause(case: GateInput) -> GateAnswer:
-    """Whether a change of functions explains it."""
     facts, change = case.facts, case.change
     if not change.functions:
         reason = f"nothing changed since {change.target.id if change.target else 'ever'}"
@@ -95,7 +94,6 @@ def _function_cause(case: GateInput) -> GateAnswer:
 def _judge_touched_functions(
     facts: DecisionFacts, before: set[str], unsure: set[str], failing: set[str]
 ) -> GateAnswer:
-    """Whether what was changed before is of what fails."""
     touched = before & failing
     if touched:
         changed = count_noun(len(before), "changed function")

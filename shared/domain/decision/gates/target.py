@@ -106,10 +106,7 @@ def blast_radius(case: GateInput) -> GateAnswer:
 
 
 def approval(case: GateInput) -> GateAnswer:
-    """Some scenarios always ask, some of them two people; of signing in, the settings alone do.
-
-    So do what was deleted, and a rebuild where the policy says so.
-    """
+    """Ask where the scenario, deleted functions or the policy on rebuilds require a person."""
     scenario, gates = case.signal.scenario, case.policy.gates
     if scenario in gates.four_eyes and scenario is not ScenarioName.AUTH:
         reason = f"{scenario} asks two people"

@@ -50,7 +50,6 @@ class Configuration(Struct, frozen=True):
     """What code runs with."""
 
     account: str = ""
-    """The service account that it runs as."""
     variables: tuple[str, ...] = ()
     """Names of the plain environment variables, in order."""
     variables_hash: str = ""
@@ -104,7 +103,6 @@ class FunctionState(Struct, frozen=True):
     build_variables: tuple[str, ...] = ()
     """Names of the plain variables of its build, in order."""
     build_variables_hash: str = ""
-    """Over their names and values."""
     copy: SourceObject | None = None
     """Our own copy of its source; None: there is none."""
     scaling: Scaling = Scaling()
@@ -198,7 +196,6 @@ class RulesRelease(Struct, frozen=True):
     """Which ruleset is in force."""
 
     ruleset: str
-    """Short name."""
     updated_at: datetime
     source: RulesSource = ()
     """Our copy of what it says, to make it again; empty: there is none."""
@@ -309,10 +306,7 @@ def build_configuration(
 
 
 def flatten_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Each setting of a nested configuration by its path; secrets are left out by their names.
-
-    A change of a secret alone is therefore not seen.
-    """
+    """Return each setting by its path; secrets are left out, so their change is not seen."""
     return dict(_settings(config, ""))
 
 

@@ -76,10 +76,7 @@ def unknown_parts(whole: WholeInventory) -> tuple[InventoryPart, ...]:
 
 
 def outdated_secrets(live: WholeInventory, policy: Policy, now: datetime) -> tuple[str, ...]:
-    """The secrets that functions use whose newest enabled version is older than it should be.
-
-    Of secrets that are not watched, or that gave no answer, none.
-    """
+    """Return used secrets whose newest enabled version is too old; none of unread secrets."""
     newest: dict[str, datetime] = {}
     for name, version in (live.secrets or {}).items():
         secret = name.partition("/")[0]

@@ -61,7 +61,6 @@ def _code(line: str) -> str:
 
 
 def _innermost_match_paths(lines: list[str]) -> Iterator[str]:
-    """For each line the path of the innermost match that it stands in."""
     depth, matches = 0, list[tuple[int, str]]()
     for line in lines:
         code = _code(line)

@@ -128,10 +128,7 @@ def is_same_traffic_list(one: Traffic, other: Traffic) -> bool:
 
 
 def apply_shares(traffic: Traffic, goal: dict[str, int]) -> Traffic:
-    """The same list with the goal's percents: every tagged entry stays, with its tag.
-
-    Replacing the list would drop its tags, and with them whatever addresses a tag's URL.
-    """
+    """Return the list with the goal's percents; every tagged entry, and so its URL, stays."""
     missing = dict(goal)
     kept = []
     for entry in traffic:

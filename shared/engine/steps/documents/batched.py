@@ -63,10 +63,7 @@ class BatchedStep(StepKind, Generic[Goal]):
 
 
 def consume_until(clock: Clock, until: float, before: T, further: Iterable[T]) -> T:
-    """The last of these that came in time; what was done before a failure stays done.
-
-    Raises: what `further` raises, where nothing has come yet.
-    """
+    """Return the last item before `until`; raise what `further` raises if there is none yet."""
     last = before
     try:
         for one in further:

@@ -1,7 +1,4 @@
-"""The step that judges a canary by probes; the other functions of its group wait for it.
-
-Its time limit is `canary_within` of `shared.domain.policy.execution_limits`.
-"""
+"""The step that judges a canary by probes; the other functions of its group wait for it."""
 
 from __future__ import annotations
 

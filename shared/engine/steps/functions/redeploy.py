@@ -45,7 +45,6 @@ class ReplacedDeployment(Struct, frozen=True):
     recipe: Recipe | None = None
     """What it is built from again; None: too little is kept, or it was not there."""
     lacking: str = ""
-    """What is not kept."""
 
 
 class RedeployStep(FunctionStep):

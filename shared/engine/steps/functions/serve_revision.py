@@ -49,10 +49,7 @@ class ServeRevisionOrigin(Struct, frozen=True):
 
 
 class ServeRevisionStep(FunctionStep):
-    """A function whose traffic is pinned gives a redeployed revision none: it is moved there.
-
-    Conditional on the service's etag. Where traffic follows the newest revision, nothing is to do.
-    """
+    """Moves pinned traffic to a redeployed revision, under the service's etag."""
 
     expected_seconds = 8.0
 

@@ -20,7 +20,6 @@ class RemoteConfigGoal(Struct, frozen=True):
 
     hash: str
     content: bytes
-    """The template as JSON, compressed."""
 
 
 class RemoteConfigOrigin(Struct, frozen=True):

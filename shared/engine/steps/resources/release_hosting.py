@@ -9,12 +9,11 @@ from msgspec import Struct
 from shared.core.codec import decode
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.deployments.restorability import FINALIZED
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import ResourceStep, StepObservation, StepVerdict
 
 KIND = "release_hosting"
-FINALIZED = "FINALIZED"
-"""The one status of a version that can be released."""
 
 
 class HostingGoal(Struct, frozen=True):

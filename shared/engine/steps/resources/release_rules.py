@@ -70,10 +70,7 @@ class ReleaseRulesStep(ResourceStep):
         return StepObservation(StepVerdict.ELSEWHERE, note=f"found {found or 'no ruleset'} in force")
 
     def set(self, step: Step) -> str:
-        """Release the goal's ruleset, or one that says the same, whatever is in force by then.
-
-        Nothing is read meanwhile: the deadline has room for these two calls.
-        """
+        """Release the goal's ruleset or its equal; the deadline has room for two calls, no read."""
         goal, origin = decode(RulesGoal, step.goal), decode(RulesOrigin, step.origin)
         rules = self._estate.rules
         ruleset = goal.ruleset

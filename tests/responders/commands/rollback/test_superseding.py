@@ -180,7 +180,8 @@ def test_a_superseded_incident_stays_open_until_a_person_accepts() -> None:
     old, new = world.incidents()
     first, second = world.rollbacks()
     assert record_of(world, "narrow").incident == new.id
-    assert (first.status, first.outcome) == (RollbackStatus.CANCELLED, f"superseded by {new.id}")
+    ended = f"superseded by {new.id}, ordered by bob: only search"
+    assert (first.status, first.outcome) == (RollbackStatus.CANCELLED, ended)
     assert second.status is RollbackStatus.SUCCEEDED
     assert restored(world) != EVERY
     assert old.status is IncidentStatus.INVESTIGATING

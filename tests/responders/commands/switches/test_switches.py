@@ -197,9 +197,10 @@ def test_a_pause_that_expires_in_the_middle_resumes_nothing_half_done() -> None:
     """People are paged; what was stopped between two effects stays there until they say more."""
     world = World()
     world.deploy_bad()
-    publish_after_second_shift(world, "pause", expires="10m", actor="alice")
+    publish_after_second_shift(world, "pause", expires="10m", actor="alice", reason="I look")
     world.alert()
     world.pass_time(9 * MINUTE)
+    assert {one.endswith("paused by alice: I look") for one in notice_lines(world, "paused")} == {True}
     shifts = list(world.ports.world.applied_shifts)
     steps = {name: step.status for name, step in world.steps(world.rollbacks()[0].id).items()}
 

@@ -281,7 +281,8 @@ def test_an_undo_that_would_serve_what_was_deployed_since_does_nothing_and_says_
 
     last = world.rollbacks()[-1]
     assert last.plan is not None
-    [refused] = last.plan.reported
+    warning, refused = last.plan.reported
+    assert warning.startswith("warning: this restores what the rollback removed: ")
     assert refused.startswith("getBook: getbook-00003 was deployed since")
     assert world.live["getBook"] == held["getBook"]
     assert set(read_pins(world)) == {"getBook"}

@@ -162,7 +162,8 @@ def refused(shop: World) -> str:
     assert last.status is RollbackStatus.SUCCEEDED
     assert last.outcome == f"undone: {len(shop.policy.functions) - 1} functions as before"
     assert last.plan is not None
-    [line] = last.plan.reported
+    warning, line = last.plan.reported
+    assert warning.startswith("warning: this restores what the rollback removed: ")
     return line
 
 
@@ -232,7 +233,7 @@ def test_what_no_build_has_changed_is_as_it_was(told: bool, copied: bool) -> Non
     last = shop.rollbacks()[-1]
     assert last.status is RollbackStatus.SUCCEEDED
     assert last.plan is not None
-    assert last.plan.reported == ()
+    assert last.plan.reported[1:] == ()
     assert {one.traffic for one in shop.ports.world.services().values()} == {FOLLOWING}
     assert shop.ports.builds.built == tried
 

@@ -16,11 +16,14 @@ from shared.domain.data.repair.repair_plan import (
 )
 from shared.domain.decision.forecast import forecast_duration, remaining_duration
 from shared.domain.policy.execution_limits import Execution, WriteQuota
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
-from shared.domain.rollback.write_quota import SavedPace, quota_path
+from shared.domain.rollback.write_quota import SavedPace, TokenBucket, quota_path
 from tests.support.runtime.world import BOOKSHOP, World
 
 ROUND_TRIP = 8.4
+OF_FUNCTIONS = ScenarioName.FUNCTIONS, Severity.HIGH
 QUOTA = Execution(write_quota=WriteQuota(burst=60, per_second=1.0))
 
 
@@ -97,7 +100,7 @@ def test_what_was_sent_costs_no_more_of_the_quota() -> None:
 @pytest.mark.parametrize(("functions", "fits"), [(540, True), (619, True), (620, False)])
 def test_more_functions_than_ten_minutes_of_quota_do_not_fit(functions: int, fits: bool) -> None:
     """What cannot be in time is known before it begins."""
-    ahead = forecast_duration([shift(str(n)) for n in range(functions)], BOOKSHOP)
+    ahead = forecast_duration([shift(str(n)) for n in range(functions)], BOOKSHOP, *OF_FUNCTIONS)
 
     assert ahead.fits is fits
     assert ("MORE THAN the target of 10 min" in str(ahead)) is not fits
@@ -108,13 +111,65 @@ def test_an_outlook_while_it_runs_counts_what_has_passed_and_what_was_learnt() -
     now = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
     left = SavedPace(0.0, now, per_second=0.5)
     steps = [shift(str(n)) for n in range(19)]
+    throttled = sum(1 / (0.5 + 0.02 * n) for n in range(20))
 
-    ahead = forecast_duration(steps, BOOKSHOP, left=left, began=now - timedelta(seconds=570), now=now)
+    ahead = forecast_duration(
+        steps, BOOKSHOP, *OF_FUNCTIONS, left=left, detected=now - timedelta(seconds=570), now=now
+    )
 
-    assert ahead.seconds == pytest.approx(19 / 0.95 / 0.5 + ROUND_TRIP)
+    assert ahead.seconds == pytest.approx(throttled + ROUND_TRIP)
     assert ahead.whole_seconds == pytest.approx(570 + ahead.seconds)
     assert not ahead.fits
-    assert str(ahead).startswith("about 49 s left; about 10.4 min")
+    said = "about 39 s left; about 10.2 min from the detection to the last shift, MORE THAN the target of"
+    assert str(ahead) == f"{said} 10 min"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "severity", "minutes"),
+    [
+        (ScenarioName.COMPLETE, Severity.CRITICAL, 5),
+        (ScenarioName.AUTH, Severity.CRITICAL, 5),
+        (ScenarioName.FUNCTIONS, Severity.CRITICAL, 5),
+        (ScenarioName.FUNCTIONS, Severity.HIGH, 10),
+        (ScenarioName.FEATURE, Severity.HIGH, 15),
+        (ScenarioName.DATABASE, Severity.CRITICAL, 15),
+    ],
+)
+def test_each_kind_of_rollback_has_its_own_target(
+    scenario: ScenarioName, severity: Severity, minutes: int
+) -> None:
+    """The runbook's: critical, functions, database; six minutes are too long for a critical one."""
+    steps = [shift(str(n)) for n in range(390)]
+
+    ahead = forecast_duration(steps, BOOKSHOP, scenario, severity)
+
+    assert ahead.target_seconds == 60 * minutes
+    assert ahead.fits is (minutes > 5)
+
+
+@pytest.mark.parametrize(("functions", "refused"), [(127, 60), (500, 100), (127, 1)])
+def test_refusals_in_a_row_do_not_make_the_forecast_jump(functions: int, refused: int) -> None:
+    """Six refusals cut the rate to an eighth, and each write gives some of it back."""
+    began = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    bucket, passed, done, foreseen = TokenBucket(60, 1.0, 0.0), 0.0, 0, []
+    for sent in range(1, functions + 7):
+        now, left = began + timedelta(seconds=passed), functions - done
+        pace = SavedPace(bucket.level(passed), now, per_second=bucket.rate)
+        steps = [shift(str(n)) for n in range(left)]
+        ahead = forecast_duration(steps, BOOKSHOP, left=pace, detected=began, now=now)
+        foreseen.append(ahead.whole_seconds)
+        passed += bucket.seconds_until(1, passed)
+        assert bucket.take(1, passed)
+        if refused <= sent < refused + 6:
+            bucket.record_refusal(2.0, passed)
+        else:
+            bucket.record_success(1)
+            done += 1
+
+    took = passed + ROUND_TRIP
+    assert done == functions
+    assert max(foreseen) < 1.25 * took
+    assert min(foreseen[refused + 6 :]) > 0.9 * took
 
 
 @pytest.mark.parametrize(("ago", "left"), [(0, 90.4), (60, 30.4), (200, 0.0)])
@@ -155,7 +210,7 @@ def test_what_cannot_fit_says_so_before_it_starts() -> None:
         for sent in world.ports.sender.sent
         if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
     ]
-    assert "MORE THAN the target of 10 min" in str(told)
+    assert "MORE THAN the target of 5 min" in str(told)
 
 
 def test_what_is_left_of_the_quota_is_told_before_it_starts() -> None:
@@ -177,7 +232,7 @@ def test_what_is_left_of_the_quota_is_told_before_it_starts() -> None:
         for sent in world.ports.sender.sent
         if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
     ]
-    assert "MORE THAN the target of 10 min" in str(told)
+    assert "MORE THAN the target of 5 min" in str(told)
 
 
 def piece(documents: int, seen: int = 0, took: float = 0.0, status: StepStatus = StepStatus.BEGUN) -> Step:
@@ -223,7 +278,7 @@ def test_documents_go_on_as_they_have_gone(steps: list[Step], left: float) -> No
     """What is measured counts once there is any; what has ended costs nothing more."""
     now = datetime(2026, 3, 2, tzinfo=UTC)
 
-    ahead = forecast_duration(steps, BOOKSHOP, began=now - timedelta(seconds=30), now=now)
+    ahead = forecast_duration(steps, BOOKSHOP, detected=now - timedelta(seconds=30), now=now)
 
     assert ahead.seconds == pytest.approx(left)
     assert ahead.whole_seconds == pytest.approx(30 + left)
@@ -251,8 +306,8 @@ def test_a_position_of_before_time_was_kept_foresees_no_end_at_once() -> None:
     untimed = piece(10_000, 5_000, 0.0)
     timed = replace(piece(10_000, 5_000, 50.0), name="another")
 
-    assert forecast_duration([untimed], BOOKSHOP, began=now, now=now).seconds == pytest.approx(10.0)
-    assert forecast_duration([untimed, timed], BOOKSHOP, began=now, now=now).seconds == pytest.approx(50.0)
+    assert forecast_duration([untimed], BOOKSHOP, detected=now, now=now).seconds == pytest.approx(10.0)
+    assert forecast_duration([untimed, timed], BOOKSHOP, detected=now, now=now).seconds == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize("per_second", [20.0, 120.0, 400.0])
@@ -265,6 +320,6 @@ def test_what_is_foreseen_of_documents_comes_to_what_it_takes(per_second: float)
         lost = held if share > 0.3 else 0.0
         steps = [piece(documents, int((spent - lost) * per_second), spent - lost)]
         now = began + timedelta(seconds=spent)
-        ahead = forecast_duration(steps, BOOKSHOP, began=began, now=now)
+        ahead = forecast_duration(steps, BOOKSHOP, detected=began, now=now)
         assert ahead.whole_seconds == pytest.approx(expected, abs=1.0)
         assert ahead.fits is (ahead.whole_seconds <= 900)

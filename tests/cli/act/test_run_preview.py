@@ -1,0 +1,56 @@
+"""`rollback run` at the prompt: what a person reads before they answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.policy.system_policy import Group
+from tests.support.cli.in_process import WorldPrompt
+from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
+from tests.support.runtime.world import BOOKSHOP, World
+
+MANY = tuple(f"extra{number:02d}" for number in range(30))
+WIDE = replace(BOOKSHOP, groups={**BOOKSHOP.groups, "extra": Group(functions=MANY, canary=MANY[0])})
+
+
+def prompt_of(monkeypatch: pytest.MonkeyPatch, folder: Path, world: World) -> WorldPrompt:
+    """A person's shell with the policy of that world."""
+    monkeypatch.setattr("cli.support.context.load_policies", lambda _: {world.policy.system: world.policy})
+    return WorldPrompt(monkeypatch, folder, world)
+
+
+def test_every_function_is_listed_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A group's name and a number do not say which revision serves then."""
+    world = World(policy=WIDE)
+    world.deploy_bad()
+    prompt = prompt_of(monkeypatch, tmp_path, world)
+
+    shown = " ".join(prompt.say("run", "--reason", "broken", "--dry-run").stdout.split())
+
+    for function in world.policy.functions:
+        name = function.lower()
+        assert f"{function} {name}-00002 {name}-00001" in shown
+    assert "to the last shift, within the target of 5 min" in shown
+
+
+def test_a_critical_rollback_is_shown_against_its_own_target(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the present and the future state of a site."""
+    shop = build_healthy_shop()
+    deploy_bad_release(shop, "sites")
+    prompt = prompt_of(monkeypatch, tmp_path, shop)
+    words = ("run", "--scenario", "complete", "--reason", "broken", "--dry-run")
+
+    shown = prompt.say(*words).stdout
+    found = json.loads(prompt.say(*words, "--json").stdout)
+
+    assert "release shop: v2 → v1" in " ".join(shown.split())
+    assert "within the target of 5 min" in shown
+    assert (found["target_seconds"], found["fits"]) == (300.0, True)
