@@ -74,7 +74,7 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     since = max(changes, default=document.read_at - METRICS_WINDOW)
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
-    found = evaluate_conditions(ports, policy, alerts, since, document.read_at, window)
+    found = evaluate_conditions(ports, policy, incident, alerts, since, document.read_at, window)
     _record_check(ports, policy, document, system, past, found)
 
 
@@ -158,10 +158,8 @@ def _judge(found: ConditionResults) -> ConditionState:
     standing = [alert for alert, one in found.judged if one is ConditionState.STANDS]
     if found.failing or not all(alert.is_declared for alert in standing):
         return ConditionState.STANDS
-    if not found.are_well:
+    if not (found.are_well and (found.is_alerted or found.is_observed)):
         return ConditionState.UNKNOWN
-    if not found.judged:
-        return ConditionState.OVER if found.is_observed else ConditionState.UNKNOWN
     is_over = all(one is ConditionState.OVER and not alert.is_declared for alert, one in found.judged)
     return ConditionState.OVER if is_over else ConditionState.UNKNOWN
 

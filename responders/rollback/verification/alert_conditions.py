@@ -24,7 +24,8 @@ from shared.core.codec import decode
 from shared.core.durations import describe_duration
 from shared.core.store import Document
 from shared.domain.deployments.deployment import counts_from_services
-from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.overlap import ordered_functions
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.system_policy import Policy, service_of
 from shared.domain.signals import alert_conditions, probe_signals
@@ -48,6 +49,8 @@ class ConditionResults(Struct, frozen=True):
     """What is observed to fail of what the alerts are about, in words."""
     is_observed: bool = False
     """Whether enough requests were counted to tell how that does."""
+    is_alerted: bool = False
+    """Whether the alerts are about all of its functions: what becomes of them tells enough."""
     are_well: bool = True
     """Whether none of its functions fails, not even by too few requests to tell."""
     functions: tuple[str, ...] = ()
@@ -112,23 +115,28 @@ def read_conditions(case: Case, joined: Collection[Alert]) -> ConditionResults:
     """The condition of each alert as it is now. Raises: as LeasedRollback.commit."""
     now = case.now()
     case.extend_lease(MAX_TOTAL_SECONDS)
-    return evaluate_conditions(case.ports, case.policy, joined, case.rollback.shifted_at or now, now)
+    since = case.rollback.shifted_at or now
+    return evaluate_conditions(case.ports, case.policy, case.incident, joined, since, now)
 
 
 def evaluate_conditions(
     ports: Ports,
     policy: Policy,
+    incident: Incident,
     joined: Collection[Alert],
     since: datetime,
     now: datetime,
     window: timedelta = METRICS_WINDOW,
 ) -> ConditionResults:
-    """The condition of each alert, and what fails of what they are about.
+    """The condition of each alert, and what fails of what they and the order are about.
 
-    Only requests and checks since `since` count. Without an alert it is about the whole system.
+    Only requests and checks since `since` count. Without an alert and without a function that an
+    order names, it is about the whole system.
     """
     newest = sorted((one for one in joined if one.is_open), key=lambda one: one.started_at, reverse=True)
-    functions = alert_conditions.affected_functions(newest, policy) if newest else set(policy.functions)
+    alerted = alert_conditions.affected_functions(newest, policy)
+    ordered = ordered_functions(incident.scopes, policy)
+    functions = alerted | ordered if newest or ordered else set(policy.functions)
     signals = {alert.signal for alert in newest}
     probes = [one for one in policy.probes if _is_asked(one, functions, signals)]
     cancelled = {alert.monitoring_id for alert in joined if alert.verdict == "cancelled"}
@@ -167,7 +175,7 @@ def evaluate_conditions(
     enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
     are_well = all(failure_ratio(one) <= policy.gates.failing_above for one in counted.values())
     everywhere = tuple(sorted(failing_functions(requests or {}, policy.gates)))
-    return ConditionResults(judged, tuple(failing), enough, are_well, everywhere)
+    return ConditionResults(judged, tuple(failing), enough, functions == alerted, are_well, everywhere)
 
 
 def _is_asked(probe: Probe, functions: Collection[str], signals: Collection[str]) -> bool:

@@ -58,7 +58,9 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         becomes = IncidentStatus.RESOLVED if rollback.verified_at else IncidentStatus.INVESTIGATING
         if told_of.stands:
             becomes = IncidentStatus.ESCALATED
-        return completion.succeed_rollback(case, _outcome(case, health, moved, standing), becomes)
+        stable = bool(rollback.verified_at) and not told_of.stands
+        outcome = _describe_outcome(case, health, moved, standing, stable=stable)
+        return completion.succeed_rollback(case, outcome, becomes)
     next_look = case.next_check_at(case.policy.execution.watch_every)
     looked = Transition(
         event="health.looked",
@@ -76,9 +78,11 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     return not case.commit_transition(looked)
 
 
-def _outcome(case: Case, health: Health, moved: list[str], standing: Iterable[str]) -> str:
+def _describe_outcome(
+    case: Case, health: Health, moved: list[str], standing: Iterable[str], *, stable: bool
+) -> str:
     """How it ended, and what is not known about that."""
-    parts = ["stable through the watch"]
+    parts = ["stable through the watch" if stable else "no regression of what it changed"]
     if case.rollback.verified_at is None:
         parts.append("but never verified")
     if health.verdict is HealthVerdict.INCONCLUSIVE:

@@ -12,6 +12,7 @@ from responders.rollback.outcome_summary import effective_steps, shifted_steps, 
 from responders.rollback.pins import build_pin_writes
 from responders.rollback.verification import health_assessment as measuring
 from responders.rollback.verification import repair_verification, scope_extension
+from responders.rollback.verification.alert_conditions import read_conditions
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all
 from shared.core import text
 from shared.core.durations import describe_duration
@@ -80,8 +81,10 @@ def verify_rollback(case: Case) -> bool:
 
     And for a roll-out that goes on, as far as its own time reaches. Where people must be asked
     about more, that is not waited for: they are asked as soon as it is not well without it.
+    Recovery is verified only where nothing fails of what the alerts are about.
     """
-    if case.raise_severity(case.read_alerts()):
+    joined = case.read_alerts()
+    if case.raise_severity(joined):
         return True
     now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
     steps = load_steps(case.ports.store, case.rollback.id)
@@ -89,6 +92,8 @@ def verify_rollback(case: Case) -> bool:
     if scope_extension.extend_scope(case, rolling, steps.values()):
         return True
     health = measuring.assess_health(case, steps.values(), shifted_at)
+    if health.verdict is HealthVerdict.WELL and (failing := read_conditions(case, joined).failing):
+        health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(failing), health.outside)
     limits = case.policy.execution
     expired = now >= shifted_at + limits.verify_within
     settled = expired or rolling is None

@@ -50,6 +50,14 @@ def merge_scopes(
     return tuple(dict.fromkeys((*scopes, *known)))
 
 
+def ordered_functions(scopes: Iterable[IncidentScope], policy: Policy) -> set[str]:
+    """Return the functions that the orders among these scopes name, or every one."""
+    ordered = [one for one in scopes if not one.signal]
+    if any(one.function is None and one.scenario in GENERAL_SCENARIOS for one in ordered):
+        return set(policy.functions)
+    return {one.function for one in ordered if one.function is not None}
+
+
 def _is_related(one: IncidentScope, other: IncidentScope, policy: Policy, *, ended: bool) -> bool:
     """Return whether two scopes overlap in what fails; before the end, in what one plan answers."""
     scenarios, same_signal = {one.scenario, other.scenario}, one.signal == other.signal

@@ -272,7 +272,7 @@ def test_without_traffic_it_ends_unverified_and_says_so() -> None:
     assert one.status is rollback.RollbackStatus.SUCCEEDED
     assert one.verified_at is None
     assert one.outcome == (
-        "stable through the watch, but never verified, last check: "
+        "no regression of what it changed, but never verified, last check: "
         "waiting for traffic: 0 of 5 requests counted, not known to be over: function_failure_rate"
     )
     assert [sent for sent in world.ports.sender.sent if "rollback.unverified" in sent.key]

@@ -18,6 +18,7 @@ from shared.domain.signals.health import ProbeAnswer
 from tests.support.decision.outages import (
     MINUTE,
     WATCHED,
+    make_function_fail,
     run_five_minutes_after_alert,
     time_to_condition_deadline,
 )
@@ -85,6 +86,23 @@ def test_a_test_account_that_is_refused_after_the_last_shift() -> None:
     assert "signing in" in one.outcome
 
 
+def test_a_function_that_the_plan_does_not_change_and_that_fails() -> None:
+    """The alert is about the whole system: what was rolled back works, and not all of it does."""
+    world = World()
+    make_function_fail(world, "payOrder")
+    world.deploy_bad(["getBook"])
+    world.alert()
+    world.pass_time(4 * MINUTE)
+    early = world.incidents()[0].status
+    world.pass_time(4 * MINUTE)
+
+    [one] = world.rollbacks()
+    [trouble] = world.incidents()
+    assert (early, trouble.status) == (incident.IncidentStatus.VERIFYING, incident.IncidentStatus.VERIFYING)
+    assert (one.status, one.verified_at) == (rollback.RollbackStatus.WATCHING, None)
+    assert trouble.timeline[-1].note == "recovery is NOT verified: functions that fail: payOrder"
+
+
 def test_how_it_was_before_is_recorded_with_the_decision() -> None:
     """The hour before the bad release, not the minutes after it."""
     world = World()
@@ -131,7 +149,7 @@ def test_a_regression_that_only_the_hour_before_shows(rate: float, ends_well: bo
         (False, "stable through the watch", incident.IncidentStatus.RESOLVED),
         (
             True,
-            "stable through the watch, not over: function_failure_rate",
+            "no regression of what it changed, not over: function_failure_rate",
             incident.IncidentStatus.ESCALATED,
         ),
     ],
@@ -203,8 +221,8 @@ def test_the_condition_is_read_within_30_minutes_of_the_last_shift(
     assert world.live == live
 
 
-def test_a_condition_that_stands_at_its_limit_takes_recovered_back() -> None:
-    """It is no regression, so the monitoring goes on; but nobody says that all has recovered."""
+def test_nobody_calls_it_recovered_while_a_condition_stands() -> None:
+    """It is no regression: the watch goes on, and a person is called in."""
     world = run_five_minutes_after_alert(is_open=True)
     world.pass_time(time_to_condition_deadline(world))
 
@@ -214,7 +232,6 @@ def test_a_condition_that_stands_at_its_limit_takes_recovered_back() -> None:
         rollback.RollbackStatus.WATCHING,
         incident.IncidentStatus.ESCALATED,
     )
-    assert one.verified_at is not None
     assert find_recovered_at(trouble, [one]) is None
 
 

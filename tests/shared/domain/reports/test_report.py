@@ -404,6 +404,22 @@ def test_impact_is_what_was_counted_and_declared() -> None:
     )
 
 
+def test_an_end_without_an_observed_recovery_is_reported_as_that() -> None:
+    """A person closed the incident: the report says neither that it works nor that it fails."""
+    timeline = [
+        TimelineEvent(IncidentStatus.DETECTED, START, "detected"),
+        TimelineEvent(IncidentStatus.RECOVERY_NOT_OBSERVED, START + 4 * MINUTE, "accepted"),
+    ]
+    closed = build_incident(IncidentStatus.RECOVERY_NOT_OBSERVED, timeline=timeline)
+    made = build_report(facts(trouble=replace(closed, ended_at=START + 4 * MINUTE)))
+
+    text = render_markdown(made)
+
+    assert made.impact.restored_at is None
+    assert "nobody has observed whether it works again" in text
+    assert "does not yet" not in text
+
+
 def test_what_would_have_shortened_it() -> None:
     """Waits for people, late phases and what was built again, each in a sentence."""
     parked = create_event("rollback.parked", START + MINUTE, "worker", note="asked")
