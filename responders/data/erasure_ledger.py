@@ -54,7 +54,7 @@ class ErasureLedgerUpdater:
         self._declared = [(one, one.erasure) for one in policies.values() if one.erasure is not None]
 
     def update_due_ledgers(self) -> None:
-        """Bring ledgers up to date after an hour, then erase the copies of whom was added."""
+        """Bring ledgers up to date after an hour, then have copies of erased people removed."""
         for policy, rules in self._declared:
             try:
                 if self._update_ledger(policy, rules):

@@ -66,7 +66,7 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
 
 
 def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
-    """Yield names that rollbacks need, but for unneeded steps. Raises: Unavailable."""
+    """Yield the names that steps of rollbacks need. Raises: Unavailable."""
     ours = Query("rollbacks", where=(("system", "==", policy.system),))
     for rollback in ports.store.query(ours):
         builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))

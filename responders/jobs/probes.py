@@ -63,7 +63,7 @@ class ProbeRunner:
         self._pool: Pool | None = None
 
     def start_probes(self, now: datetime) -> None:
-        """Begin this half minute's probes, by the store's time, but those still awaited."""
+        """Begin this half minute's probes, by the store's time, except those still awaited."""
         self._collect_answers(0.0)
         if self._policies:
             self._send_probes(now)

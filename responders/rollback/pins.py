@@ -53,7 +53,7 @@ def _build_done_pin_writes(case: Case, done: Sequence[Step]) -> Iterator[Write]:
 
 
 def _read_rebuilt_services(case: Case, done: Sequence[Step]) -> dict[str, Service]:
-    """Read the services of new builds by step, but those given up. Raises: Unavailable."""
+    """Read the services of new builds by step, without those given up. Raises: Unavailable."""
     service = case.ports.system(case.policy.system).platform.service
     calls = {
         step.name: partial(service, decode(serve_revision.ServeRevisionGoal, step.goal).service)

@@ -24,7 +24,7 @@ class CommandsTrigger:
         self._policies = policies
 
     def receive(self, message: PubSubMessage) -> None:
-        """Commit the command and publish its work. Raises: Refused, Unavailable."""
+        """Return once the command is committed and published. Raises: Refused, Unavailable."""
         ports, policies = self._ports, self._policies
         command = parse_command(message.data, message.first_id, policies)
         execute(ports, policies, command, message, needs_token=self.needs_token)

@@ -165,7 +165,7 @@ def _is_trouble_observed(look: ObservedHealth, policy: Policy) -> bool:
 
 
 def _select_alerts_to_check(alerts: Iterable[Alert]) -> list[str]:
-    """Select the newest open alerts, but cancelled ones: an edited policy cures nothing."""
+    """Select the newest open alerts, not cancelled ones: an edited policy cures nothing."""
     everything = sorted(alerts, key=lambda alert: alert.started_at, reverse=True)
     cancelled = {alert.monitoring_id for alert in everything if alert.verdict == "cancelled"}
     asked = [
