@@ -155,7 +155,6 @@ def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
 
 
 def _api_key(folder: Path) -> str:
-    """The one web API key that the policies state."""
     try:
         known = loader.load_policies(folder)
     except BadConfiguration as error:

@@ -188,12 +188,10 @@ def _format_letter(letter: DeadLetter) -> str:
 
 
 def _is_scrubbed(letter: DeadLetter) -> bool:
-    """Whether something was removed from it when it was kept."""
     return REDACTION_MARK.encode() in letter.data
 
 
 def _first_characters(letter: DeadLetter) -> str:
-    """The first of its data, without the values of token fields."""
     return escape_control_characters(
         redact_message(letter.data).decode(errors="replace")[:MAX_CHARACTERS_SHOWN]
     )

@@ -81,7 +81,6 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
 
 
 def _show_earlier_incident(incident: Incident, now: datetime) -> None:
-    """One that is open beside the newest."""
     line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
     print_line(f"{line}, open for {format_lasting(now - incident.detected_at)}")
     if incident.due_at is not None:  # none of its rollbacks is in progress
@@ -89,7 +88,6 @@ def _show_earlier_incident(incident: Incident, now: datetime) -> None:
 
 
 def _show_data(seen: SystemStatus) -> None:
-    """What is done about its data."""
     if seen.fence:
         said = f", {seen.fence.waiting}" if seen.fence.waiting else ""
         print_line(
@@ -122,7 +120,6 @@ def _describe_freeze(window: Freeze) -> str:
 
 
 def _pause_lines(pause: Pause, in_flight: int) -> str:
-    """How far it has come, and whose it is."""
     count = f" ({in_flight} in flight)" if in_flight else ""
     by = f"by {pause.actor} since {format_time(pause.at)} UTC: {pause.reason}"
     return f"{pause_state(pause)}{count} {by}"

@@ -146,8 +146,9 @@ def render_incident(seen: FollowedIncident) -> Group:
         (f"{rollback.id}: {rollback.status}", STYLES.get(rollback.status, "")),
         (f"{format_time(newest.at)}  {newest.note}", ""),
         *response_lines(seen.response, seen.times, incident.id, seen.now),
-        *_ahead(seen.outlook),
     ]
+    if seen.outlook is not None:
+        lines.append((str(seen.outlook), "" if seen.outlook.fits else "bold yellow"))
     bars = Progress(TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
     done, total = count_progress(seen.steps)
     if total:
@@ -158,8 +159,3 @@ def render_incident(seen: FollowedIncident) -> Group:
         minute = timedelta(minutes=1)
         bars.add_task("minutes watched", completed=watched // minute, total=whole // minute)
     return Group(*(Text(escape_control_characters(line), style=style) for line, style in lines), bars)
-
-
-def _ahead(outlook: DurationForecast | None) -> list[tuple[str, str]]:
-    """How long it takes yet, while it is carried out."""
-    return [(str(outlook), "" if outlook.fits else "bold yellow")] if outlook is not None else []

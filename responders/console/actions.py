@@ -109,13 +109,9 @@ class ConsoleActions:
             commands.parse_command(json.dumps(content).encode(), content["id"], self._policies)
         except Refused as faulty:
             return faulty.reason
-        said_at = self._ports.clock.now()
-        found = objections(
-            PermissionRequest.from_content(content),
-            session.credential,
-            self._select_policies(content),
-            said_at,
-        )
+        policy, now = self._policies.get(content.get("system", "")), self._ports.clock.now()
+        concerned = [policy] if policy else list(self._policies.values())  # all, where it names none
+        found = objections(PermissionRequest.from_content(content), session.credential, concerned, now)
         if found:
             return "; ".join(found)
         token = self._ports.operators.own_token.token(command_fingerprint(content))
@@ -150,8 +146,3 @@ class ConsoleActions:
             **texts,
             console_operator.OPERATOR_KEY: console_operator.operator_fields(session.credential),
         }
-
-    def _select_policies(self, content: Mapping[str, Any]) -> list[Policy]:
-        """The policies of the systems that it concerns: all, where it names none."""
-        policy = self._policies.get(content.get("system", ""))
-        return [policy] if policy else list(self._policies.values())

@@ -157,7 +157,6 @@ def _probe_results(store: Store, policy: Policy) -> ProbeRecord:
 
 
 def _read_back(wiring: Wiring, policy: Policy) -> bool | None:
-    """Whether the newest alert of Cloud Monitoring is open, by its own id; None: none was kept."""
     ours = (("system", "==", policy.system),)
     found = [decode(Alert, one.fields) for one in wiring.store.query(Query("alerts", where=ours))]
     told = [one for one in found if one.is_of_monitoring]
@@ -178,11 +177,9 @@ def _channel_answers(store: Store, channel: Channel) -> ChannelAnswer:
 
 
 def _page(wiring: Wiring, policy: Policy) -> PublicAccess | None:
-    """What everybody sees of the status page; None: this shell names no bucket of pages."""
     pages = wiring.notices.pages
     return None if pages is None else pages.seen(f"{system_folder(policy.system)}/{PAGE}")
 
 
 def _granted(wiring: Wiring, policy: Policy) -> dict[str, tuple[str, ...]] | None:
-    """The roles of each account in the application; None: on this machine nobody has any."""
     return None if wiring.is_local else wiring.system(policy.system).resources.accounts.roles()

@@ -48,12 +48,11 @@ class NoticeTemplates:
     def render(self, template: str, facts: Mapping[str, Any]) -> NoticeMessage:
         """As the port says; by our own template, with a line in the log, where theirs is broken."""
         name = f"{template}.txt"
-        if self._folder is None or not (self._folder / name).is_file():
-            return _parse_message(_sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts))
-        try:
-            return _parse_message(_sandboxed_environment(self._folder).get_template(name).render(facts))
-        except _BROKEN as broken:
-            log.write("ERROR", f"the template {name} is broken: {broken}", event="template.broken")
+        if self._folder is not None and (self._folder / name).is_file():
+            try:
+                return _parse_message(_sandboxed_environment(self._folder).get_template(name).render(facts))
+            except _BROKEN as broken:
+                log.write("ERROR", f"the template {name} is broken: {broken}", event="template.broken")
         return _parse_message(_sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts))
 
 

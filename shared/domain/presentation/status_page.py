@@ -318,7 +318,6 @@ def _is_component_affected(
 
 
 def _component_status(active: Sequence[PublicState]) -> tuple[ComponentStatus, str]:
-    """How a part is, by the incidents that concern it."""
     troubled = [one for one in active if one.word not in RESTORED_STATUS_NAMES]
     if troubled:
         worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
@@ -359,7 +358,6 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
 
 
 def _incident_title(state: PublicState, severity: Severity) -> str:
-    """What is the matter, in a word or two."""
     if any(turn.word in (MAINTENANCE_STATUS_NAME, "unpinning") for turn in state.turns):
         return "Maintenance"
     recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES

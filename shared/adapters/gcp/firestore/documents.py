@@ -84,7 +84,6 @@ class FirestoreDocuments:
         return found
 
     def existing(self, database: str, paths: Sequence[str], at: datetime | None) -> set[str]:
-        """In batches, without any field."""
         root = self._root(database)
         return {_path(one.name, root) for one in self._batch_get(database, paths, at, fields=False)}
 
@@ -110,7 +109,6 @@ class FirestoreDocuments:
     def count(
         self, database: str, scope: Scope, at: datetime | None, where: Mapping[str, Any] | None = None
     ) -> int:
-        """By one aggregation."""
         request = _AggregationRequest(parent=_parent(self._root(database), scope))
         query = request.structured_aggregation_query
         _select(query.structured_query, scope)
@@ -122,7 +120,6 @@ class FirestoreDocuments:
             return max(int(answer.result.aggregate_fields[_COUNT].integer_value) for answer in answers)
 
     def collections(self, database: str, at: datetime | None) -> list[str]:
-        """Page by page."""
         request = _CollectionsRequest(parent=self._root(database))
         _read_at(request, at)
         with translate_errors(READ_ERRORS):

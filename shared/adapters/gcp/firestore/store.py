@@ -175,8 +175,6 @@ class FirestoreStore:
 
 
 class _Transaction:
-    """The reads of one run of a transaction's work."""
-
     def __init__(self, store: FirestoreStore, transaction: bytes) -> None:
         self._store = store
         self._transaction = transaction
