@@ -16,6 +16,8 @@ from tests.simulation.world import World
 
 SEEDS = 80
 BLOCK = 40
+TELLING = range(40, 60)
+"""Seeds of which some tell a product that does not ask."""
 
 
 def later_shifts(world: World) -> Iterator[tuple[Fields, str, str]]:
@@ -69,4 +71,4 @@ def test_a_product_that_does_not_ask_is_caught(monkeypatch: pytest.MonkeyPatch) 
     """Without its gate automation goes back past the fix."""
     monkeypatch.setattr(GateInput, "passed_over", {})
 
-    assert any(unasked_passes(run(seed, FIXED, PROMPT)) for seed in range(BLOCK))
+    assert any(unasked_passes(run(seed, FIXED, PROMPT)) for seed in TELLING)

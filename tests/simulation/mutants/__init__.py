@@ -49,7 +49,7 @@ HIDING = {
     "failed_without_public_state": 20171,
     "accepted_as_resolved": 20199,
     "verified_by_one_function": 20088,
-    "reopened_without_public_state": 20068,
+    "reopened_without_public_state": 20070,
 }
 """Those that show in few worlds, and the first seed in which each was last caught: played first."""
 PLAYED = {"late_counts_as_dead": SLOW, "ended_and_due_again": SILENT}

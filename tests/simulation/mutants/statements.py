@@ -23,9 +23,10 @@ from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.notices import recipients
 from shared.domain.notices.notice import IncidentStage
 from shared.domain.presentation import notice_facts, status_page
-from shared.domain.reports.report import ReportFacts
+from shared.domain.reports.report import ReportFacts, build_report
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals import alert_conditions
+from shared.domain.signals.health import evaluate_health
 from shared.state import system_status
 
 
@@ -103,7 +104,7 @@ def _judge_by_word(found: Any) -> alert_conditions.ConditionState:
 
 def verified_by_one_function() -> AbstractContextManager[Any]:
     """All is well as soon as the first function is."""
-    honest = health_assessment.evaluate_health
+    honest = evaluate_health
 
     def first(functions: Sequence[str], *facts: Any) -> Any:
         return honest(functions[:1], *facts)
@@ -136,7 +137,7 @@ def recovered_from_the_first_shift() -> AbstractContextManager[Any]:
 
 def report_takes_the_newest_rollback() -> AbstractContextManager[Any]:
     """What came before the newest rollback of an incident is not reported."""
-    honest = report_filing.build_report
+    honest = build_report
 
     def newest(facts: ReportFacts) -> Any:
         return honest(replace(facts, rollbacks=facts.rollbacks[-1:]))
@@ -146,7 +147,7 @@ def report_takes_the_newest_rollback() -> AbstractContextManager[Any]:
 
 def status_counts_otherwise() -> AbstractContextManager[Any]:
     """The status counts from the onset, the report from the detection."""
-    honest = system_status.measure_recovery
+    honest = recovery_times.measure_recovery
 
     def early(policy: Any, incident: Incident, *facts: Any) -> Any:
         return replace(honest(policy, incident, *facts), detected_at=incident.onset_at)
@@ -195,8 +196,9 @@ def unobserved_is_called_resolved() -> AbstractContextManager[Any]:
 
     def hopeful(*facts: Any, **more: Any) -> Any:
         change = honest(*facts, **more)
-        unobserved = change is not None and change.becomes is IncidentStatus.RECOVERY_NOT_OBSERVED
-        return replace(change, becomes=IncidentStatus.RESOLVED) if unobserved else change
+        if change is None or change.becomes is not IncidentStatus.RECOVERY_NOT_OBSERVED:
+            return change
+        return replace(change, becomes=IncidentStatus.RESOLVED)
 
     return patch.object(recovery, "_decide_change", hopeful)
 

@@ -113,9 +113,9 @@ class Others:
         function: str | None = None,
     ) -> None:
         """Cloud Monitoring notifies of trouble that began a minute ago."""
-        resource = {"type": "cloud_run_revision", "labels": {"project_id": POLICY.project}}
+        labels = {"project_id": POLICY.project}
         if function is not None:
-            resource["labels"] |= {"service_name": function}
+            labels["service_name"] = function
         began = int((self._world.clock.now() - timedelta(minutes=1)).timestamp())
         content = {
             "version": "1.2",
@@ -127,7 +127,7 @@ class Others:
                 "policy_name": "any",
                 "condition_name": "any",
                 "summary": "any",
-                "resource": resource,
+                "resource": {"type": "cloud_run_revision", "labels": labels},
                 "policy_user_labels": {"rollback_system": SYSTEM, "rollback_signal": signal},
             },
         }

@@ -8,6 +8,7 @@ from typing import Any
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain import system_record as systems
+from shared.domain.deployments.inventory.traffic import LATEST_REVISION
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.system_record import System
 from tests.simulation.scenes import scenes
@@ -201,7 +202,7 @@ def _release_bad_again(world: World, functions: list[str]) -> None:
     world.note("a second bad release")
     world.platform.deploy_at(world.clock.now(), functions, failure_rate=0.9)
     for function in functions:
-        world.others.release_by_hand(function, scenes.LATEST_REVISION)
+        world.others.release_by_hand(function, LATEST_REVISION)
     world.plan(world.random.uniform(5.0, 60.0), partial(world.others.watched_alert, "0.second", functions))
 
 

@@ -56,7 +56,8 @@ class Surfaces:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._store: Any = QuietStore(world)
+        store: Any = QuietStore(world)  # nothing writes here
+        self._store = store
         self._reading = StateReader(self._store)
         self._records: dict[str, StatusPageRecord] = {}
         """Which parts each incident has affected, as the page's writer keeps it."""
@@ -154,10 +155,6 @@ def _printed(seen: SystemStatus, now: datetime) -> str:
     def keep(text: str, style: str = "") -> None:
         said.append(text)
 
-    honest = status_command.print_line, response_time.print_line
-    status_command.print_line = response_time.print_line = keep
-    try:
+    with patch.object(status_command, "print_line", keep), patch.object(response_time, "print_line", keep):
         status_command._show_system(seen, now)
-    finally:
-        status_command.print_line, response_time.print_line = honest
     return "\n".join(said)
