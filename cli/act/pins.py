@@ -32,25 +32,26 @@ def pins(system: System = "", as_json: AsJson = False) -> None:
         policies = [ours.policy(system)] if system else list(ours.policies.values())
         now = ours.wiring.clock.now()
         found = {policy.system: ours.reading.pins(policy.system) for policy in policies}
-        open_incidents = {name: ours.reading.system(name).open_incident for name in found}
-    if as_json:
-        every = [pin for several in found.values() for pin in several]
-        print_json(
-            [
-                {
-                    "pin": one,
-                    "age_seconds": (now - one.since).total_seconds(),
-                    "unpin": held.unpin_line(one.system, [one.function], open_incidents[one.system]),
-                }
-                for one in every
-            ]
-        )
-        return
-    for name, several in found.items():
-        _list_pins(name, several, now, open_incidents[name])
+        systems = {name: ours.reading.system(name) for name in found}
+        if as_json:
+            print_json(
+                [
+                    {
+                        "pin": one,
+                        "age_seconds": (now - one.since).total_seconds(),
+                        "unpin": held.unpin_line(name, [one.function], keeper),
+                    }
+                    for name, several in found.items()
+                    for one in several
+                    for keeper in [ours.reading.pin_keeper(systems[name], [one])]
+                ]
+            )
+            return
+        for name, several in found.items():
+            _list_pins(name, several, now, ours.reading.pin_keeper(systems[name], several))
 
 
-def _list_pins(system: str, found: list[Pin], now: datetime, open_incident: str) -> None:
+def _list_pins(system: str, found: list[Pin], now: datetime, keeper: str) -> None:
     if not found:
         print_line(f"{system}: nothing is pinned")
         return
@@ -72,7 +73,7 @@ def _list_pins(system: str, found: list[Pin], now: datetime, open_incident: str)
             print_line(f"  {one.function}: not served is {one.newest}", "yellow")
     names = [pin.function for pin in found] if len(found) == 1 else []
     more = "" if names else ", or one: --function NAME"
-    print_line(f"  lift: {held.unpin_line(system, names, open_incident)}{more}")
+    print_line(f"  lift: {held.unpin_line(system, names, keeper)}{more}")
 
 
 def unpin(

@@ -59,7 +59,7 @@ def find_locks(ours: Operations, policy: Policy, now: datetime) -> list[str]:
     reasons = [
         f"incident {one.id} is open: {one.status}"
         for one in open_incidents
-        if one.due_at is None or one.is_decided_by_person  # a fix may end what is only observed
+        if not one.is_awaiting_recovery  # a fix may end it
     ]
     if rollback is not None and rollback.status not in ENDED_ROLLBACK_STATUSES:
         reasons.append(f"rollback {rollback.id} goes on: {rollback.status}")

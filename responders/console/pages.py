@@ -134,7 +134,7 @@ class ConsolePages:
         return {
             "system": policy,
             "found": found,
-            "open_incident": self._reading.system(policy.system).open_incident,
+            "keeper": self._reading.pin_keeper(self._reading.system(policy.system), found),
             "old": {one.function for one in pins.pins_older_than(found, policy.deployments.pinned_for, now)},
             "now": now,
         }

@@ -21,6 +21,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import Pin
 from shared.domain.system_record import System
+from shared.state.reader import StateReader
 
 MANUAL_CHANGE_ACTOR = "somebody, by hand"
 
@@ -53,7 +54,8 @@ def check_pins(store: Store, situation: RolloutObservation, actor: str) -> PinCh
         for word, some in (("moved", moved), ("unserved", unserved))
         if some
     )
-    return PinCheckResult(tuple(writes), told, tuple(_build_notices(situation, unserved)) if unserved else ())
+    said = tuple(_build_notices(store, situation, unserved)) if unserved else ()
+    return PinCheckResult(tuple(writes), told, said)
 
 
 def _update_pin(pin: Pin, state: FunctionState | None, now: datetime) -> Pin:
@@ -67,13 +69,13 @@ def _update_pin(pin: Pin, state: FunctionState | None, now: datetime) -> Pin:
     return replace(pin, newest=state.latest)
 
 
-def _build_notices(situation: RolloutObservation, unserved: list[Pin]) -> Iterator[Notice]:
+def _build_notices(store: Store, situation: RolloutObservation, unserved: list[Pin]) -> Iterator[Notice]:
     """Told once for each revision that is not served."""
     policy, now = situation.policy, situation.now
     text = "\n".join(
         (
             f"{policy.system}: deployed but not served, because a rollback pins the traffic:",
-            *format_pin_lines(unserved, situation.system),
+            *format_pin_lines(store, unserved, situation.system),
         )
     )
     key = f"unserved-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
@@ -81,7 +83,7 @@ def _build_notices(situation: RolloutObservation, unserved: list[Pin]) -> Iterat
     yield from create_notices(policy, key, Severity.HIGH, "unserved", text, now, functions=functions)
 
 
-def format_pin_lines(held: list[Pin], system: System) -> Iterator[str]:
+def format_pin_lines(store: Store, held: list[Pin], system: System) -> Iterator[str]:
     """Each pin, as far as people read, and the one line that lifts them; of many, all there are."""
     told = [
         f"{one.function}: pinned to {', '.join(one.revisions)} since "
@@ -90,4 +92,4 @@ def format_pin_lines(held: list[Pin], system: System) -> Iterator[str]:
     ]
     yield from shortened.first_lines(told)
     names = [one.function for one in held] if len(held) <= shortened.MAX_LINES else []
-    yield pins.unpin_line(system.name, names, system.open_incident)
+    yield pins.unpin_line(system.name, names, StateReader(store).pin_keeper(system, held))

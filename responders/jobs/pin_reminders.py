@@ -49,7 +49,7 @@ class PinReminder:
                 (
                     f"{policy.system}: {count_noun(len(old), 'function')} pinned for longer than "
                     f"{format_duration(span)}, and later deployments get no requests there:",
-                    *pin_check.format_pin_lines(old, system),
+                    *pin_check.format_pin_lines(ports.store, old, system),
                 )
             )
             functions = [one.function for one in old]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -157,6 +157,19 @@ class StateReader:
     def pins(self, system: str) -> list[Pin]:
         """What rollbacks hold in a system now, by function."""
         return active_pins(self._all(Pin, Query("pins", where=(("system", "==", system),))))
+
+    def pin_keeper(self, system: System, held: Sequence[Pin]) -> str:
+        """Return the newest open incident that keeps one of these pins; empty: none does."""
+        known = (self.incident(name) for name in system.open_incidents)
+        return next((one.id for one in known if one is not None and self._keeps_pins(one, held)), "")
+
+    def _keeps_pins(self, incident: Incident, held: Sequence[Pin]) -> bool:
+        """Return whether its rollback of these is in progress, or a person must decide."""
+        names = [incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks)]
+        if incident.is_awaiting_recovery or any(one.rollback in names for one in held):
+            return not incident.is_awaiting_recovery
+        planned = {one.target for one in self.steps(names[-1])}
+        return incident.due_at is None and (not planned or any(one.function in planned for one in held))
 
     def backups(self, system: str) -> list[Backup]:
         """The catalogue of a system's backups by export, newest first."""

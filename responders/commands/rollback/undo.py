@@ -68,25 +68,29 @@ def build_unpin_order(asked: CommandRequest) -> RollbackRequest:
     """The order that an unpin gives. Raises: Refused, with what stands against it."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
     system = StateReader(store).system(policy.system)
-    if system.open_incident:
-        raise Refused(f"{system.open_incident} is open: what is pinned stays until it is over")
     groups = {group for name in command.groups for group in policy.groups_by_name(name)}
-    held_now = [one.function for one in StateReader(store).pins(policy.system)]
+    held_now = StateReader(store).pins(policy.system)
     named = [
-        function
-        for function in held_now
+        one
+        for one in held_now
         if not (command.groups or command.functions)
-        or policy.functions.get(function) in groups
-        or function in command.functions
+        or policy.functions.get(one.function) in groups
+        or one.function in command.functions
     ]
     if not named:
-        raise Refused(f"nothing of that is pinned; pinned is {', '.join(held_now) or 'nothing'}")
+        pinned = ", ".join(one.function for one in held_now) or "nothing"
+        raise Refused(f"nothing of that is pinned; pinned is {pinned}")
+    if keeper := StateReader(store).pin_keeper(system, named):
+        raise Refused(
+            f"{keeper} is open and concerns these functions: cancel its rollback or wait for the end, "
+            "then accept it"
+        )
     return RollbackRequest(
         command=command.id,
         actor=command.actor,
         reason=command.reason,
         target="the newest revisions",
-        functions=tuple(named),
+        functions=tuple(one.function for one in named),
         person=asked.person,
         right=asked.right,
         way=Direction.UNPIN,

@@ -132,6 +132,11 @@ class Incident(Struct, frozen=True):
         """Whether a person must decide what happens next."""
         return self.status in DECIDED_BY_PERSON_STATUSES
 
+    @property
+    def is_awaiting_recovery(self) -> bool:
+        """Whether nothing is in progress or to be decided: only its recovery is observed."""
+        return self.due_at is not None and not self.is_decided_by_person
+
 
 class PublicStatusChange(Struct, frozen=True):
     """When an incident came to be what the public word says."""

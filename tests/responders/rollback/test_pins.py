@@ -185,8 +185,8 @@ def test_who_ordered_a_rollback_owns_its_pins() -> None:
     assert {one.function: one.owner for one in read_pins(world).values()} == {"getBook": "alice"}
 
 
-def test_a_rollback_that_is_cancelled_leaves_the_pins_of_what_it_did() -> None:
-    """What has been led back is held, however the rest ended."""
+def build_cancelled_world() -> World:
+    """A person cancelled the rollback after its first shift."""
     world = World(policy=shorten_watch())
     world.deploy_bad()
     asked: list[bool] = []
@@ -201,6 +201,12 @@ def test_a_rollback_that_is_cancelled_leaves_the_pins_of_what_it_did() -> None:
     world.ports.world.hook = cancel
     world.alert()
     world.pass_time(5 * MINUTE)
+    return world
+
+
+def test_a_rollback_that_is_cancelled_leaves_the_pins_of_what_it_did() -> None:
+    """What has been led back is held, however the rest ended."""
+    world = build_cancelled_world()
 
     [rollback] = world.rollbacks()
     assert rollback.status is RollbackStatus.CANCELLED
@@ -382,10 +388,48 @@ def test_an_unpin_is_refused_where_nothing_is_pinned_or_an_incident_is_open() ->
     assert "nothing of that is pinned" in refused(world, command="unpin", system="bookshop")
     world.deploy_bad()
     world.alert()
-    world.settle()
+    world.pass_time(4 * MINUTE)
 
     assert "INC-20260302-001 is open" in refused(world, command="unpin", system="bookshop")
     assert len(world.incidents()) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "signal", "status"),
+    [
+        ("act", "database_corruption", IncidentStatus.ESCALATED),
+        ("observe", "function_failure_rate", IncidentStatus.INVESTIGATING),
+    ],
+)
+def test_an_unpin_is_accepted_while_an_incident_does_not_concern_it(
+    mode: str, signal: str, status: IncidentStatus
+) -> None:
+    """A person decides about something else, or nothing but the recovery is awaited."""
+    world = build_rolled_back_world()
+    world.ports.world.deploy()
+    world.command(command="promote", system="bookshop", mode=mode)
+    world.alert("0.later", signal=signal)
+    world.ports.alerts.open["0.later"] = True
+    world.pass_time(6 * MINUTE)
+    standing = world.incidents()[-1]
+    assert standing.status is status
+
+    assert refused(world, command="unpin", system="bookshop", functions=["getBook"]) == ""
+    world.pass_time(12 * MINUTE)
+
+    assert "getBook" not in read_pins(world)
+    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+    assert world.incidents()[-2].id == standing.id
+    assert world.incidents()[-2].ended_at is None
+
+
+def test_an_unpin_is_refused_while_a_person_decides_about_these_functions() -> None:
+    """Nobody lifts the pins of a rollback that ended half done before that is decided."""
+    world = build_cancelled_world()
+
+    assert "INC-20260302-001 is open" in refused(world, command="unpin", system="bookshop")
+    assert refused(world, command="accept", system="bookshop", incident="INC-20260302-001") == ""
+    assert refused(world, command="unpin", system="bookshop") == ""
 
 
 def test_an_unpin_is_shown_as_an_unpin() -> None:
