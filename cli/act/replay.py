@@ -20,7 +20,6 @@ from shared.ports.messaging import DeadLetter, DeadLetters
 
 MAX_MESSAGES_PER_PULL = 100
 MAX_CHARACTERS_SHOWN = 200
-"""Signs of a message that are shown."""
 
 
 def replay(

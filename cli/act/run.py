@@ -145,9 +145,7 @@ class RollbackPreview(Struct, frozen=True):
     target_seconds: float
     """The policy's target for this kind of rollback."""
     fits: bool
-    """Whether it is within the target."""
     documents: int = 0
-    """So many would be written."""
     under_way: OrderComparison | None = None
     """What the order is to the rollback under way; None: there is none."""
 

@@ -60,7 +60,6 @@ class Settings(Struct, frozen=True):
     """Where the responders run: their database and topics are here."""
     database: str = "rollback"
     policies: str = "policies"
-    """The folder of the policy files."""
     identity_project: str | None = None
     """Where people sign in; None: `project`."""
     audit_bucket: str | None = None

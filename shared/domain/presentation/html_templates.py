@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TemplateFilters = Mapping[str, Callable[..., Any]]
-"""By the names that templates call them by."""
 
 
 def create_environment(folder: Path, filters: TemplateFilters) -> Environment:

@@ -27,7 +27,6 @@ READ_PERMISSIONS: Final = ("datastore.databases.get", "datastore.entities.get", 
 PERMISSIONS: Final = (*READ_PERMISSIONS, "datastore.entities.create", "datastore.entities.update")
 
 MAX_TRANSACTION_ATTEMPTS = 10
-"""Runs of a transaction's work before contention is given up."""
 INITIAL_BACKOFF_SECONDS = 0.05
 MAX_BACKOFF_SECONDS = 1.0
 
