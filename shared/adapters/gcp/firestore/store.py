@@ -32,7 +32,6 @@ MAX_BACKOFF_SECONDS = 1.0
 
 _WriteMessage = types.Write.pb()
 _CommitRequest = types.CommitRequest.pb()
-_CommitResponse = types.CommitResponse.pb
 _BatchGetRequest = types.BatchGetDocumentsRequest.pb()
 _BatchGetResponse = types.BatchGetDocumentsResponse.pb
 _RunQueryResponse = types.RunQueryResponse.pb
@@ -58,16 +57,38 @@ class FirestoreStore:
         # What routes a call to a named database; the official wrapper sends it beside the client's.
         self._metadata = (("google-cloud-resource-prefix", database),)
 
-    def get(self, path: str) -> Document:
-        return self._get(path, b"")
+    def get(self, path: str, transaction: bytes = b"") -> Document:
+        request = _BatchGetRequest(
+            database=self._database, documents=[self._name(path)], transaction=transaction or None
+        )
+        with translate_errors(READ_ERRORS):
+            answers = self._client.batch_get_documents(request, **self._call_options())
+            (answer,) = map(_BatchGetResponse, answers)
+        if answer.HasField("found"):
+            return self._document(answer.found, answer.read_time)
+        return Document(path, None, None, read_time(answer.read_time))
 
-    def query(self, query: Query) -> list[Document]:
+    def query(self, query: Query, transaction: bytes = b"") -> list[Document]:
         """What matches. A combination of fields needs its composite index, or is Rejected."""
-        return self._query(query, b"")
+        request = run_query_request(self._root, query, transaction)
+        with translate_errors(READ_ERRORS):
+            answers = list(map(_RunQueryResponse, self._client.run_query(request, **self._call_options())))
+        return [
+            self._document(answer.document, answer.read_time)
+            for answer in answers
+            if answer.HasField("document")
+        ]
 
-    def commit(self, writes: Sequence[Write]) -> datetime:
+    def commit(self, writes: Sequence[Write], transaction: bytes = b"") -> datetime:
         """A write that changes nothing keeps the version: a fence needs a field that changes."""
-        return self._commit(writes, b"")
+        request = _CommitRequest(
+            database=self._database,
+            writes=[self._message(write) for write in writes],
+            transaction=transaction or None,
+        )
+        with translate_errors(COMMIT_ERRORS):
+            response = types.CommitResponse.pb(self._client.commit(request, **self._call_options()))
+        return max(read_time(result.update_time) for result in response.write_results)
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
         """Run `work` over consistent reads and commit what it returns.
@@ -91,43 +112,12 @@ class FirestoreStore:
         try:
             writes = work(_Transaction(self, transaction))
             if writes:
-                return self._commit(writes, transaction)
+                return self.commit(writes, transaction)
         except BaseException:
             self._rollback(transaction)
             raise
         self._rollback(transaction)
         return None
-
-    def _get(self, path: str, transaction: bytes) -> Document:
-        request = _BatchGetRequest(
-            database=self._database, documents=[self._name(path)], transaction=transaction or None
-        )
-        with translate_errors(READ_ERRORS):
-            answers = self._client.batch_get_documents(request, **self._call_options())
-            (answer,) = map(_BatchGetResponse, answers)
-        if answer.HasField("found"):
-            return self._document(answer.found, answer.read_time)
-        return Document(path, None, None, read_time(answer.read_time))
-
-    def _query(self, query: Query, transaction: bytes) -> list[Document]:
-        request = run_query_request(self._root, query, transaction)
-        with translate_errors(READ_ERRORS):
-            answers = list(map(_RunQueryResponse, self._client.run_query(request, **self._call_options())))
-        return [
-            self._document(answer.document, answer.read_time)
-            for answer in answers
-            if answer.HasField("document")
-        ]
-
-    def _commit(self, writes: Iterable[Write], transaction: bytes) -> datetime:
-        request = _CommitRequest(
-            database=self._database,
-            writes=[self._message(write) for write in writes],
-            transaction=transaction or None,
-        )
-        with translate_errors(COMMIT_ERRORS):
-            response = _CommitResponse(self._client.commit(request, **self._call_options()))
-        return max(read_time(result.update_time) for result in response.write_results)
 
     def _begin(self, previous: bytes) -> bytes:
         """A new transaction; one that goes on for an earlier run keeps that one's age."""
@@ -179,10 +169,10 @@ class _Transaction:
         self._transaction = transaction
 
     def get(self, path: str) -> Document:
-        return self._store._get(path, self._transaction)
+        return self._store.get(path, self._transaction)
 
     def query(self, query: Query) -> list[Document]:
-        return self._store._query(query, self._transaction)
+        return self._store.query(query, self._transaction)
 
 
 def _restrict(message: Any, write: Update, server_times: Iterable[tuple[str, ...]]) -> None:
