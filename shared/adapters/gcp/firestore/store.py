@@ -15,6 +15,7 @@ from shared.adapters.gcp.errors import (
     READ_ERRORS,
     READ_TIMEOUT_SECONDS,
     Contended,
+    call_once,
     translate_errors,
 )
 from shared.adapters.gcp.firestore.queries import run_query_request
@@ -86,9 +87,8 @@ class FirestoreStore:
             writes=[self._message(write) for write in writes],
             transaction=transaction or None,
         )
-        with translate_errors(COMMIT_ERRORS):
-            response = types.CommitResponse.pb(self._client.commit(request, **self._call_options()))
-        return max(read_time(result.update_time) for result in response.write_results)
+        answer = call_once(self._client.commit, request, errors=COMMIT_ERRORS, metadata=self._metadata)
+        return max(read_time(one.update_time) for one in types.CommitResponse.pb(answer).write_results)
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
         """Run `work` over consistent reads and commit what it returns.
@@ -123,16 +123,16 @@ class FirestoreStore:
         """A new transaction; one that goes on for an earlier run keeps that one's age."""
         request = _BeginRequest(database=self._database)
         request.options.read_write.retry_transaction = previous
-        with translate_errors(READ_ERRORS):
-            transaction: bytes = self._client.begin_transaction(request, **self._call_options()).transaction
+        begun = call_once(self._client.begin_transaction, request, metadata=self._metadata)
+        transaction: bytes = begun.transaction
         return transaction
 
     def _rollback(self, transaction: bytes) -> None:
         """Let go of the transaction's locks, if there is still anything to let go of."""
         request = _RollbackRequest(database=self._database, transaction=transaction)
         # The outcome is known already; what cannot be let go of ends by itself after 60 s idle.
-        with suppress(RollbackError), translate_errors(READ_ERRORS):
-            self._client.rollback(request, **self._call_options())
+        with suppress(RollbackError):
+            call_once(self._client.rollback, request, metadata=self._metadata)
 
     def _message(self, write: Write) -> Any:
         message = _WriteMessage()
