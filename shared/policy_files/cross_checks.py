@@ -23,9 +23,6 @@ from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, map
 WRITES_PER_CANARY = 2
 """Its shift, and the rehearsal of it."""
 
-_PUSHED_TO = ("target", "users")
-"""One of these a push needs."""
-
 
 def security_findings(policy: Any) -> Iterator[Finding]:
     """Yield findings that become alerts of a signal that is not declared."""
@@ -166,7 +163,7 @@ def channel_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     yield from names_once(policy, "channels")
     for index, channel in entries_in(policy, "channels"):
         kind = channel.get("kind")
-        either = _PUSHED_TO if kind == "push" else ()
+        either = ("target", "users") if kind == "push" else ()
         for key in ("url", "secret", "target", "users"):
             needs, has = key in REQUIRED_KEYS.get(str(kind), ()), channel.get(key) is not None
             if needs and not has:
