@@ -127,27 +127,25 @@ def _request_rollback(ours: Operations, policy: Policy, content: Mapping[str, An
     confirm_and_send(ours, content, manner, question)
 
 
-class RollbackPreview(Struct, frozen=True):
+class RollbackPreview(Struct, frozen=True, kw_only=True):
     """What would be decided now, and what it would change."""
 
     outcome: str
     reason: str
     target: str
-    functions: list[FunctionDifference]
-    beside: list[str]
+    functions: list[FunctionDifference] = []
+    beside: list[str] = []
     """What else it would do, by step."""
     reported: list[str]
     """What would be left as it is, one line each."""
-    resources: list[str]
+    resources: list[str] = []
     """The present and the future state of each."""
     seconds: float
     """From the beginning to the last shift, or document."""
     target_seconds: float
     """The policy's target for this kind of rollback."""
     fits: bool
-    """Whether it is within the target."""
     documents: int = 0
-    """So many would be written."""
     under_way: OrderComparison | None = None
     """What the order is to the rollback under way; None: there is none."""
 
@@ -190,10 +188,7 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
         outcome=found.outcome,
         reason=found.reason,
         target=plan.header.target if plan is not None else order.restore_point,
-        functions=[],
-        beside=[],
         reported=list(plan.header.reported) if plan is not None else [],
-        resources=[],
         seconds=seconds,
         target_seconds=within,
         fits=seconds <= within,

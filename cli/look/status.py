@@ -56,7 +56,9 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     if seen.cool_down_until:
         print_line(f"  cooling down until {format_time(seen.cool_down_until)} UTC: no automatic rollback")
     if seen.pinned_since:
-        print_line(f"  {_pin_lines(seen, seen.pinned_since, now)}", "yellow")
+        oldest = f"the oldest for {format_lasting(now - seen.pinned_since)}"
+        whose = f"by {', '.join(seen.pinned_by)}, {oldest}: rollback pins --system {seen.system}"
+        print_line(f"  {seen.pins} pinned to an old revision {whose}", "yellow")
     _show_data(seen)
     incident = seen.incident
     if incident is None:
@@ -95,12 +97,6 @@ def _show_data(seen: SystemStatus) -> None:
         )
     for copy in seen.copies:
         print_line(f"  {database_copy.describe_status(copy)}")
-
-
-def _pin_lines(seen: SystemStatus, since: datetime, now: datetime) -> str:
-    whose = ", ".join(seen.pinned_by)
-    oldest = f"the oldest for {format_lasting(now - since)}: rollback pins --system {seen.system}"
-    return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
 
 
 def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:

@@ -103,7 +103,7 @@ class Lines:
     def __init__(self) -> None:
         self._told = 0
         self._quarter = 0
-        self._response: list[str] = []
+        self._response: tuple[object, ...] = ()
 
     def print_changes(self, seen: FollowedIncident) -> None:
         """Print what is new since the last look."""
@@ -119,21 +119,12 @@ class Lines:
 
     def _print_response(self, seen: FollowedIncident) -> None:
         """Who has it, who is called next and a breach, whenever that is another than before."""
-        standing = seen.response
-        call = standing.next_call
-        restored_at, recovered_at = seen.times.traffic_restored_at, seen.times.recovered_at
-        now_is = [
-            standing.acknowledged_by,
-            str(call.rung if call else 0),
-            str(standing.is_breached),
-            str(restored_at),
-            str(recovered_at),
-            *standing.commands,
-            standing.hold,
-        ]
+        standing, times, call = seen.response, seen.times, seen.response.next_call
+        answer = standing.acknowledged_by, call and call.rung, standing.is_breached, standing.hold
+        now_is = (*answer, *standing.commands, times.traffic_restored_at, times.recovered_at)
         if now_is != self._response:
             self._response = now_is
-            for line, _ in response_lines(standing, seen.times, seen.incident.id, seen.now):
+            for line, _ in response_lines(standing, times, seen.incident.id, seen.now):
                 print_line(f"{format_time(seen.now)}  {line}")
 
 

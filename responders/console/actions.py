@@ -37,7 +37,6 @@ ACTION_DESCRIPTIONS = {
     "mark-stable": "It may be gone back to.",
     "mark-bad": "Nobody goes back to it.",
 }
-"""What can be said here, and what it does."""
 FIELDS = ("system", "incident", "plan", "deployment")
 TEXT_FIELD_LABELS = {
     "root-cause": {

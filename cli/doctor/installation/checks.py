@@ -203,4 +203,3 @@ CHECKS: Final[Mapping[str, Callable[[InstallationFacts], Iterator[CheckFinding]]
     "metric-names": lambda facts: metrics.check_metric_names(facts.project, facts.measured),
     "queries": lambda facts: metrics.check_queries(facts.project, facts.measured),
 }
-"""What is looked at of an installation."""

@@ -43,11 +43,8 @@ class InstallationFacts(Struct, frozen=True):
     """Messages stay on this machine: nobody is asked who pushes or publishes."""
     now: datetime
     code: str
-    """Fingerprint of this checkout."""
     policies: Mapping[str, str]
-    """Fingerprints by system."""
     policy_warnings: Sequence[str]
-    """Of all of them."""
     clock_difference: timedelta | RollbackError
     """Between this machine's clock and the clock of the state database, at the least."""
     topics: Mapping[str, str] | RollbackError

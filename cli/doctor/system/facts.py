@@ -51,7 +51,6 @@ class ChannelAnswer(Struct, frozen=True):
     """What became of the notices of one channel."""
 
     sent: bool
-    """Whether any was."""
     given_up: Sequence[Notice]
 
 
@@ -101,7 +100,6 @@ class SystemFacts(Struct, frozen=True):
     expiries: Sequence[TtlField] | RollbackError
     """By what they expire, as the database says."""
     triggers: Sequence[Trigger] | RollbackError
-    """Those of Eventarc."""
     spoken: Mapping[str, ChannelAnswer | RollbackError]
     """By channel."""
 

@@ -22,7 +22,6 @@ ASSET_CONTENT_TYPES = {
     "console.css": "text/css; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
 }
-"""What pages load, and as what."""
 ASSET_HASH_CHARACTERS = 12
 EMPTY_VALUE = "-"
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TemplateFilters = Mapping[str, Callable[..., Any]]
-"""By the names that templates call them by."""
 
 
 def create_environment(folder: Path, filters: TemplateFilters) -> Environment:
@@ -37,7 +36,7 @@ def format_moment(at: datetime | str | None) -> str:
         try:
             at = datetime.fromisoformat(at)
         except ValueError:
-            return at
+            return str(at)
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else ""
 
 

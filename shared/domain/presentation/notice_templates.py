@@ -25,7 +25,6 @@ TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "notices"
 TEMPLATE_NAMES = ("incident", "summary", "users", "concerned", "planned", "all-clear", "plain")
 MAX_SUBJECT_CHARACTERS = 150
 MAX_VALUE_CHARACTERS = 500
-"""Signs of one foreign value."""
 MAX_BODY_CHARACTERS = 12_000
 
 _ALIKE = str.maketrans("<>&@#$`*~|[]\\", "‹›＆＠＃＄ˋ∗∼¦［］＼")

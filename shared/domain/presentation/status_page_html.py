@@ -21,7 +21,6 @@ TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "status"
 PAGE, ATOM, JSON = "index.html", "feed.atom", "feed.json"
 OBJECT_NAMES = (PAGE, ATOM, JSON)
 HTML_CONTENT_TYPE = "text/html; charset=utf-8"
-"""What a page is served as."""
 
 
 class RenderedObject(Struct, frozen=True):

@@ -49,7 +49,6 @@ class ReportedRollback(Struct, frozen=True):
     steps: Sequence[Step]
     trail: Sequence[AuditEntry]
     journal: Sequence[JournalEntry] = ()
-    """What it has written of the data."""
 
 
 class ReportFacts(Struct, frozen=True):
@@ -149,7 +148,6 @@ class RollbackReport(Struct, frozen=True):
     """But for those that nothing called for."""
     took: tuple[ReportedPhase, ...]
     documents: tuple[ReportedDocument, ...] = ()
-    """By path."""
 
 
 class OverrideReview(Struct, frozen=True):

@@ -32,7 +32,6 @@ _Aggregation = types.StructuredAggregationQuery.Aggregation.pb()
 _BatchGetRequest = types.BatchGetDocumentsRequest.pb()
 _BatchGetResponse = types.BatchGetDocumentsResponse.pb
 _GetRequest = types.GetDocumentRequest.pb()
-_Document = types.Document.pb
 _CollectionsRequest = types.ListCollectionIdsRequest.pb()
 _AND = types.StructuredQuery.CompositeFilter.Operator.AND
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
@@ -77,7 +76,7 @@ class FirestoreDocuments:
             _read_at(request, at)
             with suppress(Gone), translate_errors(READ_ERRORS):
                 answer = self._client.get_document(request, **self._call_options(database))
-                return {paths[0]: _version(_Document(answer), root)}
+                return {paths[0]: _version(types.Document.pb(answer), root)}
         for document in self._batch_get(database, paths, at, fields=True):
             version = _version(document, root)
             found[version.path] = version
