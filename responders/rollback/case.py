@@ -321,7 +321,9 @@ class Case:
     def _changes(self, turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
         """The turn's changes and what fails; what a person has said meanwhile stays due at once."""
         changes = dict(turn.changes)
-        if self._failing - {*rollback.failing}:
+        if "failing" in changes:  # all of it works
+            self._failing.clear()
+        elif self._failing - {*rollback.failing}:
             changes["failing"] = tuple(sorted(self._failing | {*rollback.failing}))
         if rollback.operator_inputs != known and "due_at" in changes:
             changes["due_at"] = rollback.due_at

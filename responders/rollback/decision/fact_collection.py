@@ -94,6 +94,8 @@ def _collect_answers(
     store, platform = ports.store, ports.system(policy.system).platform
     triggers = {"triggers": ports.system(policy.system).resources.triggers.list_triggers} if writing else {}
     reading = StateReader(store)
+    shifts = [one.shifted_at for one in reading.rollbacks_of(policy.system) if one.shifted_at is not None]
+    since = max([now - METRICS_WINDOW, *shifts])  # what failed before a shift may work since
     return call_all(
         ports,
         {
@@ -108,9 +110,7 @@ def _collect_answers(
             "stock": partial(store.get, stocks.inventory_path(policy.system)),
             "damage": partial(reading.integrity, policy.system),
             **triggers,
-            **build_health_calls(
-                ports, ports.system(policy.system).metrics, policy.probes, now - METRICS_WINDOW, now
-            ),
+            **build_health_calls(ports, ports.system(policy.system).metrics, policy.probes, since, now),
         },
     )
 

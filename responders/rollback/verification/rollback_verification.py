@@ -134,7 +134,7 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
         changes={
             "status": rollbacks.RollbackStatus.WATCHING,
             **_probe_confirmation_fields(case, health),
-            "verified_at": now if verified else None,
+            **({"verified_at": now, "failing": ()} if verified else {"verified_at": None}),
             "watch_until": now + case.policy.execution.watch,
         },
         status=IncidentStatus.WATCHING if verified else IncidentStatus.VERIFYING,
