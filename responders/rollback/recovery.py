@@ -114,6 +114,7 @@ def _record_check(
         due_at=now + policy.execution.watch_every - SWEEP_MARGIN,
         unobserved_since=since,
         failing=found.functions,
+        working=tuple(sorted({*incident.working, *found.working} - {*found.functions})),
     )
     expired = since is not None and now - since >= policy.gates.unobserved_after
     change = _decide_change(incident, moved, found, state, expired=expired)
