@@ -79,7 +79,7 @@ class UnreadFact(Exception):
 
 
 def require_read(answer: T | RollbackError, what: str) -> T:
-    """The answer. Raises: Unseen, when an error stands in its place."""
+    """Return the answer. Raises: UnreadFact, when an error stands in its place."""
     if isinstance(answer, RollbackError):
         raise UnreadFact(what, answer)
     return answer

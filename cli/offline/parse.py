@@ -21,6 +21,7 @@ from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
 
 STANDARD_INPUT = "-"
+NOTHING_KNOWN = dict.fromkeys(("verdict", "incident", "system", "signal", "reason"))
 
 
 def parse(
@@ -49,33 +50,17 @@ def _describe_message(file: str, policies: Mapping[str, Policy]) -> dict[str, st
     try:
         notification = monitoring_notification.parse_notification(_notification(_content(file)))
     except Refused as error:
-        return _line("refused", reason=error.reason)
+        return {**NOTHING_KNOWN, "verdict": "refused", "reason": error.reason or None}
+    known = {**NOTHING_KNOWN, "verdict": notification.verdict, "incident": notification.incident_id}
     claimed = monitoring_notification.match_policy(notification, policies)
     if claimed is None:
-        reason = monitoring_notification.unmatched_reason(notification, policies)
-        return _line(notification.verdict, notification.incident_id, reason=reason)
+        return {**known, "reason": monitoring_notification.unmatched_reason(notification, policies) or None}
     policy, signal = claimed
-    reason = ""
+    reason = None
     if monitoring_notification.is_of_foreign_project(notification, policy):
         reason = f"foreign: project {notification.project} is not among its alert projects"
     verdict = notification.verdict_after(policy.gates.auto_close)
-    return _line(verdict, notification.incident_id, policy.system, signal, reason)
-
-
-def _line(
-    verdict: str,
-    incident: str | None = None,
-    system: str | None = None,
-    signal: str | None = None,
-    reason: str = "",
-) -> dict[str, str | None]:
-    return {
-        "verdict": str(verdict),
-        "incident": incident,
-        "system": system,
-        "signal": signal,
-        "reason": reason or None,
-    }
+    return {**known, "verdict": verdict, "system": policy.system, "signal": signal, "reason": reason}
 
 
 def _content(file: str) -> bytes:

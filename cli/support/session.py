@@ -21,9 +21,6 @@ from shared.domain.commands.credential import hash_token
 from shared.wiring.google_clients import local_cloud_address
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE, Settings
 
-WITHOUT_SIGN_IN_COMMAND = "rollback --without-sign-in"
-ANY_PROJECT = {"GOOGLE_CLOUD_PROJECT": "any-project"}
-
 
 class StoredSession(Struct, frozen=True):
     """Enough to get fresh tokens of a sign-in."""
@@ -90,7 +87,8 @@ def embedded_cloud() -> str | None:
     if LOCAL_CLOUD_VARIABLE not in os.environ:
         return None
     try:
-        return local_cloud_address(Settings.from_mapping({**ANY_PROJECT, **os.environ}))
+        settings = Settings.from_mapping({"GOOGLE_CLOUD_PROJECT": "any-project", **os.environ})
+        return local_cloud_address(settings)
     except BadConfiguration as error:
         raise create_exit(INVALID_USAGE, str(error)) from None
 
@@ -103,5 +101,5 @@ def sign_in_answered() -> Iterator[None]:
     except Rejected as refused:
         raise create_exit(REFUSED, str(refused)) from None
     except Unavailable as lost:
-        other = f"on the day when sign-in is down: {WITHOUT_SIGN_IN_COMMAND} VERB …"
+        other = "on the day when sign-in is down: rollback --without-sign-in VERB …"
         raise create_exit(NO_ANSWER, f"{lost}; {other}") from None

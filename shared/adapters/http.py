@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import cache
 from ssl import SSLContext
-from typing import Any
 
 import httpx
 
@@ -34,20 +32,12 @@ def send_request(
 
     async def answered() -> tuple[int, bytes, Mapping[str, str]]:
         extensions = {"sni_hostname": server_name} if server_name else None
-        async with _answer(
-            seconds, method, url, headers=headers, content=content, extensions=extensions
-        ) as response:
+        client = httpx.AsyncClient(verify=_certificate_authorities(), timeout=None, trust_env=False)  # noqa: S113
+        asked = client.stream(method, url, headers=headers, content=content, extensions=extensions)
+        async with asyncio.timeout(seconds), client, asked as response:
             return response.status_code, await _read(response, reads), response.headers
 
     return asyncio.run(answered())
-
-
-@asynccontextmanager
-async def _answer(seconds: float, method: str, url: str, **asked: Any) -> AsyncIterator[httpx.Response]:
-    """The answer, its body still to come."""
-    client = httpx.AsyncClient(verify=_certificate_authorities(), timeout=None, trust_env=False)  # noqa: S113
-    async with asyncio.timeout(seconds), client, client.stream(method, url, **asked) as response:
-        yield response
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:

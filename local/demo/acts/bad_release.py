@@ -139,7 +139,8 @@ class BadReleaseAct(DemoAct):
             f"the record of {release}", lambda: self._evidence.deployment(release)
         )
         functions = f"{len(recorded.functions)} functions"
-        self._screen.say(f"{recorded.id} is recorded as {recorded.status}, {functions}", recorded.at)
+        text = f"{recorded.id} is recorded as {recorded.status}, {functions}"
+        self._screen.say(text, self._stage.now())
         return recorded
 
     def _said(self, verb: str, **content: str) -> dict[str, object]:

@@ -183,10 +183,10 @@ class ResponseAct(DemoAct):
         self._stage.remove_fault_plan()
         pace = self._evidence.pace()
         text = f"Cloud Run refused {refused} writes for their number (429), each was sent again"
-        self._screen.say(text, self._stage.now(), "bold red" if refused else "")
+        self._screen.say(text, style="bold red" if refused else "")
         if pace is not None and pace.per_second is not None:
             rate = f"writes a second that the worker keeps to now: {pace.per_second:.2g}"
-            self._screen.say(rate, pace.at)
+            self._screen.say(rate)
 
     def _kill_worker(self, steps: list[Step]) -> None:
         """Kill -9 in the middle; its message comes again, and the next worker takes over."""

@@ -141,7 +141,7 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
         "cause": redact_personal_data(_cause(incident, rollback)),
         "resolution": redact_personal_data(_resolution(rollback)),
         "prevention": _prevention(incident),
-        "asked": TrustedText(_REQUEST_TEXTS[_request_key(incident)]),
+        "asked": TrustedText(_describe_request(incident)),
     }
 
 
@@ -177,17 +177,11 @@ def _resolution(rollback: Rollback | None) -> str:
     return f"{back}; {rollback.outcome}" if rollback.outcome else back
 
 
-def _request_key(incident: Incident) -> str:
+def _describe_request(incident: Incident) -> str:
     if incident.ended_at is not None:
-        return "over"
+        return "nothing; a report follows"
     if incident.is_decided_by_person:
-        return "stuck"
-    return "observed" if incident.due_at is not None else "under way"
-
-
-_REQUEST_TEXTS = {
-    "over": "nothing; a report follows",
-    "stuck": "nothing; a person of the response team has to decide, and was told",
-    "observed": "nothing; the response team investigates it",
-    "under way": "nothing; it is handled automatically",
-}
+        return "nothing; a person of the response team has to decide, and was told"
+    if incident.due_at is not None:
+        return "nothing; the response team investigates it"
+    return "nothing; it is handled automatically"
