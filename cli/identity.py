@@ -13,13 +13,12 @@ from cli.support import session as sessions
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.output import AlreadyJson, AsJson, print_json
 from cli.support.session import embedded_cloud, fresh_token, sign_in_answered
-from shared.adapters.sign_in import AuthSession, Challenge, SignIn
+from shared.adapters.sign_in import Challenge, SignIn
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
 from shared.domain.commands.credential import (
     MAX_TOKEN_CHARACTERS,
     TOKEN_KEY,
-    Credential,
     command_fingerprint,
     decode_unverified_token,
     person_credential,
@@ -89,7 +88,9 @@ def login(
         if isinstance(session, Challenge):
             session = sign_in.finish(session, typer.prompt(CODE, err=True))
     sessions.store_session(sessions.StoredSession(email, key, session.refresh_token))
-    proven = _read_credential(session)
+    with sign_in_answered():  # what the responders will read in the tokens
+        _, claims = decode_unverified_token(session.id_token)
+        proven = person_credential(claims, session.id_token)
     role = proven.role.name.lower() if proven.role is not None else None
     if not proven.second_factor:
         why = "Signed in without a second factor: no command takes that. First: rollback enrol"
@@ -107,7 +108,7 @@ def logout(as_json: AsJson = False) -> None:
 
     Exit code 0, also when nobody was signed in.
     """
-    sessions.delete_session()
+    sessions.session_file().unlink(missing_ok=True)
     if as_json:
         print_json({"signed_in": None})
 
@@ -155,7 +156,6 @@ def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
 
 
 def _api_key(folder: Path) -> str:
-    """The one web API key that the policies state."""
     try:
         known = loader.load_policies(folder)
     except BadConfiguration as error:
@@ -172,13 +172,6 @@ def _api_key(folder: Path) -> str:
 def _prompt_email(email: str) -> str:
     """Who it is, asked for where it was not said: on standard error, which is not the answer."""
     return email or str(typer.prompt("E-mail", err=True))
-
-
-def _read_credential(session: AuthSession) -> Credential:
-    """What the responders will read in the tokens of a sign-in; exits when it is none."""
-    with sign_in_answered():
-        _, claims = decode_unverified_token(session.id_token)
-        return person_credential(claims, session.id_token)
 
 
 def _token_in(file: Path) -> str:

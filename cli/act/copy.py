@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.support.command_sending import Reason
-from cli.support.confirmation import DryRun, Manner, PromptRequest, Yes, confirm_and_send
+from cli.support.confirmation import DryRun, Manner, Yes, confirm_and_send
 from cli.support.context import open_operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.output import AsJson, System, print_json, print_line
@@ -42,12 +42,5 @@ def copy(
         elif dry_run:
             print_json(point)
         manner = Manner(dry_run, yes, follow=False, as_json=as_json)
-        request = CopyRequest(policy.system, restore_point, reason=reason, manner=manner)
-        confirm_and_send(ours, request, "Copy it?")
-
-
-class CopyRequest(PromptRequest, frozen=True, tag="copy"):
-    """The copy of a database that the options of `rollback copy` request."""
-
-    system: str
-    restore_point: str
+        content = {"command": "copy", "system": policy.system, "restore_point": restore_point}
+        confirm_and_send(ours, {**content, "reason": reason}, manner, "Copy it?")

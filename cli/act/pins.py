@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from cli.support.command_sending import Incident, Reason, check_command
-from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, Yes, confirm_and_send
+from cli.support.confirmation import DryRun, Follow, Manner, Yes, confirm_and_send
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import Functions, Groups
@@ -94,14 +96,9 @@ def unpin(
     """
     with open_operations() as ours:
         policy = ours.policy(system)
-        request = UnpinRequest(
-            system=policy.system,
-            groups=group,
-            functions=function,
-            reason=reason,
-            manner=Manner(dry_run, yes, follow_it, as_json),
-        )
-        _request_undo(ours, policy, request, "Unpin?")
+        content = {"command": "unpin", "system": policy.system, "groups": group, "functions": function}
+        manner = Manner(dry_run, yes, follow_it, as_json)
+        _request_undo(ours, policy, {**content, "reason": reason}, manner, "Unpin?")
 
 
 def undo(
@@ -123,36 +120,18 @@ def undo(
     """
     with open_operations() as ours:
         policy = ours.policy(ours.incident(incident).system)
-        request = UndoRequest(
-            system=policy.system,
-            incident=incident,
-            reason=reason,
-            manner=Manner(dry_run, yes, follow_it, as_json),
-        )
-        _request_undo(ours, policy, request, "Undo?")
+        content = {"command": "undo", "system": policy.system, "incident": incident, "reason": reason}
+        _request_undo(ours, policy, content, Manner(dry_run, yes, follow_it, as_json), "Undo?")
 
 
-class UnpinRequest(PromptRequest, frozen=True, tag="unpin"):
-    """The pins that the options of `rollback unpin` request to lift."""
-
-    system: str
-    groups: list[str] | None
-    functions: list[str] | None
-
-
-class UndoRequest(PromptRequest, frozen=True, tag="undo"):
-    """The incident whose rollbacks `rollback undo` requests to undo."""
-
-    system: str
-    incident: str
-
-
-def _request_undo(ours: Operations, policy: Policy, request: PromptRequest, question: str) -> None:
+def _request_undo(
+    ours: Operations, policy: Policy, content: Mapping[str, Any], manner: Manner, question: str
+) -> None:
     """Show what would be done, and go through with it; exits where it fails."""
-    shown = _preview_undo(ours, policy, request)
-    if not request.manner.as_json:
+    shown = _preview_undo(ours, policy, content)
+    if not manner.as_json:
         _show_preview(ours, policy, shown)
-    elif request.manner.dry_run:
+    elif manner.dry_run:
         print_json(
             {
                 "outcome": shown.outcome,
@@ -166,12 +145,12 @@ def _request_undo(ours: Operations, policy: Policy, request: PromptRequest, ques
         )
     if shown.outcome is Outcome.ESCALATE:
         raise create_exit(REFUSED, f"refused: {shown.reason}")
-    confirm_and_send(ours, request, question)
+    confirm_and_send(ours, content, manner, question)
 
 
-def _preview_undo(ours: Operations, policy: Policy, request: PromptRequest) -> UndoPreview:
+def _preview_undo(ours: Operations, policy: Policy, content: Mapping[str, Any]) -> UndoPreview:
     """Return what the responders would do now; exits with what stands against it."""
-    command, now = check_command(ours, request.content), ours.wiring.clock.now()
+    command, now = check_command(ours, content), ours.wiring.clock.now()
     asked = CommandRequest(command, now, ours.wiring, ours.policies)
     try:
         undo = command.command == "undo"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from msgspec.structs import replace
@@ -20,7 +20,6 @@ from shared.ports.messaging import DeadLetter, DeadLetters
 
 MAX_MESSAGES_PER_PULL = 100
 MAX_CHARACTERS_SHOWN = 200
-"""Signs of a message that are shown."""
 
 
 def replay(
@@ -155,26 +154,23 @@ class Replay:
             raise Unavailable(f"{letter.id} is back, and may still be kept: {failed}") from failed
 
     def _print_result(self, letter: DeadLetter, fault: str) -> None:
-        if self._as_json:
-            print(json.dumps({**_letter_fields(letter), "replayed": not fault, "fault": fault or None}))
-        else:
+        if not self._as_json:
             print(f"  not replayed: {escape_control_characters(fault)}" if fault else "  replayed")
+            return
+        fields = {
+            "message_id": letter.id,
+            "source_topic": letter.source,
+            "published_at": f"{letter.published_at:%Y-%m-%dT%H:%M:%SZ}",
+            "reason": redact_secrets(letter.reason),
+            "data": _first_characters(letter),
+            "scrubbed": _is_scrubbed(letter),
+        }
+        print(json.dumps({**fields, "replayed": not fault, "fault": fault or None}))
 
 
 def _first_id(letter: DeadLetter) -> str:
     """The id that its message had when it was first published."""
     return letter.attributes.get(REPLAYED_FROM) or letter.id
-
-
-def _letter_fields(letter: DeadLetter) -> dict[str, Any]:
-    return {
-        "message_id": letter.id,
-        "source_topic": letter.source,
-        "published_at": f"{letter.published_at:%Y-%m-%dT%H:%M:%SZ}",
-        "reason": redact_secrets(letter.reason),
-        "data": _first_characters(letter),
-        "scrubbed": _is_scrubbed(letter),
-    }
 
 
 def _format_letter(letter: DeadLetter) -> str:
@@ -188,12 +184,10 @@ def _format_letter(letter: DeadLetter) -> str:
 
 
 def _is_scrubbed(letter: DeadLetter) -> bool:
-    """Whether something was removed from it when it was kept."""
     return REDACTION_MARK.encode() in letter.data
 
 
 def _first_characters(letter: DeadLetter) -> str:
-    """The first of its data, without the values of token fields."""
     return escape_control_characters(
         redact_message(letter.data).decode(errors="replace")[:MAX_CHARACTERS_SHOWN]
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
 from cli.support.command_sending import Reason, check_command
-from cli.support.confirmation import DryRun, Follow, Manner, PromptRequest, confirm_and_send
+from cli.support.confirmation import DryRun, Follow, Manner, confirm_and_send
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
@@ -82,91 +83,69 @@ def run(
     """
     with open_operations() as ours:
         policy = ours.policy(system)
-        request = RunRequest(
-            system=policy.system,
-            scenario=scenario,
-            target=target,
-            groups=group,
-            functions=function,
-            restore_point=restore_point,
-            select=select,
-            severity=severity,
-            batch_size=batch_size,
-            delay_seconds=parse_seconds("delay", delay),
-            at=at,
-            auto_confirm=auto_confirm,
-            override=override,
-            supersede=supersede,
-            incident=incident,
-            reason=reason,
-            manner=Manner(dry_run, yes, follow_it and not at, as_json),
-        )
-        _request_rollback(ours, policy, request)
+        content = {
+            "command": "rollback",
+            "system": policy.system,
+            "scenario": scenario,
+            "target": target,
+            "groups": group,
+            "functions": function,
+            "restore_point": restore_point,
+            "select": select,
+            "severity": severity,
+            "batch_size": batch_size,
+            "delay_seconds": parse_seconds("delay", delay),
+            "at": at,
+            "auto_confirm": auto_confirm,
+            "override": override,
+            "supersede": supersede,
+            "incident": incident,
+            "reason": reason,
+        }
+        _request_rollback(ours, policy, content, Manner(dry_run, yes, follow_it and not at, as_json))
 
 
-class RunRequest(PromptRequest, frozen=True, tag="rollback"):
-    """The rollback that the options of `rollback run` request."""
-
-    system: str
-    scenario: str
-    target: str
-    groups: list[str] | None
-    functions: list[str] | None
-    restore_point: str
-    select: str
-    severity: Severity
-    batch_size: int | None
-    delay_seconds: float
-    at: str
-    auto_confirm: bool
-    override: bool
-    supersede: bool
-    incident: str
-
-
-def _request_rollback(ours: Operations, policy: Policy, request: RunRequest) -> None:
+def _request_rollback(ours: Operations, policy: Policy, content: Mapping[str, Any], manner: Manner) -> None:
     """Show what the rollback would do, and go through with it; exits where it fails."""
-    command = check_command(ours, request.content)
+    command = check_command(ours, content)
     try:
         require_target(command, ours.wiring.store)
     except Refused as unknown:
         raise create_exit(REFUSED, f"refused: {unknown.reason}") from unknown
     preview = _preview_rollback(ours, policy, command)
-    if not request.manner.as_json:
-        _show_preview(preview, supersedes=request.supersede)
-    elif request.manner.dry_run:
+    if not manner.as_json:
+        _show_preview(preview, supersedes=content["supersede"])
+    elif manner.dry_run:
         print_json(preview)
     found, question = preview.under_way, "Roll back?"
     if found is not None and preview.outcome == Outcome.IGNORE:
         return
-    if found is not None and not found.joins and not (request.supersede or request.manner.dry_run):
-        if request.manner.yes or found.relation is OrderRelation.BARRED:
+    if found is not None and not found.joins and not (content["supersede"] or manner.dry_run):
+        if manner.yes or found.relation is OrderRelation.BARRED:
             raise create_exit(REFUSED, f"refused: {describe_conflict(found, command)} --yes")
-        request, question = replace(request, supersede=True), f"End {found.incident} and roll back?"
-    confirm_and_send(ours, request, question)
+        content, question = {**content, "supersede": True}, f"End {found.incident} and roll back?"
+    confirm_and_send(ours, content, manner, question)
 
 
-class RollbackPreview(Struct, frozen=True):
+class RollbackPreview(Struct, frozen=True, kw_only=True):
     """What would be decided now, and what it would change."""
 
     outcome: str
     reason: str
     target: str
-    functions: list[FunctionDifference]
-    beside: list[str]
+    functions: list[FunctionDifference] = []
+    beside: list[str] = []
     """What else it would do, by step."""
     reported: list[str]
     """What would be left as it is, one line each."""
-    resources: list[str]
+    resources: list[str] = []
     """The present and the future state of each."""
     seconds: float
     """From the beginning to the last shift, or document."""
     target_seconds: float
     """The policy's target for this kind of rollback."""
     fits: bool
-    """Whether it is within the target."""
     documents: int = 0
-    """So many would be written."""
     under_way: OrderComparison | None = None
     """What the order is to the rollback under way; None: there is none."""
 
@@ -209,10 +188,7 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
         outcome=found.outcome,
         reason=found.reason,
         target=plan.header.target if plan is not None else order.restore_point,
-        functions=[],
-        beside=[],
         reported=list(plan.header.reported) if plan is not None else [],
-        resources=[],
         seconds=seconds,
         target_seconds=within,
         fits=seconds <= within,

@@ -48,7 +48,6 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
 
 
 def _show_findings(finding: CheckFinding) -> None:
-    """One line, and another with what to do about it."""
     style = "" if finding.verdict is CheckVerdict.WELL else STYLES.get(finding.verdict, "")
     print_line(f"{finding.verdict:<9} {finding.check}: {finding.what}: {finding.why}", style)
     if finding.what_to_do:

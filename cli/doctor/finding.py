@@ -25,7 +25,6 @@ class CheckVerdict(StrEnum):
     WRONG = "wrong"
     """Something will not happen when it must."""
     UNKNOWN = "unknown"
-    """It could not be looked at."""
 
 
 class CheckFinding(Struct, frozen=True):

@@ -15,9 +15,8 @@ from typing import Annotated, Any, TextIO
 
 import msgspec
 import typer
-from msgspec import Struct
 
-from cli.support.command_sending import CommandReply, send
+from cli.support.command_sending import send
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.output import AsJson, escape_control_characters, print_json
@@ -152,13 +151,17 @@ def export(
     command, the file or the settings are not usable; 3 when there is no answer.
     """
     first, last = _moment("since", since), _moment("until", until)
-    request = ExportRequest(form, first, last, system, reason)
     _require_writable(output)
     with open_operations() as shell:
         ours = OpenAuditLog(shell)
         systems = [ours.require_system(system)] if system else list(ours.systems)
-        answer = _record_export(ours, request)
-        told = _select_events(_describe_export(ours, systems), request)
+        window = {"since": first.isoformat() if first else "", "until": last.isoformat() if last else ""}
+        known = system if system in ours.policies else ""
+        content = {"command": "export", "format": form.value, "reason": reason, "system": known}
+        answer = send(ours, {**content, **window})
+        if not answer.accepted:
+            raise create_exit(REFUSED, f"refused: {answer.text}")
+        told = _select_events(_describe_export(ours, systems), first, last)
         with _stream(output) as stream:
             write(told, form, stream)
     if as_json:
@@ -168,31 +171,9 @@ def export(
         typer.echo(f"{count_noun(len(told), 'event')} exported", err=True)
 
 
-class ExportRequest(Struct, frozen=True):
-    """The export that the options of `rollback audit export` request."""
-
-    form: Format
-    since: datetime | None
-    until: datetime | None
-    system: str
-    """Empty: every system."""
-    reason: str
-
-
-def _record_export(ours: OpenAuditLog, request: ExportRequest) -> CommandReply:
-    """Put the export on record, and return the answer; exits where it is refused."""
-    since, until = (one.isoformat() if one else "" for one in (request.since, request.until))
-    known = request.system if request.system in ours.policies else ""
-    said = {"command": "export", "format": request.form.value, "reason": request.reason}
-    answer = send(ours, {**said, "system": known, "since": since, "until": until})
-    if not answer.accepted:
-        raise create_exit(REFUSED, f"refused: {answer.text}")
-    return answer
-
-
-def _select_events(told: Iterable[AuditLine], request: ExportRequest) -> list[AuditLine]:
-    """Return the events within the requested time, in order of time."""
-    since, until = request.since, request.until
+def _select_events(
+    told: Iterable[AuditLine], since: datetime | None, until: datetime | None
+) -> list[AuditLine]:
     chosen = (
         one
         for one in told
@@ -283,7 +264,6 @@ def _event_time(one: AuditLine) -> datetime:
 
 
 def _line(one: AuditLine) -> str:
-    """One event for people's eyes."""
     change = f"{one.before or '-'} -> {one.after}" if one.after else ""
     parts = (one.at[:19], one.event, one.step, change, f"by {one.actor} ({one.origin})", one.why)
     return "  ".join(escape_control_characters(part) for part in parts if part)

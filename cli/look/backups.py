@@ -48,7 +48,6 @@ def backups(system: System = "", as_json: AsJson = False) -> None:
 
 
 def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
-    """Print the exports, and below them what is amiss with each."""
     proven = {one.backup: one for one in reversed(proofs) if one.status is FillStatus.PROVEN}
     headings = ("backup", "moment (UTC)", "status", "documents", "bytes", "copies", "kept until")
     rows = (

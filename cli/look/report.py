@@ -10,16 +10,14 @@ import msgspec
 import typer
 
 from cli.support.command_sending import Incident
-from cli.support.context import Operations, open_operations
+from cli.support.context import open_operations
 from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson
 from responders.rollback.impact_counts import count_impact
-from shared.domain.incidents.incident import Incident as IncidentRecord
 from shared.domain.reports.html import render_html
 from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.markdown import render_markdown
-from shared.domain.reports.report import ReportFacts
-from shared.domain.reports.report import build_report as reported
+from shared.domain.reports.report import build_report
 from shared.state.audit_reader import AuditReader
 from shared.state.report_source import gather_report_facts
 
@@ -43,7 +41,12 @@ def report(
     3 when a service gives no answer.
     """
     with open_operations() as ours:
-        made = reported(_facts(ours, ours.incident(incident)))
+        record, now = ours.incident(incident), ours.wiring.clock.now()
+        policy, filed = ours.policy(record.system), ours.reading.filed_report(incident)
+        known = filed.counts if filed is not None else ImpactCounts()
+        counts = count_impact(ours.wiring, policy, record, known, now)
+        trail = AuditReader(ours.wiring.store, None)
+        made = build_report(gather_report_facts(ours.reading, trail, policy, record, now, counts))
     if as_json:
         text = json.dumps(msgspec.to_builtins(made), indent=2, ensure_ascii=False) + "\n"
     else:
@@ -56,14 +59,3 @@ def report(
     except OSError as error:
         raise create_exit(INVALID_USAGE, f"{output}: {error.strerror}") from error
     typer.echo(f"the report of {incident} is in {output}", err=True)
-
-
-def _facts(ours: Operations, incident: IncidentRecord) -> ReportFacts:
-    """All that is kept of an incident, and what was counted. Raises: Unavailable."""
-    policy, now = ours.policy(incident.system), ours.wiring.clock.now()
-    filed = ours.reading.filed_report(incident.id)
-    known = filed.counts if filed is not None else ImpactCounts()
-    counts = count_impact(ours.wiring, policy, incident, known, now)
-    return gather_report_facts(
-        ours.reading, AuditReader(ours.wiring.store, None), policy, incident, now, counts
-    )

@@ -56,7 +56,9 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     if seen.cool_down_until:
         print_line(f"  cooling down until {format_time(seen.cool_down_until)} UTC: no automatic rollback")
     if seen.pinned_since:
-        print_line(f"  {_pin_lines(seen, seen.pinned_since, now)}", "yellow")
+        oldest = f"the oldest for {format_lasting(now - seen.pinned_since)}"
+        whose = f"by {', '.join(seen.pinned_by)}, {oldest}: rollback pins --system {seen.system}"
+        print_line(f"  {seen.pins} pinned to an old revision {whose}", "yellow")
     _show_data(seen)
     incident = seen.incident
     if incident is None:
@@ -81,7 +83,6 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
 
 
 def _show_earlier_incident(incident: Incident, now: datetime) -> None:
-    """One that is open beside the newest."""
     line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
     print_line(f"{line}, open for {format_lasting(now - incident.detected_at)}")
     if incident.due_at is not None:  # none of its rollbacks is in progress
@@ -89,7 +90,6 @@ def _show_earlier_incident(incident: Incident, now: datetime) -> None:
 
 
 def _show_data(seen: SystemStatus) -> None:
-    """What is done about its data."""
     if seen.fence:
         said = f", {seen.fence.waiting}" if seen.fence.waiting else ""
         print_line(
@@ -97,12 +97,6 @@ def _show_data(seen: SystemStatus) -> None:
         )
     for copy in seen.copies:
         print_line(f"  {database_copy.describe_status(copy)}")
-
-
-def _pin_lines(seen: SystemStatus, since: datetime, now: datetime) -> str:
-    whose = ", ".join(seen.pinned_by)
-    oldest = f"the oldest for {format_lasting(now - since)}: rollback pins --system {seen.system}"
-    return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
 
 
 def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:
@@ -122,7 +116,6 @@ def _describe_freeze(window: Freeze) -> str:
 
 
 def _pause_lines(pause: Pause, in_flight: int) -> str:
-    """How far it has come, and whose it is."""
     count = f" ({in_flight} in flight)" if in_flight else ""
     by = f"by {pause.actor} since {format_time(pause.at)} UTC: {pause.reason}"
     return f"{pause_state(pause)}{count} {by}"

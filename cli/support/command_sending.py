@@ -35,7 +35,6 @@ class CommandReply(Struct, frozen=True):
     """What the responders said to a command."""
 
     command: str
-    """Its id."""
     accepted: bool
     text: str
     """The result in words, or every fault."""

@@ -1,10 +1,10 @@
-"""A command that is confirmed at the prompt: its request, and its way to the end."""
+"""A command that is confirmed at the prompt, sent, and followed to its end."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -29,32 +29,14 @@ class Manner(Struct, frozen=True):
     as_json: bool
 
 
-class PromptRequest(Struct, frozen=True, kw_only=True, tag_field="command"):
-    """What the options of a verb request; the tag of a subclass is the name of its command.
-
-    Keyword-only fields follow those of the subclass, and faults are listed in the order of fields.
-    """
-
-    reason: str
-    manner: Manner
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """Return the command as the responders read it."""
-        content: dict[str, Any] = msgspec.to_builtins(self)
-        del content["manner"]
-        return content
-
-
-def confirm_and_send(ours: Operations, request: PromptRequest, question: str) -> None:
+def confirm_and_send(ours: Operations, content: Mapping[str, Any], manner: Manner, question: str) -> None:
     """Ask, send the command and follow it; do nothing in a dry run. Exits where it fails."""
-    manner = request.manner
     if manner.dry_run:
         return
     require_sender()
     if not manner.yes and not typer.confirm(question, err=manner.as_json):
         raise create_exit(REFUSED, "nothing was done")
-    answer = send(ours, request.content)
+    answer = send(ours, content)
     if not (answer.accepted and answer.incident and manner.follow):
         conclude_command(answer, as_json=manner.as_json)
         return

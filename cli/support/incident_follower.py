@@ -103,7 +103,7 @@ class Lines:
     def __init__(self) -> None:
         self._told = 0
         self._quarter = 0
-        self._response: list[str] = []
+        self._response: tuple[object, ...] = ()
 
     def print_changes(self, seen: FollowedIncident) -> None:
         """Print what is new since the last look."""
@@ -119,21 +119,12 @@ class Lines:
 
     def _print_response(self, seen: FollowedIncident) -> None:
         """Who has it, who is called next and a breach, whenever that is another than before."""
-        standing = seen.response
-        call = standing.next_call
-        restored_at, recovered_at = seen.times.traffic_restored_at, seen.times.recovered_at
-        now_is = [
-            standing.acknowledged_by,
-            str(call.rung if call else 0),
-            str(standing.is_breached),
-            str(restored_at),
-            str(recovered_at),
-            *standing.commands,
-            standing.hold,
-        ]
+        standing, times, call = seen.response, seen.times, seen.response.next_call
+        answer = standing.acknowledged_by, call and call.rung, standing.is_breached, standing.hold
+        now_is = (*answer, *standing.commands, times.traffic_restored_at, times.recovered_at)
         if now_is != self._response:
             self._response = now_is
-            for line, _ in response_lines(standing, seen.times, seen.incident.id, seen.now):
+            for line, _ in response_lines(standing, times, seen.incident.id, seen.now):
                 print_line(f"{format_time(seen.now)}  {line}")
 
 
@@ -146,8 +137,9 @@ def render_incident(seen: FollowedIncident) -> Group:
         (f"{rollback.id}: {rollback.status}", STYLES.get(rollback.status, "")),
         (f"{format_time(newest.at)}  {newest.note}", ""),
         *response_lines(seen.response, seen.times, incident.id, seen.now),
-        *_ahead(seen.outlook),
     ]
+    if seen.outlook is not None:
+        lines.append((str(seen.outlook), "" if seen.outlook.fits else "bold yellow"))
     bars = Progress(TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
     done, total = count_progress(seen.steps)
     if total:
@@ -158,8 +150,3 @@ def render_incident(seen: FollowedIncident) -> Group:
         minute = timedelta(minutes=1)
         bars.add_task("minutes watched", completed=watched // minute, total=whole // minute)
     return Group(*(Text(escape_control_characters(line), style=style) for line, style in lines), bars)
-
-
-def _ahead(outlook: DurationForecast | None) -> list[tuple[str, str]]:
-    """How long it takes yet, while it is carried out."""
-    return [(str(outlook), "" if outlook.fits else "bold yellow")] if outlook is not None else []

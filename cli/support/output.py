@@ -53,11 +53,9 @@ STYLES = {
 }
 """Of words that mean the same wherever they stand."""
 COLUMN_GAP = 2
-"""Signs between columns."""
 UNBROKEN_WIDTH = 20
 """Signs of a column that need not be broken, a moment or a verdict, and that a longer one keeps."""
 ENDLESS = 10_000
-"""Signs in a line, where no terminal limits them."""
 
 
 def console() -> Console:

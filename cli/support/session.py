@@ -80,11 +80,6 @@ def store_session(session: StoredSession) -> None:
     draft.replace(place)
 
 
-def delete_session() -> None:
-    """Nobody is signed in any more."""
-    session_file().unlink(missing_ok=True)
-
-
 def session_file() -> Path:
     """Where it is kept: `~/.config/rollback/session.json`, or what the system has for that."""
     return Path(typer.get_app_dir("rollback")) / "session.json"

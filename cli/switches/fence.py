@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.support.command_sending import Reason, send_command
-from cli.support.confirmation import Manner, PromptRequest, Yes, confirm_and_send
+from cli.support.confirmation import Manner, Yes, confirm_and_send
 from cli.support.context import open_operations
 from cli.support.output import AsJson, System, print_line
 from shared.core.text import count_noun
@@ -35,15 +35,8 @@ def fence(
             stopped = count_noun(len(names), "function")
             print_line(f"{stopped} of {policy.system} to stop: {', '.join(names)}", "bold yellow")
         manner = Manner(dry_run=False, yes=yes, follow=False, as_json=as_json)
-        request = FenceRequest(policy.system, expires, reason=reason, manner=manner)
-        confirm_and_send(ours, request, "Stop them?")
-
-
-class FenceRequest(PromptRequest, frozen=True, tag="fence"):
-    """The fence that the options of `rollback fence` request."""
-
-    system: str
-    expires: str
+        content = {"command": "fence", "system": policy.system, "expires": expires, "reason": reason}
+        confirm_and_send(ours, content, manner, "Stop them?")
 
 
 def lift_fence(reason: Reason, system: System = "", as_json: AsJson = False) -> None:

@@ -25,8 +25,6 @@ from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE
 
-NOT_YET = "the data have not been looked through yet"
-
 
 def drill(
     reason: Reason,
@@ -108,7 +106,7 @@ def check(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
 def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[str]:
     """What is known of the data, in words."""
     if found is None or found.last is None:
-        yield NOT_YET
+        yield "the data have not been looked through yet"
         return
     yield scan.describe_coverage(found.last, policy.integrity)
     if found.failure:

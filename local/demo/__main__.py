@@ -103,6 +103,9 @@ def _run_demo(policy: Policy, options: argparse.Namespace, console: Console, log
             holds = _play_scene(stage, screen, options, story.play)
     finally:
         stage.close()
+    for line in screen.disordered:
+        screen.say(f"this line is older than the one before it: {line}", style="red")
+    holds = holds and not screen.disordered
     verdict = Heading.VERDICT if holds else "not every law holds"
     screen.act(f"{verdict}; the demo took {time.monotonic() - started:.0f} s")
     if options.picture:

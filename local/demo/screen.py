@@ -30,15 +30,24 @@ class Screen:
         self._console = console
         self._picture = picture
         self._is_first = False
+        self._newest: datetime | None = None
+        self.disordered: list[str] = []
+        """The lines that are older than a line before them in their part."""
 
     def act(self, title: str) -> None:
         """Begin a part."""
         self._print("")
         self._print(Text(title, style="bold cyan"))
         self._is_first = True
+        self._newest = None
 
     def say(self, text: str, at: datetime | None = None, style: str = "") -> None:
-        """One line, with the time of what it tells."""
+        """Show one line, with the time of the event that it reports."""
+        if at is not None:
+            shown_at = at.replace(microsecond=0)
+            if self._newest is not None and shown_at < self._newest:
+                self.disordered.append(text)
+            self._newest = shown_at
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_column(width=INDENT - 2, style="dim", no_wrap=True)
         grid.add_column(style=style)

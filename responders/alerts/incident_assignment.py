@@ -46,11 +46,7 @@ class IncidentAssigner:
         retry_on_conflict(partial(self._assign_alert, alert, policy), COMMIT_ATTEMPTS, too_fast, pause)
 
     def _assign_alert(self, alert: Alert, policy: Policy) -> None:
-        """Store the alert, and check once more if it has joined an incident. Raises: Moved.
-
-        That second check closes a gap: the rollback that an alert joins may end between our read
-        and our commit, and its end would not have seen the alert.
-        """
+        """Store the alert, then check again: its rollback may end meanwhile. Raises: Moved."""
         store = self._ports.store
         kept = store.get(alert_record.alert_path(alert.key))
         document = store.get(systems.system_path(policy.system))

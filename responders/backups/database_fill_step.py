@@ -158,10 +158,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
         return intent
 
     def _send_requests(self, intent: JobRecord, until: float, *, is_first: bool) -> JobRecord:
-        """The record once its database is made and filled, by a call each, the last not too late.
-
-        Whoever stood still must not fill what another has looked through meanwhile.
-        """
+        """Make and fill the database in time: a late call must not fill what was checked."""
         operation = None
         for number, call in enumerate(self._build_calls(intent)):
             if self._is_stopped():
@@ -192,10 +189,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
         return replace(one, purge=opened.erase_people(one.purge, self.SECONDS), waiting="")
 
     def _check_documents(self, one: JobRecord) -> JobRecord:
-        """The record with more of its database looked through, or with what that comes to.
-
-        Nobody writes to it, and it has no past beyond an hour: each piece is read as of now.
-        """
+        """Check more of the database, which nobody writes: each piece is read as of now."""
         examining, at = self._create_checker(one), floor_to_minute(self._now)
         if one.run is None:
             if one.filled_at is not None and at < one.filled_at:

@@ -116,12 +116,8 @@ class _ExportStep(RecordStep):
         """Begin the export, once it is on record that it is asked for: of two, one loses there."""
         chosen = replace(backup, snapshot_at=backing.exportable_time(backup.snapshot_at, self._now))
         intent = backing.mark_requested(chosen, self._count_documents(chosen), self._now)
-        begin = partial(
-            self._ports.system(intent.system).exports.begin,
-            intent.database,
-            intent.prefix,
-            intent.snapshot_at,
-        )
+        exports = self._ports.system(intent.system).exports
+        begin = partial(exports.begin, intent.database, intent.prefix, intent.snapshot_at)
         try:
             self._save_intent(intent)
         except Moved:  # another instance has begun it
@@ -177,9 +173,8 @@ class _ExportStep(RecordStep):
         if document.fields is None:
             return backup
         content = backing.encode_inventory(stocks.decode(document.fields))
-        write = partial(
-            self._ports.projects.export_buckets.write, backup.bucket, backup.inventory_object, content
-        )
+        buckets = self._ports.projects.export_buckets
+        write = partial(buckets.write, backup.bucket, backup.inventory_object, content)
         try:
             call_one(self._ports, write)
         except Exists:  # of an attempt before

@@ -92,10 +92,7 @@ def authenticate_command(
 def _resolve_credential(
     content: Mapping[str, Any], speaker: Credential, hashed: str, ports: Ports
 ) -> Credential:
-    """Whose word it is: an operator's where the console speaks for one, else the speaker's own.
-
-    Raises: Rejected; Unavailable when the operator cannot be looked up.
-    """
+    """Return the credential of the console's operator, else of the speaker. Raises: Rejected."""
     said = console_operator.parse_operator(content, speaker, ports.operators.console_account)
     if said is None:
         return speaker

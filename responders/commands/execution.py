@@ -82,7 +82,7 @@ def _refuse_stale(ports: Ports, policies: Mapping[str, Policy], command: Command
 def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
     """Commit the record and the token together with the effect. Raises: Moved, Refused."""
     command = asked.command
-    effect = COMMANDS[command.command].handle(asked)
+    effect = COMMANDS[command.command](asked)
     now, planned = asked.ports.clock.now(), effect.planned
     goes_on = effect.goes_on or effect.rehearses is not None or planned is not None
     record = CommandRecord(

@@ -48,10 +48,7 @@ class CommandSubject(Struct, frozen=True):
         return self.newest
 
     def require_possible(self, verb: str) -> None:
-        """Raises: Refused, with what is possible instead, when the verb does nothing here.
-
-        What was said about an earlier rollback of the incident is not about this one.
-        """
+        """Raises: Refused, if the verb does nothing here, or was about an earlier rollback."""
         possible, rollback = available_verbs(self.incident, self.newest), self.newest
         if verb not in possible:
             instead = ", ".join(possible) or "nothing, it is over"

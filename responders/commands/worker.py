@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 
-from responders.commands.registry import continuation
+from responders.commands.registry import CONTINUATIONS
 from responders.commands.rollback import drill, schedule
 from responders.commands.switches import pause_confirmation
 from responders.rollback.decision.dry_run import record_dry_run
@@ -78,4 +78,4 @@ def _dispatch_command(
     elif record.order is not None:
         record_dry_run(ports, policy, document, record, record.order)
     else:
-        continuation(record.command)(ports, policy, document, record)
+        CONTINUATIONS[record.command](ports, policy, document, record)

@@ -37,7 +37,6 @@ ACTION_DESCRIPTIONS = {
     "mark-stable": "It may be gone back to.",
     "mark-bad": "Nobody goes back to it.",
 }
-"""What can be said here, and what it does."""
 FIELDS = ("system", "incident", "plan", "deployment")
 TEXT_FIELD_LABELS = {
     "root-cause": {
@@ -109,13 +108,9 @@ class ConsoleActions:
             commands.parse_command(json.dumps(content).encode(), content["id"], self._policies)
         except Refused as faulty:
             return faulty.reason
-        said_at = self._ports.clock.now()
-        found = objections(
-            PermissionRequest.from_content(content),
-            session.credential,
-            self._select_policies(content),
-            said_at,
-        )
+        policy, now = self._policies.get(content.get("system", "")), self._ports.clock.now()
+        concerned = [policy] if policy else list(self._policies.values())  # all, where it names none
+        found = objections(PermissionRequest.from_content(content), session.credential, concerned, now)
         if found:
             return "; ".join(found)
         token = self._ports.operators.own_token.token(command_fingerprint(content))
@@ -150,8 +145,3 @@ class ConsoleActions:
             **texts,
             console_operator.OPERATOR_KEY: console_operator.operator_fields(session.credential),
         }
-
-    def _select_policies(self, content: Mapping[str, Any]) -> list[Policy]:
-        """The policies of the systems that it concerns: all, where it names none."""
-        policy = self._policies.get(content.get("system", ""))
-        return [policy] if policy else list(self._policies.values())

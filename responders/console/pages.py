@@ -238,6 +238,5 @@ class ConsolePages:
         return {"record": record, "refused": refused}
 
     def _list_incidents(self) -> list[Incident]:
-        """The newest of all systems, the newest first."""
         found = [one for system in self._policies for one in self._reading.incidents(system)]
         return sorted(found, key=lambda one: one.detected_at, reverse=True)[:MAX_NEWEST_ENTRIES]

@@ -10,7 +10,6 @@ from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
 from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 
 OTHER_STEPS_BATCH = "beside the functions"
-"""The batch of what is no function."""
 
 
 class StepProgress(Struct, frozen=True):

@@ -36,12 +36,7 @@ FILE_CHECK_TIME_LIMIT_SECONDS = 10.0
 
 
 class DocumentChecker:
-    """The data of one system, for the length of one invocation.
-
-    A rollback of the database looks through them before and after: `begin`, then `advance` until
-    the run is over, each time with the run as it was kept. Every verb raises Unavailable, and
-    Rejected for a moment that cannot be read (any more).
-    """
+    """Checks one system's data in one invocation. Raises (anywhere): Unavailable, Rejected."""
 
     def __init__(self, ports: Ports, policy: Policy) -> None:
         self._ports = ports
@@ -99,11 +94,7 @@ class DocumentChecker:
         files: bool = True,
         database: str = "",
     ) -> list[tuple[DocumentSnapshot, DocumentVerdict]]:
-        """Each document of a collection with what is wrong with it, and with what it names.
-
-        What it names is looked for in `database`, the system's own where none is given. Without
-        `files` nothing is said of those: they have no past that could be looked at.
-        """
+        """Check documents and what they name in `database`; files have no past to look at."""
         judge, database = self._judges[name], database or self._database
         named = {one.target for version in versions for one in judge.references(version)} - {""}
         there = self._documents.existing(database, sorted(named), at) if named else set()
@@ -198,17 +189,9 @@ class DocumentChecker:
         if not wanted:
             return {}
         named = {one.target for version in versions for one in judge.files(version)} - {""}
-        calls = {
-            one: partial(
-                self._ports.projects.media.unreadable_reason, *one.removeprefix("gs://").split("/", 1)
-            )
-            for one in sorted(named)
-        }
-        answers = (
-            call_in_batches(self._ports, calls, MAX_PARALLEL_FILE_READS, FILE_CHECK_TIME_LIMIT_SECONDS)
-            if calls
-            else {}
-        )
+        read = self._ports.projects.media.unreadable_reason
+        calls = {one: partial(read, *one.removeprefix("gs://").split("/", 1)) for one in sorted(named)}
+        answers = call_in_batches(self._ports, calls, MAX_PARALLEL_FILE_READS, FILE_CHECK_TIME_LIMIT_SECONDS)
         return {name: said for name, said in answers.items() if isinstance(said, str)}
 
     def count_documents(self, at: datetime | None) -> dict[str, int]:

@@ -54,7 +54,7 @@ class ErasureLedgerUpdater:
         self._declared = [(one, one.erasure) for one in policies.values() if one.erasure is not None]
 
     def update_due_ledgers(self) -> None:
-        """Bring ledgers up to date after an hour, then erase the copies of whom was added."""
+        """Bring ledgers up to date after an hour, then have copies of erased people removed."""
         for policy, rules in self._declared:
             try:
                 if self._update_ledger(policy, rules):
@@ -69,11 +69,7 @@ class ErasureLedgerUpdater:
                 raise Unavailable(f"{policy.system}: too many were erased to be read at once")
 
     def _update_ledger(self, policy: Policy, rules: ErasureRules, *, afresh: bool = False) -> bool:
-        """Whether the ledger holds all whom the application has erased; or it was cut short.
-
-        Each commit holds a bounded number of them, and each may be made again: where it was cut
-        short the clock goes on. One that begins `afresh` knows of everybody erased before it.
-        """
+        """Read erasures into the ledger; return whether all were read. `afresh`: from the start."""
         book, now = self._load_ledger(policy)
         is_new = now - book.read_until < READ_INTERVAL and not (afresh or book.cursor)
         if is_new or not rules.collection:
@@ -96,12 +92,10 @@ class ErasureLedgerUpdater:
                 said = {}
             if is_late:
                 return False
-        begun = book.reading_since or now
-        is_to_forget = book.is_to_forget or bool(said)
-        book = replace(book, read_until=begun - READ_OVERLAP, cursor="", reading_since=None)
-        self._record_erasures(
-            policy, rules, said, _reading_progress_fields(replace(book, is_to_forget=is_to_forget))
-        )
+        begun, is_to_forget = book.reading_since or now, book.is_to_forget or bool(said)
+        book = replace(book, cursor="", reading_since=None, is_to_forget=is_to_forget)
+        book = replace(book, read_until=begun - READ_OVERLAP)
+        self._record_erasures(policy, rules, said, _reading_progress_fields(book))
         return True
 
     def _record_erasures(

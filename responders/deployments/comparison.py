@@ -236,10 +236,7 @@ def _build_expiry_writes(
 def _build_readiness_writes(
     situation: RolloutObservation, known: Mapping[str, Document], changed: Iterable[Deployment]
 ) -> Iterator[Write]:
-    """The writes that have proven again what one might go back to, now that something changed.
-
-    That is the newest stable deployment, and every one that is kept once secrets have changed.
-    """
+    """Prove the newest stable deployment again; once secrets changed, every kept one."""
     if not situation.compared.changes:
         return
     becoming = {one.id for one in changed}

@@ -67,10 +67,8 @@ def collect_own_traffic_writes(
             at = (step.ended_at or step.begun_at) if chosen else None
             mine = replace(before, rollback=rollback.id, helped=helped, chosen_at=at)
             if step.kind == shift_traffic.KIND:
-                goal, origin = (
-                    decode(shift_traffic.TrafficGoal, step.goal),
-                    decode(shift_traffic.TrafficOrigin, step.origin),
-                )
+                goal = decode(shift_traffic.TrafficGoal, step.goal)
+                origin = decode(shift_traffic.TrafficOrigin, step.origin)
                 said[step.target] = replace(mine, origin=origin.traffic, goal=goal.traffic, source=None)
             elif step.kind == redeploy.KIND:
                 built = decode(redeploy.RedeployGoal, step.goal).recipe.source

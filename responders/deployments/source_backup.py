@@ -44,12 +44,7 @@ Calls = dict[str, Callable[[], SourceObject]]
 
 
 def back_up_live_sources(ports: Ports, policy: Policy) -> None:
-    """Return once what live functions lack is kept, as far as it can be now; the rest has a reason.
-
-    Whatever is kept already is found under its name: a repetition makes nothing anew. Only what
-    lacks is asked for, so that a look later goes on. Raises: Unavailable, when nothing of it could
-    be written down.
-    """
+    """Back up what live functions lack, once; record why something is not. Raises: Unavailable."""
     document = ports.store.get(stocks.inventory_path(policy.system))
     if document.fields is None:
         return
@@ -74,11 +69,7 @@ def back_up_live_sources(ports: Ports, policy: Policy) -> None:
 def back_up_recorded_sources(
     ports: Ports, policy: Policy, record: WholeInventory
 ) -> tuple[WholeInventory, dict[str, str]]:
-    """The record of a deployment with all that is kept of it by now, and why something is not.
-
-    What was said to be kept and is there no more is not kept. Copies are tried again: the platform
-    may still have the source. Values of what is not live are nowhere else.
-    """
+    """Return a deployment's record with all that is kept now, and why something is not."""
     there = {}
     for kind, vault in (("copy", ports.buckets.sources), ("values", ports.buckets.values)):
         if vault is not None:

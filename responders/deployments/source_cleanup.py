@@ -25,12 +25,7 @@ MAX_REMOVALS_PER_RUN: Final = 500
 
 
 def remove_unreferenced_sources(ports: Ports, policy: Policy) -> None:
-    """Return once what neither the stock nor any record names is removed, as far as it could be.
-
-    Records stay 30 days after their deployment is no longer kept, and what they name with them; so
-    do rollbacks, which name what they have built again, and what was there before.
-    What is not removed now is found again. Raises: Unavailable, before anything is removed.
-    """
+    """Remove what neither the inventory nor any record or rollback names. Raises: Unavailable."""
     vaults = [vault for vault in (ports.buckets.sources, ports.buckets.values) if vault is not None]
     if not vaults:
         return
@@ -71,10 +66,7 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
 
 
 def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
-    """The names that rollbacks need to build functions, and to undo that. Raises: Unavailable.
-
-    What stood in for a shift and was not needed needs none.
-    """
+    """Yield the names that steps of rollbacks need. Raises: Unavailable."""
     ours = Query("rollbacks", where=(("system", "==", policy.system),))
     for rollback in ports.store.query(ours):
         builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))
@@ -82,10 +74,8 @@ def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
             step = decode(Step, one.fields)
             if step.status in (StepStatus.UNNEEDED, StepStatus.SKIPPED):
                 continue
-            goal, kept = (
-                decode(redeploy.RedeployGoal, step.goal),
-                decode(redeploy.ReplacedDeployment, step.kept),
-            )
+            goal = decode(redeploy.RedeployGoal, step.goal)
+            kept = decode(redeploy.ReplacedDeployment, step.kept)
             for recipe in filter(None, (goal.recipe, kept.recipe)):
                 yield recipe.source.object
                 if recipe.configuration.values is not None:

@@ -63,12 +63,7 @@ class ProbeRunner:
         self._pool: Pool | None = None
 
     def start_probes(self, now: datetime) -> None:
-        """Ask each probe that feeds a signal; the answers come beside whatever is done meanwhile.
-
-        `now` is the store's time, on which all instances agree. Each time of an invocation is
-        another half minute, also where the store's time is a little short of it. A look whose
-        answer is still awaited from before is not begun again.
-        """
+        """Begin this half minute's probes, by the store's time, except those still awaited."""
         self._collect_answers(0.0)
         if self._policies:
             self._send_probes(now)
@@ -130,10 +125,7 @@ class ProbeRunner:
         seen.setdefault(asked.probe, []).append(_look(asked, *answer))
 
     def _record_results(self, policy: Policy) -> None:
-        """One commit: the looks, what they mean, and its reason; then the alerts, if any.
-
-        An instance that dies in between has kept what it found: the next one records its alert.
-        """
+        """Commit the results, then record alerts; after a death, the next instance does."""
         keep = partial(self._commit_results, policy, self._seen.pop(policy.system, {}))
         too_fast = f"the probes of {policy.system}: their record changes too fast"
         pause = partial(self._ports.clock.sleep, RETRY_SECONDS)

@@ -156,7 +156,6 @@ class NoticeDelivery:
     def _send_to_channel(
         self, notice: Notice, channel: Channel, content: Mapping[str, Any]
     ) -> tuple[DeliveryResult, str]:
-        """Return the answer of the channel, and its error."""
         try:
             self._ports.notices.sender.send(channel, notice.id, content)
         except (Rejected, Unavailable) as failure:
@@ -231,7 +230,6 @@ def _decode_notices(documents: Iterable[Document]) -> list[Notice]:
 
 
 def _state(known: Document, notice: Notice, channel: Channel) -> ChannelState:
-    """Return the stored state of the channel, or that of a new one."""
     if known.fields is None:
         return outbox.new_channel_state(notice.system, channel, known.read_at)
     return decode(ChannelState, known.fields)

@@ -29,7 +29,6 @@ from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushProgr
 from shared.domain.policy.channels import Addressees, Audience, Channel
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
-from shared.ports.documents import Documents
 from shared.ports.groups import Ports
 
 PUSH_TIME_LIMIT_SECONDS: Final = 20.0
@@ -106,10 +105,12 @@ class DevicePushSender:
         """Return users by their fields, with their tokens. Raises: as `_look_up_tokens`."""
         scope, where, most = Scope(users.collection), users.where, users.at_most
         only = self._list_user_fields(users)
-        found = self._documents.matching(self._database, scope, where, known.at, only, most)
+        documents = self._ports.system(self._policy.system).documents
+        database = self._policy.integrity.database
+        found = documents.matching(database, scope, where, known.at, only, most)
         all_of_them = len(found)
         if all_of_them == most:
-            all_of_them = self._documents.count(self._database, scope, known.at, where)
+            all_of_them = documents.count(database, scope, known.at, where)
         return found, replace(known, beyond=all_of_them - len(found))
 
     def _find_affected_users(
@@ -143,14 +144,6 @@ class DevicePushSender:
         rules = self._policy.erasure
         whose = owners.owner_fields(rules, users.collection) if rules is not None else []
         return sorted({users.tokens, *whose})
-
-    @property
-    def _documents(self) -> Documents:
-        return self._ports.system(self._policy.system).documents
-
-    @property
-    def _database(self) -> str:
-        return self._policy.integrity.database
 
     def _send_batch(
         self, notice: Notice, content: Mapping[str, Any], tokens: Sequence[str]

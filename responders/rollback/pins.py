@@ -53,10 +53,7 @@ def _build_done_pin_writes(case: Case, done: Sequence[Step]) -> Iterator[Write]:
 
 
 def _read_rebuilt_services(case: Case, done: Sequence[Step]) -> dict[str, Service]:
-    """The services of new builds as they are now, by step: only the platform tells their traffic.
-
-    Without those that `build_pin_writes` gives up. Raises: Unavailable.
-    """
+    """Read the services of new builds by step, without those given up. Raises: Unavailable."""
     service = case.ports.system(case.policy.system).platform.service
     calls = {
         step.name: partial(service, decode(serve_revision.ServeRevisionGoal, step.goal).service)
@@ -77,10 +74,8 @@ def _build_shift_record(case: Case, step: Step, again: Service | None) -> Comple
         led, goal, newest = again.name, again.traffic, again.latest_created
         origin = decode(serve_revision.ServeRevisionOrigin, step.origin).found or DEFAULT_TRAFFIC
     else:
-        asked, found = (
-            decode(shift_traffic.TrafficGoal, step.goal),
-            decode(shift_traffic.TrafficOrigin, step.origin),
-        )
+        asked = decode(shift_traffic.TrafficGoal, step.goal)
+        found = decode(shift_traffic.TrafficOrigin, step.origin)
         led, goal = asked.service, asked.traffic
         origin, newest = found.traffic, found.latest_created
     return CompletedShift(

@@ -70,7 +70,7 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     changes = [one.received_at for one in alerts if one.is_open]
     changes += [one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"]]
     foreign = _find_foreign_rollback(ports, incident)
-    changes += [foreign.shifted_at] if foreign is not None and foreign.shifted_at is not None else []
+    changes += [_find_last_change(foreign)] if foreign is not None else []
     since = max([incident.detected_at, *changes])
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
@@ -114,6 +114,7 @@ def _record_check(
         due_at=now + policy.execution.watch_every - SWEEP_MARGIN,
         unobserved_since=since,
         failing=found.functions,
+        working=tuple(sorted({*incident.working, *found.working} - {*found.functions})),
     )
     expired = since is not None and now - since >= policy.gates.unobserved_after
     change = _decide_change(incident, moved, found, state, expired=expired)
@@ -150,7 +151,12 @@ def _find_foreign_rollback(ports: Ports, incident: Incident) -> Rollback | None:
     """The newest rollback of another incident of the system that moved something meanwhile."""
     found = ports.store.query(Query("rollbacks", where=(("system", "==", incident.system),)))
     known = [decode(Rollback, one.fields) for one in found]
-    return next((one for one in reversed(known) if (one.shifted_at or EPOCH) > incident.detected_at), None)
+    return next((one for one in reversed(known) if _find_last_change(one) > incident.detected_at), None)
+
+
+def _find_last_change(rollback: Rollback) -> datetime:
+    """When a rollback had made its last change, which it knows of itself once it has ended."""
+    return rollback.shifted_at or (rollback.started_at and rollback.ended_at) or EPOCH
 
 
 def _judge(found: ConditionResults) -> ConditionState:

@@ -42,12 +42,8 @@ def build_report_request(incident: Incident) -> list[Write]:
     """The write by which an incident's report is due, where it is over."""
     if incident.ended_at is None:
         return []
-    return [
-        Put(
-            filed_report.report_path(incident.id),
-            encode(filed_report.create_pending_report(incident, incident.ended_at)),
-        )
-    ]
+    pending = filed_report.create_pending_report(incident, incident.ended_at)
+    return [Put(filed_report.report_path(incident.id), encode(pending))]
 
 
 def build_report_rewrite(ports: Ports, incident: Incident, now: datetime) -> list[Write]:

@@ -13,6 +13,7 @@ from shared.domain import system_record as systems
 from shared.domain.policy.system_policy import Policy
 from shared.domain.system_record import GLOBAL_CONTROLS_PATH, Controls, System, active_freeze
 from shared.ports.groups import Ports
+from shared.state.reader import StateReader
 
 
 class ControlChange:
@@ -41,10 +42,7 @@ def is_change_blocked(ports: Ports, policy: Policy, *, overrides: bool = False) 
 
 def read_controls(ports: Ports, policy: Policy) -> tuple[Controls, System, datetime]:
     """What stands of all systems and of this one, and when that was read by the store's clock."""
-    everywhere, here = (
-        ports.store.get(GLOBAL_CONTROLS_PATH),
-        ports.store.get(systems.system_path(policy.system)),
-    )
-    controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
+    controls = StateReader(ports.store).controls()
+    here = ports.store.get(systems.system_path(policy.system))
     system = systems.decode_system(here.fields, policy.system)
     return controls, system, here.read_at

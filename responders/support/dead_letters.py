@@ -25,12 +25,7 @@ MAX_DEAD_LETTER_BYTES = 9_500_000
 
 
 def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell: Policy | None) -> None:
-    """Audit the refusal, dead-letter the message, and say so at most once an hour and topic.
-
-    A request that is larger than any message is kept as far as a message holds it. The caller
-    acknowledges afterwards. A redelivery audits nothing twice; its dead letter may come twice,
-    with the same message id. Raises: Unavailable.
-    """
+    """Audit and dead-letter a message; notify once an hour and topic. Raises: Unavailable."""
     reason = cut_reason(reason)
     key = refusal_event_key(message.topic_name, message.id)
     now = ports.clock.now()

@@ -29,13 +29,7 @@ Calls = dict[str, Callable[[], Any]]
 
 
 def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
-    """What is live now; a part that gave no answer, or not a whole one, is None.
-
-    What the policy does not name is empty. Changes made meanwhile may be seen in part. Takes two
-    rounds of calls, each no longer than `asking.ANSWER_SECONDS`: a secret's versions, what a
-    ruleset says, and who may call a function, are asked for by their names.
-    Raises: whatever is no RollbackError.
-    """
+    """Read what is live, in two rounds of calls; a part without a whole answer is None."""
     resources, estate = policy.resources, ports.system(policy.system).resources
     functions_call: Calls = {"functions": ports.system(policy.system).platform.functions}
     answers = call_all(ports, {**functions_call, **_calls(resources, estate)})
@@ -166,10 +160,7 @@ def _versions(secrets: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _runtime_account_roles(
     roles: dict[str, tuple[str, ...]] | None, functions: Mapping[str, FunctionState] | None
 ) -> dict[str, tuple[str, ...]] | None:
-    """The roles of the accounts that functions run as; one without any role has none.
-
-    Without the functions nobody knows which those are.
-    """
+    """Return the roles of runtime accounts; None where these are not known."""
     if roles is None or functions is None:
         return None
     return {account: roles.get(account, ()) for account in sorted(accounts_of(functions.values()))}

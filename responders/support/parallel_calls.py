@@ -46,7 +46,7 @@ class ObservedHealth(Struct, frozen=True):
 def call_all(
     ports: Ports, calls: Mapping[str, Callable[[], Any]], seconds: float = CALL_TIMEOUT_SECONDS
 ) -> dict[str, Any]:
-    """Make calls in parallel; without an answer: its RollbackError. Raises: any other error."""
+    """Make calls in parallel; one without an answer has its error. Raises: any other error."""
     pool = ports.pool()
     ended: dict[str, Any] = {}
     give_up_at = ports.clock.monotonic() + seconds

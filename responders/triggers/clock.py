@@ -66,12 +66,9 @@ class ClockTrigger:
     def receive(self, message: PubSubMessage) -> None:
         """Sweep and probe now and, in the same invocation, half a minute later.
 
-        The content of a tick is not read: its time of arrival counts. A redelivery sweeps the half
-        minutes that are left. No probe delays a sweep; the last ones may take a minute more, and
-        backups and checks of data follow them. Each stage is isolated: its failure is reported and
-        the next one runs. The monotonic clock measures the half minute: the
-        wall clock may be corrected meanwhile.
-        Raises: Unavailable, if the half minute cannot be claimed.
+        A redelivery sweeps the half minutes that are left. No probe delays a sweep; late answers,
+        backups and data checks follow. The monotonic clock measures the half minute: the wall
+        clock may be corrected meanwhile. Raises: Unavailable, if no half minute can be claimed.
         """
         del message
         clock, looks = self._ports.clock, ProbeRunner(self._ports, self._policies)
@@ -121,10 +118,7 @@ class ClockTrigger:
             run(f"audit seals: {system}", partial(self._audit_sealer.seal, system, now))
 
     def run_stage(self, stage: str, work: Callable[[], object]) -> None:
-        """Run a stage; report its failure in the log and, once an hour, in the audit log.
-
-        The alert policy on errors of the responders notifies people (terraform/self_alerts.tf).
-        """
+        """Run a stage; report a failure in the log and, once an hour, in the audit log."""
         try:
             work()
         except Exception as failure:

@@ -24,11 +24,7 @@ class CommandsTrigger:
         self._policies = policies
 
     def receive(self, message: PubSubMessage) -> None:
-        """Return once the command is committed with its effects, and their work published.
-
-        A redelivery, or another message with the same id, changes nothing and republishes what is
-        due. Raises: Refused, with every fault; Unavailable.
-        """
+        """Return once the command is committed and published. Raises: Refused, Unavailable."""
         ports, policies = self._ports, self._policies
         command = parse_command(message.data, message.first_id, policies)
         execute(ports, policies, command, message, needs_token=self.needs_token)

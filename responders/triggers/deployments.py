@@ -37,12 +37,7 @@ class DeploymentsTrigger:
         self._policies = policies
 
     def receive(self, message: PubSubMessage) -> None:
-        """Return once the announcement, hint or due check is processed.
-
-        A redelivery changes nothing. An announcement counts for facts that no inventory shows; for
-        everything else the inventory counts.
-        Raises: Refused; Unavailable, when the inventory could not be read.
-        """
+        """Return once the message or due check is processed. Raises: Refused, Unavailable."""
         now = self._ports.clock.now()
         match parse_deployment_message(message.data, self._policies, now):
             case Announcement(upcoming=True) as said:

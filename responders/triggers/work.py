@@ -20,11 +20,7 @@ class WorkTrigger:
         self._policies = policies
 
     def receive(self, message: PubSubMessage) -> None:
-        """Return once the item has ended, waits, is another worker's, or was handed over.
-
-        A redelivery takes over at once where its first delivery crashed; it continues a command
-        where that stopped. Raises: Refused; Unavailable; LostRollback.
-        """
+        """Return once the item ended, waits or was handed over; a redelivery continues it."""
         due = work_queue.parse_work_item(
             message.data, work_queue.ROLLBACK, work_queue.COMMAND, work_queue.INCIDENT, work_queue.REPORT
         )

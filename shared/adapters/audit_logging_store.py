@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import asdict
+
 from shared.core import log
 from shared.core.codec import decode
 from shared.core.store import Create, Document, Query, Reader, Store, Write
@@ -23,6 +25,9 @@ _SEVERITIES = (
     (re.compile(r"lease\..*"), "DEBUG"),
 )
 """By the event's name; every other one is INFO."""
+_LABELS = ("system", "incident", "rollback", "step", "event")
+_FIELDS_SAID_ELSEWHERE = ("why", "message")
+"""In the text of the line, and in the context that every line carries."""
 
 
 class AuditLoggingStore:
@@ -74,28 +79,6 @@ def _log_audit_events(writes: Sequence[Write]) -> None:
 
 def _log_audit_line(one: AuditLine) -> None:
     severity = next((name for names, name in _SEVERITIES if names.fullmatch(one.event)), "INFO")
-    labels = {
-        "system": one.system,
-        "incident": one.incident,
-        "rollback": one.rollback,
-        "step": one.step,
-        "event": one.event,
-    }
-    log.write(
-        severity,
-        f"{one.event}: {one.why}" if one.why else one.event,
-        labels={name: value for name, value in labels.items() if value},
-        event=one.event,
-        at=one.at,
-        actor=one.actor,
-        origin=one.origin,
-        system=one.system,
-        incident=one.incident,
-        rollback=one.rollback,
-        step=one.step,
-        before=one.before,
-        after=one.after,
-        sequence=one.sequence,
-        commit_id=one.commit_id,
-        facts=one.facts,
-    )
+    fields = {name: value for name, value in asdict(one).items() if name not in _FIELDS_SAID_ELSEWHERE}
+    labels = {name: fields[name] for name in _LABELS if fields[name]}
+    log.write(severity, f"{one.event}: {one.why}" if one.why else one.event, labels=labels, **fields)

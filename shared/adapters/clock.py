@@ -82,7 +82,6 @@ class EmbeddedClock:
         self._latest = self._read()
 
     def _elapsed_seconds(self) -> float:
-        """Cloud seconds since the newest reading."""
         return (self._wall.monotonic() - self._latest.wall) * self._latest.pace
 
     def _read(self, wait: float = 0.0) -> _ClockReading:

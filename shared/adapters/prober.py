@@ -73,8 +73,6 @@ class ProbeDestination(Struct, frozen=True):
 
 
 class _ProbeRequest(Struct, frozen=True):
-    """What is sent."""
-
     method: str = "GET"
     headers: dict[str, str] = {}
     content: bytes = b""
@@ -265,7 +263,6 @@ def _is_local_failure(error: BaseException) -> bool:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and everything that led to it."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

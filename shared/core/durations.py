@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 DURATION_PATTERN = r"^(?=[0-9])([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,4}m)?([0-9]{1,6}s)?$"
 """Days, hours, minutes, seconds in this order, each a whole number, at least one of them."""
@@ -33,6 +33,11 @@ def ceil_to_minute(at: datetime) -> datetime:
     """The first whole minute that is not earlier."""
     whole = floor_to_minute(at)
     return whole if whole == at else whole + timedelta(minutes=1)
+
+
+def format_minute(at: datetime) -> str:
+    """Return the minute of a moment, in UTC."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def format_duration(duration: timedelta) -> str:

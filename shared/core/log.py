@@ -84,7 +84,6 @@ def trace_fields(headers: Mapping[str, str], project: str) -> dict[str, Any]:
 
 
 def _loggable_value(name: str, value: Any, depth: int = 0) -> Any:
-    """The value as it may be logged."""
     if isinstance(value, str):
         clean = redact_secrets if name in PERSON_FIELDS else redact_personal_data
         return clean(value[: 2 * MAX_TEXT_CHARACTERS])[:MAX_TEXT_CHARACTERS]

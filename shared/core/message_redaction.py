@@ -63,7 +63,6 @@ def _redact_text(value: Any) -> Any:
 
 
 def _has_encoded_secret(text: str) -> bool:
-    """Whether it is base64 of something with secrets."""
     if not _BASE64_RUN.fullmatch(text):
         return False
     try:

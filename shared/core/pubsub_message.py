@@ -180,7 +180,6 @@ def _topic(source: str) -> str:
 
 
 def _first_present(holder: Mapping[str, Any], *names: str) -> Any:
-    """The first of the names that holds something, else None."""
     return next((holder[name] for name in names if holder.get(name) is not None), None)
 
 

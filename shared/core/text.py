@@ -33,7 +33,6 @@ def count_noun(number: int, singular: str, plural: str = "") -> str:
 
 
 MAX_NAMES = 5
-"""So many names are read within a line."""
 MAX_LINES = 10
 """So many lines are read in a notice; the trail has all of them."""
 MAX_CHARACTERS = 200

@@ -114,10 +114,7 @@ class Engine:
             self._pool.submit(step.name, partial(self._attempt, tenure, step, may_set))
 
     def _attempt(self, tenure: LeasedRollback, step: Step, may_set: bool) -> AttemptResult:
-        """Look, and set when the world still is where the intent found it.
-
-        Raises: LostRollback, when the lease has run out meanwhile.
-        """
+        """Look, and set if the world is as the intent found it. Raises: LostRollback."""
         kind = self._kinds[step.kind]
         look = kind.look(step)
         if not (may_set and look.verdict is StepVerdict.AT_ORIGIN and look.token == step.seen):

@@ -59,10 +59,7 @@ class StopConditions:
         return self._find_rollback_reason(itself)
 
     def _find_rollback_reason(self, itself: Document) -> str:
-        """Why the rollback's own document stops it: a person's word, or another worker's claim.
-
-        Its holder hears of both at its next commit in any case, which may be ten seconds later.
-        """
+        """Return why the rollback's document stops it, earlier than its next commit tells."""
         current = decode(Rollback, itself.fields)
         if current.fence != self._rollback.fence:
             return f"another worker has claimed {current.id}"

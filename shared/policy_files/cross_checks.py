@@ -18,13 +18,10 @@ from shared.domain.policy.signals import BREACH_SIGNAL, Unit
 from shared.domain.policy.system_policy import service_of
 from shared.domain.signals.probe_history import unobservable_reason
 from shared.domain.signals.registry import SIGNALS
-from shared.policy_files.yaml_document import Finding, YamlPath, list_in, mapping_in
+from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, mapping_in, texts_in
 
 WRITES_PER_CANARY = 2
 """Its shift, and the rehearsal of it."""
-
-_PUSHED_TO = ("target", "users")
-"""One of these a push needs."""
 
 
 def security_findings(policy: Any) -> Iterator[Finding]:
@@ -36,7 +33,7 @@ def security_findings(policy: Any) -> Iterator[Finding]:
 def claimed_alert_policies(policy: Any) -> Iterator[tuple[YamlPath, str]]:
     """Each alert policy id that the file claims, and where."""
     for signal, meaning in mapping_in(policy, "signals").items():
-        for place, alert_policy in _texts(meaning, "alert_policies"):
+        for place, alert_policy in texts_in(meaning, "alert_policies"):
             yield ("signals", signal, *place), alert_policy
 
 
@@ -64,16 +61,16 @@ def _functions_in_one_group(policy: Mapping[str, Any]) -> Iterator[Finding]:
 def _canaries(policy: Mapping[str, Any]) -> Iterator[Finding]:
     for name, group in mapping_in(policy, "groups").items():
         canary = group.get("canary") if isinstance(group, dict) else None
-        members = [function for _, function in _texts(group, "functions")]
+        members = [function for _, function in texts_in(group, "functions")]
         if isinstance(canary, str) and canary not in members:
             yield ("groups", name, "canary"), f"canary {canary!r} is not in group {name!r}"
 
 
 def _order_of_groups(policy: Mapping[str, Any]) -> Iterator[Finding]:
     groups = mapping_in(policy, "groups")
-    after = {name: [other for _, other in _texts(groups[name], "after")] for name in groups}
+    after = {name: [other for _, other in texts_in(groups[name], "after")] for name in groups}
     for name, group in groups.items():
-        for place, other in _texts(group, "after"):
+        for place, other in texts_in(group, "after"):
             path = ("groups", name, *place)
             if other not in groups:
                 yield path, f"group {name!r} comes after {other!r}, which is no group"
@@ -100,16 +97,14 @@ def alias_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     for alias in aliases:
         if alias in groups:
             yield ("group_aliases", alias), f"alias {alias!r} is the name of a group"
-        for place, group in _texts(aliases, alias):
-            if group not in groups:
-                yield ("group_aliases", *place), f"alias {alias!r}: {group!r} is no group"
+        yield from unknown_names(("group_aliases",), aliases, alias, groups, "group", f"alias {alias!r}: ")
 
 
 def probe_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the probes that ask nothing, or tell of nothing."""
-    yield from _names_once(policy, "probes")
+    yield from names_once(policy, "probes")
     known = {function for _, _, function in _functions(policy)}
-    for index, probe in _entries(policy, "probes"):
+    for index, probe in entries_in(policy, "probes"):
         function = probe.get("function")
         if isinstance(function, str) and function not in known:
             yield ("probes", index, "function"), f"function {function!r} is in no group"
@@ -130,22 +125,17 @@ def verification_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     probes, groups = _names(policy, "probes"), mapping_in(policy, "groups")
     for name, check in mapping_in(policy, "verification").items():
         path: YamlPath = ("verification", name)
-        asked, counted = list(_texts(check, "probes")), list(_texts(check, "groups"))
         is_empty = isinstance(check, dict) and check.get("sign_in_failures") is None
-        if is_empty and not asked and not counted:
+        if is_empty and not any((*texts_in(check, "probes"), *texts_in(check, "groups"))):
             yield path, f"check {name!r} names neither a probe nor a group"
-        for place, probe in asked:
-            if probe not in probes:
-                yield (*path, *place), f"check {name!r}: {probe!r} is no probe"
-        for place, group in counted:
-            if group not in groups:
-                yield (*path, *place), f"check {name!r}: {group!r} is no group"
+        yield from unknown_names(path, check, "probes", probes, "probe", f"check {name!r}: ")
+        yield from unknown_names(path, check, "groups", groups, "group", f"check {name!r}: ")
 
 
 def _signals_of_probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """A probe that feeds a signal must be able to tell of it."""
     signals = mapping_in(policy, "signals")
-    for index, probe in _entries(policy, "probes"):
+    for index, probe in entries_in(policy, "probes"):
         name = probe.get("signal")
         if not isinstance(name, str):
             continue
@@ -160,7 +150,7 @@ def _unobservable_conditions(name: str, signal: Any) -> list[str]:
     """Why a probe cannot tell of each condition of a signal, or an empty text where it can."""
     if not isinstance(signal, dict):
         return []
-    further = [(one.get("unit"), one) for _, one in _entries(signal, "also")]
+    further = [(one.get("unit"), one) for _, one in entries_in(signal, "also")]
     return [
         unobservable_reason(Unit(unit), _number(one, "threshold"), _span(one, "duration"))
         for unit, one in ((SIGNALS[name].unit, signal), *further)
@@ -170,10 +160,10 @@ def _unobservable_conditions(name: str, signal: Any) -> list[str]:
 
 def channel_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the channels that lack what their kind needs, or have more."""
-    yield from _names_once(policy, "channels")
-    for index, channel in _entries(policy, "channels"):
+    yield from names_once(policy, "channels")
+    for index, channel in entries_in(policy, "channels"):
         kind = channel.get("kind")
-        either = _PUSHED_TO if kind == "push" else ()
+        either = ("target", "users") if kind == "push" else ()
         for key in ("url", "secret", "target", "users"):
             needs, has = key in REQUIRED_KEYS.get(str(kind), ()), channel.get(key) is not None
             if needs and not has:
@@ -218,18 +208,16 @@ def _validate_concerned_channel(
 
 def contact_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the contacts that name no channel."""
-    yield from _names_once(policy, "contacts")
+    yield from names_once(policy, "contacts")
     known = _names(policy, "channels")
-    for index, contact in _entries(policy, "contacts"):
-        for place, channel in _texts(contact, "channels"):
-            if channel not in known:
-                yield ("contacts", index, *place), f"{channel!r} is no channel"
+    for index, contact in entries_in(policy, "contacts"):
+        yield from unknown_names(("contacts", index), contact, "channels", known, "channel")
 
 
 def on_call_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the steps of the escalation policy that name nobody."""
     known = {"contact": _names(policy, "contacts"), "channel": _names(policy, "channels")}
-    for index, rung in _entries(policy, "on_call"):
+    for index, rung in entries_in(policy, "on_call"):
         named = [kind for kind in known if rung.get(kind) is not None]
         if len(named) != 1:
             yield ("on_call", index), "names either a contact or a channel"
@@ -239,7 +227,7 @@ def on_call_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _names(policy: Mapping[str, Any], section: str) -> set[Any]:
-    names = (entry.get("name") for _, entry in _entries(policy, section))
+    names = (entry.get("name") for _, entry in entries_in(policy, section))
     return {name for name in names if isinstance(name, str)}
 
 
@@ -247,15 +235,13 @@ def principal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the principals that are listed twice, or limited to no group."""
     seen: set[str] = set()
     groups = mapping_in(policy, "groups")
-    for index, principal in _entries(mapping_in(policy, "identity"), "principals"):
+    for index, principal in entries_in(mapping_in(policy, "identity"), "principals"):
         path: YamlPath = ("identity", "principals", index)
         email = principal.get("email")
         if isinstance(email, str) and email in seen:
             yield (*path, "email"), f"principal {email!r} is listed by an earlier entry"
         seen.add(str(email))
-        for place, group in _texts(principal, "groups"):
-            if group not in groups:
-                yield (*path, *place), f"principal {email!r}: {group!r} is no group"
+        yield from unknown_names(path, principal, "groups", groups, "group", f"principal {email!r}: ")
 
 
 def component_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -264,21 +250,31 @@ def component_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     known: dict[str, Container[Any]] = {
         "signals": mapping_in(policy, "signals"),
         "groups": {*groups, *mapping_in(policy, "group_aliases")},
-        "functions": {name for group in groups.values() for _, name in _texts(group, "functions")},
+        "functions": {name for group in groups.values() for _, name in texts_in(group, "functions")},
     }
-    for path, what in _names_once(page, "components"):
+    for path, what in names_once(page, "components"):
         yield ("status_page", *path), what
-    for index, component in _entries(page, "components"):
+    for index, component in entries_in(page, "components"):
         for section, names in known.items():
-            for place, name in _texts(component, section):
+            for place, name in texts_in(component, section):
                 if name not in names:
                     path = ("status_page", "components", index, *place)
                     yield path, f"{section[:-1]} {name!r} does not stand under {section}"
 
 
-def _names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:
+def unknown_names(
+    path: YamlPath, holder: Any, key: str, known: Container[str], kind: str, subject: str = ""
+) -> Iterator[Finding]:
+    """Yield each name in a list that is none of the known ones; `subject` stands before it."""
+    for place, name in texts_in(holder, key):
+        if name not in known:
+            yield (*path, *place), f"{subject}{name!r} is no {kind}"
+
+
+def names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:
+    """Yield the names in a section that an earlier entry has."""
     seen: set[str] = set()
-    for index, entry in _entries(policy, section):
+    for index, entry in entries_in(policy, section):
         name = entry.get("name")
         if not isinstance(name, str):
             continue
@@ -313,7 +309,7 @@ def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
         path: YamlPath = ("signals", name)
         if name in SIGNALS:
             yield from _threshold((*path, "threshold"), signal, SIGNALS[name].unit)
-        for index, condition in _entries(signal, "also"):
+        for index, condition in entries_in(signal, "also"):
             unit = condition.get("unit")
             if unit in tuple(Unit):
                 yield from _threshold((*path, "also", index, "threshold"), condition, Unit(unit))
@@ -342,7 +338,7 @@ def _alert_policies_once(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _functions(policy: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str, str]]:
     for name, group in mapping_in(policy, "groups").items():
-        for place, function in _texts(group, "functions"):
+        for place, function in texts_in(group, "functions"):
             yield ("groups", name, *place), name, function
 
 
@@ -357,18 +353,6 @@ def _span(holder: Mapping[str, Any], key: str) -> timedelta | None:
         return parse_duration(found) if isinstance(found, str) else None
     except ValueError:
         return None
-
-
-def _entries(holder: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    for index, entry in enumerate(list_in(holder, key)):
-        if isinstance(entry, dict):
-            yield index, entry
-
-
-def _texts(holder: Any, key: str) -> Iterator[tuple[YamlPath, str]]:
-    for index, entry in enumerate(list_in(holder, key)):
-        if isinstance(entry, str):
-            yield (key, index), entry
 
 
 def execution_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:

@@ -10,33 +10,29 @@ from typing import Any
 
 from shared.domain.data.integrity.schema import compile_schema
 from shared.domain.policy.data_rules import Comparison
-from shared.policy_files.yaml_document import Finding, YamlPath, list_in, mapping_in
+from shared.policy_files.cross_checks import names_once, unknown_names
+from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, list_in, mapping_in, texts_in
 
 
 def validate_assets(policy: Any) -> Iterator[Finding]:
     """Every breach of a rule in the assets of one policy file's value."""
     assets, collections = mapping_in(policy, "assets"), mapping_in(policy, "collections")
-    names: set[str] = set()
-    for index, asset in enumerate(list_in(assets, "static")):
-        path: YamlPath = ("assets", "static", index)
-        name = asset.get("name") if isinstance(asset, dict) else None
-        if isinstance(name, str) and name in names:
-            yield (*path, "name"), f"name {name!r} is taken by an earlier entry"
-        names.add(str(name))
-        yield from _validate_origins(path, asset)
-    for index, name in enumerate(list_in(assets, "regenerated")):
-        if isinstance(name, str) and not list_in(collections.get(name), "derived"):
-            path = ("assets", "regenerated", index)
-            yield path, f"nothing says how {name!r} is made again: no collection with `derived`"
+    for path, what in names_once(assets, "static"):
+        yield ("assets", *path), what
+    for index, asset in entries_in(assets, "static"):
+        yield from _validate_origins(("assets", "static", index), asset)
+    for place, name in texts_in(assets, "regenerated"):
+        if not list_in(collections.get(name), "derived"):
+            what = f"nothing says how {name!r} is made again: no collection with `derived`"
+            yield ("assets", *place), what
 
 
-def _validate_origins(path: YamlPath, asset: Any) -> Iterator[Finding]:
-    """Two of them, asked as a probe asks."""
-    urls = {key: asset.get(key) for key in ("first", "fallback")} if isinstance(asset, dict) else {}
-    for key, url in urls.items():
+def _validate_origins(path: YamlPath, asset: Mapping[str, Any]) -> Iterator[Finding]:
+    for key in ("first", "fallback"):
+        url = asset.get(key)
         if isinstance(url, str) and url.startswith("http://"):
             yield (*path, key), "an origin is asked by https"
-    if urls and urls["first"] is not None and urls["first"] == urls["fallback"]:
+    if asset.get("first") is not None and asset.get("first") == asset.get("fallback"):
         yield (*path, "fallback"), "the fallback is the first origin itself"
 
 
@@ -54,9 +50,7 @@ def validate_collections(policy: Any) -> Iterator[Finding]:
         for field, target in mapping_in(collection, "references").items():
             if target not in collections:
                 yield (*path, "references", field), f"{target!r} is no collection here"
-        for index, group in enumerate(list_in(collection, "writers")):
-            if group not in groups:
-                yield (*path, "writers", index), f"{group!r} is no group"
+        yield from unknown_names(path, collection, "writers", groups, "group")
         for index, query in enumerate(list_in(collection, "faulty")):
             yield from _validate_terms((*path, "faulty", index, "where"), query)
     yield from _validate_fence(policy, groups)
@@ -65,16 +59,13 @@ def validate_collections(policy: Any) -> Iterator[Finding]:
 def _validate_fence(policy: Any, groups: Mapping[str, Any]) -> Iterator[Finding]:
     """Its writers are groups, and its canary is a probe that exercises one of their functions."""
     fence = mapping_in(policy, "fence")
-    writers = [one for one in list_in(fence, "writers") if isinstance(one, str)]
-    for index, group in enumerate(writers):
-        if group not in groups:
-            yield ("fence", "writers", index), f"{group!r} is no group"
+    yield from unknown_names(("fence",), fence, "writers", groups, "group")
     canary = fence.get("canary")
     if not isinstance(canary, str):
         return
+    writers = [name for _, name in texts_in(fence, "writers")]
     stopped = [one for name in writers for one in list_in(mapping_in(groups, name), "functions")]
-    probes = [one for one in list_in(policy, "probes") if isinstance(one, dict)]
-    found = [one.get("function") for one in probes if one.get("name") == canary]
+    found = [one.get("function") for _, one in entries_in(policy, "probes") if one.get("name") == canary]
     if not found:
         yield ("fence", "canary"), f"{canary!r} is no probe"
     elif found[0] not in stopped:

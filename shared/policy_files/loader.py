@@ -45,7 +45,7 @@ def parse_policy(text: str, name: str) -> Policy:
 
     Raises: BadConfiguration with every fault, each as `name:line: message`.
     """
-    return _decode_policy(_Source(name, text))
+    return _decode_policy(_Source(name, text.encode(errors="surrogatepass")))
 
 
 def load_policies(folder: FilePath | str) -> dict[str, Policy]:
@@ -87,11 +87,16 @@ def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
 class _Source:
     """One file's text, read as far as it can be."""
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, content: bytes) -> None:
+        if len(content) > MAX_POLICY_BYTES:
+            raise BadConfiguration(f"{name}:1: larger than {MAX_POLICY_BYTES} bytes")
         self.name = name
-        self.fingerprint = hashlib.sha256(_bytes(name, text)).hexdigest()
+        self.fingerprint = hashlib.sha256(content).hexdigest()
         try:
-            self.document = YamlDocument(text)
+            self.document = YamlDocument(content.decode())
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise BadConfiguration(f"{name}:{line}: not UTF-8") from error
         except Unreadable as error:
             raise BadConfiguration(self.format_fault(error.fault)) from error
         removed = removed_keys.strip_removed_keys(self.document.value)
@@ -119,27 +124,7 @@ def _read(file: FilePath) -> _Source:
             content = stream.read(MAX_POLICY_BYTES + 1)
     except OSError as error:
         raise BadConfiguration(f"{file}: cannot be read: {error.strerror}") from error
-    if len(content) > MAX_POLICY_BYTES:
-        raise BadConfiguration(_too_large(str(file)))
-    try:
-        return _Source(str(file), content.decode())
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise BadConfiguration(f"{file}:{line}: not UTF-8") from error
-
-
-def _bytes(name: str, text: str) -> bytes:
-    try:
-        content = text.encode()
-    except UnicodeEncodeError as error:
-        raise BadConfiguration(f"{name}:1: not UTF-8: {error.reason}") from error
-    if len(content) > MAX_POLICY_BYTES:
-        raise BadConfiguration(_too_large(name))
-    return content
-
-
-def _too_large(name: str) -> str:
-    return f"{name}:1: larger than {MAX_POLICY_BYTES} bytes"
+    return _Source(str(file), content)
 
 
 def _decode_policy(source: _Source) -> Policy:

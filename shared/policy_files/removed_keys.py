@@ -47,7 +47,6 @@ def strip_removed_keys(policy: Any) -> Iterator[Finding]:
 
 
 def _holders(value: Any, where: YamlPath, around: list[str]) -> Iterator[tuple[YamlPath, dict[str, Any]]]:
-    """The mappings under the keys of a path, each with where it stands."""
     if not isinstance(value, dict):
         return
     if not around:

@@ -80,7 +80,6 @@ def _describe_error(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
 def _describe_value(
     path: YamlPath, error: jsonschema_rs.ValidationError, cause: jsonschema_rs.ValidationError
 ) -> str:
-    """Return the key, its value, and why the value does not fit."""
     return f"{_format_key(path)}{_format_value(error.instance)} {_describe_unfit_value(cause)}"
 
 

@@ -157,6 +157,16 @@ def mapping_in(holder: Any, key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def entries_in(holder: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The mappings in the list under that key, each with its index."""
+    yield from ((index, one) for index, one in enumerate(list_in(holder, key)) if isinstance(one, dict))
+
+
+def texts_in(holder: Any, key: str) -> Iterator[tuple[YamlPath, str]]:
+    """The texts in the list under that key, each with where it stands in the holder."""
+    yield from (((key, index), one) for index, one in enumerate(list_in(holder, key)) if isinstance(one, str))
+
+
 def list_in(holder: Any, key: str) -> list[Any]:
     """The list under that key; an empty one, where there is none."""
     found = holder.get(key) if isinstance(holder, dict) else None

@@ -25,33 +25,24 @@ class OperatorPorts(Protocol):
     """How operators sign in, and how the console speaks for them."""
 
     @property
-    def tokens(self) -> TokenVerifier:
-        """Verifies the ID tokens of operators."""
-
+    def tokens(self) -> TokenVerifier: ...
     @property
     def console_account(self) -> str:
         """The service account that publishes for operators; "": none does."""
 
     @property
-    def sign_in(self) -> OperatorSignIn:
-        """Signs operators in at the console."""
-
+    def sign_in(self) -> OperatorSignIn: ...
     @property
-    def own_token(self) -> IdTokenSource:
-        """Signs the console's own commands."""
+    def own_token(self) -> IdTokenSource: ...
 
 
 class NoticePorts(Protocol):
     """How people are notified."""
 
     @property
-    def sender(self) -> Sender:
-        """Sends a message to a channel."""
-
+    def sender(self) -> Sender: ...
     @property
-    def templates(self) -> NoticeRenderer:
-        """The templates of notices."""
-
+    def templates(self) -> NoticeRenderer: ...
     @property
     def pages(self) -> Pages | None:
         """The bucket of the status pages; None: there is none."""
@@ -81,20 +72,15 @@ class ProjectPorts(Protocol):
     """Resources in any project that the account may use, of systems without a policy too."""
 
     @property
-    def services(self) -> Services:
-        """Cloud Run services."""
-
+    def services(self) -> Services: ...
     @property
     def export_buckets(self) -> Mirrors:
         """The buckets that exports are in."""
 
     @property
-    def media(self) -> Media:
-        """The files of applications."""
-
+    def media(self) -> Media: ...
     @property
-    def provisions(self) -> AssetDependencies:
-        """The buckets and topics that assets rely on."""
+    def provisions(self) -> AssetDependencies: ...
 
 
 class SystemPorts(Protocol):
@@ -105,44 +91,25 @@ class SystemPorts(Protocol):
         """The application's own topics that its policy declares."""
 
     @property
-    def platform(self) -> Platform:
-        """Functions, their services and revisions."""
-
+    def platform(self) -> Platform: ...
     @property
-    def builder(self) -> Builder:
-        """Deployments of functions."""
-
+    def builder(self) -> Builder: ...
     @property
-    def resources(self) -> ProtectedResources:
-        """What the system has beside its functions."""
-
+    def resources(self) -> ProtectedResources: ...
     @property
-    def metrics(self) -> Metrics:
-        """Request counts of the routers."""
-
+    def metrics(self) -> Metrics: ...
     @property
-    def alert_states(self) -> AlertStates:
-        """The alerts of Cloud Monitoring."""
-
+    def alert_states(self) -> AlertStates: ...
     @property
-    def exports(self) -> Exports:
-        """Exports of databases."""
-
+    def exports(self) -> Exports: ...
     @property
-    def backups(self) -> Backups:
-        """Managed backups of databases."""
-
+    def backups(self) -> Backups: ...
     @property
-    def restores(self) -> Restores:
-        """Databases restored from backups."""
-
+    def restores(self) -> Restores: ...
     @property
-    def documents(self) -> Documents:
-        """Documents of databases, for reading."""
-
+    def documents(self) -> Documents: ...
     @property
-    def rewrites(self) -> Rewrites:
-        """Documents of databases, for writing back."""
+    def rewrites(self) -> Rewrites: ...
 
 
 class Ports(Protocol):
@@ -157,32 +124,19 @@ class Ports(Protocol):
         """The topics of the rollback system."""
 
     @property
-    def clock(self) -> Clock:
-        """The time."""
-
+    def clock(self) -> Clock: ...
     @property
-    def ids(self) -> Ids:
-        """The source of new ids."""
-
+    def ids(self) -> Ids: ...
     @property
-    def prober(self) -> Prober:
-        """Sends probes."""
-
+    def prober(self) -> Prober: ...
     @property
-    def operators(self) -> OperatorPorts:
-        """Sign-in of operators."""
-
+    def operators(self) -> OperatorPorts: ...
     @property
-    def notices(self) -> NoticePorts:
-        """Notices to people."""
-
+    def notices(self) -> NoticePorts: ...
     @property
-    def buckets(self) -> BucketPorts:
-        """Buckets of the operations project."""
-
+    def buckets(self) -> BucketPorts: ...
     @property
-    def projects(self) -> ProjectPorts:
-        """Resources in any project."""
+    def projects(self) -> ProjectPorts: ...
 
     def system(self, name: str) -> SystemPorts:
         """Return the ports of one protected system. Raises: KeyError for an unknown one."""

@@ -30,7 +30,6 @@ class DeadLetter(Struct, frozen=True):
     id: str
     """Of the message that it was, or of the letter where Pub/Sub itself gave the message up."""
     handle: str
-    """By which it is acknowledged."""
     source: str
     """The topic it came from, `projects/P/topics/T`; "" when nothing tells."""
     reason: str

@@ -50,7 +50,6 @@ class DeployedFunction(Struct, frozen=True):
     """Of the service behind it; empty: it has none."""
     labels: Mapping[str, str] = {}
     account: str = ""
-    """The service account that it runs as."""
     environment: Mapping[str, str] = {}
 
 

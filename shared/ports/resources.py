@@ -188,49 +188,26 @@ class ProtectedResources(Protocol):
     """What one protected system has beside its functions, each built when it is asked for."""
 
     @property
-    def hosting(self) -> Hosting:
-        """Its sites."""
-
+    def hosting(self) -> Hosting: ...
     @property
-    def remote_config(self) -> RemoteConfig:
-        """Its client configuration."""
-
+    def remote_config(self) -> RemoteConfig: ...
     @property
-    def rules(self) -> Rules:
-        """Its security rules."""
-
+    def rules(self) -> Rules: ...
     @property
-    def identity(self) -> AuthSettings:
-        """How people sign in to it."""
-
+    def identity(self) -> AuthSettings: ...
     @property
-    def sessions(self) -> Sessions:
-        """Of those who sign in to it."""
-
+    def sessions(self) -> Sessions: ...
     @property
-    def indexes(self) -> Indexes:
-        """Its indexes."""
-
+    def indexes(self) -> Indexes: ...
     @property
-    def secrets(self) -> SecretVersions:
-        """Its secrets."""
-
+    def secrets(self) -> SecretVersions: ...
     @property
-    def schedules(self) -> Schedules:
-        """Its jobs."""
-
+    def schedules(self) -> Schedules: ...
     @property
-    def triggers(self) -> Triggers:
-        """What brings it events."""
-
+    def triggers(self) -> Triggers: ...
     @property
-    def accounts(self) -> Accounts:
-        """Its service accounts."""
-
+    def accounts(self) -> Accounts: ...
     @property
-    def images(self) -> Images:
-        """What its functions' revisions start from."""
-
+    def images(self) -> Images: ...
     @property
-    def runtimes(self) -> Runtimes:
-        """What its functions may be written for."""
+    def runtimes(self) -> Runtimes: ...

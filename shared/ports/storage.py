@@ -39,7 +39,6 @@ class PublicAccess(Struct, frozen=True):
     """What somebody without an account is answered at the address of a page."""
 
     status: int
-    """Of HTTP."""
     content_type: str = ""
     cache_control: str = ""
 

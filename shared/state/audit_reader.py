@@ -135,10 +135,7 @@ class AuditReader:
         )
 
     def _read_consistently(self, head: str, *collections: str) -> tuple[Document, list[list[Document]]]:
-        """A document and collections as they were together: each commit to them changes it.
-
-        No transaction: its locks would be in the way of whoever writes.
-        """
+        """Read a head and collections, unchanged meanwhile; a transaction would lock writers."""
         for _ in range(MAX_READ_ATTEMPTS):
             before = self._store.get(head)
             found = [self._documents(collection) for collection in collections]

@@ -230,7 +230,7 @@ class StateReader:
         if incident is None:
             return known
         newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
-        return record_parts(policy, state, known, self.alerts(incident.id), newest, incident.failing, now)
+        return record_parts(policy, state, known, self.alerts(incident.id), newest, incident, now)
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""

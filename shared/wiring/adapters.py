@@ -55,7 +55,6 @@ class Wiring(Connections):
 
     @LockedCachedProperty
     def bus(self) -> Bus:
-        """The responders' own topics."""
         from shared.adapters.gcp.pubsub.publisher import PubSubBus
 
         return PubSubBus(self.clients.publisher, self.settings.project)
@@ -89,7 +88,6 @@ class Wiring(Connections):
 
     @LockedCachedProperty
     def inspection(self) -> InspectionWiring:
-        """What the CLI reads of the installation."""
         return InspectionWiring(self)
 
     @synchronized
@@ -122,13 +120,11 @@ class Wiring(Connections):
         return lambda: uuid.uuid4().hex
 
     def pool(self) -> ThreadPool:
-        """Return a new pool of threads for one invocation; the caller closes it."""
         from shared.adapters.thread_pool import ThreadPool
 
         return ThreadPool(MAX_PARALLEL_CALLS, self.clock)
 
     def close(self) -> None:
-        """Close the connections to Google's services."""
         super().close()
         for name in ("notices", "operators"):
             if name in self.__dict__:
@@ -136,7 +132,6 @@ class Wiring(Connections):
 
     @LockedCachedProperty
     def _secrets(self) -> SecretValues:
-        """The values of the operations project's secrets."""
         from shared.adapters.gcp.project import secret_values
 
         return secret_values.SecretManagerValues(self.clients.rest(secret_values.HOST), self.project)

@@ -29,13 +29,11 @@ class Connections:
 
     @LockedCachedProperty
     def clients(self) -> Clients:
-        """Google's clients."""
         from shared.adapters.gcp.clients import Clients
 
         return Clients(self._addresses(), deployed=self._deployed)
 
     def close(self) -> None:
-        """Close the clients, if any were built."""
         if "clients" in self.__dict__:
             self.clients.close()
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 
 class _Group:
-    """Adapters that are made when they are first asked for."""
-
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._settings = connections.settings
@@ -123,7 +121,6 @@ class NoticeWiring(_Group):
 
     @LockedCachedProperty
     def _push(self) -> dict[str, FirebasePush]:
-        """By system."""
         from shared.adapters.gcp.firebase.messaging import FirebasePush
 
         policies = self._connections.policies
@@ -195,7 +192,6 @@ class InspectionWiring(_Group):
 
     @LockedCachedProperty
     def dead_letters(self) -> DeadLetters:
-        """The dead-letter messages of the responders' topics."""
         from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters
 
         clients = self._connections.clients
@@ -203,7 +199,6 @@ class InspectionWiring(_Group):
 
     @LockedCachedProperty
     def installation(self) -> OperationsProject:
-        """Topics, subscriptions, functions and buckets of the operations project."""
         from shared.adapters.gcp.project.operations_project import CloudOperationsProject
 
         clients = self._connections.clients
@@ -213,14 +208,12 @@ class InspectionWiring(_Group):
 
     @LockedCachedProperty
     def apis(self) -> EnabledApis:
-        """Which APIs are enabled."""
         from shared.adapters.gcp.project import quotas
 
         return quotas.ServiceApis(self._connections.clients.rest(quotas.HOST))
 
     @LockedCachedProperty
     def timetable(self) -> SchedulerRuns:
-        """The runs of Cloud Scheduler jobs."""
         from shared.adapters.gcp.project import scheduler_runs
 
         rest = self._connections.clients.rest(scheduler_runs.HOST)
@@ -228,7 +221,6 @@ class InspectionWiring(_Group):
 
     @LockedCachedProperty
     def accounts(self) -> Accounts:
-        """The role grants of the operations project."""
         from shared.adapters.gcp.project import service_accounts
 
         rest = self._connections.clients.rest
@@ -238,7 +230,6 @@ class InspectionWiring(_Group):
 
     @synchronized
     def monitoring(self, project: str) -> MonitoringSettings:
-        """Return the alert policies and dashboards of a project."""
         from shared.adapters.gcp.monitoring import configuration
 
         return configuration.CloudMonitoring(self._connections.clients.rest(configuration.HOST), project)

@@ -60,7 +60,6 @@ class Settings(Struct, frozen=True):
     """Where the responders run: their database and topics are here."""
     database: str = "rollback"
     policies: str = "policies"
-    """The folder of the policy files."""
     identity_project: str | None = None
     """Where people sign in; None: `project`."""
     audit_bucket: str | None = None
@@ -123,8 +122,9 @@ def _endpoint_faults(environ: Mapping[str, str]) -> Iterator[str]:
     """Faults of what leads to another place than Google's."""
     local = [name for name in (LOCAL_CLOUD_VARIABLE, *EMULATOR_VARIABLES) if name in environ]
     for name in local:
-        is_fit = _is_loopback_url if name == LOCAL_CLOUD_VARIABLE else _is_loopback_host
-        if not is_fit(environ[name]):
+        # HOST:PORT, as emulators are named; STORAGE_EMULATOR_HOST is written with http://.
+        is_bare = name != LOCAL_CLOUD_VARIABLE and not environ[name].startswith("http://")
+        if not _is_loopback(f"http://{environ[name]}" if is_bare else environ[name]):
             yield f"{name} {environ[name]!r} is not on loopback"
         if "K_SERVICE" in environ:
             yield f"{name} is set on Cloud Run (K_SERVICE): local wiring is refused there"
@@ -134,17 +134,10 @@ def _endpoint_faults(environ: Mapping[str, str]) -> Iterator[str]:
                 yield f"{name} is set on Cloud Run (K_SERVICE): it could vouch for any token"
 
 
-def _is_loopback_url(url: str) -> bool:
-    """`http://HOST:PORT` with nothing but a path behind it?"""
-    return url.startswith("http://") and _is_loopback(url)
-
-
-def _is_loopback_host(host: str) -> bool:
-    """`HOST:PORT`, as emulators are named? STORAGE_EMULATOR_HOST is written with http://."""
-    return _is_loopback(host if host.startswith("http://") else f"http://{host}")
-
-
 def _is_loopback(url: str) -> bool:
+    """Whether a URL is `http://HOST:PORT` on loopback with nothing but a path behind it."""
+    if not url.startswith("http://"):
+        return False
     try:
         parts = urlsplit(url)
         has_port = bool(parts.port)

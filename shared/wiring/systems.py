@@ -69,7 +69,6 @@ class SystemWiring:
 
     @LockedCachedProperty
     def quotas(self) -> Quotas:
-        """The quotas of the project, for `rollback doctor`."""
         from shared.adapters.gcp.project import quotas
 
         return quotas.ServiceQuotas(self._connections.clients.rest(quotas.HOST), self._policy.project)

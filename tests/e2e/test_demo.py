@@ -9,10 +9,12 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from local.demo import __main__ as demo
 from local.demo import invariants
+from local.demo.act import Scene
 from local.demo.acts import backup_day
 from local.demo.invariants import StateBefore
 from local.demo.screen import Screen
@@ -154,6 +156,33 @@ def test_screen_without_a_terminal() -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "[bold]no markup[/bold]" in text
     assert text.count("functions are back (core") == 5
+
+
+def test_lines_out_of_the_order_of_their_times_are_found() -> None:
+    """Within one part; the next part may begin earlier."""
+    screen = Screen(Console(file=io.StringIO()))
+
+    screen.act("An act")
+    for text, at in (("first", NOON), ("late", NOON + MINUTE), ("without", None), ("early", NOON)):
+        screen.say(text, at)
+    screen.act("The end")
+    screen.say("again", NOON)
+
+    assert screen.disordered == ["early"]
+
+
+def test_an_alert_soon_after_the_last_shift_is_said_to_be_late() -> None:
+    """Metrics are minutes old: such alerts report requests of before it."""
+    opened, later = (
+        replace(never_received(), key=f"{n}:open", received_at=NOON + n * MINUTE) for n in (1, 9)
+    )
+    before = replace(never_received(), key="0:open", received_at=NOON - MINUTE)
+    scene = SimpleNamespace(evidence=SimpleNamespace(alerts=lambda: [before, opened, later]))
+
+    lines = dict(Scene.alert_lines(cast(Scene, scene), NOON))
+
+    late = "1 alert opened after the last shift, on metrics that are minutes old: function_failure_rate"
+    assert lines == {NOON + MINUTE: late, NOON + 9 * MINUTE: "2 alerts opened: function_failure_rate"}
 
 
 def test_picture_of_the_main_lines() -> None:

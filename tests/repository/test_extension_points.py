@@ -15,7 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 import main
-from responders.commands.registry import COMMANDS, RegisteredCommand
+from responders.commands.registry import COMMANDS
 from responders.scenarios.portion import Portion
 from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import PlanParts, ResourceState
@@ -157,7 +157,7 @@ def test_a_new_command_is_accepted_and_audited(monkeypatch: pytest.MonkeyPatch, 
     admitted["properties"]["command"]["enum"].append("annotate")
     admitted["oneOf"].append({"properties": {"command": {"const": "annotate"}}})
     command_schema.write_text(json.dumps(admitted))
-    monkeypatch.setitem(COMMANDS, "annotate", RegisteredCommand(annotate))
+    monkeypatch.setitem(COMMANDS, "annotate", annotate)
     monkeypatch.setitem(COMMAND_RULES, "annotate", CommandRule(Role.RESPONDER))
     world = World()
     world.command(command="annotate", id="note", system=world.policy.system, actor="ada")

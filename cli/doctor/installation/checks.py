@@ -39,18 +39,15 @@ def _policies(facts: InstallationFacts) -> Iterator[CheckFinding]:
 def _state(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the state database answers, and its time is this machine's."""
     name = "state database"
-    answer = require_read(facts.state, name)
-    early, late = answer.before - answer.store, answer.store - answer.after
-    apart = max(early, late, timedelta(0)).total_seconds()
-    if apart > MAX_CLOCK_DIFFERENCE.total_seconds():
-        why = f"it answers; this machine's clock is {apart:.0f} s away from its own"
+    apart = require_read(facts.clock_difference, name)
+    if apart > MAX_CLOCK_DIFFERENCE:
+        why = f"it answers; this machine's clock is {apart.total_seconds():.0f} s away from its own"
         yield doubtful(name, why, "set this machine's clock: tokens and freezes are judged by time")
     else:
         yield well(name, "it answers, and the clocks agree")
 
 
 def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    """Whether the functions are there and active."""
     name = "functions"
     functions = {one.name: one for one in require_read(facts.functions, name)}
     if facts.is_local:
@@ -68,7 +65,6 @@ def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 
 def _faults(found: DeployedFunction | None, entry_point: str) -> Iterator[str]:
-    """Why the function of an entry point does nothing."""
     if found is None:
         yield "it is not there"
     elif found.entry_point != entry_point:
@@ -207,4 +203,3 @@ CHECKS: Final[Mapping[str, Callable[[InstallationFacts], Iterator[CheckFinding]]
     "metric-names": lambda facts: metrics.check_metric_names(facts.project, facts.measured),
     "queries": lambda facts: metrics.check_queries(facts.project, facts.measured),
 }
-"""What is looked at of an installation."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -35,14 +35,6 @@ DEAD_MAN = "rollback-dead-man"
 """The job that calls the switch outside each minute (terraform/self_alerts.tf)."""
 
 
-class StoreTime(Struct, frozen=True):
-    """The store's time, and this machine's around it."""
-
-    before: datetime
-    store: datetime
-    after: datetime
-
-
 class InstallationFacts(Struct, frozen=True):
     """What was seen of an installation; an error stands where nothing was."""
 
@@ -51,12 +43,10 @@ class InstallationFacts(Struct, frozen=True):
     """Messages stay on this machine: nobody is asked who pushes or publishes."""
     now: datetime
     code: str
-    """Fingerprint of this checkout."""
     policies: Mapping[str, str]
-    """Fingerprints by system."""
     policy_warnings: Sequence[str]
-    """Of all of them."""
-    state: StoreTime | RollbackError
+    clock_difference: timedelta | RollbackError
+    """Between this machine's clock and the clock of the state database, at the least."""
     topics: Mapping[str, str] | RollbackError
     """Each with its schema, or ""."""
     subscriptions: Sequence[Subscription] | RollbackError
@@ -89,7 +79,7 @@ def collect_facts(ours: Operations, policies: Collection[Policy]) -> Installatio
     store, made, now = wiring.store, wiring.inspection.installation, wiring.clock.now()
     halves = [work_queue.sweep_path(now - PROBE_INTERVAL * back) for back in (1, 2)]
     calls: dict[str, Call] = {
-        "state": partial(_store_time, ours),
+        "clock_difference": partial(_measure_clock_difference, ours),
         "topics": made.topics,
         "subscriptions": made.subscriptions,
         "functions": made.functions,
@@ -143,11 +133,11 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _store_time(ours: Operations) -> StoreTime:
+def _measure_clock_difference(ours: Operations) -> timedelta:
     clock = ours.wiring.clock
     before = clock.now()
     store = ours.wiring.store.get(GLOBAL_CONTROLS_PATH).read_at
-    return StoreTime(before, store, clock.now())
+    return max(before - store, store - clock.now(), timedelta(0))
 
 
 def _is_anchor_stored(store: Store, path: str) -> bool:
@@ -155,7 +145,6 @@ def _is_anchor_stored(store: Store, path: str) -> bool:
 
 
 def _unanchored_since(store: Store) -> datetime | None:
-    """Since when a head has waited at the least; None when none does."""
     asked = Query(anchor.PENDING_ANCHORS, where=(("waiting", "==", True),), limit=MAX_PARALLEL_WRITES)
     return min((one.version for one in store.query(asked) if one.version), default=None)
 
@@ -173,7 +162,6 @@ def _dead_man(wiring: Wiring) -> JobRun | None:
 
 
 def _entrusted(wiring: Wiring) -> list[str]:
-    """The buckets of values and of exports that are known here."""
     rules = [policy.backups for policy in wiring.policies.values()]
     named = (wiring.settings.values_bucket, *(one.bucket for one in rules), *(one.second for one in rules))
     return sorted({*filter(None, named)})

@@ -69,7 +69,6 @@ def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
 def _deliveries(
     facts: InstallationFacts, found: Sequence[Subscription], entry_point: str, topic: str
 ) -> Iterator[CheckFinding]:
-    """What is amiss with the delivery of one topic."""
     name = f"{topic}-push"
     full = f"projects/{facts.project}/topics/{topic}"
     here = [one for one in found if one.topic == full and not one.detached]
@@ -96,7 +95,6 @@ def _deliveries(
 def _faults(
     facts: InstallationFacts, one: Subscription, entry_point: str, topic: str
 ) -> Iterator[CheckFinding]:
-    """What is amiss with one push subscription."""
     name, to_do = one.name, "terraform apply"
     if not one.endpoint.endswith(f"/projects/{facts.project}/topics/{topic}"):
         yield wrong(name, f"its address does not end with its topic: {one.endpoint}", to_do)

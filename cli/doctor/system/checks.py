@@ -248,4 +248,3 @@ CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {
     "status-page": notification_channels.check_status_page,
     "apis": lambda facts: apis.check_apis(apis.PUSH, facts.push),
 }
-"""What is looked at of a system."""

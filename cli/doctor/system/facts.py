@@ -51,7 +51,6 @@ class ChannelAnswer(Struct, frozen=True):
     """What became of the notices of one channel."""
 
     sent: bool
-    """Whether any was."""
     given_up: Sequence[Notice]
 
 
@@ -101,7 +100,6 @@ class SystemFacts(Struct, frozen=True):
     expiries: Sequence[TtlField] | RollbackError
     """By what they expire, as the database says."""
     triggers: Sequence[Trigger] | RollbackError
-    """Those of Eventarc."""
     spoken: Mapping[str, ChannelAnswer | RollbackError]
     """By channel."""
 
@@ -157,7 +155,6 @@ def _probe_results(store: Store, policy: Policy) -> ProbeRecord:
 
 
 def _read_back(wiring: Wiring, policy: Policy) -> bool | None:
-    """Whether the newest alert of Cloud Monitoring is open, by its own id; None: none was kept."""
     ours = (("system", "==", policy.system),)
     found = [decode(Alert, one.fields) for one in wiring.store.query(Query("alerts", where=ours))]
     told = [one for one in found if one.is_of_monitoring]
@@ -178,11 +175,9 @@ def _channel_answers(store: Store, channel: Channel) -> ChannelAnswer:
 
 
 def _page(wiring: Wiring, policy: Policy) -> PublicAccess | None:
-    """What everybody sees of the status page; None: this shell names no bucket of pages."""
     pages = wiring.notices.pages
     return None if pages is None else pages.seen(f"{system_folder(policy.system)}/{PAGE}")
 
 
 def _granted(wiring: Wiring, policy: Policy) -> dict[str, tuple[str, ...]] | None:
-    """The roles of each account in the application; None: on this machine nobody has any."""
     return None if wiring.is_local else wiring.system(policy.system).resources.accounts.roles()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from http import HTTPStatus
 
 from cli.doctor.finding import CheckFinding, doubtful, require_read, unknown, unread, well, wrong
 from cli.doctor.system.facts import SystemFacts
@@ -12,8 +13,6 @@ from shared.core.text import count_noun
 from shared.domain.presentation.status_page_html import HTML_CONTENT_TYPE
 
 RECENT_WINDOW = timedelta(days=7)
-FOUND = 200
-"""The status of a page that is there."""
 
 
 def check_channels(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -41,7 +40,7 @@ def check_status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
     if page is None:
         why = "no page was looked at: ROLLBACK_STATUS_BUCKET is not set here"
         yield unknown(name, why, "set it, if there is such a bucket")
-    elif page.status != FOUND:
+    elif page.status != HTTPStatus.OK:
         why = f"its public address answers {page.status}: nobody reads it"
         yield wrong(name, why, "look at the log of on_notice, and who may read the bucket")
     elif page.content_type != HTML_CONTENT_TYPE:

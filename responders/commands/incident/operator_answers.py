@@ -115,8 +115,6 @@ def accept(asked: CommandRequest) -> CommandEffect:
             CommitDraft((create_event("incident.accepted", now, command.actor, reason=command.reason),))
         ),
         *_build_notification_writes(subject, f"accepted-{incident.rollbacks}", "accepted"),
-    ]
-    writes += [
         *public_state_writes(asked.policy, incident, now, newest=subject.is_newest),
         *report_filing.build_report_request(incident),
     ]

@@ -138,10 +138,7 @@ def _rehearse(
 
 
 def _assume_everything_changed(order: RollbackRequest, facts: DecisionFacts, policy: Policy) -> ChangeSet:
-    """All that the order names, as if each of it had been changed since the target.
-
-    What is at the target already is rehearsed as a shift to where it is.
-    """
+    """Return the order's changes as if all had changed; unchanged functions shift in place."""
     known = requested_change(order, facts, policy)
     if known.target is None:
         return known

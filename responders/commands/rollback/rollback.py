@@ -71,11 +71,7 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
 
 
 def retry(asked: CommandRequest) -> CommandEffect:
-    """A further rollback of an incident that waits for a person: the same target, once more.
-
-    Only what is not back yet is shifted, because a plan holds what differs.
-    Raises: Refused, also where its scenario cannot be carried out yet: no other takes its place.
-    """
+    """Order the same once more for a waiting incident. Raises: Refused, also without a plan."""
     subject = find_subject(asked)
     subject.require_possible("retry")
     scenario = _previous_scenario(subject)

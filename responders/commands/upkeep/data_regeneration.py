@@ -62,25 +62,20 @@ def _request_next_topic(ports: Ports, policy: Policy, record: CommandRecord, now
     """The record after one message more, or its end once there is none."""
     collection, taken = record.answer["collection"], record.answer["taken"]
     refused = record.answer["refused"]
-    left = [
-        one
-        for one in asset_protection.regeneration_topics(policy, collection)
-        if one not in (*taken, *refused)
-    ]
+    topics = asset_protection.regeneration_topics(policy, collection)
+    left = [one for one in topics if one not in (*taken, *refused)]
     if not left:
         return completed_record(record, now, _describe_result(collection, taken, refused))
     if now - record.received_at > COMMAND_TIMEOUT:
-        return completed_record(
-            record, now, _describe_result(collection, taken, dict.fromkeys(left, "given up"))
-        )
+        given_up = dict.fromkeys(left, "given up")
+        return completed_record(record, now, _describe_result(collection, taken, given_up))
     if is_change_blocked(ports, policy) or fence_guard.is_fence_up(ports, policy):
         return postponed_record(record, now)
     topic = left[0]
     attributes = {"rollback_command": record.id, "rollback_system": policy.system}
     try:
-        message = ports.system(policy.system).bus.publish(
-            topic, msgspec.json.encode(_build_request_message(policy, record, topic)), attributes
-        )
+        content = msgspec.json.encode(_build_request_message(policy, record, topic))
+        message = ports.system(policy.system).bus.publish(topic, content, attributes)
     except Rejected as error:
         answer = {**record.answer, "refused": {**refused, topic: str(error)}}
         return replace(record, answer=answer, due_at=now)

@@ -30,8 +30,7 @@ class AffectedUsers(Struct, frozen=True):
     persons: Sequence[str]
     """Their ids, in order; the same ones for the same rollback and moment."""
     unknown: int
-    """Documents that are somebody's, and it is not known whose; and batches of which nobody could
-    tell what they have written."""
+    """Documents of unknown owners, and batches whose writes are not known."""
 
 
 def rollback_start_minute(ports: Ports, rollback: str) -> datetime | None:

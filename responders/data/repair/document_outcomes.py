@@ -163,10 +163,7 @@ class RepairSelector:
                 yield DocumentDecision(pair.path, fate, pair.now, pair.then)
 
     def _add_owners(self, fated: Sequence[DocumentDecision]) -> list[DocumentDecision]:
-        """The documents with whom those that they stand below name, as these were and as they are.
-
-        It goes into quarantine with them: later nobody may be able to read what stood above.
-        """
+        """Add owners named above each document: later nobody may be able to read them."""
         goal, rules = self._goal, self._policy.erasure
         if rules is None:
             return list(fated)
@@ -228,10 +225,7 @@ class RepairSelector:
     def _find_valid_versions(
         self, bad: Sequence[SnapshotPair]
     ) -> tuple[dict[str, DocumentSnapshot], set[str]]:
-        """Of each document its newest version that passes; one without any is left out.
-
-        And those of which it is not known whether one does: what is older is not taken instead.
-        """
+        """Return each newest valid version, and the documents of which none is known."""
         passing: dict[str, DocumentSnapshot] = {}
         unknown: set[str] = set()
         left = {one.path: one.now for one in bad if one.now is not None}

@@ -86,11 +86,7 @@ class RepairEraser:
         yield replace(position, is_over=True)
 
     def delete_unreferenced_copies(self) -> None:
-        """What no entry names is gone: kept anew since, or by a worker who died before its entry.
-
-        What was kept just now stays at first: another worker may be about to name it.
-        Raises: Unavailable, also while there is such an object; Rejected.
-        """
+        """Delete copies that no entry names, unless just kept. Raises: Unavailable, Rejected."""
         there = self._vault.creation_times(quarantine.object_prefix(self._policy.system, self._rollback))
         entries = repair_journal.read_entries_after(self._ports.store, self._rollback)
         named = {decode(JournalEntry, one.fields).kept.object for _, one in entries}

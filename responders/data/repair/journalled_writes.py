@@ -58,10 +58,7 @@ class JournalledWriter:
         changes: Sequence[DocumentChange],
         ledger: ErasureLedger | None,
     ) -> dict[str, RewriteResult]:
-        """What became of each change: a copy is kept and on record before, the journal tells after.
-
-        Moved: somebody has written it since. Raises: Unavailable; Rejected, when we may not.
-        """
+        """Store copies, write, journal; Moved: changed by others. Raises: Unavailable, Rejected."""
         name = quarantine.entry_name(step.name, cursor)
         path = f"{quarantine.journal_path(self._rollback.id)}/{name}"
         document = self._ports.store.get(path)
@@ -90,11 +87,7 @@ class JournalledWriter:
     def _read_earlier_attempt(
         self, database: str, document: Document
     ) -> tuple[dict[str, DocumentChange], dict[str, RewriteResult]]:
-        """What this batch was meant to change when it was begun before, and what of it landed.
-
-        What is decided now may be another version: what stands there is ours if it is as it was
-        meant then.
-        """
+        """Return what an earlier attempt of this batch meant, and what of it landed."""
         if document.fields is None:
             return {}, {}
         entry = decode(JournalEntry, document.fields)

@@ -139,7 +139,7 @@ def _advance_survey_until(
 def iterate_affected_documents(
     ports: Ports, policy: Policy, survey: RepairPreview
 ) -> Iterator[DocumentDecision]:
-    """Read each affected document again, but of erased people. Raises: Unavailable, Rejected."""
+    """Read affected documents again, except of erased people. Raises: Unavailable, Rejected."""
     for goal in survey.goals:
         expiries = read_expiries(ports, policy, goal.database)
         for batch in RepairSelector(ports, policy, goal, expiries).select_batches(RepairPosition()):

@@ -92,11 +92,7 @@ def _is_erasure_pending(ports: Ports, rollback: str) -> bool:
 def _erase_batches_of_rollback(
     ports: Ports, policy: Policy, vault: Vault, record: CommandRecord, rollback: str, now: datetime
 ) -> CommandRecord:
-    """The record behind some batches more of it, by the ledger as it is.
-
-    Whomever it does not have yet the clock reads, and gives the command again.
-    Raises: Unavailable, Rejected, Moved.
-    """
+    """Erase batches by the ledger as it is. Raises: Unavailable, Rejected, Moved."""
     ledger = read_ledger(ports, policy)
     if ledger is None:
         return _completed_record(record, now)

@@ -76,26 +76,15 @@ def collect_facts(
     asked_back = (
         [] if _is_trouble_observed(read_health_answers(answers), policy) else _select_alerts_to_check(alerts)
     )
-    later = call_all(
-        ports,
-        {
-            **_build_follow_up_calls(ports, policy, _select_recorded_deployments(deployments, target), live),
-            **build_alert_state_calls(ports, policy.system, asked_back),
-        },
-    )
+    recorded = _select_recorded_deployments(deployments, target)
+    calls = _build_follow_up_calls(ports, policy, recorded, live)
+    later = call_all(ports, {**calls, **build_alert_state_calls(ports, policy.system, asked_back)})
     standing, states = open_alerts(alerts), read_alert_states(later)
-    facts = _facts(
-        policy.system,
-        answers,
-        later,
-        now,
-        alerts=tuple(
-            alert.fact(closed=alert not in standing, still_open=states.get(alert.monitoring_id))
-            for alert in judged
-        ),
-        deployments=deployments,
-        live=live,
+    found = tuple(
+        alert.fact(closed=alert not in standing, still_open=states.get(alert.monitoring_id))
+        for alert in judged
     )
+    facts = _facts(policy.system, answers, later, now, alerts=found, deployments=deployments, live=live)
     return CollectedFacts(facts, tuple(judged), require_answer(answers["budget"]))
 
 
@@ -136,10 +125,7 @@ def _facts(
     deployments: Iterable[Deployment],
     live: WholeInventory | None,
 ) -> DecisionFacts:
-    """What the answers say of the system of that name; what was not answered is None.
-
-    A revision whose image is known to be gone is none that one can go back to.
-    """
+    """Build the facts; unanswered ones are None, revisions without an image not ready."""
     look, inventory = read_health_answers(answers), answer_or_none(answers["inventory"])
     if inventory is not None:
         inventory = exclude_lost_images(inventory, select_named(later, "images "))
@@ -179,10 +165,7 @@ def _is_trouble_observed(look: ObservedHealth, policy: Policy) -> bool:
 
 
 def _select_alerts_to_check(alerts: Iterable[Alert]) -> list[str]:
-    """The newest alerts of Cloud Monitoring, as many as are asked about at once.
-
-    Not what it called cancelled: an edited policy closes an alert, and cures nothing.
-    """
+    """Select the newest open alerts, not cancelled ones: an edited policy cures nothing."""
     everything = sorted(alerts, key=lambda alert: alert.started_at, reverse=True)
     cancelled = {alert.monitoring_id for alert in everything if alert.verdict == "cancelled"}
     asked = [
@@ -224,10 +207,7 @@ def _build_follow_up_calls(
 
 
 def _records(found: Mapping[str, Document | None]) -> dict[str, WholeInventory | None]:
-    """All that was live in deployments, by their ids; None for one that gave no answer.
-
-    One without a record is left out: nothing of it can be built again.
-    """
+    """Return inventories by deployment; None: no answer. Without a record: left out."""
     return {
         name: stocks.unpack_inventory(one.fields["live"]) if one is not None and one.fields else None
         for name, one in found.items()

@@ -96,10 +96,7 @@ def _prepare_resource_plan(
 def _add_duration_warning(
     plan: Plan, policy: Policy, order: RollbackRequest | None, severity: Severity
 ) -> Plan:
-    """The plan, which says so where it cannot fit into its time, at the pace that was ordered.
-
-    Not even with the whole quota: what is left of it changes while people are asked.
-    """
+    """Add a warning if the plan does not fit its time, even with the whole quota."""
     ahead = forecast.forecast_duration(plan.steps, policy, plan.header.scenario, severity, order=order)
     return plan if ahead.fits else plans.add_report_line(plan, f"{OVERLONG_PLAN_PREFIX}: {ahead}")
 

@@ -34,12 +34,7 @@ from shared.ports.groups import Ports
 def collect_resource_state(
     ports: Ports, policy: Policy, scenario: ScenarioName, target: str, hold: ExtendLease = skip_lease
 ) -> ResourceState | None:
-    """What was recorded of the target, and what is live; None: the scenario needs none of it.
-
-    Of a deployment without a record nothing was recorded: nothing beside its functions goes back.
-    `hold` is asked before each round of calls.
-    Raises: Unavailable, when our own store does not tell; as `hold`.
-    """
+    """Read what was recorded of the target, and what is live. Raises: Unavailable; as `hold`."""
     reach = SCENARIO_SCOPES[scenario].other_parts
     if not target or not reach:
         return None
@@ -51,22 +46,11 @@ def collect_resource_state(
     live = read_inventory(ports, replace(policy, resources=_select_parts(policy.resources, reach)))
     versions = hosting.versions_to_check(recorded, live)
     hold(CALL_TIMEOUT_SECONDS)
-    statuses = call_all(
-        ports,
-        {
-            f"{site}/{version}": partial(ports.system(policy.system).resources.hosting.version, site, version)
-            for site, version in versions
-        },
-    )
-    return ResourceState(
-        recorded,
-        live,
-        {
-            (site, version): status
-            for site, version in versions
-            if not isinstance(status := statuses[f"{site}/{version}"], RollbackError)
-        },
-    )
+    read = ports.system(policy.system).resources.hosting.version
+    answers = call_all(ports, {"/".join(one): partial(read, *one) for one in versions})
+    statuses = {one: answers["/".join(one)] for one in versions}
+    known = {one: status for one, status in statuses.items() if not isinstance(status, RollbackError)}
+    return ResourceState(recorded, live, known)
 
 
 def _select_parts(resources: Resources, parts: Collection[InventoryPart]) -> Resources:

@@ -65,13 +65,14 @@ def decide_rollback(case: Case) -> bool:
     if case.raise_severity(gathered.alerts):
         return True
     decision = _evaluate(case, gathered.facts)
+    ports, policy, expired = case.ports, case.policy, case.now() >= case.decide_by
     decision, plan = build_decided_plan(
-        case.ports,
-        case.policy,
+        ports,
+        policy,
         gathered.facts,
         decision,
         order,
-        expired=case.now() >= case.decide_by,
+        expired=expired,
         severity=case.incident.severity,
         hold=case.extend_lease,
     )
@@ -172,15 +173,9 @@ def _evaluate(case: Case, facts: DecisionFacts) -> Decision:
         if facts.system.slot not in ("", rollback.id):  # the rollback of another incident ends by itself
             deadline = now + policy.gates.judge_every
         return evaluate_incident(facts, policy, deadline, now, rollback.id)
+    change, chosen = requested_change(order, facts, policy), order.scenario
     return evaluate_request(
-        facts,
-        policy,
-        requested_change(order, facts, policy),
-        deadline,
-        now,
-        rollback.id,
-        scenario=order.scenario,
-        override=order.override,
+        facts, policy, change, deadline, now, rollback.id, scenario=chosen, override=order.override
     )
 
 

@@ -77,10 +77,7 @@ def decide_undo(case: Case) -> bool:
 
 
 def _add_fence(case: Case, found: UndoPreview, deadline: datetime) -> tuple[UndoPreview, FencePreparation]:
-    """What becomes of it, and what is raised with it; it waits for what falls.
-
-    And for whoever removes copies just now of people who were erased.
-    """
+    """Raise a fence with the undo; wait for a falling one, and for the erasure of copies."""
     plan = found.reversal.plan
     if plan is None or not found.has_documents or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
         return found, FencePreparation()

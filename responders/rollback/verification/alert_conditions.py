@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -55,6 +55,8 @@ class ConditionResults(Struct, frozen=True):
     """Whether none of its functions fails, not even by too few requests to tell."""
     functions: tuple[str, ...] = ()
     """All functions of the system that are observed to fail."""
+    working: Set[str] = frozenset()
+    """All functions of the system that are observed to work."""
 
     @property
     def stands(self) -> bool:
@@ -175,7 +177,9 @@ def evaluate_conditions(
     enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
     are_well = all(failure_ratio(one) <= policy.gates.failing_above for one in counted.values())
     everywhere = tuple(sorted(failing_functions(requests or {}, policy.gates)))
-    return ConditionResults(judged, tuple(failing), enough, functions == alerted, are_well, everywhere)
+    judgeable = {name for name, one in (requests or {}).items() if one.total >= policy.gates.minimum_requests}
+    works = judgeable.difference(everywhere)
+    return ConditionResults(judged, tuple(failing), enough, functions == alerted, are_well, everywhere, works)
 
 
 def _is_asked(probe: Probe, functions: Collection[str], signals: Collection[str]) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from shared.adapters.channels import apprise, atlassian_statuspage, push, recording, webhook
+from shared.adapters.channels import apprise, atlassian_statuspage, push, webhook
 from shared.adapters.channels.base import Send
 from shared.domain.policy.channels import ChannelKind
 
 SENDERS: dict[ChannelKind, Send] = {
-    ChannelKind.RECORDING: recording.send,
+    ChannelKind.RECORDING: lambda *notice: None,  # the document of the notice is the record
     ChannelKind.WEBHOOK: webhook.send,
     ChannelKind.APPRISE: apprise.send,
     ChannelKind.PUSH: push.send,

@@ -84,7 +84,6 @@ class Clients:
 
     @LockedCachedProperty
     def _session(self) -> Any:
-        """One session for every product."""
         return self._create_session()
 
     @LockedCachedProperty
@@ -125,7 +124,6 @@ class Clients:
         return built
 
     def close(self) -> None:
-        """Close every connection that was made."""
         for transport in self._transports:
             transport.close()
 

@@ -54,11 +54,14 @@ RECHECKED_EFFECT_ERRORS: StatusErrors = {**SHIFT_ERRORS, "ALREADY_EXISTS": Exist
 
 @contextmanager
 def translate_errors(meanings: StatusErrors) -> Iterator[None]:
-    """The body, with each status of the service raised as what it means."""
+    """The body, with each status raised as what it means; none: no answer of the service."""
     try:
         yield
     except GoogleAPICallError as error:
-        raise _translate_error(error, meanings) from error
+        status = error.grpc_status_code.name if error.grpc_status_code else "UNKNOWN"
+        advice = [detail for detail in error.details if isinstance(detail, RetryInfo)]
+        delay = advice[0].retry_delay.ToTimedelta() if advice else None
+        raise error_for_status(status, f"{status}: {error.message}", delay, meanings) from error
 
 
 def call_once(
@@ -71,14 +74,6 @@ def call_once(
     """The answer to a call of a generated client, sent once: the client's own retries are off."""
     with translate_errors(errors):
         return call(*request, **more, retry=None, timeout=timeout)
-
-
-def _translate_error(error: GoogleAPICallError, meanings: StatusErrors) -> RollbackError:
-    """Our error for a status; one without a status was no answer of the service."""
-    status = error.grpc_status_code.name if error.grpc_status_code else "UNKNOWN"
-    advice = [detail for detail in error.details if isinstance(detail, RetryInfo)]
-    delay = advice[0].retry_delay.ToTimedelta() if advice else None
-    return error_for_status(status, f"{status}: {error.message}", delay, meanings)
 
 
 def error_for_status(

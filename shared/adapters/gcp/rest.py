@@ -177,14 +177,12 @@ class Rest:
 
 @cache
 def _page_type(field: str, kind: Any) -> type[Struct]:
-    """The shape of one page of a list of these."""
     fields = [("items", list[kind], []), ("next_page_token", str, ""), ("unreachable", list[str], [])]
     names = {"items": field, "next_page_token": "nextPageToken"}
     return msgspec.defstruct("_Page", fields, rename=names, frozen=True)
 
 
 def _no_answer_error(meanings: StatusErrors, said: str) -> RollbackError:
-    """What it means that nothing is known of a call."""
     return error_for_status("UNKNOWN", said, None, meanings)
 
 

@@ -43,17 +43,8 @@ class AuditLine(Struct, frozen=True):
 
 def audit_lines_of_entry(entry: AuditEntry, rollback: str, incident: str, system: str) -> list[AuditLine]:
     """The events of one commit of a rollback."""
-    return [
-        _audit_line(
-            event,
-            system,
-            incident=incident,
-            rollback=rollback,
-            sequence=entry.sequence,
-            commit_id=entry.commit_id,
-        )
-        for event in entry.events
-    ]
+    where = {"incident": incident, "rollback": rollback, "commit_id": entry.commit_id}
+    return [_audit_line(event, system, sequence=entry.sequence, **where) for event in entry.events]
 
 
 def audit_line_of_event(event: Event, system: str, sequence: int = 0) -> AuditLine:

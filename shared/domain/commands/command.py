@@ -124,8 +124,7 @@ class CommandRecord(Struct, frozen=True):
     answer: dict[str, Any] = {}
     """What the rehearsal found; of a pause, how much was in flight."""
     tells: str = ""
-    """The event that it is to write into the trail of each rollback under way; empty: none, or it
-    stands in all of them."""
+    """The event to write into the audit log of each rollback under way; empty: none is left."""
     told: tuple[str, ...] = ()
     """The rollbacks whose trails have it."""
     expires_at: datetime | None = None

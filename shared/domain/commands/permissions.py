@@ -144,10 +144,7 @@ def _principal_limit_objections(
 
 
 def _touched_groups(asked: PermissionRequest, policy: Policy) -> set[str]:
-    """The groups that a command touches, by their own names: all, where it names nothing.
-
-    A name that the policy does not know stands for itself, and so exceeds every limit.
-    """
+    """Return a command's groups, all by default; an unknown name stands for itself."""
     if not asked.groups and not asked.functions:
         return set(policy.groups)
     named = {own for name in asked.groups for own in policy.groups_by_name(name) or (name,)}

@@ -17,8 +17,7 @@ class CommandRule(Struct, frozen=True):
     role: Role
     """The lowest role, where no policy says otherwise: stopping needs less than acting."""
     expires: bool = False
-    """It is refused when it arrives after the policy's `stale_after`: it lets something happen.
-    What stops something never comes too late."""
+    """Whether it is refused after the policy's `stale_after`; what stops something never is."""
     persons_only: bool = False
     """No service account may give it, whatever a policy allows."""
 

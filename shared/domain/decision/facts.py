@@ -44,11 +44,9 @@ class DecisionFacts(Struct, frozen=True):
     other_incidents: Mapping[str, datetime]
     """When the open incidents of other systems were detected."""
     seen: WholeInventory | None = None
-    """The functions as they are, with what is beside them as it was last looked at; None: the
-    functions gave no answer."""
+    """The functions now, resources as last read; None: the functions gave no answer."""
     records: Mapping[str, WholeInventory | None] = {}
-    """All that was live in the deployments that one may go back to, by their ids; None: it could
-    not be read."""
+    """The inventories of possible targets, by deployment; None: it could not be read."""
     triggers: tuple[Trigger, ...] | RollbackError | None = None
     """Those of Eventarc; an error: why they are not known; None: no documents are to be written."""
     damage: tuple[DamageFinding, ...] = ()

@@ -166,10 +166,7 @@ def _expected_documents(step: Step) -> int:
 
 
 def _chain_seconds(steps: Iterable[Step], now: datetime | None) -> float:
-    """How long the longest chain of writes takes that wait for one another.
-
-    Whatever does not build is taken for a shift. What takes longer than usual ends any moment.
-    """
+    """Return the longest chain of dependent writes; a step that does not build is a shift."""
     ends: dict[str, float] = {}
     for one in steps:  # the plan's order: predecessors come first
         before = max((ends.get(name, 0.0) for name in one.after), default=0.0)

@@ -39,16 +39,13 @@ class AttributedChanges(Struct, frozen=True):
     changes: tuple[Difference, ...] = ()
     """That others have made."""
     ours: dict[str, str] = {}
-    """Functions that a rollback of ours has moved, and which one; what lies beside them, by its
-    part and name."""
+    """Functions, and `PART NAME` of others, that a rollback of ours changed, and which one."""
     by_hand: tuple[str, ...] = ()
-    """What a person has changed where automation was at work: functions, and by part and name what
-    lies beside them."""
+    """What a person changed where automation works: functions, and `PART NAME` of others."""
     taken_back: dict[str, OwnWrite] = {}
     """Functions that others have deployed, and that we had led back before that was seen."""
     let_through: dict[str, datetime | None] = {}
-    """Functions whose traffic operators have moved after a rollback, and when; None: at some time
-    since the last look."""
+    """Functions whose traffic operators moved after a rollback, and when; None: not known."""
 
     @property
     def moved_functions(self) -> set[str]:

@@ -95,8 +95,7 @@ class Deployment(Struct, frozen=True):
     settled_at: datetime | None = None
     """When it was recorded whole; None: it is rolling out."""
     backup_at: datetime | None = None
-    """The whole minute before its first change: where the database can be read, or cloned, as it
-    was. Nobody makes a backup for a deployment that was not announced beforehand."""
+    """The whole minute before its first change, as of which the database can be read."""
     health: dict[str, str] = {}
     """What probes and routers said when it was recorded, by what was asked."""
     untested: tuple[str, ...] = ()

@@ -56,9 +56,7 @@ class CheckedResources(Struct, frozen=True):
     runtimes: frozenset[tuple[Generation, str]] | None = None
     """That are not decommissioned."""
     unkept: dict[str, str] = {}
-    """Why something of a live function is not kept
-    (`shared.domain.deployments.inventory.inventory_record.InventoryRecord.unkept`).
-    """
+    """Why something of a live function is not kept (`InventoryRecord.unkept`)."""
 
 
 def check_restorability(

@@ -121,6 +121,8 @@ class Incident(Struct, frozen=True):
     """When the recovery is checked next; None: a rollback is in progress, or the incident ended."""
     failing: tuple[str, ...] = ()
     """Functions that the newest check of the recovery has observed to fail."""
+    working: tuple[str, ...] = ()
+    """Functions that a check has observed to work, and no later one to fail."""
     unobserved_since: datetime | None = None
     """Since when nothing is observed to fail, and not all is observed to have recovered."""
     ended_at: datetime | None = None
@@ -177,6 +179,8 @@ class AffectedPart(Struct, frozen=True):
     since: datetime
     until: datetime | None = None
     """When its recovery was observed; None: it was not."""
+    is_assumed: bool = False
+    """Whether no check had observed which functions fail."""
 
 
 class StatusPageRecord(Struct, frozen=True):

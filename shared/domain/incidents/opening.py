@@ -123,7 +123,7 @@ def reopen_incident(
     observed = known.is_observed_only and _is_observed_only(
         policy, system, known.signal if joining is None else joining.signal, order
     )
-    known = replace(known, scopes=scopes, due_at=None, unobserved_since=None)
+    known = replace(known, scopes=scopes, due_at=None, unobserved_since=None, working=())
     again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
     again = incidents.acknowledge(again, order.responder if order is not None else "", now)
     again = incidents.change_status(again, IncidentStatus.INVESTIGATING, now, why)

@@ -65,7 +65,7 @@ class PushProgress(Struct, frozen=True):
 
     @property
     def is_incomplete(self) -> bool:
-        """Return whether somebody was not told, but by dead tokens, or nobody was told."""
+        """Return whether somebody was not told; dead tokens count if no device took it."""
         left_out = self.beyond or self.unknown or self.undelivered or self.refused
         return bool(left_out or (self.gone and not self.taken))
 

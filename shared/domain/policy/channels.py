@@ -68,8 +68,7 @@ class Channel(Struct, frozen=True):
     kind: ChannelKind
     url: str | None = None
     secret: str | None = None
-    """The secret of the operations project that holds apprise's addresses, one a line, or the key
-    of Atlassian's API."""
+    """The secret with apprise's addresses, one a line, or with the key of Atlassian's API."""
     target: str | None = None
     """The topic of a push, or the id of the page."""
     users: Addressees | None = None
@@ -120,8 +119,7 @@ class StatusPage(Struct, frozen=True):
     publish_after: dict[Severity, timedelta] = field(
         default_factory=lambda: dict.fromkeys(Severity, timedelta(0))
     )
-    """How long after its detection an incident is shown unasked; a severity that is absent here is
-    shown when a person says so."""
+    """How long after detection an incident is shown; a severity that is absent: on command."""
     publish_orders_after: dict[Severity, timedelta] = {}
     """The same for an incident that an operator's command opened, while no alert belongs to it."""
     components: tuple[Component, ...] = ()

@@ -9,10 +9,7 @@ class Scope(Struct, frozen=True):
     """Which documents are meant."""
 
     collection: str
-    """The path of one collection, `users` or `users/ada/orders`; or, everywhere, its id.
-
-    Empty, and everywhere: all that there are.
-    """
+    """A collection's path; everywhere: an id, or empty for all collections."""
     everywhere: bool = False
     """Whether collections of that id below any document are meant too: a collection group."""
 

@@ -29,9 +29,7 @@ class IdentityRules(Struct, frozen=True):
     auth_within: timedelta = timedelta(minutes=10)
     """A person's sign-in, second factor included, may be this old."""
     roles: dict[str, Role] = {}
-    """The role that a command needs, where it is not the default
-    (`shared.domain.commands.registry`).
-    """
+    """The role that a command needs instead of that of `shared.domain.commands.registry`."""
     principals: tuple[Principal, ...] = ()
 
     def principal(self, email: str) -> Principal | None:

@@ -42,5 +42,4 @@ class VerificationCheck(Struct, frozen=True):
     groups: tuple[str, ...] = ()
     """Groups whose requests must be enough, by the routers' count, and must not fail."""
     sign_in_failures: float | None = None
-    """The share of sign-ins that may fail, of enough of them, once authentication is back; None:
-    they are not counted."""
+    """The share of sign-ins that may fail, once authentication is restored; None: not counted."""

@@ -96,8 +96,7 @@ class BackupRules(Struct, frozen=True):
     collections: tuple[str, ...] = ()
     """Collection groups whose documents are counted with each export; all are exported."""
     native: bool = False
-    """Whether people are told when a daily or weekly schedule, a backup that one should have made,
-    or point-in-time recovery is missing."""
+    """Whether missing schedules, backups or point-in-time recovery are reported."""
     proof: ProofRules | None = None
     """None: no backup is restored to try it."""
     copies: CopyRules | None = None

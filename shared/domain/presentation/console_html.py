@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared.core.durations import describe_duration
 from shared.domain.decision.recorded_decision import gate_requirement
 from shared.domain.deployments.inventory.traffic import describe_served_revisions
-from shared.domain.presentation.html_templates import TemplateFilters, create_environment
+from shared.domain.presentation.html_templates import TemplateFilters, create_environment, format_moment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -22,7 +22,6 @@ ASSET_CONTENT_TYPES = {
     "console.css": "text/css; charset=utf-8",
     "htmx.min.js": "text/javascript; charset=utf-8",
 }
-"""What pages load, and as what."""
 ASSET_HASH_CHARACTERS = 12
 EMPTY_VALUE = "-"
 
@@ -49,7 +48,7 @@ def asset_url(name: str) -> str:
 @cache
 def _environment() -> Environment:
     filters: TemplateFilters = {
-        "utc": _utc,
+        "utc": format_moment,
         "span": _span,
         "seconds": _seconds,
         "needed": gate_requirement,
@@ -60,16 +59,6 @@ def _environment() -> Environment:
     made = create_environment(TEMPLATE_FOLDER, filters)
     made.globals["asset"] = asset_url
     return made
-
-
-def _utc(at: datetime | str | None) -> str:
-    """A moment to the second; what is no moment, as it is written."""
-    if isinstance(at, str):
-        try:
-            at = datetime.fromisoformat(at)
-        except ValueError:
-            return str(at)
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else ""
 
 
 def _span(span: timedelta) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TemplateFilters = Mapping[str, Callable[..., Any]]
-"""By the names that templates call them by."""
 
 
 def create_environment(folder: Path, filters: TemplateFilters) -> Environment:
@@ -28,6 +28,16 @@ def create_environment(folder: Path, filters: TemplateFilters) -> Environment:
     )
     made.filters |= filters
     return made
+
+
+def format_moment(at: datetime | str | None) -> str:
+    """Return a moment in UTC, to the second; a text that is no moment, as it is written."""
+    if isinstance(at, str):
+        try:
+            at = datetime.fromisoformat(at)
+        except ValueError:
+            return str(at)
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else ""
 
 
 def add_style(made: Environment, file: Path) -> Environment:

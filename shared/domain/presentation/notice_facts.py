@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.core.durations import describe_duration
+from shared.core.durations import describe_duration, format_minute
 from shared.core.redaction import redact_personal_data
 from shared.domain.decision.recorded_decision import suspected_cause
 from shared.domain.incidents.incident import (
@@ -132,8 +132,8 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({incident.signal.replace('_', ' ')})",
         "expected": TrustedText(describe_expected_duration(others, incident.severity, target)),
-        "since": TrustedText(_format_minute(incident.onset_at)),
-        "until": TrustedText(_format_minute(incident.ended_at or about.now)),
+        "since": TrustedText(format_minute(incident.onset_at)),
+        "until": TrustedText(format_minute(incident.ended_at or about.now)),
         "timeline": [
             {"at": TrustedText(f"{one.at.astimezone(UTC):%H:%M}"), "note": redact_personal_data(one.note)}
             for one in incident.timeline
@@ -191,7 +191,3 @@ _REQUEST_TEXTS = {
     "observed": "nothing; the response team investigates it",
     "under way": "nothing; it is handled automatically",
 }
-
-
-def _format_minute(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -25,7 +25,6 @@ TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "notices"
 TEMPLATE_NAMES = ("incident", "summary", "users", "concerned", "planned", "all-clear", "plain")
 MAX_SUBJECT_CHARACTERS = 150
 MAX_VALUE_CHARACTERS = 500
-"""Signs of one foreign value."""
 MAX_BODY_CHARACTERS = 12_000
 
 _ALIKE = str.maketrans("<>&@#$`*~|[]\\", "‹›＆＠＃＄ˋ∗∼¦［］＼")
@@ -48,12 +47,11 @@ class NoticeTemplates:
     def render(self, template: str, facts: Mapping[str, Any]) -> NoticeMessage:
         """As the port says; by our own template, with a line in the log, where theirs is broken."""
         name = f"{template}.txt"
-        if self._folder is None or not (self._folder / name).is_file():
-            return _parse_message(_sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts))
-        try:
-            return _parse_message(_sandboxed_environment(self._folder).get_template(name).render(facts))
-        except _BROKEN as broken:
-            log.write("ERROR", f"the template {name} is broken: {broken}", event="template.broken")
+        if self._folder is not None and (self._folder / name).is_file():
+            try:
+                return _parse_message(_sandboxed_environment(self._folder).get_template(name).render(facts))
+            except _BROKEN as broken:
+                log.write("ERROR", f"the template {name} is broken: {broken}", event="template.broken")
         return _parse_message(_sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts))
 
 

@@ -11,12 +11,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.text import one_line
-from shared.domain.incidents.incident import AffectedPart, PublicState, StatusPageRecord
+from shared.domain.incidents.incident import AffectedPart, Incident, PublicState, StatusPageRecord
+from shared.domain.incidents.overlap import ordered_functions
 from shared.domain.policy.channels import Component
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals.alert import Alert, open_alerts
+from shared.domain.signals.alert_conditions import UNCOUNTED_SOURCES
+from shared.domain.signals.registry import SignalSource, has_source
 
 UPTIME_DAYS = 90
 DAY = timedelta(days=1)
@@ -166,7 +169,7 @@ def is_public(state: PublicState, policy: Policy, now: datetime, *, alerted: boo
     if state.published:
         return True
     rules = policy.status_page
-    times = rules.publish_after if alerted or not _is_ordered(state, policy) else rules.publish_orders_after
+    times = rules.publish_after if alerted or state.signal in policy.signals else rules.publish_orders_after
     after = times.get(state.severity) if state.severity else None
     return after is not None and (state.ended_at or now) >= state.since + after
 
@@ -175,36 +178,44 @@ def record_parts(
     policy: Policy,
     state: PublicState,
     record: StatusPageRecord,
-    alerts: Iterable[Alert],
+    alerts: Sequence[Alert],
     rollback: Rollback | None,
-    failing: Iterable[str],
+    incident: Incident,
     now: datetime,
 ) -> StatusPageRecord:
     """Return the record of an incident with the parts that are observed to be affected now.
 
-    Parts join as more fails; all of them are affected until recovery is observed.
+    Parts join as more fails; a part is affected until recovery of its functions is observed. Until
+    it is observed which functions fail, an alert about all of them affects every part with one.
     """
-    standing = open_alerts(alerts)
-    alerted = record.alerted or bool(standing)
+    restored = [one.at for one in state.turns if one.word in RESTORED_STATUS_NAMES]
+    recent = (one for one in alerts if one.is_open and all(one.received_at > at for at in restored))
+    opened = [*open_alerts(alerts), *recent]
+    alerted = record.alerted or bool(opened)
     changed_at = state.turns[-1].at if state.turns else state.updated_at
     if state.word in RESTORED_STATUS_NAMES:
         closed = tuple(one if one.until else replace(one, until=changed_at) for one in record.parts)
         return replace(record, parts=closed, alerted=alerted)
-    functions = {one.function for one in standing} | {*failing, *(rollback.failing if rollback else ())}
-    order = rollback.order if rollback is not None else None
-    if order is not None and _is_ordered(state, policy):
-        groups = [name for one in order.groups for name in policy.groups_by_name(one)]
-        named = {*order.functions, *(function for one in groups for function in policy.groups[one].functions)}
-        functions |= named or set(policy.functions)
-    signals = {state.signal, *(one.signal for one in standing)}
-    known = {one.name for one in record.parts if one.until is None}
+    failing = {*incident.failing, *(rollback.failing if rollback else ())}
+    is_unknown = not failing and any(_is_about_any_function(policy, one) for one in opened)
+    is_counted = all(has_source(one.signal, SignalSource.REQUESTS) for one in opened)
+    working = {*incident.working} if is_counted else set()
+    functions = failing | ordered_functions(incident.scopes, policy) | {one.function for one in opened}
+    functions = (functions | {*policy.functions} if is_unknown else functions) - working
+    signals = {state.signal, *(one.signal for one in opened)}
     since = now if record.parts else state.onset_at or state.since
-    more = [
-        AffectedPart(one.name, since)
-        for one in _components(policy)
-        if one.name not in known and _is_component_affected(policy, one, signals, functions)
-    ]
-    return replace(record, parts=(*record.parts, *more), alerted=alerted)
+    known = {one.name: one for one in record.parts if one.until is None}
+    parts = [one for one in record.parts if one.until is not None]
+    for one in _components(policy):
+        part, mine = known.get(one.name), _component_functions(policy, one)
+        if working & mine and not functions & mine:
+            parts += [replace(part, until=now)] if part is not None else []
+        elif _is_component_affected(policy, one, signals, functions):
+            part = part or AffectedPart(one.name, since, is_assumed=is_unknown)
+            parts.append(replace(part, is_assumed=part.is_assumed and not failing))
+        elif part is not None and not (part.is_assumed and failing):
+            parts.append(part)
+    return replace(record, parts=tuple(parts), alerted=alerted)
 
 
 def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:
@@ -293,32 +304,37 @@ def _components(policy: Policy) -> tuple[Component, ...]:
     return policy.status_page.components or (Component(policy.display_name or policy.system),)
 
 
-def _is_ordered(state: PublicState, policy: Policy) -> bool:
-    """Whether an operator's command opened the incident, and no signal."""
-    return state.signal not in policy.signals
-
-
 def _first_day(now: datetime) -> datetime:
     """When the oldest of the days that are shown began."""
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return today - (UPTIME_DAYS - 1) * DAY
 
 
+def _is_about_any_function(policy: Policy, alert: Alert) -> bool:
+    """Whether an alert names neither a function nor, by its signal, a part; and not data."""
+    if alert.function is not None or any(has_source(alert.signal, one) for one in UNCOUNTED_SOURCES):
+        return False
+    is_named = any(alert.signal in one.signals for one in _components(policy))
+    return has_source(alert.signal, SignalSource.REQUESTS) or not is_named
+
+
+def _component_functions(policy: Policy, component: Component) -> set[str]:
+    """Return the functions of a part; those of the group of its name, where it names none."""
+    own_name = () if component.functions else (component.name.lower().replace(" ", "-"),)
+    groups = [group for name in component.groups or own_name for group in policy.groups_by_name(name)]
+    return {*component.functions, *(function for one in groups for function in policy.groups[one].functions)}
+
+
 def _is_component_affected(
     policy: Policy, component: Component, signals: Set[str], functions: Set[str | None]
 ) -> bool:
     """Whether what fails belongs to a part; to one without a mapping everything belongs."""
-    if not (component.signals or component.groups or component.functions):
-        return True
-    own_name = () if component.functions else (component.name.lower().replace(" ", "-"),)
-    named = component.groups or own_name
-    groups = [group for name in named for group in policy.groups_by_name(name)]
-    mine = {*component.functions, *(function for one in groups for function in policy.groups[one].functions)}
-    return bool(mine & functions or signals & set(component.signals))
+    is_mapped = component.signals or component.groups or component.functions
+    fails = _component_functions(policy, component) & functions or signals & {*component.signals}
+    return bool(fails or not is_mapped)
 
 
 def _component_status(active: Sequence[PublicState]) -> tuple[ComponentStatus, str]:
-    """How a part is, by the incidents that concern it."""
     troubled = [one for one in active if one.word not in RESTORED_STATUS_NAMES]
     if troubled:
         worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
@@ -359,7 +375,6 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
 
 
 def _incident_title(state: PublicState, severity: Severity) -> str:
-    """What is the matter, in a word or two."""
     if any(turn.word in (MAINTENANCE_STATUS_NAME, "unpinning") for turn in state.turns):
         return "Maintenance"
     recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from shared.core.durations import format_minute
 from shared.domain.presentation.html_templates import TemplateFilters, add_style, create_environment
 from shared.domain.presentation.status_page import StatusPageIncident, StatusPageView
 
@@ -20,7 +21,6 @@ TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "status"
 PAGE, ATOM, JSON = "index.html", "feed.atom", "feed.json"
 OBJECT_NAMES = (PAGE, ATOM, JSON)
 HTML_CONTENT_TYPE = "text/html; charset=utf-8"
-"""What a page is served as."""
 
 
 class RenderedObject(Struct, frozen=True):
@@ -85,7 +85,7 @@ def _json_feed(
 
 
 def _lines(incident: StatusPageIncident) -> list[str]:
-    told = [f"{_minute(one.at)} UTC: {one.words}" for one in incident.lines]
+    told = [f"{format_minute(one.at)} UTC: {one.words}" for one in incident.lines]
     return [*told, f"Root cause: {incident.cause}"] if incident.cause else told
 
 
@@ -95,16 +95,12 @@ def _title(incident: StatusPageIncident) -> str:
 
 @cache
 def _environment() -> Environment:
-    filters: TemplateFilters = {"utc": _utc, "minute": _minute, "percent": _percent, "span": _span}
+    filters: TemplateFilters = {"utc": _utc, "minute": format_minute, "percent": _percent, "span": _span}
     return add_style(create_environment(TEMPLATE_FOLDER, filters), TEMPLATE_FOLDER / "page.css")
 
 
 def _utc(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _minute(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _percent(share: float | None) -> str:

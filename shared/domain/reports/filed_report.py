@@ -36,7 +36,6 @@ class FiledReport(Struct, frozen=True):
     markdown: bytes = b""
     """As `compress_text` has made it."""
     html: bytes = b""
-    """The same as a page for a browser."""
     expires_at: datetime | None = None
     schema: int = SCHEMA_VERSION
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
 from shared.core.durations import describe_duration
 from shared.domain.incidents.recovery_times import recovery_lines
-from shared.domain.presentation.html_templates import TemplateFilters, add_style, create_environment
+from shared.domain.presentation.html_templates import (
+    TemplateFilters,
+    add_style,
+    create_environment,
+    format_moment,
+)
 from shared.domain.reports.markdown import TEMPLATE_FOLDER
 from shared.domain.reports.report import IncidentReport, RollbackReport
 
@@ -44,25 +49,12 @@ def bar_percent(seconds: float | None, whole: float) -> float:
 @cache
 def _environment() -> Environment:
     filters: TemplateFilters = {
-        "utc": _utc,
-        "moment": _format_timestamp,
+        "utc": format_moment,
         "span": _span,
         "longest": longest_phase_seconds,
         "share": bar_percent,
     }
     return add_style(create_environment(TEMPLATE_FOLDER, filters), TEMPLATE_FOLDER / "report.css")
-
-
-def _utc(at: datetime | None) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if at else ""
-
-
-def _format_timestamp(stamp: str) -> str:
-    """The trail's own text, where somebody has put another thing into it."""
-    try:
-        return _utc(datetime.fromisoformat(stamp))
-    except ValueError:
-        return stamp
 
 
 def _span(seconds: float) -> str:

@@ -29,7 +29,6 @@ DELAY_LESSONS = {
     "verification": "Verified {late} late: too few requests were counted, or they failed.",
     "communication": "The last channel had taken the first notice {late} late: `rollback notify` tries them.",
 }
-"""What is said of a phase that took longer than it may."""
 
 
 def derive_lessons(

@@ -54,7 +54,6 @@ class IncidentTally(Struct, frozen=True):
     executed: int | None = None
     """How many of its rollbacks were executed; None, where an earlier version wrote this."""
     succeeded: int = 0
-    """How many of those succeeded."""
 
     @property
     def rollback_counts(self) -> tuple[int, int]:

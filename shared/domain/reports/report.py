@@ -49,7 +49,6 @@ class ReportedRollback(Struct, frozen=True):
     steps: Sequence[Step]
     trail: Sequence[AuditEntry]
     journal: Sequence[JournalEntry] = ()
-    """What it has written of the data."""
 
 
 class ReportFacts(Struct, frozen=True):
@@ -149,7 +148,6 @@ class RollbackReport(Struct, frozen=True):
     """But for those that nothing called for."""
     took: tuple[ReportedPhase, ...]
     documents: tuple[ReportedDocument, ...] = ()
-    """By path."""
 
 
 class OverrideReview(Struct, frozen=True):
@@ -224,7 +222,6 @@ def build_report(facts: ReportFacts) -> IncidentReport:
 
 
 def _missing_analysis(incident: Incident) -> dict[str, str]:
-    """What a person is to say of it, and has not said."""
     known = incident.analysis
     if known is None:
         return {"root cause": NO_CAUSE}
@@ -232,7 +229,6 @@ def _missing_analysis(incident: Incident) -> dict[str, str]:
 
 
 def _all_lessons(facts: ReportFacts) -> Iterator[str]:
-    """Of each rollback, each sentence once."""
     said: dict[str, None] = {}
     for kept in facts.rollbacks:
         found = derive_lessons(
@@ -320,7 +316,6 @@ def _report_documents(journal: Iterable[JournalEntry]) -> Iterator[ReportedDocum
 
 
 def _reported_phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[Phase]:
-    """Return the phases of one rollback."""
     incident, rollback = facts.incident, kept.rollback
     began_at = None if rollback.order else incident.onset_at
     said_at = phases.all_notified_at(facts.notices)

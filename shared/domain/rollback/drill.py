@@ -45,8 +45,7 @@ class Drill(Struct, frozen=True):
     agrees: bool
     """Whether the gates would have let it go ahead, and no step of it was refused."""
     rehearsed: dict[str, float]
-    """Seconds that the platform took to validate each step: a function's shift by the function,
-    another step by its name."""
+    """Seconds to validate each step: a shift by its function, another step by its name."""
     refused: dict[str, str]
     """Why others were not taken, or would not lead where they should."""
     not_rehearsed: tuple[str, ...]

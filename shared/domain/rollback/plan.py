@@ -53,8 +53,7 @@ class Step(Struct, frozen=True):
     after: tuple[str, ...] = ()
     """Steps that must be DONE before."""
     instead_of: str = ""
-    """The step that it stands in for: it may begin only once that one has FAILED. Of several that
-    stand in for the same step, the last one tells how it ended."""
+    """It begins only once that step has FAILED; of several stand-ins, the last tells the end."""
     despite_stopped: bool = False
     """A predecessor that a person stopped does not hold this one up."""
     despite_failed: bool = False
@@ -210,10 +209,7 @@ def unreached_steps(steps: Mapping[str, Step]) -> list[Step]:
 
 
 def _deciding_steps(steps: Mapping[str, Step]) -> Mapping[str, Step]:
-    """By the name of each step, the one that tells how it ended.
-
-    That is itself; of one that has failed, the last of those that stand in for it.
-    """
+    """Return the step that tells each step's end: itself, or a failed one's last stand-in."""
     failed = {name for name, step in steps.items() if step.status is StepStatus.FAILED}
     if not failed:
         return steps

@@ -86,9 +86,7 @@ class RollbackRequest(Struct, frozen=True):
     """By what they might say it, in words."""
     way: Direction = Direction.BACK
     select: str = ""
-    """Which documents are brought back (`shared.domain.data.repair.repair_plan.DocumentSelection`);
-    empty: no data are moved.
-    """
+    """Which documents are restored (`DocumentSelection`); empty: no data are moved."""
     restore_point: str = ""
     """How old they may be, as a person has said it; empty: the minute before damage began."""
     rest: bool = False

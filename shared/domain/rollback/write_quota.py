@@ -22,8 +22,7 @@ class SavedPace(Struct, frozen=True):
     batch_over_at: datetime | None = None
     """When the last batch ended; its pause counts from there."""
     set_apart: float = 0.0
-    """Of them, those of effects that may have been sent since: whoever finds that one was not gives
-    its tokens back."""
+    """Tokens of effects that may have been sent since; returned where they were not."""
     per_second: float | None = None
     """The rate that the last one had learnt; None: the declared one."""
     schema: int = SCHEMA_VERSION

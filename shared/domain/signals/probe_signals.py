@@ -167,10 +167,7 @@ def _find_opening(
 def _is_over(
     record: ProbeRecord, signal: Signal, probes: Iterable[Probe], found: ProbeFinding, now: datetime
 ) -> bool:
-    """Whether every probe of the signal had good looks only, several in a row, up to now.
-
-    A probe that sees nothing at present is not asked, unless it is the one that found the trouble.
-    """
+    """Return whether its probes pass up to now; a blind one counts if it found the trouble."""
     for probe in probes:
         looks = record.looks.get(probe.name, ())
         if not is_fresh(looks, now):

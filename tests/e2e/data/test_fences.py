@@ -80,7 +80,7 @@ def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> Non
         world.command(command="rollback", **said)
         parked = until("the question", lambda: in_status(world, RollbackStatus.PARKED))
         operator.sign_in_at_prompt(world.cloud)
-        agreed = operator.run_cli_line("approve", parked.incident, "--reason", "a test")
+        agreed = operator.run_cli_line("approve", parked.incident, "--reason", "a test", "--yes")
         assert agreed.exit_code == 0, agreed.output
         watching = until("the second look", lambda: in_status(world, RollbackStatus.WATCHING))
         assert client.document("customers/ada").get().to_dict() == {"email": "ada@example.com"}

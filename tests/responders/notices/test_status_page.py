@@ -116,6 +116,47 @@ def test_an_alert_that_joins_adds_its_part() -> None:
     assert read_parts(world)["Catalogue"] == "down"
 
 
+def test_no_part_is_called_working_until_it_is_known_which_functions_fail() -> None:
+    """No request is counted: an alert about all functions affects each part that has functions."""
+    world = build_world_with_page(components=PARTS)
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad(["payOrder"])
+    counted = world.ports.counts.rates
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
+    world.alert()
+    world.pass_time(MINUTE)
+    assert read_parts(world) == {"Ordering": "down", "Catalogue": "down", "Shop": "down"}
+
+    world.ports.counts.rates = counted
+    world.pass_time(2 * MINUTE)
+
+    assert read_parts(world) == {"Ordering": "down", "Catalogue": "working", "Shop": "working"}
+
+
+@pytest.mark.parametrize(
+    ("signal", "state"), [("function_failure_rate", "working"), ("slow_response", "down")]
+)
+def test_a_part_recovers_before_its_incident(signal: str, state: str) -> None:
+    """Its functions are observed to work while others fail; a count tells nothing of slowness."""
+    world = build_world_with_page(components=PARTS)
+    world.deploy_bad(["renderShop", "listBooks"])
+    world.command(command="promote", system="bookshop", mode="observe")
+    world.settle()
+    world.alert()
+    labels = {"project_id": world.policy.project, "service_name": "rendershop"}
+    resource = {"type": "cloud_run_revision", "labels": labels}
+    world.alert("0.def", signal=signal, resource=resource)
+    world.pass_time(2 * MINUTE)
+    assert read_parts(world) == {"Ordering": "down", "Catalogue": "down", "Shop": "down"}
+
+    for revision in world.live["renderShop"]:
+        world.ports.world.set_failure_rate("renderShop", revision, 0.0)
+    world.pass_time(8 * MINUTE)
+
+    assert read_parts(world) == {"Ordering": "down", "Catalogue": "down", "Shop": state}
+
+
 @pytest.mark.parametrize("published", [False, True])
 def test_an_order_is_private_unless_the_policy_publishes_it(*, published: bool) -> None:
     """It proves no trouble; where it is shown, it is the trouble of the functions that it names."""

@@ -326,6 +326,28 @@ def test_what_failed_before_the_rollback_of_another_incident_is_no_failure_after
     assert first.ended_at - shifted_at < 4 * MINUTE
 
 
+def test_what_failed_before_a_cancelled_rollback_of_another_incident_is_no_failure_after_it() -> None:
+    """A person cancels the order after the function that fails has moved."""
+    world = World(policy=TOLD, promoted=False)
+    world.deploy_bad(["getBook"])
+    world.alert()
+    world.pass_time(6 * MINUTE)
+
+    def cancel() -> None:
+        world.command(command="cancel", system="bookshop", incident="INC-20260302-002")
+        world.deliver_commands()
+
+    world.ports.world.hook = run_once("platform.shift", "after", cancel)
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(5 * MINUTE)
+
+    first, [*_, second] = world.incidents()[0], world.rollbacks()
+    assert (second.status, second.shifted_at) == (RollbackStatus.CANCELLED, None)
+    assert second.ended_at is not None
+    assert first.ended_at is not None
+    assert first.ended_at - second.ended_at < 4 * MINUTE
+
+
 def test_an_order_for_the_whole_system_recovers_with_the_whole_system() -> None:
     """An alert about one function joined it; its end proves nothing about the other functions."""
     world = World(policy=TOLD, promoted=False)

@@ -93,7 +93,7 @@ def test_a_file_that_is_not_utf_8(tmp_path: Path) -> None:
 
 def test_a_text_with_a_lone_surrogate() -> None:
     """Text that no file could hold is refused like any other."""
-    assert policy_faults(SMALL.replace("shop-prod", "shop\ud800"))[0].startswith("shop.yaml:1: not UTF")
+    assert policy_faults(SMALL.replace("shop-prod", "shop\ud800"))[0].startswith("shop.yaml:2: not UTF")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

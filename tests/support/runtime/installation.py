@@ -11,7 +11,7 @@ from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation import checks, metrics
 from cli.doctor.installation.bucket_readers import FIRESTORE, LISTS
 from cli.doctor.installation.checks import CODE_LABEL, POLICY_LABEL
-from cli.doctor.installation.facts import InstallationFacts, StoreTime
+from cli.doctor.installation.facts import InstallationFacts
 from cli.doctor.installation.messaging import MONITORING
 from cli.doctor.installation.metrics import Measured, counting_query, series_query
 from shared.core import topics
@@ -116,7 +116,7 @@ HEALTHY = InstallationFacts(
     code="code",
     policies={"shop": "policy"},
     policy_warnings=(),
-    state=StoreTime(NOON, NOON, NOON),
+    clock_difference=timedelta(0),
     topics={topic: "rollback-command" if topic in COMMANDED else "" for topic in topics.ALL_TOPICS},
     subscriptions=(*PUSHES, KEPT),
     grants={

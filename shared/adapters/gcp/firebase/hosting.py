@@ -42,7 +42,6 @@ class FirebaseHosting:
         self._rest = rest
 
     def site(self, name: str) -> HostingSite | None:
-        """What a site serves, from the list of its channels; None when there is no such site."""
         try:
             channels = list(self._rest.items(f"/v1beta1/sites/{name}/channels", "channels", _Channel, _PAGE))
         except Gone:

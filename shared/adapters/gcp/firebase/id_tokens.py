@@ -55,7 +55,6 @@ class GoogleIdentity:
         self._anonymous = anonymous
 
     def verify(self, token: str) -> Credential:
-        """Who holds this token, and since when. Raises: Rejected, Unavailable."""
         if claimed_credential_kind(token, self._project) is CredentialKind.SERVICE:
             # Its audience is the hash of a command: whoever knows the command judges it.
             with _translate_errors():
@@ -70,7 +69,6 @@ class GoogleIdentity:
         return person_credential(claims, token)
 
     def look_up(self, subject: str) -> OperatorAccount:
-        """Their role now, and since when sign-ins hold. Raises: Rejected, Unavailable."""
         with _translate_errors():
             user = auth.get_user(subject, self._app)
         if user.disabled:
@@ -79,7 +77,6 @@ class GoogleIdentity:
         return OperatorAccount(Role.from_name((user.custom_claims or {}).get(ROLE_CLAIM)), since)
 
     def close(self) -> None:
-        """Let go of the connections."""
         if "_app" in self.__dict__:
             firebase_admin.delete_app(self._app)
         if "_session" in self.__dict__:
@@ -108,7 +105,6 @@ class _Anonymous(credentials.Base):  # type: ignore[misc]
     """The credential of a place that asks for none."""
 
     def get_credential(self) -> Any:
-        """Nothing is proven by it."""
         return AnonymousCredentials()
 
 

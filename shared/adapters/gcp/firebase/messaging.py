@@ -61,7 +61,6 @@ class FirebasePush:
         return fates
 
     def close(self) -> None:
-        """Let go of the connections."""
         if "_app" in self.__dict__:
             firebase_admin.delete_app(self._app)
 

@@ -15,9 +15,6 @@ PAST_PERMISSIONS: Final = ("datastore.backups.list", "datastore.databases.getMet
 """What there is to come back to."""
 PERMISSIONS: Final = ("datastore.backupSchedules.list", *PAST_PERMISSIONS)
 
-_DatabaseMessage = types.Database.pb
-_ScheduleMessage = types.BackupSchedule.pb
-_BackupMessage = types.Backup.pb
 _ENABLED = types.Database.PointInTimeRecoveryEnablement.POINT_IN_TIME_RECOVERY_ENABLED
 _READY = types.Backup.State.READY
 _RECURRENCES = {"daily_recurrence": Recurrence.DAILY, "weekly_recurrence": Recurrence.WEEKLY}
@@ -33,7 +30,7 @@ class FirestoreBackups:
     def database(self, database: str) -> Database:
         request = {"name": f"{self._project}/databases/{database}"}
         answer = call_once(self._admin.get_database, request)
-        found = _DatabaseMessage(answer)
+        found = types.Database.pb(answer)
         return Database(
             uid=found.uid,
             location=found.location_id,
@@ -45,7 +42,7 @@ class FirestoreBackups:
         """Those of one database, daily before weekly."""
         request = {"parent": f"{self._project}/databases/{database}"}
         answer = call_once(self._admin.list_backup_schedules, request)
-        found = map(_schedule, map(_ScheduleMessage, answer.backup_schedules))
+        found = map(_schedule, map(types.BackupSchedule.pb, answer.backup_schedules))
         return sorted((one for one in found if one), key=lambda one: one.recurrence)
 
     def backups(self, database: str) -> list[NativeBackup]:
@@ -72,7 +69,7 @@ def _schedule(found: Any) -> BackupSchedule | None:
 
 
 def _backup(answer: Any) -> NativeBackup:
-    found = _BackupMessage(answer)
+    found = types.Backup.pb(answer)
     return NativeBackup(
         name=found.name,
         snapshot_at=found.snapshot_time.ToDatetime(UTC),

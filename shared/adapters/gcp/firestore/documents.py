@@ -32,7 +32,6 @@ _Aggregation = types.StructuredAggregationQuery.Aggregation.pb()
 _BatchGetRequest = types.BatchGetDocumentsRequest.pb()
 _BatchGetResponse = types.BatchGetDocumentsResponse.pb
 _GetRequest = types.GetDocumentRequest.pb()
-_Document = types.Document.pb
 _CollectionsRequest = types.ListCollectionIdsRequest.pb()
 _AND = types.StructuredQuery.CompositeFilter.Operator.AND
 _ASCENDING = types.StructuredQuery.Direction.ASCENDING
@@ -77,14 +76,13 @@ class FirestoreDocuments:
             _read_at(request, at)
             with suppress(Gone), translate_errors(READ_ERRORS):
                 answer = self._client.get_document(request, **self._call_options(database))
-                return {paths[0]: _version(_Document(answer), root)}
+                return {paths[0]: _version(types.Document.pb(answer), root)}
         for document in self._batch_get(database, paths, at, fields=True):
             version = _version(document, root)
             found[version.path] = version
         return found
 
     def existing(self, database: str, paths: Sequence[str], at: datetime | None) -> set[str]:
-        """In batches, without any field."""
         root = self._root(database)
         return {_path(one.name, root) for one in self._batch_get(database, paths, at, fields=False)}
 
@@ -110,7 +108,6 @@ class FirestoreDocuments:
     def count(
         self, database: str, scope: Scope, at: datetime | None, where: Mapping[str, Any] | None = None
     ) -> int:
-        """By one aggregation."""
         request = _AggregationRequest(parent=_parent(self._root(database), scope))
         query = request.structured_aggregation_query
         _select(query.structured_query, scope)
@@ -122,7 +119,6 @@ class FirestoreDocuments:
             return max(int(answer.result.aggregate_fields[_COUNT].integer_value) for answer in answers)
 
     def collections(self, database: str, at: datetime | None) -> list[str]:
-        """Page by page."""
         request = _CollectionsRequest(parent=self._root(database))
         _read_at(request, at)
         with translate_errors(READ_ERRORS):

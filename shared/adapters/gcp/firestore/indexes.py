@@ -24,8 +24,6 @@ WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")
 
 _CREATE: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
 _PAGE = 1000
-_IndexMessage = types.Index.pb
-_FieldMessage = types.Field.pb
 _Scope = types.Index.QueryScope
 _State = types.Index.State
 _Order = types.Index.IndexField.Order
@@ -43,7 +41,7 @@ class FirestoreIndexes:
         request = {"parent": self._groups(database), "page_size": _PAGE}
         with translate_errors(READ_ERRORS):
             pages = self._admin.list_indexes(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
-            found = [_index(database, _IndexMessage(message)) for message in pages]
+            found = [_index(database, types.Index.pb(message)) for message in pages]
         return {one.definition: one for one in found}
 
     def create(self, index: Index) -> str:
@@ -62,7 +60,7 @@ class FirestoreIndexes:
         request = {"parent": parent, "filter": "ttlConfig:*", "page_size": _PAGE}
         with translate_errors(READ_ERRORS):
             pages = self._admin.list_fields(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
-            found = [_expiry(_FieldMessage(message)) for message in pages]
+            found = [_expiry(types.Field.pb(message)) for message in pages]
         return sorted(found, key=lambda one: one.group)
 
     def _groups(self, database: str) -> str:

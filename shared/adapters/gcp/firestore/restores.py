@@ -102,7 +102,6 @@ class FirestoreRestores:
             call_once(self._admin.delete_database, {"name": self._name(database)}, errors=_DELETE)
 
     def remove(self, database: str, paths: Sequence[str]) -> None:
-        """By one commit, without a precondition."""
         name = self._name(database)
         request = _Commit(database=name)
         for path in paths:

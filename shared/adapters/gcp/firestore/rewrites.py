@@ -23,7 +23,6 @@ MAX_REQUEST_BYTES: Final = 9 * 2**20
 2026-11-26)."""
 
 _BatchRequest = types.BatchWriteRequest.pb()
-_BatchResponse = types.BatchWriteResponse.pb
 _Write = types.Write.pb()
 _NAMES: Final = {code.value[0]: code.name for code in StatusCode}
 
@@ -54,7 +53,7 @@ class FirestoreRewrites:
             timeout=REWRITE_TIMEOUT_SECONDS,
             metadata=(("google-cloud-resource-prefix", name),),
         )
-        found = _BatchResponse(answer)
+        found = types.BatchWriteResponse.pb(answer)
         for result, status in zip(found.write_results, found.status, strict=True):
             if status.code:
                 code = _NAMES.get(status.code, "UNKNOWN")

@@ -15,6 +15,7 @@ from shared.adapters.gcp.errors import (
     READ_ERRORS,
     READ_TIMEOUT_SECONDS,
     Contended,
+    call_once,
     translate_errors,
 )
 from shared.adapters.gcp.firestore.queries import run_query_request
@@ -27,13 +28,11 @@ READ_PERMISSIONS: Final = ("datastore.databases.get", "datastore.entities.get", 
 PERMISSIONS: Final = (*READ_PERMISSIONS, "datastore.entities.create", "datastore.entities.update")
 
 MAX_TRANSACTION_ATTEMPTS = 10
-"""Runs of a transaction's work before contention is given up."""
 INITIAL_BACKOFF_SECONDS = 0.05
 MAX_BACKOFF_SECONDS = 1.0
 
 _WriteMessage = types.Write.pb()
 _CommitRequest = types.CommitRequest.pb()
-_CommitResponse = types.CommitResponse.pb
 _BatchGetRequest = types.BatchGetDocumentsRequest.pb()
 _BatchGetResponse = types.BatchGetDocumentsResponse.pb
 _RunQueryResponse = types.RunQueryResponse.pb
@@ -59,16 +58,37 @@ class FirestoreStore:
         # What routes a call to a named database; the official wrapper sends it beside the client's.
         self._metadata = (("google-cloud-resource-prefix", database),)
 
-    def get(self, path: str) -> Document:
-        return self._get(path, b"")
+    def get(self, path: str, transaction: bytes = b"") -> Document:
+        request = _BatchGetRequest(
+            database=self._database, documents=[self._name(path)], transaction=transaction or None
+        )
+        with translate_errors(READ_ERRORS):
+            answers = self._client.batch_get_documents(request, **self._call_options())
+            (answer,) = map(_BatchGetResponse, answers)
+        if answer.HasField("found"):
+            return self._document(answer.found, answer.read_time)
+        return Document(path, None, None, read_time(answer.read_time))
 
-    def query(self, query: Query) -> list[Document]:
+    def query(self, query: Query, transaction: bytes = b"") -> list[Document]:
         """What matches. A combination of fields needs its composite index, or is Rejected."""
-        return self._query(query, b"")
+        request = run_query_request(self._root, query, transaction)
+        with translate_errors(READ_ERRORS):
+            answers = list(map(_RunQueryResponse, self._client.run_query(request, **self._call_options())))
+        return [
+            self._document(answer.document, answer.read_time)
+            for answer in answers
+            if answer.HasField("document")
+        ]
 
-    def commit(self, writes: Sequence[Write]) -> datetime:
+    def commit(self, writes: Sequence[Write], transaction: bytes = b"") -> datetime:
         """A write that changes nothing keeps the version: a fence needs a field that changes."""
-        return self._commit(writes, b"")
+        request = _CommitRequest(
+            database=self._database,
+            writes=[self._message(write) for write in writes],
+            transaction=transaction or None,
+        )
+        answer = call_once(self._client.commit, request, errors=COMMIT_ERRORS, metadata=self._metadata)
+        return max(read_time(one.update_time) for one in types.CommitResponse.pb(answer).write_results)
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
         """Run `work` over consistent reads and commit what it returns.
@@ -92,58 +112,27 @@ class FirestoreStore:
         try:
             writes = work(_Transaction(self, transaction))
             if writes:
-                return self._commit(writes, transaction)
+                return self.commit(writes, transaction)
         except BaseException:
             self._rollback(transaction)
             raise
         self._rollback(transaction)
         return None
 
-    def _get(self, path: str, transaction: bytes) -> Document:
-        request = _BatchGetRequest(
-            database=self._database, documents=[self._name(path)], transaction=transaction or None
-        )
-        with translate_errors(READ_ERRORS):
-            answers = self._client.batch_get_documents(request, **self._call_options())
-            (answer,) = map(_BatchGetResponse, answers)
-        if answer.HasField("found"):
-            return self._document(answer.found, answer.read_time)
-        return Document(path, None, None, read_time(answer.read_time))
-
-    def _query(self, query: Query, transaction: bytes) -> list[Document]:
-        request = run_query_request(self._root, query, transaction)
-        with translate_errors(READ_ERRORS):
-            answers = list(map(_RunQueryResponse, self._client.run_query(request, **self._call_options())))
-        return [
-            self._document(answer.document, answer.read_time)
-            for answer in answers
-            if answer.HasField("document")
-        ]
-
-    def _commit(self, writes: Iterable[Write], transaction: bytes) -> datetime:
-        request = _CommitRequest(
-            database=self._database,
-            writes=[self._message(write) for write in writes],
-            transaction=transaction or None,
-        )
-        with translate_errors(COMMIT_ERRORS):
-            response = _CommitResponse(self._client.commit(request, **self._call_options()))
-        return max(read_time(result.update_time) for result in response.write_results)
-
     def _begin(self, previous: bytes) -> bytes:
         """A new transaction; one that goes on for an earlier run keeps that one's age."""
         request = _BeginRequest(database=self._database)
         request.options.read_write.retry_transaction = previous
-        with translate_errors(READ_ERRORS):
-            transaction: bytes = self._client.begin_transaction(request, **self._call_options()).transaction
+        begun = call_once(self._client.begin_transaction, request, metadata=self._metadata)
+        transaction: bytes = begun.transaction
         return transaction
 
     def _rollback(self, transaction: bytes) -> None:
         """Let go of the transaction's locks, if there is still anything to let go of."""
         request = _RollbackRequest(database=self._database, transaction=transaction)
         # The outcome is known already; what cannot be let go of ends by itself after 60 s idle.
-        with suppress(RollbackError), translate_errors(READ_ERRORS):
-            self._client.rollback(request, **self._call_options())
+        with suppress(RollbackError):
+            call_once(self._client.rollback, request, metadata=self._metadata)
 
     def _message(self, write: Write) -> Any:
         message = _WriteMessage()
@@ -175,17 +164,15 @@ class FirestoreStore:
 
 
 class _Transaction:
-    """The reads of one run of a transaction's work."""
-
     def __init__(self, store: FirestoreStore, transaction: bytes) -> None:
         self._store = store
         self._transaction = transaction
 
     def get(self, path: str) -> Document:
-        return self._store._get(path, self._transaction)
+        return self._store.get(path, self._transaction)
 
     def query(self, query: Query) -> list[Document]:
-        return self._store._query(query, self._transaction)
+        return self._store.query(query, self._transaction)
 
 
 def _restrict(message: Any, write: Update, server_times: Iterable[tuple[str, ...]]) -> None:

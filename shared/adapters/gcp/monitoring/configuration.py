@@ -48,11 +48,8 @@ class _Descriptor(Struct, frozen=True, rename="camel"):
     monitored_resource_types: list[str] = []
 
 
-class _Metrics(Struct, frozen=True, rename="camel"):
+class _Descriptors(Struct, frozen=True, rename="camel"):
     metric_descriptors: list[_Descriptor] = []
-
-
-class _Resources(Struct, frozen=True, rename="camel"):
     resource_descriptors: list[_Descriptor] = []
 
 
@@ -97,25 +94,26 @@ class CloudMonitoring:
         ]
 
     def metric(self, name: str) -> Metric | None:
-        path = f"/v3/{self._project}/metricDescriptors"
-        found = self._rest.get(path, _Metrics, {"filter": f'metric.type = "{name}"'})
-        for one in found.metric_descriptors:
-            if one.type == name:
-                labels = frozenset(label.key for label in one.labels)
-                return Metric(labels, frozenset(one.monitored_resource_types))
-        return None
+        found = self._find_descriptor("metricDescriptors", "metric", name)
+        return Metric(_labels(found), frozenset(found.monitored_resource_types)) if found else None
 
     def resource(self, name: str) -> frozenset[str] | None:
-        path = f"/v3/{self._project}/monitoredResourceDescriptors"
-        found = self._rest.get(path, _Resources, {"filter": f'resource.type = "{name}"'})
-        for one in found.resource_descriptors:
-            if one.type == name:
-                return frozenset(label.key for label in one.labels)
-        return None
+        found = self._find_descriptor("monitoredResourceDescriptors", "resource", name)
+        return _labels(found) if found else None
 
     def series(self, query: str) -> int:
         path = f"/v1/{self._project}/location/global/prometheus/api/v1/query"
         return len(self._rest.get(path, _Evaluated, {"query": query}).data.result)
+
+    def _find_descriptor(self, collection: str, kind: str, name: str) -> _Descriptor | None:
+        wanted = {"filter": f'{kind}.type = "{name}"'}
+        found = self._rest.get(f"/v3/{self._project}/{collection}", _Descriptors, wanted)
+        every = (*found.metric_descriptors, *found.resource_descriptors)
+        return next((one for one in every if one.type == name), None)
+
+
+def _labels(found: _Descriptor) -> frozenset[str]:
+    return frozenset(label.key for label in found.labels)
 
 
 def _texts(value: Any, names: tuple[str, ...]) -> Iterator[str]:

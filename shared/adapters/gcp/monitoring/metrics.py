@@ -28,7 +28,6 @@ _BY_SERVICE = (f"resource.label.{_SERVICE}", f"metric.label.{_CLASS}")
 _REQUESTS = "run.googleapis.com/request_count"
 
 _Request = monitoring_v3.ListTimeSeriesRequest.pb()
-_SeriesMessage = monitoring_v3.TimeSeries.pb
 _DELTA = monitoring_v3.Aggregation.Aligner.ALIGN_DELTA
 _SUM = monitoring_v3.Aggregation.Reducer.REDUCE_SUM
 
@@ -103,7 +102,7 @@ class RouterMetrics:
         request.aggregation.group_by_fields.extend(by)
         with translate_errors(READ_ERRORS):
             pages = self._client.list_time_series(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
-            return list(map(_SeriesMessage, pages))
+            return list(map(monitoring_v3.TimeSeries.pb, pages))
 
     def _counter(self, name: str) -> str:
         """A counter of the log, as terraform/log_metrics.tf makes it, over its log's resource."""

@@ -23,7 +23,6 @@ class CloudAssetDependencies:
         self._publisher = publisher
 
     def location_type(self, bucket: str) -> str:
-        """From the bucket's metadata."""
         with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
             try:
                 found = self._storage.get_bucket(bucket, timeout=objects.OBJECT_TIMEOUT_SECONDS, retry=None)

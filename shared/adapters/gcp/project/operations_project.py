@@ -35,8 +35,6 @@ _CONDITIONAL: Final = 3
 (https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy, read 2026-11)."""
 
 _ACTIVE = functions_v2.Function.State.ACTIVE
-_FunctionMessage = functions_v2.Function.pb
-_SubscriptionMessage = types.Subscription.pb
 
 
 class CloudOperationsProject:
@@ -56,7 +54,7 @@ class CloudOperationsProject:
     def subscriptions(self) -> list[Subscription]:
         project = f"projects/{self._project}"
         found = self._list(self._subscriber.list_subscriptions, "subscriptions", project=project)
-        return [_subscription(_SubscriptionMessage(message)) for message in found]
+        return [_subscription(types.Subscription.pb(message)) for message in found]
 
     def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
         request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
@@ -73,7 +71,7 @@ class CloudOperationsProject:
     def functions(self) -> list[DeployedFunction]:
         parent = f"projects/{self._project}/locations/-"
         found = self._list(self._functions.list_functions, "functions", parent=parent)
-        return [_deployed_function(_FunctionMessage(message)) for message in found]
+        return [_deployed_function(functions_v2.Function.pb(message)) for message in found]
 
     def _list(self, call: Any, field: str, **asked: str) -> list[Any]:
         return list_items(call, field, {**asked, "page_size": _PAGE}, MAX_PAGES)

@@ -67,7 +67,6 @@ class EventarcTriggers:
         self._path = f"/v1/projects/{project}/locations/-/triggers"
 
     def list_triggers(self) -> list[Trigger]:
-        """Every trigger of the project, wherever it lies, in the order of the service."""
         return [
             Trigger(
                 name=one.name,

@@ -153,7 +153,6 @@ class CloudBuilder:
 
 
 def _requested_source(told: Any) -> SourceObject | None:
-    """The source that a deployment was asked to build."""
     function = _FunctionMessage()
     if not told.request_resource.Unpack(function):
         return None

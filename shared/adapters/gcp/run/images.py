@@ -41,6 +41,5 @@ class ArtifactRegistry:
 
 
 def _names(image: _Image) -> list[str]:
-    """By its digest, and by each of its tags."""
     untagged = image.uri.partition("@")[0]
     return [image.uri, *(f"{untagged}:{tag}" for tag in image.tags)]

@@ -120,7 +120,6 @@ class CloudPlatform(CloudServices):
         return _build_inventory(functions, services, map(_revision, revisions))
 
     def functions(self) -> dict[str, FunctionState]:
-        """Read as the inventory is."""
         return function_states(*self._list_everything())
 
     def values(self, function: str) -> VariableValues:

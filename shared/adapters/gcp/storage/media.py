@@ -28,7 +28,6 @@ class BucketMedia:
         self._client = client
 
     def unreadable_reason(self, bucket: str, name: str) -> str:
-        """By one request for one byte."""
         blob = self._client.bucket(bucket).blob(name)
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             try:

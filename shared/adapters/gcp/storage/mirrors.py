@@ -66,7 +66,6 @@ class BucketMirrors:
         BucketObjects(self._client, bucket).create(name, content)
 
     def hold(self, bucket: str, name: str, *, held: bool) -> None:
-        """By the object's temporary hold."""
         blob = self._client.bucket(bucket).blob(name)
         blob.temporary_hold = held
         with translate_http_errors(_EFFECT, Ambiguous):

@@ -64,7 +64,6 @@ class BucketVault:
         raise Unavailable(f"{source.object} is not copied after {MAX_COPY_CALLS} calls")
 
     def keep(self, name: str, content: bytes) -> SourceObject:
-        """With its checksum checked on arrival."""
         made = self._bucket.blob(name)
         try:
             upload(made, content)

@@ -46,10 +46,7 @@ def find_backup_faults(
 
 
 def _is_silent(schedule: BackupSchedule, backups: Iterable[NativeBackup], now: datetime) -> bool:
-    """Whether its newest backup, or its beginning, lies further back than it may.
-
-    A backup does not say which schedule made it: how long it is kept does.
-    """
+    """Return whether its newest backup is too old; the retention tells whose backup it is."""
     made = [
         one.snapshot_at
         for one in backups

@@ -59,8 +59,7 @@ class RestorePoint(Struct, frozen=True):
     backup: str = ""
     """As the catalogue and the proofs call it, or the copy's name; empty: of the window."""
     proven_at: datetime | None = None
-    """When the backup was restored to try it, or the copy looked through; None: never, or it is of
-    the window."""
+    """When the backup or copy was tested; None: never, or it is of the window."""
     until: datetime | None = None
     """About when it cannot be had any more; None: nobody knows."""
 

@@ -62,10 +62,7 @@ class Configuration(Struct, frozen=True):
     concurrency: int = 0
     """Requests at once of one instance; 0: the platform's default."""
     values: SourceObject | None = None
-    """Where the values of the plain variables are kept, those of its build among them
-    (`shared.domain.deployments.source_copies`), for `on_work` alone to read; None: they are not. Of
-    a revision: never.
-    """
+    """Where the values of plain variables are kept, for `on_work` alone; of a revision: never."""
 
 
 class RevisionState(Struct, frozen=True):
@@ -108,8 +105,7 @@ class FunctionState(Struct, frozen=True):
     scaling: Scaling = Scaling()
     """Of its service, whichever revisions serve."""
     trigger: str = ""
-    """Full name of the Eventarc trigger that brings it events; empty: it has none, or it was
-    recorded before this was."""
+    """Full name of the Eventarc trigger that brings it events; empty: none, or an old record."""
 
     @property
     def is_retried(self) -> bool:

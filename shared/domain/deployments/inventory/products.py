@@ -34,9 +34,7 @@ class Product(Struct, frozen=True):
     is_restored: bool = False
     """Whether it lies beside the functions and a rollback may restore it."""
     passing: frozenset[str] = frozenset()
-    """Fields that may differ while what is live is the same: the same released or published again,
-    a revision that nothing leads to, other instances of the same, a trigger that was made again
-    with the same definition, our own copies."""
+    """Fields that may differ while the same is live: times, versions, etags, our own copies."""
     dated: tuple[str, str] | None = None
     """The field whose change the platform dates, and the field with that time."""
     unrestored_as: str = ""

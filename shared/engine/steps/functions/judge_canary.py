@@ -23,8 +23,7 @@ class CanaryGoal(Struct, frozen=True):
     revisions: dict[str, int]
     """Percent per revision that the canary was to have; each must be ready."""
     newest: str = ""
-    """The newest revision that the plan found: where a newer one serves alone, the canary was built
-    again, and that one is judged."""
+    """The newest revision then: where a newer one serves alone, that one is judged."""
     probe: str = ""
     """Name of the probe, empty when the function cannot be asked from outside."""
     url: str = ""

@@ -77,20 +77,13 @@ class RedeployStep(FunctionStep):
                 )
             return StepObservation(StepVerdict.UNDER_WAY, note="it is being built")
         look = _compare_with_goal(found, goal, origin, error)
-        if look.verdict is StepVerdict.AT_ORIGIN and not step.attempts:
-            past = self._find_foreign_revision(found, origin)
-            return (
-                StepObservation(StepVerdict.ELSEWHERE, note=f"found a newer revision: {past}")
-                if past
-                else look
-            )
+        is_first = look.verdict is StepVerdict.AT_ORIGIN and not step.attempts
+        if is_first and (past := self._find_foreign_revision(found, origin)):
+            return StepObservation(StepVerdict.ELSEWHERE, note=f"found a newer revision: {past}")
         return look
 
     def _find_foreign_revision(self, found: BuiltFunction | None, origin: RedeployOrigin) -> str:
-        """The revision that somebody has made since, past the function; empty: nobody has.
-
-        What failed may have made one itself.
-        """
+        """Return a revision that others made since; a failed step may have made one itself."""
         if found is None or not (found.active and found.service and origin.newest):
             return ""
         newest = self._platform.service(found.service).latest_created

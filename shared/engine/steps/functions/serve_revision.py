@@ -33,8 +33,7 @@ class ServeRevisionGoal(Struct, frozen=True):
     source: SourceObject | None = None
     """What that deployment must be of; None, in a plan of before this was: of anything."""
     traffic: Traffic = ()
-    """The very list that is wanted instead, where LATEST is that deployment; empty: it takes every
-    request."""
+    """The exact list that is wanted, with LATEST; empty: that deployment takes every request."""
     scaling: Scaling | None = None
     """What the service's instances are to be from then on; None: they are left as they are."""
 

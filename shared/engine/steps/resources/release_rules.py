@@ -46,9 +46,7 @@ class ReleaseRulesStep(ResourceStep):
     four_eyes = True
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 20.0
-    """Twice `shared.adapters.gcp.rest.EFFECT_TIMEOUT_SECONDS`: the ruleset may have to be made
-    first.
-    """
+    """Twice `shared.adapters.gcp.rest.EFFECT_TIMEOUT_SECONDS`: it may make the ruleset first."""
 
     def look(self, step: Step) -> StepObservation:
         """Compare what is in force with goal and origin; rules that say the same are the same."""

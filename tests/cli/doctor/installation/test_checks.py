@@ -12,7 +12,7 @@ from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation import apis, checks
 from cli.doctor.installation.bucket_readers import FIRESTORE
 from cli.doctor.installation.checks import CODE_LABEL
-from cli.doctor.installation.facts import DEAD_MAN, StoreTime
+from cli.doctor.installation.facts import DEAD_MAN
 from cli.doctor.installation.messaging import DETACHED, FINDINGS
 from shared.core import topics
 from shared.core.errors import Rejected, RollbackError
@@ -113,12 +113,8 @@ NONE: frozenset[str] = frozenset()
 RESPONSES, SUBSCRIPTIONS = frozenset({"response_class"}), frozenset({"pubsub_subscription"})
 CLOCK, WORK, ALERTS = f"{topics.CLOCK}-push", f"{topics.WORK}-push", f"{topics.ALERTS}-push"
 INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = (
-    ("no state", {"state": SILENT}, "state", "state database", UNKNOWN),
-    (
-        "clocks apart",
-        {"state": StoreTime(NOON, NOON + timedelta(seconds=5.1), NOON)},
-        *("state", "state database", DOUBTFUL),
-    ),
+    ("no state", {"clock_difference": SILENT}, "state", "state database", UNKNOWN),
+    ("clocks apart", {"clock_difference": timedelta(seconds=5.1)}, *("state", "state database", DOUBTFUL)),
     ("a topic gone", {"topics": schemas(ALERTS=None)}, "topics", topics.ALERTS, WRONG),
     ("no schema", {"topics": schemas(COMMANDS="")}, "schemas", topics.COMMANDS, DOUBTFUL),
     ("a schema too many", {"topics": schemas(WORK="x")}, "schemas", topics.WORK, WRONG),
