@@ -409,6 +409,33 @@ def test_an_alert_that_closed_before_an_undo_is_no_recovery_after_it() -> None:
     assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
 
 
+def test_an_order_with_nothing_to_do_recovers_by_requests_after_it() -> None:
+    """What was counted before the order tells nothing of what made a person order it."""
+    world = World(policy=TOLD)
+    world.pass_time(6 * MINUTE)
+    world.command(command="rollback", system="bookshop")
+    world.settle()
+    early = newest(world).status
+    world.pass_time(4 * MINUTE)
+
+    assert (early, newest(world).status) == (IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED)
+
+
+def test_an_alert_that_closed_is_no_recovery_after_a_rollback_that_failed() -> None:
+    """One function still fails, and nobody has counted a request of after the end yet."""
+    world = World(policy=replace(TOLD, probes=()))
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(MINUTE)
+    make_function_fail(world, "payOrder")
+    world.alert(state="closed")
+    world.ports.alerts.open["0.abc"] = False
+    while world.rollbacks()[-1].status is not RollbackStatus.FAILED:
+        world.pass_time(MINUTE / 6)
+
+    assert newest(world).status is IncidentStatus.ESCALATED
+
+
 def test_few_requests_tell_after_a_while() -> None:
     """A small shop: what is counted in half an hour is enough, and nothing of it fails."""
     world = observed()

@@ -58,6 +58,29 @@ def test_the_checks_of_the_policy_are_told_by_name() -> None:
     assert one.confirmed_at - one.shifted_at <= 3 * MINUTE
 
 
+def test_what_failed_before_the_last_shift_fails_no_more_once_that_is_verified() -> None:
+    """The status page shows parts by it: a later alert does not affect them again."""
+    world = run_five_minutes_after_alert(is_open=None)
+
+    [one] = world.rollbacks()
+    assert (one.verified_at is not None, one.failing) == (True, ())
+
+
+def test_what_failed_before_the_last_shift_is_no_fact_of_the_next_rollback() -> None:
+    """A further alert joins after a cancelled rollback: all functions work since its shifts."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(MINUTE)
+    world.command(command="cancel", system="bookshop", incident="INC-20260302-001")
+    world.settle()
+    world.alert("0.more")
+    world.pass_time(2 * MINUTE)
+
+    [first, second] = world.rollbacks()
+    assert (first.status, second.failing) == (rollback.RollbackStatus.CANCELLED, ())
+
+
 def test_a_probe_that_fails_after_the_last_shift() -> None:
     """After 3 minutes it is not restored, whatever routers will count: a person is told."""
     world = World(policy=POLICY)
