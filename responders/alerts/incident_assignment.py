@@ -20,10 +20,11 @@ from shared.domain.incidents.opening import IncidentOpening, open_incident, reop
 from shared.domain.incidents.overlap import alert_scope, may_join
 from shared.domain.policy.severity import worse_severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
 from shared.domain.system_record import System
+from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
@@ -65,6 +66,7 @@ class IncidentAssigner:
         if rollback is None and not (known is not None and known.absorbed_by):
             self._open(alert, policy, document, incident, kept)
         elif incident is not None and known is None:
+            yields = yields or self._build_check_writes(rollback, alert)
             self._store_alert(alert, incident.id, "the incident was open", yields)
             self._assign_alert(alert, policy)
         elif rollback is not None:
@@ -107,6 +109,19 @@ class IncidentAssigner:
         joined = replace(alert, incident=incident, joined=why)
         kept = Create(alert_record.alert_path(alert.key), encode(joined))
         self._ports.store.commit([kept, *making_way])
+
+    def _build_check_writes(self, monitored: Rollback | None, alert: Alert) -> list[Write]:
+        """Make the next check of monitoring due now: its last one knows nothing of this alert."""
+        if monitored is None or monitored.status is not RollbackStatus.WATCHING:
+            return []
+        document = self._ports.store.get(rollback_path(monitored.id))
+        rollback, now = decode(Rollback, document.fields), document.read_at
+        if rollback.lease is not None or rollback.due_at is None or rollback.due_at <= now:
+            return []
+        draft = CommitDraft(
+            (create_event("rollback.alert-joined", now, self._actor, alert=alert.key),), {"due_at": now}
+        )
+        return prepare_commit(rollback, document.version, draft, self._ports.ids(), renew=False)[1]
 
     def _publish_if_due(self, rollback: Rollback, now: datetime) -> None:
         """Republish the work of the rollback in progress: deduplicated is not done."""

@@ -232,11 +232,27 @@ def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
         world.deliver_newest()
 
     world.alert("0.late", started_at=world.ports.clock.now())
-    world.settle()
     world.ports.counts.hook = run_once("metrics.requests", "after", closed)
     world.pass_time(20 * MINUTE)
 
     assert [one.outcome for one in world.rollbacks()] == ["stable through the watch"]
+
+
+def test_an_alert_that_joins_during_monitoring_is_judged_at_once() -> None:
+    """The page does not say until the next check, a minute later, that all parts work again."""
+    world = World()
+    world.deploy_bad(["getBook"])
+    world.alert("0.first", resource=of_function(world, "getBook"))
+    world.pass_time(5 * MINUTE)
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
+
+    world.alert("0.second", started_at=world.ports.clock.now(), resource=of_function(world, "payOrder"))
+    world.settle()
+
+    [trouble] = world.incidents()
+    assert trouble.status is incident.IncidentStatus.INVESTIGATING
+    assert world.rollbacks()[0].outcome == "the watch ended early: a further alert must be judged"
+    assert world.find_violated_invariants() == []
 
 
 def ended_beside(joins_at: int | None) -> tuple[World, int]:
