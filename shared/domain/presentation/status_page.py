@@ -360,7 +360,8 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
 
 def _incident_title(state: PublicState, severity: Severity) -> str:
     """What is the matter, in a word or two."""
-    if any(turn.word in (MAINTENANCE_STATUS_NAME, "unpinning") for turn in state.turns):
+    words = [turn.word for turn in state.turns if turn.word not in RESTORED_STATUS_NAMES]
+    if words and words[-1] in (MAINTENANCE_STATUS_NAME, "unpinning"):
         return "Maintenance"
     recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES
     return "Monitoring" if recovered else SEVERITY_LABELS[severity]
