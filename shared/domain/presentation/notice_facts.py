@@ -132,7 +132,7 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
         "is_restored": state.word in RESTORED_STATUS_NAMES,
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({incident.signal.replace('_', ' ')})",
-        "expected": TrustedText(_expectation(about, others, target)),
+        "expected": TrustedText(_expectation(incident, rollback, others, target)),
         "since": TrustedText(_format_minute(incident.onset_at)),
         "until": TrustedText(_format_minute(incident.ended_at or about.now)),
         "timeline": [
@@ -171,10 +171,10 @@ def _prevention(incident: Incident) -> str:
     return redact_personal_data(known) or TrustedText("to be written by a person, within 24 hours of the end")
 
 
-def _expectation(about: NoticeContext, others: Iterable[PublicState], target: timedelta) -> str:
+def _expectation(
+    incident: Incident, newest: Rollback | None, others: Iterable[PublicState], target: timedelta
+) -> str:
     """Return when it should be over; of what has recovered, or has ended, say that."""
-    incident, newest = about.incident, about.rollback
-    assert incident is not None
     recovered_at = find_recovered_at(incident, (newest,) if newest is not None else ())
     if recovered_at is not None:
         return f"recovered {describe_duration(recovered_at - incident.detected_at)} after detection"
@@ -184,7 +184,7 @@ def _expectation(about: NoticeContext, others: Iterable[PublicState], target: ti
 
 
 def _resolution(incident: Incident, rollback: Rollback | None) -> str:
-    """Return what became of the newest rollback; nothing that is still to be done counts as done."""
+    """Return what became of the newest rollback; what is still to be done is not done."""
     if rollback is None or rollback.status in UNDECIDED_STATUSES:
         return ""
     if rollback.status is RollbackStatus.NOT_TAKEN or rollback.plan is None:

@@ -17,6 +17,8 @@ from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals.alert import Alert, open_alerts
+from shared.domain.signals.alert_conditions import UNCOUNTED_SOURCES
+from shared.domain.signals.registry import has_source
 
 UPTIME_DAYS = 90
 DAY = timedelta(days=1)
@@ -30,6 +32,8 @@ SEVERITY_LABELS = {
     Severity.MEDIUM: "Partly disrupted",
     Severity.LOW: "Minor problem",
 }
+UNOBSERVED_STATUS_NAME = "recovery not observed"
+"""The word of an incident that ended although nobody observed that it recovered."""
 MAINTENANCE_STATUS_NAME = "maintenance"
 """The public word of a fence, which is no incident."""
 STATUS_SENTENCES = {
@@ -40,7 +44,7 @@ STATUS_SENTENCES = {
     "unpinning": "We are releasing a newer version.",
     "unpinning (monitoring)": "A newer version is released. We are monitoring it.",
     "resolved": "The incident is over.",
-    "recovery not observed": "We closed the incident. We have not observed whether all parts work again.",
+    UNOBSERVED_STATUS_NAME: "We closed the incident. We have not observed whether all parts work again.",
     MAINTENANCE_STATUS_NAME: "We have stopped some functions for a short time to protect data.",
 }
 """What each public word means, as whole sentences; `describe_status` names the system in them."""
@@ -187,8 +191,10 @@ def record_parts(
     standing = open_alerts(alerts)
     alerted = record.alerted or bool(standing)
     changed_at = state.turns[-1].at if state.turns else state.updated_at
-    if state.word in RESTORED_STATUS_NAMES:
-        closed = tuple(one if one.until else replace(one, until=changed_at) for one in record.parts)
+    is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
+    if state.word in RESTORED_STATUS_NAMES or is_over:
+        until = now if is_over else changed_at
+        closed = tuple(one if one.until else replace(one, until=until) for one in record.parts)
         return replace(record, parts=closed, alerted=alerted)
     functions = {one.function for one in standing} | {*failing, *(rollback.failing if rollback else ())}
     order = rollback.order if rollback is not None else None
@@ -268,7 +274,13 @@ def _build_part(
     down = sum((one.down for one in days if one.down is not None), timedelta(0))
     uptime = 1 - down / watched if watched > timedelta(0) else None
     mood, words = _component_status(
-        [state for state, record in mine if _is_current(component, state, record)]
+        [state for state, record in mine if _is_current(component, state, record)],
+        is_unknown=any(
+            one.name == component.name
+            for state, record in mine
+            if is_unobserved(state, record)
+            for one in record.parts
+        ),
     )
     return StatusPagePart(component.name, mood, words, uptime, days)
 
@@ -317,16 +329,28 @@ def _is_component_affected(
     return bool(mine & functions or signals & set(component.signals))
 
 
-def _component_status(active: Sequence[PublicState]) -> tuple[ComponentStatus, str]:
-    """How a part is, by the incidents that concern it."""
+def _component_status(active: Sequence[PublicState], *, is_unknown: bool) -> tuple[ComponentStatus, str]:
+    """Return how a part is, by the incidents that concern it."""
     troubled = [one for one in active if one.word not in RESTORED_STATUS_NAMES]
     if troubled:
         worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
         mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
         return mood, f"{_incident_title(troubled[0], worst)}. {describe_status(troubled[0])}"
+    if is_unknown:
+        return ComponentStatus.UNKNOWN, _OVERALL_SENTENCES[ComponentStatus.UNKNOWN]
     if active:
         return ComponentStatus.WATCHED, describe_status(active[0])
     return ComponentStatus.WORKING, "Working."
+
+
+def is_unobserved(state: PublicState, record: StatusPageRecord) -> bool:
+    """Return whether an incident ended while what it affected was still reported as failing."""
+    return state.word == UNOBSERVED_STATUS_NAME and any(one.until is None for one in record.parts)
+
+
+def _may_close(alert: Alert) -> bool:
+    """Return whether it can be observed that the condition of an alert is over."""
+    return not any(has_source(alert.signal, one) for one in UNCOUNTED_SOURCES)
 
 
 def _build_day(start: datetime, spans: Sequence[TimeSpan], since: datetime, now: datetime) -> StatusPageDay:
@@ -368,9 +392,9 @@ def _incident_title(state: PublicState, severity: Severity) -> str:
 
 
 _STATUSES_BY_GRAVITY = [
-    ComponentStatus.UNKNOWN,
     ComponentStatus.WORKING,
     ComponentStatus.WATCHED,
+    ComponentStatus.UNKNOWN,
     ComponentStatus.TROUBLED,
     ComponentStatus.DOWN,
 ]
