@@ -103,7 +103,7 @@ def check_invariants(
         "test and foreign alerts did nothing, and are recorded": _find_mishandled_messages(evidence),
         "the only dead letter is the foreign alert, with its reason": _find_unexpected_dead_letters(evidence),
         "each notice was said once per incident, event and channel": _find_wrong_notices(evidence, disturbed),
-        "the status page tells of the incident, and no slot is held": _find_status_page_faults(
+        "the status page shows what alerts reported, and no slot is held": _find_status_page_faults(
             evidence, word
         ),
     }
@@ -292,8 +292,12 @@ def _find_status_page_faults(evidence: Evidence, word: str) -> Iterator[str]:
         yield f"what is public says {public.word if public else 'nothing'}"
     page = evidence.page()
     well = ("All parts work.",) if word == PUBLIC_STATUS_NAMES[IncidentStatus.RESOLVED] else ()
-    for words in (*well, *(one.id for one in evidence.incidents())):
+    alerted = {one.incident for one in evidence.alerts()}
+    for words in (*well, *alerted):
         if words not in page:
             yield f"the page does not say {words}"
+    for one in evidence.incidents():
+        if one.id in page and one.id not in alerted:
+            yield f"the page shows {one.id}, an order that nobody published"
     if system is None or system.slot:
         yield f"the slot is held by {system.slot if system else 'nobody knows whom'}"

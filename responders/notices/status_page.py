@@ -14,7 +14,7 @@ from shared.core.store import Create, Put, Query
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PublicState, StatusPageRecord
 from shared.domain.policy.system_policy import Policy
-from shared.domain.presentation.status_page import build_status_page
+from shared.domain.presentation.status_page import build_status_page, is_unobserved
 from shared.domain.presentation.status_page_html import OBJECT_NAMES, PAGE, render_objects, system_folder
 from shared.domain.retention import PUBLIC_RETENTION
 from shared.ports.groups import Ports
@@ -79,8 +79,11 @@ class StatusPageWriter:
         """Return what is known of each incident, and of the newest what they affect now."""
         reading, records = StateReader(self._ports.store), dict(known)
         for state in states:
-            if state.incident and (state.ended_at is None or state.updated_at > now - MAX_RECORD_DELAY):
-                before = known.get(state.incident, StatusPageRecord(expires_at=now + PUBLIC_RETENTION))
+            if not state.incident:
+                continue
+            before = known.get(state.incident, StatusPageRecord(expires_at=now + PUBLIC_RETENTION))
+            is_recent = state.ended_at is None or state.updated_at > now - MAX_RECORD_DELAY
+            if is_recent or is_unobserved(state, before):
                 records[state.incident] = reading.observe_parts(policy, state, before, now)
         return records
 

@@ -151,7 +151,7 @@ class BackupDayAct:
         return record.open_findings.get(damage.CORRUPTION_SIGNAL) if record is not None else None
 
     def _show_damage(self, finding: DamageFinding) -> None:
-        self._screen.say(f"{finding.signal}: {finding.reason}", finding.since, "red")
+        self._screen.say(f"{finding.signal}: {finding.reason}", style="red")
         self._screen.say(f"since {finding.onset_at:%H:%M:%S}, {finding.onset}")
         for sample in finding.samples:
             self._screen.say(f"{sample.path}: {sample.reason}")

@@ -54,7 +54,10 @@ def measure_recovery(
     scenario, by_severity = find_scenario(policy, incident.signal, rollbacks), policy.targets.by_severity
     target = recovery_target(policy.targets, scenario, incident.severity)
     is_usual = target == by_severity[incident.severity]
-    shown_after = policy.status_page.publish_after.get(incident.severity) if page is not None else None
+    rules = policy.status_page
+    is_private_order = incident.signal not in policy.signals and page is not None and not page.alerted
+    publish_after = rules.publish_orders_after if is_private_order else rules.publish_after
+    shown_after = publish_after.get(incident.severity) if page is not None else None
     within = None if shown_after is None else shown_after + policy.targets.status_page
     return RecoveryTimes(
         detected_at=incident.detected_at,

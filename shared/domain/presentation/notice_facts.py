@@ -21,7 +21,7 @@ from shared.domain.incidents.incident import (
     StatusPageRecord,
     public_state,
 )
-from shared.domain.incidents.recovery_times import find_scenario, recovery_target
+from shared.domain.incidents.recovery_times import find_recovered_at, find_scenario, recovery_target
 from shared.domain.notices.notice import IncidentStage, Notice
 from shared.domain.notices.recipients import incident_stage
 from shared.domain.policy.channels import Audience
@@ -33,9 +33,10 @@ from shared.domain.presentation.status_page import (
     affected_components,
     describe_status,
 )
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 
 ROLLING_BACK_STATUS_NAME = PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]
+UNDECIDED_STATUSES = frozenset({RollbackStatus.DECIDING, RollbackStatus.PARKED})
 MIN_MEASURED_INCIDENTS = 3
 """So many measured incidents make a spread; with fewer the target is said."""
 
@@ -131,7 +132,7 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
         "is_restored": state.word in RESTORED_STATUS_NAMES,
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({incident.signal.replace('_', ' ')})",
-        "expected": TrustedText(describe_expected_duration(others, incident.severity, target)),
+        "expected": TrustedText(_expectation(incident, rollback, others, target)),
         "since": TrustedText(format_minute(incident.onset_at)),
         "until": TrustedText(format_minute(incident.ended_at or about.now)),
         "timeline": [
@@ -139,9 +140,9 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
             for one in incident.timeline
         ],
         "cause": redact_personal_data(_cause(incident, rollback)),
-        "resolution": redact_personal_data(_resolution(rollback)),
+        "resolution": redact_personal_data(_resolution(incident, rollback)),
         "prevention": _prevention(incident),
-        "asked": TrustedText(_describe_request(incident)),
+        "asked": TrustedText(_describe_request(incident, rollback)),
     }
 
 
@@ -170,18 +171,39 @@ def _prevention(incident: Incident) -> str:
     return redact_personal_data(known) or TrustedText("to be written by a person, within 24 hours of the end")
 
 
-def _resolution(rollback: Rollback | None) -> str:
-    if rollback is None or rollback.plan is None:
-        return "" if rollback is None else rollback.outcome
-    back = f"back to {rollback.plan.target}"
-    return f"{back}; {rollback.outcome}" if rollback.outcome else back
+def _expectation(
+    incident: Incident, newest: Rollback | None, others: Iterable[PublicState], target: timedelta
+) -> str:
+    """Return when it should be over; of what has recovered, or has ended, say that."""
+    recovered_at = find_recovered_at(incident, (newest,) if newest is not None else ())
+    if recovered_at is not None:
+        return f"recovered {describe_duration(recovered_at - incident.detected_at)} after detection"
+    if incident.ended_at is not None:
+        return "recovery was not observed"
+    return describe_expected_duration(others, incident.severity, target)
 
 
-def _describe_request(incident: Incident) -> str:
+def _resolution(incident: Incident, rollback: Rollback | None) -> str:
+    """Return what became of the newest rollback; what is still to be done is not done."""
+    if rollback is None or rollback.status in UNDECIDED_STATUSES:
+        return ""
+    if rollback.status is RollbackStatus.NOT_TAKEN or rollback.plan is None:
+        return incident.timeline[-1].note if incident.ended_at else f"nothing was changed: {rollback.outcome}"
+    target, outcome = rollback.plan.target, rollback.outcome
+    match rollback.status:
+        case RollbackStatus.RUNNING:
+            return f"in progress: back to {target}"
+        case RollbackStatus.FAILED | RollbackStatus.CANCELLED:
+            return f"the rollback to {target} did not complete: {outcome}"
+    return f"back to {target}; {outcome}" if outcome else f"back to {target}"
+
+
+def _describe_request(incident: Incident, rollback: Rollback | None) -> str:
     if incident.ended_at is not None:
         return "nothing; a report follows"
-    if incident.is_decided_by_person:
+    waits = rollback is not None and rollback.status is RollbackStatus.PARKED
+    if waits or incident.is_decided_by_person:
         return "nothing; a person of the response team has to decide, and was told"
-    if incident.due_at is not None:
+    if incident.due_at is not None or incident.is_observed_only:
         return "nothing; the response team investigates it"
     return "nothing; it is handled automatically"

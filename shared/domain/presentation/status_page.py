@@ -33,6 +33,8 @@ SEVERITY_LABELS = {
     Severity.MEDIUM: "Partly disrupted",
     Severity.LOW: "Minor problem",
 }
+UNOBSERVED_STATUS_NAME = "recovery not observed"
+"""The word of an incident that ended although nobody observed that it recovered."""
 MAINTENANCE_STATUS_NAME = "maintenance"
 """The public word of a fence, which is no incident."""
 STATUS_SENTENCES = {
@@ -43,7 +45,7 @@ STATUS_SENTENCES = {
     "unpinning": "We are releasing a newer version.",
     "unpinning (monitoring)": "A newer version is released. We are monitoring it.",
     "resolved": "The incident is over.",
-    "recovery not observed": "We closed the incident. We have not observed whether all parts work again.",
+    UNOBSERVED_STATUS_NAME: "We closed the incident. We have not observed whether all parts work again.",
     MAINTENANCE_STATUS_NAME: "We have stopped some functions for a short time to protect data.",
 }
 """What each public word means, as whole sentences; `describe_status` names the system in them."""
@@ -190,11 +192,14 @@ def record_parts(
     """
     restored = [one.at for one in state.turns if one.word in RESTORED_STATUS_NAMES]
     recent = (one for one in alerts if one.is_open and all(one.received_at > at for at in restored))
-    opened = [*open_alerts(alerts), *recent]
+    standing = open_alerts(alerts)
+    opened = [*standing, *recent]
     alerted = record.alerted or bool(opened)
     changed_at = state.turns[-1].at if state.turns else state.updated_at
-    if state.word in RESTORED_STATUS_NAMES:
-        closed = tuple(one if one.until else replace(one, until=changed_at) for one in record.parts)
+    is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
+    if state.word in RESTORED_STATUS_NAMES or is_over:
+        until = now if is_over else changed_at
+        closed = tuple(one if one.until else replace(one, until=until) for one in record.parts)
         return replace(record, parts=closed, alerted=alerted)
     failing = {*incident.failing, *(rollback.failing if rollback else ())}
     is_unknown = not failing and any(_is_about_any_function(policy, one) for one in opened)
@@ -279,7 +284,13 @@ def _build_part(
     down = sum((one.down for one in days if one.down is not None), timedelta(0))
     uptime = 1 - down / watched if watched > timedelta(0) else None
     mood, words = _component_status(
-        [state for state, record in mine if _is_current(component, state, record)]
+        [state for state, record in mine if _is_current(component, state, record)],
+        is_unknown=any(
+            one.name == component.name
+            for state, record in mine
+            if is_unobserved(state, record)
+            for one in record.parts
+        ),
     )
     return StatusPagePart(component.name, mood, words, uptime, days)
 
@@ -334,15 +345,27 @@ def _is_component_affected(
     return bool(fails or not is_mapped)
 
 
-def _component_status(active: Sequence[PublicState]) -> tuple[ComponentStatus, str]:
+def _component_status(active: Sequence[PublicState], *, is_unknown: bool) -> tuple[ComponentStatus, str]:
     troubled = [one for one in active if one.word not in RESTORED_STATUS_NAMES]
     if troubled:
         worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
         mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
         return mood, f"{_incident_title(troubled[0], worst)}. {describe_status(troubled[0])}"
+    if is_unknown:
+        return ComponentStatus.UNKNOWN, _OVERALL_SENTENCES[ComponentStatus.UNKNOWN]
     if active:
         return ComponentStatus.WATCHED, describe_status(active[0])
     return ComponentStatus.WORKING, "Working."
+
+
+def is_unobserved(state: PublicState, record: StatusPageRecord) -> bool:
+    """Return whether an incident ended while what it affected was still reported as failing."""
+    return state.word == UNOBSERVED_STATUS_NAME and any(one.until is None for one in record.parts)
+
+
+def _may_close(alert: Alert) -> bool:
+    """Return whether it can be observed that the condition of an alert is over."""
+    return not any(has_source(alert.signal, one) for one in UNCOUNTED_SOURCES)
 
 
 def _build_day(start: datetime, spans: Sequence[TimeSpan], since: datetime, now: datetime) -> StatusPageDay:
@@ -375,16 +398,17 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
 
 
 def _incident_title(state: PublicState, severity: Severity) -> str:
-    if any(turn.word in (MAINTENANCE_STATUS_NAME, "unpinning") for turn in state.turns):
+    words = [turn.word for turn in state.turns if turn.word not in RESTORED_STATUS_NAMES]
+    if words and words[-1] in (MAINTENANCE_STATUS_NAME, "unpinning"):
         return "Maintenance"
     recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES
     return "Monitoring" if recovered else SEVERITY_LABELS[severity]
 
 
 _STATUSES_BY_GRAVITY = [
-    ComponentStatus.UNKNOWN,
     ComponentStatus.WORKING,
     ComponentStatus.WATCHED,
+    ComponentStatus.UNKNOWN,
     ComponentStatus.TROUBLED,
     ComponentStatus.DOWN,
 ]

@@ -100,6 +100,31 @@ def test_a_part_whose_functions_fail_is_not_working() -> None:
     assert parts["Catalogue"] < 1.0
 
 
+def test_what_a_person_accepts_while_it_fails_does_not_work() -> None:
+    """The page knows nothing of its parts until their alert has closed."""
+    world = build_world_with_page(components=PARTS)
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad(["payOrder"])
+    world.alert()
+    world.pass_time(MINUTE)
+    [incident] = world.incidents()
+    world.command(command="reject", system="bookshop", incident=incident.id)
+    world.settle()
+    world.command(command="accept", system="bookshop", incident=incident.id)
+    world.pass_time(5 * MINUTE)
+
+    assert read_parts(world) == {"Ordering": "unknown", "Catalogue": "working", "Shop": "working"}
+    assert "The status is not known." in read_page(world)
+    assert "All parts work." not in read_page(world)
+
+    world.alert(state="closed")
+    world.pass_time(MINUTE)
+
+    assert set(read_parts(world).values()) == {"working"}
+    assert "All parts work." in read_page(world)
+
+
 def test_an_alert_that_joins_adds_its_part() -> None:
     """What fails further is on the next page, while the rollback waits for a person."""
     world = build_world_with_page(components=PARTS)

@@ -63,7 +63,7 @@ def incident(*scopes: IncidentScope, ended: timedelta | None = None) -> Incident
         (DATA, DATA, True, True),
         (MEDIA, PAYMENTS, False, False),
         (MEDIA, RATE, True, True),  # it tells of every function
-        (ORDER, OF_SEARCH, True, True),
+        (ORDER, OF_SEARCH, True, False),  # an order, such as an unpin, proves no failure
         (ORDER, OF_PAYMENT, False, False),
     ],
 )

@@ -153,6 +153,16 @@ def test_the_page_has_a_time_of_its_own(written: StatusPageRecord | None, said: 
     assert lines == (() if said is None else (said,))
 
 
+@pytest.mark.parametrize(("alerted", "is_due"), [(False, False), (True, True)])
+def test_an_order_that_stays_private_owes_no_page(alerted: bool, is_due: bool) -> None:
+    """The page shows an order once an alert belongs to it."""
+    ordered = replace(build_incident(), signal="unpin")
+
+    times = measure_recovery(BOOKSHOP, ordered, [WELL], StatusPageRecord(alerted=alerted))
+
+    assert (times.status_page_due_at is not None) is is_due
+
+
 def test_everything_tells_the_same_durations(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`status`, the report, the console and the notices of one incident have one value each."""
     world = build_world_with_page()

@@ -22,6 +22,7 @@ from shared.domain.incidents.incident import (
 from shared.domain.notices.notice import IncidentStage
 from shared.domain.notices.recipients import create_notices, incident_stage, is_for_audience
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.notice_facts import (
     NoticeContext,
@@ -38,7 +39,8 @@ from shared.domain.presentation.notice_templates import (
     NoticeTemplates,
     neutralize_text,
 )
-from shared.domain.rollback.rollback import RollbackRequest
+from shared.domain.rollback.plan import PlanHeader
+from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.hostile_text import (
     ATTACKS,
@@ -144,6 +146,75 @@ def test_a_late_notice_does_not_contradict_itself() -> None:
 
     assert "It works again." in made.body
     assert "not working" not in f"{made.subject} {made.body}"
+
+
+def newest(status: RollbackStatus, outcome: str = "", *, planned: bool = True) -> Rollback:
+    """The newest rollback of the incident, with its plan."""
+    header = PlanHeader(ScenarioName.FUNCTIONS, "r3", 1, "", "") if planned else None
+    rollback = build_hostile_facts().rollback
+    assert rollback is not None
+    return replace(rollback, status=status, plan=header, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "planned", "resolution"),
+    [
+        (RollbackStatus.PARKED, "mode: system ask", False, ""),
+        (RollbackStatus.DECIDING, "", False, ""),
+        (
+            RollbackStatus.NOT_TAKEN,
+            "mode: system observe",
+            False,
+            "nothing was changed: mode: system observe",
+        ),
+        (RollbackStatus.RUNNING, "", True, "in progress: back to r3"),
+        (RollbackStatus.VERIFYING, "", True, "back to r3"),
+        (
+            RollbackStatus.FAILED,
+            "1 of 2 not done",
+            True,
+            "the rollback to r3 did not complete: 1 of 2 not done",
+        ),
+        (RollbackStatus.SUCCEEDED, "stable", True, "back to r3; stable"),
+    ],
+)
+def test_nothing_that_is_still_to_be_done_counts_as_done(
+    status: RollbackStatus, outcome: str, planned: bool, resolution: str
+) -> None:
+    about = build_hostile_facts(rollback=newest(status, outcome, planned=planned))
+
+    assert template_facts(build_hostile_notice(), about, repeated=False)["resolution"] == resolution
+
+
+def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() -> None:
+    about = build_hostile_facts(rollback=newest(RollbackStatus.NOT_TAKEN, "mode: observe", planned=False))
+    assert about.incident is not None
+    ended = change_status(
+        about.incident, IncidentStatus.RESOLVED, START + 17 * MINUTE, "recovered without a rollback"
+    )
+
+    said = template_facts(build_hostile_notice(), replace(about, incident=ended), repeated=False)
+
+    assert said["resolution"] == "recovered without a rollback"
+    assert said["expected"] == "recovered 17 min 0 s after detection"
+
+
+@pytest.mark.parametrize(
+    ("status", "is_observed_only", "asked"),
+    [
+        (RollbackStatus.RUNNING, False, "nothing; it is handled automatically"),
+        (RollbackStatus.DECIDING, True, "nothing; the response team investigates it"),
+        (RollbackStatus.PARKED, False, "nothing; a person of the response team has to decide, and was told"),
+    ],
+)
+def test_what_waits_for_a_person_is_not_handled_automatically(
+    status: RollbackStatus, is_observed_only: bool, asked: str
+) -> None:
+    about = build_hostile_facts(rollback=newest(status))
+    assert about.incident is not None
+    known = replace(about, incident=replace(about.incident, is_observed_only=is_observed_only))
+
+    assert template_facts(build_hostile_notice(), known, repeated=False)["asked"] == asked
 
 
 # Expected resolution

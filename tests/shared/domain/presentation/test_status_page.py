@@ -155,6 +155,16 @@ def test_the_uptime_counts_what_the_page_calls_disrupted(severity: Severity, min
             "Not working. We are investigating",
         ),
         (
+            [build_public_state(Severity.LOW, START, ("unpinning", MINUTE))],
+            ComponentStatus.TROUBLED,
+            "Maintenance. We are releasing a newer version.",
+        ),
+        (
+            [build_public_state(Severity.CRITICAL, START, ("unpinning", MINUTE), ("investigating", MINUTE))],
+            ComponentStatus.DOWN,
+            "Not working. We are looking for the cause.",
+        ),
+        (
             [replace(build_public_state(), severity=None, published=True)],
             ComponentStatus.TROUBLED,
             "Minor problem",
