@@ -25,7 +25,7 @@ from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_team_notices
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LAST_STABLE, Direction, RollbackRequest
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.engine import load_steps
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
@@ -102,10 +102,10 @@ def order_further_rollback(subject: CommandSubject, order: RollbackRequest) -> C
 def cancel(asked: CommandRequest) -> CommandEffect:
     """The rollback begins nothing more; what is in flight settles, and nothing is undone."""
     subject = find_subject(asked)
-    subject.require_possible("cancel")
     command, rollback = asked.command, subject.rollback
-    if rollback.cancel_requested:
+    if rollback.cancel_requested and rollback.status not in ENDED_ROLLBACK_STATUSES:
         raise Refused(f"{rollback.id} is being cancelled: {rollback.cancel_requested}")
+    subject.require_possible("cancel")
     now = subject.rollback_document.read_at
     why = f"cancelled by {command.actor}: {command.reason}"
     told = create_event("rollback.cancel-requested", now, command.actor, reason=command.reason)

@@ -27,7 +27,7 @@ def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str,
     if rollback.status is RollbackStatus.PARKED or (rollback.status is RollbackStatus.DECIDING and asked):
         verbs += ["approve", "reject"]
     if rollback.status not in ENDED_ROLLBACK_STATUSES:
-        verbs.append("cancel")
+        verbs += [] if rollback.cancel_requested else ["cancel"]
     elif incident.is_decided_by_person:
         verbs += closing_verbs(rollback)
     else:

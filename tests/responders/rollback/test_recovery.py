@@ -224,6 +224,17 @@ def test_what_fails_again_is_said_again() -> None:
     assert "gcloud pubsub topics publish rollback-commands" in said[0]["text"]
 
 
+def test_what_is_being_cancelled_offers_no_cancel() -> None:
+    """The worker has not seen the first cancel yet: a second one would be refused."""
+    world = build_world_awaiting_approval()
+    world.command(command="cancel", system="bookshop", incident=newest(world).id)
+    world.deliver_commands()
+
+    [rollback] = world.rollbacks()
+    assert rollback.cancel_requested
+    assert "cancel" not in available_verbs(newest(world), rollback)
+
+
 def test_an_unanswered_question_ends_by_recovery() -> None:
     """Nothing was moved: once it works again, nobody has anything to decide."""
     world = build_world_awaiting_approval()
