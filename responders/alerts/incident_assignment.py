@@ -118,9 +118,8 @@ class IncidentAssigner:
         rollback, now = decode(Rollback, document.fields), document.read_at
         if rollback.lease is not None or rollback.due_at is None or rollback.due_at <= now:
             return []
-        draft = CommitDraft(
-            (create_event("rollback.alert-joined", now, self._actor, alert=alert.key),), {"due_at": now}
-        )
+        joined = create_event("rollback.alert-joined", now, self._actor, alert=alert.key)
+        draft = CommitDraft((joined,), {"due_at": now})
         return prepare_commit(rollback, document.version, draft, self._ports.ids(), renew=False)[1]
 
     def _publish_if_due(self, rollback: Rollback, now: datetime) -> None:

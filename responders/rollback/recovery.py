@@ -67,14 +67,13 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     system = ports.store.get(systems.system_path(incident.system))
     joined = ports.store.query(Query("alerts", where=(("incident", "==", incident.id),)))
     alerts = [decode(Alert, one.fields) for one in joined]
-    changes = [one.received_at for one in alerts if one.is_open]
+    changes = [incident.detected_at, *(one.received_at for one in alerts if one.is_open)]
     changes += [one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"]]
     foreign = _find_foreign_rollback(ports, incident)
     changes += [_find_last_change(foreign)] if foreign is not None else []
-    since = max([incident.detected_at, *changes])
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
-    found = evaluate_conditions(ports, policy, incident, alerts, since, document.read_at, window)
+    found = evaluate_conditions(ports, policy, incident, alerts, max(changes), document.read_at, window)
     _record_check(ports, policy, document, system, past, found)
 
 
@@ -106,7 +105,7 @@ def _record_check(
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
     is_ill = moved is not None and (moved.way is Direction.UNDO or moved.status is RollbackStatus.FAILED)
     if is_ill and state is ConditionState.OVER and not found.is_observed:
-        state = ConditionState.UNKNOWN  # an alert that closed before its end tells nothing of after it
+        state = ConditionState.UNKNOWN  # an alert that closed before the end tells nothing of after it
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
     moved = moved or (_find_foreign_rollback(ports, incident) if state is ConditionState.OVER else None)
     became = replace(

@@ -24,7 +24,7 @@ from shared.engine.steps.base import StepKind
 
 HEALTH_WINDOW = timedelta(minutes=5)
 REGRESSION_CHECKS = 2
-"""One failing probe during the watch is no regression yet."""
+"""One failing probe during the watch is no regression yet, unless an alert reports the same."""
 
 
 def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
@@ -52,6 +52,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         becomes = IncidentStatus.ESCALATED if late else IncidentStatus.INVESTIGATING
         ended_early = "the watch ended early: a further alert must be judged"
         return completion.succeed_rollback(case, ended_early, becomes)
+    if ill_looks and not all(_is_earlier_trouble(alert.started_at, case) for alert in further):
+        return completion.fail_rollback(case, f"it got worse again: {health.reason}")
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
         standing = told_of.lines or (("its alerts were over too late",) if late else ())

@@ -447,6 +447,56 @@ def test_an_alert_that_closed_is_no_recovery_after_a_rollback_that_failed() -> N
     assert newest(world).status is IncidentStatus.ESCALATED
 
 
+def watched() -> World:
+    """A system without probes whose rollback is being monitored."""
+    world = World(policy=replace(TOLD, probes=()))
+    world.deploy_bad(["getBook"])
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    assert newest(world).status is IncidentStatus.WATCHING
+    return world
+
+
+def test_an_alert_that_closed_before_a_regression_is_no_recovery_after_it() -> None:
+    """The restored version fails, and nobody has counted a request since the rollback failed."""
+    world = watched()
+    world.alert(state="closed")
+    world.ports.alerts.open["0.abc"] = False
+    make_function_fail(world, "getBook")
+    for _ in range(20):
+        world.pass_time(timedelta(seconds=10))
+        if world.rollbacks()[0].ended_at is not None:
+            break
+
+    assert world.rollbacks()[0].outcome.startswith("it got worse again")
+    assert [one.status for one in newest(world).timeline[-1:]] == [IncidentStatus.ESCALATED]
+
+
+def test_a_failing_check_and_an_alert_are_a_regression_at_once() -> None:
+    """One failing check alone is none yet: the next one, a minute later, confirms it."""
+    world = watched()
+    make_function_fail(world, "getBook")
+    world.alert("0.again", started_at=world.ports.clock.now())
+    world.settle()
+
+    assert newest(world).status is IncidentStatus.ESCALATED
+    assert world.rollbacks()[0].outcome.startswith("it got worse again")
+
+
+def test_what_worked_before_an_order_is_no_recovery_after_it() -> None:
+    """A function has failed for half a minute, of five that are counted."""
+    world = World(policy=TOLD, promoted=False)
+    world.pass_time(6 * MINUTE)
+    world.ports.world.deploy(["payOrder"], failure_rate=0.8)
+    world.command(command="pause", system="bookshop")
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(timedelta(seconds=20))
+    assert publish_command(world, "cancel") == ""
+    world.pass_time(timedelta(seconds=40))
+
+    assert newest(world).status is not IncidentStatus.RESOLVED
+
+
 def test_few_requests_tell_after_a_while() -> None:
     """A small shop: what is counted in half an hour is enough, and nothing of it fails."""
     world = observed()
