@@ -102,7 +102,7 @@ def _show_data(seen: SystemStatus) -> None:
 def _pin_lines(seen: SystemStatus, since: datetime, now: datetime) -> str:
     whose = ", ".join(seen.pinned_by)
     oldest = f"the oldest for {format_lasting(now - since)}: rollback pins --system {seen.system}"
-    return f"{seen.pins} pinned to an old revision by {whose}, {oldest}"
+    return f"{count_noun(seen.pins, 'function')} pinned to an old revision by {whose}, {oldest}"
 
 
 def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:
