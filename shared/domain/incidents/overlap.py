@@ -21,9 +21,9 @@ def may_join(incident: Incident, alert: IncidentScope, policy: Policy, now: date
 
     An open incident takes every alert that its plan may answer, and warnings about the same parts.
     An incident of warnings alone takes graver alerts for a short while only: later its times would
-    not be theirs. One that ended is reopened by an alert about the same group of functions; by none
-    where an order or a declaration alone names it, because neither proves a failure. One without scopes, of
-    an earlier version, takes every alert.
+    not be theirs. One that ended is reopened by an alert about the same group of functions, unless
+    an order or a declaration alone names it: neither proves a failure. One without scopes, of an
+    earlier version, takes every alert.
     """
     began_at = incident.detected_at if incident.ended_at is None else incident.ended_at
     is_recent = now - began_at <= policy.gates.join_window
