@@ -197,6 +197,9 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
 
 
 def _show_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
+    if shown.outcome == Outcome.IGNORE and (shown.under_way is None or not shown.under_way.joins):
+        print_line(f"nothing to do: {shown.reason}", "yellow")
+        return
     if shown.outcome != Outcome.ROLLBACK:
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:

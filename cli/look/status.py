@@ -58,7 +58,7 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     if seen.pinned_since:
         oldest = f"the oldest for {format_lasting(now - seen.pinned_since)}"
         whose = f"by {', '.join(seen.pinned_by)}, {oldest}: rollback pins --system {seen.system}"
-        print_line(f"  {seen.pins} pinned to an old revision {whose}", "yellow")
+        print_line(f"  {count_noun(seen.pins, 'function')} pinned to an old revision {whose}", "yellow")
     _show_data(seen)
     incident = seen.incident
     if incident is None:

@@ -21,7 +21,7 @@ def response_lines(
     if response.acknowledged_by:
         since = format_time(response.acknowledged_at)
         lines.append((f"acknowledged by {response.acknowledged_by} at {since} UTC", ""))
-    elif response.recovered_at is None or response.next_call is not None:
+    elif times.ended_at is None and (response.recovered_at is None or response.next_call is not None):
         lines.append((f"nobody has acknowledged it: rollback ack {incident} --reason WHY", "yellow"))
     if (call := response.next_call) is not None:
         when = f"in {format_lasting(call.at - now)}" if call.at > now else "now"

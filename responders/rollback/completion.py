@@ -13,7 +13,7 @@ from responders.rollback.answered_alerts import alerts_answered_by_scenario, unj
 from responders.rollback.case import Case, Transition
 from responders.rollback.pins import build_pin_writes
 from shared.domain.data.repair import repair_plan as repair
-from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.incident import DECIDED_BY_PERSON_STATUSES, IncidentStatus
 from shared.domain.incidents.next_actions import closing_verbs
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
@@ -35,11 +35,15 @@ def cancel_rollback(case: Case) -> bool:
     """End it because a person requested it, and undo nothing. Whether the worker goes on with it.
 
     After an order that superseded it, or a worse alert that it yields to, the incident stays open
-    until its recovery is observed. Otherwise whoever cancelled it decides what happens next.
+    until its recovery is observed. Otherwise whoever cancelled it decides what happens next; a
+    recovery that was observed stays observed.
     """
     why = case.rollback.cancel_requested
     replaced = bool(case.rollback.superseded_by or case.rollback.yields_to)
-    becomes = IncidentStatus.INVESTIGATING if replaced else IncidentStatus.ESCALATED
+    is_verified = case.rollback.status is RollbackStatus.WATCHING and case.rollback.verified_at is not None
+    is_recovered = is_verified and case.incident.status is IncidentStatus.WATCHING
+    becomes = IncidentStatus.RECOVERED if is_recovered else IncidentStatus.ESCALATED
+    becomes = IncidentStatus.INVESTIGATING if replaced else becomes
     return _end_rollback(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
 
 
@@ -82,7 +86,7 @@ def _end_rollback(
     if rest is not None:
         becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; people are asked about the rest"
-    escalated, successor = becomes is IncidentStatus.ESCALATED, case.rollback.superseded_by
+    escalated, successor = becomes in DECIDED_BY_PERSON_STATUSES, case.rollback.superseded_by
     possible = closing_verbs(replace(case.rollback, status=status)) if escalated else ()
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
     short = escalated or bool(successor) or status is RollbackStatus.FAILED

@@ -11,6 +11,7 @@ from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Update, Write
+from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import IncidentStatus
@@ -34,11 +35,11 @@ def approve(asked: CommandRequest) -> CommandEffect:
     before = approvers(rollback, question.plan.fingerprint, question.needed)
     if asked.person in before:
         wants = before[asked.person]
-        raise Refused(f"{wants} wants it already; {question.needed} different people must")
+        raise Refused(f"{wants} has approved it already; {question.needed} different people must")
     word = _build_answer(subject, question)
     told = create_event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
     draft = CommitDraft((told,), {"approvals": (*rollback.approvals, word), "due_at": word.at})
-    result = f"{len(before) + 1} of {question.needed} want {rollback.id}"
+    result = f"{len(before) + 1} of {count_noun(question.needed, 'approval')} given for {rollback.id}"
     return CommandEffect(result, tuple(subject.write_rollback(draft)))
 
 

@@ -12,6 +12,7 @@ from shared.core.codec import decode
 from shared.core.durations import format_duration
 from shared.core.errors import Refused
 from shared.core.store import Query
+from shared.core.text import count_noun
 from shared.domain.commands.command import parse_time
 from shared.domain.notices.notice import Notice, WithdrawalCondition, notice_writes
 from shared.domain.notices.recipients import create_notices, create_scheduled_notices
@@ -47,7 +48,8 @@ def pause(asked: CommandRequest) -> CommandEffect:
         reached_at=None if count or at_work else now,
     )
     reached = pause_state(set_by)
-    result = f"{reached}, {count} in flight"
+    state = "paused" if reached is PauseState.YES else "pause requested"
+    result = f"{state}, {count_noun(count, 'step')} in flight"
     said = [*_build_notices(asked, switch, result), *_build_expiry_reminders(asked, switch, expires_at)]
     write = switch.build_write(pause=set_by, switched_at=asked.said_at)
     return CommandEffect(

@@ -53,6 +53,7 @@ def begin_data_change(
         facts={**told, "plan": plan.header.fingerprint, "upheld": commands},
         changes={
             "status": RollbackStatus.RUNNING,
+            "outcome": "",
             "plan": plan.header,
             "gates": tuple(told["gates"]),
             **changes,

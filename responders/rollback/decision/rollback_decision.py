@@ -211,6 +211,7 @@ def _build_start_transition(
         },
         changes={
             "status": RollbackStatus.RUNNING,
+            "outcome": "",  # of a question, if there was one
             "plan": plan.header,
             "baseline": before,
             "gates": tuple(told["gates"]),

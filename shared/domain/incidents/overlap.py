@@ -21,9 +21,9 @@ def may_join(incident: Incident, alert: IncidentScope, policy: Policy, now: date
 
     An open incident takes every alert that its plan may answer, and warnings about the same parts.
     An incident of warnings alone takes graver alerts for a short while only: later its times would
-    not be theirs. One that ended is reopened by an alert about the same group of functions; by none
-    where an order alone names the group, because an order proves no failure. One without scopes, of
-    an earlier version, takes every alert.
+    not be theirs. One that ended is reopened by an alert about the same group of functions, unless
+    an order or a declaration alone names it: neither proves a failure. One without scopes, of an
+    earlier version, takes every alert.
     """
     began_at = incident.detected_at if incident.ended_at is None else incident.ended_at
     is_recent = now - began_at <= policy.gates.join_window
@@ -61,9 +61,9 @@ def ordered_functions(scopes: Iterable[IncidentScope], policy: Policy) -> set[st
 
 def _is_related(one: IncidentScope, other: IncidentScope, policy: Policy, *, ended: bool) -> bool:
     """Return whether two scopes overlap in what fails; before the end, in what one plan answers."""
-    if ended and not one.signal:
-        return False
     scenarios, same_signal = {one.scenario, other.scenario}, one.signal == other.signal
+    if ended and not (same_signal or (one.signal and not has_source(one.signal, SignalSource.DECLARED))):
+        return False
     if not same_signal and (_is_about_data(one) is not _is_about_data(other)):
         return False
     if not same_signal and ended and ScenarioName.NONE in scenarios:

@@ -105,7 +105,8 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
     newest = _newest_with_effects(rollbacks)
     if newest is not None and (observed_at or newest is rollbacks[-1]):
         monitored = newest.status is RollbackStatus.WATCHING
-        if monitored or (observed_at and newest.status is RollbackStatus.SUCCEEDED):
+        ended = newest.status in (RollbackStatus.SUCCEEDED, RollbackStatus.CANCELLED)
+        if monitored or (observed_at and ended):
             verified_at = newest.verified_at
             is_outdated = verified_at is not None and _fails_after(incident, verified_at)
             return observed_at if is_outdated else verified_at or observed_at

@@ -39,12 +39,15 @@ class Impact(Struct, frozen=True):
     cost: float | None
     """By the declared value of a minute; None: none is declared."""
     currency: str
+    is_alerted: bool = True
+    """Whether an alert belongs to it; an order alone proves no failure."""
 
 
 def measure_impact(policy: Policy, incident: Incident, counts: ImpactCounts, now: datetime) -> Impact:
     """What is known of it now."""
+    is_alerted = incident.signal in policy.signals or any(one.signal for one in incident.scopes)
     spans = disruption_spans(public_state(policy, incident, now), now)
-    down = downtime(spans, incident.onset_at, now)
+    down = downtime(spans, incident.onset_at, now) if is_alerted else timedelta()
     is_observed = incident.status is not IncidentStatus.RECOVERY_NOT_OBSERVED
     is_back = is_observed and (incident.ended_at is not None or (bool(spans) and spans[-1][1] < now))
     outage = policy.outage or Outage()
@@ -56,6 +59,7 @@ def measure_impact(policy: Policy, incident: Incident, counts: ImpactCounts, now
         counts=counts,
         cost=None if price is None else down / timedelta(minutes=1) * price,
         currency=outage.currency,
+        is_alerted=is_alerted,
     )
 
 
@@ -73,7 +77,8 @@ def unknown_impact(found: Impact, policy: Policy) -> dict[str, str]:
 def summarize_impact(found: Impact) -> str:
     """What is known of it, as a sentence without its full stop."""
     requests, users = found.counts.requests, found.counts.users
-    said = [f"it did not work for {describe_duration(timedelta(seconds=found.downtime_seconds))}"]
+    down = describe_duration(timedelta(seconds=found.downtime_seconds))
+    said = [f"it did not work for {down}" if found.is_alerted else "no alert belongs to it"]
     if requests is not None:
         said.append(f"{requests.failed} of {count_noun(requests.total, 'request')} failed")
     if users is not None:

@@ -14,7 +14,7 @@ from shared.domain.reports.phases import Phase
 from shared.domain.rollback.plan import Step, StepStatus
 
 WAIT_END_EVENTS = {
-    "rollback.parked": ("rollback.approved", "rollback.rejected", "rollback.expired"),
+    "rollback.parked": (*("rollback.approved", "rollback.rejected", "rollback.expired"), "rollback.unparked"),
     "rollback.paused": ("rollback.resumed", "rollback.unfrozen"),
 }
 """What ends a wait that a rollback went into, by the event that began it."""

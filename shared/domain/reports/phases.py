@@ -12,7 +12,7 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.recovery_times import PAGE_WRITTEN, RECOVERED, TRAFFIC_RESTORED, RecoveryTimes
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert, open_alerts
 
 # The runbook, "Critical Incident Response", steps 1 to 5.
@@ -57,7 +57,8 @@ def rollback_phases(
 ) -> Iterator[Phase]:
     """The phases of one rollback in order; a further one of its incident has no detection.
 
-    What the policy has nothing for is none: no probe confirms, or nobody is told.
+    What the policy has nothing for is none: no probe confirms, or nobody is told. What was not
+    executed has no phase after its decision.
     `began_at`: when the trouble began; None where nobody knows, because a person ordered it.
     `told_at`: as `told` says.
     """
@@ -68,13 +69,18 @@ def rollback_phases(
     if first and began_at is not None:
         yield Phase("detection", began_at, detected, DETECTION_TARGET)
     yield Phase("decision", asked, decided, DECISION_TARGET)
-    yield Phase("execution", decided or asked, restored, EXECUTION_TARGET)
-    if any(not one.external for one in policy.probes):
+    is_executed = rollback.status is not RollbackStatus.NOT_TAKEN
+    if is_executed:
+        yield Phase("execution", decided or asked, restored, EXECUTION_TARGET)
+    if is_executed and any(not one.external for one in policy.probes):
         at = rollback.confirmed_at
         yield Phase("confirmation by probes", restored or asked, at, CONFIRMATION_TARGET)
-    yield Phase("verification", restored or asked, rollback.verified_at, VERIFICATION_TARGET)
+    if is_executed:
+        yield Phase("verification", restored or asked, rollback.verified_at, VERIFICATION_TARGET)
     if first and any(incident.severity in one.severities for one in policy.channels):
         yield Phase("communication", detected, told_at, COMMUNICATION_TARGET)
+    if not is_executed:
+        return
     watched = rollback.ended_at if rollback.watch_until is not None else None
     yield Phase("watch", rollback.verified_at or asked, watched, None)
 

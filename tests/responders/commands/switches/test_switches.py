@@ -41,7 +41,7 @@ def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) 
     assert in_flight[0] > 0
     reached = f"PAUSED: nothing is in flight any more, {in_flight[0]} were when it was said"
     assert (record["result"], record["due_at"]) == (reached, None)
-    assert [f"PAUSE_REQUESTED, {in_flight[0]} in flight" in one for one in notice_lines(world, "pause:")]
+    assert [f"pause requested, {in_flight[0]} step" in one for one in notice_lines(world, "pause:")]
     world.pass_time(5 * MINUTE)
     assert [reached in one for one in notice_lines(world, "paused:")] == [True]
     chain = f"systems/{where.get('system', 'all')}/audit/paused:in-the-middle"
@@ -185,7 +185,7 @@ def test_a_pause_waits_for_a_worker_that_has_only_begun_to_decide() -> None:
 
     record = world.ports.store.documents["commands/while-it-decides"]
     assert said == [RollbackStatus.DECIDING]
-    assert notice_lines(world, "pause:")[0].startswith("all systems: PAUSE_REQUESTED, 0 in flight")
+    assert notice_lines(world, "pause:")[0].startswith("all systems: pause requested, 0 steps in flight")
     assert (record["result"], record["due_at"]) == (
         "PAUSED: nothing is in flight any more, 0 were when it was said",
         None,
@@ -219,7 +219,7 @@ def test_a_pause_with_nothing_in_flight_holds_at_once() -> None:
 
     publish_command(world, "pause", id="now")
 
-    assert world.ports.store.documents["commands/now"]["result"] == "PAUSED, 0 in flight"
+    assert world.ports.store.documents["commands/now"]["result"] == "paused, 0 steps in flight"
 
 
 @pytest.mark.parametrize("expires", ["2h", None])

@@ -27,6 +27,7 @@ WARNING = IncidentScope(NONE, "slow_response")
 MEDIA = IncidentScope(FEATURE, "media_failing", "getBook")
 PAYMENTS = IncidentScope(FEATURE, "payments_failing", "payOrder")
 ORDER = IncidentScope(FUNCTIONS, function="getBook")
+BREACH = IncidentScope(COMPLETE, "security_breach")
 
 
 def incident(*scopes: IncidentScope, ended: timedelta | None = None) -> Incident:
@@ -65,6 +66,8 @@ def incident(*scopes: IncidentScope, ended: timedelta | None = None) -> Incident
         (MEDIA, RATE, True, True),  # it tells of every function
         (ORDER, OF_SEARCH, True, False),  # an order, such as an unpin, proves no failure
         (ORDER, OF_PAYMENT, False, False),
+        (BREACH, OF_BOOK, True, False),  # it was declared, and nothing had failed
+        (BREACH, BREACH, True, True),
     ],
 )
 def test_an_alert_joins_only_its_own_trouble(
