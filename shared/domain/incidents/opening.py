@@ -22,7 +22,7 @@ from shared.domain.incidents.incident import (
     format_incident_id,
     public_state,
 )
-from shared.domain.incidents.recovery_times import find_scenario, recovery_target
+from shared.domain.incidents.recovery_times import find_scenario, response_target
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.scenario_names import Mode
@@ -75,7 +75,7 @@ def open_incident(
         onset_at=onset or now,
         detected_at=now,
         timeline=[TimelineEvent(IncidentStatus.DETECTED, now, str(order or f"{signal} detected"))],
-        respond_by=now + recovery_target(policy.targets, scenario, severity),
+        respond_by=now + response_target(policy.targets, scenario, severity),
         is_observed_only=_is_observed_only(policy, system, signal, order),
         scopes=scope,
     )
@@ -150,7 +150,7 @@ def _reopen(
     again = replace(known, severity=severity, rollbacks=known.rollbacks + 1, ended_at=None, expires_at=None)
     again = replace(again, is_observed_only=is_observed_only)
     if known.ended_at is not None:
-        target = recovery_target(policy.targets, find_scenario(policy, known.signal), severity)
+        target = response_target(policy.targets, find_scenario(policy, known.signal), severity)
         again = replace(again, respond_by=now + target, acknowledged_by="", acknowledged_at=None)
         return again, create_escalation_notices(policy, again, now, now)
     if known.is_observed_only and not is_observed_only:
@@ -185,7 +185,7 @@ def raise_severity(
     """The incident with the response time of its new severity, and the timers that go with it."""
     if incident.severity is was:
         return incident, []
-    target = recovery_target(policy.targets, find_scenario(policy, incident.signal), incident.severity)
+    target = response_target(policy.targets, find_scenario(policy, incident.signal), incident.severity)
     faster = replace(incident, respond_by=incident.detected_at + target)
     return faster, create_escalation_notices(policy, faster, now, incident.detected_at, instead_of=was)
 

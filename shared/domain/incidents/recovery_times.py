@@ -83,10 +83,14 @@ def find_scenario(policy: Policy, signal: str, rollbacks: Sequence[Rollback] = (
 
 def recovery_target(targets: Targets, scenario: str, severity: Severity) -> timedelta:
     """Return how long after detection a kind of incident must have recovered, by the runbook."""
-    by_severity = targets.by_severity[severity]
-    if scenario == ScenarioName.DATABASE:
-        return targets.database
-    return min(targets.functions, by_severity) if scenario == ScenarioName.FUNCTIONS else by_severity
+    by_scenario = {ScenarioName.FUNCTIONS: targets.functions, ScenarioName.DATABASE: targets.database}
+    return by_scenario.get(ScenarioName(scenario), targets.by_severity[severity])
+
+
+def response_target(targets: Targets, scenario: str, severity: Severity) -> timedelta:
+    """Return after how long people are told that an incident has not recovered yet."""
+    target = recovery_target(targets, scenario, severity)
+    return target if scenario == ScenarioName.DATABASE else min(target, targets.by_severity[severity])
 
 
 def find_traffic_restored_at(rollbacks: Sequence[Rollback]) -> datetime | None:

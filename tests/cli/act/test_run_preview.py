@@ -36,7 +36,7 @@ def test_every_function_is_listed_however_many_there_are(
     for function in world.policy.functions:
         name = function.lower()
         assert f"{function} {name}-00002 {name}-00001" in shown
-    assert "to the last shift, within the target of 5 min" in shown
+    assert "to the last shift, within the target of 10 min" in shown
 
 
 def test_a_critical_rollback_is_shown_against_its_own_target(

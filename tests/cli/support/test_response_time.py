@@ -63,10 +63,10 @@ def test_the_response_time_of_each_severity_runs(severity: Severity) -> None:
 
 
 WATCHED = build_rollback(RollbackStatus.WATCHING, verified_at=START + 4 * MINUTE)
-LATE = build_rollback(RollbackStatus.SUCCEEDED, verified_at=START + 6 * MINUTE)
+LATE = build_rollback(RollbackStatus.SUCCEEDED, verified_at=START + 11 * MINUTE)
 WORSE = build_rollback(RollbackStatus.FAILED, verified_at=START + 4 * MINUTE)
 RESTORED = (
-    (IncidentStatus.WATCHING, WATCHED, None, "1 min 0 s to spare"),
+    (IncidentStatus.WATCHING, WATCHED, None, "6 min 0 s to spare"),
     (IncidentStatus.RESOLVED, LATE, START + 40 * MINUTE, "1 min 0 s late"),
     (
         IncidentStatus.RECOVERY_NOT_OBSERVED,
@@ -74,11 +74,11 @@ RESTORED = (
         START + MINUTE,
         "recovery was not observed",
     ),
-    (IncidentStatus.ESCALATED, WATCHED, None, "1 min 0 s to spare"),
-    (IncidentStatus.ESCALATED, WORSE, None, "missed 55 min 0 s ago"),
-    (IncidentStatus.INVESTIGATING, None, None, "missed 55 min 0 s ago"),
+    (IncidentStatus.ESCALATED, WATCHED, None, "6 min 0 s to spare"),
+    (IncidentStatus.ESCALATED, WORSE, None, "missed 50 min 0 s ago"),
+    (IncidentStatus.INVESTIGATING, None, None, "missed 50 min 0 s ago"),
 )
-"""An incident an hour after its detection, and what is told of its five minutes."""
+"""An incident an hour after its detection, and what is told of its ten minutes."""
 
 
 @pytest.mark.parametrize(("status", "newest", "ended_at", "said"), RESTORED)
@@ -173,13 +173,13 @@ def test_progress_stands_beside_the_targets() -> None:
     )
 
     assert "traffic is not restored yet" in running
-    assert "not recovered yet; the target is 5 min 0 s (CRITICAL incident), 3 min 0 s left" in running
+    assert "not recovered yet; the target is 10 min 0 s (functions rollback), 8 min 0 s left" in running
     assert "acknowledged by anna at 2026-03-02 12:00:00 UTC" in running
     assert "steps" in running
     assert "3/5" in running
     assert "━" in running
     assert "traffic restored 3 min 0 s after detection" in watched
-    assert "recovered 4 min 0 s after detection; the target is 5 min 0 s" in watched
+    assert "recovered 4 min 0 s after detection; the target is 10 min 0 s" in watched
     assert "minutes watched" in watched
     assert "10/30" in watched
 
@@ -243,7 +243,7 @@ def test_a_terminal_shows_the_bars_while_it_is_followed(
     pictures, _, left = done.stdout.rpartition("\x1b[2K")
     assert re.search(r"steps .*━.*/11", pictures)
     assert re.search(r"minutes watched .*━.*/15", pictures)
-    assert "the target is 5 min" in pictures
+    assert "the target is 10 min" in pictures
     assert "RESOLVED" in left
 
 

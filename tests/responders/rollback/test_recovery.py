@@ -60,6 +60,7 @@ def events(world: World) -> list[str]:
 def test_what_is_only_observed_stays_open_while_it_fails() -> None:
     """Not acting is not success: nobody reads that it is over, and nothing is to spare."""
     world = observed()
+    world.pass_time(5 * MINUTE)
 
     trouble, [rollback] = newest(world), world.rollbacks()
     assert (rollback.status, trouble.status) == (RollbackStatus.NOT_TAKEN, IncidentStatus.INVESTIGATING)

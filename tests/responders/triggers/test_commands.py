@@ -108,6 +108,8 @@ def test_nothing_to_do_is_said_and_nothing_is_done() -> None:
         rollback.RollbackStatus.NOT_TAKEN,
         "everything asked for is at its target already",
     )
+    assert world.incidents()[0].status is incident.IncidentStatus.INVESTIGATING
+    world.pass_time(timedelta(minutes=4))
     assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
 
 

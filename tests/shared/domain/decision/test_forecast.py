@@ -129,7 +129,7 @@ def test_an_outlook_while_it_runs_counts_what_has_passed_and_what_was_learnt() -
     [
         (ScenarioName.COMPLETE, Severity.CRITICAL, 5),
         (ScenarioName.AUTH, Severity.CRITICAL, 5),
-        (ScenarioName.FUNCTIONS, Severity.CRITICAL, 5),
+        (ScenarioName.FUNCTIONS, Severity.CRITICAL, 10),
         (ScenarioName.FUNCTIONS, Severity.HIGH, 10),
         (ScenarioName.FEATURE, Severity.HIGH, 15),
         (ScenarioName.DATABASE, Severity.CRITICAL, 15),
@@ -210,7 +210,7 @@ def test_what_cannot_fit_says_so_before_it_starts() -> None:
         for sent in world.ports.sender.sent
         if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
     ]
-    assert "MORE THAN the target of 5 min" in str(told)
+    assert "MORE THAN the target of 10 min" in str(told)
 
 
 def test_what_is_left_of_the_quota_is_told_before_it_starts() -> None:
@@ -232,7 +232,7 @@ def test_what_is_left_of_the_quota_is_told_before_it_starts() -> None:
         for sent in world.ports.sender.sent
         if sent.key.split(":")[1] == "rollback.decided" and sent.key.endswith(":record")
     ]
-    assert "MORE THAN the target of 5 min" in str(told)
+    assert "MORE THAN the target of 10 min" in str(told)
 
 
 def piece(documents: int, seen: int = 0, took: float = 0.0, status: StepStatus = StepStatus.BEGUN) -> Step:

@@ -118,7 +118,7 @@ def test_what_a_person_closes_has_not_recovered() -> None:
     [
         (ScenarioName.COMPLETE, Severity.CRITICAL, 5, "CRITICAL incident"),
         (ScenarioName.DATABASE, Severity.CRITICAL, 15, "database rollback"),
-        (ScenarioName.FUNCTIONS, Severity.CRITICAL, 5, "CRITICAL incident"),
+        (ScenarioName.FUNCTIONS, Severity.CRITICAL, 10, "functions rollback"),
         (ScenarioName.FUNCTIONS, Severity.HIGH, 10, "functions rollback"),
         (ScenarioName.FEATURE, Severity.MEDIUM, 60, "MEDIUM incident"),
     ],

@@ -115,7 +115,7 @@ def test_each_phase_counts_from_the_end_of_the_one_before() -> None:
     verified = replace(one, status=RollbackStatus.WATCHING)
     times = measure_recovery(BOOKSHOP, build_incident(), [verified])
     whole = {each.name: each.duration for each in incident_totals(times, [], BOOKSHOP)}
-    assert whole == {"traffic restored": 3 * MINUTE, "recovered (CRITICAL incident)": 6 * MINUTE}
+    assert whole == {"traffic restored": 3 * MINUTE, "recovered (functions rollback)": 6 * MINUTE}
 
 
 @pytest.mark.parametrize(
