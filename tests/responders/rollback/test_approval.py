@@ -32,10 +32,12 @@ def test_an_approved_plan_is_carried_out() -> None:
     assert world.ports.store.documents["systems/bookshop"]["slot"] == ""
 
     assert publish_command(world, "approve", actor="alice") == ""
+    assert newest_rollback(world).outcome == ""  # why it asked is no outcome
     world.pass_time(HOUR)
 
     one = newest_rollback(world)
     assert one.status is RollbackStatus.SUCCEEDED
+    assert one.outcome == "stable through the watch"
     assert all(world.live[function] != before[function] for function in world.live)
     assert [word.actor for word in one.approvals] == ["alice"]
     pins = (one.fields or {} for one in world.ports.store.query(Query("pins")))
@@ -154,7 +156,7 @@ def test_four_eyes_are_two_people() -> None:
     world = build_world_awaiting_approval(FOUR_EYES)
 
     assert publish_command(world, "approve", actor="alice") == ""
-    assert "alice wants it already" in publish_command(world, "approve", actor="alice")
+    assert "alice has approved it already" in publish_command(world, "approve", actor="alice")
     world.pass_time(3 * MINUTE)
     assert newest_rollback(world).status is RollbackStatus.PARKED
 
@@ -173,7 +175,7 @@ def test_who_orders_is_the_first_of_two_people(auto_confirm: bool) -> None:
     world.command(command="rollback", system="bookshop", actor="alice", auto_confirm=auto_confirm)
     world.pass_time(2 * MINUTE)
     assert newest_rollback(world).status is RollbackStatus.PARKED
-    assert "alice wants it already" in publish_command(world, "approve", actor="alice")
+    assert "alice has approved it already" in publish_command(world, "approve", actor="alice")
 
     publish_command(world, "approve", actor="bob")
     world.pass_time(HOUR)
@@ -245,7 +247,7 @@ def test_two_names_of_one_person_are_one_person() -> None:
     world.publish(topics.COMMANDS, {"version": 1, "command": "approve", **about, "token": token})
     world.pass_time(2 * MINUTE)
 
-    assert "alice wants it already" in read_dead_letters(world)[-1]["reason"]
+    assert "alice has approved it already" in read_dead_letters(world)[-1]["reason"]
     assert newest_rollback(world).status is RollbackStatus.PARKED
 
 
