@@ -78,7 +78,9 @@ class IncidentAssigner:
             incident = self._read_incident(name)
             if incident is None or alert.incident not in ("", name):  # it has joined another before
                 continue
-            if alert.incident or may_join(incident, alert_scope(alert, policy), policy, now):
+            if alert.incident or may_join(
+                incident, alert_scope(alert, policy), policy, now, alert.started_at
+            ):
                 return incident
         return None
 

@@ -69,11 +69,14 @@ class CommandSubject(Struct, frozen=True):
         """Raises: Refused, when a rollback of a newer incident is in progress or has moved."""
         if self.is_newest:
             return
-        newest = decode(System, self.system.fields).rollback
+        system = decode(System, self.system.fields)
+        newest = system.rollback
         fields = self.asked.ports.store.get(rollbacks.rollback_path(newest)).fields
         rollback = decode(Rollback, fields) if fields is not None else None
         if rollback is None or rollback.started_at or rollback.status is not RollbackStatus.NOT_TAKEN:
-            raise Refused(f"{self.incident.id} is not the system's newest incident")
+            raise Refused(
+                f"the newest rollback of {system.name} is of {system.incident}, not of {self.incident.id}"
+            )
 
     @property
     def is_newest(self) -> bool:

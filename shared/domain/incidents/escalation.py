@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from shared.core.durations import format_duration
+from shared.core.durations import describe_duration
 from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice, WithdrawalCondition
 from shared.domain.notices.recipients import create_scheduled_notices
@@ -42,7 +42,7 @@ def _on_call_notices(
             incident.id,
             incident.severity,
             f"on-call-{number}-{incident.severity.lower()}{_response_key(incident)}",
-            f"{said} {format_duration(rung.after)}",
+            f"{said} {describe_duration(rung.after)}",
             now,
             max(now, since + rung.after),
             WithdrawalCondition.ACKNOWLEDGED,
@@ -57,7 +57,7 @@ def _response_time_notices(
 ) -> list[Notice]:
     if incident.respond_by is None:
         return []
-    within = format_duration(incident.respond_by - since)
+    within = describe_duration(incident.respond_by - since)
     return create_scheduled_notices(
         policy,
         policy.channels,

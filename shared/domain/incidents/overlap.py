@@ -16,14 +16,20 @@ GENERAL_SCENARIOS = frozenset({ScenarioName.COMPLETE, ScenarioName.FUNCTIONS})
 """Their plans are about every function that changed, so one plan answers all of their alerts."""
 
 
-def may_join(incident: Incident, alert: IncidentScope, policy: Policy, now: datetime) -> bool:
+def may_join(
+    incident: Incident,
+    alert: IncidentScope,
+    policy: Policy,
+    now: datetime,
+    fails_since: datetime | None = None,
+) -> bool:
     """Return whether the alert belongs to the incident, which is open or ended a short while ago.
 
     An open incident takes every alert that its plan may answer, and warnings about the same parts.
     An incident of warnings alone takes graver alerts for a short while only: later its times would
-    not be theirs. One that ended is reopened by an alert about the same group of functions, unless
-    an order or a declaration alone names it: neither proves a failure. One without scopes, of an
-    earlier version, takes every alert.
+    not be theirs. One that ended is reopened by an alert about the same group of functions. If an
+    order or a declaration alone names it, which proves no failure, what fails must have begun
+    (`fails_since`) before the end. One without scopes, of an earlier version, takes every alert.
     """
     began_at = incident.detected_at if incident.ended_at is None else incident.ended_at
     is_recent = now - began_at <= policy.gates.join_window
@@ -31,8 +37,13 @@ def may_join(incident: Incident, alert: IncidentScope, policy: Policy, now: date
         return False
     if not incident.scopes:
         return True
+    ended_at = incident.ended_at
+    is_later = ended_at is not None and (fails_since or now) > ended_at
     related = [
-        one for one in incident.scopes if _is_related(one, alert, policy, ended=incident.ended_at is not None)
+        one
+        for one in incident.scopes
+        if _is_related(one, alert, policy, ended=ended_at is not None)
+        and not (is_later and one.signal != alert.signal and not _proves_failure(one))
     ]
     is_warning = alert.scenario is ScenarioName.NONE
     return any(is_warning or is_recent or one.scenario is not ScenarioName.NONE for one in related)
@@ -62,8 +73,6 @@ def ordered_functions(scopes: Iterable[IncidentScope], policy: Policy) -> set[st
 def _is_related(one: IncidentScope, other: IncidentScope, policy: Policy, *, ended: bool) -> bool:
     """Return whether two scopes overlap in what fails; before the end, in what one plan answers."""
     scenarios, same_signal = {one.scenario, other.scenario}, one.signal == other.signal
-    if ended and not (same_signal or (one.signal and not has_source(one.signal, SignalSource.DECLARED))):
-        return False
     if not same_signal and (_is_about_data(one) is not _is_about_data(other)):
         return False
     if not same_signal and ended and ScenarioName.NONE in scenarios:
@@ -72,6 +81,11 @@ def _is_related(one: IncidentScope, other: IncidentScope, policy: Policy, *, end
         return True
     groups, others = _groups(one, policy), _groups(other, policy)
     return groups is None or others is None or not groups.isdisjoint(others)
+
+
+def _proves_failure(scope: IncidentScope) -> bool:
+    """Return whether a scope comes from something that was observed to fail."""
+    return bool(scope.signal) and not has_source(scope.signal, SignalSource.DECLARED)
 
 
 def _is_about_data(scope: IncidentScope) -> bool:

@@ -111,5 +111,6 @@ def test_a_run_with_nothing_to_do_sends_nothing(world: World, prompt: WorldPromp
     said = prompt.say(*RUN, "--function", "searchBooks", "--yes", "--supersede")
 
     assert said.exit_code == 0, said.output
-    assert "everything asked for is at its target already" in said.output
+    assert "nothing to do: everything asked for is at its target already" in said.output
+    assert "would end" not in said.output
     assert world.rollbacks()[0].status is RollbackStatus.WATCHING

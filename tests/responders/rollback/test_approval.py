@@ -32,10 +32,12 @@ def test_an_approved_plan_is_carried_out() -> None:
     assert world.ports.store.documents["systems/bookshop"]["slot"] == ""
 
     assert publish_command(world, "approve", actor="alice") == ""
+    assert newest_rollback(world).outcome == ""  # why it asked is no outcome
     world.pass_time(HOUR)
 
     one = newest_rollback(world)
     assert one.status is RollbackStatus.SUCCEEDED
+    assert one.outcome == "stable through the watch"
     assert all(world.live[function] != before[function] for function in world.live)
     assert [word.actor for word in one.approvals] == ["alice"]
     pins = (one.fields or {} for one in world.ports.store.query(Query("pins")))

@@ -405,6 +405,25 @@ def test_what_was_counted_before_an_undo_is_no_recovery_after_it() -> None:
     assert (undone.status, newest(world).status) == (RollbackStatus.SUCCEEDED, IncidentStatus.ESCALATED)
 
 
+def test_what_has_recovered_stays_so_when_a_person_cancels_the_monitoring() -> None:
+    """The page goes on to say that it works; the time at which it recovered stays."""
+    world = World(policy=TOLD)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    [monitored] = world.rollbacks()
+    assert monitored.status is RollbackStatus.WATCHING
+
+    assert publish_command(world, "cancel") == ""
+
+    [cancelled] = world.rollbacks()
+    assert (cancelled.status, newest(world).status) == (RollbackStatus.CANCELLED, IncidentStatus.RECOVERED)
+    assert find_recovered_at(newest(world), [cancelled]) == monitored.verified_at
+    assert public(world).word == "rolling back (monitoring)"
+    assert publish_command(world, "accept") == ""
+    assert newest(world).status is IncidentStatus.RESOLVED
+
+
 def test_an_alert_that_closed_before_an_undo_is_no_recovery_after_it() -> None:
     """The bad release serves again, and nobody has counted a request of it yet."""
     world = World(policy=replace(TOLD, probes=()))

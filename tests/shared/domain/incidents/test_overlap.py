@@ -97,6 +97,14 @@ def test_a_warning_that_lasts_takes_no_graver_alert() -> None:
     assert may_join(incident(RATE), PATH, BOOKSHOP, later)
 
 
+def test_what_began_to_fail_before_the_end_of_an_order_belongs_to_it() -> None:
+    """An unpinned release fails, and the alert comes after the monitoring."""
+    ended = incident(ORDER, ended=timedelta(minutes=5))
+
+    assert may_join(ended, OF_SEARCH, BOOKSHOP, START, START - timedelta(minutes=6))
+    assert not may_join(ended, OF_SEARCH, BOOKSHOP, START, START - timedelta(minutes=4))
+
+
 def test_an_incident_of_an_earlier_version_takes_every_alert() -> None:
     """Nobody knows what it is about."""
     assert may_join(incident(), DATA, BOOKSHOP, START)

@@ -443,6 +443,34 @@ def test_what_would_have_shortened_it() -> None:
     )
 
 
+def test_a_wait_that_a_further_alert_interrupts_counts_once() -> None:
+    """The question is asked again: the first wait ends where the second begins."""
+    names = ("rollback.parked", "rollback.unparked", "rollback.parked", "rollback.rejected")
+    events = [create_event(name, START + at * MINUTE, "worker", note="") for at, name in enumerate(names)]
+
+    said = build_report(facts(kept(build_rollback(RollbackStatus.NOT_TAKEN), *events))).shortened
+
+    assert said[0].startswith("It waited 1 min 0 s")
+    assert not any("2 min" in one or "3 min" in one for one in said)
+
+
+def test_a_rollback_that_was_not_executed_missed_no_target_of_its_execution() -> None:
+    assert set(took(build_rollback(RollbackStatus.NOT_TAKEN), DECIDED)) == {
+        *("detection", "decision", "communication")
+    }
+
+
+def test_an_order_without_an_alert_is_no_outage() -> None:
+    """An unpin of a system that works: nobody has observed a failure."""
+    unpin = build_incident(IncidentStatus.RESOLVED, signal="unpin", ended_at=START + 20 * MINUTE)
+
+    made = build_report(facts(kept(build_rollback(RollbackStatus.SUCCEEDED)), trouble=unpin))
+
+    assert (made.impact.downtime_seconds, made.impact.is_alerted) == (0.0, False)
+    assert "did not work" not in render_markdown(made)
+    assert summarize_impact(made.impact).startswith("no alert belongs to it")
+
+
 @pytest.mark.parametrize("attack", [*ATTACKS.values(), "<img src=x onerror=alert(1)>"])
 def test_the_report_for_a_browser_runs_nothing(attack: str) -> None:
     """Text of others is text; nothing but our own style is let be; each phase has its bar."""
