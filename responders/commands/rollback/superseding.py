@@ -12,7 +12,7 @@ from responders.rollback.decision.data_requests import Preparation, forecast_dat
 from responders.rollback.decision.dry_run import SURVEY_TIME_LIMIT_SECONDS, forecast_order
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
-from shared.core.errors import Refused
+from shared.core.errors import Moved, Refused
 from shared.core.store import Update, Write
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import Command, ScheduledRollback, format_shell_command
@@ -87,6 +87,8 @@ def _join_rollback(asked: CommandRequest, found: OrderComparison, order: Rollbac
     document = store.get(rollbacks.rollback_path(found.rollback))
     place = store.get(incidents.incident_path(found.incident))
     rollback, now = decode(Rollback, document.fields), document.read_at
+    if rollback.status in ENDED_ROLLBACK_STATUSES:
+        raise Moved(f"{rollback.id} has ended meanwhile")
     word, changes = "joined", dict[str, Any]()
     if found.relation is OrderRelation.EXTENDS:
         undecided = rollback.status is RollbackStatus.DECIDING
