@@ -44,6 +44,9 @@ from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 
+USUAL_FIELDS = (("target", LAST_STABLE), ("delay_seconds", 0))
+"""What `rollback run` means where its options do not say so."""
+
 
 def order_beside_incident(
     asked: CommandRequest, order: RollbackRequest, open_incident: str, now: datetime
@@ -75,7 +78,8 @@ def _build_yield_writes(asked: CommandRequest, found: OrderComparison) -> tuple[
 def describe_conflict(found: OrderComparison, command: Command) -> str:
     """Return why the order is no part of the rollback, what would end, and the command for that."""
     given = msgspec.to_builtins(replace(command, supersede=True)).items()
-    said = format_shell_command({name: one for name, one in given if one not in (LAST_STABLE, 0)})
+    named = {name: one for name, one in given if (name, one) not in USUAL_FIELDS}
+    said = format_shell_command({**named, "reason": command.reason})
     return "; ".join(
         found.ends if found.relation is OrderRelation.BARRED else (*found.ends, f"to end it: {said}")
     )

@@ -143,6 +143,7 @@ def test_orders_that_cross_become_one_rollback() -> None:
     [
         ({"functions": ["searchBooks"], "target": "v0"}, "another target"),
         ({"scenario": "complete"}, "another scenario"),
+        ({"scenario": "complete", "reason": "last-stable"}, "another scenario"),
     ],
 )
 def test_anything_else_is_refused_with_the_command_to_use(content: dict[str, Any], why: str) -> None:
