@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.core.errors import RollbackError
 from tests.simulation.mutants import decisions, effects, lease, messages, operator_commands, statements
-from tests.simulation.scenes.scenes import SCENES, SILENT, SLOW
+from tests.simulation.scenes.scenes import CROSSING, SCENES, SILENT, SLOW
 from tests.simulation.scenes.spoken import SPOKEN
 from tests.simulation.schedule import run
 
@@ -25,12 +25,12 @@ MUTANTS: tuple[Mutant, ...] = (
 )
 HIDING = {
     "no_fence_on_intents": 20067,
-    "lease_never_ends": 20509,
+    "lease_never_ends": 21370,
     "copies_count_as_deaths": 20133,
     "no_receipt": 20090,
     "no_precondition_on_the_effect": 20407,
     "persons_change_overwritten": 20607,
-    "persons_release_overwritten": 20575,
+    "persons_release_overwritten": 20412,
     "persons_deployment_built_over": 20252,
     "persons_template_overwritten": 20090,
     "template_published_over_the_newest": 20178,
@@ -43,16 +43,15 @@ HIDING = {
     "finished_without_the_joined_alerts": 20179,
     "ended_and_due_again": 20282,
     "budget_ignored": 20124,
-    "slot_not_asked_for": 20067,
     "cause_ignored": 20055,
     "failed_notices_count_as_sent": 20129,
     "failed_without_public_state": 20171,
     "accepted_as_resolved": 20199,
-    "verified_by_one_function": 20088,
+    "verified_by_one_function": 20262,
     "reopened_without_public_state": 20070,
 }
 """Those that show in few worlds, and the first seed in which each was last caught: played first."""
-PLAYED = {"late_counts_as_dead": SLOW, "ended_and_due_again": SILENT}
+PLAYED = {"late_counts_as_dead": SLOW, "ended_and_due_again": SILENT, "slot_not_asked_for": CROSSING}
 """Those that are caught in scenes of their own."""
 HIDES_FOR = 50
 """Seeds without it after which a mutant belongs there: `mutants` says of which that is so."""
