@@ -41,11 +41,12 @@ def test_what_is_unpinned_is_recorded_and_named_when_it_is_passed_over(world: Wo
     world.deploy_bad()
     world.command(command="rollback", system="bookshop")
     until("the rollback", world.is_carried_out)
+    until("its verification", lambda: world.evidence.rollbacks()[-1].verified_at)
     about = {"system": "bookshop", "incident": world.evidence.incidents()[-1].id}
     world.command(command="cancel", **about)
     until("its end", lambda: has_ended(world))
     world.command(command="accept", **about)
-    until("its acceptance", lambda: world.evidence.incidents()[-1].status is IncidentStatus.RESOLVED)
+    until("its acceptance", lambda: world.evidence.incidents()[-1].ended_at is not None)
     world.application.deploy(release="v3")
     fixed = {name: one.latest for name, one in world.wiring.system("bookshop").platform.functions().items()}
 
