@@ -22,7 +22,7 @@ from responders.data.repair import preview
 from responders.rollback.decision import data_requests
 from responders.rollback.decision.data_requests import Preparation
 from responders.rollback.decision.dry_run import forecast_order
-from responders.rollback.decision.plan import OVERLONG_PLAN_PREFIX, non_function_step_names
+from responders.rollback.decision.plan import non_function_step_names
 from shared.core.errors import Refused
 from shared.core.text import count_noun
 from shared.domain.commands.command import Command
@@ -33,6 +33,7 @@ from shared.domain.decision.order_comparison import OrderComparison, OrderRelati
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.plan import OVERLONG_PLAN_PREFIX
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
 from shared.engine.steps.resource_differences import describe_resource_changes, describe_steps
 

@@ -13,14 +13,13 @@ from typing import Any
 from responders.rollback.answered_alerts import unjudged_alerts
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import build_cool_down_change, ended_fields
-from responders.rollback.decision.plan import is_duration_reported
 from shared.core import text
 from shared.core.durations import describe_duration
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
-from shared.domain.rollback.plan import Plan
+from shared.domain.rollback.plan import Plan, is_duration_reported
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
 from shared.domain.rollback.write_quota import SavedPace
 from shared.engine.steps.resource_differences import describe_resource_changes

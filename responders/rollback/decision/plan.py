@@ -19,12 +19,10 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Plan, PlanHeader, freeze_plan
+from shared.domain.rollback.plan import Plan, freeze_plan
 from shared.domain.rollback.rollback import RollbackRequest
 from shared.engine.steps.resource_differences import describe_steps, is_resource
 
-OVERLONG_PLAN_PREFIX = "it cannot fit"
-"""How a plan begins that is longer than its target even with the whole quota."""
 SECURITY_APPROVAL_REASON = "older rules and settings of identity can reopen a hole"
 
 
@@ -98,13 +96,7 @@ def _add_duration_warning(
 ) -> Plan:
     """Add a warning if the plan does not fit its time, even with the whole quota."""
     ahead = forecast.forecast_duration(plan.steps, policy, plan.header.scenario, severity, order=order)
-    return plan if ahead.fits else plans.add_report_line(plan, f"{OVERLONG_PLAN_PREFIX}: {ahead}")
-
-
-def is_duration_reported(plan: PlanHeader) -> bool:
-    """Return whether the plan reports its time itself: it moves documents, or cannot fit."""
-    too_long = (line.startswith(OVERLONG_PLAN_PREFIX) for line in plan.reported)
-    return plan.scenario is ScenarioName.DATABASE or any(too_long)
+    return plan if ahead.fits else plans.add_report_line(plan, f"{plans.OVERLONG_PLAN_PREFIX}: {ahead}")
 
 
 def describe_plan_size(plan: Plan, shown: int) -> str:

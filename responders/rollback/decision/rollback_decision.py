@@ -13,7 +13,7 @@ from responders.rollback.approval import build_approval_request, forecast_plan, 
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
-from responders.rollback.decision.plan import describe_plan_size, is_duration_reported, prepare_plan
+from responders.rollback.decision.plan import describe_plan_size, prepare_plan
 from responders.rollback.decision.required_approvals import required_approvals
 from responders.rollback.decision.resource_collection import collect_resource_state
 from responders.rollback.session_revocation import REVOKE_SESSIONS_VERB, build_revocation_command
@@ -233,7 +233,7 @@ def _build_start_transition(
 
 
 def _format_warnings(plan: Plan, ahead: DurationForecast) -> tuple[str, ...]:
-    ahead_lines = () if is_duration_reported(plan.header) else (str(ahead),)
+    ahead_lines = () if plans.is_duration_reported(plan.header) else (str(ahead),)
     return (*ahead_lines, *text.first_lines(plan.header.reported))
 
 

@@ -15,6 +15,9 @@ from msgspec.structs import replace
 from shared.core.codec import SCHEMA_VERSION
 from shared.domain.policy.scenario_names import ScenarioName
 
+OVERLONG_PLAN_PREFIX = "it cannot fit"
+"""How the line begins that reports a plan longer than its target, even with the whole quota."""
+
 
 class StepStatus(StrEnum):
     """How far a step has come. The last five are ends."""
@@ -130,6 +133,12 @@ def freeze_plan(
 def add_report_line(plan: Plan, line: str) -> Plan:
     """The plan with one line more that is said of it."""
     return Plan(replace(plan.header, reported=(line, *plan.header.reported)), plan.steps)
+
+
+def is_duration_reported(plan: PlanHeader) -> bool:
+    """Return whether the plan reports its time itself: it moves documents, or cannot fit."""
+    too_long = (line.startswith(OVERLONG_PLAN_PREFIX) for line in plan.reported)
+    return plan.scenario is ScenarioName.DATABASE or any(too_long)
 
 
 def extend_plan(header: PlanHeader, addition: Plan) -> Plan:
