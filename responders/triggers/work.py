@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from responders.commands import worker
-from responders.rollback import execution, recovery, report_filing
+from responders.rollback import execution, report_filing
+from responders.rollback.verification import recovery
 from shared.core.pubsub_message import PubSubMessage
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports

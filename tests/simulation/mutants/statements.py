@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from responders.alerts import incident_assignment
 from responders.commands.incident import operator_answers
-from responders.rollback import case, recovery, report_filing
+from responders.rollback import case, report_filing
 from responders.rollback.case import Case, Transition
 from responders.rollback.decision import rollback_decision
-from responders.rollback.verification import health_assessment
+from responders.rollback.verification import health_assessment, recovery
 from shared.core.store import Write
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents import opening, recovery_times
