@@ -1,7 +1,5 @@
 """`python -m benchmarks`: run them all; exit code 1 when a goal is missed."""
 
-from __future__ import annotations
-
 import sys
 
 from benchmarks import embedded_cloud, repair, rollback_speed

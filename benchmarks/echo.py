@@ -4,8 +4,6 @@ It answers `/echo/unary` and `/echo/stream` with the bytes that the request's me
 names among those given to `/echo/learn`; nothing is parsed. Prints its address as one line of JSON.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

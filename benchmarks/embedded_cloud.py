@@ -12,8 +12,6 @@ that of the medians.
   three echoes, the second of them streamed.
 """
 
-from __future__ import annotations
-
 import json
 import statistics
 import subprocess

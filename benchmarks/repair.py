@@ -7,8 +7,6 @@ written back with its copy and its journal. The server runs in this process, so 
 each call are in both figures.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import sys
 import time

@@ -7,8 +7,6 @@ the writes refused by quota. The other shapes show what is paid for learning the
 plays it: nothing of it is the machine's time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from math import log
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """`python -m benchmarks.storm`: what a duplicate costs, as a multiple of decoding it alone."""
 
-from __future__ import annotations
-
 import json
 import time
 from base64 import b64encode

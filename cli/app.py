@@ -1,7 +1,5 @@
 """The `rollback` command: the registry of its commands; exit codes: cli/support/exit_codes.py."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`rollback enrol`, `login`, `logout`, `token`, `sign`, `fingerprint`: a proof of identity."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

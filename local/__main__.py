@@ -1,7 +1,5 @@
 """`python -m local`: the embedded cloud as a process of its own, with the responders on request."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

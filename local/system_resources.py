@@ -1,7 +1,5 @@
 """What the protected systems have beside their functions, as their REST APIs show it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 

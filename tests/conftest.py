@@ -4,8 +4,6 @@ Of the counted points of the crash tests (tests/crash), and of the hostile value
 tests/system/test_poison_kinds.py, it takes one in twenty; with `--points-of 5` a fifth, with 1 all.
 """
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Generator, Iterator
 from functools import cache

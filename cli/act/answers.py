@@ -1,7 +1,5 @@
 """What a person answers to an incident: each verb is one command, and its answer."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

@@ -1,7 +1,5 @@
 """`rollback copy`: a new database as of a restore point."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """Keep a person erased in every copy of data: `rollback erase`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

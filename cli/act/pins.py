@@ -1,7 +1,5 @@
 """`rollback pins`, `unpin` and `undo`: what rollbacks hold, and how a person takes it back."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

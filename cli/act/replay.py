@@ -1,7 +1,5 @@
 """`rollback replay`: dead letters go back to where they came from, by a person's word."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`rollback run`: the plan is shown, a person says yes, and the rollback is followed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any

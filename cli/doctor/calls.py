@@ -1,7 +1,5 @@
 """Calls beside each other, for doctor: an error stands where one gave no answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any

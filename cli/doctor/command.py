@@ -1,7 +1,5 @@
 """The verb: look, judge, print."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import typer

@@ -1,7 +1,5 @@
 """What doctor says of one thing that it looked at, and of one that gave no answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, TypeVar

@@ -1,7 +1,5 @@
 """`rollback audit`: the trail shown, verified against its anchors, and exported."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os

@@ -1,7 +1,5 @@
 """`rollback backups`: what was exported, what is proven, and how Google's own backups are."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """`rollback deploy-lock`: may CI deploy now? Read only; nothing here locks anything."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Annotated
 

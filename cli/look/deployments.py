@@ -1,7 +1,5 @@
 """`rollback deployments`: what was live when, and what may be gone back to."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated
 

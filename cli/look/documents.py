@@ -1,7 +1,5 @@
 """`rollback documents`: what a repair is about, document by document."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from cli.support.command_sending import Incident

@@ -1,7 +1,5 @@
 """`rollback explain`: what was seen, what was decided, and what would have had to be different."""
 
-from __future__ import annotations
-
 from cli.support.command_sending import Incident
 from cli.support.context import open_operations
 from cli.support.output import (

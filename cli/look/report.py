@@ -1,7 +1,5 @@
 """`rollback report`: what was seen, decided and done, beside the targets, and what to review."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

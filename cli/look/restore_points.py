@@ -1,7 +1,5 @@
 """`rollback restore-points`: what data can be brought back to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated

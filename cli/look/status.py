@@ -1,7 +1,5 @@
 """`rollback status`: what each system is in, at a glance."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from cli.support.context import open_operations

@@ -1,7 +1,5 @@
 """The command `rollback watch`: follow an incident until it ends."""
 
-from __future__ import annotations
-
 import typer
 
 from cli.support.command_sending import Incident

@@ -1,7 +1,5 @@
 """`rollback parse`: what the responders would make of a message, without sending it."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """`rollback policy`: policy files, before they are deployed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

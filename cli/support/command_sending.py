@@ -1,7 +1,5 @@
 """A command on its way: checked here, published, and its answer waited for."""
 
-from __future__ import annotations
-
 import getpass
 import json
 from collections.abc import Mapping

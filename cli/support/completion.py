@@ -1,7 +1,5 @@
 """What a shell offers when somebody presses the tab key: the names that the policies know."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path

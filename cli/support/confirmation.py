@@ -1,7 +1,5 @@
 """A command that is confirmed at the prompt, sent, and followed to its end."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """What a command works with: settings, policies and state, as this shell names them."""
 
-from __future__ import annotations
-
 import os
 import re
 import threading

@@ -7,8 +7,6 @@
 130 stopped by Ctrl-C; what was asked for goes on
 """
 
-from __future__ import annotations
-
 import typer
 
 from shared.core.redaction import redact_secrets

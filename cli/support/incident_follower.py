@@ -1,7 +1,5 @@
 """`rollback watch`: an incident, followed until its rollback has ended."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 

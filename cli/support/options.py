@@ -1,7 +1,5 @@
 """The options that name what a rollback or a drill is about."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """What verbs print: one document of JSON for programs, tables and lines for people."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """An incident in lines: its response time, who has it, who is called next, what one may say."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from cli.support.output import format_lasting, format_time, print_line

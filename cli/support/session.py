@@ -1,7 +1,5 @@
 """What stays of a sign-in on this machine: one file, for its owner's eyes alone."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """`rollback fence`, `lift-fence`: what writes is stopped for a while."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

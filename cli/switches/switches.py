@@ -1,7 +1,5 @@
 """The switches: what stops automation, and how far it may go."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

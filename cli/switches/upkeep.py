@@ -1,7 +1,5 @@
 """`rollback drill`, `notify`, `check`, `regenerate` and `erase`: commands about one system."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The application: its services, kept and changed one at a time."""
 
-from __future__ import annotations
-
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping

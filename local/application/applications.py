@@ -1,7 +1,5 @@
 """Every application of one cloud, found by the names that Google's services use."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import NamedTuple

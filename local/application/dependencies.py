@@ -1,7 +1,5 @@
 """Who calls whom: a request to a function fails, too, when a call that it makes fails."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 

@@ -4,8 +4,6 @@ Nothing is written until a pace is set. Then each minute of cloud time brings it
 commit at its end; a release with corruption damages its share of them.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Events that were brought to functions: each is a request, and is remembered."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections import defaultdict
 from datetime import datetime

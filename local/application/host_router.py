@@ -1,7 +1,5 @@
 """Which part of an application a web address means, and what it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import timedelta
 from urllib.parse import urlsplit

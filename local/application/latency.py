@@ -4,8 +4,6 @@ Most requests take about the median and a few take much longer: at a shape of 0.
 takes more than 2.3 times the median, one in a thousand more than 4.7 times.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

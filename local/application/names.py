@@ -1,7 +1,5 @@
 """What Google calls the parts of an application: services, revisions, hosts, images, numbers."""
 
-from __future__ import annotations
-
 import hashlib
 from random import Random
 

@@ -1,7 +1,5 @@
 """What an application has beside its functions: its site, its sign-ins, its database's traffic."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """One function's Cloud Run service as a value, and each thing that can happen to it."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The sources that the functions were built from, as objects in Cloud Functions' own bucket."""
 
-from __future__ import annotations
-
 import io
 import threading
 import zipfile

@@ -1,7 +1,5 @@
 """What the control plane can do to the applications, and what it tells about them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Annotated, Any

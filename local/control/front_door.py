@@ -1,7 +1,5 @@
 """The front door of the embedded cloud: the applications' web addresses, and the control plane."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 from contextlib import suppress

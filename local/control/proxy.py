@@ -6,8 +6,6 @@ HTTPS_PROXY leads, and trusts whom REQUESTS_CA_BUNDLE names (requests, "SSL Cert
 (`shared.wiring.settings.PROXY_VARIABLES`).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from http.client import HTTPConnection

@@ -1,7 +1,5 @@
 """Requests to the control plane: what one says, or everything that is wrong about it."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 import msgspec

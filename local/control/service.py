@@ -1,7 +1,5 @@
 """The control plane: what a process on the same machine may ask of the embedded cloud itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any

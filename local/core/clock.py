@@ -1,7 +1,5 @@
 """The one clock of the embedded cloud: real, scaled, or moved by hand."""
 
-from __future__ import annotations
-
 import threading
 import time
 from datetime import UTC, datetime, timedelta

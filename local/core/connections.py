@@ -1,7 +1,5 @@
 """Cutting one client's connection to this process, as a network that fails does."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ The wheels hold no servicers. A recording channel reads the method table of a se
 message classes) off its generated client, and any object with methods of the same names serves it.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

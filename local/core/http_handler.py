@@ -1,7 +1,5 @@
 """HTTP/1.1 on loopback for servers that answer every method in one place."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler

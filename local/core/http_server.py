@@ -1,7 +1,5 @@
 """HTTP servers on loopback."""
 
-from __future__ import annotations
-
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any

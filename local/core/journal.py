@@ -1,7 +1,5 @@
 """What the embedded cloud keeps across a restart: a write-through log in SQLite."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 import weakref

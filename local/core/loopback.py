@@ -1,7 +1,5 @@
 """A server's requests on loopback, taken in a thread of its own."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Long lists in pages, as Google's list calls hand them out."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Callable, Sequence

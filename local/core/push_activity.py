@@ -1,7 +1,5 @@
 """Who works at what the embedded cloud has pushed to them, and who only waits for time to pass."""
 
-from __future__ import annotations
-
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator

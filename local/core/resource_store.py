@@ -1,7 +1,5 @@
 """JSON resources by their names, kept through the journal."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime

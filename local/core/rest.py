@@ -3,8 +3,6 @@
 One address serves every product; the Host header says which, as it does at Google's.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -6,8 +6,6 @@ hard. `HOUR` (0 to 23, UTC) is the hour of the day at which the demo starts; wit
 `PICTURE` names the SVG file to which the main lines are written as well.
 """
 
-from __future__ import annotations
-
 import argparse
 import io
 import os

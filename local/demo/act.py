@@ -1,7 +1,5 @@
 """What every part of the play has at hand, and what several of them show."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 

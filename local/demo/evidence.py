@@ -1,7 +1,5 @@
 """What really happened: read from the database, from Cloud Run and from Pub/Sub."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The laws that can be checked from outside, each with what breaks it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The play, act by act: everything shown is read from where it really stands."""
 
-from __future__ import annotations
-
 from local.demo.act import Scene
 from local.demo.acts.bad_release import BadReleaseAct
 from local.demo.acts.monitoring import MonitoringAct

@@ -1,7 +1,5 @@
 """Where the embedded cloud can be made to fail: around a call, and in what a call began."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta

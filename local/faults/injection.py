@@ -1,7 +1,5 @@
 """A fault plan at work: what it draws, what it injects, and how often it has."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta

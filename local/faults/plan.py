@@ -4,8 +4,6 @@ A plan is JSON; `local/faults/fault_plan.schema.json` says its shape. It is chec
 fault that it has itself is listed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from enum import StrEnum
 from fnmatch import fnmatchcase

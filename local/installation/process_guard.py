@@ -7,8 +7,6 @@ does, however that dies. Unlike Linux's PR_SET_PDEATHSIG this is portable, outli
 started the process, and holds for what the module forks.
 """
 
-from __future__ import annotations
-
 import os
 import runpy
 import sys

@@ -1,7 +1,5 @@
 """What an installation brings before anything happens: topics, buckets, test accounts."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """How messages reach the responders: a push subscription of its own for each topic."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 

@@ -1,7 +1,5 @@
 """What happens by itself in the embedded cloud: alerts are evaluated, the clock topic ticks."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The database of the responders' state as it is installed: what has ended goes by itself."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from local.services.firestore.data.ttl import CollectionGroup, TtlPolicies

@@ -1,7 +1,5 @@
 """Record an alert and assign it: to an open incident, to a reopened one, or to a new one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial

@@ -1,7 +1,5 @@
 """A rollback of one feature makes way for whatever is worse."""
 
-from __future__ import annotations
-
 from shared.core.codec import decode
 from shared.core.store import Write
 from shared.domain.audit.chain import create_event

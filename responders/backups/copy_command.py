@@ -1,7 +1,5 @@
 """copy: a person wants a database as of a restore point, beside the one that there is."""
 
-from __future__ import annotations
-
 from responders.data import restore_points
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import encode

@@ -1,7 +1,5 @@
 """on_clock: copies that people asked for are made, looked through, kept for a while, and let go."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial

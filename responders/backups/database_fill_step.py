@@ -1,7 +1,5 @@
 """The step of a backup, copy or restore test each minute; the last two fill a database."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress

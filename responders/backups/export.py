@@ -1,7 +1,5 @@
 """Exports by time slot and before deployments, carried by the clock one conditional step each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime

@@ -4,8 +4,6 @@ Each file in each place is held by Cloud Storage itself, so that no rule of the 
 Google's own backups cannot be held: they go when their schedule says.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """on_clock: once an hour, whether Google's own backups are there; a change is told."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime

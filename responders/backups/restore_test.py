@@ -1,7 +1,5 @@
 """on_clock: each day the newest backup is restored into a scratch database and looked through."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Who sends a command: the owner of its token, or somebody who may publish on rollback-override."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any

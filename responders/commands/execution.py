@@ -1,7 +1,5 @@
 """Execute an operator command once by its id and in time, in one commit with its record."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial

@@ -1,7 +1,5 @@
 """The registry of commands: the handler of each verb, and how a worker continues it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from responders.backups import copy_command

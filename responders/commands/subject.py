@@ -1,7 +1,5 @@
 """What a command is about: an incident, its newest rollback, and their system, as they stand."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from msgspec import Struct

@@ -1,7 +1,5 @@
 """What of a command a worker does, when it is due: rehearse, drill, begin, hold, see it pause."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 

@@ -1,7 +1,5 @@
 """What operators say at the console: each change is a command, signed by the console's account."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What each page of the console shows: read from the state, and nothing is changed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Any

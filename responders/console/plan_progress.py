@@ -1,7 +1,5 @@
 """A plan's steps as people follow them: batch by batch, function by function. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct

@@ -1,7 +1,5 @@
 """Who is at the console: signed in with a second factor and a role, by the token in a cookie."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec import Struct

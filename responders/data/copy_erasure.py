@@ -1,7 +1,5 @@
 """Erase people in copies and restored databases."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice, takewhile

@@ -1,7 +1,5 @@
 """What is known of damage to the data, and who wants them looked through before their time."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """Documents looked through, judged, and looked back at: what a check of data asks of the world."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The ledger of erased people: written by the clock and by command, applied to opened copies."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """What there is of a database's past, gathered: our catalogue and proofs, and Google's account."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One look at all that is live: compared with the last one, and what it makes of that committed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """What is said of a look at all that is live: events of the trail, and what people are told."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Parse a message on rollback-deployments: announcement, hint or due work, told apart by shape."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal

@@ -1,7 +1,5 @@
 """What rollbacks of ours have sent, or may have sent, since what is live was looked at last."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Compare what is live with the pins: moved away by hand, or deployed but not served."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """What is due of a deployment that has settled: is it good, and is all there to go back to it?"""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial

@@ -1,7 +1,5 @@
 """What is needed to build live functions again is kept: copies of sources, values of variables."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What we keep of functions is let go once no record names it any more."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """on_clock: once a day, whether assets are as declared; a change is told."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial

@@ -1,7 +1,5 @@
 """Heads of audit chains go outside the database, after their commits and in nobody's way."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from itertools import takewhile
 

@@ -1,7 +1,5 @@
 """Events outside every rollback, sealed into their system's chain each quarter of an hour."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """on_clock: the declared data looked through on schedule, in pieces; damage is told as an alert."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping
 from datetime import datetime, timedelta

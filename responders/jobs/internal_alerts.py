@@ -1,7 +1,5 @@
 """What our own probes, or a check of the data, have found: its event, and its alert on record."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime

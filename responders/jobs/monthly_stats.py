@@ -1,7 +1,5 @@
 """Once a day: what stays of each incident that is over, when it expires; told as metrics, too."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Once a day: which pins are older than the policy wants them to be."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime

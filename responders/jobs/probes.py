@@ -1,7 +1,5 @@
 """Our own looks from outside, twice a minute: asked beside each other, kept, judged, told of."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial

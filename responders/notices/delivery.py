@@ -1,7 +1,5 @@
 """The outbox: send each notice at least once, in order on its channel, and record it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial

@@ -3,8 +3,6 @@
 No token and nobody's id is kept, logged or told: a device is its place among those of a moment.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 

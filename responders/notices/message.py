@@ -1,7 +1,5 @@
 """A notice in words: its facts gathered, and worded for who hears the channel."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The status page of a system, written anew: whatever is down here, the last one still stands."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta

@@ -3,8 +3,6 @@
 `shared.domain.notices.outbox` decides on retries and when to give up.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from shared.core import log

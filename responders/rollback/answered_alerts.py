@@ -1,7 +1,5 @@
 """The alerts of an incident: which of them a rollback answers, and which nobody has judged."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 
 from shared.domain.policy.scenario_names import Mode, ScenarioName

@@ -4,8 +4,6 @@
 `responders.commands.incident.operator_answers` takes their commands.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """One rollback in a worker's hands, with its incident: every change of state goes through here."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import reduce

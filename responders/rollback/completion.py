@@ -1,7 +1,5 @@
 """The ends of a rollback: each lists what is where, and loses no alert that joined meanwhile."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is made from documents that a rollback has written is asked for again, however it ends."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final

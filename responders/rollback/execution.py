@@ -1,7 +1,5 @@
 """The execution of a rollback by one worker: claim it, move it forward until it waits or ends."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Count the impact of an incident: failed requests, and users who met a failure."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """What is where when a rollback ends short of its plan: why something is not back, what serves."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 
 from responders.rollback.case import Case

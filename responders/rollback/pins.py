@@ -1,7 +1,5 @@
 """The pins that a rollback leaves, in the commit that ends its shifts; and what becomes of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """File the report of an incident once it has ended, with what was counted of its impact."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping
 from datetime import datetime, timedelta

@@ -4,8 +4,6 @@ Identity Platform ends them person by person. That is done page by page, after e
 place is kept: whoever dies is followed by the next, and ending a session twice changes nothing.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any

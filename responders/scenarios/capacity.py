@@ -6,8 +6,6 @@ run/docs/configuring/min-instances, read 2026-11). Nothing is ever taken away, a
 hand stays so: somebody may have stopped it. What a revision brings along comes back with it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from math import inf
 

@@ -1,7 +1,5 @@
 """Everything that changed since a deployment: sites, configuration, functions; never data."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from responders.scenarios.portion import Portion

@@ -1,7 +1,5 @@
 """The steps by which one function comes back: by traffic, by a rebuild, or by either; pure."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from shared.core.codec import encode

@@ -1,7 +1,5 @@
 """Functions back to what served in a stable deployment."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any
 

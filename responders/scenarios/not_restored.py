@@ -1,7 +1,5 @@
 """What does not come back with a function's code: compared with the record, and told; pure."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 

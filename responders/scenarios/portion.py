@@ -1,7 +1,5 @@
 """One product's part of a plan."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec import Struct

@@ -1,7 +1,5 @@
 """The registry of scenarios: the parts that each one restores beside the functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import partial
 

@@ -1,7 +1,5 @@
 """What a scenario does by itself, and what it asks first, from what was recorded and is live."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 

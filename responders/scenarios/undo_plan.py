@@ -1,7 +1,5 @@
 """Functions to where a person wants them after rollbacks: the plan of an undo, or of an unpin."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Final
 

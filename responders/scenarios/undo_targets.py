@@ -1,7 +1,5 @@
 """Where a person wants functions after rollbacks: as these found them, or unpinned; pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

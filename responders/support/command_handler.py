@@ -1,7 +1,5 @@
 """What each verb is given, and what it gives back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any

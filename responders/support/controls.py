@@ -1,7 +1,5 @@
 """Whether a switch is set that what a command still has to do must wait for."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from msgspec.structs import replace

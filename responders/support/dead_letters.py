@@ -1,7 +1,5 @@
 """A message that nobody can act on: kept, explained, told, and gone from the queue."""
 
-from __future__ import annotations
-
 from shared.core import topics
 from shared.core.errors import Exists
 from shared.core.message_redaction import redact_message

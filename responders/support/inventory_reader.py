@@ -1,7 +1,5 @@
 """The whole inventory of a system, read part by part beside each other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final

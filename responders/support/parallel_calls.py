@@ -1,7 +1,5 @@
 """Calls beside each other, each of which may give no answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial

@@ -4,8 +4,6 @@ Pub/Sub signs a push with an ID token of the subscription's service account
 (cloud.google.com/pubsub/docs/authenticate-push-subscriptions, read 2026-11).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 

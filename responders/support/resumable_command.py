@@ -1,7 +1,5 @@
 """Commands done in pieces, each safe to repeat; progress is stored after each piece."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final

@@ -1,7 +1,5 @@
 """on_alert: record an alert and open or join its incident. Nothing is decided here."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """on_clock: publish due work, run the probes, and run the periodic jobs."""
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """on_command: execute an operator command once by its id, and publish its work."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from responders.commands.execution import execute

@@ -1,7 +1,5 @@
 """console: serve the pages of the operator console; every change is a command."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode

@@ -1,7 +1,5 @@
 """on_deployment: record deployments from the inventory, and check each that is due."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """on_notice: send a notice, or write a status page."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from responders.notices.delivery import NoticeDelivery

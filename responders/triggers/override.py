@@ -1,7 +1,5 @@
 """on_override: execute a command that has no token, on the day when sign-in is down."""
 
-from __future__ import annotations
-
 from responders.triggers.commands import CommandsTrigger
 
 

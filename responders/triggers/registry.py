@@ -1,7 +1,5 @@
 """The registry of triggers: what receives the messages of each entry point of main.py."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """on_work: execute a rollback, continue a command, check a recovery, or file a report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from responders.commands import worker

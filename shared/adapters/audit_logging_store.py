@@ -1,7 +1,5 @@
 """A store whose audit events are told in the log, too, once they are committed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Time: the machine's, or an embedded cloud's."""
 
-from __future__ import annotations
-
 import threading
 import time
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """What an embedded cloud says of itself, over its control address."""
 
-from __future__ import annotations
-
 import json
 from http.client import HTTPConnection, HTTPException
 from typing import Any

@@ -1,7 +1,5 @@
 """One HTTP exchange that ends in time, whatever the other side does."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping
 from functools import cache

@@ -5,8 +5,6 @@ A sign-in is Identity Toolkit's REST (cloud.google.com/identity-platform/docs/re
 `?key=` (cloud.google.com/apis/docs/system-parameters): addresses are logged. Both read 2026-11.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import ipaddress

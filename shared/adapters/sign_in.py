@@ -6,8 +6,6 @@ Token's (firebase.google.com/docs/reference/rest/auth, "Exchange a refresh token
 2026-11-24.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx

@@ -1,7 +1,5 @@
 """Calls beside each other on threads of our own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue

@@ -1,7 +1,5 @@
 """Many things in parts of a bounded number and size: what one request or one document holds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 

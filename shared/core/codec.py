@@ -1,7 +1,5 @@
 """Values to stored documents and back."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from threading import Lock
 from typing import Any, TypeVar, overload

@@ -1,7 +1,5 @@
 """Durations as people write them, `30s`, `2m`, `1h30m`, `7d`, and as they read them; minutes."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 

@@ -13,8 +13,6 @@ RollbackError
 LostRollback           (a BaseException) another worker holds the rollback: do nothing more
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.core.redaction import redact_secrets

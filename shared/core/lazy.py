@@ -7,8 +7,6 @@ from Python 3.12 on, `functools.cache` never had one. So the wiring and its adap
 build under one lock of the process; a plain value may well be made twice.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cached_property, wraps
 from threading import RLock

@@ -1,7 +1,5 @@
 """Structured log lines, as Cloud Logging reads them from standard error."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -1,7 +1,5 @@
 """What is kept and shown of a message: never a secret."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

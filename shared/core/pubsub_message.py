@@ -6,8 +6,6 @@ subscription. Shapes: github.com/googleapis/google-cloudevents (google.events.cl
 cloud.google.com/pubsub/docs/push.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -4,8 +4,6 @@ docs/decisions/0012-what-is-removed-from-texts.md says what is removed where. Ev
 bounded, so that no text takes more than linear time.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from typing import Any

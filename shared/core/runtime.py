@@ -1,7 +1,5 @@
 """Ports to the runtime: the clock and the pool of threads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """The port to stored state: documents, writes, queries, transactions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol

@@ -1,7 +1,5 @@
 """Text for people: names in a list, suggestions, and text of others shortened to one line."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches

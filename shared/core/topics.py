@@ -3,8 +3,6 @@
 Terraform, the embedded cloud and `rollback doctor` are held to what stands here.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 ALERTS = "rollback-alerts"

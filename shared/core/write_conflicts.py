@@ -1,7 +1,5 @@
 """The retry of a commit that met a write conflict."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

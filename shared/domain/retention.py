@@ -4,8 +4,6 @@ The commit that ends a record sets its `expires_at`: shared/engine/audited_commi
 shared/domain/incidents/opening.py.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 PUBLIC_RETENTION = timedelta(days=91)

@@ -1,7 +1,5 @@
 """The results of one attempt of a step; `shared.engine.step_scheduler` decides what follows."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 from shared.core.errors import Ambiguous, Moved, Rejected

@@ -1,7 +1,5 @@
 """The commit of a rollback with its audit event, its fence and its version."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

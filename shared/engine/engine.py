@@ -6,8 +6,6 @@ second), and sends the effects whose intents have landed. A worker may die betwe
 the next one finds the intents and asks the world, not its memory, what became of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial

@@ -17,8 +17,6 @@ and composes its commit again.
     late       fence 8: counted as late, and no more as dead
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime, timedelta
 from functools import partial

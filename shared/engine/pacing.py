@@ -1,7 +1,5 @@
 """How many effects may be sent: by the write quota's tokens, or by batches where they are set."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import isinf

@@ -1,7 +1,5 @@
 """The steps in one worker's hands: what calls find of them, what may begin, what is asked next."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 

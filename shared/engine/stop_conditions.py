@@ -1,7 +1,5 @@
 """What every external effect asks first: kill switches, freeze windows, the rollback itself."""
 
-from __future__ import annotations
-
 import threading
 
 from shared.core.codec import decode

@@ -4,8 +4,6 @@ The rules read the file's plain values, before they are typed, and pass over wha
 shape: the schema names that. So one look lists the faults of both kinds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterator, Mapping
 from datetime import timedelta
 from typing import Any

@@ -3,8 +3,6 @@
 As `shared.policy_files.cross_checks`: over plain values, passing over what has the wrong shape.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -7,8 +7,6 @@ policy files is no fault (`shared.policy_files.removed_keys`): it is taken out f
 has a warning.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator
 from enum import IntEnum

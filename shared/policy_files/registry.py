@@ -1,7 +1,5 @@
 """The registry of checks: what each key of a policy file must be beyond its shape."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What was removed from policy files: an old file is accepted, with a warning of what to write."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 

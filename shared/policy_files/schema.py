@@ -4,8 +4,6 @@ The schema stands in `policies/policy.schema.json`, where editors find it too; i
 first policy is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache

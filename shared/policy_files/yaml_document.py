@@ -6,8 +6,6 @@ of at most 18 digits in decimal notation; every other scalar is text, `yes`, `1:
 included.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple

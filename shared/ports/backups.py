@@ -1,7 +1,5 @@
 """Ports to backups: exports, managed backups, restores, bucket mirrors."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Ports to the documents of an application: reads and conditional rewrites."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol

@@ -5,8 +5,6 @@ call answers within a deadline of its adapter, or raises Unavailable (nothing is
 (the answer is no) or Moved (a precondition failed). Each port is built when it is first used.
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from shared.core.runtime import Clock, Ids, Pool

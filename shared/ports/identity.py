@@ -4,8 +4,6 @@ Adapters: shared/adapters/gcp/ and `shared.adapters.sign_in`; shared/ports/group
 of every call.
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from shared.domain.commands.console_operator import OperatorAccount

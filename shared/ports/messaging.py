@@ -4,8 +4,6 @@ Adapters: shared/adapters/gcp/ and shared/adapters/channels/; shared/ports/group
 of every call.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol

@@ -4,8 +4,6 @@ As the other ports (`shared.ports.groups`), each verb answers within a deadline 
 raises Unavailable (nothing is known) or Rejected (the answer is no: not permitted).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Protocol

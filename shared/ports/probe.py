@@ -1,7 +1,5 @@
 """The port to probes: send one HTTP request and measure it."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from shared.domain.policy.probes import Probe

@@ -6,8 +6,6 @@ is sent once, without a transport's own retry; besides Rejected it raises Ambigu
 taken effect), Throttled (it has not) and Moved (look again).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol

@@ -3,8 +3,6 @@
 Adapters: shared/adapters/gcp/; shared/ports/groups.py says what holds of every call.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Protocol
 

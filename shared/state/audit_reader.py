@@ -1,7 +1,5 @@
 """The audit trail as it is kept, read to be verified and told: nothing is changed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -1,7 +1,5 @@
 """A plan that waits for approval, with all that people read before they answer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """What the responders keep, read for people: typed, and nothing is changed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """What a rollback has written, batch by batch, as its journal tells: a page at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -1,7 +1,5 @@
 """All that is kept of an incident, gathered for its report."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from shared.domain.incidents.incident import Incident

@@ -1,7 +1,5 @@
 """What one protected system is in now, as whoever answers for it must know it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Telling the next function that something is due: `{kind, id, due_at}`."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Annotated

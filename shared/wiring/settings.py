@@ -1,7 +1,5 @@
 """How this instance is wired: read once from its environment, refused whole."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from typing import Self

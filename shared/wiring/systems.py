@@ -1,7 +1,5 @@
 """The adapters of one protected system, each built at first use."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from shared.core.lazy import LockedCachedProperty

@@ -1,7 +1,5 @@
 """`python -m tests.chaos NAME`: seeds, singles, pairs, mutants, kills, documents or storm."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,5 @@
 """A bookshop at work: it writes orders by Google's own client, and knows what should be there."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

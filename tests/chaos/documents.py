@@ -14,8 +14,6 @@ stands still; the machine's is told beside it. Before and after, it runs slowly 
 looked through, and what is only waited for is skipped.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections import Counter

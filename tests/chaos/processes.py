@@ -1,7 +1,5 @@
 """The embedded cloud and the six responders as processes that can be killed apart."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A rollback of data over the real wire: ordered, disturbed at its points, and hurried on."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The simulation on every core: seeds, faults, pairs of faults, mutants."""
 
-from __future__ import annotations
-
 import argparse
 import gc
 import os

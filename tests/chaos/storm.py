@@ -5,8 +5,6 @@ entry point; the messages are those of tests/chaos/storm_messages.py. In the mid
 a person pulls the kill switch, and lets go on once the storm is over.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 from collections import Counter

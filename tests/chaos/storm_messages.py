@@ -1,7 +1,5 @@
 """A minute's storm: ten thousand messages of twelve kinds, the same ones for the same seed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta

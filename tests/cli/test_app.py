@@ -1,7 +1,5 @@
 """What every verb of `rollback` has in common."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Signing in and proving who one is, as a person does it, against the embedded cloud."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Both worlds of a platform, one after the other, and the other side of each way to people."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """A fault at each effect and each commit of a complete rollback, the question included."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import pytest

@@ -1,7 +1,5 @@
 """A day's first sweeps disturbed at every point: old pins are told of once, what is over kept."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

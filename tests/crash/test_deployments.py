@@ -1,7 +1,5 @@
 """Taking stock, disturbed at every point: the same deployments are known in the end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 

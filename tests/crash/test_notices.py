@@ -1,7 +1,5 @@
 """Faults at every point of the outbox alone: nothing is lost, and no repeat is without its key."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import timedelta
 

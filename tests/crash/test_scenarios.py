@@ -3,8 +3,6 @@
 That one is attacked in tests/crash/test_complete.py.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import pytest

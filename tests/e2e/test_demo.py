@@ -1,7 +1,5 @@
 """The demo's own judgement: it must be able to say no."""
 
-from __future__ import annotations
-
 import io
 import re
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """A fresh instance, of which much is asked at once."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The functions as processes of functions-framework beside the embedded cloud."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -3,8 +3,6 @@
 Needs a package index on the first run, and the packages `mock` and `google-cloud-testutils`.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator

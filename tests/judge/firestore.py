@@ -1,7 +1,5 @@
 """Google's system tests of the Firestore client against the embedded Firestore."""
 
-from __future__ import annotations
-
 from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
 
 from local.core import grpc_services

@@ -1,7 +1,5 @@
 """Google's system tests of the Pub/Sub client against the embedded Pub/Sub."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Google's own system tests, fetched with the source of their client and run from a cache."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What the judge reads in pytest's short summary."""
 
-from __future__ import annotations
-
 from tests.judge.suite import read_summary
 
 SUMMARY = """\

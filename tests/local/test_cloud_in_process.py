@@ -1,7 +1,5 @@
 """The whole embedded cloud in one process: everything listens, and one clock moves it all."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

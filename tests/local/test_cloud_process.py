@@ -1,7 +1,5 @@
 """`python -m local` as others use it: one line of JSON, then signals."""
 
-from __future__ import annotations
-
 import json
 import signal
 import socket

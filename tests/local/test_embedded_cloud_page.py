@@ -1,7 +1,5 @@
 """The page about the embedded cloud says what the code does."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Fault plans against the whole embedded cloud, seen by Google's own clients."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

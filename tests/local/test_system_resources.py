@@ -1,7 +1,5 @@
 """Identity Platform, secrets, scheduled jobs and IAM as the embedded cloud plays them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

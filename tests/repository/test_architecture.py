@@ -1,7 +1,5 @@
 """The page about the architecture says what the tree and the imports say."""
 
-from __future__ import annotations
-
 import ast
 import re
 import tomllib

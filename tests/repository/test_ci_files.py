@@ -1,7 +1,5 @@
 """The files for CI in docs/ci, each step run by a shell beside stand-ins for the tools."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The picture of the demo in README is of this demo."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from pathlib import Path

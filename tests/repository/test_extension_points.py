@@ -1,7 +1,5 @@
 """One entry in a registry adds a gate, a scenario, a signal, a command, a trigger, a policy key."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """One place to add a step kind, a channel and a product: each is added here from outside."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """What the layout of the repository promises; the import contracts are in pyproject.toml."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

@@ -4,8 +4,6 @@ Without a package index: what an installed distribution requires stands in its m
 asks the resolver itself (`scripts/lock --check`).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version

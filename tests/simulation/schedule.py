@@ -1,7 +1,5 @@
 """From a seed to a world that has lived: what happens in it, and what goes wrong."""
 
-from __future__ import annotations
-
 from random import Random
 
 from shared.domain.policy.system_policy import Policy

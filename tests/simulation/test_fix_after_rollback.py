@@ -1,7 +1,5 @@
 """A fix that operators unpinned, and the bad release after it, in any schedule."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Messages that come again when nobody remembers them any more."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from functools import partial
 

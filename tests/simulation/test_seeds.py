@@ -1,7 +1,5 @@
 """A few seeds of each world; `python -m tests.chaos seeds --only SEED` plays one again."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest

@@ -1,7 +1,5 @@
 """The judge of statements, and the page that says what each word promises."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from random import Random

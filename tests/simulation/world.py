@@ -1,7 +1,5 @@
 """Production responders on many instances, and the world around them, under one scheduler."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random

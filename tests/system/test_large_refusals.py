@@ -1,7 +1,5 @@
 """Messages that are refused with reasons of any size, and the sweeps after them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta

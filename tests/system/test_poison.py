@@ -4,8 +4,6 @@
 `*.body` a whole request; `why.txt` says why each is kept.
 """
 
-from __future__ import annotations
-
 import json
 import tracemalloc
 from collections.abc import Iterator

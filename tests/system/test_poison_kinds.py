@@ -1,7 +1,5 @@
 """Messages of every kind that somebody acts on, spoilt, and what they set in motion; by main.py."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from copy import deepcopy

@@ -1,7 +1,5 @@
 """Pushes that do not come from our own subscriptions: rejected, reported, without effect."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping

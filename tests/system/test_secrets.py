@@ -1,7 +1,5 @@
 """Secrets and personal data go in on every path, and every output is searched for them."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """Every call takes all of its time: no worker outlives its lease over that."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.adapters.gcp.errors import READ_TIMEOUT_SECONDS

@@ -1,7 +1,5 @@
 """Ten thousand messages within a minute, while one rollback is carried out among them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Tokens, fed through every entry point of main.py, and looked for wherever anything comes out."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """What must hold of an evaluated configuration, each as a list of findings; none: it holds."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """The entry points: their topics, settings and permissions, beside what is provisioned for them."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from typing import Any

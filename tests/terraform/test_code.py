@@ -1,7 +1,5 @@
 """What is provisioned, beside the code that it is provisioned for."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

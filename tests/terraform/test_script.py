@@ -1,7 +1,5 @@
 """scripts/terraform-test, with a Terraform that only says what it was asked."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whether APIs are on that the responders' requests need: answer in, finding out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from cli.doctor.finding import CheckFinding, unread, well, wrong

@@ -1,7 +1,5 @@
 """Whether anybody else reads what only few may: policies of buckets in, findings out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from cli.doctor.finding import CheckFinding, doubtful, name_first, unknown, unread, well, wrong

@@ -1,7 +1,5 @@
 """How the responders themselves stand: facts in, findings out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final

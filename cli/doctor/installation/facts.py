@@ -1,7 +1,5 @@
 """What doctor looks at of the responders; an error stands where something gave no answer."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta

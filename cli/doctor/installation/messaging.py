@@ -1,7 +1,5 @@
 """How messages reach the responders, and from whom: facts in, findings out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unread, well, wrong

@@ -1,7 +1,5 @@
 """Whether Cloud Monitoring knows what it is asked for: what is set up there in, findings out."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Whether data and assets would outlast trouble: what is kept of it in, findings out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final

@@ -1,7 +1,5 @@
 """How one protected system stands to be rolled back: facts in, findings out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final

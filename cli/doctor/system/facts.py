@@ -1,7 +1,5 @@
 """What doctor looks at of a protected system; an error stands where something gave no answer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial

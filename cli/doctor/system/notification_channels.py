@@ -1,7 +1,5 @@
 """Whether people are reached: by the channels, and by the status page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from http import HTTPStatus

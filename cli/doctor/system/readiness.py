@@ -1,7 +1,5 @@
 """What the last proof of the deployment to go back to has found."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, well, wrong

@@ -1,7 +1,5 @@
 """Whether what shows trouble arrives: counts, probes, alerts, and what waits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from http import HTTPStatus
 

@@ -5,8 +5,6 @@ the responders as they are: an export that fails late is begun anew, one documen
 not valid is found with the minute in which that began.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any

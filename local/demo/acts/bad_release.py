@@ -1,7 +1,5 @@
 """The first part: a sound system that may act by itself, and a bad release of all of it."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from local.demo.act import DemoAct, newest_serving_revision_at

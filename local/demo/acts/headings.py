@@ -1,7 +1,5 @@
 """The headings of the acts of an emergency, in their order."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

@@ -1,7 +1,5 @@
 """The watch, at a pace that nobody minds: the cloud's time is skipped while nobody works."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from local.demo.act import MINUTE, Scene

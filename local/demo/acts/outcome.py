@@ -1,7 +1,5 @@
 """The last part: how it ended, how long each phase took, and whether every law holds."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from operator import itemgetter
 

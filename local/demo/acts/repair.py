@@ -4,8 +4,6 @@ The application goes on all the time: what it writes before the damage, after it
 are written back is compared with what is there in the end, document by document.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The second part: what the responders make of it, from detection to verification."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from datetime import datetime

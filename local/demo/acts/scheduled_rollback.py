@@ -1,7 +1,5 @@
 """A feature that a person takes back at a stated time: told of beforehand, and begun then."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from local.demo.act import MINUTE, DemoAct

@@ -1,7 +1,5 @@
 """The documents of the play: what is valid in each declared collection, and how they get there."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 

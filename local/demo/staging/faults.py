@@ -1,7 +1,5 @@
 """What goes wrong with the way back itself: `FAULTS=quota`, `images-gone` or `one-broken`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from enum import StrEnum
 

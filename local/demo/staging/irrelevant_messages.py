@@ -1,7 +1,5 @@
 """Messages that must change nothing: a duplicate, a test notification, a foreign project's."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The people of the play: each signs in with a second factor, and proves who says a command."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any

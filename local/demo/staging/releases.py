@@ -1,7 +1,5 @@
 """What goes out beside functions, as a build or a person's console would send it: plain REST."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx

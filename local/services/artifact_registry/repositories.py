@@ -3,8 +3,6 @@
 Shapes: https://cloud.google.com/artifact-registry/docs/reference/rest (read 2026-11).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import grpc

@@ -6,8 +6,6 @@ test/integration/pubsub_binding.ts. Data: `google.events.cloud.firestore.v1.Docu
 and masks have the numbers of those of google.firestore.v1 (all read 2026-11-27).
 """
 
-from __future__ import annotations
-
 import io
 import uuid
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Which events a trigger is for: what its filters let through."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,5 @@
 """What Eventarc calls its triggers' topics and subscriptions, and Functions its triggers."""
 
-from __future__ import annotations
-
 from local.application import Application, names
 from local.application.applications import location_of
 from local.application.service import ApplicationService

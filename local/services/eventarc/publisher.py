@@ -1,7 +1,5 @@
 """Carries what happens to documents to the topics of the triggers that hear of it."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress

@@ -4,8 +4,6 @@ Shapes: https://cloud.google.com/eventarc/docs/reference/rest/v1/projects.locati
 (read 2026-11-27).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

@@ -1,7 +1,5 @@
 """What Eventarc makes in a project to bring a trigger's events to where it leads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

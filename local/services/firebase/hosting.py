@@ -3,8 +3,6 @@
 Shapes: firebase/firebase-tools src/hosting/api.ts (read 2026-11).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 

@@ -3,8 +3,6 @@
 Shapes: https://cloud.google.com/identity-platform/docs/reference/rest/v2/Config (read 2026-11).
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable
 from typing import Any

@@ -4,8 +4,6 @@ Shapes: https://firebase.google.com/docs/reference/remote-config/rest/v1/project
 the refusal of a stale etag as the tests of firebase-admin-node quote it.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import grpc

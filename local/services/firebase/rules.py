@@ -3,8 +3,6 @@
 Shapes: firebase/firebase-tools src/gcp/rules.ts (read 2026-11).
 """
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 

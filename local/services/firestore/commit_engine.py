@@ -1,7 +1,5 @@
 """The one lock of the service: reads, commits, and who waits for whom."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

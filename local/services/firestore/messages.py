@@ -5,8 +5,6 @@ the classes below the wrappers; to the type checker they are the published types
 too, proto-plus has renamed `StructuredQuery.from` to `from_`.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from google.cloud.firestore_v1 import types

@@ -3,8 +3,6 @@
 Limits of ids: https://firebase.google.com/docs/firestore/quotas (read 2026-11).
 """
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 from typing import TypeAlias

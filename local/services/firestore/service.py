@@ -1,7 +1,5 @@
 """The gRPC surface: one method for each call of `google.firestore.v1.Firestore`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from random import Random, SystemRandom
 from string import ascii_letters, digits

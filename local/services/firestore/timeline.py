@@ -1,7 +1,5 @@
 """The order of commits and reads, in microseconds since the epoch."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp

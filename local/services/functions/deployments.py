@@ -1,7 +1,5 @@
 """How functions are deployed, created and deleted: requests that end later as operations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any

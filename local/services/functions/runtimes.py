@@ -4,8 +4,6 @@ Shapes: https://cloud.google.com/functions/docs/reference/rest/v2/projects.locat
 2026-11).
 """
 
-from __future__ import annotations
-
 from local.core.rest import Resource, RestMethod, RestRequest
 
 HOST = "cloudfunctions.googleapis.com"

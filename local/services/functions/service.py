@@ -1,7 +1,5 @@
 """`google.cloud.functions.v2.FunctionService` over the applications' functions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import grpc

@@ -1,7 +1,5 @@
 """Resource Manager, `v3`: who may do what in a project. Policies are kept and enforced nowhere."""
 
-from __future__ import annotations
-
 import uuid
 
 import grpc

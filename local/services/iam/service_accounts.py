@@ -3,8 +3,6 @@
 Shapes: https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts (read 2026-11).
 """
 
-from __future__ import annotations
-
 import grpc
 
 from local.core.grpc_services import StatusError

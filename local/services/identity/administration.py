@@ -1,7 +1,5 @@
 """What an administrator asks of a project's people: that they are there, and what they claim."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec.structs import replace

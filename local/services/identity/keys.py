@@ -1,7 +1,5 @@
 """The keys of the embedded Identity: made when first asked for, and kept by the journal."""
 
-from __future__ import annotations
-
 import hashlib
 import threading
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What is asked of the embedded Identity, as Google's REST names it; what is absent is empty."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 

@@ -1,7 +1,5 @@
 """An authenticator app becomes a person's second factor, once it has shown a code."""
 
-from __future__ import annotations
-
 import secrets
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The HTTP side: who asks one of Google's identity hosts is answered here."""
 
-from __future__ import annotations
-
 import secrets
 import ssl
 import time

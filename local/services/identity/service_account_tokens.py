@@ -4,8 +4,6 @@ Shape: https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.
 (read 2026-11). Whoever knows the host by heart asks the front door, which answers alike.
 """
 
-from __future__ import annotations
-
 import grpc
 import msgspec
 

@@ -1,7 +1,5 @@
 """The people of the embedded Identity, and their sessions."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """Alert policies on what is measured: they open and close incidents, and publish each change."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable

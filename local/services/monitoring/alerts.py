@@ -4,8 +4,6 @@ Shapes: https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alerts (
 preview).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """What waits for the applications' functions, in subscriptions and in queues of Cloud Tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 

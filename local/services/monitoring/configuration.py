@@ -3,8 +3,6 @@
 Shapes: https://cloud.google.com/monitoring/api/ref_v3/rest (read 2026-11).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta

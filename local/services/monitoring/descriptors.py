@@ -4,8 +4,6 @@ By https://cloud.google.com/monitoring/api/metrics_gcp and …/resources, read 2
 custom metrics are those that this cloud counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from msgspec import Struct

@@ -3,8 +3,6 @@
 A label is equal to a text, or begins with one (`starts_with`).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """How late metric points are: what has happened is not yet what can be read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 

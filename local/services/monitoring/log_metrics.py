@@ -1,7 +1,5 @@
 """`logging.googleapis.com/user/rollback_SYSTEM_…`: what is counted of who signs in."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """The notification of an incident as Cloud Monitoring publishes it: version 1.2, as of 2025."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any

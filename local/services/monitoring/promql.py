@@ -4,8 +4,6 @@ Grammar: https://prometheus.io/docs/prometheus/latest/querying/basics/ (read 202
 checked; every operator binds alike, which does not matter to whether a query can be read.
 """
 
-from __future__ import annotations
-
 import re
 
 from msgspec import Struct

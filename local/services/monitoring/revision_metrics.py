@@ -1,7 +1,5 @@
 """What is counted of the revisions of applications, minute by minute: requests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """`google.monitoring.v3.MetricService`: requests of revisions; backlogs; sign-ins."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta

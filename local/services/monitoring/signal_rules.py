@@ -1,7 +1,5 @@
 """How each signal is measured over one minute, and what holds where the policy does not say."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 

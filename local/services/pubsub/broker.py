@@ -1,7 +1,5 @@
 """The state of the service: topics, subscriptions and snapshots, under one lock and one journal."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

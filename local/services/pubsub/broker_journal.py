@@ -5,8 +5,6 @@ Rows of the journal, by key: `counter/sequence`, `counter/session`, `topic/{name
 `held/{snapshot}/{sequence}`, `policy/{resource}`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 

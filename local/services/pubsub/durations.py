@@ -1,7 +1,5 @@
 """Durations within their limits."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration

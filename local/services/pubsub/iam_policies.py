@@ -3,8 +3,6 @@
 Policies are kept, not enforced: whoever reaches the embedded cloud may do everything.
 """
 
-from __future__ import annotations
-
 import hashlib
 
 import grpc

@@ -1,7 +1,5 @@
 """Updates by field mask."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from google.protobuf.field_mask_pb2 import FieldMask

@@ -4,8 +4,6 @@ The wheel wraps every message in proto-plus; the wire and the field masks want t
 wrappers.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.pubsub_v1 import types

@@ -3,8 +3,6 @@
 The rules of ids: https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names (read 2026-11).
 """
 
-from __future__ import annotations
-
 import re
 
 from local.services.pubsub.statuses import invalid_argument

@@ -1,7 +1,5 @@
 """The calls of google.pubsub.v1.Publisher."""
 
-from __future__ import annotations
-
 import grpc
 from google.protobuf.empty_pb2 import Empty
 

@@ -1,7 +1,5 @@
 """The embedded Pub/Sub, whole."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 

@@ -1,7 +1,5 @@
 """The statuses that Pub/Sub answers with, by name."""
 
-from __future__ import annotations
-
 import grpc
 
 from local.core.grpc_services import StatusError

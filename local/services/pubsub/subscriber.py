@@ -1,7 +1,5 @@
 """The calls of google.pubsub.v1.Subscriber."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import repeat

@@ -1,7 +1,5 @@
 """Services, revisions and operations as the Admin API writes them."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,7 +1,5 @@
 """`google.longrunning.Operations` over the changes of the applications' services."""
 
-from __future__ import annotations
-
 import threading
 from datetime import datetime, timedelta
 from typing import Any

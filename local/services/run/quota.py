@@ -1,7 +1,5 @@
 """How many writes the Admin API admits: a token bucket per project and region."""
 
-from __future__ import annotations
-
 import threading
 from datetime import datetime, timedelta
 

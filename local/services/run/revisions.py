@@ -1,7 +1,5 @@
 """`google.cloud.run.v2.Revisions`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import grpc

@@ -1,7 +1,5 @@
 """How a change of a service goes once it has been accepted: how long it takes, whether it works."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta

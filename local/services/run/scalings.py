@@ -1,7 +1,5 @@
 """A service's scaling as it comes in, checked."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from local.application.applications import invalid_argument

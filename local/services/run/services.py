@@ -1,7 +1,5 @@
 """`google.cloud.run.v2.Services`."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable
 from datetime import datetime

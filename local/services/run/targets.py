@@ -1,7 +1,5 @@
 """A traffic list as it comes in, checked."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Any

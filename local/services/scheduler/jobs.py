@@ -1,7 +1,5 @@
 """Cloud Scheduler, `v1`: jobs as they are declared; nothing runs them."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import grpc

@@ -3,8 +3,6 @@
 Shapes: firebase/firebase-tools src/gcp/secretManager.ts (read 2026-11).
 """
 
-from __future__ import annotations
-
 import base64
 from datetime import datetime
 

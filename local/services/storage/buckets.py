@@ -1,7 +1,5 @@
 """Buckets and their objects, kept in the journal: what a call does, apart from how it is asked."""
 
-from __future__ import annotations
-
 import re
 import threading
 from collections.abc import Iterable, Mapping

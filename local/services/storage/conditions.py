@@ -1,7 +1,5 @@
 """Preconditions on generation and metageneration, from a request's query."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from msgspec import Struct

@@ -4,8 +4,6 @@ Form and reasons: cloud.google.com/storage/docs/json_api/v1/status-codes; the wo
 is quoted in public logs (read 2026-11).
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

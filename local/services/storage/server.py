@@ -1,7 +1,5 @@
 """Cloud Storage's HTTP server on loopback; every call passes the faults by its name."""
 
-from __future__ import annotations
-
 import socket
 from contextlib import suppress
 from http.server import ThreadingHTTPServer

@@ -5,8 +5,6 @@ https://cloud.google.com/storage/docs/json_api/v1 (read 2026-11), and what googl
 /download/storage/v1. And what is public of a bucket, at /BUCKET/NAME, as browsers read it.
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

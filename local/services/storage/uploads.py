@@ -1,7 +1,5 @@
 """The three ways to bring an object's content: at once, with its metadata, or in chunks."""
 
-from __future__ import annotations
-
 import re
 import threading
 import uuid

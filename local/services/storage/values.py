@@ -1,7 +1,5 @@
 """Buckets and objects as they are kept, and the resources that tell of them."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from datetime import UTC, datetime, timedelta

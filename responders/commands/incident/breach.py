@@ -1,7 +1,5 @@
 """A breach that a person declares: an alert like that of a finding, which nothing need confirm."""
 
-from __future__ import annotations
-
 from responders.alerts.incident_assignment import IncidentAssigner
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.resumable_command import completed_record

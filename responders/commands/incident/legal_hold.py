@@ -6,8 +6,6 @@ worker writes it; it is kept for weeks in any case. A notice that may have to be
 under way only then.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice

@@ -1,7 +1,5 @@
 """approve, reject, ack, accept and publish: what a person answers to the responders."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from responders.commands.subject import CommandSubject, find_subject

@@ -1,7 +1,5 @@
 """root-cause: what a person found an incident to come from, and what keeps it from coming again."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from responders.commands.subject import find_subject

@@ -1,7 +1,5 @@
 """drill: plan a scenario and rehearse it: validate each step, or look where it would begin."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime

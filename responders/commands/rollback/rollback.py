@@ -1,7 +1,5 @@
 """rollback, retry and cancel: an order opens an incident, joins a rollback, or extends it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from msgspec.structs import replace

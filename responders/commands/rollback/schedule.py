@@ -1,7 +1,5 @@
 """Rollbacks planned for a stated time: announced, then begun, unless cancelled or overtaken."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import reduce

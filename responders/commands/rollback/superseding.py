@@ -1,7 +1,5 @@
 """An order beside an open incident: it joins, extends or supersedes the rollback, or is refused."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

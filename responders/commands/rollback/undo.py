@@ -1,7 +1,5 @@
 """undo (a further rollback of its incident) and unpin (an incident of its own), as plans."""
 
-from __future__ import annotations
-
 from responders.commands.rollback.rollback import build_order_event, order_further_rollback
 from responders.commands.subject import CommandSubject, find_subject
 from responders.rollback.decision.undo_preview import moved_functions, repairs_with_writes

@@ -1,7 +1,5 @@
 """A switch told in the trail of each rollback that it concerns, once, which it wakes."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """pause: told again, once, at the moment when nothing that it stops is in flight any more."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """pause, resume, freeze, unfreeze and promote: what automation may do, here or everywhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

@@ -5,8 +5,6 @@ after each: whoever dies is followed by the next. A message whose answer was los
 its command's id, which is in it, whoever listens knows the repeat.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial

@@ -1,7 +1,5 @@
 """mark-stable, mark-bad and mark-barrier: what a person knows of a deployment."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec import Struct

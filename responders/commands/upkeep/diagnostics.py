@@ -1,7 +1,5 @@
 """The commands check, export and notify: a data check, an audit log export, test notices."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from responders.data.damage_record import read_known_damage

@@ -1,7 +1,5 @@
 """Whose documents a rollback has written, or has meant to: known when they are told, never kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final

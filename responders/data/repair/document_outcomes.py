@@ -1,7 +1,5 @@
 """Decide the outcome of each document of a repair: restored, left to a later edit, or erased."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime

@@ -5,8 +5,6 @@ command that the rollback gives itself in the commit that ends it, and that a wo
 no pause loses it. How far it has come is kept after each portion, and each is safe to repeat.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial

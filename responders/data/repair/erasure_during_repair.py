@@ -4,8 +4,6 @@ So are the copies in quarantine of what stood there of them. A copy is part of a
 without it is kept, the journal names that one, and what no entry names (any more) is removed last.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final

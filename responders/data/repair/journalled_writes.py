@@ -1,7 +1,5 @@
 """Documents written in batches: a copy of what stood there, the writes, what landed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """What a repair of the data would do: looked through beforehand, in pieces, and made a plan of."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta

@@ -4,8 +4,6 @@ Batch after batch of each rollback of which something is kept. How far it has co
 record, and each batch is safe to repeat. What stands in the application's database is its own.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from functools import partial
 from typing import Final

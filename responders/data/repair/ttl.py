@@ -1,7 +1,5 @@
 """By what the documents of a database expire: as it says itself, and as its policy declares."""
 
-from __future__ import annotations
-
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.data.ttl import TtlField, declared_ttl_fields
 from shared.domain.policy.system_policy import Policy

@@ -1,7 +1,5 @@
 """Documents written back, or put back as they were: what becomes of each, batch after batch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 

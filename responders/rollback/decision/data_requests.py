@@ -1,7 +1,5 @@
 """What becomes of an order that moves data: by the gates, and by what is known of the data."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final

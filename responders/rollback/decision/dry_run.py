@@ -1,7 +1,5 @@
 """A dry run: an order is decided and planned on what is live now, told, and not carried out."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final

@@ -1,7 +1,5 @@
 """The facts of one decision, each read once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial

@@ -1,7 +1,5 @@
 """What a decision leads to: the plan of its scenario, at once or once people have agreed."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from responders.scenarios import capacity, functions

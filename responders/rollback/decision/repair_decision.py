@@ -1,7 +1,5 @@
 """A database brought back document by document: prepared, asked about, and begun."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Final
 

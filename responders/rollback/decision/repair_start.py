@@ -1,7 +1,5 @@
 """The begin and the refusal of a repair and of its undo, behind a fence where one is declared."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

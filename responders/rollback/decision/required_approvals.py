@@ -1,7 +1,5 @@
 """How many people must approve a plan."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Final
 

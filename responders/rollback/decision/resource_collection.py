@@ -1,7 +1,5 @@
 """What lies beside the functions, looked at before a plan is made over it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Decide one incident under the lease: gather the facts, ask the gates, freeze the plan."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """Decide and begin an undo: it answers no alert, and suspends automation for what it moved."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final

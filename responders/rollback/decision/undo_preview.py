@@ -1,7 +1,5 @@
 """What an order to take back would do now: to functions, and to the documents of repairs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial

@@ -5,8 +5,6 @@ after look, also where its system has no policy any more: the clock finds it by 
 falls also where whoever raised it has died.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final

@@ -4,8 +4,6 @@ It is raised with the plan, and waited for. It falls by itself once its rollback
 (`responders.rollback.isolation.fence_lifecycle`). A fence of a person is used, and left up.
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Final
 

@@ -4,8 +4,6 @@ What the instances of its writers were is on record before the first of them is 
 that record alone, whatever has become of its policy.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Final

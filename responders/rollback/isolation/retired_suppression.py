@@ -1,7 +1,5 @@
 """The end of an event suppression that an earlier version raised for a repair."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from responders.support.resumable_command import completed_record

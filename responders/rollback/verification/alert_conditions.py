@@ -1,7 +1,5 @@
 """Whether the conditions of an incident's alerts are over, not only the notifications of them."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Set
 from datetime import datetime, timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """How a system does once its functions are back: by points, probes, and how it was before."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import partial

@@ -1,7 +1,5 @@
 """The 30 minutes of monitoring after a rollback: regression or success."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Whether an open incident without a rollback in progress has recovered: checked until it ends."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Documents that were brought back: told, looked through again, and watched."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final

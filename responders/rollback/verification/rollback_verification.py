@@ -1,7 +1,5 @@
 """After the last shift: is it well, and does it stay well?"""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial

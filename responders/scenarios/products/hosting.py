@@ -1,7 +1,5 @@
 """Hosting: each channel back to the version that it served."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

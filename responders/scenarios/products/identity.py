@@ -1,7 +1,5 @@
 """Identity Platform: each setting that is not as it was."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Composite indexes: those that were dropped."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from responders.scenarios.portion import Portion, resource_step

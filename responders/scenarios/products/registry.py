@@ -1,7 +1,5 @@
 """The products that a rollback restores beside the functions, each with what plans it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Remote Config: the template that was published."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """Firebase Rules: the rulesets that were in force."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Chat, mail, text messages and pagers, by the addresses that apprise knows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -5,8 +5,6 @@ key in `Authorization: OAuth KEY`. It is found by our id in its name, so that a 
 was lost makes no second one, and an update that is there already is not made again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote

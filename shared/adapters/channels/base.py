@@ -1,7 +1,5 @@
 """The clients that channels are reached by, and the form of a sender of one kind of channel."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Protocol
 

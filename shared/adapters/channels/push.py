@@ -1,7 +1,5 @@
 """Push messages of Firebase Cloud Messaging to the subscribers of a topic."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The kinds of channel that a policy may declare, each with what sends a notice to it."""
 
-from __future__ import annotations
-
 from shared.adapters.channels import apprise, atlassian_statuspage, push, webhook
 from shared.adapters.channels.base import Send
 from shared.domain.policy.channels import ChannelKind

@@ -1,7 +1,5 @@
 """Notices on their way to people."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

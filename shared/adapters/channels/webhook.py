@@ -1,7 +1,5 @@
 """Notices as JSON to a web hook."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit

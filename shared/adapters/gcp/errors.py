@@ -1,7 +1,5 @@
 """What a status of Google's means to the caller: vendor exceptions become ours here only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta

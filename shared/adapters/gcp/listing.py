@@ -1,7 +1,5 @@
 """Lists of Google's services, page by page: items, and the operations that are still shown."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

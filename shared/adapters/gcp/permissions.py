@@ -5,8 +5,6 @@ An adapter states its permissions beside its calls. Terraform grants what stands
 applications.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from enum import Enum

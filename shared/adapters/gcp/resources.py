@@ -1,7 +1,5 @@
 """What a protected system has beside its functions, over Google's APIs."""
 
-from __future__ import annotations
-
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firebase import auth_config, hosting, remote_config, rules, sessions
 from shared.adapters.gcp.project import scheduler_jobs, secret_versions, service_accounts

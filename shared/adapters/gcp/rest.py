@@ -1,7 +1,5 @@
 """Google's REST APIs that have no Python client: JSON over an authorised session."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta

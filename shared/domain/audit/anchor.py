@@ -1,7 +1,5 @@
 """Heads of audit chains, anchored outside the database, where nobody can replace them."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """What the trail tells, one event at a time: who, what, when, why, from where, before and after."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The tamper-evident trail: who did what, when and why, chained by hashes."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """Events outside every rollback: written down singly, sealed later into their system's chain."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime

@@ -9,8 +9,6 @@
 What has expired may be gone, all or in part: the database removes it in no order, within a day.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """What a person asks for, checked whole before any of it is done."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Iterator, Mapping

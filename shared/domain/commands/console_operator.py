@@ -4,8 +4,6 @@ The console proves with a token of its account that it says exactly these words;
 operator whose session it was. Nobody else may speak for somebody.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """Who speaks, as a verified token says it; and the hash of what they say."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import hashlib

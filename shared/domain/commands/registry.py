@@ -4,8 +4,6 @@
 "Add a command" in CONTRIBUTING.md names every other place.
 """
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 from shared.domain.policy.roles import Role

@@ -1,7 +1,5 @@
 """Whether an application's assets would outlast the loss of where they come from. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final

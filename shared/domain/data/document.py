@@ -4,8 +4,6 @@ A value is None, a bool, an int, a float, a str, bytes, an aware datetime, a lis
 Reference or a GeoPoint.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """By what documents expire, and whether one has. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """What a decision is made from, and what differs from where one could go back to."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """May we act? Every reason not to, asked in a fixed order, each answer kept with its facts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

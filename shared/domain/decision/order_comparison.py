@@ -1,7 +1,5 @@
 """The comparison of an order with the rollback under way: is it part of it or wider?"""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from enum import StrEnum
 

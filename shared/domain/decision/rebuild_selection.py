@@ -1,7 +1,5 @@
 """Select the functions that are built again: their stable revision cannot serve any more."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """What was decided of an incident, as the trail keeps it, and what each gate lets pass."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

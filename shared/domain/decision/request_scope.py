@@ -1,7 +1,5 @@
 """What a person's order is about: what differs from where they want to go back to. Pure."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from shared.domain.decision.facts import ChangeSet, DecisionFacts

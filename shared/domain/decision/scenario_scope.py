@@ -1,7 +1,5 @@
 """What each scenario brings back: which parts of a system at once, and which only when asked."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from msgspec import Struct

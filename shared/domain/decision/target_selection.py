@@ -3,8 +3,6 @@
 `shared.domain.deployments.stability` decides which deployment is stable.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """What one look, and what somebody says of it, makes of the deployments that are known. Pure."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec.structs import replace

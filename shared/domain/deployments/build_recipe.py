@@ -1,7 +1,5 @@
 """A function as its builds have left it, and what it is built from again."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec import Struct

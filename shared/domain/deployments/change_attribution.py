@@ -1,7 +1,5 @@
 """Who has changed what differs from the last look: others, a rollback of ours, or a person."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Container, Iterable, Mapping
 from datetime import datetime, timedelta
 

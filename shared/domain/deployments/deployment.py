@@ -1,7 +1,5 @@
 """A change of what is live, and whether it may be gone back to."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum

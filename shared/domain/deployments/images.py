@@ -5,8 +5,6 @@ an image of its own for as long as the revision serves
 (https://cloud.google.com/run/docs/deploying, read 2026-11), and starts no instance without one.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final

@@ -4,8 +4,6 @@ No revision is started for that (docs/decisions/0031-no-revision-is-started-to-p
 one comes up shows when its traffic is shifted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final

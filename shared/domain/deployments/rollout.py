@@ -4,8 +4,6 @@ Pure. A change that we did not make ourselves opens a deployment or extends the 
 out; one that nothing extends for a while has settled.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 

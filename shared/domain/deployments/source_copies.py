@@ -1,7 +1,5 @@
 """What we keep of functions so that they can be built again: names, and what is lacking; pure."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 import msgspec

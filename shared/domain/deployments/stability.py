@@ -1,7 +1,5 @@
 """Is a deployment that is live known to be good? Time, requests, probes and peace say so; pure."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """What is said of an incident later, unless somebody acts before: on-call ladder, response time."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from shared.core.durations import describe_duration

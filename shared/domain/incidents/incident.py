@@ -1,7 +1,5 @@
 """Our record of trouble in one system."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum

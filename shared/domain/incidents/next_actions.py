@@ -1,7 +1,5 @@
 """What a person may do about an incident now."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

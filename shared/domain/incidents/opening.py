@@ -1,7 +1,5 @@
 """The first commit of an incident: everything that must exist from detection on, at once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Whether an alert is about the trouble of an incident, or about another one; pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

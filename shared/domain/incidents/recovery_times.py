@@ -4,8 +4,6 @@ They are computed and worded here alone, over all rollbacks of the incident, so 
 console, notices and trends agree (docs/decisions/0057).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """How the response to an incident stands: its time running, who has it, who is next. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """A notice in words."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 

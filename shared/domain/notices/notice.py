@@ -1,7 +1,5 @@
 """One message for one (incident, event, channel), kept until it is said."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum

@@ -4,8 +4,6 @@ A channel has one state for all its notices, so that a dead one is asked by one 
 and the others wait without an attempt of theirs being spent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum

@@ -4,8 +4,6 @@ The users are read as they were at one moment, so that each attempt finds the sa
 same order, and a place in that order is all that needs to be kept of a device.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum

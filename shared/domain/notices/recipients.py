@@ -1,7 +1,5 @@
 """Create the notices of an event: which channels receive it, by audience, severity and stage."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Who is told, by which ways, and what the public is shown, as declared."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any

@@ -1,7 +1,5 @@
 """What a system declares of its data: what is valid in each collection, and how it is looked at."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Where documents lie: below which collection."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 

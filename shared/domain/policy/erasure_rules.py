@@ -1,7 +1,5 @@
 """Policy: which documents belong to a person, for erasure."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 from shared.domain.policy.document_scope import Scope

@@ -1,7 +1,5 @@
 """Policy: the limits of the gates: windows, cool-down, rollbacks an hour, approvals."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from enum import StrEnum
 

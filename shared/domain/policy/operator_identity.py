@@ -1,7 +1,5 @@
 """Policy: who may send commands, and how that is proven."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec import Struct

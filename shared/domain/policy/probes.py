@@ -1,7 +1,5 @@
 """Policy: probes and verification checks."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec import Struct

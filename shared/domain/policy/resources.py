@@ -1,7 +1,5 @@
 """What a system has beside its functions, and how all that is to outlast trouble, as declared."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec import Struct

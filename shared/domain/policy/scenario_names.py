@@ -1,7 +1,5 @@
 """Policy: automation modes and the names of scenarios."""
 
-from __future__ import annotations
-
 from enum import IntEnum, StrEnum
 
 

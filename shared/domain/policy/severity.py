@@ -1,7 +1,5 @@
 """How bad an incident is: what everything that is told or awaited goes by."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

@@ -1,7 +1,5 @@
 """Policy: signals, their conditions, and the names of signals that code refers to."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from enum import StrEnum
 

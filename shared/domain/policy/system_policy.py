@@ -1,7 +1,5 @@
 """What a protected system is and how it may be rolled back: one policy file per system, typed."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from enum import StrEnum
 

@@ -5,8 +5,6 @@ kept by no cache. A form counts only with the mark of the session that it was ma
 of our own.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re

@@ -1,7 +1,5 @@
 """What a notice says to whom: its facts, and which template words them. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import dropwhile

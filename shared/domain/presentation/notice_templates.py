@@ -5,8 +5,6 @@ one of them is no help for the next. Foreign text is therefore written with sign
 and mean nothing to any of them. In a template every value is foreign unless it is `Ours`.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cache

@@ -1,7 +1,5 @@
 """What the public sees of one system: its parts, its incidents, 90 days of uptime. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
 from enum import StrEnum

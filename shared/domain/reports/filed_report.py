@@ -1,7 +1,5 @@
 """The report of an incident as it is filed by itself, minutes after the end. Pure."""
 
-from __future__ import annotations
-
 import zlib
 from datetime import datetime, timedelta
 from typing import Final

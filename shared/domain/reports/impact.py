@@ -1,7 +1,5 @@
 """What an incident has meant to whoever uses the system, as far as it was counted. Pure."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from msgspec import Struct

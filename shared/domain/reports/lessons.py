@@ -1,7 +1,5 @@
 """What would have shortened an incident, as its times and its trail tell. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 

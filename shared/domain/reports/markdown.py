@@ -1,7 +1,5 @@
 """The report as Markdown, in which text of others can do nothing but be read."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from functools import cache

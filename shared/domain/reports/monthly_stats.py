@@ -3,8 +3,6 @@
 An incident and all below it expire after 30 days; its tally does not, and names nobody.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from statistics import median

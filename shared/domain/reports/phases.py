@@ -1,7 +1,5 @@
 """How long each phase of a rollback took, beside what the runbook asks for. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 

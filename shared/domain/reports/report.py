@@ -3,8 +3,6 @@
 Nothing stands in it that is not recorded; what nobody has recorded is said to be so.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime

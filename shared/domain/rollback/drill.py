@@ -1,7 +1,5 @@
 """A rehearsal: the plan of a scenario, made and dry-run on what is live, and nothing changed."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

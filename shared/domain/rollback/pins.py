@@ -3,8 +3,6 @@
 No deployment after it is served until somebody lifts it, or leads the traffic elsewhere by hand.
 """
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterable
 from datetime import datetime, timedelta

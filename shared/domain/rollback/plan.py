@@ -1,7 +1,5 @@
 """A frozen list of steps, and which of them may be begun."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The write quota as we believe it to be: a token bucket that learns from refusals."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from msgspec import Struct

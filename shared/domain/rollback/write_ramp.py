@@ -1,7 +1,5 @@
 """How fast documents may be written, by the rule for traffic that Firestore does not know yet."""
 
-from __future__ import annotations
-
 from threading import Lock
 from typing import Final
 

@@ -1,7 +1,5 @@
 """One notification as received: deduplicated, joined to an incident, absorbed when judged."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

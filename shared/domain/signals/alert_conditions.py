@@ -1,7 +1,5 @@
 """Whether what an alert told of is over: its condition, whatever was notified of it; pure."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 

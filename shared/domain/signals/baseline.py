@@ -1,7 +1,5 @@
 """How it was before the trouble, and whether it is worse now; pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from statistics import median

@@ -1,7 +1,5 @@
 """Evaluate the verification checks that a policy declares, by router counts and probes; pure."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping
 
 from msgspec import Struct

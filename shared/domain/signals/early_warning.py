@@ -5,8 +5,6 @@ all slopes between two of them: up to 29 % of the looks may be as wrong as they 
 P. K. Sen, JASA 63, 1968).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import combinations

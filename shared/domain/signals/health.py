@@ -1,7 +1,5 @@
 """Is it well? What routers counted and probes saw, judged; with "not known" as an answer."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 

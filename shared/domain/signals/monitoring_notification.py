@@ -7,8 +7,6 @@ numbers as text; all that is read. What decides (id, state, version, labels) mus
 the notification is refused. An incident whose state is unknown is never taken as firing.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

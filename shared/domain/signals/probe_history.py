@@ -1,7 +1,5 @@
 """Probe results, and the ways in which they show a signal; thin data shows nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum

@@ -5,8 +5,6 @@ passes by itself heals without an incident. A look that could not be made is not
 and thin data says nothing: it neither opens nor closes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """The registry of signals: each kind of alert by its name, its unit, and where it comes from."""
 
-from __future__ import annotations
-
 from enum import Enum, auto
 
 from msgspec import Struct

@@ -7,8 +7,6 @@ these must be understood, or the notification is refused. Every change of a find
 what it says of the same state is the same alert.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """What every kind of step has: how to look, how to set, and the facts that others ask of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import ClassVar

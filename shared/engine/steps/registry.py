@@ -1,7 +1,5 @@
 """The kinds of step that a plan can hold, each with the class that carries it out."""
 
-from __future__ import annotations
-
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import StepKind
 from shared.engine.steps.documents import erase, repair, restore

@@ -1,7 +1,5 @@
 """The steps that restore resources, compared with differences of the inventory; pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from shared.core.text import count_noun, shorten

@@ -1,7 +1,5 @@
 """`rollback approve` at the prompt: what a person reads before the question is answered."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 

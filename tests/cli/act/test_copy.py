@@ -1,7 +1,5 @@
 """`rollback copy` and what `rollback status` shows of it."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`rollback pins`, `unpin` and `undo` at the prompt, over a world in one thread."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The command `replay`, as a person runs it: over the wire, and its own part over a fake."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """`rollback run` while another rollback is under way."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 

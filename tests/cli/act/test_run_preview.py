@@ -1,7 +1,5 @@
 """`rollback run` at the prompt: what a person reads before they answer."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

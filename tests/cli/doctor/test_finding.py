@@ -1,7 +1,5 @@
 """What doctor says of whatever it saw."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`rollback audit`, as a person runs it: over the wire, on a trail that was lived through."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

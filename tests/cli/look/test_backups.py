@@ -1,7 +1,5 @@
 """`rollback backups`: what a person sees of the catalogue, over the wire."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

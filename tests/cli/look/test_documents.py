@@ -1,7 +1,5 @@
 """`rollback documents`: what somebody agrees to, by name."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What operators read of incidents that are open without a rollback."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`rollback restore-points`: what a person sees of the past."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The commands `parse` and `policy check`, as a person runs them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

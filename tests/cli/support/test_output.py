@@ -1,7 +1,5 @@
 """What a table looks like on terminals of several widths, and in a file."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Callable, Iterable

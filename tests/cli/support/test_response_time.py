@@ -1,7 +1,5 @@
 """What `rollback status` and `rollback watch` tell of the response to an incident."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -1,7 +1,5 @@
 """Each way to people, over its real client, to a server that takes down what it is told."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

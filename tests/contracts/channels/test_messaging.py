@@ -1,7 +1,5 @@
 """Messages to people's devices: each has a fate of its own."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import pytest

@@ -1,7 +1,5 @@
 """What every Sender does with a notice."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """A day of backups over the real adapters, on an embedded cloud whose clock is moved by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Real threads at one document: no increment is lost, in either of Firestore's modes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import Random

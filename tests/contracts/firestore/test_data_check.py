@@ -1,7 +1,5 @@
 """Damage found over the real adapters, on an embedded cloud whose clock is moved by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any

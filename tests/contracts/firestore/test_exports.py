@@ -1,7 +1,5 @@
 """What every Exports and Backups keeps, in memory and over gRPC to an embedded Firestore."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """What every Store keeps, over memory and over gRPC in both of Firestore's concurrency modes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any

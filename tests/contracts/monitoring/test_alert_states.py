@@ -1,7 +1,5 @@
 """What every AlertStates keeps, in memory and over the wire."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """What every Apis tells, in memory and over the wire to an embedded Service Usage."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 

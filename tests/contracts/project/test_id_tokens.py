@@ -4,8 +4,6 @@ The libraries run as they are: they find the embedded cloud by HTTPS_PROXY, and 
 and users from it over TLS.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping

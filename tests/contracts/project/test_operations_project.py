@@ -1,7 +1,5 @@
 """What every Installation tells, in memory and over gRPC to an embedded cloud."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """What every Voice and every Entrance says: in memory, and over the wire."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import closing

@@ -1,7 +1,5 @@
 """What every Provisions keeps, in memory and over the wire to an embedded cloud."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol

@@ -1,7 +1,5 @@
 """What is admitted in a project, over the wire; only a person's look asks for it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 

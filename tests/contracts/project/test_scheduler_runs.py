@@ -1,7 +1,5 @@
 """What every Timetable tells, in memory and over the wire to an embedded Cloud Scheduler."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta

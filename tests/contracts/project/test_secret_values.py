@@ -1,7 +1,5 @@
 """The newest value of a secret, or why there is none."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator
 from typing import Any

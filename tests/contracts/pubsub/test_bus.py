@@ -1,7 +1,5 @@
 """What every Bus keeps, in memory and over gRPC to an embedded Pub/Sub."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Protocol
 

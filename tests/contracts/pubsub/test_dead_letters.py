@@ -1,7 +1,5 @@
 """What every Letters keeps, in memory and over gRPC to an embedded Pub/Sub."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Protocol

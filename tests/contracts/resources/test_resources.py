@@ -1,7 +1,5 @@
 """What every Estate keeps, in memory and over the wire."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any

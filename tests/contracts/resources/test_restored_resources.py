@@ -1,7 +1,5 @@
 """What every Estate does when something is to go back, in memory and over the wire."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import msgspec

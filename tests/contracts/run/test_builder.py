@@ -1,7 +1,5 @@
 """What every Builder keeps, in memory and over gRPC."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """What every Platform keeps, in memory and over gRPC."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """What every Metrics and every Prober sees of an application, in memory and over the wire."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 

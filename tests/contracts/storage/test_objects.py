@@ -1,7 +1,5 @@
 """What every Objects keeps, in memory and over HTTP to an embedded Cloud Storage."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from threading import Event
 from threading import enumerate as enumerate_threads

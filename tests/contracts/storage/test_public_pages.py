@@ -1,7 +1,5 @@
 """What every Pages keeps, in memory and over HTTP to an embedded Cloud Storage."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from contextlib import closing

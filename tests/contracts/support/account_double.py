@@ -1,7 +1,5 @@
 """What an identity service answers, and what the secrets of a test account hold."""
 
-from __future__ import annotations
-
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event
 

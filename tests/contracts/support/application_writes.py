@@ -1,7 +1,5 @@
 """What an application writes into its own Firestore, behind the adapters."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

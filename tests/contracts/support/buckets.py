@@ -1,7 +1,5 @@
 """An embedded Cloud Storage, and Google's client of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 

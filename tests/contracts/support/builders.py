@@ -1,7 +1,5 @@
 """The Builders that the contracts hold for, each with a world around it that can be moved."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Every other side of a way to people: it takes down what it is told, and answers as asked for."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,7 +1,5 @@
 """A document with every kind of value that Firestore holds."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

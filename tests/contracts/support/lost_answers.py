@@ -1,7 +1,5 @@
 """Answers that are not the service's own: lost on the way back, or a refusal in their place."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import grpc

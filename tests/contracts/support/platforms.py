@@ -1,7 +1,5 @@
 """The platforms that the contracts hold for, each with a world around it that can be moved."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

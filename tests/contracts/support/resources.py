@@ -1,7 +1,5 @@
 """The estates that the contracts hold for, each with somebody who changes what is in it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The stores that the contract holds for, and how the outside meddles with each of them."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """What waits in a subscription of the embedded cloud."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from google.pubsub_v1 import types

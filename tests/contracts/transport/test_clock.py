@@ -1,7 +1,5 @@
 """What every Clock keeps, and how the product follows an embedded cloud's."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from datetime import UTC, timedelta

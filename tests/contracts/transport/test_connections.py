@@ -1,7 +1,5 @@
 """What becomes of calls whose server goes away, and what a channel to Google is made of."""
 
-from __future__ import annotations
-
 from random import Random
 from threading import Event, Semaphore, Thread
 from typing import Any

@@ -1,7 +1,5 @@
 """What each status of Firestore, Pub/Sub and Cloud Run means to the caller."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any

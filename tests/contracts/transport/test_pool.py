@@ -1,7 +1,5 @@
 """What every Pool keeps, with threads and without."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from random import Random

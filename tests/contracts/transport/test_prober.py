@@ -1,7 +1,5 @@
 """The prober against servers that misbehave, and addresses that it must not ask."""
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

@@ -1,7 +1,5 @@
 """What an answer over REST means, whoever gives it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,7 +1,5 @@
 """A test account signs in, at an Identity Platform that answers whatever it likes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Settings wire the whole world, and nothing of it before it is asked for."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A fault at each point from the end of a repair on, until those concerned by it are told."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import timedelta
 

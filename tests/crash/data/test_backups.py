@@ -1,7 +1,5 @@
 """A backup disturbed at every point: one whole copy in two places, each time."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.domain.data.backups.export import ExportStatus

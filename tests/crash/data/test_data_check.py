@@ -1,7 +1,5 @@
 """A run through the data disturbed at every point: damage is found once, told once, and ended."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import pytest

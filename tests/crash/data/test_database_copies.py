@@ -1,7 +1,5 @@
 """A copy disturbed at every point: one database, nobody who was erased in it, gone in time."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from functools import partial
 

@@ -1,7 +1,5 @@
 """A fault at each write into the data, copy before it and commit of a repair, and of its undo."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """A proof disturbed at every point: what it comes to stays, and no database is left behind."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.domain.data.backups.filled_database import FillStatus

@@ -1,7 +1,5 @@
 """A fence disturbed at every point, a person's and a repair's: it falls, and all is as it was."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pytest

@@ -4,8 +4,6 @@ One of each kind of condition; tests/responders/triggers/test_alerts.py has all 
 over fakes.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

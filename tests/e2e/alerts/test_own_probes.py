@@ -1,7 +1,5 @@
 """Trouble that nobody but our own probes tells of, over the embedded cloud."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from local.application import Part

@@ -1,7 +1,5 @@
 """A probe signs in at an embedded Identity Platform, as its policy says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Messages on which nobody may act: kept, explained, and without effect."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

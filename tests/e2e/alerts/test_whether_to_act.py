@@ -1,7 +1,5 @@
 """Whether to act at all, and on what: each situation whole, over the embedded cloud."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Debian's Chromium, led by Playwright through what people see."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterator

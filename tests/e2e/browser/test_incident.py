@@ -1,7 +1,5 @@
 """An operator and the public, through a whole rollback on the embedded cloud."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """A copy by a person's word over the wire: our adapters, Google's clients, Firestore embedded."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from local.faults.hooks import Fate

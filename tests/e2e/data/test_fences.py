@@ -1,7 +1,5 @@
 """A person's fence and a repair's over the wire: Google's clients, Cloud Run, routers embedded."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.core.codec import decode

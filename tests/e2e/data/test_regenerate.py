@@ -1,7 +1,5 @@
 """An application hears that it is to make data again, over the real clients."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The life of a deployment over the embedded cloud: found, settled, proven, shown."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.core import topics

@@ -1,7 +1,5 @@
 """A fix that an operator unpins, over the embedded cloud: recorded, and named by the next plan."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

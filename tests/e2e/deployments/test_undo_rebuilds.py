@@ -1,7 +1,5 @@
 """An undo of a rebuild over the wire: Google's clients for Run, Functions and Storage between."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """The `rollback` command beside the product, each over its own connections."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

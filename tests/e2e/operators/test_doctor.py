@@ -1,7 +1,5 @@
 """`rollback doctor` beside the product, over its own connections."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from datetime import timedelta

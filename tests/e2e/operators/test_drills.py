@@ -1,7 +1,5 @@
 """A drill over the real wire: the products are asked, and nothing of the system is another."""
 
-from __future__ import annotations
-
 from local.services.firebase import hosting
 from responders.support.inventory_reader import read_inventory
 from shared.domain.deployments.inventory.inventory_parts import RulesFile

@@ -1,7 +1,5 @@
 """What a person asks for by a plain published message."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.domain.rollback.plan import StepStatus

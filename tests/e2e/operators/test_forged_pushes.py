@@ -1,7 +1,5 @@
 """Requests to on_override that our own subscription did not send, judged by Google's library."""
 
-from __future__ import annotations
-
 import base64
 import json
 import time

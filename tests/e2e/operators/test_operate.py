@@ -1,7 +1,5 @@
 """What docs/operate.md says to responders that are there, signed, in its order."""
 
-from __future__ import annotations
-
 import re
 import shlex
 

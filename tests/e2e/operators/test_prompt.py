@@ -1,7 +1,5 @@
 """What the pages say to the responders at a prompt, signed, in an incident that has a question."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

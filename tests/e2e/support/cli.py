@@ -1,7 +1,5 @@
 """Verbs of `rollback`, said over the embedded cloud."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

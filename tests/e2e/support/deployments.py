@@ -1,7 +1,5 @@
 """What is recorded of deployments in the embedded cloud."""
 
-from __future__ import annotations
-
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, record_path
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.inventory_record import unpack_inventory

@@ -1,7 +1,5 @@
 """The product in one process: embedded cloud, main.py behind HTTP, Google's clients between."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """The application under protection: releases, traffic, and what was counted."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every trouble of the runbook in the embedded cloud: brought about, measured, alerted, ended."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import timedelta

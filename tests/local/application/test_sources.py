@@ -1,7 +1,5 @@
 """The sources of the application's functions, as objects of the embedded Cloud Storage."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 

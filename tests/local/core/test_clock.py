@@ -1,7 +1,5 @@
 """One clock moves the whole cloud: hours and weeks pass in a moment, and always alike."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """What is read off Google's generated transports, for the clients that are pinned."""
 
-from __future__ import annotations
-
 import pytest
 from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.iam.v1 import iam_policy_pb2, policy_pb2

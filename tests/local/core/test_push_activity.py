@@ -1,7 +1,5 @@
 """How fast the cloud's time runs while endpoints work, and while they wait."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Artifact Registry as the embedded cloud plays it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from urllib.parse import quote
 

@@ -1,7 +1,5 @@
 """What happens to documents comes by Eventarc's triggers, as the embedded cloud plays them."""
 
-from __future__ import annotations
-
 import base64
 import itertools
 import threading

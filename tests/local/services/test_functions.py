@@ -1,7 +1,5 @@
 """The functions of the application through Google's own Cloud Functions client."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

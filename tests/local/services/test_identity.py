@@ -1,7 +1,5 @@
 """The embedded Identity, asked as Google is: over HTTP by its host names."""
 
-from __future__ import annotations
-
 import socket
 import time
 from collections.abc import Iterator

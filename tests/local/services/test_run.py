@@ -1,7 +1,5 @@
 """Traffic changes through Google's own Cloud Run client."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Cloud Storage as Google's own client meets it: generations, conditions, retention, chunks."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The embedded cloud of a small book shop as a process of its own."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """A shop whose documents have triggers, with Google's clients and Eventarc's REST API."""
 
-from __future__ import annotations
-
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager

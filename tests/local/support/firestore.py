@@ -1,7 +1,5 @@
 """An embedded Firestore on loopback, and Google's own client on it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Firestore with its administration and a bucket, at a clock that is moved by hand."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """A shop with everything beside its functions, and plain HTTP to the APIs that show it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path

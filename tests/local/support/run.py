@@ -1,7 +1,5 @@
 """A small application with its control planes on loopback, at a clock that is moved by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """A subscription of a test's own to one topic of an embedded cloud."""
 
-from __future__ import annotations
-
 import grpc
 import pytest
 from google.cloud import pubsub_v1

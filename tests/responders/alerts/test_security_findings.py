@@ -1,7 +1,5 @@
 """Findings of Security Command Center that are a breach, about which people are asked."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any

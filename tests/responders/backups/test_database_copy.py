@@ -1,7 +1,5 @@
 """Copies that people ask for: made beside the database, looked through, kept for a while."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Copies that people ask for, where something is in the way."""
 
-from __future__ import annotations
-
 import pytest
 from msgspec.structs import replace
 

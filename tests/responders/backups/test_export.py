@@ -1,7 +1,5 @@
 """Exports by the clock: what is kept is whole, compared and told; what is not is told too."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime, timedelta
 

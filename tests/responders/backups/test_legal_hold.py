@@ -1,7 +1,5 @@
 """A legal hold of an export: its files stay, wherever they lie, until it is released."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

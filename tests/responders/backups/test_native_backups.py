@@ -1,7 +1,5 @@
 """Google's own backups are watched: what is absent or silent is told once, and when it is back."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Proofs of backups by the clock: proven is what was restored and looked through."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 

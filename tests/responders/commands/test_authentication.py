@@ -4,8 +4,6 @@ The tokens are really signed: Google's libraries verify them, against certificat
 the embedded cloud serves.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Which rollback of its incident a person's word is about."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

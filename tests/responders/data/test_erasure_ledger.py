@@ -1,7 +1,5 @@
 """The ledger of erased people: who is in it stays erased in what is restored, by a hash alone."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta

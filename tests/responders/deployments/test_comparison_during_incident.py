@@ -1,7 +1,5 @@
 """What is deployed, or led elsewhere, while something is wrong."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.domain.deployments.deployment import DeploymentStatus

@@ -1,7 +1,5 @@
 """What operators let serve after a rollback is a deployment, and the next target once it baked."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection
 from datetime import timedelta
 

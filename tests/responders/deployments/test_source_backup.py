@@ -1,7 +1,5 @@
 """What is needed to build functions again is kept, and let go with the records that name it."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

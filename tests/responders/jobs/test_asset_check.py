@@ -1,7 +1,5 @@
 """Assets are looked at once a day: what does not hold is told, what is unseen is unknown."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Heads of audit chains leave the database, and nothing waits for that."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 

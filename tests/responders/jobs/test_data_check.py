@@ -1,7 +1,5 @@
 """The data looked through: what is found, since when, who is suspected, and what comes of it."""
 
-from __future__ import annotations
-
 import shlex
 from datetime import timedelta
 from typing import Any

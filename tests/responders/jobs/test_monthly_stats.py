@@ -1,7 +1,5 @@
 """What stays of an incident when it is over, and what months are made of."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

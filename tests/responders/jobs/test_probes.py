@@ -1,7 +1,5 @@
 """Our own looks from outside, and what comes of them in a whole world."""
 
-from __future__ import annotations
-
 import json
 from copy import copy
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """A notice to the devices of users: whom it reaches, what is kept of it, what the team hears."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """The page through an incident, whoever dies meanwhile."""
 
-from __future__ import annotations
-
 import json
 import re
 import xml.etree.ElementTree as ElementTree

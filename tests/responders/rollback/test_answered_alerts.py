@@ -1,7 +1,5 @@
 """Which alerts of an incident still say that something is wrong, and which a plan answers."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

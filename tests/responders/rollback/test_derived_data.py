@@ -1,7 +1,5 @@
 """What is made from documents is asked for again, once these were written."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.core.errors import Rejected, Unavailable

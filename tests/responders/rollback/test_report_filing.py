@@ -1,7 +1,5 @@
 """The report that is filed by itself, the root cause, and the reminder of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

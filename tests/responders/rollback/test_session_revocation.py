@@ -1,7 +1,5 @@
 """Everybody's sessions end: by a person's word, or with the approved plan of a breach."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

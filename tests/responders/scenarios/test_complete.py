@@ -1,7 +1,5 @@
 """Everything goes back: sites, settings and rules beside the functions, asked about or at once."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

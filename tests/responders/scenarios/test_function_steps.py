@@ -1,7 +1,5 @@
 """Functions come back by kind: traffic, a rebuild, or the one where the other fails."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """What does not come back with a function's code is compared, counted and told; nothing is set."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

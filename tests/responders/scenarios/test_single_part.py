@@ -1,7 +1,5 @@
 """Signing in, the database, or one feature goes back, and nothing else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

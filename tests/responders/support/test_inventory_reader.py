@@ -1,7 +1,5 @@
 """The whole inventory is read beside each other; what gives no answer is unknown."""
 
-from __future__ import annotations
-
 from random import Random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Messages that come back from the dead letters: as old as they are, and done once."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime, timedelta
 from typing import Any

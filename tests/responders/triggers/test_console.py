@@ -1,7 +1,5 @@
 """The console: what operators see, what they may say, and who else gets in."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The life of deployments: found by looking, whoever tells of them or does not."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any

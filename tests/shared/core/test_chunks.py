@@ -1,7 +1,5 @@
 """Many things in parts that one request or one document holds."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.core.chunks import split_into_chunks

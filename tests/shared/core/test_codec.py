@@ -1,7 +1,5 @@
 """Values decoded by many threads at once, of kinds that none of them has met before."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Log lines as Cloud Logging reads them, and the trail told in them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from datetime import timedelta

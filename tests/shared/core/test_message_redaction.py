@@ -1,7 +1,5 @@
 """Texts without secrets, and without personal data: what goes, and what stays."""
 
-from __future__ import annotations
-
 import base64
 import json
 

@@ -1,7 +1,5 @@
 """Envelopes: one Pub/Sub message, however it was wrapped."""
 
-from __future__ import annotations
-
 import base64
 import json
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """What a write conflict repeats, and what it does not."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.core.errors import Exists, Moved, Refused, Unavailable

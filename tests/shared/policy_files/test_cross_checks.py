@@ -1,7 +1,5 @@
 """Policy files: how each fault is told."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.domain.policy.channels import Addressees

@@ -1,7 +1,5 @@
 """Policy files: what is read from them."""
 
-from __future__ import annotations
-
 import hashlib
 from datetime import timedelta
 from pathlib import Path

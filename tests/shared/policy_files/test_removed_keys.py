@@ -1,7 +1,5 @@
 """What was removed from policy files: an old file is accepted, and warned of."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The published schema and the types say the same."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from enum import Enum, IntEnum

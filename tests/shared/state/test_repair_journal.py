@@ -1,7 +1,5 @@
 """The journal of a rollback, read a page at a time."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.core.codec import encode

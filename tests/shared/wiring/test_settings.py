@@ -1,7 +1,5 @@
 """Settings: what an environment says, and when it is refused."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.core.errors import BadConfiguration

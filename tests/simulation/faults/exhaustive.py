@@ -1,7 +1,5 @@
 """Every single fault of a plain world, and ordered pairs of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 
 from shared.engine.lease import DUPLICATE_WINDOW

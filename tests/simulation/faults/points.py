@@ -1,7 +1,5 @@
 """What can go wrong at which point, and who decides that it does."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from random import Random

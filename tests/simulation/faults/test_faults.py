@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from tests.simulation.faults.exhaustive import every, path, telling, world_with

@@ -1,7 +1,5 @@
 """What must hold of an effect when it is accepted."""
 
-from __future__ import annotations
-
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from shared.domain.deployments.inventory.traffic import Traffic, traffic_shares
 from tests.simulation.invariants.observations import TEMPLATE, Fields, Seen

@@ -1,7 +1,5 @@
 """What must hold of each commit, whatever it is of."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from shared.core import topics

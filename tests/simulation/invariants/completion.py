@@ -1,7 +1,5 @@
 """What must hold once nothing is left to do."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """What must hold of what is handed over and said."""
 
-from __future__ import annotations
-
 from shared.core import topics
 from shared.core.codec import from_json
 from shared.state import work_queue

@@ -1,7 +1,5 @@
 """What must hold of each commit of a rollback."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LEASE_DURATION, Direction, RollbackStatus

@@ -1,7 +1,5 @@
 """What must hold of an effect when a process sends it, before the network takes its time."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.domain.rollback.rollback import LEASE_DURATION

@@ -1,7 +1,5 @@
 """The product with one guard taken away, each of which a broken law must tell."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager

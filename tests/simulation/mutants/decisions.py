@@ -1,7 +1,5 @@
 """Rollbacks that are begun or called well too easily."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Steps that are sent, looked at or judged with less care."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime

@@ -1,7 +1,5 @@
 """A rollback whose worker holds it, or writes it, with less care."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Messages, notices and records of which some are lost, or come twice."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager
 from typing import Any
 from unittest.mock import patch

@@ -1,7 +1,5 @@
 """People whose word counts for less."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """Words that say more than was observed, or are not corrected."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime

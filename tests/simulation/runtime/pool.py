@@ -1,7 +1,5 @@
 """Calls that run beside each other, as tasks of their instance."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

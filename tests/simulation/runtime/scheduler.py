@@ -1,7 +1,5 @@
 """Tasks of many processes in one thread: virtual time decides who goes on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from heapq import heappop, heappush

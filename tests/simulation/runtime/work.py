@@ -1,7 +1,5 @@
 """What a worker of the simulation carries out: the product's plans, and more than functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The small system that is protected in every simulation, and what is kept of it at the start."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

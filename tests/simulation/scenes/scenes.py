@@ -1,7 +1,5 @@
 """What happens in a world beside its faults: the trouble, its alerts, and what people do."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """Worlds in which much is said: nobody acts, it recovers by itself, orders cross, people accept."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

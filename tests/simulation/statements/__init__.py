@@ -1,7 +1,5 @@
 """Invariant 13 in the simulation: what is true, what is said, and what the words promise."""
 
-from __future__ import annotations
-
 from typing import Final
 
 IN_FORCE: Final = False

@@ -1,7 +1,5 @@
 """What each word of the product promises: the table that the judge and docs/statements.md share."""
 
-from __future__ import annotations
-
 import re
 from enum import StrEnum
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """A browser at the operators' console, and what a person reads there."""
 
-from __future__ import annotations
-
 import re
 from http import HTTPStatus
 from typing import Any

@@ -1,7 +1,5 @@
 """Every command of the documentation, by what tries it."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The `rollback` command over a world in one thread: while it waits, the world goes on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Ada, who signs in at the prompt with a second factor, and whose commands are really signed."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A person's shell beside an embedded cloud, for the lines of a page."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """A shop whose customers are told of what becomes of their documents."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """A bookshop whose data a release has spoilt, and what people say to have them back."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """A shop whose data are looked through each hour."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

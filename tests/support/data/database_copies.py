@@ -1,7 +1,5 @@
 """A shop whose policy admits copies, and what has become of those that were asked for."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A shop brought back while somebody is erased, and what is left of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """A system that is backed up by exports, and what is kept of them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """The spoilt bookshop, whose documents are written back behind a fence."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """The database of a spoilt bookshop, and one repair of it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

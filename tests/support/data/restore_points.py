@@ -1,7 +1,5 @@
 """Proofs of backups, of a past that data may come back from."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from shared.domain.data.backups.filled_database import FillStatus

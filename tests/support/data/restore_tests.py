@@ -1,7 +1,5 @@
 """A system whose newest backup is restored each day, and what that comes to."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec.structs import replace

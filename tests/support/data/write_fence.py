@@ -1,7 +1,5 @@
 """A shop whose writers can be stopped: how a fence is raised and lifted, and what shows of it."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A bad release with nothing against going back from it, and what may be changed about it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

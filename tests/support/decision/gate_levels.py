@@ -4,8 +4,6 @@ Which facts a gate reads is found by watching it, so that a gate that comes to r
 its pairs at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from itertools import combinations

@@ -1,7 +1,5 @@
 """A policy that says no more than it has to, and what is wrong with a text."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.core.errors import BadConfiguration

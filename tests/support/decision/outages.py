@@ -1,7 +1,5 @@
 """Trouble in a shop: how functions fall ill, and what became of them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec.structs import replace

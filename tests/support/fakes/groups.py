@@ -1,7 +1,5 @@
 """The groups of ports, filled with fakes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from shared.core.store import ObjectStore

@@ -1,7 +1,5 @@
 """Identity in memory: tokens sealed by a secret of its own, and judged as real ones are."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

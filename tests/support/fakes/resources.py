@@ -1,7 +1,5 @@
 """Everything that a system has beside its functions, in memory."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """People, as far as the product can reach them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Faults at counted points: before and after each commit and each effect of the whole path."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """The path that is disturbed at each of its points, and how it ends all the same."""
 
-from __future__ import annotations
-
 from functools import cache
 
 from shared.core.codec import decode

@@ -1,7 +1,5 @@
 """Text that would do harm where somebody reads it, and a notice that holds it."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

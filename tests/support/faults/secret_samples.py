@@ -1,7 +1,5 @@
 """Secrets and personal data, as they stand in texts."""
 
-from __future__ import annotations
-
 JWT = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJldmUiLCJhdWQiOiJyb2xsYmFjayJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 SECRETS = {
     "token": JWT,

@@ -1,7 +1,5 @@
 """Every way to tamper with a stored trail, drawn by a seed, over whatever store holds it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Protocol

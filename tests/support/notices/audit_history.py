@@ -1,7 +1,5 @@
 """A trail that was lived through, in the state and in its anchors."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from tests.support.runtime.world import World

@@ -1,7 +1,5 @@
 """Notices as they are kept, and a channel that takes them."""
 
-from __future__ import annotations
-
 from shared.domain.policy.channels import Channel, ChannelKind
 from tests.support.runtime.world import World
 

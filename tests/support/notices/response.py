@@ -1,7 +1,5 @@
 """An incident, its rollback, and who is called, as they are kept."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """What the public was told of an incident, and the page that says so."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 

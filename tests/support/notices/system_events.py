@@ -1,7 +1,5 @@
 """What becomes of a system outside its rollbacks, by the clock alone: events, notices, refusals."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.core import topics

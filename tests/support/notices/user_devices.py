@@ -1,7 +1,5 @@
 """Users with devices, whom a notice is to reach."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Worlds in which a person is asked, or has something to say."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A shop with more than functions: what it has, and what a bad release makes of that."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """Trouble in a shop with more than functions: what people say to it, and what is back."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.core.codec import decode

@@ -1,7 +1,5 @@
 """Worlds in which something is deployed, hinted at and recorded."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

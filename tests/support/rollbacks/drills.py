@@ -1,7 +1,5 @@
 """Drills that people ask for, and what is kept of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from shared.core.codec import decode

@@ -4,8 +4,6 @@ How the quota is shaped, which calls are refused and how long an operation takes
 the product knows of it what its policy declares. A kill loses a worker with all that it knew.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from math import floor

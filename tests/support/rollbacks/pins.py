@@ -1,7 +1,5 @@
 """A rollback that is over, what it holds on old revisions, and what the record was told."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.core.codec import decode

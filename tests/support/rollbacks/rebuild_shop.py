@@ -1,7 +1,5 @@
 """A shop whose sources are kept, and what a rollback makes of its functions."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec.structs import replace

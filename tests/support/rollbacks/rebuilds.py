@@ -1,7 +1,5 @@
 """A shop whose rollback has built a function again."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.domain.deployments.inventory.inventory_parts import SourceObject, build_configuration

@@ -1,7 +1,5 @@
 """Requests to the entry points of main.py as it stands, over a world of fakes."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator, Mapping

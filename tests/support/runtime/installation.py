@@ -1,7 +1,5 @@
 """An installation on Google as Terraform makes it, as doctor sees it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The locks of the requirements, as far as they apply to this machine."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from packaging.requirements import Requirement

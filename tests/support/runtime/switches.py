@@ -1,7 +1,5 @@
 """What people say of the switches, and what they are told of them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The product in one thread: production responders over the fakes, and a bus that delivers."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """The zip that the archive provider makes, as far as its arguments decide it."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import zipfile

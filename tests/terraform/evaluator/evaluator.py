@@ -7,8 +7,6 @@ templates, functions, local modules. What the provider makes of a resource's own
 for the few attributes in `values.COMPUTED`; whatever else only the cloud knows is `Unknown`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

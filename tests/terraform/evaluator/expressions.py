@@ -1,7 +1,5 @@
 """What an expression of Terraform's language is worth, given what its names stand for."""
 
-from __future__ import annotations
-
 import json
 import operator
 import re

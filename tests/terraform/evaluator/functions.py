@@ -1,7 +1,5 @@
 """The functions of Terraform's language that our configuration calls."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import itertools

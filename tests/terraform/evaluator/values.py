@@ -1,7 +1,5 @@
 """Terraform's values in Python: what is known before an apply, and what is not."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.terraform.evaluator.archive import sha256_of

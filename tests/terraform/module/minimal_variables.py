@@ -1,7 +1,5 @@
 """The least that a person has to say to Terraform."""
 
-from __future__ import annotations
-
 from tests.terraform.conftest import TERRAFORM
 
 SMALLEST = {

@@ -1,7 +1,5 @@
 """The console, where it is asked for: who reaches it, and what its account may."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.core.topics import CONSOLE_ENTRY_POINT, PUBLISHES

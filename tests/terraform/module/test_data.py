@@ -1,7 +1,5 @@
 """What must outlive the trouble: state, backups, heads, secrets, and the clock."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the database is asked and keeps, beside its indexes and times to live."""
 
-from __future__ import annotations
-
 import ast
 from datetime import timedelta
 from functools import cache

@@ -1,7 +1,5 @@
 """In which order an apply makes things in a project where nothing is switched on yet."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

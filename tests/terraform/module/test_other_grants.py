@@ -1,7 +1,5 @@
 """Who else than a responder may do what, and that each grant has its reason."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 
 import pytest

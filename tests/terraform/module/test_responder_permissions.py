@@ -1,7 +1,5 @@
 """Who may do what, beside the code that has to do it."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from pathlib import Path
 

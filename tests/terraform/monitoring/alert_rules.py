@@ -4,8 +4,6 @@ Sources: google/monitoring/v3/alert.proto of googleapis, and the pages on filter
 alert policies (docs.cloud.google.com/monitoring, read 2026-11).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from itertools import chain

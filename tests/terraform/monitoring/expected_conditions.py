@@ -1,7 +1,5 @@
 """What must stand in the conditions of a signal's alert policy: read from the typed policy file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 

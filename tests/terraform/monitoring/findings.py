@@ -1,7 +1,5 @@
 """Where evaluated monitoring resources are not what the policy files say: pure, one line each."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 

@@ -1,7 +1,5 @@
 """Mistakes that a plan does not show, each with what the checks must say of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

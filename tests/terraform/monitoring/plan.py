@@ -1,7 +1,5 @@
 """The monitoring half of the module as evaluated values: `resources[type][name][key]`."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What alerts and dashboards ask for, against what Cloud Monitoring is said to know."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The monitoring half of the Terraform module, on evaluated values."""
 
-from __future__ import annotations
-
 import json
 import re
 from copy import deepcopy

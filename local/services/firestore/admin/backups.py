@@ -5,8 +5,6 @@ schedule per database, kept for 14 weeks at most, at an hour that Google chooses
 midnight in UTC.
 """
 
-from __future__ import annotations
-
 import re
 import threading
 import uuid

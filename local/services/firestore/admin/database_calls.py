@@ -1,7 +1,5 @@
 """The parts of `FirestoreAdmin` about whole databases: exports, imports, backups and copies."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -5,8 +5,6 @@ The layout is that of https://cloud.google.com/firestore/docs/manage-data/export
 length-prefixed `google.firestore.v1.Document` after the other.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterable, Iterator

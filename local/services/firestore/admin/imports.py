@@ -4,8 +4,6 @@ Documents of the same path are overwritten, others stay; references in documents
 database that they were written in. Only what `exports` wrote can be read.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterator

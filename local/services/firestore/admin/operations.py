@@ -1,7 +1,5 @@
 """`google.longrunning.Operations` of Firestore Admin: what is begun now and over later."""
 
-from __future__ import annotations
-
 import threading
 import uuid
 from collections.abc import Callable, Mapping

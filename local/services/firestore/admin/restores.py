@@ -1,7 +1,5 @@
 """New databases out of old documents: restored from a backup, or cloned from a point in time."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import timedelta

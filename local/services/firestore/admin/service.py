@@ -3,8 +3,6 @@
 What is about whole databases stands in `data_calls`.
 """
 
-from __future__ import annotations
-
 import re
 import uuid
 

@@ -1,7 +1,5 @@
 """Which databases there are: named, created, being filled, or gone."""
 
-from __future__ import annotations
-
 import re
 import threading
 import uuid

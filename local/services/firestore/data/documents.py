@@ -1,7 +1,5 @@
 """The documents of all databases, with every version that can still be read, written through."""
 
-from __future__ import annotations
-
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence

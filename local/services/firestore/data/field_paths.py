@@ -1,7 +1,5 @@
 """Field paths (`a.b`, `` `a-b`.c ``), and what they reach in a document."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Composite indexes as they are declared; queries need none here."""
 
-from __future__ import annotations
-
 import threading
 import uuid
 from typing import Any

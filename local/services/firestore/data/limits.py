@@ -4,8 +4,6 @@ Limits and the arithmetic of sizes: https://firebase.google.com/docs/firestore/q
 https://firebase.google.com/docs/firestore/storage-size (read 2026-11).
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

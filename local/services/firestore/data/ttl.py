@@ -5,8 +5,6 @@ document goes within 24 hours of its expiry, which may be some time after what s
 Here it goes with the next whole hour.
 """
 
-from __future__ import annotations
-
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple

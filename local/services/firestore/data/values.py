@@ -5,8 +5,6 @@ Source: https://firebase.google.com/docs/firestore/manage-data/data-types#value_
 geo points < arrays < vectors < maps.
 """
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias
 
 from local.services.firestore.messages import Value

@@ -4,8 +4,6 @@ Semantics: comments on `StructuredAggregationQuery` in google/firestore/v1/query
 https://firebase.google.com/docs/firestore/query-data/aggregation-queries (read 2026-11).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from local.services.firestore.data.field_paths import Path, lookup, parse_field_path

@@ -4,8 +4,6 @@ Semantics: comments on `StructuredQuery` in google/firestore/v1/query.proto, and
 https://firebase.google.com/docs/firestore/query-data/queries (read 2026-11).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeAlias
 

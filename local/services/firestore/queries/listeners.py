@@ -4,8 +4,6 @@ Protocol: comments on `ListenResponse` and `TargetChange` in google/firestore/v1
 target that comes with a resume token is reset and sent whole, which the protocol allows.
 """
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Collection, Iterator

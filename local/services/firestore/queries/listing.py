@@ -1,7 +1,5 @@
 """What lies where: documents and collections page by page, and the partitions of a query."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar

@@ -8,8 +8,6 @@ Limits: https://firebase.google.com/docs/firestore/quotas and
 https://firebase.google.com/docs/firestore/transaction-data-contention (read 2026-11).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta

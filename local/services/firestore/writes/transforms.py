@@ -3,8 +3,6 @@
 Semantics: comments on `DocumentTransform.FieldTransform` in google/firestore/v1/write.proto.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 

@@ -1,7 +1,5 @@
 """What a list of writes makes of the documents: all of it, or a refusal."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ No clock, no lock, no journal: the time is passed in, and every change that must
 is handed to `record`.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

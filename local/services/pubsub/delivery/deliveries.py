@@ -1,7 +1,5 @@
 """Handing messages out and taking answers back: what pull, streams and push have in common."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta

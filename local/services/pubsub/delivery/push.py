@@ -3,8 +3,6 @@
 https://cloud.google.com/pubsub/docs/push (read 2026-11).
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import socket

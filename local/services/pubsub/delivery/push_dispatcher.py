@@ -1,7 +1,5 @@
 """The threads behind push: one that watches every subscription, and a few that carry messages."""
 
-from __future__ import annotations
-
 import threading
 import time
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The OpenID Connect tokens that push requests carry, signed by a key of this process."""
 
-from __future__ import annotations
-
 import base64
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """StreamingPull: messages flow one way, answers and flow control the other."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import suppress

@@ -6,8 +6,6 @@ by AND or OR (never both without parentheses) and turned around by NOT or `-`. K
 compared as they are; operators are upper case.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Callable, Mapping

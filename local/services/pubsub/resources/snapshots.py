@@ -1,7 +1,5 @@
 """Snapshots, and seeking a subscription to one or to a time."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.field_mask_pb2 import FieldMask

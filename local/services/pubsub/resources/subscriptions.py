@@ -4,8 +4,6 @@ Defaults and limits: https://cloud.google.com/pubsub/docs/subscription-propertie
 https://cloud.google.com/pubsub/docs/handling-failures (read 2026-11).
 """
 
-from __future__ import annotations
-
 import ipaddress
 from datetime import timedelta
 from urllib.parse import urlsplit

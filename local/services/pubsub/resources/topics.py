@@ -3,8 +3,6 @@
 Limits: https://cloud.google.com/pubsub/quotas#resource_limits (read 2026-11).
 """
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from google.protobuf.field_mask_pb2 import FieldMask

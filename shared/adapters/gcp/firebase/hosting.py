@@ -1,7 +1,5 @@
 """Sites of Firebase Hosting."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Identity over Firebase Authentication and Google's service accounts: who signed this token?"""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Messages of Firebase Cloud Messaging: to a topic that users subscribe to, or to their devices."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

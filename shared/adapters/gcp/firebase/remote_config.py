@@ -1,7 +1,5 @@
 """The client template of Firebase Remote Config."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import msgspec

@@ -1,7 +1,5 @@
 """Firebase Rules."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, Final
 

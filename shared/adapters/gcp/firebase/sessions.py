@@ -1,7 +1,5 @@
 """The sessions of an application's people, in Firebase Authentication."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Final
 

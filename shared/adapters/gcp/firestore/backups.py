@@ -1,7 +1,5 @@
 """Native backups of Firestore: schedules, what they made, and how far back a database reads."""
 
-from __future__ import annotations
-
 from datetime import UTC
 from typing import Any, Final
 

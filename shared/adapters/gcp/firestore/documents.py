@@ -1,7 +1,5 @@
 """The documents of an application's Firestore, as they were at a moment."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime

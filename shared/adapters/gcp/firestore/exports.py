@@ -1,7 +1,5 @@
 """Exports of Firestore."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any, Final
 

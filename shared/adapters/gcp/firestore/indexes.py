@@ -1,7 +1,5 @@
 """Composite indexes of Firestore, and the fields by which documents expire."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from google.cloud.firestore_admin_v1 import types

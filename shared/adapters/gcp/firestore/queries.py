@@ -1,7 +1,5 @@
 """A query as Firestore's message."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from google.cloud.firestore_v1 import types

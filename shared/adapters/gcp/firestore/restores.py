@@ -1,7 +1,5 @@
 """Databases of Firestore that are made of backups or of the past, and deleted again."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime

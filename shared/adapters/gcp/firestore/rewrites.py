@@ -1,7 +1,5 @@
 """Documents of an application's Firestore, written back under the times at which they were read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Documents in Firestore: batches with preconditions, and transactions with a retry of our own."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Fields of a document as Firestore's messages, and back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any

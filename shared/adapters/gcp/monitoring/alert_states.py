@@ -1,7 +1,5 @@
 """Alerts as Cloud Monitoring shows them now: the read-back of what it has notified of."""
 
-from __future__ import annotations
-
 from typing import Final, Literal
 from urllib.parse import quote
 

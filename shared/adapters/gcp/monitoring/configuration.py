@@ -5,8 +5,6 @@ Shapes: https://cloud.google.com/monitoring/api/ref_v3/rest (v3/projects.alertPo
 .location.prometheus.api.v1), read 2026-11.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """What Cloud Monitoring has counted: requests, sign-ins, what waits."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """What assets rely on: where buckets of Cloud Storage lie, which topics Pub/Sub has."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from google.api_core.exceptions import NotFound

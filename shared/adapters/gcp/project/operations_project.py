@@ -1,7 +1,5 @@
 """Topics, subscriptions, functions and policies of the operations project, as set up."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final

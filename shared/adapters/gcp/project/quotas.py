@@ -4,8 +4,6 @@ Shapes: https://cloud.google.com/service-usage/docs/reference/rest/v1beta1/servi
 (read 2026-11).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Annotated, Final
 

@@ -1,7 +1,5 @@
 """Jobs of Cloud Scheduler."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from shared.adapters.gcp.rest import Rest

@@ -4,8 +4,6 @@ Shapes: https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locat
 (read 2026-11).
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Final
 

@@ -1,7 +1,5 @@
 """What secrets of the operations project hold, read when it is needed and kept nowhere."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from typing import Final

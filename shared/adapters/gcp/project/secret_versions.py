@@ -1,7 +1,5 @@
 """Secrets and their versions, without what they hold."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Final
 

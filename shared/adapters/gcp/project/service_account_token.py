@@ -5,8 +5,6 @@ Shape: https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.
 account it is of; this one is asked for by name.
 """
 
-from __future__ import annotations
-
 from typing import Final
 
 from msgspec import Struct

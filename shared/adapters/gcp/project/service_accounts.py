@@ -1,7 +1,5 @@
 """What service accounts may do in a project, and whether they are enabled."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from typing import Final
 from urllib.parse import quote

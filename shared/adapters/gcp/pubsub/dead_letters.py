@@ -1,7 +1,5 @@
 """Dead letters, taken out of their subscription and sent once more."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice

@@ -5,8 +5,6 @@ its `list`, which names the permission; `locations/-` is all of them
 (https://cloud.google.com/eventarc/docs/managing-triggers; all read 2026-11-27).
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Final

@@ -1,7 +1,5 @@
 """Topics in Pub/Sub."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

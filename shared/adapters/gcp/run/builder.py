@@ -1,7 +1,5 @@
 """Deployments of functions: Cloud Functions v2, which serves both generations."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final
 

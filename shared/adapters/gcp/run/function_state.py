@@ -1,7 +1,5 @@
 """Functions and revisions as Google's messages write them, to what is compared and kept."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from typing import Any

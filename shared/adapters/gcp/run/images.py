@@ -1,7 +1,5 @@
 """The container images that Artifact Registry holds."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from msgspec import Struct

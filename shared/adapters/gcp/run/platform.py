@@ -1,7 +1,5 @@
 """Functions and the Cloud Run services behind them."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC

@@ -1,7 +1,5 @@
 """The runtimes that Cloud Functions offers."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from msgspec import Struct

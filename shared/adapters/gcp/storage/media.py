@@ -1,7 +1,5 @@
 """Whether files of an application can be read: by the first byte of each."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound, RequestRangeNotSatisfiable

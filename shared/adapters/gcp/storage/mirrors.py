@@ -1,7 +1,5 @@
 """Objects copied from bucket to bucket inside Cloud Storage, with no retry of the client's own."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 from shared.adapters.gcp.storage.objects import (

@@ -1,7 +1,5 @@
 """Objects in Cloud Storage, written once: over its JSON API, with no retry of the client's own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final

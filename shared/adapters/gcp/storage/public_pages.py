@@ -1,7 +1,5 @@
 """Objects in Cloud Storage that everybody reads, written in place of what was there."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import httpx

@@ -1,7 +1,5 @@
 """Copies of sources, and values of variables, in buckets of our own in Cloud Storage."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any, Final
 

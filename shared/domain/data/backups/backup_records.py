@@ -1,7 +1,5 @@
 """Backups of a database: exports, Google's own, and the objects they lie in."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final

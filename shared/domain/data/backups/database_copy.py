@@ -5,8 +5,6 @@ is made. Nobody's own data is touched: a copy is read, or a person lets the appl
 (docs/cutover.md), and what nobody uses is deleted once its time is over.
 """
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta

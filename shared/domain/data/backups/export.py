@@ -4,8 +4,6 @@ One document of the catalogue each, `backups/{id}`. Its name, and the folder of 
 of system and time slot, so that a second attempt after a death finds what the first one began.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum

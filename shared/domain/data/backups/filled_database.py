@@ -1,7 +1,5 @@
 """A database of ours that is filled: what copies and restore tests have in common. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum

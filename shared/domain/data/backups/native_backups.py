@@ -1,7 +1,5 @@
 """Whether Google's own backups of a database are there; a schedule does not tell. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final

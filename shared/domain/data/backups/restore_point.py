@@ -4,8 +4,6 @@ A database is read as of a whole minute of its window (point-in-time recovery); 
 are backups, each of one moment. One that was never restored to try it is taken only by its name.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress

@@ -4,8 +4,6 @@ One document each, `proofs/{id}`, made of system and day. The scratch database h
 own, which is on record before it is made, and is deleted whatever comes of the proof.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta

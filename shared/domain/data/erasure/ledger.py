@@ -4,8 +4,6 @@ The ledger keeps a keyed hash of each person's id, with the time of the erasure.
 copy hashes the ids that stand in it, and takes out whoever is found in the ledger.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Whose documents they are, by what is declared of erasure. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from shared.domain.data.document import DocumentSnapshot, documents_above, is_document_id, is_in_scope

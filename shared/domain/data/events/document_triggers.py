@@ -1,7 +1,5 @@
 """What a document that is written would start, by the triggers that hear of it. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final

@@ -5,8 +5,6 @@ goes on with it begins behind the last document that counted. Above the read bud
 drawn in places, and the answer says with which confidence it holds.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """JSON Schemas of collections, compiled once."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any, Final
 

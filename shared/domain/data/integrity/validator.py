@@ -4,8 +4,6 @@ A fault says where and by which check, and never what stands there: it is shown 
 document may be anybody's. What could not be looked at is unknown, which is neither good nor bad.
 """
 
-from __future__ import annotations
-
 import base64
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ One document for each system, `fences/{system}`: its newest fence. What the writ
 is on record before the first of them is stopped, and is brought back whatever comes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Documents as they were before a repair, one object per batch, written before it. Pure."""
 
-from __future__ import annotations
-
 import hashlib
 import zlib
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Gates about the alert: is its system known, is it recent, is its signal still true?"""
 
-from __future__ import annotations
-
 from shared.core.text import count_noun
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.signals.health import failing_functions

@@ -1,7 +1,5 @@
 """One gate: what it looks at, and what it answers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum

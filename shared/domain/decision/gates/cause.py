@@ -1,7 +1,5 @@
 """The gates that ask whether a change of ours explains the trouble."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.core.durations import format_duration

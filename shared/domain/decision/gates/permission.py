@@ -1,7 +1,5 @@
 """The gates that ask whether automation may act here and now at all."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome

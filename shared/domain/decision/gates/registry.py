@@ -1,7 +1,5 @@
 """The registry of gates: each gate by its name, in the order in which the gates are evaluated."""
 
-from __future__ import annotations
-
 from enum import Flag, auto
 
 from msgspec import Struct

@@ -1,7 +1,5 @@
 """The gates that ask whether one can go back there, and may without asking."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from shared.core import text

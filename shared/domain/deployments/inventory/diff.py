@@ -1,7 +1,5 @@
 """What differs between a recorded inventory and the live one. Unknown is no difference."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any

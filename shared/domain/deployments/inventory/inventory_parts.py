@@ -4,8 +4,6 @@ Values of environment variables, secrets and credentials are in none of it: name
 are. A fingerprint of something short can be guessed by whoever reads it and tries.
 """
 
-from __future__ import annotations
-
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping

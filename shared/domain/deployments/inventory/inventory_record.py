@@ -1,7 +1,5 @@
 """All that is live as it was last seen: one document per system, and one below each deployment."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The parts of an inventory, and the facts that are declared of each product."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from msgspec import Struct

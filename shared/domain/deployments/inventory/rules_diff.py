@@ -1,7 +1,5 @@
 """What differs between two texts of security rules, and which paths that touches; pure."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterator

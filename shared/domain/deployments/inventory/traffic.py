@@ -1,7 +1,5 @@
 """Where a service's requests go, and where they would go after a rollback."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum

@@ -4,8 +4,6 @@ How far it has come is kept with the step: the precondition of the next portion 
 it begins at, and what a portion leads to comes back as the name of its operation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final, Generic, TypeVar
 

@@ -1,7 +1,5 @@
 """What a repair has written of people who were erased since is taken out again, and counted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from msgspec.structs import replace

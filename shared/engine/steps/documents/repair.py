@@ -5,8 +5,6 @@ finds what it has done. One that is gone has no such time: a create that lands l
 what somebody has deleted once more, and nothing but its deadline stops that.
 """
 
-from __future__ import annotations
-
 from shared.domain.data.repair.repair_plan import KIND, RepairGoal
 from shared.engine.steps.documents.batched import BatchedStep
 

@@ -1,7 +1,5 @@
 """What a repair has written put back as it was before, out of the journal and the quarantine."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 from shared.engine.steps.documents.batched import BatchedStep

@@ -1,7 +1,5 @@
 """The step that judges a canary by probes; the other functions of its group wait for it."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec import Struct

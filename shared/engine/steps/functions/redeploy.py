@@ -1,7 +1,5 @@
 """A function built again from our copy of its recorded source, with its recorded configuration."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 from shared.core.codec import decode

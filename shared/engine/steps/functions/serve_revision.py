@@ -1,7 +1,5 @@
 """Traffic to the revision that a redeployment has made, or as it was before one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from msgspec import Struct

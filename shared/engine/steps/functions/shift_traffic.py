@@ -1,7 +1,5 @@
 """Traffic of one service back to the revisions that served before."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 from shared.core.codec import decode

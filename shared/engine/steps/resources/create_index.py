@@ -1,7 +1,5 @@
 """A composite index that was dropped, made again."""
 
-from __future__ import annotations
-
 from shared.core.codec import decode
 from shared.domain.deployments.inventory.inventory_parts import Index, WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart

@@ -1,7 +1,5 @@
 """The Remote Config template of before, published again."""
 
-from __future__ import annotations
-
 import zlib
 
 from msgspec import Struct

@@ -1,7 +1,5 @@
 """A version that a Hosting site served before, on one channel, served again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from msgspec import Struct

@@ -1,7 +1,5 @@
 """The ruleset of before in force again, made once more where it was deleted."""
 
-from __future__ import annotations
-
 from msgspec import Struct
 
 from shared.core.codec import decode

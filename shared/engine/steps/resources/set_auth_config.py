@@ -1,7 +1,5 @@
 """Settings of Identity Platform as they were, field by field."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What doctor says of an installation."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Firebase Remote Config as the embedded cloud plays it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Backups, restores and clones of Firestore databases through Google's own client."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any

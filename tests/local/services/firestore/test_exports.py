@@ -1,7 +1,5 @@
 """Exports of Firestore through Google's own client, into the embedded Cloud Storage."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any

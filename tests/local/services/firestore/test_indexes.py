@@ -1,7 +1,5 @@
 """Composite indexes through Google's own client."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import grpc

@@ -1,7 +1,5 @@
 """The answer to a query as it is sent: looked for bit by bit, and all of one moment."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice

@@ -1,7 +1,5 @@
 """Documents that expire: policies as Firestore Admin sets them, and what is left afterwards."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta

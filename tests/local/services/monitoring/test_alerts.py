@@ -1,7 +1,5 @@
 """Incidents of the request metrics, at a clock that is moved by hand."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from pathlib import Path

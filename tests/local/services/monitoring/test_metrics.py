@@ -1,7 +1,5 @@
 """Request counts through Google's own Monitoring client."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """What the embedded cloud takes for PromQL."""
 
-from __future__ import annotations
-
 import pytest
 
 from local.services.monitoring.promql import PromqlSyntaxError, Selector, selectors

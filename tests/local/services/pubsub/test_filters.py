@@ -1,7 +1,5 @@
 """The filter language."""
 
-from __future__ import annotations
-
 import pytest
 
 from local.core.grpc_services import StatusError

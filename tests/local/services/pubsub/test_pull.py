@@ -1,7 +1,5 @@
 """Pull: leases, redelivery, order, retention, dead letters."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from datetime import timedelta

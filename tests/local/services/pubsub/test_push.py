@@ -1,7 +1,5 @@
 """Push: one POST per message, redelivered until it is acknowledged."""
 
-from __future__ import annotations
-
 import base64
 import threading
 from collections import Counter

@@ -1,7 +1,5 @@
 """What a restart keeps: everything that was answered."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta

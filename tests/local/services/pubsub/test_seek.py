@@ -1,7 +1,5 @@
 """Seeking a subscription to a time or a snapshot."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Topics, subscriptions and access policies as resources, and what may be published."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Rehearsals, and what a promotion needs of them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Rehearsals of more than functions: what the platform validates, and what is looked at."""
 
-from __future__ import annotations
-
 import pytest
 from msgspec.structs import replace
 

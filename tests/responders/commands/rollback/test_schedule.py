@@ -1,7 +1,5 @@
 """A feature is rolled back at a stated time, told of beforehand, and yields to what is worse."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An order beside an open incident: it joins, extends or supersedes the rollback, or is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

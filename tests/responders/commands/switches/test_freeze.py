@@ -1,7 +1,5 @@
 """Freeze windows, and who may act within them."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

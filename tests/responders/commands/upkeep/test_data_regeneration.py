@@ -1,7 +1,5 @@
 """What an application can make again is asked for, at a person's word."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from typing import Any

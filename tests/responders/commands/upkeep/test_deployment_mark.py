@@ -1,7 +1,5 @@
 """What a person says of a deployment."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

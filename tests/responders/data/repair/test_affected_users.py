@@ -1,7 +1,5 @@
 """The end of a repair, told to those whose documents it has written or left, and to nobody else."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """What becomes of each document of a spoilt bookshop."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

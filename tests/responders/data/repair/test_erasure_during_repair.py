@@ -1,7 +1,5 @@
 """Who is erased while documents are written back: what was written of them is taken out again."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta

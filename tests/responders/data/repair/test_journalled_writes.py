@@ -1,7 +1,5 @@
 """An application that does by itself what a repair is about to do: that is not taken for ours."""
 
-from __future__ import annotations
-
 from shared.core.errors import Ambiguous
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, CorruptedShop, order_undo
 from tests.support.fakes.runtime.hooks import run_once

@@ -1,7 +1,5 @@
 """What a repair, or its undo, would start beside functions: named, refused, or not known."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

@@ -1,7 +1,5 @@
 """Who is erased after a repair has ended: no copy of theirs is left in quarantine."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache

@@ -1,7 +1,5 @@
 """A hundred thousand documents, into which a release writes damage while the application works."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Repairs of a database whose documents expire, by policies of its own or of ours."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """What a repair writes of a spoilt bookshop, whatever is lost or dies meanwhile."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

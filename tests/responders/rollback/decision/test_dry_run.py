@@ -1,7 +1,5 @@
 """A dry run of a repair: what it tells, and that it writes nothing."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import pytest

@@ -1,7 +1,5 @@
 """A bookshop's data brought back by a person's order: prepared, asked about, written, looked at."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Data brought back out of a copy, and behind a fence: what each of them is for."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from msgspec.structs import replace

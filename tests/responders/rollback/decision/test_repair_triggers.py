@@ -1,7 +1,5 @@
 """What documents that are written back would start: named, and asked about anew when it changes."""
 
-from __future__ import annotations
-
 import pytest
 from msgspec.structs import replace
 

@@ -1,7 +1,5 @@
 """A repair that is taken back: what it has written is as it stood before, out of quarantine."""
 
-from __future__ import annotations
-
 import pytest
 from msgspec.structs import replace
 

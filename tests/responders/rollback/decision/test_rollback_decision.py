@@ -1,7 +1,5 @@
 """What is decided in a whole world, and how that changes while it is looked at again."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """What a rollback had to build again is built as it was, when a person undoes that."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """A fence: nothing writes for a while, and then every function is exactly what it was."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

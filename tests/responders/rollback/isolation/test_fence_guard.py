@@ -1,7 +1,5 @@
 """A repair behind a fence: raised with it, waited for, asked before each batch, fallen after."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

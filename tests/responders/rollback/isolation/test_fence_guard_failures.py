@@ -1,7 +1,5 @@
 """A repair whose fence does not stand, or falls before its time: nothing more is written."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.core.store import Update

@@ -1,7 +1,5 @@
 """An undo of a repair, which writes behind a fence as well."""
 
-from __future__ import annotations
-
 from msgspec.structs import replace
 
 from shared.core.errors import Rejected

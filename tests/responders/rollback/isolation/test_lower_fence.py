@@ -1,7 +1,5 @@
 """A fence that falls: whatever holds it up, it is told, and in the end all is as it was."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """What an earlier version with event suppression has left in the state: it ends, and is told."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An incident without a rollback in progress: open until its recovery was observed."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

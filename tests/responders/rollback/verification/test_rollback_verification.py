@@ -1,7 +1,5 @@
 """After the last shift: the checks of the policy, the hour before the trouble, and the alerts."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

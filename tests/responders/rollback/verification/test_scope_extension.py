@@ -1,7 +1,5 @@
 """A release that reaches functions while it is led back: these follow, as far as they may."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """What a stored trail proves, and what only the anchored heads do."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta

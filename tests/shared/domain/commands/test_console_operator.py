@@ -1,7 +1,5 @@
 """Operators at the console: whose word counts, and for how much."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Who may say which command: the table, and every way to exceed it."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which documents have expired."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

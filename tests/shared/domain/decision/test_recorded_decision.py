@@ -1,7 +1,5 @@
 """What `rollback explain` says of gates."""
 
-from __future__ import annotations
-
 import pytest
 
 from shared.domain.decision.gates.base import GateResult, Outcome

@@ -1,7 +1,5 @@
 """What makes a deployment one to go back to, and what keeps it from being one."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """What beside functions explains trouble, and what of it was our own doing."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import pytest

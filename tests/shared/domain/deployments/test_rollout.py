@@ -1,7 +1,5 @@
 """From one look to the next: what differs, who made it so, and what that makes of deployments."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

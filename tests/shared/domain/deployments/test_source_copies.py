@@ -1,7 +1,5 @@
 """What is kept of functions so that they can be built again."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """Which alert belongs to which incident: a table over what each is about."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

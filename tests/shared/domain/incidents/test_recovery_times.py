@@ -1,7 +1,5 @@
 """The two durations of an incident: one function computes them, and everything renders it."""
 
-from __future__ import annotations
-
 import json
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """When a notice leaves on its channel, and what an attempt makes of the two."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """What people read, and what nobody can make it do."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What of an incident is public, and when: in plain words, and in what it leaves of the uptime."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """The page and its feeds: plain text, for everybody, with nothing fetched."""
 
-from __future__ import annotations
-
 import json
 import re
 import xml.etree.ElementTree as ElementTree

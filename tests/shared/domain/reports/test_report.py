@@ -1,7 +1,5 @@
 """What is reported of an incident, and what is said of what nobody has recorded."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Whether what an alert told of is over, whatever was notified."""
 
-from __future__ import annotations
-
 import pytest
 from msgspec.structs import replace
 

@@ -1,7 +1,5 @@
 """How it was before the trouble, and whether it is worse now."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

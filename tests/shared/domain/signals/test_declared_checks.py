@@ -1,7 +1,5 @@
 """What must work once functions are back, as a policy declares it."""
 
-from __future__ import annotations
-
 import pytest
 from msgspec.structs import replace
 

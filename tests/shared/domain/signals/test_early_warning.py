@@ -1,7 +1,5 @@
 """What is coming: told in time, never for noise, and never more often than once an hour."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random

@@ -1,7 +1,5 @@
 """Notifications of Cloud Monitoring: verdicts, owners, keys, and what is refused."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

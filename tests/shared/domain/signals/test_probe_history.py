@@ -1,7 +1,5 @@
 """When looks show that a signal is true: barely, barely not, and nobody knows."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

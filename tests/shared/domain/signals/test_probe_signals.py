@@ -1,7 +1,5 @@
 """What our own looks from outside mean: which signals open by them, and close; pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """The databases of one project in memory: how many documents there are, exports, native backups."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Databases of an application in memory, with everything that their documents ever were."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Which documents of a collection a query finds, and in which order: Firestore's rules."""
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache

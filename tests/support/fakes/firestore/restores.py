@@ -1,7 +1,5 @@
 """Databases made of backups, or of the past, in memory: with the documents of the original then."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

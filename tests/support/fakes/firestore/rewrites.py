@@ -1,7 +1,5 @@
 """Documents in memory that are written back under the times at which they were read."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from shared.core.errors import Exists, Moved

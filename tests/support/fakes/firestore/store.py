@@ -1,7 +1,5 @@
 """Documents in memory, with Firestore's preconditions and its idea of a version."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """What a stored field may hold, and how values compare: Firestore's rules, for what we store."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any

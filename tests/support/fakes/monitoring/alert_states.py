@@ -1,7 +1,5 @@
 """What Cloud Monitoring says of its alerts, in memory."""
 
-from __future__ import annotations
-
 from shared.core.errors import Rejected
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 

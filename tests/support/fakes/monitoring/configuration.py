@@ -1,7 +1,5 @@
 """How Cloud Monitoring is set up, in memory."""
 
-from __future__ import annotations
-
 from shared.core.errors import Rejected
 from shared.ports.operations_project import Metric, MetricQuery
 

@@ -1,7 +1,5 @@
 """Which APIs are on, in memory."""
 
-from __future__ import annotations
-
 
 class MemoryApis:
     """An Apis of projects that have every API on but those that a test switches off."""

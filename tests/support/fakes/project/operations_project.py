@@ -1,7 +1,5 @@
 """What the responders are made of, in memory."""
 
-from __future__ import annotations
-
 from shared.core.errors import Rejected
 from shared.ports.operations_project import DeployedFunction, Subscription
 

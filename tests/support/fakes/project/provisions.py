@@ -1,7 +1,5 @@
 """What an application's assets rely on, in memory."""
 
-from __future__ import annotations
-
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 

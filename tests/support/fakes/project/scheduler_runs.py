@@ -1,7 +1,5 @@
 """How scheduled jobs went, in memory."""
 
-from __future__ import annotations
-
 from shared.ports.operations_project import JobRun
 
 

@@ -1,7 +1,5 @@
 """Topics in memory: what was published lies there until a test delivers it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 from msgspec import Struct

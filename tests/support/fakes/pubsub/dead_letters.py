@@ -1,7 +1,5 @@
 """Dead letters in memory."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace

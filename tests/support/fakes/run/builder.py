@@ -1,7 +1,5 @@
 """Cloud Functions in memory, over the fake platform's services: deployments that take minutes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Cloud Run and Cloud Functions in memory: etags, slow operations, routers that follow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """What the routers of the fake platform counted, and how it looks from outside."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache

@@ -1,7 +1,5 @@
 """One Cloud Run service of the fake platform: what is asked of it, what it does, what it did."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 

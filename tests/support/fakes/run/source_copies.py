@@ -1,7 +1,5 @@
 """What we keep of functions so that they can be built again, as a record tells it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """Time that passes only when it is told to."""
 
-from __future__ import annotations
-
 import math
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Where a test steps into a fake: before and after every verb."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from types import TracebackType
 

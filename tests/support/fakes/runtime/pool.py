@@ -1,7 +1,5 @@
 """Calls that would run beside each other, run one after the other."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Calls beside each other in virtual time: so many lanes, and each call takes so long."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Objects of several buckets in memory."""
 
-from __future__ import annotations
-
 import base64
 
 import google_crc32c

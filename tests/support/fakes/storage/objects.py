@@ -1,7 +1,5 @@
 """Objects in memory: a name is given once."""
 
-from __future__ import annotations
-
 from shared.core.errors import Exists, Rejected
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 

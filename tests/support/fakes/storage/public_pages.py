@@ -1,7 +1,5 @@
 """Pages in memory: each write makes a new generation."""
 
-from __future__ import annotations
-
 from shared.core.errors import Moved, Rejected
 from shared.ports.storage import PublicAccess
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook

@@ -1,7 +1,5 @@
 """A vault in memory: a name is given once, and again only once it is removed."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from msgspec import Struct

@@ -1,7 +1,5 @@
 """Functions as Google's messages write them, where the embedded cloud has none of the kind."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from google.cloud import functions_v2, run_v2

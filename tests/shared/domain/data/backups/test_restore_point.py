@@ -1,7 +1,5 @@
 """Restore points: what people say, and the one moment that it means, or why it means none."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """What a document that is written starts, by what triggers hear of."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What damage means: when it began, and whether its writer has stopped; in tables."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from random import Random
 

@@ -1,7 +1,5 @@
 """What is wrong with a document, in tables: each check right, barely true, and unknown."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Which documents a repair is about, how two sides are merged, and how far it has come."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

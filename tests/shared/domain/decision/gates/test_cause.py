@@ -1,7 +1,5 @@
 """What beside the functions, or of those that people sign in by, explains the trouble."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Every two gates that can disagree, in every combination: which of them decides."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from itertools import combinations
 from typing import Any

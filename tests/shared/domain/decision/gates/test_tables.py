@@ -1,7 +1,5 @@
 """Every two gates that read a fact in common: barely true, barely false and unknown."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import product
 

@@ -1,7 +1,5 @@
 """From what was recorded to what is live."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

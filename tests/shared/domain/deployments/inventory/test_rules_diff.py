@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from shared.domain.deployments.inventory.inventory_parts import RulesFile

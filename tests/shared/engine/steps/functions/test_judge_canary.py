@@ -1,7 +1,5 @@
 """A canary that no probe tells of: its revisions must be there, and ready."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from shared.core.codec import encode
