@@ -129,7 +129,7 @@ def _attribute_differences(
     quiet = policy.deployments.quiet
     rolling = known.get(stock.rolling_out)
     rolls_on = rollout_changes(theirs, stock, live, wrote, system, rolling, quiet)
-    compared = attribute_changes(theirs, stock, live, wrote, system, rolls_on=rolls_on)
+    compared = attribute_changes(theirs, stock, live, wrote, system, rolling=rolling, rolls_on=rolls_on)
     named = {f"{one.part} {one.name}": rollback for one, rollback in mine.items()}
     return replace(compared, ours={**compared.ours, **named})
 

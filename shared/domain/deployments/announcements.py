@@ -44,7 +44,7 @@ def update_deployments(situation: RolloutObservation) -> list[Deployment]:
 def _is_replaced(rolling: Deployment, compared: AttributedChanges) -> bool:
     """Return whether changes are none of the roll-out: what operators let through stands alone."""
     again = compared.moved_functions & {*rolling.changed_functions}
-    return bool(again if rolling.let_through else compared.let_through)
+    return bool((again if rolling.let_through else {*compared.let_through}) - {*compared.released})
 
 
 def _apply_announcement(

@@ -44,6 +44,8 @@ class AttributedChanges(Struct, frozen=True):
     """Functions that others have deployed, and that we had led back before that was seen."""
     let_through: dict[str, datetime | None] = {}
     """Functions whose traffic operators moved after a rollback, and when; None: not known."""
+    released: tuple[str, ...] = ()
+    """Those of them whose requests now reach what the roll-out had deployed before."""
 
     @property
     def moved_functions(self) -> set[str]:
@@ -63,11 +65,13 @@ def attribute_changes(
     wrote: Mapping[str, OwnWrite],
     system: System,
     *,
+    rolling: Deployment | None = None,
     rolls_on: Collection[str] = (),
 ) -> AttributedChanges:
-    """Attribute changes since the last look; `rolls_on`: what a roll-out went on to deploy."""
+    """Attribute changes since the last look; `rolls_on`: what the roll-out went on to deploy."""
     ours, changes, by_hand, taken = {}, [], [], {}
     let_through: dict[str, datetime | None] = {}
+    released = []
     for difference in found:
         function = difference.name
         mine = wrote.get(function) if difference.part is InventoryPart.FUNCTIONS else None
@@ -83,12 +87,15 @@ def attribute_changes(
         changes.append(difference)
         if function in stock.wrote and "traffic" in difference.aspects:
             let_through[function] = None
+            if is_shift(difference) and _is_release(function, live, rolling):
+                released.append(function)
+                continue
         name = suspension_name(difference.part, function)
         if name in rolls_on and not is_shift(difference):
             continue
         if _is_manual_change(difference, stock, live, mine, system):
             by_hand.append(name)
-    return AttributedChanges(tuple(changes), ours, tuple(by_hand), taken, let_through)
+    return AttributedChanges(tuple(changes), ours, tuple(by_hand), taken, let_through, tuple(released))
 
 
 def rollout_changes(
@@ -193,6 +200,17 @@ def _is_manual_change(
     if shifted and wrote is not None and now is not None:
         return not is_same_traffic(now.traffic, wrote.origin, now.latest)
     return _is_during_incident(system, max(new_revision_times(before, now), default=stock.read_at))
+
+
+def _is_release(function: str, live: WholeInventory, rolling: Deployment | None) -> bool:
+    """Whether requests now reach what the roll-out has just deployed: one look would have seen both."""
+    deployed = rolling.changes if rolling is not None else ()
+    now = (live.functions or {}).get(function)
+    return (
+        now is not None
+        and traffic_shares(now.traffic, now.latest).get(now.latest, 0) > 0
+        and any(one.name == function and not is_shift(one) for one in deployed)
+    )
 
 
 def _is_during_incident(system: System, changed_at: datetime) -> bool:

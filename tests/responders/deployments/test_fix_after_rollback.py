@@ -13,7 +13,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.faults.fault_injection import shorten_watch
-from tests.support.rollbacks.deployments import later_deployments, publish_audit_hint
+from tests.support.rollbacks.deployments import later_deployments, publish_audit_hint, read_system
 from tests.support.rollbacks.pins import FOLLOWING, MINUTE, build_rolled_back_world
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -253,3 +253,29 @@ def test_a_fix_is_not_bad_because_an_earlier_rollback_ends(seen_for: timedelta) 
     assert fix.status is DeploymentStatus.LIVE
     [bad] = find_deployments(world, served_by("00002"))
     assert bad.status is DeploymentStatus.BAD
+
+
+def test_a_release_that_is_observed_half_way_is_one_deployment_and_nobodys_change_by_hand() -> None:
+    """CI deploys while traffic is held, moves it, and announces: looks in between change nothing."""
+    world = build_rolled_back_world(PROMPT)
+    world.ports.world.deploy(failure_rate=0.8)
+    look(world)
+    for name in BOOKSHOP.functions:
+        world.ports.world.change_by_hand(name, FOLLOWING)
+        look(world)
+    world.announce("r3")
+    world.pass_time(10 * MINUTE)
+
+    assert [one.id for one in find_deployments(world, served_by("00003")) if not one.named] == ["r3"]
+    assert read_system(world).suspended == {}
+    world.alert("0.r3")
+    world.pass_time(12 * MINUTE)
+    assert world.live == served_by("00001")
+
+
+def test_a_release_that_has_settled_is_moved_by_hand() -> None:
+    """Who moves traffic to what was deployed long before is not the one who deployed it."""
+    world = build_rolled_back_world(PROMPT)
+    move_by_hand(world)
+
+    assert set(read_system(world).suspended) == set(BOOKSHOP.functions)
