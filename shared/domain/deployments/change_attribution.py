@@ -89,11 +89,10 @@ def attribute_changes(
             let_through[function] = None
             if is_shift(difference) and _is_release(function, live, rolling):
                 released.append(function)
-                continue
         name = suspension_name(difference.part, function)
         if name in rolls_on and not is_shift(difference):
             continue
-        if _is_manual_change(difference, stock, live, mine, system):
+        if _is_manual_change(difference, stock, live, mine, system, function in released):
             by_hand.append(name)
     return AttributedChanges(tuple(changes), ours, tuple(by_hand), taken, let_through, tuple(released))
 
@@ -181,12 +180,13 @@ def _is_manual_change(
     live: WholeInventory,
     wrote: OwnWrite | None,
     system: System,
+    is_released: bool,
 ) -> bool:
     """Whether a person has changed something where automation works, or has worked.
 
-    That is, of a function: led its requests away from where we led them, or anywhere while a
-    rollback is to lead them. Or changed anything surely after the open incident was detected; what
-    may have been changed before was perhaps its cause.
+    That is, of a function: led its requests away from where we led them, other than to what the
+    roll-out deployed, or anywhere while a rollback is to lead them. Or changed anything surely
+    after the open incident was detected; what may have been changed before was perhaps its cause.
     """
     if difference.part is not InventoryPart.FUNCTIONS:
         told = reported_change_times(difference, live)
@@ -195,7 +195,7 @@ def _is_manual_change(
     before = (stock.live.functions or {}).get(difference.name)
     now = (live.functions or {}).get(difference.name)
     shifted = is_shift(difference)
-    if shifted and difference.name in stock.wrote:
+    if shifted and difference.name in stock.wrote and not is_released:
         return True
     if shifted and wrote is not None and now is not None:
         return not is_same_traffic(now.traffic, wrote.origin, now.latest)
@@ -203,7 +203,7 @@ def _is_manual_change(
 
 
 def _is_release(function: str, live: WholeInventory, rolling: Deployment | None) -> bool:
-    """Whether requests now reach what the roll-out has just deployed: one look would have seen both."""
+    """Whether requests now reach what the open roll-out has deployed."""
     deployed = rolling.changes if rolling is not None else ()
     now = (live.functions or {}).get(function)
     return (

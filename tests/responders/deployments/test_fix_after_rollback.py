@@ -256,7 +256,7 @@ def test_a_fix_is_not_bad_because_an_earlier_rollback_ends(seen_for: timedelta) 
 
 
 def test_a_release_that_is_observed_half_way_is_one_deployment_and_nobodys_change_by_hand() -> None:
-    """CI deploys while traffic is held, moves it, and announces: looks in between change nothing."""
+    """CI deploys while traffic is held, moves it and announces: looks between change nothing."""
     world = build_rolled_back_world(PROMPT)
     world.ports.world.deploy(failure_rate=0.8)
     look(world)
