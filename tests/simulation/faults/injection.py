@@ -28,6 +28,7 @@ class Mishaps:
     def __init__(self, world: World, faults: Faults) -> None:
         self._world = world
         self._faults = faults
+        self._draw = world.random.random
         self.injected: Counter[Fault] = Counter()
         self.slow = 0
         """So many workers to come are late: each stands still once it has claimed."""
@@ -50,7 +51,7 @@ class Mishaps:
         if world.scheduler.current is None or not world.started:
             return
         if side == "before":
-            world.scheduler.sleep(0.005 + 0.02 * world.random.random())
+            world.scheduler.sleep(0.005 + 0.02 * self._draw())
         if self.slow and side == "after" and world.laws.seen.has_just_claimed():
             self.slow -= 1
             late = world.random.uniform(*LATE_SECONDS)
