@@ -57,6 +57,8 @@ class Mishaps:
             late = world.random.uniform(*LATE_SECONDS)
             world.scheduler.stand_still(world.scheduler.current.instance, late)
             world.scheduler.sleep(0.0)
+        if self._faults.is_spent:
+            return
         fault = self.fault_at(f"{side} {verb}")
         if fault is not None:
             self.inject(fault, verb)
@@ -64,7 +66,7 @@ class Mishaps:
     def fault_at(self, point: str) -> Fault | None:
         """What goes wrong at this point, counted and noted."""
         world = self._world
-        if not world.started:
+        if not world.started or self._faults.is_spent:
             return None
         scheduler = world.scheduler
         task = scheduler.current

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +22,14 @@ from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.registry import SIGNALS, SignalSource
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
 from tests.simulation.scenes.bookshop import PART_SUBJECTS, SIGNAL_SUBJECTS, SYSTEM
-from tests.simulation.statements.phrases import Promise, Surface, phrases_in, promised_by_sentences
+from tests.simulation.statements.phrases import (
+    LATE,
+    SPARED,
+    Promise,
+    Surface,
+    phrases_in,
+    promised_by_sentences,
+)
 from tests.simulation.statements.surfaces import Surfaces, moment_in, report_text
 from tests.simulation.statements.truth import FOREVER, Span, merged, seconds_of
 
@@ -44,6 +52,8 @@ _PAST = re.compile(r"^- \d\d:\d\d UTC - .*$", re.MULTILINE)
 
 NOT_COUNTED = frozenset({"slow_response"})
 """Signals of which requests that succeed prove nothing."""
+TIMED = frozenset({SPARED, LATE})
+"""Words that compare a recovery with its target."""
 COMPOSED = frozenset({"recovered … after detection: …"})
 """Words that a notice has from its commit on; all others are rendered when it is sent."""
 
@@ -270,17 +280,31 @@ class StatementLaws:
         for phrase, _ in phrases_in(surface, text):
             over = phrase.promise is Promise.OVER
             moment = None if recovered is None or over else seconds_of(recovered)
-            if phrase.promise is Promise.IN_TIME and moment is not None:
-                self._judge_target(surface, incident, moment)
+            if phrase.words.lower() in TIMED and moment is not None:
+                self._judge_target(surface, incident, moment, in_time=phrase.promise is Promise.IN_TIME)
             yield Claim(surface, phrase.words, phrase.promise, (), incident, moment)
 
-    def _judge_target(self, surface: Surface, incident: str, moment: float) -> None:
-        """In time is what worked within the time that the runbook sets for its severity."""
+    def _judge_target(self, surface: Surface, incident: str, moment: float, *, in_time: bool) -> None:
+        """In time is what worked within what the runbook sets for its kind, all else late."""
         about = self._world.store.peek(f"incidents/{incident}") or {}
-        allowed = self._world.policy.targets.by_severity[Severity(about["severity"])].total_seconds()
+        allowed = self._allowed(about).total_seconds()
         took = moment - seconds_of(about["detected_at"])
-        if took > allowed:
-            self._wrong(f"{surface} calls {incident} in time after {took:.0f} s of {allowed:.0f} s", surface)
+        if in_time != (took < allowed):
+            said = "in time" if in_time else "late"
+            self._wrong(f"{surface} calls {incident} {said} after {took:.0f} s of {allowed:.0f} s", surface)
+
+    def _allowed(self, incident: Mapping[str, Any]) -> timedelta:
+        """The runbook's time of an incident: of functions and data by kind, else by severity."""
+        policy = self._world.policy
+        named = [
+            (one["plan"] or {}).get("scenario") or one["scenario"] or (one["order"] or {}).get("scenario")
+            for one in self._seen.rollbacks.values()
+            if one["incident"] == incident["id"]
+        ]
+        signal = policy.signals.get(incident["signal"])
+        kind = [signal.scenario if signal else "", *filter(None, named)][-1]
+        by_kind = {"functions": policy.targets.functions, "database": policy.targets.database}
+        return by_kind.get(kind, policy.targets.by_severity[Severity(incident["severity"])])
 
     def _judge_report(self, fields: Fields) -> None:
         """A report was filed: its words, and whether it and the status name one duration."""
@@ -292,6 +316,9 @@ class StatementLaws:
         for phrase, words in phrases_in(Surface.REPORT, text):
             at = moment_in(text[text.index(words) :].partition("\n")[0]) or recovered
             moment = None if at is None else seconds_of(at)
+            if phrase.words in TIMED and recovered is not None:
+                in_time = phrase.promise is Promise.IN_TIME
+                self._judge_target(Surface.REPORT, name, seconds_of(recovered), in_time=in_time)
             claim = Claim(Surface.REPORT, phrase.words, phrase.promise, (), name, moment)
             self._stood.append(Stood(claim, self._seen.now, self._seen.now))
         for key in self._seen.rollbacks:

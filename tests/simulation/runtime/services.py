@@ -83,7 +83,7 @@ class StoreService(MemoryStore):
 
     def documents_of(self, collection: str) -> list[tuple[str, dict[str, Any]]]:
         """The documents of one collection as they are, in order."""
-        return sorted((path, stored.fields) for path, stored in self._collections.get(collection, {}).items())
+        return sorted(self._collections.get(collection, {}).items())
 
     def _apply(self, writes: Sequence[Write]) -> datetime:
         if not self._world.started:

@@ -45,8 +45,8 @@ class MemoryStore:
         """How often each document was written, by path."""
         self._clock = clock
         self._stored: dict[str, _Kept] = {}
-        self._collections: dict[str, dict[str, _Kept]] = {}
-        """The same, by collection."""
+        self._collections: dict[str, dict[str, dict[str, Any]]] = {}
+        """The fields of the same, by collection."""
         self._newest = datetime.min.replace(tzinfo=clock.now().tzinfo)
         self._commits = 0
 
@@ -120,14 +120,14 @@ class MemoryStore:
     def _matching(self, query: Query) -> list[Document]:
         if len(query.collection.split("/")) % 2 == 0:
             raise Rejected(f"{query.collection!r} is not the path of a collection")
-        stored = self._collections.get(query.collection, {})
-        if not stored:
+        fields = self._collections.get(query.collection, {})
+        if not fields:
             return []
-        found = matching_paths(query, ((path, one.fields) for path, one in stored.items()))
+        found = matching_paths(query, fields.items())
         if not found:
             return []
         at, copy = self._now(), self._for_reader
-        return [Document(path, copy(stored[path].fields), stored[path].version, at) for path in found]
+        return [Document(path, copy(fields[path]), self._stored[path].version, at) for path in found]
 
     def _apply(self, writes: Sequence[Write]) -> datetime:
         at = max(self._clock.now(), self._newest + _TICK)
@@ -140,7 +140,7 @@ class MemoryStore:
             staged[write.path] = _Kept(after, before.version if before and unchanged else at)
         for path, stored in staged.items():
             self._stored[path] = stored
-            self._collections.setdefault(_parent(path), {})[path] = stored
+            self._collections.setdefault(_parent(path), {})[path] = stored.fields
             self.writes[path] += 1
         self._newest = at
         self._commits += 1
