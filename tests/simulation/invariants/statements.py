@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -82,6 +83,9 @@ class Stood(NamedTuple):
 
 class StatementLaws:
     """Renders what people read when it may have changed, and judges all of it at the end."""
+
+    _failing: Callable[[str], list[Span]]
+    """When a subject has failed, once the world has ended."""
 
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
@@ -353,6 +357,7 @@ class StatementLaws:
         """Judge every statement; `goes_on`: what stands now stands for ever."""
         ends = FOREVER if goes_on else self._seen.now
         standing = [Stood(claim, begins, ends) for claim, begins in self._standing.items()]
+        self._failing = cache(self._world.truth.failing)
         for stood in (*self._stood, *standing):
             self._judge(stood)
 
@@ -371,7 +376,7 @@ class StatementLaws:
         if claim.incident and not subjects:
             self._judge_unobservable(stood)
         for subject in subjects:
-            for span in self._world.truth.failing(subject):
+            for span in self._failing(subject):
                 wrong = self._contrary(stood, subject, span)
                 if wrong > MINUTE + (0.0 if claim.moment is not None else self._lag):
                     last = "for ever" if wrong > FOREVER / 2 else f"for {wrong:.0f} s"
@@ -446,7 +451,7 @@ class StatementLaws:
         subjects = stood.claim.subjects or self._scope(stood.claim.incident, stood.begins)
         for well in self._recorded_well(subjects):
             begins, ends = max(well.begins, stood.begins), min(well.ends, stood.ends)
-            for failing in merged([one for name in subjects for one in self._world.truth.failing(name)]):
+            for failing in merged([one for name in subjects for one in self._failing(name)]):
                 if failing.ends > begins:
                     ends = min(ends, max(begins, failing.begins))
             if ends - begins > MINUTE + self._lag:
