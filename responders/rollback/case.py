@@ -32,6 +32,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.health import RouterRequests
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import LeasedRollback
@@ -92,6 +93,8 @@ class Case:
         self.pool = pool
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
+        self.counted: Mapping[str, RouterRequests] = {}
+        """Requests of each function at this worker's newest check."""
         self._failing: set[str] = set()
 
     @property
