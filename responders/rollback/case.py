@@ -73,6 +73,8 @@ class Transition(Struct, frozen=True):
     """What a further rollback of the incident is to ask about, once this one has ended."""
     severity: Severity | None = None
     """What the incident's becomes; None: it stays as it is."""
+    is_undoable: bool | None = None
+    """Whether an undo of the incident restores something; None: that stays as it is."""
 
 
 class _PreparedCommit(Struct, frozen=True):
@@ -386,6 +388,8 @@ def _update_incident(before: Document, turn: Transition, now: datetime) -> Incid
     incident = decode(Incident, before.fields)
     if turn.status is None:
         return incident
+    if turn.is_undoable is not None:
+        incident = replace(incident, is_undoable=turn.is_undoable)
     return incidents.change_status(incident, turn.status, now, turn.note, turn.severity)
 
 
