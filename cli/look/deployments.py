@@ -47,7 +47,7 @@ def listed(
         (
             (
                 one.id,
-                format_time(one.at),
+                "not served" if one.is_unserved else format_time(one.at),
                 one.status,
                 shortened.join_names([change.name for change in one.changes], MAX_NAMES_SHOWN),
                 shortened.join_names(one.untested, MAX_NAMES_SHOWN),
@@ -126,7 +126,8 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
     told = [
         ("deployment", one.id),
         ("status", f"{one.status} {one.reason}".strip()),
-        ("live from", f"{format_time(one.at)} UTC"),
+        ("live from", "not served yet" if one.is_unserved else f"{format_time(one.at)} UTC"),
+        *(("not served", f"{name}: {revision}") for name, revision in one.unserved.items()),
         ("git", one.git_hash),
         ("barrier", one.barrier),
         ("also called", one.named),

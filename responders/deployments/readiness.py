@@ -128,6 +128,9 @@ def _judge_stability(
         return replace(deployment, due_at=None, reason=f"{newer[0]} came before it had proved good")
     if live.functions is not None and placements(live.functions) != deployment.functions:
         return replace(deployment, due_at=None, reason="something else is live since")
+    if deployment.is_unserved:
+        held = shortened.join_names(list(deployment.unserved))
+        return replace(deployment, due_at=None, reason=f"no request reaches what it deployed: {held}")
     system = StateReader(ports.store).system(policy.system)
     since = stability_period_start(deployment, system)
     metrics = ports.system(policy.system).metrics
@@ -135,7 +138,12 @@ def _judge_stability(
     counted = _per_function(look.requests, deployment)
     found: StabilityResult = evaluate_stability(deployment, policy, system, counted, look.probes, now)
     return replace(
-        deployment, status=found.status, reason=found.reason, untested=found.untested, due_at=found.due_at
+        deployment,
+        status=found.status,
+        reason=found.reason,
+        baked_at=now if found.status is DeploymentStatus.STABLE else None,
+        untested=found.untested,
+        due_at=found.due_at,
     )
 
 

@@ -32,6 +32,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.health import RouterRequests
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import LeasedRollback
@@ -72,6 +73,8 @@ class Transition(Struct, frozen=True):
     """What a further rollback of the incident is to ask about, once this one has ended."""
     severity: Severity | None = None
     """What the incident's becomes; None: it stays as it is."""
+    is_undoable: bool | None = None
+    """Whether an undo of the incident restores something; None: that stays as it is."""
 
 
 class _PreparedCommit(Struct, frozen=True):
@@ -92,6 +95,8 @@ class Case:
         self.pool = pool
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
+        self.counted: Mapping[str, RouterRequests] = {}
+        """Requests of each function at this worker's newest check."""
         self._failing: set[str] = set()
 
     @property
@@ -383,6 +388,8 @@ def _update_incident(before: Document, turn: Transition, now: datetime) -> Incid
     incident = decode(Incident, before.fields)
     if turn.status is None:
         return incident
+    if turn.is_undoable is not None:
+        incident = replace(incident, is_undoable=turn.is_undoable)
     return incidents.change_status(incident, turn.status, now, turn.note, turn.severity)
 
 

@@ -9,6 +9,7 @@ from responders.data.repair.erasure_after_repair import build_outstanding_erasur
 from responders.rollback import derived_data, outcome_summary
 from responders.rollback.answered_alerts import alerts_answered_by_scenario, unjudged_alerts
 from responders.rollback.case import Case, Transition
+from responders.rollback.decision.undo_preview import has_undoable_changes
 from responders.rollback.pins import build_pin_writes
 from shared.domain.data.repair import repair_plan as repair
 from shared.domain.incidents.incident import DECIDED_BY_PERSON_STATUSES, IncidentStatus
@@ -85,7 +86,9 @@ def _end_rollback(
         becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; people are asked about the rest"
     escalated, successor = becomes in DECIDED_BY_PERSON_STATUSES, case.rollback.superseded_by
-    possible = closing_verbs(replace(case.rollback, status=status)) if escalated else ()
+    is_undoable = has_undoable_changes(case.ports.store, case.incident)
+    ended = replace(case.rollback, status=status)
+    possible = closing_verbs(ended, is_undoable=is_undoable) if escalated else ()
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
     short = escalated or bool(successor) or status is RollbackStatus.FAILED
     note = f"continued by {successor}: its own rollback is {why}" if successor else why
@@ -107,6 +110,7 @@ def _end_rollback(
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
         changes=ended_fields(case, status, why),
         status=becomes,
+        is_undoable=is_undoable,
         writes=(*build_pin_writes(case, steps), *later) if running else (),
         system=build_cool_down_change(case) if person else None,
         rest=rest,

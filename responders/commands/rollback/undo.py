@@ -2,7 +2,7 @@
 
 from responders.commands.rollback.rollback import build_order_event, order_further_rollback
 from responders.commands.subject import CommandSubject, find_subject
-from responders.rollback.decision.undo_preview import moved_functions, repairs_with_writes
+from responders.rollback.decision.undo_preview import has_undoable_changes
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.errors import Refused
 from shared.domain import system_record as systems
@@ -28,8 +28,7 @@ def build_undo_order(subject: CommandSubject) -> RollbackRequest:
         raise Refused(f"{rollback.id} is {rollback.status}: cancel it, or wait for its end")
     subject.require_newest()
     subject.require_current()
-    store = subject.asked.ports.store
-    if not (moved_functions(store, subject.incident) or repairs_with_writes(store, subject.incident)):
+    if not has_undoable_changes(subject.asked.ports.store, subject.incident):
         raise Refused(f"{name} has nothing to undo: none of its rollbacks has moved anything")
     return RollbackRequest(
         command=command.id,

@@ -58,6 +58,7 @@ def mark_bad(asked: CommandRequest) -> CommandEffect:
     return marked.change_fields(
         f"{marked.deployment.id} is BAD",
         status=DeploymentStatus.BAD.value,
+        baked_at=None,
         reason=f"{command.actor}: {command.reason}",
         due_at=None,
         expires_at=None,

@@ -192,6 +192,11 @@ def moved_functions(store: Store, incident: Incident) -> dict[str, UndoTarget]:
     return undo_targets.collect_undo_targets([load_steps(store, name).values() for name in names])
 
 
+def has_undoable_changes(store: Store, incident: Incident) -> bool:
+    """Return whether an undo of the incident restores something; else it is refused."""
+    return bool(moved_functions(store, incident) or repairs_with_writes(store, incident))
+
+
 def repairs_with_writes(store: Store, incident: Incident) -> list[str]:
     """Return an incident's repairs with writes, newest first; those before an undo are undone."""
     repaired: list[str] = []

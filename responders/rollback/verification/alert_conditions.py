@@ -99,7 +99,7 @@ def record_ended_conditions(case: Case) -> bool:
             note=f"{said}, {describe_duration(after)} after the last shift",
             details=(f"the watch goes on until {until:%H:%M} UTC, or until it is cancelled",),
             choices=("cancel",) if found.stands else (),
-            changes={"conditions_read_at": now},
+            changes={"conditions_read_at": now, **({"failing_since": None} if found.stands else {})},
             status=becomes,
             say=bool(found.lines),
         )
@@ -135,8 +135,7 @@ def evaluate_conditions(
     """
     newest = sorted((one for one in joined if one.is_open), key=lambda one: one.started_at, reverse=True)
     alerted = alert_conditions.affected_functions(newest, policy)
-    ordered = ordered_functions(incident.scopes, policy)
-    functions = alerted | ordered if newest or ordered else set(policy.functions)
+    functions = find_incident_functions(policy, incident, newest)
     signals = {alert.signal for alert in newest}
     probes = [one for one in policy.probes if _is_asked(one, functions, signals)]
     cancelled = {alert.monitoring_id for alert in joined if alert.verdict == "cancelled"}
@@ -178,6 +177,14 @@ def evaluate_conditions(
     judgeable = {name for name, one in (requests or {}).items() if one.total >= policy.gates.minimum_requests}
     works = judgeable.difference(everywhere)
     return ConditionResults(judged, tuple(failing), enough, functions == alerted, are_well, everywhere, works)
+
+
+def find_incident_functions(policy: Policy, incident: Incident, opened: Collection[Alert]) -> set[str]:
+    """Return the functions that its alerts and its orders are about; without any, all functions."""
+    ordered = ordered_functions(incident.scopes, policy)
+    if not (opened or ordered):
+        return set(policy.functions)
+    return alert_conditions.affected_functions(opened, policy) | ordered
 
 
 def _is_asked(probe: Probe, functions: Collection[str], signals: Collection[str]) -> bool:

@@ -87,6 +87,7 @@ def _read_health(
     )
     every = {name: service_of(name) for name in case.policy.functions}
     counts = counts_from_services(look.requests or {}, every)
+    case.counted = counts
     case.observe_failing(failing_functions(counts, case.policy.gates))
     known = evaluate_health(list(services.values()), requests, look.probes, case.policy.gates)
     outside = _judge_probes(look.probes.values(), len(probes))

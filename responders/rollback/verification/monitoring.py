@@ -1,7 +1,8 @@
 """The 30 minutes of monitoring after a rollback: regression or success."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime, timedelta
+from typing import Any
 
 from responders.rollback import completion
 from responders.rollback.answered_alerts import unjudged_alerts
@@ -9,14 +10,22 @@ from responders.rollback.case import Case, Transition
 from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import health_assessment as measuring
 from responders.rollback.verification.alert_conditions import (
+    find_incident_functions,
     read_conditions,
     record_ended_conditions,
     upcoming_condition_reads,
 )
 from responders.rollback.verification.rollback_verification import find_moved_targets
+from shared.core.text import join_names
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.rollback import Direction
-from shared.domain.signals.health import Health, HealthVerdict
+from shared.domain.signals.health import (
+    Health,
+    HealthVerdict,
+    RouterRequests,
+    failing_functions,
+    failure_ratio,
+)
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
 
@@ -46,19 +55,25 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     joined = case.read_alerts()  # read again: alerts come and close while health is looked at
     answered = completion.alerts_answered_by_plan(case, steps, joined)
     further, late = unjudged_alerts(joined), case.incident.status is IncidentStatus.ESCALATED
+    late = late and rollback.failing_since is None
     if any(alert.key not in answered for alert in further):
         becomes = IncidentStatus.ESCALATED if late else IncidentStatus.INVESTIGATING
         ended_early = "the watch ended early: a further alert must be judged"
         return completion.succeed_rollback(case, ended_early, becomes)
     if ill_looks and not all(_is_earlier_trouble(alert.started_at, case) for alert in further):
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
+    opened = [one for one in joined if one.is_open]
+    others = find_incident_functions(case.policy, case.incident, opened) - {step.target for step in steps}
+    if not ill_looks and _record_failure_outside_plan(case, others):
+        return True
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
         standing = told_of.lines or (("its alerts were over too late",) if late else ())
-        becomes = IncidentStatus.RESOLVED if rollback.verified_at else IncidentStatus.INVESTIGATING
+        is_recovered = rollback.verified_at is not None and rollback.failing_since is None
+        becomes = IncidentStatus.RESOLVED if is_recovered else IncidentStatus.INVESTIGATING
         if told_of.stands:
             becomes = IncidentStatus.ESCALATED
-        stable = bool(rollback.verified_at) and not told_of.stands
+        stable = is_recovered and not told_of.stands
         outcome = _describe_outcome(case, health, moved, standing, stable=stable)
         return completion.succeed_rollback(case, outcome, becomes)
     next_look = case.next_check_at(case.policy.execution.watch_every)
@@ -76,6 +91,43 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         ),
     )
     return not case.commit_transition(looked)
+
+
+def _record_failure_outside_plan(case: Case, others: Set[str]) -> bool:
+    """Whether it is recorded now that other functions of the incident fail again, or work again.
+
+    They begin no rollback: an alert about them does.
+    """
+    rollback, now, gates = case.rollback, case.now(), case.policy.gates
+    failing = others & failing_functions(case.counted, gates)
+    unproven = {name for name in others & {*rollback.failing} if not _is_working(case, name)}
+    changes: dict[str, Any] = {"failing_since": now}
+    if failing and case.incident.status is IncidentStatus.WATCHING:
+        event, becomes = "incident.failing-again", IncidentStatus.ESCALATED
+        note = f"functions fail that the rollback did not change: {join_names(sorted(failing))}"
+    elif rollback.failing_since is not None and not failing and not unproven:
+        event, becomes = "incident.recovery-observed", IncidentStatus.WATCHING
+        note, changes = "they work again", {"failing_since": None, "failing": ()}
+    else:
+        return False
+    return case.commit_transition(
+        Transition(
+            event=event,
+            note=note,
+            details=(f"monitoring goes on until {rollback.watch_until or now:%H:%M} UTC",),
+            choices=("cancel",) if failing else (),
+            changes=changes,
+            status=becomes,
+            occasion=f"-{now:%Y%m%dT%H%M%S}",
+        )
+    )
+
+
+def _is_working(case: Case, function: str) -> bool:
+    """Whether enough requests of a function were counted, and they do not fail."""
+    counted = case.counted.get(function, RouterRequests(0, 0))
+    gates = case.policy.gates
+    return counted.total >= gates.minimum_requests and failure_ratio(counted) <= gates.failing_above
 
 
 def _describe_outcome(

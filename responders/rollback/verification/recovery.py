@@ -130,7 +130,9 @@ def _record_check(
         *report_filing.build_report_request(became),
         Update(system.path, encode(current), system.version),
     ]
-    verbs = closing_verbs(decode(Rollback, past[0].fields)) if past and became.is_decided_by_person else ()
+    verbs: tuple[str, ...] = ()
+    if past and became.is_decided_by_person:
+        verbs = closing_verbs(decode(Rollback, past[0].fields), is_undoable=became.is_undoable)
     commands = format_shell_lines(policy.system, incident.id, *verbs)
     said = create_notices(
         policy,

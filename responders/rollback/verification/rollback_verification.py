@@ -154,7 +154,7 @@ def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ..
     beside = [step for step in effective_steps(steps) if is_resource(step)]
     back = {one.id for one in undone_deployments(known, target, functions)}
     back |= {one.id for one in known if one.at > target.at and _is_changed_by_steps(one, beside)}
-    bad = {"status": DeploymentStatus.BAD.value, "due_at": None, "expires_at": None}
+    bad = {"status": DeploymentStatus.BAD.value, "baked_at": None, "due_at": None, "expires_at": None}
     why = f"taken back by {case.rollback.id}"
     return tuple(
         Update(deployments.deployment_path(system, one.id), {**bad, "reason": why})

@@ -4,10 +4,11 @@
 """
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from shared.core.durations import describe_duration
 from shared.domain.decision.facts import ChangeSet, DecisionFacts, live_shares
 from shared.domain.decision.rebuild_selection import detailed_change
 from shared.domain.deployments.deployment import (
@@ -106,13 +107,15 @@ def _target_doubts(
     target = change.target
     if target is None:
         return
-    failing = facts.find_failing(policy) & set(change.functions)
+    failing = facts.find_failing(policy)
     place = stable.index(target)
     for one in stable[:place]:
         yield f"{one.id} is stable too, and serves what fails"
-    before = stable[place + 1 : place + 2]
-    if _is_young(target, facts, policy) and any(places_differently(one, target, failing) for one in before):
-        yield f"{target.id} is younger than the suspect window, and changed what fails"
+    for one in stable[place + 1 : place + 2] if _is_young(target, facts, policy) else ():
+        changed = {name for name in failing if places_differently(one, target, (name,))}
+        is_proven = target.baked_at is not None and changed <= suspect_functions(change, facts, policy)
+        if changed & change.functions.keys() and not is_proven:
+            yield _describe_young_target(target, facts, policy)
     for one in stable:
         if one.id != target.id and one.at == target.at and places_differently(one, target, one.functions):
             yield f"{one.id} is stable too, of the same moment, and places functions otherwise"
@@ -120,3 +123,11 @@ def _target_doubts(
         untested = one.status is DeploymentStatus.LIVE and not _is_young(one, facts, policy)
         if untested and places_differently(one, target, change.functions):
             yield f"{one.id} served between, for long, and nobody called it stable or bad"
+
+
+def _describe_young_target(target: Deployment, facts: DecisionFacts, policy: Policy) -> str:
+    """Return why a target may be the cause itself."""
+    window = describe_duration(policy.gates.suspect_window)
+    age = describe_duration(max(facts.onset - target.at, timedelta()))
+    why = "what it deployed fails too" if target.baked_at else "it is STABLE without a bake"
+    return f"{target.id} may be the cause: it changed what fails {age} before (window: {window}), and {why}"

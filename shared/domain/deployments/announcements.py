@@ -5,17 +5,21 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared.core.errors import Refused
+from shared.core.text import join_names
 from shared.domain.deployments.change_attribution import AttributedChanges
 from shared.domain.deployments.deployment import (
+    MARKED_STATUSES,
     Deployment,
     DeploymentStatus,
     default_deployment_id,
     placements,
     whole_minute_before,
 )
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.rollout import (
     DeploymentAnnouncement,
     RolloutObservation,
+    merge_changes,
     set_status,
     settle_rollout,
     update_rollout,
@@ -35,7 +39,16 @@ def update_deployments(situation: RolloutObservation) -> list[Deployment]:
         before = [replace(rolling, status=DeploymentStatus.LIVE, due_at=None, reason=reason)]
         known = tuple(one for one in situation.known if one.id != rolling.id)
         situation = replace(situation, known=(*known, *before))
-    current = update_rollout(situation) or settle_rollout(situation)
+    current = update_rollout(situation)
+    release = _find_unserved_release(current, situation) if current is not None else None
+    if current is None:
+        current = settle_rollout(situation)
+    elif release is not None and release.status in MARKED_STATUSES:
+        current = replace(current, git_hash=release.git_hash)
+    elif release is not None:
+        before = [one for one in before if one.id != release.id]
+        current, *other = _join_release(situation, current, release)
+        before += other
     if situation.said is None:
         return [*before, current] if current else []
     return [*before, *_apply_announcement(situation, situation.said, current)]
@@ -45,6 +58,43 @@ def _is_replaced(rolling: Deployment, compared: AttributedChanges) -> bool:
     """Return whether changes are none of the roll-out: what operators let through stands alone."""
     again = compared.moved_functions & {*rolling.changed_functions}
     return bool((again if rolling.let_through else {*compared.let_through}) - {*compared.released})
+
+
+def _find_unserved_release(current: Deployment, situation: RolloutObservation) -> Deployment | None:
+    """Return the deployment that made the revisions that serve now for the first time."""
+    served = {name: placed.revisions for name, placed in current.functions.items()}
+    found = [
+        one
+        for one in situation.known
+        if one.unserved
+        and one.id != current.id
+        and not (one.named or one.let_through or one.status is DeploymentStatus.BAD)
+        and one.unserved.keys() >= {*current.changed_functions}
+        and all(served.get(name) == {revision: 100} for name, revision in one.unserved.items())
+    ]
+    return max(found, key=lambda one: (bool(one.announced_by), one.at), default=None)
+
+
+def _join_release(
+    situation: RolloutObservation, current: Deployment, release: Deployment
+) -> list[Deployment]:
+    """Return the release as it serves from now on, and the record that is named after it."""
+    kept, other = (release, current) if release.announced_by else (current, release)
+    is_function_change = all(one.part is InventoryPart.FUNCTIONS for one in release.changes)
+    since = current if is_function_change else release
+    served = replace(
+        current,
+        id=kept.id,
+        announced_by=kept.announced_by,
+        git_hash=release.git_hash,
+        barrier=release.barrier,
+        not_before=since.not_before,
+        backup_at=since.backup_at,
+        changes=merge_changes(release.changes, current.changes),
+    )
+    if all(one.id != other.id for one in situation.known):
+        return [served]
+    return [served, replace(other, status=DeploymentStatus.LIVE, named=kept.id, due_at=None)]
 
 
 def _apply_announcement(
@@ -76,6 +126,7 @@ def _rename_deployment(
         barrier=said.barrier or base.barrier,
     )
     if said.stable:
+        _refuse_unserved(base)
         told = _mark_announced_stable(set_status(told, DeploymentStatus.STABLE, situation))
     was_kept = any(one.id == base.id for one in situation.known)
     if told.id == base.id or not was_kept:
@@ -92,6 +143,7 @@ def _update_known_deployment(
         return told
     if named.functions != placements(situation.live.functions or {}):
         raise Refused(f"{named.id} is not what is live: it cannot be called stable")
+    _refuse_unserved(named)
     if named.status is DeploymentStatus.BAD:
         raise Refused(f"{named.id} is known to be bad: mark-stable says otherwise")
     return _mark_announced_stable(set_status(told, DeploymentStatus.STABLE, situation))
@@ -132,6 +184,13 @@ def _newest_unannounced(situation: RolloutObservation) -> Deployment | None:
     rolling = newest.status is DeploymentStatus.ROLLING_OUT
     same = newest.functions == placements(situation.live.functions or {})
     return newest if rolling or same else None
+
+
+def _refuse_unserved(one: Deployment) -> None:
+    """Raises: Refused, when no request reaches what the deployment changed."""
+    if one.is_unserved:
+        names = join_names(list(one.unserved))
+        raise Refused(f"{one.id} cannot be called stable: no request reaches what it deployed ({names})")
 
 
 def _refuse_unstable(situation: RolloutObservation, said: DeploymentAnnouncement) -> None:

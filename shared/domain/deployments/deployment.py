@@ -90,6 +90,8 @@ class Deployment(Struct, frozen=True):
     """When its newest change was seen."""
     observed_at: dict[str, datetime] = {}
     """When a look observed the new traffic, by function that it changed; no entry: at `at`."""
+    unserved: dict[str, str] = {}
+    """Revisions that are deployed and get no request, by function: a pin or named traffic holds."""
     settled_at: datetime | None = None
     """When it was recorded whole; None: it is rolling out."""
     backup_at: datetime | None = None
@@ -100,6 +102,8 @@ class Deployment(Struct, frozen=True):
     """Changed functions that too few requests have reached to tell whether they are well."""
     reason: str = ""
     """Why it is STABLE or BAD, or not STABLE yet."""
+    baked_at: datetime | None = None
+    """When a whole bake under traffic made it STABLE; None: no bake did, or it was BAD later."""
     restorable: Restorability | None = None
     """None: nobody has looked yet."""
     let_through: bool = False
@@ -115,6 +119,12 @@ class Deployment(Struct, frozen=True):
     def changed_functions(self) -> tuple[str, ...]:
         """The functions that it changed."""
         return tuple(one.name for one in self.changes if one.part is InventoryPart.FUNCTIONS)
+
+    @property
+    def is_unserved(self) -> bool:
+        """Whether no request reaches any of what it changed."""
+        names = {*self.changed_functions}
+        return bool(names) and len(names) == len(self.changes) and names <= self.unserved.keys()
 
 
 def placements(functions: Mapping[str, FunctionState]) -> dict[str, Placement]:

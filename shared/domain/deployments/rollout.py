@@ -82,19 +82,23 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
     rolling, live = situation.open_deployment, _current_placements(situation)
     due_at = now + situation.policy.deployments.quiet
     let_through = bool(situation.compared.let_through)
+    at, first = _change_start_times(situation, stock, changes)
+    unserved = _find_unserved_revisions(situation, stock, rolling)
     if rolling is not None:
         held = {*stock.wrote, *situation.compared.ours} - {one.name for one in changes}
         kept = {name: one for name, one in rolling.functions.items() if name in held}
-        return replace(
+        extended = replace(
             rolling,
             functions={**live, **kept},
+            unserved=unserved,
             changes=merge_changes(rolling.changes, changes),
             changed_at=now,
             observed_at={**rolling.observed_at, **_observation_times(situation, rolling.functions, live)},
             let_through=let_through or rolling.let_through,
             due_at=due_at,
         )
-    at, first = _change_start_times(situation, stock, changes)
+        serves_now = rolling.is_unserved and not extended.is_unserved
+        return replace(extended, at=max(at, rolling.at)) if serves_now else extended
     before = [one.at for one in situation.known if one.at <= now]
     at = max([at, *(one + _NEXT for one in before)])
     deployment = Deployment(
@@ -108,6 +112,7 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
         changed_at=now,
         observed_at=_observation_times(situation, {}, live),
         backup_at=whole_minute_before(first),
+        unserved=unserved,
         let_through=let_through,
         due_at=due_at,
     )
@@ -127,6 +132,26 @@ def _observation_times(
         name: situation.observed_at
         for name in sorted(changed & now.keys() - situation.compared.taken_back.keys())
         if name not in before or before[name].revisions != now[name].revisions
+    }
+
+
+def _find_unserved_revisions(
+    situation: RolloutObservation, stock: InventoryRecord, rolling: Deployment | None
+) -> dict[str, str]:
+    """Return the revisions that this deployment and earlier ones made, and that get no request."""
+    recorded = [one for one in situation.known if not one.named]
+    newest = rolling or max(recorded, key=lambda one: one.at, default=None)
+    made = dict(newest.unserved) if newest and newest.status is not DeploymentStatus.BAD else {}
+    before, now = stock.live.functions or {}, situation.live.functions or {}
+    for one in situation.compared.changes:
+        if one.part is InventoryPart.FUNCTIONS and one.name in now and one.name in before:
+            latest = now[one.name].latest
+            made |= {one.name: latest} if latest != before[one.name].latest else {}
+    return {
+        name: revision
+        for name, revision in sorted(made.items())
+        if name in now.keys() - situation.compared.taken_back.keys()
+        and revision not in traffic_shares(now[name].traffic, now[name].latest)
     }
 
 

@@ -121,6 +121,8 @@ class Incident(Struct, frozen=True):
     """Functions that the newest check of the recovery has observed to fail."""
     working: tuple[str, ...] = ()
     """Functions that a check has observed to work, and no later one to fail."""
+    is_undoable: bool = True
+    """Whether the newest rollback that ended left something that an undo restores."""
     unobserved_since: datetime | None = None
     """Since when nothing is observed to fail, and not all is observed to have recovered."""
     ended_at: datetime | None = None

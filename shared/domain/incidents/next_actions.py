@@ -12,9 +12,9 @@ from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, 
 def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str, ...]:
     """The verbs that do something about an incident, whose newest rollback is given; () at its end.
 
-    One that has failed offers exactly retry, undo and accept; one that was undone, accept alone;
-    one that has succeeded while an alert still stands, undo and accept. While the recovery is
-    observed, accept ends it. None: the rollback was deleted after its time; accept is left.
+    One that has failed offers retry, undo and accept; one that was undone, accept alone; one that
+    has succeeded while an alert still stands, undo and accept. The undo is offered only where it
+    restores something. While the recovery is observed, accept ends it. None: the rollback was deleted after its time; accept is left.
     """
     if incident.ended_at is not None:
         return ()
@@ -27,7 +27,7 @@ def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str,
     if rollback.status not in ENDED_ROLLBACK_STATUSES:
         verbs += [] if rollback.cancel_requested else ["cancel"]
     elif incident.is_decided_by_person:
-        verbs += closing_verbs(rollback)
+        verbs += closing_verbs(rollback, is_undoable=incident.is_undoable)
     else:
         verbs.append("accept")
     if not incident.acknowledged_by:
@@ -35,16 +35,16 @@ def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str,
     return tuple(verbs)
 
 
-def closing_verbs(rollback: Rollback) -> tuple[str, ...]:
+def closing_verbs(rollback: Rollback, *, is_undoable: bool) -> tuple[str, ...]:
     """The verbs that end an incident which waits for a person after this rollback of it.
 
-    One that failed before its first step offers the undo too: an earlier one of the incident may
-    have moved something. Where none has, the undo is refused, and says so.
+    One that failed before its first step offers the undo too where an earlier one of the incident
+    has moved something.
     """
-    if rollback.status is RollbackStatus.SUCCEEDED:  # what it was to do is done
-        return ("accept",) if rollback.way is Direction.UNDO else ("undo", "accept")
-    moved = rollback.status is RollbackStatus.FAILED or rollback.started_at is not None
-    return ("retry", "undo", "accept") if moved else ("retry", "accept")
+    is_done = rollback.status is RollbackStatus.SUCCEEDED
+    ended = is_done or rollback.status is RollbackStatus.FAILED or rollback.started_at is not None
+    offers_undo = is_undoable and ended and not (is_done and rollback.way is Direction.UNDO)
+    return (*(() if is_done else ("retry",)), *(("undo",) if offers_undo else ()), "accept")
 
 
 def format_shell_lines(system: str, incident: str, *verbs: str, **more: Any) -> tuple[str, ...]:

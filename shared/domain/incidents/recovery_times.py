@@ -6,6 +6,7 @@ console, notices and trends agree (docs/decisions/0057).
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from msgspec import Struct
 
@@ -19,6 +20,7 @@ from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 TRAFFIC_RESTORED, RECOVERED, PAGE_WRITTEN = "traffic restored", "recovered", "status page written"
 RECOVERED_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
 """The recovery of the incident was observed."""
+_WELL_STATUSES = RECOVERED_STATUSES | {IncidentStatus.WATCHING}
 
 
 class RecoveryTimes(Struct, frozen=True):
@@ -111,14 +113,19 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
         if monitored or (observed_at and ended):
             verified_at = newest.verified_at
             is_outdated = verified_at is not None and _fails_after(incident, verified_at)
-            return observed_at if is_outdated else verified_at or observed_at
+            return _well_since(incident) if is_outdated else verified_at or observed_at
     return observed_at
 
 
 def _fails_after(incident: Incident, moment: datetime) -> bool:
     """Whether the incident was judged again after it had recovered at that moment."""
-    well = {*RECOVERED_STATUSES, IncidentStatus.WATCHING}
-    return any(one.at > moment and one.status not in well for one in incident.timeline)
+    return any(one.at > moment and one.status not in _WELL_STATUSES for one in incident.timeline)
+
+
+def _well_since(incident: Incident) -> datetime | None:
+    """Return when the newest time began in which its recovery is observed; None: it is not."""
+    well = takewhile(lambda one: one.status in _WELL_STATUSES, reversed(incident.timeline))
+    return min((one.at for one in well), default=None)
 
 
 def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:

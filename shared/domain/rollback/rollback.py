@@ -209,6 +209,8 @@ class Rollback(Struct, frozen=True):
     watch_until: datetime | None = None
     conditions_read_at: datetime | None = None
     """When it was put on record whether the conditions of its alerts are over."""
+    failing_since: datetime | None = None
+    """Since when functions outside its plan fail again while it is monitored; None: they work."""
     ill_looks: int = 0
     """Looks in a row that found it ill."""
     ended_at: datetime | None = None

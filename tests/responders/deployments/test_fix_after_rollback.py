@@ -11,9 +11,15 @@ from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackStatus
+from shared.state.reader import StateReader
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.faults.fault_injection import shorten_watch
-from tests.support.rollbacks.deployments import later_deployments, publish_audit_hint, read_system
+from tests.support.rollbacks.deployments import (
+    later_deployments,
+    publish_audit_hint,
+    read_deployments,
+    read_system,
+)
 from tests.support.rollbacks.pins import FOLLOWING, MINUTE, build_rolled_back_world
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -101,11 +107,12 @@ def build_fixed_world() -> World:
     return world
 
 
-def test_a_fix_that_serves_well_is_the_next_target() -> None:
-    """r3 was unpinned and served well for two hours: the next bad release goes back to r3."""
-    world = build_rolled_back_world()
+@pytest.mark.parametrize("served_for", [HOUR, 2 * HOUR])
+def test_a_fix_that_serves_well_is_the_next_target(served_for: timedelta) -> None:
+    """r3 was unpinned and baked: the next bad release goes back to r3, and nobody is asked."""
+    world = build_rolled_back_world(PROMPT)
     unpin(world)
-    world.pass_time(2 * HOUR)
+    world.pass_time(served_for)
 
     [fix] = find_deployments(world, served_by("00003"))
     assert (fix.status, fix.let_through) == (DeploymentStatus.STABLE, True)
@@ -149,6 +156,112 @@ def test_what_operators_let_serve_bakes_and_becomes_stable(
     statuses = {one.id: one.status for one in later_deployments(world)}
     assert statuses[fix.id] is DeploymentStatus.STABLE
     assert statuses[bad.id] is DeploymentStatus.BAD
+
+
+def announce_unserved(world: World, name: str = "r3", functions: Collection[str] = ()) -> Deployment:
+    """CI deploys these functions (none: all) behind the pins, and announces the release."""
+    world.ports.world.deploy(list(functions) or None)
+    world.ports.clock.advance(timedelta(seconds=5))
+    world.announce(name, git_hash=f"hash-of-{name}")
+    world.pass_time(6 * MINUTE)
+    return read_deployments(world)[name]
+
+
+def let_through(world: World, functions: Collection[str] = ()) -> None:
+    """Unpin these functions (none: all), and wait until the unpin has ended."""
+    world.command(command="unpin", system="bookshop", functions=list(functions))
+    world.pass_time(12 * MINUTE)
+    assert world.rollbacks()[-1].status is RollbackStatus.SUCCEEDED
+
+
+def test_an_announced_release_that_is_unpinned_later_is_one_deployment() -> None:
+    """It has its name and its hash, begins when it serves, and bakes from then on."""
+    world = build_rolled_back_world()
+    unserved = announce_unserved(world)
+    assert unserved.unserved == {name: f"{name.lower()}-00003" for name in BOOKSHOP.functions}
+    world.pass_time(2 * HOUR)
+    assert read_deployments(world)["r3"].status is DeploymentStatus.LIVE
+    unpinned_at = world.ports.clock.now()
+    let_through(world)
+
+    [fix] = find_deployments(world, served_by("00003"))
+    assert (fix.id, fix.git_hash, fix.let_through, fix.unserved) == ("r3", "hash-of-r3", True, {})
+    assert unpinned_at < fix.at < unpinned_at + MINUTE
+    assert fix.status is DeploymentStatus.LIVE
+    world.pass_time(HOUR)
+
+    assert read_deployments(world)["r3"].status is DeploymentStatus.STABLE
+    assert [one.id for one in StateReader(world.ports.store).deployments("bookshop")][:1] == ["r3"]
+    assert world.find_violated_invariants() == []
+
+
+def test_a_release_that_is_unpinned_in_two_parts_is_that_release_once_it_serves_whole() -> None:
+    """The part in between is a deployment of its own."""
+    world = build_rolled_back_world()
+    announce_unserved(world)
+    let_through(world, ["getBook"])
+    [part] = find_deployments(world, served_by("00003", "getBook"))
+    assert (part.id != "r3", part.let_through) == (True, True)
+    let_through(world)
+
+    [fix] = find_deployments(world, served_by("00003"))
+    assert fix.id == "r3"
+    assert read_deployments(world)[part.id].named == ""
+
+
+def test_a_look_in_the_middle_of_an_unpin_makes_no_second_deployment() -> None:
+    """What is observed half way has turned out to be the release."""
+    world = build_rolled_back_world()
+    announce_unserved(world)
+    looked = list[str]()
+
+    def look_once(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "after"):
+            looked.append(verb)
+            if len(looked) == 4:
+                look(world)
+
+    world.ports.world.hook = look_once
+    let_through(world)
+    world.ports.world.hook = no_hook
+
+    named = [one.named for one in read_deployments(world).values() if one.named]
+    assert named == ["r3"]
+    assert [one.id for one in find_deployments(world, served_by("00003")) if not one.named] == ["r3"]
+
+
+def test_a_release_that_deployed_the_rest_earlier_is_named_by_the_newest() -> None:
+    """r3 deployed all functions, r3b one of them anew: what is unpinned is r3b."""
+    world = build_rolled_back_world()
+    announce_unserved(world)
+    announce_unserved(world, "r3b", ["getBook"])
+    let_through(world)
+
+    [fix] = find_deployments(world, {**served_by("00003"), "getBook": {"getbook-00004": 100}})
+    assert (fix.id, fix.git_hash) == ("r3b", "hash-of-r3b")
+
+
+def test_an_unpin_that_brings_back_the_bad_release_is_no_announced_one() -> None:
+    """r3 replaced one function alone: the others serve the release that had failed."""
+    world = build_rolled_back_world(PROMPT)
+    repair_bad_release(world)
+    announce_unserved(world, functions=["getBook"])
+    let_through(world)
+
+    [fix] = find_deployments(world, {**served_by("00002"), "getBook": {"getbook-00003": 100}})
+    assert (fix.id != "r3", fix.let_through) == (True, True)
+
+
+def test_what_serves_no_request_is_not_called_stable() -> None:
+    """CI says so of r3 while pins hold r1: the message is refused, with the reason."""
+    world = build_rolled_back_world()
+    announce_unserved(world)
+
+    world.announce("r3", stable=True)
+    world.pass_time(HOUR)
+
+    assert read_deployments(world)["r3"].status is DeploymentStatus.LIVE
+    assert read_deployments(world)["r3"].reason.startswith("no request reaches what it deployed")
 
 
 def test_an_order_back_to_a_stable_deployment_is_no_deployment() -> None:

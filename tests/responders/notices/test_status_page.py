@@ -15,6 +15,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import build_status_page
 from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, render_objects
 from shared.state import work_queue
+from tests.support.decision.outages import make_function_fail
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.faults.hostile_text import ATTACKS
@@ -382,3 +383,21 @@ def test_what_a_person_has_written_for_the_public_is_text(attack: str) -> None:
     for said in (text, item["content_text"]):
         assert one_line(attack) in said
         assert len(said.strip().splitlines()) == 3
+
+
+def test_a_part_that_fails_while_a_rollback_of_another_is_monitored() -> None:
+    """The page says so after the next check, and calls the part working again when it works."""
+    parts = (Component("Catalogue", groups=("catalogue",)), Component("Payment", functions=("payOrder",)))
+    world = build_world_with_page(components=parts)
+    world.deploy_bad(["getBook"])
+    world.alert()
+    world.pass_time(6 * MINUTE)
+    assert "All parts work again. We are monitoring them." in read_page(world)
+
+    make_function_fail(world, "payOrder")
+    world.pass_time(3 * MINUTE)
+    assert read_parts(world)["Payment"] == "down"
+
+    world.ports.world.set_failure_rate("payOrder", "payorder-00001", 0.0)
+    world.pass_time(6 * MINUTE)
+    assert "All parts work again. We are monitoring them." in read_page(world)

@@ -63,7 +63,11 @@ GATES: dict[str, RegisteredGate] = {
         "no deployment in between that nobody may go back past",
         overridable=True,
     ),
-    "target": RegisteredGate(target.target, ALERT | MANUAL, "one stable deployment that can alone be meant"),
+    "target": RegisteredGate(
+        target.target,
+        ALERT | MANUAL,
+        "one stable deployment that can alone be meant, and is no suspect itself",
+    ),
     "restorable": RegisteredGate(
         target.restorable, EVERY, "every revision of the target, present and ready, with what it starts with"
     ),

@@ -9,11 +9,14 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.domain.commands.command import format_gcloud_command
+from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents import incident
-from shared.domain.incidents.next_actions import closing_verbs
+from shared.domain.incidents.next_actions import available_verbs, closing_verbs
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.pubsub.bus import Published
+from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.faults.fault_injection import shorten_watch
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import (
     HOUR,
@@ -190,10 +193,36 @@ def test_a_failure_offers_retry_undo_and_accept() -> None:
 def test_what_has_moved_nothing_is_undone_where_it_failed(
     status: RollbackStatus, offered: tuple[str, ...]
 ) -> None:
-    """A failure offers its three ends whenever it comes: an earlier rollback may have moved."""
+    """A failure offers its three ends where an earlier rollback has moved something."""
     ended = replace(newest_rollback(build_failed_rollback()), status=status, started_at=None)
 
-    assert closing_verbs(ended) == offered
+    assert closing_verbs(ended, is_undoable=True) == offered
+    without_undo = tuple(verb for verb in offered if verb != "undo")
+    assert closing_verbs(ended, is_undoable=False) == without_undo
+
+
+def test_a_failure_that_moved_nothing_offers_no_undo() -> None:
+    """Each function was led elsewhere by somebody before its step: an undo would be refused."""
+    world = World(policy=shorten_watch())
+    world.deploy_bad(["getBook"])
+
+    def move(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before"):
+            world.ports.world.hook = no_hook
+            world.ports.world.change_by_hand("getBook", (TrafficTarget("getbook-00002", 100, "theirs"),))
+
+    world.ports.world.hook = move
+    world.alert()
+    world.pass_time(5 * MINUTE)
+
+    failed = newest_rollback(world)
+    assert (failed.status, world.live["getBook"]) == (RollbackStatus.FAILED, {"getbook-00002": 100})
+    assert "a person may now retry or accept" in find_notice(world, "rollback.failed")["text"]
+    assert available_verbs(world.incidents()[-1], failed) == ("retry", "accept", "ack")
+    about = {"system": "bookshop", "incident": failed.incident}
+    world.command(command="undo", **about)
+    world.settle()
+    assert len(world.rollbacks()) == 1
 
 
 def resolved() -> World:

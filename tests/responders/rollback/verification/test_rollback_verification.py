@@ -124,6 +124,70 @@ def test_a_function_that_the_plan_does_not_change_and_that_fails() -> None:
     assert trouble.timeline[-1].note == "recovery is NOT verified: functions that fail: payOrder"
 
 
+def test_a_function_outside_the_plan_that_fails_during_the_monitoring() -> None:
+    """The next check notices it, says so and corrects the page; when it works again, also that."""
+    world = World(policy=WATCHED)
+    world.deploy_bad(["getBook"])
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    [one], [trouble] = world.rollbacks(), world.incidents()
+    assert (one.status, trouble.status) == (
+        rollback.RollbackStatus.WATCHING,
+        incident.IncidentStatus.WATCHING,
+    )
+    live, first = world.live, find_recovered_at(trouble, [one])
+
+    make_function_fail(world, "payOrder")
+    world.pass_time(2.5 * MINUTE)
+
+    [one], [trouble] = world.rollbacks(), world.incidents()
+    assert one.status is rollback.RollbackStatus.WATCHING
+    assert trouble.status is incident.IncidentStatus.ESCALATED
+    assert trouble.timeline[-1].note == "functions fail that the rollback did not change: payOrder"
+    assert find_recovered_at(trouble, [one]) is None
+    assert is_said_once(world, "incident.failing-again")
+    world.pass_time(3 * MINUTE)
+    assert is_said_once(world, "incident.failing-again")
+    assert (world.live, len(world.rollbacks())) == (live, 1)
+
+    [serving] = world.live["payOrder"]
+    world.ports.world.set_failure_rate("payOrder", serving, 0.0)
+    world.pass_time(8 * MINUTE)
+
+    [one], [trouble] = world.rollbacks(), world.incidents()
+    assert trouble.status is incident.IncidentStatus.WATCHING
+    assert is_said_once(world, "incident.recovery-observed")
+    again = find_recovered_at(trouble, [one])
+    assert first is not None
+    assert again is not None
+    assert again > first + 5 * MINUTE
+    world.pass_time(HOUR)
+    [one], [trouble] = world.rollbacks(), world.incidents()
+    assert (one.outcome, trouble.status) == ("stable through the watch", incident.IncidentStatus.RESOLVED)
+    assert find_recovered_at(trouble, [one]) == again
+
+
+def test_what_fails_outside_the_plan_to_the_end_waits_for_a_person() -> None:
+    """The end of the monitoring calls nothing recovered that nobody observed to work again."""
+    world = World(policy=WATCHED)
+    world.deploy_bad(["getBook"])
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    make_function_fail(world, "payOrder")
+    world.pass_time(5 * MINUTE)
+    world.pass_time(HOUR)
+
+    [one], [trouble] = world.rollbacks(), world.incidents()
+    assert one.status is rollback.RollbackStatus.SUCCEEDED
+    assert "functions that fail: payOrder" in one.outcome
+    assert trouble.status is incident.IncidentStatus.ESCALATED
+
+
+def is_said_once(world: World, event: str) -> bool:
+    """Whether the record was told of an event of that name exactly once."""
+    return sum(f":{event}" in sent.key and ":record" in sent.key for sent in world.ports.sender.sent) == 1
+
+
 def test_how_it_was_before_is_recorded_with_the_decision() -> None:
     """The hour before the bad release, not the minutes after it."""
     world = World()

@@ -11,11 +11,13 @@ from tests.support.decision.gate_facts import (
     BAD_RELEASE,
     CHANGED_AT,
     EVERYTHING,
+    HALF,
     ILL,
     MINUTE,
     NOW,
     ONSET,
     QUIET,
+    REST,
     SECOND,
     STABLE,
     WINDOW,
@@ -119,6 +121,12 @@ DAY = timedelta(days=1)
             "v2",
         ),
         (
+            "the young one has baked, and all that fails was changed after it",
+            (replace(placed("v2", DeploymentStatus.STABLE, HOUR, "other"), baked_at=NOW - MINUTE), STABLE),
+            Outcome.ROLLBACK,
+            "v2",
+        ),
+        (
             "the newest stable one is just old enough",
             (placed("v2", DeploymentStatus.STABLE, NOW - ONSET + WINDOW + SECOND, "other"), STABLE),
             Outcome.ROLLBACK,
@@ -179,6 +187,31 @@ def test_where_to_go_back_to(
     decision = decide(change_facts(deployments=deployments))
 
     assert (situation, decision.outcome, decision.target) == (situation, outcome, target)
+
+
+@pytest.mark.parametrize("failing", [HALF, {*HALF, REST[0]}], ids=["what changed", "what did not, too"])
+@pytest.mark.parametrize("has_baked", [True, False])
+def test_a_young_target_is_a_suspect_where_no_later_change_explains_the_failure(
+    failing: set[str], has_baked: bool
+) -> None:
+    """A function that still serves what the target deployed fails as well: approval is needed."""
+    young = placed("v2", DeploymentStatus.STABLE, HOUR, "other")
+    young = replace(young, baked_at=NOW - MINUTE if has_baked else None)
+    live = {
+        **served("other", pinned=True),
+        **{name: one for name, one in served("new").items() if name in HALF},
+    }
+    given = change_facts(
+        inventory=live, deployments=(young, STABLE), requests={**QUIET, **dict.fromkeys(failing, ILL)}
+    )
+
+    decision = decide(given)
+
+    is_excused = has_baked and failing == HALF
+    assert decision.outcome is (Outcome.ROLLBACK if is_excused else Outcome.ASK)
+    assert decision.target == "v2"
+    if not is_excused:
+        assert "v2 may be the cause: it changed what fails" in decision.reason
 
 
 @pytest.mark.parametrize(
