@@ -31,9 +31,8 @@ def build_channel_message(
         return whole
     about = _gather_notice_facts(ports, policy, notice)
     template = notice_facts.template_name(notice, channel.audience, about)
-    worded = ports.notices.templates.render(
-        template, notice_facts.template_facts(notice, about, repeated=repeated)
-    )
+    facts = notice_facts.template_facts(notice, about, repeated=repeated, audience=channel.audience)
+    worded = ports.notices.templates.render(template, facts)
     if channel.audience is Audience.TEAM:
         return {**whole, **asdict(worded)}
     known = ("id", "incident", "system", "event", "severity", "repeated")

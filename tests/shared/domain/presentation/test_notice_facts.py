@@ -215,6 +215,27 @@ def test_what_waits_for_a_person_is_not_handled_automatically(
     assert template_facts(build_hostile_notice(), known, repeated=False)["asked"] == asked
 
 
+@pytest.mark.parametrize("audience", Audience)
+def test_only_the_team_reads_who_acted_and_why(audience: Audience) -> None:
+    """No name of a person reaches anybody else; no secret reaches anybody."""
+    said = "rejected by ada@example.com: ask +49 170 1234567, password=hunter2222"
+    policy = replace(BOOKSHOP, channels=(Channel("hook", ChannelKind.WEBHOOK, audience=audience),))
+    is_told = {True: "ada@example.com: ask +49 170 1234567", False: "[removed]: ask [removed]"}
+    expected = f"rejected by {is_told[audience is Audience.TEAM]}, password=[removed]"
+
+    notices = create_notices(policy, ID, Severity.CRITICAL, "published", said, START, gates=[{"reason": said}])
+    facts = template_facts(
+        build_hostile_notice(), build_hostile_facts(said), repeated=False, audience=audience
+    )
+
+    outside = audience in (Audience.USERS, Audience.CONCERNED, Audience.PUBLIC)
+    for notice in notices:
+        assert notice.text == ("" if outside else expected)
+        assert notice.facts == ({} if outside else {"gates": [{"reason": expected}]})
+    assert facts["timeline"][0]["note"] == expected
+    assert facts["cause"] == f"not proven yet; suspected: {expected}"
+
+
 # Expected resolution
 
 
