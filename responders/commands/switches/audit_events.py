@@ -3,12 +3,14 @@
 from functools import partial
 from typing import Any
 
-from shared.core.codec import decode
+from shared.core.codec import decode, encode
 from shared.core.store import Document, Update, Write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
+from shared.domain.incidents import incident as incidents
+from shared.domain.incidents.incident import Incident
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.system_record import ALL_SYSTEMS
@@ -18,6 +20,8 @@ from shared.state.reader import StateReader
 
 LIFTING_EVENTS = frozenset({"rollback.resumed", "rollback.unfrozen"})
 """A rollback that is held again after one of these has not been held since before it."""
+ACKNOWLEDGING_EVENTS = frozenset({"rollback.paused", "rollback.resumed"})
+"""A person who does one of these responds to the incident of each rollback that it concerns."""
 COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
 
@@ -66,6 +70,11 @@ def _build_audit_writes(ports: Ports, record: CommandRecord, rollback_id: str) -
         changes["held_since"] = None
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)
+    if record.tells in ACKNOWLEDGING_EVENTS:
+        place = ports.store.get(incidents.incident_path(rollback.incident))
+        incident = decode(Incident, place.fields)
+        owned = incidents.acknowledge(incident, record.responder, now)
+        writes += [Update(place.path, encode(owned), place.version)] if owned != incident else []
     return writes
 
 
