@@ -113,9 +113,7 @@ def time_to_recover(state: PublicState) -> timedelta | None:
     return None if back is None else back - state.since
 
 
-def _incident_facts(
-    incident: Incident, about: NoticeContext, clean: Callable[[str], str]
-) -> dict[str, Any]:
+def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[str], str]) -> dict[str, Any]:
     policy, rollback = about.policy, about.rollback
     state = public_state(policy, incident, about.now)
     parts = affected_components(policy, state, about.record) or (policy.display_name or policy.system,)

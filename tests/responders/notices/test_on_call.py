@@ -2,7 +2,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
 from msgspec.structs import replace
 
 from shared.domain.incidents import incident

@@ -223,7 +223,9 @@ def test_only_the_team_reads_who_acted_and_why(audience: Audience) -> None:
     is_told = {True: "ada@example.com: ask +49 170 1234567", False: "[removed]: ask [removed]"}
     expected = f"rejected by {is_told[audience is Audience.TEAM]}, password=[removed]"
 
-    notices = create_notices(policy, ID, Severity.CRITICAL, "published", said, START, gates=[{"reason": said}])
+    notices = create_notices(
+        policy, ID, Severity.CRITICAL, "published", said, START, gates=[{"reason": said}]
+    )
     facts = template_facts(
         build_hostile_notice(), build_hostile_facts(said), repeated=False, audience=audience
     )
