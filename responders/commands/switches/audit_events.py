@@ -70,8 +70,8 @@ def _build_audit_writes(ports: Ports, record: CommandRecord, rollback_id: str) -
         changes["held_since"] = None
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)
-    if record.tells in ACKNOWLEDGING_EVENTS:
-        place = ports.store.get(incidents.incident_path(rollback.incident))
+    place = ports.store.get(incidents.incident_path(rollback.incident))
+    if record.tells in ACKNOWLEDGING_EVENTS and place.fields is not None:
         incident = decode(Incident, place.fields)
         owned = incidents.acknowledge(incident, record.responder, now)
         writes += [Update(place.path, encode(owned), place.version)] if owned != incident else []
