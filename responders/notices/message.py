@@ -16,6 +16,7 @@ from shared.domain.presentation import notice_facts
 from shared.domain.presentation.notice_facts import NoticeContext
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
+from shared.state.system_status import read_hold
 
 
 def build_channel_message(
@@ -50,4 +51,5 @@ def _gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> Notice
     newest = reading.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
     history = ports.store.query(Query(incidents.public_history_path(policy.system)))
     states = [decode(PublicState, one.fields) for one in history]
-    return NoticeContext(policy, incident, newest, states, now, record)
+    hold = read_hold(reading, newest, now)
+    return NoticeContext(policy, incident, newest, states, now, record, hold)

@@ -160,6 +160,8 @@ _STAGE_BY_EVENT = {
     "reopened": IncidentStage.BEGUN,
     "published": IncidentStage.BEGUN,
     "rollback.decided": IncidentStage.UNDER_WAY,
+    "rollback.held": IncidentStage.UNDER_WAY,
+    "rollback.goes-on": IncidentStage.UNDER_WAY,
     "rollback.verified": IncidentStage.BACK,
     "rollback.unverified": IncidentStage.UNDER_WAY,
     "rollback.escalated": IncidentStage.STUCK,

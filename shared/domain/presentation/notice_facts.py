@@ -16,6 +16,7 @@ from shared.domain.incidents.incident import (
     IncidentStatus,
     PublicState,
     StatusPageRecord,
+    mark_paused,
     public_state,
 )
 from shared.domain.incidents.recovery_times import find_recovered_at, find_scenario, recovery_target
@@ -55,6 +56,8 @@ class NoticeContext(Struct, frozen=True):
     """Of the system's incidents, this one included."""
     now: datetime
     record: StatusPageRecord = StatusPageRecord()
+    hold: str = ""
+    """The pause or freeze that holds the rollback, and how to lift it; empty: none does."""
 
 
 def template_name(notice: Notice, audience: Audience, about: NoticeContext) -> str:
@@ -116,6 +119,7 @@ def time_to_recover(state: PublicState) -> timedelta | None:
 def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[str], str]) -> dict[str, Any]:
     policy, rollback = about.policy, about.rollback
     state = public_state(policy, incident, about.now)
+    state = mark_paused(state, rollback.paused_since if rollback is not None else None)
     parts = affected_components(policy, state, about.record) or (policy.display_name or policy.system,)
     others = [one for one in about.history if one.incident != incident.id]
     scenario = find_scenario(policy, incident.signal, [rollback] if rollback is not None else ())
@@ -141,7 +145,8 @@ def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[s
         "cause": clean(_cause(incident, rollback)),
         "resolution": clean(_resolution(incident, rollback)),
         "prevention": _prevention(incident, clean),
-        "asked": TrustedText(_describe_request(incident, rollback)),
+        "asked": TrustedText(_describe_request(incident, rollback, about.hold)),
+        "hold": clean(about.hold),
     }
 
 
@@ -191,15 +196,18 @@ def _resolution(incident: Incident, rollback: Rollback | None) -> str:
     target, outcome = rollback.plan.target, rollback.outcome
     match rollback.status:
         case RollbackStatus.RUNNING:
-            return f"in progress: back to {target}"
+            state = "in progress" if rollback.paused_since is None else "paused"
+            return f"{state}: back to {target}"
         case RollbackStatus.FAILED | RollbackStatus.CANCELLED:
             return f"the rollback to {target} did not complete: {outcome}"
     return f"back to {target}; {outcome}" if outcome else f"back to {target}"
 
 
-def _describe_request(incident: Incident, rollback: Rollback | None) -> str:
+def _describe_request(incident: Incident, rollback: Rollback | None, hold: str) -> str:
     if incident.ended_at is not None:
         return "nothing; a report follows"
+    if hold:
+        return "nothing; the response team has paused automation and decides how to continue"
     waits = rollback is not None and rollback.status is RollbackStatus.PARKED
     if waits or incident.is_decided_by_person:
         return "nothing; a person of the response team has to decide, and was told"

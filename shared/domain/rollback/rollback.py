@@ -220,6 +220,11 @@ class Rollback(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
     @property
+    def paused_since(self) -> datetime | None:
+        """Since when a pause or a freeze holds its plan; None: it goes on, or is in no plan."""
+        return self.held_since if self.status is RollbackStatus.RUNNING else None
+
+    @property
     def commands(self) -> tuple[str, ...]:
         """Return who ordered it and who stops it, each with the reason."""
         stops = self.cancel_requested if self.cancel_requested != self.outcome else ""

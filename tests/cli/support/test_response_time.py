@@ -334,7 +334,7 @@ def test_a_pause_is_shown_while_a_rollback_is_followed(
     world.ports.store.hook = resume_at_the_fifth_look
     done = prompt.say("watch", opened.id)
 
-    line = "PAUSED since 2026-03-02 12:10:01 UTC, paused by anna: I look; "
+    line = "paused since 2026-03-02 12:10:01 UTC by anna: I look; "
     resume = "to continue: rollback resume --system bookshop --reason WHY"
     assert line + resume in shown
     assert " s left" not in shown.partition("rollback INC")[2]
