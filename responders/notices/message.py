@@ -16,6 +16,7 @@ from shared.domain.presentation import notice_facts
 from shared.domain.presentation.notice_facts import NoticeContext
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
+from shared.state.system_status import read_hold
 
 
 def build_channel_message(
@@ -31,9 +32,8 @@ def build_channel_message(
         return whole
     about = _gather_notice_facts(ports, policy, notice)
     template = notice_facts.template_name(notice, channel.audience, about)
-    worded = ports.notices.templates.render(
-        template, notice_facts.template_facts(notice, about, repeated=repeated)
-    )
+    facts = notice_facts.template_facts(notice, about, repeated=repeated, audience=channel.audience)
+    worded = ports.notices.templates.render(template, facts)
     if channel.audience is Audience.TEAM:
         return {**whole, **asdict(worded)}
     known = ("id", "incident", "system", "event", "severity", "repeated")
@@ -51,4 +51,5 @@ def _gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> Notice
     newest = reading.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
     history = ports.store.query(Query(incidents.public_history_path(policy.system)))
     states = [decode(PublicState, one.fields) for one in history]
-    return NoticeContext(policy, incident, newest, states, now, record)
+    hold = read_hold(reading, newest, now)
+    return NoticeContext(policy, incident, newest, states, now, record, hold)

@@ -69,7 +69,10 @@ class StatusPageWriter:
             where=(("updated_at", ">=", now - PUBLIC_RETENTION),),
             order_by="updated_at",
         )
-        return [decode(PublicState, one.fields) for one in self._ports.store.query(query)]
+        reading = StateReader(self._ports.store)
+        return [
+            reading.mark_paused(decode(PublicState, one.fields)) for one in self._ports.store.query(query)
+        ]
 
     def _observe_parts(
         self, policy: Policy, states: list[PublicState], known: Mapping[str, StatusPageRecord], now: datetime

@@ -34,7 +34,7 @@ from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, PublicState, StatusPageRecord
+from shared.domain.incidents.incident import PAUSED_STATUS_NAMES, Incident, PublicState, StatusPageRecord
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import record_parts
@@ -229,6 +229,14 @@ class StateReader:
             return known
         newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
         return record_parts(policy, state, known, self.alerts(incident.id), newest, incident, now)
+
+    def mark_paused(self, state: PublicState) -> PublicState:
+        """Return the public state of an incident, which may be paused now."""
+        incident = self.incident(state.incident or "-") if state.word in PAUSED_STATUS_NAMES else None
+        if incident is None:
+            return state
+        newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
+        return incidents.mark_paused(state, newest.paused_since if newest is not None else None)
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""

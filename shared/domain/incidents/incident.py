@@ -50,6 +50,8 @@ PUBLIC_STATUS_NAMES = {
 """What the status page says."""
 
 
+PAUSED_STATUS_NAMES = {"rolling back": "rolling back (paused)", "unpinning": "unpinning (paused)"}
+"""The public words of a change in progress, and of the same change while a person holds it."""
 MAX_TIMELINE = 500
 """So many lines of the time line are kept beside the first one: the audit log has all of them."""
 
@@ -225,6 +227,14 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
         published=bool(incident.published_by),
         cause=incident.analysis.public if incident.analysis is not None else "",
     )
+
+
+def mark_paused(state: PublicState, held_since: datetime | None) -> PublicState:
+    """Return the public state of an incident whose rollback is held since then; None: it is not."""
+    if held_since is None or state.word not in PAUSED_STATUS_NAMES:
+        return state
+    paused = PAUSED_STATUS_NAMES[state.word]
+    return replace(state, word=paused, turns=[*state.turns, PublicStatusChange(paused, held_since)])
 
 
 def acknowledge(incident: Incident, actor: str, at: datetime) -> Incident:

@@ -81,6 +81,15 @@ PAGE_PHRASES = (
     Phrase(Surface.PAGE, "We are investigating a problem with ….", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We are looking for the cause.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We are restoring the last stable version.", Promise.FAILS, _TROUBLE),
+    Phrase(
+        Surface.PAGE, "We have paused the restoration of the last stable version.", Promise.FAILS, _TROUBLE
+    ),
+    Phrase(
+        Surface.PAGE,
+        "We have paused the release of a newer version.",
+        Promise.NOTHING,
+        "when it is continued or cancelled",
+    ),
     Phrase(Surface.PAGE, "We are releasing a newer version.", Promise.NOTHING, "when it is released"),
     Phrase(
         Surface.PAGE,

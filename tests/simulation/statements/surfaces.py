@@ -67,7 +67,7 @@ class Surfaces:
         """The public page."""
         now = self._world.clock.now()
         policy, history = self._world.policy, self._store.query(Query(public_history_path(SYSTEM)))
-        states = [decode(PublicState, one.fields) for one in history]
+        states = [self._reading.mark_paused(decode(PublicState, one.fields)) for one in history]
         for state in states:
             name = state.incident or ""
             known = self._records.get(name, StatusPageRecord())

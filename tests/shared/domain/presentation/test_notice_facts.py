@@ -215,6 +215,49 @@ def test_what_waits_for_a_person_is_not_handled_automatically(
     assert template_facts(build_hostile_notice(), known, repeated=False)["asked"] == asked
 
 
+@pytest.mark.parametrize("audience", Audience)
+def test_only_the_team_reads_who_acted_and_why(audience: Audience) -> None:
+    """No name of a person reaches anybody else; no secret reaches anybody."""
+    said = "rejected by ada@example.com: ask +49 170 1234567, password=hunter2222"
+    policy = replace(BOOKSHOP, channels=(Channel("hook", ChannelKind.WEBHOOK, audience=audience),))
+    is_told = {True: "ada@example.com: ask +49 170 1234567", False: "[removed]: ask [removed]"}
+    expected = f"rejected by {is_told[audience is Audience.TEAM]}, password=[removed]"
+
+    notices = create_notices(
+        policy, ID, Severity.CRITICAL, "published", said, START, gates=[{"reason": said}]
+    )
+    facts = template_facts(
+        build_hostile_notice(), build_hostile_facts(said), repeated=False, audience=audience
+    )
+
+    outside = audience in (Audience.USERS, Audience.CONCERNED, Audience.PUBLIC)
+    for notice in notices:
+        assert notice.text == ("" if outside else expected)
+        assert notice.facts == ({} if outside else {"gates": [{"reason": expected}]})
+    assert facts["timeline"][0]["note"] == expected
+    assert facts["cause"] == f"not proven yet; suspected: {expected}"
+
+
+def test_a_paused_rollback_is_reported_as_paused() -> None:
+    """The team reads by whom, and how to continue; the business that it is paused, no more."""
+    hold = "paused since 2026-03-02 12:01:00 UTC by ada@example.com: wait; to continue: rollback resume"
+    held = replace(newest(RollbackStatus.RUNNING), held_since=START + MINUTE)
+    about = build_hostile_facts(rollback=held, hold=hold)
+    templates, notice = NoticeTemplates(), build_hostile_notice()
+
+    team = templates.render("incident", template_facts(notice, about, repeated=False, audience=Audience.TEAM))
+    board = templates.render("summary", template_facts(notice, about, repeated=False))
+    users = templates.render("users", template_facts(notice, about, repeated=False))
+
+    assert f"On hold: {neutralize_text(hold)}" in team.body
+    assert "Resolution: paused: back to r3" in team.body
+    for made in (board, users):
+        assert "We have paused the restoration of the last stable version." in made.body
+        assert "ada" not in made.body
+        assert "resume" not in made.body
+    assert "nothing; the response team has paused automation and decides how to continue" in board.body
+
+
 # Expected resolution
 
 
