@@ -51,11 +51,17 @@ class NoticeContext(Struct, frozen=True):
     policy: Policy
     incident: Incident | None
     """None: it is about something else, such as a refused message."""
-    rollback: Rollback | None
+    rollbacks: Sequence[Rollback]
+    """Of the incident, the first first."""
     history: Sequence[PublicState]
     """Of the system's incidents, this one included."""
     now: datetime
     record: StatusPageRecord = StatusPageRecord()
+
+    @property
+    def rollback(self) -> Rollback | None:
+        """Return the newest rollback of the incident."""
+        return self.rollbacks[-1] if self.rollbacks else None
 
 
 def template_name(notice: Notice, audience: Audience, about: NoticeContext) -> str:
@@ -117,7 +123,7 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
     state = public_state(policy, incident, about.now)
     parts = affected_components(policy, state, about.record) or (policy.display_name or policy.system,)
     others = [one for one in about.history if one.incident != incident.id]
-    scenario = find_scenario(policy, incident.signal, [rollback] if rollback is not None else ())
+    scenario = find_scenario(policy, incident.signal, about.rollbacks)
     target = recovery_target(policy.targets, scenario, incident.severity)
     how_bad = SEVERITY_LABELS[incident.severity].lower()
     return {
@@ -130,14 +136,14 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
         "is_restored": state.word in RESTORED_STATUS_NAMES,
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({incident.signal.replace('_', ' ')})",
-        "expected": TrustedText(_expectation(incident, rollback, others, target)),
+        "expected": TrustedText(_expectation(incident, about.rollbacks, others, target)),
         "since": TrustedText(format_minute(incident.onset_at)),
         "until": TrustedText(format_minute(incident.ended_at or about.now)),
         "timeline": [
             {"at": TrustedText(f"{one.at.astimezone(UTC):%H:%M}"), "note": redact_personal_data(one.note)}
             for one in incident.timeline
         ],
-        "cause": redact_personal_data(_cause(incident, rollback)),
+        "cause": redact_personal_data(_cause(incident, about.rollbacks)),
         "resolution": redact_personal_data(_resolution(incident, rollback)),
         "prevention": _prevention(incident),
         "asked": TrustedText(_describe_request(incident, rollback)),
@@ -157,10 +163,10 @@ def _is_planned(about: NoticeContext) -> bool:
     return small and about.rollback is not None and about.rollback.order is not None
 
 
-def _cause(incident: Incident, rollback: Rollback | None) -> str:
+def _cause(incident: Incident, rollbacks: Sequence[Rollback]) -> str:
     if incident.analysis is not None:
         return incident.analysis.cause
-    why = suspected_cause(rollback)
+    why = suspected_cause(rollbacks)
     return f"not proven yet; suspected: {why}" if why else "not known yet"
 
 
@@ -170,10 +176,10 @@ def _prevention(incident: Incident) -> str:
 
 
 def _expectation(
-    incident: Incident, newest: Rollback | None, others: Iterable[PublicState], target: timedelta
+    incident: Incident, rollbacks: Sequence[Rollback], others: Iterable[PublicState], target: timedelta
 ) -> str:
     """Return when it should be over; of what has recovered, or has ended, say that."""
-    recovered_at = find_recovered_at(incident, (newest,) if newest is not None else ())
+    recovered_at = find_recovered_at(incident, rollbacks)
     if recovered_at is not None:
         return f"recovered {describe_duration(recovered_at - incident.detected_at)} after detection"
     if incident.ended_at is not None:
