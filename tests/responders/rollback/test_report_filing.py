@@ -99,7 +99,7 @@ def test_whom_a_short_trouble_has_met_is_counted() -> None:
 
 
 def test_what_routers_may_count_later_is_named() -> None:
-    """Their counts are visible up to three minutes late: an open incident has none of the newest."""
+    """Their counts are visible up to three minutes late."""
     world = over()
     still = replace(world.incidents()[0], ended_at=None, timeline=world.incidents()[0].timeline[:1])
     now = world.ports.clock.now()

@@ -421,7 +421,7 @@ def test_an_end_without_an_observed_recovery_is_reported_as_that() -> None:
 
 
 def test_requests_that_are_not_all_counted_are_not_called_all() -> None:
-    """The routers' counts are visible minutes later: the report says until when they are complete."""
+    """The report says until when the counts are complete."""
     counts = ImpactCounts(RouterRequests(900, 700), complete_until=START + MINUTE)
 
     made = build_report(facts(trouble=build_incident(), counts=counts))
