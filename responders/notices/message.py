@@ -44,12 +44,12 @@ def _gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> Notice
     reading, now = StateReader(ports.store), ports.clock.now()
     incident = reading.incident(notice.incident)
     if incident is None:
-        return NoticeContext(policy, None, None, (), now)
+        return NoticeContext(policy, None, (), (), now)
     known = reading.status_page_record(incident) or StatusPageRecord()
     state = incidents.public_state(policy, incident, now)
     record = reading.observe_parts(policy, state, known, now)
-    newest = reading.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
+    known_rollbacks = reading.rollbacks(incident)
     history = ports.store.query(Query(incidents.public_history_path(policy.system)))
     states = [decode(PublicState, one.fields) for one in history]
-    hold = read_hold(reading, newest, now)
-    return NoticeContext(policy, incident, newest, states, now, record, hold)
+    hold = read_hold(reading, known_rollbacks[-1] if known_rollbacks else None, now)
+    return NoticeContext(policy, incident, known_rollbacks, states, now, record, hold)

@@ -94,7 +94,7 @@ class StatusPageWriter:
 
     def _find_page_start(self, system: str, now: datetime) -> datetime:
         """When the first page of the system was written: what was before, nobody knows."""
-        store, path = self._ports.store, f"pages/{system}"
+        store, path = self._ports.store, incidents.page_start_path(system)
         document = store.get(path)
         if document.fields is None:
             with suppress(Exists):  # another instance writes its first page too

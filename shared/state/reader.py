@@ -47,6 +47,7 @@ from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.probe_signals import probes_path
 from shared.domain.system_record import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
 from shared.state import repair_journal
 
@@ -75,8 +76,9 @@ class StateReader:
         return systems.decode_system(self._store.get(systems.system_path(name)).fields, name)
 
     def has_state(self, system: str) -> bool:
-        """Whether the responders have ever written anything of a system."""
-        paths = (systems.system_path(system), stocks.inventory_path(system))
+        """Return whether the responders have ever written anything of a system."""
+        looks = probes_path(system), incidents.page_start_path(system)
+        paths = (systems.system_path(system), stocks.inventory_path(system), *looks)
         return any(self._store.get(path).fields is not None for path in paths)
 
     def incident(self, name: str) -> Incident | None:
@@ -217,7 +219,10 @@ class StateReader:
     def status_page_record(self, incident: Incident) -> StatusPageRecord | None:
         """When the status page first showed an incident; None: its system has no status page."""
         found = self._one(StatusPageRecord, incidents.page_record_path(incident.system, incident.id))
-        has_page = found is not None or self._store.get(f"pages/{incident.system}").fields is not None
+        has_page = (
+            found is not None
+            or self._store.get(incidents.page_start_path(incident.system)).fields is not None
+        )
         return found or (StatusPageRecord() if has_page else None)
 
     def observe_parts(

@@ -293,6 +293,11 @@ def public_state_path(system: str) -> str:
     return f"public/{system}"
 
 
+def page_start_path(system: str) -> str:
+    """Return where the time of the first status page of a system is kept."""
+    return f"pages/{system}"
+
+
 def page_record_path(system: str, incident: str) -> str:
     """Where it is kept what the status page has shown of an incident."""
     return f"{page_records_path(system)}/{incident}"
@@ -300,7 +305,7 @@ def page_record_path(system: str, incident: str) -> str:
 
 def page_records_path(system: str) -> str:
     """The collection of what the status page has shown, by incident."""
-    return f"pages/{system}/incidents"
+    return f"{page_start_path(system)}/incidents"
 
 
 def public_history_path(system: str) -> str:

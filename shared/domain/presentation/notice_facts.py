@@ -51,13 +51,19 @@ class NoticeContext(Struct, frozen=True):
     policy: Policy
     incident: Incident | None
     """None: it is about something else, such as a refused message."""
-    rollback: Rollback | None
+    rollbacks: Sequence[Rollback]
+    """Of the incident, the first first."""
     history: Sequence[PublicState]
     """Of the system's incidents, this one included."""
     now: datetime
     record: StatusPageRecord = StatusPageRecord()
     hold: str = ""
     """The pause or freeze that holds the rollback, and how to lift it; empty: none does."""
+
+    @property
+    def rollback(self) -> Rollback | None:
+        """Return the newest rollback of the incident."""
+        return self.rollbacks[-1] if self.rollbacks else None
 
 
 def template_name(notice: Notice, audience: Audience, about: NoticeContext) -> str:
@@ -122,7 +128,7 @@ def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[s
     state = mark_paused(state, rollback.paused_since if rollback is not None else None)
     parts = affected_components(policy, state, about.record) or (policy.display_name or policy.system,)
     others = [one for one in about.history if one.incident != incident.id]
-    scenario = find_scenario(policy, incident.signal, [rollback] if rollback is not None else ())
+    scenario = find_scenario(policy, incident.signal, about.rollbacks)
     target = recovery_target(policy.targets, scenario, incident.severity)
     how_bad = SEVERITY_LABELS[incident.severity].lower()
     return {
@@ -135,14 +141,14 @@ def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[s
         "is_restored": state.word in RESTORED_STATUS_NAMES,
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({incident.signal.replace('_', ' ')})",
-        "expected": TrustedText(_expectation(incident, rollback, others, target)),
+        "expected": TrustedText(_expectation(incident, about.rollbacks, others, target)),
         "since": TrustedText(format_minute(incident.onset_at)),
         "until": TrustedText(format_minute(incident.ended_at or about.now)),
         "timeline": [
             {"at": TrustedText(f"{one.at.astimezone(UTC):%H:%M}"), "note": clean(one.note)}
             for one in incident.timeline
         ],
-        "cause": clean(_cause(incident, rollback)),
+        "cause": clean(_cause(incident, about.rollbacks)),
         "resolution": clean(_resolution(incident, rollback)),
         "prevention": _prevention(incident, clean),
         "asked": TrustedText(_describe_request(incident, rollback, about.hold)),
@@ -163,10 +169,10 @@ def _is_planned(about: NoticeContext) -> bool:
     return small and about.rollback is not None and about.rollback.order is not None
 
 
-def _cause(incident: Incident, rollback: Rollback | None) -> str:
+def _cause(incident: Incident, rollbacks: Sequence[Rollback]) -> str:
     if incident.analysis is not None:
         return incident.analysis.cause
-    why = suspected_cause(rollback)
+    why = suspected_cause(rollbacks)
     return f"not proven yet; suspected: {why}" if why else "not known yet"
 
 
@@ -176,10 +182,10 @@ def _prevention(incident: Incident, clean: Callable[[str], str]) -> str:
 
 
 def _expectation(
-    incident: Incident, newest: Rollback | None, others: Iterable[PublicState], target: timedelta
+    incident: Incident, rollbacks: Sequence[Rollback], others: Iterable[PublicState], target: timedelta
 ) -> str:
     """Return when it should be over; of what has recovered, or has ended, say that."""
-    recovered_at = find_recovered_at(incident, (newest,) if newest is not None else ())
+    recovered_at = find_recovered_at(incident, rollbacks)
     if recovered_at is not None:
         return f"recovered {describe_duration(recovered_at - incident.detected_at)} after detection"
     if incident.ended_at is not None:

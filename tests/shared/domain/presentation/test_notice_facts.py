@@ -179,13 +179,13 @@ def newest(status: RollbackStatus, outcome: str = "", *, planned: bool = True) -
 def test_nothing_that_is_still_to_be_done_counts_as_done(
     status: RollbackStatus, outcome: str, planned: bool, resolution: str
 ) -> None:
-    about = build_hostile_facts(rollback=newest(status, outcome, planned=planned))
+    about = build_hostile_facts(rollbacks=(newest(status, outcome, planned=planned),))
 
     assert template_facts(build_hostile_notice(), about, repeated=False)["resolution"] == resolution
 
 
 def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() -> None:
-    about = build_hostile_facts(rollback=newest(RollbackStatus.NOT_TAKEN, "mode: observe", planned=False))
+    about = build_hostile_facts(rollbacks=(newest(RollbackStatus.NOT_TAKEN, "mode: observe", planned=False),))
     assert about.incident is not None
     ended = change_status(
         about.incident, IncidentStatus.RESOLVED, START + 17 * MINUTE, "recovered without a rollback"
@@ -195,6 +195,16 @@ def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() 
 
     assert said["resolution"] == "recovered without a rollback"
     assert said["expected"] == "recovered 17 min 0 s after detection"
+
+
+def test_the_cause_is_that_of_the_newest_rollback_that_suspected_one() -> None:
+    """A cancel or a rejected plan takes nothing back of what an earlier decision found."""
+    first = newest(RollbackStatus.CANCELLED)
+    about = build_hostile_facts("r4 was deployed", rollbacks=(first, replace(first, gates=())))
+
+    said = template_facts(build_hostile_notice(), about, repeated=False)["cause"]
+
+    assert said.startswith("not proven yet; suspected: ")
 
 
 @pytest.mark.parametrize(
@@ -208,7 +218,7 @@ def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() 
 def test_what_waits_for_a_person_is_not_handled_automatically(
     status: RollbackStatus, is_observed_only: bool, asked: str
 ) -> None:
-    about = build_hostile_facts(rollback=newest(status))
+    about = build_hostile_facts(rollbacks=(newest(status),))
     assert about.incident is not None
     known = replace(about, incident=replace(about.incident, is_observed_only=is_observed_only))
 
@@ -331,7 +341,7 @@ def ordered() -> NoticeContext:
     return replace(
         known,
         incident=replace(known.incident, severity=Severity.MEDIUM),
-        rollback=replace(known.rollback, order=order),
+        rollbacks=(replace(known.rollback, order=order),),
     )
 
 
