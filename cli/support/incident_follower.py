@@ -13,12 +13,13 @@ from rich.text import Text
 from cli.support.context import Operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.output import STYLES, console, escape_control_characters, format_time, print_line
-from cli.support.response_time import response_lines, response_sections, show_choices
+from cli.support.response_time import incident_line, response_lines, response_sections, show_choices
 from shared.core.text import count_noun
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.recovery_times import RecoveryTimes
 from shared.domain.incidents.response_status import ResponseStatus
+from shared.domain.labels import status_label
 from shared.domain.rollback.plan import Step, count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from shared.state.system_status import read_forecast, read_recovery_times, read_response_status
@@ -107,7 +108,7 @@ class Lines:
     def print_changes(self, seen: FollowedIncident) -> None:
         """Print what is new since the last look."""
         for moment in seen.incident.timeline[self._told :]:
-            print_line(f"{format_time(moment.at)}  {moment.status}  {moment.note}")
+            print_line(f"{format_time(moment.at)}  {status_label(moment.status)}  {moment.note}")
         self._told = len(seen.incident.timeline)
         self._print_response(seen)
         done, total = count_progress(seen.steps)
@@ -130,8 +131,8 @@ def render_incident(seen: FollowedIncident) -> Group:
     incident, rollback = seen.incident, seen.rollback
     newest = incident.timeline[-1]
     lines = [
-        (f"{incident.id}  {incident.severity}  {incident.status}", "bold"),
-        (f"{rollback.id}: {rollback.status}", STYLES.get(rollback.status, "")),
+        (incident_line(incident), "bold"),
+        (f"{rollback.id}: {status_label(rollback.status)}", STYLES.get(rollback.status, "")),
         (f"{format_time(newest.at)}  {newest.note}", ""),
         *response_lines(seen.response, seen.times, incident.id, seen.now),
     ]

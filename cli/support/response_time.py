@@ -7,10 +7,17 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import RecoveryTimes, recovery_lines
 from shared.domain.incidents.response_status import EscalationStep, ResponseStatus
+from shared.domain.labels import signal_label, status_label
 from shared.domain.rollback.rollback import Rollback
 
 StyledLine = tuple[str, str]
 """A line for people, and its style."""
+
+
+def incident_line(incident: Incident) -> str:
+    """Return what an incident is, in one line."""
+    words = (incident.severity, status_label(incident.status), signal_label(incident.signal))
+    return "  ".join((incident.id, *words))
 
 
 def response_lines(
@@ -63,6 +70,6 @@ def show_choices(incident: Incident, rollback: Rollback | None) -> None:
     """Print them; nothing where nothing is to be said any more."""
     lines = prompt_lines(incident, rollback)
     if lines:
-        print_line("  what a person may say:")
+        print_line("  available commands:")
     for line in lines:
         print_line(f"    {line}")

@@ -106,11 +106,11 @@ PHRASES = (
     Phrase(Surface.NOTICE, "The incident is over.", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "incident … has ended", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "recovered … after detection: …", Promise.WORKS, _NEXT),
-    Phrase(Surface.NOTICE, "stable through the watch", Promise.OVER, _FINAL),
-    Phrase(Surface.NOTICE, "Status: RESOLVED", Promise.OVER, _FINAL),
+    Phrase(Surface.NOTICE, "no regression during monitoring", Promise.OVER, _FINAL),
+    Phrase(Surface.NOTICE, "Status: Resolved", Promise.OVER, _FINAL),
     Phrase(Surface.STATUS, _SPARED, Promise.IN_TIME, _WELL),
     Phrase(Surface.STATUS, _LATE, Promise.WORKS, _WELL),
-    Phrase(Surface.STATUS, "RESOLVED", Promise.OVER, _FINAL),
+    Phrase(Surface.STATUS, "Resolved", Promise.OVER, _FINAL),
     Phrase(Surface.STATUS, "no incident is known", Promise.QUIET, "when an incident is opened"),
     Phrase(Surface.REPORT, "it works again since …", Promise.WORKS, _REWRITTEN),
     Phrase(
@@ -122,7 +122,7 @@ PHRASES = (
     Phrase(Surface.REPORT, _LATE, Promise.WORKS, _REWRITTEN),
     Phrase(Surface.CONSOLE, _SPARED.capitalize(), Promise.IN_TIME, _WELL),
     Phrase(Surface.CONSOLE, _LATE.capitalize(), Promise.WORKS, _WELL),
-    Phrase(Surface.CONSOLE, "RESOLVED", Promise.OVER, _FINAL),
+    Phrase(Surface.CONSOLE, "Resolved", Promise.OVER, _FINAL),
     Phrase(Surface.CONSOLE, "No incident is known.", Promise.QUIET, "when an incident is opened"),
 )
 NAMED = "…"
