@@ -322,7 +322,7 @@ def test_an_incident_is_followed_to_its_end(world: World, browser: Browser) -> N
         assert f"Done {function}" in seen
     assert "decided to roll back" in seen
     assert "budget Pass" in seen
-    assert "intact" in audit
+    assert "Intact" in audit
     assert "rollback.decided by" in audit
     assert "functions serve an old revision" in visible_text(browser.get("/pins"))
     shown = visible_text(browser.get("/deployments"))
