@@ -11,8 +11,11 @@ from cli.support.output import (
     print_plan,
     print_table,
 )
+from cli.support.response_time import incident_line
 from shared.core.text import count_noun
 from shared.domain.decision.recorded_decision import RecordedDecision, gate_requirement
+from shared.domain.labels import signal_label
+from shared.domain.presentation.html_templates import format_moment
 
 
 def explain(incident: Incident, as_json: AsJson = False) -> None:
@@ -28,13 +31,13 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"incident": record, "alerts": joined, "decisions": made})
         return
-    print_line(f"{record.id}  {record.severity}  {record.status}  {record.signal} in {record.system}")
+    print_line(f"{incident_line(record)} in {record.system}")
     for alert in joined:
         named = f" of {alert.function}" if alert.function else ""
         why = f"; {alert.joined}" if alert.joined else ""
-        print_line(
-            f"  {format_time(alert.started_at)}  {alert.signal}{named}: {alert.state} ({alert.verdict}){why}"
-        )
+        verdict = f" ({alert.verdict})" if alert.verdict != alert.state else ""
+        said = f"{signal_label(alert.signal)}{named}: {alert.state}{verdict}{why}"
+        print_line(f"  {format_time(alert.started_at)}  {said}")
     if record.acknowledged_by:
         print_line(f"  acknowledged by {record.acknowledged_by} at {format_time(record.acknowledged_at)} UTC")
     for one in every:
@@ -49,7 +52,10 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
 def _show_decision(rollback: str, decision: RecordedDecision) -> None:
     target = f", back to {decision.target}" if decision.target else ""
     print_line("")
-    print_line(f"{rollback}: {decision.label} ({decision.scenario}{target}) at {decision.at}", "bold")
+    print_line(
+        f"{rollback}: {decision.label} ({decision.scenario}{target}) at {format_moment(decision.at)} UTC",
+        "bold",
+    )
     print_line(f"  {escape_control_characters(decision.note)}")
     print_table(
         ("  gate", "answer", "why"),

@@ -5,10 +5,11 @@ from datetime import datetime
 from cli.support.context import open_operations
 from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import STYLES, AsJson, System, format_lasting, format_time, print_json, print_line
-from cli.support.response_time import response_lines, show_choices
+from cli.support.response_time import incident_line, response_lines, show_choices
 from shared.core.text import count_noun
 from shared.domain.data.backups import database_copy
 from shared.domain.incidents.incident import Incident
+from shared.domain.labels import status_label
 from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.system_record import Freeze, Pause, pause_state
@@ -64,7 +65,7 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
         return
     since = format_lasting((incident.ended_at or now) - incident.detected_at)
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
-    line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
+    line = f"  incident {incident_line(incident)}"
     print_line(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
     print_line(f"  detected {format_time(incident.detected_at)} UTC, {how_long}")
     standing = seen.response and seen.times and response_lines(seen.response, seen.times, incident.id, now)
@@ -77,11 +78,11 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
         _show_earlier_incident(one, now)
     for older in seen.older:
         said = "".join(f", {line}" for line in older.commands)
-        print_line(f"  rollback {older.id}: {older.status}{said}, {older.in_flight} in flight")
+        print_line(f"  rollback {older.id}: {status_label(older.status)}{said}, {older.in_flight} in flight")
 
 
 def _show_earlier_incident(incident: Incident, now: datetime) -> None:
-    line = f"  incident {incident.id}  {incident.severity}  {incident.status}  {incident.signal}"
+    line = f"  incident {incident_line(incident)}"
     print_line(f"{line}, open for {format_lasting(now - incident.detected_at)}")
     if incident.due_at is not None:  # none of its rollbacks is in progress
         show_choices(incident, None)
@@ -102,7 +103,7 @@ def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:
     target = f" to {rollback.plan.target}" if rollback.plan else ""
     come = f", {done} of {count_noun(total, 'step')}" if seen.steps else ""
     come += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
-    print_line(f"  rollback {rollback.id}{target}: {rollback.status}{come}")
+    print_line(f"  rollback {rollback.id}{target}: {status_label(rollback.status)}{come}")
     if rollback.outcome:
         print_line(f"  {rollback.outcome}")
     if seen.outlook is not None:
@@ -116,4 +117,4 @@ def _describe_freeze(window: Freeze) -> str:
 def _pause_lines(pause: Pause, in_flight: int) -> str:
     count = f" ({in_flight} in flight)" if in_flight else ""
     by = f"by {pause.actor} since {format_time(pause.at)} UTC: {pause.reason}"
-    return f"{pause_state(pause).label}{count} {by}"
+    return f"{status_label(pause_state(pause)).lower()}{count} {by}"

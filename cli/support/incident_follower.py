@@ -1,8 +1,8 @@
 """`rollback watch`: an incident, followed until its rollback has ended."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from itertools import zip_longest
 
 from msgspec import Struct
 from rich.console import Group
@@ -13,17 +13,19 @@ from rich.text import Text
 from cli.support.context import Operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.output import STYLES, console, escape_control_characters, format_time, print_line
-from cli.support.response_time import response_lines, response_sections, show_choices
+from cli.support.response_time import incident_line, response_lines, show_choices
 from shared.core.text import count_noun
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.recovery_times import RecoveryTimes
 from shared.domain.incidents.response_status import ResponseStatus
+from shared.domain.labels import status_label
 from shared.domain.rollback.plan import Step, count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from shared.state.system_status import read_forecast, read_recovery_times, read_response_status
 
 POLL_INTERVAL_SECONDS = 1.0
+TIME_SPANS = re.compile(r"(?:\d+ (?:h|min|s)\b ?)+")
 
 
 class FollowedIncident(Struct, frozen=True):
@@ -102,12 +104,12 @@ class Lines:
     def __init__(self) -> None:
         self._told = 0
         self._quarter = 0
-        self._response: list[object] = []
+        self._response: Collection[str] = ()
 
     def print_changes(self, seen: FollowedIncident) -> None:
         """Print what is new since the last look."""
         for moment in seen.incident.timeline[self._told :]:
-            print_line(f"{format_time(moment.at)}  {moment.status}  {moment.note}")
+            print_line(f"{format_time(moment.at)}  {status_label(moment.status)}  {moment.note}")
         self._told = len(seen.incident.timeline)
         self._print_response(seen)
         done, total = count_progress(seen.steps)
@@ -117,12 +119,12 @@ class Lines:
             print_line(f"{format_time(seen.now)}  {done} of {count_noun(total, 'step')}{ahead}")
 
     def _print_response(self, seen: FollowedIncident) -> None:
-        """Print each section of the response that reports other facts than at the last look."""
-        sections = response_sections(seen.response, seen.times, seen.incident.id, seen.now)
-        for (facts, lines), known in zip_longest(sections, self._response):
-            for line, _ in lines if facts != known else ():
+        """Print each line that states another fact than at the last look."""
+        lines = response_lines(seen.response, seen.times, seen.incident.id, seen.now)
+        for line, _ in lines:
+            if TIME_SPANS.sub("", line) not in self._response:
                 print_line(f"{format_time(seen.now)}  {line}")
-        self._response = [facts for facts, _ in sections]
+        self._response = {TIME_SPANS.sub("", line) for line, _ in lines}
 
 
 def render_incident(seen: FollowedIncident) -> Group:
@@ -130,8 +132,8 @@ def render_incident(seen: FollowedIncident) -> Group:
     incident, rollback = seen.incident, seen.rollback
     newest = incident.timeline[-1]
     lines = [
-        (f"{incident.id}  {incident.severity}  {incident.status}", "bold"),
-        (f"{rollback.id}: {rollback.status}", STYLES.get(rollback.status, "")),
+        (incident_line(incident), "bold"),
+        (f"{rollback.id}: {status_label(rollback.status)}", STYLES.get(rollback.status, "")),
         (f"{format_time(newest.at)}  {newest.note}", ""),
         *response_lines(seen.response, seen.times, incident.id, seen.now),
     ]

@@ -14,6 +14,7 @@ from shared.domain.commands.command import Command
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
+from shared.domain.labels import status_label
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.system_record import System
@@ -50,10 +51,10 @@ class CommandSubject(Struct, frozen=True):
         possible, rollback = available_verbs(self.incident, self.newest), self.newest
         if verb not in possible:
             instead = ", ".join(possible) or "nothing, it is over"
-            its = f"{rollback.id} {rollback.status}" if rollback else "kept no more"
+            its = f"{rollback.id} is “{status_label(rollback.status)}”" if rollback else "is deleted"
             raise Refused(
-                f"{verb} is not possible: {self.incident.id} is {self.incident.status}, its "
-                f"rollback {its}; possible is {instead}"
+                f"{verb} is not possible: {self.incident.id} is “{status_label(self.incident.status)}” "
+                f"and its rollback {its}; possible is {instead}"
             )
         if verb != "ack" and rollback is not None:
             self.require_current()

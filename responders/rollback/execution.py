@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from responders.data.repair.erasure_during_repair import RepairEraser
 from responders.data.repair.writer import DocumentRewriter
 from responders.rollback import approval, completion
@@ -39,6 +41,15 @@ DECISION_HANDLERS: Mapping[Direction, Callable[[Case], bool]] = {
     Direction.UNPIN: undo_decision.decide_undo,
 }
 """The decision for each direction that was ordered."""
+
+
+HOLD_LIFTED_TRANSITION = Transition(
+    event="rollback.goes-on",
+    note="the rollback continues: nothing holds it any more",
+    changes={"held_since": None},
+    despite_words=True,
+)
+"""Recorded before anything is done: a later hold has all of its time again."""
 
 
 def execute(ports: Ports, policies: Mapping[str, Policy], rollback: str, message: str) -> None:
@@ -123,7 +134,8 @@ class _Execution:
         case, ports = self._case, self._case.ports
         conditions = StopConditions(ports.store, ports.clock, case.rollback)
         if case.rollback.held_since is not None and not conditions.find_stop_reason():
-            case.commit_transition(_build_lifted_transition(case))
+            lifted = replace(HOLD_LIFTED_TRANSITION, occasion=f"-{case.now():%H%M%S}")
+            case.commit_transition(lifted)
             # That transition has read what a person has said since the check before it.
             conditions = StopConditions(ports.store, ports.clock, case.rollback)
         limits = case.policy.execution
@@ -167,17 +179,6 @@ class _Execution:
             by = ports.clock.now() + DUE_TIME_SKEW_TOLERANCE
             work_queue.publish_due_items(ports.store, ports.bus, work_queue.COMMAND, by, self._systems)
         return not landed
-
-
-def _build_lifted_transition(case: Case) -> Transition:
-    """Return the transition before anything is done: a later hold has all of its time again."""
-    return Transition(
-        event="rollback.goes-on",
-        note="the rollback continues: nothing holds it any more",
-        changes={"held_since": None},
-        occasion=f"-{case.now():%H%M%S}",
-        despite_words=True,
-    )
 
 
 def _step_kinds(case: Case) -> dict[str, StepKind]:

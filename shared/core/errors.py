@@ -21,8 +21,10 @@ from shared.core.redaction import redact_personal_data, redact_secrets
 class RollbackError(Exception):
     """Any failure that the product knows by name; its text has no secrets, whoever it quotes."""
 
+    _clean = staticmethod(redact_secrets)
+
     def __init__(self, text: str = "") -> None:
-        super().__init__(redact_secrets(text))
+        super().__init__(self._clean(text))
 
 
 class BadConfiguration(RollbackError):
@@ -44,8 +46,7 @@ class Refused(RollbackError):
 class Rejected(RollbackError):
     """A service understood the call and answered no: not found, not permitted, not valid."""
 
-    def __init__(self, text: str = "") -> None:
-        super().__init__(redact_personal_data(text))
+    _clean = staticmethod(redact_personal_data)
 
 
 class Gone(Rejected):
@@ -63,8 +64,7 @@ class Exists(Moved):
 class Unavailable(RollbackError):
     """A service gave no answer; whatever was asked is unknown."""
 
-    def __init__(self, text: str = "") -> None:
-        super().__init__(redact_personal_data(text))
+    _clean = staticmethod(redact_personal_data)
 
 
 class Ambiguous(Unavailable):

@@ -13,6 +13,7 @@ from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
 from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
+from shared.domain.labels import status_label
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
@@ -122,7 +123,7 @@ def read_hold(reading: StateReader, rollback: Rollback | None, now: datetime) ->
         (reading.system(rollback.system), f"--system {rollback.system}"),
     ):
         if (pause := controls.pause) is not None:
-            since = f"{pause_state(pause).label} since {pause.at:%Y-%m-%d %H:%M:%S} UTC"
+            since = f"{status_label(pause_state(pause)).lower()} since {pause.at:%Y-%m-%d %H:%M:%S} UTC"
             by = f"by {pause.actor}: {pause.reason}"
             return f"{since} {by}; to continue: rollback resume {scope} --reason WHY"
         window = active_freeze(controls.freezes, now, ordered=rollback.order is not None)

@@ -119,7 +119,7 @@ def expect_all_back(world: World) -> None:
     assert estate.declared == [CARTS]
     assert world.find_violated_invariants() == []
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, "stable through the watch")
+    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, "no regression during monitoring")
 
 
 @pytest.mark.parametrize("fault", [InjectedFault.CRASH, InjectedFault.LOST_ANSWER])

@@ -7,6 +7,7 @@ from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.errors import Refused
 from shared.domain import system_record as systems
 from shared.domain.incidents.opening import open_incident
+from shared.domain.labels import status_label
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackRequest
 from shared.state.reader import StateReader
@@ -25,7 +26,8 @@ def build_undo_order(subject: CommandSubject) -> RollbackRequest:
     """The order that an undo gives. Raises: Refused, with what stands against it."""
     command, rollback, name = subject.asked.command, subject.rollback, subject.incident.id
     if rollback.status not in ENDED_ROLLBACK_STATUSES:
-        raise Refused(f"{rollback.id} is {rollback.status}: cancel it, or wait for its end")
+        status = status_label(rollback.status).lower()
+        raise Refused(f"{rollback.id} is {status}: cancel it, or wait for its end")
     subject.require_newest()
     subject.require_current()
     if not has_undoable_changes(subject.asked.ports.store, subject.incident):

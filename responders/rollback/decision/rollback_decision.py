@@ -317,7 +317,7 @@ def _build_no_action_transition(
         )
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):
-        reason = f"there is no plan of the scenario {decision.scenario}"
+        reason = f"no plan can be made for the scenario {decision.scenario}"
     command = _prepared_command(case, decision)
     ways = (format_shell_command(command), format_gcloud_command(topics.COMMANDS, command))
     prepared: dict[str, Any] = {"prepared_command": ways[1], "prepared_shell": ways[0]}

@@ -134,7 +134,7 @@ def _describe_outcome(
     case: Case, health: Health, moved: list[str], standing: Iterable[str], *, stable: bool
 ) -> str:
     """How it ended, and what is not known about that."""
-    parts = ["stable through the watch" if stable else "no regression of what it changed"]
+    parts = ["no regression during monitoring" if stable else "no regression of what it changed"]
     if case.rollback.verified_at is None:
         parts.append("but never verified")
     if health.verdict is HealthVerdict.INCONCLUSIVE:

@@ -9,6 +9,7 @@ from math import ceil
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.durations import describe_duration
 from shared.domain.data.repair.repair_plan import decode_position
 from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS, REDEPLOY
 from shared.domain.deployments.inventory.traffic import EXPECTED_SHIFT_SECONDS
@@ -44,10 +45,13 @@ class DurationForecast(Struct, frozen=True):
     def __str__(self) -> str:
         fits = "within" if self.fits else "MORE THAN"
         target = f"{fits} the target of {self.target_seconds / 60:g} min"
-        whole, to = f"about {ceil(self.whole_seconds / 6) / 10:g} min", f"to the last {self.last}, {target}"
+        whole, left = (
+            describe_duration(timedelta(seconds=ceil(one))) for one in (self.whole_seconds, self.seconds)
+        )
+        to = f"to the last {self.last}, {target}"
         if self.seconds == self.whole_seconds:
-            return f"{whole} {to}"
-        return f"about {ceil(self.seconds)} s left; {whole} from the detection {to}"
+            return f"about {whole} {to}"
+        return f"about {left} left; about {whole} from the detection {to}"
 
     def after(self, waited: float) -> DurationForecast:
         """Return the forecast of a plan that begins so many seconds later."""

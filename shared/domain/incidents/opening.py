@@ -21,6 +21,7 @@ from shared.domain.incidents.incident import (
     public_state,
 )
 from shared.domain.incidents.recovery_times import find_scenario, response_target
+from shared.domain.labels import signal_label
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.scenario_names import Mode
@@ -64,6 +65,7 @@ def open_incident(
     counter = reader.get(counter_path(now))
     number = (counter.fields or {"number": 0})["number"] + 1
     scenario = find_scenario(policy, signal) if order is None else order.scenario
+    why = str(order or f"{signal_label(signal)} detected")
     incident = Incident(
         id=format_incident_id(counter.path.rpartition("/")[2], number),
         system=policy.system,
@@ -72,7 +74,7 @@ def open_incident(
         status=IncidentStatus.DETECTED,
         onset_at=onset or now,
         detected_at=now,
-        timeline=[TimelineEvent(IncidentStatus.DETECTED, now, str(order or f"{signal} detected"))],
+        timeline=[TimelineEvent(IncidentStatus.DETECTED, now, why)],
         respond_by=now + response_target(policy.targets, scenario, severity),
         is_observed_only=_is_observed_only(policy, system, signal, order),
         scopes=scope,
@@ -85,7 +87,7 @@ def open_incident(
         incident.id,
         severity,
         "detected",
-        f"{incident.id} {severity}: {signal} in {policy.display_name or policy.system}"
+        f"{incident.id} {severity}: {signal_label(signal)} in {policy.display_name or policy.system}"
         + (f"; {order}" if order is not None else ""),
         now,
         signal=signal,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shared.core.durations import describe_duration
 from shared.domain.decision.recorded_decision import gate_requirement
 from shared.domain.deployments.inventory.traffic import describe_served_revisions
+from shared.domain.labels import signal_label, status_label, verb_label
 from shared.domain.presentation.html_templates import TemplateFilters, create_environment, format_moment
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ def _environment() -> Environment:
         "needed": gate_requirement,
         "shares": describe_served_revisions,
         "slug": _slug,
+        "label": status_label,
+        "signal": signal_label,
+        "action": verb_label,
         "percent": _percent,
     }
     made = create_environment(TEMPLATE_FOLDER, filters)

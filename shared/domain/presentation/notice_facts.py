@@ -20,6 +20,7 @@ from shared.domain.incidents.incident import (
     public_state,
 )
 from shared.domain.incidents.recovery_times import find_recovered_at, find_scenario, recovery_target
+from shared.domain.labels import signal_label, status_label
 from shared.domain.notices.notice import IncidentStage, Notice
 from shared.domain.notices.recipients import incident_stage, redaction_for
 from shared.domain.policy.channels import Audience
@@ -134,13 +135,13 @@ def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[s
     return {
         "id": TrustedText(incident.id),
         "severity": TrustedText(incident.severity),
-        "status": TrustedText(incident.status),
+        "status": TrustedText(status_label(incident.status)),
         "public_word": TrustedText(state.word),
         "public_words": describe_status(state),
         "how_bad": TrustedText(how_bad),
         "is_restored": state.word in RESTORED_STATUS_NAMES,
         "parts": ", ".join(parts),
-        "impact": f"{how_bad}: {', '.join(parts)} ({incident.signal.replace('_', ' ')})",
+        "impact": f"{how_bad}: {', '.join(parts)} ({signal_label(incident.signal)})",
         "expected": TrustedText(_expectation(incident, about.rollbacks, others, target)),
         "since": TrustedText(format_minute(incident.onset_at)),
         "until": TrustedText(format_minute(incident.ended_at or about.now)),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.core.durations import describe_duration
 from shared.domain.incidents.recovery_times import recovery_lines
+from shared.domain.labels import signal_label, status_label
 from shared.domain.presentation.html_templates import (
     TemplateFilters,
     add_style,
@@ -49,6 +50,8 @@ def bar_percent(seconds: float | None, whole: float) -> float:
 @cache
 def _environment() -> Environment:
     filters: TemplateFilters = {
+        "label": status_label,
+        "signal": signal_label,
         "utc": format_moment,
         "span": _span,
         "longest": longest_phase_seconds,

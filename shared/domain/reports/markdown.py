@@ -10,6 +10,7 @@ from jinja2 import Environment
 from shared.core.durations import describe_duration
 from shared.core.text import one_line
 from shared.domain.incidents.recovery_times import recovery_lines
+from shared.domain.labels import signal_label, status_label
 from shared.domain.presentation.notice_facts import TrustedText
 from shared.domain.presentation.notice_templates import create_text_environment
 from shared.domain.reports.report import IncidentReport
@@ -38,6 +39,7 @@ def render_markdown(report: IncidentReport) -> str:
 def _environment() -> Environment:
     made = create_text_environment(Environment, TEMPLATE_FOLDER, MAX_VALUE_CHARACTERS)
     made.filters |= {"utc": _utc, "moment": _format_timestamp, "span": _span, "words": _words}
+    made.filters |= {"label": status_label, "signal": signal_label}
     return made
 
 

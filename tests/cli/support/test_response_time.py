@@ -243,7 +243,7 @@ def test_a_terminal_shows_the_bars_while_it_is_followed(
     assert re.search(r"steps .*━.*/11", pictures)
     assert re.search(r"minutes watched .*━.*/15", pictures)
     assert "the target is 10 min" in pictures
-    assert "RESOLVED" in left
+    assert "Resolved" in left
 
 
 def test_status_shows_the_response_time_and_who_has_it(trouble: tuple[World, WorldPrompt]) -> None:
@@ -291,7 +291,7 @@ def test_what_a_superseded_rollback_has_in_flight_is_counted(
 
     assert seen["pause"] == "PAUSE_REQUESTED"
     assert seen["systems"][0]["in_flight"] == newest.in_flight + 3
-    line = f"rollback INC-20260301-009: RUNNING, superseded by {newest.incident}, 3 in flight"
+    line = f"rollback INC-20260301-009: Running, superseded by {newest.incident}, 3 in flight"
     assert line in prompt.say("status").stdout
 
 

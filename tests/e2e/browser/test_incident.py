@@ -121,7 +121,7 @@ def test_an_incident_is_walked_through_on_a_phone(world: World, chromium: Browse
     expect(phone.get_by_text("approve:")).to_be_visible(timeout=30_000)
     phone.get_by_role("link", name="back", exact=True).click()
 
-    expect(phone.locator("#live")).to_contain_text("WATCHING", timeout=60_000)  # by htmx alone
+    expect(phone.locator("#live")).to_contain_text("Monitoring", timeout=60_000)  # by htmx alone
     for function in world.policy.functions:
         expect(phone.locator(".rows").get_by_text(function).first).to_be_visible()
     assert world.live == world.stable
@@ -133,7 +133,7 @@ def test_an_incident_is_walked_through_on_a_phone(world: World, chromium: Browse
     assert watched.watch_until is not None
     world.advance_to(watched.watch_until)
     until("the end", lambda: status_of(world) is RollbackStatus.SUCCEEDED)
-    expect(phone.locator("#live")).to_contain_text("RESOLVED", timeout=60_000)
+    expect(phone.locator("#live")).to_contain_text("Resolved", timeout=60_000)
     until("the last status page", lambda: "All parts work." in world.evidence.page())
     public.reload()
     expect(public.get_by_text("The incident is over.").first).to_be_visible()
@@ -141,12 +141,12 @@ def test_an_incident_is_walked_through_on_a_phone(world: World, chromium: Browse
 
     phone.context.clear_cookies()  # half an hour later nobody speaks with the session of before
     sign_in(phone, f"{console}/incidents/{incident}")
-    phone.get_by_role("link", name="root-cause").click()
+    phone.get_by_role("link", name="root cause").click()
     assert faults(phone) == []
     phone.get_by_label("What did it come from?").fill("a migration <b>locked</b> the orders")
     phone.get_by_label("What do users read").fill("A change had locked the orders.")
     phone.get_by_label("Why?").fill("analysed")
-    phone.get_by_role("button", name="root-cause").click()
+    phone.get_by_role("button", name="root cause").click()
     expect(phone.get_by_text("root-cause:")).to_be_visible(timeout=30_000)
     phone.get_by_role("link", name="back", exact=True).click()
     expect(phone.get_by_text("a migration <b>locked</b> the orders")).to_be_visible()

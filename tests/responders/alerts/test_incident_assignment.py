@@ -145,7 +145,7 @@ def test_an_alert_of_another_kind_during_a_rollback_opens_its_own_incident() -> 
         rollback.RollbackStatus.SUCCEEDED,
         rollback.RollbackStatus.NOT_TAKEN,
     )
-    assert first.outcome == "stable through the watch"
+    assert first.outcome == "no regression during monitoring"
     assert [one.status for one in world.incidents()] == [
         incident.IncidentStatus.RESOLVED,
         incident.IncidentStatus.ESCALATED,
@@ -233,7 +233,7 @@ def test_an_alert_that_closes_while_the_watch_looks_does_not_end_it() -> None:
     world.ports.counts.hook = run_once("metrics.requests", "after", closed)
     world.pass_time(20 * MINUTE)
 
-    assert [one.outcome for one in world.rollbacks()] == ["stable through the watch"]
+    assert [one.outcome for one in world.rollbacks()] == ["no regression during monitoring"]
 
 
 def test_an_alert_that_joins_during_monitoring_is_judged_at_once() -> None:

@@ -102,7 +102,9 @@ def test_whoever_orders_a_rollback_has_acknowledged_its_incident() -> None:
     assert opened.timeline[0].note == "ordered by anna: checkout broken"
     assert paged(world) == []
     said = [str(one.notice["text"]) for one in world.ports.sender.sent if ":detected:record" in one.key]
-    assert said == ["INC-20260302-001 CRITICAL: command in The Bookshop; ordered by anna: checkout broken"]
+    assert said == [
+        "INC-20260302-001 CRITICAL: manual rollback request in The Bookshop; ordered by anna: checkout broken"
+    ]
 
 
 def test_an_order_of_a_service_account_acknowledges_nothing() -> None:

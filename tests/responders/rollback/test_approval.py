@@ -35,7 +35,7 @@ def test_an_approved_plan_is_carried_out() -> None:
 
     one = newest_rollback(world)
     assert one.status is RollbackStatus.SUCCEEDED
-    assert one.outcome == "stable through the watch"
+    assert one.outcome == "no regression during monitoring"
     assert all(world.live[function] != before[function] for function in world.live)
     assert [word.actor for word in one.approvals] == ["alice"]
     pins = (one.fields or {} for one in world.ports.store.query(Query("pins")))

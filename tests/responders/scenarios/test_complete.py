@@ -38,7 +38,7 @@ def test_a_bad_site() -> None:
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.SUCCEEDED
     unmeasured = "not known to be over: frontend_unavailable"
-    assert one.outcome == f"stable through the watch, {unmeasured}"
+    assert one.outcome == f"no regression during monitoring, {unmeasured}"
     assert {name: it.status for name, it in read_deployments(world).items()} == {
         "v1": deployment.DeploymentStatus.STABLE,
         "bad": deployment.DeploymentStatus.BAD,

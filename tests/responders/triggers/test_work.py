@@ -42,7 +42,7 @@ def test_a_bad_release_is_rolled_back_verified_watched_and_resolved() -> None:
 
     assert world.live == stable
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, "stable through the watch")
+    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, "no regression during monitoring")
     [trouble] = world.incidents()
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert [moment.status.value for moment in trouble.timeline] == [

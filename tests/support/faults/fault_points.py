@@ -42,7 +42,7 @@ def expect_the_same_world(world: World) -> None:
     assert world.live == UNDISTURBED.live
     assert world.find_violated_invariants() == []
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, "stable through the watch")
+    assert (one.status, one.outcome) == (rollback.RollbackStatus.SUCCEEDED, "no regression during monitoring")
     [trouble] = world.incidents()
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert pinned_revisions(world) == pinned_revisions(UNDISTURBED)

@@ -95,7 +95,8 @@ def _judge_touched_functions(
     touched = before & failing
     if touched:
         changed = count_noun(len(before), "changed function")
-        reason = f"{len(touched)} of {changed} fail, changed before {facts.onset:%H:%M:%S}"
+        fail = "fails" if len(touched) == 1 else "fail"
+        reason = f"{len(touched)} of {changed} {fail}, changed before {facts.onset:%H:%M:%S}"
         if facts.damage_findings:
             reason += f", or write what is damaged: {', '.join(sorted(touched)[:5])}"
         return GateAnswer("cause", GateResult.PASS, reason)

@@ -46,7 +46,7 @@ def test_a_cancelled_rollback_begins_nothing_more_and_lists_what_is_where() -> N
     text = find_notice(world, "rollback.cancelled")["text"]
     assert f"{done} of 8 done" in text
     still = world.ports.world.services()["listBooks"].latest_ready
-    assert f"shift listBooks: PENDING; it serves {still}" in text
+    assert f"shift listBooks: pending; it serves {still}" in text
     assert world.incidents()[-1].status is incident.IncidentStatus.ESCALATED
     assert world.find_violated_invariants() == []
 
@@ -157,7 +157,7 @@ def test_an_incident_is_accepted_whose_rollback_is_kept_no_more() -> None:
     world = build_failed_rollback()
     world.ports.store.remove(f"rollbacks/{newest_rollback(world).id}")
 
-    assert publish_command(world, "retry").endswith("its rollback kept no more; possible is accept")
+    assert publish_command(world, "retry").endswith("its rollback is deleted; possible is accept")
     assert "is kept no more: an order to roll back opens another" in publish_command(world, "undo")
     assert publish_command(world, "accept", actor="alice", reason="it is old") == ""
     world.settle()
@@ -234,9 +234,14 @@ def resolved() -> World:
 @pytest.mark.parametrize(
     ("make", "verb", "content", "why"),
     [
-        (build_failed_rollback, "approve", {}, "FAILED; possible is retry, undo, accept"),
+        (build_failed_rollback, "approve", {}, "“Failed”; possible is retry, undo, accept"),
         (build_failed_rollback, "cancel", {}, "possible is retry, undo, accept"),
-        (build_world_awaiting_approval, "retry", {}, "PARKED; possible is approve, reject, cancel, ack"),
+        (
+            build_world_awaiting_approval,
+            "retry",
+            {},
+            "for approval”; possible is approve, reject, cancel, ack",
+        ),
         (build_world_awaiting_approval, "accept", {}, "possible is approve, reject, cancel, ack"),
         (build_world_awaiting_approval, "approve", {"plan": "0" * 64}, "another plan now"),
         (build_world_awaiting_approval, "approve", {"plan": "short"}, "is not a plan's fingerprint"),

@@ -309,7 +309,7 @@ def test_an_undo_is_refused_with_its_reason() -> None:
     world.deploy_bad()
     world.alert()
     world.settle()
-    assert "is PARKED: cancel it, or wait for its end" in publish_command(world, "undo")
+    assert "is waiting for approval: cancel it, or wait for its end" in publish_command(world, "undo")
     publish_command(world, "reject")
     world.settle()
     assert "has nothing to undo" in publish_command(world, "undo")

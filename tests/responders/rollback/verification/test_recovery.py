@@ -196,7 +196,7 @@ def test_a_person_still_decides_about_what_was_left_half_done() -> None:
     trouble, [rollback] = newest(world), world.rollbacks()
     assert trouble.status is IncidentStatus.RECOVERED
     assert public(world).word == "rolling back (monitoring)"
-    assert available_verbs(trouble, rollback) == ("retry", "undo", "accept", "ack")
+    assert available_verbs(trouble, rollback) == ("retry", "undo", "accept")
     assert find_recovered_at(trouble, [rollback]) is not None
     world.pass_time(HOUR)
     assert newest(world).status is IncidentStatus.RECOVERED

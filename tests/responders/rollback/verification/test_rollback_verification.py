@@ -231,7 +231,7 @@ def test_a_regression_that_only_the_hour_before_shows(rate: float, ends_well: bo
 @pytest.mark.parametrize(
     ("is_open", "outcome", "becomes"),
     [
-        (False, "stable through the watch", incident.IncidentStatus.RESOLVED),
+        (False, "no regression during monitoring", incident.IncidentStatus.RESOLVED),
         (
             True,
             "no regression of what it changed, not over: function_failure_rate",
@@ -330,7 +330,7 @@ def test_what_was_over_too_late_is_said_at_the_end() -> None:
 
     [one] = world.rollbacks()
     [trouble] = world.incidents()
-    assert one.outcome == "stable through the watch, its alerts were over too late"
+    assert one.outcome == "no regression during monitoring, its alerts were over too late"
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert available_verbs(trouble, one) == ()
 

@@ -118,7 +118,7 @@ def test_an_outlook_while_it_runs_counts_what_has_passed_and_what_was_learnt() -
     assert ahead.seconds == pytest.approx(throttled + ROUND_TRIP)
     assert ahead.whole_seconds == pytest.approx(570 + ahead.seconds)
     assert not ahead.fits
-    said = "about 39 s left; about 10.2 min from the detection to the last shift, MORE THAN the target of"
+    said = "about 39 s left; about 10 min 9 s from the detection to the last shift, MORE THAN the target of"
     assert str(ahead) == f"{said} 10 min"
 
 

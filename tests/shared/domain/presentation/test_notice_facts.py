@@ -252,7 +252,7 @@ def test_a_paused_rollback_is_reported_as_paused() -> None:
     """The team reads by whom, and how to continue; the business that it is paused, no more."""
     hold = "paused since 2026-03-02 12:01:00 UTC by ada@example.com: wait; to continue: rollback resume"
     held = replace(newest(RollbackStatus.RUNNING), held_since=START + MINUTE)
-    about = build_hostile_facts(rollback=held, hold=hold)
+    about = build_hostile_facts(rollbacks=[held], hold=hold)
     templates, notice = NoticeTemplates(), build_hostile_notice()
 
     team = templates.render("incident", template_facts(notice, about, repeated=False, audience=Audience.TEAM))

@@ -207,7 +207,7 @@ def overridden(*skipped: dict[str, Any]) -> Event:
         (
             kept(build_rollback()),
             (kept(replace(build_rollback(overrides=(GLASS,)), id="INC-20260302-002")),),
-            f"- Said for: {ID}; went to: INC-20260302-002 (RUNNING)",
+            f"- Said for: {ID}; went to: INC-20260302-002 (Running)",
         ),
         (
             kept(build_rollback()),
@@ -260,8 +260,8 @@ def test_what_is_where_and_who_has_it() -> None:
 
     for said in (
         "Plan: functions, to v1. Outcome: some are not back.",
-        "Steps: 1 DONE, 1 STOPPED.",
-        "| shift b | STOPPED |  | a person is there |",
+        "Steps: 1 done, 1 stopped.",
+        "| shift b | Stopped |  | a person is there |",
         "- c is new",
         "Acknowledged by anna, 2026-03-02 12:01:30: 1 min 30 s after the detection.",
     ):
