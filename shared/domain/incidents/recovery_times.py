@@ -16,9 +16,35 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy, Targets
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 
+NOTHING_FAILED_TEXT = "nothing was observed to fail"
 TRAFFIC_RESTORED, RECOVERED, PAGE_WRITTEN = "traffic restored", "recovered", "status page written"
 RECOVERED_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
 """The recovery of the incident was observed."""
+
+
+class TimeNames(Struct, frozen=True):
+    """What the two durations of an incident are called, and since when they count."""
+
+    traffic: str
+    recovered: str
+    since: str
+    unchanged: str
+    """Instead of the first duration, while there is none."""
+    unobserved: str
+    """Instead of the second one, where the incident ended without it."""
+
+
+FAILURE_NAMES = TimeNames(
+    TRAFFIC_RESTORED, RECOVERED, "after detection", "traffic is not restored yet", "recovery was not observed"
+)
+ORDER_NAMES = TimeNames(
+    "changed", "verified", "after the order", "nothing is changed yet", "the change was not verified"
+)
+"""Of an order, while nothing was observed to fail: nothing was restored, and nothing recovered."""
+DECLARATION_NAMES = TimeNames(
+    "changed", "verified", "after detection", NOTHING_FAILED_TEXT, NOTHING_FAILED_TEXT
+)
+"""The same of a declaration."""
 
 
 class RecoveryTimes(Struct, frozen=True):
@@ -38,6 +64,9 @@ class RecoveryTimes(Struct, frozen=True):
     """When the first status page that shows it was written."""
     status_page_due_at: datetime | None = None
     """None: it is shown by a person only, or there is no page."""
+    names: TimeNames = FAILURE_NAMES
+    has_target: bool = True
+    """Whether the runbook sets a target: not where nothing fails and nothing is rolled back."""
 
     @property
     def recover_by(self) -> datetime:
@@ -57,6 +86,7 @@ def measure_recovery(
     publish_after = rules.publish_orders_after if is_private_order else rules.publish_after
     shown_after = publish_after.get(incident.severity) if page is not None else None
     within = None if shown_after is None else shown_after + policy.targets.status_page
+    is_unpin = any(one.way is Direction.UNPIN for one in rollbacks[:1])
     return RecoveryTimes(
         detected_at=incident.detected_at,
         traffic_restored_at=find_traffic_restored_at(rollbacks),
@@ -66,7 +96,16 @@ def measure_recovery(
         kind=f"{incident.severity} incident" if is_usual else f"{scenario} rollback",
         status_page_at=page.written_at if page is not None else None,
         status_page_due_at=None if within is None else incident.detected_at + within,
+        names=choose_time_names(incident),
+        has_target=incident.has_failed or (incident.is_ordered and not is_unpin),
     )
+
+
+def choose_time_names(incident: Incident) -> TimeNames:
+    """Return what the durations of an incident are called, by whether anything has failed."""
+    if incident.has_failed:
+        return FAILURE_NAMES
+    return ORDER_NAMES if incident.is_ordered else DECLARATION_NAMES
 
 
 def find_scenario(policy: Policy, signal: str, rollbacks: Sequence[Rollback] = ()) -> str:
@@ -124,24 +163,29 @@ def _fails_after(incident: Incident, moment: datetime) -> bool:
 def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:
     """Return the durations as sentences without a full stop, each beside its target."""
     restored, recovered, page = times.traffic_restored_at, times.recovered_at, times.status_page_at
-    traffic = f"{TRAFFIC_RESTORED} {_after(times, restored)}" if restored else "traffic is not restored yet"
+    names = times.names
+    traffic = f"{names.traffic} {_after(times, restored)}" if restored else names.unchanged
     margin = describe_duration(abs(times.recover_by - (recovered or now)))
     if recovered is not None:
-        state = f"{RECOVERED} {_after(times, recovered)}"
+        state = f"{names.recovered} {_after(times, recovered)}"
         kept = f", {margin} to spare" if recovered < times.recover_by else f", {margin} late"
     elif times.ended_at is not None:
-        state, kept = "recovery was not observed", ""
+        state, kept = names.unobserved, ""
     else:
-        state = "not recovered yet"
+        state = f"not {names.recovered} yet"
         kept = f", {margin} left" if now <= times.recover_by else f", missed {margin} ago"
     due = times.status_page_due_at
     shown = "" if page is None else f"{PAGE_WRITTEN} {_after(times, page)}"
     if due is not None and (page or now) > due and (page or times.ended_at is None):
         missed = describe_duration((page or now) - due)
         shown = f"{shown}, {missed} late" if page else f"status page not written; it was due {missed} ago"
+    if times.has_target:
+        state = f"{state}; the target is {describe_duration(times.target)} ({times.kind}){kept}"
+    is_open = times.ended_at is None
+    is_expected = times.has_target or not is_open or restored or recovered
     return (
-        *([traffic] if restored or times.ended_at is None else []),
-        f"{state}; the target is {describe_duration(times.target)} ({times.kind}){kept}",
+        *([traffic] if restored or is_open else []),
+        *([state] if is_expected else []),
         *([shown] if shown else []),
     )
 
@@ -152,4 +196,4 @@ def _newest_with_effects(rollbacks: Sequence[Rollback]) -> Rollback | None:
 
 
 def _after(times: RecoveryTimes, moment: datetime) -> str:
-    return f"{describe_duration(moment - times.detected_at)} after detection"
+    return f"{describe_duration(moment - times.detected_at)} {times.names.since}"

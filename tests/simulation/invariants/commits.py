@@ -119,6 +119,6 @@ class CommitLaws:
         current = peek(incidents.incident_path(system["incident"])) if system.get("incident") else None
         if current:
             public = peek(incidents.public_state_path(SYSTEM)) or {}
-            word = incidents.public_status_changes(decode(incidents.Incident, current).timeline)[-1].word
+            word = incidents.public_status_changes(decode(incidents.Incident, current))[-1].word
             if (public.get("incident"), public.get("word")) != (current["id"], word):
                 self._break(12, f"the public is told {public.get('word')} while it is {word}")

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents.incident import (
+    IncidentScope,
     IncidentStatus,
     PublicState,
     PublicStatusChange,
@@ -297,7 +298,9 @@ def ordered() -> NoticeContext:
     order = RollbackRequest(command="c", actor="anna", reason="planned")
     return replace(
         known,
-        incident=replace(known.incident, severity=Severity.MEDIUM),
+        incident=replace(
+            known.incident, severity=Severity.MEDIUM, scopes=(IncidentScope(ScenarioName.FUNCTIONS),)
+        ),
         rollbacks=(replace(known.rollback, order=order),),
     )
 
