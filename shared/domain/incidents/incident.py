@@ -229,7 +229,7 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
     """Return each change of the public word; what follows an unpin is none of a rollback."""
     turns: list[PublicStatusChange] = []
     unpins = False
-    for moment in _list_moments(incident):
+    for moment in incident.timeline:
         if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING):
             unpins = moment.status is IncidentStatus.UNPINNING
         word = PUBLIC_STATUS_NAMES[moment.status]
@@ -241,14 +241,6 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
         if not turns or turns[-1].word != word:
             turns.append(PublicStatusChange(word, moment.at))
     return turns
-
-
-def _list_moments(incident: Incident) -> list[TimelineEvent]:
-    """Return the time line, and in it the moment in which a failure was first observed."""
-    observed_at = incident.failure_observed_at
-    before = [one for one in incident.timeline if observed_at is None or one.at < observed_at]
-    observed = [replace(one, at=observed_at) for one in before[-1:] if observed_at is not None]
-    return [*before, *observed, *incident.timeline[len(before) :]]
 
 
 def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
@@ -278,8 +270,11 @@ def acknowledge(incident: Incident, actor: str, at: datetime) -> Incident:
 
 
 def observe_failure(incident: Incident, at: datetime) -> Incident:
-    """Return the incident with the time of its first observed failure, unless it has failed."""
-    return incident if incident.has_failed else replace(incident, failure_observed_at=at)
+    """Return the incident with its first observed failure, unless it has failed before."""
+    if incident.has_failed:
+        return incident
+    observed = TimelineEvent(incident.status, at, "a failure is observed")
+    return replace(incident, failure_observed_at=at, timeline=[*incident.timeline, observed])
 
 
 def change_status(

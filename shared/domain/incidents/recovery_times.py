@@ -28,22 +28,12 @@ class TimeNames(Struct, frozen=True):
     traffic: str
     recovered: str
     since: str
-    unchanged: str
-    """Instead of the first duration, while there is none."""
-    unobserved: str
-    """Instead of the second one, where the incident ended without it."""
 
 
-FAILURE_NAMES = TimeNames(
-    TRAFFIC_RESTORED, RECOVERED, "after detection", "traffic is not restored yet", "recovery was not observed"
-)
-ORDER_NAMES = TimeNames(
-    "changed", "verified", "after the order", "nothing is changed yet", "the change was not verified"
-)
+FAILURE_NAMES = TimeNames(TRAFFIC_RESTORED, RECOVERED, "after detection")
+ORDER_NAMES = TimeNames("changed", "verified", "after the order")
 """Of an order, while nothing was observed to fail: nothing was restored, and nothing recovered."""
-DECLARATION_NAMES = TimeNames(
-    "changed", "verified", "after detection", NOTHING_FAILED_TEXT, NOTHING_FAILED_TEXT
-)
+DECLARATION_NAMES = TimeNames("changed", "verified", "after detection")
 """The same of a declaration."""
 
 
@@ -164,13 +154,15 @@ def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:
     """Return the durations as sentences without a full stop, each beside its target."""
     restored, recovered, page = times.traffic_restored_at, times.recovered_at, times.status_page_at
     names = times.names
-    traffic = f"{names.traffic} {_after(times, restored)}" if restored else names.unchanged
+    has_failed = names is FAILURE_NAMES
+    missing = "traffic is not restored yet" if has_failed else NOTHING_FAILED_TEXT
+    traffic = f"{names.traffic} {_after(times, restored)}" if restored else missing
     margin = describe_duration(abs(times.recover_by - (recovered or now)))
     if recovered is not None:
         state = f"{names.recovered} {_after(times, recovered)}"
         kept = f", {margin} to spare" if recovered < times.recover_by else f", {margin} late"
     elif times.ended_at is not None:
-        state, kept = names.unobserved, ""
+        state, kept = "recovery was not observed" if has_failed else f"not {names.recovered}", ""
     else:
         state = f"not {names.recovered} yet"
         kept = f", {margin} left" if now <= times.recover_by else f", missed {margin} ago"
@@ -181,11 +173,9 @@ def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:
         shown = f"{shown}, {missed} late" if page else f"status page not written; it was due {missed} ago"
     if times.has_target:
         state = f"{state}; the target is {describe_duration(times.target)} ({times.kind}){kept}"
-    is_open = times.ended_at is None
-    is_expected = times.has_target or not is_open or restored or recovered
     return (
-        *([traffic] if restored or is_open else []),
-        *([state] if is_expected else []),
+        *([traffic] if restored or times.ended_at is None or not has_failed else []),
+        *([state] if times.has_target or restored or recovered else []),
         *([shown] if shown else []),
     )
 

@@ -164,10 +164,7 @@ def build_status_page(
     mood = max((one.mood for one in parts), key=_STATUSES_BY_GRAVITY.index, default=ComponentStatus.WORKING)
     active = [(one, record) for one, record in told if one.ended_at is None]
     if active and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
-        least = ComponentStatus.WATCHED
-        if any(one.word in UNFAILED_NAMES for one, _ in active):
-            least = ComponentStatus.CHECKED
-        mood = ComponentStatus.TROUBLED if any(_is_failing(one.word) for one, _ in active) else least
+        mood = max((_find_status(one.word) for one, _ in active), key=_STATUSES_BY_GRAVITY.index)
     return StatusPageView(
         system=policy.system,
         title=policy.display_name or policy.system,
@@ -284,7 +281,7 @@ def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
             if began is not None:
                 spans.append((began, max(began, turn.at)))
             began = None
-        elif began is None and _is_failing(turn.word):
+        elif began is None and _find_status(turn.word) is ComponentStatus.TROUBLED:
             began = turn.at
     if began is not None:
         spans.append((began, max(began, state.ended_at or now)))
@@ -336,15 +333,12 @@ def _part_spans(
     component: Component, state: PublicState, record: StatusPageRecord, now: datetime
 ) -> list[TimeSpan]:
     """When an incident kept a part from working; as a whole, where no parts are recorded."""
-    if not record.parts:
-        return disruption_spans(state, now)
-    mine = [one for one in record.parts if one.name == component.name]
-    spans = [(one.since, max(one.since, one.until or state.ended_at or now)) for one in mine]
-    quiet = [one.word in UNFAILED_NAMES for one in state.turns] or [False]
-    if not quiet[0]:
-        return spans
-    failed = disruption_spans(state, now)[:1]
-    return [(max(began, since), until) for began, until in spans for since, _ in failed if since < until]
+    whole = disruption_spans(state, now)
+    if not (whole and record.parts):
+        return whole
+    failed_at = whole[0][0]
+    mine = [one for one in record.parts if one.name == component.name and failed_at < (one.until or now)]
+    return [(max(one.since, failed_at), one.until or state.ended_at or now) for one in mine]
 
 
 def _is_current(component: Component, state: PublicState, record: StatusPageRecord) -> bool:
@@ -388,7 +382,7 @@ def _is_component_affected(
 
 
 def _component_status(active: Sequence[PublicState], *, is_unknown: bool) -> tuple[ComponentStatus, str]:
-    troubled = [one for one in active if _is_failing(one.word)]
+    troubled = [one for one in active if _find_status(one.word) is ComponentStatus.TROUBLED]
     if troubled:
         worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
         mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
@@ -404,9 +398,13 @@ def _component_status(active: Sequence[PublicState], *, is_unknown: bool) -> tup
     return ComponentStatus.WORKING, "Working."
 
 
-def _is_failing(word: str) -> bool:
-    """Return whether a public word tells that something fails, or does what a failure does."""
-    return word not in RESTORED_STATUS_NAMES | UNFAILED_NAMES | {UNOBSERVED_STATUS_NAME}
+def _find_status(word: str) -> ComponentStatus:
+    """Return how a part looks by the public word of an incident."""
+    if word in UNFAILED_NAMES:
+        return ComponentStatus.CHECKED
+    if word == UNOBSERVED_STATUS_NAME:
+        return ComponentStatus.UNKNOWN
+    return ComponentStatus.WATCHED if word in RESTORED_STATUS_NAMES else ComponentStatus.TROUBLED
 
 
 def is_unobserved(state: PublicState, record: StatusPageRecord) -> bool:
