@@ -67,7 +67,8 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
     line = f"  incident {incident_line(incident)}"
     print_line(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
-    print_line(f"  detected {format_time(incident.detected_at)} UTC, {how_long}")
+    began = "ordered" if incident.is_ordered else "detected"
+    print_line(f"  {began} {format_time(incident.detected_at)} UTC, {how_long}")
     standing = seen.response and seen.times and response_lines(seen.response, seen.times, incident.id, now)
     for text, style in standing or ():
         print_line(f"  {text}", style)

@@ -8,13 +8,18 @@ from msgspec.structs import replace
 
 from responders.alerts.preemption import build_preemption_writes
 from shared.core.codec import decode, encode
-from shared.core.store import Create, Document, Write, conditional_write
+from shared.core.store import Create, Document, Update, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
+from shared.domain.incidents.opening import (
+    IncidentOpening,
+    open_incident,
+    public_state_writes,
+    reopen_incident,
+)
 from shared.domain.incidents.overlap import alert_scope, may_join
 from shared.domain.policy.severity import worse_severity
 from shared.domain.policy.system_policy import Policy
@@ -65,6 +70,9 @@ class IncidentAssigner:
             self._open(alert, policy, document, incident, kept)
         elif incident is not None and known is None:
             yields = yields or self._build_check_writes(rollback, alert)
+            yields += self._build_failure_writes(
+                policy, incident, alert, newest=incident.id == system.incident
+            )
             self._store_alert(alert, incident.id, "the incident was open", yields)
             self._assign_alert(alert, policy)
         elif rollback is not None:
@@ -121,6 +129,17 @@ class IncidentAssigner:
         joined = create_event("rollback.alert-joined", now, self._actor, alert=alert.key)
         draft = CommitDraft((joined,), {"due_at": now})
         return prepare_commit(rollback, document.version, draft, self._ports.ids(), renew=False)[1]
+
+    def _build_failure_writes(
+        self, policy: Policy, known: Incident, alert: Alert, *, newest: bool
+    ) -> list[Write]:
+        """Make an order or a declaration a failure for everybody, if the alert proves one."""
+        if known.has_failed or not alert_scope(alert, policy).proves_failure:
+            return []
+        document = self._ports.store.get(incidents.incident_path(known.id))
+        became = incidents.observe_failure(decode(Incident, document.fields), document.read_at)
+        states = public_state_writes(policy, became, document.read_at, newest=newest)
+        return [Update(document.path, encode(became), document.version), *states]
 
     def _publish_if_due(self, rollback: Rollback, now: datetime) -> None:
         """Republish the work of the rollback in progress: deduplicated is not done."""

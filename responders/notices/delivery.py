@@ -107,7 +107,7 @@ class NoticeDelivery:
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
         """Whether the public may not see the incident, or its notice of a beginning is late."""
         policy = self._policies.get(notice.system)
-        now = self._ports.clock.now()
+        now = max(self._ports.clock.now(), notice.created_at)  # an instance's clock may be behind the store's
         if policy is None or (
             incident_stage(notice.event) is IncidentStage.BEGUN and incident.ended_at is not None
         ):

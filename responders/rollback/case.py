@@ -148,7 +148,7 @@ class Case:
                 return None
             now = self.now()
             before = self.ports.store.get(incidents.incident_path(self.incident.id))
-            incident = _update_incident(before, turn, now)
+            incident = self._update_incident(before, turn, now)
             said = self._build_notices(turn, incident, now)
             incident, later = raise_severity(self.policy, incident, self.incident.severity, now)
             said += later
@@ -268,8 +268,11 @@ class Case:
         current = decode(System, document.fields)
         after = self._release_system(turn, current, now)
         before = reader.get(incidents.incident_path(self.incident.id))
-        incident = _update_incident(before, turn, now)
-        incident = replace(incident, scopes=merge_scopes(incident.scopes, alerts, self.policy))
+        incident = self._update_incident(before, turn, now)
+        scopes = merge_scopes(incident.scopes, alerts, self.policy)
+        if any(one.proves_failure for one in scopes):
+            incident = incidents.observe_failure(incident, now)
+        incident = replace(incident, scopes=scopes)
         said = self._build_notices(turn, incident, now)
         writes = [*turn.writes, *absorbed, *notice_writes(said)]
         reopened = None
@@ -369,11 +372,22 @@ class Case:
             said += create_concerned_notices(self.policy, incident.id, severity, event, now, self.rollback.id)
         return said
 
+    def _update_incident(self, before: Document, turn: Transition, now: datetime) -> Incident:
+        """Return the incident after the turn; a person may have written it meanwhile."""
+        incident = decode(Incident, before.fields)
+        if self._failing:
+            incident = incidents.observe_failure(incident, now)
+        if turn.status is None:
+            return incident
+        if turn.is_undoable is not None:
+            incident = replace(incident, is_undoable=turn.is_undoable)
+        return incidents.change_status(incident, turn.status, now, turn.note, turn.severity)
+
     def _build_incident_writes(
         self, turn: Transition, before: Document, incident: Incident, current: System, now: datetime
     ) -> list[Write]:
-        """Incident and public state, where the turn changes them; a newer incident's stays."""
-        if turn.status is None:
+        """The incident and its public state, if they change; a newer incident's stays."""
+        if turn.status is None and incident == decode(Incident, before.fields):
             return []
         newest = current.incident == incident.id
         return [
@@ -381,16 +395,6 @@ class Case:
             *public_state_writes(self.policy, incident, now, newest=newest),
             *report_filing.build_report_request(incident),
         ]
-
-
-def _update_incident(before: Document, turn: Transition, now: datetime) -> Incident:
-    """The incident after the turn; a person may have written it since the worker last did."""
-    incident = decode(Incident, before.fields)
-    if turn.status is None:
-        return incident
-    if turn.is_undoable is not None:
-        incident = replace(incident, is_undoable=turn.is_undoable)
-    return incidents.change_status(incident, turn.status, now, turn.note, turn.severity)
 
 
 def _build_events(turn: Transition, now: datetime) -> tuple[Event, ...]:

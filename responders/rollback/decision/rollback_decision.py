@@ -11,10 +11,10 @@ from responders.rollback.approval import build_approval_request, forecast_plan, 
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
-from responders.rollback.decision.failure_counts import describe_bad_target
 from responders.rollback.decision.plan import describe_plan_size, prepare_plan
 from responders.rollback.decision.required_approvals import required_approvals
 from responders.rollback.decision.resource_collection import collect_resource_state
+from responders.rollback.decision.undo_preview import describe_failures
 from responders.rollback.session_revocation import REVOKE_SESSIONS_VERB, build_revocation_command
 from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import ResourceState
@@ -39,7 +39,7 @@ from shared.domain.decision.gate_evaluation import (
 )
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change
-from shared.domain.deployments.deployment import counts_by_function
+from shared.domain.deployments.deployment import DeploymentStatus, counts_by_function
 from shared.domain.incidents.incident import IncidentStatus, has_been_escalated
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
@@ -53,6 +53,7 @@ from shared.domain.signals.baseline import Baseline
 from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system_record import Budget, System
 from shared.ports.groups import Ports
+from shared.state.reader import StateReader
 
 
 def decide_rollback(case: Case) -> bool:
@@ -150,10 +151,16 @@ def build_decided_plan(
     decision, plan = prepare_plan(policy, facts, decision, sight, order, expired=expired, severity=severity)
     if plan is None or order is None:
         return decision, plan
+    target = decision.change.target
+    if target is None or target.status is not DeploymentStatus.BAD:
+        return decision, plan
     hold(CALL_TIMEOUT_SECONDS)
-    target, functions = decision.change.target, decision.change.functions
-    warning = describe_bad_target(ports, policy, target, functions, facts.inventory or {})
-    return decision, plans.add_report_line(plan, warning) if warning else plan
+    warning = f"warning: {target.id} is marked as bad ({target.reason})"
+    if target.taken_back_by:
+        known = filter(None, [StateReader(ports.store).rollback(target.taken_back_by)])
+        failed = describe_failures(ports, policy, known, decision.change.functions, facts.inventory or {})
+        warning = f"{warning}: {failed} on it"
+    return decision, plans.add_report_line(plan, warning)
 
 
 def read_resource_state(

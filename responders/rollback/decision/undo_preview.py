@@ -22,13 +22,12 @@ from responders.data.repair.preview import (
     format_fence_lines,
 )
 from responders.rollback.decision.fact_collection import collect_facts
-from responders.rollback.decision.failure_counts import describe_undone_failures
 from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, DATA_APPROVALS
 from responders.scenarios import undo_plan as reversal
 from responders.scenarios import undo_targets
 from responders.scenarios.undo_plan import UndoPlan
 from responders.scenarios.undo_targets import UndoTarget
-from responders.support.parallel_calls import call_in_batches
+from responders.support.parallel_calls import answer_or_none, call_all, call_in_batches
 from shared.core import text
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
@@ -40,14 +39,15 @@ from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import GateAnswer, Outcome
 from shared.domain.deployments.build_recipe import BuiltFunction
-from shared.domain.deployments.deployment import Inventory
+from shared.domain.deployments.deployment import Inventory, counts_by_function
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, add_report_line
-from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest, RollbackStatus
+from shared.domain.signals.health import sum_requests
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import erase, restore
 from shared.ports.groups import Ports
@@ -123,8 +123,10 @@ def preview_from_facts(
     takes = timedelta(seconds=write_ramp.ramp_seconds(writes))
     if planned.plan is not None and planned.shown and order.way is Direction.UNDO:
         undone = decode(Incident, store.get(incidents.incident_path(order.incident)).fields)
-        rolled_back = StateReader(store).rollbacks(undone)
-        warning = describe_undone_failures(ports, policy, rolled_back, planned.shown, inventory)
+        rolled_back, shown = StateReader(store).rollbacks(undone), planned.shown
+        failed = describe_failures(ports, policy, rolled_back, [one.function for one in shown], inventory)
+        names = text.join_names([revision for one in shown for revision in one.target])
+        warning = f"warning: this restores what the rollback removed: {failed} on {names}"
         planned = replace(planned, plan=add_report_line(planned.plan, warning), warning=warning)
     worked = UndoPreview(outcome, reason, allowed.answers, planned, takes)
     if outcome is not Outcome.ROLLBACK:
@@ -135,6 +137,25 @@ def preview_from_facts(
         return replace(worked, outcome=outcome, reason=unknown)
     starts = find_triggered_targets(policy, _count_undo_writes(chain.from_iterable(pieces.values())), facts)
     return _build_preview(policy, order, worked, starts)
+
+
+def describe_failures(
+    ports: Ports,
+    policy: Policy,
+    rollbacks: Iterable[Rollback],
+    functions: Iterable[str],
+    inventory: Inventory,
+) -> str:
+    """Return how many requests to these functions failed before the first of the rollbacks."""
+    counted = None
+    for one in rollbacks:
+        if counted is None and one.baseline is not None and one.started_at is not None:
+            read = partial(ports.system(policy.system).metrics.requests, one.baseline.until, one.started_at)
+            counted = answer_or_none(call_all(ports, {"metrics": read})["metrics"])
+    requests = counts_by_function(counted or {}, inventory)
+    found = sum_requests(requests[name] for name in functions if name in requests)
+    failed = f"{found.failed:,} of {found.total:,}" if found.total else "an unknown number of"
+    return f"{failed} requests failed"
 
 
 def _build_preview(

@@ -113,17 +113,22 @@ def _record_check(
         failing=found.functions,
         working=tuple(sorted({*incident.working, *found.working} - {*found.functions})),
     )
+    if found.failing:
+        became = incidents.observe_failure(became, now)
     expired = since is not None and now - since >= policy.gates.unobserved_after
-    change = _decide_change(incident, moved, found, state, expired=expired)
-    if change is None:
-        ports.store.commit([Update(document.path, encode(became), document.version)])
-        return
-    became = incidents.change_status(became, change.becomes, now, change.note)
     current = decode(System, system.fields)
     newest = current.incident == incident.id
+    change = _decide_change(incident, moved, found, state, expired=expired)
+    if change is None:
+        writes: list[Write] = [Update(document.path, encode(became), document.version)]
+        if became.has_failed is not incident.has_failed:
+            writes += public_state_writes(policy, became, now, newest=newest)
+        ports.store.commit(writes)
+        return
+    became = incidents.change_status(became, change.becomes, now, change.note)
     if became.ended_at is not None:
         current = current.end_incident(incident.id, now)
-    writes: list[Write] = [
+    writes = [
         Update(document.path, encode(became), document.version),
         *_build_event_writes(ports, incident, past, change, now),
         *public_state_writes(policy, became, now, newest=newest),

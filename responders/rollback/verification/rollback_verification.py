@@ -19,7 +19,7 @@ from shared.core.store import Update, Write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, undone_deployments
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.incidents.recovery_times import RECOVERED, TRAFFIC_RESTORED
+from shared.domain.incidents.recovery_times import choose_time_names
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
@@ -59,12 +59,13 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     took = describe_duration(now - case.incident.detected_at)
     extensions = case.rollback.plan.extensions if case.rollback.plan else 0
     word = "unpinned" if case.rollback.way is Direction.UNPIN else "restored"
+    names = choose_time_names(case.incident)
     back = len(shifted_steps(steps.values()))
     beside = [step.name for step in effective_steps(steps.values()) if is_resource(step)]
     case.commit_transition(
         Transition(
             event="rollback.shifted",
-            note=f"{describe_steps(back, beside)} {word}: {TRAFFIC_RESTORED} {took} after detection",
+            note=f"{describe_steps(back, beside)} {word}: {names.traffic} {took} {names.since}",
             changes={"status": rollbacks.RollbackStatus.VERIFYING, "shifted_at": now},
             status=IncidentStatus.VERIFYING,
             occasion=f"-{extensions}" if extensions else "",
@@ -125,7 +126,8 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
     verified = health.verdict is HealthVerdict.WELL
     now = case.now()
     took = describe_duration(now - case.incident.detected_at)
-    said = f"{RECOVERED} {took} after detection" if verified else "recovery is NOT verified"
+    names = choose_time_names(case.incident)
+    said = f"{names.recovered} {took} {names.since}" if verified else "recovery is NOT verified"
     return Transition(
         event="rollback.verified" if verified else "rollback.unverified",
         note=f"{said}: {health.reason}",

@@ -118,6 +118,12 @@ class Deployment(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
     @property
+    def taken_back_by(self) -> str:
+        """Return the rollback that removed it; empty: none did."""
+        is_removed = self.reason.startswith(TAKEN_BACK_REASON)
+        return self.reason.removeprefix(TAKEN_BACK_REASON).partition(" ")[0] if is_removed else ""
+
+    @property
     def changed_functions(self) -> tuple[str, ...]:
         """The functions that it changed."""
         return tuple(one.name for one in self.changes if one.part is InventoryPart.FUNCTIONS)

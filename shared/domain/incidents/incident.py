@@ -1,6 +1,5 @@
 """Our record of trouble in one system."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,6 +11,7 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
+from shared.domain.signals.registry import SignalSource, has_source
 
 
 class IncidentStatus(StrEnum):
@@ -39,7 +39,7 @@ PUBLIC_STATUS_NAMES = {
     IncidentStatus.DETECTED: "detected",
     IncidentStatus.INVESTIGATING: "investigating",
     IncidentStatus.ROLLING_BACK: "rolling back",
-    IncidentStatus.UNPINNING: "unpinning",
+    IncidentStatus.UNPINNING: "rolling back",
     IncidentStatus.VERIFYING: "rolling back",
     IncidentStatus.WATCHING: "rolling back (monitoring)",
     IncidentStatus.RESOLVED: "resolved",
@@ -47,10 +47,20 @@ PUBLIC_STATUS_NAMES = {
     IncidentStatus.RECOVERED: "rolling back (monitoring)",
     IncidentStatus.RECOVERY_NOT_OBSERVED: "recovery not observed",
 }
-"""What the status page says."""
+"""What the status page says of what was observed to fail."""
+CHECKED_STATUS_NAME, CHANGED_STATUS_NAME = "under investigation", "changed (monitoring)"
+UNFAILED_STATUS_NAMES = {
+    "detected": CHECKED_STATUS_NAME,
+    "investigating": CHECKED_STATUS_NAME,
+    "rolling back": "changing",
+    "rolling back (monitoring)": CHANGED_STATUS_NAME,
+}
+"""What it says instead while nothing was observed to fail: of an order, or of a declaration."""
+UNPIN_STATUS_NAMES = {"changing": "unpinning", CHANGED_STATUS_NAME: "unpinning (monitoring)"}
+"""What it says instead of a change that an unpin makes."""
 
 
-PAUSED_STATUS_NAMES = {"rolling back": "rolling back (paused)", "unpinning": "unpinning (paused)"}
+PAUSED_STATUS_NAMES = {word: f"{word} (paused)" for word in ("rolling back", "changing", "unpinning")}
 """The public words of a change in progress, and of the same change while a person holds it."""
 MAX_TIMELINE = 500
 """So many lines of the time line are kept beside the first one: the audit log has all of them."""
@@ -84,6 +94,11 @@ class IncidentScope(Struct, frozen=True):
     """Empty: an order."""
     function: str | None = None
     """None: no single one."""
+
+    @property
+    def proves_failure(self) -> bool:
+        """Return whether it comes from something that was observed to fail."""
+        return bool(self.signal) and not has_source(self.signal, SignalSource.DECLARED)
 
 
 class Incident(Struct, frozen=True):
@@ -125,6 +140,8 @@ class Incident(Struct, frozen=True):
     """Functions that a check has observed to work, and no later one to fail."""
     is_undoable: bool = True
     """Whether the newest rollback that ended left something that an undo restores."""
+    failure_observed_at: datetime | None = None
+    """When something was first observed to fail, where an order or a declaration opened it."""
     unobserved_since: datetime | None = None
     """Since when nothing is observed to fail, and not all is observed to have recovered."""
     ended_at: datetime | None = None
@@ -135,6 +152,22 @@ class Incident(Struct, frozen=True):
     def is_decided_by_person(self) -> bool:
         """Whether a person must decide what happens next."""
         return self.status in DECIDED_BY_PERSON_STATUSES
+
+    @property
+    def is_ordered(self) -> bool:
+        """Return whether an operator's order opened it, and neither an alert nor a declaration."""
+        return bool(self.scopes) and not self.scopes[0].signal
+
+    @property
+    def has_failed(self) -> bool:
+        """Return whether anything was observed to fail; orders and declarations prove nothing."""
+        is_proven = not self.scopes or any(one.proves_failure for one in self.scopes)
+        return is_proven or self.failure_observed_at is not None
+
+    def had_failed_by(self, moment: datetime) -> bool:
+        """Return whether anything was observed to fail until then."""
+        observed_at = self.failure_observed_at
+        return self.has_failed and (observed_at is None or moment >= observed_at)
 
     @property
     def is_awaiting_recovery(self) -> bool:
@@ -196,14 +229,19 @@ class StatusPageRecord(Struct, frozen=True):
     expires_at: datetime | None = None
 
 
-def public_status_changes(timeline: Iterable[TimelineEvent]) -> list[PublicStatusChange]:
+def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
     """Return each change of the public word; what follows an unpin is none of a rollback."""
     turns: list[PublicStatusChange] = []
-    rolling_back = action = PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]
-    for moment in timeline:
+    unpins = False
+    for moment in incident.timeline:
         if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING):
-            action = PUBLIC_STATUS_NAMES[moment.status]
-        word = PUBLIC_STATUS_NAMES[moment.status].replace(rolling_back, action)
+            unpins = moment.status is IncidentStatus.UNPINNING
+        word = PUBLIC_STATUS_NAMES[moment.status]
+        if not incident.had_failed_by(moment.at):
+            word = UNFAILED_STATUS_NAMES.get(word, word)
+            word = UNPIN_STATUS_NAMES.get(word, word) if unpins else word
+        elif unpins and word == PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]:
+            word = PUBLIC_STATUS_NAMES[IncidentStatus.INVESTIGATING]
         if not turns or turns[-1].word != word:
             turns.append(PublicStatusChange(word, moment.at))
     return turns
@@ -211,7 +249,7 @@ def public_status_changes(timeline: Iterable[TimelineEvent]) -> list[PublicStatu
 
 def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicState:
     """What the status page may say of the incident now."""
-    turns = public_status_changes(incident.timeline)
+    turns = public_status_changes(incident)
     return PublicState(
         system=policy.system,
         display_name=policy.display_name or policy.system,
@@ -241,6 +279,14 @@ def acknowledge(incident: Incident, actor: str, at: datetime) -> Incident:
     """Return the incident with that owner, unless it has one or nobody is named."""
     is_owned = not actor or incident.acknowledged_by
     return incident if is_owned else replace(incident, acknowledged_by=actor, acknowledged_at=at)
+
+
+def observe_failure(incident: Incident, at: datetime) -> Incident:
+    """Return the incident with its first observed failure, unless it has failed before."""
+    if incident.has_failed:
+        return incident
+    observed = TimelineEvent(incident.status, at, "a failure is observed")
+    return replace(incident, failure_observed_at=at, timeline=[*incident.timeline, observed])
 
 
 def change_status(

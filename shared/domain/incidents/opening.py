@@ -29,7 +29,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback, RollbackRequest
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest
 
 
 class IncidentOpening(Struct, frozen=True):
@@ -87,8 +87,7 @@ def open_incident(
         incident.id,
         severity,
         "detected",
-        f"{incident.id} {severity}: {signal_label(signal)} in {policy.display_name or policy.system}"
-        + (f"; {order}" if order is not None else ""),
+        f"{incident.id} {severity}: {_describe_opening(policy, signal, order)}",
         now,
         signal=signal,
         respond_by=incident.respond_by,
@@ -123,6 +122,8 @@ def reopen_incident(
     observed = known.is_observed_only and _is_observed_only(
         policy, system, known.signal if joining is None else joining.signal, order
     )
+    if joining is not None and joining.proves_failure:
+        known = incidents.observe_failure(known, now)
     known = replace(known, scopes=scopes, due_at=None, unobserved_since=None, working=())
     again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
     again = incidents.acknowledge(again, order.responder if order is not None else "", now)
@@ -156,6 +157,14 @@ def _reopen(
     if known.is_observed_only and not is_observed_only:
         return again, create_escalation_notices(policy, again, now, now)
     return raise_severity(policy, again, known.severity, now)
+
+
+def _describe_opening(policy: Policy, signal: str, order: RollbackRequest | None) -> str:
+    """Return what has opened an incident, for its first notice."""
+    system = policy.display_name or policy.system
+    if order is None:
+        return f"{signal_label(signal)} in {system}"
+    return f"manual {'unpin' if order.way is Direction.UNPIN else 'rollback'} of {system}; {order}"
 
 
 def _is_observed_only(policy: Policy, system: Document, signal: str, order: RollbackRequest | None) -> bool:

@@ -41,7 +41,7 @@ def may_join(
         one
         for one in incident.scopes
         if _is_related(one, alert, policy, ended=ended_at is not None)
-        and not (is_later and one.signal != alert.signal and not _proves_failure(one))
+        and not (is_later and one.signal != alert.signal and not one.proves_failure)
     ]
     is_warning = alert.scenario is ScenarioName.NONE
     return any(is_warning or is_recent or one.scenario is not ScenarioName.NONE for one in related)
@@ -79,11 +79,6 @@ def _is_related(one: IncidentScope, other: IncidentScope, policy: Policy, *, end
         return True
     groups, others = _groups(one, policy), _groups(other, policy)
     return groups is None or others is None or not groups.isdisjoint(others)
-
-
-def _proves_failure(scope: IncidentScope) -> bool:
-    """Return whether a scope comes from something that was observed to fail."""
-    return bool(scope.signal) and not has_source(scope.signal, SignalSource.DECLARED)
 
 
 def _is_about_data(scope: IncidentScope) -> bool:

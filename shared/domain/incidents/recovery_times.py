@@ -17,10 +17,26 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy, Targets
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 
+NOTHING_FAILED_TEXT = "nothing was observed to fail"
 TRAFFIC_RESTORED, RECOVERED, PAGE_WRITTEN = "traffic restored", "recovered", "status page written"
 RECOVERED_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
 """The recovery of the incident was observed."""
 _WELL_STATUSES = RECOVERED_STATUSES | {IncidentStatus.WATCHING}
+
+
+class TimeNames(Struct, frozen=True):
+    """What the two durations of an incident are called, and since when they count."""
+
+    traffic: str
+    recovered: str
+    since: str
+
+
+FAILURE_NAMES = TimeNames(TRAFFIC_RESTORED, RECOVERED, "after detection")
+ORDER_NAMES = TimeNames("changed", "verified", "after the order")
+"""Of an order, while nothing was observed to fail: nothing was restored, and nothing recovered."""
+DECLARATION_NAMES = TimeNames("changed", "verified", "after detection")
+"""The same of a declaration."""
 
 
 class RecoveryTimes(Struct, frozen=True):
@@ -40,6 +56,9 @@ class RecoveryTimes(Struct, frozen=True):
     """When the first status page that shows it was written."""
     status_page_due_at: datetime | None = None
     """None: it is shown by a person only, or there is no page."""
+    names: TimeNames = FAILURE_NAMES
+    has_target: bool = True
+    """Whether the runbook sets a target: not where nothing fails and nothing is rolled back."""
 
     @property
     def recover_by(self) -> datetime:
@@ -59,6 +78,7 @@ def measure_recovery(
     publish_after = rules.publish_orders_after if is_private_order else rules.publish_after
     shown_after = publish_after.get(incident.severity) if page is not None else None
     within = None if shown_after is None else shown_after + policy.targets.status_page
+    is_unpin = any(one.way is Direction.UNPIN for one in rollbacks[:1])
     return RecoveryTimes(
         detected_at=incident.detected_at,
         traffic_restored_at=find_traffic_restored_at(rollbacks),
@@ -68,7 +88,16 @@ def measure_recovery(
         kind=f"{incident.severity} incident" if is_usual else f"{scenario} rollback",
         status_page_at=page.written_at if page is not None else None,
         status_page_due_at=None if within is None else incident.detected_at + within,
+        names=choose_time_names(incident),
+        has_target=incident.has_failed or (incident.is_ordered and not is_unpin),
     )
+
+
+def choose_time_names(incident: Incident) -> TimeNames:
+    """Return what the durations of an incident are called, by whether anything has failed."""
+    if incident.has_failed:
+        return FAILURE_NAMES
+    return ORDER_NAMES if incident.is_ordered else DECLARATION_NAMES
 
 
 def find_scenario(policy: Policy, signal: str, rollbacks: Sequence[Rollback] = ()) -> str:
@@ -131,24 +160,29 @@ def _well_since(incident: Incident) -> datetime | None:
 def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:
     """Return the durations as sentences without a full stop, each beside its target."""
     restored, recovered, page = times.traffic_restored_at, times.recovered_at, times.status_page_at
-    traffic = f"{TRAFFIC_RESTORED} {_after(times, restored)}" if restored else "traffic is not restored yet"
+    names = times.names
+    has_failed = names is FAILURE_NAMES
+    missing = "traffic is not restored yet" if has_failed else NOTHING_FAILED_TEXT
+    traffic = f"{names.traffic} {_after(times, restored)}" if restored else missing
     margin = describe_duration(abs(times.recover_by - (recovered or now)))
     if recovered is not None:
-        state = f"{RECOVERED} {_after(times, recovered)}"
+        state = f"{names.recovered} {_after(times, recovered)}"
         kept = f", {margin} to spare" if recovered < times.recover_by else f", {margin} late"
     elif times.ended_at is not None:
-        state, kept = "recovery was not observed", ""
+        state, kept = "recovery was not observed" if has_failed else f"not {names.recovered}", ""
     else:
-        state = "not recovered yet"
+        state = f"not {names.recovered} yet"
         kept = f", {margin} left" if now <= times.recover_by else f", missed {margin} ago"
     due = times.status_page_due_at
     shown = "" if page is None else f"{PAGE_WRITTEN} {_after(times, page)}"
     if due is not None and (page or now) > due and (page or times.ended_at is None):
         missed = describe_duration((page or now) - due)
         shown = f"{shown}, {missed} late" if page else f"status page not written; it was due {missed} ago"
+    if times.has_target:
+        state = f"{state}; the target is {describe_duration(times.target)} ({times.kind}){kept}"
     return (
-        *([traffic] if restored or times.ended_at is None else []),
-        f"{state}; the target is {describe_duration(times.target)} ({times.kind}){kept}",
+        *([traffic] if restored or times.ended_at is None or not has_failed else []),
+        *([state] if times.has_target or restored or recovered else []),
         *([shown] if shown else []),
     )
 
@@ -159,4 +193,4 @@ def _newest_with_effects(rollbacks: Sequence[Rollback]) -> Rollback | None:
 
 
 def _after(times: RecoveryTimes, moment: datetime) -> str:
-    return f"{describe_duration(moment - times.detected_at)} after detection"
+    return f"{describe_duration(moment - times.detected_at)} {times.names.since}"

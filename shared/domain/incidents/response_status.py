@@ -49,7 +49,7 @@ def evaluate_response(
     incident: Incident, times: RecoveryTimes, notices: Iterable[Notice], now: datetime
 ) -> ResponseStatus:
     """How the response to an incident stands, with its times and all its notices."""
-    by = times.recover_by if incident.respond_by is not None else None
+    by = times.recover_by if incident.respond_by is not None and times.has_target else None
     return ResponseStatus(
         respond_by=by,
         recovered_at=times.recovered_at,

@@ -19,7 +19,13 @@ from shared.domain.incidents.incident import (
     mark_paused,
     public_state,
 )
-from shared.domain.incidents.recovery_times import find_recovered_at, find_scenario, recovery_target
+from shared.domain.incidents.recovery_times import (
+    NOTHING_FAILED_TEXT,
+    choose_time_names,
+    find_recovered_at,
+    find_scenario,
+    recovery_target,
+)
 from shared.domain.labels import signal_label, status_label
 from shared.domain.notices.notice import IncidentStage, Notice
 from shared.domain.notices.recipients import incident_stage, redaction_for
@@ -28,8 +34,9 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import (
     RESTORED_STATUS_NAMES,
-    SEVERITY_LABELS,
+    UNFAILED_NAMES,
     affected_components,
+    describe_condition,
     describe_status,
 )
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
@@ -131,7 +138,7 @@ def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[s
     others = [one for one in about.history if one.incident != incident.id]
     scenario = find_scenario(policy, incident.signal, about.rollbacks)
     target = recovery_target(policy.targets, scenario, incident.severity)
-    how_bad = SEVERITY_LABELS[incident.severity].lower()
+    how_bad = describe_condition(state, incident.severity).lower()
     return {
         "id": TrustedText(incident.id),
         "severity": TrustedText(incident.severity),
@@ -139,7 +146,7 @@ def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[s
         "public_word": TrustedText(state.word),
         "public_words": describe_status(state),
         "how_bad": TrustedText(how_bad),
-        "is_restored": state.word in RESTORED_STATUS_NAMES,
+        "is_restored": state.word in RESTORED_STATUS_NAMES - UNFAILED_NAMES,
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({signal_label(incident.signal)})",
         "expected": TrustedText(_expectation(incident, about.rollbacks, others, target)),
@@ -166,8 +173,10 @@ def _prepared_commands(notice: Notice) -> tuple[str, ...]:
 
 def _is_planned(about: NoticeContext) -> bool:
     """Whether a person has ordered it without haste: the runbook plans for MEDIUM and LOW."""
-    small = about.incident is not None and about.incident.severity in (Severity.MEDIUM, Severity.LOW)
-    return small and about.rollback is not None and about.rollback.order is not None
+    incident = about.incident
+    if incident is None or incident.has_failed or incident.severity not in (Severity.MEDIUM, Severity.LOW):
+        return False
+    return about.rollback is not None and about.rollback.order is not None
 
 
 def _cause(incident: Incident, rollbacks: Sequence[Rollback]) -> str:
@@ -188,7 +197,10 @@ def _expectation(
     """Return when it should be over; of what has recovered, or has ended, say that."""
     recovered_at = find_recovered_at(incident, rollbacks)
     if recovered_at is not None:
-        return f"recovered {describe_duration(recovered_at - incident.detected_at)} after detection"
+        names = choose_time_names(incident)
+        return f"{names.recovered} {describe_duration(recovered_at - incident.detected_at)} {names.since}"
+    if not incident.has_failed:
+        return NOTHING_FAILED_TEXT
     if incident.ended_at is not None:
         return "recovery was not observed"
     return describe_expected_duration(others, incident.severity, target)

@@ -9,7 +9,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.text import one_line
-from shared.domain.incidents.incident import AffectedPart, Incident, PublicState, StatusPageRecord
+from shared.domain.incidents.incident import (
+    CHANGED_STATUS_NAME,
+    CHECKED_STATUS_NAME,
+    PAUSED_STATUS_NAMES,
+    UNFAILED_STATUS_NAMES,
+    UNPIN_STATUS_NAMES,
+    AffectedPart,
+    Incident,
+    PublicState,
+    StatusPageRecord,
+)
 from shared.domain.incidents.overlap import ordered_functions
 from shared.domain.policy.channels import Component
 from shared.domain.policy.severity import Severity, worse_severity
@@ -21,7 +31,12 @@ from shared.domain.signals.registry import SignalSource, has_source
 
 UPTIME_DAYS = 90
 DAY = timedelta(days=1)
-RESTORED_STATUS_NAMES = frozenset({"rolling back (monitoring)", "unpinning (monitoring)", "resolved"})
+UNFAILED_NAMES = frozenset({*UNFAILED_STATUS_NAMES.values(), *UNPIN_STATUS_NAMES.values()})
+UNFAILED_NAMES |= {PAUSED_STATUS_NAMES[word] for word in UNFAILED_NAMES & PAUSED_STATUS_NAMES.keys()}
+"""Words of the time in which nothing was observed to fail."""
+RESTORED_STATUS_NAMES = frozenset(
+    {"rolling back (monitoring)", "resolved", CHANGED_STATUS_NAME, UNPIN_STATUS_NAMES[CHANGED_STATUS_NAME]}
+)
 """Words of the time after the last shift, or after the end."""
 UPTIME_SEVERITIES = frozenset({Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM})
 """Severities whose incidents count against the uptime: minor problems and maintenance do not."""
@@ -35,12 +50,18 @@ UNOBSERVED_STATUS_NAME = "recovery not observed"
 """The word of an incident that ended although nobody observed that it recovered."""
 MAINTENANCE_STATUS_NAME = "maintenance"
 """The public word of a fence, which is no incident."""
+CHECKED_LABEL, MAINTENANCE_LABEL = "Under investigation", "Maintenance"
+"""What a part is called of which nothing was observed to fail."""
 STATUS_SENTENCES = {
     "detected": "We are investigating a problem with {system}.",
     "investigating": "We are looking for the cause.",
-    "rolling back": "We are restoring the last stable version.",
+    "rolling back": "We are restoring a previous version.",
     "rolling back (monitoring)": "It works again. We are monitoring it.",
-    "rolling back (paused)": "We have paused the restoration of the last stable version.",
+    "rolling back (paused)": "We have paused the restoration of a previous version.",
+    CHECKED_STATUS_NAME: "We are checking {system} as a precaution.",
+    "changing": "We are changing some parts of {system}.",
+    "changing (paused)": "We have paused the change of some parts of {system}.",
+    CHANGED_STATUS_NAME: "We have changed some parts of {system}. We are monitoring them.",
     "unpinning": "We are releasing a newer version.",
     "unpinning (paused)": "We have paused the release of a newer version.",
     "unpinning (monitoring)": "A newer version is released. We are monitoring it.",
@@ -56,6 +77,7 @@ class ComponentStatus(StrEnum):
 
     WORKING = "working"
     WATCHED = "watched"
+    CHECKED = "checked"
     TROUBLED = "troubled"
     DOWN = "down"
     UNKNOWN = "unknown"
@@ -146,9 +168,8 @@ def build_status_page(
     parts = tuple(_build_part(policy, one, told, since, now) for one in components)
     mood = max((one.mood for one in parts), key=_STATUSES_BY_GRAVITY.index, default=ComponentStatus.WORKING)
     active = [(one, record) for one, record in told if one.ended_at is None]
-    words = {one.word in RESTORED_STATUS_NAMES for one, _ in active}
-    if words and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
-        mood = ComponentStatus.WATCHED if words == {True} else ComponentStatus.TROUBLED
+    if active and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
+        mood = max((_find_status(one.word) for one, _ in active), key=_STATUSES_BY_GRAVITY.index)
     return StatusPageView(
         system=policy.system,
         title=policy.display_name or policy.system,
@@ -195,6 +216,8 @@ def record_parts(
     standing = open_alerts(alerts)
     opened = [*standing, *recent]
     alerted = record.alerted or bool(opened)
+    if state.word == CHECKED_STATUS_NAME and not ordered_functions(incident.scopes, policy):
+        return replace(record, alerted=alerted)
     changed_at = state.turns[-1].at if state.turns else state.updated_at
     is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
     if state.word in RESTORED_STATUS_NAMES or is_over:
@@ -208,7 +231,9 @@ def record_parts(
     functions = failing | ordered_functions(incident.scopes, policy) | {one.function for one in opened}
     functions = (functions | {*policy.functions} if is_unknown else functions) - working
     signals = {state.signal, *(one.signal for one in opened)}
-    since = now if record.parts else state.onset_at or state.since
+    if incident.failure_observed_at is not None:
+        signals = {one for one in signals if not has_source(one, SignalSource.DECLARED)}
+    since = now if record.parts else incident.failure_observed_at or state.onset_at or state.since
     known = {one.name: one for one in record.parts if one.until is None}
     parts = [one for one in record.parts if one.until is not None]
     for one in _components(policy):
@@ -238,16 +263,30 @@ def describe_status(state: PublicState) -> str:
     return STATUS_SENTENCES[state.word].format(system=state.display_name)
 
 
+def describe_condition(state: PublicState, severity: Severity) -> str:
+    """Return what is wrong with the parts of an incident, or was, by its newest word of that."""
+    over = (UNOBSERVED_STATUS_NAME, "resolved", "rolling back (monitoring)")
+    word = next((one.word for one in reversed(state.turns) if one.word not in over), state.word)
+    if word == CHECKED_STATUS_NAME:
+        return CHECKED_LABEL
+    is_planned = word in UNFAILED_NAMES or word == MAINTENANCE_STATUS_NAME
+    return MAINTENANCE_LABEL if is_planned else SEVERITY_LABELS[severity]
+
+
 def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
-    """When an incident kept the system from working: from its onset until it was back."""
+    """Return when an incident kept the system from working: from its onset until it was back.
+
+    While nothing was observed to fail, it did not.
+    """
     spans: list[TimeSpan] = []
-    began: datetime | None = state.onset_at or state.since
+    onset = state.onset_at or state.since
+    began = None if state.turns and state.turns[0].word in UNFAILED_NAMES else onset
     for turn in state.turns:
         if turn.word in RESTORED_STATUS_NAMES:
             if began is not None:
                 spans.append((began, max(began, turn.at)))
             began = None
-        elif began is None:
+        elif began is None and _find_status(turn.word) is ComponentStatus.TROUBLED:
             began = turn.at
     if began is not None:
         spans.append((began, max(began, state.ended_at or now)))
@@ -299,10 +338,12 @@ def _part_spans(
     component: Component, state: PublicState, record: StatusPageRecord, now: datetime
 ) -> list[TimeSpan]:
     """When an incident kept a part from working; as a whole, where no parts are recorded."""
-    if not record.parts:
-        return disruption_spans(state, now)
-    mine = [one for one in record.parts if one.name == component.name]
-    return [(one.since, max(one.since, one.until or state.ended_at or now)) for one in mine]
+    whole = disruption_spans(state, now)
+    if not (whole and record.parts):
+        return whole
+    failed_at = whole[0][0]
+    mine = [one for one in record.parts if one.name == component.name and failed_at < (one.until or now)]
+    return [(max(one.since, failed_at), one.until or state.ended_at or now) for one in mine]
 
 
 def _is_current(component: Component, state: PublicState, record: StatusPageRecord) -> bool:
@@ -346,16 +387,29 @@ def _is_component_affected(
 
 
 def _component_status(active: Sequence[PublicState], *, is_unknown: bool) -> tuple[ComponentStatus, str]:
-    troubled = [one for one in active if one.word not in RESTORED_STATUS_NAMES]
+    troubled = [one for one in active if _find_status(one.word) is ComponentStatus.TROUBLED]
     if troubled:
         worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
         mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
-        return mood, f"{_incident_title(troubled[0], worst)}. {describe_status(troubled[0])}"
+        return mood, f"{describe_condition(troubled[0], worst)}. {describe_status(troubled[0])}"
     if is_unknown:
         return ComponentStatus.UNKNOWN, _OVERALL_SENTENCES[ComponentStatus.UNKNOWN]
+    unfailed = [one for one in active if one.word in UNFAILED_NAMES]
+    if unfailed:
+        label = describe_condition(unfailed[0], Severity.LOW)
+        return ComponentStatus.CHECKED, f"{label}. {describe_status(unfailed[0])}"
     if active:
         return ComponentStatus.WATCHED, describe_status(active[0])
     return ComponentStatus.WORKING, "Working."
+
+
+def _find_status(word: str) -> ComponentStatus:
+    """Return how a part looks by the public word of an incident."""
+    if word in UNFAILED_NAMES:
+        return ComponentStatus.CHECKED
+    if word == UNOBSERVED_STATUS_NAME:
+        return ComponentStatus.UNKNOWN
+    return ComponentStatus.WATCHED if word in RESTORED_STATUS_NAMES else ComponentStatus.TROUBLED
 
 
 def is_unobserved(state: PublicState, record: StatusPageRecord) -> bool:
@@ -385,9 +439,10 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
         StatusPageLine(turn.at, describe_status(replace(state, word=turn.word)))
         for turn in reversed(state.turns)
     ]
+    recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES
     return StatusPageIncident(
         id=state.incident or "",
-        title=_incident_title(state, severity),
+        title="Monitoring" if recovered else describe_condition(state, severity),
         began_at=state.onset_at or state.since,
         updated_at=state.updated_at,
         ended_at=state.ended_at,
@@ -397,17 +452,10 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
     )
 
 
-def _incident_title(state: PublicState, severity: Severity) -> str:
-    words = [turn.word for turn in state.turns if turn.word not in RESTORED_STATUS_NAMES]
-    if words and words[-1] in (MAINTENANCE_STATUS_NAME, "unpinning", "unpinning (paused)"):
-        return "Maintenance"
-    recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES
-    return "Monitoring" if recovered else SEVERITY_LABELS[severity]
-
-
 _STATUSES_BY_GRAVITY = [
     ComponentStatus.WORKING,
     ComponentStatus.WATCHED,
+    ComponentStatus.CHECKED,
     ComponentStatus.UNKNOWN,
     ComponentStatus.TROUBLED,
     ComponentStatus.DOWN,
@@ -415,6 +463,7 @@ _STATUSES_BY_GRAVITY = [
 _OVERALL_SENTENCES = {
     ComponentStatus.WORKING: "All parts work.",
     ComponentStatus.WATCHED: "All parts work again. We are monitoring them.",
+    ComponentStatus.CHECKED: "We are checking or changing some parts.",
     ComponentStatus.TROUBLED: "Some parts are disrupted.",
     ComponentStatus.DOWN: "Some parts do not work.",
     ComponentStatus.UNKNOWN: "The status is not known.",

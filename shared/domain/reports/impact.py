@@ -7,6 +7,7 @@ from msgspec import Struct
 from shared.core.durations import describe_duration
 from shared.core.text import count_noun
 from shared.domain.incidents.incident import Incident, IncidentStatus, public_state
+from shared.domain.incidents.recovery_times import NOTHING_FAILED_TEXT
 from shared.domain.policy.system_policy import Outage, Policy
 from shared.domain.presentation.status_page import disruption_spans, downtime
 from shared.domain.signals.health import RouterRequests
@@ -39,29 +40,28 @@ class Impact(Struct, frozen=True):
     cost: float | None
     """By the declared value of a minute; None: none is declared."""
     currency: str
-    is_alerted: bool = True
-    """Whether an alert belongs to it; an order alone proves no failure."""
+    is_failure_observed: bool = True
+    """Whether anything was observed to fail; an order and a declaration alone prove nothing."""
     is_lower_bound: bool = False
     """Whether it ended and nobody observed a recovery: it may have failed for longer."""
 
 
 def measure_impact(policy: Policy, incident: Incident, counts: ImpactCounts, now: datetime) -> Impact:
     """What is known of it now."""
-    is_alerted = incident.signal in policy.signals or any(one.signal for one in incident.scopes)
     spans = disruption_spans(public_state(policy, incident, now), now)
-    down = downtime(spans, incident.onset_at, now) if is_alerted else timedelta()
+    down = downtime(spans, incident.onset_at, now)
     is_observed = incident.status is not IncidentStatus.RECOVERY_NOT_OBSERVED
     is_back = is_observed and (incident.ended_at is not None or (bool(spans) and spans[-1][1] < now))
     outage = policy.outage or Outage()
     price = outage.per_minute
     return Impact(
-        began_at=incident.onset_at,
+        began_at=spans[0][0] if spans else incident.onset_at,
         restored_at=spans[-1][1] if spans and is_back else None,
         downtime_seconds=down.total_seconds(),
         counts=counts,
         cost=None if price is None else down / timedelta(minutes=1) * price,
         currency=outage.currency,
-        is_alerted=is_alerted,
+        is_failure_observed=incident.has_failed,
         is_lower_bound=incident.ended_at is not None and not is_observed,
     )
 
@@ -82,7 +82,7 @@ def summarize_impact(found: Impact) -> str:
     requests, users = found.counts.requests, found.counts.users
     least = "at least " if found.is_lower_bound else ""
     down = f"{least}{describe_duration(timedelta(seconds=found.downtime_seconds))}"
-    said = [f"it did not work for {down}" if found.is_alerted else "no alert belongs to it"]
+    said = [f"it did not work for {down}" if found.is_failure_observed else NOTHING_FAILED_TEXT]
     if requests is not None:
         until = found.counts.complete_until
         late = f" (not all are counted after {until:%H:%M} UTC)" if until is not None else ""

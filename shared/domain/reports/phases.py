@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.recovery_times import PAGE_WRITTEN, RECOVERED, TRAFFIC_RESTORED, RecoveryTimes
+from shared.domain.incidents.recovery_times import PAGE_WRITTEN, RecoveryTimes
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
@@ -86,8 +86,9 @@ def rollback_phases(
 def incident_totals(times: RecoveryTimes, alerts: Sequence[Alert], policy: Policy) -> Iterator[Phase]:
     """What the runbook counts over all rollbacks of an incident: from its detection, as a rule."""
     detected, restored = times.detected_at, times.traffic_restored_at
-    yield Phase(TRAFFIC_RESTORED, detected, restored, None)
-    yield Phase(f"{RECOVERED} ({times.kind})", detected, times.recovered_at, times.target)
+    yield Phase(times.names.traffic, detected, restored, None)
+    recovered, target = times.names.recovered, times.target if times.has_target else None
+    yield Phase(f"{recovered} ({times.kind})" if target else recovered, detected, times.recovered_at, target)
     due = times.status_page_due_at
     if due is not None or times.status_page_at is not None:
         within = None if due is None else due - detected

@@ -102,9 +102,8 @@ def test_whoever_orders_a_rollback_has_acknowledged_its_incident() -> None:
     assert opened.timeline[0].note == "ordered by anna: checkout broken"
     assert paged(world) == []
     said = [str(one.notice["text"]) for one in world.ports.sender.sent if ":detected:record" in one.key]
-    assert said == [
-        "INC-20260302-001 CRITICAL: manual rollback request in The Bookshop; ordered by anna: checkout broken"
-    ]
+    order = "ordered by anna: checkout broken"
+    assert said == [f"INC-20260302-001 CRITICAL: manual rollback of The Bookshop; {order}"]
 
 
 def test_an_order_of_a_service_account_acknowledges_nothing() -> None:

@@ -240,7 +240,7 @@ def test_a_paused_rollback_is_shown_as_paused_until_it_continues() -> None:
     publish_after_second_shift(world, "pause", system="bookshop", actor="anna")
     world.alert()
     world.pass_time(2 * MINUTE)
-    words = "We have paused the restoration of the last stable version."
+    words = "We have paused the restoration of a previous version."
 
     paused, heard = read_page(world), read_summaries(world)
     world.command(command="resume", system="bookshop", actor="anna")
@@ -252,7 +252,7 @@ def test_a_paused_rollback_is_shown_as_paused_until_it_continues() -> None:
     assert words in heard[-1]
     assert "handled automatically" not in heard[-1]
     assert "anna" not in paused + heard[-1]
-    assert "We are restoring the last stable version." in later[0]
+    assert "We are restoring a previous version." in later[0]
     assert words not in read_page(world) + "".join(later)
 
 

@@ -8,12 +8,14 @@ from shared.core.errors import Unavailable
 from shared.domain import system_record as systems
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service, Traffic, TrafficTarget
 from shared.domain.incidents.incident import (
+    IncidentScope,
     IncidentStatus,
     PublicState,
     TimelineEvent,
     public_state_path,
     public_status_changes,
 )
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.presentation.status_page import STATUS_SENTENCES
 from shared.domain.rollback import pins
 from shared.domain.rollback.pins import CompletedShift, Pin
@@ -21,6 +23,7 @@ from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system_record import System
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.fault_injection import shorten_watch
+from tests.support.notices.response import build_incident
 from tests.support.notices.system_events import read_dead_letters, system_event_names
 from tests.support.rollbacks.deployments import later_deployments, publish_audit_hint
 from tests.support.rollbacks.pins import (
@@ -464,11 +467,13 @@ def test_an_undo_of_an_unpin_is_shown_as_a_rollback() -> None:
         )
     ]
 
-    assert [one.word for one in public_status_changes(timeline)] == [
+    unpin = build_incident(timeline=timeline, scopes=(IncidentScope(ScenarioName.FUNCTIONS),))
+
+    assert [one.word for one in public_status_changes(unpin)] == [
         "unpinning",
         "unpinning (monitoring)",
-        "investigating",
-        "rolling back",
+        "under investigation",
+        "changing",
     ]
 
 

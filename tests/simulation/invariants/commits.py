@@ -122,6 +122,6 @@ class CommitLaws:
         public = peek(incidents.public_state_path(SYSTEM)) or {}
         if current and (current is not self._judged[0] or public is not self._judged[1]):
             self._judged = current, public
-            word = incidents.public_status_changes(decode(incidents.Incident, current).timeline)[-1].word
+            word = incidents.public_status_changes(decode(incidents.Incident, current))[-1].word
             if (public.get("incident"), public.get("word")) != (current["id"], word):
                 self._break(12, f"the public is told {public.get('word')} while it is {word}")

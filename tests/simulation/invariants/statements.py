@@ -367,6 +367,8 @@ class StatementLaws:
                 self._judge_works(stood)
             case Promise.FAILS:
                 self._judge_fails(stood)
+            case Promise.UNFAILED if stood.claim.incident:
+                self._judge_unfailed(stood)
             case Promise.QUIET if stood.claim.surface is Surface.PAGE:
                 pass  # by `_judge_hidden_incidents`
 
@@ -435,6 +437,14 @@ class StatementLaws:
             if name == incident and at <= until + MINUTE:
                 found |= dict.fromkeys(subjects)
         return tuple(found)
+
+    def _judge_unfailed(self, stood: Stood) -> None:
+        """No failure is told of, and an alert of the incident has told of one for a minute."""
+        claim = stood.claim
+        for at, _, name, signal in self._alerts:
+            proves = signal in SIGNALS and SIGNALS[signal].source is not SignalSource.DECLARED
+            if name == claim.incident and proves and stood.ends - max(stood.begins, at) > MINUTE + self._lag:
+                self._wrong(f"{claim.surface} says {claim.words!r} of {name}, and {signal} told of a failure")
 
     def _judge_unobservable(self, stood: Stood) -> None:
         """Nobody observes the end of what a person or a finding has declared: it is never over."""

@@ -20,6 +20,8 @@ class Promise(StrEnum):
     """No incident is open that the reader may see."""
     IN_TIME = "in time"
     """It worked within the target, measured from detection."""
+    UNFAILED = "unfailed"
+    """No alert of the incident tells of a failure."""
     NOTHING = "nothing"
     """It tells what is being done, and nothing of whether it works."""
 
@@ -47,6 +49,7 @@ class Phrase(Struct, frozen=True):
 
 SPARED = "recovered … after detection; the target is …, … to spare"
 LATE = "recovered … after detection; the target is …, … late"
+_FAILED = "when something is observed to fail, within a minute"
 _TROUBLE = "when recovery is observed, within a minute"
 _WELL = "when it is observed to fail again, within a minute"
 _NEXT = "by the next notice, if it fails again"
@@ -71,7 +74,7 @@ PAGE_PHRASES = (
     Phrase(Surface.PAGE, "Some parts are disrupted.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "Some parts do not work.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "The status is not known.", Promise.NOTHING, "when something is observed"),
-    Phrase(Surface.PAGE, "Maintenance.", Promise.NOTHING, "when the write fence is lifted"),
+    Phrase(Surface.PAGE, "Maintenance.", Promise.NOTHING, "when the fence is lifted, or the change ends"),
     Phrase(
         Surface.PAGE,
         "We have stopped some functions for a short time to protect data.",
@@ -80,10 +83,8 @@ PAGE_PHRASES = (
     ),
     Phrase(Surface.PAGE, "We are investigating a problem with ….", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We are looking for the cause.", Promise.FAILS, _TROUBLE),
-    Phrase(Surface.PAGE, "We are restoring the last stable version.", Promise.FAILS, _TROUBLE),
-    Phrase(
-        Surface.PAGE, "We have paused the restoration of the last stable version.", Promise.FAILS, _TROUBLE
-    ),
+    Phrase(Surface.PAGE, "We are restoring a previous version.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "We have paused the restoration of a previous version.", Promise.FAILS, _TROUBLE),
     Phrase(
         Surface.PAGE,
         "We have paused the release of a newer version.",
@@ -96,6 +97,13 @@ PAGE_PHRASES = (
         "A newer version is released. We are monitoring it.",
         Promise.NOTHING,
         "when it is observed to fail, within a minute",
+    ),
+    Phrase(Surface.PAGE, "Under investigation.", Promise.NOTHING, _FAILED),
+    Phrase(Surface.PAGE, "We are checking … as a precaution.", Promise.UNFAILED, _FAILED),
+    Phrase(Surface.PAGE, "We are checking or changing some parts.", Promise.NOTHING, _FAILED),
+    Phrase(Surface.PAGE, "We are changing some parts of ….", Promise.UNFAILED, _FAILED),
+    Phrase(
+        Surface.PAGE, "We have changed some parts of …. We are monitoring them.", Promise.UNFAILED, _FAILED
     ),
     Phrase(Surface.PAGE, "No incident.", Promise.QUIET, "when an incident is shown"),
 )
@@ -136,7 +144,8 @@ def promised_by_sentences(text: str, name: str) -> tuple[tuple[str, Promise | No
 
     `name`: what the page calls the system.
     """
-    sentences = _SENTENCES.split(text.replace(f" {name}.", f" {NAMED}.").strip())
+    text = text.replace(f" {name}.", f" {NAMED}.").replace(f" {name} as ", f" {NAMED} as ")
+    sentences = _SENTENCES.split(text.strip())
     found: list[tuple[str, Promise | None]] = []
     while sentences:
         for count in range(len(sentences), 0, -1):

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents.incident import (
+    IncidentScope,
     IncidentStatus,
     PublicState,
     PublicStatusChange,
@@ -262,7 +263,7 @@ def test_a_paused_rollback_is_reported_as_paused() -> None:
     assert f"On hold: {neutralize_text(hold)}" in team.body
     assert "Resolution: paused: back to r3" in team.body
     for made in (board, users):
-        assert "We have paused the restoration of the last stable version." in made.body
+        assert "We have paused the restoration of a previous version." in made.body
         assert "ada" not in made.body
         assert "resume" not in made.body
     assert "nothing; the response team has paused automation and decides how to continue" in board.body
@@ -340,7 +341,9 @@ def ordered() -> NoticeContext:
     order = RollbackRequest(command="c", actor="anna", reason="planned")
     return replace(
         known,
-        incident=replace(known.incident, severity=Severity.MEDIUM),
+        incident=replace(
+            known.incident, severity=Severity.MEDIUM, scopes=(IncidentScope(ScenarioName.FUNCTIONS),)
+        ),
         rollbacks=(replace(known.rollback, order=order),),
     )
 

@@ -139,7 +139,7 @@ def test_the_uptime_counts_what_the_page_calls_disrupted(severity: Severity, min
         (
             [build_public_state(Severity.HIGH, START, ("rolling back", MINUTE))],
             ComponentStatus.TROUBLED,
-            "Disrupted. We are restoring the last stable version.",
+            "Disrupted. We are restoring a previous version.",
         ),
         (
             [build_public_state(Severity.HIGH, START, ("rolling back (monitoring)", MINUTE))],
@@ -154,8 +154,18 @@ def test_the_uptime_counts_what_the_page_calls_disrupted(severity: Severity, min
         ),
         (
             [build_public_state(Severity.LOW, START, ("unpinning", MINUTE))],
-            ComponentStatus.TROUBLED,
+            ComponentStatus.CHECKED,
             "Maintenance. We are releasing a newer version.",
+        ),
+        (
+            [build_public_state(Severity.CRITICAL, START, ("under investigation", MINUTE))],
+            ComponentStatus.CHECKED,
+            "Under investigation. We are checking Bookshop as a precaution.",
+        ),
+        (
+            [build_public_state(Severity.CRITICAL, START, ("changed (monitoring)", MINUTE))],
+            ComponentStatus.CHECKED,
+            "Maintenance. We have changed some parts of Bookshop. We are monitoring them.",
         ),
         (
             [build_public_state(Severity.CRITICAL, START, ("unpinning", MINUTE), ("investigating", MINUTE))],

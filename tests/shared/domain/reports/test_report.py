@@ -12,7 +12,13 @@ from msgspec.structs import replace
 
 from shared.domain.audit.audit_lines import audit_line_of_event
 from shared.domain.audit.chain import Event, build_entry, create_event
-from shared.domain.incidents.incident import Incident, IncidentStatus, RootCauseAnalysis, TimelineEvent
+from shared.domain.incidents.incident import (
+    Incident,
+    IncidentScope,
+    IncidentStatus,
+    RootCauseAnalysis,
+    TimelineEvent,
+)
 from shared.domain.incidents.recovery_times import measure_recovery
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.scenario_names import ScenarioName
@@ -474,13 +480,16 @@ def test_a_rollback_that_was_not_executed_missed_no_target_of_its_execution() ->
 
 def test_an_order_without_an_alert_is_no_outage() -> None:
     """An unpin of a system that works: nobody has observed a failure."""
-    unpin = build_incident(IncidentStatus.RESOLVED, signal="unpin", ended_at=START + 20 * MINUTE)
+    order = (IncidentScope(ScenarioName.FUNCTIONS),)
+    unpin = build_incident(
+        IncidentStatus.RESOLVED, signal="unpin", scopes=order, ended_at=START + 20 * MINUTE
+    )
 
     made = build_report(facts(kept(build_rollback(RollbackStatus.SUCCEEDED)), trouble=unpin))
 
-    assert (made.impact.downtime_seconds, made.impact.is_alerted) == (0.0, False)
+    assert (made.impact.downtime_seconds, made.impact.is_failure_observed) == (0.0, False)
     assert "did not work" not in render_markdown(made)
-    assert summarize_impact(made.impact).startswith("no alert belongs to it")
+    assert summarize_impact(made.impact).startswith("nothing was observed to fail")
 
 
 @pytest.mark.parametrize("attack", [*ATTACKS.values(), "<img src=x onerror=alert(1)>"])
