@@ -14,7 +14,8 @@ def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str,
 
     One that has failed offers retry, undo and accept; one that was undone, accept alone; one that
     has succeeded while an alert still stands, undo and accept. The undo is offered only where it
-    restores something. While the recovery is observed, accept ends it. None: the rollback was deleted after its time; accept is left.
+    restores something. While the recovery is observed, accept ends it. None: the rollback was
+    deleted after its time; accept is left.
     """
     if incident.ended_at is not None:
         return ()
