@@ -116,4 +116,4 @@ def _describe_freeze(window: Freeze) -> str:
 def _pause_lines(pause: Pause, in_flight: int) -> str:
     count = f" ({in_flight} in flight)" if in_flight else ""
     by = f"by {pause.actor} since {format_time(pause.at)} UTC: {pause.reason}"
-    return f"{pause_state(pause)}{count} {by}"
+    return f"{pause_state(pause).label}{count} {by}"

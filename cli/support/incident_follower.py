@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from msgspec import Struct
 from rich.console import Group
@@ -12,7 +13,7 @@ from rich.text import Text
 from cli.support.context import Operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.output import STYLES, console, escape_control_characters, format_time, print_line
-from cli.support.response_time import response_lines, show_choices
+from cli.support.response_time import response_lines, response_sections, show_choices
 from shared.core.text import count_noun
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
@@ -101,7 +102,7 @@ class Lines:
     def __init__(self) -> None:
         self._told = 0
         self._quarter = 0
-        self._response: tuple[object, ...] = ()
+        self._response: list[object] = []
 
     def print_changes(self, seen: FollowedIncident) -> None:
         """Print what is new since the last look."""
@@ -116,14 +117,12 @@ class Lines:
             print_line(f"{format_time(seen.now)}  {done} of {count_noun(total, 'step')}{ahead}")
 
     def _print_response(self, seen: FollowedIncident) -> None:
-        """Who has it, who is called next and a breach, whenever that is another than before."""
-        standing, times, call = seen.response, seen.times, seen.response.next_call
-        answer = standing.acknowledged_by, call and call.rung, standing.is_breached, standing.hold
-        now_is = (*answer, *standing.commands, times.traffic_restored_at, times.recovered_at)
-        if now_is != self._response:
-            self._response = now_is
-            for line, _ in response_lines(standing, times, seen.incident.id, seen.now):
+        """Print each section of the response that reports other facts than at the last look."""
+        sections = response_sections(seen.response, seen.times, seen.incident.id, seen.now)
+        for (facts, lines), known in zip_longest(sections, self._response):
+            for line, _ in lines if facts != known else ():
                 print_line(f"{format_time(seen.now)}  {line}")
+        self._response = [facts for facts, _ in sections]
 
 
 def render_incident(seen: FollowedIncident) -> Group:

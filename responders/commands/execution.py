@@ -91,6 +91,7 @@ def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
         reason=command.reason,
         received_at=now,
         result=effect.result,
+        responder=asked.responder,
         incident=effect.incident or command.incident,
         order=effect.rehearses,
         drills=effect.drills,

@@ -86,6 +86,11 @@ class CommandSubject(Struct, frozen=True):
         document = self.incident_document
         return Update(document.path, encode(incident), document.version)
 
+    def write_acknowledgement(self) -> list[Write]:
+        """Return the write that acknowledges the incident for who acts on it, if nobody has."""
+        owned = incidents.acknowledge(self.incident, self.asked.responder, self.incident_document.read_at)
+        return [self.write_incident(owned)] if owned != self.incident else []
+
     def write_rollback(self, draft: CommitDraft) -> list[Write]:
         """The commit of a person's word: fenced, in the rollback's own chain, if there is one."""
         if self.newest is None:

@@ -203,8 +203,8 @@ class ConsolePages:
 
     def recorded_undo(self, incident: Incident) -> OpenQuestion:
         """Return what an undo restores, as it was recorded: nothing live is read here."""
-        store, newest = self._ports.store, self._reading.rollbacks(incident)[-1:]
-        cause = recorded_decision.suspected_cause(newest[0]) if newest else ""
+        store = self._ports.store
+        cause = recorded_decision.suspected_cause(self._reading.rollbacks(incident))
         cause = f"; its recorded cause: {cause}" if cause else ""
         warning = f"warning: this restores what the rollback removed{cause}"
         functions = [

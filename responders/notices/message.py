@@ -16,6 +16,7 @@ from shared.domain.presentation import notice_facts
 from shared.domain.presentation.notice_facts import NoticeContext
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
+from shared.state.system_status import read_hold
 
 
 def build_channel_message(
@@ -31,9 +32,8 @@ def build_channel_message(
         return whole
     about = _gather_notice_facts(ports, policy, notice)
     template = notice_facts.template_name(notice, channel.audience, about)
-    worded = ports.notices.templates.render(
-        template, notice_facts.template_facts(notice, about, repeated=repeated)
-    )
+    facts = notice_facts.template_facts(notice, about, repeated=repeated, audience=channel.audience)
+    worded = ports.notices.templates.render(template, facts)
     if channel.audience is Audience.TEAM:
         return {**whole, **asdict(worded)}
     known = ("id", "incident", "system", "event", "severity", "repeated")
@@ -44,11 +44,12 @@ def _gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> Notice
     reading, now = StateReader(ports.store), ports.clock.now()
     incident = reading.incident(notice.incident)
     if incident is None:
-        return NoticeContext(policy, None, None, (), now)
+        return NoticeContext(policy, None, (), (), now)
     known = reading.status_page_record(incident) or StatusPageRecord()
     state = incidents.public_state(policy, incident, now)
     record = reading.observe_parts(policy, state, known, now)
-    newest = reading.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
+    known_rollbacks = reading.rollbacks(incident)
     history = ports.store.query(Query(incidents.public_history_path(policy.system)))
     states = [decode(PublicState, one.fields) for one in history]
-    return NoticeContext(policy, incident, newest, states, now, record)
+    hold = read_hold(reading, known_rollbacks[-1] if known_rollbacks else None, now)
+    return NoticeContext(policy, incident, known_rollbacks, states, now, record, hold)

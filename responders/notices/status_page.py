@@ -69,7 +69,10 @@ class StatusPageWriter:
             where=(("updated_at", ">=", now - PUBLIC_RETENTION),),
             order_by="updated_at",
         )
-        return [decode(PublicState, one.fields) for one in self._ports.store.query(query)]
+        reading = StateReader(self._ports.store)
+        return [
+            reading.mark_paused(decode(PublicState, one.fields)) for one in self._ports.store.query(query)
+        ]
 
     def _observe_parts(
         self, policy: Policy, states: list[PublicState], known: Mapping[str, StatusPageRecord], now: datetime
@@ -91,7 +94,7 @@ class StatusPageWriter:
 
     def _find_page_start(self, system: str, now: datetime) -> datetime:
         """When the first page of the system was written: what was before, nobody knows."""
-        store, path = self._ports.store, f"pages/{system}"
+        store, path = self._ports.store, incidents.page_start_path(system)
         document = store.get(path)
         if document.fields is None:
             with suppress(Exists):  # another instance writes its first page too

@@ -40,15 +40,6 @@ DECISION_HANDLERS: Mapping[Direction, Callable[[Case], bool]] = {
 }
 """The decision for each direction that was ordered."""
 
-HOLD_LIFTED_TRANSITION = Transition(
-    event="rollback.goes-on",
-    note="what held it is lifted",
-    changes={"held_since": None},
-    say=False,
-    despite_words=True,
-)
-"""Recorded before anything is done: a later hold has all of its time again."""
-
 
 def execute(ports: Ports, policies: Mapping[str, Policy], rollback: str, message: str) -> None:
     """Return once the rollback waits, has ended, is another worker's, or was handed over.
@@ -132,7 +123,7 @@ class _Execution:
         case, ports = self._case, self._case.ports
         conditions = StopConditions(ports.store, ports.clock, case.rollback)
         if case.rollback.held_since is not None and not conditions.find_stop_reason():
-            case.commit_transition(HOLD_LIFTED_TRANSITION)
+            case.commit_transition(_build_lifted_transition(case))
             # That transition has read what a person has said since the check before it.
             conditions = StopConditions(ports.store, ports.clock, case.rollback)
         limits = case.policy.execution
@@ -176,6 +167,17 @@ class _Execution:
             by = ports.clock.now() + DUE_TIME_SKEW_TOLERANCE
             work_queue.publish_due_items(ports.store, ports.bus, work_queue.COMMAND, by, self._systems)
         return not landed
+
+
+def _build_lifted_transition(case: Case) -> Transition:
+    """Return the transition before anything is done: a later hold has all of its time again."""
+    return Transition(
+        event="rollback.goes-on",
+        note="the rollback continues: nothing holds it any more",
+        changes={"held_since": None},
+        occasion=f"-{case.now():%H%M%S}",
+        despite_words=True,
+    )
 
 
 def _step_kinds(case: Case) -> dict[str, StepKind]:

@@ -8,6 +8,7 @@ from typing import Any
 from responders.support.parallel_calls import answer_or_none, call_all
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import Policy
+from shared.domain.reports.filed_report import MAX_COUNT_DELAY
 from shared.domain.reports.impact import ImpactCounts, measure_impact
 from shared.domain.signals.health import sum_requests
 from shared.ports.groups import Ports
@@ -31,8 +32,10 @@ def count_impact(
         calls["users"] = partial(metrics.count_matching, policy.outage.users, since, until)
     answers = call_all(ports, calls)
     requests = answer_or_none(answers.get("requests"))
+    complete_until = now - MAX_COUNT_DELAY if until > now - MAX_COUNT_DELAY else None
     return ImpactCounts(
         requests=known.requests if requests is None else sum_requests(requests.values()),
+        complete_until=known.complete_until if requests is None else complete_until,
         users=known.users if "users" not in answers else answer_or_none(answers["users"]),
     )
 

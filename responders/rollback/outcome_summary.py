@@ -54,10 +54,12 @@ def read_served_revisions(case: Case, steps: Collection[Step]) -> dict[str, str]
 
 
 def summarize_outcome(steps: Collection[Step]) -> str:
-    """How many of the plan's targets are not at their goals, and the first reasons."""
+    """Return how many of the plan's targets are not at their goals, and the first reasons."""
     undone, every = _incomplete_steps(steps), _targets(steps)
-    reasons = text.join_names(list(_reasons(undone).values()))
-    return f"{len(_targets(undone))} of {len(every)} not done: {reasons}"
+    missing, reasons = _targets(undone), text.join_names(list(_reasons(undone).values()))
+    if not missing:  # a check failed, which changes no target
+        return f"{len(every)} of {len(every)} done, and not verified: {reasons}"
+    return f"{len(missing)} of {len(every)} not done: {reasons}"
 
 
 def format_served_revisions(
@@ -102,4 +104,4 @@ def _steps_to_explain(steps: list[Step]) -> list[Step]:
 
 
 def _step_reason(step: Step) -> str:
-    return f"{step.name}: {step.status} {step.note}".strip()
+    return ", ".join(filter(None, (f"{step.name}: {step.status.lower()}", step.note)))

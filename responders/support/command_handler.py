@@ -9,7 +9,7 @@ from msgspec import Struct
 from shared.core.store import Write
 from shared.domain.commands.command import Command, ScheduledRollback
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import RollbackRequest
+from shared.domain.rollback.rollback import RollbackRequest, find_responder
 from shared.ports.groups import Ports
 
 
@@ -31,6 +31,11 @@ class CommandRequest(Struct, frozen=True):
     def policy(self) -> Policy:
         """Of the system that the command names; the verb's schema requires one."""
         return self.policies[self.command.system]
+
+    @property
+    def responder(self) -> str:
+        """Return who responds by it to the incident that it is about; empty: nobody does."""
+        return find_responder(self.command.actor, self.person)
 
 
 class CommandEffect(Struct, frozen=True):

@@ -25,6 +25,7 @@ MAX_DEAD_LETTER_BYTES = 9_500_000
 def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell: Policy | None) -> None:
     """Audit and dead-letter a message; notify once an hour and topic. Raises: Unavailable."""
     reason = cut_reason(reason)
+    public_reason = redact_personal_data(reason)
     key = refusal_event_key(message.topic_name, message.id)
     now = ports.clock.now()
     original = {REPLAYED_FROM: message.first_id} if message.first_id != message.id else {}
@@ -38,13 +39,13 @@ def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell:
         {
             "source_topic": message.topic,
             "message_id": message.id,
-            "reason": redact_personal_data(reason).encode()[:MAX_ATTRIBUTE_BYTES].decode(errors="ignore"),
+            "reason": public_reason.encode()[:MAX_ATTRIBUTE_BYTES].decode(errors="ignore"),
             **original,
             **({FIRST_PUBLISHED_AT: since.isoformat()} if since is not None else {}),
         },
     )
     if tell is not None:
-        _notify_refusal(message, reason, ports, tell)
+        _notify_refusal(message, public_reason, ports, tell)
 
 
 def _notify_refusal(message: PubSubMessage, reason: str, ports: Ports, policy: Policy) -> None:

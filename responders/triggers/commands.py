@@ -26,7 +26,7 @@ class CommandsTrigger:
         ports, policies = self._ports, self._policies
         command = parse_command(message.data, message.first_id, policies)
         execute(ports, policies, command, message, needs_token=self.needs_token)
-        audit_events.record_control_change_in_rollbacks(ports, command.id)
+        audit_events.record_control_change_in_rollbacks(ports, policies, command.id)
         now = ports.clock.now() + DUE_TIME_SKEW_TOLERANCE
         for kind in work_queue.COLLECTION_BY_KIND:
             work_queue.publish_due_items(ports.store, ports.bus, kind, now, policies)

@@ -15,7 +15,7 @@ LostRollback           (a BaseException) another worker holds the rollback: do n
 
 from datetime import timedelta
 
-from shared.core.redaction import redact_secrets
+from shared.core.redaction import redact_personal_data, redact_secrets
 
 
 class RollbackError(Exception):
@@ -44,6 +44,9 @@ class Refused(RollbackError):
 class Rejected(RollbackError):
     """A service understood the call and answered no: not found, not permitted, not valid."""
 
+    def __init__(self, text: str = "") -> None:
+        super().__init__(redact_personal_data(text))
+
 
 class Gone(Rejected):
     """There is nothing of that name (any more)."""
@@ -59,6 +62,9 @@ class Exists(Moved):
 
 class Unavailable(RollbackError):
     """A service gave no answer; whatever was asked is unknown."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(redact_personal_data(text))
 
 
 class Ambiguous(Unavailable):

@@ -147,6 +147,11 @@ class PauseState(StrEnum):
     """Nothing new is begun, and something is still in flight."""
     YES = "PAUSED"
 
+    @property
+    def label(self) -> str:
+        """Return the state in words for people."""
+        return self.lower().replace("_", " ")
+
 
 def pause_state(pause: Pause | None) -> PauseState:
     """How far a pause has come."""

@@ -189,7 +189,7 @@ class StepScheduler:
     def _fail_if_overdue(self, step: Step) -> Step:
         if self._age(step) <= step.within_seconds:
             return step
-        return self._end_step(step, StepStatus.FAILED, f"not there in time: {step.note}")
+        return self._end_step(step, StepStatus.FAILED, f"no result in time: {step.note}")
 
     def _age(self, step: Step) -> float:
         return (self._tenure.now() - (step.begun_at or self._tenure.now())).total_seconds()

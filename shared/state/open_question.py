@@ -46,7 +46,7 @@ def read_open_question(reading: StateReader, incident: Incident, now: datetime) 
 def _summarize(
     rollback: Rollback, question: ApprovalRequest, decision: RecordedDecision | None, now: datetime
 ) -> Iterator[str]:
-    cause, until = suspected_cause(rollback), rollback.parked_until
+    cause, until = suspected_cause([rollback]), rollback.parked_until
     people = approvers(rollback, question.plan.fingerprint, question.needed).values()
     yield f"scenario {question.plan.scenario}, back to {question.plan.target}"
     yield from rollback.commands or (f"started by automation{f', because {cause}' if cause else ''}",)

@@ -34,7 +34,7 @@ from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, PublicState, StatusPageRecord
+from shared.domain.incidents.incident import PAUSED_STATUS_NAMES, Incident, PublicState, StatusPageRecord
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import record_parts
@@ -47,6 +47,7 @@ from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.probe_signals import probes_path
 from shared.domain.system_record import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
 from shared.state import repair_journal
 
@@ -75,8 +76,9 @@ class StateReader:
         return systems.decode_system(self._store.get(systems.system_path(name)).fields, name)
 
     def has_state(self, system: str) -> bool:
-        """Whether the responders have ever written anything of a system."""
-        paths = (systems.system_path(system), stocks.inventory_path(system))
+        """Return whether the responders have ever written anything of a system."""
+        looks = probes_path(system), incidents.page_start_path(system)
+        paths = (systems.system_path(system), stocks.inventory_path(system), *looks)
         return any(self._store.get(path).fields is not None for path in paths)
 
     def incident(self, name: str) -> Incident | None:
@@ -217,7 +219,10 @@ class StateReader:
     def status_page_record(self, incident: Incident) -> StatusPageRecord | None:
         """When the status page first showed an incident; None: its system has no status page."""
         found = self._one(StatusPageRecord, incidents.page_record_path(incident.system, incident.id))
-        has_page = found is not None or self._store.get(f"pages/{incident.system}").fields is not None
+        has_page = (
+            found is not None
+            or self._store.get(incidents.page_start_path(incident.system)).fields is not None
+        )
         return found or (StatusPageRecord() if has_page else None)
 
     def observe_parts(
@@ -229,6 +234,14 @@ class StateReader:
             return known
         newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
         return record_parts(policy, state, known, self.alerts(incident.id), newest, incident, now)
+
+    def mark_paused(self, state: PublicState) -> PublicState:
+        """Return the public state of an incident, which may be paused now."""
+        incident = self.incident(state.incident or "-") if state.word in PAUSED_STATUS_NAMES else None
+        if incident is None:
+            return state
+        newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
+        return incidents.mark_paused(state, newest.paused_since if newest is not None else None)
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""

@@ -122,8 +122,9 @@ def read_hold(reading: StateReader, rollback: Rollback | None, now: datetime) ->
         (reading.system(rollback.system), f"--system {rollback.system}"),
     ):
         if (pause := controls.pause) is not None:
-            since = f"{pause_state(pause)} since {pause.at:%Y-%m-%d %H:%M:%S} UTC"
-            return f"{since}, {pause}; to continue: rollback resume {scope} --reason WHY"
+            since = f"{pause_state(pause).label} since {pause.at:%Y-%m-%d %H:%M:%S} UTC"
+            by = f"by {pause.actor}: {pause.reason}"
+            return f"{since} {by}; to continue: rollback resume {scope} --reason WHY"
         window = active_freeze(controls.freezes, now, ordered=rollback.order is not None)
         if window is not None and not rollback.overrides:
             return f"{window}; to continue: rollback unfreeze {scope} --reason WHY"

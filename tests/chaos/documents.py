@@ -29,8 +29,11 @@ from msgspec import Struct
 
 from local.demo.staging.processes import DemoFailed
 from local.installation.responder_processes import NotListening
+from shared.core.codec import decode
 from shared.core.durations import describe_duration
 from shared.core.errors import RollbackError
+from shared.domain.data.integrity import damage
+from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, Rollback
 from shared.policy_files import loader
@@ -133,6 +136,12 @@ class Emergency:
         for _ in range(len(self._shop.wanted) // CHANGED_OF):
             self._shop.work()
         self._stage.skip_time(MINUTE)
+        self._stage.wait_for("the first look at the data", self._is_looked_at)
+
+    def _is_looked_at(self) -> bool:
+        """Whether the data were looked through: the next look, which opens an incident, is far."""
+        fields = self._stage.wiring.store.get(damage.damage_path(self._plant.policy.system)).fields
+        return fields is not None and decode(IntegrityRecord, fields).last is not None
 
     def _spoil(self) -> None:
         began = time.monotonic()

@@ -17,7 +17,6 @@ from tests.simulation.faults import exhaustive
 from tests.simulation.faults.exhaustive import Place
 from tests.simulation.faults.points import Fault
 from tests.simulation.scenes.bookshop import LEAST, SMALL, WHOLE, Setting
-from tests.simulation.statements import IN_FORCE
 from tests.simulation.world import World
 
 SEEDS_OF_A_BLOCK = 100
@@ -59,8 +58,8 @@ def seeds(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--statements",
         action=argparse.BooleanOptionalAction,
-        default=IN_FORCE,
-        help="judge what is said as well (invariant 13)",
+        default=True,
+        help="judge what is said as well (invariant 13), as by default",
     )
     asked = parser.parse_args(arguments)
     if asked.only is not None:
@@ -162,7 +161,7 @@ def _place(text: str) -> Place:
 def _of_seeds(first: int, end: int, *, judged: bool) -> Tally:
     tally = Tally()
     for seed in range(first, end):
-        options = "" if judged == IN_FORCE else " --statements"
+        options = "" if judged else " --no-statements"
         tally.add(f"seeds --only {seed}{options}", schedule.run(seed, judged=judged))
     return tally
 

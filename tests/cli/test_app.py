@@ -17,6 +17,7 @@ from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation import push_subscriptions
 from local.installation.provisioning import audit_bucket
+from shared.core.store import Put
 from shared.policy_files import loader
 from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.support.cli.in_process import WorldPrompt
@@ -138,6 +139,20 @@ def test_a_project_without_any_state_is_named(monkeypatch: pytest.MonkeyPatch, t
     assert done.exit_code == 2
     assert "no state of bookshop was ever written in the project" in done.output
     assert "no incident is known" not in done.output
+
+
+@pytest.mark.parametrize("path", ["pages/bookshop", "probes/bookshop"])
+def test_a_project_with_a_page_or_probes_is_no_wrong_project(
+    path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Both are written before the first command and the first inventory."""
+    prompt = WorldPrompt(monkeypatch, tmp_path, world := World())
+    world.ports.store._stored.clear()
+    world.ports.store.commit([Put(path, {"system": "bookshop"})])
+
+    done = prompt.say("status")
+
+    assert (done.exit_code, "no incident is known" in done.output) == (0, True)
 
 
 def test_where_nothing_has_happened_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

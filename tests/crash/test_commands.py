@@ -157,7 +157,8 @@ def run(scene: Scene, saboteur: FaultInjectorHook) -> World:
 def told(world: World) -> set[str]:
     """What was said, but to whom it was said when: a held rollback says so at its own time."""
     keys = {one.key for one in world.ports.sender.sent}
-    return {key for key in keys if ":rollback.held" not in key and ":on-call" not in key}
+    own_time = (":rollback.held", ":rollback.goes-on", ":on-call")
+    return {key for key in keys if not any(name in key for name in own_time)}
 
 
 def pins(world: World) -> set[tuple[str, str, str]]:

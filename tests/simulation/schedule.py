@@ -8,7 +8,6 @@ from tests.simulation.runtime.work import simulated
 from tests.simulation.scenes.bookshop import POLICY, SPEAKING, Setting, kept
 from tests.simulation.scenes.scenes import SCENES, Weighted, bad_release
 from tests.simulation.scenes.spoken import SPOKEN
-from tests.simulation.statements import IN_FORCE
 from tests.simulation.world import World
 
 PERSONS = frozenset(
@@ -26,7 +25,7 @@ def scenes_of(seed: int) -> Weighted:
 
 
 def world_of(
-    seed: int, chosen: Weighted | None = None, policy: Policy | None = None, *, judged: bool = IN_FORCE
+    seed: int, chosen: Weighted | None = None, policy: Policy | None = None, *, judged: bool = True
 ) -> World:
     """The world of a seed, before anything happens in it; `judged`: its statements as well."""
     chosen, random = scenes_of(seed) if chosen is None else chosen, Random(seed)
@@ -46,7 +45,7 @@ def world_of(
 
 
 def run(
-    seed: int, chosen: Weighted | None = None, policy: Policy | None = None, *, judged: bool = IN_FORCE
+    seed: int, chosen: Weighted | None = None, policy: Policy | None = None, *, judged: bool = True
 ) -> World:
     """The world of a seed, after all has happened; `judged`: its statements as well."""
     world = world_of(seed, chosen, policy, judged=judged)

@@ -28,7 +28,6 @@ from tests.simulation.runtime.services import (
 )
 from tests.simulation.scenes.actors import Others
 from tests.simulation.scenes.bookshop import POLICY, SYSTEM, at_the_start
-from tests.simulation.statements import IN_FORCE
 from tests.simulation.statements.truth import Truth
 from tests.support.fakes.monitoring.alert_states import FakeAlertStates
 from tests.support.fakes.run.router import FakeMetrics, FakeProber
@@ -50,7 +49,7 @@ class World:
         *,
         site: bool = False,
         policy: Policy = POLICY,
-        judges_statements: bool = IN_FORCE,
+        judges_statements: bool = True,
     ) -> None:
         self.random = random
         self.excuses: set[str] = set()

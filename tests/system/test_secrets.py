@@ -351,7 +351,7 @@ def test_a_service_that_repeats_secrets_while_a_message_is_taken(everything: Eve
 
 
 def test_personal_data_stays_where_a_person_is_meant(everything: Everything) -> None:
-    """The trail names who ordered, in their own words; the log names the actor alone."""
+    """The trail and the team's notices name who ordered, and why; the log names the actor alone."""
     who, whom = PERSONAL["mail"], "joe@example.org"
     everything.push("on_override", command(command="pause", actor=who, reason=f"ask {whom}"))
 
@@ -359,6 +359,7 @@ def test_personal_data_stays_where_a_person_is_meant(everything: Everything) -> 
 
     assert who in found["documents"]
     assert whom in found["documents"]
+    assert f"by override: {who}: ask {whom}" in found["notices"]
     assert who in found["log"]
     assert whom not in found["log"]
 

@@ -38,7 +38,7 @@ def approve(asked: CommandRequest) -> CommandEffect:
     told = create_event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
     draft = CommitDraft((told,), {"approvals": (*rollback.approvals, word), "due_at": word.at})
     result = f"{len(before) + 1} of {count_noun(question.needed, 'approval')} given for {rollback.id}"
-    return CommandEffect(result, tuple(subject.write_rollback(draft)))
+    return CommandEffect(result, (*subject.write_rollback(draft), *subject.write_acknowledgement()))
 
 
 def reject(asked: CommandRequest) -> CommandEffect:
@@ -47,7 +47,8 @@ def reject(asked: CommandRequest) -> CommandEffect:
     word = _build_answer(subject, _require_question(subject, "reject"))
     told = create_event("rollback.rejected", word.at, word.actor, plan=word.plan, reason=word.reason)
     draft = CommitDraft((told,), {"rejected": word, "due_at": word.at})
-    return CommandEffect(f"rejected {subject.rollback.id}", tuple(subject.write_rollback(draft)))
+    writes = (*subject.write_rollback(draft), *subject.write_acknowledgement())
+    return CommandEffect(f"rejected {subject.rollback.id}", writes)
 
 
 def _require_question(subject: CommandSubject, verb: str) -> ApprovalRequest:

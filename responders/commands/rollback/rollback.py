@@ -108,7 +108,8 @@ def cancel(asked: CommandRequest) -> CommandEffect:
     why = f"cancelled by {command.actor}: {command.reason}"
     told = create_event("rollback.cancel-requested", now, command.actor, reason=command.reason)
     draft = CommitDraft((told,), {"cancel_requested": why, "due_at": now})
-    return CommandEffect(f"{rollback.id} is to stop", tuple(subject.write_rollback(draft)))
+    writes = (*subject.write_rollback(draft), *subject.write_acknowledgement())
+    return CommandEffect(f"{rollback.id} is to stop", writes)
 
 
 def build_rollback_order(command: Command, policy: Policy, said_at: datetime) -> RollbackRequest:

@@ -50,7 +50,7 @@ def confirm_pause(
         ports.store.commit([Update(document.path, encode(over), document.version)])
         return
     before = record.answer["in_flight"]
-    result = f"{PauseState.YES}: nothing is in flight any more, {before} were when it was said"
+    result = f"{PauseState.YES.label}: nothing is in flight any more, {before} were when it was said"
     told = create_event(
         "pause.reached",
         now,

@@ -11,6 +11,7 @@ from responders.rollback.approval import build_approval_request, forecast_plan, 
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
+from responders.rollback.decision.failure_counts import describe_bad_target
 from responders.rollback.decision.plan import describe_plan_size, prepare_plan
 from responders.rollback.decision.required_approvals import required_approvals
 from responders.rollback.decision.resource_collection import collect_resource_state
@@ -146,7 +147,13 @@ def build_decided_plan(
 ) -> tuple[Decision, Plan | None]:
     """Return the decision and its plan over what is live. Raises: Unavailable; as `hold`."""
     sight = read_resource_state(ports, policy, decision, order, hold)
-    return prepare_plan(policy, facts, decision, sight, order, expired=expired, severity=severity)
+    decision, plan = prepare_plan(policy, facts, decision, sight, order, expired=expired, severity=severity)
+    if plan is None or order is None:
+        return decision, plan
+    hold(CALL_TIMEOUT_SECONDS)
+    target, functions = decision.change.target, decision.change.functions
+    warning = describe_bad_target(ports, policy, target, functions, facts.inventory or {})
+    return decision, plans.add_report_line(plan, warning) if warning else plan
 
 
 def read_resource_state(

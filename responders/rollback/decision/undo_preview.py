@@ -1,6 +1,6 @@
 """What an order to take back would do now: to functions, and to the documents of repairs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -22,12 +22,13 @@ from responders.data.repair.preview import (
     format_fence_lines,
 )
 from responders.rollback.decision.fact_collection import collect_facts
+from responders.rollback.decision.failure_counts import describe_undone_failures
 from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, DATA_APPROVALS
 from responders.scenarios import undo_plan as reversal
 from responders.scenarios import undo_targets
 from responders.scenarios.undo_plan import UndoPlan
 from responders.scenarios.undo_targets import UndoTarget
-from responders.support.parallel_calls import answer_or_none, call_all, call_in_batches
+from responders.support.parallel_calls import call_in_batches
 from shared.core import text
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
@@ -35,11 +36,11 @@ from shared.core.store import Query, Store
 from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair import repair_plan as repair
-from shared.domain.decision.facts import DecisionFacts, FunctionDifference
+from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import GateAnswer, Outcome
 from shared.domain.deployments.build_recipe import BuiltFunction
-from shared.domain.deployments.deployment import Inventory, counts_by_function
+from shared.domain.deployments.deployment import Inventory
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.severity import Severity
@@ -47,7 +48,6 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, add_report_line
 from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
-from shared.domain.signals.health import sum_requests
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import erase, restore
 from shared.ports.groups import Ports
@@ -122,7 +122,9 @@ def preview_from_facts(
     writes = sum(one.goal.get("documents", 0) for one in documents)
     takes = timedelta(seconds=write_ramp.ramp_seconds(writes))
     if planned.plan is not None and planned.shown and order.way is Direction.UNDO:
-        warning = _describe_failures(ports, policy, order.incident, planned.shown, inventory)
+        undone = decode(Incident, store.get(incidents.incident_path(order.incident)).fields)
+        rolled_back = StateReader(store).rollbacks(undone)
+        warning = describe_undone_failures(ports, policy, rolled_back, planned.shown, inventory)
         planned = replace(planned, plan=add_report_line(planned.plan, warning), warning=warning)
     worked = UndoPreview(outcome, reason, allowed.answers, planned, takes)
     if outcome is not Outcome.ROLLBACK:
@@ -133,22 +135,6 @@ def preview_from_facts(
         return replace(worked, outcome=outcome, reason=unknown)
     starts = find_triggered_targets(policy, _count_undo_writes(chain.from_iterable(pieces.values())), facts)
     return _build_preview(policy, order, worked, starts)
-
-
-def _describe_failures(
-    ports: Ports, policy: Policy, name: str, shown: Sequence[FunctionDifference], inventory: Inventory
-) -> str:
-    """Return how many requests failed on what an undo restores, before the rollback."""
-    incident, counted = decode(Incident, ports.store.get(incidents.incident_path(name)).fields), None
-    for one in StateReader(ports.store).rollbacks(incident):
-        if counted is None and one.baseline is not None and one.started_at is not None:
-            read = partial(ports.system(policy.system).metrics.requests, one.baseline.until, one.started_at)
-            counted = answer_or_none(call_all(ports, {"metrics": read})["metrics"])
-    requests = counts_by_function(counted or {}, inventory)
-    found = sum_requests(requests[one.function] for one in shown if one.function in requests)
-    failed = f"{found.failed:,} of {found.total:,}" if found.total else "an unknown number of"
-    names = text.join_names([revision for one in shown for revision in one.target])
-    return f"warning: this restores what the rollback removed: {failed} requests failed on {names}"
 
 
 def _build_preview(

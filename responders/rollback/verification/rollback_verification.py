@@ -155,7 +155,7 @@ def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ..
     back = {one.id for one in undone_deployments(known, target, functions)}
     back |= {one.id for one in known if one.at > target.at and _is_changed_by_steps(one, beside)}
     bad = {"status": DeploymentStatus.BAD.value, "baked_at": None, "due_at": None, "expires_at": None}
-    why = f"taken back by {case.rollback.id}"
+    why = f"{deployments.TAKEN_BACK_REASON}{case.rollback.id}"
     return tuple(
         Update(deployments.deployment_path(system, one.id), {**bad, "reason": why})
         for one in known

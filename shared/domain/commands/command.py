@@ -109,6 +109,8 @@ class CommandRecord(Struct, frozen=True):
     reason: str
     received_at: datetime
     result: str
+    responder: str = ""
+    """The person who acts by it; empty: a program, or nobody named."""
     incident: str = ""
     """The one that it opened or concerns; empty: none."""
     order: RollbackRequest | None = None

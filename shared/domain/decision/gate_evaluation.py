@@ -112,9 +112,9 @@ def evaluate_reversal(
 def require_approval(decision: Decision, reason: str) -> Decision:
     """The decision to go back, with a reason why people are asked first."""
     gate = GateAnswer(APPROVAL_REQUIRED_GATE, GateResult.STOP, reason, Outcome.ASK)
-    return replace(
-        decision, outcome=Outcome.ASK, reason=f"{gate.gate}: {reason}", answers=(*decision.answers, gate)
-    )
+    asks = (decision.reason,) if decision.outcome is Outcome.ASK else ()
+    reasons = "; ".join((*asks, f"{gate.gate}: {reason}"))
+    return replace(decision, outcome=Outcome.ASK, reason=reasons, answers=(*decision.answers, gate))
 
 
 def mark_approved(decision: Decision, people: Iterable[str]) -> Decision:
@@ -176,5 +176,5 @@ def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool) -> tuple[Outcom
             outcome = Outcome.ESCALATE if expired else Outcome.HOLD
             return outcome, f"{one.gate}: {one.reason}{waited}"
     if stops:
-        return Outcome.ASK, f"{stops[0].gate}: {stops[0].reason}"
+        return Outcome.ASK, "; ".join(f"{stop.gate}: {stop.reason}" for stop in stops)
     return Outcome.ROLLBACK, "every gate passes"

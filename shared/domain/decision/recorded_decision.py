@@ -1,6 +1,7 @@
 """What was decided of an incident, as the trail keeps it, and what each gate lets pass."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
@@ -15,9 +16,9 @@ from shared.domain.decision.gates.registry import GATES
 from shared.domain.rollback.rollback import Rollback
 
 
-def suspected_cause(rollback: Rollback | None) -> str:
-    """What the newest decision took for the cause; empty: it took nothing for it."""
-    for gate in rollback.gates if rollback else ():
+def suspected_cause(rollbacks: Sequence[Rollback]) -> str:
+    """Return the newest cause that one of an incident's rollbacks suspected; empty: none did."""
+    for gate in chain.from_iterable(one.gates for one in reversed(rollbacks)):
         if gate.get("gate") == "cause" and gate.get("answer") == GateResult.PASS:
             return str(gate["reason"])
     return ""

@@ -25,6 +25,8 @@ class DeploymentStatus(StrEnum):
     BAD = "BAD"
 
 
+TAKEN_BACK_REASON = "taken back by "
+"""How the reason of a BAD deployment begins that a rollback removed; its id follows."""
 MARKED_STATUSES = frozenset({DeploymentStatus.STABLE, DeploymentStatus.BAD})
 """Kept for ever: where one may go back to, and where nobody may."""
 

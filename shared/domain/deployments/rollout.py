@@ -16,6 +16,7 @@ from shared.domain.deployments.change_attribution import (
     reported_change_times,
 )
 from shared.domain.deployments.deployment import (
+    TAKEN_BACK_REASON,
     Deployment,
     DeploymentStatus,
     Placement,
@@ -120,7 +121,7 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
     if not helped:
         return deployment
     bad = set_status(deployment, DeploymentStatus.BAD, situation)
-    return replace(bad, due_at=None, reason=f"taken back by {helped[0]} before it was seen")
+    return replace(bad, due_at=None, reason=f"{TAKEN_BACK_REASON}{helped[0]} before it was seen")
 
 
 def _observation_times(

@@ -50,6 +50,8 @@ PUBLIC_STATUS_NAMES = {
 """What the status page says."""
 
 
+PAUSED_STATUS_NAMES = {"rolling back": "rolling back (paused)", "unpinning": "unpinning (paused)"}
+"""The public words of a change in progress, and of the same change while a person holds it."""
 MAX_TIMELINE = 500
 """So many lines of the time line are kept beside the first one: the audit log has all of them."""
 
@@ -227,6 +229,14 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
     )
 
 
+def mark_paused(state: PublicState, held_since: datetime | None) -> PublicState:
+    """Return the public state of an incident whose rollback is held since then; None: it is not."""
+    if held_since is None or state.word not in PAUSED_STATUS_NAMES:
+        return state
+    paused = PAUSED_STATUS_NAMES[state.word]
+    return replace(state, word=paused, turns=[*state.turns, PublicStatusChange(paused, held_since)])
+
+
 def acknowledge(incident: Incident, actor: str, at: datetime) -> Incident:
     """Return the incident with that owner, unless it has one or nobody is named."""
     is_owned = not actor or incident.acknowledged_by
@@ -283,6 +293,11 @@ def public_state_path(system: str) -> str:
     return f"public/{system}"
 
 
+def page_start_path(system: str) -> str:
+    """Return where the time of the first status page of a system is kept."""
+    return f"pages/{system}"
+
+
 def page_record_path(system: str, incident: str) -> str:
     """Where it is kept what the status page has shown of an incident."""
     return f"{page_records_path(system)}/{incident}"
@@ -290,7 +305,7 @@ def page_record_path(system: str, incident: str) -> str:
 
 def page_records_path(system: str) -> str:
     """The collection of what the status page has shown, by incident."""
-    return f"pages/{system}/incidents"
+    return f"{page_start_path(system)}/incidents"
 
 
 def public_history_path(system: str) -> str:

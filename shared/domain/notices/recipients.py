@@ -1,13 +1,13 @@
 """Create the notices of an event: which channels receive it, by audience, severity and stage."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from shared.core.redaction import redact_personal_data, redact_value
+from shared.core.redaction import redact_personal_data, redact_secrets, redact_value
 from shared.domain.notices.notice import IncidentStage, Notice, WithdrawalCondition
 from shared.domain.policy.channels import Audience, Channel
 from shared.domain.policy.severity import Severity
@@ -109,7 +109,7 @@ def _channel_notices(
     facts: dict[str, Any],
     to_paste: Iterable[str] = (),
 ) -> list[Notice]:
-    commands = tuple(map(redact_personal_data, to_paste))
+    plain_facts = msgspec.to_builtins(facts)
     return [
         Notice(
             id=f"{incident}:{event}:{channel.name}",
@@ -118,17 +118,23 @@ def _channel_notices(
             event=event,
             channel=channel.name,
             severity=severity,
-            text=redact_personal_data(text),
+            text=clean(text),
             created_at=now,
             due_at=due_at,
             since=due_at,
             lane=f"{incident}:{channel.name}",
-            facts=redact_value(msgspec.to_builtins(facts), redact_personal_data),
-            commands=commands,
+            facts=redact_value(plain_facts, clean),
+            commands=tuple(map(clean, to_paste)),
             expires_at=now + RECORD_RETENTION,
         )
         for channel in channels
+        for clean in [redaction_for(channel.audience)]
     ]
+
+
+def redaction_for(audience: Audience) -> Callable[[str], str]:
+    """Return what cleans a text for an audience: only the team reads who acted, and why."""
+    return redact_secrets if audience is Audience.TEAM else redact_personal_data
 
 
 def _subscribed_channels(channels: Iterable[Channel], severity: Severity, event: str) -> list[Channel]:
@@ -154,6 +160,8 @@ _STAGE_BY_EVENT = {
     "reopened": IncidentStage.BEGUN,
     "published": IncidentStage.BEGUN,
     "rollback.decided": IncidentStage.UNDER_WAY,
+    "rollback.held": IncidentStage.UNDER_WAY,
+    "rollback.goes-on": IncidentStage.UNDER_WAY,
     "rollback.verified": IncidentStage.BACK,
     "rollback.unverified": IncidentStage.UNDER_WAY,
     "rollback.escalated": IncidentStage.STUCK,

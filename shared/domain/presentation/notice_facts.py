@@ -1,6 +1,6 @@
 """What a notice says to whom: its facts, and which template words them. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import dropwhile
 from statistics import median, quantiles
@@ -9,7 +9,6 @@ from typing import Any
 from msgspec import Struct
 
 from shared.core.durations import describe_duration, format_minute
-from shared.core.redaction import redact_personal_data
 from shared.domain.decision.recorded_decision import suspected_cause
 from shared.domain.incidents.incident import (
     PUBLIC_STATUS_NAMES,
@@ -17,11 +16,12 @@ from shared.domain.incidents.incident import (
     IncidentStatus,
     PublicState,
     StatusPageRecord,
+    mark_paused,
     public_state,
 )
 from shared.domain.incidents.recovery_times import find_recovered_at, find_scenario, recovery_target
 from shared.domain.notices.notice import IncidentStage, Notice
-from shared.domain.notices.recipients import incident_stage
+from shared.domain.notices.recipients import incident_stage, redaction_for
 from shared.domain.policy.channels import Audience
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -51,11 +51,19 @@ class NoticeContext(Struct, frozen=True):
     policy: Policy
     incident: Incident | None
     """None: it is about something else, such as a refused message."""
-    rollback: Rollback | None
+    rollbacks: Sequence[Rollback]
+    """Of the incident, the first first."""
     history: Sequence[PublicState]
     """Of the system's incidents, this one included."""
     now: datetime
     record: StatusPageRecord = StatusPageRecord()
+    hold: str = ""
+    """The pause or freeze that holds the rollback, and how to lift it; empty: none does."""
+
+    @property
+    def rollback(self) -> Rollback | None:
+        """Return the newest rollback of the incident."""
+        return self.rollbacks[-1] if self.rollbacks else None
 
 
 def template_name(notice: Notice, audience: Audience, about: NoticeContext) -> str:
@@ -73,8 +81,10 @@ def template_name(notice: Notice, audience: Audience, about: NoticeContext) -> s
     return "planned" if _is_planned(about) else "users"
 
 
-def template_facts(notice: Notice, about: NoticeContext, *, repeated: bool) -> dict[str, Any]:
-    """What the templates may say, by name; what is not `TrustedText` is foreign."""
+def template_facts(
+    notice: Notice, about: NoticeContext, *, repeated: bool, audience: Audience = Audience.PUBLIC
+) -> dict[str, Any]:
+    """Return what the templates may show, by name; a value that is not `TrustedText` is foreign."""
     commands = tuple(dict.fromkeys((*notice.commands, *_prepared_commands(notice))))
     headline, *said = [line for line in notice.text.split("\n") if line not in commands] or [""]
     told: dict[str, Any] = {
@@ -90,7 +100,7 @@ def template_facts(notice: Notice, about: NoticeContext, *, repeated: bool) -> d
         "is_stuck": incident_stage(notice.event) is IncidentStage.STUCK,
     }
     if about.incident is not None:
-        told |= _incident_facts(about.incident, about)
+        told |= _incident_facts(about.incident, about, redaction_for(audience))
     return told
 
 
@@ -112,12 +122,13 @@ def time_to_recover(state: PublicState) -> timedelta | None:
     return None if back is None else back - state.since
 
 
-def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
+def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[str], str]) -> dict[str, Any]:
     policy, rollback = about.policy, about.rollback
     state = public_state(policy, incident, about.now)
+    state = mark_paused(state, rollback.paused_since if rollback is not None else None)
     parts = affected_components(policy, state, about.record) or (policy.display_name or policy.system,)
     others = [one for one in about.history if one.incident != incident.id]
-    scenario = find_scenario(policy, incident.signal, [rollback] if rollback is not None else ())
+    scenario = find_scenario(policy, incident.signal, about.rollbacks)
     target = recovery_target(policy.targets, scenario, incident.severity)
     how_bad = SEVERITY_LABELS[incident.severity].lower()
     return {
@@ -130,17 +141,18 @@ def _incident_facts(incident: Incident, about: NoticeContext) -> dict[str, Any]:
         "is_restored": state.word in RESTORED_STATUS_NAMES,
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({incident.signal.replace('_', ' ')})",
-        "expected": TrustedText(_expectation(incident, rollback, others, target)),
+        "expected": TrustedText(_expectation(incident, about.rollbacks, others, target)),
         "since": TrustedText(format_minute(incident.onset_at)),
         "until": TrustedText(format_minute(incident.ended_at or about.now)),
         "timeline": [
-            {"at": TrustedText(f"{one.at.astimezone(UTC):%H:%M}"), "note": redact_personal_data(one.note)}
+            {"at": TrustedText(f"{one.at.astimezone(UTC):%H:%M}"), "note": clean(one.note)}
             for one in incident.timeline
         ],
-        "cause": redact_personal_data(_cause(incident, rollback)),
-        "resolution": redact_personal_data(_resolution(incident, rollback)),
-        "prevention": _prevention(incident),
-        "asked": TrustedText(_describe_request(incident, rollback)),
+        "cause": clean(_cause(incident, about.rollbacks)),
+        "resolution": clean(_resolution(incident, rollback)),
+        "prevention": _prevention(incident, clean),
+        "asked": TrustedText(_describe_request(incident, rollback, about.hold)),
+        "hold": clean(about.hold),
     }
 
 
@@ -157,23 +169,23 @@ def _is_planned(about: NoticeContext) -> bool:
     return small and about.rollback is not None and about.rollback.order is not None
 
 
-def _cause(incident: Incident, rollback: Rollback | None) -> str:
+def _cause(incident: Incident, rollbacks: Sequence[Rollback]) -> str:
     if incident.analysis is not None:
         return incident.analysis.cause
-    why = suspected_cause(rollback)
+    why = suspected_cause(rollbacks)
     return f"not proven yet; suspected: {why}" if why else "not known yet"
 
 
-def _prevention(incident: Incident) -> str:
+def _prevention(incident: Incident, clean: Callable[[str], str]) -> str:
     known = incident.analysis.prevention if incident.analysis is not None else ""
-    return redact_personal_data(known) or TrustedText("to be written by a person, within 24 hours of the end")
+    return clean(known) or TrustedText("to be written by a person, within 24 hours of the end")
 
 
 def _expectation(
-    incident: Incident, newest: Rollback | None, others: Iterable[PublicState], target: timedelta
+    incident: Incident, rollbacks: Sequence[Rollback], others: Iterable[PublicState], target: timedelta
 ) -> str:
     """Return when it should be over; of what has recovered, or has ended, say that."""
-    recovered_at = find_recovered_at(incident, (newest,) if newest is not None else ())
+    recovered_at = find_recovered_at(incident, rollbacks)
     if recovered_at is not None:
         return f"recovered {describe_duration(recovered_at - incident.detected_at)} after detection"
     if incident.ended_at is not None:
@@ -190,15 +202,18 @@ def _resolution(incident: Incident, rollback: Rollback | None) -> str:
     target, outcome = rollback.plan.target, rollback.outcome
     match rollback.status:
         case RollbackStatus.RUNNING:
-            return f"in progress: back to {target}"
+            state = "in progress" if rollback.paused_since is None else "paused"
+            return f"{state}: back to {target}"
         case RollbackStatus.FAILED | RollbackStatus.CANCELLED:
             return f"the rollback to {target} did not complete: {outcome}"
     return f"back to {target}; {outcome}" if outcome else f"back to {target}"
 
 
-def _describe_request(incident: Incident, rollback: Rollback | None) -> str:
+def _describe_request(incident: Incident, rollback: Rollback | None, hold: str) -> str:
     if incident.ended_at is not None:
         return "nothing; a report follows"
+    if hold:
+        return "nothing; the response team has paused automation and decides how to continue"
     waits = rollback is not None and rollback.status is RollbackStatus.PARKED
     if waits or incident.is_decided_by_person:
         return "nothing; a person of the response team has to decide, and was told"

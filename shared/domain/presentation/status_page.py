@@ -40,7 +40,9 @@ STATUS_SENTENCES = {
     "investigating": "We are looking for the cause.",
     "rolling back": "We are restoring the last stable version.",
     "rolling back (monitoring)": "It works again. We are monitoring it.",
+    "rolling back (paused)": "We have paused the restoration of the last stable version.",
     "unpinning": "We are releasing a newer version.",
+    "unpinning (paused)": "We have paused the release of a newer version.",
     "unpinning (monitoring)": "A newer version is released. We are monitoring it.",
     "resolved": "The incident is over.",
     UNOBSERVED_STATUS_NAME: "We closed the incident. We have not observed whether all parts work again.",
@@ -397,7 +399,7 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
 
 def _incident_title(state: PublicState, severity: Severity) -> str:
     words = [turn.word for turn in state.turns if turn.word not in RESTORED_STATUS_NAMES]
-    if words and words[-1] in (MAINTENANCE_STATUS_NAME, "unpinning"):
+    if words and words[-1] in (MAINTENANCE_STATUS_NAME, "unpinning", "unpinning (paused)"):
         return "Maintenance"
     recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES
     return "Monitoring" if recovered else SEVERITY_LABELS[severity]

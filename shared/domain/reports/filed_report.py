@@ -10,10 +10,10 @@ from shared.core.codec import SCHEMA_VERSION
 from shared.domain.incidents.incident import Incident
 from shared.domain.reports.impact import ImpactCounts
 
-FILING_DELAY: Final = timedelta(minutes=4)
-"""So long after the end: what routers count is visible up to 3 minutes later
-(shared.ports.platform).
-"""
+MAX_COUNT_DELAY: Final = timedelta(minutes=3)
+"""The routers' counts of a request are visible at most this much later (shared.ports.platform)."""
+FILING_DELAY: Final = MAX_COUNT_DELAY + timedelta(minutes=1)
+"""So long after the end a report is written."""
 MAX_METRICS_WAIT: Final = timedelta(minutes=15)
 """So long after the end it waits for metrics that give no answer; then it is filed without."""
 ROOT_CAUSE_REMINDER_DELAY: Final = timedelta(hours=24)

@@ -24,6 +24,8 @@ class ImpactCounts(Struct, frozen=True):
     """Of the system's functions, from its beginning until it worked again; None: nobody knows."""
     users: int | None = None
     """Who has met a failure; None: nobody knows."""
+    complete_until: datetime | None = None
+    """Until when every request is counted, where later ones are not yet; None: all are counted."""
 
 
 class Impact(Struct, frozen=True):
@@ -39,6 +41,8 @@ class Impact(Struct, frozen=True):
     currency: str
     is_alerted: bool = True
     """Whether an alert belongs to it; an order alone proves no failure."""
+    is_lower_bound: bool = False
+    """Whether it ended and nobody observed a recovery: it may have failed for longer."""
 
 
 def measure_impact(policy: Policy, incident: Incident, counts: ImpactCounts, now: datetime) -> Impact:
@@ -58,6 +62,7 @@ def measure_impact(policy: Policy, incident: Incident, counts: ImpactCounts, now
         cost=None if price is None else down / timedelta(minutes=1) * price,
         currency=outage.currency,
         is_alerted=is_alerted,
+        is_lower_bound=incident.ended_at is not None and not is_observed,
     )
 
 
@@ -75,12 +80,15 @@ def unknown_impact(found: Impact, policy: Policy) -> dict[str, str]:
 def summarize_impact(found: Impact) -> str:
     """What is known of it, as a sentence without its full stop."""
     requests, users = found.counts.requests, found.counts.users
-    down = describe_duration(timedelta(seconds=found.downtime_seconds))
+    least = "at least " if found.is_lower_bound else ""
+    down = f"{least}{describe_duration(timedelta(seconds=found.downtime_seconds))}"
     said = [f"it did not work for {down}" if found.is_alerted else "no alert belongs to it"]
     if requests is not None:
-        said.append(f"{requests.failed} of {count_noun(requests.total, 'request')} failed")
+        until = found.counts.complete_until
+        late = f" (not all are counted after {until:%H:%M} UTC)" if until is not None else ""
+        said.append(f"{requests.failed} of {count_noun(requests.total, 'request')} failed{late}")
     if users is not None:
         said.append(f"{count_noun(users, 'user')} met a failure")
     if found.cost is not None:
-        said.append(f"that cost {found.cost:.2f} {found.currency}")
+        said.append(f"that cost {least}{found.cost:.2f} {found.currency}")
     return ", ".join(said)

@@ -195,7 +195,6 @@ def build_report(facts: ReportFacts) -> IncidentReport:
     times = measure_recovery(policy, incident, [one.rollback for one in facts.rollbacks], facts.page)
     every = _incident_events(facts)
     timeline = tuple(_timeline(every))
-    causes = [suspected_cause(one.rollback) for one in facts.rollbacks]
     names = {one.rollback.id for one in facts.rollbacks}
     meant = measure_impact(policy, incident, facts.counts, facts.now)
     return IncidentReport(
@@ -212,7 +211,7 @@ def build_report(facts: ReportFacts) -> IncidentReport:
         acknowledged_after_seconds=_acknowledged_after(incident),
         pins=tuple(one for one in facts.pins if one.rollback in names),
         overrides=tuple(_override_reviews(facts)),
-        suspected=next(filter(None, reversed(causes)), ""),
+        suspected=suspected_cause([one.rollback for one in facts.rollbacks]),
         unrecorded={**_missing_analysis(incident), **unknown_impact(meant, policy)},
         impact=meant,
         shortened=tuple(_all_lessons(facts)),

@@ -98,8 +98,7 @@ class RollbackRequest(Struct, frozen=True):
     @property
     def responder(self) -> str:
         """Return who responds to the incident by this order; empty: a program or nobody."""
-        is_named = self.actor.startswith(OVERRIDE_ACTOR_PREFIX) and self.actor != UNNAMED_ACTOR
-        return self.actor if self.person or is_named else ""
+        return find_responder(self.actor, self.person)
 
     def overrides(self, at: datetime) -> tuple[Override, ...]:
         """What of this order, said at that time, is to be reviewed later."""
@@ -223,6 +222,11 @@ class Rollback(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
     @property
+    def paused_since(self) -> datetime | None:
+        """Since when a pause or a freeze holds its plan; None: it goes on, or is in no plan."""
+        return self.held_since if self.status is RollbackStatus.RUNNING else None
+
+    @property
     def commands(self) -> tuple[str, ...]:
         """Return who ordered it and who stops it, each with the reason."""
         stops = self.cancel_requested if self.cancel_requested != self.outcome else ""
@@ -238,6 +242,12 @@ class Rollback(Struct, frozen=True):
         """What people have said to it: whoever decides must know all of it."""
         answers = (self.cancel_requested, self.approvals, self.rejected)
         return (*answers, self.order, self.extension, self.yield_requested)
+
+
+def find_responder(actor: str, person: str) -> str:
+    """Return who responds to an incident by a command; empty: a program or nobody named."""
+    is_named = actor.startswith(OVERRIDE_ACTOR_PREFIX) and actor != UNNAMED_ACTOR
+    return actor if person or is_named else ""
 
 
 def approvers(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from shared.core import text
-from shared.core.redaction import redact_secrets
+from shared.core.redaction import redact_personal_data
 from shared.domain.policy.gate_limits import Gates
 
 
@@ -38,7 +38,7 @@ class ProbeAnswer(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         """Clean what is quoted, before anybody keeps or says it."""
-        force_setattr(self, "detail", redact_secrets(self.detail))
+        force_setattr(self, "detail", redact_personal_data(self.detail))
 
 
 class HealthVerdict(StrEnum):

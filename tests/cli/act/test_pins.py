@@ -9,10 +9,13 @@ import pytest
 
 from cli.support import command_sending
 from shared.core.store import Update
+from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals.health import sum_requests
+from shared.state.reader import StateReader
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.corrupted_bookshop import build_repaired_shop
+from tests.support.notices.notices import read_notices
 from tests.support.rollbacks.pins import build_rolled_back_world, read_pins
 from tests.support.rollbacks.rebuilds import AGAIN, build_world_with_rebuild
 from tests.support.runtime.world import World
@@ -182,3 +185,25 @@ def test_ci_waits_for_a_rollback_that_the_system_knows_by_its_slot_alone(
 
     assert (free.exit_code, locked.exit_code) == (0, 1)
     assert "rollback INC-0 goes on" in locked.stdout
+
+
+def test_an_order_to_a_bad_deployment_warns_of_what_it_restores(prompt: WorldPrompt, world: World) -> None:
+    """In the preview, in the answer of a dry run, and in the notice of the order."""
+    world.pass_time(timedelta(hours=1))
+    [rolled_back] = world.rollbacks()
+    stored = StateReader(world.ports.store).deployments("bookshop")
+    [bad] = [one for one in stored if one.status is DeploymentStatus.BAD]
+    words = ("run", "--target", bad.id, "--reason", "it was no cure", "--severity", "LOW")
+
+    shown = " ".join(prompt.say(*words, "--dry-run").stdout.split())
+    world.command(command="rollback", system="bookshop", id="dry", target=bad.id, dry_run=True)
+    world.pass_time(timedelta(minutes=1))
+    world.command(command="rollback", system="bookshop", target=bad.id)
+    world.pass_time(timedelta(minutes=5))
+
+    warning = rf"warning: {bad.id} is marked as bad \(taken back by {rolled_back.id}[^)]*\): "
+    warning += r"[\d,]+ of [\d,]+ requests failed on it"
+    assert re.search(warning, shown)
+    told = [str(one["text"]) for one in read_notices(world).values()]
+    assert [one for one in told if one.startswith("Dry run by") and re.search(warning, one)]
+    assert [one for one in told if f"going back to {bad.id}" in one and re.search(warning, one)]

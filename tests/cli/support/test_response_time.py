@@ -221,7 +221,8 @@ def test_an_incident_is_followed_to_its_end(trouble: tuple[World, WorldPrompt]) 
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert len(lines) == len(set(lines))
-    assert "next on call: keeper" in done.stdout
+    assert done.stdout.count("next on call: keeper") == 1
+    assert done.stdout.count("nobody has acknowledged it") == 1
     assert "recovered 3 min 8 s after detection; the target is" in done.stdout
     assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED]
 
@@ -248,7 +249,10 @@ def test_a_terminal_shows_the_bars_while_it_is_followed(
 def test_status_shows_the_response_time_and_who_has_it(trouble: tuple[World, WorldPrompt]) -> None:
     """At each look what is left by then; an acknowledgement takes the place of the next call."""
     world, prompt = trouble
+    world.ports.bus.messages.clear()
     world.command(command="pause")
+    world.settle()
+    world.alert()
     world.settle()
     [opened] = world.incidents()
 
@@ -330,7 +334,7 @@ def test_a_pause_is_shown_while_a_rollback_is_followed(
     world.ports.store.hook = resume_at_the_fifth_look
     done = prompt.say("watch", opened.id)
 
-    line = "PAUSED since 2026-03-02 12:10:01 UTC, paused by anna: I look; "
+    line = "paused since 2026-03-02 12:10:01 UTC by anna: I look; "
     resume = "to continue: rollback resume --system bookshop --reason WHY"
     assert line + resume in shown
     assert " s left" not in shown.partition("rollback INC")[2]

@@ -115,7 +115,7 @@ def test_a_switch_is_thrown_for_all_and_back(world: World) -> None:
     assert value("pause", "--all", "--reason", "we look ourselves")["accepted"]
     assert value("status")["paused"]["reason"] == "we look ourselves"
     assert value("status")["pause"] == "PAUSED"
-    assert "everything: PAUSED by" in run("status").output
+    assert "everything: paused by" in run("status").output
 
     assert value("resume", "--all", "--reason", "understood")["accepted"]
     assert value("status")["paused"] is None

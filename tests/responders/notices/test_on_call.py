@@ -1,6 +1,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents import incident
@@ -125,6 +126,27 @@ def test_who_retries_takes_an_incident_that_nobody_has() -> None:
     world.pass_time(HOUR)
 
     assert world.incidents()[-1].acknowledged_by == "anna"
+    assert paged(world) == []
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject", "pause", "resume", "cancel"])
+def test_who_acts_on_an_incident_has_acknowledged_it(verb: str) -> None:
+    """Nobody else is paged five minutes later about an incident that a person has just handled."""
+    world = World(policy=LADDER)
+    world.command(command="promote", mode="ask", system="bookshop")
+    world.settle()
+    world.deploy_bad()
+    world.alert()
+    world.settle()
+    [trouble] = world.incidents()
+    about = {} if verb in ("pause", "resume") else {"incident": trouble.id}
+
+    world.command(command=verb, actor="anna", system="bookshop", **about)
+    world.deliver_commands()
+    [trouble] = world.incidents()
+    world.pass_time(HOUR)
+
+    assert trouble.acknowledged_by == "anna"
     assert paged(world) == []
 
 

@@ -6,11 +6,12 @@ import xml.etree.ElementTree as ElementTree
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from shared.core import topics
 from shared.core.text import one_line
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.policy.channels import Component
+from shared.domain.policy.channels import Audience, Channel, ChannelKind, Component
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import build_status_page
 from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, render_objects
@@ -18,6 +19,7 @@ from shared.state import work_queue
 from tests.support.decision.outages import make_function_fail
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.storage.public_pages import MemoryPages
 from tests.support.faults.hostile_text import ATTACKS
 from tests.support.notices.status_page import (
     ADDRESS,
@@ -30,6 +32,7 @@ from tests.support.notices.status_page import (
     build_world_with_page,
     read_page,
 )
+from tests.support.runtime.switches import publish_after_second_shift
 from tests.support.runtime.world import BOOKSHOP, World
 
 
@@ -226,6 +229,36 @@ def test_the_severity_rises_before_the_rollback_is_verified(reached: str, status
     assert incident.severity is Severity.CRITICAL
     assert [moment.status for moment in told] == [status]
     assert told[0].at - joined[0] <= MINUTE
+
+
+def test_a_paused_rollback_is_shown_as_paused_until_it_continues() -> None:
+    """The page and the business are corrected when the pause is lifted."""
+    board = Channel("board", ChannelKind.WEBHOOK, "https://y.example", audience=Audience.STAKEHOLDERS)
+    world = World(policy=replace(BOOKSHOP, channels=(*BOOKSHOP.channels, board)))
+    world.ports.pages = MemoryPages()
+    world.deploy_bad()
+    publish_after_second_shift(world, "pause", system="bookshop", actor="anna")
+    world.alert()
+    world.pass_time(2 * MINUTE)
+    words = "We have paused the restoration of the last stable version."
+
+    paused, heard = read_page(world), read_summaries(world)
+    world.command(command="resume", system="bookshop", actor="anna")
+    world.settle()
+    later = read_summaries(world)[len(heard) :]
+    world.pass_time(MINUTE)
+
+    assert words in paused
+    assert words in heard[-1]
+    assert "handled automatically" not in heard[-1]
+    assert "anna" not in paused + heard[-1]
+    assert "We are restoring the last stable version." in later[0]
+    assert words not in read_page(world) + "".join(later)
+
+
+def read_summaries(world: World) -> list[str]:
+    """What the business has read, in order."""
+    return [one.notice["body"] for one in world.ports.sender.sent if one.channel == "board"]
 
 
 def test_nothing_personal_or_internal_is_on_it() -> None:

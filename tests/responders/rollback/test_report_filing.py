@@ -95,6 +95,18 @@ def test_whom_a_short_trouble_has_met_is_counted() -> None:
     assert found.requests is not None
     assert found.requests.failed > 0
     assert (found.users or 0) > 0
+    assert found.complete_until is None
+
+
+def test_what_routers_may_count_later_is_named() -> None:
+    """Their counts are visible up to three minutes late."""
+    world = over()
+    still = replace(world.incidents()[0], ended_at=None, timeline=world.incidents()[0].timeline[:1])
+    now = world.ports.clock.now()
+
+    found = count_impact(world.ports, COUNTING, still, ImpactCounts(), now)
+
+    assert found.complete_until == now - 3 * MINUTE
 
 
 def test_a_redelivery_files_nothing_twice() -> None:

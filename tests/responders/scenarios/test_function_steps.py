@@ -148,10 +148,10 @@ def test_one_function_that_cannot_come_back_stops_no_other() -> None:
     storefront = set(shop.policy.groups["storefront"].functions)
     assert healthy_functions(shop) >= storefront - {lost}
     assert lost not in healthy_functions(shop)
-    assert f"1 of 8 not done: shift {lost}: FAILED" in rollback.outcome
-    assert f"redeploy {lost}: FAILED" in rollback.outcome
+    assert f"1 of 8 not done: shift {lost}: failed" in rollback.outcome
+    assert f"redeploy {lost}: failed" in rollback.outcome
     lines = failure_lines(shop)
-    why = next(line for line in lines if line.startswith(f"shift {lost}: FAILED"))
+    why = next(line for line in lines if line.startswith(f"shift {lost}: failed"))
     assert "7 of 8 done" in lines
     assert why.endswith(f"; it serves {shop.ports.world.services()[lost].latest_ready}")
     served = {name: next(iter(served)) for name, served in shop.live.items()}
@@ -170,7 +170,7 @@ def test_a_canary_that_cannot_come_back_speaks_for_nobody(canary: str) -> None:
 
     assert rollback.status is RollbackStatus.FAILED
     assert set(shop.live) - healthy_functions(shop) == {canary}
-    assert f"1 of 8 not done: shift {canary}: FAILED" in rollback.outcome
+    assert f"1 of 8 not done: shift {canary}: failed" in rollback.outcome
     steps = shop.steps(rollback.id)
     judged = {step.target: step for step in steps.values() if step.kind == "judge"}
     assert judged[canary].note == "not judged: the canary is elsewhere"

@@ -28,6 +28,7 @@ class Mishaps:
     def __init__(self, world: World, faults: Faults) -> None:
         self._world = world
         self._faults = faults
+        self._draw = world.random.random
         self.injected: Counter[Fault] = Counter()
         self.slow = 0
         """So many workers to come are late: each stands still once it has claimed."""
@@ -50,12 +51,14 @@ class Mishaps:
         if world.scheduler.current is None or not world.started:
             return
         if side == "before":
-            world.scheduler.sleep(0.005 + 0.02 * world.random.random())
+            world.scheduler.sleep(0.005 + 0.02 * self._draw())
         if self.slow and side == "after" and world.laws.seen.has_just_claimed():
             self.slow -= 1
             late = world.random.uniform(*LATE_SECONDS)
             world.scheduler.stand_still(world.scheduler.current.instance, late)
             world.scheduler.sleep(0.0)
+        if self._faults.is_spent:
+            return
         fault = self.fault_at(f"{side} {verb}")
         if fault is not None:
             self.inject(fault, verb)
@@ -63,7 +66,7 @@ class Mishaps:
     def fault_at(self, point: str) -> Fault | None:
         """What goes wrong at this point, counted and noted."""
         world = self._world
-        if not world.started:
+        if not world.started or self._faults.is_spent:
             return None
         scheduler = world.scheduler
         task = scheduler.current

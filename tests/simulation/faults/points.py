@@ -106,6 +106,9 @@ class Point(NamedTuple):
 class Faults(Protocol):
     """Decides at each point."""
 
+    is_spent: bool
+    """Whether nothing goes wrong any more, and nobody counts the points."""
+
     def at(self, name: str, instance: str, seconds: float) -> Fault | None:
         """What goes wrong at this point, if anything does; its parts as Point has them."""
         ...
@@ -113,6 +116,8 @@ class Faults(Protocol):
 
 class Planned:
     """The faults at the points that are named by their number, counted from 0."""
+
+    is_spent = False
 
     def __init__(self, faults: Mapping[int, Fault]) -> None:
         self._faults = faults
@@ -151,15 +156,14 @@ class Chance:
         self._kinds = kinds
         self._wanted = random.choice(sorted(kinds)) if random.random() < 0.5 else None
         self._next = 0
+        self.is_spent = budget == 0
         self._draw()
 
     def at(self, name: str, instance: str, seconds: float) -> Fault | None:
         """One of what is possible here, when it is time for the next fault."""
-        if not self._budget:
-            return None
         wanted = self._wanted
         if wanted and wanted in POSSIBLE.get(name, ()) and self._random.random() < LIKELY:
-            self._budget -= 1
+            self._spend()
             self._wanted = None
             return wanted
         if self._next > 0:
@@ -168,9 +172,13 @@ class Chance:
         possible = [fault for fault in POSSIBLE.get(name, ()) if fault in self._kinds]
         if not possible:
             return None
-        self._budget -= 1
+        self._spend()
         self._draw()
         return self._random.choice(possible)
+
+    def _spend(self) -> None:
+        self._budget -= 1
+        self.is_spent = self._budget == 0
 
     def _draw(self) -> None:
         self._next = int(self._random.expovariate(1 / 60))

@@ -27,6 +27,8 @@ class CommitLaws:
         self._world = seen.world
         self._break = seen.broke
         self._rollback_laws = rollbacks
+        self._judged: tuple[Fields, Fields] = ({}, {})
+        """The newest incident and what the public is told, as they were compared last."""
 
     def committed(self, before: Mapping[str, Fields | None]) -> None:
         """A commit has landed: judge what it has made of each document."""
@@ -117,8 +119,9 @@ class CommitLaws:
         if system.get("slot") and system["slot"] not in active:
             self._break(1, f"{system['slot']} holds the slot, and has nothing in flight")
         current = peek(incidents.incident_path(system["incident"])) if system.get("incident") else None
-        if current:
-            public = peek(incidents.public_state_path(SYSTEM)) or {}
+        public = peek(incidents.public_state_path(SYSTEM)) or {}
+        if current and (current is not self._judged[0] or public is not self._judged[1]):
+            self._judged = current, public
             word = incidents.public_status_changes(decode(incidents.Incident, current).timeline)[-1].word
             if (public.get("incident"), public.get("word")) != (current["id"], word):
                 self._break(12, f"the public is told {public.get('word')} while it is {word}")

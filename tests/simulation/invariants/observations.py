@@ -104,9 +104,9 @@ class Seen:
         self.redeployed.add(function)
 
     def read(self, path: str, document: Document, asked: float) -> None:
-        """Somebody has read a document; the switches are remembered."""
+        """Somebody has read a switch, which is remembered."""
         instance = self.instance
-        if path in SWITCHES and instance is not None:
+        if instance is not None:
             fields = document.fields or {}
             frozen = any(
                 one["begins_at"] <= document.read_at < one["until"] - BOTH_READ_WITHIN

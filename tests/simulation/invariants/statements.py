@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +23,14 @@ from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.registry import SIGNALS, SignalSource
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
 from tests.simulation.scenes.bookshop import PART_SUBJECTS, SIGNAL_SUBJECTS, SYSTEM
-from tests.simulation.statements.phrases import Promise, Surface, phrases_in, promised_by_sentences
+from tests.simulation.statements.phrases import (
+    LATE,
+    SPARED,
+    Promise,
+    Surface,
+    phrases_in,
+    promised_by_sentences,
+)
 from tests.simulation.statements.surfaces import Surfaces, moment_in, report_text
 from tests.simulation.statements.truth import FOREVER, Span, merged, seconds_of
 
@@ -44,6 +53,8 @@ _PAST = re.compile(r"^- \d\d:\d\d UTC - .*$", re.MULTILINE)
 
 NOT_COUNTED = frozenset({"slow_response"})
 """Signals of which requests that succeed prove nothing."""
+TIMED = frozenset({SPARED, LATE})
+"""Words that compare a recovery with its target."""
 COMPOSED = frozenset({"recovered … after detection: …"})
 """Words that a notice has from its commit on; all others are rendered when it is sent."""
 
@@ -72,6 +83,9 @@ class Stood(NamedTuple):
 
 class StatementLaws:
     """Renders what people read when it may have changed, and judges all of it at the end."""
+
+    _failing: Callable[[str], list[Span]]
+    """When a subject has failed, once the world has ended."""
 
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
@@ -270,17 +284,31 @@ class StatementLaws:
         for phrase, _ in phrases_in(surface, text):
             over = phrase.promise is Promise.OVER
             moment = None if recovered is None or over else seconds_of(recovered)
-            if phrase.promise is Promise.IN_TIME and moment is not None:
-                self._judge_target(surface, incident, moment)
+            if phrase.words.lower() in TIMED and moment is not None:
+                self._judge_target(surface, incident, moment, in_time=phrase.promise is Promise.IN_TIME)
             yield Claim(surface, phrase.words, phrase.promise, (), incident, moment)
 
-    def _judge_target(self, surface: Surface, incident: str, moment: float) -> None:
-        """In time is what worked within the time that the runbook sets for its severity."""
+    def _judge_target(self, surface: Surface, incident: str, moment: float, *, in_time: bool) -> None:
+        """In time is what worked within what the runbook sets for its kind, all else late."""
         about = self._world.store.peek(f"incidents/{incident}") or {}
-        allowed = self._world.policy.targets.by_severity[Severity(about["severity"])].total_seconds()
+        allowed = self._allowed(about).total_seconds()
         took = moment - seconds_of(about["detected_at"])
-        if took > allowed:
-            self._wrong(f"{surface} calls {incident} in time after {took:.0f} s of {allowed:.0f} s", surface)
+        if in_time != (took < allowed):
+            said = "in time" if in_time else "late"
+            self._wrong(f"{surface} calls {incident} {said} after {took:.0f} s of {allowed:.0f} s", surface)
+
+    def _allowed(self, incident: Mapping[str, Any]) -> timedelta:
+        """The runbook's time of an incident: of functions and data by kind, else by severity."""
+        policy = self._world.policy
+        named = [
+            (one["plan"] or {}).get("scenario") or one["scenario"] or (one["order"] or {}).get("scenario")
+            for one in self._seen.rollbacks.values()
+            if one["incident"] == incident["id"]
+        ]
+        signal = policy.signals.get(incident["signal"])
+        kind = [signal.scenario if signal else "", *filter(None, named)][-1]
+        by_kind = {"functions": policy.targets.functions, "database": policy.targets.database}
+        return by_kind.get(kind, policy.targets.by_severity[Severity(incident["severity"])])
 
     def _judge_report(self, fields: Fields) -> None:
         """A report was filed: its words, and whether it and the status name one duration."""
@@ -292,6 +320,9 @@ class StatementLaws:
         for phrase, words in phrases_in(Surface.REPORT, text):
             at = moment_in(text[text.index(words) :].partition("\n")[0]) or recovered
             moment = None if at is None else seconds_of(at)
+            if phrase.words in TIMED and recovered is not None:
+                in_time = phrase.promise is Promise.IN_TIME
+                self._judge_target(Surface.REPORT, name, seconds_of(recovered), in_time=in_time)
             claim = Claim(Surface.REPORT, phrase.words, phrase.promise, (), name, moment)
             self._stood.append(Stood(claim, self._seen.now, self._seen.now))
         for key in self._seen.rollbacks:
@@ -326,6 +357,7 @@ class StatementLaws:
         """Judge every statement; `goes_on`: what stands now stands for ever."""
         ends = FOREVER if goes_on else self._seen.now
         standing = [Stood(claim, begins, ends) for claim, begins in self._standing.items()]
+        self._failing = cache(self._world.truth.failing)
         for stood in (*self._stood, *standing):
             self._judge(stood)
 
@@ -344,7 +376,7 @@ class StatementLaws:
         if claim.incident and not subjects:
             self._judge_unobservable(stood)
         for subject in subjects:
-            for span in self._world.truth.failing(subject):
+            for span in self._failing(subject):
                 wrong = self._contrary(stood, subject, span)
                 if wrong > MINUTE + (0.0 if claim.moment is not None else self._lag):
                     last = "for ever" if wrong > FOREVER / 2 else f"for {wrong:.0f} s"
@@ -419,7 +451,7 @@ class StatementLaws:
         subjects = stood.claim.subjects or self._scope(stood.claim.incident, stood.begins)
         for well in self._recorded_well(subjects):
             begins, ends = max(well.begins, stood.begins), min(well.ends, stood.ends)
-            for failing in merged([one for name in subjects for one in self._world.truth.failing(name)]):
+            for failing in merged([one for name in subjects for one in self._failing(name)]):
                 if failing.ends > begins:
                     ends = min(ends, max(begins, failing.begins))
             if ends - begins > MINUTE + self._lag:

@@ -68,6 +68,7 @@ class Scheduler:
         self._turns = 0
         self._alarms: list[tuple[float, int, Task | Act, int]] = []
         self._loop = getcurrent()
+        self._switch_to_loop = self._loop.switch
         self._tasks: list[Task] = []
         self._free: list[greenlet] = []
         """Lines whose task has ended: the next one costs less than a line of its own would."""
@@ -100,11 +101,12 @@ class Scheduler:
             raise AssertionError("only a task can sleep")
         due, instance = self.now + seconds, task.instance
         undisturbed = not self._alarms or self._alarms[0][0] > due
-        if undisturbed and due >= instance.resumes_at and due <= self._until:
+        if undisturbed and instance.resumes_at <= due <= self._until:
             self.now = due
         else:
-            self._set_alarm(due, task)
-            self._loop.switch()
+            self._order += 1
+            heappush(self._alarms, (due, self._order, task, task.wakes))
+            self._switch_to_loop()
         if not instance.alive:
             raise Killed
 
@@ -131,15 +133,16 @@ class Scheduler:
     def run(self, until: float) -> None:
         """Run until then, until `end`, or until nothing is due."""
         self._until, self._ended = until, False
-        while self._alarms and not self._ended:
+        alarms = self._alarms
+        while alarms and not self._ended:
             self._turns += 1
             if self._turns > LIMIT_TURNS:
                 raise Endless(f"{LIMIT_TURNS} turns, and no end at {self.now:.0f} s")
-            due, _, what, wakes = self._alarms[0]
-            if due > until:
+            if alarms[0][0] > until:
                 break
-            heappop(self._alarms)
-            self.now = max(self.now, due)
+            due, _, what, wakes = heappop(alarms)
+            if due > self.now:
+                self.now = due
             if isinstance(what, Task):
                 self._go_on(what, wakes)
             else:

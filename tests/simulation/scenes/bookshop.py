@@ -62,7 +62,7 @@ POLICY = Policy(
         watch_every=timedelta(seconds=25),
         verify_within=timedelta(minutes=3),
     ),
-    targets=Targets(by_severity=dict.fromkeys(Severity, timedelta(minutes=2))),
+    targets=Targets(dict.fromkeys(Severity, timedelta(minutes=2)), functions=timedelta(minutes=3)),
     channels=(Channel("pager", ChannelKind.RECORDING),),
     on_call=(Rung(timedelta(minutes=1), channel="pager"),),
     fingerprint="first",

@@ -45,8 +45,8 @@ class Phrase(Struct, frozen=True):
     """When the product takes them back, or what follows them."""
 
 
-_SPARED = "recovered … after detection; the target is …, … to spare"
-_LATE = "recovered … after detection; the target is …, … late"
+SPARED = "recovered … after detection; the target is …, … to spare"
+LATE = "recovered … after detection; the target is …, … late"
 _TROUBLE = "when recovery is observed, within a minute"
 _WELL = "when it is observed to fail again, within a minute"
 _NEXT = "by the next notice, if it fails again"
@@ -81,6 +81,15 @@ PAGE_PHRASES = (
     Phrase(Surface.PAGE, "We are investigating a problem with ….", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We are looking for the cause.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We are restoring the last stable version.", Promise.FAILS, _TROUBLE),
+    Phrase(
+        Surface.PAGE, "We have paused the restoration of the last stable version.", Promise.FAILS, _TROUBLE
+    ),
+    Phrase(
+        Surface.PAGE,
+        "We have paused the release of a newer version.",
+        Promise.NOTHING,
+        "when it is continued or cancelled",
+    ),
     Phrase(Surface.PAGE, "We are releasing a newer version.", Promise.NOTHING, "when it is released"),
     Phrase(
         Surface.PAGE,
@@ -99,20 +108,15 @@ PHRASES = (
     Phrase(Surface.NOTICE, "recovered … after detection: …", Promise.WORKS, _NEXT),
     Phrase(Surface.NOTICE, "stable through the watch", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "Status: RESOLVED", Promise.OVER, _FINAL),
-    Phrase(Surface.STATUS, _SPARED, Promise.IN_TIME, _WELL),
-    Phrase(Surface.STATUS, _LATE, Promise.WORKS, _WELL),
+    Phrase(Surface.STATUS, SPARED, Promise.IN_TIME, _WELL),
+    Phrase(Surface.STATUS, LATE, Promise.WORKS, _WELL),
     Phrase(Surface.STATUS, "RESOLVED", Promise.OVER, _FINAL),
     Phrase(Surface.STATUS, "no incident is known", Promise.QUIET, "when an incident is opened"),
     Phrase(Surface.REPORT, "it works again since …", Promise.WORKS, _REWRITTEN),
-    Phrase(
-        Surface.REPORT,
-        "recovered … after detection; the target is …, … to spare",
-        Promise.IN_TIME,
-        _REWRITTEN,
-    ),
-    Phrase(Surface.REPORT, _LATE, Promise.WORKS, _REWRITTEN),
-    Phrase(Surface.CONSOLE, _SPARED.capitalize(), Promise.IN_TIME, _WELL),
-    Phrase(Surface.CONSOLE, _LATE.capitalize(), Promise.WORKS, _WELL),
+    Phrase(Surface.REPORT, SPARED, Promise.IN_TIME, _REWRITTEN),
+    Phrase(Surface.REPORT, LATE, Promise.WORKS, _REWRITTEN),
+    Phrase(Surface.CONSOLE, SPARED.capitalize(), Promise.IN_TIME, _WELL),
+    Phrase(Surface.CONSOLE, LATE.capitalize(), Promise.WORKS, _WELL),
     Phrase(Surface.CONSOLE, "RESOLVED", Promise.OVER, _FINAL),
     Phrase(Surface.CONSOLE, "No incident is known.", Promise.QUIET, "when an incident is opened"),
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 from cli.look import status as status_command
 from cli.support import response_time
@@ -66,12 +67,12 @@ class Surfaces:
         """The public page."""
         now = self._world.clock.now()
         policy, history = self._world.policy, self._store.query(Query(public_history_path(SYSTEM)))
-        states = [decode(PublicState, one.fields) for one in history]
+        states = [self._reading.mark_paused(decode(PublicState, one.fields)) for one in history]
         for state in states:
             name = state.incident or ""
             known = self._records.get(name, StatusPageRecord())
             self._records[name] = self._reading.observe_parts(policy, state, known, now)
-        with patch.object(status_page, "UPTIME_DAYS", DAYS_OF_A_WORLD):
+        with _replaced((status_page,), "UPTIME_DAYS", DAYS_OF_A_WORLD):
             return status_page.build_status_page(policy, states, LONG_AGO, now, self._records)
 
     def times(self, incident: str) -> RecoveryTimes | None:
@@ -149,12 +150,25 @@ def moment_in(text: str) -> datetime | None:
     return datetime.fromisoformat(found.group()).replace(tzinfo=UTC) if found else None
 
 
+@contextmanager
+def _replaced(modules: tuple[Any, ...], name: str, value: object) -> Iterator[None]:
+    """As `patch.object`, which takes ten times as long."""
+    honest = [getattr(one, name) for one in modules]
+    for one in modules:
+        setattr(one, name, value)
+    try:
+        yield
+    finally:
+        for one, before in zip(modules, honest, strict=True):
+            setattr(one, name, before)
+
+
 def _printed(seen: SystemStatus, now: datetime) -> str:
     said: list[str] = []
 
     def keep(text: str, style: str = "") -> None:
         said.append(text)
 
-    with patch.object(status_command, "print_line", keep), patch.object(response_time, "print_line", keep):
+    with _replaced((status_command, response_time), "print_line", keep):
         status_command._show_system(seen, now)
     return "\n".join(said)

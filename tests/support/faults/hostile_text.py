@@ -99,4 +99,4 @@ def build_hostile_facts(foreign: str = "Shop", **changes: Any) -> NoticeContext:
         outcome=foreign,
         gates=({"gate": "cause", "answer": "pass", "reason": foreign},),
     )
-    return replace(NoticeContext(policy, incident, rollback, (), START + 2 * MINUTE), **changes)
+    return replace(NoticeContext(policy, incident, (rollback,), (), START + 2 * MINUTE), **changes)

@@ -37,7 +37,7 @@ def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) 
     kept = world.ports.store.documents[SYSTEM if where else GLOBAL_CONTROLS_PATH]["pause"]
     assert decode(Pause, kept).reached_at is not None
     assert in_flight[0] > 0
-    reached = f"PAUSED: nothing is in flight any more, {in_flight[0]} were when it was said"
+    reached = f"paused: nothing is in flight any more, {in_flight[0]} were when it was said"
     assert (record["result"], record["due_at"]) == (reached, None)
     assert [f"pause requested, {in_flight[0]} step" in one for one in notice_lines(world, "pause:")]
     world.pass_time(5 * MINUTE)
@@ -123,7 +123,7 @@ def test_a_pause_whose_look_dies_is_told_by_the_next_one() -> None:
     world.ports.bus.hook = die
     world.pass_time(5 * MINUTE)
 
-    assert [one.startswith("all systems: PAUSED") for one in notice_lines(world, "paused:")] == [True]
+    assert [one.startswith("all systems: paused") for one in notice_lines(world, "paused:")] == [True]
 
 
 @pytest.mark.parametrize("lifted", ["resume", "resume and work"])
@@ -185,7 +185,7 @@ def test_a_pause_waits_for_a_worker_that_has_only_begun_to_decide() -> None:
     assert said == [RollbackStatus.DECIDING]
     assert notice_lines(world, "pause:")[0].startswith("all systems: pause requested, 0 steps in flight")
     assert (record["result"], record["due_at"]) == (
-        "PAUSED: nothing is in flight any more, 0 were when it was said",
+        "paused: nothing is in flight any more, 0 were when it was said",
         None,
     )
     assert world.ports.world.applied_shifts == []

@@ -433,7 +433,7 @@ def test_a_repair_that_comes_no_further_ends(verb: str) -> None:
 
     assert shop.newest.status is RollbackStatus.FAILED
     notes = [step.note for step in shop.steps(shop.newest.id).values() if step.note]
-    assert any("not there in time: nobody answers" in note for note in notes), notes
+    assert any("no result in time: nobody answers" in note for note in notes), notes
     assert shop.data == {**GOOD, **SPOILT}
     assert shop.find_violated_invariants() == []
 

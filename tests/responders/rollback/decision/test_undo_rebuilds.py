@@ -332,7 +332,7 @@ def test_what_somebody_deploys_meanwhile_stops_it_for_that_function(past: bool) 
 
     last = shop.rollbacks()[-1]
     assert last.status is RollbackStatus.FAILED
-    assert f"redeploy {ORDER}: STOPPED" in last.outcome
+    assert f"redeploy {ORDER}: stopped" in last.outcome
     assert shop.live[ORDER] == {theirs[0]: 100}
     assert shop.ports.builds.built == [ORDER]
     others = {one.traffic for name, one in shop.ports.world.services().items() if name != ORDER}

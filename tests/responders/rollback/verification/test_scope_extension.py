@@ -59,7 +59,7 @@ def test_an_extension_builds_nothing_where_the_policy_has_that_asked_for() -> No
 
     assert rollback.status is RollbackStatus.FAILED
     assert rollback.outcome == (
-        f"1 of 6 not done: redeploy {ORDER} +1: SKIPPED it has lost what it starts from"
+        f"1 of 6 not done: redeploy {ORDER} +1: skipped, it has lost what it starts from"
     )
     served = shop.ports.world.services()[ORDER].latest_ready
     assert any(line.endswith(f"; it serves {served}") for line in failure_lines(shop))

@@ -5,7 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.decision.facts import DecisionFacts
-from shared.domain.decision.gate_evaluation import mark_approved
+from shared.domain.decision.gate_evaluation import mark_approved, require_approval
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.gates.registry import RequestKind, gates_for
 from shared.domain.deployments.deployment import DeploymentStatus
@@ -335,6 +335,19 @@ def test_a_scenario_can_always_ask() -> None:
 
     assert decision.outcome is Outcome.ASK
     assert decision.reason.startswith("approval: ")
+
+
+def test_a_question_names_every_gate_that_asks() -> None:
+    """Nobody approves a plan for one reason while another one is not shown."""
+    gates = replace(BOOKSHOP.gates, approvals=(ScenarioName.FUNCTIONS,), blast_radius=7)
+
+    decision = decide(change_system(mode=Mode.ASK), gates=gates)
+
+    asking = [f"{one.gate}: {one.reason}" for one in decision.answers if one.leads_to is Outcome.ASK]
+    assert [one.partition(":")[0] for one in asking] == ["mode", "blast radius", "approval"]
+    assert decision.reason == "; ".join(asking)
+    more = require_approval(decision, "access rules change")
+    assert more.reason == f"{decision.reason}; asks first: access rules change"
 
 
 @pytest.mark.parametrize(

@@ -179,13 +179,13 @@ def newest(status: RollbackStatus, outcome: str = "", *, planned: bool = True) -
 def test_nothing_that_is_still_to_be_done_counts_as_done(
     status: RollbackStatus, outcome: str, planned: bool, resolution: str
 ) -> None:
-    about = build_hostile_facts(rollback=newest(status, outcome, planned=planned))
+    about = build_hostile_facts(rollbacks=(newest(status, outcome, planned=planned),))
 
     assert template_facts(build_hostile_notice(), about, repeated=False)["resolution"] == resolution
 
 
 def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() -> None:
-    about = build_hostile_facts(rollback=newest(RollbackStatus.NOT_TAKEN, "mode: observe", planned=False))
+    about = build_hostile_facts(rollbacks=(newest(RollbackStatus.NOT_TAKEN, "mode: observe", planned=False),))
     assert about.incident is not None
     ended = change_status(
         about.incident, IncidentStatus.RESOLVED, START + 17 * MINUTE, "recovered without a rollback"
@@ -195,6 +195,16 @@ def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() 
 
     assert said["resolution"] == "recovered without a rollback"
     assert said["expected"] == "recovered 17 min 0 s after detection"
+
+
+def test_the_cause_is_that_of_the_newest_rollback_that_suspected_one() -> None:
+    """A cancel or a rejected plan takes nothing back of what an earlier decision found."""
+    first = newest(RollbackStatus.CANCELLED)
+    about = build_hostile_facts("r4 was deployed", rollbacks=(first, replace(first, gates=())))
+
+    said = template_facts(build_hostile_notice(), about, repeated=False)["cause"]
+
+    assert said.startswith("not proven yet; suspected: ")
 
 
 @pytest.mark.parametrize(
@@ -208,11 +218,54 @@ def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() 
 def test_what_waits_for_a_person_is_not_handled_automatically(
     status: RollbackStatus, is_observed_only: bool, asked: str
 ) -> None:
-    about = build_hostile_facts(rollback=newest(status))
+    about = build_hostile_facts(rollbacks=(newest(status),))
     assert about.incident is not None
     known = replace(about, incident=replace(about.incident, is_observed_only=is_observed_only))
 
     assert template_facts(build_hostile_notice(), known, repeated=False)["asked"] == asked
+
+
+@pytest.mark.parametrize("audience", Audience)
+def test_only_the_team_reads_who_acted_and_why(audience: Audience) -> None:
+    """No name of a person reaches anybody else; no secret reaches anybody."""
+    said = "rejected by ada@example.com: ask +49 170 1234567, password=hunter2222"
+    policy = replace(BOOKSHOP, channels=(Channel("hook", ChannelKind.WEBHOOK, audience=audience),))
+    is_told = {True: "ada@example.com: ask +49 170 1234567", False: "[removed]: ask [removed]"}
+    expected = f"rejected by {is_told[audience is Audience.TEAM]}, password=[removed]"
+
+    notices = create_notices(
+        policy, ID, Severity.CRITICAL, "published", said, START, gates=[{"reason": said}]
+    )
+    facts = template_facts(
+        build_hostile_notice(), build_hostile_facts(said), repeated=False, audience=audience
+    )
+
+    outside = audience in (Audience.USERS, Audience.CONCERNED, Audience.PUBLIC)
+    for notice in notices:
+        assert notice.text == ("" if outside else expected)
+        assert notice.facts == ({} if outside else {"gates": [{"reason": expected}]})
+    assert facts["timeline"][0]["note"] == expected
+    assert facts["cause"] == f"not proven yet; suspected: {expected}"
+
+
+def test_a_paused_rollback_is_reported_as_paused() -> None:
+    """The team reads by whom, and how to continue; the business that it is paused, no more."""
+    hold = "paused since 2026-03-02 12:01:00 UTC by ada@example.com: wait; to continue: rollback resume"
+    held = replace(newest(RollbackStatus.RUNNING), held_since=START + MINUTE)
+    about = build_hostile_facts(rollback=held, hold=hold)
+    templates, notice = NoticeTemplates(), build_hostile_notice()
+
+    team = templates.render("incident", template_facts(notice, about, repeated=False, audience=Audience.TEAM))
+    board = templates.render("summary", template_facts(notice, about, repeated=False))
+    users = templates.render("users", template_facts(notice, about, repeated=False))
+
+    assert f"On hold: {neutralize_text(hold)}" in team.body
+    assert "Resolution: paused: back to r3" in team.body
+    for made in (board, users):
+        assert "We have paused the restoration of the last stable version." in made.body
+        assert "ada" not in made.body
+        assert "resume" not in made.body
+    assert "nothing; the response team has paused automation and decides how to continue" in board.body
 
 
 # Expected resolution
@@ -288,7 +341,7 @@ def ordered() -> NoticeContext:
     return replace(
         known,
         incident=replace(known.incident, severity=Severity.MEDIUM),
-        rollback=replace(known.rollback, order=order),
+        rollbacks=(replace(known.rollback, order=order),),
     )
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from shared.domain.incidents.incident import PublicState
 from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.html_templates import style_hash
@@ -128,6 +129,21 @@ def test_uptime_says_of_which_time_it_is(since: datetime, words: str) -> None:
     )
 
     assert f"Uptime {words}: 100.000 %" in text
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ([], ["No incident.", "No incident."]),
+        ([build_public_state(Severity.HIGH, START)], ["No earlier incident."]),
+    ],
+)
+def test_the_past_does_not_deny_an_open_incident(states: list[PublicState], said: list[str]) -> None:
+    seen = build_status_page(BOOKSHOP, states, BACK_SINCE, START + HOUR)
+
+    page = render_objects(seen, ADDRESS)[PAGE].content.decode()
+
+    assert re.findall(r"<p>(No [^<]*)</p>", page) == said
 
 
 def test_feeds_tell_of_each_incident_once() -> None:

@@ -415,7 +415,21 @@ def test_an_end_without_an_observed_recovery_is_reported_as_that() -> None:
 
     assert made.impact.restored_at is None
     assert "nobody has observed whether it works again" in text
+    assert "It did not work for at least 4 min 0 s" in text
+    assert summarize_impact(made.impact).startswith("it did not work for at least 4 min 0 s")
     assert "does not yet" not in text
+
+
+def test_requests_that_are_not_all_counted_are_not_called_all() -> None:
+    """The report says until when the counts are complete."""
+    counts = ImpactCounts(RouterRequests(900, 700), complete_until=START + MINUTE)
+
+    made = build_report(facts(trouble=build_incident(), counts=counts))
+
+    late = "Requests after 2026-03-02 12:01:00 are not all counted yet."
+    assert f"700 failed. {late}" in render_markdown(made)
+    assert late in render_html(made)
+    assert "700 of 900 requests failed (not all are counted after 12:01 UTC)" in summarize_impact(made.impact)
 
 
 def test_what_would_have_shortened_it() -> None:

@@ -26,8 +26,8 @@ def matching_paths(query: Query, documents: Iterable[tuple[str, dict[str, Any]]]
     found: list[tuple[list[tuple[int, Any]], str]] = []
     for path, fields in documents:
         for name, compare, rank, wanted in conditions:
-            there = field_value(fields, name)
-            if there is _MISSING:
+            there = field_value(fields, name) if "." in name else fields.get(name, _MISSING)
+            if there is _MISSING or (there is None and rank):
                 break
             its_rank, key = order_key(there)
             if its_rank != rank or not compare(key, wanted):
@@ -36,7 +36,8 @@ def matching_paths(query: Query, documents: Iterable[tuple[str, dict[str, Any]]]
             keys = [field_value(fields, name) for name in order]
             if _MISSING not in keys:
                 found.append(([order_key(key) for key in keys], path))
-    return [path for _, path in sorted(found)][: query.limit]
+    found.sort()
+    return [path for _, path in found[: query.limit]]
 
 
 def field_value(fields: Mapping[str, Any], name: str) -> Any:

@@ -36,14 +36,17 @@ class MemoryStore:
     its work runs again when what it read has changed.
     """
 
+    _for_reader = staticmethod(copy_fields)
+    """What a reader gets of the fields of a document: a copy that it may change."""
+
     def __init__(self, clock: Clock, hook: Hook = no_hook) -> None:
         self.hook = hook
         self.writes: Counter[str] = Counter()
         """How often each document was written, by path."""
         self._clock = clock
         self._stored: dict[str, _Kept] = {}
-        self._collections: dict[str, dict[str, _Kept]] = {}
-        """The same, by collection."""
+        self._collections: dict[str, dict[str, dict[str, Any]]] = {}
+        """The fields of the same, by collection."""
         self._newest = datetime.min.replace(tzinfo=clock.now().tzinfo)
         self._commits = 0
 
@@ -55,7 +58,7 @@ class MemoryStore:
     def get(self, path: str) -> Document:
         """The document, present or not."""
         self.hook("store.get", "before")  # as `around` has it, for the verb that is asked most
-        document = _document(path, self._find(path), self._now())
+        document = self.look_at(path)
         self.hook("store.get", "after")
         return document
 
@@ -94,7 +97,10 @@ class MemoryStore:
 
     def look_at(self, path: str) -> Document:
         """As `get`, for whoever watches: nothing can go wrong."""
-        return _document(path, self._find(path), self._now())
+        stored, at = self._find(path), self._now()
+        if stored is None:
+            return Document(path, None, None, at)
+        return Document(path, self._for_reader(stored.fields), stored.version, at)
 
     def look_for(self, query: Query) -> list[Document]:
         """As `query`, for whoever watches."""
@@ -114,14 +120,14 @@ class MemoryStore:
     def _matching(self, query: Query) -> list[Document]:
         if len(query.collection.split("/")) % 2 == 0:
             raise Rejected(f"{query.collection!r} is not the path of a collection")
-        stored = self._collections.get(query.collection, {})
-        if not stored:
+        fields = self._collections.get(query.collection, {})
+        if not fields:
             return []
-        found = matching_paths(query, ((path, one.fields) for path, one in stored.items()))
+        found = matching_paths(query, fields.items())
         if not found:
             return []
-        at = self._now()
-        return [_document(path, stored[path], at) for path in found]
+        at, copy = self._now(), self._for_reader
+        return [Document(path, copy(fields[path]), self._stored[path].version, at) for path in found]
 
     def _apply(self, writes: Sequence[Write]) -> datetime:
         at = max(self._clock.now(), self._newest + _TICK)
@@ -134,7 +140,7 @@ class MemoryStore:
             staged[write.path] = _Kept(after, before.version if before and unchanged else at)
         for path, stored in staged.items():
             self._stored[path] = stored
-            self._collections.setdefault(_parent(path), {})[path] = stored
+            self._collections.setdefault(_parent(path), {})[path] = stored.fields
             self.writes[path] += 1
         self._newest = at
         self._commits += 1
@@ -142,7 +148,8 @@ class MemoryStore:
 
     def _now(self) -> datetime:
         """The store's own clock, which never goes back."""
-        return max(self._clock.now(), self._newest)
+        now = self._clock.now()
+        return now if now > self._newest else self._newest
 
 
 class _Reads:
@@ -178,12 +185,6 @@ class _Reads:
             if _versions(self._store._matching(query)) != versions:
                 raise TransactionContended
         self._commits = self._store.commits
-
-
-def _document(path: str, stored: _Kept | None, at: datetime) -> Document:
-    if stored is None:
-        return Document(path, None, None, at)
-    return Document(path, copy_fields(stored.fields), stored.version, at)
 
 
 def _versions(documents: list[Document]) -> list[tuple[str, datetime | None]]:
