@@ -45,7 +45,7 @@ from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.signals.health import RouterRequests, sum_requests
+from shared.domain.signals.health import sum_requests
 from shared.ports.groups import Ports
 from shared.ports.resources import Hosting, Rules
 from shared.state import work_queue
@@ -135,7 +135,8 @@ def _judge_stability(
     since = stability_period_start(deployment, system)
     metrics = ports.system(policy.system).metrics
     look = read_health_answers(call_all(ports, build_health_calls(ports, metrics, policy.probes, since, now)))
-    counted = _per_function(look.requests, deployment)
+    services = {name: one.service for name, one in deployment.functions.items()}
+    counted = None if look.requests is None else counts_from_services(look.requests, services)
     found: StabilityResult = evaluate_stability(deployment, policy, system, counted, look.probes, now)
     return replace(
         deployment,
@@ -145,14 +146,6 @@ def _judge_stability(
         untested=found.untested,
         due_at=found.due_at,
     )
-
-
-def _per_function(
-    counted: Mapping[str, RouterRequests] | None, deployment: Deployment
-) -> dict[str, RouterRequests] | None:
-    if counted is None:
-        return None
-    return counts_from_services(counted, {name: one.service for name, one in deployment.functions.items()})
 
 
 def _is_rollback_target(deployment: Deployment, known: list[Deployment]) -> bool:

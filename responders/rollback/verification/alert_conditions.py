@@ -29,7 +29,7 @@ from shared.domain.policy.system_policy import Policy, service_of
 from shared.domain.signals import alert_conditions, probe_signals
 from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import ConditionState
-from shared.domain.signals.health import failing_functions, failure_ratio, sum_requests
+from shared.domain.signals.health import failing_functions, failure_ratio, sum_requests, working_functions
 from shared.domain.signals.probe_signals import MIN_PASSES_TO_CLOSE, ProbeRecord
 from shared.ports.groups import Ports
 
@@ -174,8 +174,7 @@ def evaluate_conditions(
     enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
     are_well = all(failure_ratio(one) <= policy.gates.failing_above for one in counted.values())
     everywhere = tuple(sorted(failing_functions(requests or {}, policy.gates)))
-    judgeable = {name for name, one in (requests or {}).items() if one.total >= policy.gates.minimum_requests}
-    works = judgeable.difference(everywhere)
+    works = working_functions(requests or {}, policy.gates)
     return ConditionResults(judged, tuple(failing), enough, functions == alerted, are_well, everywhere, works)
 
 

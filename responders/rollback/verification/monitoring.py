@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Set
 from datetime import datetime, timedelta
-from typing import Any
 
 from responders.rollback import completion
 from responders.rollback.answered_alerts import unjudged_alerts
@@ -19,13 +18,7 @@ from responders.rollback.verification.rollback_verification import find_moved_ta
 from shared.core.text import join_names
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.rollback import Direction
-from shared.domain.signals.health import (
-    Health,
-    HealthVerdict,
-    RouterRequests,
-    failing_functions,
-    failure_ratio,
-)
+from shared.domain.signals.health import Health, HealthVerdict, failing_functions, working_functions
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
 
@@ -62,9 +55,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return completion.succeed_rollback(case, ended_early, becomes)
     if ill_looks and not all(_is_earlier_trouble(alert.started_at, case) for alert in further):
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
-    opened = [one for one in joined if one.is_open]
-    others = find_incident_functions(case.policy, case.incident, opened) - {step.target for step in steps}
-    if not ill_looks and _record_failure_outside_plan(case, others):
+    scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])
+    if not ill_looks and _record_failure_outside_plan(case, scope - {step.target for step in steps}):
         return True
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
@@ -100,14 +92,12 @@ def _record_failure_outside_plan(case: Case, others: Set[str]) -> bool:
     """
     rollback, now, gates = case.rollback, case.now(), case.policy.gates
     failing = others & failing_functions(case.counted, gates)
-    unproven = {name for name in others & {*rollback.failing} if not _is_working(case, name)}
-    changes: dict[str, Any] = {"failing_since": now}
+    works = others & {*rollback.failing} <= working_functions(case.counted, gates)
     if failing and case.incident.status is IncidentStatus.WATCHING:
         event, becomes = "incident.failing-again", IncidentStatus.ESCALATED
         note = f"functions fail that the rollback did not change: {join_names(sorted(failing))}"
-    elif rollback.failing_since is not None and not failing and not unproven:
-        event, becomes = "incident.recovery-observed", IncidentStatus.WATCHING
-        note, changes = "they work again", {"failing_since": None, "failing": ()}
+    elif rollback.failing_since is not None and works:
+        event, becomes, note = "incident.recovery-observed", IncidentStatus.WATCHING, "they work again"
     else:
         return False
     return case.commit_transition(
@@ -116,18 +106,11 @@ def _record_failure_outside_plan(case: Case, others: Set[str]) -> bool:
             note=note,
             details=(f"monitoring goes on until {rollback.watch_until or now:%H:%M} UTC",),
             choices=("cancel",) if failing else (),
-            changes=changes,
+            changes={"failing_since": now} if failing else {"failing_since": None, "failing": ()},
             status=becomes,
             occasion=f"-{now:%Y%m%dT%H%M%S}",
         )
     )
-
-
-def _is_working(case: Case, function: str) -> bool:
-    """Whether enough requests of a function were counted, and they do not fail."""
-    counted = case.counted.get(function, RouterRequests(0, 0))
-    gates = case.policy.gates
-    return counted.total >= gates.minimum_requests and failure_ratio(counted) <= gates.failing_above
 
 
 def _describe_outcome(

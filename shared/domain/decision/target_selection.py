@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
@@ -115,7 +115,9 @@ def _target_doubts(
         changed = {name for name in failing if places_differently(one, target, (name,))}
         is_proven = target.baked_at is not None and changed <= suspect_functions(change, facts, policy)
         if changed & change.functions.keys() and not is_proven:
-            yield _describe_young_target(target, facts, policy)
+            age = describe_duration(facts.onset - target.at)
+            why = "what it deployed fails too" if target.baked_at else "it is STABLE without a bake"
+            yield f"{target.id} may be the cause: it changed what fails {age} before, and {why}"
     for one in stable:
         if one.id != target.id and one.at == target.at and places_differently(one, target, one.functions):
             yield f"{one.id} is stable too, of the same moment, and places functions otherwise"
@@ -123,11 +125,3 @@ def _target_doubts(
         untested = one.status is DeploymentStatus.LIVE and not _is_young(one, facts, policy)
         if untested and places_differently(one, target, change.functions):
             yield f"{one.id} served between, for long, and nobody called it stable or bad"
-
-
-def _describe_young_target(target: Deployment, facts: DecisionFacts, policy: Policy) -> str:
-    """Return why a target may be the cause itself."""
-    window = describe_duration(policy.gates.suspect_window)
-    age = describe_duration(max(facts.onset - target.at, timedelta()))
-    why = "what it deployed fails too" if target.baked_at else "it is STABLE without a bake"
-    return f"{target.id} may be the cause: it changed what fails {age} before (window: {window}), and {why}"

@@ -67,6 +67,12 @@ def failing_functions(requests: Mapping[str, RouterRequests], gates: Gates) -> s
     }
 
 
+def working_functions(requests: Mapping[str, RouterRequests], gates: Gates) -> set[str]:
+    """The functions with enough requests to say so, and few of them failed."""
+    enough = {name for name, count in requests.items() if count.total >= gates.minimum_requests}
+    return enough - failing_functions(requests, gates)
+
+
 def describe_waiting(counted: int, what: str, gates: Gates) -> str:
     """Return why nothing can be said yet: too few requests, or sign-ins, are counted."""
     return f"waiting for traffic: {counted} of {gates.minimum_requests} {what} counted"
