@@ -80,6 +80,11 @@ def target_of_the_wrong_kind() -> AbstractContextManager[Any]:
     return patch.object(recovery_times, "recovery_target", lambda targets, *facts: targets.database)
 
 
+def target_by_severity_alone() -> AbstractContextManager[Any]:
+    """A rollback of functions is called late after the time of its severity."""
+    return patch.object(recovery_times, "recovery_target", lambda targets, _, by: targets.by_severity[by])
+
+
 def closed_is_recovered() -> AbstractContextManager[Any]:
     """Cloud Monitoring's word is enough: nobody looks at what the functions do."""
 
@@ -218,6 +223,7 @@ MUTANTS = (
     accepted_without_public_state,
     accepted_as_resolved,
     target_of_the_wrong_kind,
+    target_by_severity_alone,
     closed_is_recovered,
     verified_by_one_function,
     ended_at_the_first_shift,

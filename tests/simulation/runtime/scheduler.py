@@ -68,8 +68,9 @@ class Scheduler:
         self._turns = 0
         self._alarms: list[tuple[float, int, Task | Act, int]] = []
         self._loop = getcurrent()
-        self._switch_to_loop = self._loop.switch
         self._tasks: list[Task] = []
+        self._over: list[Task] = []
+        """Have ended since the loop went on last."""
         self._free: list[greenlet] = []
         """Lines whose task has ended: the next one costs less than a line of its own would."""
 
@@ -106,9 +107,29 @@ class Scheduler:
         else:
             self._order += 1
             heappush(self._alarms, (due, self._order, task, task.wakes))
-            self._switch_to_loop()
+            self._let_others_go_on(task)
         if not instance.alive:
             raise Killed
+
+    def _let_others_go_on(self, task: Task) -> None:
+        """Return when it is this task's turn again.
+
+        Where a sleeping task is the next, it goes on without the loop: half the switches.
+        """
+        due, _, what, wakes = self._alarms[0]
+        if type(what) is Task and what.line is not None and wakes == what.wakes and not self._ended:
+            is_ready = not what.has_ended and (what.instance.resumes_at <= due or not what.instance.alive)
+            if is_ready and due <= self._until and self._turns < LIMIT_TURNS:
+                heappop(self._alarms)
+                self._turns += 1
+                if due > self.now:
+                    self.now = due
+                what.wakes += 1
+                self.current = what
+                if what is not task:
+                    what.line.switch()
+                return
+        self._loop.switch()
 
     def wake(self, task: Task) -> None:
         """Let a sleeping task go on at once."""
@@ -150,6 +171,7 @@ class Scheduler:
 
     def abandon(self) -> None:
         """Kill whatever still runs, so that no line of execution outlives its world."""
+        self._ended = True
         for task in self._tasks:
             task.instance.alive = False
             if task.line is not None and not task.has_ended:
@@ -160,6 +182,7 @@ class Scheduler:
         for line in self._free:
             line.throw()
         self._free.clear()
+        self._over.clear()
         self._tasks.clear()
         self._alarms.clear()
 
@@ -179,9 +202,11 @@ class Scheduler:
             line.switch(task)
         finally:
             self.current = None
-        if task.has_ended:
-            self._tasks.remove(task)
-            self._free.append(line)
+        for ended in self._over:
+            self._tasks.remove(ended)
+            if ended.line is not None:
+                self._free.append(ended.line)
+        self._over.clear()
 
     def _live(self, task: Task) -> None:
         """One line: a task, and when it has ended the next one."""
@@ -192,6 +217,7 @@ class Scheduler:
                 pass
             finally:
                 task.has_ended = True
+                self._over.append(task)
             task = self._loop.switch()
 
     def _set_alarm(self, due: float, task: Task) -> None:
