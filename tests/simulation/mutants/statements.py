@@ -228,6 +228,11 @@ def closed_incident_called_ended() -> AbstractContextManager[Any]:
     return patch.object(notice_facts, "_incident_facts", cheerful)
 
 
+def an_order_never_fails() -> AbstractContextManager[Any]:
+    """An alert joins an order or a declaration, and the page still calls it a precaution."""
+    return patch.object(incidents, "observe_failure", lambda incident, at: incident)
+
+
 MUTANTS = (
     observing_closes_the_incident,
     failed_without_public_state,
@@ -247,4 +252,5 @@ MUTANTS = (
     reopened_without_public_state,
     unobserved_is_called_resolved,
     closed_incident_called_ended,
+    an_order_never_fails,
 )
