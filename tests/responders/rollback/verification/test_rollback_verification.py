@@ -163,7 +163,10 @@ def test_a_function_outside_the_plan_that_fails_during_the_monitoring() -> None:
     assert again > first + 5 * MINUTE
     world.pass_time(HOUR)
     [one], [trouble] = world.rollbacks(), world.incidents()
-    assert (one.outcome, trouble.status) == ("stable through the watch", incident.IncidentStatus.RESOLVED)
+    assert (one.outcome, trouble.status) == (
+        "no regression during monitoring",
+        incident.IncidentStatus.RESOLVED,
+    )
     assert find_recovered_at(trouble, [one]) == again
 
 
