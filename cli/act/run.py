@@ -63,8 +63,7 @@ def run(
         bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")
     ] = False,
     auto_confirm: Annotated[
-        bool,
-        typer.Option("--auto-confirm", help="confirm in advance what the policy asks one person; as --yes"),
+        bool, typer.Option("--auto-confirm", help="as --yes, and confirm what the policy asks one person")
     ] = False,
     override: Annotated[
         bool, typer.Option("--override", help="break-glass: skip approval, freeze, budget; needs --incident")

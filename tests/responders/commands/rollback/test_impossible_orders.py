@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from shared.core import topics
 from shared.core.store import Put
+from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.deployments.deployment import deployment_path
 from tests.support.data.corrupted_bookshop import MINUTE, SHOP, CorruptedShop
 from tests.support.notices.system_events import refusal_reasons
@@ -27,14 +29,32 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("said", "why"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_an_impossible_order_is_in_the_audit_log_alone(said: dict[str, Any], why: str) -> None:
-    """No incident, no public state, no rollback: the refusal and its reason."""
+    """No incident, no public state, no rollback; the team hears of a refused message."""
     shop = CorruptedShop(BARE)
+    shop.settle()
+    known = {*shop.ports.store.documents}
     shop.command("alice", command="rollback", system="bookshop", **said)
     shop.settle()
 
     [refused] = refusal_reasons(shop)
     assert why in refused
+    kinds = {path.partition("/")[0] for path in {*shop.ports.store.documents} - known}
+    assert kinds - {"notices", "channels"} == {"systems"}
+    assert [path for path in shop.ports.store.documents if path.startswith("systems/unclaimed/audit/")]
     assert (shop.incidents(), shop.rollbacks()) == ([], [])
+
+
+def test_an_order_of_a_viewer_opens_no_incident() -> None:
+    """Rights are checked first, and the objections are in the audit log."""
+    world = World()
+    world.deploy_bad()
+    token = world.ports.sign_in.person(sub="uid-eve", email="eve", **{ROLE_CLAIM: "viewer"})
+    said = {"version": 1, "command": "rollback", "system": "bookshop", "reason": "x", "token": token}
+    world.publish(topics.COMMANDS, said)
+    world.settle()
+
+    assert "eve is viewer; rollback needs" in refusal_reasons(world)[-1]
+    assert world.incidents() == []
 
 
 def test_without_a_stable_deployment_there_is_no_last_stable() -> None:
