@@ -21,6 +21,7 @@ from tests.support.cli import operator
 from tests.support.cli.documented_commands import ROOT, SCRIPTS
 from tests.support.runtime.world import POLICIES
 
+pytestmark = pytest.mark.slice
 UNTOLD = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())
 CVPLUS = re.sub(r"(:\n    functions:\n      \[\n\s+\w+, \w+)[^\]]*\]", r"\1]", UNTOLD)
 CVPLUS = CVPLUS.replace("every: 1h", "every: 12h") + "\nexecution: { watch: 1m }\n"

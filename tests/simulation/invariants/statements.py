@@ -22,7 +22,7 @@ from shared.domain.presentation.status_page import StatusPageView
 from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.registry import SIGNALS, SignalSource
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
-from tests.simulation.scenes.bookshop import DATA, PART_SUBJECTS, SIGNAL_SUBJECTS, SYSTEM
+from tests.simulation.scenes.bookshop import PART_SUBJECTS, SIGNAL_SUBJECTS, SYSTEM
 from tests.simulation.statements.phrases import (
     LATE,
     SPARED,
@@ -32,7 +32,7 @@ from tests.simulation.statements.phrases import (
     promised_by_sentences,
 )
 from tests.simulation.statements.surfaces import Surfaces, moment_in, report_text
-from tests.simulation.statements.truth import FOREVER, Span, merged, seconds_of
+from tests.simulation.statements.truth import DATA, FOREVER, Span, merged, seconds_of
 
 if TYPE_CHECKING:
     from datetime import datetime
