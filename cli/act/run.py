@@ -37,6 +37,22 @@ from shared.domain.rollback.plan import OVERLONG_PLAN_PREFIX
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
 from shared.engine.steps.resource_differences import describe_resource_changes, describe_steps
 
+RestorePoint = Annotated[
+    str, typer.Option(metavar="POINT", help="how old documents may be: latest, a time, 1h, …")
+]
+Select = Annotated[str, typer.Option(metavar="WHICH", help="which documents: invalid, all, document:PATH, …")]
+BatchSize = Annotated[int | None, typer.Option(metavar="COUNT", help="at most this many at once, 1 to 1000")]
+YesHere = Annotated[bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")]
+AutoConfirm = Annotated[
+    bool, typer.Option("--auto-confirm", help="as --yes, and confirm what the policy asks one person")
+]
+Override = Annotated[
+    bool, typer.Option("--override", help="break-glass: skip approval, freeze, budget; needs --incident")
+]
+Supersede = Annotated[
+    bool, typer.Option("--supersede", help="end the rollback under way, if this one changes anything")
+]
+
 
 def run(
     context: typer.Context,
@@ -46,31 +62,17 @@ def run(
     function: Functions = None,
     target: Target = LAST_STABLE,
     scenario: Scenario = FUNCTIONS,
-    restore_point: Annotated[
-        str, typer.Option(metavar="POINT", help="how old documents may be: latest, a time, 1h, …")
-    ] = "",
-    select: Annotated[
-        str, typer.Option(metavar="WHICH", help="which documents: invalid, all, document:PATH, …")
-    ] = "",
+    restore_point: RestorePoint = "",
+    select: Select = "",
     severity: Annotated[Severity, typer.Option(help="how bad it is")] = Severity.CRITICAL,
-    batch_size: Annotated[
-        int | None, typer.Option(metavar="COUNT", help="at most this many at once, 1 to 1000")
-    ] = None,
+    batch_size: BatchSize = None,
     delay: Annotated[str, typer.Option(metavar="SPAN", help="pause after each batch: 30s, or seconds")] = "0",
     at: Annotated[str, typer.Option(metavar="TIME", help="plan a feature for then, ISO 8601, UTC")] = "",
     dry_run: DryRun = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")
-    ] = False,
-    auto_confirm: Annotated[
-        bool, typer.Option("--auto-confirm", help="as --yes, and confirm what the policy asks one person")
-    ] = False,
-    override: Annotated[
-        bool, typer.Option("--override", help="break-glass: skip approval, freeze, budget; needs --incident")
-    ] = False,
-    supersede: Annotated[
-        bool, typer.Option("--supersede", help="end the rollback under way, if this one changes anything")
-    ] = False,
+    yes: YesHere = False,
+    auto_confirm: AutoConfirm = False,
+    override: Override = False,
+    supersede: Supersede = False,
     incident: Annotated[str, typer.Option(metavar="INCIDENT", help="the incident that it is for")] = "",
     interactive: Annotated[
         bool, typer.Option("--interactive", help="ask for system, scenario, target and reason")
@@ -192,8 +194,7 @@ def _preview_rollback(
     found = forecast_order(ours.wiring, policy, order, now, ends, severity=severity)
     decision, plan = found.decision, found.plan
     steps, scenario = (plan.steps if plan else ()), ScenarioName(decision.scenario)
-    severity, pace = command.severity, found.pace
-    ahead = forecast_duration(steps, policy, scenario, severity, order=order, left=pace, now=now)
+    ahead = forecast_duration(steps, policy, scenario, severity, order=order, left=found.pace, now=now)
     return RollbackPreview(
         outcome=decision.outcome,
         reason=decision.reason,

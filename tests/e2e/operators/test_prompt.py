@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from shared.core import topics
@@ -123,6 +124,7 @@ def asked(content: Mapping[str, Any]) -> Command:
     return replace(command, id="", actor="", plan="")
 
 
+@pytest.mark.slice
 def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
     """Signed by a person who has just signed in, but for the line of the day when none can.
 
