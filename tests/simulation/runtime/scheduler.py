@@ -164,7 +164,7 @@ class Scheduler:
             due, _, what, wakes = heappop(alarms)
             if due > self.now:
                 self.now = due
-            if type(what) is Task:
+            if isinstance(what, Task):
                 self._go_on(what, wakes)
             else:
                 what()
