@@ -179,7 +179,7 @@ class StatementLaws:
             for group in order["groups"]:
                 named += self._world.policy.groups[group].functions
             self._orders.setdefault(fields["incident"], tuple(named or self._world.policy.functions))
-        undone = (order or {}).get("way") == Direction.UNDO and fields["ended_at"] is not None
+        undone = (order or {}).get("way") == Direction.UNDO and fields["started_at"] is not None
         undone = undone and (fields["id"], "undone") not in self._told
         self._told |= {(fields["id"], "undone")} if undone else set()
         if fields["ill_looks"] or undone:  # what an undo brings back has failed before
