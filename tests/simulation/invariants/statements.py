@@ -36,7 +36,7 @@ from tests.simulation.statements.phrases import (
     promised_by_sentences,
 )
 from tests.simulation.statements.surfaces import PageText, Surfaces, moment_in, report_text
-from tests.simulation.statements.truth import FOREVER, Span, merged, seconds_of
+from tests.simulation.statements.truth import DATA, FOREVER, Span, merged, seconds_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,6 +45,7 @@ MINUTE = 60.0
 """The page's minute: so long a statement may lag behind what is true."""
 MOST_SKEW = 300.0
 RECOVERED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
+ENDED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERY_NOT_OBSERVED})
 SAME_COMMIT = 0.5
 """Between the moment that a commit is dated at and the one at which it lands."""
 LAST = frozenset({Promise.OVER, Promise.IN_TIME})
@@ -233,7 +234,7 @@ class StatementLaws:
             for group in order["groups"]:
                 named += self._world.policy.groups[group].functions
             self._orders.setdefault(fields["incident"], tuple(named or self._world.policy.functions))
-        undone = (order or {}).get("way") == Direction.UNDO and fields["ended_at"] is not None
+        undone = (order or {}).get("way") == Direction.UNDO and fields["started_at"] is not None
         undone = undone and (fields["id"], "undone") not in self._told
         self._told |= {(fields["id"], "undone")} if undone else set()
         if fields["ill_looks"] or undone:  # what an undo brings back has failed before
@@ -247,9 +248,12 @@ class StatementLaws:
             self._record(dict.fromkeys(one["target"] for one in steps), well=True)
 
     def _remember_incident(self, fields: Fields) -> None:
-        """An incident that has ended as recovered, or is recovered and waits for a person."""
+        """An incident that has ended as recovered, or is recovered and waits for a person.
+
+        It proves nothing of what the alerts of another open incident are about.
+        """
         if fields["status"] in RECOVERED and self._ended.get(fields["id"]) != fields["status"]:
-            self._record(self._scope(fields["id"], self._seen.now), well=True)
+            self._record_working(self._scope(fields["id"], self._seen.now), fields["id"])
         name, was_ended = fields["id"], fields["id"] in self._ended_until
         self._ended[name] = fields["status"]
         if fields["ended_at"] is not None:
@@ -259,8 +263,14 @@ class StatementLaws:
             self._ended_until[name] = self._seen.now
         before, self._observed[name] = self._observed.get(name, ()), tuple(fields["working"])
         if self._is_counted(name):
-            self._record([one for one in fields["working"] if one not in before], well=True)
+            self._record_working([one for one in fields["working"] if one not in before], name)
             self._record(fields["failing"], well=False)
+
+    def _record_working(self, subjects: Iterable[str], incident: str) -> None:
+        """These work, but for what the alerts of another open incident are about."""
+        others = {name for name, status in self._ended.items() if status not in ENDED} - {incident}
+        stands = {one for _, named, name, _ in self._alerts if name in others for one in named}
+        self._record([one for one in subjects if one not in stands], well=True)
 
     def _is_counted(self, incident: str) -> bool:
         """Whether requests tell of everything that the alerts of an incident are about."""
@@ -293,13 +303,14 @@ class StatementLaws:
         self._judge_agreement(said)
 
     def _claims_of_page(self, said: PageText) -> Iterator[Claim]:
-        every = tuple(dict.fromkeys(one for name, _ in said.parts for one in self._subjects_of_part(name)))
+        parts = (one for name, _ in said.parts for one in self._subjects_of_part(name))
+        every = tuple(dict.fromkeys((*parts, DATA)))
         yield from self._claims_of_text(said.overall, every)
         for name, words in said.parts:
             yield from self._claims_of_text(words, self._subjects_of_part(name))
         for one in said.now:
-            label, _, parts = one.title.partition(": ")
-            for part in filter(None, parts.split(", ")):
+            label, _, named = one.title.partition(": ")
+            for part in filter(None, named.split(", ")):
                 yield from self._claims_of_text(f"{label}.", self._subjects_of_part(part))
         for one in (*said.now, *said.past):
             yield from self._claims_of_text(one.newest, (), one.id)
