@@ -21,6 +21,7 @@ class IncidentStatus(StrEnum):
     INVESTIGATING = "INVESTIGATING"
     ROLLING_BACK = "ROLLING_BACK"
     UNPINNING = "UNPINNING"
+    UNDOING = "UNDOING"
     VERIFYING = "VERIFYING"
     WATCHING = "WATCHING"
     RESOLVED = "RESOLVED"
@@ -32,14 +33,17 @@ class IncidentStatus(StrEnum):
 
 
 ENDED_INCIDENT_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERY_NOT_OBSERVED})
+CHANGING_STATUSES = frozenset({IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING, IncidentStatus.UNDOING})
 DECIDED_BY_PERSON_STATUSES = frozenset({IncidentStatus.ESCALATED, IncidentStatus.RECOVERED})
 """A person must decide what happens next."""
 
+UNDOING_STATUS_NAME = "undoing"
 PUBLIC_STATUS_NAMES = {
     IncidentStatus.DETECTED: "detected",
     IncidentStatus.INVESTIGATING: "investigating",
     IncidentStatus.ROLLING_BACK: "rolling back",
     IncidentStatus.UNPINNING: "rolling back",
+    IncidentStatus.UNDOING: UNDOING_STATUS_NAME,
     IncidentStatus.VERIFYING: "rolling back",
     IncidentStatus.WATCHING: "rolling back (monitoring)",
     IncidentStatus.RESOLVED: "resolved",
@@ -53,6 +57,7 @@ UNFAILED_STATUS_NAMES = {
     "detected": CHECKED_STATUS_NAME,
     "investigating": CHECKED_STATUS_NAME,
     "rolling back": "changing",
+    UNDOING_STATUS_NAME: "changing",
     "rolling back (monitoring)": CHANGED_STATUS_NAME,
 }
 """What it says instead while nothing was observed to fail: of an order, or of a declaration."""
@@ -60,7 +65,9 @@ UNPIN_STATUS_NAMES = {"changing": "unpinning", CHANGED_STATUS_NAME: "unpinning (
 """What it says instead of a change that an unpin makes."""
 
 
-PAUSED_STATUS_NAMES = {word: f"{word} (paused)" for word in ("rolling back", "changing", "unpinning")}
+PAUSED_STATUS_NAMES = {
+    word: f"{word} (paused)" for word in ("rolling back", UNDOING_STATUS_NAME, "changing", "unpinning")
+}
 """The public words of a change in progress, and of the same change while a person holds it."""
 MAX_TIMELINE = 500
 """So many lines of the time line are kept beside the first one: the audit log has all of them."""
@@ -229,7 +236,7 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
     turns: list[PublicStatusChange] = []
     unpins = False
     for moment in incident.timeline:
-        if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING):
+        if moment.status in CHANGING_STATUSES:
             unpins = moment.status is IncidentStatus.UNPINNING
         word = PUBLIC_STATUS_NAMES[moment.status]
         if not incident.has_failed or moment.at < (incident.failure_observed_at or moment.at):

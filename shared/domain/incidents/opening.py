@@ -127,7 +127,9 @@ def reopen_incident(
     known = replace(known, scopes=scopes, due_at=None, unobserved_since=None, working=())
     again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
     again = incidents.acknowledge(again, order.responder if order is not None else "", now)
-    again = incidents.change_status(again, IncidentStatus.INVESTIGATING, now, why)
+    undoes = order is not None and order.way is Direction.UNDO
+    status = IncidentStatus.UNDOING if undoes else IncidentStatus.INVESTIGATING
+    again = incidents.change_status(again, status, now, why)
     waits = order is None and known.ended_at is None
     due_at = now + policy.gates.judge_every if waits else now
     written = Update(before.path, encode(again), before.version)

@@ -35,9 +35,9 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import (
     RESTORED_STATUS_NAMES,
     UNFAILED_NAMES,
-    affected_components,
     describe_condition,
     describe_status,
+    told_components,
 )
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 
@@ -134,11 +134,11 @@ def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[s
     policy, rollback = about.policy, about.rollback
     state = public_state(policy, incident, about.now)
     state = mark_paused(state, rollback.paused_since if rollback is not None else None)
-    parts = affected_components(policy, state, about.record) or (policy.display_name or policy.system,)
+    parts = told_components(policy, state, about.record) or (policy.display_name or policy.system,)
     others = [one for one in about.history if one.incident != incident.id]
     scenario = find_scenario(policy, incident.signal, about.rollbacks)
     target = recovery_target(policy.targets, scenario, incident.severity)
-    how_bad = describe_condition(state, incident.severity).lower()
+    how_bad = describe_condition(state, incident.severity, about.record).lower()
     return {
         "id": TrustedText(incident.id),
         "severity": TrustedText(incident.severity),

@@ -13,6 +13,7 @@ from shared.domain.incidents.incident import (
     CHANGED_STATUS_NAME,
     CHECKED_STATUS_NAME,
     PAUSED_STATUS_NAMES,
+    UNDOING_STATUS_NAME,
     UNFAILED_STATUS_NAMES,
     UNPIN_STATUS_NAMES,
     AffectedPart,
@@ -34,6 +35,8 @@ DAY = timedelta(days=1)
 UNFAILED_NAMES = frozenset({*UNFAILED_STATUS_NAMES.values(), *UNPIN_STATUS_NAMES.values()})
 UNFAILED_NAMES |= {PAUSED_STATUS_NAMES[word] for word in UNFAILED_NAMES & PAUSED_STATUS_NAMES.keys()}
 """Words of the time in which nothing was observed to fail."""
+UNDOING_NAMES = frozenset({UNDOING_STATUS_NAME, PAUSED_STATUS_NAMES[UNDOING_STATUS_NAME]})
+"""Words of an undo, which restores nothing that works: parts stay as they were observed."""
 RESTORED_STATUS_NAMES = frozenset(
     {"rolling back (monitoring)", "resolved", CHANGED_STATUS_NAME, UNPIN_STATUS_NAMES[CHANGED_STATUS_NAME]}
 )
@@ -46,6 +49,7 @@ SEVERITY_LABELS = {
     Severity.MEDIUM: "Partly disrupted",
     Severity.LOW: "Minor problem",
 }
+UNKNOWN_RECORD = StatusPageRecord()
 UNOBSERVED_STATUS_NAME = "recovery not observed"
 """The word of an incident that ended although nobody observed that it recovered."""
 MAINTENANCE_STATUS_NAME = "maintenance"
@@ -56,6 +60,8 @@ STATUS_SENTENCES = {
     "rolling back": "We are restoring a previous version.",
     "rolling back (monitoring)": "It works again. We are monitoring it.",
     "rolling back (paused)": "We have paused the restoration of a previous version.",
+    UNDOING_STATUS_NAME: "We are undoing our last change.",
+    "undoing (paused)": "We have paused the undoing of our last change.",
     CHECKED_STATUS_NAME: "We are checking {system} as a precaution.",
     "changing": "We are changing some parts of {system}.",
     "changing (paused)": "We have paused the change of some parts of {system}.",
@@ -158,7 +164,7 @@ def build_status_page(
     """
     told = [
         (one, records.get(one.incident or "") or StatusPageRecord())
-        for one in sorted(states, key=lambda one: one.since, reverse=True)
+        for one in sorted(states, key=lambda one: (one.since, one.incident or ""), reverse=True)
         if one.updated_at > now - UPTIME_DAYS * DAY
     ]
     told = [(one, record) for one, record in told if is_public(one, policy, now, alerted=record.alerted)]
@@ -167,7 +173,7 @@ def build_status_page(
     mood = max((one.mood for one in parts), key=_STATUSES_BY_GRAVITY.index, default=ComponentStatus.WORKING)
     active = [(one, record) for one, record in told if one.ended_at is None]
     if active and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
-        mood = max((_find_status(one.word) for one, _ in active), key=_STATUSES_BY_GRAVITY.index)
+        mood = max((_find_status(*one) for one in active), key=_STATUSES_BY_GRAVITY.index)
     return StatusPageView(
         system=policy.system,
         title=policy.display_name or policy.system,
@@ -211,9 +217,9 @@ def record_parts(
     """
     restored = [one.at for one in state.turns if one.word in RESTORED_STATUS_NAMES]
     recent = (one for one in alerts if one.is_open and all(one.received_at > at for at in restored))
-    standing = open_alerts(alerts)
-    opened = [*standing, *recent]
-    alerted = record.alerted or bool(opened)
+    standing, is_undoing = open_alerts(alerts), state.word in UNDOING_NAMES
+    opened = [*recent] if is_undoing else [*standing, *recent]
+    alerted = record.alerted or bool(standing or opened)
     if state.word in UNFAILED_NAMES and not incident.is_ordered:
         return replace(record, alerted=alerted)
     changed_at = state.turns[-1].at if state.turns else state.updated_at
@@ -222,13 +228,16 @@ def record_parts(
         until = now if is_over else changed_at
         closed = tuple(one if one.until else replace(one, until=until) for one in record.parts)
         return replace(record, parts=closed, alerted=alerted)
-    failing = {*incident.failing, *(rollback.failing if rollback else ())}
+    failing = {*(() if is_undoing else incident.failing), *(rollback.failing if rollback else ())}
+    if is_undoing and not failing and not opened:
+        return replace(record, alerted=alerted)
     is_unknown = not failing and any(_is_about_any_function(policy, one) for one in opened)
     is_counted = all(has_source(one.signal, SignalSource.REQUESTS) for one in opened)
     working = {*incident.working} if is_counted else set()
-    functions = failing | ordered_functions(incident.scopes, policy) | {one.function for one in opened}
+    ordered = set() if is_undoing else ordered_functions(incident.scopes, policy)
+    functions = failing | ordered | {one.function for one in opened}
     functions = (functions | {*policy.functions} if is_unknown else functions) - working
-    signals = {state.signal, *(one.signal for one in opened)}
+    signals = {one.signal for one in opened} | (set() if is_undoing else {state.signal})
     if incident.failure_observed_at is not None:
         signals = {one for one in signals if not has_source(one, SignalSource.DECLARED)}
     since = now if record.parts else incident.failure_observed_at or state.onset_at or state.since
@@ -261,14 +270,24 @@ def describe_status(state: PublicState) -> str:
     return STATUS_SENTENCES[state.word].format(system=state.display_name)
 
 
-def describe_condition(state: PublicState, severity: Severity) -> str:
+def told_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:
+    """Return the parts that an open incident still affects; all, if it ended or none is left."""
+    standing = {one.name for one in record.parts if one.until is None}
+    affected = affected_components(policy, state, record)
+    return affected if state.ended_at or not standing else tuple(one for one in affected if one in standing)
+
+
+def describe_condition(
+    state: PublicState, severity: Severity, record: StatusPageRecord = UNKNOWN_RECORD
+) -> str:
     """Return what is wrong with the parts of an incident, or was, by its newest word of that."""
     over = (UNOBSERVED_STATUS_NAME, "resolved", "rolling back (monitoring)")
     word = next((one.word for one in reversed(state.turns) if one.word not in over), state.word)
-    if word == CHECKED_STATUS_NAME:
-        return "Under investigation"
-    is_planned = word in UNFAILED_NAMES or word == MAINTENANCE_STATUS_NAME
-    return "Maintenance" if is_planned else SEVERITY_LABELS[severity]
+    works = _find_status(state, record) is ComponentStatus.CHECKED
+    planned = UNFAILED_NAMES - {CHECKED_STATUS_NAME} | {MAINTENANCE_STATUS_NAME}
+    if word in (planned | UNDOING_NAMES if works else planned):
+        return "Maintenance"
+    return "Under investigation" if works or word == CHECKED_STATUS_NAME else SEVERITY_LABELS[severity]
 
 
 def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
@@ -284,7 +303,7 @@ def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
             if began is not None:
                 spans.append((began, max(began, turn.at)))
             began = None
-        elif began is None and _find_status(turn.word) is ComponentStatus.TROUBLED:
+        elif began is None and turn.word not in UNFAILED_NAMES | UNDOING_NAMES | {UNOBSERVED_STATUS_NAME}:
             began = turn.at
     if began is not None:
         spans.append((began, max(began, state.ended_at or now)))
@@ -308,12 +327,16 @@ ToldIncident = tuple[PublicState, StatusPageRecord]
 def _build_part(
     policy: Policy, component: Component, told: Sequence[ToldIncident], since: datetime, now: datetime
 ) -> StatusPagePart:
-    mine = [one for one in told if component.name in affected_components(policy, *one)]
+    mine = [
+        (state, replace(record, parts=tuple(one for one in record.parts if one.name == component.name)))
+        for state, record in told
+        if component.name in affected_components(policy, state, record)
+    ]
     spans = [
         span
         for state, record in mine
         if state.severity in UPTIME_SEVERITIES
-        for span in _part_spans(component, state, record, now)
+        for span in _part_spans(state, record, now)
     ]
     starts = [_first_day(now) + ahead * DAY for ahead in range(UPTIME_DAYS)]
     days = tuple(_build_day(start, spans, since, now) for start in starts)
@@ -321,33 +344,28 @@ def _build_part(
     down = sum((one.down for one in days if one.down is not None), timedelta(0))
     uptime = 1 - down / watched if watched > timedelta(0) else None
     mood, words = _component_status(
-        [state for state, record in mine if _is_current(component, state, record)],
-        is_unknown=any(
-            one.name == component.name
-            for state, record in mine
-            if is_unobserved(state, record)
-            for one in record.parts
-        ),
+        [one for one in mine if _is_current(*one)], is_unknown=any(is_unobserved(*one) for one in mine)
     )
     return StatusPagePart(component.name, mood, words, uptime, days)
 
 
-def _part_spans(
-    component: Component, state: PublicState, record: StatusPageRecord, now: datetime
-) -> list[TimeSpan]:
+def _part_spans(state: PublicState, record: StatusPageRecord, now: datetime) -> list[TimeSpan]:
     """When an incident kept a part from working; as a whole, where no parts are recorded."""
     whole = disruption_spans(state, now)
     if not (whole and record.parts):
         return whole
     failed_at = whole[0][0]
-    mine = [one for one in record.parts if one.name == component.name and failed_at < (one.until or now)]
-    return [(max(one.since, failed_at), one.until or state.ended_at or now) for one in mine]
+    return [
+        (max(one.since, failed_at), one.until or state.ended_at or now)
+        for one in record.parts
+        if failed_at < (one.until or now)
+    ]
 
 
-def _is_current(component: Component, state: PublicState, record: StatusPageRecord) -> bool:
+def _is_current(state: PublicState, record: StatusPageRecord) -> bool:
     """Whether an active incident still says something about a part that it has affected."""
-    still = not record.parts or any(one.name == component.name and not one.until for one in record.parts)
-    return state.ended_at is None and (still or state.word in RESTORED_STATUS_NAMES)
+    still = not record.parts or any(not one.until for one in record.parts)
+    return state.ended_at is None and (still or state.word in RESTORED_STATUS_NAMES | UNDOING_NAMES)
 
 
 def _components(policy: Policy) -> tuple[Component, ...]:
@@ -384,30 +402,34 @@ def _is_component_affected(
     return bool(fails or not is_mapped)
 
 
-def _component_status(active: Sequence[PublicState], *, is_unknown: bool) -> tuple[ComponentStatus, str]:
-    troubled = [one for one in active if _find_status(one.word) is ComponentStatus.TROUBLED]
+def _component_status(active: Sequence[ToldIncident], *, is_unknown: bool) -> tuple[ComponentStatus, str]:
+    troubled = [one for one, record in active if _find_status(one, record) is ComponentStatus.TROUBLED]
     if troubled:
         worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
         mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
         return mood, f"{describe_condition(troubled[0], worst)}. {describe_status(troubled[0])}"
     if is_unknown:
         return ComponentStatus.UNKNOWN, _OVERALL_SENTENCES[ComponentStatus.UNKNOWN]
-    unfailed = [one for one in active if one.word in UNFAILED_NAMES]
+    unfailed = [one for one in active if _find_status(*one) is ComponentStatus.CHECKED]
     if unfailed:
-        label = describe_condition(unfailed[0], Severity.LOW)
-        return ComponentStatus.CHECKED, f"{label}. {describe_status(unfailed[0])}"
+        state, record = unfailed[0]
+        label = describe_condition(state, Severity.LOW, record)
+        return ComponentStatus.CHECKED, f"{label}. {describe_status(state)}"
     if active:
-        return ComponentStatus.WATCHED, describe_status(active[0])
+        return ComponentStatus.WATCHED, describe_status(active[0][0])
     return ComponentStatus.WORKING, "Working."
 
 
-def _find_status(word: str) -> ComponentStatus:
-    """Return how a part looks by the public word of an incident."""
-    if word in UNFAILED_NAMES:
+def _find_status(state: PublicState, record: StatusPageRecord) -> ComponentStatus:
+    """Return how parts look by the public word of an incident, and by what is recorded of them."""
+    if state.word in UNFAILED_NAMES:
         return ComponentStatus.CHECKED
-    if word == UNOBSERVED_STATUS_NAME:
+    if state.word == UNOBSERVED_STATUS_NAME:
         return ComponentStatus.UNKNOWN
-    return ComponentStatus.WATCHED if word in RESTORED_STATUS_NAMES else ComponentStatus.TROUBLED
+    if state.word in RESTORED_STATUS_NAMES:
+        return ComponentStatus.WATCHED
+    are_over = bool(record.parts) and all(one.until for one in record.parts)
+    return ComponentStatus.CHECKED if are_over else ComponentStatus.TROUBLED
 
 
 def is_unobserved(state: PublicState, record: StatusPageRecord) -> bool:
@@ -440,11 +462,11 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
     recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES
     return StatusPageIncident(
         id=state.incident or "",
-        title="Monitoring" if recovered else describe_condition(state, severity),
+        title="Monitoring" if recovered else describe_condition(state, severity, record),
         began_at=state.onset_at or state.since,
         updated_at=state.updated_at,
         ended_at=state.ended_at,
-        parts=affected_components(policy, state, record),
+        parts=told_components(policy, state, record),
         lines=tuple(lines),
         cause=one_line(state.cause),
     )

@@ -101,6 +101,13 @@ PAGE_PHRASES = (
     Phrase(Surface.PAGE, "We are looking for the cause.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We are restoring a previous version.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We have paused the restoration of a previous version.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "We are undoing our last change.", Promise.NOTHING, _FAILED),
+    Phrase(
+        Surface.PAGE,
+        "We have paused the undoing of our last change.",
+        Promise.NOTHING,
+        "when it is continued or cancelled",
+    ),
     Phrase(
         Surface.PAGE,
         "We have paused the release of a newer version.",
