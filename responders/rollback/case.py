@@ -363,10 +363,11 @@ class Case:
             return []
         number = self.rollback.id.removeprefix(incident.id) + turn.occasion
         commands = format_shell_lines(self.policy.system, incident.id, *turn.choices)
-        text = [f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands]
+        text = "\n".join((f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands))
         event, severity = f"{turn.event}{number}", incident.severity
+        risen = (self.incident.severity, incident.detected_at) if turn.severity else None
         said = create_notices(
-            self.policy, incident.id, severity, event, "\n".join(text), now, to_paste=commands, **turn.facts
+            self.policy, incident.id, severity, event, text, now, to_paste=commands, risen=risen, **turn.facts
         )
         if turn.ends_repair:
             said += create_concerned_notices(self.policy, incident.id, severity, event, now, self.rollback.id)

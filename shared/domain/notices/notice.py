@@ -45,6 +45,8 @@ class IncidentStage(StrEnum):
     """What an event is in the course of its incident."""
 
     BEGUN = "begun"
+    RAISED = "raised"
+    """Its severity has risen."""
     UNDER_WAY = "under way"
     BACK = "back"
     STUCK = "stuck"
