@@ -232,9 +232,13 @@ class StatusPageRecord(Struct, frozen=True):
 
 
 def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
-    """Return each change of the public word; what follows an unpin is none of a rollback."""
+    """Return each change of the public word; what follows an unpin is none of a rollback.
+
+    While a change is monitored, the first observed failure ends the word of that, until the next
+    status.
+    """
     turns: list[PublicStatusChange] = []
-    unpins = False
+    unpins, failed_in = False, None
     for moment in incident.timeline:
         if moment.status in CHANGING_STATUSES:
             unpins = moment.status is IncidentStatus.UNPINNING
@@ -243,6 +247,10 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
             word = UNFAILED_STATUS_NAMES.get(word, word)
             word = UNPIN_STATUS_NAMES.get(word, word) if unpins else word
         elif unpins and word == PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]:
+            word = PUBLIC_STATUS_NAMES[IncidentStatus.INVESTIGATING]
+        is_first_failure = moment.at == incident.failure_observed_at
+        failed_in = moment.status if is_first_failure or moment.status is failed_in else None
+        if failed_in is IncidentStatus.WATCHING:
             word = PUBLIC_STATUS_NAMES[IncidentStatus.INVESTIGATING]
         if not turns or turns[-1].word != word:
             turns.append(PublicStatusChange(word, moment.at))

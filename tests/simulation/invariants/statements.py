@@ -60,6 +60,8 @@ NOT_COUNTED = frozenset({"slow_response"})
 """Signals of which requests that succeed prove nothing."""
 TIMED = frozenset({SPARED, LATE})
 """Words that compare a recovery with its target."""
+OF_A_ROLLBACK = "no regression during monitoring"
+"""What became of a rollback: it still has when a later alert has opened its incident again."""
 COMPOSED = frozenset({"recovered … after detection: …"})
 """Words that a notice has from its commit on; all others are rendered when it is sent."""
 
@@ -119,6 +121,8 @@ class StatementLaws:
         self._ended: dict[str, str] = {}
         self._ended_until: dict[str, float] = {}
         """When an incident was seen ended last, before it was opened again."""
+        self._opened: dict[str, float] = {}
+        """When an incident was opened again last."""
         self._observed: dict[str, tuple[str, ...]] = {}
         """The functions that each incident has observed to work."""
         self._remembers: dict[str, Callable[[Fields], None]] = {
@@ -165,6 +169,8 @@ class StatementLaws:
         for phrase, _ in (*phrases_in(Surface.NOTICE, text), *phrases_in(Surface.PAGE, text)):
             if phrase.promise is Promise.NOTHING or phrase.words in SINCE:
                 continue
+            if phrase.words == OF_A_ROLLBACK and not about.get("ended_at"):
+                continue
             if phrase.promise in (Promise.ENDED, Promise.OVER):
                 self._judge_ended(Surface.NOTICE, phrase.words, incident, made)
             said = made if phrase.words in COMPOSED else self._seen.now
@@ -177,11 +183,14 @@ class StatementLaws:
     def _judge_words_of_notice(self, text: str, incident: str) -> None:
         """What a notice says of parts since a moment, and of a restoration."""
         for found in SINCE_WHEN.finditer(text):
-            since = seconds_of(datetime.fromisoformat(found["since"]).replace(tzinfo=UTC))
-            words = f"…: {found['how']} since …"
-            for part in found["parts"].split(", "):
-                subjects = self._subjects_of_part(part)
-                claim = Claim(Surface.NOTICE, words, Promise.FAILS, subjects, incident, since)
+            since = seconds_of(datetime.fromisoformat(found["since"]).replace(tzinfo=UTC)) + MINUTE
+            words, parts = f"…: {found['how']} since …", found["parts"].split(", ")
+            if self._undo_of(incident) and not {*parts} <= PART_SUBJECTS.keys():
+                continue  # nobody here keeps which parts were affected, as the page's writer does
+            each = [self._subjects_of_part(part) for part in parts]
+            together = tuple(one for subjects in each for one in subjects)
+            for subjects, moment in ((together, since), *((one, None) for one in each)):
+                claim = Claim(Surface.NOTICE, words, Promise.FAILS, subjects, incident, moment)
                 self._stood.append(Stood(claim, self._seen.now, self._seen.now))
         for words in RESTORING:
             if words in text:
@@ -189,11 +198,15 @@ class StatementLaws:
 
     def _judge_restoring(self, surface: Surface, words: str, incident: str) -> None:
         """An undo brings back what failed, and is not called a restoration."""
+        undo = self._undo_of(incident)
+        if undo and undo["status"] in (RollbackStatus.DECIDING, RollbackStatus.RUNNING):
+            self._wrong(f"{surface} says {words!r} of {incident} while it is undone", surface, words)
+
+    def _undo_of(self, incident: str) -> Fields:
+        """The newest rollback of an incident, where it is an undo; else nothing."""
         about = self._world.store.peek(f"incidents/{incident}") or {}
         newest = self._seen.rollbacks.get(incidents.rollback_id(incident, about.get("rollbacks", 1)), {})
-        undoes = (newest.get("order") or {}).get("way") == Direction.UNDO
-        if undoes and newest["status"] == RollbackStatus.RUNNING:
-            self._wrong(f"{surface} says {words!r} of {incident} while it is undone", surface, words)
+        return newest if (newest.get("order") or {}).get("way") == Direction.UNDO else {}
 
     def _judge_ended(self, surface: Surface, words: str, incident: str, made: float) -> None:
         """The incident has ended, or had when this was made and was opened again since."""
@@ -260,7 +273,7 @@ class StatementLaws:
             self._not_counted.discard(name)
             self._ended_until[name] = FOREVER
         elif was_ended and self._ended_until[name] == FOREVER:
-            self._ended_until[name] = self._seen.now
+            self._ended_until[name] = self._opened[name] = self._seen.now
         before, self._observed[name] = self._observed.get(name, ()), tuple(fields["working"])
         if self._is_counted(name):
             self._record_working([one for one in fields["working"] if one not in before], name)
@@ -569,7 +582,7 @@ class StatementLaws:
 
     def _judge_fails(self, stood: Stood) -> None:
         """It is said to fail, and the product has recorded for a minute that it does not."""
-        subjects = stood.claim.subjects or self._scope(stood.claim.incident, stood.begins)
+        subjects = stood.claim.subjects or self._scope(stood.claim.incident, stood.ends)
         for well in self._recorded_well(subjects):
             begins, ends = self._said_to_fail(stood, well)
             for failing in merged([one for name in subjects for one in self._failing(name)]):
@@ -584,14 +597,15 @@ class StatementLaws:
                 )
                 return
 
-    @staticmethod
-    def _said_to_fail(stood: Stood, well: Span) -> Span:
+    def _said_to_fail(self, stood: Stood, well: Span) -> Span:
         """Which part of a time that was well a statement denies: a notice all of it until then."""
-        if stood.claim.surface is not Surface.NOTICE:
+        claim = stood.claim
+        if claim.surface is not Surface.NOTICE:
             return Span(max(well.begins, stood.begins), min(well.ends, stood.ends))
-        if stood.claim.words in SINCE:
-            return Span(max(well.begins, stood.claim.moment or 0.0), min(well.ends, stood.begins))
-        return Span(well.begins, stood.begins if stood.begins < well.ends else well.begins)
+        if claim.words in SINCE and claim.moment is not None:
+            return Span(max(well.begins, claim.moment), min(well.ends, stood.begins))
+        begins = max(well.begins, self._opened.get(claim.incident, 0.0))
+        return Span(begins, stood.begins if stood.begins < well.ends else begins)
 
     def _recorded_well(self, subjects: Iterable[str]) -> Iterator[Span]:
         """When the product's record said of none of these that it fails, and once had said so."""
