@@ -51,6 +51,7 @@ class IncidentStage(StrEnum):
     BACK = "back"
     STUCK = "stuck"
     OVER = "over"
+    """It may be the end: the incident tells."""
     REPORTED = "reported"
     """It is known what it has meant, or what it came from."""
     OTHER = "other"

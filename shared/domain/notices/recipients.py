@@ -177,7 +177,7 @@ _STAGE_BY_EVENT = {
     "rollback.expired": IncidentStage.STUCK,
     "rollback.rejected": IncidentStage.STUCK,
     "rollback.succeeded": IncidentStage.OVER,
-    "rollback.not-taken": IncidentStage.STUCK,
+    "rollback.not-taken": IncidentStage.OVER,
     "incident.raised": IncidentStage.RAISED,
     "incident.failing-again": IncidentStage.STUCK,
     "incident.recovery-observed": IncidentStage.BACK,

@@ -9,6 +9,7 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import RollbackStatus
+from tests.support.data.corrupted_bookshop import SHOP, CorruptedShop
 from tests.support.fakes.runtime.hooks import run_once
 from tests.support.faults.fault_injection import shorten_watch
 from tests.support.rollbacks.approvals import publish_command
@@ -73,6 +74,27 @@ def test_an_undo_that_brings_the_bad_release_back_closes_nothing() -> None:
     event, text = read(world, "users")[-1]
     assert event.startswith("accepted")
     assert "is closed" in text
+
+
+def test_users_read_the_end_of_an_order_that_had_nothing_to_do() -> None:
+    """All data are valid: nothing is executed, and the incident has ended."""
+    page = StatusPage(publish_orders_after=dict.fromkeys(Severity, timedelta(0)))
+    shop = CorruptedShop(replace(SHOP, channels=CHANNELS, status_page=page, on_call=()), spoilt={})
+    shop.order()
+    shop.pass_time(8 * MINUTE)
+
+    assert [event for event, _ in read(shop, "users")] == ["detected", "rollback.not-taken"]
+    assert "has ended" in read(shop, "users")[-1][1]
+
+
+def test_users_read_no_end_of_an_incident_that_automation_only_observes() -> None:
+    world = World(policy=POLICY, promoted=False)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+
+    assert "rollback.not-taken" in [event for event, _ in read(world, "board")]
+    assert [event for event, _ in read(world, "users")] == ["detected"]
 
 
 def raised(policy: object = POLICY) -> World:
