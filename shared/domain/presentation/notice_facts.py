@@ -39,7 +39,7 @@ from shared.domain.presentation.status_page import (
     describe_status,
     told_components,
 )
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 
 ROLLING_BACK_STATUS_NAME = PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]
 UNDECIDED_STATUSES = frozenset({RollbackStatus.DECIDING, RollbackStatus.PARKED})
@@ -176,7 +176,8 @@ def _is_planned(about: NoticeContext) -> bool:
     incident = about.incident
     if incident is None or incident.has_failed or incident.severity not in (Severity.MEDIUM, Severity.LOW):
         return False
-    return about.rollback is not None and about.rollback.order is not None
+    order = about.rollback.order if about.rollback is not None else None
+    return order is not None and order.way is Direction.BACK
 
 
 def _cause(incident: Incident, rollbacks: Sequence[Rollback]) -> str:

@@ -39,7 +39,7 @@ from shared.domain.presentation.notice_templates import (
     neutralize_text,
 )
 from shared.domain.rollback.plan import PlanHeader
-from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest, RollbackStatus
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.hostile_text import (
     ATTACKS,
@@ -334,11 +334,11 @@ def test_who_hears_an_event(event: str, heard_by: set[str]) -> None:
     assert {one.value for one in Audience if is_for_audience(event, one)} == heard_by
 
 
-def ordered() -> NoticeContext:
+def ordered(way: Direction = Direction.BACK) -> NoticeContext:
     known = build_hostile_facts()
     assert known.incident is not None
     assert known.rollback is not None
-    order = RollbackRequest(command="c", actor="anna", reason="planned")
+    order = RollbackRequest(command="c", actor="anna", reason="planned", way=way)
     return replace(
         known,
         incident=replace(
@@ -356,6 +356,8 @@ def ordered() -> NoticeContext:
         (Audience.STAKEHOLDERS, "rollback.succeeded", build_hostile_facts(), "summary"),
         (Audience.USERS, "detected", build_hostile_facts(), "users"),
         (Audience.USERS, "detected", ordered(), "planned"),
+        (Audience.USERS, "detected", ordered(Direction.UNPIN), "users"),
+        (Audience.USERS, "detected", ordered(Direction.UNDO), "users"),
         (Audience.PUBLIC, "rollback.succeeded", build_hostile_facts(), "all-clear"),
         (Audience.USERS, "accepted-1", ordered(), "all-clear"),
         (Audience.CONCERNED, "rollback.succeeded", build_hostile_facts(), "concerned"),
