@@ -233,6 +233,6 @@ def build_override_notices(policy: Policy, opening: IncidentOpening) -> list[Not
         "rollback.override",
         f"{incident.id} {incident.severity}: {order.actor} overrides approval, freeze and budget "
         f"for {order.incident}: {order.reason}",
-        incident.detected_at,
+        opening.rollback.created_at,
         command=encode(order),
     )

@@ -16,9 +16,6 @@ from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus,
 from shared.domain.signals.alert import open_alerts
 from shared.domain.system_record import System
 
-STARTED_STATUSES = {Direction.UNPIN: IncidentStatus.UNPINNING, Direction.UNDO: IncidentStatus.UNDOING}
-"""What an incident becomes; in every other direction it is ROLLING_BACK."""
-
 
 def describe_approvals(rollback: Rollback, plan: Plan, people: int) -> str:
     """Why it may begin; empty: not so many people want that plan yet."""
@@ -46,6 +43,7 @@ def begin_data_change(
         theirs = {**system.chosen, **(chosen or {})}
         return behind.add_freeze_window(replace(system, slot=name, chosen=theirs))
 
+    became = {Direction.UNPIN: IncidentStatus.UNPINNING, Direction.UNDO: IncidentStatus.UNDOING}
     turn = Transition(
         event="rollback.decided",
         note=note,
@@ -58,7 +56,7 @@ def begin_data_change(
             "gates": tuple(told["gates"]),
             **changes,
         },
-        status=STARTED_STATUSES.get(case.rollback.way, IncidentStatus.ROLLING_BACK),
+        status=became.get(case.rollback.way, IncidentStatus.ROLLING_BACK),
         writes=(*build_step_writes(case, plan), *behind.writes),
         system=slot_taken,
     )

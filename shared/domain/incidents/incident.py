@@ -33,7 +33,6 @@ class IncidentStatus(StrEnum):
 
 
 ENDED_INCIDENT_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERY_NOT_OBSERVED})
-CHANGING_STATUSES = frozenset({IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING, IncidentStatus.UNDOING})
 DECIDED_BY_PERSON_STATUSES = frozenset({IncidentStatus.ESCALATED, IncidentStatus.RECOVERED})
 """A person must decide what happens next."""
 
@@ -65,9 +64,8 @@ UNPIN_STATUS_NAMES = {"changing": "unpinning", CHANGED_STATUS_NAME: "unpinning (
 """What it says instead of a change that an unpin makes."""
 
 
-PAUSED_STATUS_NAMES = {
-    word: f"{word} (paused)" for word in ("rolling back", UNDOING_STATUS_NAME, "changing", "unpinning")
-}
+_CHANGING_STATUS_NAMES = ("rolling back", UNDOING_STATUS_NAME, "changing", "unpinning")
+PAUSED_STATUS_NAMES = {word: f"{word} (paused)" for word in _CHANGING_STATUS_NAMES}
 """The public words of a change in progress, and of the same change while a person holds it."""
 MAX_TIMELINE = 500
 """So many lines of the time line are kept beside the first one: the audit log has all of them."""
@@ -227,7 +225,9 @@ class StatusPageRecord(Struct, frozen=True):
     """When the first page that shows it was written; None: none was."""
     parts: tuple[AffectedPart, ...] = ()
     alerted: bool = False
-    """Whether an alert belongs to it."""
+    """Whether an alert belongs to it, or to the incident that it continues."""
+    alerted_at: datetime | None = None
+    """When the first alert of it was received, as far as the page knows."""
     expires_at: datetime | None = None
 
 
@@ -240,7 +240,7 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
     turns: list[PublicStatusChange] = []
     unpins, failed_in = False, None
     for moment in incident.timeline:
-        if moment.status in CHANGING_STATUSES:
+        if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING, IncidentStatus.UNDOING):
             unpins = moment.status is IncidentStatus.UNPINNING
         word = PUBLIC_STATUS_NAMES[moment.status]
         if not incident.has_failed or moment.at < (incident.failure_observed_at or moment.at):

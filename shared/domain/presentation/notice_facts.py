@@ -185,7 +185,8 @@ def _is_planned(about: NoticeContext) -> bool:
     incident = about.incident
     if incident is None or incident.has_failed or incident.severity not in (Severity.MEDIUM, Severity.LOW):
         return False
-    return about.rollback is not None and about.rollback.order is not None
+    order = about.rollback.order if about.rollback is not None else None
+    return order is not None and order.way is Direction.BACK
 
 
 def _cause(incident: Incident, rollbacks: Sequence[Rollback]) -> str:

@@ -18,6 +18,7 @@ from shared.domain.incidents.incident import (
     UNPIN_STATUS_NAMES,
     AffectedPart,
     Incident,
+    IncidentScope,
     PublicState,
     StatusPageRecord,
 )
@@ -37,6 +38,8 @@ UNFAILED_NAMES |= {PAUSED_STATUS_NAMES[word] for word in UNFAILED_NAMES & PAUSED
 """Words of the time in which nothing was observed to fail."""
 UNDOING_NAMES = frozenset({UNDOING_STATUS_NAME, PAUSED_STATUS_NAMES[UNDOING_STATUS_NAME]})
 """Words of an undo, which restores nothing that works: parts stay as they were observed."""
+FAILING_NAMES = frozenset({"detected", "investigating", "rolling back"})
+"""Words of the time in which something was observed to fail."""
 RESTORED_STATUS_NAMES = frozenset(
     {"rolling back (monitoring)", "resolved", CHANGED_STATUS_NAME, UNPIN_STATUS_NAMES[CHANGED_STATUS_NAME]}
 )
@@ -49,7 +52,6 @@ SEVERITY_LABELS = {
     Severity.MEDIUM: "Partly disrupted",
     Severity.LOW: "Minor problem",
 }
-UNKNOWN_RECORD = StatusPageRecord()
 UNOBSERVED_STATUS_NAME = "recovery not observed"
 """The word of an incident that ended although nobody observed that it recovered."""
 MAINTENANCE_STATUS_NAME = "maintenance"
@@ -219,25 +221,29 @@ def record_parts(
     recent = (one for one in alerts if one.is_open and all(one.received_at > at for at in restored))
     standing, is_undoing = open_alerts(alerts), state.word in UNDOING_NAMES
     opened = [*recent] if is_undoing else [*standing, *recent]
-    alerted = record.alerted or bool(standing or opened)
+    proven = [one for one in incident.scopes if one.proves_failure and incident.is_ordered]
+    alerted = record.alerted or bool(standing or opened or proven)
+    alerted_at = record.alerted_at or min((one.received_at for one in (*standing, *opened)), default=None)
+    record = replace(record, alerted=alerted, alerted_at=alerted_at)
     if state.word in UNFAILED_NAMES and not incident.is_ordered:
-        return replace(record, alerted=alerted)
+        return record
     changed_at = state.turns[-1].at if state.turns else state.updated_at
     is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
     if state.word in RESTORED_STATUS_NAMES or is_over:
         until = now if is_over else changed_at
         closed = tuple(one if one.until else replace(one, until=until) for one in record.parts)
-        return replace(record, parts=closed, alerted=alerted)
+        return replace(record, parts=closed)
     failing = {*(() if is_undoing else incident.failing), *(rollback.failing if rollback else ())}
     if is_undoing and not failing and not opened:
-        return replace(record, alerted=alerted)
-    is_unknown = not failing and any(_is_about_any_function(policy, one) for one in opened)
-    is_counted = all(has_source(one.signal, SignalSource.REQUESTS) for one in opened)
+        return record
+    reported = [*opened, *(() if is_undoing else proven)]
+    is_unknown = not failing and any(_is_about_any_function(policy, one) for one in reported)
+    is_counted = all(has_source(one.signal, SignalSource.REQUESTS) for one in reported)
     working = {*incident.working} if is_counted else set()
-    ordered = set() if is_undoing else ordered_functions(incident.scopes, policy)
-    functions = failing | ordered | {one.function for one in opened}
+    ordered = set() if is_undoing or proven else ordered_functions(incident.scopes, policy)
+    functions = failing | ordered | {one.function for one in reported}
     functions = (functions | {*policy.functions} if is_unknown else functions) - working
-    signals = {one.signal for one in opened} | (set() if is_undoing else {state.signal})
+    signals = {one.signal for one in reported} | (set() if is_undoing else {state.signal})
     if incident.failure_observed_at is not None:
         signals = {one for one in signals if not has_source(one, SignalSource.DECLARED)}
     since = now if record.parts else incident.failure_observed_at or state.onset_at or state.since
@@ -252,7 +258,7 @@ def record_parts(
             parts.append(replace(part, is_assumed=part.is_assumed and not failing))
         elif part is not None and not (part.is_assumed and failing):
             parts.append(part)
-    return replace(record, parts=tuple(parts), alerted=alerted)
+    return replace(record, parts=tuple(parts))
 
 
 def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:
@@ -277,9 +283,7 @@ def told_components(policy: Policy, state: PublicState, record: StatusPageRecord
     return affected if state.ended_at or not standing else tuple(one for one in affected if one in standing)
 
 
-def describe_condition(
-    state: PublicState, severity: Severity, record: StatusPageRecord = UNKNOWN_RECORD
-) -> str:
+def describe_condition(state: PublicState, severity: Severity, record: StatusPageRecord) -> str:
     """Return what is wrong with the parts of an incident, or was, by its newest word of that."""
     over = (UNOBSERVED_STATUS_NAME, "resolved", "rolling back (monitoring)")
     word = next((one.word for one in reversed(state.turns) if one.word not in over), state.word)
@@ -303,7 +307,7 @@ def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
             if began is not None:
                 spans.append((began, max(began, turn.at)))
             began = None
-        elif began is None and turn.word not in UNFAILED_NAMES | UNDOING_NAMES | {UNOBSERVED_STATUS_NAME}:
+        elif began is None and turn.word in FAILING_NAMES:
             began = turn.at
     if began is not None:
         spans.append((began, max(began, state.ended_at or now)))
@@ -343,9 +347,7 @@ def _build_part(
     watched = now - max(since, starts[0])
     down = sum((one.down for one in days if one.down is not None), timedelta(0))
     uptime = 1 - down / watched if watched > timedelta(0) else None
-    mood, words = _component_status(
-        [one for one in mine if _is_current(*one)], is_unknown=any(is_unobserved(*one) for one in mine)
-    )
+    mood, words = _component_status(mine)
     return StatusPagePart(component.name, mood, words, uptime, days)
 
 
@@ -355,11 +357,8 @@ def _part_spans(state: PublicState, record: StatusPageRecord, now: datetime) -> 
     if not (whole and record.parts):
         return whole
     failed_at = whole[0][0]
-    return [
-        (max(one.since, failed_at), one.until or state.ended_at or now)
-        for one in record.parts
-        if failed_at < (one.until or now)
-    ]
+    known = (one for one in record.parts if failed_at < (one.until or now))
+    return [(max(one.since, failed_at), one.until or state.ended_at or now) for one in known]
 
 
 def _is_current(state: PublicState, record: StatusPageRecord) -> bool:
@@ -378,7 +377,7 @@ def _first_day(now: datetime) -> datetime:
     return today - (UPTIME_DAYS - 1) * DAY
 
 
-def _is_about_any_function(policy: Policy, alert: Alert) -> bool:
+def _is_about_any_function(policy: Policy, alert: Alert | IncidentScope) -> bool:
     """Whether an alert names neither a function nor, by its signal, a part; and not data."""
     if alert.function is not None or any(has_source(alert.signal, one) for one in UNCOUNTED_SOURCES):
         return False
@@ -402,13 +401,15 @@ def _is_component_affected(
     return bool(fails or not is_mapped)
 
 
-def _component_status(active: Sequence[ToldIncident], *, is_unknown: bool) -> tuple[ComponentStatus, str]:
-    troubled = [one for one, record in active if _find_status(one, record) is ComponentStatus.TROUBLED]
+def _component_status(told: Sequence[ToldIncident]) -> tuple[ComponentStatus, str]:
+    active = [one for one in told if _is_current(*one)]
+    troubled = [one for one in active if _find_status(*one) is ComponentStatus.TROUBLED]
     if troubled:
-        worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
+        state, record = troubled[0]
+        worst = reduce(worse_severity, (one.severity or Severity.LOW for one, _ in troubled))
         mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
-        return mood, f"{describe_condition(troubled[0], worst)}. {describe_status(troubled[0])}"
-    if is_unknown:
+        return mood, f"{describe_condition(state, worst, record)}. {describe_status(state)}"
+    if any(is_unobserved(*one) for one in told):
         return ComponentStatus.UNKNOWN, _OVERALL_SENTENCES[ComponentStatus.UNKNOWN]
     unfailed = [one for one in active if _find_status(*one) is ComponentStatus.CHECKED]
     if unfailed:

@@ -132,24 +132,26 @@ class StatementLaws:
             "commands": self._remember_command,
             "reports": self._judge_report,
         }
-        self._known_to_fail: dict[str, list[str]] = {}
-        """The functions that each rollback has observed to fail."""
+        self._shown_of_rollbacks: dict[str, tuple[list[str], datetime | None]] = {}
+        """The functions that each rollback has observed to fail, and since when it is held."""
         self._said_wrong: set[tuple[str, ...]] = set()
 
     # while the world goes on
 
     def committed(self, after: Mapping[str, Fields]) -> None:
         """A commit has landed: render what it may have changed."""
-        kinds, more_fails = {path.partition("/")[0] for path in after}, False
+        kinds, is_shown_anew = {path.partition("/")[0] for path in after}, False
         for path, fields in after.items():
             kind, _, rest = path.partition("/")
             if kind == "rollbacks" and "/" in rest:
                 continue
-            if kind == "rollbacks" and self._known_to_fail.get(path, []) != fields["failing"]:
-                self._known_to_fail[path], more_fails = fields["failing"], True
+            if kind == "rollbacks":
+                shown = fields["failing"], fields["held_since"]
+                is_shown_anew |= self._shown_of_rollbacks.get(path, ([], None)) != shown
+                self._shown_of_rollbacks[path] = shown
             if kind in self._remembers:
                 self._remembers[kind](fields)
-        if kinds & {"incidents", "public", "alerts"} or more_fails:
+        if kinds & {"incidents", "public", "alerts"} or is_shown_anew:
             self._render_page()
         if kinds & {"incidents", "rollbacks", "systems"}:
             self._render_status()
