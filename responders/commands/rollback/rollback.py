@@ -217,8 +217,7 @@ def _build_order_from_automation(subject: CommandSubject) -> RollbackRequest:
 def build_order_event(asked: CommandRequest, now: datetime) -> Event:
     """Who ordered what, and by what right."""
     command = asked.command
-    said = encode(command)
-    return create_event("rollback.ordered", now, command.actor, command=said, right=asked.right)
+    return create_event("rollback.ordered", now, command.actor, command=encode(command), right=asked.right)
 
 
 def build_override_notices(policy: Policy, opening: IncidentOpening) -> list[Notice]:

@@ -80,8 +80,8 @@ def open_incident(
         is_observed_only=_is_observed_only(policy, system, signal, order),
         scopes=scope,
     )
-    earlier = _read_continued_incident(policy, system, reader, scope) if order is not None else None
-    incident = _inherit(policy, incident, earlier, scenario) if earlier is not None else incident
+    if order is not None and order.way is not Direction.UNPIN:
+        incident = _continue_failure(policy, system, reader, incident, scenario)
     incident = incidents.acknowledge(incident, order.responder if order is not None else "", now)
     counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
@@ -100,37 +100,36 @@ def open_incident(
     return _build_opening(policy, system, incident, rollback, events, said, (counted, first))
 
 
-def _read_continued_incident(
-    policy: Policy, system: Document, reader: Reader, scopes: Sequence[IncidentScope]
-) -> Incident | None:
-    """Return the oldest open incident by which something of these scopes fails, with what fails."""
+def _continue_failure(
+    policy: Policy, system: Document, reader: Reader, incident: Incident, scenario: str
+) -> Incident:
+    """Return the incident of an order; one about what fails since long inherits its beginning.
+
+    And who owns it, who sees it, how severe it is, and what fails.
+    """
     for name in reversed(systems.decode_system(system.fields, policy.system).open_incidents):
-        known = decode(Incident, reader.get(incidents.incident_path(name)).fields)
-        if continues_failure(scopes, known, policy):
-            newest = incidents.rollback_id(name, known.rollbacks)
-            observed = (reader.get(rollbacks.rollback_path(newest)).fields or {}).get("failing", ())
-            return replace(known, failing=tuple(sorted({*known.failing, *observed})))
-    return None
-
-
-def _inherit(policy: Policy, incident: Incident, earlier: Incident, scenario: str) -> Incident:
-    """Return the incident of an order as the same failure: since when it lasts, and who sees it."""
-    severity = worse_severity(incident.severity, earlier.severity)
-    proven = (one for one in earlier.scopes if one.proves_failure)
-    return replace(
-        incident,
-        severity=severity,
-        onset_at=earlier.onset_at,
-        detected_at=earlier.detected_at,
-        respond_by=earlier.detected_at + response_target(policy.targets, scenario, severity),
-        published_by=earlier.published_by,
-        acknowledged_by=earlier.acknowledged_by,
-        acknowledged_at=earlier.acknowledged_at,
-        scopes=tuple(dict.fromkeys((*incident.scopes, *proven))),
-        failing=earlier.failing,
-        working=earlier.working,
-        failure_observed_at=earlier.failure_observed_at,
-    )
+        earlier = decode(Incident, reader.get(incidents.incident_path(name)).fields)
+        if not continues_failure(incident.scopes, earlier, policy):
+            continue
+        newest = rollbacks.rollback_path(incidents.rollback_id(name, earlier.rollbacks))
+        observed = (reader.get(newest).fields or {}).get("failing", ())
+        severity = worse_severity(incident.severity, earlier.severity)
+        proven = (one for one in earlier.scopes if one.proves_failure)
+        return replace(
+            incident,
+            severity=severity,
+            onset_at=earlier.onset_at,
+            detected_at=earlier.detected_at,
+            respond_by=earlier.detected_at + response_target(policy.targets, scenario, severity),
+            published_by=earlier.published_by,
+            acknowledged_by=earlier.acknowledged_by,
+            acknowledged_at=earlier.acknowledged_at,
+            scopes=tuple(dict.fromkeys((*incident.scopes, *proven))),
+            failing=tuple(sorted({*earlier.failing, *observed})),
+            working=earlier.working,
+            failure_observed_at=earlier.failure_observed_at,
+        )
+    return incident
 
 
 def reopen_incident(

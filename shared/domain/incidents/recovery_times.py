@@ -21,7 +21,6 @@ NOTHING_FAILED_TEXT = "nothing was observed to fail"
 TRAFFIC_RESTORED, RECOVERED, PAGE_WRITTEN = "traffic restored", "recovered", "status page written"
 RECOVERED_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
 """The recovery of the incident was observed."""
-NO_TIME = timedelta()
 _WELL_STATUSES = RECOVERED_STATUSES | {IncidentStatus.WATCHING}
 
 
@@ -79,7 +78,9 @@ def measure_recovery(
     publish_after = rules.publish_orders_after if is_private_order else rules.publish_after
     shown_after = publish_after.get(incident.severity) if page is not None else None
     proven_at = page.alerted_at if page is not None and incident.signal not in policy.signals else None
-    public_from = max(incident.detected_at + (shown_after or NO_TIME), proven_at or incident.timeline[0].at)
+    public_from = max(
+        incident.detected_at + (shown_after or timedelta()), proven_at or incident.timeline[0].at
+    )
     is_unpin = any(one.way is Direction.UNPIN for one in rollbacks[:1])
     return RecoveryTimes(
         detected_at=incident.detected_at,

@@ -182,11 +182,10 @@ def _prepared_commands(notice: Notice) -> tuple[str, ...]:
 
 def _is_planned(about: NoticeContext) -> bool:
     """Whether a person has ordered it without haste: the runbook plans for MEDIUM and LOW."""
-    incident = about.incident
+    incident, rollback = about.incident, about.rollback
     if incident is None or incident.has_failed or incident.severity not in (Severity.MEDIUM, Severity.LOW):
         return False
-    order = about.rollback.order if about.rollback is not None else None
-    return order is not None and order.way is Direction.BACK
+    return rollback is not None and rollback.order is not None and rollback.way is Direction.BACK
 
 
 def _cause(incident: Incident, rollbacks: Sequence[Rollback]) -> str:

@@ -425,12 +425,10 @@ def _find_status(state: PublicState, record: StatusPageRecord) -> ComponentStatu
     """Return how parts look by the public word of an incident, and by what is recorded of them."""
     if state.word in UNFAILED_NAMES:
         return ComponentStatus.CHECKED
-    if state.word == UNOBSERVED_STATUS_NAME:
-        return ComponentStatus.UNKNOWN
     if state.word in RESTORED_STATUS_NAMES:
         return ComponentStatus.WATCHED
-    are_over = bool(record.parts) and all(one.until for one in record.parts)
-    return ComponentStatus.CHECKED if are_over else ComponentStatus.TROUBLED
+    are_over = record.parts and all(one.until for one in record.parts)
+    return ComponentStatus.CHECKED if are_over and state.ended_at is None else ComponentStatus.TROUBLED
 
 
 def is_unobserved(state: PublicState, record: StatusPageRecord) -> bool:
