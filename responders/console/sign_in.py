@@ -71,10 +71,7 @@ class ConsoleSignIn:
         )
 
     def sign_in(self, visit: ConsoleRequest) -> ConsoleResponse | str:
-        """The way on for whoever has proven who they are; else why not, for the form.
-
-        Raises: Unavailable.
-        """
+        """Return the way on after a sign-in, else the reason for the form. Raises: Unavailable."""
         if not console_http.has_csrf_token(visit, visit.cookies.get(VISITOR_COOKIE, "")):
             return FOREIGN_FORM_TEXT
         said = (visit.form.get(name, "") for name in ("email", "password", "code"))

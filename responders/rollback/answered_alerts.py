@@ -16,10 +16,7 @@ def unjudged_alerts(alerts: Iterable[Alert]) -> list[Alert]:
 def alerts_answered_by_scenario(
     alerts: Iterable[Alert], policy: Policy, scenario: ScenarioName, functions: Collection[str]
 ) -> list[Alert]:
-    """The alerts that a plan of this scenario over these functions is the answer to.
-
-    A signal that is only watched asks for no answer at all, whatever it names.
-    """
+    """Return the alerts that this plan answers; a signal that is only watched asks for none."""
     return [
         alert
         for alert in alerts

@@ -114,11 +114,7 @@ class Case:
 
     @property
     def decide_by(self) -> datetime:
-        """Until when what is not known may become known.
-
-        What nobody could judge before its time was over is judged twice: no answer may be one
-        call's bad luck.
-        """
+        """Return the deadline for unknown facts, late enough for a second try: one may fail."""
         now, deadline = self.now(), self.rollback.decide_by
         if deadline is None or self.rollback.gates:
             return deadline or now
@@ -208,10 +204,7 @@ class Case:
         )
 
     def extend_lease(self, seconds: float) -> None:
-        """Return with a lease that lasts so long: before calls that may take all of their time.
-
-        Raises: as LeasedRollback.commit.
-        """
+        """Extend the lease to last so long, before long calls. Raises: as LeasedRollback.commit."""
         if not self.tenure.is_leased_for(seconds):
             renewed = create_event("lease.renewed", self.now(), "worker")
             self.tenure.commit(lambda _: CommitDraft((renewed,)))

@@ -22,10 +22,7 @@ def format_unrestored_lines(
     record: WholeInventory | None,
     live: WholeInventory | None,
 ) -> Iterator[str]:
-    """One line for each thing beside the code that differs, or that old code will meet.
-
-    `live` is what was last seen; without it, or without a record, nothing can be compared.
-    """
+    """Return a line for each difference beside the code that remains; `live`: as last seen."""
     yield from _format_hosting_pins(functions, inventory)
     if live is None:
         return

@@ -154,10 +154,7 @@ def plan_undo(
 
 
 def add_document_steps(found: UndoPlan, steps: Iterable[Step], policy: Policy, target: str) -> UndoPlan:
-    """The same, and what puts documents back beside it; behind a fence, that alone.
-
-    A fence stops functions that are put back, and putting one back starts it.
-    """
+    """Add the steps of documents; behind a fence these alone: to put a function back starts it."""
     known, before = list(steps), found.plan.steps if found.plan is not None else ()
     if not known:
         return found
@@ -222,10 +219,7 @@ def _find_newest_revision_obstacle(live: LiveFunction, one: UndoTarget) -> str:
 
 
 def _steps(found: _UndoFunction, execution: Execution, *, rehearsed: bool) -> list[Step]:
-    """Its traffic; behind it, where that is by name, the build, and else before it.
-
-    What LATEST is to mean has to be built first. A build changes no traffic that is by name.
-    """
+    """Return a function's steps: traffic by name before the build, LATEST after the build."""
     one, live, built = found.wanted, found.live, found.built
     steps: list[Step] = []
     if live is not None and not found.has_wanted_traffic and (not one.builds or _is_traffic_by_name(one)):

@@ -1,8 +1,4 @@
-"""One look at a fence, and what it takes: raised and kept up by its policy, or let fall.
-
-What the instances of its writers were is on record before the first of them is stopped. It falls by
-that record alone, whatever has become of its policy.
-"""
+"""Raise and keep up a fence by its policy, or lift it by the record made before the first stop."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial

@@ -48,11 +48,7 @@ def plan_hosting(sight: ResourceState, within: timedelta) -> Portion:
 
 
 def as_if_changed(sight: ResourceState) -> ResourceState:
-    """Return the sight in which each version that a plan would release is there.
-
-    Whether a version can be released its step's own look tells: without a step nothing would be
-    refused.
-    """
+    """Return the inventory with each release's version: its step checks that it is available."""
     versions = versions_to_check(sight.recorded, sight.live)
     return replace(sight, statuses=dict.fromkeys(versions, FINALIZED))
 
