@@ -31,26 +31,17 @@ SHARE_ROUNDING_TOLERANCE = 1e-9
 
 
 def load_policy(path: FilePath | str) -> Policy:
-    """The policy in one file.
-
-    Raises: BadConfiguration with every fault, each as `file:line: message`.
-    """
+    """Return the policy in one file. Raises: BadConfiguration, with every `file:line: message`."""
     return _decode_policy(_read(FilePath(path)))
 
 
 def parse_policy(text: str, name: str) -> Policy:
-    """The policy in a text; `name` stands for the file in what is said about faults.
-
-    Raises: BadConfiguration with every fault, each as `name:line: message`.
-    """
+    """Return the policy in a text, called `name` in faults. Raises: BadConfiguration."""
     return _decode_policy(_Source(name, text.encode(errors="surrogatepass")))
 
 
 def load_policies(folder: FilePath | str) -> dict[str, Policy]:
-    """Every policy in a folder (its `*.yaml` and `*.yml`), by system.
-
-    Raises: BadConfiguration as `load_policy_files` does, and when there is no policy at all.
-    """
+    """Return a folder's policies (`*.yaml`, `*.yml`) by system. Raises: BadConfiguration."""
     files = sorted(file for file in FilePath(folder).glob("*") if file.suffix in (".yaml", ".yml"))
     if not files:
         raise BadConfiguration(f"{folder}: no policy file (*.yaml) is here")

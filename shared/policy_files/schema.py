@@ -1,8 +1,4 @@
-"""The shape of a policy file: its JSON Schema, and what breaks it, in words.
-
-The schema stands in `policies/policy.schema.json`, where editors find it too; it is read when the
-first policy is.
-"""
+"""The JSON Schema in `policies/policy.schema.json`, read at first use, and what breaks it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches

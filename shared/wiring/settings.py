@@ -89,10 +89,7 @@ class Settings(Struct, frozen=True):
 
     @classmethod
     def from_mapping(cls, environ: Mapping[str, str]) -> Self:
-        """The settings that an environment says; an empty variable is an absent one.
-
-        Raises: BadConfiguration with every fault.
-        """
+        """Return an environment's settings; empty is absent. Raises: BadConfiguration."""
         present = {name: value for name, value in environ.items() if value}
         if faults := tuple(_faults(present)):
             raise BadConfiguration(*faults)
