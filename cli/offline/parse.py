@@ -44,7 +44,6 @@ def parse(
 
 
 def _describe_message(file: str, policies: Mapping[str, Policy]) -> dict[str, str | None]:
-    """What one file means; a refusal is a meaning too."""
     try:
         notification = monitoring_notification.parse_notification(_notification(_content(file)))
     except Refused as error:

@@ -121,7 +121,6 @@ class ConsoleActions:
         return {**found, "command": command, "back": console_http.own_path(visit.query.get("back", "/"))}
 
     def _build_command(self, visit: ConsoleRequest, session: ConsoleSession) -> dict[str, Any]:
-        """The command whole, but for its token."""
         form = visit.form
         verb = form.get("command", "")
         said = {name: form[name] for name in FIELDS if form.get(name)}

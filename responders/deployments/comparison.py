@@ -50,8 +50,6 @@ UNCHANGED_COMPARISON_INTERVAL = timedelta(seconds=10)
 
 
 class _ComparisonBasis(Struct, frozen=True):
-    """What a look's commit is conditional on."""
-
     stock: Document
     system: Document
     known: Mapping[str, Document]
@@ -217,7 +215,6 @@ def _build_deployment_writes(
 def _build_expiry_writes(
     situation: RolloutObservation, known: Mapping[str, Document], changed: Iterable[Deployment]
 ) -> Iterator[Write]:
-    """The writes that let the oldest deployments go, with their records."""
     becoming = {one.id for one in changed}
     newest = sorted(situation.known, key=lambda one: one.at, reverse=True)
     kept = max(0, situation.policy.deployments.kept - len(becoming))

@@ -255,7 +255,6 @@ class Case:
         absorbed: tuple[Write, ...],
         composed: list[_PreparedCommit],
     ) -> CommitDraft:
-        """The last commit, and what becomes of the alerts that it does not answer."""
         now = self.now()
         document = reader.get(systems.system_path(self.policy.system))
         current = decode(System, document.fields)
@@ -302,7 +301,6 @@ class Case:
         return CommitDraft(_build_events(turn, now), changes, tuple(writes))
 
     def _release_system(self, turn: Transition, current: System, now: datetime) -> System:
-        """The system's document once this rollback works on it no more."""
         after = self.release_slot(current)
         if turn.system is not None:
             after = turn.system(after) or after

@@ -81,8 +81,6 @@ class _Refusal(Struct, frozen=True):
 
 
 class _SignedIn(Struct, frozen=True):
-    """As much of the answer to a sign-in as is looked at."""
-
     id_token: str = msgspec.field(name="idToken", default="")
     error: _Refusal = _Refusal()
 
@@ -164,7 +162,6 @@ class HttpProber:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
 
     def _build_request(self, probe: Probe) -> _ProbeRequest:
-        """What to send; for a sign-in with what its secrets hold now."""
         account = probe.sign_in
         if account is None:
             return _ProbeRequest()

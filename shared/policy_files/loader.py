@@ -74,8 +74,6 @@ def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
 
 
 class _Source:
-    """One file's text, read as far as it can be."""
-
     def __init__(self, name: str, content: bytes) -> None:
         if len(content) > MAX_POLICY_BYTES:
             raise BadConfiguration(f"{name}:1: larger than {MAX_POLICY_BYTES} bytes")
@@ -150,7 +148,6 @@ def _convert_values(written: Any, wanted: inspect.Type) -> Any:
 
 
 def _find_clashes(sources: list[_Source]) -> Iterator[str]:
-    """Two files for one system; one alert policy in two files."""
     systems: dict[str, _Source] = {}
     claims: dict[str, _Source] = {}
     for source in sources:
@@ -167,7 +164,6 @@ def _find_clashes(sources: list[_Source]) -> Iterator[str]:
 
 
 def _find_quota_overdrafts(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
-    """Systems that would spend more than the one write quota of their project and region."""
     pools: dict[tuple[str, str], list[tuple[_Source, WriteQuota]]] = {}
     for source, policy in policies:
         quota = policy.execution.write_quota

@@ -78,7 +78,6 @@ def _describe_value(
 
 
 def _describe_unfit_value(error: jsonschema_rs.ValidationError) -> str:
-    """What is wrong with the value, to be said after it."""
     details: Mapping[str, Any] = error.kind.as_dict()
     match error.kind.name:
         case "type":
@@ -112,7 +111,6 @@ def _suggest_key(name: Any, known: Sequence[str]) -> str:
 
 
 def _format_key(path: YamlPath) -> str:
-    """The key that a value stands under, to be said before it."""
     return f"{'.'.join(map(str, path))}: " if path else ""
 
 

@@ -114,7 +114,6 @@ def _faults(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _endpoint_faults(environ: Mapping[str, str]) -> Iterator[str]:
-    """Faults of what leads to another place than Google's."""
     local = [name for name in (LOCAL_CLOUD_VARIABLE, *EMULATOR_VARIABLES) if name in environ]
     for name in local:
         # HOST:PORT, as emulators are named; STORAGE_EMULATOR_HOST is written with http://.

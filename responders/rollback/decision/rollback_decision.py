@@ -256,7 +256,6 @@ def _must_revoke_sessions(case: Case, gathered: CollectedFacts) -> bool:
 
 
 def _add_session_line(plan: Plan, *, ends: bool) -> Plan:
-    """The plan, which says what becomes of sessions where that matters."""
     if ends:
         return plans.add_report_line(plan, "every session of before it begins ends with it")
     if plan.header.scenario is not ScenarioName.AUTH:

@@ -239,7 +239,6 @@ def _read_rebuilt_functions(
 def _build_restore_steps(
     policy: Policy, repaired: Mapping[str, list[SurveyedPiece]], facts: DecisionFacts
 ) -> list[Step]:
-    """The steps that put back what these have written; who is erased meanwhile stays so."""
     steps: list[Step] = []
     for name, pieces in repaired.items():
         names = tuple(
@@ -256,7 +255,6 @@ def _build_restore_steps(
 
 
 def _repaired_pieces(store: Store, repaired: str) -> list[SurveyedPiece]:
-    """Where a repair has written documents, as far as its steps tell."""
     steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
     return [
         (decode(repair.RepairGoal, one.goal), repair.decode_position(one.operation or one.seen))

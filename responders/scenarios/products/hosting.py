@@ -76,7 +76,6 @@ def _step(channel: _Channel, within: timedelta) -> Step:
 
 
 def _changed_channels(recorded: WholeInventory, live: WholeInventory) -> Iterator[_Channel]:
-    """The channels that were there then and do not serve now what they served, by name."""
     now = _served_versions(live)
     for (site, name), version in sorted(_served_versions(recorded).items()):
         found = now.get((site, name))
@@ -90,7 +89,6 @@ def _new_channels(recorded: WholeInventory, live: WholeInventory) -> Iterator[st
 
 
 def _served_versions(inventory: WholeInventory) -> dict[tuple[str, str], str]:
-    """The version of each channel, the live one among them."""
     return {
         (name, channel): version
         for name, site in (inventory.sites or {}).items()

@@ -138,7 +138,6 @@ class Rest:
         body: Mapping[str, Any] | None = None,
         meanings: StatusErrors = READ_ERRORS,
     ) -> tuple[bytes, Mapping[str, str]]:
-        """Content and headers of a good answer."""
         reads = meanings is READ_ERRORS
         session = self._session if reads else self._once
         began = time.monotonic()

@@ -182,7 +182,6 @@ class FirestoreDocuments:
 
 
 def _query(root: str, scope: Scope, at: datetime | None, after: str) -> Any:
-    """What finds the documents of a scope in the order of their names."""
     request = _RunQueryRequest(parent=_parent(root, scope))
     query = request.structured_query
     _select(query, scope)

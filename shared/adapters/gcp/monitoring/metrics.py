@@ -113,7 +113,6 @@ class RouterMetrics:
 
 
 def _counts(points: Iterable[Any], start: datetime, end: datetime) -> Iterator[int]:
-    """Values of the points that lie whole within two moments."""
     for point in points:
         since = point.interval.start_time.ToDatetime(tzinfo=UTC)
         until = point.interval.end_time.ToDatetime(tzinfo=UTC)
