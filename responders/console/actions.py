@@ -58,7 +58,7 @@ class ConsoleActions:
         self._policies = policies
         self._pages = pages
 
-    def confirmation_page(self, visit: ConsoleRequest, fields: Mapping[str, str], why: str = "") -> Facts:
+    def confirmation_page(self, fields: Mapping[str, str], why: str = "") -> Facts:
         """Return the facts of the page that confirms a command, with its plan. Raises: Rejected."""
         verb = fields.get("command", "")
         if verb not in ACTION_DESCRIPTIONS:

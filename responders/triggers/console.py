@@ -58,7 +58,7 @@ class ConsoleTrigger:
             return self._handle_post(visit, session)
         if visit.path == "/say":
             return self._render_page(
-                "say", self._actions.confirmation_page(visit, visit.query), visit, session
+                "say", self._actions.confirmation_page(visit.query), visit, session
             )
         if visit.path.startswith(INCIDENTS) and visit.path.endswith(REPORT):
             return console_http.self_contained_response(
@@ -95,7 +95,7 @@ class ConsoleTrigger:
         done = actions[visit.path](visit, session)
         if isinstance(done, ConsoleResponse):
             return done
-        facts = self._actions.confirmation_page(visit, visit.form, done)
+        facts = self._actions.confirmation_page(visit.form, done)
         return self._render_page("say", facts, visit, session, HTTPStatus.FORBIDDEN)
 
     def _find_view(self, visit: ConsoleRequest) -> tuple[str, View]:
