@@ -107,9 +107,8 @@ def _compare_once(
         else one
         for one in update_deployments(situation)
     ]
-    _commit_comparison(
-        ports, situation, _ComparisonBasis(document, document_of, known), unknown_parts(found), changed
-    )
+    basis = _ComparisonBasis(document, document_of, known)
+    _commit_comparison(ports, situation, basis, unknown_parts(found), changed)
 
 
 def _attribute_differences(

@@ -155,9 +155,8 @@ class HttpProber:
                 return ProbeDestination(_replace_host(url._replace(scheme="http"), played), named, None)
             if url.scheme != "https":
                 raise ValueError("asked in the clear")
-            return ProbeDestination(
-                _replace_host(url, _public_address(self._look_up(host, port))), named, host
-            )
+            address = _public_address(self._look_up(host, port))
+            return ProbeDestination(_replace_host(url, address), named, host)
         except ValueError as unfit:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
 

@@ -203,6 +203,8 @@ def _build_start_transition(
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
     ahead = forecast_plan(case, plan, gathered.facts.pace)
+    is_breach = _must_revoke_sessions(case, gathered)
+    revoked = (build_revocation_command(rollback, case.policy, now),) if is_breach else ()
 
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):
@@ -234,11 +236,7 @@ def _build_start_transition(
             *case.build_absorb_writes(gathered.alerts),
             *build_step_writes(case, plan),
             *(_build_budget_writes(gathered, case) if automatic else ()),
-            *(
-                (build_revocation_command(rollback, case.policy, now),)
-                if _must_revoke_sessions(case, gathered)
-                else ()
-            ),
+            *revoked,
         ),
         system=slot_taken,
     )

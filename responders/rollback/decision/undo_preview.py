@@ -241,9 +241,8 @@ def _build_restore_steps(
 ) -> list[Step]:
     steps: list[Step] = []
     for name, pieces in repaired.items():
-        names = tuple(
-            sorted({one.name for one in find_triggered_targets(policy, _count_undo_writes(pieces), facts)})
-        )
+        started = find_triggered_targets(policy, _count_undo_writes(pieces), facts)
+        names = tuple(sorted({one.name for one in started}))
         [database, *_] = [*(goal.database for goal, _ in pieces), policy.integrity.database]
         documents = sum(count_written_documents(position.fates) for _, position in pieces)
         goal = restore.RestoreGoal(name, database, documents, names)

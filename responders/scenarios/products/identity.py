@@ -49,9 +49,8 @@ def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
     if not settable:
         return Portion(reported=tuple(reported))
     goal, seen = AuthConfigGoal(settable, () if missing else called), describe_origin(settable)
-    return Portion(
-        (resource_step("set identity", KIND, "identity", goal, within, seen=seen),), tuple(reported)
-    )
+    step = resource_step("set identity", KIND, "identity", goal, within, seen=seen)
+    return Portion((step,), tuple(reported))
 
 
 def _find_blocking_functions(
