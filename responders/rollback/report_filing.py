@@ -146,7 +146,6 @@ def _reminders(facts: ReportFacts) -> list[Notice]:
 
 
 def _suggested_commands(facts: ReportFacts) -> tuple[str, ...]:
-    """How to read it, and how to say what it came from."""
     name, console = facts.incident.id, facts.policy.console_url.rstrip("/")
     page = (f"{console}/incidents/{name}/report",) if console else ()
     cause = ("what it came from", "--prevention", "what keeps it from coming again")
@@ -155,5 +154,4 @@ def _suggested_commands(facts: ReportFacts) -> tuple[str, ...]:
 
 
 def _event_name_suffix(incident: Incident) -> str:
-    """What tells a further end of the incident from its first."""
     return f"-r{incident.rollbacks}" if incident.rollbacks > 1 else ""

@@ -66,9 +66,8 @@ def find_repair_source(ports: Ports, policy: Policy, record: IntegrityRecord, sa
     """Return the named point, else the minute before the damage. Raises: Refused, Unavailable."""
     database = policy.integrity.database
     if said:
-        found = restore_point.resolve_restore_point(
-            said, restore_points.read_available_points(ports, policy, database)
-        )
+        available = restore_points.read_available_points(ports, policy, database)
+        found = restore_point.resolve_restore_point(said, available)
         read = found.read_source(database)
         if read is None:
             raise Refused(f"restore_point: {found}: have it copied first, and name the copy")

@@ -239,12 +239,10 @@ def _read_rebuilt_functions(
 def _build_restore_steps(
     policy: Policy, repaired: Mapping[str, list[SurveyedPiece]], facts: DecisionFacts
 ) -> list[Step]:
-    """The steps that put back what these have written; who is erased meanwhile stays so."""
     steps: list[Step] = []
     for name, pieces in repaired.items():
-        names = tuple(
-            sorted({one.name for one in find_triggered_targets(policy, _count_undo_writes(pieces), facts)})
-        )
+        started = find_triggered_targets(policy, _count_undo_writes(pieces), facts)
+        names = tuple(sorted({one.name for one in started}))
         [database, *_] = [*(goal.database for goal, _ in pieces), policy.integrity.database]
         documents = sum(count_written_documents(position.fates) for _, position in pieces)
         goal = restore.RestoreGoal(name, database, documents, names)
@@ -256,7 +254,6 @@ def _build_restore_steps(
 
 
 def _repaired_pieces(store: Store, repaired: str) -> list[SurveyedPiece]:
-    """Where a repair has written documents, as far as its steps tell."""
     steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
     return [
         (decode(repair.RepairGoal, one.goal), repair.decode_position(one.operation or one.seen))
