@@ -23,7 +23,7 @@ from shared.domain.notices import outbox, push_progress
 from shared.domain.notices.notice import IncidentStage, Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
 from shared.domain.notices.recipients import incident_stage
-from shared.domain.policy.channels import Channel
+from shared.domain.policy.channels import Audience, Channel
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import is_public
 from shared.ports.groups import Ports
@@ -105,13 +105,14 @@ class NoticeDelivery:
         return works_again or not counted
 
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
-        """Whether the public may not see the incident, or its notice of a beginning is late."""
-        policy = self._policies.get(notice.system)
+        """Return whether the public may not see the incident, or the notice is outdated."""
+        policy, channel = self._policies.get(notice.system), self._channel(notice)
         # The clock of an instance may be behind that of the store, by which the notice is due.
         now = max(self._ports.clock.now(), notice.since or notice.created_at)
-        if policy is None or (
-            incident_stage(notice.event) is IncidentStage.BEGUN and incident.ended_at is not None
-        ):
+        is_for_users = channel is not None and channel.audience is Audience.USERS
+        early = {IncidentStage.OVER} if is_for_users else set()
+        late = {IncidentStage.BEGUN, IncidentStage.RAISED}
+        if policy is None or incident_stage(notice.event) in (early if incident.ended_at is None else late):
             return True
         state = incidents.public_state(policy, incident, now)
         reading = StateReader(self._ports.store)

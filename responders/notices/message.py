@@ -34,10 +34,11 @@ def build_channel_message(
     template = notice_facts.template_name(notice, channel.audience, about)
     facts = notice_facts.template_facts(notice, about, repeated=repeated, audience=channel.audience)
     worded = ports.notices.templates.render(template, facts)
+    said = {"public_word": str(facts.get("public_word", "")), **asdict(worded)}
     if channel.audience is Audience.TEAM:
-        return {**whole, **asdict(worded)}
+        return {**whole, **said}
     known = ("id", "incident", "system", "event", "severity", "repeated")
-    return {**{name: whole[name] for name in known}, **asdict(worded)}
+    return {**{name: whole[name] for name in known}, **said}
 
 
 def _gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> NoticeContext:

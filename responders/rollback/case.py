@@ -220,16 +220,17 @@ class Case:
         return self._query_alerts(self.ports.store)
 
     def raise_severity(self, alerts: Iterable[Alert]) -> bool:
-        """Whether a joined alert is worse than the incident was: told, and decided the sooner."""
+        """Raise it where a joined alert is worse; during monitoring only the team is notified."""
         severities = [self.policy.signals[alert.signal].severity for alert in alerts]
         worst = reduce(worse_severity, severities, self.incident.severity)
         if worst is self.incident.severity:
             return False
         sooner = self.now() + self.policy.gates.decide_within[worst]
         detected = self.incident.status is IncidentStatus.DETECTED
+        about = "alert" if self.incident.status is IncidentStatus.WATCHING else "incident"
         self.commit_transition(
             Transition(
-                event=f"incident.raised-{worst.lower()}",
+                event=f"{about}.raised-{worst.lower()}",
                 note=f"severity raised to {worst}",
                 changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
                 status=IncidentStatus.INVESTIGATING if detected else self.incident.status,
@@ -354,10 +355,11 @@ class Case:
             return []
         number = self.rollback.id.removeprefix(incident.id) + turn.occasion
         commands = format_shell_lines(self.policy.system, incident.id, *turn.choices)
-        text = [f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands]
+        text = "\n".join((f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands))
         event, severity = f"{turn.event}{number}", incident.severity
+        risen = (self.incident.severity, incident.detected_at) if turn.severity else None
         said = create_notices(
-            self.policy, incident.id, severity, event, "\n".join(text), now, to_paste=commands, **turn.facts
+            self.policy, incident.id, severity, event, text, now, to_paste=commands, risen=risen, **turn.facts
         )
         if turn.ends_repair:
             said += create_concerned_notices(self.policy, incident.id, severity, event, now, self.rollback.id)

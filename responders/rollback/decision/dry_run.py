@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -43,7 +43,7 @@ SURVEY_TIME_LIMIT_SECONDS: Final = 20.0
 
 DRY_RUN_TIMEOUT: Final = timedelta(hours=1)
 
-DryRunAnswer = tuple[str, list[str], dict[str, object]]
+DryRunAnswer = tuple[str, list[str], dict[str, Any]]
 """What would become of an order: in a word, in lines, and with its facts."""
 
 
@@ -73,7 +73,7 @@ def record_dry_run(
     known = replace(record, result=result, answer=answer, due_at=None, expires_at=now + RECORD_RETENTION)
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
     key = f"dry-run-{record.id}"
-    said = create_notices(policy, key, Severity.LOW, "rehearsed", text, now, to_paste=(), **answer)
+    said = create_notices(policy, key, Severity.LOW, "rehearsed", text, now, **answer)
     told = create_event("command.rehearsed", now, "worker", command=record.id, result=result, **answer)
     kept = Update(document.path, encode(known), document.version)
     writes: list[Write] = [kept, event_write(record.system, f"rehearsed:{record.id}", told)]

@@ -15,28 +15,29 @@ from msgspec import Struct
 from shared.adapters.channels.base import ChannelClients, exchange, message_of
 from shared.core.codec import from_json
 from shared.core.errors import Unavailable
+from shared.domain.incidents.incident import CHECKED_STATUS_NAME
 from shared.domain.notices.message import NoticeMessage
-from shared.domain.notices.notice import IncidentStage
-from shared.domain.notices.recipients import incident_stage
 from shared.domain.policy.channels import Channel
+from shared.domain.presentation.status_page import RESTORED_STATUS_NAMES, UNOBSERVED_STATUS_NAME
 
 API_URL = "https://api.statuspage.io"
 CALL_TIMEOUT_SECONDS = 10.0
 MAX_ANSWER_BYTES = 1024 * 1024
-STATUS_BY_STAGE = {
-    IncidentStage.BEGUN: "investigating",
-    IncidentStage.UNDER_WAY: "identified",
-    IncidentStage.BACK: "monitoring",
-    IncidentStage.STUCK: "investigating",
-    IncidentStage.OVER: "resolved",
+STATUS_BY_WORD = {
+    "detected": "investigating",
+    "investigating": "investigating",
+    CHECKED_STATUS_NAME: "investigating",
+    "resolved": "resolved",
+    UNOBSERVED_STATUS_NAME: "",
 }
+"""Of public words beside a change and its monitoring; empty: Atlassian has none, the last stays."""
 _RETRYABLE_STATUSES = frozenset({408, 420, 429})
 
 
 def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
     """Show the words in the incident of the channel's page. Raises: Rejected, Unavailable."""
     page = Statuspage(channel.target or "", clients.read_secret(channel), clients.statuspage)
-    page.post_update(notice["incident"], incident_stage(notice["event"]), message_of(notice), key)
+    page.post_update(notice["incident"], notice["public_word"], message_of(notice), key)
 
 
 class _Update(Struct, frozen=True):
@@ -46,6 +47,7 @@ class _Update(Struct, frozen=True):
 class _Incident(Struct, frozen=True):
     id: str
     name: str
+    status: str = ""
     incident_updates: list[_Update] = []
 
 
@@ -56,15 +58,16 @@ class Statuspage:
         self._path = f"{base}/v1/pages/{page}/incidents"
         self._headers = {"Authorization": f"OAuth {key.strip()}", "Accept-Encoding": "identity"}
 
-    def post_update(self, incident: str, stage: IncidentStage, worded: NoticeMessage, key: str) -> None:
-        """The incident says these words, once. Raises: Rejected, Unavailable."""
+    def post_update(self, incident: str, word: str, worded: NoticeMessage, key: str) -> None:
+        """Show these words and the status of a public word, once. Raises: Rejected, Unavailable."""
         body = worded.body.strip()
-        said = {"body": body, **({"status": STATUS_BY_STAGE[stage]} if stage in STATUS_BY_STAGE else {})}
+        status = STATUS_BY_WORD.get(word, "monitoring" if word in RESTORED_STATUS_NAMES else "identified")
+        said = {"body": body, **({"status": status} if status else {})}
         known = self._find(incident)
         if known is None:
             named = {**said, "name": f"{worded.subject} ({incident})"}
             self._send_request("POST", self._path, key, {"incident": named})
-        elif body not in {one.body for one in known.incident_updates}:
+        elif body not in {one.body for one in known.incident_updates} or status not in ("", known.status):
             self._send_request("PATCH", f"{self._path}/{quote(known.id, safe='')}", key, {"incident": said})
 
     def _find(self, incident: str) -> _Incident | None:

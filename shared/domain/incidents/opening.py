@@ -138,6 +138,7 @@ def reopen_incident(
         f"reopened-{again.rollbacks}",
         f"{again.id}: {why}, it is judged again",
         now,
+        risen=(known.severity, known.detected_at),
     )
     said += later
     rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)

@@ -45,10 +45,13 @@ class IncidentStage(StrEnum):
     """What an event is in the course of its incident."""
 
     BEGUN = "begun"
+    RAISED = "raised"
+    """Its severity has risen."""
     UNDER_WAY = "under way"
     BACK = "back"
     STUCK = "stuck"
     OVER = "over"
+    """It may be the end: the incident tells."""
     REPORTED = "reported"
     """It is known what it has meant, or what it came from."""
     OTHER = "other"

@@ -31,25 +31,31 @@ def create_notices(
     now: datetime,
     *,
     to_paste: Iterable[str] = (),
+    risen: tuple[Severity, datetime] | None = None,
     **facts: Any,
 ) -> list[Notice]:
-    """Create an event's notices, one per channel that wants its severity; `to_paste`: commands."""
-    wanting = _subscribed_channels(policy.channels, severity, event)
-    for_us = [one for one in wanting if one.audience not in EXTERNAL_AUDIENCES]
-    others = [one for one in wanting if one.audience in EXTERNAL_AUDIENCES]
-    said = _channel_notices(policy, for_us, incident, severity, event, text, now, now, facts, to_paste)
-    public = _external_notices(policy, others, incident, severity, event, now)
-    return [*said, *public]
+    """Create an event's notices, one per channel that wants its severity; `to_paste`: commands.
 
-
-def _external_notices(
-    policy: Policy, channels: Iterable[Channel], incident: str, severity: Severity, event: str, now: datetime
-) -> list[Notice]:
-    """Notices to people outside: when the policy shows the incident, and without a word of ours."""
-    after = policy.status_page.publish_after.get(severity, timedelta(0))
-    due_at = now + after if event == "detected" else now
-    said = _channel_notices(policy, channels, incident, severity, event, "", now, due_at, {})
-    return [replace(notice, unless=WithdrawalCondition.HELD_BACK) for notice in said]
+    `risen`: what the severity was before, and when the incident was detected. Channels outside the
+    team that did not want that severity are notified that the incident has begun. People outside
+    are notified when the policy shows the incident, and read no word of ours.
+    """
+    said: list[Notice] = []
+    for channel in _subscribed_channels(policy.channels, severity, event):
+        is_new = risen is not None and risen[0] not in channel.severities
+        is_new = is_new and channel.audience is not Audience.TEAM
+        name, due_at = f"detected-{severity.lower()}" if is_new else event, now
+        if channel.audience not in EXTERNAL_AUDIENCES:
+            said += _channel_notices(
+                policy, [channel], incident, severity, name, text, now, now, facts, to_paste
+            )
+            continue
+        if name.startswith("detected"):
+            shown_after = policy.status_page.publish_after.get(severity, timedelta(0))
+            due_at = max(now, (risen[1] if risen else now) + shown_after)
+        public = _channel_notices(policy, [channel], incident, severity, name, "", now, due_at, {})
+        said += [replace(notice, unless=WithdrawalCondition.HELD_BACK) for notice in public]
+    return said
 
 
 def create_concerned_notices(
@@ -171,7 +177,8 @@ _STAGE_BY_EVENT = {
     "rollback.expired": IncidentStage.STUCK,
     "rollback.rejected": IncidentStage.STUCK,
     "rollback.succeeded": IncidentStage.OVER,
-    "rollback.not-taken": IncidentStage.STUCK,
+    "rollback.not-taken": IncidentStage.OVER,
+    "incident.raised": IncidentStage.RAISED,
     "incident.failing-again": IncidentStage.STUCK,
     "incident.recovery-observed": IncidentStage.BACK,
     "incident.recovered": IncidentStage.OVER,
@@ -184,7 +191,7 @@ _STAGE_BY_EVENT = {
 
 _STAGES_BY_AUDIENCE = {
     Audience.STAKEHOLDERS: frozenset(IncidentStage) - {IncidentStage.OTHER},
-    Audience.USERS: {IncidentStage.BEGUN, IncidentStage.OVER},
+    Audience.USERS: {IncidentStage.BEGUN, IncidentStage.RAISED, IncidentStage.OVER},
     Audience.CONCERNED: frozenset(),
-    Audience.PUBLIC: {IncidentStage.BEGUN, IncidentStage.UNDER_WAY, IncidentStage.BACK, IncidentStage.OVER},
+    Audience.PUBLIC: frozenset(IncidentStage) - {IncidentStage.REPORTED, IncidentStage.OTHER},
 }

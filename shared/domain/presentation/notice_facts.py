@@ -38,11 +38,13 @@ from shared.domain.presentation.status_page import (
     affected_components,
     describe_condition,
     describe_status,
+    disruption_spans,
 )
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 
 ROLLING_BACK_STATUS_NAME = PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]
 UNDECIDED_STATUSES = frozenset({RollbackStatus.DECIDING, RollbackStatus.PARKED})
+UNEXECUTED_STATUSES = UNDECIDED_STATUSES | {RollbackStatus.NOT_TAKEN}
 MIN_MEASURED_INCIDENTS = 3
 """So many measured incidents make a spread; with fewer the target is said."""
 
@@ -84,7 +86,7 @@ def template_name(notice: Notice, audience: Audience, about: NoticeContext) -> s
         return "summary"
     if audience is Audience.CONCERNED:
         return "concerned"
-    if incident_stage(notice.event) is IncidentStage.OVER:
+    if incident_stage(notice.event) is IncidentStage.OVER and about.incident.ended_at is not None:
         return "all-clear"
     return "planned" if _is_planned(about) else "users"
 
@@ -108,7 +110,7 @@ def template_facts(
         "is_stuck": incident_stage(notice.event) is IncidentStage.STUCK,
     }
     if about.incident is not None:
-        told |= _incident_facts(about.incident, about, redaction_for(audience))
+        told |= _incident_facts(about.incident, about, redaction_for(audience), notice.event)
     return told
 
 
@@ -130,7 +132,9 @@ def time_to_recover(state: PublicState) -> timedelta | None:
     return None if back is None else back - state.since
 
 
-def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[str], str]) -> dict[str, Any]:
+def _incident_facts(
+    incident: Incident, about: NoticeContext, clean: Callable[[str], str], event: str
+) -> dict[str, Any]:
     policy, rollback = about.policy, about.rollback
     state = public_state(policy, incident, about.now)
     state = mark_paused(state, rollback.paused_since if rollback is not None else None)
@@ -139,27 +143,31 @@ def _incident_facts(incident: Incident, about: NoticeContext, clean: Callable[[s
     scenario = find_scenario(policy, incident.signal, about.rollbacks)
     target = recovery_target(policy.targets, scenario, incident.severity)
     how_bad = describe_condition(state, incident.severity).lower()
+    since = max((began for began, _ in disruption_spans(state, about.now)), default=incident.onset_at)
     return {
         "id": TrustedText(incident.id),
         "severity": TrustedText(incident.severity),
         "status": TrustedText(status_label(incident.status)),
         "public_word": TrustedText(state.word),
+        "state": TrustedText("recovered" if incident.status is IncidentStatus.RECOVERED else state.word),
         "public_words": describe_status(state),
         "how_bad": TrustedText(how_bad),
+        "is_raised": incident_stage(event) is IncidentStage.RAISED and incident.has_failed,
         "is_restored": state.word in RESTORED_STATUS_NAMES - UNFAILED_NAMES,
         "parts": ", ".join(parts),
         "impact": f"{how_bad}: {', '.join(parts)} ({signal_label(incident.signal)})",
         "expected": TrustedText(_expectation(incident, about.rollbacks, others, target)),
-        "since": TrustedText(format_minute(incident.onset_at)),
-        "until": TrustedText(format_minute(incident.ended_at or about.now)),
+        "began": TrustedText(format_minute(incident.onset_at)),
+        "since": TrustedText(format_minute(since)),
+        "until": TrustedText(format_minute(incident.ended_at) if incident.ended_at else ""),
         "timeline": [
             {"at": TrustedText(f"{one.at.astimezone(UTC):%H:%M}"), "note": clean(one.note)}
             for one in incident.timeline
         ],
         "cause": clean(_cause(incident, about.rollbacks)),
-        "resolution": clean(_resolution(incident, rollback)),
+        "resolution": clean(_resolution(incident, about.rollbacks)),
         "prevention": _prevention(incident, clean),
-        "asked": TrustedText(_describe_request(incident, rollback, about.hold)),
+        "asked": TrustedText(_describe_request(incident, rollback, about.hold, event)),
         "hold": clean(about.hold),
     }
 
@@ -206,25 +214,36 @@ def _expectation(
     return describe_expected_duration(others, incident.severity, target)
 
 
-def _resolution(incident: Incident, rollback: Rollback | None) -> str:
-    """Return what became of the newest rollback; what is still to be done is not done."""
-    if rollback is None or rollback.status in UNDECIDED_STATUSES:
-        return ""
-    if rollback.status is RollbackStatus.NOT_TAKEN or rollback.plan is None:
-        return incident.timeline[-1].note if incident.ended_at else f"nothing was changed: {rollback.outcome}"
-    target, outcome = rollback.plan.target, rollback.outcome
+def _resolution(incident: Incident, rollbacks: Sequence[Rollback]) -> str:
+    """Return what the newest rollback with a plan did, and that a later one changed nothing."""
+    executed = [one for one in rollbacks if one.plan and one.status not in UNEXECUTED_STATUSES]
+    done = _describe_changes(executed[-1], is_newest=executed[-1] is rollbacks[-1]) if executed else ""
+    if not rollbacks or rollbacks[-1] in executed or rollbacks[-1].status in UNDECIDED_STATUSES:
+        return done
+    if incident.ended_at is not None:
+        return done or incident.timeline[-1].note
+    unchanged = f"{done}; nothing more" if done else "nothing"
+    return f"{unchanged} was changed: {rollbacks[-1].outcome}"
+
+
+def _describe_changes(rollback: Rollback, *, is_newest: bool) -> str:
+    """Return what became of a rollback with a plan; what is still to be done is not done."""
+    target, outcome = rollback.plan.target if rollback.plan else "", rollback.outcome
+    is_back = rollback.way in (Direction.BACK, Direction.REPAIR)
+    change = f"{'back' if is_back else rollback.way} to {target}"
     match rollback.status:
         case RollbackStatus.RUNNING:
-            state = "in progress" if rollback.paused_since is None else "paused"
-            return f"{state}: back to {target}"
+            return f"{'in progress' if rollback.paused_since is None else 'paused'}: {change}"
         case RollbackStatus.FAILED | RollbackStatus.CANCELLED:
-            return f"the rollback to {target} did not complete: {outcome}"
-    return f"back to {target}; {outcome}" if outcome else f"back to {target}"
+            return f"the {'rollback' if is_back else rollback.way} to {target} did not complete: {outcome}"
+    return f"{change}; {outcome}" if outcome and is_newest else change
 
 
-def _describe_request(incident: Incident, rollback: Rollback | None, hold: str) -> str:
+def _describe_request(incident: Incident, rollback: Rollback | None, hold: str, event: str) -> str:
     if incident.ended_at is not None:
-        return "nothing; a report follows"
+        if incident_stage(event) is not IncidentStage.REPORTED:
+            return "nothing; a report follows"
+        return "nothing; the report is written" if event.startswith("report") else "nothing"
     if hold:
         return "nothing; the response team has paused automation and decides how to continue"
     waits = rollback is not None and rollback.status is RollbackStatus.PARKED

@@ -11,14 +11,15 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.reports.phases import Phase
 from shared.domain.rollback.plan import Step, StepStatus
 
+ENDS = ("rollback.cancelled", "rollback.failed")
 WAIT_END_EVENTS = {
     "rollback.parked": (*("rollback.approved", "rollback.rejected", "rollback.expired"), "rollback.unparked"),
-    "rollback.paused": ("rollback.resumed", "rollback.unfrozen"),
+    "rollback.held": (*("rollback.resumed", "rollback.unfrozen", "rollback.goes-on"), *ENDS),
 }
 """What ends a wait that a rollback went into, by the event that began it."""
 WAIT_LESSONS = {
     "rollback.parked": "It waited {span} for people's word: fewer may be asked, or automation act.",
-    "rollback.paused": "It stood still for {span}, because a person had stopped it.",
+    "rollback.held": "It was on hold for {span}, by a pause or a freeze.",
 }
 HELD_EVENT = "decision.held"
 DELAY_LESSONS = {
@@ -47,10 +48,12 @@ def derive_lessons(
 def _wait_lessons(trail: Sequence[AuditEntry], now: datetime) -> Iterator[str]:
     """How long it waited for somebody, wait by wait; one that goes on counts until now."""
     events = [(datetime.fromisoformat(one.at), one.name) for entry in trail for one in entry.events]
+    until: dict[str, datetime] = {}
     for began, name in events:
-        if name in WAIT_END_EVENTS:
+        if name in WAIT_END_EVENTS and (name not in until or began >= until[name]):  # it is recorded again
             ended = (at for at, other in events if at >= began and other in WAIT_END_EVENTS[name])
-            yield WAIT_LESSONS[name].format(span=describe_duration(next(ended, now) - began))
+            until[name] = next(ended, now)
+            yield WAIT_LESSONS[name].format(span=describe_duration(until[name] - began))
     held = [
         event.facts.get("note", "") for entry in trail for event in entry.events if event.name == HELD_EVENT
     ]

@@ -11,7 +11,6 @@ from shared.adapters.channels.sender import ChannelSender
 from shared.adapters.gcp.firebase.messaging import FirebasePush
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.notices.message import NoticeMessage
-from shared.domain.notices.notice import IncidentStage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.presentation.notice_facts import template_facts, template_name
 from shared.domain.presentation.notice_templates import TEMPLATE_NAMES, NoticeTemplates
@@ -30,7 +29,7 @@ def ways(server: Server, push: FirebasePush) -> dict[str, Callable[[NoticeMessag
     return {
         "apprise": lambda words: send_message(f"json://{server.address}/", words, "chat"),
         "push": lambda words: push.send_to_topic("outages", words, KEY),
-        "statuspage": lambda words: page.post_update(ID, IncidentStage.BEGUN, words, KEY),
+        "statuspage": lambda words: page.post_update(ID, "detected", words, KEY),
     }
 
 
@@ -102,9 +101,9 @@ def test_an_incident_on_the_page_goes_on(server: Server) -> None:
     over = NoticeMessage("The Bookshop: all clear", "It works again.\n")
 
     for _ in range(2):
-        page.post_update(ID, IncidentStage.BEGUN, WORDS, "a")
+        page.post_update(ID, "detected", WORDS, "a")
     for _ in range(2):
-        page.post_update(ID, IncidentStage.OVER, over, "b")
+        page.post_update(ID, "resolved", over, "b")
 
     assert [(method, path) for method, path, _, _ in server.told] == [
         ("POST", "/v1/pages/p1/incidents"),
@@ -117,9 +116,41 @@ def test_a_page_that_cannot_be_looked_at_is_not_written(server: Server) -> None:
     """Not found is not the same as could not look: a second incident is not begun."""
     server.status = 503
     with pytest.raises(Unavailable):
-        Statuspage("p1", "key", f"http://{server.address}").post_update(ID, IncidentStage.BEGUN, WORDS, "a")
+        Statuspage("p1", "key", f"http://{server.address}").post_update(ID, "detected", WORDS, "a")
 
     assert server.told == []
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("rolling back", "identified"),
+        ("unpinning (paused)", "identified"),
+        ("rolling back (monitoring)", "monitoring"),
+        ("investigating", "investigating"),
+        ("resolved", "resolved"),
+        ("recovery not observed", "identified"),
+    ],
+)
+def test_the_pages_status_is_that_of_the_public_word(word: str, status: str, server: Server) -> None:
+    """Only an observed recovery closes the incident there."""
+    page = Statuspage("p1", "key", f"http://{server.address}")
+    page.post_update(ID, "changing", WORDS, "a")
+
+    page.post_update(ID, word, NoticeMessage("The Bookshop", "Other words.\n"), "b")
+
+    assert server.incidents[0]["status"] == status
+
+
+def test_the_same_words_after_others_correct_the_status(server: Server) -> None:
+    """It fails again within the minute in which it worked: the page does not stay at monitoring."""
+    page = Statuspage("p1", "key", f"http://{server.address}")
+    page.post_update(ID, "investigating", WORDS, "a")
+    page.post_update(ID, "rolling back (monitoring)", NoticeMessage("x", "It works again.\n"), "b")
+
+    page.post_update(ID, "investigating", WORDS, "c")
+
+    assert server.incidents[0]["status"] == "investigating"
 
 
 def test_the_sender_takes_each_way(server: Server, push: FirebasePush) -> None:

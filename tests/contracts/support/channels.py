@@ -20,6 +20,7 @@ TOLD = {
     "system": "bookshop",
     "incident": ID,
     "event": "detected",
+    "public_word": "detected",
     "subject": WORDS.subject,
     "body": WORDS.body,
 }
@@ -51,6 +52,7 @@ class Server(ThreadingHTTPServer):
             self.incidents.append({"id": "s1", "incident_updates": [], **said["incident"]})
         known = next(one for one in self.incidents if one["id"] == (rest[0] or "s1"))
         known["incident_updates"].append({"body": said["incident"]["body"]})
+        known["status"] = said["incident"].get("status", known.get("status"))
         return known
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from responders.alerts import incident_assignment
 from responders.commands.incident import operator_answers
+from responders.notices.delivery import NoticeDelivery
 from responders.rollback import case, report_filing
 from responders.rollback.case import Case, Transition
 from responders.rollback.decision import rollback_decision
@@ -20,7 +21,8 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents import opening, recovery_times
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.notices import recipients
-from shared.domain.notices.notice import IncidentStage
+from shared.domain.notices.notice import IncidentStage, Notice
+from shared.domain.notices.recipients import incident_stage
 from shared.domain.presentation import notice_facts, status_page
 from shared.domain.reports.report import ReportFacts, build_report
 from shared.domain.rollback.rollback import Rollback
@@ -130,10 +132,23 @@ def verified_by_one_function() -> AbstractContextManager[Any]:
 def ended_at_the_first_shift() -> AbstractContextManager[Any]:
     """Everybody is told that it has ended when the first function is about to go back."""
     stages = {**recipients._STAGE_BY_EVENT, "rollback.decided": IncidentStage.OVER}
+    honest, held_back = notice_facts.template_name, NoticeDelivery._is_held_back
+
+    def name(notice: Notice, *facts: Any) -> str:
+        chosen, is_over = honest(notice, *facts), incident_stage(notice.event) is IncidentStage.OVER
+        return "all-clear" if chosen == "users" and is_over else chosen
+
+    def hold(self: NoticeDelivery, notice: Notice, incident: Incident) -> bool:
+        return not notice.event.startswith("rollback.decided") and held_back(self, notice, incident)
 
     @contextmanager
     def hasty() -> Iterator[None]:
-        with patch.object(recipients, "_STAGE_BY_EVENT", stages), closed_incident_called_ended():
+        with (
+            patch.object(recipients, "_STAGE_BY_EVENT", stages),
+            patch.object(notice_facts, "template_name", name),
+            patch.object(NoticeDelivery, "_is_held_back", hold),
+            closed_incident_called_ended(),
+        ):
             yield
 
     return hasty()

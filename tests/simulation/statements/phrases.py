@@ -112,6 +112,7 @@ PAGE_PHRASES = (
 PHRASES = (
     *PAGE_PHRASES,
     Phrase(Surface.NOTICE, "It works again.", Promise.WORKS, _NEXT),
+    Phrase(Surface.NOTICE, "The problem is more severe than before.", Promise.FAILS, "by the next notice"),
     Phrase(Surface.NOTICE, "The incident is over.", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "incident … has ended", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "recovered … after detection: …", Promise.WORKS, _NEXT),

@@ -39,7 +39,7 @@ from shared.domain.presentation.notice_templates import (
     neutralize_text,
 )
 from shared.domain.rollback.plan import PlanHeader
-from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest, RollbackStatus
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.hostile_text import (
     ATTACKS,
@@ -185,6 +185,29 @@ def test_nothing_that_is_still_to_be_done_counts_as_done(
     assert template_facts(build_hostile_notice(), about, repeated=False)["resolution"] == resolution
 
 
+@pytest.mark.parametrize(
+    ("way", "outcome", "resolution"),
+    [
+        (Direction.BACK, "no regression during monitoring", "back to r3"),
+        (Direction.UNDO, "undone: 5 functions as before", "undo to r3"),
+        (Direction.UNPIN, "", "unpin to r3"),
+    ],
+)
+def test_a_later_decision_hides_no_change_of_an_earlier_rollback(
+    way: Direction, outcome: str, resolution: str
+) -> None:
+    """Its functions stay changed; what was observed after it does not hold any more."""
+    order = RollbackRequest(command="c", actor="ada", reason="x", way=way)
+    first = replace(newest(RollbackStatus.SUCCEEDED, outcome), order=order)
+    about = build_hostile_facts(
+        rollbacks=(first, newest(RollbackStatus.NOT_TAKEN, "cool-down", planned=False))
+    )
+
+    said = template_facts(build_hostile_notice(), about, repeated=False)["resolution"]
+
+    assert said == f"{resolution}; nothing more was changed: cool-down"
+
+
 def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() -> None:
     about = build_hostile_facts(rollbacks=(newest(RollbackStatus.NOT_TAKEN, "mode: observe", planned=False),))
     assert about.incident is not None
@@ -196,6 +219,54 @@ def test_an_incident_that_recovered_by_itself_names_no_gate_as_its_resolution() 
 
     assert said["resolution"] == "recovered without a rollback"
     assert said["expected"] == "recovered 17 min 0 s after detection"
+
+
+@pytest.mark.parametrize(
+    ("event", "asked"),
+    [
+        ("accepted-1", "nothing; a report follows"),
+        ("report-r2", "nothing; the report is written"),
+        ("analysed-c", "nothing"),
+    ],
+)
+def test_the_notice_of_the_report_announces_no_other(event: str, asked: str) -> None:
+    known = ended(build_hostile_facts())
+
+    assert template_facts(build_hostile_notice(event=event), known, repeated=False)["asked"] == asked
+
+
+def test_nobody_reads_of_a_rollback_that_is_not_in_progress() -> None:
+    """A person cancelled it after it was verified: the incident waits for them."""
+    about = build_hostile_facts()
+    assert about.incident is not None
+    well = change_status(about.incident, IncidentStatus.RECOVERED, START + MINUTE, "cancelled")
+
+    said = template_facts(build_hostile_notice(), replace(about, incident=well), repeated=False)
+
+    assert NoticeTemplates().render("summary", said).subject.endswith(f"CRITICAL incident {ID}, recovered")
+
+
+def test_an_open_incident_has_no_end() -> None:
+    """Nothing may be called closed by the time at which somebody reads it."""
+    assert template_facts(build_hostile_notice(), build_hostile_facts(), repeated=False)["until"] == ""
+
+
+def test_since_when_it_fails_is_when_it_began_to_fail_again() -> None:
+    """It worked in between; only its end names the beginning of the whole."""
+    about = build_hostile_facts()
+    assert about.incident is not None
+    well = change_status(about.incident, IncidentStatus.WATCHING, START + 4 * MINUTE, "verified")
+    again = change_status(well, IncidentStatus.INVESTIGATING, START + 20 * MINUTE, "undo")
+    known = replace(about, incident=again, now=START + 21 * MINUTE)
+
+    made = {
+        name: NoticeTemplates().render(name, template_facts(build_hostile_notice(), one, repeated=False)).body
+        for name, one in {"users": known, "summary": known, "all-clear": ended(known)}.items()
+    }
+
+    assert "Shop: not working since 2026-03-02 12:20 UTC" in made["users"]
+    assert "Since: 2026-03-02 12:20 UTC" in made["summary"]
+    assert "Began: 2026-03-02 11:59 UTC" in made["all-clear"]
 
 
 def test_the_cause_is_that_of_the_newest_rollback_that_suspected_one() -> None:
@@ -321,7 +392,8 @@ def test_an_incident_that_is_not_back_yet_measures_nothing() -> None:
         ("reopened-2", {"team", "stakeholders", "users", "public"}),
         ("rollback.decided-r2", {"team", "stakeholders", "public"}),
         ("rollback.shifted", {"team"}),
-        ("rollback.escalated", {"team", "stakeholders"}),
+        ("rollback.escalated", {"team", "stakeholders", "public"}),
+        ("incident.raised-critical", {"team", "stakeholders", "users", "public"}),
         ("rollback.succeeded", {"team", "stakeholders", "users", "public"}),
         ("accepted-1", {"team", "stakeholders", "users", "public"}),
         ("response-time-critical", {"team"}),
@@ -332,6 +404,12 @@ def test_an_incident_that_is_not_back_yet_measures_nothing() -> None:
 def test_who_hears_an_event(event: str, heard_by: set[str]) -> None:
     """The team everything; the others what is theirs, and nothing that is new and unknown."""
     assert {one.value for one in Audience if is_for_audience(event, one)} == heard_by
+
+
+def ended(known: NoticeContext) -> NoticeContext:
+    assert known.incident is not None
+    over = change_status(known.incident, IncidentStatus.RESOLVED, START + MINUTE, "stable")
+    return replace(known, incident=over)
 
 
 def ordered() -> NoticeContext:
@@ -356,8 +434,9 @@ def ordered() -> NoticeContext:
         (Audience.STAKEHOLDERS, "rollback.succeeded", build_hostile_facts(), "summary"),
         (Audience.USERS, "detected", build_hostile_facts(), "users"),
         (Audience.USERS, "detected", ordered(), "planned"),
-        (Audience.PUBLIC, "rollback.succeeded", build_hostile_facts(), "all-clear"),
-        (Audience.USERS, "accepted-1", ordered(), "all-clear"),
+        (Audience.PUBLIC, "rollback.succeeded", build_hostile_facts(), "users"),
+        (Audience.PUBLIC, "rollback.succeeded", ended(build_hostile_facts()), "all-clear"),
+        (Audience.USERS, "accepted-1", ended(ordered()), "all-clear"),
         (Audience.CONCERNED, "rollback.succeeded", build_hostile_facts(), "concerned"),
         (Audience.CONCERNED, "rollback.failed", ordered(), "concerned"),
     ],
@@ -376,6 +455,7 @@ def test_every_stage_is_told_to_the_stakeholders() -> None:
             "rollback.decided",
             "rollback.verified",
             "rollback.failed",
+            "incident.raised-critical",
             "accepted",
             "report-r2",
         )

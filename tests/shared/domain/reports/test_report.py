@@ -472,6 +472,18 @@ def test_a_wait_that_a_further_alert_interrupts_counts_once() -> None:
     assert not any("2 min" in one or "3 min" in one for one in said)
 
 
+def test_only_what_a_pause_has_held_counts_as_on_hold() -> None:
+    """A pause during verification holds nothing; a hold is recorded at each check."""
+    names = ("rollback.held", "rollback.held", "rollback.resumed", "rollback.verified", "rollback.paused")
+    events = [create_event(name, START + at * MINUTE, "worker", note="") for at, name in enumerate(names)]
+
+    said = build_report(facts(kept(build_rollback(RollbackStatus.SUCCEEDED), *events))).shortened
+
+    assert [one for one in said if "hold" in one or "stood still" in one] == [
+        "It was on hold for 2 min 0 s, by a pause or a freeze."
+    ]
+
+
 def test_a_rollback_that_was_not_executed_missed_no_target_of_its_execution() -> None:
     assert set(took(build_rollback(RollbackStatus.NOT_TAKEN), DECIDED)) == {
         *("detection", "decision", "communication")
