@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from cli.support.command_sending import Reason, check_command
 from cli.support.confirmation import DryRun, Follow, Manner, confirm_and_send
@@ -23,9 +24,8 @@ from responders.rollback.decision.dry_run import forecast_order
 from responders.rollback.decision.plan import non_function_step_names
 from shared.core.errors import Refused
 from shared.core.text import count_noun
-from shared.domain.commands.command import Command
 from shared.domain.decision.facts import FunctionDifference
-from shared.domain.decision.forecast import DurationForecast, forecast_duration
+from shared.domain.decision.forecast import DurationForecast, forecast_documents, forecast_duration
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
 from shared.domain.policy.scenario_names import ScenarioName
@@ -111,11 +111,10 @@ def _request_rollback(ours: Operations, policy: Policy, content: Mapping[str, An
         require_target(command, ours.wiring.store)
     except Refused as unknown:
         raise create_exit(REFUSED, f"refused: {unknown.reason}") from unknown
-    preview = _preview_rollback(ours, policy, command)
-    if not manner.as_json:
-        _show_preview(preview, supersedes=content["supersede"])
-    elif manner.dry_run:
-        print_json(preview)
+    order = build_rollback_order(command, policy, ours.wiring.clock.now())
+    current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
+    preview = preview_rollback(ours, policy, order, command.severity, current)
+    show_preview(preview, manner, supersedes=content["supersede"])
     found, question = preview.under_way, "Roll back?"
     if found is not None and preview.outcome == Outcome.IGNORE:
         return
@@ -139,29 +138,34 @@ class RollbackPreview(Struct, frozen=True, kw_only=True):
     """What would be left as it is, one line each."""
     resources: list[str] = []
     """The present and the future state of each."""
-    seconds: float
-    """From the beginning to the last shift, or document."""
-    target_seconds: float
-    """The policy's target for this kind of rollback."""
-    fits: bool
+    ahead: DurationForecast
     documents: int = 0
     under_way: OrderComparison | None = None
     """What the order is to the rollback under way; None: there is none."""
 
 
-def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> RollbackPreview:
-    """Return what this command would do now. Raises: Unavailable, Rejected."""
+def preview_rollback(
+    ours: Operations,
+    policy: Policy,
+    order: RollbackRequest,
+    severity: Severity,
+    current: OrderComparison | None = None,
+    detected: datetime | None = None,
+) -> RollbackPreview:
+    """Return what this order would do now, beside the rollback under way.
+
+    Its target counts from `detected`, or from now. Raises: Unavailable, Rejected.
+    """
     now = ours.wiring.clock.now()
-    order = build_rollback_order(command, policy, now)
-    current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
+    waited = (now - (detected or now)).total_seconds()
     if order.way is Direction.REPAIR:
-        return replace(_preview_repair(ours, policy, order), under_way=current)
-    ends, severity = current.rollback if current else "", command.severity
+        repair = _preview_repair(ours, policy, order)
+        return replace(repair, under_way=current, ahead=repair.ahead.after(waited))
+    ends = current.rollback if current else ""
     found = forecast_order(ours.wiring, policy, order, now, ends, severity=severity)
     decision, plan = found.decision, found.plan
     steps, scenario = (plan.steps if plan else ()), ScenarioName(decision.scenario)
-    severity, pace = command.severity, found.pace
-    ahead = forecast_duration(steps, policy, scenario, severity, order=order, left=pace, now=now)
+    ahead = forecast_duration(steps, policy, scenario, severity, order=order, left=found.pace, now=now)
     return RollbackPreview(
         outcome=decision.outcome,
         reason=decision.reason,
@@ -170,9 +174,7 @@ def _preview_rollback(ours: Operations, policy: Policy, command: Command) -> Rol
         beside=non_function_step_names(plan) if plan else [],
         reported=list(plan.header.reported) if plan else [],
         resources=describe_resource_changes(steps),
-        seconds=ahead.seconds,
-        target_seconds=ahead.target_seconds,
-        fits=ahead.fits,
+        ahead=ahead.after(waited),
         under_way=current,
     )
 
@@ -181,21 +183,24 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
     now = ours.wiring.clock.now()
     found, _ = data_requests.forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
-    seconds = preview.survey_seconds(survey) if survey is not None else 0.0
-    within = policy.targets.database.total_seconds()
+    seconds, checked = (preview.survey_seconds(survey), survey.checked_documents) if survey else (0.0, 0)
     return RollbackPreview(
         outcome=found.outcome,
         reason=found.reason,
         target=plan.header.target if plan is not None else order.restore_point,
         reported=list(plan.header.reported) if plan is not None else [],
-        seconds=seconds,
-        target_seconds=within,
-        fits=seconds <= within,
+        ahead=forecast_documents(seconds, checked, policy),
         documents=preview.count_written_documents(survey.outcome_counts) if survey is not None else 0,
     )
 
 
-def _show_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
+def show_preview(shown: RollbackPreview, manner: Manner, *, supersedes: bool = False) -> None:
+    """Print the preview for people; for programs only in a dry run, whose answer it is."""
+    if manner.as_json:
+        if manner.dry_run:
+            fields = asdict(shown)
+            print_json({**fields, **asdict(fields.pop("ahead"))})
+        return
     if shown.outcome == Outcome.IGNORE and (shown.under_way is None or not shown.under_way.joins):
         print_line(f"nothing to do: {shown.reason}", "yellow")
         return
@@ -211,5 +216,4 @@ def _show_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
     size = count_noun(shown.documents, "document") if shown.documents else size
     print_line(f"back to {shown.target}: {size}", "bold")
     is_reported = shown.documents or any(one.startswith(OVERLONG_PLAN_PREFIX) for one in shown.reported)
-    ahead = DurationForecast(shown.seconds, shown.seconds, shown.target_seconds, shown.fits)
-    print_plan(shown.functions, (*shown.resources, *shown.reported), None if is_reported else ahead)
+    print_plan(shown.functions, (*shown.resources, *shown.reported), None if is_reported else shown.ahead)

@@ -24,7 +24,7 @@ def count_impact(
     """
     metrics = ports.system(policy.system).metrics
     restored_at = measure_impact(policy, incident, known, now).restored_at or now
-    since, until = _minute(incident.onset_at), min(_minute(restored_at) + MINUTE, now)
+    since, until = floor_to_minute(incident.onset_at), min(floor_to_minute(restored_at) + MINUTE, now)
     calls: dict[str, Callable[[], Any]] = {}
     if known.requests is None:
         calls["requests"] = partial(metrics.requests, since, until)
@@ -43,6 +43,6 @@ def count_impact(
 MINUTE = timedelta(minutes=1)
 
 
-def _minute(moment: datetime) -> datetime:
-    """The whole minute that it lies in."""
+def floor_to_minute(moment: datetime) -> datetime:
+    """Return the beginning of the minute that it lies in."""
     return moment.replace(second=0, microsecond=0)

@@ -71,15 +71,7 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
 def retry(asked: CommandRequest) -> CommandEffect:
     """Order the same once more for a waiting incident. Raises: Refused, also without a plan."""
     subject = find_subject(asked)
-    subject.require_possible("retry")
-    scenario = _previous_scenario(subject)
-    if not has_plan(scenario):
-        raise Refused(
-            f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
-            "say rollback, with what is to go back"
-        )
-    subject.require_newest()
-    return order_further_rollback(subject, _build_retry_order(subject))
+    return order_further_rollback(subject, build_retry_order(subject))
 
 
 def order_further_rollback(subject: CommandSubject, order: RollbackRequest) -> CommandEffect:
@@ -146,8 +138,16 @@ def is_data_rollback(command: Command) -> bool:
     return bool(command.select or command.restore_point)
 
 
-def _build_retry_order(subject: CommandSubject) -> RollbackRequest:
-    """The order that repeats what the earlier rollback was about, without its confirmations."""
+def build_retry_order(subject: CommandSubject) -> RollbackRequest:
+    """Return the newest rollback as an order, without its confirmations. Raises: Refused."""
+    subject.require_possible("retry")
+    scenario = _previous_scenario(subject)
+    if not has_plan(scenario):
+        raise Refused(
+            f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
+            "say rollback, with what is to go back"
+        )
+    subject.require_newest()
     command, before = subject.asked.command, subject.rollback
     earlier = before.order or _build_order_from_automation(subject)
     return replace(

@@ -23,6 +23,7 @@ from responders.data.repair.preview import (
 )
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, DATA_APPROVALS
+from responders.rollback.impact_counts import MINUTE, floor_to_minute
 from responders.scenarios import undo_plan as reversal
 from responders.scenarios import undo_targets
 from responders.scenarios.undo_plan import UndoPlan
@@ -146,11 +147,16 @@ def describe_failures(
     functions: Iterable[str],
     inventory: Inventory,
 ) -> str:
-    """Return how many requests to these functions failed before the first of the rollbacks."""
+    """Return how many requests to these functions failed until the first rollback's last shift.
+
+    Each minute counts that this has touched.
+    """
     counted = None
     for one in rollbacks:
-        if counted is None and one.baseline is not None and one.started_at is not None:
-            read = partial(ports.system(policy.system).metrics.requests, one.baseline.until, one.started_at)
+        ended_at = one.shifted_at or one.ended_at or one.started_at
+        if counted is None and one.baseline is not None and ended_at is not None:
+            window = floor_to_minute(one.baseline.until), floor_to_minute(ended_at) + MINUTE
+            read = partial(ports.system(policy.system).metrics.requests, *window)
             counted = answer_or_none(call_all(ports, {"metrics": read})["metrics"])
     requests = counts_by_function(counted or {}, inventory)
     found = sum_requests(requests[name] for name in functions if name in requests)
