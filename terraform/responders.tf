@@ -1,4 +1,22 @@
 locals {
+  # What on_command and on_override have in common: both execute operator commands.
+  command_responder = {
+    cpu             = "1"
+    memory          = "512Mi"
+    concurrency     = 4 # its threads
+    timeout_seconds = 60
+    publishes = {
+      rollback-dead-letters = "messages that it refuses"
+      rollback-deployments  = "the proof of a deployment that a person marked stable"
+      rollback-notices      = "notices that a command was executed or refused"
+      rollback-work         = "the rollback that was requested or changed"
+    }
+    roles = {
+      past  = "the points in time to which data can be restored, before a copy is made"
+      state = "commands, controls, rollbacks"
+    }
+  }
+
   # The responders: one entry makes a function, its account, its subscriptions and its grants. Each
   # grant has its reason here: publishes by topic; roles (of iam.tf) in the state or the applications;
   # buckets (of buckets.tf) by the roles in them.
@@ -50,44 +68,16 @@ locals {
         { for system in keys(var.exports) : "exports-${system}-second" => { mirrors = "the copy of each export" } },
       )
     }
-    on_command = {
-      description     = "Executes operator commands."
-      topics          = ["rollback-commands"]
-      cpu             = "1"
-      memory          = "512Mi"
-      concurrency     = 4 # its threads
-      instances       = 5
-      timeout_seconds = 60
-      publishes = {
-        rollback-dead-letters = "what it refuses"
-        rollback-deployments  = "the proof of what a person called stable"
-        rollback-notices      = "that a command was carried out or refused"
-        rollback-work         = "the rollback that was ordered or changed"
-      }
-      roles = {
-        past  = "what the data can be brought back to, before a copy is made"
-        state = "commands, controls, rollbacks"
-      }
-    }
-    on_override = {
-      description     = "Executes commands without a token, on the day when sign-in is down."
-      topics          = ["rollback-override"]
-      cpu             = "1"
-      memory          = "512Mi"
-      concurrency     = 4 # its threads
-      instances       = 2
-      timeout_seconds = 60
-      publishes = {
-        rollback-dead-letters = "messages that it refuses"
-        rollback-deployments  = "the proof of a deployment that a person marked stable"
-        rollback-notices      = "notices that a command was executed or refused"
-        rollback-work         = "the rollback that was requested or changed"
-      }
-      roles = {
-        past  = "the points in time to which data can be restored, before a copy is made"
-        state = "commands, controls, rollbacks"
-      }
-    }
+    on_command = merge(local.command_responder, {
+      description = "Executes operator commands."
+      topics      = ["rollback-commands"]
+      instances   = 5
+    })
+    on_override = merge(local.command_responder, {
+      description = "Executes commands without a token, on the day when sign-in is down."
+      topics      = ["rollback-override"]
+      instances   = 2
+    })
     on_deployment = {
       description     = "Records deployments from what is really live."
       topics          = ["rollback-deployments"]

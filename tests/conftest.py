@@ -8,6 +8,7 @@ import gc
 from collections.abc import Generator, Iterator
 from functools import cache
 
+import httpx
 import pytest
 from typer.main import get_command
 
@@ -47,4 +48,12 @@ def command_made_once() -> Iterator[None]:
     """Typer's runner makes the whole command anew for each line: that takes longer than most."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificate_authorities_read_once() -> Iterator[None]:
+    """An httpx client reads the public certificate authorities, each anew: that takes 30 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
         yield

@@ -8,6 +8,7 @@ import typer
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import REFUSED
 from cli.support.output import AsJson, print_json, print_line
+from shared.domain.labels import status_label
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.system_record import active_freeze
@@ -55,12 +56,12 @@ def find_locks(ours: Operations, policy: Policy, now: datetime) -> list[str]:
     rollback = reading.rollback(system.rollback) if system.rollback else None
     window = active_freeze((*reading.controls().freezes, *system.freezes), now)
     reasons = [
-        f"incident {one.id} is open: {one.status}"
+        f"incident {one.id} is open: {status_label(one.status)}"
         for one in open_incidents
         if not one.is_awaiting_recovery  # a fix may end it
     ]
     if rollback is not None and rollback.status not in ENDED_ROLLBACK_STATUSES:
-        reasons.append(f"rollback {rollback.id} goes on: {rollback.status}")
+        reasons.append(f"rollback {rollback.id} goes on: {status_label(rollback.status)}")
     elif system.slot:
         reasons.append(f"rollback {system.slot} goes on")
     if window is not None:

@@ -5,6 +5,7 @@ from shared.core.store import Write
 from shared.domain.audit.chain import create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
+from shared.domain.labels import signal_label
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import is_worse
 from shared.domain.policy.system_policy import Policy
@@ -37,7 +38,7 @@ def build_preemption_writes(
         return []
     if not is_worse(signal.severity, decode(Incident, fields).severity):
         return []
-    why = f"it yields to {alert.signal} ({signal.severity})"
+    why = f"it yields to {signal_label(alert.signal)} ({signal.severity})"
     now = document.read_at
     told = create_event("rollback.yields", now, actor, alert=alert.key)
     changes = {"cancel_requested": why, "yields_to": alert.key, "due_at": now}

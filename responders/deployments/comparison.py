@@ -247,10 +247,12 @@ def _build_readiness_writes(
 
 
 def _build_suspension_writes(situation: RolloutObservation, system: Document) -> Iterator[Write]:
-    """The write that keeps automation from what a person has changed by hand."""
-    now, names = situation.now, situation.compared.by_hand
-    if names:
-        until = now + situation.policy.deployments.human_first
-        before = {name: at for name, at in situation.system.suspended.items() if at > now}
-        suspended = {**before, **dict.fromkeys(names, until)}
-        yield conditional_write(system, encode(replace(situation.system, suspended=suspended)))
+    """The write that keeps automation from what a person has changed by hand, until a release."""
+    now, names, known = situation.now, situation.compared.by_hand, situation.system
+    released = situation.compared.moved_functions - {*names} - {*situation.compared.let_through}
+    until = now + situation.policy.deployments.human_first
+    kept = {name: at for name, at in known.suspended.items() if at > now and name not in released}
+    suspended = {**kept, **dict.fromkeys(names, until)}
+    chosen = {name: at for name, at in known.chosen.items() if name not in released}
+    if names or released & (known.suspended.keys() | known.chosen.keys()):
+        yield conditional_write(system, encode(replace(known, suspended=suspended, chosen=chosen)))

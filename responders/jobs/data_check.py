@@ -24,6 +24,7 @@ from shared.domain.data.integrity import damage, scan
 from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
 from shared.domain.data.repair.repair_plan import SelectionKind
+from shared.domain.labels import signal_label
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
@@ -177,9 +178,9 @@ def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime)
     """What is wrong since when, and who may have done it, to whoever wants to know of it."""
     severity = policy.signals[finding.signal].severity
     system = policy.display_name or policy.system
-    lines = [f"{system}: {finding.signal}: {finding.reason}"]
+    lines = [f"{system}: {signal_label(finding.signal)}: {finding.reason}"]
     if finding.closed_at is not None:
-        lines = [f"{system}: {finding.signal} is over: {finding.reason}"]
+        lines = [f"{system}: {signal_label(finding.signal)} is over: {finding.reason}"]
     else:
         lines.append(f"since {finding.onset_at:%Y-%m-%d %H:%M:%S} UTC ({finding.onset})")
         lines += [f"changed before: {one}" for one in finding.suspects]

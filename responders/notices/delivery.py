@@ -107,7 +107,8 @@ class NoticeDelivery:
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
         """Whether the public may not see the incident, or its notice of a beginning is late."""
         policy = self._policies.get(notice.system)
-        now = max(self._ports.clock.now(), notice.created_at)  # an instance's clock may be behind the store's
+        # The clock of an instance may be behind that of the store, by which the notice is due.
+        now = max(self._ports.clock.now(), notice.since or notice.created_at)
         if policy is None or (
             incident_stage(notice.event) is IncidentStage.BEGUN and incident.ended_at is not None
         ):

@@ -105,6 +105,8 @@ class System(Struct, frozen=True):
     cool_down_until: datetime | None = None
     suspended: dict[str, datetime] = {}
     """What a person changed by hand: until then automation leaves it alone."""
+    chosen: dict[str, datetime] = {}
+    """Functions that operators unpinned or undid: until then a plan that moves them asks."""
     schema: int = SCHEMA_VERSION
 
     @property

@@ -58,7 +58,7 @@ def test_a_fault_while_a_condition_is_found_to_stand(point: int, fault: Injected
     assert world.live == UNDISTURBED.live
     assert world.find_violated_invariants() == []
     [one] = world.rollbacks()
-    assert one.outcome == "no regression of what it changed, not over: function_failure_rate"
+    assert one.outcome == "no regression of what it changed, not over: function failure rate"
     assert world.events(one).count("alerts.escalated") == 1
     [trouble] = world.incidents()
     assert trouble.status is incident.IncidentStatus.ESCALATED

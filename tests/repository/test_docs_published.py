@@ -16,7 +16,7 @@ from shared.core.store import Put
 from shared.domain.data.backups import export
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 from tests.support.cli import operator
-from tests.support.cli.documented_commands import CVPLUS, PUBLISHED, SIGNED
+from tests.support.cli.documented_commands import PUBLISHED, SHORT_CVPLUS, SIGNED
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.system_events import refusal_reasons
 from tests.support.runtime.world import World
@@ -24,10 +24,10 @@ from tests.support.runtime.world import World
 
 def prepared_for(message: dict[str, Any]) -> World:
     """A world in which what a command is about is there: its target, its incident, its question."""
-    world = World(policy=CVPLUS)
+    world = World(policy=SHORT_CVPLUS)
     if "restore_point" in message:
         world.ports.clock.jump(-timedelta(hours=2))
-        world.ports.databases.hold_documents(CVPLUS.backups.database, users=1)
+        world.ports.databases.hold_documents(SHORT_CVPLUS.backups.database, users=1)
         world.ports.clock.jump(timedelta(hours=2))
     if "target" in message:
         world.announce(message["target"], stable=True)
@@ -61,7 +61,7 @@ def held_before(world: World, message: dict[str, Any]) -> None:
 def exported(world: World, name: str) -> None:
     """An export of that name lies whole where it should."""
     at = datetime.strptime(name.rpartition("-")[2], "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
-    rules = replace(CVPLUS, backups=replace(CVPLUS.backups, bucket="exports"))
+    rules = replace(SHORT_CVPLUS, backups=replace(SHORT_CVPLUS.backups, bucket="exports"))
     made = export.mark_complete(export.create_backup(rules, at, at), at)
     assert made.id == name
     world.ports.mirrors.buckets["exports"] = {f"{made.folder}/all": b"whole"}
@@ -81,8 +81,8 @@ def taken_back(world: World) -> None:
 def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, GoogleIdentity]]:
     """A cloud where people sign in while the worlds' trouble is fresh, and who verifies them."""
     clock = CloudClock(START + timedelta(minutes=20))
-    cloud = Cloud.start([CVPLUS], seed=1, clock=clock, alerter=False, ticks=False)
-    verifier = GoogleIdentity(CVPLUS.project, anonymous=True)
+    cloud = Cloud.start([SHORT_CVPLUS], seed=1, clock=clock, alerter=False, ticks=False)
+    verifier = GoogleIdentity(SHORT_CVPLUS.project, anonymous=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(LOCAL_CLOUD_VARIABLE, f"http://{cloud.addresses['control']}")
         operator.connect_to_cloud_identity(patch, cloud, tmp_path_factory.mktemp("signing"))

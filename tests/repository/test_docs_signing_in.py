@@ -13,7 +13,14 @@ from shared.core.store import Query
 from shared.domain.commands.credential import decode_unverified_token
 from shared.policy_files import loader
 from tests.support.cli import operator
-from tests.support.cli.documented_commands import CVPLUS, EXPORTED, IDENTIFIED, IDENTITY, PEOPLE, SIGNING_IN
+from tests.support.cli.documented_commands import (
+    EXPORTED,
+    IDENTIFIED,
+    IDENTITY,
+    PEOPLE,
+    SHORT_CVPLUS,
+    SIGNING_IN,
+)
 from tests.support.cli.over_wire import CloudPrompt
 from tests.support.notices.system_events import refusal_reasons
 from tests.support.runtime.world import POLICIES, World
@@ -22,13 +29,13 @@ from tests.support.runtime.world import POLICIES, World
 def test_the_page_on_identity_is_signed_and_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each line of the page by a shell, in order; what is published is verified and carried out."""
     lines = [line for line in IDENTIFIED if line in IDENTITY]
-    cloud = Cloud.start([CVPLUS], seed=1, alerter=False, ticks=False)
+    cloud = Cloud.start([SHORT_CVPLUS], seed=1, alerter=False, ticks=False)
     cloud.identity.put(operator.ADA)
     desk = CloudPrompt(tmp_path, cloud.addresses)
     for name, value in build_proxy_environment(cloud.addresses["control"], tmp_path).items():
         monkeypatch.setenv(name, value)
-    verifier = GoogleIdentity(CVPLUS.project, anonymous=True)
-    world = World(policy=CVPLUS)
+    verifier = GoogleIdentity(SHORT_CVPLUS.project, anonymous=True)
+    world = World(policy=SHORT_CVPLUS)
     world.ports.identity = verifier
     try:
         signed_in = desk.run(f".venv/bin/python -m cli login --email {operator.ADA.email}")
@@ -57,7 +64,7 @@ def test_the_page_on_identity_is_signed_and_taken(tmp_path: Path, monkeypatch: p
 def test_somebody_can_command_a_project_that_nobody_could_sign_in_to(tmp_path: Path) -> None:
     """The lines of the page on operating, in order: Ada is made, enrols, signs in, and is admin."""
     *made, enrol, login = PEOPLE
-    cloud = Cloud.start([CVPLUS], seed=1, alerter=False, ticks=False)
+    cloud = Cloud.start([SHORT_CVPLUS], seed=1, alerter=False, ticks=False)
     desk = CloudPrompt(tmp_path, cloud.addresses)
     [project] = EXPORTED
     try:
@@ -88,7 +95,7 @@ def test_a_test_account_is_made_and_signs_in(tmp_path: Path) -> None:
     shown = re.sub(r"^  # (- name: signing-in|  .*)$", r"  \1", text, flags=re.M)
     [probe] = (one for one in loader.parse_policy(shown, "cvplus.yaml").probes if one.sign_in)
     as_admin, project = next(line for line in PEOPLE if line.startswith("as_admin()")), EXPORTED[0]
-    cloud = Cloud.start([CVPLUS], seed=1, alerter=False, ticks=False)
+    cloud = Cloud.start([SHORT_CVPLUS], seed=1, alerter=False, ticks=False)
     desk = CloudPrompt(tmp_path, cloud.addresses)
     prober = HttpProber(lambda _: cloud.addresses["control"], secrets=lambda: desk)
     try:

@@ -39,6 +39,10 @@ for module in sys.argv[1:]:
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
 print(threading.active_count())
 """
+IMPORT_OF_TESTS = re.compile(
+    r"^\s*(?:(?:from|import) tests\.(?:\w+\.)*|from tests[\w.]* import (?:\([^)]*|.*))\btest_", re.MULTILINE
+)
+"""An import from a file of tests; parsing each file takes much longer."""
 HEAVY = {"google", "grpc", "firebase_admin", "flask", "functions_framework"}
 """Imported for the first message that needs them, if ever."""
 
@@ -83,6 +87,8 @@ def classes(path: Path) -> set[str]:
 
 
 def reads_environment(path: Path) -> bool:
+    if not re.search(r"environ|getenv", path.read_text()):
+        return False  # parsing takes much longer
     named = {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
     named |= {module.removeprefix("os.") for module in imported(path)}
     return bool(named & {"environ", "environb", "getenv"})
@@ -137,13 +143,26 @@ def test_the_environment_is_read_at_the_edge_alone() -> None:
 def test_what_several_test_files_play_in_is_a_scene_of_its_own() -> None:
     """Nobody has to look for a scene in a file of tests."""
     found = {
-        path.relative_to(ROOT).as_posix(): module
+        path.relative_to(ROOT).as_posix(): line[0]
         for folder in ("benchmarks", "tests")
         for path in (ROOT / folder).rglob("*.py")
-        for module in imported(path)
-        if re.match(r"tests\.(\w+\.)*test_", module)
+        if (line := IMPORT_OF_TESTS.search(path.read_text()))
     }
     assert found == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from tests.system.test_speed import run",
+        "    import tests.system.test_speed",
+        "from tests.system import test_speed",
+        "from tests.system import (\n    conftest,\n    test_speed,\n)",
+    ],
+)
+def test_an_import_of_a_file_of_tests_is_found(text: str) -> None:
+    """Each form of an import statement."""
+    assert IMPORT_OF_TESTS.search(text)
 
 
 def test_importing_everything_does_nothing() -> None:

@@ -10,10 +10,10 @@ from tests.simulation.invariants.observations import Fields
 from tests.simulation.scenes.bookshop import PROMPT
 from tests.simulation.scenes.scenes import FIXED
 from tests.simulation.schedule import run
+from tests.simulation.seed_blocks import split_seeds
 from tests.simulation.world import World
 
 SEEDS = 80
-BLOCK = 40
 TELLING = range(40, 60)
 """Seeds of which some tell a product that does not ask."""
 
@@ -50,12 +50,12 @@ def unasked_passes(world: World) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
-def test_automation_never_passes_over_a_fix_unasked(first: int) -> None:
+@pytest.mark.parametrize("seeds", split_seeds(SEEDS, pytest.mark.slice))
+def test_automation_never_passes_over_a_fix_unasked(seeds: range) -> None:
     """It goes back to the fix once that has baked; until then it asks, or leaves it to people."""
     broken: dict[int, list[str]] = {}
     to_fix = 0
-    for seed in range(first, first + BLOCK):
+    for seed in seeds:
         world = run(seed, FIXED, PROMPT)
         to_fix += sum(led == world.fix[function] for _, function, led in later_shifts(world))
         if found := [*world.laws.broken, *unasked_passes(world)]:

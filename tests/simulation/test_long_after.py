@@ -11,10 +11,10 @@ from tests.simulation.runtime.services import Sent
 from tests.simulation.runtime.work import simulated
 from tests.simulation.scenes.scenes import SCENES
 from tests.simulation.schedule import world_of
+from tests.simulation.seed_blocks import split_seeds
 from tests.simulation.world import HORIZON_SECONDS, World
 
 SEEDS = 60
-BLOCK = 20
 LONG = timedelta(days=31)
 """Longer than anything that has ended is kept, and as long as Pub/Sub keeps a message at most
 (https://cloud.google.com/pubsub/docs/replay-overview)."""
@@ -33,12 +33,12 @@ class Keeping(Delivery):
         super().route(message)
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
-def test_what_is_said_again_when_all_of_it_has_expired_moves_nothing(first: int) -> None:
+@pytest.mark.parametrize("seeds", split_seeds(SEEDS, pytest.mark.slice))
+def test_what_is_said_again_when_all_of_it_has_expired_moves_nothing(seeds: range) -> None:
     """Alerts, commands, hand-overs and ticks of a trouble that is over: nobody begins again."""
     moved: dict[int, object] = {}
     said_again = 0
-    for seed in range(first, first + BLOCK):
+    for seed in seeds:
         world = world_of(seed, SCENES)
         world.delivery = keeping = Keeping(world)
         with simulated(world.scheduler, site=world.with_site):
@@ -56,7 +56,7 @@ def test_what_is_said_again_when_all_of_it_has_expired_moves_nothing(first: int)
             moved[seed] = (before, effects(world), world.laws.broken)
 
     assert moved == {}
-    assert said_again > BLOCK
+    assert said_again > len(seeds)
 
 
 def is_over(world: World) -> bool:

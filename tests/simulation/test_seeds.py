@@ -11,15 +11,15 @@ from tests.simulation.invariants.rollbacks import LATE
 from tests.simulation.scenes.bookshop import SYSTEM
 from tests.simulation.scenes.scenes import CROSSING, SCENES, SLOW, UNDONE
 from tests.simulation.schedule import run
+from tests.simulation.seed_blocks import split_seeds
 from tests.simulation.world import World
 from tests.support.fakes.storage.vault import source_content
 
 SEEDS = 120
-"""In every test run; `make slice` takes 4,000 others, `make chaos` what one has time for."""
-UNDOINGS = 80
-SLOW_ONES = 80
-CROSSINGS = 80
+"""In every test run; `make slice` takes 2,000 others, `make chaos` what one has time for."""
 BLOCK = 40
+SEEDS_OF_A_SCENE = 80
+"""Of each of the other worlds; `make test` takes the first block of them."""
 ONCE_BROKEN = {
     16: "windows of metrics and deadlines followed the clock of whichever instance worked",
     121: "an effect was sent by a worker whose lease had run out while it asked the switches",
@@ -47,12 +47,12 @@ def test_no_law_is_broken_in_any_schedule(first: int) -> None:
     assert broken == {}
 
 
-@pytest.mark.parametrize("first", range(0, UNDOINGS, BLOCK))
-def test_no_law_is_broken_while_rebuilds_are_undone(first: int) -> None:
+@pytest.mark.parametrize("seeds", split_seeds(SEEDS_OF_A_SCENE, pytest.mark.slice))
+def test_no_law_is_broken_while_rebuilds_are_undone(seeds: range) -> None:
     """What was live before a rebuild comes back by its very source, whatever goes wrong."""
     broken: dict[int, list[str]] = {}
     undone = 0
-    for seed in range(first, first + BLOCK):
+    for seed in seeds:
         world = run(seed, UNDONE)
         back = brought_back(world)
         undone += len(back)
@@ -64,12 +64,12 @@ def test_no_law_is_broken_while_rebuilds_are_undone(first: int) -> None:
     assert undone > 0
 
 
-@pytest.mark.parametrize("first", range(0, SLOW_ONES, BLOCK))
-def test_no_law_is_broken_while_workers_are_late(first: int) -> None:
+@pytest.mark.parametrize("seeds", split_seeds(SEEDS_OF_A_SCENE, pytest.mark.slice))
+def test_no_law_is_broken_while_workers_are_late(seeds: range) -> None:
     """Whoever is late is not dead: no rollback is given up over deaths that were none."""
     broken: dict[int, list[str]] = {}
     late = 0
-    for seed in range(first, first + BLOCK):
+    for seed in seeds:
         world = run(seed, SLOW)
         late += sum(map(partial(admitted_late, world), world.laws.seen.rollbacks))
         if world.laws.broken:
@@ -79,12 +79,12 @@ def test_no_law_is_broken_while_workers_are_late(first: int) -> None:
     assert late > 0
 
 
-@pytest.mark.parametrize("first", range(0, CROSSINGS, BLOCK))
-def test_no_law_is_broken_while_orders_cross(first: int) -> None:
+@pytest.mark.parametrize("seeds", split_seeds(SEEDS_OF_A_SCENE, pytest.mark.slice))
+def test_no_law_is_broken_while_orders_cross(seeds: range) -> None:
     """Each order has a result, and each function that was ordered back is back, or that is said."""
     broken: dict[int, list[str]] = {}
     joined = 0
-    for seed in range(first, first + BLOCK):
+    for seed in seeds:
         world = run(seed, CROSSING)
         orders = [one for _, one in world.store.documents_of("commands") if one["command"] == "rollback"]
         joined += sum("already part of" in one["result"] or "is added to" in one["result"] for one in orders)

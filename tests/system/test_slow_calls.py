@@ -69,7 +69,7 @@ def test_the_end_of_a_watch() -> None:
 
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.SUCCEEDED
-    assert "not known to be over: function_failure_rate" in one.outcome
+    assert "not known to be over: function failure rate" in one.outcome
 
 
 def test_an_undo_of_what_was_built_again() -> None:

@@ -215,4 +215,5 @@ def _records(found: Mapping[str, Document | None]) -> dict[str, WholeInventory |
 
 def _drop_expired_suspensions(system: System, now: datetime) -> System:
     suspended = {name: until for name, until in system.suspended.items() if until > now}
-    return replace(system, suspended=suspended)
+    chosen = {name: until for name, until in system.chosen.items() if until > now}
+    return replace(system, suspended=suspended, chosen=chosen)

@@ -31,7 +31,7 @@ def begin_data_change(
     note: str,
     *,
     details: tuple[str, ...],
-    suspended: Mapping[str, datetime] | None = None,
+    chosen: Mapping[str, datetime] | None = None,
     **changes: Any,
 ) -> bool:
     """Freeze the plan and take the system's slot, in one commit, before any effect: it goes on."""
@@ -40,8 +40,8 @@ def begin_data_change(
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", name):
             return None
-        theirs = {**system.suspended, **(suspended or {})}
-        return behind.add_freeze_window(replace(system, slot=name, suspended=theirs))
+        theirs = {**system.chosen, **(chosen or {})}
+        return behind.add_freeze_window(replace(system, slot=name, chosen=theirs))
 
     unpins = case.rollback.way is Direction.UNPIN
     turn = Transition(

@@ -118,7 +118,7 @@ def _begin_undo(
     behind: FencePreparation,
     told: Mapping[str, Any],
 ) -> bool:
-    """As `begin`; automation leaves alone for a while what is led anywhere."""
+    """As `begin`; for a while automation asks before it moves what operators chose."""
     functions = sorted({one.target for one in plan.steps if not is_document_step(one)})
     beside = [one.name for one in plan.steps if is_document_step(one)]
     until = case.now() + case.policy.deployments.human_first
@@ -126,9 +126,9 @@ def _begin_undo(
         case,
         plan,
         behind,
-        {**told, "suspended": until},
+        {**told, "asks_until": until},
         f"{order.way}: {describe_steps(len(functions), beside)} to {order.target}",
         details=plan.header.reported,
-        suspended=dict.fromkeys(functions, until),
+        chosen=dict.fromkeys(functions, until),
         is_fenced=found.has_documents and case.policy.fence is not None,
     )

@@ -143,7 +143,9 @@ def _find_unserved_revisions(
     recorded = [one for one in situation.known if not one.named]
     newest = rolling or max(recorded, key=lambda one: one.at, default=None)
     made = dict(newest.unserved) if newest and newest.status is not DeploymentStatus.BAD else {}
-    before, now = stock.live.functions or {}, situation.live.functions or {}
+    before, taken_back = stock.live.functions or {}, situation.compared.taken_back
+    functions = situation.live.functions or {}
+    now = {name: one for name, one in functions.items() if one.latest and name not in taken_back}
     for one in situation.compared.changes:
         if one.part is InventoryPart.FUNCTIONS and one.name in now and one.name in before:
             latest = now[one.name].latest
@@ -151,8 +153,7 @@ def _find_unserved_revisions(
     return {
         name: revision
         for name, revision in sorted(made.items())
-        if name in now.keys() - situation.compared.taken_back.keys()
-        and revision not in traffic_shares(now[name].traffic, now[name].latest)
+        if name in now and revision not in traffic_shares(now[name].traffic, now[name].latest)
     }
 
 

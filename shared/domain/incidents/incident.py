@@ -164,11 +164,6 @@ class Incident(Struct, frozen=True):
         is_proven = not self.scopes or any(one.proves_failure for one in self.scopes)
         return is_proven or self.failure_observed_at is not None
 
-    def had_failed_by(self, moment: datetime) -> bool:
-        """Return whether anything was observed to fail until then."""
-        observed_at = self.failure_observed_at
-        return self.has_failed and (observed_at is None or moment >= observed_at)
-
     @property
     def is_awaiting_recovery(self) -> bool:
         """Whether nothing is in progress or to be decided: only its recovery is observed."""
@@ -237,7 +232,7 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
         if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING):
             unpins = moment.status is IncidentStatus.UNPINNING
         word = PUBLIC_STATUS_NAMES[moment.status]
-        if not incident.had_failed_by(moment.at):
+        if not incident.has_failed or moment.at < (incident.failure_observed_at or moment.at):
             word = UNFAILED_STATUS_NAMES.get(word, word)
             word = UNPIN_STATUS_NAMES.get(word, word) if unpins else word
         elif unpins and word == PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from shared.domain.incidents.incident import Incident, IncidentScope
+from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import AUTHENTICATION_SIGNALS
 from shared.domain.policy.system_policy import Policy
@@ -25,9 +25,9 @@ def may_join(
 
     An open incident takes every alert that its plan may answer, and warnings about the same parts.
     An incident of warnings alone takes graver alerts for a short while only: later its times would
-    not be theirs. One that ended is reopened by an alert about the same group of functions. If an
-    order or a declaration alone names it, which proves no failure, what fails must have begun
-    (`fails_since`) before the end. One without scopes, of an earlier version, takes every alert.
+    not be theirs. One that ended or has recovered is continued by an alert about the same group of
+    functions. If an order or a declaration alone names it, which proves no failure, what fails must
+    have begun (`fails_since`) before. One without scopes, of an earlier version, takes every alert.
     """
     began_at = incident.detected_at if incident.ended_at is None else incident.ended_at
     is_recent = now - began_at <= policy.gates.join_window
@@ -35,12 +35,13 @@ def may_join(
         return False
     if not incident.scopes:
         return True
-    ended_at = incident.ended_at
-    is_later = ended_at is not None and (fails_since or now) > ended_at
+    is_over = incident.ended_at is not None or incident.status is IncidentStatus.RECOVERED
+    over_at = incident.ended_at or incident.timeline[-1].at if is_over else None
+    is_later = over_at is not None and (fails_since or now) > over_at
     related = [
         one
         for one in incident.scopes
-        if _is_related(one, alert, policy, ended=ended_at is not None)
+        if _is_related(one, alert, policy, is_over=is_over)
         and not (is_later and one.signal != alert.signal and not one.proves_failure)
     ]
     is_warning = alert.scenario is ScenarioName.NONE
@@ -68,14 +69,16 @@ def ordered_functions(scopes: Iterable[IncidentScope], policy: Policy) -> set[st
     return {one.function for one in ordered if one.function is not None}
 
 
-def _is_related(one: IncidentScope, other: IncidentScope, policy: Policy, *, ended: bool) -> bool:
-    """Return whether two scopes overlap in what fails; before the end, in what one plan answers."""
+def _is_related(one: IncidentScope, other: IncidentScope, policy: Policy, *, is_over: bool) -> bool:
+    """Return whether two scopes overlap in what fails; while it lasts, in what one plan answers."""
     scenarios, same_signal = {one.scenario, other.scenario}, one.signal == other.signal
     if not same_signal and (_is_about_data(one) is not _is_about_data(other)):
         return False
-    if not same_signal and ended and ScenarioName.NONE in scenarios:
+    if not same_signal and is_over and ScenarioName.NONE in scenarios:
         return False
-    if not ended and one.signal and other.signal and (same_signal or scenarios <= GENERAL_SCENARIOS):
+    if not same_signal and is_over and ScenarioName.COMPLETE in scenarios and one.function != other.function:
+        return False  # a site that fails is no function that fails
+    if not is_over and one.signal and other.signal and (same_signal or scenarios <= GENERAL_SCENARIOS):
         return True
     groups, others = _groups(one, policy), _groups(other, policy)
     return groups is None or others is None or not groups.isdisjoint(others)

@@ -50,8 +50,6 @@ UNOBSERVED_STATUS_NAME = "recovery not observed"
 """The word of an incident that ended although nobody observed that it recovered."""
 MAINTENANCE_STATUS_NAME = "maintenance"
 """The public word of a fence, which is no incident."""
-CHECKED_LABEL, MAINTENANCE_LABEL = "Under investigation", "Maintenance"
-"""What a part is called of which nothing was observed to fail."""
 STATUS_SENTENCES = {
     "detected": "We are investigating a problem with {system}.",
     "investigating": "We are looking for the cause.",
@@ -216,7 +214,7 @@ def record_parts(
     standing = open_alerts(alerts)
     opened = [*standing, *recent]
     alerted = record.alerted or bool(opened)
-    if state.word == CHECKED_STATUS_NAME and not ordered_functions(incident.scopes, policy):
+    if state.word in UNFAILED_NAMES and not incident.is_ordered:
         return replace(record, alerted=alerted)
     changed_at = state.turns[-1].at if state.turns else state.updated_at
     is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
@@ -268,9 +266,9 @@ def describe_condition(state: PublicState, severity: Severity) -> str:
     over = (UNOBSERVED_STATUS_NAME, "resolved", "rolling back (monitoring)")
     word = next((one.word for one in reversed(state.turns) if one.word not in over), state.word)
     if word == CHECKED_STATUS_NAME:
-        return CHECKED_LABEL
+        return "Under investigation"
     is_planned = word in UNFAILED_NAMES or word == MAINTENANCE_STATUS_NAME
-    return MAINTENANCE_LABEL if is_planned else SEVERITY_LABELS[severity]
+    return "Maintenance" if is_planned else SEVERITY_LABELS[severity]
 
 
 def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from shared.core import text
+from shared.domain.labels import signal_label
 from shared.domain.policy.gate_limits import Gates
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -103,5 +104,5 @@ def open_condition_lines(judged: Iterable[tuple[Alert, ConditionState]]) -> list
                 signals.setdefault(alert.signal, []).extend(filter(None, [alert.function]))
         for signal, functions in sorted(signals.items()):
             shown = text.join_names(sorted(functions))
-            lines.append(f"{words}: {signal}{f' of {shown}' if shown else ''}")
+            lines.append(f"{words}: {signal_label(signal)}{f' of {shown}' if shown else ''}")
     return lines

@@ -364,3 +364,18 @@ def test_who_ordered_and_who_cancels_is_shown_with_the_reason(trouble: tuple[Wor
         assert "ordered by bob: checkout broken" in shown
         assert "cancelled by anna: wrong target" in shown
     assert "acknowledged by bob at " in explained
+
+
+def test_an_explanation_reads_as_words(trouble: tuple[World, WorldPrompt]) -> None:
+    """No stored value, no raw time, and nothing twice."""
+    world, prompt = trouble
+    world.settle()
+
+    said = prompt.say("explain", world.incidents()[0].id).stdout
+
+    assert "  function failure rate in bookshop\n" in said
+    assert re.search(r"  function failure rate: open; it opened the incident\n", said)
+    assert re.search(
+        r"decided to roll back \(functions, back to v1\) at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n", said
+    )
+    assert not re.search(r"\+00:00|function_failure_rate|open \(open\)|ROLLING_BACK", said)

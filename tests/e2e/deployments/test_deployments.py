@@ -6,7 +6,7 @@ from shared.core import topics
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.deployments.source_copies import decode_values
 from tests.e2e.support.cli import run, value
-from tests.e2e.support.deployments import kept_functions, newest
+from tests.e2e.support.deployments import kept_functions, newest, publish_change
 from tests.e2e.support.world import World, until
 
 
@@ -14,15 +14,7 @@ def test_a_release_that_only_the_audit_log_tells_of(world: World) -> None:
     """It is read from the real inventory, recorded whole, and named by who announces it later."""
     world.advance_to(world.cloud.clock.now() + timedelta(seconds=30))
     world.application.deploy(release="v2")
-    entry = {
-        "timestamp": world.cloud.clock.now().isoformat(),
-        "protoPayload": {
-            "serviceName": "run.googleapis.com",
-            "methodName": "google.cloud.run.v2.Services.UpdateService",
-            "resourceName": f"projects/{world.policy.project}/locations/l/services/getbook",
-        },
-    }
-    world.publish(topics.DEPLOYMENTS, entry)
+    publish_change(world)
 
     rolling = until("the deployment", lambda: newest(world, DeploymentStatus.ROLLING_OUT))
     assert set(rolling.changed_functions) == set(world.policy.functions)

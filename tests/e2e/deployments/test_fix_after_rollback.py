@@ -4,28 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from shared.core import topics
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from tests.e2e.support.cli import run
-from tests.e2e.support.deployments import newest
+from tests.e2e.support.deployments import newest, publish_change
 from tests.e2e.support.world import World, until
 
 MINUTE = timedelta(minutes=1)
-
-
-def hint(world: World) -> None:
-    """The audit log tells of a change."""
-    entry = {
-        "timestamp": world.cloud.clock.now().isoformat(),
-        "protoPayload": {
-            "serviceName": "run.googleapis.com",
-            "methodName": "google.cloud.run.v2.Services.UpdateService",
-            "resourceName": f"projects/{world.policy.project}/locations/l/services/getbook",
-        },
-    }
-    world.publish(topics.DEPLOYMENTS, entry)
 
 
 def has_ended(world: World) -> bool:
@@ -52,7 +38,7 @@ def test_what_is_unpinned_is_recorded_and_named_when_it_is_passed_over(world: Wo
     until("the unpin", lambda: world.live == {name: {fix: 100} for name, fix in fixed.items()})
     unpinned = world.evidence.incidents()[-1]
     assert IncidentStatus.UNPINNING in [one.status for one in unpinned.timeline]
-    hint(world)
+    publish_change(world)
     until("the deployment", lambda: newest(world, DeploymentStatus.ROLLING_OUT))
     world.advance_to(world.cloud.clock.now() + world.policy.deployments.quiet)
     fix = until("its quiet window", lambda: newest(world, DeploymentStatus.LIVE))

@@ -19,13 +19,11 @@ from shared.state.audit_reader import AuditReader
 from tests.e2e.conftest import WorldMaker
 from tests.e2e.support.world import PATIENT, SCALE, World, until
 from tests.support.cli import operator
-from tests.support.cli.documented_commands import ASKED, SAID_AS_WELL, SIGNED, verb_of_line
+from tests.support.cli.documented_commands import ASKED, SAID_AS_WELL, SHORT_TEXT, SIGNED, verb_of_line
 from tests.support.cli.documented_commands import CVPLUS as POLICY
-from tests.support.runtime.world import POLICIES
 
-UNTOLD = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())
-CVPLUS = re.sub(r"(:\n    functions:\n      \[\n\s+\w+, \w+)[^\]]*\]", r"\1]", UNTOLD)
-"""Two functions of each large group without a canary: how many there are makes no line another."""
+UNTOLD = re.sub(r"\n    signal: \w+", "", SHORT_TEXT)
+"""The policy without signals of our own probes."""
 SIGNED_IN_FOR = timedelta(minutes=4)
 """Commands are taken of whoever has signed in in the last ten."""
 DAY_OF_THE_EXAMPLE = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -130,7 +128,7 @@ def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
 
     And what each message asks for, the line at the prompt beside it has asked for as well.
     """
-    world = new_world(DAY_OF_THE_EXAMPLE, CVPLUS)
+    world = new_world(DAY_OF_THE_EXAMPLE, UNTOLD)
     said = []
     signed_in_at = datetime.min.replace(tzinfo=UTC)
     for verb in in_order(world):

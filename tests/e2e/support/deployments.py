@@ -1,10 +1,24 @@
 """What is recorded of deployments in the embedded cloud."""
 
+from shared.core import topics
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, record_path
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.inventory_record import unpack_inventory
 from tests.e2e.support.cli import value
 from tests.e2e.support.world import World
+
+
+def publish_change(world: World) -> None:
+    """Publish the entry of the audit log that one function was changed."""
+    entry = {
+        "timestamp": world.cloud.clock.now().isoformat(),
+        "protoPayload": {
+            "serviceName": "run.googleapis.com",
+            "methodName": "google.cloud.run.v2.Services.UpdateService",
+            "resourceName": f"projects/{world.policy.project}/locations/l/services/getbook",
+        },
+    }
+    world.publish(topics.DEPLOYMENTS, entry)
 
 
 def newest(world: World, status: DeploymentStatus) -> Deployment | None:

@@ -307,8 +307,8 @@ def test_a_fix_that_has_not_baked_is_not_passed_over_without_approval() -> None:
     assert find_deployments(world, served_by("00003"))[0].status is DeploymentStatus.BAD
 
 
-def test_an_escalation_names_what_its_prepared_command_passes_over() -> None:
-    """Soon after the unpin automation leaves the functions to people, and prepares no plan."""
+def test_a_bad_release_soon_after_an_unpin_is_asked_about() -> None:
+    """CI deployed it over what operators chose: the plan passes over the fix, and people answer."""
     gates = replace(BOOKSHOP.gates, cool_down=5 * MINUTE)
     world = build_rolled_back_world(replace(BOOKSHOP, gates=gates))
     unpin(world)
@@ -317,11 +317,25 @@ def test_an_escalation_names_what_its_prepared_command_passes_over() -> None:
     world.alert("0.r4")
     world.settle()
 
-    sent = [one for one in world.ports.sender.sent if ":rollback.escalated:record" in one.key]
-    lines = str(sent[-1].notice["text"]).split("\n")
-    assert "human first" in lines[0]
-    assert [line for line in lines if line.startswith(f"{fix.id}, live since")]
-    assert [line for line in lines if line.startswith("rollback run ")]
+    asked = world.rollbacks()[-1]
+    assert asked.question is not None
+    assert [line for line in asked.question.plan.reported if line.startswith(f"{fix.id}, live since")]
+
+
+def test_a_bad_choice_of_operators_is_asked_about_not_left_alone() -> None:
+    """What an unpin let serve fails at once: nobody waits an hour for a question."""
+    gates = replace(BOOKSHOP.gates, cool_down=timedelta(seconds=1))
+    world = build_rolled_back_world(replace(BOOKSHOP, gates=gates))
+    world.ports.world.deploy(failure_rate=0.8)
+    world.pass_time(6 * MINUTE)
+    world.command(command="unpin", system="bookshop", functions=[])
+    world.pass_time(20 * MINUTE)
+    world.alert("0.r3")
+    world.pass_time(2 * MINUTE)
+
+    asked = world.rollbacks()[-1]
+    assert asked.question is not None, asked.outcome
+    assert world.live == served_by("00003")
 
 
 def test_a_plan_of_an_order_names_what_it_passes_over() -> None:

@@ -280,7 +280,7 @@ def test_the_writer_is_stopped_first() -> None:
     shop.pass_time(40 * MINUTE)
     [rollback] = shop.rollbacks()
     assert rollback.status is RollbackStatus.SUCCEEDED
-    assert rollback.outcome.endswith("not over: database_corruption")
+    assert rollback.outcome.endswith("not over: database corruption")
     assert shop.find_violated_invariants() == []
 
 

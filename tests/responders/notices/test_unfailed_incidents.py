@@ -137,6 +137,30 @@ def test_a_failure_in_a_declared_incident_counts_from_its_alert() -> None:
     assert "not recovered yet" in read_times(world)[1]
 
 
+def test_a_rollback_of_a_declared_breach_restores_nothing() -> None:
+    """People approve the plan: the page calls it a change, and no part was down for it."""
+    world = World(policy=POLICY)
+    world.ports.pages = MemoryPages()
+    world.deploy_bad()
+    for function, [revision] in world.live.items():
+        world.ports.world.set_failure_rate(function, revision, 0.0)
+    world.command(command="breach", system="bookshop")
+    world.pass_time(MINUTE)
+    for person in ("ada", "bob"):
+        incident = newest(world).id
+        world.command(command="approve", system="bookshop", incident=incident, actor=person)
+        world.pass_time(MINUTE)
+    world.pass_time(3 * MINUTE)
+
+    website = read_parts(world)["Website"]
+    assert newest(world).status is IncidentStatus.WATCHING
+    assert (website["state"], website["uptime"]) == ("checked", 1.0)
+    assert website["words"].startswith("Maintenance. We have changed some parts of The Bookshop.")
+    changed, verified = read_times(world)[:2]
+    assert re.fullmatch("changed .* after detection", changed)
+    assert re.fullmatch("verified .* after detection", verified)
+
+
 def unpinned() -> World:
     """A fix is released behind pins, and a person lifts them; nothing fails meanwhile."""
     world = World(policy=POLICY)

@@ -37,7 +37,7 @@ def test_a_bad_site() -> None:
     assert world.live == stable
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.SUCCEEDED
-    unmeasured = "not known to be over: frontend_unavailable"
+    unmeasured = "not known to be over: frontend unavailable"
     assert one.outcome == f"no regression during monitoring, {unmeasured}"
     assert {name: it.status for name, it in read_deployments(world).items()} == {
         "v1": deployment.DeploymentStatus.STABLE,

@@ -271,7 +271,7 @@ def test_without_traffic_it_ends_unverified_and_says_so() -> None:
     assert one.verified_at is None
     assert one.outcome == (
         "no regression of what it changed, but never verified, last check: "
-        "waiting for traffic: 0 of 5 requests counted, not known to be over: function_failure_rate"
+        "waiting for traffic: 0 of 5 requests counted, not known to be over: function failure rate"
     )
     assert [sent for sent in world.ports.sender.sent if "rollback.unverified" in sent.key]
     [trouble] = world.incidents()

@@ -6,7 +6,7 @@ from tests.simulation.scenes.bookshop import LEAST, SMALL, WHOLE
 from tests.simulation.world import TICK_SECONDS
 
 BLOCK = 20
-STRIDE = 50
+STRIDE = 100
 SINGLES = list(every(path(WHOLE)))[::STRIDE]
 """Every so many-th fault, others each time the path changes; `make slice` takes them all."""
 SMALL_PATH = path(SMALL)

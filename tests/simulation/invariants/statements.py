@@ -119,20 +119,24 @@ class StatementLaws:
             "commands": self._remember_command,
             "reports": self._judge_report,
         }
+        self._known_to_fail: dict[str, list[str]] = {}
+        """The functions that each rollback has observed to fail."""
         self._said_wrong: set[tuple[str, ...]] = set()
 
     # while the world goes on
 
     def committed(self, after: Mapping[str, Fields]) -> None:
         """A commit has landed: render what it may have changed."""
-        kinds = {path.partition("/")[0] for path in after}
+        kinds, more_fails = {path.partition("/")[0] for path in after}, False
         for path, fields in after.items():
             kind, _, rest = path.partition("/")
             if kind == "rollbacks" and "/" in rest:
                 continue
+            if kind == "rollbacks" and self._known_to_fail.get(path, []) != fields["failing"]:
+                self._known_to_fail[path], more_fails = fields["failing"], True
             if kind in self._remembers:
                 self._remembers[kind](fields)
-        if kinds & {"incidents", "public"}:
+        if kinds & {"incidents", "public", "alerts"} or more_fails:
             self._render_page()
         if kinds & {"incidents", "rollbacks", "systems"}:
             self._render_status()

@@ -105,12 +105,15 @@ def beside_functions(world: World) -> None:
 
 
 def declared(world: World) -> None:
-    """A finding declares a breach: nobody can observe that it is over."""
+    """A finding declares a breach: nobody can observe that it is over; and a function may fail."""
     world.forbidden = "nothing was changed"
     world.excuses.add(world.forbidden)
     world.plan(0.0, partial(world.others.alert, "0.a", "open", "security_breach"))
     if world.random.random() < 0.4:
         world.plan(world.random.uniform(20.0, 300.0), partial(world.others.answer, "accept"))
+    if world.random.random() < 0.5:
+        function = world.random.choice([*world.policy.functions])
+        world.plan(world.random.uniform(5.0, 200.0), partial(_break_functions, world, [function], "0.b"))
 
 
 def worse_again(world: World) -> None:

@@ -79,6 +79,12 @@ class GateInput(Struct, frozen=True):
         return {name for name in self.change.functions if suspended.get(name, self.now) > self.now}
 
     @property
+    def chosen(self) -> set[str]:
+        """The functions that would go back from what operators chose a while ago."""
+        chosen = {} if self.ordered else self.facts.system.chosen
+        return {name for name in self.scope if chosen.get(name, self.now) > self.now}
+
+    @property
     def scope(self) -> set[str]:
         """The functions that would go back."""
         return set(self.change.functions) - self.manually_changed

@@ -79,8 +79,13 @@ def _secret_refusals(case: GateInput) -> Iterator[str]:
 
 
 def human_first(case: GateInput) -> GateAnswer:
-    """Automation does not touch what a person changed lately: left out, or nothing is done."""
+    """What a person changed lately is left out, or nothing is done; what operators chose, asked."""
     in_hand = case.manually_changed
+    if not in_hand and case.chosen:
+        names = ", ".join(sorted(case.chosen)[:5])
+        return GateAnswer(
+            "human first", GateResult.STOP, f"operators chose what serves: {names}", Outcome.ASK
+        )
     if not in_hand:
         return GateAnswer("human first", GateResult.PASS, "nothing is in a person's hands")
     until = max(case.facts.suspensions[name] for name in in_hand)

@@ -145,7 +145,7 @@ def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
     first, *_ = world.rollbacks()
     assert (first.status, first.outcome) == (
         RollbackStatus.CANCELLED,
-        "it yields to frontend_unavailable (CRITICAL)",
+        "it yields to frontend unavailable (CRITICAL)",
     )
     assert estate.sites["shop"].version == "v1"
     [one] = world.incidents()

@@ -416,7 +416,7 @@ def test_an_alert_that_is_only_watched_joins_the_watch() -> None:
 
     [one] = world.rollbacks()
     assert one.status is rollback.RollbackStatus.SUCCEEDED
-    assert one.outcome.startswith("no regression during monitoring, not known to be over: slow_response")
+    assert one.outcome.startswith("no regression during monitoring, not known to be over: slow response")
 
 
 def test_a_group_whose_canary_is_back_already() -> None:

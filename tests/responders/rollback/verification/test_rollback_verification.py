@@ -163,7 +163,10 @@ def test_a_function_outside_the_plan_that_fails_during_the_monitoring() -> None:
     assert again > first + 5 * MINUTE
     world.pass_time(HOUR)
     [one], [trouble] = world.rollbacks(), world.incidents()
-    assert (one.outcome, trouble.status) == ("stable through the watch", incident.IncidentStatus.RESOLVED)
+    assert (one.outcome, trouble.status) == (
+        "no regression during monitoring",
+        incident.IncidentStatus.RESOLVED,
+    )
     assert find_recovered_at(trouble, [one]) == again
 
 
@@ -234,7 +237,7 @@ def test_a_regression_that_only_the_hour_before_shows(rate: float, ends_well: bo
         (False, "no regression during monitoring", incident.IncidentStatus.RESOLVED),
         (
             True,
-            "no regression of what it changed, not over: function_failure_rate",
+            "no regression of what it changed, not over: function failure rate",
             incident.IncidentStatus.ESCALATED,
         ),
     ],
@@ -365,7 +368,7 @@ def test_a_condition_that_nobody_tells_of_is_asked_for_until_the_limit() -> None
     assert len(asked) > 2
     assert min(asked) > timedelta(0)
     [said] = told(world, "alerts.unanswered")
-    assert said.startswith("not known to be over: function_failure_rate")
+    assert said.startswith("not known to be over: function failure rate")
     assert is_said(world, "alerts.unanswered")
     assert world.incidents()[0].status is incident.IncidentStatus.WATCHING
 

@@ -230,6 +230,24 @@ def test_when_requests_were_led_to_a_revision_by_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("live", "unserved"),
+    [
+        (function(NEWEST, NOW), {}),
+        (function(NEW, NOW), {}),
+        (function(OLD, NOW), {"pay": "pay-2"}),
+        (function((TrafficTarget("pay-1", 90), TrafficTarget("pay-2", 10)), NOW), {}),
+        (replace(BEFORE, generation=Generation.FIRST, service="", traffic=(), latest=""), {}),
+    ],
+    ids=["follows the newest", "by its name", "held", "a share", "of the 1st generation"],
+)
+def test_what_is_deployed_and_gets_no_request(live: FunctionState, unserved: dict[str, str]) -> None:
+    """It waits until somebody moves the traffic; what has no revisions waits for nothing."""
+    [one] = update_deployments(situation(replace(stock().live, functions={"pay": live})))
+
+    assert (one.unserved, one.is_unserved) == (unserved, bool(unserved))
+
+
+@pytest.mark.parametrize(
     ("quiet_for", "status"), [(timedelta(seconds=119), None), (timedelta(seconds=120), DeploymentStatus.LIVE)]
 )
 def test_when_a_deployment_settles(quiet_for: timedelta, status: DeploymentStatus | None) -> None:

@@ -12,6 +12,7 @@ from shared.domain.policy.severity import Severity
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
 
+HOUR = timedelta(hours=1)
 FUNCTIONS, FEATURE, NONE = ScenarioName.FUNCTIONS, ScenarioName.FEATURE, ScenarioName.NONE
 DATABASE, COMPLETE = ScenarioName.DATABASE, ScenarioName.COMPLETE
 RATE = IncidentScope(FUNCTIONS, "function_failure_rate")
@@ -54,6 +55,7 @@ def incident(*scopes: IncidentScope, ended: timedelta | None = None) -> Incident
         (RATE, SITE, True, True),
         (OF_BOOK, OF_SEARCH, True, True),  # both of the catalogue
         (OF_BOOK, OF_PAYMENT, True, False),  # one plan answers both; but it is another group
+        (OF_PAYMENT, SITE, True, False),  # one plan answers both; but the site is no function
         (RATE, WARNING, True, False),
         (OF_BOOK, replace(WARNING, function="payOrder"), False, False),
         (WARNING, WARNING, True, True),
@@ -77,6 +79,8 @@ def test_an_alert_joins_only_its_own_trouble(
     assert may_join(incident(known), alert, policy, START) is while_open
     ended = incident(known, ended=timedelta(minutes=5))
     assert may_join(ended, alert, policy, START) is after_its_end
+    recovered = change_status(incident(known), IncidentStatus.RECOVERED, START - HOUR, "it works again")
+    assert may_join(recovered, alert, policy, START) is after_its_end
 
 
 def test_an_incident_that_ended_long_ago_is_another_one() -> None:

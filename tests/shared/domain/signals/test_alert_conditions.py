@@ -67,7 +67,7 @@ def test_what_is_told_of_conditions() -> None:
     many = [(replace(ALERT, function=f"f{number}"), ConditionState.STANDS) for number in range(7)]
 
     assert open_condition_lines([*many, (OF_ALL, ConditionState.UNKNOWN), (OWN, ConditionState.OVER)]) == [
-        "not over: function_failure_rate of f0, f1, f2, f3, f4 and 2 more",
-        "not known to be over: error_rate",
+        "not over: function failure rate of f0, f1, f2, f3, f4 and 2 more",
+        "not known to be over: error rate",
     ]
     assert open_condition_lines([(ALERT, ConditionState.OVER)]) == []

@@ -22,7 +22,8 @@ _COMPARE: dict[str, Compare] = {
 def matching_paths(query: Query, documents: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
     """Paths of what matches; a document without a field that is asked or ordered by is left out."""
     order = _order(query.order_by, tuple((name, how) for name, how, _ in query.where))
-    conditions = [(name, _COMPARE[how], *order_key(wanted)) for name, how, wanted in query.where]
+    ranges_first = sorted(query.where, key=lambda condition: condition[1] == "==")  # they leave out most
+    conditions = [(name, _COMPARE[how], *order_key(wanted)) for name, how, wanted in ranges_first]
     found: list[tuple[list[tuple[int, Any]], str]] = []
     for path, fields in documents:
         for name, compare, rank, wanted in conditions:

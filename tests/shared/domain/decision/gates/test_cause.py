@@ -15,6 +15,8 @@ from shared.domain.signals.health import ProbeAnswer
 from tests.support.decision.gate_facts import (
     ALERT,
     BAD_RELEASE,
+    EVERYTHING,
+    ILL,
     MINUTE,
     NOW,
     ONSET,
@@ -25,6 +27,7 @@ from tests.support.decision.gate_facts import (
     build_deployment,
     build_inventory,
     change_alert,
+    change_facts,
     decide,
 )
 from tests.support.runtime.world import BOOKSHOP
@@ -113,3 +116,16 @@ def test_one_old_alert_and_one_of_now() -> None:
 
     assert decide(replace(change_alert(), alerts=(late, ALERT))).outcome is Outcome.ROLLBACK
     assert decide(replace(change_alert(), alerts=(late, late))).outcome is Outcome.IGNORE
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"payOrder"}, "1 of 1 changed function fails"), (EVERYTHING, "8 of 8 changed functions fail")],
+)
+def test_the_cause_reads_right_for_one_function_and_for_several(changed: set[str], said: str) -> None:
+    failing = {**QUIET, **dict.fromkeys(changed, ILL)}
+
+    decision = decide(change_facts(inventory=build_inventory(changed), requests=failing))
+
+    [cause] = [one.reason for one in decision.answers if one.gate == "cause"]
+    assert cause.startswith(f"{said}, changed before ")

@@ -272,6 +272,18 @@ def test_all_that_fails_is_in_a_persons_hands() -> None:
     assert decision.reason.startswith("human first: ")
 
 
+def test_what_operators_chose_goes_back_with_an_approval_only() -> None:
+    """An unpin or an undo leaves its functions to automation, which asks for a while."""
+    given = change_system(chosen={"getBook": NOW + SECOND})
+
+    decision = decide(given)
+
+    assert (decision.outcome, set(decision.scope)) == (Outcome.ASK, EVERYTHING)
+    assert decision.reason == "human first: operators chose what serves: getBook"
+    assert decide(change_system(chosen={"getBook": NOW})).outcome is Outcome.ROLLBACK
+    assert decide_order(given).outcome is Outcome.ROLLBACK
+
+
 FIX = placed("v3", DeploymentStatus.LIVE, MINUTE * 20, "other")
 BEFORE = placed("v2", DeploymentStatus.LIVE, HOUR, "other")
 
