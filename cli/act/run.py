@@ -201,7 +201,7 @@ def show_preview(shown: RollbackPreview, manner: Manner, *, supersedes: bool = F
             fields = asdict(shown)
             print_json({**fields, **asdict(fields.pop("ahead"))})
         return
-    if shown.outcome == Outcome.IGNORE and (shown.under_way is None or not shown.under_way.joins):
+    if shown.outcome == Outcome.IGNORE:
         print_line(f"nothing to do: {shown.reason}", "yellow")
         return
     if shown.outcome != Outcome.ROLLBACK:

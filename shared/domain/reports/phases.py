@@ -57,6 +57,8 @@ def rollback_phases(
 
     What the policy has nothing for is none: no probe confirms, or nobody is told. What was not
     executed has no phase after its decision, and an undo is not verified: none after its execution.
+    A repair is decided once the writer of damage has stopped, so that its decision has no target of
+    its own, and no probe confirms it.
     `began_at`: when the trouble began; None where nobody knows, because a person ordered it.
     `told_at`: as `told` says.
     """
@@ -66,14 +68,15 @@ def rollback_phases(
     decided = _decided_at(trail)
     if first and began_at is not None:
         yield Phase("detection", began_at, detected, DETECTION_TARGET)
-    yield Phase("decision", asked, decided, DECISION_TARGET)
+    is_repair = rollback.way is Direction.REPAIR
+    yield Phase("decision", asked, decided, None if is_repair else DECISION_TARGET)
     if rollback.way is Direction.UNDO:
         restored = rollback.ended_at if rollback.status is RollbackStatus.SUCCEEDED else None
     is_executed = rollback.status is not RollbackStatus.NOT_TAKEN
     is_verified = is_executed and rollback.way is not Direction.UNDO
     if is_executed:
         yield Phase("execution", decided or asked, restored, EXECUTION_TARGET)
-    if is_verified and any(not one.external for one in policy.probes):
+    if is_verified and not is_repair and any(not one.external for one in policy.probes):
         at = rollback.confirmed_at
         yield Phase("confirmation by probes", restored or asked, at, CONFIRMATION_TARGET)
     if is_verified:

@@ -481,6 +481,19 @@ def test_a_rollback_that_was_not_executed_missed_no_target_of_its_execution() ->
     }
 
 
+def test_a_repair_is_not_confirmed_by_probes_and_waits_for_the_writer() -> None:
+    """Its target is that of the database: the decision has none of its own."""
+    order = RollbackRequest(command="c", actor="ada", reason="corrupt", way=Direction.REPAIR)
+    one = build_rollback(RollbackStatus.WATCHING, order=order)
+
+    found = rollback_phases(build_incident(), one, kept(one, DECIDED).trail, START, None, EXAMPLE)
+
+    targets = {each.name: each.target for each in found}
+    assert targets["decision"] is None
+    assert "confirmation by probes" not in targets
+    assert "verification" in targets
+
+
 def test_an_undo_ends_with_its_execution() -> None:
     """It has no last shift of its own to confirm, is not verified and not monitored."""
     undo = RollbackRequest(command="c", actor="ada", reason="no cure", way=Direction.UNDO)
