@@ -134,7 +134,7 @@ locals {
         copies_made    = [for policy in values(local.policies) : try(policy.backups.copies, null) != null if policy.project == project]
         data           = [for policy in values(local.policies) : length(try(policy.collections, {})) > 0 if policy.project == project]
         media          = [for policy in values(local.policies) : length(flatten([for collection in values(try(policy.collections, {})) : keys(try(collection.media, {}))])) > 0 if policy.project == project]
-        past           = [for policy in values(local.policies) : try(policy.backups.copies, null) != null if policy.project == project]
+        past           = [for policy in values(local.policies) : try(policy.backups.copies, null) != null || length(try(policy.collections, {})) > 0 if policy.project == project]
         proofs         = [for policy in values(local.policies) : try(policy.backups.proof, null) != null if policy.project == project]
         proofs_scratch = [for policy in values(local.policies) : try(policy.backups.proof, null) != null if policy.project == project]
         repair         = [for policy in values(local.policies) : length(try(policy.collections, {})) > 0 if policy.project == project]

@@ -12,7 +12,7 @@ locals {
       rollback-work         = "the rollback that was requested or changed"
     }
     roles = {
-      past  = "the points in time to which data can be restored, before a copy is made"
+      past  = "the points in time to which data can be restored, before a copy or an order"
       state = "commands, controls, rollbacks"
     }
   }

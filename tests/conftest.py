@@ -1,7 +1,7 @@
 """What a run takes of the sweeps, and what so many tests need not do again and again.
 
 Of the counted points of the crash tests (tests/crash), and of the hostile values of
-tests/system/test_poison_kinds.py, it takes one in twenty; with `--points-of 5` a fifth, with 1 all.
+tests/system/test_poison_kinds.py, it takes one in forty; with `--points-of 5` a fifth, with 1 all.
 """
 
 import gc
@@ -19,7 +19,7 @@ CRASHES = "crash"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `make slice` and `make chaos`."""
     add = parser.addoption
-    add("--points-of", type=int, default=20, help="take one in so many points (default: 20)")
+    add("--points-of", type=int, default=40, help="take one in so many points (default: 40)")
     add("--part", type=int, default=0, help="which of them: the first by default")
 
 

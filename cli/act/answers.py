@@ -85,9 +85,7 @@ def root_cause(
 
 
 AnIncident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…; or --backup")]
-ABackup = Annotated[
-    str, typer.Option("--backup", metavar="ID", help="an export in place of an incident, by its id")
-]
+ABackup = Annotated[str, typer.Option("--backup", metavar="ID", help="an export instead of an incident")]
 
 
 def hold(

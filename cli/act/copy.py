@@ -8,6 +8,7 @@ from cli.support.command_sending import Reason
 from cli.support.confirmation import DryRun, Manner, Yes, confirm_and_send
 from cli.support.context import open_operations
 from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.operator_time import read_restore_point
 from cli.support.output import AsJson, System, print_json, print_line
 from responders.backups import copy_command
 from responders.data.restore_points import read_available_points
@@ -28,17 +29,20 @@ def copy(
     Nothing of the application is touched. `rollback status` tells how far it is; people are told
     when it is ready, and how to let the application use it.
     """
+    named, shown = read_restore_point(restore_point)
     with open_operations() as ours:
         policy = ours.policy(system)
         try:
             found = read_available_points(ours.wiring, policy)
-            point = copy_command.select_copy_source(restore_point, found)
+            point = copy_command.select_copy_source(named, found)
         except Refused as refused:
             raise create_exit(REFUSED, refused.reason) from refused
+        if shown and not as_json:
+            print_line(f"restore point: {shown}", "bold")
         if not as_json:
             print_line(f"{policy.backups.database} of {policy.system} as of {point}", "bold")
         elif dry_run:
             print_json(point)
         manner = Manner(dry_run, yes, follow=False, as_json=as_json)
-        content = {"command": "copy", "system": policy.system, "restore_point": restore_point}
+        content = {"command": "copy", "system": policy.system, "restore_point": named}
         confirm_and_send(ours, {**content, "reason": reason}, manner, "Copy it?")

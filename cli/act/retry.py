@@ -34,5 +34,5 @@ def retry(
             request_undo(ours, order, content, manner, question)
             return
         policy, severity, since = ours.policies[subject.system], subject.severity, subject.detected_at
-        show_preview(preview_rollback(ours, policy, order, severity, detected=since), manner)
-        confirm_and_send(ours, content, manner, question)
+        if show_preview(preview_rollback(ours, policy, order, severity, detected=since), manner):
+            confirm_and_send(ours, content, manner, question)

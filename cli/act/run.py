@@ -9,13 +9,15 @@ import typer
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from cli.support.command_sending import Reason, check_command
+from cli.act.run_questions import Answers, ask_order, is_terminal, require_reason
+from cli.support.command_sending import check_command
 from cli.support.confirmation import DryRun, Follow, Manner, confirm_and_send
 from cli.support.context import Operations, open_operations, parse_seconds
-from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
+from cli.support.operator_time import read_restore_point
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, print_json, print_line, print_plan
-from responders.commands.rollback.rollback import build_rollback_order, require_target
+from responders.commands.rollback.rollback import build_rollback_order, require_possible_order
 from responders.commands.rollback.superseding import describe_conflict
 from responders.data.repair import preview
 from responders.rollback.decision import data_requests
@@ -35,40 +37,46 @@ from shared.domain.rollback.plan import OVERLONG_PLAN_PREFIX
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
 from shared.engine.steps.resource_differences import describe_resource_changes, describe_steps
 
+RestorePoint = Annotated[
+    str, typer.Option(metavar="POINT", help="how old documents may be: latest, a time, 1h, …")
+]
+Select = Annotated[str, typer.Option(metavar="WHICH", help="which documents: invalid, all, document:PATH, …")]
+BatchSize = Annotated[int | None, typer.Option(metavar="COUNT", help="at most this many at once, 1 to 1000")]
+YesHere = Annotated[bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")]
+AutoConfirm = Annotated[
+    bool, typer.Option("--auto-confirm", help="as --yes, and confirm what the policy asks one person")
+]
+Override = Annotated[
+    bool, typer.Option("--override", help="break-glass: skip approval, freeze, budget; needs --incident")
+]
+Supersede = Annotated[
+    bool, typer.Option("--supersede", help="end the rollback under way, if this one changes anything")
+]
+
 
 def run(
-    reason: Reason,
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="why; kept in the audit log")] = "",
     system: System = "",
     group: Groups = None,
     function: Functions = None,
     target: Target = LAST_STABLE,
     scenario: Scenario = FUNCTIONS,
-    restore_point: Annotated[
-        str, typer.Option(metavar="POINT", help="how old documents may be: latest, a time, 1h, …")
-    ] = "",
-    select: Annotated[
-        str, typer.Option(metavar="WHICH", help="which documents: invalid, all, document:PATH, …")
-    ] = "",
+    restore_point: RestorePoint = "",
+    select: Select = "",
     severity: Annotated[Severity, typer.Option(help="how bad it is")] = Severity.CRITICAL,
-    batch_size: Annotated[
-        int | None, typer.Option(metavar="COUNT", help="at most this many at once, 1 to 1000")
-    ] = None,
+    batch_size: BatchSize = None,
     delay: Annotated[str, typer.Option(metavar="SPAN", help="pause after each batch: 30s, or seconds")] = "0",
     at: Annotated[str, typer.Option(metavar="TIME", help="plan a feature for then, ISO 8601, UTC")] = "",
     dry_run: DryRun = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")
-    ] = False,
-    auto_confirm: Annotated[
-        bool, typer.Option("--auto-confirm", help="confirm in advance what the policy asks one person")
-    ] = False,
-    override: Annotated[
-        bool, typer.Option("--override", help="break-glass: skip approval, freeze, budget; needs --incident")
-    ] = False,
-    supersede: Annotated[
-        bool, typer.Option("--supersede", help="end the rollback under way, if this one changes anything")
-    ] = False,
+    yes: YesHere = False,
+    auto_confirm: AutoConfirm = False,
+    override: Override = False,
+    supersede: Supersede = False,
     incident: Annotated[str, typer.Option(metavar="INCIDENT", help="the incident that it is for")] = "",
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="ask for system, scenario, target and reason")
+    ] = False,
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
@@ -76,20 +84,32 @@ def run(
 
     Shows the plan, what it would end and leave undone, how long it takes and whether that fits the
     target, then asks. Ctrl-C stops following; the rollback goes on, and `rollback cancel` ends it.
+    Without any option it asks for each of them at a terminal.
 
     Exit code 0 when it succeeded, there was nothing to do, or --dry-run; 1 when it was refused,
     declined, failed, cancelled or left to a person.
     """
+    asks = is_terminal() and not as_json
+    is_interactive = interactive or not _has_options(context)
+    if is_interactive and not asks:
+        typer.echo(context.get_help())
+        raise create_exit(INVALID_USAGE, "no terminal to ask at: say what to roll back, and --reason TEXT")
     with open_operations() as ours:
-        policy = ours.policy(system)
+        chosen = Answers(system, scenario, target, restore_point)
+        if is_interactive:
+            chosen = ask_order(ours, chosen)
+        policy = ours.policy(chosen.system)
+        point, shown = read_restore_point(chosen.restore_point)
+        if shown and not as_json:
+            print_line(f"restore point: {shown}", "bold")
         content = {
             "command": "rollback",
             "system": policy.system,
-            "scenario": scenario,
-            "target": target,
+            "scenario": chosen.scenario,
+            "target": chosen.target,
             "groups": group,
             "functions": function,
-            "restore_point": restore_point,
+            "restore_point": point,
             "select": select,
             "severity": severity,
             "batch_size": batch_size,
@@ -99,29 +119,37 @@ def run(
             "override": override,
             "supersede": supersede,
             "incident": incident,
-            "reason": reason,
+            "reason": require_reason(reason, auto_confirm=auto_confirm, asks=asks),
         }
-        _request_rollback(ours, policy, content, Manner(dry_run, yes, follow_it and not at, as_json))
+        manner = Manner(dry_run, yes or auto_confirm, follow_it and not at, as_json)
+        question = f"Restore documents as of {shown}?" if shown else "Roll back?"
+        _request_rollback(ours, policy, content, manner, question)
 
 
-def _request_rollback(ours: Operations, policy: Policy, content: Mapping[str, Any], manner: Manner) -> None:
+def _has_options(context: typer.Context) -> bool:
+    """Return whether anything was said on the command line."""
+    sources = map(context.get_parameter_source, context.params)
+    return any(one is not None and one.name == "COMMANDLINE" for one in sources)
+
+
+def _request_rollback(
+    ours: Operations, policy: Policy, content: Mapping[str, Any], manner: Manner, question: str
+) -> None:
     """Show what the rollback would do, and go through with it; exits where it fails."""
     command = check_command(ours, content)
-    try:
-        require_target(command, ours.wiring.store)
-    except Refused as unknown:
-        raise create_exit(REFUSED, f"refused: {unknown.reason}") from unknown
     order = build_rollback_order(command, policy, ours.wiring.clock.now())
+    try:
+        require_possible_order(ours.wiring, policy, order)
+    except Refused as impossible:
+        raise create_exit(REFUSED, f"refused: {impossible.reason}") from impossible
     current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
-    preview = preview_rollback(ours, policy, order, command.severity, current)
-    show_preview(preview, manner, supersedes=content["supersede"])
-    found, question = preview.under_way, "Roll back?"
-    if found is not None and preview.outcome == Outcome.IGNORE:
+    shown = preview_rollback(ours, policy, order, command.severity, current)
+    if not show_preview(shown, manner, supersedes=content["supersede"]):
         return
-    if found is not None and not found.joins and not (content["supersede"] or manner.dry_run):
-        if manner.yes or found.relation is OrderRelation.BARRED:
-            raise create_exit(REFUSED, f"refused: {describe_conflict(found, command)} --yes")
-        content, question = {**content, "supersede": True}, f"End {found.incident} and roll back?"
+    if current is not None and not current.joins and not (content["supersede"] or manner.dry_run):
+        if manner.yes or current.relation is OrderRelation.BARRED:
+            raise create_exit(REFUSED, f"refused: {describe_conflict(current, command)} --yes")
+        content, question = {**content, "supersede": True}, f"End {current.incident} and roll back?"
     confirm_and_send(ours, content, manner, question)
 
 
@@ -194,13 +222,23 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
     )
 
 
-def show_preview(shown: RollbackPreview, manner: Manner, *, supersedes: bool = False) -> None:
-    """Print the preview for people; for programs only in a dry run, whose answer it is."""
-    if manner.as_json:
-        if manner.dry_run:
-            fields = asdict(shown)
-            print_json({**fields, **asdict(fields.pop("ahead"))})
-        return
+def show_preview(shown: RollbackPreview, manner: Manner, *, supersedes: bool = False) -> bool:
+    """Show what is about to be ordered; return whether it changes anything. Exits where it may not.
+
+    For programs it is printed only where it is the answer.
+    """
+    acts = shown.outcome != Outcome.IGNORE
+    if shown.outcome == Outcome.ESCALATE and not manner.dry_run:
+        raise create_exit(REFUSED, f"refused: {shown.reason}")
+    if not manner.as_json:
+        _print_preview(shown, supersedes=supersedes)
+    elif manner.dry_run or not acts:
+        fields = asdict(shown)
+        print_json({**fields, **asdict(fields.pop("ahead"))})
+    return acts
+
+
+def _print_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
     if shown.outcome == Outcome.IGNORE:
         print_line(f"nothing to do: {shown.reason}", "yellow")
         return

@@ -8,6 +8,7 @@ import typer
 
 from cli.support.context import open_operations
 from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.operator_time import read_restore_point
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from responders.data import restore_points as restoring
 from shared.core.errors import Refused
@@ -33,11 +34,12 @@ def restore_points(
         found = restoring.read_available_points(ours.wiring, ours.policy(system))
     if point:
         try:
-            meant = resolve_restore_point(point, found)
+            named, shown = read_restore_point(point)
+            meant = resolve_restore_point(named, found)
         except Refused as refused:
             raise create_exit(REFUSED, refused.reason) from refused
         until = f", until about {format_time(meant.until)} UTC" if meant.until else ""
-        print_json(meant) if as_json else print_line(f"{point} is {meant}{until}")
+        print_json(meant) if as_json else print_line(f"{shown or point} is {meant}{until}")
         return
     if as_json:
         print_json({"window": found.window, "backups": found.backups, "copies": found.copies})

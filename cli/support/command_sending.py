@@ -123,7 +123,7 @@ def _await_answer(ours: Operations, command: str, topic: str, message: str) -> C
     """Return the answer to a command by its id, or to its message where that was refused."""
     clock = ours.wiring.clock
     give_up_at = clock.monotonic() + ANSWER_TIMEOUT_SECONDS
-    while clock.monotonic() < give_up_at:
+    while True:
         record = ours.reading.command(command)
         if record is not None and not record.is_undecided:
             accepted = not record.answer.get("refused")
@@ -131,6 +131,8 @@ def _await_answer(ours: Operations, command: str, topic: str, message: str) -> C
         refused = ours.reading.refusal(topic, message)
         if refused is not None:
             return CommandReply(command, accepted=False, text=refused)
+        if clock.monotonic() >= give_up_at:
+            break
         clock.sleep(POLL_INTERVAL_SECONDS)
     raise create_exit(
         NO_ANSWER,

@@ -24,7 +24,9 @@ Functions = Annotated[
         autocompletion=completion.complete_functions,
     ),
 ]
-Target = Annotated[str, typer.Option(metavar="DEPLOYMENT", help="where to go back to")]
+Target = Annotated[
+    str, typer.Option("--target", "--target-deployment", metavar="DEPLOYMENT", help="where to go back to")
+]
 Scenario = Annotated[
     str,
     typer.Option(

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from responders.data.damage_record import read_known_damage
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core.errors import Rejected
 from shared.domain.data.backups.backup_records import Database
@@ -28,6 +29,7 @@ def read_available_points(ports: Ports, policy: Policy, database: str = "") -> A
             "proofs": partial(reading.restore_tests, policy.system),
             "deployments": partial(reading.deployments, policy.system),
             "copies": partial(reading.copies, policy.system),
+            "integrity": lambda: read_known_damage(ports, policy)[1].last_valid_at,
         },
     )
     return AvailablePoints(
@@ -42,6 +44,7 @@ def read_available_points(ports: Ports, policy: Policy, database: str = "") -> A
             for copy in require_answer(answers["copies"])
             if copy.status is FillStatus.READY and copy.original == name
         ),
+        valid_at=require_answer(answers["integrity"]) if name == policy.integrity.database else None,
     )
 
 

@@ -37,11 +37,11 @@ def run(saboteur: FaultInjectorHook) -> World:
 @cache
 def undisturbed() -> tuple[str, ...]:
     saboteur = FaultInjectorHook(counted=EVERYTHING)
-    expect_all_back(run(saboteur))
+    assert_all_back(run(saboteur))
     return tuple(saboteur.points)
 
 
-def expect_all_back(world: World) -> None:
+def assert_all_back(world: World) -> None:
     estate = world.ports.beside
     assert sorted(estate.effects) == [
         "a template is published",
@@ -67,7 +67,7 @@ def test_a_fault_at_an_effect(point: int, fault: InjectedFault) -> None:
     world = run(saboteur)
 
     assert saboteur.happened
-    expect_all_back(world)
+    assert_all_back(world)
 
 
 def commits() -> list[int]:
@@ -84,6 +84,6 @@ def test_a_crash_after_a_commit(point: int) -> None:
 
     world = run(saboteur)
 
-    expect_all_back(world)
+    assert_all_back(world)
     asked = {one.key for one in world.ports.sender.sent if "rollback.parked" in one.key}
     assert len(asked) == len(world.policy.channels)

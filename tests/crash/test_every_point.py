@@ -10,7 +10,7 @@ from tests.support.faults.fault_injection import (
     run_with_fault,
     shorten_watch,
 )
-from tests.support.faults.fault_points import UNDISTURBED, VARIANTS, expect_the_same_world, run_undisturbed
+from tests.support.faults.fault_points import UNDISTURBED, VARIANTS, assert_the_same_world, run_undisturbed
 from tests.support.runtime.world import World
 
 
@@ -27,7 +27,7 @@ def test_a_fault_anywhere_changes_nothing_of_the_end(
     world = run_with_fault(saboteur, duplicated=duplicated, reversed_order=reversed_order)
 
     assert saboteur.happened
-    expect_the_same_world(world)
+    assert_the_same_world(world)
 
 
 def run_escalating(saboteur: FaultInjectorHook) -> World:

@@ -15,13 +15,13 @@ from shared.engine.steps.base import StepObservation
 from shared.engine.steps.functions import shift_traffic
 from tests.simulation.mutants.lease import no_fence_on_intents, no_receipt
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, run_with_fault
-from tests.support.faults.fault_points import POINTS, VARIANTS, expect_the_same_world
+from tests.support.faults.fault_points import POINTS, VARIANTS, assert_the_same_world
 
 
 def survives(saboteur: FaultInjectorHook) -> bool:
     """Whether the path still ends in the same world."""
     try:
-        expect_the_same_world(run_with_fault(saboteur))
+        assert_the_same_world(run_with_fault(saboteur))
     except (AssertionError, RollbackError):
         return False
     return True

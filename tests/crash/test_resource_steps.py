@@ -106,11 +106,11 @@ def run(saboteur: FaultInjectorHook) -> World:
 @cache
 def undisturbed(counted: tuple[str, ...]) -> tuple[str, ...]:
     saboteur = FaultInjectorHook(counted=counted)
-    expect_all_back(run(saboteur))
+    assert_all_back(run(saboteur))
     return tuple(saboteur.points)
 
 
-def expect_all_back(world: World) -> None:
+def assert_all_back(world: World) -> None:
     estate = world.ports.beside
     assert estate.sites["shop"].version == "v1"
     assert estate.published.hash == template("1", "red")["firebase"].hash
@@ -132,7 +132,7 @@ def test_a_fault_at_an_effect(point: int, fault: InjectedFault) -> None:
     world = run(saboteur)
 
     assert saboteur.happened
-    expect_all_back(world)
+    assert_all_back(world)
     assert len(world.ports.beside.effects) == len(EFFECTS) - 1  # a ruleset alone is no effect
 
 
@@ -151,7 +151,7 @@ def test_a_crash_at_a_commit(point: int) -> None:
 
     world = run(saboteur)
 
-    expect_all_back(world)
+    assert_all_back(world)
     assert len(world.ports.beside.effects) == len(EFFECTS) - 1
 
 
@@ -202,7 +202,7 @@ def test_a_fault_while_a_build_is_undone(fault: InjectedFault, point: int) -> No
     """Whatever happens at whichever point, it is built once, and every list is as it was found."""
     saboteur = FaultInjectorHook(point, fault, BUILT)
 
-    expect_undone(undo_a_build(saboteur))
+    assert_undone(undo_a_build(saboteur))
 
     assert saboteur.happened
 
@@ -214,12 +214,12 @@ def test_a_standstill_while_a_build_is_undone(fault: InjectedFault, point: int) 
     """A build is not conditional: nothing stops one that stands still while it is being sent."""
     saboteur = FaultInjectorHook(point, fault, CONDITIONAL)
 
-    expect_undone(undo_a_build(saboteur))
+    assert_undone(undo_a_build(saboteur))
 
     assert saboteur.happened
 
 
-def expect_undone(shop: World) -> None:
+def assert_undone(shop: World) -> None:
     last = shop.rollbacks()[-1]
     count = len(shop.policy.functions)
     assert (last.status, last.outcome) == (

@@ -66,11 +66,11 @@ def run(scene: Scene, saboteur: FaultInjectorHook) -> World:
 @cache
 def undisturbed(name: str) -> tuple[str, ...]:
     saboteur = FaultInjectorHook(counted=EVERYTHING)
-    expect_all_back(SCENES[name], run(SCENES[name], saboteur))
+    assert_all_back(SCENES[name], run(SCENES[name], saboteur))
     return tuple(saboteur.points)
 
 
-def expect_all_back(scene: Scene, world: World) -> None:
+def assert_all_back(scene: Scene, world: World) -> None:
     assert sorted(world.ports.beside.effects) == sorted(scene.effects)
     assert shifted_functions(world) == scene.functions
     assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED] * scene.rollbacks
@@ -95,7 +95,7 @@ def test_a_fault_at_an_effect(name: str, point: int, fault: InjectedFault) -> No
     world = run(SCENES[name], saboteur)
 
     assert saboteur.happened
-    expect_all_back(SCENES[name], world)
+    assert_all_back(SCENES[name], world)
 
 
 def commits() -> list[tuple[str, int]]:
@@ -114,6 +114,6 @@ def test_a_crash_after_a_commit(name: str, point: int) -> None:
     """Whichever commit it dies at, nobody is asked twice, and all are back."""
     world = run(SCENES[name], FaultInjectorHook(point, InjectedFault.CRASH, EVERYTHING))
 
-    expect_all_back(SCENES[name], world)
+    assert_all_back(SCENES[name], world)
     asked = [one.key for one in world.ports.sender.sent if "rollback.parked" in one.key]
     assert len(set(asked)) in (0, len(world.policy.channels))

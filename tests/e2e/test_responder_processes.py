@@ -94,7 +94,7 @@ def test_alerts_of_every_project_arrive(cloud: Cloud, responders: Responders, ev
         cloud.publish(topic, console_test(project))
 
     told = {(project, f"projects/{project}/topics/{topics.ALERTS}") for project in PROJECTS}
-    until("both records", lambda: told <= recorded(evidence))
+    assert until("both records", lambda: told <= recorded(evidence))
 
 
 def test_dead_responder_is_restarted(cloud: Cloud, responders: Responders, evidence: Evidence) -> None:
@@ -107,7 +107,7 @@ def test_dead_responder_is_restarted(cloud: Cloud, responders: Responders, evide
     responders.restart("on_alert")
 
     topic = f"projects/{OPERATIONS}/topics/{topics.ALERTS}"
-    until("its record", lambda: ("0.while", topic) in recorded(evidence))
+    assert until("its record", lambda: ("0.while", topic) in recorded(evidence))
     assert responders.addresses["on_alert"] == address
 
 

@@ -29,6 +29,7 @@ def prepared_for(message: dict[str, Any]) -> World:
         world.ports.clock.jump(-timedelta(hours=2))
         world.ports.databases.hold_documents(SHORT_CVPLUS.backups.database, users=1)
         world.ports.clock.jump(timedelta(hours=2))
+        world.pass_time(timedelta(minutes=1))  # the data is checked
     if "target" in message:
         world.announce(message["target"], stable=True)
     if "deployment" in message and "command" in message:

@@ -58,7 +58,7 @@ def sweep_for_an_hour(ports: EntryPointPorts) -> None:
     assert {tick(ports) for _ in range(60)} == {204}
 
 
-def require_sound_chain(ports: EntryPointPorts, events: int) -> None:
+def assert_sound_chain(ports: EntryPointPorts, events: int) -> None:
     """Every event is sealed, no document is too large, and the chain verifies and is anchored."""
     store = ports.store
     collection = f"systems/{UNCLAIMED_SYSTEM}/audit"
@@ -84,7 +84,7 @@ def test_refused_messages_with_the_longest_reasons_stop_no_stage(
 
     sweep_for_an_hour(ports)
 
-    require_sound_chain(ports, 130)
+    assert_sound_chain(ports, 130)
     assert STAGE_FAILED_EVENT not in capsys.readouterr().err
 
 
@@ -111,7 +111,7 @@ def test_thousands_of_refused_messages_are_sealed_within_one_quarter(ports: Entr
 
     sweep_for_an_hour(ports)
 
-    require_sound_chain(ports, 2_500)
+    assert_sound_chain(ports, 2_500)
 
 
 def test_what_an_earlier_version_has_stored_heals_with_the_next_sweeps(ports: EntryPointPorts) -> None:
@@ -125,7 +125,7 @@ def test_what_an_earlier_version_has_stored_heals_with_the_next_sweeps(ports: En
 
     sweep_for_an_hour(ports)
 
-    require_sound_chain(ports, 151)
+    assert_sound_chain(ports, 151)
     kept = decode(Event, ports.store.get(f"systems/{UNCLAIMED_SYSTEM}/audit/huge").fields)
     assert kept == huge
     assert set(sealed_form(kept).facts) == {"bytes", "sha256"}

@@ -234,7 +234,7 @@ def spoil(content: Content, changes: list[tuple[int, Any]]) -> bytes:
     return json.dumps(spoilt).encode()
 
 
-def arrives(ports: EntryPointPorts, entry_point: str, data: bytes) -> None:
+def assert_acknowledged(ports: EntryPointPorts, entry_point: str, data: bytes) -> None:
     """The message is acknowledged, and whatever it sets in motion, until there is nothing left."""
     ports.bus.messages.clear()
     assert (
@@ -283,7 +283,7 @@ def test_any_field_of_any_kind(kind: str, ports: EntryPointPorts, pytestconfig: 
     for place, _ in enumerate(places(content)):
         for number, value in enumerate(HOSTILE):
             if (number + place - part) % of == 0:
-                arrives(ports, entry_point, spoil(content, [(place, value)]))
+                assert_acknowledged(ports, entry_point, spoil(content, [(place, value)]))
 
 
 @pytest.mark.parametrize("kind", [*COMMANDS, *OTHERS])
@@ -298,7 +298,7 @@ def test_some_fields_of_any_kind(kind: str, ports: EntryPointPorts, changes: lis
     """The same of several at once."""
     entry_point, content = whole(kind)
 
-    arrives(ports, entry_point, spoil(content, changes))
+    assert_acknowledged(ports, entry_point, spoil(content, changes))
 
 
 def whole(kind: str) -> tuple[str, Content]:

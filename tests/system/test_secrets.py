@@ -174,7 +174,7 @@ def everything(
     main._trigger.cache_clear()
 
 
-def require_clean(outputs: Mapping[str, str]) -> None:
+def assert_clean(outputs: Mapping[str, str]) -> None:
     """No secret anywhere; nobody's address or number in what is logged or sent."""
     for where, text in outputs.items():
         for kind, secret in POISON.items():
@@ -218,7 +218,7 @@ def test_a_message_with_secrets(kind: str, everything: Everything) -> None:
     assert everything.push(entry_point, content) == 204
     everything.world.settle()
 
-    require_clean({**everything.outputs(), **everything.shown()})
+    assert_clean({**everything.outputs(), **everything.shown()})
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_a_malformed_request_with_secrets(
 
     refused = everything.said("audit", "show", "--system", UNCLAIMED_SYSTEM)
     assert "message.refused" in refused
-    require_clean({**everything.outputs(), "audit": refused})
+    assert_clean({**everything.outputs(), "audit": refused})
 
 
 def test_a_rollback_whose_every_word_holds_secrets(everything: Everything) -> None:
@@ -288,13 +288,13 @@ def test_a_rollback_whose_every_word_holds_secrets(everything: Everything) -> No
     assert "incident.detected" in found["log"]
     assert f"is not known in {BOOKSHOP.system}" in found["log"]
     assert "rollback.ordered" in found["log"]
-    require_clean(found)
+    assert_clean(found)
     shown = everything.shown()
     assert f"rollback accept {world.incidents()[-1].id} --reason WHY" in shown["status"]
     verbs = ("explain", "watch", "report")
     assert all(f"{verb} {world.incidents()[0].id}" in shown for verb in verbs)
     assert "events exported" in shown["audit export --format csv"]
-    require_clean(shown)
+    assert_clean(shown)
 
 
 class SigningIn:
@@ -337,7 +337,7 @@ def test_a_test_account_leaves_nothing_of_its_secrets(
     assert all(key == POISON["named"] for _, _, key, _ in toolkit.seen)
     assert toolkit.seen
     assert "incident.detected" in found["log"]
-    require_clean({**found, **everything.shown()})
+    assert_clean({**found, **everything.shown()})
 
 
 def test_a_service_that_repeats_secrets_while_a_message_is_taken(everything: Everything) -> None:
@@ -347,7 +347,7 @@ def test_a_service_that_repeats_secrets_while_a_message_is_taken(everything: Eve
     assert everything.push("on_override", command(command="pause")) in (204, 503)
     assert everything.push("on_alert", b"nonsense") == 503
 
-    require_clean(everything.outputs())
+    assert_clean(everything.outputs())
 
 
 def test_personal_data_stays_where_a_person_is_meant(everything: Everything) -> None:
@@ -416,10 +416,10 @@ def test_what_is_said_at_the_prompt_holds_secrets(
     done = everything.typed(*words)
 
     assert done.exit_code == code, done.output
-    require_clean({**everything.outputs(), "answer": done.output})
+    assert_clean({**everything.outputs(), "answer": done.output})
 
 
 def test_an_error_text_never_holds_a_secret() -> None:
     """Whoever is quoted, in whatever kind of failure."""
     for failure in (Rejected(SAID), Unavailable(SAID)):
-        require_clean({"error": str(failure)})
+        assert_clean({"error": str(failure)})

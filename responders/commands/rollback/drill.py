@@ -52,7 +52,7 @@ FAILED_STEP_VERDICTS = frozenset({StepVerdict.ELSEWHERE, StepVerdict.IMPOSSIBLE}
 
 def drill(asked: CommandRequest) -> CommandEffect:
     """Have a worker rehearse it. Raises: Refused, during an incident or without a known target."""
-    require_target(asked.command, asked.ports.store)
+    require_target(asked.ports.store, asked.policy.system, asked.command.target)
     system = StateReader(asked.ports.store).system(asked.policy.system)
     if system.open_incident:
         raise Refused(f"nothing is rehearsed during {system.open_incident}")

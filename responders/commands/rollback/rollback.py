@@ -7,17 +7,20 @@ from msgspec.structs import replace
 from responders.commands.rollback import superseding
 from responders.commands.subject import CommandSubject, find_subject
 from responders.commands.upkeep.deployment_mark import build_unknown_deployment_refusal
+from responders.data.damage_record import read_known_damage
+from responders.data.repair.preview import find_repair_source
 from responders.scenarios.registry import SCENARIOS, has_plan
 from responders.support.command_handler import CommandEffect, CommandRequest
-from shared.core.codec import encode
-from shared.core.errors import Refused
+from shared.core.codec import decode, encode
+from shared.core.errors import Refused, Rejected
 from shared.core.store import Query, Reader
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.commands.command import Command
 from shared.domain.data.backups import restore_point
 from shared.domain.data.repair.repair_plan import SelectionKind
-from shared.domain.decision.request_scope import widen_order
+from shared.domain.decision.request_scope import find_scope_fault, widen_order
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_team_notices
@@ -27,6 +30,7 @@ from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LAST_STABLE
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.engine import load_steps
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
+from shared.ports.groups import Ports
 
 DEFAULT_DOCUMENT_SELECTION = SelectionKind.INVALID.value
 """What is brought back where nobody says what."""
@@ -41,10 +45,8 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
     command, policy, store = asked.command, asked.policy, asked.ports.store
     if command.incident:
         find_subject(asked)
-    if is_data_rollback(command) and not policy.collections:
-        raise Refused(f"{policy.system} declares no collections: nobody knows what is valid")
-    require_target(command, store)
     wanted = build_rollback_order(command, policy, asked.said_at)
+    require_possible_order(asked.ports, policy, wanted)
     if command.dry_run:
         return CommandEffect("to be rehearsed", rehearses=wanted)
     order = replace(wanted, person=asked.person, right=asked.right)
@@ -126,11 +128,31 @@ def build_rollback_order(command: Command, policy: Policy, said_at: datetime) ->
     )
 
 
-def require_target(command: Command, store: Reader) -> None:
-    """Return where the target is recorded, or not named. Raises: Refused, with the nearest ones."""
-    meant = (("system", "==", command.system), ("id", "==", command.target))
-    if command.target != LAST_STABLE and not store.query(Query("deployments", meant)):
-        raise build_unknown_deployment_refusal(store, command.system, command.target)
+def require_possible_order(ports: Ports, policy: Policy, order: RollbackRequest) -> None:
+    """Return where scope, target and restore point exist. Raises: Refused, Unavailable."""
+    if fault := find_scope_fault(order, policy):
+        raise Refused(fault)
+    if order.way is not Direction.REPAIR:
+        require_target(ports.store, policy.system, order.target)
+    if not order.restore_point:  # else the damage dates it, once the data was checked
+        return
+    _, record = read_known_damage(ports, policy)
+    try:
+        find_repair_source(ports, policy, record, order.restore_point)
+    except Rejected as unread:
+        raise Refused(f"the restore points of {policy.system} cannot be read: {unread}") from unread
+
+
+def require_target(store: Reader, system: str, target: str) -> None:
+    """Return where the target is recorded. Raises: Refused, with the nearest deployments."""
+    field, value = ("status", DeploymentStatus.STABLE) if target == LAST_STABLE else ("id", target)
+    found = store.query(Query("deployments", (("system", "==", system), (field, "==", value))))
+    if not found and target == LAST_STABLE:
+        raise Refused(f"no stable deployment is known in {system}: name a deployment")
+    if not found:
+        raise build_unknown_deployment_refusal(store, system, target)
+    if target != LAST_STABLE and decode(Deployment, found[0].fields).settled_at is None:
+        raise Refused(f"{target} is still rolling out")
 
 
 def is_data_rollback(command: Command) -> bool:

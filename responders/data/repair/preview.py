@@ -14,12 +14,12 @@ from responders.data.repair.ttl import read_expiries
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core import text
 from shared.core.codec import encode
-from shared.core.durations import ceil_to_minute, describe_duration
+from shared.core.durations import describe_duration
 from shared.core.errors import Refused
 from shared.domain.data.backups import restore_point
 from shared.domain.data.events import document_triggers
 from shared.domain.data.events.document_triggers import DocumentEvent
-from shared.domain.data.integrity.damage import MINUTE, IntegrityRecord
+from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.repair import repair_plan
 from shared.domain.data.repair.repair_plan import (
     EVENT_BY_OUTCOME,
@@ -70,10 +70,9 @@ def find_repair_source(ports: Ports, policy: Policy, record: IntegrityRecord, sa
         if read is None:
             raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
         return RepairSource(*read)
-    began = [one.onset_at for one in record.open_findings.values()]
-    if not began:
+    if not (record.open_findings and record.last_valid_at):
         raise Refused("no damage was found that is not over: say how old the data may be (restore_point)")
-    return RepairSource(database, ceil_to_minute(min(began)) - MINUTE)
+    return RepairSource(database, record.last_valid_at)
 
 
 def begin_survey(

@@ -72,7 +72,9 @@ IMAGES: Final = ApplicationRole("images")
 INVENTORY: Final = ApplicationRole("inventory")
 MEDIA: Final = ApplicationRole("media", lambda policy: any(one.media for one in policy.collections.values()))
 METRICS: Final = ApplicationRole("metrics")
-PAST: Final = ApplicationRole("past", COPIES.is_needed)
+PAST: Final = ApplicationRole(
+    "past", lambda policy: policy.backups.copies is not None or bool(policy.collections)
+)
 PROOFS: Final = ApplicationRole("proofs", lambda policy: policy.backups.proof is not None)
 PROOFS_SCRATCH: Final = ApplicationRole("proofs_scratch", PROOFS.is_needed)
 PUSH: Final = ApplicationRole(

@@ -9,8 +9,9 @@ from shared.domain.decision.scenario_scope import (
     restrict_to_scenario,
     scenario_functions,
 )
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
+from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
 
 
 def requested_change(order: RollbackRequest, facts: DecisionFacts, policy: Policy) -> ChangeSet:
@@ -41,6 +42,19 @@ def requested_functions(order: RollbackRequest, policy: Policy) -> set[str]:
         for function, group in policy.functions.items()
         if group in order.groups or function in order.functions
     }
+
+
+def find_scope_fault(order: RollbackRequest, policy: Policy) -> str:
+    """Return why an order restores nothing that the policy declares; empty: it may restore."""
+    system, resources = policy.system, policy.resources
+    if order.way is Direction.REPAIR:
+        if not policy.collections:
+            return f"{system} declares no collections: nobody knows what is valid"
+        return "functions and groups name no documents: use select" if order.groups or order.functions else ""
+    declared = {ScenarioName.AUTH: resources.identity, ScenarioName.FEATURE: resources.remote_config}
+    if requested_functions(order, policy) or declared.get(order.scenario, True):
+        return ""
+    return f"the scenario {order.scenario} restores nothing of {system}: name functions or groups"
 
 
 def widen_order(order: RollbackRequest, other: RollbackRequest | None, policy: Policy) -> RollbackRequest:

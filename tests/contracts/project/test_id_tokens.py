@@ -259,7 +259,7 @@ def test_a_person_s_token_that_says_the_wrong_thing(
     """Well signed, and refused for what it says, in words that hold no part of it."""
     token = place.person(**claims)
 
-    refused(place, token, reason)
+    assert_refused(place, token, reason)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_a_service_s_token_that_says_the_wrong_thing(
     place: Place, claims: dict[str, Any], reason: str
 ) -> None:
     """As for people."""
-    refused(place, place.service("a" * 64, **claims), reason)
+    assert_refused(place, place.service("a" * 64, **claims), reason)
 
 
 def other_signature(token: str) -> str:
@@ -328,14 +328,14 @@ def test_a_forged_token(place: Place, kind: str, forge: Callable[[str], str], re
     """What nobody of Google's has signed is refused."""
     token = place.person() if kind == "person" else place.service("a" * 64)
 
-    refused(place, forge(token), reason)
+    assert_refused(place, forge(token), reason)
 
 
 def test_a_token_signed_with_the_key_of_the_other_issuer(embedded: Embedded, cloud: Cloud) -> None:
     """Each issuer has keys of its own: a service's key signs nobody into a role."""
     _, claims = decode_unverified_token(embedded.person())
 
-    refused(embedded, cloud.identity.service_token(claims), "signature")
+    assert_refused(embedded, cloud.identity.service_token(claims), "signature")
 
 
 def respelled(token: str) -> Iterator[str]:
@@ -360,7 +360,7 @@ def test_a_token_in_another_spelling(place: Place) -> None:
     place.identity.verify(token)
 
     for other in respelled(token):
-        refused(place, other, "malformed")
+        assert_refused(place, other, "malformed")
 
 
 @pytest.mark.parametrize(
@@ -382,10 +382,10 @@ def test_a_token_in_another_spelling(place: Place) -> None:
 )
 def test_what_is_no_token(place: Place, token: str) -> None:
     """Whatever stands there, the answer is no."""
-    refused(place, token, "malformed")
+    assert_refused(place, token, "malformed")
 
 
-def refused(place: Place, token: str, reason: str) -> None:
+def assert_refused(place: Place, token: str, reason: str) -> None:
     with pytest.raises(Rejected, match=reason) as caught:
         place.identity.verify(token)
     said = str(caught.value)

@@ -20,8 +20,8 @@ from tests.support.data.erasure_during_repair import (
     WITHOUT_ADA,
     add_to_erasure_ledger,
     after_last_rewrite,
+    assert_erased_after_cancelled_repair,
     cancel_repair_and_erase,
-    expect_erased_after_cancelled_repair,
     journalled_copies,
     read_journal,
     read_last_step,
@@ -55,7 +55,7 @@ def carried(shop: CorruptedShop, saboteur: FaultInjectorHook, actor: str, verb: 
     saboteur.active = False
 
 
-def expect_repaired(shop: CorruptedShop) -> None:
+def assert_repaired(shop: CorruptedShop) -> None:
     """Each document is written once, and named; the application's own are as it wants them."""
     assert shop.data == {**GOOD, **LATER}
     assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
@@ -67,7 +67,7 @@ def expect_repaired(shop: CorruptedShop) -> None:
 @cache
 def undisturbed(counted: tuple[str, ...]) -> tuple[str, ...]:
     saboteur = FaultInjectorHook(counted=counted)
-    expect_repaired(run(saboteur))
+    assert_repaired(run(saboteur))
     return tuple(saboteur.points)
 
 
@@ -88,7 +88,7 @@ def test_a_fault_at_a_write(point: int, fault: InjectedFault) -> None:
     shop = run(saboteur)
 
     assert saboteur.happened
-    expect_repaired(shop)
+    assert_repaired(shop)
 
 
 def commits() -> list[int]:
@@ -101,7 +101,7 @@ def commits() -> list[int]:
 @pytest.mark.parametrize("point", commits())
 def test_a_crash_after_a_commit(point: int) -> None:
     """Whichever commit it dies at, the next worker goes on where that one was."""
-    expect_repaired(run(FaultInjectorHook(point, InjectedFault.CRASH, EVERYTHING)))
+    assert_repaired(run(FaultInjectorHook(point, InjectedFault.CRASH, EVERYTHING)))
 
 
 @pytest.mark.parametrize("commit", range(7))
@@ -114,7 +114,7 @@ def test_a_crash_between_the_parts_of_what_is_asked_for(commit: int, monkeypatch
     commits = [n for n, one in enumerate(counted.points) if n > first and "after" in one]
     shop = run(FaultInjectorHook(commits[commit], InjectedFault.CRASH, EVERYTHING), DERIVED)
 
-    expect_repaired(shop)
+    assert_repaired(shop)
     assert shop.events(shop.newest).count("rollback.derived-asked") == len(SPOILT)
     asked = [json.loads(one.data) for one in shop.ports.theirs.messages]
     assert {one["id"]: one["documents"] for one in asked} == {
@@ -220,7 +220,7 @@ def undone(saboteur: FaultInjectorHook) -> CorruptedShop:
     return shop
 
 
-def expect_undone(shop: CorruptedShop) -> None:
+def assert_undone(shop: CorruptedShop) -> None:
     """Everything is as the repair has found it; each document is written once."""
     assert shop.data == {**GOOD, **SPOILT, **LATER}
     assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
@@ -231,7 +231,7 @@ def expect_undone(shop: CorruptedShop) -> None:
 @cache
 def undisturbed_undo() -> int:
     saboteur = FaultInjectorHook(counted=EFFECTS)
-    expect_undone(undone(saboteur))
+    assert_undone(undone(saboteur))
     return len(saboteur.points)
 
 
@@ -243,7 +243,7 @@ def test_a_fault_at_a_write_of_the_undo(point: int, fault: InjectedFault) -> Non
     shop = undone(saboteur)
 
     assert saboteur.happened
-    expect_undone(shop)
+    assert_undone(shop)
 
 
 def erased_meanwhile(saboteur: FaultInjectorHook) -> CorruptedShop:
@@ -257,7 +257,7 @@ def erased_meanwhile(saboteur: FaultInjectorHook) -> CorruptedShop:
     return shop
 
 
-def expect_taken_out(shop: CorruptedShop, *, kept_late: bool = False) -> None:
+def assert_taken_out(shop: CorruptedShop, *, kept_late: bool = False) -> None:
     """Nothing of them is there, all else is, and they are counted once and named nowhere.
 
     `kept_late`: somebody stood still before a copy was kept; that one lies there unnamed.
@@ -300,7 +300,7 @@ def around_the_effects(counted: FaultInjectorHook) -> list[tuple[int, InjectedFa
 def around_the_cancel() -> list[tuple[int, InjectedFault]]:
     """From the first document back on."""
     saboteur = FaultInjectorHook(counted=EVERYTHING)
-    expect_erased_after_cancelled_repair(cancelled_meanwhile(saboteur))
+    assert_erased_after_cancelled_repair(cancelled_meanwhile(saboteur))
     return around_the_effects(saboteur)
 
 
@@ -312,13 +312,13 @@ def test_a_fault_around_a_cancel(point: int, fault: InjectedFault) -> None:
 
     assert saboteur.happened
     stood_still = fault is InjectedFault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
-    expect_erased_after_cancelled_repair(shop, kept_late=stood_still)
+    assert_erased_after_cancelled_repair(shop, kept_late=stood_still)
 
 
 def around_the_erasure() -> list[tuple[int, InjectedFault]]:
     """From the last document back on."""
     saboteur = FaultInjectorHook(counted=EVERYTHING)
-    expect_taken_out(erased_meanwhile(saboteur))
+    assert_taken_out(erased_meanwhile(saboteur))
     return around_the_effects(saboteur)
 
 
@@ -330,4 +330,4 @@ def test_a_fault_around_an_erasure(point: int, fault: InjectedFault) -> None:
 
     assert saboteur.happened
     stood_still = fault is InjectedFault.ZOMBIE and saboteur.points[point] == "before quarantine.keep"
-    expect_taken_out(shop, kept_late=stood_still)
+    assert_taken_out(shop, kept_late=stood_still)

@@ -7,7 +7,7 @@ import pytest
 from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import GOOD, SPOILT
-from tests.support.data.repair_behind_fence import FencedShop, expect_unfenced, order_fenced_undo
+from tests.support.data.repair_behind_fence import FencedShop, assert_unfenced, order_fenced_undo
 from tests.support.data.repair_behind_fence import build_repaired_shop as fence_down
 from tests.support.data.write_fence import (
     BEFORE,
@@ -97,18 +97,18 @@ def repaired(saboteur: FaultInjectorHook) -> FencedShop:
     return shop
 
 
-def expect_repaired(shop: FencedShop) -> None:
+def assert_repaired(shop: FencedShop) -> None:
     """Each document is back and written once, and every function is what it was."""
     assert shop.data == GOOD
     assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert len(set(fence_event_names(shop))) == len(fence_event_names(shop)) == 4
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def around() -> list[tuple[InjectedFault, int]]:
     counted = FaultInjectorHook(counted=AROUND)
-    expect_repaired(repaired(counted))
+    assert_repaired(repaired(counted))
     assert {one.split()[1] for one in counted.points} == set(AROUND)
     return [(fault, point) for fault in InjectedFault for point in range(len(counted.points))]
 
@@ -120,7 +120,7 @@ def test_a_fault_at_an_effect_behind_a_fence(fault: InjectedFault, point: int) -
     shop = repaired(saboteur)
 
     assert saboteur.happened
-    expect_repaired(shop)
+    assert_repaired(shop)
 
 
 def commits() -> list[int]:
@@ -144,7 +144,7 @@ def test_a_crash_at_a_commit_behind_a_fence(point: int) -> None:
     shop = repaired(saboteur)
 
     assert saboteur.happened
-    expect_repaired(shop)
+    assert_repaired(shop)
 
 
 def undone(saboteur: FaultInjectorHook) -> FencedShop:
@@ -157,18 +157,18 @@ def undone(saboteur: FaultInjectorHook) -> FencedShop:
     return shop
 
 
-def expect_undone(shop: FencedShop) -> None:
+def assert_undone(shop: FencedShop) -> None:
     """Each document is as the repair has found it, written once, and every function as before."""
     assert shop.data == {**GOOD, **SPOILT}
     assert sorted(shop.ports.rewritten.written) == sorted(SPOILT)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert read_fence(shop).rollback == shop.newest.id
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def around_the_undo() -> list[tuple[InjectedFault, int]]:
     counted = FaultInjectorHook(counted=AROUND)
-    expect_undone(undone(counted))
+    assert_undone(undone(counted))
     assert {one.split()[1] for one in counted.points} == set(AROUND)
     return [(fault, point) for fault in InjectedFault for point in range(len(counted.points))]
 
@@ -180,7 +180,7 @@ def test_a_fault_at_an_effect_of_an_undo_behind_a_fence(fault: InjectedFault, po
     shop = undone(saboteur)
 
     assert saboteur.happened
-    expect_undone(shop)
+    assert_undone(shop)
 
 
 def commits_of_the_undo() -> list[int]:
@@ -197,4 +197,4 @@ def test_a_crash_at_a_commit_of_an_undo_behind_a_fence(point: int) -> None:
     shop = undone(saboteur)
 
     assert saboteur.happened
-    expect_undone(shop)
+    assert_undone(shop)

@@ -147,12 +147,16 @@ def test_a_freeze_is_shown_and_what_it_leaves_to_a_person_did_not_go_well(world:
     assert unknown.exit_code == 1
     assert "v11 is not known in bookshop; did you mean v1?" in unknown.output
     assert world.rollback() is None
-    lost = ("run", "--reason", "x", "--yes", "--auto-confirm")
     assert run("deployments", "mark-bad", "v1", "--reason", "loses uploads").exit_code == 0
-    assert run(*lost).exit_code == 1
+    lost = run("run", "--auto-confirm")
+    assert (lost.exit_code, "no stable deployment is known in bookshop" in lost.output) == (1, True)
+    assert world.rollback() is None
+    slow = ("--batch-size", "1", "--delay", "600s", "--no-follow")
+    assert run("run", "--target", "v1", "--auto-confirm", *slow).exit_code == 0
     rollback = until("the rollback", world.rollback)
     assert rollback.order is not None
     assert rollback.order.auto_confirm
+    assert run("cancel", rollback.incident, "--reason", "wrong target").exit_code == 0
     assert run("watch", rollback.incident).exit_code == 1
     assert run("hold", rollback.incident, "--reason", "case 12").exit_code == 0
     assert run("release", rollback.incident, "--reason", "case 12 is closed").exit_code == 0
@@ -258,6 +262,7 @@ WRONG = (
     ("run --reason x --group catalog", 2, "did you mean catalogue"),
     ("run --reason x --system bookshp", 2, "did you mean bookshop"),
     ("run", 2, "--reason"),
+    ("run --target v1", 2, "--reason TEXT is missing"),
     ("run --reason x --delay soon", 2, "no span such as 30m"),
     ("run --reason x --restore-point latest", 2, "scenario"),
     ("run --reason x --scenario database --select some", 2, "'some' is none of invalid, all"),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from shared.core import topics
@@ -123,6 +124,7 @@ def asked(content: Mapping[str, Any]) -> Command:
     return replace(command, id="", actor="", plan="")
 
 
+@pytest.mark.slice
 def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
     """Signed by a person who has just signed in, but for the line of the day when none can.
 
@@ -148,5 +150,6 @@ def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
     assert world.evidence.dead_letters() == []
     messages = [json.loads(signed[1]) for line in SAID_AS_WELL if (signed := SIGNED.search(line))]
     carried_out = said_in(world)
-    unsaid = [one for one in messages if asked(one) not in carried_out and not one.get("dry_run")]
+    sent = [one for one in messages if not one.get("dry_run") and one.get("scenario") != "database"]
+    unsaid = [one for one in sent if asked(one) not in carried_out]  # no document is damaged here
     assert unsaid == []

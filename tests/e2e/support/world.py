@@ -70,6 +70,8 @@ class World:
         closing: ExitStack,
         origin: datetime,
         policy_text: str = EXAMPLE,
+        *,
+        point_in_time_recovery: bool = False,
     ) -> None:
         (folder / "bookshop.yaml").write_text(policy_text)
         self.policy = loader.parse_policy(policy_text, "bookshop.yaml")
@@ -79,6 +81,7 @@ class World:
             clock=CloudClock(origin, SCALE),
             alerter=False,
             operations_project=OPERATIONS,
+            point_in_time_recovery=point_in_time_recovery,
         )
         closing.callback(self.cloud.stop)
         self.application = self.cloud.application(self.policy.system)

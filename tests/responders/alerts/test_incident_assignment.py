@@ -283,7 +283,7 @@ def ended_beside(joins_at: int | None) -> tuple[World, int]:
     world.alert()
     world.settle()
     world.ports.store.hook = count
-    world.pass_time(20 * MINUTE)
+    world.pass_time(8 * MINUTE)
     world.ports.store.hook = no_hook
     return world, commits
 

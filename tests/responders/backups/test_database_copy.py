@@ -102,7 +102,6 @@ def test_a_copy_that_is_ready_is_a_restore_point() -> None:
     [
         ("30d", "cannot be had; nearest"),
         ("2027-01-01T00:00:00Z", "in the future"),
-        ("latest", "no backup is proven"),
         ("nothing", "is none"),
         ("a b", "is not a restore point"),
     ],

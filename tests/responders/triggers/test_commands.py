@@ -316,7 +316,13 @@ def test_a_dry_run_says_what_stands_against_it(
     [
         {"command": "rollback"},
         {"command": "rollback", "dry_run": True},
-        {"command": "rollback", "scenario": "feature", "severity": "LOW", "at": "2036-01-01T00:00:00Z"},
+        {
+            "command": "rollback",
+            "scenario": "feature",
+            "functions": ["payOrder"],
+            "severity": "LOW",
+            "at": "2036-01-01T00:00:00Z",
+        },
         {"command": "drill"},
     ],
 )

@@ -32,7 +32,7 @@ from tests.simulation.statements.phrases import (
     promised_by_sentences,
 )
 from tests.simulation.statements.surfaces import Surfaces, moment_in, report_text
-from tests.simulation.statements.truth import FOREVER, Span, merged, seconds_of
+from tests.simulation.statements.truth import DATA, FOREVER, Span, merged, seconds_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,6 +41,7 @@ MINUTE = 60.0
 """The page's minute: so long a statement may lag behind what is true."""
 MOST_SKEW = 300.0
 RECOVERED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
+ENDED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERY_NOT_OBSERVED})
 SAME_COMMIT = 0.5
 """Between the moment that a commit is dated at and the one at which it lands."""
 LAST = frozenset({Promise.OVER, Promise.IN_TIME})
@@ -111,7 +112,7 @@ class StatementLaws:
         self._records: dict[str, list[tuple[float, bool]]] = {}
         """Per subject, since when the product's own record says that it works, or that it fails."""
         self._verified: set[tuple[str, str]] = set()
-        self._ended: dict[str, float | None] = {}
+        self._ended: dict[str, str] = {}
         self._remembers: dict[str, Callable[[Fields], None]] = {
             "alerts": self._remember_alert,
             "incidents": self._remember_incident,
@@ -178,7 +179,7 @@ class StatementLaws:
             for group in order["groups"]:
                 named += self._world.policy.groups[group].functions
             self._orders.setdefault(fields["incident"], tuple(named or self._world.policy.functions))
-        undone = (order or {}).get("way") == Direction.UNDO and fields["ended_at"] is not None
+        undone = (order or {}).get("way") == Direction.UNDO and fields["started_at"] is not None
         undone = undone and (fields["id"], "undone") not in self._told
         self._told |= {(fields["id"], "undone")} if undone else set()
         if fields["ill_looks"] or undone:  # what an undo brings back has failed before
@@ -192,9 +193,15 @@ class StatementLaws:
             self._record(dict.fromkeys(one["target"] for one in steps), well=True)
 
     def _remember_incident(self, fields: Fields) -> None:
-        """An incident that has ended as recovered, or is recovered and waits for a person."""
+        """An incident that has ended as recovered, or is recovered and waits for a person.
+
+        It proves nothing of what the alerts of another open incident are about.
+        """
         if fields["status"] in RECOVERED and self._ended.get(fields["id"]) != fields["status"]:
-            self._record(self._scope(fields["id"], self._seen.now), well=True)
+            others = {name for name, status in self._ended.items() if status not in ENDED} - {fields["id"]}
+            stands = {one for _, subjects, name, _ in self._alerts if name in others for one in subjects}
+            well = [one for one in self._scope(fields["id"], self._seen.now) if one not in stands]
+            self._record(well, well=True)
         self._ended[fields["id"]] = fields["status"]
         if fields["ended_at"] is not None:
             self._not_counted.discard(fields["id"])
@@ -223,7 +230,8 @@ class StatementLaws:
         self._judge_hidden_incidents(view)
 
     def _claims_of_page(self, view: StatusPageView) -> Iterator[Claim]:
-        every = tuple(dict.fromkeys(one for part in view.parts for one in self._subjects_of_part(part.name)))
+        parts = (one for part in view.parts for one in self._subjects_of_part(part.name))
+        every = tuple(dict.fromkeys((*parts, DATA)))
         yield from self._claims_of_text(view.words, every)
         for part in view.parts:
             yield from self._claims_of_text(part.words, self._subjects_of_part(part.name))

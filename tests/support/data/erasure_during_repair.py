@@ -101,7 +101,7 @@ def cancel_repair_and_erase(shop: CorruptedShop) -> None:
     add_to_erasure_ledger(shop)
 
 
-def expect_erased_after_cancelled_repair(shop: CorruptedShop, *, kept_late: bool = False) -> None:
+def assert_erased_after_cancelled_repair(shop: CorruptedShop, *, kept_late: bool = False) -> None:
     """The repair stays cancelled, and its step untaken; nothing of them is left but a number.
 
     `kept_late`: somebody stood still before a copy was kept; that one lies there unnamed.

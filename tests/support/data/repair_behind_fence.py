@@ -96,7 +96,7 @@ class FencedShop(CorruptedShop):
         return self.ports.store.get("fences/bookshop").fields is not None
 
 
-def expect_unfenced(shop: FencedShop) -> None:
+def assert_unfenced(shop: FencedShop) -> None:
     """Every function is what it was, and automation answers alerts again."""
     assert read_fence(shop).status is FenceStatus.DOWN
     assert writer_scalings(shop) == BEFORE
@@ -126,7 +126,7 @@ def build_repaired_shop(shop: FencedShop) -> FencedShop:
     shop.order_repair()
     shop.approve("bob")
     shop.pass_time(15 * MINUTE)
-    expect_unfenced(shop)
+    assert_unfenced(shop)
     shop.behind.clear()
     return shop
 

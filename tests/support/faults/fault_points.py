@@ -38,7 +38,7 @@ def pinned_revisions(world: World) -> dict[str, dict[str, int]]:
     return {one.function: one.revisions for one in active_pins(found)}
 
 
-def expect_the_same_world(world: World) -> None:
+def assert_the_same_world(world: World) -> None:
     assert world.live == UNDISTURBED.live
     assert world.find_violated_invariants() == []
     [one] = world.rollbacks()

@@ -24,15 +24,16 @@ from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.deployments.deployment import Deployment
 
 LATEST_RESTORE_POINT: Final = "latest"
-"""The newest backup that was restored to try it."""
+"""The newest backup that was restored to test it, else the data that a check last found valid."""
 ACCEPTED_FORMS: Final = (
-    "latest, a time such as 2026-03-02T12:00:00Z or 20260302_1200 (UTC), a span back such as 1h, a "
-    "deployment, a backup or a copy"
+    "latest, a time such as 2026-03-02T12:00:00Z or 20260302_1200 (UTC; at the prompt this machine's "
+    "zone), a span back such as 1h, a deployment, a backup or a copy"
 )
 MAX_SUGGESTIONS_PER_SIDE: Final = 2
 """So many restore points are named on each side of one that cannot be had."""
 
-_STAMP: Final = re.compile(r"[0-9]{8}_[0-9]{4}")
+STAMP: Final = re.compile(r"[0-9]{8}_[0-9]{4}")
+STAMP_FORMAT: Final = "%Y%m%d_%H%M"
 _DAY_FIRST: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -100,6 +101,8 @@ class AvailablePoints(Struct, frozen=True):
     deployments: tuple[Deployment, ...] = ()
     copies: tuple[RestorePoint, ...] = ()
     """Those that are ready: each is meant by its name alone."""
+    valid_at: datetime | None = None
+    """The minute at which a check last found the data valid; None: no check did."""
 
     @property
     def window(self) -> tuple[RestorePoint, RestorePoint] | None:
@@ -144,7 +147,7 @@ class AvailablePoints(Struct, frozen=True):
 def resolve_restore_point(text: str, kept: AvailablePoints) -> RestorePoint:
     """Resolve the point, with nothing newer in it. Raises: Refused, with the nearest ones."""
     if text == LATEST_RESTORE_POINT:
-        return _newest_proven_backup(kept)
+        return _latest_verified_point(kept)
     points = (*kept.backups, *kept.copies)
     named = {name: one for one in points for name in (one.backup, one.place)}.get(text)
     deployment = {one.id: one for one in kept.deployments}.get(text)
@@ -181,8 +184,8 @@ def parse_time_or_span(text: str, now: datetime) -> datetime | None:
     with suppress(ValueError, OverflowError):
         return now - parse_duration(text)
     try:
-        if _STAMP.fullmatch(text):
-            return datetime.strptime(text, "%Y%m%d_%H%M").replace(tzinfo=UTC)
+        if STAMP.fullmatch(text):
+            return datetime.strptime(text, STAMP_FORMAT).replace(tzinfo=UTC)
         if not _DAY_FIRST.match(text):
             return None
         said = datetime.fromisoformat(text)
@@ -193,13 +196,16 @@ def parse_time_or_span(text: str, now: datetime) -> datetime | None:
         raise Refused(f"restore_point: {text[:80]} is no time; say {ACCEPTED_FORMS}") from none
 
 
-def _newest_proven_backup(kept: AvailablePoints) -> RestorePoint:
-    """The newest proven backup, out of the window where that still reaches back to it."""
+def _latest_verified_point(kept: AvailablePoints) -> RestorePoint:
+    """The newest proven backup or valid data within the window, else that backup itself."""
     proven = [one for one in kept.backups if one.is_verified]
+    for at in (*(floor_to_minute(one.at) for one in proven[-1:]), kept.valid_at):
+        if at is not None and (found := kept.find_point(at)):
+            return found
     if not proven:
         untried = _untested_names(kept.backups)
         raise Refused(f"restore_point: no backup is proven{untried}{_suggest_nearest(kept, kept.now)}")
-    return kept.find_point(floor_to_minute(proven[-1].at)) or proven[-1]
+    return proven[-1]
 
 
 def _restore_point_at(at: datetime, text: str, kept: AvailablePoints) -> RestorePoint:

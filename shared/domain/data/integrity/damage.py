@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
-from shared.core.durations import format_duration
+from shared.core.durations import ceil_to_minute, format_duration
 from shared.domain.data.integrity.scan import (
     MAX_SAMPLES_PER_COLLECTION,
     CollectionTally,
@@ -101,6 +101,14 @@ class IntegrityRecord(Struct, frozen=True):
     def open_findings(self) -> dict[str, DamageFinding]:
         """The open findings, by signal."""
         return {one.signal: one for one in self.findings if one.closed_at is None}
+
+    @property
+    def last_valid_at(self) -> datetime | None:
+        """The minute before the damage, else of the last check; None: nothing was checked yet."""
+        began = [one.onset_at for one in self.open_findings.values()]
+        if began:
+            return ceil_to_minute(min(began)) - MINUTE
+        return self.last.at if self.last is not None and is_conclusive(self.last) else None
 
 
 def damage_path(system: str) -> str:

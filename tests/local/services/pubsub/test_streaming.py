@@ -66,8 +66,8 @@ class Stream:
     def next(self) -> list[Any]:
         return list(next(self.answers).received_messages)
 
-    def refusal(self, status: type[Exception]) -> None:
-        """See the other side end the stream with a status."""
+    def check_refusal(self, status: type[Exception]) -> None:
+        """Check that the other side ends the stream with a status."""
         self.is_refused = True
         with pytest.raises(status):
             next(self.answers)
@@ -167,7 +167,7 @@ def test_a_stream_that_makes_no_sense(world: World, request_: dict[str, Any]) ->
     with Stream(world) as stream:
         stream.next()
         stream.send(**request_)
-        stream.refusal(InvalidArgument)
+        stream.check_refusal(InvalidArgument)
 
 
 def test_the_subscription_of_a_stream_is_deleted(world: World) -> None:
@@ -178,7 +178,7 @@ def test_the_subscription_of_a_stream_is_deleted(world: World) -> None:
     with Stream(world) as stream:
         stream.next()
         world.subscriber.delete_subscription(subscription=SUBSCRIPTION)
-        stream.refusal(NotFound)
+        stream.check_refusal(NotFound)
 
 
 def test_the_service_closes_while_a_stream_waits(world: World) -> None:
@@ -189,6 +189,6 @@ def test_the_service_closes_while_a_stream_waits(world: World) -> None:
     with Stream(world) as stream:
         stream.next()
         world.pubsub.close()
-        stream.refusal(ServiceUnavailable)
+        stream.check_refusal(ServiceUnavailable)
     with pytest.raises(ServiceUnavailable):
         world.publisher.publish(topic=TOPIC, messages=[{"data": b"b"}], retry=None)

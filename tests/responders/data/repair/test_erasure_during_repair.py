@@ -31,9 +31,9 @@ from tests.support.data.erasure_during_repair import (
     SPOILT,
     WITHOUT_ADA,
     add_to_erasure_ledger,
+    assert_erased_after_cancelled_repair,
     cancel_repair_and_erase,
     erasure_command,
-    expect_erased_after_cancelled_repair,
     journalled_copies,
     occupy_slot,
     read_journal,
@@ -41,7 +41,7 @@ from tests.support.data.erasure_during_repair import (
     repair_with_interruption,
     unreferenced_copies,
 )
-from tests.support.data.repair_behind_fence import FencedShop, expect_unfenced
+from tests.support.data.repair_behind_fence import FencedShop, assert_unfenced
 from tests.support.fakes.runtime.hooks import no_hook
 
 
@@ -101,7 +101,7 @@ def test_before_the_fence_falls() -> None:
     assert shop.data == WITHOUT_ADA
     assert len(fenced.behind) > len(SPOILT) - 1
     assert set(fenced.behind) == {"STANDING"}
-    expect_unfenced(fenced)
+    assert_unfenced(fenced)
 
 
 def test_nobody_was_erased() -> None:
@@ -326,7 +326,7 @@ def test_a_pause_holds_it_up() -> None:
 def test_after_a_cancel_it_is_done_afterwards() -> None:
     """By a command of its own, told once it is over; the cancel stops all else."""
     shop = repair_with_interruption(cancel_repair_and_erase)
-    expect_erased_after_cancelled_repair(shop)
+    assert_erased_after_cancelled_repair(shop)
     told = [
         one for one in shop.ports.sender.sent if f"{erasure_after_repair.ERASE_AFTER_REPAIR_VERB}-" in one.key
     ]
@@ -345,7 +345,7 @@ def test_a_pause_holds_it_up_after_a_cancel() -> None:
     assert shop.data == GOOD
     shop.command("carol", command="resume")
     shop.pass_time(2 * MINUTE)
-    expect_erased_after_cancelled_repair(shop)
+    assert_erased_after_cancelled_repair(shop)
 
 
 def test_another_rollback_holds_it_up_after_a_cancel() -> None:
@@ -382,7 +382,7 @@ def test_two_workers_at_once_after_a_cancel() -> None:
         vault.hook = other_does_it
         cancel_repair_and_erase(shop)
 
-    expect_erased_after_cancelled_repair(repair_with_interruption(stops))
+    assert_erased_after_cancelled_repair(repair_with_interruption(stops))
 
 
 @pytest.mark.parametrize("why", ["refused", "too late"])

@@ -59,7 +59,7 @@ def after_the_end() -> CorruptedShop:
     return shop
 
 
-def expect_forgotten(shop: CorruptedShop) -> None:
+def assert_forgotten(shop: CorruptedShop) -> None:
     """No copy of hers is left; what stands in the database is the application's to erase."""
     assert (journalled_copies(shop), unreferenced_copies(shop)) == ({"customers/bob"}, set())
     assert (record(shop).due_at, record(shop).answer.get("left")) == (None, None)
@@ -73,7 +73,7 @@ def test_no_copy_is_left() -> None:
     shop = after_the_end()
     say_erase(shop)
     shop.pass_time(MINUTE)
-    expect_forgotten(shop)
+    assert_forgotten(shop)
     order_undo(shop)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert shop.data == {**GOOD, "customers/bob": SPOILT["customers/bob"]}
@@ -164,7 +164,7 @@ def test_two_workers_at_once() -> None:
     shop.pass_time(2 * MINUTE)
 
     assert vault.hook is no_hook
-    expect_forgotten(shop)
+    assert_forgotten(shop)
 
 
 @pytest.mark.parametrize("by", ["a pause", "another rollback"])
@@ -240,7 +240,7 @@ def disturbed(saboteur: FaultInjectorHook) -> CorruptedShop:
 @cache
 def points() -> int:
     saboteur = FaultInjectorHook(counted=COUNTED)
-    expect_forgotten(disturbed(saboteur))
+    assert_forgotten(disturbed(saboteur))
     effects = [number for number, one in enumerate(saboteur.points) if "store" not in one]
     return effects[-1] + 4
 

@@ -16,7 +16,7 @@ from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SHOP, SPOILT
 from tests.support.data.repair_behind_fence import (
     FENCED,
     FencedShop,
-    expect_unfenced,
+    assert_unfenced,
     freeze_system,
     hold_reasons,
 )
@@ -54,7 +54,7 @@ def test_documents_are_written_behind_a_fence() -> None:
     assert fence.falls_at >= shop.newest.verified_at
     [maintenance] = [one for one in read_public_states(shop) if one.incident == fence.public_id]
     assert maintenance.ended_at is not None
-    expect_unfenced(shop)
+    assert_unfenced(shop)
     assert [one for one in shop.find_violated_invariants() if "was shifted" not in one] == []
 
 
@@ -78,7 +78,7 @@ def test_it_stands_until_the_data_are_looked_through_again() -> None:
     shop.ports.kept.hook = no_hook
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.SUCCEEDED
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_nothing_is_waited_for_longer_than_it_takes() -> None:
@@ -129,7 +129,7 @@ def test_a_persons_fence_is_used_and_stays() -> None:
     assert "nobody can see whether it is well" in shop.newest.outcome
     lift_fence(shop)
     shop.pass_time(MINUTE)
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_what_overrides_a_freeze_has_its_fence() -> None:
@@ -180,7 +180,7 @@ def test_a_fence_that_falls_is_waited_for() -> None:
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert read_fence(shop).rollback == shop.newest.id
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_a_persons_fence_that_falls_too_soon_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +196,7 @@ def test_a_persons_fence_that_falls_too_soon_is_waited_for(monkeypatch: pytest.M
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert read_fence(shop).rollback == shop.newest.id
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_what_is_made_from_documents_is_asked_for_once_it_is_down() -> None:
@@ -231,4 +231,4 @@ def test_a_repair_that_is_paused_goes_on_behind_the_same_fence(held: timedelta) 
     assert shop.newest.status is (RollbackStatus.SUCCEEDED if done else RollbackStatus.FAILED)
     assert bool(shop.behind) is done
     assert shop.data == (GOOD if done else {**GOOD, **SPOILT})
-    expect_unfenced(shop)
+    assert_unfenced(shop)

@@ -8,7 +8,7 @@ from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SPOILT
 from tests.support.data.repair_behind_fence import (
     FencedShop,
-    expect_unfenced,
+    assert_unfenced,
     freeze_system,
     remove_fence_from_policy,
 )
@@ -44,7 +44,7 @@ def test_a_fence_that_does_not_stand_ends_it() -> None:
     assert "still writes" in shop.newest.outcome
     assert shop.behind == []
     assert shop.data == {**GOOD, **SPOILT}
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_a_fence_that_falls_ends_it_halfway() -> None:
@@ -59,7 +59,7 @@ def test_a_fence_that_falls_ends_it_halfway() -> None:
     assert len(shop.written()) == 1
     assert shop.newest.status is RollbackStatus.FAILED
     assert "nothing more is written: the fence has fallen: lifted by carol" in shop.newest.outcome
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_a_fence_that_falls_between_two_requests_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_cancelled_while_it_is_waited_for() -> None:
 
     assert shop.behind == []
     assert read_fence(shop).why == f"{shop.newest.id} writes nothing more"
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_frozen_before_it_stands() -> None:
@@ -132,7 +132,7 @@ def test_paused_before_it_stands() -> None:
 
     assert shop.newest.status is RollbackStatus.FAILED
     assert "a person has stopped automation" in shop.newest.outcome
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_a_policy_that_declares_none_any_more_ends_what_waits_for_it() -> None:
@@ -147,7 +147,7 @@ def test_a_policy_that_declares_none_any_more_ends_what_waits_for_it() -> None:
     assert shop.newest.status is RollbackStatus.FAILED
     assert shop.newest.outcome.startswith("no document was written: ")
     assert read_fence(shop).why == "the policy declares no fence any more"
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_a_policy_that_declares_none_any_more_ends_it_halfway() -> None:
@@ -165,7 +165,7 @@ def test_a_policy_that_declares_none_any_more_ends_it_halfway() -> None:
     assert len(shop.behind) == 1
     assert shop.newest.status is RollbackStatus.FAILED
     assert "the policy declares no fence any more" in shop.newest.outcome
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_a_policy_that_is_removed_while_documents_are_written_behind_its_fence() -> None:
@@ -178,7 +178,7 @@ def test_a_policy_that_is_removed_while_documents_are_written_behind_its_fence()
     known, system = shop.policy, shop.ports.system
     remove_policy(shop)
     shop.pass_time(8 * MINUTE)
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
     shop.policy, shop.ports.system = known, system  # type: ignore[method-assign]  # it is back
     shop.start_instances()
@@ -187,4 +187,4 @@ def test_a_policy_that_is_removed_while_documents_are_written_behind_its_fence()
     assert len(shop.behind) == 1
     assert shop.newest.status is RollbackStatus.FAILED
     assert "bookshop has no policy any more" in shop.newest.outcome
-    expect_unfenced(shop)
+    assert_unfenced(shop)

@@ -9,8 +9,8 @@ from shared.domain.signals.health import ProbeAnswer
 from tests.support.data.corrupted_bookshop import GOOD, MINUTE, SPOILT
 from tests.support.data.repair_behind_fence import (
     FencedShop,
+    assert_unfenced,
     build_repaired_shop,
-    expect_unfenced,
     hold_reasons,
     order_fenced_undo,
 )
@@ -33,7 +33,7 @@ def test_an_undo_writes_behind_a_fence_as_well() -> None:
     assert shop.data == {**GOOD, **SPOILT}
     assert shop.newest.status is RollbackStatus.SUCCEEDED
     assert fence_event_names(shop) == 2 * ["fence.raising", "fence.stands", "fence.falls", "fence.down"]
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_an_undo_whose_fence_does_not_stand() -> None:
@@ -48,7 +48,7 @@ def test_an_undo_whose_fence_does_not_stand() -> None:
     assert "still writes" in shop.newest.outcome
     assert shop.behind == []
     assert shop.data == GOOD
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_an_undo_whose_fence_falls_halfway() -> None:
@@ -62,7 +62,7 @@ def test_an_undo_whose_fence_falls_halfway() -> None:
     assert shop.newest.status is RollbackStatus.FAILED
     assert "nothing more is written: the fence has fallen: lifted by carol" in shop.newest.outcome
     assert shop.data == GOOD
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_an_undo_waits_for_the_fence_of_its_repair_to_fall() -> None:
@@ -94,7 +94,7 @@ def test_an_undo_waits_for_the_fence_of_its_repair_to_fall() -> None:
     assert read_fence(shop).rollback == shop.newest.id
     assert shop.behind == [FenceStatus.STANDING]
     assert shop.data == {**GOOD, **SPOILT}
-    expect_unfenced(shop)
+    assert_unfenced(shop)
 
 
 def test_an_undo_that_no_fence_can_outlast_is_not_begun() -> None:

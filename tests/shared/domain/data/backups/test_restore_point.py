@@ -21,6 +21,7 @@ from shared.domain.data.backups.restore_point import (
     RestoreSource,
     resolve_restore_point,
 )
+from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from tests.support.data.exports import POLICY
 from tests.support.data.restore_points import DAY, HOUR, NOW, build_proof
@@ -150,6 +151,21 @@ def test_without_a_proven_backup_there_is_no_latest() -> None:
     """An untried one is named, and not taken."""
     with pytest.raises(Refused, match=f"no backup is proven; .*alone: .*{YOUNG.id}; nearest: 2026"):
         resolve_restore_point("latest", replace(KEPT, proofs=()))
+
+
+@pytest.mark.parametrize(
+    ("valid_at", "proofs", "meant"),
+    [
+        (NOON - HOUR, (), window(NOON - HOUR)),
+        (NOON - HOUR, PROVEN, window(YOUNG.snapshot_at)),
+        (NOON - HOUR, (build_proof(OLD.id, FillStatus.PROVEN),), window(NOON - HOUR)),
+    ],
+)
+def test_without_a_proven_backup_in_reach_the_last_valid_data_is_latest(
+    valid_at: datetime, proofs: tuple[RestoreTest, ...], meant: RestorePoint
+) -> None:
+    """A system as shipped has checks of its data and no backup."""
+    assert resolve_restore_point("latest", replace(KEPT, valid_at=valid_at, proofs=proofs)) == meant
 
 
 def test_the_newest_proof_of_a_backup_counts() -> None:

@@ -1,0 +1,98 @@
+"""Orders that nothing could carry out: refused before there is an incident."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared.core import topics
+from shared.core.store import Put
+from shared.domain.commands.credential import ROLE_CLAIM
+from shared.domain.deployments.deployment import deployment_path
+from tests.support.data.corrupted_bookshop import MINUTE, SHOP, CorruptedShop
+from tests.support.notices.system_events import refusal_reasons
+from tests.support.runtime.world import World
+
+DATA = {"scenario": "database", "select": "invalid"}
+BARE = replace(SHOP, resources=replace(SHOP.resources, remote_config=False, identity=False))
+
+IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
+    "the future": ({**DATA, "restore_point": "2036-01-01T00:00:00Z"}, "is in the future"),
+    "no such restore point": ({**DATA, "restore_point": "yesterday"}, "restore_point: yesterday is none"),
+    "before the window": ({**DATA, "restore_point": "2020-01-01T00:00:00Z"}, "cannot be had"),
+    "documents by function": ({**DATA, "restore_point": "15m", "functions": ["payOrder"]}, "use select"),
+    "a feature without a name": ({"scenario": "feature"}, "name functions or groups"),
+    "sign-in that is nowhere": ({"scenario": "auth"}, "name functions or groups"),
+    "unknown target": ({"target": "v11"}, "deployment v11 is not known"),
+}
+
+
+@pytest.mark.parametrize(("said", "why"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_an_impossible_order_is_in_the_audit_log_alone(said: dict[str, Any], why: str) -> None:
+    """No incident, no public state, no rollback; the team hears of a refused message."""
+    shop = CorruptedShop(BARE)
+    shop.settle()
+    known = {*shop.ports.store.documents}
+    shop.command("alice", command="rollback", system="bookshop", **said)
+    shop.settle()
+
+    [refused] = refusal_reasons(shop)
+    assert why in refused
+    kinds = {path.partition("/")[0] for path in {*shop.ports.store.documents} - known}
+    assert kinds - {"notices", "channels"} == {"systems"}
+    assert [path for path in shop.ports.store.documents if path.startswith("systems/unclaimed/audit/")]
+    assert (shop.incidents(), shop.rollbacks()) == ([], [])
+
+
+def test_an_order_of_a_viewer_opens_no_incident() -> None:
+    """Rights are checked first, and the objections are in the audit log."""
+    world = World()
+    world.deploy_bad()
+    token = world.ports.sign_in.person(sub="uid-eve", email="eve", **{ROLE_CLAIM: "viewer"})
+    said = {"version": 1, "command": "rollback", "system": "bookshop", "reason": "x", "token": token}
+    world.publish(topics.COMMANDS, said)
+    world.settle()
+
+    assert "eve is viewer; rollback needs" in refusal_reasons(world)[-1]
+    assert world.incidents() == []
+
+
+def test_without_a_stable_deployment_there_is_no_last_stable() -> None:
+    """An order that names a deployment is still possible."""
+    world = World()
+    world.deploy_bad()
+    world.command(command="mark-bad", system="bookshop", deployment="v1")
+    world.command(command="rollback", system="bookshop")
+    world.settle()
+
+    assert "no stable deployment is known" in refusal_reasons(world)[-1]
+    assert world.incidents() == []
+
+    world.command(command="rollback", system="bookshop", target="v1")
+    world.settle()
+    assert len(world.rollbacks()) == 1
+
+
+def test_a_deployment_that_rolls_out_is_no_target() -> None:
+    """It is not recorded whole."""
+    world = World()
+    path = deployment_path("bookshop", "v1")
+    fields = {**(world.ports.store.get(path).fields or {}), "settled_at": None}
+    world.ports.store.commit([Put(path, fields)])
+    world.command(command="rollback", system="bookshop", target="v1")
+    world.settle()
+
+    assert "v1 is still rolling out" in refusal_reasons(world)[-1]
+    assert world.incidents() == []
+
+
+def test_latest_is_the_minute_before_the_damage_where_there_is_no_backup() -> None:
+    """A system as shipped exports nothing; its data were checked."""
+    shop = CorruptedShop()
+    shop.pass_time(2 * MINUTE)
+    shop.command("alice", command="rollback", system="bookshop", **DATA, restore_point="latest")
+    shop.settle()
+
+    parked = shop.run_until_parked()
+    assert parked.question is not None
+    assert parked.question.plan.target == "2026-03-02 12:02 UTC"
