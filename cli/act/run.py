@@ -10,21 +10,20 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from cli.act.run_questions import Answers, ask_order, is_terminal, require_reason
-from cli.support.command_sending import check_command
+from cli.support.command_sending import build_order, check_command
 from cli.support.confirmation import DryRun, Follow, Manner, confirm_and_send
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.operator_time import read_restore_point
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, print_json, print_line, print_plan
-from responders.commands.rollback.rollback import build_rollback_order, require_possible_order
+from responders.commands.rollback.rollback import build_possible_order
 from responders.commands.rollback.superseding import describe_conflict
 from responders.data.repair import preview
 from responders.rollback.decision import data_requests
 from responders.rollback.decision.data_requests import Preparation
 from responders.rollback.decision.dry_run import forecast_order
 from responders.rollback.decision.plan import non_function_step_names
-from shared.core.errors import Refused
 from shared.core.text import count_noun
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_documents, forecast_duration
@@ -137,11 +136,7 @@ def _request_rollback(
 ) -> None:
     """Show what the rollback would do, and go through with it; exits where it fails."""
     command = check_command(ours, content)
-    order = build_rollback_order(command, policy, ours.wiring.clock.now())
-    try:
-        require_possible_order(ours.wiring, policy, order)
-    except Refused as impossible:
-        raise create_exit(REFUSED, f"refused: {impossible.reason}") from impossible
+    order = build_order(ours, content, build_possible_order)
     current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
     shown = preview_rollback(ours, policy, order, command.severity, current)
     if not show_preview(shown, manner, supersedes=content["supersede"]):

@@ -82,9 +82,9 @@ def build_order(
     ours: Operations, content: Mapping[str, Any], build: Callable[[CommandRequest], RollbackRequest]
 ) -> RollbackRequest:
     """Return the order that the responders would build; exits with why they would refuse it."""
-    asked = CommandRequest(check_command(ours, content), ours.wiring.clock.now(), ours.wiring, ours.policies)
+    command, now = check_command(ours, content), ours.wiring.clock.now()
     try:
-        return build(asked)
+        return build(CommandRequest(command, now, ours.wiring, ours.policies))
     except Refused as refused:
         raise create_exit(REFUSED, f"refused: {refused.reason}") from refused
 

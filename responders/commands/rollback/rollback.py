@@ -30,7 +30,6 @@ from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LAST_STABLE
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.engine import load_steps
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
-from shared.ports.groups import Ports
 
 DEFAULT_DOCUMENT_SELECTION = SelectionKind.INVALID.value
 """What is brought back where nobody says what."""
@@ -45,8 +44,7 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
     command, policy, store = asked.command, asked.policy, asked.ports.store
     if command.incident:
         find_subject(asked)
-    wanted = build_rollback_order(command, policy, asked.said_at)
-    require_possible_order(asked.ports, policy, wanted)
+    wanted = build_possible_order(asked)
     if command.dry_run:
         return CommandEffect("to be rehearsed", rehearses=wanted)
     order = replace(wanted, person=asked.person, right=asked.right)
@@ -128,19 +126,22 @@ def build_rollback_order(command: Command, policy: Policy, said_at: datetime) ->
     )
 
 
-def require_possible_order(ports: Ports, policy: Policy, order: RollbackRequest) -> None:
-    """Return where scope, target and restore point exist. Raises: Refused, Unavailable."""
+def build_possible_order(asked: CommandRequest) -> RollbackRequest:
+    """Return the order if scope, target and restore point exist. Raises: Refused, Unavailable."""
+    ports, policy = asked.ports, asked.policy
+    order = build_rollback_order(asked.command, policy, asked.said_at)
     if fault := find_scope_fault(order, policy):
         raise Refused(fault)
     if order.way is not Direction.REPAIR:
         require_target(ports.store, policy.system, order.target)
     if not order.restore_point:  # else the damage dates it, once the data was checked
-        return
+        return order
     _, record = read_known_damage(ports, policy)
     try:
         find_repair_source(ports, policy, record, order.restore_point)
     except Rejected as unread:
         raise Refused(f"the restore points of {policy.system} cannot be read: {unread}") from unread
+    return order
 
 
 def require_target(store: Reader, system: str, target: str) -> None:

@@ -23,7 +23,6 @@ from responders.data.repair.preview import (
 )
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, DATA_APPROVALS
-from responders.rollback.impact_counts import MINUTE, floor_to_minute
 from responders.scenarios import undo_plan as reversal
 from responders.scenarios import undo_targets
 from responders.scenarios.undo_plan import UndoPlan
@@ -31,6 +30,7 @@ from responders.scenarios.undo_targets import UndoTarget
 from responders.support.parallel_calls import answer_or_none, call_all, call_in_batches
 from shared.core import text
 from shared.core.codec import decode, encode
+from shared.core.durations import ceil_to_minute, floor_to_minute
 from shared.core.errors import RollbackError, Unavailable
 from shared.core.store import Query, Store
 from shared.domain.data.events.document_triggers import DocumentEvent
@@ -155,7 +155,7 @@ def describe_failures(
     for one in rollbacks:
         ended_at = one.shifted_at or one.ended_at or one.started_at
         if counted is None and one.baseline is not None and ended_at is not None:
-            window = floor_to_minute(one.baseline.until), floor_to_minute(ended_at) + MINUTE
+            window = floor_to_minute(one.baseline.until), ceil_to_minute(ended_at)
             read = partial(ports.system(policy.system).metrics.requests, *window)
             counted = answer_or_none(call_all(ports, {"metrics": read})["metrics"])
     requests = counts_by_function(counted or {}, inventory)

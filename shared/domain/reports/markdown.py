@@ -39,7 +39,7 @@ def render_markdown(report: IncidentReport) -> str:
 @cache
 def _environment() -> Environment:
     made = create_text_environment(Environment, TEMPLATE_FOLDER, MAX_VALUE_CHARACTERS)
-    made.filters |= {"utc": _utc, "moment": _format_timestamp, "span": _span, "words": _words}
+    made.filters |= {"utc": _utc, "moment": _format_timestamp, "span": format_span, "words": _words}
     made.filters |= {"label": status_label, "signal": signal_label}
     made.filters |= {"ours": TrustedText, "lesson": _format_lesson}
     return made
@@ -57,7 +57,8 @@ def _format_timestamp(stamp: str) -> str | TrustedText:
         return stamp
 
 
-def _span(seconds: float) -> TrustedText:
+def format_span(seconds: float) -> TrustedText:
+    """Return a number of seconds as people read it."""
     return TrustedText(describe_duration(timedelta(seconds=max(0.0, seconds))))
 
 
