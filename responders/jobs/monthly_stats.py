@@ -55,6 +55,7 @@ class MonthlyStatsRecorder:
                 continue
             if store.get(monthly_stats.tally_path(incident.id)).fields is not None:
                 continue
-            made = monthly_stats.tally_incident(incident, StateReader(store).rollbacks(incident))
+            policy, rollbacks = self._policies[system], StateReader(store).rollbacks(incident)
+            made = monthly_stats.tally_incident(policy, incident, rollbacks)
             if made is not None:
                 yield made

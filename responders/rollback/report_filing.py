@@ -102,7 +102,7 @@ def _commit_report(ports: Ports, document: Document, record: FiledReport, facts:
 
 def _build_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     """That it is filed, and in a day that nobody knows the cause; of a false alarm nothing."""
-    summary = tally_incident(facts.incident, [one.rollback for one in facts.rollbacks])
+    summary = tally_incident(facts.policy, facts.incident, [one.rollback for one in facts.rollbacks])
     if summary is None or summary.false_alarm:
         return []
     return [*_build_filed_notices(facts, made), *_reminders(facts)]

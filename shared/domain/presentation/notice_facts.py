@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import dropwhile
+from itertools import takewhile
 from statistics import median, quantiles
 from typing import Any
 
@@ -126,10 +126,10 @@ def describe_expected_duration(history: Iterable[PublicState], severity: Severit
 
 
 def time_to_recover(state: PublicState) -> timedelta | None:
-    """How long after its detection it had recovered by a rollback; None: it has not."""
-    moved = dropwhile(lambda turn: turn.word != ROLLING_BACK_STATUS_NAME, state.turns)
-    back = next((turn.at for turn in moved if turn.word in RESTORED_STATUS_NAMES), None)
-    return None if back is None else back - state.since
+    """Return how long after detection it recovered for good by a rollback; None: it has not."""
+    well = [*takewhile(lambda turn: turn.word in RESTORED_STATUS_NAMES, reversed(state.turns))]
+    is_by_rollback = any(turn.word == ROLLING_BACK_STATUS_NAME for turn in state.turns)
+    return well[-1].at - state.since if well and is_by_rollback else None
 
 
 def _incident_facts(

@@ -382,6 +382,17 @@ def test_an_incident_that_is_not_back_yet_measures_nothing() -> None:
     assert time_to_recover(replace(took(2), turns=took(2).turns[:2])) is None
 
 
+def test_a_recovery_that_did_not_last_measures_nothing() -> None:
+    """It failed again, or nobody observed whether it did; what recovers again counts from then."""
+    monitored = took(2)
+    words = ("investigating", "recovery not observed")
+    failed = [*monitored.turns, *(PublicStatusChange(word, START + 9 * MINUTE) for word in words)]
+    again = [*failed, PublicStatusChange("rolling back (monitoring)", START + 20 * MINUTE)]
+
+    assert time_to_recover(replace(monitored, turns=failed)) is None
+    assert time_to_recover(replace(monitored, turns=again)) == 20 * MINUTE
+
+
 # Who hears what, in which words
 
 
