@@ -62,7 +62,7 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
     line = f"  incident {incident_line(incident)}"
     print_line(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
-    began = "ordered" if incident.is_ordered else "detected"
+    began = "ordered" if incident.is_ordered and not incident.has_failed else "detected"
     print_line(f"  {began} {format_time(incident.detected_at)} UTC, {how_long}")
     standing = seen.response and seen.times and response_lines(seen.response, seen.times, incident.id, now)
     for text, style in standing or ():

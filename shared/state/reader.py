@@ -88,7 +88,7 @@ class StateReader:
     def incidents(self, system: str) -> list[Incident]:
         """The incidents of a system that are still kept, newest first."""
         found = self._all(Incident, Query("incidents", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: one.detected_at, reverse=True)
+        return sorted(found, key=lambda one: (one.detected_at, one.id), reverse=True)
 
     def alerts(self, incident: str) -> list[Alert]:
         """The alerts of an incident, the first received first."""

@@ -1,6 +1,8 @@
 """The judge of statements, and the page that says what each word promises."""
 
 import re
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -8,6 +10,7 @@ import pytest
 
 from shared.domain.presentation import status_page
 from tests.simulation.faults.points import Planned
+from tests.simulation.invariants.statements import StatementLaws
 from tests.simulation.mutants import Mutant, caught, statements
 from tests.simulation.scenes.spoken import SPOKEN
 from tests.simulation.schedule import run
@@ -21,6 +24,7 @@ from tests.simulation.statements.phrases import (
 )
 from tests.simulation.statements.truth import FOREVER, SIGN_IN, Span, merged
 from tests.simulation.world import World
+from tests.support.fakes.runtime.clock import START
 
 PAGE = (Path(__file__).parents[2] / "docs" / "statements.md").read_text()
 SYSTEM_NAME = "The Bookshop"
@@ -101,6 +105,20 @@ def test_spans_that_touch_are_one() -> None:
     spans = [Span(5.0, 7.0), Span(0.0, 3.0), Span(3.0, 4.0)]
 
     assert merged(spans) == [Span(0.0, 4.0), Span(5.0, 7.0)]
+
+
+def test_the_page_is_rendered_when_a_rollback_is_held_or_continued(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words "(paused)" come and go with the rollback alone: no incident changes."""
+    world = World(Planned({}), Random(0))
+    laws = StatementLaws(world.laws.seen)
+    rendered: list[datetime | None] = []
+    monkeypatch.setattr(laws, "_remembers", {})
+    monkeypatch.setattr(laws, "_render_status", lambda: None)
+    for held_since in (None, START, START, None):
+        monkeypatch.setattr(laws, "_render_page", partial(rendered.append, held_since))
+        laws.committed({"rollbacks/INC-1": {"failing": [], "held_since": held_since}})
+
+    assert rendered == [START, None]
 
 
 @pytest.mark.parametrize("seed", range(4))

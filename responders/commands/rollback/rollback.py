@@ -218,8 +218,7 @@ def _build_order_from_automation(subject: CommandSubject) -> RollbackRequest:
 def build_order_event(asked: CommandRequest, now: datetime) -> Event:
     """Who ordered what, and by what right."""
     command = asked.command
-    said = encode(command)
-    return create_event("rollback.ordered", now, command.actor, command=said, right=asked.right)
+    return create_event("rollback.ordered", now, command.actor, command=encode(command), right=asked.right)
 
 
 def build_override_notices(policy: Policy, opening: IncidentOpening) -> list[Notice]:
@@ -234,6 +233,6 @@ def build_override_notices(policy: Policy, opening: IncidentOpening) -> list[Not
         "rollback.override",
         f"{incident.id} {incident.severity}: {order.actor} overrides approval, freeze and budget "
         f"for {order.incident}: {order.reason}",
-        incident.detected_at,
+        opening.rollback.created_at,
         command=encode(order),
     )

@@ -19,7 +19,7 @@ from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord, ScheduledRollback, format_gcloud_command
-from shared.domain.incidents.opening import IncidentOpening, open_incident
+from shared.domain.incidents.opening import open_incident
 from shared.domain.notices.notice import Notice, WithdrawalCondition, notice_writes
 from shared.domain.notices.recipients import EXTERNAL_AUDIENCES, create_notices, create_scheduled_notices
 from shared.domain.policy.severity import worse_severity
@@ -92,7 +92,17 @@ def begin_scheduled_rollback(
         said = create_notices(policy, key, planned.severity, "not-begun", text, now)
         writes += notice_writes(said)
     elif not needless:
-        opening = _open_incident(ports, policy, record, planned, system)
+        ordered = {"command": record.id, "right": planned.order.right, "planned_for": planned.begins_at}
+        opening = open_incident(
+            policy,
+            system,
+            ports.store,
+            severity=planned.severity,
+            signal="command",
+            commit_id=ports.ids(),
+            events=[create_event("rollback.ordered", system.read_at, record.actor, **ordered)],
+            order=planned.order,
+        )
         incident = opening.incident.id
         result = f"opened {incident}"
         more = build_override_notices(policy, opening)
@@ -123,23 +133,6 @@ def _find_start_obstacle(
     if system.open_incident and system.incident != planned.open_incident:
         return "", f"it yields to {system.open_incident}"
     return superseding.find_start_obstacle(ports, policy, planned, system, now)
-
-
-def _open_incident(
-    ports: Ports, policy: Policy, record: CommandRecord, planned: ScheduledRollback, system: Document
-) -> IncidentOpening:
-    now = system.read_at
-    ordered = {"command": record.id, "right": planned.order.right, "planned_for": planned.begins_at}
-    return open_incident(
-        policy,
-        system,
-        ports.store,
-        severity=planned.severity,
-        signal="command",
-        commit_id=ports.ids(),
-        events=[create_event("rollback.ordered", now, record.actor, **ordered)],
-        order=planned.order,
-    )
 
 
 def _build_announcements(

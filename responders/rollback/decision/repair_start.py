@@ -43,7 +43,7 @@ def begin_data_change(
         theirs = {**system.chosen, **(chosen or {})}
         return behind.add_freeze_window(replace(system, slot=name, chosen=theirs))
 
-    unpins = case.rollback.way is Direction.UNPIN
+    became = {Direction.UNPIN: IncidentStatus.UNPINNING, Direction.UNDO: IncidentStatus.UNDOING}
     turn = Transition(
         event="rollback.decided",
         note=note,
@@ -56,7 +56,7 @@ def begin_data_change(
             "gates": tuple(told["gates"]),
             **changes,
         },
-        status=IncidentStatus.UNPINNING if unpins else IncidentStatus.ROLLING_BACK,
+        status=became.get(case.rollback.way, IncidentStatus.ROLLING_BACK),
         writes=(*build_step_writes(case, plan), *behind.writes),
         system=slot_taken,
     )

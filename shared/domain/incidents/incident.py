@@ -21,6 +21,7 @@ class IncidentStatus(StrEnum):
     INVESTIGATING = "INVESTIGATING"
     ROLLING_BACK = "ROLLING_BACK"
     UNPINNING = "UNPINNING"
+    UNDOING = "UNDOING"
     VERIFYING = "VERIFYING"
     WATCHING = "WATCHING"
     RESOLVED = "RESOLVED"
@@ -35,11 +36,13 @@ ENDED_INCIDENT_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.REC
 DECIDED_BY_PERSON_STATUSES = frozenset({IncidentStatus.ESCALATED, IncidentStatus.RECOVERED})
 """A person must decide what happens next."""
 
+UNDOING_STATUS_NAME = "undoing"
 PUBLIC_STATUS_NAMES = {
     IncidentStatus.DETECTED: "detected",
     IncidentStatus.INVESTIGATING: "investigating",
     IncidentStatus.ROLLING_BACK: "rolling back",
     IncidentStatus.UNPINNING: "rolling back",
+    IncidentStatus.UNDOING: UNDOING_STATUS_NAME,
     IncidentStatus.VERIFYING: "rolling back",
     IncidentStatus.WATCHING: "rolling back (monitoring)",
     IncidentStatus.RESOLVED: "resolved",
@@ -53,6 +56,7 @@ UNFAILED_STATUS_NAMES = {
     "detected": CHECKED_STATUS_NAME,
     "investigating": CHECKED_STATUS_NAME,
     "rolling back": "changing",
+    UNDOING_STATUS_NAME: "changing",
     "rolling back (monitoring)": CHANGED_STATUS_NAME,
 }
 """What it says instead while nothing was observed to fail: of an order, or of a declaration."""
@@ -60,7 +64,8 @@ UNPIN_STATUS_NAMES = {"changing": "unpinning", CHANGED_STATUS_NAME: "unpinning (
 """What it says instead of a change that an unpin makes."""
 
 
-PAUSED_STATUS_NAMES = {word: f"{word} (paused)" for word in ("rolling back", "changing", "unpinning")}
+_CHANGING_STATUS_NAMES = ("rolling back", UNDOING_STATUS_NAME, "changing", "unpinning")
+PAUSED_STATUS_NAMES = {word: f"{word} (paused)" for word in _CHANGING_STATUS_NAMES}
 """The public words of a change in progress, and of the same change while a person holds it."""
 MAX_TIMELINE = 500
 """So many lines of the time line are kept beside the first one: the audit log has all of them."""
@@ -220,22 +225,32 @@ class StatusPageRecord(Struct, frozen=True):
     """When the first page that shows it was written; None: none was."""
     parts: tuple[AffectedPart, ...] = ()
     alerted: bool = False
-    """Whether an alert belongs to it."""
+    """Whether an alert belongs to it, or to the incident that it continues."""
+    alerted_at: datetime | None = None
+    """When the first alert of it was received, as far as the page knows."""
     expires_at: datetime | None = None
 
 
 def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
-    """Return each change of the public word; what follows an unpin is none of a rollback."""
+    """Return each change of the public word; what follows an unpin is none of a rollback.
+
+    While a change is monitored, the first observed failure ends the word of that, until the next
+    status.
+    """
     turns: list[PublicStatusChange] = []
-    unpins = False
+    unpins, failed_in = False, None
     for moment in incident.timeline:
-        if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING):
+        if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING, IncidentStatus.UNDOING):
             unpins = moment.status is IncidentStatus.UNPINNING
         word = PUBLIC_STATUS_NAMES[moment.status]
         if not incident.has_failed or moment.at < (incident.failure_observed_at or moment.at):
             word = UNFAILED_STATUS_NAMES.get(word, word)
             word = UNPIN_STATUS_NAMES.get(word, word) if unpins else word
         elif unpins and word == PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]:
+            word = PUBLIC_STATUS_NAMES[IncidentStatus.INVESTIGATING]
+        is_first_failure = moment.at == incident.failure_observed_at
+        failed_in = moment.status if is_first_failure or moment.status is failed_in else None
+        if failed_in is IncidentStatus.WATCHING:
             word = PUBLIC_STATUS_NAMES[IncidentStatus.INVESTIGATING]
         if not turns or turns[-1].word != word:
             turns.append(PublicStatusChange(word, moment.at))

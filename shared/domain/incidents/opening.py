@@ -20,12 +20,13 @@ from shared.domain.incidents.incident import (
     format_incident_id,
     public_state,
 )
+from shared.domain.incidents.overlap import continues_failure
 from shared.domain.incidents.recovery_times import find_scenario, response_target
 from shared.domain.labels import signal_label
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.scenario_names import Mode
-from shared.domain.policy.severity import Severity
+from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
@@ -58,7 +59,7 @@ def open_incident(
 
     It is detected when the system's document was read, on which time all instances agree; without
     an onset it began then. Two of them at once cannot both land: system and counter are written as
-    they were read.
+    they were read. An order about what fails by an open incident continues it.
     """
     now = system.read_at
     scope = _describe_scope(policy, signal, function, order)
@@ -79,22 +80,56 @@ def open_incident(
         is_observed_only=_is_observed_only(policy, system, signal, order),
         scopes=scope,
     )
+    if order is not None and order.way is not Direction.UNPIN:
+        incident = _continue_failure(policy, system, reader, incident, scenario)
     incident = incidents.acknowledge(incident, order.responder if order is not None else "", now)
     counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
     said = create_notices(
         policy,
         incident.id,
-        severity,
+        incident.severity,
         "detected",
-        f"{incident.id} {severity}: {_describe_opening(policy, signal, order)}",
+        f"{incident.id} {incident.severity}: {_describe_opening(policy, signal, order)}",
         now,
         signal=signal,
         respond_by=incident.respond_by,
     )
-    said += create_escalation_notices(policy, incident, now, now)
+    said += create_escalation_notices(policy, incident, now, incident.detected_at)
     rollback = _undecided_rollback(policy, incident, now, commit_id, events, order)
     return _build_opening(policy, system, incident, rollback, events, said, (counted, first))
+
+
+def _continue_failure(
+    policy: Policy, system: Document, reader: Reader, incident: Incident, scenario: str
+) -> Incident:
+    """Return the incident of an order; one about what fails since long inherits its beginning.
+
+    And who owns it, who sees it, how severe it is, and what fails.
+    """
+    for name in reversed(systems.decode_system(system.fields, policy.system).open_incidents):
+        earlier = decode(Incident, reader.get(incidents.incident_path(name)).fields)
+        if not continues_failure(incident.scopes, earlier, policy):
+            continue
+        newest = rollbacks.rollback_path(incidents.rollback_id(name, earlier.rollbacks))
+        observed = (reader.get(newest).fields or {}).get("failing", ())
+        severity = worse_severity(incident.severity, earlier.severity)
+        proven = (one for one in earlier.scopes if one.proves_failure)
+        return replace(
+            incident,
+            severity=severity,
+            onset_at=earlier.onset_at,
+            detected_at=earlier.detected_at,
+            respond_by=earlier.detected_at + response_target(policy.targets, scenario, severity),
+            published_by=earlier.published_by,
+            acknowledged_by=earlier.acknowledged_by,
+            acknowledged_at=earlier.acknowledged_at,
+            scopes=tuple(dict.fromkeys((*incident.scopes, *proven))),
+            failing=tuple(sorted({*earlier.failing, *observed})),
+            working=earlier.working,
+            failure_observed_at=earlier.failure_observed_at,
+        )
+    return incident
 
 
 def reopen_incident(
@@ -127,7 +162,9 @@ def reopen_incident(
     known = replace(known, scopes=scopes, due_at=None, unobserved_since=None, working=())
     again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
     again = incidents.acknowledge(again, order.responder if order is not None else "", now)
-    again = incidents.change_status(again, IncidentStatus.INVESTIGATING, now, why)
+    undoes = order is not None and order.way is Direction.UNDO
+    status = IncidentStatus.UNDOING if undoes else IncidentStatus.INVESTIGATING
+    again = incidents.change_status(again, status, now, why)
     waits = order is None and known.ended_at is None
     due_at = now + policy.gates.judge_every if waits else now
     written = Update(before.path, encode(again), before.version)

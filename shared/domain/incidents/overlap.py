@@ -48,6 +48,13 @@ def may_join(
     return any(is_warning or is_recent or one.scenario is not ScenarioName.NONE for one in related)
 
 
+def continues_failure(scopes: Iterable[IncidentScope], incident: Incident, policy: Policy) -> bool:
+    """Return whether an order about these scopes is about what fails by an open incident."""
+    fails = incident.has_failed and incident.status not in (IncidentStatus.WATCHING, IncidentStatus.RECOVERED)
+    related = (_is_related(one, other, policy, is_over=False) for one in scopes for other in incident.scopes)
+    return fails and incident.ended_at is None and (not incident.scopes or any(related))
+
+
 def alert_scope(alert: Alert, policy: Policy) -> IncidentScope:
     """Return what an alert is about."""
     return IncidentScope(policy.signals[alert.signal].scenario, alert.signal, alert.function)

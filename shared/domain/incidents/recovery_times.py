@@ -77,7 +77,10 @@ def measure_recovery(
     is_private_order = incident.signal not in policy.signals and page is not None and not page.alerted
     publish_after = rules.publish_orders_after if is_private_order else rules.publish_after
     shown_after = publish_after.get(incident.severity) if page is not None else None
-    within = None if shown_after is None else shown_after + policy.targets.status_page
+    proven_at = page.alerted_at if page is not None and incident.signal not in policy.signals else None
+    public_from = max(
+        incident.detected_at + (shown_after or timedelta()), proven_at or incident.timeline[0].at
+    )
     is_unpin = any(one.way is Direction.UNPIN for one in rollbacks[:1])
     return RecoveryTimes(
         detected_at=incident.detected_at,
@@ -87,7 +90,7 @@ def measure_recovery(
         target=target,
         kind=f"{incident.severity} incident" if is_usual else f"{scenario} rollback",
         status_page_at=page.written_at if page is not None else None,
-        status_page_due_at=None if within is None else incident.detected_at + within,
+        status_page_due_at=None if shown_after is None else public_from + policy.targets.status_page,
         names=choose_time_names(incident),
         has_target=incident.has_failed or (incident.is_ordered and not is_unpin),
     )

@@ -35,10 +35,10 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import (
     RESTORED_STATUS_NAMES,
     UNFAILED_NAMES,
-    affected_components,
     describe_condition,
     describe_status,
     disruption_spans,
+    told_components,
 )
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 
@@ -138,11 +138,11 @@ def _incident_facts(
     policy, rollback = about.policy, about.rollback
     state = public_state(policy, incident, about.now)
     state = mark_paused(state, rollback.paused_since if rollback is not None else None)
-    parts = affected_components(policy, state, about.record) or (policy.display_name or policy.system,)
+    parts = told_components(policy, state, about.record) or (policy.display_name or policy.system,)
     others = [one for one in about.history if one.incident != incident.id]
     scenario = find_scenario(policy, incident.signal, about.rollbacks)
     target = recovery_target(policy.targets, scenario, incident.severity)
-    how_bad = describe_condition(state, incident.severity).lower()
+    how_bad = describe_condition(state, incident.severity, about.record).lower()
     since = max((began for began, _ in disruption_spans(state, about.now)), default=incident.onset_at)
     return {
         "id": TrustedText(incident.id),
@@ -181,10 +181,10 @@ def _prepared_commands(notice: Notice) -> tuple[str, ...]:
 
 def _is_planned(about: NoticeContext) -> bool:
     """Whether a person has ordered it without haste: the runbook plans for MEDIUM and LOW."""
-    incident = about.incident
+    incident, rollback = about.incident, about.rollback
     if incident is None or incident.has_failed or incident.severity not in (Severity.MEDIUM, Severity.LOW):
         return False
-    return about.rollback is not None and about.rollback.order is not None
+    return rollback is not None and rollback.order is not None and rollback.way is Direction.BACK
 
 
 def _cause(incident: Incident, rollbacks: Sequence[Rollback]) -> str:

@@ -13,10 +13,12 @@ from shared.domain.incidents.incident import (
     CHANGED_STATUS_NAME,
     CHECKED_STATUS_NAME,
     PAUSED_STATUS_NAMES,
+    UNDOING_STATUS_NAME,
     UNFAILED_STATUS_NAMES,
     UNPIN_STATUS_NAMES,
     AffectedPart,
     Incident,
+    IncidentScope,
     PublicState,
     StatusPageRecord,
 )
@@ -34,6 +36,10 @@ DAY = timedelta(days=1)
 UNFAILED_NAMES = frozenset({*UNFAILED_STATUS_NAMES.values(), *UNPIN_STATUS_NAMES.values()})
 UNFAILED_NAMES |= {PAUSED_STATUS_NAMES[word] for word in UNFAILED_NAMES & PAUSED_STATUS_NAMES.keys()}
 """Words of the time in which nothing was observed to fail."""
+UNDOING_NAMES = frozenset({UNDOING_STATUS_NAME, PAUSED_STATUS_NAMES[UNDOING_STATUS_NAME]})
+"""Words of an undo, which restores nothing that works: parts stay as they were observed."""
+FAILING_NAMES = frozenset({"detected", "investigating", "rolling back"})
+"""Words of the time in which something was observed to fail."""
 RESTORED_STATUS_NAMES = frozenset(
     {"rolling back (monitoring)", "resolved", CHANGED_STATUS_NAME, UNPIN_STATUS_NAMES[CHANGED_STATUS_NAME]}
 )
@@ -56,6 +62,8 @@ STATUS_SENTENCES = {
     "rolling back": "We are restoring a previous version.",
     "rolling back (monitoring)": "It works again. We are monitoring it.",
     "rolling back (paused)": "We have paused the restoration of a previous version.",
+    UNDOING_STATUS_NAME: "We are undoing our last change.",
+    "undoing (paused)": "We have paused the undoing of our last change.",
     CHECKED_STATUS_NAME: "We are checking {system} as a precaution.",
     "changing": "We are changing some parts of {system}.",
     "changing (paused)": "We have paused the change of some parts of {system}.",
@@ -158,7 +166,7 @@ def build_status_page(
     """
     told = [
         (one, records.get(one.incident or "") or StatusPageRecord())
-        for one in sorted(states, key=lambda one: one.since, reverse=True)
+        for one in sorted(states, key=lambda one: (one.since, one.incident or ""), reverse=True)
         if one.updated_at > now - UPTIME_DAYS * DAY
     ]
     told = [(one, record) for one, record in told if is_public(one, policy, now, alerted=record.alerted)]
@@ -167,7 +175,7 @@ def build_status_page(
     mood = max((one.mood for one in parts), key=_STATUSES_BY_GRAVITY.index, default=ComponentStatus.WORKING)
     active = [(one, record) for one, record in told if one.ended_at is None]
     if active and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
-        mood = max((_find_status(one.word) for one, _ in active), key=_STATUSES_BY_GRAVITY.index)
+        mood = max((_find_status(*one) for one in active), key=_STATUSES_BY_GRAVITY.index)
     return StatusPageView(
         system=policy.system,
         title=policy.display_name or policy.system,
@@ -211,24 +219,31 @@ def record_parts(
     """
     restored = [one.at for one in state.turns if one.word in RESTORED_STATUS_NAMES]
     recent = (one for one in alerts if one.is_open and all(one.received_at > at for at in restored))
-    standing = open_alerts(alerts)
-    opened = [*standing, *recent]
-    alerted = record.alerted or bool(opened)
+    standing, is_undoing = open_alerts(alerts), state.word in UNDOING_NAMES
+    opened = [*recent] if is_undoing else [*standing, *recent]
+    proven = [one for one in incident.scopes if one.proves_failure and incident.is_ordered]
+    alerted = record.alerted or bool(standing or opened or proven)
+    alerted_at = record.alerted_at or min((one.received_at for one in (*standing, *opened)), default=None)
+    record = replace(record, alerted=alerted, alerted_at=alerted_at)
     if state.word in UNFAILED_NAMES and not incident.is_ordered:
-        return replace(record, alerted=alerted)
+        return record
     changed_at = state.turns[-1].at if state.turns else state.updated_at
     is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
     if state.word in RESTORED_STATUS_NAMES or is_over:
         until = now if is_over else changed_at
         closed = tuple(one if one.until else replace(one, until=until) for one in record.parts)
-        return replace(record, parts=closed, alerted=alerted)
-    failing = {*incident.failing, *(rollback.failing if rollback else ())}
-    is_unknown = not failing and any(_is_about_any_function(policy, one) for one in opened)
-    is_counted = all(has_source(one.signal, SignalSource.REQUESTS) for one in opened)
+        return replace(record, parts=closed)
+    failing = {*(() if is_undoing else incident.failing), *(rollback.failing if rollback else ())}
+    if is_undoing and not failing and not opened:
+        return record
+    reported = [*opened, *(() if is_undoing else proven)]
+    is_unknown = not failing and any(_is_about_any_function(policy, one) for one in reported)
+    is_counted = all(has_source(one.signal, SignalSource.REQUESTS) for one in reported)
     working = {*incident.working} if is_counted else set()
-    functions = failing | ordered_functions(incident.scopes, policy) | {one.function for one in opened}
+    ordered = set() if is_undoing or proven else ordered_functions(incident.scopes, policy)
+    functions = failing | ordered | {one.function for one in reported}
     functions = (functions | {*policy.functions} if is_unknown else functions) - working
-    signals = {state.signal, *(one.signal for one in opened)}
+    signals = {one.signal for one in reported} | (set() if is_undoing else {state.signal})
     if incident.failure_observed_at is not None:
         signals = {one for one in signals if not has_source(one, SignalSource.DECLARED)}
     since = now if record.parts else incident.failure_observed_at or state.onset_at or state.since
@@ -243,7 +258,7 @@ def record_parts(
             parts.append(replace(part, is_assumed=part.is_assumed and not failing))
         elif part is not None and not (part.is_assumed and failing):
             parts.append(part)
-    return replace(record, parts=tuple(parts), alerted=alerted)
+    return replace(record, parts=tuple(parts))
 
 
 def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:
@@ -261,14 +276,22 @@ def describe_status(state: PublicState) -> str:
     return STATUS_SENTENCES[state.word].format(system=state.display_name)
 
 
-def describe_condition(state: PublicState, severity: Severity) -> str:
+def told_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:
+    """Return the parts that an open incident still affects; all, if it ended or none is left."""
+    standing = {one.name for one in record.parts if one.until is None}
+    affected = affected_components(policy, state, record)
+    return affected if state.ended_at or not standing else tuple(one for one in affected if one in standing)
+
+
+def describe_condition(state: PublicState, severity: Severity, record: StatusPageRecord) -> str:
     """Return what is wrong with the parts of an incident, or was, by its newest word of that."""
     over = (UNOBSERVED_STATUS_NAME, "resolved", "rolling back (monitoring)")
     word = next((one.word for one in reversed(state.turns) if one.word not in over), state.word)
-    if word == CHECKED_STATUS_NAME:
-        return "Under investigation"
-    is_planned = word in UNFAILED_NAMES or word == MAINTENANCE_STATUS_NAME
-    return "Maintenance" if is_planned else SEVERITY_LABELS[severity]
+    works = _find_status(state, record) is ComponentStatus.CHECKED
+    planned = UNFAILED_NAMES - {CHECKED_STATUS_NAME} | {MAINTENANCE_STATUS_NAME}
+    if word in (planned | UNDOING_NAMES if works else planned):
+        return "Maintenance"
+    return "Under investigation" if works or word == CHECKED_STATUS_NAME else SEVERITY_LABELS[severity]
 
 
 def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
@@ -284,7 +307,7 @@ def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
             if began is not None:
                 spans.append((began, max(began, turn.at)))
             began = None
-        elif began is None and _find_status(turn.word) is ComponentStatus.TROUBLED:
+        elif began is None and turn.word in FAILING_NAMES:
             began = turn.at
     if began is not None:
         spans.append((began, max(began, state.ended_at or now)))
@@ -308,46 +331,40 @@ ToldIncident = tuple[PublicState, StatusPageRecord]
 def _build_part(
     policy: Policy, component: Component, told: Sequence[ToldIncident], since: datetime, now: datetime
 ) -> StatusPagePart:
-    mine = [one for one in told if component.name in affected_components(policy, *one)]
+    mine = [
+        (state, replace(record, parts=tuple(one for one in record.parts if one.name == component.name)))
+        for state, record in told
+        if component.name in affected_components(policy, state, record)
+    ]
     spans = [
         span
         for state, record in mine
         if state.severity in UPTIME_SEVERITIES
-        for span in _part_spans(component, state, record, now)
+        for span in _part_spans(state, record, now)
     ]
     starts = [_first_day(now) + ahead * DAY for ahead in range(UPTIME_DAYS)]
     days = tuple(_build_day(start, spans, since, now) for start in starts)
     watched = now - max(since, starts[0])
     down = sum((one.down for one in days if one.down is not None), timedelta(0))
     uptime = 1 - down / watched if watched > timedelta(0) else None
-    mood, words = _component_status(
-        [state for state, record in mine if _is_current(component, state, record)],
-        is_unknown=any(
-            one.name == component.name
-            for state, record in mine
-            if is_unobserved(state, record)
-            for one in record.parts
-        ),
-    )
+    mood, words = _component_status(mine)
     return StatusPagePart(component.name, mood, words, uptime, days)
 
 
-def _part_spans(
-    component: Component, state: PublicState, record: StatusPageRecord, now: datetime
-) -> list[TimeSpan]:
+def _part_spans(state: PublicState, record: StatusPageRecord, now: datetime) -> list[TimeSpan]:
     """When an incident kept a part from working; as a whole, where no parts are recorded."""
     whole = disruption_spans(state, now)
     if not (whole and record.parts):
         return whole
     failed_at = whole[0][0]
-    mine = [one for one in record.parts if one.name == component.name and failed_at < (one.until or now)]
-    return [(max(one.since, failed_at), one.until or state.ended_at or now) for one in mine]
+    known = (one for one in record.parts if failed_at < (one.until or now))
+    return [(max(one.since, failed_at), one.until or state.ended_at or now) for one in known]
 
 
-def _is_current(component: Component, state: PublicState, record: StatusPageRecord) -> bool:
+def _is_current(state: PublicState, record: StatusPageRecord) -> bool:
     """Whether an active incident still says something about a part that it has affected."""
-    still = not record.parts or any(one.name == component.name and not one.until for one in record.parts)
-    return state.ended_at is None and (still or state.word in RESTORED_STATUS_NAMES)
+    still = not record.parts or any(not one.until for one in record.parts)
+    return state.ended_at is None and (still or state.word in RESTORED_STATUS_NAMES | UNDOING_NAMES)
 
 
 def _components(policy: Policy) -> tuple[Component, ...]:
@@ -360,7 +377,7 @@ def _first_day(now: datetime) -> datetime:
     return today - (UPTIME_DAYS - 1) * DAY
 
 
-def _is_about_any_function(policy: Policy, alert: Alert) -> bool:
+def _is_about_any_function(policy: Policy, alert: Alert | IncidentScope) -> bool:
     """Whether an alert names neither a function nor, by its signal, a part; and not data."""
     if alert.function is not None or any(has_source(alert.signal, one) for one in UNCOUNTED_SOURCES):
         return False
@@ -384,30 +401,34 @@ def _is_component_affected(
     return bool(fails or not is_mapped)
 
 
-def _component_status(active: Sequence[PublicState], *, is_unknown: bool) -> tuple[ComponentStatus, str]:
-    troubled = [one for one in active if _find_status(one.word) is ComponentStatus.TROUBLED]
+def _component_status(told: Sequence[ToldIncident]) -> tuple[ComponentStatus, str]:
+    active = [one for one in told if _is_current(*one)]
+    troubled = [one for one in active if _find_status(*one) is ComponentStatus.TROUBLED]
     if troubled:
-        worst = reduce(worse_severity, (one.severity or Severity.LOW for one in troubled))
+        state, record = troubled[0]
+        worst = reduce(worse_severity, (one.severity or Severity.LOW for one, _ in troubled))
         mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
-        return mood, f"{describe_condition(troubled[0], worst)}. {describe_status(troubled[0])}"
-    if is_unknown:
+        return mood, f"{describe_condition(state, worst, record)}. {describe_status(state)}"
+    if any(is_unobserved(*one) for one in told):
         return ComponentStatus.UNKNOWN, _OVERALL_SENTENCES[ComponentStatus.UNKNOWN]
-    unfailed = [one for one in active if one.word in UNFAILED_NAMES]
+    unfailed = [one for one in active if _find_status(*one) is ComponentStatus.CHECKED]
     if unfailed:
-        label = describe_condition(unfailed[0], Severity.LOW)
-        return ComponentStatus.CHECKED, f"{label}. {describe_status(unfailed[0])}"
+        state, record = unfailed[0]
+        label = describe_condition(state, Severity.LOW, record)
+        return ComponentStatus.CHECKED, f"{label}. {describe_status(state)}"
     if active:
-        return ComponentStatus.WATCHED, describe_status(active[0])
+        return ComponentStatus.WATCHED, describe_status(active[0][0])
     return ComponentStatus.WORKING, "Working."
 
 
-def _find_status(word: str) -> ComponentStatus:
-    """Return how a part looks by the public word of an incident."""
-    if word in UNFAILED_NAMES:
+def _find_status(state: PublicState, record: StatusPageRecord) -> ComponentStatus:
+    """Return how parts look by the public word of an incident, and by what is recorded of them."""
+    if state.word in UNFAILED_NAMES:
         return ComponentStatus.CHECKED
-    if word == UNOBSERVED_STATUS_NAME:
-        return ComponentStatus.UNKNOWN
-    return ComponentStatus.WATCHED if word in RESTORED_STATUS_NAMES else ComponentStatus.TROUBLED
+    if state.word in RESTORED_STATUS_NAMES:
+        return ComponentStatus.WATCHED
+    are_over = record.parts and all(one.until for one in record.parts)
+    return ComponentStatus.CHECKED if are_over and state.ended_at is None else ComponentStatus.TROUBLED
 
 
 def is_unobserved(state: PublicState, record: StatusPageRecord) -> bool:
@@ -440,11 +461,11 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
     recovered = state.ended_at is None and state.word in RESTORED_STATUS_NAMES
     return StatusPageIncident(
         id=state.incident or "",
-        title="Monitoring" if recovered else describe_condition(state, severity),
+        title="Monitoring" if recovered else describe_condition(state, severity, record),
         began_at=state.onset_at or state.since,
         updated_at=state.updated_at,
         ended_at=state.ended_at,
-        parts=affected_components(policy, state, record),
+        parts=told_components(policy, state, record),
         lines=tuple(lines),
         cause=one_line(state.cause),
     )

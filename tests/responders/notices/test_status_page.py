@@ -9,8 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core import topics
+from shared.core.codec import decode
 from shared.core.text import one_line
-from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.incident import (
+    IncidentStatus,
+    PublicState,
+    public_state_path,
+    public_status_changes,
+)
+from shared.domain.incidents.recovery_times import measure_recovery, recovery_lines
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, Component
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import build_status_page
@@ -434,3 +441,61 @@ def test_a_part_that_fails_while_a_rollback_of_another_is_monitored() -> None:
     world.ports.world.set_failure_rate("payOrder", "payorder-00001", 0.0)
     world.pass_time(6 * MINUTE)
     assert "All parts work again. We are monitoring them." in read_page(world)
+
+
+def test_an_undo_is_shown_as_an_undo() -> None:
+    """Nobody reads that a version is restored, nor that a part fails before that is observed."""
+    world = build_world_with_page()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(6 * MINUTE)
+    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id)
+    world.settle()
+    assert world.incidents()[0].status is IncidentStatus.RECOVERED
+    world.ports.world.operation_latency = 50 * SECOND
+    world.command(command="undo", system="bookshop", incident=world.incidents()[0].id)
+    pages: list[str] = []
+
+    def keep(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before"):
+            state = decode(PublicState, world.ports.store.get(public_state_path("bookshop")).fields)
+            pages.append(state.word)
+
+    world.ports.world.hook = keep
+    world.settle()
+
+    assert set(pages) == {"undoing"}
+    words = [turn.word for turn in public_status_changes(world.incidents()[0])]
+    assert words[-3:] == ["rolling back (monitoring)", "undoing", "investigating"]
+    assert world.incidents()[0].status is IncidentStatus.ESCALATED
+
+
+def build_ordered_later() -> World:
+    """Nobody acts on what fails for 20 minutes; then a person orders all functions back."""
+    world = build_world_with_page(components=PARTS)
+    world.deploy_bad(["renderShop"])
+    world.command(command="promote", system="bookshop", mode="observe")
+    world.settle()
+    labels = {"project_id": world.policy.project, "service_name": "rendershop"}
+    world.alert(resource={"type": "cloud_run_revision", "labels": labels})
+    world.pass_time(20 * MINUTE)
+    world.command("ada", command="rollback", system="bookshop", severity="MEDIUM", supersede=True)
+    return world
+
+
+def test_an_order_continues_the_failure_that_it_repairs() -> None:
+    """Detection, onset, severity and what the public sees are those of the incident before it."""
+    world = build_ordered_later()
+    world.pass_time(MINUTE)
+
+    old, new = world.incidents()
+    assert (new.detected_at, new.onset_at, new.severity) == (old.detected_at, old.onset_at, old.severity)
+    assert new.timeline[0].at - old.detected_at >= 20 * MINUTE
+    assert new.id in read_page(world)
+    assert "We are restoring a previous version." in read_page(world)
+    assert read_parts(world)["Catalogue"] == "working"
+    world.pass_time(10 * MINUTE)
+    new = world.incidents()[1]
+    times = measure_recovery(world.policy, new, world.rollbacks()[1:])
+    [_, recovered] = recovery_lines(times, world.ports.clock.now())
+    assert re.match(r"recovered 2\d min .* after detection; the target is 10 min .* late", recovered)

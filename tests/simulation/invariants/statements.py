@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,20 +18,24 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import RECOVERED as RECOVERED_AFTER
 from shared.domain.incidents.recovery_times import TRAFFIC_RESTORED
 from shared.domain.policy.severity import Severity
-from shared.domain.presentation.status_page import StatusPageView
-from shared.domain.rollback.rollback import Direction
-from shared.domain.signals.registry import SIGNALS, SignalSource
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import Direction, RollbackStatus
+from shared.domain.signals.registry import SIGNALS, SignalSource, has_source
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
 from tests.simulation.scenes.bookshop import PART_SUBJECTS, SIGNAL_SUBJECTS, SYSTEM
 from tests.simulation.statements.phrases import (
     LATE,
+    PAGE_PROMISES,
+    RESTORING,
+    SINCE,
+    SINCE_WHEN,
     SPARED,
     Promise,
     Surface,
     phrases_in,
     promised_by_sentences,
 )
-from tests.simulation.statements.surfaces import Surfaces, moment_in, report_text
+from tests.simulation.statements.surfaces import PageText, Surfaces, moment_in, report_text
 from tests.simulation.statements.truth import DATA, FOREVER, Span, merged, seconds_of
 
 if TYPE_CHECKING:
@@ -56,6 +60,8 @@ NOT_COUNTED = frozenset({"slow_response"})
 """Signals of which requests that succeed prove nothing."""
 TIMED = frozenset({SPARED, LATE})
 """Words that compare a recovery with its target."""
+OF_A_ROLLBACK = "no regression during monitoring"
+"""What became of a rollback: it still has when a later alert has opened its incident again."""
 COMPOSED = frozenset({"recovered … after detection: …"})
 """Words that a notice has from its commit on; all others are rendered when it is sent."""
 
@@ -113,6 +119,12 @@ class StatementLaws:
         """Per subject, since when the product's own record says that it works, or that it fails."""
         self._verified: set[tuple[str, str]] = set()
         self._ended: dict[str, str] = {}
+        self._ended_until: dict[str, float] = {}
+        """When an incident was seen ended last, before it was opened again."""
+        self._opened: dict[str, float] = {}
+        """When an incident was opened again last."""
+        self._observed: dict[str, tuple[str, ...]] = {}
+        """The functions that each incident has observed to work."""
         self._remembers: dict[str, Callable[[Fields], None]] = {
             "alerts": self._remember_alert,
             "incidents": self._remember_incident,
@@ -120,24 +132,26 @@ class StatementLaws:
             "commands": self._remember_command,
             "reports": self._judge_report,
         }
-        self._known_to_fail: dict[str, list[str]] = {}
-        """The functions that each rollback has observed to fail."""
+        self._shown_of_rollbacks: dict[str, tuple[list[str], datetime | None]] = {}
+        """The functions that each rollback has observed to fail, and since when it is held."""
         self._said_wrong: set[tuple[str, ...]] = set()
 
     # while the world goes on
 
     def committed(self, after: Mapping[str, Fields]) -> None:
         """A commit has landed: render what it may have changed."""
-        kinds, more_fails = {path.partition("/")[0] for path in after}, False
+        kinds, is_shown_anew = {path.partition("/")[0] for path in after}, False
         for path, fields in after.items():
             kind, _, rest = path.partition("/")
             if kind == "rollbacks" and "/" in rest:
                 continue
-            if kind == "rollbacks" and self._known_to_fail.get(path, []) != fields["failing"]:
-                self._known_to_fail[path], more_fails = fields["failing"], True
+            if kind == "rollbacks":
+                shown = fields["failing"], fields["held_since"]
+                is_shown_anew |= self._shown_of_rollbacks.get(path, ([], None)) != shown
+                self._shown_of_rollbacks[path] = shown
             if kind in self._remembers:
                 self._remembers[kind](fields)
-        if kinds & {"incidents", "public", "alerts"} or more_fails:
+        if kinds & {"incidents", "public", "alerts"} or is_shown_anew:
             self._render_page()
         if kinds & {"incidents", "rollbacks", "systems"}:
             self._render_status()
@@ -153,11 +167,67 @@ class StatementLaws:
         about = self._world.store.peek(f"incidents/{incident}") or {}
         over = seconds_of(about["ended_at"]) if about.get("ended_at") else made
         text = _PAST.sub("", text)
-        for phrase, _ in phrases_in(Surface.NOTICE, text):
+        self._judge_words_of_notice(text, incident)
+        for phrase, _ in (*phrases_in(Surface.NOTICE, text), *phrases_in(Surface.PAGE, text)):
+            if phrase.promise is Promise.NOTHING or phrase.words in SINCE:
+                continue
+            if phrase.words == OF_A_ROLLBACK and not about.get("ended_at"):
+                continue
+            if phrase.promise in (Promise.ENDED, Promise.OVER):
+                self._judge_ended(Surface.NOTICE, phrase.words, incident, made)
             said = made if phrase.words in COMPOSED else self._seen.now
+            if phrase.promise is Promise.UNCHANGED:
+                self._judge_unchanged(phrase.words, incident)
             moment = over if phrase.promise is Promise.OVER else said
             claim = Claim(Surface.NOTICE, phrase.words, phrase.promise, (), incident, moment)
             self._stood.append(Stood(claim, self._seen.now, self._seen.now))
+
+    def _judge_words_of_notice(self, text: str, incident: str) -> None:
+        """What a notice says of parts since a moment, and of a restoration."""
+        for found in SINCE_WHEN.finditer(text):
+            since = seconds_of(datetime.fromisoformat(found["since"]).replace(tzinfo=UTC)) + MINUTE
+            words, parts = f"…: {found['how']} since …", found["parts"].split(", ")
+            if self._undo_of(incident) and not {*parts} <= PART_SUBJECTS.keys():
+                continue  # nobody here keeps which parts were affected, as the page's writer does
+            each = [self._subjects_of_part(part) for part in parts]
+            together = tuple(one for subjects in each for one in subjects)
+            for subjects, moment in ((together, since), *((one, None) for one in each)):
+                claim = Claim(Surface.NOTICE, words, Promise.FAILS, subjects, incident, moment)
+                self._stood.append(Stood(claim, self._seen.now, self._seen.now))
+        for words in RESTORING:
+            if words in text:
+                self._judge_restoring(Surface.NOTICE, words, incident)
+
+    def _judge_restoring(self, surface: Surface, words: str, incident: str) -> None:
+        """An undo brings back what failed, and is not called a restoration."""
+        undo = self._undo_of(incident)
+        if undo and undo["status"] in (RollbackStatus.DECIDING, RollbackStatus.RUNNING):
+            self._wrong(f"{surface} says {words!r} of {incident} while it is undone", surface, words)
+
+    def _undo_of(self, incident: str) -> Fields:
+        """The newest rollback of an incident, where it is an undo; else nothing."""
+        about = self._world.store.peek(f"incidents/{incident}") or {}
+        newest = self._seen.rollbacks.get(incidents.rollback_id(incident, about.get("rollbacks", 1)), {})
+        return newest if (newest.get("order") or {}).get("way") == Direction.UNDO else {}
+
+    def _judge_ended(self, surface: Surface, words: str, incident: str, made: float) -> None:
+        """The incident has ended, or had when this was made and was opened again since."""
+        about = self._world.store.peek(f"incidents/{incident}") or {}
+        if about.get("ended_at") is None and self._ended_until.get(incident, -1.0) < made:
+            self._wrong(f"{surface} says {words!r} of {incident}, which is open", surface, words)
+
+    def _judge_quiet(self, surface: Surface, words: str) -> None:
+        """No incident is open."""
+        for path, fields in self._world.store.documents_of("incidents"):
+            if fields["ended_at"] is None:
+                self._wrong(f"{surface} says {words!r}, and {path} is open", surface, words)
+
+    def _judge_unchanged(self, words: str, incident: str) -> None:
+        """No rollback of the incident has begun to change anything."""
+        for key, fields in self._seen.rollbacks.items():
+            done = any(one["status"] == StepStatus.DONE for one in self._seen.steps.get(key, {}).values())
+            if fields["incident"] == incident and fields["started_at"] is not None and done:
+                self._wrong(f"a notice says {words!r} of {incident}, and {key} changed something", words)
 
     def _remember_alert(self, fields: Fields) -> None:
         if fields["state"] != "open" or not fields["incident"]:
@@ -198,13 +268,29 @@ class StatementLaws:
         It proves nothing of what the alerts of another open incident are about.
         """
         if fields["status"] in RECOVERED and self._ended.get(fields["id"]) != fields["status"]:
-            others = {name for name, status in self._ended.items() if status not in ENDED} - {fields["id"]}
-            stands = {one for _, subjects, name, _ in self._alerts if name in others for one in subjects}
-            well = [one for one in self._scope(fields["id"], self._seen.now) if one not in stands]
-            self._record(well, well=True)
-        self._ended[fields["id"]] = fields["status"]
+            self._record_working(self._scope(fields["id"], self._seen.now), fields["id"])
+        name, was_ended = fields["id"], fields["id"] in self._ended_until
+        self._ended[name] = fields["status"]
         if fields["ended_at"] is not None:
-            self._not_counted.discard(fields["id"])
+            self._not_counted.discard(name)
+            self._ended_until[name] = FOREVER
+        elif was_ended and self._ended_until[name] == FOREVER:
+            self._ended_until[name] = self._opened[name] = self._seen.now
+        before, self._observed[name] = self._observed.get(name, ()), tuple(fields["working"])
+        if self._is_counted(name):
+            self._record_working([one for one in fields["working"] if one not in before], name)
+            self._record(fields["failing"], well=False)
+
+    def _record_working(self, subjects: Iterable[str], incident: str) -> None:
+        """These work, but for what the alerts of another open incident are about."""
+        others = {name for name, status in self._ended.items() if status not in ENDED} - {incident}
+        stands = {one for _, named, name, _ in self._alerts if name in others for one in named}
+        self._record([one for one in subjects if one not in stands], well=True)
+
+    def _is_counted(self, incident: str) -> bool:
+        """Whether requests tell of everything that the alerts of an incident are about."""
+        signals = {signal for _, _, name, signal in self._alerts if name == incident and signal}
+        return bool(signals) and all(has_source(one, SignalSource.REQUESTS) for one in signals)
 
     def _record(self, subjects: Iterable[str], *, well: bool) -> None:
         """What the product knows of these from now on."""
@@ -224,23 +310,43 @@ class StatementLaws:
 
     def _render_page(self) -> None:
         view = self._surfaces.page()
-        for one in (*view.active, *view.past):
+        said = self._surfaces.read_page(view)
+        for one in (*said.now, *said.past):
             self._public.setdefault(one.id, self._seen.now)
-        self._show(Surface.PAGE, frozenset(self._claims_of_page(view)))
-        self._judge_hidden_incidents(view)
+        self._show(Surface.PAGE, frozenset(self._claims_of_page(said)))
+        self._judge_hidden_incidents({one.id for one in said.now})
+        self._judge_agreement(said)
 
-    def _claims_of_page(self, view: StatusPageView) -> Iterator[Claim]:
-        parts = (one for part in view.parts for one in self._subjects_of_part(part.name))
+    def _claims_of_page(self, said: PageText) -> Iterator[Claim]:
+        parts = (one for name, _ in said.parts for one in self._subjects_of_part(name))
         every = tuple(dict.fromkeys((*parts, DATA)))
-        yield from self._claims_of_text(view.words, every)
-        for part in view.parts:
-            yield from self._claims_of_text(part.words, self._subjects_of_part(part.name))
-        for one in view.active:
-            yield from self._claims_of_text(one.lines[0].words, (), one.id)
-        for one in view.past:
-            yield from self._claims_of_text(one.lines[0].words, (), one.id)
-        if not view.active:
-            yield Claim(Surface.PAGE, "No incident.", Promise.QUIET)
+        yield from self._claims_of_text(said.overall, every)
+        for name, words in said.parts:
+            yield from self._claims_of_text(words, self._subjects_of_part(name))
+        for one in said.now:
+            label, _, named = one.title.partition(": ")
+            for part in filter(None, named.split(", ")):
+                yield from self._claims_of_text(f"{label}.", self._subjects_of_part(part))
+        for one in (*said.now, *said.past):
+            yield from self._claims_of_text(one.newest, (), one.id)
+
+    def _judge_agreement(self, said: PageText) -> None:
+        """The page says one thing of each part and incident, in each place and in its feeds."""
+        named: dict[str, set[Promise | None]] = {}
+        for one in said.now:
+            label, _, parts = one.title.partition(": ")
+            for part in parts.split(", "):
+                named.setdefault(part, set()).add(PAGE_PROMISES.get(f"{label}."))
+            if one.newest in RESTORING:
+                self._judge_restoring(Surface.PAGE, one.newest, one.id)
+        for part, words in said.parts:
+            fails, works = Promise.FAILS in named.get(part, ()), words == "Working."
+            if fails and works:
+                self._wrong(f"the page names {part} as failing, and says {words!r} of it", "title", "part")
+        if said.quiet != (not said.now, not (said.now or said.past)):
+            self._wrong("the page says 'No incident.' beside an incident, or does not say it")
+        for words in said.feeds:
+            self._wrong(f"the page and its feeds differ: {words}", "feeds")
 
     def _claims_of_text(self, text: str, subjects: tuple[str, ...], incident: str = "") -> Iterator[Claim]:
         name = self._world.policy.display_name or SYSTEM
@@ -253,9 +359,8 @@ class StatementLaws:
     def _subjects_of_part(self, part: str) -> tuple[str, ...]:
         return PART_SUBJECTS.get(part) or tuple(self._world.policy.functions)
 
-    def _judge_hidden_incidents(self, view: StatusPageView) -> None:
+    def _judge_hidden_incidents(self, shown: set[str]) -> None:
         """An incident that is open and shown is not called over by the page."""
-        shown = {one.id for one in view.active}
         for path, fields in self._world.store.documents_of("incidents"):
             public = self._world.store.peek(f"{incidents.public_history_path(SYSTEM)}/{fields['id']}")
             is_open, was_shown = (
@@ -286,15 +391,20 @@ class StatementLaws:
         name = seen.incident.id if seen.incident else ""
         recovered = seen.times.recovered_at if seen.times else None
         self._show(Surface.STATUS, frozenset(self._claims_in(Surface.STATUS, text, name, recovered)))
-        if name:
-            said = self._surfaces.console(seen)
-            self._show(Surface.CONSOLE, frozenset(self._claims_in(Surface.CONSOLE, said, name, recovered)))
+        said = self._surfaces.console(seen)
+        self._show(Surface.CONSOLE, frozenset(self._claims_in(Surface.CONSOLE, said, name, recovered)))
+        said = self._surfaces.watched(seen)
+        self._show(Surface.WATCH, frozenset(self._claims_in(Surface.WATCH, said, name, recovered)))
 
     def _claims_in(
         self, surface: Surface, text: str, incident: str, recovered: datetime | None
     ) -> Iterator[Claim]:
         for phrase, _ in phrases_in(surface, text):
-            over = phrase.promise is Promise.OVER
+            if phrase.promise is Promise.QUIET:
+                self._judge_quiet(surface, phrase.words)
+            if phrase.promise in (Promise.ENDED, Promise.OVER):
+                self._judge_ended(surface, phrase.words, incident, self._seen.now)
+            over = phrase.promise in (Promise.OVER, Promise.FAILS)
             moment = None if recovered is None or over else seconds_of(recovered)
             if phrase.words.lower() in TIMED and moment is not None:
                 self._judge_target(surface, incident, moment, in_time=phrase.promise is Promise.IN_TIME)
@@ -368,6 +478,11 @@ class StatementLaws:
     def at_the_end(self, *, goes_on: bool) -> None:
         """Judge every statement; `goes_on`: what stands now stands for ever."""
         ends = FOREVER if goes_on else self._seen.now
+        for _, fields in self._world.store.documents_of("incidents"):
+            said, ended_at = self._surfaces.explained(fields["id"]), fields["ended_at"]
+            at = self._seen.now if ended_at is None else seconds_of(ended_at)
+            for claim in self._claims_in(Surface.EXPLAIN, said, fields["id"], ended_at):
+                self._stood.append(Stood(claim, at, at))
         standing = [Stood(claim, begins, ends) for claim, begins in self._standing.items()]
         self._failing = cache(self._world.truth.failing)
         for stood in (*self._stood, *standing):
@@ -381,8 +496,6 @@ class StatementLaws:
                 self._judge_fails(stood)
             case Promise.UNFAILED if stood.claim.incident:
                 self._judge_unfailed(stood)
-            case Promise.QUIET if stood.claim.surface is Surface.PAGE:
-                pass  # by `_judge_hidden_incidents`
 
     def _judge_works(self, stood: Stood) -> None:
         claim = stood.claim
@@ -455,7 +568,8 @@ class StatementLaws:
         claim = stood.claim
         for at, _, name, signal in self._alerts:
             proves = signal in SIGNALS and SIGNALS[signal].source is not SignalSource.DECLARED
-            if name == claim.incident and proves and stood.ends - max(stood.begins, at) > MINUTE + self._lag:
+            begins = at if claim.surface is Surface.NOTICE else max(stood.begins, at)
+            if name == claim.incident and proves and stood.ends - begins > MINUTE + self._lag:
                 self._wrong(f"{claim.surface} says {claim.words!r} of {name}, and {signal} told of a failure")
 
     def _judge_unobservable(self, stood: Stood) -> None:
@@ -470,20 +584,30 @@ class StatementLaws:
 
     def _judge_fails(self, stood: Stood) -> None:
         """It is said to fail, and the product has recorded for a minute that it does not."""
-        subjects = stood.claim.subjects or self._scope(stood.claim.incident, stood.begins)
+        subjects = stood.claim.subjects or self._scope(stood.claim.incident, stood.ends)
         for well in self._recorded_well(subjects):
-            begins, ends = max(well.begins, stood.begins), min(well.ends, stood.ends)
+            begins, ends = self._said_to_fail(stood, well)
             for failing in merged([one for name in subjects for one in self._failing(name)]):
                 if failing.ends > begins:
                     ends = min(ends, max(begins, failing.begins))
             if ends - begins > MINUTE + self._lag:
                 self._wrong(
                     f"{stood.claim.surface} says {stood.claim.words!r} from {stood.begins:.0f} s on, "
-                    f"and recovery was recorded at {well.begins:.0f} s",
+                    f"and recovery of {', '.join(subjects)} was recorded at {well.begins:.0f} s",
                     stood.claim.surface,
                     stood.claim.words,
                 )
                 return
+
+    def _said_to_fail(self, stood: Stood, well: Span) -> Span:
+        """Which part of a time that was well a statement denies: a notice all of it until then."""
+        claim = stood.claim
+        if claim.surface is not Surface.NOTICE:
+            return Span(max(well.begins, stood.begins), min(well.ends, stood.ends))
+        if claim.words in SINCE and claim.moment is not None:
+            return Span(max(well.begins, claim.moment), min(well.ends, stood.begins))
+        begins = max(well.begins, self._opened.get(claim.incident, 0.0))
+        return Span(begins, stood.begins if stood.begins < well.ends else begins)
 
     def _recorded_well(self, subjects: Iterable[str]) -> Iterator[Span]:
         """When the product's record said of none of these that it fails, and once had said so."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from responders.alerts import incident_assignment
 from responders.commands.incident import operator_answers
+from responders.notices import delivery
 from responders.notices.delivery import NoticeDelivery
 from responders.rollback import case, report_filing
 from responders.rollback.case import Case, Transition
@@ -23,12 +24,15 @@ from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.notices import recipients
 from shared.domain.notices.notice import IncidentStage, Notice
 from shared.domain.notices.recipients import incident_stage
-from shared.domain.presentation import notice_facts, status_page
+from shared.domain.policy.channels import Audience
+from shared.domain.presentation import notice_facts, status_page, status_page_html
 from shared.domain.reports.report import ReportFacts, build_report
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals import alert_conditions
 from shared.domain.signals.health import evaluate_health
+from shared.state import reader as state_reader
 from shared.state import system_status
+from tests.simulation.statements import surfaces
 
 
 def observing_closes_the_incident() -> AbstractContextManager[Any]:
@@ -248,6 +252,104 @@ def an_order_never_fails() -> AbstractContextManager[Any]:
     return patch.object(incidents, "observe_failure", lambda incident, at: incident)
 
 
+def undo_called_a_repair() -> AbstractContextManager[Any]:
+    """Users read of an undo that it restores a previous version."""
+    return patch.dict(incidents.PUBLIC_STATUS_NAMES, {IncidentStatus.UNDOING: "rolling back"})
+
+
+def open_incident_called_closed() -> AbstractContextManager[Any]:
+    """Each end of a rollback is announced as the end of its incident."""
+    honest = notice_facts.template_name
+
+    def hasty(notice: Any, audience: Any, about: Any) -> str:
+        found = honest(notice, audience, about)
+        is_over = recipients.incident_stage(notice.event) is IncidentStage.OVER
+        return "all-clear" if is_over and audience is Audience.USERS else found
+
+    @contextmanager
+    def everywhere() -> Iterator[None]:
+        with (
+            patch.object(notice_facts, "template_name", hasty),
+            patch.object(delivery.NoticeDelivery, "_is_held_back", lambda *facts: False),
+        ):
+            yield
+
+    return everywhere()
+
+
+def title_names_every_part() -> AbstractContextManager[Any]:
+    """The title of an incident names the parts that work again as well."""
+    return patch.object(status_page, "told_components", status_page.affected_components)
+
+
+def working_functions_ignored() -> AbstractContextManager[Any]:
+    """A part is affected until the end of its incident, whatever checks have counted."""
+    honest = status_page.record_parts
+
+    def blind(*facts: Any) -> Any:
+        *known, incident, now = facts
+        return honest(*known, replace(incident, working=()), now)
+
+    return patch.object(state_reader, "record_parts", blind)
+
+
+def feeds_are_old() -> AbstractContextManager[Any]:
+    """The feeds do not show the incidents that are open."""
+    honest = status_page_html._json_feed
+
+    def old(view: Any, incidents: Any, address: str) -> Any:
+        return honest(view, view.past, address)
+
+    return patch.object(status_page_html, "_json_feed", old)
+
+
+def page_says_no_incident() -> AbstractContextManager[Any]:
+    """The page leaves out what is open, and says that there is no incident."""
+    honest = status_page_html.render_objects
+
+    def quiet(view: Any, address: str) -> Any:
+        return honest(replace(view, active=()), address)
+
+    return patch.object(status_page_html, "render_objects", quiet)
+
+
+def status_knows_no_incident() -> AbstractContextManager[Any]:
+    """An incident that no rollback answers is not in the status."""
+    honest = system_status.read_system_status
+
+    def blind(*facts: Any) -> Any:
+        seen = honest(*facts)
+        escalated = seen.incident is not None and seen.incident.is_decided_by_person
+        return replace(seen, incident=None) if escalated else seen
+
+    @contextmanager
+    def everywhere() -> Iterator[None]:
+        with patch.object(surfaces, "read_system_status", blind):
+            yield
+
+    return everywhere()
+
+
+def notice_of_the_beginning() -> AbstractContextManager[Any]:
+    """Users are told that it fails, though it works when they are told."""
+    return patch.object(notice_facts, "RESTORED_STATUS_NAMES", notice_facts.UNFAILED_NAMES)
+
+
+def failing_since_the_first_time() -> AbstractContextManager[Any]:
+    """What fails again is called failing since it failed first."""
+    return patch.object(notice_facts, "disruption_spans", lambda *facts: [])
+
+
+def rollback_forgotten() -> AbstractContextManager[Any]:
+    """The board reads that nothing was changed, after a rollback that changed something."""
+    honest = notice_facts._resolution
+
+    def forgetful(incident: Incident, rollbacks: Sequence[Rollback]) -> str:
+        return honest(incident, rollbacks[-1:])
+
+    return patch.object(notice_facts, "_resolution", forgetful)
+
+
 MUTANTS = (
     observing_closes_the_incident,
     failed_without_public_state,
@@ -268,4 +370,14 @@ MUTANTS = (
     unobserved_is_called_resolved,
     closed_incident_called_ended,
     an_order_never_fails,
+    undo_called_a_repair,
+    open_incident_called_closed,
+    title_names_every_part,
+    working_functions_ignored,
+    feeds_are_old,
+    page_says_no_incident,
+    status_knows_no_incident,
+    notice_of_the_beginning,
+    failing_since_the_first_time,
+    rollback_forgotten,
 )

@@ -20,6 +20,10 @@ class Promise(StrEnum):
     """No incident is open that the reader may see."""
     IN_TIME = "in time"
     """It worked within the target, measured from detection."""
+    ENDED = "ended"
+    """The incident had ended when the phrase was made, whatever is known of its trouble."""
+    UNCHANGED = "unchanged"
+    """No rollback of the incident has had an effect."""
     UNFAILED = "unfailed"
     """No alert of the incident tells of a failure."""
     NOTHING = "nothing"
@@ -34,6 +38,8 @@ class Surface(StrEnum):
     STATUS = "`rollback status`"
     REPORT = "report"
     CONSOLE = "console"
+    WATCH = "`rollback watch`"
+    EXPLAIN = "`rollback explain`"
 
 
 class Phrase(Struct, frozen=True):
@@ -49,10 +55,20 @@ class Phrase(Struct, frozen=True):
 
 SPARED = "recovered … after detection; the target is …, … to spare"
 LATE = "recovered … after detection; the target is …, … late"
+UNRECOVERED = "not recovered yet; the target is …"
+SINCE = tuple(
+    f"…: {one} since …" for one in ("not working", "disrupted", "partly disrupted", "minor problem")
+)
+"""What a notice to users says of parts, and since when."""
+RESTORING = frozenset(
+    {"We are restoring a previous version.", "We have paused the restoration of a previous version."}
+)
+"""Words of a rollback, which an undo and an unpin are not."""
 _FAILED = "when something is observed to fail, within a minute"
 _TROUBLE = "when recovery is observed, within a minute"
 _WELL = "when it is observed to fail again, within a minute"
 _NEXT = "by the next notice, if it fails again"
+_NEXT_WELL = "by the next notice, when recovery is observed"
 _REWRITTEN = "by the report that is written anew"
 _FINAL = "never: a further alert of the same trouble opens the incident again"
 PAGE_PHRASES = (
@@ -85,6 +101,13 @@ PAGE_PHRASES = (
     Phrase(Surface.PAGE, "We are looking for the cause.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We are restoring a previous version.", Promise.FAILS, _TROUBLE),
     Phrase(Surface.PAGE, "We have paused the restoration of a previous version.", Promise.FAILS, _TROUBLE),
+    Phrase(Surface.PAGE, "We are undoing our last change.", Promise.NOTHING, _FAILED),
+    Phrase(
+        Surface.PAGE,
+        "We have paused the undoing of our last change.",
+        Promise.NOTHING,
+        "when it is continued or cancelled",
+    ),
     Phrase(
         Surface.PAGE,
         "We have paused the release of a newer version.",
@@ -98,6 +121,7 @@ PAGE_PHRASES = (
         Promise.NOTHING,
         "when it is observed to fail, within a minute",
     ),
+    Phrase(Surface.PAGE, "Monitoring.", Promise.NOTHING, _FAILED),
     Phrase(Surface.PAGE, "Under investigation.", Promise.NOTHING, _FAILED),
     Phrase(Surface.PAGE, "We are checking … as a precaution.", Promise.UNFAILED, _FAILED),
     Phrase(Surface.PAGE, "We are checking or changing some parts.", Promise.NOTHING, _FAILED),
@@ -118,8 +142,20 @@ PHRASES = (
     Phrase(Surface.NOTICE, "recovered … after detection: …", Promise.WORKS, _NEXT),
     Phrase(Surface.NOTICE, "no regression during monitoring", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "Status: Resolved", Promise.OVER, _FINAL),
+    Phrase(Surface.NOTICE, "a problem, and it works again", Promise.WORKS, _NEXT),
+    *(Phrase(Surface.NOTICE, one, Promise.FAILS, _NEXT_WELL) for one in SINCE),
+    Phrase(Surface.NOTICE, "incident … is closed", Promise.ENDED, _FINAL),
+    Phrase(Surface.NOTICE, "Closed: … UTC", Promise.ENDED, _FINAL),
+    Phrase(Surface.NOTICE, "Ended: … UTC", Promise.ENDED, _FINAL),
+    Phrase(Surface.NOTICE, "nothing; a report follows", Promise.ENDED, _FINAL),
+    Phrase(Surface.NOTICE, "Rollback: nothing was changed: …", Promise.UNCHANGED, "by the next notice"),
+    Phrase(
+        Surface.NOTICE, "We are changing some parts of …, as planned.", Promise.UNFAILED, "by the next notice"
+    ),
     Phrase(Surface.STATUS, SPARED, Promise.IN_TIME, _WELL),
     Phrase(Surface.STATUS, LATE, Promise.WORKS, _WELL),
+    Phrase(Surface.STATUS, UNRECOVERED, Promise.FAILS, _TROUBLE),
+    Phrase(Surface.STATUS, "over after …", Promise.ENDED, _FINAL),
     Phrase(Surface.STATUS, "Resolved", Promise.OVER, _FINAL),
     Phrase(Surface.STATUS, "no incident is known", Promise.QUIET, "when an incident is opened"),
     Phrase(Surface.REPORT, "it works again since …", Promise.WORKS, _REWRITTEN),
@@ -127,16 +163,36 @@ PHRASES = (
     Phrase(Surface.REPORT, LATE, Promise.WORKS, _REWRITTEN),
     Phrase(Surface.CONSOLE, SPARED.capitalize(), Promise.IN_TIME, _WELL),
     Phrase(Surface.CONSOLE, LATE.capitalize(), Promise.WORKS, _WELL),
+    Phrase(Surface.CONSOLE, UNRECOVERED.capitalize(), Promise.FAILS, _TROUBLE),
     Phrase(Surface.CONSOLE, "Resolved", Promise.OVER, _FINAL),
     Phrase(Surface.CONSOLE, "No incident is known.", Promise.QUIET, "when an incident is opened"),
+    Phrase(Surface.WATCH, SPARED, Promise.IN_TIME, _WELL),
+    Phrase(Surface.WATCH, LATE, Promise.WORKS, _WELL),
+    Phrase(Surface.WATCH, UNRECOVERED, Promise.FAILS, _TROUBLE),
+    Phrase(Surface.WATCH, "Resolved", Promise.OVER, _FINAL),
+    Phrase(Surface.EXPLAIN, "Resolved", Promise.OVER, _FINAL),
 )
 NAMED = "…"
 """Stands for a name or a number in the words of a phrase."""
 PAGE_PROMISES = {one.words: one.promise for one in PAGE_PHRASES}
-_PATTERNS = tuple(
-    (one, re.compile(r"[^\n]{1,60}?".join(re.escape(part) for part in one.words.split(NAMED)).strip()))
-    for one in PHRASES
+
+
+def _pattern_of(phrase: Phrase) -> tuple[Phrase, str, re.Pattern[str]]:
+    """A phrase, its longest fixed words, which are cheap to look for, and its pattern."""
+    parts = phrase.words.split(NAMED)
+    pattern = r"[^\n]{1,60}?".join(map(re.escape, parts)).strip()
+    return phrase, max(parts, key=len), re.compile(pattern)
+
+
+_PATTERNS = {
+    surface: tuple(_pattern_of(one) for one in PHRASES if one.surface is surface) for surface in Surface
+}
+SINCE_WHEN = re.compile(
+    r"^(?P<parts>[^\n:]+): (?P<how>not working|disrupted|partly disrupted|minor problem)"
+    r" since (?P<since>\d{4}-\d\d-\d\d \d\d:\d\d) UTC\.$",
+    re.MULTILINE,
 )
+"""As a notice says it whole."""
 _SENTENCES = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -162,7 +218,7 @@ def promised_by_sentences(text: str, name: str) -> tuple[tuple[str, Promise | No
 def phrases_in(surface: Surface, text: str) -> list[tuple[Phrase, str]]:
     """The phrases of a surface that a text contains, each with the words as they stand there."""
     found = []
-    for phrase, pattern in _PATTERNS:
-        if phrase.surface is surface and (match := pattern.search(text)) is not None:
+    for phrase, fixed, pattern in _PATTERNS[surface]:
+        if fixed in text and (match := pattern.search(text)) is not None:
             found.append((phrase, match.group()))
     return found

@@ -21,7 +21,7 @@ from tests.support.notices.response import build_incident, build_rollback
 from tests.support.notices.status_page import build_world_with_page
 from tests.support.runtime.world import BOOKSHOP
 
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
 def plan_of(scenario: ScenarioName) -> PlanHeader:
@@ -159,6 +159,18 @@ def test_an_order_that_stays_private_owes_no_page(alerted: bool, is_due: bool) -
     times = measure_recovery(BOOKSHOP, ordered, [WELL], StatusPageRecord(alerted=alerted))
 
     assert (times.status_page_due_at is not None) is is_due
+
+
+def test_the_page_of_an_order_is_due_once_it_must_be_public() -> None:
+    """An alert joins an unpin after ten minutes: the page has 60 seconds from then on."""
+    alerted_at = START + 10 * MINUTE
+    record = StatusPageRecord(alerted_at + 50 * SECOND, alerted=True, alerted_at=alerted_at)
+    ordered = replace(build_incident(), signal="unpin")
+
+    times = measure_recovery(BOOKSHOP, ordered, [WELL], record)
+
+    assert times.status_page_due_at == alerted_at + MINUTE
+    assert recovery_lines(times, START + HOUR)[-1] == "status page written 10 min 50 s after detection"
 
 
 def test_everything_tells_the_same_durations(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -423,11 +423,11 @@ def ended(known: NoticeContext) -> NoticeContext:
     return replace(known, incident=over)
 
 
-def ordered() -> NoticeContext:
+def ordered(way: Direction = Direction.BACK) -> NoticeContext:
     known = build_hostile_facts()
     assert known.incident is not None
     assert known.rollback is not None
-    order = RollbackRequest(command="c", actor="anna", reason="planned")
+    order = RollbackRequest(command="c", actor="anna", reason="planned", way=way)
     return replace(
         known,
         incident=replace(
@@ -448,6 +448,8 @@ def ordered() -> NoticeContext:
         (Audience.PUBLIC, "rollback.succeeded", build_hostile_facts(), "users"),
         (Audience.PUBLIC, "rollback.succeeded", ended(build_hostile_facts()), "all-clear"),
         (Audience.USERS, "accepted-1", ended(ordered()), "all-clear"),
+        (Audience.USERS, "detected", ordered(Direction.UNPIN), "users"),
+        (Audience.USERS, "detected", ordered(Direction.UNDO), "users"),
         (Audience.CONCERNED, "rollback.succeeded", build_hostile_facts(), "concerned"),
         (Audience.CONCERNED, "rollback.failed", ordered(), "concerned"),
     ],

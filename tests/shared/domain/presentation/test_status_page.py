@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import PublicState
+from shared.domain.incidents.incident import AffectedPart, PublicState, StatusPageRecord
 from shared.domain.policy.channels import Component, StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import (
@@ -205,3 +205,55 @@ def test_trouble_of_no_part() -> None:
     seen = build_status_page(policy, [build_public_state()], BACK_SINCE, START)
 
     assert (seen.mood, seen.parts[0].mood) == (ComponentStatus.TROUBLED, ComponentStatus.WORKING)
+
+
+TWO_PARTS = (Component("Shop"), Component("Checkout"))
+
+
+@pytest.mark.parametrize(
+    ("word", "over", "title", "parts", "overall", "checkout"),
+    [
+        ("investigating", [], "Not working", ("Shop", "Checkout"), "Some parts do not work.", "Not working."),
+        ("investigating", ["Checkout"], "Not working", ("Shop",), "Some parts do not work.", "Working."),
+        (
+            "investigating",
+            ["Shop", "Checkout"],
+            "Under investigation",
+            ("Shop", "Checkout"),
+            "We are checking or changing some parts.",
+            "Working.",
+        ),
+        ("undoing", [], "Not working", ("Shop", "Checkout"), "Some parts do not work.", "Not working."),
+        (
+            "undoing",
+            ["Shop", "Checkout"],
+            "Maintenance",
+            ("Shop", "Checkout"),
+            "We are checking or changing some parts.",
+            "Maintenance. We are undoing our last change.",
+        ),
+        (
+            "rolling back (monitoring)",
+            ["Shop", "Checkout"],
+            "Monitoring",
+            ("Shop", "Checkout"),
+            "All parts work again. We are monitoring them.",
+            "It works again. We are monitoring it.",
+        ),
+    ],
+)
+def test_an_incident_names_the_parts_that_still_fail(
+    word: str, over: list[str], title: str, parts: tuple[str, ...], overall: str, checkout: str
+) -> None:
+    """Title, parts and overall sentence agree; the title names no part that works again."""
+    policy = replace(BOOKSHOP, status_page=StatusPage(components=TWO_PARTS))
+    affected = (AffectedPart(one.name, START) for one in TWO_PARTS)
+    ended = tuple(replace(one, until=START + MINUTE if one.name in over else None) for one in affected)
+    told = build_public_state(Severity.CRITICAL, START, (word, MINUTE))
+    records = {told.incident or "": StatusPageRecord(parts=ended)}
+
+    seen = build_status_page(policy, [told], BACK_SINCE, START + HOUR, records)
+
+    assert (seen.active[0].title, seen.active[0].parts) == (title, parts)
+    assert seen.words == overall
+    assert seen.parts[1].words.startswith(checkout)
