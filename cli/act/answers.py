@@ -54,11 +54,6 @@ def cancel(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
     _send_answer("cancel", incident, reason, as_json=as_json)
 
 
-def retry(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
-    """Begin a further rollback of an incident whose last one failed, was cancelled or not taken."""
-    _send_answer("retry", incident, reason, as_json=as_json)
-
-
 def accept(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
     """Take an escalated incident as it stands: it is over."""
     _send_answer("accept", incident, reason, as_json=as_json)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cli.support.command_sending import Incident, Reason, check_command
+from cli.support.command_sending import Incident, Reason, build_order
 from cli.support.confirmation import DryRun, Follow, Manner, Yes, confirm_and_send
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import REFUSED, create_exit
@@ -13,21 +13,20 @@ from cli.support.output import AsJson, System, format_lasting, print_json, print
 from responders.commands.rollback.undo import build_undo_order, build_unpin_order
 from responders.commands.subject import find_subject
 from responders.rollback.decision.undo_preview import UndoPreview, preview_order
-from responders.support.command_handler import CommandRequest
-from shared.core.errors import Refused
 from shared.domain.decision.forecast import forecast_duration
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.inventory.traffic import describe_served_revisions
-from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import pins as held
 from shared.domain.rollback.pins import Pin
+from shared.domain.rollback.rollback import RollbackRequest
 
 
 def pins(system: System = "", as_json: AsJson = False) -> None:
     """List what rollbacks hold on old revisions: whose it is, since when, and what lifts it."""
     with open_operations() as ours:
-        policies = [ours.policy(system)] if system else list(ours.policies.values())
+        ours.require_state()
+        policies = [ours.declared_policy(system)] if system else list(ours.policies.values())
         now = ours.wiring.clock.now()
         found = {policy.system: ours.reading.pins(policy.system) for policy in policies}
         systems = {name: ours.reading.system(name) for name in found}
@@ -95,8 +94,8 @@ def unpin(
     with open_operations() as ours:
         policy = ours.policy(system)
         content = {"command": "unpin", "system": policy.system, "groups": group, "functions": function}
-        manner = Manner(dry_run, yes, follow_it, as_json)
-        _request_undo(ours, policy, {**content, "reason": reason}, manner, "Unpin?")
+        content["reason"], manner = reason, Manner(dry_run, yes, follow_it, as_json)
+        request_undo(ours, build_order(ours, content, build_unpin_order), content, manner, "Unpin?")
 
 
 def undo(
@@ -117,18 +116,20 @@ def undo(
     Exit codes as of unpin.
     """
     with open_operations() as ours:
-        policy = ours.policy(ours.incident(incident).system)
-        content = {"command": "undo", "system": policy.system, "incident": incident, "reason": reason}
-        _request_undo(ours, policy, content, Manner(dry_run, yes, follow_it, as_json), "Undo?")
+        system = ours.incident(incident).system
+        content = {"command": "undo", "system": system, "incident": incident, "reason": reason}
+        order = build_order(ours, content, lambda asked: build_undo_order(find_subject(asked)))
+        request_undo(ours, order, content, Manner(dry_run, yes, follow_it, as_json), "Undo?")
 
 
-def _request_undo(
-    ours: Operations, policy: Policy, content: Mapping[str, Any], manner: Manner, question: str
+def request_undo(
+    ours: Operations, order: RollbackRequest, content: Mapping[str, Any], manner: Manner, question: str
 ) -> None:
     """Show what would be done, and go through with it; exits where it fails."""
-    shown = _preview_undo(ours, policy, content)
+    policy = ours.policies[content["system"]]
+    shown = preview_order(ours.wiring, policy, order)
     if not manner.as_json:
-        _show_preview(ours, policy, shown)
+        _show_preview(ours, policy, order, shown)
     elif manner.dry_run:
         print_json(
             {
@@ -146,19 +147,7 @@ def _request_undo(
     confirm_and_send(ours, content, manner, question)
 
 
-def _preview_undo(ours: Operations, policy: Policy, content: Mapping[str, Any]) -> UndoPreview:
-    """Return what the responders would do now; exits with what stands against it."""
-    command, now = check_command(ours, content), ours.wiring.clock.now()
-    asked = CommandRequest(command, now, ours.wiring, ours.policies)
-    try:
-        undo = command.command == "undo"
-        order = build_undo_order(find_subject(asked)) if undo else build_unpin_order(asked)
-    except Refused as refused:
-        raise create_exit(REFUSED, f"refused: {refused.reason}") from refused
-    return preview_order(ours.wiring, policy, order)
-
-
-def _show_preview(ours: Operations, policy: Policy, shown: UndoPreview) -> None:
+def _show_preview(ours: Operations, policy: Policy, order: RollbackRequest, shown: UndoPreview) -> None:
     if shown.outcome in (Outcome.HOLD, Outcome.ASK):
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     found, warning = shown.reversal, [shown.reversal.warning] if shown.reversal.warning else []
@@ -166,5 +155,5 @@ def _show_preview(ours: Operations, policy: Policy, shown: UndoPreview) -> None:
     if found.plan is not None:
         steps, kind = found.plan.steps, found.plan.header.scenario
         pace, now = ours.reading.pace(policy.system), ours.wiring.clock.now()
-        ahead = forecast_duration(steps, policy, kind, Severity.LOW, left=pace, now=now)
+        ahead = forecast_duration(steps, policy, kind, order=order, left=pace, now=now)
     print_plan(found.shown, (*warning, *shown.document_lines, *found.rebuilt, *left), ahead)

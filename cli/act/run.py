@@ -2,32 +2,31 @@
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from cli.act.run_questions import Answers, ask_order, is_terminal, require_reason
-from cli.support.command_sending import check_command
+from cli.support.command_sending import build_order, check_command
 from cli.support.confirmation import DryRun, Follow, Manner, confirm_and_send
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.operator_time import read_restore_point
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, print_json, print_line, print_plan
-from responders.commands.rollback.rollback import build_rollback_order, require_possible_order
+from responders.commands.rollback.rollback import build_possible_order
 from responders.commands.rollback.superseding import describe_conflict
 from responders.data.repair import preview
 from responders.rollback.decision import data_requests
 from responders.rollback.decision.data_requests import Preparation
 from responders.rollback.decision.dry_run import forecast_order
 from responders.rollback.decision.plan import non_function_step_names
-from shared.core.errors import Refused
 from shared.core.text import count_noun
-from shared.domain.commands.command import Command
 from shared.domain.decision.facts import FunctionDifference
-from shared.domain.decision.forecast import DurationForecast, forecast_duration
+from shared.domain.decision.forecast import DurationForecast, forecast_documents, forecast_duration
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
 from shared.domain.policy.scenario_names import ScenarioName
@@ -137,25 +136,15 @@ def _request_rollback(
 ) -> None:
     """Show what the rollback would do, and go through with it; exits where it fails."""
     command = check_command(ours, content)
-    order = build_rollback_order(command, policy, ours.wiring.clock.now())
-    try:
-        require_possible_order(ours.wiring, policy, order)
-    except Refused as impossible:
-        raise create_exit(REFUSED, f"refused: {impossible.reason}") from impossible
-    preview = _preview_rollback(ours, policy, command, order)
-    if preview.outcome == Outcome.ESCALATE and not manner.dry_run:
-        raise create_exit(REFUSED, f"refused: {preview.reason}")
-    if not manner.as_json:
-        _show_preview(preview, supersedes=content["supersede"])
-    elif manner.dry_run or preview.outcome == Outcome.IGNORE:
-        print_json(preview)
-    found = preview.under_way
-    if preview.outcome == Outcome.IGNORE:
+    order = build_order(ours, content, build_possible_order)
+    current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
+    shown = preview_rollback(ours, policy, order, command.severity, current)
+    if not show_preview(shown, manner, supersedes=content["supersede"]):
         return
-    if found is not None and not found.joins and not (content["supersede"] or manner.dry_run):
-        if manner.yes or found.relation is OrderRelation.BARRED:
-            raise create_exit(REFUSED, f"refused: {describe_conflict(found, command)} --yes")
-        content, question = {**content, "supersede": True}, f"End {found.incident} and roll back?"
+    if current is not None and not current.joins and not (content["supersede"] or manner.dry_run):
+        if manner.yes or current.relation is OrderRelation.BARRED:
+            raise create_exit(REFUSED, f"refused: {describe_conflict(current, command)} --yes")
+        content, question = {**content, "supersede": True}, f"End {current.incident} and roll back?"
     confirm_and_send(ours, content, manner, question)
 
 
@@ -172,25 +161,30 @@ class RollbackPreview(Struct, frozen=True, kw_only=True):
     """What would be left as it is, one line each."""
     resources: list[str] = []
     """The present and the future state of each."""
-    seconds: float
-    """From the beginning to the last shift, or document."""
-    target_seconds: float
-    """The policy's target for this kind of rollback."""
-    fits: bool
+    ahead: DurationForecast
     documents: int = 0
     under_way: OrderComparison | None = None
     """What the order is to the rollback under way; None: there is none."""
 
 
-def _preview_rollback(
-    ours: Operations, policy: Policy, command: Command, order: RollbackRequest
+def preview_rollback(
+    ours: Operations,
+    policy: Policy,
+    order: RollbackRequest,
+    severity: Severity,
+    current: OrderComparison | None = None,
+    detected: datetime | None = None,
 ) -> RollbackPreview:
-    """Return what this command would do now. Raises: Unavailable, Rejected."""
+    """Return what this order would do now, beside the rollback under way.
+
+    Its target counts from `detected`, or from now. Raises: Unavailable, Rejected.
+    """
     now = ours.wiring.clock.now()
-    current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
+    waited = (now - (detected or now)).total_seconds()
     if order.way is Direction.REPAIR:
-        return replace(_preview_repair(ours, policy, order), under_way=current)
-    ends, severity = current.rollback if current else "", command.severity
+        repair = _preview_repair(ours, policy, order)
+        return replace(repair, under_way=current, ahead=repair.ahead.after(waited))
+    ends = current.rollback if current else ""
     found = forecast_order(ours.wiring, policy, order, now, ends, severity=severity)
     decision, plan = found.decision, found.plan
     steps, scenario = (plan.steps if plan else ()), ScenarioName(decision.scenario)
@@ -203,9 +197,7 @@ def _preview_rollback(
         beside=non_function_step_names(plan) if plan else [],
         reported=list(plan.header.reported) if plan else [],
         resources=describe_resource_changes(steps),
-        seconds=ahead.seconds,
-        target_seconds=ahead.target_seconds,
-        fits=ahead.fits,
+        ahead=ahead.after(waited),
         under_way=current,
     )
 
@@ -214,22 +206,35 @@ def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) ->
     now = ours.wiring.clock.now()
     found, _ = data_requests.forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
-    seconds = preview.survey_seconds(survey) if survey is not None else 0.0
-    within = policy.targets.database.total_seconds()
+    seconds, checked = (preview.survey_seconds(survey), survey.checked_documents) if survey else (0.0, 0)
     return RollbackPreview(
         outcome=found.outcome,
         reason=found.reason,
         target=plan.header.target if plan is not None else order.restore_point,
         reported=list(plan.header.reported) if plan is not None else [],
-        seconds=seconds,
-        target_seconds=within,
-        fits=seconds <= within,
+        ahead=forecast_documents(seconds, checked, policy),
         documents=preview.count_written_documents(survey.outcome_counts) if survey is not None else 0,
     )
 
 
-def _show_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
-    if shown.outcome == Outcome.IGNORE and (shown.under_way is None or not shown.under_way.joins):
+def show_preview(shown: RollbackPreview, manner: Manner, *, supersedes: bool = False) -> bool:
+    """Show what is about to be ordered; return whether it changes anything. Exits where it may not.
+
+    For programs it is printed only where it is the answer.
+    """
+    acts = shown.outcome != Outcome.IGNORE
+    if shown.outcome == Outcome.ESCALATE and not manner.dry_run:
+        raise create_exit(REFUSED, f"refused: {shown.reason}")
+    if not manner.as_json:
+        _print_preview(shown, supersedes=supersedes)
+    elif manner.dry_run or not acts:
+        fields = asdict(shown)
+        print_json({**fields, **asdict(fields.pop("ahead"))})
+    return acts
+
+
+def _print_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
+    if shown.outcome == Outcome.IGNORE:
         print_line(f"nothing to do: {shown.reason}", "yellow")
         return
     if shown.outcome != Outcome.ROLLBACK:
@@ -244,5 +249,4 @@ def _show_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
     size = count_noun(shown.documents, "document") if shown.documents else size
     print_line(f"back to {shown.target}: {size}", "bold")
     is_reported = shown.documents or any(one.startswith(OVERLONG_PLAN_PREFIX) for one in shown.reported)
-    ahead = DurationForecast(shown.seconds, shown.seconds, shown.target_seconds, shown.fits)
-    print_plan(shown.functions, (*shown.resources, *shown.reported), None if is_reported else ahead)
+    print_plan(shown.functions, (*shown.resources, *shown.reported), None if is_reported else shown.ahead)

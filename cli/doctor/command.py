@@ -25,7 +25,7 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
     policies are not usable; 3: something essential could not be looked at.
     """
     with open_operations() as ours:
-        policies = [ours.policy(system)] if system else [*ours.policies.values()]
+        policies = [ours.declared_policy(system)] if system else [*ours.policies.values()]
         installed = facts.collect_facts(ours, policies)
         findings = [*run_checks(checks.CHECKS, installed)]
         deployed = facts.deployed_responders(installed.functions)

@@ -78,6 +78,7 @@ def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
     if bool(name) is bool(system):
         raise create_exit(INVALID_USAGE, "name an incident or a rollback, or a --system")
     with open_operations() as shell:
+        shell.require_state()
         ours = OpenAuditLog(shell)
         if system:
             told = ours.trail.system_lines(ours.require_system(system))

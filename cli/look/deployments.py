@@ -110,7 +110,7 @@ def baseline(
     Say it once after installation, when the application is known to be well.
     """
     with open_operations() as ours:
-        said = {"version": 1, "system": ours.policy(system).system, "stable": True}
+        said = {"version": 1, "system": ours.declared_policy(system).system, "stable": True}
         if name:
             said["deployment"] = name
         message = ours.wiring.bus.publish(topics.DEPLOYMENTS, json.dumps(said).encode())

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from cli.support.context import open_operations
-from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import STYLES, AsJson, System, format_lasting, format_time, print_json, print_line
 from cli.support.response_time import incident_line, response_lines, show_choices
 from shared.core.text import count_noun
@@ -19,15 +18,11 @@ from shared.state.system_status import SystemStatus, read_system_status, unfinis
 def status(system: System = "", as_json: AsJson = False) -> None:
     """Show mode, switches, incident, response time, rollback and progress of every system, or one.
 
-    Exit code 0, whatever is shown; 2 when no state of any of the systems was ever written in the
-    project that the settings name.
+    Exit code 0, whatever is shown; 2 when no state of any system was ever written in the project.
     """
     with open_operations() as ours:
-        policies = [ours.policy(system)] if system else list(ours.policies.values())
-        if not any(ours.reading.has_state(one.system) for one in policies):
-            project, names = ours.wiring.project, ", ".join(one.system for one in policies)
-            why = f"no state of {names} was ever written in the project {project}"
-            raise create_exit(INVALID_USAGE, f"{why}: check GOOGLE_CLOUD_PROJECT")
+        ours.require_state()
+        policies = [ours.declared_policy(system)] if system else list(ours.policies.values())
         now = ours.wiring.clock.now()
         alive = ours.reading.active_rollbacks()
         seen = [read_system_status(ours.reading, policy, alive, now) for policy in policies]

@@ -44,7 +44,6 @@ def parse(
 
 
 def _describe_message(file: str, policies: Mapping[str, Policy]) -> dict[str, str | None]:
-    """What one file means; a refusal is a meaning too."""
     try:
         notification = monitoring_notification.parse_notification(_notification(_content(file)))
     except Refused as error:
@@ -62,10 +61,7 @@ def _describe_message(file: str, policies: Mapping[str, Policy]) -> dict[str, st
 
 
 def _content(file: str) -> bytes:
-    """The file's bytes, or enough of them to see that they are too many.
-
-    Raises: Refused when it cannot be read.
-    """
+    """Return the file's bytes, or enough to see that it is too long. Raises: Refused."""
     try:
         if file == STANDARD_INPUT:
             return sys.stdin.buffer.read(pubsub_message.MAX_REQUEST_BYTES + 1)
@@ -76,10 +72,7 @@ def _content(file: str) -> bytes:
 
 
 def _notification(content: bytes) -> bytes:
-    """The notification in a file: out of its envelope, where it is in one.
-
-    Raises: Refused when the envelope cannot be opened.
-    """
+    """Return the notification in a file, unwrapped if need be. Raises: Refused (bad envelope)."""
     document = read_object(content, pubsub_message.MAX_REQUEST_BYTES)
     if "incident" in document:
         return content

@@ -2,7 +2,7 @@
 
 import getpass
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Annotated, Any
 
@@ -13,11 +13,13 @@ from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, NO_ANSWER, REFUSED, create_exit
 from cli.support.output import print_json, print_line
 from cli.support.session import fresh_token, require_session
+from responders.support.command_handler import CommandRequest
 from shared.core import topics
 from shared.core.errors import Refused
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import Command
 from shared.domain.commands.credential import TOKEN_KEY
+from shared.domain.rollback.rollback import RollbackRequest
 
 ANSWER_TIMEOUT_SECONDS = 60.0
 POLL_INTERVAL_SECONDS = 0.5
@@ -76,6 +78,17 @@ def check_command(ours: Operations, content: Mapping[str, Any]) -> Command:
         raise create_exit(INVALID_USAGE, faulty.reason) from faulty
 
 
+def build_order(
+    ours: Operations, content: Mapping[str, Any], build: Callable[[CommandRequest], RollbackRequest]
+) -> RollbackRequest:
+    """Return the order that the responders would build; exits with why they would refuse it."""
+    command, now = check_command(ours, content), ours.wiring.clock.now()
+    try:
+        return build(CommandRequest(command, now, ours.wiring, ours.policies))
+    except Refused as refused:
+        raise create_exit(REFUSED, f"refused: {refused.reason}") from refused
+
+
 def send_command(
     verb: str, reason: str, system: str, *, as_json: bool, everything: bool = False, **more: Any
 ) -> None:
@@ -83,7 +96,7 @@ def send_command(
     if everything and system:
         raise create_exit(INVALID_USAGE, "either --system or --all")
     with open_operations() as ours:
-        named = "" if everything else ours.policy(system).system
+        named = "" if everything else ours.declared_policy(system).system
         answer = send(ours, {"command": verb, "system": named, "reason": reason, **more})
     conclude_command(answer, as_json=as_json)
 

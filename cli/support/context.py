@@ -32,10 +32,22 @@ class Operations:
         self.reading = StateReader(wiring.store)
 
     def policy(self, system: str) -> Policy:
-        """The policy of a system; "" is the only one, where there is just one.
+        """Return the policy of a system; "" is the only one, where there is just one.
 
-        Exits when there is no such system.
+        Exits when there is no such system, or the project has no state of any.
         """
+        self.require_state()
+        return self.declared_policy(system)
+
+    def require_state(self) -> None:
+        """Exit when nothing of any system was ever written: it is another project, or a new one."""
+        if not any(map(self.reading.has_state, self.policies)):
+            project, names = self.wiring.project, ", ".join(self.policies)
+            why = f"no state of {names} was ever written in the project {project}"
+            raise create_exit(INVALID_USAGE, f"{why}: check GOOGLE_CLOUD_PROJECT")
+
+    def declared_policy(self, system: str) -> Policy:
+        """Return the policy of a system as `policy`, whether or not the project has any state."""
         if not system and len(self.policies) == 1:
             return next(iter(self.policies.values()))
         if system in self.policies:
@@ -50,6 +62,7 @@ class Operations:
         """An incident by its public id; exits when there is none."""
         found = self.reading.incident(name) if INCIDENT.fullmatch(name) else None
         if found is None:
+            self.require_state()
             newest = (self.reading.system(system).incident for system in self.policies)
             meant = suggest_names(name, filter(None, newest))
             raise create_exit(REFUSED, f"no incident {name}{meant}; `rollback status` shows the newest")

@@ -58,7 +58,7 @@ def notify(
     if not test:
         raise create_exit(INVALID_USAGE, "only a test can be said: --test")
     with open_operations() as ours:
-        named = ours.policy(system).system
+        named = ours.declared_policy(system).system
         answer = send(ours, {"command": "notify", "system": named, "reason": reason})
         if not answer.accepted:
             conclude_command(answer, as_json=as_json)

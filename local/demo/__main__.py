@@ -104,14 +104,21 @@ def _run_demo(policy: Policy, options: argparse.Namespace, console: Console, log
     for line in screen.disordered:
         screen.say(f"this line is older than the one before it: {line}", style="red")
     holds = holds and not screen.disordered
-    verdict = Heading.VERDICT if holds else "not every law holds"
-    screen.act(f"{verdict}; the demo took {time.monotonic() - started:.0f} s")
+    screen.act(
+        f"{format_verdict(screen.missed, holds=holds)}; the demo took {time.monotonic() - started:.0f} s"
+    )
     if options.picture:
         svg = picture.export_svg(title="make demo", unique_id="demo")
         options.picture.write_text(FONTS.sub("", svg))
     if not holds:
         _show_log(console, log)
     return 0 if holds else 1
+
+
+def format_verdict(missed: Sequence[str], *, holds: bool) -> str:
+    """Return the last sentence: whether every law holds, and which targets were missed."""
+    verdict = Heading.VERDICT if holds else "not every law holds"
+    return f"{verdict}; missed targets: {', '.join(missed)}" if missed else verdict
 
 
 def _play_scene(

@@ -33,6 +33,8 @@ class Screen:
         self._newest: datetime | None = None
         self.disordered: list[str] = []
         """The lines that are older than a line before them in their part."""
+        self.missed: list[str] = []
+        """The phases whose targets were missed."""
 
     def act(self, title: str) -> None:
         """Begin a part."""

@@ -70,9 +70,8 @@ class IncidentAssigner:
             self._open(alert, policy, document, incident, kept)
         elif incident is not None and known is None:
             yields = yields or self._build_check_writes(rollback, alert)
-            yields += self._build_failure_writes(
-                policy, incident, alert, newest=incident.id == system.incident
-            )
+            is_newest = incident.id == system.incident
+            yields += self._build_failure_writes(policy, incident, alert, newest=is_newest)
             self._store_alert(alert, incident.id, "the incident was open", yields)
             self._assign_alert(alert, policy)
         elif rollback is not None:

@@ -88,9 +88,8 @@ class _ExportStep(RecordStep):
                 text = f"{after.system}: backup {after.id} failed: {after.failure}"
                 key = f"backup-{after.id}"
                 said = create_notices(self._policy, key, Severity.HIGH, "backup-failed", text, now)
-            self._save_result(
-                after, [_build_event(after, name, now) for name in _event_names(backup, after)], said
-            )
+            events = [_build_event(after, name, now) for name in _event_names(backup, after)]
+            self._save_result(after, events, said)
 
     def _advance_record(self, backup: Backup) -> Backup:
         """The backup after one look, and what it takes. Raises: Unavailable, for a service's."""
@@ -184,9 +183,8 @@ class _ExportStep(RecordStep):
         return replace(backup, configuration=backup.inventory_object)
 
     def _list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
-        found: dict[str, ObjectMetadata] = call_one(
-            self._ports, partial(self._ports.projects.export_buckets.list_objects, bucket, prefix)
-        )
+        listed = partial(self._ports.projects.export_buckets.list_objects, bucket, prefix)
+        found: dict[str, ObjectMetadata] = call_one(self._ports, listed)
         return found
 
 
@@ -213,6 +211,5 @@ def _event_names(before: Backup, after: Backup) -> Iterable[str]:
 
 def _build_event(backup: Backup, name: str, now: datetime, actor: str = ACTOR) -> Create:
     facts = {"backup": backup.id, "attempt": backup.attempt, "failure": backup.failure}
-    return event_write(
-        backup.system, f"{name}:{backup.id}:{backup.attempt}", create_event(name, now, actor, **facts)
-    )
+    told = create_event(name, now, actor, **facts)
+    return event_write(backup.system, f"{name}:{backup.id}:{backup.attempt}", told)

@@ -58,11 +58,8 @@ class ConsoleActions:
         self._policies = policies
         self._pages = pages
 
-    def confirmation_page(self, visit: ConsoleRequest, fields: Mapping[str, str], why: str = "") -> Facts:
-        """The page on which a command is confirmed; a plan is shown as it would be approved.
-
-        Raises: Rejected, for what cannot be said here.
-        """
+    def confirmation_page(self, fields: Mapping[str, str], why: str = "") -> Facts:
+        """Return the facts of the page that confirms a command, with its plan. Raises: Rejected."""
         verb = fields.get("command", "")
         if verb not in ACTION_DESCRIPTIONS:
             raise Rejected(f"{verb!r} is not said here")
@@ -93,10 +90,7 @@ class ConsoleActions:
         }
 
     def publish_command(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse | str:
-        """On to the answer, once the command is published; else why it is not. Raises: Unavailable.
-
-        The form's own id makes one command of two taps.
-        """
+        """Publish a form's command, once; return the way on, or a fault. Raises: Unavailable."""
         if not console_http.has_csrf_token(visit, session.token):
             return FOREIGN_FORM_TEXT
         content = self._build_command(visit, session)
@@ -127,7 +121,6 @@ class ConsoleActions:
         return {**found, "command": command, "back": console_http.own_path(visit.query.get("back", "/"))}
 
     def _build_command(self, visit: ConsoleRequest, session: ConsoleSession) -> dict[str, Any]:
-        """The command whole, but for its token."""
         form = visit.form
         verb = form.get("command", "")
         said = {name: form[name] for name in FIELDS if form.get(name)}

@@ -142,7 +142,7 @@ class ConsolePages:
         policy = self.policy(visit)
         kept = {one.incident: one for one in self._reading.tallies(policy.system)}
         for incident in self._reading.incidents(policy.system):
-            fresh = tally_incident(incident, self._reading.rollbacks(incident))
+            fresh = tally_incident(policy, incident, self._reading.rollbacks(incident))
             if fresh is not None:
                 kept[incident.id] = fresh
         known = sorted(kept.values(), key=lambda one: one.detected_at, reverse=True)

@@ -43,10 +43,7 @@ class FunctionBatch(Struct, frozen=True):
 
 
 def group_steps_into_batches(steps: Iterable[Step], groups: Mapping[str, str]) -> list[FunctionBatch]:
-    """The steps in the plan's order by their batch; `groups`: each function's.
-
-    A stand-in is there once it is called for; what nothing called for is not.
-    """
+    """Return the needed steps by batch, in the plan's order; `groups`: each function's group."""
     found: dict[str, list[StepProgress]] = {}
     for step in steps:
         waits_in_vain = step.instead_of and step.begun_at is None

@@ -71,10 +71,7 @@ class ConsoleSignIn:
         )
 
     def sign_in(self, visit: ConsoleRequest) -> ConsoleResponse | str:
-        """The way on for whoever has proven who they are; else why not, for the form.
-
-        Raises: Unavailable.
-        """
+        """Return the way on after a sign-in, else the reason for the form. Raises: Unavailable."""
         if not console_http.has_csrf_token(visit, visit.cookies.get(VISITOR_COOKIE, "")):
             return FOREIGN_FORM_TEXT
         said = (visit.form.get(name, "") for name in ("email", "password", "code"))
@@ -89,17 +86,15 @@ class ConsoleSignIn:
         left = credential.expires_at - self._ports.clock.now()
         seconds = int(min(MAX_SESSION_DURATION, left).total_seconds())
         to = console_http.own_path(visit.form.get("to", "/"))
-        return console_http.redirect_response(
-            visit, to, console_http.session_cookie(SESSION_COOKIE, token, seconds)
-        )
+        cookie = console_http.session_cookie(SESSION_COOKIE, token, seconds)
+        return console_http.redirect_response(visit, to, cookie)
 
     def sign_out(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse:
         """Nobody is signed in there any more. Raises: Rejected."""
         if not console_http.has_csrf_token(visit, session.token):
             raise Rejected(FOREIGN_FORM_TEXT)
-        return console_http.redirect_response(
-            visit, "/sign-in", console_http.session_cookie(SESSION_COOKIE, "", 0)
-        )
+        cookie = console_http.session_cookie(SESSION_COOKIE, "", 0)
+        return console_http.redirect_response(visit, "/sign-in", cookie)
 
 
 def _find_access_obstacle(credential: Credential) -> str:

@@ -123,9 +123,8 @@ class ErasureLedgerUpdater:
         document = store.get(path)
         if document.fields is None:
             salt = f"{self._ports.ids()}{self._ports.ids()}"
-            book = ErasureLedgerRecord(
-                policy.system, salt, datetime.fromtimestamp(0, document.read_at.tzinfo)
-            )
+            epoch = datetime.fromtimestamp(0, document.read_at.tzinfo)
+            book = ErasureLedgerRecord(policy.system, salt, epoch)
             with suppress(Moved):  # another instance has made one
                 store.commit([conditional_write(document, encode(book))])
             document = store.get(path)
@@ -147,9 +146,8 @@ class ErasureLedgerUpdater:
             due_at=now,
         )
         known = Put(commands.command_path(record.id), encode(record))
-        self._ports.store.commit(
-            [Update(erasures.ledger_path(policy.system), {"is_to_forget": False}), known]
-        )
+        requested = Update(erasures.ledger_path(policy.system), {"is_to_forget": False})
+        self._ports.store.commit([requested, known])
 
 
 def erase(asked: CommandRequest) -> CommandEffect:

@@ -50,8 +50,6 @@ UNCHANGED_COMPARISON_INTERVAL = timedelta(seconds=10)
 
 
 class _ComparisonBasis(Struct, frozen=True):
-    """What a look's commit is conditional on."""
-
     stock: Document
     system: Document
     known: Mapping[str, Document]
@@ -109,9 +107,8 @@ def _compare_once(
         else one
         for one in update_deployments(situation)
     ]
-    _commit_comparison(
-        ports, situation, _ComparisonBasis(document, document_of, known), unknown_parts(found), changed
-    )
+    basis = _ComparisonBasis(document, document_of, known)
+    _commit_comparison(ports, situation, basis, unknown_parts(found), changed)
 
 
 def _attribute_differences(
@@ -217,7 +214,6 @@ def _build_deployment_writes(
 def _build_expiry_writes(
     situation: RolloutObservation, known: Mapping[str, Document], changed: Iterable[Deployment]
 ) -> Iterator[Write]:
-    """The writes that let the oldest deployments go, with their records."""
     becoming = {one.id for one in changed}
     newest = sorted(situation.known, key=lambda one: one.at, reverse=True)
     kept = max(0, situation.policy.deployments.kept - len(becoming))

@@ -150,7 +150,6 @@ def _project_of(resource: str) -> str:
 
 
 def _faults(said: Mapping[str, Any], kind: type[Struct], where: str) -> Iterator[str]:
-    """What is wrong with each field by itself."""
     for field in msgspec.structs.fields(kind):
         name = field.encode_name
         if name not in said:

@@ -149,10 +149,8 @@ def _judge_stability(
 
 
 def _is_rollback_target(deployment: Deployment, known: list[Deployment]) -> bool:
-    stable = [one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id]
-    return deployment.status is DeploymentStatus.STABLE and deployment.at >= max(
-        stable, default=deployment.at
-    )
+    others = (one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id)
+    return deployment.status is DeploymentStatus.STABLE and all(at <= deployment.at for at in others)
 
 
 def _next_assessment_at(

@@ -108,9 +108,8 @@ def _store_variable_values(
     values = ports.system(policy.system).platform.values(function.name)
     if not values.is_recorded_for(function):
         raise Unavailable("it was deployed again meanwhile")
-    return vault.keep(
-        source_copies.values_object_name(policy.system, function), source_copies.encode_values(values)
-    )
+    name = source_copies.values_object_name(policy.system, function)
+    return vault.keep(name, source_copies.encode_values(values))
 
 
 def _add_stored_objects(live: WholeInventory, answers: Mapping[str, Any]) -> WholeInventory:

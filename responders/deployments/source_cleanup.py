@@ -52,11 +52,10 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
     and stood in the stock that was read before.
     """
     found = set[str]()
-    paths = [stocks.inventory_path(policy.system)]
     query = Query("deployments", where=(("system", "==", policy.system),))
-    for one in ports.store.query(query):
-        paths.append(deployments.record_path(policy.system, str((one.fields or {})["id"])))
-    for path in paths:
+    names = (str((one.fields or {})["id"]) for one in ports.store.query(query))
+    records = [deployments.record_path(policy.system, name) for name in names]
+    for path in (stocks.inventory_path(policy.system), *records):
         fields = ports.store.get(path).fields
         if fields is not None:
             found |= {*stored_object_names(stocks.unpack_inventory(fields["live"]))}

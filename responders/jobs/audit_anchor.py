@@ -29,9 +29,8 @@ class AuditAnchorWriter:
         objects, store = self._ports.buckets.anchors, self._ports.store
         if objects is None:
             return
-        waiting = store.query(
-            Query(anchor.PENDING_ANCHORS, (("waiting", "==", True),), limit=MAX_PARALLEL_WRITES)
-        )
+        asked = Query(anchor.PENDING_ANCHORS, (("waiting", "==", True),), limit=MAX_PARALLEL_WRITES)
+        waiting = store.query(asked)
         until = self._ports.clock.monotonic() + ANCHOR_TIME_LIMIT_SECONDS
         written: list[str] = []
         try:

@@ -47,7 +47,6 @@ class AuditSealer:
         part = next(system_chain.sealable_parts(loose), [])
         looked = quarter if len(part) == len(loose) < MAX_EVENTS_PER_SEAL else ""
         commit_id = self._ports.ids()
-        store.commit(
-            system_chain.seal_events(system, head, part, now=now, commit_id=commit_id, quarter=looked)
-        )
+        sealed = system_chain.seal_events(system, head, part, now=now, commit_id=commit_id, quarter=looked)
+        store.commit(sealed)
         return looked

@@ -87,7 +87,6 @@ class DataChecker:
     def _conclude_run(
         self, examining: DocumentChecker, policy: Policy, record: IntegrityRecord, run: ScanRun, now: datetime
     ) -> IntegrityRecord:
-        """The record once the run is over, with the damage that it opens and closes."""
         known_ones = {one.id(policy.system): one for one in record.findings}
         for signal in damage.DAMAGE_SIGNALS:
             if signal not in policy.signals:
@@ -175,7 +174,6 @@ def _build_run_event(policy: Policy, run: ScanRun, now: datetime) -> Create:
 
 
 def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime) -> list[Notice]:
-    """What is wrong since when, and who may have done it, to whoever wants to know of it."""
     severity = policy.signals[finding.signal].severity
     system = policy.display_name or policy.system
     lines = [f"{system}: {signal_label(finding.signal)}: {finding.reason}"]

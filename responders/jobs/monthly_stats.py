@@ -1,6 +1,7 @@
 """Once a day: what stays of each incident that is over, when it expires; told as metrics, too."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from shared.core.codec import decode, encode
@@ -41,10 +42,8 @@ class MonthlyStatsRecorder:
                 Create(monthly_stats.tally_path(one.incident), encode(one)),
                 event_write(system, f"tallied:{one.incident}", told),
             ]
-        try:
+        with suppress(Exists):  # another instance has tallied them
             store.commit(writes)
-        except Exists:  # another instance has tallied them
-            return
 
     def _build_missing_tallies(self, system: str, now: datetime) -> Iterator[IncidentTally]:
         """Of the incidents that ended of late, and for good, those without a tally."""
@@ -56,6 +55,7 @@ class MonthlyStatsRecorder:
                 continue
             if store.get(monthly_stats.tally_path(incident.id)).fields is not None:
                 continue
-            made = monthly_stats.tally_incident(incident, StateReader(store).rollbacks(incident))
+            policy, rollbacks = self._policies[system], StateReader(store).rollbacks(incident)
+            made = monthly_stats.tally_incident(policy, incident, rollbacks)
             if made is not None:
                 yield made

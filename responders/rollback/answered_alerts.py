@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 
 from shared.domain.policy.scenario_names import Mode, ScenarioName
-from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert, open_alerts
 
@@ -16,14 +15,11 @@ def unjudged_alerts(alerts: Iterable[Alert]) -> list[Alert]:
 def alerts_answered_by_scenario(
     alerts: Iterable[Alert], policy: Policy, scenario: ScenarioName, functions: Collection[str]
 ) -> list[Alert]:
-    """The alerts that a plan of this scenario over these functions is the answer to.
-
-    A signal that is only watched asks for no answer at all, whatever it names.
-    """
+    """Return the alerts that this plan answers; a signal that is only watched asks for none."""
     return [
         alert
         for alert in alerts
-        if _is_observed_only(policy.signals[alert.signal], policy)
+        if policy.strictest_mode(policy.signals[alert.signal]) is Mode.OBSERVE
         or (
             policy.signals[alert.signal].scenario in _scenarios_covered_by(scenario)
             and (alert.function is None or alert.function in functions)
@@ -36,8 +32,3 @@ def _scenarios_covered_by(scenario: ScenarioName) -> tuple[ScenarioName, ...]:
     if scenario is not ScenarioName.COMPLETE:
         return (scenario,)
     return (scenario, ScenarioName.FUNCTIONS, ScenarioName.AUTH, ScenarioName.FEATURE)
-
-
-def _is_observed_only(signal: Signal, policy: Policy) -> bool:
-    """Whether nothing is ever done about a signal but to tell of it."""
-    return policy.strictest_mode(signal) is Mode.OBSERVE

@@ -1,8 +1,4 @@
-"""The approval of a plan: requested, given, rejected, requested again, or expired.
-
-`responders.rollback.decision.required_approvals` says how many people must approve;
-`responders.commands.incident.operator_answers` takes their commands.
-"""
+"""The approval of a plan: requested, given, rejected, requested again, or expired."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

@@ -114,11 +114,7 @@ class Case:
 
     @property
     def decide_by(self) -> datetime:
-        """Until when what is not known may become known.
-
-        What nobody could judge before its time was over is judged twice: no answer may be one
-        call's bad luck.
-        """
+        """Return the deadline for unknown facts, late enough for a second try: one may fail."""
         now, deadline = self.now(), self.rollback.decide_by
         if deadline is None or self.rollback.gates:
             return deadline or now
@@ -208,10 +204,7 @@ class Case:
         )
 
     def extend_lease(self, seconds: float) -> None:
-        """Return with a lease that lasts so long: before calls that may take all of their time.
-
-        Raises: as LeasedRollback.commit.
-        """
+        """Extend the lease to last so long, before long calls. Raises: as LeasedRollback.commit."""
         if not self.tenure.is_leased_for(seconds):
             renewed = create_event("lease.renewed", self.now(), "worker")
             self.tenure.commit(lambda _: CommitDraft((renewed,)))
@@ -227,16 +220,17 @@ class Case:
         return self._query_alerts(self.ports.store)
 
     def raise_severity(self, alerts: Iterable[Alert]) -> bool:
-        """Whether a joined alert is worse than the incident was: told, and decided the sooner."""
+        """Raise it where a joined alert is worse; during monitoring only the team is notified."""
         severities = [self.policy.signals[alert.signal].severity for alert in alerts]
         worst = reduce(worse_severity, severities, self.incident.severity)
         if worst is self.incident.severity:
             return False
         sooner = self.now() + self.policy.gates.decide_within[worst]
         detected = self.incident.status is IncidentStatus.DETECTED
+        about = "alert" if self.incident.status is IncidentStatus.WATCHING else "incident"
         self.commit_transition(
             Transition(
-                event=f"incident.raised-{worst.lower()}",
+                event=f"{about}.raised-{worst.lower()}",
                 note=f"severity raised to {worst}",
                 changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
                 status=IncidentStatus.INVESTIGATING if detected else self.incident.status,
@@ -262,7 +256,6 @@ class Case:
         absorbed: tuple[Write, ...],
         composed: list[_PreparedCommit],
     ) -> CommitDraft:
-        """The last commit, and what becomes of the alerts that it does not answer."""
         now = self.now()
         document = reader.get(systems.system_path(self.policy.system))
         current = decode(System, document.fields)
@@ -309,7 +302,6 @@ class Case:
         return CommitDraft(_build_events(turn, now), changes, tuple(writes))
 
     def _release_system(self, turn: Transition, current: System, now: datetime) -> System:
-        """The system's document once this rollback works on it no more."""
         after = self.release_slot(current)
         if turn.system is not None:
             after = turn.system(after) or after

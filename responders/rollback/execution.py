@@ -182,7 +182,6 @@ class _Execution:
 
 
 def _step_kinds(case: Case) -> dict[str, StepKind]:
-    """Return what runs each kind of step."""
     rewriting, taking_out = _document_writers(case)
     portions: dict[str, Callable[..., RepairPosition]] = {
         repair.KIND: rewriting.rewrite_portion,

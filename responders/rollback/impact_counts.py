@@ -1,11 +1,12 @@
 """Count the impact of an incident: failed requests, and users who met a failure."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from responders.support.parallel_calls import answer_or_none, call_all
+from shared.core.durations import ceil_to_minute, floor_to_minute
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports.filed_report import MAX_COUNT_DELAY
@@ -24,7 +25,7 @@ def count_impact(
     """
     metrics = ports.system(policy.system).metrics
     restored_at = measure_impact(policy, incident, known, now).restored_at or now
-    since, until = _minute(incident.onset_at), min(_minute(restored_at) + MINUTE, now)
+    since, until = floor_to_minute(incident.onset_at), min(ceil_to_minute(restored_at), now)
     calls: dict[str, Callable[[], Any]] = {}
     if known.requests is None:
         calls["requests"] = partial(metrics.requests, since, until)
@@ -38,11 +39,3 @@ def count_impact(
         complete_until=known.complete_until if requests is None else complete_until,
         users=known.users if "users" not in answers else answer_or_none(answers["users"]),
     )
-
-
-MINUTE = timedelta(minutes=1)
-
-
-def _minute(moment: datetime) -> datetime:
-    """The whole minute that it lies in."""
-    return moment.replace(second=0, microsecond=0)

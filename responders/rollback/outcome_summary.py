@@ -83,10 +83,8 @@ def _incomplete_steps(steps: Iterable[Step]) -> list[Step]:
 
 def _targets(steps: Iterable[Step]) -> set[str]:
     """What these steps change; a judgement changes nothing."""
-    changing = (
-        step for step in steps if step.writes or issubclass(class_of(step), (FunctionStep, BatchedStep))
-    )
-    return {step.target for step in changing}
+    kinds = (FunctionStep, BatchedStep)
+    return {step.target for step in steps if step.writes or issubclass(class_of(step), kinds)}
 
 
 def _reasons(undone: Iterable[Step]) -> dict[str, str]:

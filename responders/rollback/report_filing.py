@@ -102,7 +102,7 @@ def _commit_report(ports: Ports, document: Document, record: FiledReport, facts:
 
 def _build_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     """That it is filed, and in a day that nobody knows the cause; of a false alarm nothing."""
-    summary = tally_incident(facts.incident, [one.rollback for one in facts.rollbacks])
+    summary = tally_incident(facts.policy, facts.incident, [one.rollback for one in facts.rollbacks])
     if summary is None or summary.false_alarm:
         return []
     return [*_build_filed_notices(facts, made), *_reminders(facts)]
@@ -146,7 +146,6 @@ def _reminders(facts: ReportFacts) -> list[Notice]:
 
 
 def _suggested_commands(facts: ReportFacts) -> tuple[str, ...]:
-    """How to read it, and how to say what it came from."""
     name, console = facts.incident.id, facts.policy.console_url.rstrip("/")
     page = (f"{console}/incidents/{name}/report",) if console else ()
     cause = ("what it came from", "--prevention", "what keeps it from coming again")
@@ -155,5 +154,4 @@ def _suggested_commands(facts: ReportFacts) -> tuple[str, ...]:
 
 
 def _event_name_suffix(incident: Incident) -> str:
-    """What tells a further end of the incident from its first."""
     return f"-r{incident.rollbacks}" if incident.rollbacks > 1 else ""

@@ -1,8 +1,4 @@
-"""Everybody's sessions end: at a person's word, or with the approved plan of a breach.
-
-Identity Platform ends them person by person. That is done page by page, after each of which the
-place is kept: whoever dies is followed by the next, and ending a session twice changes nothing.
-"""
+"""End everybody's sessions, page by page from a stored place; to end one twice changes nothing."""
 
 from datetime import UTC, datetime
 from functools import partial

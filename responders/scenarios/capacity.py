@@ -62,7 +62,6 @@ def required_scaling(now: Scaling, then: Scaling | None, warm: int, own: int) ->
 def _format_scaling_lines(
     function: str, now: Scaling, then: Scaling | None, wanted: Scaling, warm: int
 ) -> Iterator[str]:
-    """What becomes of a service's instances, where that is not what they are and were."""
     if now.manual is not None:
         yield f"{function}: its instances are {now}, and stay so"
     elif wanted != now:
@@ -73,7 +72,6 @@ def _format_scaling_lines(
 
 
 def _format_capacity_losses(live: LiveFunction, back: Iterable[Capacity]) -> Iterator[str]:
-    """What the revisions that come back have less of than those that serve now."""
     then = list(back)
     now = [one.capacity for one in live.revisions if one.name in live_shares(live)]
     said = _list_reduced_values("requests at once of an instance", _concurrencies(then), _concurrencies(now))

@@ -90,11 +90,7 @@ def _build_group_steps(
 
 
 def _canary(group: Group, members: list[str], inventory: Inventory, target: Deployment) -> str:
-    """The function that speaks for its group: the one that is back already, or goes back first.
-
-    Back already is what serves as at the target while a newer revision does not: an earlier plan
-    brought it there. What never changed speaks for nobody.
-    """
+    """Return a group's canary: one that an earlier plan brought back already, else the first."""
     chosen = group.canary or min(group.functions)
     live, placed = inventory.get(chosen), target.functions.get(chosen)
     if chosen not in members and live is not None and placed is not None:

@@ -1,7 +1,6 @@
 """What does not come back with a function's code: compared with the record, and told; pure."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.diff import differences
@@ -22,10 +21,7 @@ def format_unrestored_lines(
     record: WholeInventory | None,
     live: WholeInventory | None,
 ) -> Iterator[str]:
-    """One line for each thing beside the code that differs, or that old code will meet.
-
-    `live` is what was last seen; without it, or without a record, nothing can be compared.
-    """
+    """Return a line for each difference beside the code that remains; `live`: as last seen."""
     yield from _format_hosting_pins(functions, inventory)
     if live is None:
         return
@@ -56,20 +52,14 @@ def _format_hosting_pins(functions: Collection[str], inventory: Inventory) -> It
 
 def _format_trigger_difference(name: str, was: FunctionState, now: FunctionState) -> Iterator[str]:
     """A trigger is not touched: changing one loses the messages in flight."""
-    if was.definition and _trigger_fields(was) != _trigger_fields(now):
+    if was.definition and was.definition.get("eventTrigger", {}) != now.definition.get("eventTrigger", {}):
         yield f"{name}: its trigger or retry setting was changed since, and is left so"
 
 
 def _format_queued_work(function: FunctionState) -> str:
-    """Return the line for queued events or tasks that the old code will receive."""
     retried = (
         "tasks that failed are retried by the settings of its queue"
         if function.has_queue
         else f"events that failed are retried for {EVENT_RETRY_PERIODS[function.generation]}"
     )
     return f"{function.name}: {retried}; the old code will receive them"
-
-
-def _trigger_fields(function: FunctionState) -> dict[str, Any]:
-    trigger: dict[str, Any] = function.definition.get("eventTrigger", {})
-    return trigger

@@ -21,8 +21,6 @@ def _plan_parts(
     after: Iterable[InventoryPart] = (),
     asks: Iterable[InventoryPart] = (),
 ) -> PlanParts:
-    """Return the plan of parts that do not wait for each other, in this order."""
-
     def portions(parts: Iterable[InventoryPart]) -> list[Portion]:
         return [portion_of(one, sight, policy.execution.step_within) for one in parts]
 

@@ -52,8 +52,6 @@ class UndoPlan(Struct, frozen=True):
 
 
 class _UndoFunction(Struct, frozen=True):
-    """One function, as it is wanted and as it is."""
-
     wanted: UndoTarget
     live: LiveFunction | None
     """None: it has no service."""
@@ -154,10 +152,7 @@ def plan_undo(
 
 
 def add_document_steps(found: UndoPlan, steps: Iterable[Step], policy: Policy, target: str) -> UndoPlan:
-    """The same, and what puts documents back beside it; behind a fence, that alone.
-
-    A fence stops functions that are put back, and putting one back starts it.
-    """
+    """Add the steps of documents; behind a fence these alone: to put a function back starts it."""
     known, before = list(steps), found.plan.steps if found.plan is not None else ()
     if not known:
         return found
@@ -170,7 +165,6 @@ def add_document_steps(found: UndoPlan, steps: Iterable[Step], policy: Policy, t
 
 
 def _find_build_obstacle(found: _UndoFunction) -> str:
-    """Why what ours have built again must be left as it is."""
     one, built = found.wanted, found.built
     if built is None:
         return "it is gone"
@@ -186,7 +180,6 @@ def _find_build_obstacle(found: _UndoFunction) -> str:
 
 
 def _find_traffic_obstacle(found: _UndoFunction) -> str:
-    """Why its traffic must be left as it is."""
     one, live = found.wanted, found.live
     if live is None:
         return "" if one.builds and not one.traffic else "it is gone"
@@ -204,12 +197,10 @@ def _find_traffic_obstacle(found: _UndoFunction) -> str:
 
 
 def _is_traffic_by_name(one: UndoTarget) -> bool:
-    """Whether its traffic names each revision, and LATEST nowhere."""
     return all(entry.revision != LATEST_REVISION for entry in one.traffic)
 
 
 def _find_newest_revision_obstacle(live: LiveFunction, one: UndoTarget) -> str:
-    """Why the newest revision must not be led any traffic."""
     service = live.service
     if service.latest_ready != service.latest_created:
         return f"its newest revision {service.latest_created} is not ready"
@@ -222,10 +213,7 @@ def _find_newest_revision_obstacle(live: LiveFunction, one: UndoTarget) -> str:
 
 
 def _steps(found: _UndoFunction, execution: Execution, *, rehearsed: bool) -> list[Step]:
-    """Its traffic; behind it, where that is by name, the build, and else before it.
-
-    What LATEST is to mean has to be built first. A build changes no traffic that is by name.
-    """
+    """Return a function's steps: traffic by name before the build, LATEST after the build."""
     one, live, built = found.wanted, found.live, found.built
     steps: list[Step] = []
     if live is not None and not found.has_wanted_traffic and (not one.builds or _is_traffic_by_name(one)):
@@ -288,7 +276,6 @@ def _build_shift_step(
 
 
 def _build_differences(found: _UndoFunction, *, builds: bool) -> list[FunctionDifference]:
-    """What of it people are shown beside its name."""
     one, live = found.wanted, found.live
     if live is None:
         return [FunctionDifference(one.function, {}, {}, one.built_at, builds)] if one.built_at else []

@@ -88,9 +88,8 @@ class ClockTrigger:
     def _sweep_once(self, looks: ProbeRunner, now: datetime) -> datetime | None:
         """Claim the half minute, publish its work and probe; None: another tick claimed it."""
         try:
-            claimed_at = self._ports.store.commit(
-                [Create(work_queue.sweep_path(now), {"at": now, "expires_at": now + TICK_RETENTION})]
-            )
+            claim = Create(work_queue.sweep_path(now), {"at": now, "expires_at": now + TICK_RETENTION})
+            claimed_at = self._ports.store.commit([claim])
         except Exists:  # the other Scheduler job's tick has it
             return None
         self.run_stage("probes", partial(looks.start_probes, claimed_at))

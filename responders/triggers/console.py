@@ -57,9 +57,7 @@ class ConsoleTrigger:
         if visit.method == "POST":
             return self._handle_post(visit, session)
         if visit.path == "/say":
-            return self._render_page(
-                "say", self._actions.confirmation_page(visit, visit.query), visit, session
-            )
+            return self._render_page("say", self._actions.confirmation_page(visit.query), visit, session)
         if visit.path.startswith(INCIDENTS) and visit.path.endswith(REPORT):
             return console_http.self_contained_response(
                 report_html.render_html(self._pages.report(visit)), report_html.report_style_hash()
@@ -95,7 +93,7 @@ class ConsoleTrigger:
         done = actions[visit.path](visit, session)
         if isinstance(done, ConsoleResponse):
             return done
-        facts = self._actions.confirmation_page(visit, visit.form, done)
+        facts = self._actions.confirmation_page(visit.form, done)
         return self._render_page("say", facts, visit, session, HTTPStatus.FORBIDDEN)
 
     def _find_view(self, visit: ConsoleRequest) -> tuple[str, View]:

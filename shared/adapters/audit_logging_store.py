@@ -29,11 +29,7 @@ _FIELDS_SAID_ELSEWHERE = ("why", "message")
 
 
 class AuditLoggingStore:
-    """A Store over another one.
-
-    The log is a copy, the trail is the record: of a commit whose answer was lost, and that was
-    found landed later, the log may say nothing.
-    """
+    """A Store over another one; the log is a copy, and may lack commits whose answer was lost."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -81,8 +81,6 @@ class _Refusal(Struct, frozen=True):
 
 
 class _SignedIn(Struct, frozen=True):
-    """As much of the answer to a sign-in as is looked at."""
-
     id_token: str = msgspec.field(name="idToken", default="")
     error: _Refusal = _Refusal()
 
@@ -145,10 +143,7 @@ class HttpProber:
         return ProbeAnswer(passed, status, detail, seconds, digest)
 
     def destination(self, probe: Probe) -> ProbeDestination:
-        """Where to ask: the address that was checked is the one that is asked, no name any more.
-
-        Raises: as `ask`; socket.gaierror.
-        """
+        """Return the checked address, called in place of the name. Raises: `ask`'s; gaierror."""
         try:
             url = urlsplit(probe.url)
             host, port = url.hostname, url.port or _HTTPS_PORT
@@ -160,14 +155,12 @@ class HttpProber:
                 return ProbeDestination(_replace_host(url._replace(scheme="http"), played), named, None)
             if url.scheme != "https":
                 raise ValueError("asked in the clear")
-            return ProbeDestination(
-                _replace_host(url, _public_address(self._look_up(host, port))), named, host
-            )
+            address = _public_address(self._look_up(host, port))
+            return ProbeDestination(_replace_host(url, address), named, host)
         except ValueError as unfit:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
 
     def _build_request(self, probe: Probe) -> _ProbeRequest:
-        """What to send; for a sign-in with what its secrets hold now."""
         account = probe.sign_in
         if account is None:
             return _ProbeRequest()
@@ -199,10 +192,7 @@ class HttpProber:
 
 
 def _evaluate_answer(probe: Probe, status: int, body: bytes) -> tuple[bool, str]:
-    """Whether the answer is that of a healthy system, and what it says beside its status.
-
-    Raises: Rejected, Unavailable, when nothing is known by it.
-    """
+    """Return whether the answer is healthy, and its words. Raises: Rejected, Unavailable."""
     if probe.sign_in is None:
         return status < probe.status_below, ""
     try:
@@ -231,10 +221,7 @@ def _replace_host(url: SplitResult, address: str) -> str:
 
 
 def _public_address(found: list[tuple[Any, ...]]) -> str:
-    """One of a host's addresses, as `address:port`; IPv4 first, because not all of us have IPv6.
-
-    Raises: ValueError when any of them leads inside.
-    """
+    """Return a host's public `address:port`, IPv4 first. Raises: ValueError, if one is inside."""
     addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
     for address in addresses:
         if not _is_public(address):

@@ -59,10 +59,7 @@ class Enrolment(Struct, frozen=True):
 
 
 class SignIn:
-    """The project that people sign in to, by its web API key.
-
-    `played`: the `127.0.0.1:port` of an embedded cloud that answers in Google's place.
-    """
+    """The project that people sign in to, by web API key; `played`: an embedded cloud's address."""
 
     def __init__(self, api_key: str, played: str | None = None) -> None:
         self._key = api_key

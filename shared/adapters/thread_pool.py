@@ -29,10 +29,7 @@ class ThreadPool:
         self._threads.submit(self._run, key, call)
 
     def wait(self, seconds: float) -> list[tuple[str, Any]]:
-        """Key and value, or exception, of each call that ended.
-
-        An exception that is no Exception, a lost rollback above all, is raised here instead.
-        """
+        """Return ended calls' key and value or exception; raise one that is no Exception."""
         if not self._outstanding:
             return []
         until = self._clock.monotonic() + seconds

@@ -27,10 +27,7 @@ def count_stored_bytes(value: Any) -> int:
 def split_into_chunks(
     things: Iterable[T], most: int, most_bytes: int, size: Callable[[T], int]
 ) -> Iterator[list[T]]:
-    """The things in their order: the same ones always lie in the same parts, none of them empty.
-
-    One that is larger by itself is a part by itself.
-    """
+    """Split in order, always the same way, into non-empty parts; a large thing is its own part."""
     part: list[T] = []
     takes = 0
     for thing in things:

@@ -22,10 +22,7 @@ def encode(value: msgspec.Struct) -> dict[str, Any]:
 
 
 def decode(kind: type[T], fields: dict[str, Any] | None) -> T:
-    """The value that a document holds.
-
-    Raises: msgspec.ValidationError when the fields are not of that kind.
-    """
+    """Return the value that a document holds. Raises: msgspec.ValidationError (other fields)."""
     return from_builtins(fields, kind)
 
 

@@ -11,10 +11,7 @@ _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def parse_duration(text: str) -> timedelta:
-    """The duration that `text` says, such as 90 minutes for `1h30m`.
-
-    Raises: ValueError when it is not written that way.
-    """
+    """Return the duration in `text`, such as `1h30m`. Raises: ValueError for another format."""
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a duration such as 30s, 2m, 1h30m or 7d")

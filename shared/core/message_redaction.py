@@ -17,10 +17,7 @@ _BASE64_RUN = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}", re.ASCII)
 
 
 def redact_message(data: bytes) -> bytes:
-    """The data verbatim, but for secrets, however deep they stand, in base64 too.
-
-    In what is no JSON object there are no fields whose name gives them away.
-    """
+    """Remove secrets at any depth and in base64; without a JSON object, field names are unknown."""
     try:
         content = read_object(data, MAX_MESSAGE_BYTES)
     except Refused:

@@ -132,10 +132,7 @@ class _Origin:
         self.time: Any = headers.get("ce-time")
 
     def unwrap_event(self, document: dict[str, Any]) -> dict[str, Any]:
-        """The object that holds `message`, out of a structured event where it is in one.
-
-        Raises: Refused for an event of another type, or one without data.
-        """
+        """Return the object with `message`, unwrapped if need be. Raises: Refused (type, data)."""
         if "specversion" not in document:
             self._expect(self._headers.get("ce-type", PUBLISHED_EVENT_TYPE))
             return document
@@ -210,10 +207,7 @@ def _decode_base64(value: object, name: str) -> bytes:
 
 
 def _time(value: object) -> datetime | None:
-    """An RFC 3339 time in UTC, to the microsecond; None where there is none.
-
-    Raises: Refused when something stands there that is no time.
-    """
+    """Return an RFC 3339 time in UTC to the microsecond, or None. Raises: Refused for others."""
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not _TIME.fullmatch(value):

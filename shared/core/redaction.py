@@ -93,10 +93,7 @@ def redact_personal_data(text: str) -> str:
 
 
 def redact_value(value: Any, clean: Callable[[str], str] = redact_secrets) -> Any:
-    """Plain maps, lists and scalars of our own making, each text in them cleaned.
-
-    What names a person keeps that name, and loses its secrets only.
-    """
+    """Redact each text in our maps, lists and scalars; names of people lose only secrets."""
     match value:
         case str():
             return clean(value)

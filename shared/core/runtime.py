@@ -29,10 +29,7 @@ class Pool(Protocol):
         """Run the call; its end is one item of a later `wait`."""
 
     def wait(self, seconds: float) -> list[tuple[str, Any]]:
-        """Key and value (or the exception) of each call that ended.
-
-        Waits for the first of them, no longer than that; returns at once when there is none.
-        """
+        """Return key and value or exception of ended calls; wait so long for a first, if any."""
 
     def __len__(self) -> int:
         """Calls submitted whose end was not handed out yet."""

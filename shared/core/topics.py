@@ -1,7 +1,4 @@
-"""The topics between the responders, and how each is delivered.
-
-Terraform, the embedded cloud and `rollback doctor` are held to what stands here.
-"""
+"""The topics between the responders and their delivery; Terraform and doctor compare with them."""
 
 from datetime import timedelta
 

@@ -1,8 +1,4 @@
-"""What a policy must be beyond its shape: names that must agree, numbers that must make sense.
-
-The rules read the file's plain values, before they are typed, and pass over what has the wrong
-shape: the schema names that. So one look lists the faults of both kinds.
-"""
+"""Check names and numbers of a policy's plain values; the schema reports values of other shape."""
 
 from collections.abc import Container, Iterator, Mapping
 from datetime import timedelta

@@ -1,7 +1,4 @@
-"""Validate the assets and collections of a policy beyond their shape.
-
-As `shared.policy_files.cross_checks`: over plain values, passing over what has the wrong shape.
-"""
+"""Validate assets and collections beyond their shape, as `shared.policy_files.cross_checks`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

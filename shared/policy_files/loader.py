@@ -31,26 +31,17 @@ SHARE_ROUNDING_TOLERANCE = 1e-9
 
 
 def load_policy(path: FilePath | str) -> Policy:
-    """The policy in one file.
-
-    Raises: BadConfiguration with every fault, each as `file:line: message`.
-    """
+    """Return the policy in one file. Raises: BadConfiguration, with every `file:line: message`."""
     return _decode_policy(_read(FilePath(path)))
 
 
 def parse_policy(text: str, name: str) -> Policy:
-    """The policy in a text; `name` stands for the file in what is said about faults.
-
-    Raises: BadConfiguration with every fault, each as `name:line: message`.
-    """
+    """Return the policy in a text, called `name` in faults. Raises: BadConfiguration."""
     return _decode_policy(_Source(name, text.encode(errors="surrogatepass")))
 
 
 def load_policies(folder: FilePath | str) -> dict[str, Policy]:
-    """Every policy in a folder (its `*.yaml` and `*.yml`), by system.
-
-    Raises: BadConfiguration as `load_policy_files` does, and when there is no policy at all.
-    """
+    """Return a folder's policies (`*.yaml`, `*.yml`) by system. Raises: BadConfiguration."""
     files = sorted(file for file in FilePath(folder).glob("*") if file.suffix in (".yaml", ".yml"))
     if not files:
         raise BadConfiguration(f"{folder}: no policy file (*.yaml) is here")
@@ -83,8 +74,6 @@ def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
 
 
 class _Source:
-    """One file's text, read as far as it can be."""
-
     def __init__(self, name: str, content: bytes) -> None:
         if len(content) > MAX_POLICY_BYTES:
             raise BadConfiguration(f"{name}:1: larger than {MAX_POLICY_BYTES} bytes")
@@ -159,7 +148,6 @@ def _convert_values(written: Any, wanted: inspect.Type) -> Any:
 
 
 def _find_clashes(sources: list[_Source]) -> Iterator[str]:
-    """Two files for one system; one alert policy in two files."""
     systems: dict[str, _Source] = {}
     claims: dict[str, _Source] = {}
     for source in sources:
@@ -176,7 +164,6 @@ def _find_clashes(sources: list[_Source]) -> Iterator[str]:
 
 
 def _find_quota_overdrafts(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
-    """Systems that would spend more than the one write quota of their project and region."""
     pools: dict[tuple[str, str], list[tuple[_Source, WriteQuota]]] = {}
     for source, policy in policies:
         quota = policy.execution.write_quota

@@ -1,8 +1,4 @@
-"""The shape of a policy file: its JSON Schema, and what breaks it, in words.
-
-The schema stands in `policies/policy.schema.json`, where editors find it too; it is read when the
-first policy is.
-"""
+"""The JSON Schema in `policies/policy.schema.json`, read at first use, and what breaks it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -82,7 +78,6 @@ def _describe_value(
 
 
 def _describe_unfit_value(error: jsonschema_rs.ValidationError) -> str:
-    """What is wrong with the value, to be said after it."""
     details: Mapping[str, Any] = error.kind.as_dict()
     match error.kind.name:
         case "type":
@@ -116,7 +111,6 @@ def _suggest_key(name: Any, known: Sequence[str]) -> str:
 
 
 def _format_key(path: YamlPath) -> str:
-    """The key that a value stands under, to be said before it."""
     return f"{'.'.join(map(str, path))}: " if path else ""
 
 

@@ -54,10 +54,7 @@ class Restores(Protocol):
     """
 
     def create(self, database: str, location: str) -> None:
-        """Begin an empty database. Raises: Exists; Rejected (no such place, no right); Ambiguous.
-
-        It can be filled once it is there, which may take minutes.
-        """
+        """Begin an empty database. Raises: Exists; Rejected (no place, no right); Ambiguous."""
 
     def fill(self, database: str, prefix: str) -> str:
         """The operation that puts a whole export, `gs://BUCKET/FOLDER`, into a database.
@@ -84,10 +81,7 @@ class Restores(Protocol):
         """How far it has come. Raises: Rejected when it is not known any more."""
 
     def delete(self, database: str) -> None:
-        """Let a database be gone, with all that is in it; one that is gone already is.
-
-        Raises: Moved (something still works on it, or it is protected); Rejected; Ambiguous.
-        """
+        """Delete a database, if it exists. Raises: Moved (used, protected); Rejected; Ambiguous."""
 
     def remove(self, database: str, paths: Sequence[str]) -> None:
         """Let up to 500 documents of a database that was made so be gone, whatever they are.

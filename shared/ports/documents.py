@@ -20,10 +20,7 @@ class Documents(Protocol):
     def stream(
         self, database: str, scope: Scope, at: datetime | None, after: str = ""
     ) -> Iterator[DocumentSnapshot]:
-        """Every document in the order of names, from the first one behind `after`, a path.
-
-        Raises, in the middle too: Unavailable. What has come until then counts: go on behind it.
-        """
+        """Yield documents in name order behind path `after`. Raises: Unavailable, midway, too."""
 
     def paths(self, database: str, scope: Scope, at: datetime | None, after: str = "") -> Iterator[str]:
         """The same documents, by their paths alone."""

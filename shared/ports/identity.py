@@ -1,8 +1,4 @@
-"""How one of us proves who speaks: by operators' sign-in, by its own word, by what secrets hold.
-
-Adapters: shared/adapters/gcp/ and `shared.adapters.sign_in`; shared/ports/groups.py says what holds
-of every call.
-"""
+"""Ports of identity: operators' sign-in, our tokens, secrets (errors: shared/ports/groups.py)."""
 
 from typing import Protocol
 

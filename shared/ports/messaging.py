@@ -1,8 +1,4 @@
-"""How events reach the responders, and what people are told by: topics, dead letters, channels.
-
-Adapters: shared/adapters/gcp/ and shared/adapters/channels/; shared/ports/groups.py says what holds
-of every call.
-"""
+"""Ports of messaging: topics, dead letters, channels (errors: shared/ports/groups.py)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -70,10 +66,7 @@ class Sender(Protocol):
     """A way to tell people."""
 
     def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
-        """Hand over one notice; `key` lets a channel recognise a repeat.
-
-        Raises: Unavailable (try again), Rejected (never will).
-        """
+        """Send a notice; `key` marks a repeat. Raises: Unavailable (retry), Rejected (never)."""
 
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]

@@ -1,8 +1,4 @@
-"""What the responders are made of, as it stands in the cloud: a port for a person's eyes.
-
-As the other ports (`shared.ports.groups`), each verb answers within a deadline of its adapter, or
-raises Unavailable (nothing is known) or Rejected (the answer is no: not permitted).
-"""
+"""Ports of the responders' own resources, for people; each call as `shared.ports.groups` says."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -94,16 +90,10 @@ class OperationsProject(Protocol):
         """All subscriptions."""
 
     def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
-        """Whom a topic's own policy gives each role; what the project grants is not in it.
-
-        Raises: Rejected when there is no such topic.
-        """
+        """Return a topic's own grants by role, no inherited ones. Raises: Rejected (no topic)."""
 
     def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
-        """Whom a bucket's own policy gives each role; what the project grants is not in it.
-
-        Raises: Rejected when there is no such bucket.
-        """
+        """Return a bucket's own grants by role, no inherited ones. Raises: Rejected (no bucket)."""
 
     def functions(self) -> list[DeployedFunction]:
         """All functions, in every region."""
@@ -149,7 +139,4 @@ class MonitoringSettings(Protocol):
         """The labels of a type of monitored resource; None: it is not known."""
 
     def series(self, query: str) -> int:
-        """How many series a query in PromQL answers with now.
-
-        Raises: Rejected for what is no query.
-        """
+        """Count the series that a PromQL query returns now. Raises: Rejected (invalid query)."""

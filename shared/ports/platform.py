@@ -1,7 +1,4 @@
-"""The platform that a protected system runs on: functions, their traffic, what routers counted.
-
-Adapters: shared/adapters/gcp/; shared/ports/groups.py says what holds of every call.
-"""
+"""Ports of the platform: functions, traffic, request counts (errors: shared/ports/groups.py)."""
 
 from datetime import datetime
 from typing import Protocol
@@ -58,10 +55,7 @@ class Platform(Services, Protocol):
         """The values of a function's plain variables. Raises: Gone."""
 
     def invokers(self, service: str) -> tuple[str, ...]:
-        """Who holds which role on a service (full name), `MEMBER ROLE` each, in order.
-
-        Raises: Gone.
-        """
+        """List roles on a service (full name), `MEMBER ROLE` each, in order. Raises: Gone."""
 
     def revision(self, service: str, revision: str) -> Revision:
         """One revision by its short name. Raises: Gone."""

@@ -37,10 +37,7 @@ class Hosting(Protocol):
         """The status of a version, FINALIZED or why it serves no more; None when it is gone."""
 
     def release(self, site: str, channel: str, version: str, message: str) -> None:
-        """Let a channel serve a version, whatever it serves now: nothing makes it conditional.
-
-        Raises: Moved for a version that is live already, or can be released no more.
-        """
+        """Release a version to a channel, unconditionally. Raises: Moved (live, or not ready)."""
 
 
 class RemoteConfig(Protocol):
@@ -50,10 +47,7 @@ class RemoteConfig(Protocol):
         """What is published."""
 
     def publish(self, content: str, etag: str, *, dry_run: bool = False) -> None:
-        """Publish a template, as JSON, over the one that is still at `etag`.
-
-        Raises: Moved on another etag.
-        """
+        """Publish a template (JSON) over the one at `etag`. Raises: Moved on another etag."""
 
 
 class Rules(Protocol):
@@ -169,10 +163,7 @@ class Images(Protocol):
     """The container images of Artifact Registry."""
 
     def list_images(self, repository: str) -> frozenset[str]:
-        """Every image as it is pulled, by digest and by tag; none when the repository is gone.
-
-        A repository is called `LOCATION-docker.pkg.dev/PROJECT/REPOSITORY`.
-        """
+        """List images by digest and tag in `LOCATION-docker.pkg.dev/PROJECT/REPOSITORY`, if any."""
 
 
 class Runtimes(Protocol):

@@ -1,7 +1,4 @@
-"""Objects in buckets: written once, kept as long as they are named, or shown to everybody.
-
-Adapters: shared/adapters/gcp/; shared/ports/groups.py says what holds of every call.
-"""
+"""Ports of buckets: objects stored while named, or public (errors: shared/ports/groups.py)."""
 
 from datetime import datetime
 from typing import Protocol

@@ -159,7 +159,6 @@ class AuditReader:
 
 
 def _read_entries(documents: Iterable[Document]) -> tuple[list[AuditEntry], list[str]]:
-    """The entries of a chain by number, and what is wrong in their documents."""
     entries: list[AuditEntry] = []
     faults: list[str] = []
     known = {field.name for field in fields(AuditEntry)} | UNSEALED_FIELDS

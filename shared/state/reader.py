@@ -219,11 +219,10 @@ class StateReader:
     def status_page_record(self, incident: Incident) -> StatusPageRecord | None:
         """When the status page first showed an incident; None: its system has no status page."""
         found = self._one(StatusPageRecord, incidents.page_record_path(incident.system, incident.id))
-        has_page = (
-            found is not None
-            or self._store.get(incidents.page_start_path(incident.system)).fields is not None
-        )
-        return found or (StatusPageRecord() if has_page else None)
+        if found is not None:
+            return found
+        start = self._store.get(incidents.page_start_path(incident.system))
+        return StatusPageRecord() if start.fields is not None else None
 
     def observe_parts(
         self, policy: Policy, state: PublicState, known: StatusPageRecord, now: datetime

@@ -112,10 +112,7 @@ def read_response_status(
 
 
 def read_hold(reading: StateReader, rollback: Rollback | None, now: datetime) -> str:
-    """Return which pause or freeze holds a rollback under way, and what ends it; empty: none does.
-
-    Raises: Unavailable.
-    """
+    """Return the pause or freeze that holds a rollback, and its end, or "". Raises: Unavailable."""
     if rollback is None or rollback.status in ENDED_ROLLBACK_STATUSES:
         return ""
     for controls, scope in (
@@ -140,10 +137,7 @@ def read_forecast(
     steps: Iterable[Step],
     now: datetime,
 ) -> DurationForecast | None:
-    """Return what is to be expected of a rollback; None while it changes nothing.
-
-    Raises: Unavailable.
-    """
+    """Return what to expect of a rollback; None while it changes nothing. Raises: Unavailable."""
     if incident is None or rollback is None or rollback.status is not RollbackStatus.RUNNING:
         return None
     if read_hold(reading, rollback, now):

@@ -89,10 +89,7 @@ class Settings(Struct, frozen=True):
 
     @classmethod
     def from_mapping(cls, environ: Mapping[str, str]) -> Self:
-        """The settings that an environment says; an empty variable is an absent one.
-
-        Raises: BadConfiguration with every fault.
-        """
+        """Return an environment's settings; empty is absent. Raises: BadConfiguration."""
         present = {name: value for name, value in environ.items() if value}
         if faults := tuple(_faults(present)):
             raise BadConfiguration(*faults)
@@ -117,7 +114,6 @@ def _faults(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _endpoint_faults(environ: Mapping[str, str]) -> Iterator[str]:
-    """Faults of what leads to another place than Google's."""
     local = [name for name in (LOCAL_CLOUD_VARIABLE, *EMULATOR_VARIABLES) if name in environ]
     for name in local:
         # HOST:PORT, as emulators are named; STORAGE_EMULATOR_HOST is written with http://.

@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 
 from cli.app import app
 from cli.support import exit_codes
+from cli.support.context import open_operations
 from cli.support.exit_codes import INTERRUPTED, INVALID_USAGE, NO_ANSWER, REFUSED
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation import push_subscriptions
 from local.installation.provisioning import audit_bucket
-from shared.core.store import Put
+from shared.core.store import Create, Put
 from shared.policy_files import loader
 from shared.wiring.settings import EMULATOR_VARIABLES, LOCAL_CLOUD_VARIABLE
 from tests.support.cli.in_process import WorldPrompt
@@ -129,16 +130,29 @@ EMPTY = (
 """A look, and what it says where nothing has happened yet."""
 
 
-def test_a_project_without_any_state_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Exit code 2: "no incident" of a wrong project is no answer."""
+@pytest.mark.parametrize(
+    "line",
+    [
+        "status",
+        "deploy-lock bookshop",
+        "pins",
+        "deployments",
+        "run --reason broken --dry-run",
+        "explain INC-20260302-001",
+        "audit show --system bookshop",
+    ],
+)
+def test_a_project_without_any_state_is_named(
+    line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Exit code 2: "no incident" or "free" of a wrong project is no answer."""
     prompt = WorldPrompt(monkeypatch, tmp_path, world := World())
     world.ports.store._stored.clear()
 
-    done = prompt.say("status")
+    done = prompt.say(*line.split())
 
     assert done.exit_code == 2
-    assert "no state of bookshop was ever written in the project" in done.output
-    assert "no incident is known" not in done.output
+    assert done.output.startswith("no state of bookshop was ever written in the project ")
 
 
 @pytest.mark.parametrize("path", ["pages/bookshop", "probes/bookshop"])
@@ -167,6 +181,8 @@ def test_where_nothing_has_happened_it_says_so(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("ROLLBACK_POLICIES", str(POLICIES))
         monkeypatch.setenv("ROLLBACK_AUDIT_BUCKET", audit_bucket(cloud.home))
         monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, f"http://{cloud.addresses['control']}")
+        with open_operations() as ours:
+            ours.wiring.store.commit([Create("pages/bookshop", {"system": "bookshop"})])
         done = {line: CliRunner().invoke(app, line.split()) for line, _ in EMPTY}
     finally:
         cloud.stop()

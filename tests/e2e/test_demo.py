@@ -230,6 +230,13 @@ def test_phase_beside_its_target() -> None:
     assert not Phase("decision", NOON, None, MINUTE).is_within_target
 
 
+def test_the_last_sentence_names_missed_targets() -> None:
+    """A cross in the table is no law that is broken, and is not passed over in silence."""
+    assert demo.format_verdict([], holds=True) == "every law holds"
+    assert demo.format_verdict(["decision"], holds=True) == "every law holds; missed targets: decision"
+    assert demo.format_verdict([], holds=False) == "not every law holds"
+
+
 @pytest.mark.parametrize(
     ("name", "choice"),
     [

@@ -27,7 +27,6 @@ PUBLISHER = "roles/pubsub.publisher"
 
 
 def _policies(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    """Whether the policies hold nothing that was removed from policy files."""
     for warning in facts.policy_warnings:
         yield doubtful(facts.project, warning)
     if not facts.policy_warnings:

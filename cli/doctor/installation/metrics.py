@@ -56,10 +56,7 @@ class Measured(Struct, frozen=True):
 
 
 def collect_metrics(wiring: Wiring, project: str, ours: Callable[[MetricQuery], bool]) -> Measured:
-    """What a project's alerts and dashboards ask for, ours alone, and what is said to that.
-
-    Raises: RollbackError, when they cannot be listed.
-    """
+    """Return what our alerts and dashboards query, with the answers. Raises: RollbackError."""
     monitoring = wiring.inspection.monitoring(project)
     wanted = [*filter(ours, (*monitoring.policies(), *monitoring.dashboards()))]
     named_there = parse_filters(wanted)

@@ -68,6 +68,7 @@ class OutcomeAct(DemoAct):
             )
             for phase in took
         ]
+        self._screen.missed += [one.name for one in took if one.target and not one.is_within_target]
         self._screen.table(("", "phase", "took", "target"), rows)
 
     def show_laws(self, before: StateBefore) -> bool:

@@ -30,7 +30,6 @@ from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LAST_STABLE
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.engine import load_steps
 from shared.engine.steps.functions.shift_traffic import KIND as SHIFT
-from shared.ports.groups import Ports
 
 DEFAULT_DOCUMENT_SELECTION = SelectionKind.INVALID.value
 """What is brought back where nobody says what."""
@@ -45,8 +44,7 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
     command, policy, store = asked.command, asked.policy, asked.ports.store
     if command.incident:
         find_subject(asked)
-    wanted = build_rollback_order(command, policy, asked.said_at)
-    require_possible_order(asked.ports, policy, wanted)
+    wanted = build_possible_order(asked)
     if command.dry_run:
         return CommandEffect("to be rehearsed", rehearses=wanted)
     order = replace(wanted, person=asked.person, right=asked.right)
@@ -73,15 +71,7 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
 def retry(asked: CommandRequest) -> CommandEffect:
     """Order the same once more for a waiting incident. Raises: Refused, also without a plan."""
     subject = find_subject(asked)
-    subject.require_possible("retry")
-    scenario = _previous_scenario(subject)
-    if not has_plan(scenario):
-        raise Refused(
-            f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
-            "say rollback, with what is to go back"
-        )
-    subject.require_newest()
-    return order_further_rollback(subject, _build_retry_order(subject))
+    return order_further_rollback(subject, build_retry_order(subject))
 
 
 def order_further_rollback(subject: CommandSubject, order: RollbackRequest) -> CommandEffect:
@@ -136,19 +126,22 @@ def build_rollback_order(command: Command, policy: Policy, said_at: datetime) ->
     )
 
 
-def require_possible_order(ports: Ports, policy: Policy, order: RollbackRequest) -> None:
-    """Return where scope, target and restore point exist. Raises: Refused, Unavailable."""
+def build_possible_order(asked: CommandRequest) -> RollbackRequest:
+    """Return the order if scope, target and restore point exist. Raises: Refused, Unavailable."""
+    ports, policy = asked.ports, asked.policy
+    order = build_rollback_order(asked.command, policy, asked.said_at)
     if fault := find_scope_fault(order, policy):
         raise Refused(fault)
     if order.way is not Direction.REPAIR:
         require_target(ports.store, policy.system, order.target)
     if not order.restore_point:  # else the damage dates it, once the data was checked
-        return
+        return order
     _, record = read_known_damage(ports, policy)
     try:
         find_repair_source(ports, policy, record, order.restore_point)
     except Rejected as unread:
         raise Refused(f"the restore points of {policy.system} cannot be read: {unread}") from unread
+    return order
 
 
 def require_target(store: Reader, system: str, target: str) -> None:
@@ -168,8 +161,16 @@ def is_data_rollback(command: Command) -> bool:
     return bool(command.select or command.restore_point)
 
 
-def _build_retry_order(subject: CommandSubject) -> RollbackRequest:
-    """The order that repeats what the earlier rollback was about, without its confirmations."""
+def build_retry_order(subject: CommandSubject) -> RollbackRequest:
+    """Return the newest rollback as an order, without its confirmations. Raises: Refused."""
+    subject.require_possible("retry")
+    scenario = _previous_scenario(subject)
+    if not has_plan(scenario):
+        raise Refused(
+            f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
+            "say rollback, with what is to go back"
+        )
+    subject.require_newest()
     command, before = subject.asked.command, subject.rollback
     earlier = before.order or _build_order_from_automation(subject)
     return replace(

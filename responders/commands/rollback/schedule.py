@@ -7,11 +7,7 @@ from functools import reduce
 from msgspec.structs import replace
 
 from responders.commands.rollback import rollback, superseding
-from responders.commands.rollback.rollback import (
-    build_override_notices,
-    build_rollback_order,
-    require_possible_order,
-)
+from responders.commands.rollback.rollback import build_override_notices, build_possible_order
 from responders.commands.subject import find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core import topics
@@ -51,8 +47,7 @@ def _schedule_rollback(asked: CommandRequest, begins_at: datetime) -> CommandEff
     now = asked.ports.store.get(systems.system_path(policy.system)).read_at
     if begins_at <= now:
         raise Refused(f"at: {begins_at:%Y-%m-%d %H:%M} UTC is over")
-    order = build_rollback_order(command, policy, asked.said_at)
-    require_possible_order(asked.ports, policy, order)
+    order = build_possible_order(asked)
     kept = replace(order, person=asked.person, right=asked.right)
     planned = ScheduledRollback(kept, command.severity, begins_at)
     result = f"planned for {begins_at:%Y-%m-%d %H:%M} UTC"

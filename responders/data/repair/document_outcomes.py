@@ -100,10 +100,8 @@ class RepairSelector:
         return [self._apply_exclusions(one) for one in self._add_owners(list(found))]
 
     def _is_wanted(self, pair: SnapshotPair) -> bool:
-        goal = self._goal
-        return goal.select.is_selected(pair) and is_in_declared_scope(
-            goal.scope, self._policy.collections, pair.path
-        )
+        goal, declared = self._goal, self._policy.collections
+        return goal.select.is_selected(pair) and is_in_declared_scope(goal.scope, declared, pair.path)
 
     def _read_pairs(self, after: str) -> Generator[SnapshotPair]:
         goal = self._goal
@@ -137,9 +135,8 @@ class RepairSelector:
                 yield DocumentDecision(pair.path, DocumentOutcome.UNKNOWN, pair.now)
             elif valid[pair.path] is False:
                 wanted = passing.get(pair.path)
-                yield DocumentDecision(
-                    pair.path, DocumentOutcome.BACK if wanted else DocumentOutcome.LOST, pair.now, wanted
-                )
+                fate = DocumentOutcome.BACK if wanted else DocumentOutcome.LOST
+                yield DocumentDecision(pair.path, fate, pair.now, wanted)
             elif not pair.is_same:
                 fate = DocumentOutcome.MADE if pair.then is None else DocumentOutcome.CHANGED
                 yield DocumentDecision(pair.path, fate, pair.now, pair.then)

@@ -77,9 +77,8 @@ def _erase_portion(ports: Ports, policy: Policy, record: CommandRecord, now: dat
     """The record after one portion more; the same place again, where nothing may be done now."""
     rollback, position = record.answer["rollback"], decode_position(record.answer["position"])
     if now - record.received_at > COMMAND_TIMEOUT:
-        return completed_record(
-            record, now, f"who was erased while {rollback} wrote is NOT taken out in time"
-        )
+        why = f"who was erased while {rollback} wrote is NOT taken out in time"
+        return completed_record(record, now, why)
     ended = StateReader(ports.store).rollback(rollback)
     if ended is None or ended.started_at is None:
         raise ValueError(f"{rollback} has written nothing")
@@ -93,11 +92,9 @@ def _erase_portion(ports: Ports, policy: Policy, record: CommandRecord, now: dat
     except RollbackError:
         return postponed_record(record, now)
     after = replace(record, answer={**record.answer, "position": encode_position(position)}, due_at=now)
-    return (
-        completed_record(after, now, f"{rollback}: {erase.describe_erased_counts(position)}")
-        if position.is_over
-        else after
-    )
+    if not position.is_over:
+        return after
+    return completed_record(after, now, f"{rollback}: {erase.describe_erased_counts(position)}")
 
 
 def build_repair_eraser(ports: Ports, policy: Policy, rollback: str, began_at: datetime) -> RepairEraser:

@@ -66,9 +66,8 @@ class JournalledWriter:
         to_do = {one.path: one for one in changes if one.path not in done}
         copies = [*(meant | to_do).values()]
         content = quarantine.pack_changes(copies)
-        kept = self._vault.keep(
-            quarantine.object_name(self._policy.system, self._rollback.id, content), content
-        )
+        copies_name = quarantine.object_name(self._policy.system, self._rollback.id, content)
+        kept = self._vault.keep(copies_name, content)
         of_erased = ledger is not None and any(is_previous_version_erased(one, ledger) for one in copies)
         entry = self._build_entry(name, step, database, kept, done, of_erased)
         version = self._ports.store.commit([conditional_write(document, encode(entry))])

@@ -36,6 +36,7 @@ from shared.domain.data.repair.repair_plan import (
 )
 from shared.domain.data.ttl import TtlField
 from shared.domain.decision.facts import DecisionFacts
+from shared.domain.decision.forecast import DOCUMENTS_PER_SECOND, forecast_documents
 from shared.domain.policy.data_rules import OnRepair, declared_collection_name
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -43,10 +44,6 @@ from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.documents import erase
 from shared.ports.groups import Ports
-
-DOCUMENTS_PER_SECOND = 1000.0
-"""Of one worker, both sides read and judged; 1,116 were measured over the embedded cloud on a busy
-machine (`python -m benchmarks.repair`)."""
 
 
 class RepairSource(Struct, frozen=True):
@@ -66,9 +63,8 @@ def find_repair_source(ports: Ports, policy: Policy, record: IntegrityRecord, sa
     """Return the named point, else the minute before the damage. Raises: Refused, Unavailable."""
     database = policy.integrity.database
     if said:
-        found = restore_point.resolve_restore_point(
-            said, restore_points.read_available_points(ports, policy, database)
-        )
+        available = restore_points.read_available_points(ports, policy, database)
+        found = restore_point.resolve_restore_point(said, available)
         read = found.read_source(database)
         if read is None:
             raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
@@ -273,9 +269,7 @@ def survey_seconds(survey: RepairPreview) -> float:
 def _format_survey_lines(
     policy: Policy, survey: RepairPreview, starts: Iterable[TriggeredTarget]
 ) -> Iterator[str]:
-    takes, wanted = timedelta(seconds=survey_seconds(survey)), policy.targets.database
-    fits = "within" if takes <= wanted else "MORE THAN"
-    yield f"about {describe_duration(takes)}, {fits} the target of {describe_duration(wanted)}"
+    yield str(forecast_documents(survey_seconds(survey), survey.checked_documents, policy))
     outcomes = repair_plan.describe_outcomes(survey.outcome_counts)
     yield f"{text.count_noun(survey.checked_documents, 'document')} checked: {outcomes}"
     yield from format_fence_lines(policy)

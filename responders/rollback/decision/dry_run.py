@@ -167,7 +167,7 @@ def _answer_from_decision(
     return (
         result,
         [
-            *(under_way.describe() if under_way else ()),
+            *(under_way.describe() if under_way and decision.outcome is not Outcome.IGNORE else ()),
             *format_plan_changes(shown),
             *(plan.header.reported if plan is not None else ()),
         ],

@@ -203,6 +203,8 @@ def _build_start_transition(
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
     ahead = forecast_plan(case, plan, gathered.facts.pace)
+    is_breach = _must_revoke_sessions(case, gathered)
+    revoked = (build_revocation_command(rollback, case.policy, now),) if is_breach else ()
 
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):
@@ -234,11 +236,7 @@ def _build_start_transition(
             *case.build_absorb_writes(gathered.alerts),
             *build_step_writes(case, plan),
             *(_build_budget_writes(gathered, case) if automatic else ()),
-            *(
-                (build_revocation_command(rollback, case.policy, now),)
-                if _must_revoke_sessions(case, gathered)
-                else ()
-            ),
+            *revoked,
         ),
         system=slot_taken,
     )
@@ -256,7 +254,6 @@ def _must_revoke_sessions(case: Case, gathered: CollectedFacts) -> bool:
 
 
 def _add_session_line(plan: Plan, *, ends: bool) -> Plan:
-    """The plan, which says what becomes of sessions where that matters."""
     if ends:
         return plans.add_report_line(plan, "every session of before it begins ends with it")
     if plan.header.scenario is not ScenarioName.AUTH:

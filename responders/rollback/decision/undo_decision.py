@@ -102,7 +102,6 @@ def _find_copy_erasure(case: Case) -> str:
 
 
 def _apply_approvals(rollback: Rollback, found: UndoPreview) -> UndoPreview:
-    """What becomes of a question once enough people want its plan."""
     plan = found.reversal.plan
     if found.outcome is not Outcome.ASK or plan is None:
         return found

@@ -30,6 +30,7 @@ from responders.scenarios.undo_targets import UndoTarget
 from responders.support.parallel_calls import answer_or_none, call_all, call_in_batches
 from shared.core import text
 from shared.core.codec import decode, encode
+from shared.core.durations import ceil_to_minute, floor_to_minute
 from shared.core.errors import RollbackError, Unavailable
 from shared.core.store import Query, Store
 from shared.domain.data.events.document_triggers import DocumentEvent
@@ -146,11 +147,16 @@ def describe_failures(
     functions: Iterable[str],
     inventory: Inventory,
 ) -> str:
-    """Return how many requests to these functions failed before the first of the rollbacks."""
+    """Return how many requests to these functions failed until the first rollback's last shift.
+
+    Each minute counts that this has touched.
+    """
     counted = None
     for one in rollbacks:
-        if counted is None and one.baseline is not None and one.started_at is not None:
-            read = partial(ports.system(policy.system).metrics.requests, one.baseline.until, one.started_at)
+        ended_at = one.shifted_at or one.ended_at or one.started_at
+        if counted is None and one.baseline is not None and ended_at is not None:
+            window = floor_to_minute(one.baseline.until), ceil_to_minute(ended_at)
+            read = partial(ports.system(policy.system).metrics.requests, *window)
             counted = answer_or_none(call_all(ports, {"metrics": read})["metrics"])
     requests = counts_by_function(counted or {}, inventory)
     found = sum_requests(requests[name] for name in functions if name in requests)
@@ -239,12 +245,10 @@ def _read_rebuilt_functions(
 def _build_restore_steps(
     policy: Policy, repaired: Mapping[str, list[SurveyedPiece]], facts: DecisionFacts
 ) -> list[Step]:
-    """The steps that put back what these have written; who is erased meanwhile stays so."""
     steps: list[Step] = []
     for name, pieces in repaired.items():
-        names = tuple(
-            sorted({one.name for one in find_triggered_targets(policy, _count_undo_writes(pieces), facts)})
-        )
+        started = find_triggered_targets(policy, _count_undo_writes(pieces), facts)
+        names = tuple(sorted({one.name for one in started}))
         [database, *_] = [*(goal.database for goal, _ in pieces), policy.integrity.database]
         documents = sum(count_written_documents(position.fates) for _, position in pieces)
         goal = restore.RestoreGoal(name, database, documents, names)
@@ -256,7 +260,6 @@ def _build_restore_steps(
 
 
 def _repaired_pieces(store: Store, repaired: str) -> list[SurveyedPiece]:
-    """Where a repair has written documents, as far as its steps tell."""
     steps = (one for one in load_steps(store, repaired).values() if one.kind == repair.KIND)
     return [
         (decode(repair.RepairGoal, one.goal), repair.decode_position(one.operation or one.seen))

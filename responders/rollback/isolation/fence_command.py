@@ -151,7 +151,6 @@ def _commit_fence(
 def _build_transition_writes(
     ports: Ports, policy: Policy, before: Fence, after: Fence, found: Document
 ) -> Iterator[Write]:
-    """The writes that keep a look, with the event and the notices where it has turned."""
     now, name = found.read_at, fences.transition_event(before, after, found.read_at)
     if name == "fence.stuck":
         after = replace(after, told_at=now)

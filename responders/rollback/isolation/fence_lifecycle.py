@@ -1,8 +1,4 @@
-"""One look at a fence, and what it takes: raised and kept up by its policy, or let fall.
-
-What the instances of its writers were is on record before the first of them is stopped. It falls by
-that record alone, whatever has become of its policy.
-"""
+"""Raise and keep up a fence by its policy, or lift it by the record made before the first stop."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -61,7 +57,6 @@ class FenceStep:
         return fences.start_lowering(self._fence, why, self._now)
 
     def _lower_fence(self, fence: Fence) -> Fence:
-        """The fence with its writers asked for what they were, or down."""
         if not fence.writers:
             return fences.mark_lowered(fence, (), self._now)
         services, unseen = self._read_services(fence)
@@ -163,7 +158,6 @@ class FenceStep:
     def _stop_writers(
         self, fence: Fence, policy: Policy, writers: Iterable[Writer], services: Mapping[str, Service]
     ) -> Fence:
-        """The fence whose writers are asked to stop, once that is on record."""
         if not fences.may_send(fence, self._now):
             return replace(fence, sent_at=self._now, waiting="writers are about to be stopped")
         if self._ports.clock.monotonic() - self._read > MAX_READ_AGE_SECONDS:

@@ -48,11 +48,7 @@ def plan_hosting(sight: ResourceState, within: timedelta) -> Portion:
 
 
 def as_if_changed(sight: ResourceState) -> ResourceState:
-    """Return the sight in which each version that a plan would release is there.
-
-    Whether a version can be released its step's own look tells: without a step nothing would be
-    refused.
-    """
+    """Return the inventory with each release's version: its step checks that it is available."""
     versions = versions_to_check(sight.recorded, sight.live)
     return replace(sight, statuses=dict.fromkeys(versions, FINALIZED))
 
@@ -80,7 +76,6 @@ def _step(channel: _Channel, within: timedelta) -> Step:
 
 
 def _changed_channels(recorded: WholeInventory, live: WholeInventory) -> Iterator[_Channel]:
-    """The channels that were there then and do not serve now what they served, by name."""
     now = _served_versions(live)
     for (site, name), version in sorted(_served_versions(recorded).items()):
         found = now.get((site, name))
@@ -94,7 +89,6 @@ def _new_channels(recorded: WholeInventory, live: WholeInventory) -> Iterator[st
 
 
 def _served_versions(inventory: WholeInventory) -> dict[tuple[str, str], str]:
-    """The version of each channel, the live one among them."""
     return {
         (name, channel): version
         for name, site in (inventory.sites or {}).items()

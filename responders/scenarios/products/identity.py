@@ -28,10 +28,7 @@ _OUTPUT_ONLY_SETTINGS = re.compile(
 
 
 def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
-    """One step that sets what differs, and nothing else; secrets were never recorded.
-
-    Settings that call functions which are not there now are left as they are.
-    """
+    """Return a step that sets what differs, no secrets; settings with absent functions stay."""
     recorded, live = sight.recorded, sight.live
     if not recorded.identity:
         return Portion()
@@ -52,9 +49,8 @@ def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
     if not settable:
         return Portion(reported=tuple(reported))
     goal, seen = AuthConfigGoal(settable, () if missing else called), describe_origin(settable)
-    return Portion(
-        (resource_step("set identity", KIND, "identity", goal, within, seen=seen),), tuple(reported)
-    )
+    step = resource_step("set identity", KIND, "identity", goal, within, seen=seen)
+    return Portion((step,), tuple(reported))
 
 
 def _find_blocking_functions(
@@ -70,10 +66,7 @@ def _find_blocking_functions(
 
 
 def _function_at(address: str, live: WholeInventory) -> str:
-    """The live function behind an address: by the name in it, or by its service's; or empty.
-
-    `https://REGION-PROJECT.cloudfunctions.net/NAME`, or `https://SERVICE-….run.app`.
-    """
+    """Return the function of a `….cloudfunctions.net/NAME` or `SERVICE-….run.app`, or empty."""
     parts = urlsplit(address)
     host, path = parts.hostname or "", parts.path.strip("/")
     for name, function in (live.functions or {}).items():

@@ -30,10 +30,7 @@ PLANNERS: dict[InventoryPart, Planner] = {
 
 
 def portion_of(part: InventoryPart, sight: ResourceState, within: timedelta) -> Portion:
-    """Return one product's part of a plan; of a part that cannot be compared, only that.
-
-    Raises: KeyError for a part that nothing plans.
-    """
+    """Return a product's part of a plan, or why there is none. Raises: KeyError (unknown part)."""
     if getattr(sight.recorded, part) is None:
         return Portion(reported=(f"{part} was not recorded then: left as it is",))
     if getattr(sight.live, part) is None:

@@ -31,10 +31,7 @@ def plan_remote_config(sight: ResourceState, within: timedelta) -> Portion:
 
 
 def as_if_changed(sight: ResourceState) -> ResourceState:
-    """Return the sight in which each template says something else.
-
-    A template that is published already can be validated all the same.
-    """
+    """Return the inventory with each template changed; a published one can be validated, too."""
     templates = sight.live.remote_config or {}
     if not templates:
         return sight

@@ -31,10 +31,7 @@ def plan_rules(sight: ResourceState, within: timedelta) -> Portion:
 def _changed_releases(
     recorded: WholeInventory, live: WholeInventory
 ) -> Iterator[tuple[str, RulesRelease, RulesRelease | None]]:
-    """The releases whose rules say something else now, or that are gone, by name.
-
-    Another ruleset that says the same is the same.
-    """
+    """Return the releases, by name, that are gone or whose rules have another text."""
     for name, then in sorted((recorded.rules or {}).items()):
         now = (live.rules or {}).get(name)
         if now is not None and now.ruleset == then.ruleset:

@@ -16,10 +16,7 @@ _LATER = frozenset({408, 429})
 
 
 def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
-    """Post the notice; the key goes along as `Idempotency-Key`.
-
-    Where an embedded cloud stands in for the host, that one gets it. Raises: Rejected, Unavailable.
-    """
+    """Post the notice, with `key` as `Idempotency-Key`. Raises: Rejected, Unavailable."""
     if channel.url is None:
         raise Rejected(f"channel {channel.name} has no address")
     url = urlsplit(channel.url)

@@ -22,11 +22,7 @@ def operation_state(operation: Any) -> OperationState:
 
 
 def list_items(call: Any, field: str, request: dict[str, Any], max_pages: int | None = None) -> list[Any]:
-    """Every item of a paged list; each page has a deadline of its own.
-
-    Raises: Unavailable also when Google says that a part of the list could not be reached, or when
-    there are more pages: what is not read is not absent.
-    """
+    """List all items, a deadline for each page. Raises: Unavailable, also for missing parts."""
     found: list[Any] = []
     with translate_errors(READ_ERRORS):
         pages = call(request, retry=None, timeout=READ_TIMEOUT_SECONDS).pages
@@ -41,10 +37,7 @@ def list_items(call: Any, field: str, request: dict[str, Any], max_pages: int | 
 
 
 def list_operations(client: Any, name: str, only: str = "") -> Iterator[Any]:
-    """Every operation of a region, in the service's order, read as it is asked for.
-
-    Raises: Unavailable also when there are too many: what is not read is not absent.
-    """
+    """Yield a region's operations in the service's order. Raises: Unavailable for too many, too."""
     token = ""
     for _ in range(MAX_PAGES):
         request = ListOperationsRequest(name=name, filter=only, page_size=PAGE_SIZE, page_token=token)

@@ -116,11 +116,7 @@ class Rest:
         return self._read(content, dict[str, Any], meanings)
 
     def items(self, path: str, field: str, kind: type[T], page_size: int) -> Iterator[T]:
-        """Every item of a list, whose pages hold the items under `field`.
-
-        Raises: Unavailable also when there are too many pages, or when a location gave no answer:
-        what is not read is not absent.
-        """
+        """Yield `field` of all pages. Raises: Unavailable, also when a part was not read."""
         page_type, token = _page_type(field, cast("Any", kind)), ""
         for _ in range(MAX_PAGES):
             query = {"pageSize": str(page_size), **({"pageToken": token} if token else {})}
@@ -142,7 +138,6 @@ class Rest:
         body: Mapping[str, Any] | None = None,
         meanings: StatusErrors = READ_ERRORS,
     ) -> tuple[bytes, Mapping[str, str]]:
-        """Content and headers of a good answer."""
         reads = meanings is READ_ERRORS
         session = self._session if reads else self._once
         began = time.monotonic()
@@ -185,10 +180,7 @@ def _no_answer_error(meanings: StatusErrors, said: str) -> RollbackError:
 
 
 def _content(response: requests.Response, meanings: StatusErrors, since: float) -> bytes:
-    """The body, whole. Raises: as no answer, when it is too long, or too long in coming.
-
-    `since` is the moment of the monotonic clock from which its time counts.
-    """
+    """Return the whole body. Raises: as no answer, for one too long, or too late by `since`."""
     content = bytearray()
     give_up_at = since + (READ_TIMEOUT_SECONDS if meanings is READ_ERRORS else EFFECT_TIMEOUT_SECONDS)
     for chunk in response.iter_content(_CHUNK_BYTES):

@@ -1,8 +1,4 @@
-"""The registry of commands: who may give each command, and when it comes too late.
-
-`responders.commands.registry` has the handler of each, `command.schema.json` its fields; the list
-"Add a command" in CONTRIBUTING.md names every other place.
-"""
+"""The registry of commands: who may give each, until when (CONTRIBUTING.md, "Add a command")."""
 
 from msgspec import Struct
 

@@ -72,10 +72,7 @@ class RecordedDecision(Struct, frozen=True):
 
 
 def newest_decision(trail: Iterable[AuditEntry], plan: str = "") -> RecordedDecision | None:
-    """Return the newest decision of a rollback's trail; only of a plan, where one is named.
-
-    None: there was none yet.
-    """
+    """Return the newest decision in the trail, of one plan if it is named; None without any."""
     decision = None
     for entry in trail:
         for event in entry.events:

@@ -1,7 +1,4 @@
-"""Select the target: the last stable deployment before the change that explains the failure.
-
-`shared.domain.deployments.stability` decides which deployment is stable.
-"""
+"""Select the target: the last stable deployment before the change that explains the failure."""
 
 from collections.abc import Collection, Iterator
 from datetime import datetime

@@ -165,7 +165,6 @@ def _is_own_build(difference: Difference, live: WholeInventory, wrote: OwnWrite)
 
 
 def _is_own_change(difference: Difference, live: WholeInventory, wrote: OwnWrite) -> bool:
-    """Whether a changed function is what we have built, or its traffic where we have led it."""
     if _is_own_build(difference, live, wrote):
         return True
     if difference.change is not ChangeKind.CHANGED or "traffic" not in difference.aspects:
@@ -203,7 +202,6 @@ def _is_manual_change(
 
 
 def _is_release(function: str, live: WholeInventory, rolling: Deployment | None) -> bool:
-    """Whether requests now reach what the open roll-out has deployed."""
     deployed = rolling.changes if rolling is not None else ()
     now = (live.functions or {}).get(function)
     return (

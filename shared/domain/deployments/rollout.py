@@ -1,8 +1,4 @@
-"""From one look at what is live to the next: what that makes of the deployments.
-
-Pure. A change that we did not make ourselves opens a deployment or extends the one that is rolling
-out; one that nothing extends for a while has settled.
-"""
+"""Deployments from look to look: others' changes open or extend one, and quiet settles it. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta

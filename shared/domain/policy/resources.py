@@ -29,10 +29,7 @@ class Resources(Struct, frozen=True):
 
     @property
     def releases(self) -> tuple[str, ...]:
-        """The releases of rules that are in force for the databases and buckets.
-
-        The default database's has no name of its own.
-        """
+        """Return the rules' releases of databases and buckets; the default database has no name."""
         databases = (
             "cloud.firestore" if one == DEFAULT_DATABASE else f"cloud.firestore/{one}"
             for one in self.databases

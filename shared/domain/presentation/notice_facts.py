@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import dropwhile
+from itertools import takewhile
 from statistics import median, quantiles
 from typing import Any
 
@@ -126,10 +126,10 @@ def describe_expected_duration(history: Iterable[PublicState], severity: Severit
 
 
 def time_to_recover(state: PublicState) -> timedelta | None:
-    """How long after its detection it had recovered by a rollback; None: it has not."""
-    moved = dropwhile(lambda turn: turn.word != ROLLING_BACK_STATUS_NAME, state.turns)
-    back = next((turn.at for turn in moved if turn.word in RESTORED_STATUS_NAMES), None)
-    return None if back is None else back - state.since
+    """Return how long after detection it recovered for good by a rollback; None: it has not."""
+    well = [*takewhile(lambda turn: turn.word in RESTORED_STATUS_NAMES, reversed(state.turns))]
+    is_by_rollback = any(turn.word == ROLLING_BACK_STATUS_NAME for turn in state.turns)
+    return well[-1].at - state.since if well and is_by_rollback else None
 
 
 def _incident_facts(
@@ -144,13 +144,12 @@ def _incident_facts(
     target = recovery_target(policy.targets, scenario, incident.severity)
     how_bad = describe_condition(state, incident.severity, about.record).lower()
     since = max((began for began, _ in disruption_spans(state, about.now)), default=incident.onset_at)
-    is_recovered = incident.status is IncidentStatus.RECOVERED
     return {
         "id": TrustedText(incident.id),
         "severity": TrustedText(incident.severity),
         "status": TrustedText(status_label(incident.status)),
         "public_word": TrustedText(state.word),
-        "state": TrustedText("recovered" if is_recovered else state.word),
+        "state": TrustedText("recovered" if incident.status is IncidentStatus.RECOVERED else state.word),
         "public_words": describe_status(state),
         "how_bad": TrustedText(how_bad),
         "is_raised": incident_stage(event) is IncidentStage.RAISED and incident.has_failed,
@@ -218,7 +217,7 @@ def _expectation(
 def _resolution(incident: Incident, rollbacks: Sequence[Rollback]) -> str:
     """Return what the newest rollback with a plan did, and that a later one changed nothing."""
     executed = [one for one in rollbacks if one.plan and one.status not in UNEXECUTED_STATUSES]
-    done = _describe_changes(executed[-1]) if executed else ""
+    done = _describe_changes(executed[-1], is_newest=executed[-1] is rollbacks[-1]) if executed else ""
     if not rollbacks or rollbacks[-1] in executed or rollbacks[-1].status in UNDECIDED_STATUSES:
         return done
     if incident.ended_at is not None:
@@ -227,7 +226,7 @@ def _resolution(incident: Incident, rollbacks: Sequence[Rollback]) -> str:
     return f"{unchanged} was changed: {rollbacks[-1].outcome}"
 
 
-def _describe_changes(rollback: Rollback) -> str:
+def _describe_changes(rollback: Rollback, *, is_newest: bool) -> str:
     """Return what became of a rollback with a plan; what is still to be done is not done."""
     target, outcome = rollback.plan.target if rollback.plan else "", rollback.outcome
     is_back = rollback.way in (Direction.BACK, Direction.REPAIR)
@@ -237,7 +236,7 @@ def _describe_changes(rollback: Rollback) -> str:
             return f"{'in progress' if rollback.paused_since is None else 'paused'}: {change}"
         case RollbackStatus.FAILED | RollbackStatus.CANCELLED:
             return f"the {'rollback' if is_back else rollback.way} to {target} did not complete: {outcome}"
-    return f"{change}; {outcome}" if outcome else change
+    return f"{change}; {outcome}" if outcome and is_newest else change
 
 
 def _describe_request(incident: Incident, rollback: Rollback | None, hold: str, event: str) -> str:

@@ -29,7 +29,8 @@ _ALIKE = str.maketrans("<>&@#$`*~|[]\\", "‹›＆＠＃＄ˋ∗∼¦［］＼"
 _UNDERSCORE_BESIDE_A_WORD = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 """In the middle of a word it is part of a name, which people copy, and marks nothing."""
 _DOT_OF_A_HOST = re.compile(r"(?<=\w)\.(?=\w)")
-_COLON_OF_A_SCHEME = re.compile(r":(?=\S)")
+_COLON_OF_A_SCHEME = re.compile(r":(?=\S)(?!(?<=\b\d\d:)\d\d\b)")
+"""Not that of a time, such as 08:47:02."""
 _MARKS_OF_A_LINE = " >#=+-"
 _BROKEN = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError)
 """What a template raises that is not well made."""

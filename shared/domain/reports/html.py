@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from shared.core.durations import describe_duration
 from shared.domain.incidents.recovery_times import recovery_lines
 from shared.domain.labels import signal_label, status_label
 from shared.domain.presentation.html_templates import (
@@ -15,7 +13,7 @@ from shared.domain.presentation.html_templates import (
     create_environment,
     format_moment,
 )
-from shared.domain.reports.markdown import TEMPLATE_FOLDER
+from shared.domain.reports.markdown import TEMPLATE_FOLDER, format_span
 from shared.domain.reports.report import IncidentReport, RollbackReport
 
 if TYPE_CHECKING:
@@ -53,12 +51,8 @@ def _environment() -> Environment:
         "label": status_label,
         "signal": signal_label,
         "utc": format_moment,
-        "span": _span,
+        "span": format_span,
         "longest": longest_phase_seconds,
         "share": bar_percent,
     }
     return add_style(create_environment(TEMPLATE_FOLDER, filters), TEMPLATE_FOLDER / "report.css")
-
-
-def _span(seconds: float) -> str:
-    return describe_duration(timedelta(seconds=max(0.0, seconds)))

@@ -12,7 +12,7 @@ from shared.core.text import one_line
 from shared.domain.incidents.recovery_times import recovery_lines
 from shared.domain.labels import signal_label, status_label
 from shared.domain.presentation.notice_facts import TrustedText
-from shared.domain.presentation.notice_templates import create_text_environment
+from shared.domain.presentation.notice_templates import create_text_environment, neutralize_text
 from shared.domain.reports.report import IncidentReport
 from shared.domain.rollback.pins import unpin_command
 
@@ -20,6 +20,7 @@ TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "report"
 MAX_VALUE_CHARACTERS = 4000
 """Signs of one foreign value; a reason has at most a thousand."""
 _SIGNS = str.maketrans("_.", "  ")
+_COMMAND = re.compile("\u02cb(rollback [a-z-]+)\u02cb")
 _MANY_LINES = re.compile(r"\n{3,}")
 
 
@@ -38,8 +39,9 @@ def render_markdown(report: IncidentReport) -> str:
 @cache
 def _environment() -> Environment:
     made = create_text_environment(Environment, TEMPLATE_FOLDER, MAX_VALUE_CHARACTERS)
-    made.filters |= {"utc": _utc, "moment": _format_timestamp, "span": _span, "words": _words}
+    made.filters |= {"utc": _utc, "moment": _format_timestamp, "span": format_span, "words": _words}
     made.filters |= {"label": status_label, "signal": signal_label}
+    made.filters |= {"ours": TrustedText, "lesson": _format_lesson}
     return made
 
 
@@ -55,8 +57,14 @@ def _format_timestamp(stamp: str) -> str | TrustedText:
         return stamp
 
 
-def _span(seconds: float) -> TrustedText:
+def format_span(seconds: float) -> TrustedText:
+    """Return a number of seconds as people read it."""
     return TrustedText(describe_duration(timedelta(seconds=max(0.0, seconds))))
+
+
+def _format_lesson(line: str) -> TrustedText:
+    """Return the line made harmless, with its commands as they are typed."""
+    return TrustedText(_COMMAND.sub(r"`\1`", neutralize_text(line, MAX_VALUE_CHARACTERS)))
 
 
 def _words(name: str) -> str:

@@ -14,11 +14,11 @@ from msgspec import Struct
 from shared.core.codec import SCHEMA_VERSION
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.incidents.incident import Incident, IncidentStatus
-from shared.domain.incidents.recovery_times import find_recovered_at, find_traffic_restored_at
+from shared.domain.incidents.recovery_times import find_recovered_at, find_scenario, find_traffic_restored_at
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 
-NO_SCENARIO = "none"
 TALLY_DELAY = timedelta(hours=1)
 """An alert may bring an incident back until well before that."""
 TALLY_SEARCH_WINDOW = timedelta(days=8)
@@ -32,7 +32,7 @@ class IncidentTally(Struct, frozen=True):
     system: str
     severity: Severity
     scenario: str
-    """What went back, or would have; `none`: nothing was to."""
+    """What went back, or would have, as status and report name it; `none`: nothing was to."""
     detected_at: datetime
     ended_at: datetime
     ordered: bool
@@ -88,7 +88,7 @@ class MonthlyStats(Struct, frozen=True):
 EXECUTED_STATUSES = (RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED)
 
 
-def tally_incident(incident: Incident, rollbacks: Sequence[Rollback]) -> IncidentTally | None:
+def tally_incident(policy: Policy, incident: Incident, rollbacks: Sequence[Rollback]) -> IncidentTally | None:
     """What is kept of an incident with its rollbacks, the first first; None while it is open."""
     if incident.ended_at is None:
         return None
@@ -102,7 +102,7 @@ def tally_incident(incident: Incident, rollbacks: Sequence[Rollback]) -> Inciden
         incident=incident.id,
         system=incident.system,
         severity=incident.severity,
-        scenario=_scenario(rollbacks),
+        scenario=find_scenario(policy, incident.signal, rollbacks),
         detected_at=incident.detected_at,
         ended_at=incident.ended_at,
         ordered=ordered,
@@ -155,12 +155,6 @@ def _summarize_month(month: str, scenario: str, several: Sequence[IncidentTally]
 def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return median(known) if known else None
-
-
-def _scenario(rollbacks: Sequence[Rollback]) -> str:
-    """The newest one that is known of any of them."""
-    named = (one.plan.scenario if one.plan else one.scenario for one in reversed(rollbacks))
-    return next(filter(None, named), NO_SCENARIO)
 
 
 def _is_ignored(rollback: Rollback) -> bool:

@@ -10,7 +10,7 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.recovery_times import PAGE_WRITTEN, RecoveryTimes
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert, open_alerts
 
 # The runbook, "Critical Incident Response", steps 1 to 5.
@@ -56,7 +56,9 @@ def rollback_phases(
     """The phases of one rollback in order; a further one of its incident has no detection.
 
     What the policy has nothing for is none: no probe confirms, or nobody is told. What was not
-    executed has no phase after its decision.
+    executed has no phase after its decision, and an undo is not verified: none after its execution.
+    A repair is decided once the writer of damage has stopped, so that its decision has no target of
+    its own, and no probe confirms it.
     `began_at`: when the trouble began; None where nobody knows, because a person ordered it.
     `told_at`: as `told` says.
     """
@@ -66,21 +68,24 @@ def rollback_phases(
     decided = _decided_at(trail)
     if first and began_at is not None:
         yield Phase("detection", began_at, detected, DETECTION_TARGET)
-    yield Phase("decision", asked, decided, DECISION_TARGET)
+    is_repair = rollback.way is Direction.REPAIR
+    yield Phase("decision", asked, decided, None if is_repair else DECISION_TARGET)
+    if rollback.way is Direction.UNDO:
+        restored = rollback.ended_at if rollback.status is RollbackStatus.SUCCEEDED else None
     is_executed = rollback.status is not RollbackStatus.NOT_TAKEN
+    is_verified = is_executed and rollback.way is not Direction.UNDO
     if is_executed:
         yield Phase("execution", decided or asked, restored, EXECUTION_TARGET)
-    if is_executed and any(not one.external for one in policy.probes):
+    if is_verified and not is_repair and any(not one.external for one in policy.probes):
         at = rollback.confirmed_at
         yield Phase("confirmation by probes", restored or asked, at, CONFIRMATION_TARGET)
-    if is_executed:
+    if is_verified:
         yield Phase("verification", restored or asked, rollback.verified_at, VERIFICATION_TARGET)
     if first and any(incident.severity in one.severities for one in policy.channels):
         yield Phase("communication", detected, told_at, COMMUNICATION_TARGET)
-    if not is_executed:
-        return
-    watched = rollback.ended_at if rollback.watch_until is not None else None
-    yield Phase("watch", rollback.verified_at or asked, watched, None)
+    if is_verified:
+        watched = rollback.ended_at if rollback.watch_until is not None else None
+        yield Phase("watch", rollback.verified_at or asked, watched, None)
 
 
 def incident_totals(times: RecoveryTimes, alerts: Sequence[Alert], policy: Policy) -> Iterator[Phase]:

@@ -139,7 +139,7 @@ class RollbackReport(Struct, frozen=True):
     outcome: str
     gates: tuple[dict[str, Any], ...]
     left_alone: tuple[str, ...]
-    """What the plan has reported and not touched."""
+    """What the plan reported: warnings, and what it leaves as it is."""
     counts: dict[str, int]
     """Steps by how far they have come."""
     steps: tuple[ReportedStep, ...]

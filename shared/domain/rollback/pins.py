@@ -1,7 +1,4 @@
-"""Traffic that a rollback holds on an old revision: whose pin it is, since when, and what lifts it.
-
-No deployment after it is served until somebody lifts it, or leads the traffic elsewhere by hand.
-"""
+"""Pins hold traffic on an old revision until somebody lifts the pin or moves the traffic."""
 
 import shlex
 from collections.abc import Iterable

@@ -15,6 +15,7 @@ from shared.domain.signals.health import sum_requests
 from shared.state.reader import StateReader
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.corrupted_bookshop import build_repaired_shop
+from tests.support.faults.fault_injection import shorten_watch
 from tests.support.notices.notices import read_notices
 from tests.support.rollbacks.pins import build_rolled_back_world, read_pins
 from tests.support.rollbacks.rebuilds import AGAIN, build_world_with_rebuild
@@ -98,8 +99,8 @@ def test_an_undo_warns_of_what_it_restores(prompt: WorldPrompt, world: World) ->
     """How many requests failed on the revisions that serve again, before a person says yes."""
     [rolled_back] = world.rollbacks()
     assert rolled_back.baseline is not None
-    assert rolled_back.started_at is not None
-    window = rolled_back.baseline.until, rolled_back.started_at
+    assert rolled_back.shifted_at is not None
+    window = rolled_back.baseline.until, rolled_back.shifted_at.replace(second=0) + timedelta(minutes=1)
     counted = sum_requests(world.ports.counts.requests(*window).values())
     words = ("undo", rolled_back.incident, "--reason", "it was no cure", "--dry-run")
 
@@ -110,7 +111,27 @@ def test_an_undo_warns_of_what_it_restores(prompt: WorldPrompt, world: World) ->
     assert counted.failed > 1000
     assert f"warning: this restores what the rollback removed: {failed}" in shown
     assert failed in found["warning"]
-    assert "to the last shift, within the target of 10 min" in shown
+    assert re.search(" about [0-9]+ s to the last shift$", shown)
+
+
+def test_what_failed_on_a_release_for_less_than_a_minute_is_counted_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Up to the last shift, by whole minutes, as the report counts."""
+    world = World(policy=shorten_watch())
+    world.ports.world.deploy(failure_rate=0.8)
+    world.ports.clock.advance(timedelta(seconds=20))
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(timedelta(minutes=10))
+    [rolled_back] = world.rollbacks()
+    assert rolled_back.baseline is not None
+    assert rolled_back.started_at is not None
+    assert rolled_back.started_at - rolled_back.baseline.until < timedelta(minutes=1)
+    prompt = WorldPrompt(monkeypatch, tmp_path, world)
+
+    shown = prompt.say("undo", rolled_back.incident, "--reason", "it was no cure", "--dry-run").stdout
+
+    assert re.search("removed: [0-9,]+ of [0-9,]+ requests failed on ", shown)
 
 
 def test_an_undo_of_a_world_that_has_moved_is_refused_at_the_prompt(

@@ -10,6 +10,7 @@ from cli.app import app
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.cli.in_process import WorldPrompt
+from tests.support.notices.notices import read_notices
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -112,3 +113,27 @@ def test_a_run_with_nothing_to_do_sends_nothing(world: World, prompt: WorldPromp
     assert "nothing to do: everything asked for is at its target already" in said.output
     assert "would end" not in said.output
     assert world.rollbacks()[0].status is RollbackStatus.WATCHING
+
+
+def test_what_changes_nothing_adds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The order names every function, and those that differed are restored: one answer, not two."""
+    world = World()
+    world.deploy_bad(["createOrder", "payOrder"])
+    prompt, said = WorldPrompt(monkeypatch, tmp_path, world), list[str]()
+
+    def order_meanwhile(verb: str, side: str) -> None:
+        verifies = [one.status for one in world.rollbacks()] == [RollbackStatus.VERIFYING]
+        if verifies and (verb, side) == ("metrics.requests", "before") and not said:
+            said.append("")
+            said.append(prompt.say(*RUN, "--dry-run").output)
+            world.command(command="rollback", system="bookshop", dry_run=True)
+            world.deliver_commands()
+
+    world.ports.counts.hook = order_meanwhile
+    world.alert()
+    world.pass_time(MINUTE)
+
+    assert said[1:] == ["nothing to do: everything asked for is at its target already\n"]
+    told = [str(one["text"]) for one in read_notices(world).values() if "Dry run by" in str(one["text"])]
+    assert [one for one in told if "everything asked for is at its target already" in one]
+    assert not [one for one in told if "is added to" in one]

@@ -52,6 +52,7 @@ def wiring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wiring]:
     url = f"http://{cloud.addresses['control']}"
     monkeypatch.setenv(LOCAL_CLOUD_VARIABLE, url)
     wired = Wiring(Settings(cloud.home, local_cloud=url), policies, deployed=False)
+    wired.store.commit([Put("pages/bookshop", {"system": "bookshop"})])
     yield wired
     wired.close()
     cloud.stop()

@@ -9,13 +9,15 @@ from msgspec.structs import replace
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.recovery_times import measure_recovery
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.reports.monthly_stats import IncidentTally, compute_monthly_stats, tally_incident
 from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackStatus
 from tests.support.cli.browser import Browser, visible_text
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.response import build_incident, build_rollback
-from tests.support.runtime.world import World
+from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 IGNORED = ({"gate": "still true", "answer": "stop", "reason": "over", "leads_to": "ignore"},)
@@ -43,8 +45,14 @@ ORDER = RollbackRequest("a command", "ada", "a test")
             [went(RollbackStatus.SUCCEEDED, scenario="functions", **BACK)],
             ("functions", "SUCCEEDED", False, 120.0, 240.0, 180.0),
         ),
-        ([went(RollbackStatus.NOT_TAKEN, gates=IGNORED)], ("none", "NOT_TAKEN", True, 120.0, None, None)),
-        ([went(RollbackStatus.NOT_TAKEN, gates=OBSERVED)], ("none", "NOT_TAKEN", False, 120.0, None, None)),
+        (
+            [went(RollbackStatus.NOT_TAKEN, gates=IGNORED)],
+            ("functions", "NOT_TAKEN", True, 120.0, None, None),
+        ),
+        (
+            [went(RollbackStatus.NOT_TAKEN, gates=OBSERVED)],
+            ("functions", "NOT_TAKEN", False, 120.0, None, None),
+        ),
         (
             [went(RollbackStatus.SUCCEEDED, order=ORDER, scenario="complete", **BACK)],
             ("complete", "SUCCEEDED", False, None, 240.0, 180.0),
@@ -53,12 +61,12 @@ ORDER = RollbackRequest("a command", "ada", "a test")
             [went(RollbackStatus.FAILED, scenario="functions", **BACK), went(RollbackStatus.CANCELLED)],
             ("functions", "CANCELLED", False, 120.0, 240.0, 180.0),
         ),
-        ([], ("none", "", False, 120.0, None, None)),
+        ([], ("functions", "", False, 120.0, None, None)),
     ],
 )
 def test_what_is_kept_of_an_incident(rollbacks: list[Rollback], expected: tuple[Any, ...]) -> None:
     """What went back, how it ended, and how long that took, as far as it is known."""
-    made = tally_incident(over(), rollbacks)
+    made = tally_incident(BOOKSHOP, over(), rollbacks)
 
     assert made is not None
     assert expected == (
@@ -74,7 +82,7 @@ def test_what_is_kept_of_an_incident(rollbacks: list[Rollback], expected: tuple[
 def test_every_rollback_of_an_incident_counts() -> None:
     """The first failed, the second succeeded: two were executed, and one of them well."""
     made = tally_incident(
-        over(), [went(RollbackStatus.FAILED, **BACK), went(RollbackStatus.SUCCEEDED, **BACK)]
+        BOOKSHOP, over(), [went(RollbackStatus.FAILED, **BACK), went(RollbackStatus.SUCCEEDED, **BACK)]
     )
     assert made is not None
 
@@ -84,9 +92,22 @@ def test_every_rollback_of_an_incident_counts() -> None:
     assert month.success_rate == 0.5
 
 
+def test_an_incident_without_a_plan_is_of_the_kind_that_status_and_report_name() -> None:
+    """By its signal: what was accepted without a rollback is compared with the same target."""
+    [observed] = rollbacks = [went(RollbackStatus.NOT_TAKEN, gates=OBSERVED)]
+    for signal, kind in (("function_failure_rate", "functions"), ("database_corruption", "database")):
+        made = tally_incident(BOOKSHOP, over(signal=signal), rollbacks)
+        times = measure_recovery(BOOKSHOP, over(signal=signal), rollbacks)
+        assert (made and made.scenario, times.kind) == (kind, f"{kind} rollback")
+    ordered = replace(observed, order=RollbackRequest("a command", "ada", "a test", ScenarioName.AUTH))
+    unknown = tally_incident(BOOKSHOP, over(signal="command"), [ordered])
+    assert unknown is not None
+    assert unknown.scenario == "auth"
+
+
 def test_nothing_is_kept_of_an_open_incident() -> None:
     """Its numbers are not final."""
-    assert tally_incident(over(ended_at=None), []) is None
+    assert tally_incident(BOOKSHOP, over(ended_at=None), []) is None
 
 
 def test_months() -> None:

@@ -148,6 +148,24 @@ def test_a_channel_of_the_new_severity_waits_until_the_page_shows_the_incident()
     assert begun["status"] == "SENT"
 
 
+def test_nobody_outside_reads_that_it_works_because_a_worse_alert_joined() -> None:
+    """During monitoring the next check tells whether it fails; until then the team reads it."""
+    world = World(policy=POLICY)
+    world.deploy_bad()
+    world.alert("0.high", signal=HIGH)
+    world.pass_time(5 * MINUTE)
+    assert world.incidents()[0].status is IncidentStatus.WATCHING
+    before = {name: len(read(world, name)) for name in ("board", "users", "page", "late-board", "late-users")}
+
+    world.alert("0.critical")
+    world.settle()
+
+    assert world.incidents()[0].severity is Severity.CRITICAL
+    assert "alert.raised-critical" in "".join(one.key for one in world.ports.sender.sent)
+    for name, count in before.items():
+        assert not [text for _, text in read(world, name)[count:] if "It works again" in text]
+
+
 def test_an_alert_that_raises_and_reopens_tells_new_channels_of_the_beginning() -> None:
     """Automation only observes; a further alert has the incident judged again, as CRITICAL."""
     world = World(policy=POLICY, promoted=False)

@@ -266,7 +266,7 @@ def test_a_question_shows_the_present_and_the_future_of_each_resource(
     page = html.unescape(visible_text(browser.get(f"/say?command=approve&incident={incident}")))
 
     assert shown in page
-    assert " from the detection to the last shift, within the target of 5 min" in page
+    assert " from the detection until it is verified, within the target of 5 min" in page
 
 
 @pytest.mark.parametrize("verb", ["undo", "unpin"])

@@ -100,8 +100,6 @@ class GoogleIdentity:
 
 
 class _Anonymous(credentials.Base):  # type: ignore[misc]
-    """The credential of a place that asks for none."""
-
     def get_credential(self) -> Any:
         return AnonymousCredentials()
 

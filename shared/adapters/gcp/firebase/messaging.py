@@ -35,10 +35,7 @@ class FirebasePush:
         self._credential = credential
 
     def send_to_topic(self, topic: str, worded: NoticeMessage, key: str) -> None:
-        """Hand the words to a topic. A device shows the same key once: the newer takes its place.
-
-        Raises: Rejected, Unavailable.
-        """
+        """Send to a topic; a text replaces one of the same key. Raises: Rejected, Unavailable."""
         with _translate_errors():
             messaging.send(_message(worded, key, topic=topic), app=self._app)
 

@@ -158,9 +158,8 @@ class FirestoreDocuments:
         root = self._root(database)
         for first in range(0, len(paths), MAX_DOCUMENTS_PER_READ):
             some = paths[first : first + MAX_DOCUMENTS_PER_READ]
-            request = _BatchGetRequest(
-                database=self._name(database), documents=[f"{root}/{path}" for path in some]
-            )
+            names = [f"{root}/{path}" for path in some]
+            request = _BatchGetRequest(database=self._name(database), documents=names)
             if not fields:
                 request.mask.field_paths.append(_NAME)
             _read_at(request, at)
@@ -182,7 +181,6 @@ class FirestoreDocuments:
 
 
 def _query(root: str, scope: Scope, at: datetime | None, after: str) -> Any:
-    """What finds the documents of a scope in the order of their names."""
     request = _RunQueryRequest(parent=_parent(root, scope))
     query = request.structured_query
     _select(query, scope)

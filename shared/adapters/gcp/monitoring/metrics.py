@@ -45,10 +45,7 @@ class RouterMetrics:
         self._region = region
 
     def requests(self, start: datetime, end: datetime) -> dict[str, RouterRequests]:
-        """Per service (short name), over the minutes that lie whole within `start` and `end`.
-
-        A service without a visible point is left out.
-        """
+        """Count by service (short name) over whole minutes; one without a point is left out."""
         first, last = _minute_after(start), _minute_before(end)
         if first >= last:
             return {}
@@ -116,7 +113,6 @@ class RouterMetrics:
 
 
 def _counts(points: Iterable[Any], start: datetime, end: datetime) -> Iterator[int]:
-    """Values of the points that lie whole within two moments."""
     for point in points:
         since = point.interval.start_time.ToDatetime(tzinfo=UTC)
         until = point.interval.end_time.ToDatetime(tzinfo=UTC)

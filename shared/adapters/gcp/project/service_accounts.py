@@ -43,10 +43,7 @@ class _ServiceAccount(Struct, frozen=True):
 
 
 class ProjectAccounts:
-    """An Accounts over the project's own policy: what folders and resources grant is not seen.
-
-    `iam` is the API of the accounts themselves.
-    """
+    """An Accounts over the project's own policy, without inherited grants; `iam`: accounts' API."""
 
     def __init__(self, rest: Rest, iam: Rest, project: str) -> None:
         self._rest = rest

@@ -79,11 +79,7 @@ class PubSubDeadLetters:
             call_once(self._subscriber.modify_ack_deadline, request, timeout=CALL_TIMEOUT_SECONDS)
 
     def _parse_letter(self, received: Any) -> DeadLetter:
-        """What Pub/Sub gave up says its subscription; what the responders refused, its topic.
-
-        Attributes of a message that Pub/Sub gave up are whatever its publisher wrote: none of them
-        says where it goes.
-        """
+        """Parse by subscription (given up) or topic (refused), not by a publisher's attributes."""
         message = received.message
         said = dict(message.attributes)
         native = {name: said.pop(name) for name in [*said] if name.startswith(NATIVE_ATTRIBUTE_PREFIX)}

@@ -81,10 +81,7 @@ class CloudServices:
         scaling: Scaling | None = None,
         dry_run: bool = False,
     ) -> str:
-        """Return without waiting for it; a scaling belongs to the service, and makes no revision.
-
-        Raises: Rejected without an etag too: the service takes its absence for consent.
-        """
+        """Send it without waiting. Raises: Rejected without an etag: the service would consent."""
         if not etag:
             raise Rejected(f"a shift of {service} needs the etag that was read")
         wanted = run_v2.Service(name=service, etag=etag, traffic=[_target_message(one) for one in traffic])
@@ -126,10 +123,7 @@ class CloudPlatform(CloudServices):
         return variable_values(_FunctionMessage(answer))
 
     def invokers(self, service: str) -> tuple[str, ...]:
-        """Who holds which role on a service; under a condition, with its title.
-
-        Not what is inherited from the project: that goes with no deployment.
-        """
+        """List roles on a service, with the title of a condition; inherited ones are left out."""
         request = GetIamPolicyRequest(resource=service)
         request.options.requested_policy_version = 3  # else conditions are not told
         answer = call_once(self._services.get_iam_policy, request)
@@ -168,11 +162,7 @@ class CloudPlatform(CloudServices):
 def _build_inventory(
     functions: Iterable[Any], services: dict[str, Service], revisions: Iterable[Revision]
 ) -> Inventory:
-    """Functions with their services and revisions, the newest first.
-
-    A function of the 1st generation has no service, and one that never came up has none yet:
-    neither has traffic that could go anywhere.
-    """
+    """Return functions that have a service, revisions newest first; others have no traffic."""
     owned: dict[str, list[Revision]] = defaultdict(list)
     for revision in sorted(revisions, key=lambda one: one.created_at, reverse=True):
         owned[revision.service].append(revision)
@@ -206,10 +196,7 @@ def _service(message: Any) -> Service:
 
 
 def _scaling(message: Any) -> Scaling:
-    """Manual scaling has a count of its own; one that has none keeps the minimum, exactly.
-
-    (`ServiceScaling.ScalingMode`, google-cloud-run 0.16.2)
-    """
+    """Return a manual count, else the minimum (google-cloud-run 0.16.2, `ScalingMode`)."""
     least, most, manual = message.min_instance_count, message.max_instance_count, None
     if message.scaling_mode == _MANUAL:
         counted = message.HasField("manual_instance_count")

@@ -98,9 +98,8 @@ class Backup(Struct, frozen=True):
 
 def encode_inventory(stock: InventoryRecord) -> bytes:
     """What was live when that was last read, as JSON; no secret is in it, nor a plain value."""
-    return msgspec.json.format(
-        msgspec.json.encode({"system": stock.system, "read_at": stock.read_at, "live": stock.live})
-    )
+    content = {"system": stock.system, "read_at": stock.read_at, "live": stock.live}
+    return msgspec.json.format(msgspec.json.encode(content))
 
 
 def export_path(backup: str) -> str:

@@ -1,8 +1,4 @@
-"""Who must stay erased wherever a copy of data is opened, without knowing who that is. Pure.
-
-The ledger keeps a keyed hash of each person's id, with the time of the erasure. Whoever opens a
-copy hashes the ids that stand in it, and takes out whoever is found in the ledger.
-"""
+"""The people who stay erased: keyed hashes of ids with times, looked up for each copy. Pure."""
 
 import hashlib
 import hmac

@@ -1,8 +1,4 @@
-"""What is wrong with a document, by what its collection declares. Pure.
-
-A fault says where and by which check, and never what stands there: it is shown to people, and the
-document may be anybody's. What could not be looked at is unknown, which is neither good nor bad.
-"""
+"""Faults of a document by its collection's declaration: place and check, never a value. Pure."""
 
 import base64
 import math
@@ -184,10 +180,7 @@ def to_json_value(value: Any) -> Any:
 
 
 def file_url(value: Any, bucket: str) -> str:
-    """The file of that bucket as `gs://BUCKET/NAME`; empty: that names none there.
-
-    Takes a name, `gs://…`, and the addresses of Cloud Storage and of Firebase.
-    """
+    """Return `gs://BUCKET/NAME` for a name or an address of Cloud Storage or Firebase, or empty."""
     if not isinstance(value, str):
         return ""
     name = value.lstrip("/")

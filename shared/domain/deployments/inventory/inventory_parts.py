@@ -1,8 +1,4 @@
-"""What is really live in a protected system, whole, in the form that is compared and kept.
-
-Values of environment variables, secrets and credentials are in none of it: names and fingerprints
-are. A fingerprint of something short can be guessed by whoever reads it and tries.
-"""
+"""What is live, as compared and stored: no values, no secrets, but (guessable) fingerprints."""
 
 import hashlib
 import zlib

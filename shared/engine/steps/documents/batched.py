@@ -1,8 +1,4 @@
-"""What is carried out in portions that each are an effect, however many it takes.
-
-How far it has come is kept with the step: the precondition of the next portion is the position that
-it begins at, and what a portion leads to comes back as the name of its operation.
-"""
+"""Steps in portions, each an effect: the stored position is the next portion's precondition."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final, Generic, TypeVar

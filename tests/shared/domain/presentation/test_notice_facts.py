@@ -188,15 +188,15 @@ def test_nothing_that_is_still_to_be_done_counts_as_done(
 @pytest.mark.parametrize(
     ("way", "outcome", "resolution"),
     [
-        (Direction.BACK, "5 functions restored", "back to r3; 5 functions restored"),
-        (Direction.UNDO, "undone: 5 functions as before", "undo to r3; undone: 5 functions as before"),
+        (Direction.BACK, "no regression during monitoring", "back to r3"),
+        (Direction.UNDO, "undone: 5 functions as before", "undo to r3"),
         (Direction.UNPIN, "", "unpin to r3"),
     ],
 )
 def test_a_later_decision_hides_no_change_of_an_earlier_rollback(
     way: Direction, outcome: str, resolution: str
 ) -> None:
-    """A cool-down changed nothing more; the functions that were changed stay changed."""
+    """Its functions stay changed; what was observed after it does not hold any more."""
     order = RollbackRequest(command="c", actor="ada", reason="x", way=way)
     first = replace(newest(RollbackStatus.SUCCEEDED, outcome), order=order)
     about = build_hostile_facts(
@@ -380,6 +380,17 @@ def test_when_it_should_be_over(history: list[PublicState], words: str) -> None:
 def test_an_incident_that_is_not_back_yet_measures_nothing() -> None:
     """It has no length."""
     assert time_to_recover(replace(took(2), turns=took(2).turns[:2])) is None
+
+
+def test_a_recovery_that_did_not_last_measures_nothing() -> None:
+    """It failed again, or nobody observed whether it did; what recovers again counts from then."""
+    monitored = took(2)
+    words = ("investigating", "recovery not observed")
+    failed = [*monitored.turns, *(PublicStatusChange(word, START + 9 * MINUTE) for word in words)]
+    again = [*failed, PublicStatusChange("rolling back (monitoring)", START + 20 * MINUTE)]
+
+    assert time_to_recover(replace(monitored, turns=failed)) is None
+    assert time_to_recover(replace(monitored, turns=again)) == 20 * MINUTE
 
 
 # Who hears what, in which words

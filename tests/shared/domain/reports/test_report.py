@@ -30,7 +30,7 @@ from shared.domain.reports.markdown import render_markdown
 from shared.domain.reports.phases import all_notified_at, incident_totals, rollback_phases
 from shared.domain.reports.report import ReportedRollback, ReportFacts, build_report
 from shared.domain.rollback.plan import PlanHeader, Step, StepStatus
-from shared.domain.rollback.rollback import Override, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Override, Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals.health import RouterRequests
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.fakes.runtime.clock import START
@@ -398,7 +398,8 @@ def test_impact_is_what_was_counted_and_declared() -> None:
     assert made.impact.downtime_seconds == 360.0
     assert made.impact.restored_at == START + 4 * MINUTE
     text = render_markdown(made)
-    assert "Of 900 requests to its functions in that time 700 failed." in text
+    window = "since 2026-03-02 11:58:00 until 2026-03-02 12:04:00"
+    assert f"Of 900 requests to all functions of the system {window}, 700 failed." in text.splitlines()
     assert "By the declared value of a minute that cost 243" in text
     assert "120 users met a failure." in text
     assert set(made.unrecorded) == {"root cause"}
@@ -433,7 +434,9 @@ def test_requests_that_are_not_all_counted_are_not_called_all() -> None:
     made = build_report(facts(trouble=build_incident(), counts=counts))
 
     late = "Requests after 2026-03-02 12:01:00 are not all counted yet."
-    assert f"700 failed. {late}" in render_markdown(made)
+    text = render_markdown(made)
+    since = "since 2026-03-02 12:00:00"
+    assert f"Of 900 requests to all functions of the system {since}, 700 failed. {late}" in text.splitlines()
     assert late in render_html(made)
     assert "700 of 900 requests failed (not all are counted after 12:01 UTC)" in summarize_impact(made.impact)
 
@@ -488,6 +491,44 @@ def test_a_rollback_that_was_not_executed_missed_no_target_of_its_execution() ->
     assert set(took(build_rollback(RollbackStatus.NOT_TAKEN), DECIDED)) == {
         *("detection", "decision", "communication")
     }
+
+
+def test_a_repair_is_not_confirmed_by_probes_and_waits_for_the_writer() -> None:
+    """Its target is that of the database: the decision has none of its own."""
+    order = RollbackRequest(command="c", actor="ada", reason="corrupt", way=Direction.REPAIR)
+    one = build_rollback(RollbackStatus.WATCHING, order=order)
+
+    found = rollback_phases(build_incident(), one, kept(one, DECIDED).trail, START, None, EXAMPLE)
+
+    targets = {each.name: each.target for each in found}
+    assert targets["decision"] is None
+    assert "confirmation by probes" not in targets
+    assert "verification" in targets
+
+
+def test_an_undo_ends_with_its_execution() -> None:
+    """It has no last shift of its own to confirm, is not verified and not monitored."""
+    undo = RollbackRequest(command="c", actor="ada", reason="no cure", way=Direction.UNDO)
+    done = build_rollback(RollbackStatus.SUCCEEDED, order=undo, ended_at=START + 3 * MINUTE)
+
+    assert took(done, DECIDED, began_at=None) == {
+        "decision": MINUTE,
+        "execution": 2 * MINUTE,
+        "communication": None,
+    }
+
+
+def test_commands_and_times_of_the_report_can_be_copied() -> None:
+    """Only text of others is written with signs that look alike; a warning is not "left alone"."""
+    plan = PlanHeader(ScenarioName.FUNCTIONS, "v1", 3, "f", "p", reported=("warning: v1 is bad",))
+    held = {**FREEZE, "reason": "changed manually, left until 08:47:02 or http://evil:80"}
+    text = render_markdown(build_report(facts(kept(build_rollback(plan=plan, gates=(held,)), DECIDED))))
+
+    assert "- Nobody has acknowledged it: `rollback ack` tells everybody else who has it." in text
+    assert "(outage.users)." in text
+    assert "left until 08:47:02 or http\uff1a//evil\uff1a80" in text
+    assert "The plan reported:\n\n- warning: v1 is bad" in text
+    assert "Left alone" not in text
 
 
 def test_an_order_without_an_alert_is_no_outage() -> None:
