@@ -109,6 +109,7 @@ PAGE_PHRASES = (
     Phrase(Surface.PAGE, "We are checking … as a precaution.", Promise.UNFAILED, _FAILED),
     Phrase(Surface.PAGE, "We are checking or changing some parts.", Promise.NOTHING, _FAILED),
     Phrase(Surface.PAGE, "We are changing some parts of ….", Promise.UNFAILED, _FAILED),
+    Phrase(Surface.PAGE, "We have paused the change of some parts of ….", Promise.UNFAILED, _FAILED),
     Phrase(
         Surface.PAGE, "We have changed some parts of …. We are monitoring them.", Promise.UNFAILED, _FAILED
     ),
