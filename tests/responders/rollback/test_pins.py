@@ -477,6 +477,31 @@ def test_an_undo_of_an_unpin_is_shown_as_a_rollback() -> None:
     ]
 
 
+def test_a_failure_ends_the_words_of_the_monitoring() -> None:
+    """The page never says "It works again" from the observed failure until the next status."""
+    failed_at = START + MINUTE
+    timeline = [
+        TimelineEvent(IncidentStatus.UNPINNING, START, ""),
+        TimelineEvent(IncidentStatus.WATCHING, START, ""),
+        TimelineEvent(IncidentStatus.WATCHING, failed_at, "a failure is observed"),
+        TimelineEvent(IncidentStatus.WATCHING, failed_at + MINUTE / 60, "severity raised to CRITICAL"),
+        TimelineEvent(IncidentStatus.ROLLING_BACK, failed_at + MINUTE, ""),
+        TimelineEvent(IncidentStatus.WATCHING, failed_at + 2 * MINUTE, ""),
+    ]
+
+    unpin = build_incident(
+        timeline=timeline, scopes=(IncidentScope(ScenarioName.FUNCTIONS),), failure_observed_at=failed_at
+    )
+
+    assert [one.word for one in public_status_changes(unpin)] == [
+        "unpinning",
+        "unpinning (monitoring)",
+        "investigating",
+        "rolling back",
+        "rolling back (monitoring)",
+    ]
+
+
 def test_an_unpin_is_not_offered_while_it_would_be_refused() -> None:
     """While the incident is open, the line says when the command is accepted."""
     world = World(policy=shorten_watch())

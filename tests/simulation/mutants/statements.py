@@ -287,8 +287,8 @@ def working_functions_ignored() -> AbstractContextManager[Any]:
     honest = status_page.record_parts
 
     def blind(*facts: Any) -> Any:
-        *known, incident, now = facts
-        return honest(*known, replace(incident, working=()), now)
+        policy, state, record, alerts, newest, incident, now = facts
+        return honest(policy, state, record, alerts, newest, replace(incident, working=()), now)
 
     return patch.object(state_reader, "record_parts", blind)
 
@@ -331,8 +331,22 @@ def status_knows_no_incident() -> AbstractContextManager[Any]:
 
 
 def notice_of_the_beginning() -> AbstractContextManager[Any]:
-    """Users are told that it fails, though it works when they are told."""
-    return patch.object(notice_facts, "RESTORED_STATUS_NAMES", notice_facts.UNFAILED_NAMES)
+    """Users are told at the end what they were told at the beginning: that it fails."""
+    honest = notice_facts.template_name
+
+    def repeated(*facts: Any) -> str:
+        found = honest(*facts)
+        return "users" if found == "all-clear" else found
+
+    @contextmanager
+    def everywhere() -> Iterator[None]:
+        with (
+            patch.object(notice_facts, "template_name", repeated),
+            patch.object(notice_facts, "RESTORED_STATUS_NAMES", frozenset()),
+        ):
+            yield
+
+    return everywhere()
 
 
 def failing_since_the_first_time() -> AbstractContextManager[Any]:

@@ -112,6 +112,8 @@ class Surfaces:
     def read_page(view: StatusPageView) -> PageText:
         """The page as it is rendered; pages that differ in nothing but times are rendered once."""
         key = (
+            status_page_html.render_objects,  # a mutant renders them otherwise
+            status_page_html._json_feed,
             view.words,
             tuple((one.name, one.words) for one in view.parts),
             *(
