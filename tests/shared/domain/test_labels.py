@@ -11,7 +11,7 @@ from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 
 
-@pytest.mark.parametrize("status", {*chain(IncidentStatus, RollbackStatus, StepStatus)})
+@pytest.mark.parametrize("status", sorted({*chain(IncidentStatus, RollbackStatus, StepStatus)}))
 def test_a_status_reads_as_words(status: str) -> None:
     label = status_label(status)
 
