@@ -60,8 +60,6 @@ NOT_COUNTED = frozenset({"slow_response"})
 """Signals of which requests that succeed prove nothing."""
 TIMED = frozenset({SPARED, LATE})
 """Words that compare a recovery with its target."""
-OF_A_ROLLBACK = "no regression during monitoring"
-"""What became of a rollback: it still has when a later alert has opened its incident again."""
 COMPOSED = frozenset({"recovered … after detection: …"})
 """Words that a notice has from its commit on; all others are rendered when it is sent."""
 
@@ -170,8 +168,6 @@ class StatementLaws:
         self._judge_words_of_notice(text, incident)
         for phrase, _ in (*phrases_in(Surface.NOTICE, text), *phrases_in(Surface.PAGE, text)):
             if phrase.promise is Promise.NOTHING or phrase.words in SINCE:
-                continue
-            if phrase.words == OF_A_ROLLBACK and not about.get("ended_at"):
                 continue
             if phrase.promise in (Promise.ENDED, Promise.OVER):
                 self._judge_ended(Surface.NOTICE, phrase.words, incident, made)
