@@ -205,12 +205,13 @@ class Surfaces:
 
 def _likeness(seen: SystemStatus) -> tuple[object, ...]:
     """All that decides on the words of the console's page, without times and numbers."""
-    incident, rollback, response = seen.incident, seen.rollback, seen.response
+    incident, rollback, response, times = seen.incident, seen.rollback, seen.response, seen.times
     return (
         incident and (incident.status, incident.severity, incident.ended_at is None),
         rollback and (rollback.status, rollback.plan is None, _NUMBERS.sub("", rollback.outcome)),
         response and (response.recovered_at is None, response.is_breached, response.respond_by is None),
-        seen.times and seen.times.traffic_restored_at is None,
+        times and (times.names, times.kind, times.has_target, times.ended_at is None),
+        times and (times.traffic_restored_at is None, times.recovered_at is None),
         response and (bool(response.acknowledged_by), response.next_call is None),
         seen.outlook is None,
     )
