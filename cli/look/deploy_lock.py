@@ -8,9 +8,9 @@ import typer
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import REFUSED
 from cli.support.output import AsJson, print_json, print_line
-from shared.domain.labels import status_label
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
+from shared.domain.signals.labels import status_label
 from shared.domain.system_record import active_freeze
 
 POLL_INTERVAL_SECONDS = 10.0

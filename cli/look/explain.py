@@ -14,8 +14,8 @@ from cli.support.output import (
 from cli.support.response_time import incident_line
 from shared.core.text import count_noun
 from shared.domain.decision.recorded_decision import RecordedDecision, gate_requirement
-from shared.domain.labels import signal_label
 from shared.domain.presentation.html_templates import format_moment
+from shared.domain.signals.labels import signal_label
 
 
 def explain(incident: Incident, as_json: AsJson = False) -> None:

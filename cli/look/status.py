@@ -8,9 +8,9 @@ from cli.support.response_time import incident_line, response_lines, show_choice
 from shared.core.text import count_noun
 from shared.domain.data.backups import database_copy
 from shared.domain.incidents.incident import Incident
-from shared.domain.labels import status_label
 from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import Rollback
+from shared.domain.signals.labels import status_label
 from shared.domain.system_record import Freeze, Pause, pause_state
 from shared.state.system_status import SystemStatus, read_system_status, unfinished_freezes
 

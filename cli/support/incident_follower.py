@@ -19,9 +19,9 @@ from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.recovery_times import RecoveryTimes
 from shared.domain.incidents.response_status import ResponseStatus
-from shared.domain.labels import status_label
 from shared.domain.rollback.plan import Step, count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
+from shared.domain.signals.labels import status_label
 from shared.state.system_status import read_forecast, read_recovery_times, read_response_status
 
 POLL_INTERVAL_SECONDS = 1.0

@@ -7,8 +7,8 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import RecoveryTimes, recovery_lines
 from shared.domain.incidents.response_status import ResponseStatus
-from shared.domain.labels import signal_label, status_label
 from shared.domain.rollback.rollback import Rollback
+from shared.domain.signals.labels import signal_label, status_label
 
 
 def incident_line(incident: Incident) -> str:

@@ -5,13 +5,13 @@ from shared.core.store import Write
 from shared.domain.audit.chain import create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
-from shared.domain.labels import signal_label
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import is_worse
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.labels import signal_label
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports

@@ -14,9 +14,9 @@ from shared.domain.commands.command import Command
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
-from shared.domain.labels import status_label
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.signals.labels import status_label
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE

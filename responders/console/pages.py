@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from responders.console.plan_progress import group_steps_into_batches
-from responders.rollback.decision.undo_preview import moved_functions, repairs_with_writes
+from responders.support.undoable_changes import moved_functions, repairs_with_writes
 from shared.core.errors import Refused, Rejected
 from shared.domain.audit import system_chain
 from shared.domain.decision import recorded_decision

@@ -24,11 +24,11 @@ from shared.domain.data.integrity import damage, scan
 from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
 from shared.domain.data.repair.repair_plan import SelectionKind
-from shared.domain.labels import signal_label
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
+from shared.domain.signals.labels import signal_label
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 from shared.state.work_queue import commit_with_notices

@@ -9,8 +9,8 @@ from responders.data.repair.erasure_after_repair import build_outstanding_erasur
 from responders.rollback import derived_data, outcome_summary
 from responders.rollback.answered_alerts import alerts_answered_by_scenario, unjudged_alerts
 from responders.rollback.case import Case, Transition
-from responders.rollback.decision.undo_preview import has_undoable_changes
 from responders.rollback.pins import build_pin_writes
+from responders.support.undoable_changes import has_undoable_changes
 from shared.domain.data.repair import repair_plan as repair
 from shared.domain.incidents.incident import DECIDED_BY_PERSON_STATUSES, IncidentStatus
 from shared.domain.incidents.next_actions import closing_verbs

@@ -13,11 +13,11 @@ from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
 from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
-from shared.domain.labels import status_label
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
+from shared.domain.signals.labels import status_label
 from shared.domain.system_record import Freeze, Pause, PauseState, active_freeze, pause_state
 from shared.state.reader import StateReader
 

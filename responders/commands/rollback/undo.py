@@ -2,14 +2,14 @@
 
 from responders.commands.rollback.rollback import build_order_event, order_further_rollback
 from responders.commands.subject import CommandSubject, find_subject
-from responders.rollback.decision.undo_preview import has_undoable_changes
 from responders.support.command_handler import CommandEffect, CommandRequest
+from responders.support.undoable_changes import has_undoable_changes
 from shared.core.errors import Refused
 from shared.domain import system_record as systems
 from shared.domain.incidents.opening import open_incident
-from shared.domain.labels import status_label
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackRequest
+from shared.domain.signals.labels import status_label
 from shared.state.reader import StateReader
 
 UNPIN_SIGNAL = "unpin"

@@ -28,13 +28,13 @@ from responders.scenarios import undo_targets
 from responders.scenarios.undo_plan import UndoPlan
 from responders.scenarios.undo_targets import UndoTarget
 from responders.support.parallel_calls import answer_or_none, call_all, call_in_batches
+from responders.support.undoable_changes import moved_functions, repairs_with_writes
 from shared.core import text
 from shared.core.codec import decode, encode
 from shared.core.durations import ceil_to_minute, floor_to_minute
 from shared.core.errors import RollbackError, Unavailable
-from shared.core.store import Query, Store
+from shared.core.store import Store
 from shared.domain.data.events.document_triggers import DocumentEvent
-from shared.domain.data.repair import quarantine
 from shared.domain.data.repair import repair_plan as repair
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_reversal
@@ -47,7 +47,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, add_report_line
-from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest
 from shared.domain.signals.health import sum_requests
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import erase, restore
@@ -197,28 +197,6 @@ def _format_document_counts(plan: Plan) -> Iterator[str]:
 def is_document_step(step: Step) -> bool:
     """Whether a step moves documents."""
     return step.kind in (restore.KIND, erase.KIND)
-
-
-def moved_functions(store: Store, incident: Incident) -> dict[str, UndoTarget]:
-    """The functions that an incident's rollbacks have moved, as they were found."""
-    names = (incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
-    return undo_targets.collect_undo_targets([load_steps(store, name).values() for name in names])
-
-
-def has_undoable_changes(store: Store, incident: Incident) -> bool:
-    """Return whether an undo of the incident restores something; else it is refused."""
-    return bool(moved_functions(store, incident) or repairs_with_writes(store, incident))
-
-
-def repairs_with_writes(store: Store, incident: Incident) -> list[str]:
-    """Return an incident's repairs with writes, newest first; those before an undo are undone."""
-    repaired: list[str] = []
-    for known in StateReader(store).rollbacks(incident):  # of any other the journal is gone as well
-        if known.way is Direction.UNDO and known.status is RollbackStatus.SUCCEEDED:
-            repaired.clear()
-        elif known.way is Direction.REPAIR and store.query(Query(quarantine.journal_path(known.id), limit=1)):
-            repaired.insert(0, known.id)
-    return repaired
 
 
 def _select_undo_targets(

@@ -22,7 +22,6 @@ from shared.domain.incidents.incident import (
 )
 from shared.domain.incidents.overlap import continues_failure
 from shared.domain.incidents.recovery_times import find_scenario, response_target
-from shared.domain.labels import signal_label
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.scenario_names import Mode
@@ -31,6 +30,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest
+from shared.domain.signals.labels import signal_label
 
 
 class IncidentOpening(Struct, frozen=True):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from shared.core.durations import describe_duration
 from shared.domain.decision.recorded_decision import gate_requirement
 from shared.domain.deployments.inventory.traffic import describe_served_revisions
-from shared.domain.labels import signal_label, status_label, verb_label
 from shared.domain.presentation.html_templates import TemplateFilters, create_environment, format_moment
+from shared.domain.signals.labels import signal_label, status_label, verb_label
 
 if TYPE_CHECKING:
     from jinja2 import Environment

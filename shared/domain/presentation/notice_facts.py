@@ -26,7 +26,6 @@ from shared.domain.incidents.recovery_times import (
     find_scenario,
     recovery_target,
 )
-from shared.domain.labels import signal_label, status_label
 from shared.domain.notices.notice import IncidentStage, Notice
 from shared.domain.notices.recipients import incident_stage, redaction_for
 from shared.domain.policy.channels import Audience
@@ -41,6 +40,7 @@ from shared.domain.presentation.status_page import (
     told_components,
 )
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
+from shared.domain.signals.labels import signal_label, status_label
 
 ROLLING_BACK_STATUS_NAME = PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]
 UNDECIDED_STATUSES = frozenset({RollbackStatus.DECIDING, RollbackStatus.PARKED})

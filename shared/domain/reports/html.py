@@ -6,7 +6,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from shared.domain.incidents.recovery_times import recovery_lines
-from shared.domain.labels import signal_label, status_label
 from shared.domain.presentation.html_templates import (
     TemplateFilters,
     add_style,
@@ -15,6 +14,7 @@ from shared.domain.presentation.html_templates import (
 )
 from shared.domain.reports.markdown import TEMPLATE_FOLDER, format_span
 from shared.domain.reports.report import IncidentReport, RollbackReport
+from shared.domain.signals.labels import signal_label, status_label
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -10,11 +10,11 @@ from jinja2 import Environment
 from shared.core.durations import describe_duration
 from shared.core.text import one_line
 from shared.domain.incidents.recovery_times import recovery_lines
-from shared.domain.labels import signal_label, status_label
 from shared.domain.presentation.notice_facts import TrustedText
 from shared.domain.presentation.notice_templates import create_text_environment, neutralize_text
 from shared.domain.reports.report import IncidentReport
 from shared.domain.rollback.pins import unpin_command
+from shared.domain.signals.labels import signal_label, status_label
 
 TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "report"
 MAX_VALUE_CHARACTERS = 4000

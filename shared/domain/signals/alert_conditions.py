@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from shared.core import text
-from shared.domain.labels import signal_label
 from shared.domain.policy.gate_limits import Gates
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -16,6 +15,7 @@ from shared.domain.signals.health import (
     failure_ratio,
     sum_requests,
 )
+from shared.domain.signals.labels import signal_label
 from shared.domain.signals.registry import SignalSource, has_source
 
 

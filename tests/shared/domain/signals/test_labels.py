@@ -6,9 +6,9 @@ import pytest
 
 from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.labels import signal_label, status_label, verb_label
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.signals.labels import signal_label, status_label, verb_label
 
 
 @pytest.mark.parametrize("status", sorted({*chain(IncidentStatus, RollbackStatus, StepStatus)}))
