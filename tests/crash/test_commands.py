@@ -127,7 +127,7 @@ SCENES = {
     "cancel in the middle": Scene(held, "cancel", IT, (OFF,), (OPEN,)),
     "retry": Scene(rejected, "retry", IT, (NOT_TAKEN, DONE), (OVER,)),
     "undo": Scene(called_off, "undo", IT, (OFF, DONE), (OPEN,)),
-    "unpin": Scene(pinned, "unpin", {"system": "bookshop"}, (OFF, DONE), (ACCEPTED, OVER)),
+    "unpin": Scene(pinned, "unpin", {"system": "bookshop"}, (OFF, DONE), (OVER, OVER)),
     "accept": Scene(rejected, "accept", IT, (NOT_TAKEN,), (ACCEPTED,)),
     "ack": Scene(parked, "ack", IT, (NOT_TAKEN,), (OPEN,)),
     "publish": Scene(parked, "publish", IT, (NOT_TAKEN,), (OPEN,)),
