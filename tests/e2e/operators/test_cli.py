@@ -213,7 +213,7 @@ def stop_following(*arguments: str) -> tuple[int, str]:
     with subprocess.Popen(line, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT) as following:  # noqa: S603
         try:
             assert following.stdout
-            assert any("DETECTED" in said for said in following.stdout)
+            assert any("Detected" in said for said in following.stdout)
             following.send_signal(signal.SIGINT)
             _, told = following.communicate(timeout=60)
         finally:

@@ -278,9 +278,13 @@ class StatementLaws:
             self._record(fields["failing"], well=False)
 
     def _record_working(self, subjects: Iterable[str], incident: str) -> None:
-        """These work, but for what the alerts of another open incident are about."""
+        """These work, but for what the alerts or the order of another open incident are about.
+
+        An order that continues a failure is verified by itself (docs/invariants.md).
+        """
         others = {name for name, status in self._ended.items() if status not in ENDED} - {incident}
         stands = {one for _, named, name, _ in self._alerts if name in others for one in named}
+        stands |= {one for name in others & self._orders.keys() for one in self._orders[name]}
         self._record([one for one in subjects if one not in stands], well=True)
 
     def _is_counted(self, incident: str) -> bool:
