@@ -584,6 +584,8 @@ class StatementLaws:
 
     def _judge_fails(self, stood: Stood) -> None:
         """It is said to fail, and the product has recorded for a minute that it does not."""
+        if stood.claim.surface is Surface.NOTICE and self._is_stale(stood.claim.incident):
+            return
         subjects = stood.claim.subjects or self._scope(stood.claim.incident, stood.ends)
         for well in self._recorded_well(subjects):
             begins, ends = self._said_to_fail(stood, well)
@@ -598,6 +600,11 @@ class StatementLaws:
                     stood.claim.words,
                 )
                 return
+
+    def _is_stale(self, incident: str) -> bool:
+        """Whether its alert came too late to act on: users hear of it before that is decided."""
+        of_it = (one for one in self._seen.rollbacks.values() if one["incident"] == incident)
+        return any(one["outcome"].startswith("stale") for one in of_it)
 
     def _said_to_fail(self, stood: Stood, well: Span) -> Span:
         """Which part of a time that was well a statement denies: a notice all of it until then."""
