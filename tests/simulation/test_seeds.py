@@ -139,6 +139,11 @@ def test_what_once_was_wrong_stays_right(seed: int) -> None:
     assert run(seed, SCENES).laws.broken == []
 
 
+def test_an_incident_is_not_over_before_a_request_is_counted() -> None:
+    """A function failed to the end of the monitoring; the check right after it counts no request."""
+    assert run(9253035).laws.broken == []
+
+
 @pytest.mark.parametrize("seed", [3, 7, 11])
 def test_a_seed_replays_exactly(seed: int) -> None:
     """The same seed makes the same history, to the microsecond."""

@@ -101,7 +101,11 @@ def _record_check(
     if state is ConditionState.OVER and fence_guard.is_fence_up(ports, policy):  # its writers are stopped
         state = ConditionState.UNKNOWN
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
-    is_ill = moved is not None and (moved.way is Direction.UNDO or moved.status is RollbackStatus.FAILED)
+    is_ill = moved is not None and (
+        moved.way is Direction.UNDO
+        or moved.status is RollbackStatus.FAILED
+        or moved.failing_since is not None
+    )
     if is_ill and state is ConditionState.OVER and not found.is_observed:
         state = ConditionState.UNKNOWN  # an alert that closed before the end tells nothing of after it
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
