@@ -140,7 +140,7 @@ def test_what_once_was_wrong_stays_right(seed: int) -> None:
 
 
 def test_an_incident_is_not_over_before_a_request_is_counted() -> None:
-    """A function failed to the end of the monitoring; the check right after it counts no request."""
+    """A function failed to the end of the monitoring; the check after it has counted none yet."""
     assert run(9253035).laws.broken == []
 
 
