@@ -35,8 +35,8 @@ PARTS = {
 DESCRIPTIONS = {
     ScenarioName.COMPLETE: ("Complete system failure", "functions of every group"),
     ScenarioName.FUNCTIONS: ("Mass failure of functions", "functions of every group"),
-    ScenarioName.DATABASE: ("Corruption of the database", "functions of every group"),
-    ScenarioName.AUTH: ("Failure of signing in", "functions of the group for signing in"),
+    ScenarioName.DATABASE: ("Database corruption", "functions of every group"),
+    ScenarioName.AUTH: ("Authentication failure", "functions of the group for signing in"),
     ScenarioName.FEATURE: ("Failure of a feature", "functions that the order names"),
 }
 """The title of each scenario, and which functions it restores."""
@@ -93,7 +93,7 @@ def _render_scenarios(policy: Policy) -> Iterator[str]:
         yield "| | |\n|---|---|"
         yield f"| level | {', '.join(levels) or f'of the order, such as {severity}'} |"
         yield f"| triggers | {started} |"
-        yield f"| restored by itself | {at_once} |"
+        yield f"| restored automatically | {at_once} |"
         yield f"| restored after approval | {approved} |"
         yield f"| recovered within | {within} of the detection |"
         yield f"| verification | the checks below, then {watch} of monitoring |"
