@@ -92,12 +92,13 @@ def _record_failure_outside_plan(case: Case, others: Set[str]) -> bool:
     """
     rollback, now, gates = case.rollback, case.now(), case.policy.gates
     failing = others & failing_functions(case.counted, gates)
-    works = others & {*rollback.failing} <= working_functions(case.counted, gates)
+    outside = others & {*rollback.failing}
     if failing and case.incident.status is IncidentStatus.WATCHING:
         event, becomes = "incident.failing-again", IncidentStatus.ESCALATED
         note = f"functions fail that the rollback did not change: {join_names(sorted(failing))}"
-    elif rollback.failing_since is not None and works:
-        event, becomes, note = "incident.recovery-observed", IncidentStatus.WATCHING, "they work again"
+    elif rollback.failing_since and outside and outside <= working_functions(case.counted, gates):
+        event, becomes = "incident.recovery-observed", IncidentStatus.WATCHING
+        note = f"functions work again: {join_names(sorted(outside))}"
     else:
         return False
     return case.commit_transition(

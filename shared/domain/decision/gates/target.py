@@ -79,23 +79,21 @@ def _secret_refusals(case: GateInput) -> Iterator[str]:
 
 
 def human_first(case: GateInput) -> GateAnswer:
-    """What a person changed lately is left out, or nothing is done; what operators chose, asked."""
-    in_hand = case.manually_changed
-    if not in_hand and case.chosen:
-        names = ", ".join(sorted(case.chosen)[:5])
-        return GateAnswer(
-            "human first", GateResult.STOP, f"operators chose what serves: {names}", Outcome.ASK
-        )
-    if not in_hand:
-        return GateAnswer("human first", GateResult.PASS, "nothing is in a person's hands")
-    until = max(case.facts.suspensions[name] for name in in_hand)
-    names = ", ".join(sorted(in_hand)[:5])
-    reason = f"changed manually, left until {until:%H:%M} UTC: {names}"
-    ill = suspect_functions(case.change, case.facts, case.policy) & case.facts.find_failing(case.policy)
-    if not case.scope or (ill and not ill - in_hand):
-        reason = f"all that fails: {reason}"
-        return GateAnswer("human first", GateResult.STOP, reason, Outcome.ESCALATE)
-    return GateAnswer("human first", GateResult.PASS, f"left as they are: {reason}")
+    """Leave out what a person changed lately; request approval to move what operators chose."""
+    in_hand, reasons = case.manually_changed, list[str]()
+    if in_hand:
+        until = max(case.facts.suspensions[name] for name in in_hand)
+        reason = f"changed manually, left until {until:%H:%M} UTC: {', '.join(sorted(in_hand)[:5])}"
+        ill = suspect_functions(case.change, case.facts, case.policy) & case.facts.find_failing(case.policy)
+        if not case.scope or (ill and not ill - in_hand):
+            reason = f"all that fails: {reason}"
+            return GateAnswer("human first", GateResult.STOP, reason, Outcome.ESCALATE)
+        reasons.append(f"left as they are: {reason}")
+    if case.chosen:
+        reasons.insert(0, f"operators chose what serves: {', '.join(sorted(case.chosen)[:5])}")
+        return GateAnswer("human first", GateResult.STOP, "; ".join(reasons), Outcome.ASK)
+    reason = "; ".join(reasons) or "nothing is in a person's hands"
+    return GateAnswer("human first", GateResult.PASS, reason)
 
 
 def blast_radius(case: GateInput) -> GateAnswer:

@@ -284,6 +284,16 @@ def test_what_operators_chose_goes_back_with_an_approval_only() -> None:
     assert decide_order(given).outcome is Outcome.ROLLBACK
 
 
+def test_what_operators_chose_is_asked_about_also_beside_what_a_person_changed() -> None:
+    """What is left to a person does not let the choice of another be moved unasked."""
+    until = NOW + SECOND
+
+    decision = decide(change_system(chosen={"getBook": until}, suspended={"listBooks": until}))
+
+    assert decision.outcome is Outcome.ASK
+    assert decision.reason.startswith("human first: operators chose what serves: getBook; left as they are")
+
+
 FIX = placed("v3", DeploymentStatus.LIVE, MINUTE * 20, "other")
 BEFORE = placed("v2", DeploymentStatus.LIVE, HOUR, "other")
 
