@@ -26,8 +26,8 @@ from shared.domain.deployments.deployment import Deployment
 LATEST_RESTORE_POINT: Final = "latest"
 """The newest backup that was restored to test it, else the data that a check last found valid."""
 ACCEPTED_FORMS: Final = (
-    "latest, a time such as 2026-03-02T12:00:00Z or 20260302_1200 (UTC; at the prompt this machine's "
-    "zone), a span back such as 1h, a deployment, a backup or a copy"
+    "latest, a time such as 2026-03-02T12:00:00Z or 20260302_1200 (UTC in a message, local time in the "
+    "CLI), a span back such as 1h, a deployment, a backup or a copy"
 )
 MAX_SUGGESTIONS_PER_SIDE: Final = 2
 """So many restore points are named on each side of one that cannot be had."""

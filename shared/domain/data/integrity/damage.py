@@ -104,11 +104,14 @@ class IntegrityRecord(Struct, frozen=True):
 
     @property
     def last_valid_at(self) -> datetime | None:
-        """The minute before the damage, else of the last check; None: nothing was checked yet."""
+        """The minute before the damage, else of a whole check without a fault; else None."""
         began = [one.onset_at for one in self.open_findings.values()]
         if began:
             return ceil_to_minute(min(began)) - MINUTE
-        return self.last.at if self.last is not None and is_conclusive(self.last) else None
+        last = self.last
+        if last is None or not last.is_whole or not is_conclusive(last):
+            return None
+        return None if any(one.faulty for one in last.tallies.values()) else last.at
 
 
 def damage_path(system: str) -> str:

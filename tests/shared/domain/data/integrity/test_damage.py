@@ -51,6 +51,22 @@ def faulty(written: timedelta, **checks: int) -> ScanRun:
     return with_tally(CollectionTally(5, 1, checks=named, newest_at=NOON - written))
 
 
+@pytest.mark.parametrize(
+    ("last", "known_at"),
+    [
+        (None, None),
+        (WHOLE, NOON),
+        (with_tally(CollectionTally(5, 1)), None),  # too few to open a finding
+        (with_tally(CollectionTally(5, 0, 1)), None),
+        (replace(WHOLE, is_whole=False), None),
+    ],
+)
+def test_data_was_last_valid_in_a_whole_check_without_a_fault(
+    last: ScanRun | None, known_at: datetime | None
+) -> None:
+    assert IntegrityRecord("bookshop", last=last).last_valid_at == known_at
+
+
 @given(st.integers(0, 10_080), st.integers(1, 10_080))
 def test_the_first_bad_minute_is_found(first: int, span: int) -> None:
     """Whichever minute it is, in about as many looks as halving takes."""
