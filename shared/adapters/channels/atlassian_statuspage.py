@@ -29,8 +29,12 @@ STATUS_BY_WORD = {
     CHECKED_STATUS_NAME: "investigating",
     "resolved": "resolved",
     UNOBSERVED_STATUS_NAME: "",
+    "": "",
 }
-"""Of public words beside a change and its monitoring; empty: Atlassian has none, the last stays."""
+"""Of public words beside a change and its monitoring; empty: Atlassian has none, the last stays.
+
+A notice of no incident has no public word.
+"""
 _RETRYABLE_STATUSES = frozenset({408, 420, 429})
 
 

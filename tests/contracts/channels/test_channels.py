@@ -130,6 +130,7 @@ def test_a_page_that_cannot_be_looked_at_is_not_written(server: Server) -> None:
         ("investigating", "investigating"),
         ("resolved", "resolved"),
         ("recovery not observed", "identified"),
+        ("", "identified"),
     ],
 )
 def test_the_pages_status_is_that_of_the_public_word(word: str, status: str, server: Server) -> None:
@@ -140,6 +141,13 @@ def test_the_pages_status_is_that_of_the_public_word(word: str, status: str, ser
     page.post_update(ID, word, NoticeMessage("The Bookshop", "Other words.\n"), "b")
 
     assert server.incidents[0]["status"] == status
+
+
+def test_a_notice_of_no_incident_has_no_status(server: Server) -> None:
+    """Such as the result of a dry run: nothing is sent that calls it identified."""
+    Statuspage("p1", "key", f"http://{server.address}").post_update(ID, "", WORDS, "a")
+
+    assert server.incidents[0]["status"] is None
 
 
 def test_the_same_words_after_others_correct_the_status(server: Server) -> None:
