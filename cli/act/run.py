@@ -43,7 +43,7 @@ Select = Annotated[str, typer.Option(metavar="WHICH", help="which documents: inv
 BatchSize = Annotated[int | None, typer.Option(metavar="COUNT", help="at most this many at once, 1 to 1000")]
 YesHere = Annotated[bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")]
 AutoConfirm = Annotated[
-    bool, typer.Option("--auto-confirm", help="as --yes, and confirm what the policy asks one person")
+    bool, typer.Option("--auto-confirm", help="as --yes; also approves what the policy asks one person")
 ]
 Override = Annotated[
     bool, typer.Option("--override", help="break-glass: skip approval, freeze, budget; needs --incident")
@@ -83,7 +83,7 @@ def run(
 
     Shows the plan, what it would end and leave undone, how long it takes and whether that fits the
     target, then asks. Ctrl-C stops following; the rollback goes on, and `rollback cancel` ends it.
-    Without any option it asks for each of them at a terminal.
+    Without any option it asks for system, scenario, target (or restore point) and reason.
 
     Exit code 0 when it succeeded, there was nothing to do, or --dry-run; 1 when it was refused,
     declined, failed, cancelled or left to a person.
@@ -229,7 +229,8 @@ def show_preview(shown: RollbackPreview, manner: Manner, *, supersedes: bool = F
         _print_preview(shown, supersedes=supersedes)
     elif manner.dry_run or not acts:
         fields = asdict(shown)
-        print_json({**fields, **asdict(fields.pop("ahead"))})
+        ahead = asdict(fields.pop("ahead"))
+        print_json({**fields, **ahead})
     return acts
 
 

@@ -16,10 +16,13 @@ from shared.domain.incidents.response_status import ResponseStatus, evaluate_res
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals.labels import status_label
 from shared.domain.system_record import Freeze, Pause, PauseState, active_freeze, pause_state
 from shared.state.reader import StateReader
+
+HOLDABLE_STATUSES = frozenset({RollbackStatus.DECIDING, RollbackStatus.PARKED, RollbackStatus.RUNNING})
+"""A pause or a freeze holds a rollback before its last shift; verification and monitoring go on."""
 
 
 class SystemStatus(Struct, frozen=True):
@@ -113,7 +116,7 @@ def read_response_status(
 
 def read_hold(reading: StateReader, rollback: Rollback | None, now: datetime) -> str:
     """Return the pause or freeze that holds a rollback, and its end, or "". Raises: Unavailable."""
-    if rollback is None or rollback.status in ENDED_ROLLBACK_STATUSES:
+    if rollback is None or rollback.status not in HOLDABLE_STATUSES:
         return ""
     for controls, scope in (
         (reading.controls(), "--all"),

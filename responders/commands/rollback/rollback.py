@@ -152,8 +152,11 @@ def require_target(store: Reader, system: str, target: str) -> None:
         raise Refused(f"no stable deployment is known in {system}: name a deployment")
     if not found:
         raise build_unknown_deployment_refusal(store, system, target)
-    if target != LAST_STABLE and decode(Deployment, found[0].fields).settled_at is None:
-        raise Refused(f"{target} is still rolling out")
+    named = decode(Deployment, found[0].fields)
+    if target != LAST_STABLE and named.settled_at is None:
+        is_rolling = named.status is DeploymentStatus.ROLLING_OUT
+        why = "is still rolling out" if is_rolling else "was replaced before it had settled"
+        raise Refused(f"{target} {why}")
 
 
 def is_data_rollback(command: Command) -> bool:

@@ -149,7 +149,7 @@ def describe_failures(
 ) -> str:
     """Return how many requests to these functions failed until the first rollback's last shift.
 
-    Each minute counts that this has touched.
+    It counts whole minutes, so both ends are rounded outward.
     """
     counted = None
     for one in rollbacks:

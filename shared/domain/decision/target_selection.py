@@ -113,7 +113,7 @@ def _target_doubts(
         is_proven = target.baked_at is not None and changed <= suspect_functions(change, facts, policy)
         if changed & change.functions.keys() and not is_proven:
             age = describe_duration(facts.onset - target.at)
-            why = "what it deployed fails too" if target.baked_at else "it is STABLE without a bake"
+            why = "what it deployed fails too" if target.baked_at else "no bake time has proved it"
             yield f"{target.id} may be the cause: it changed what fails {age} before, and {why}"
     for one in stable:
         if one.id != target.id and one.at == target.at and places_differently(one, target, one.functions):

@@ -103,9 +103,9 @@ def open_incident(
 def _continue_failure(
     policy: Policy, system: Document, reader: Reader, incident: Incident, scenario: str
 ) -> Incident:
-    """Return the incident of an order; one about what fails since long inherits its beginning.
+    """Return the incident of an order; it inherits the failure that the order continues.
 
-    And who owns it, who sees it, how severe it is, and what fails.
+    That is its beginning, owner, visibility and severity, and what fails.
     """
     for name in reversed(systems.decode_system(system.fields, policy.system).open_incidents):
         earlier = decode(Incident, reader.get(incidents.incident_path(name)).fields)

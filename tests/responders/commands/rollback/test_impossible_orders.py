@@ -73,16 +73,20 @@ def test_without_a_stable_deployment_there_is_no_last_stable() -> None:
     assert len(world.rollbacks()) == 1
 
 
-def test_a_deployment_that_rolls_out_is_no_target() -> None:
-    """It is not recorded whole."""
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [("ROLLING_OUT", "v1 is still rolling out"), ("LIVE", "v1 was replaced before it had settled")],
+)
+def test_a_deployment_that_was_not_recorded_whole_is_no_target(status: str, why: str) -> None:
+    """One that something else replaced meanwhile never will be."""
     world = World()
     path = deployment_path("bookshop", "v1")
-    fields = {**(world.ports.store.get(path).fields or {}), "settled_at": None}
+    fields = {**(world.ports.store.get(path).fields or {}), "settled_at": None, "status": status}
     world.ports.store.commit([Put(path, fields)])
     world.command(command="rollback", system="bookshop", target="v1")
     world.settle()
 
-    assert "v1 is still rolling out" in refusal_reasons(world)[-1]
+    assert why in refusal_reasons(world)[-1]
     assert world.incidents() == []
 
 

@@ -337,7 +337,7 @@ def test_a_paused_rollback_is_reported_as_paused() -> None:
         assert "We have paused the restoration of a previous version." in made.body
         assert "ada" not in made.body
         assert "resume" not in made.body
-    assert "nothing; the response team has paused automation and decides how to continue" in board.body
+    assert "nothing; the rollback is on hold, and the response team knows it" in board.body
 
 
 # Expected resolution
