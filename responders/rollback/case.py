@@ -98,6 +98,8 @@ class Case:
         self.counted: Mapping[str, RouterRequests] = {}
         """Requests of each function at this worker's newest check."""
         self._failing: set[str] = set()
+        self.decided_by: tuple[object, ...] | None = None
+        """What people had said when this decision began; what they say later overtakes it."""
 
     @property
     def rollback(self) -> Rollback:
@@ -131,7 +133,7 @@ class Case:
         after it. Raises: as LeasedRollback.commit.
         """
         composed: list[_PreparedCommit] = []
-        known = self.rollback.operator_inputs
+        known = self.decided_by or self.rollback.operator_inputs
 
         def compose(rollback: Rollback) -> CommitDraft | None:
             composed.clear()
@@ -175,7 +177,7 @@ class Case:
         Raises: as LeasedRollback.transact.
         """
         composed: list[_PreparedCommit] = []
-        known = self.rollback.operator_inputs
+        known = self.decided_by or self.rollback.operator_inputs
 
         def compose(reader: Reader, rollback: Rollback) -> CommitDraft | None:
             composed.clear()

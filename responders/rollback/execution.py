@@ -109,6 +109,8 @@ class _Execution:
         case, status = self._case, self._case.rollback.status
         if case.rollback.cancel_requested and status is not RollbackStatus.RUNNING:
             return completion.cancel_rollback(case)
+        is_decision = status is RollbackStatus.DECIDING
+        case.decided_by = case.rollback.operator_inputs if is_decision else None
         no = case.rollback.rejected
         if no is not None and status in (RollbackStatus.DECIDING, RollbackStatus.PARKED):
             return approval.end_rejected(case, no)

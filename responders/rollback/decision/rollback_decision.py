@@ -93,8 +93,6 @@ def decide_rollback(case: Case) -> bool:
     if case.rollback.overrides:
         told["overridden"] = [encode(answer) for answer in decision.overridden]
     before = _baseline(case, gathered.facts, decision) if decision.outcome is Outcome.ROLLBACK else None
-    if case.rollback.order != order:  # somebody has extended it meanwhile
-        return True
     match decision.outcome:
         case Outcome.HOLD:
             return not case.commit_transition(build_hold_transition(case, decision.reason, told))
