@@ -17,7 +17,7 @@ from shared.core.store import Document, Query, Update, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.commands import command as commands
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord
+from shared.domain.incidents.incident import Incident, StatusPageRecord
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
 from shared.domain.notices.notice import IncidentStage, Notice, NoticeStatus, WithdrawalCondition
@@ -101,8 +101,7 @@ class NoticeDelivery:
         if notice.unless is WithdrawalCondition.ACKNOWLEDGED:
             return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
         counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
-        works_again = incident.status in (IncidentStatus.WATCHING, IncidentStatus.RECOVERED)
-        return works_again or not counted
+        return incident.status in incidents.WORKING_STATUSES or not counted
 
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
         """Return whether the public may not see the incident, or the notice is outdated."""

@@ -42,7 +42,9 @@ def cancel_rollback(case: Case) -> bool:
     is_verified = case.rollback.status is RollbackStatus.WATCHING and case.rollback.verified_at is not None
     is_recovered = is_verified and case.incident.status is IncidentStatus.WATCHING
     becomes = IncidentStatus.RECOVERED if is_recovered else IncidentStatus.ESCALATED
-    becomes = IncidentStatus.INVESTIGATING if replaced else becomes
+    if replaced:
+        is_kept = is_recovered and not case.rollback.yields_to
+        becomes = IncidentStatus.WATCHING if is_kept else IncidentStatus.INVESTIGATING
     return _end_rollback(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
 
 

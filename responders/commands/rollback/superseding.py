@@ -151,7 +151,9 @@ def build_supersede_writes(
         changes: dict[str, Any] = {"superseded_by": successor}
         if rollback.status in ENDED_ROLLBACK_STATUSES:
             note = f"continued by {successor}, which {order.actor} ordered: {order.reason}"
-            incident = incidents.change_status(incident, IncidentStatus.INVESTIGATING, now, note)
+            works = incident.status in incidents.WORKING_STATUSES
+            becomes = IncidentStatus.WATCHING if works else IncidentStatus.INVESTIGATING
+            incident = incidents.change_status(incident, becomes, now, note)
             incident = replace(incident, due_at=now)
             said = _build_notices(policy, incident, note, now)
             writes += public_state_writes(policy, incident, now, newest=False)

@@ -35,6 +35,8 @@ class IncidentStatus(StrEnum):
 ENDED_INCIDENT_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERY_NOT_OBSERVED})
 DECIDED_BY_PERSON_STATUSES = frozenset({IncidentStatus.ESCALATED, IncidentStatus.RECOVERED})
 """A person must decide what happens next."""
+WORKING_STATUSES = frozenset({IncidentStatus.WATCHING, IncidentStatus.RECOVERED})
+"""It is open, and its recovery was verified or observed."""
 
 UNDOING_STATUS_NAME = "undoing"
 PUBLIC_STATUS_NAMES = {

@@ -384,3 +384,23 @@ def test_what_was_added_is_named_where_the_rollback_ends_before() -> None:
     assert one.status is RollbackStatus.CANCELLED
     texts = [sent.notice["text"] for sent in world.ports.sender.sent]
     assert any("not begun: what bob added, payments fail" in text for text in texts)
+
+
+def test_what_has_recovered_is_not_called_failing_by_the_order_that_supersedes_its_monitoring() -> None:
+    """A good revision is taken back during the monitoring of a rollback: nothing fails again."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    world.ports.world.set_failure_rate("searchBooks", "searchbooks-00002", 0.0)
+    world.ports.world.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
+
+    order(world, functions=["searchBooks"], supersede=True)
+    world.settle()
+
+    first, second = world.incidents()
+    assert first.status is IncidentStatus.WATCHING
+    assert first.timeline[-1].note.startswith(f"continued by {second.id}")
+    assert public_word(world, first.id) == "rolling back (monitoring)"
+    world.pass_time(HOUR)
+    assert world.incidents()[0].status is IncidentStatus.RESOLVED
