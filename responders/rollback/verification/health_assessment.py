@@ -1,6 +1,6 @@
 """How a system does once its functions are back: by points, probes, and how it was before."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
@@ -33,30 +33,38 @@ from shared.domain.signals.probe_signals import ProbeRecord
 def assess_health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     """How the functions of the plan do, by points and probes of after `since`.
 
-    Asked are the probes of these functions, and those that belong to none but the system.
+    Asked are the probes of these functions, and those that belong to none but the system. What
+    works, and worse than before the trouble, is not called well yet.
     """
-    return _read_health(case, steps, since)[0]
+    health, requests = _read_health(case, steps, since)
+    if health.verdict is HealthVerdict.WELL:
+        found = _compare_with_baseline(case, requests, since)
+        if found.verdict is HealthVerdict.ILL:
+            return Health(HealthVerdict.INCONCLUSIVE, found.reason, health.outside)
+    return health
 
 
 def assess_health_while_monitoring(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     """How it does; while writers are stopped by a fence nobody can see that."""
     if fence_guard.is_fence_up(case.ports, case.policy):
         return Health(HealthVerdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
-    return _compare_with_baseline(case, steps, since)
-
-
-def _compare_with_baseline(case: Case, steps: Iterable[Step], since: datetime) -> Health:
-    """The same, and beside how it was before the trouble: what is worse than that is ill."""
     known, requests = _read_health(case, steps, since)
-    document = case.ports.store.get(probe_signals.probes_path(case.policy.system))
-    looks = decode(ProbeRecord, document.fields).looks if document.fields is not None else {}
-    before, window = case.rollback.baseline, (since, case.now())
-    found = baseline.compare_with_baseline(before, requests, looks, window, case.policy.gates)
+    found = _compare_with_baseline(case, requests, since)
     if known.verdict is not HealthVerdict.ILL and found.verdict is HealthVerdict.ILL:
         return found
     if known.verdict is not HealthVerdict.WELL:
         return known
     return Health(known.verdict, f"{known.reason}; {found.reason}", known.outside)
+
+
+def _compare_with_baseline(
+    case: Case, requests: Mapping[str, RouterRequests] | None, since: datetime
+) -> Health:
+    """How it is beside how it was before the trouble: what is worse than that is ill."""
+    document = case.ports.store.get(probe_signals.probes_path(case.policy.system))
+    looks = decode(ProbeRecord, document.fields).looks if document.fields is not None else {}
+    before, window = case.rollback.baseline, (since, case.now())
+    return baseline.compare_with_baseline(before, requests, looks, window, case.policy.gates)
 
 
 def _read_health(

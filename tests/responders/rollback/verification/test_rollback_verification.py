@@ -20,6 +20,7 @@ from tests.support.decision.outages import (
     run_five_minutes_after_alert,
     time_to_condition_deadline,
 )
+from tests.support.fakes.runtime.hooks import run_once
 from tests.support.runtime.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
@@ -403,3 +404,22 @@ def test_a_look_a_day_does_not_keep_the_conditions_waiting() -> None:
     world.pass_time(time_to_condition_deadline(world) - MINUTE / 2)
 
     assert len(told(world, "alerts.escalated")) == 1
+
+
+def test_what_is_worse_than_before_the_trouble_is_not_verified() -> None:
+    """It would be called recovered, and a moment later worse than before."""
+    world = World()
+    world.pass_time(HOUR)
+    world.deploy_bad()
+
+    def worsen() -> None:
+        for function in world.policy.functions:
+            world.ports.world.set_failure_rate(function, f"{function.lower()}-00001", 0.09)
+
+    world.ports.world.hook = run_once("platform.shift", "before", worsen)
+    world.alert()
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert (one.verified_at, one.shifted_at is None) == (None, False)
+    assert "rollback.verified" not in world.events(one)
