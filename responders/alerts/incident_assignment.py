@@ -13,14 +13,14 @@ from shared.core.write_conflicts import retry_on_conflict
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.opening import (
     IncidentOpening,
     open_incident,
     public_state_writes,
     reopen_incident,
 )
-from shared.domain.incidents.overlap import alert_scope, may_join
+from shared.domain.incidents.overlap import alert_scope, concerns_same, may_join
 from shared.domain.policy.severity import worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus, rollback_path
@@ -181,6 +181,13 @@ class IncidentAssigner:
         )
 
     def _create_incident(self, alert: Alert, policy: Policy, document: Document) -> IncidentOpening:
+        """Open an incident; it began as the alert says, or now, if that was over since."""
+        before = self._read_incident(systems.decode_system(document.fields, policy.system).incident)
+        began_at = alert.started_at
+        if before is not None and before.status is IncidentStatus.RESOLVED:
+            is_same = concerns_same(before, alert_scope(alert, policy), policy)
+            is_late = is_same and began_at < (before.ended_at or began_at)
+            began_at = document.read_at if is_late else began_at
         return open_incident(
             policy,
             document,
@@ -188,7 +195,7 @@ class IncidentAssigner:
             severity=policy.signals[alert.signal].severity,
             signal=alert.signal,
             function=alert.function,
-            onset=alert.started_at,
+            onset=began_at,
             commit_id=self._ports.ids(),
             events=[self._build_detected_event(alert, document.read_at)],
         )

@@ -30,6 +30,7 @@ from shared.domain.deployments.images import exclude_lost_images, images_of, rep
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.source_copies import carry_over_copies
+from shared.domain.incidents.incident import WORKING_STATUSES
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert, AlertFact, open_alerts
 from shared.domain.signals.health import failing_functions
@@ -93,7 +94,8 @@ def _collect_answers(
     triggers = {"triggers": ports.system(policy.system).resources.triggers.list_triggers} if writing else {}
     reading = StateReader(store)
     shifts = [one.shifted_at for one in reading.rollbacks_of(policy.system) if one.shifted_at is not None]
-    since = max([now - METRICS_WINDOW, *shifts])  # what failed before a shift may work since
+    # what failed before a shift, or before a recovery, may work since
+    since = max([now - METRICS_WINDOW, *shifts, *_find_recoveries(reading, policy.system)])
     return call_all(
         ports,
         {
@@ -111,6 +113,16 @@ def _collect_answers(
             **build_health_calls(ports, ports.system(policy.system).metrics, policy.probes, since, now),
         },
     )
+
+
+def _find_recoveries(reading: StateReader, name: str) -> list[datetime]:
+    """When the last incident ended, and when open ones were observed to have recovered."""
+    system = reading.system(name)
+    opened = (reading.incident(one) for one in system.open_incidents)
+    turns = (turn for one in opened if one is not None for turn in one.timeline)
+    moments = [turn.at for turn in turns if turn.status in WORKING_STATUSES]
+    ended_at = system.previous_incident_ended_at
+    return moments if ended_at is None else [*moments, ended_at]
 
 
 def _facts(

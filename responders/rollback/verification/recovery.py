@@ -1,6 +1,6 @@
 """Whether an open incident without a rollback in progress has recovered: checked until it ends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -9,7 +9,11 @@ from msgspec.structs import replace
 from responders.rollback import report_filing
 from responders.rollback.case import SWEEP_MARGIN
 from responders.rollback.isolation import fence_guard
-from responders.rollback.verification.alert_conditions import ConditionResults, evaluate_conditions
+from responders.rollback.verification.alert_conditions import (
+    ConditionResults,
+    evaluate_conditions,
+    find_incident_functions,
+)
 from responders.support.parallel_calls import METRICS_WINDOW
 from shared.core.codec import decode, encode
 from shared.core.store import Document, Query, Update, Write
@@ -139,6 +143,10 @@ def _record_check(
         *report_filing.build_report_request(became),
         Update(system.path, encode(current), system.version),
     ]
+    if state is ConditionState.OVER:
+        opened = [alert for alert, _ in found.judged]
+        works = find_incident_functions(policy, incident, opened) | found.working
+        writes += _build_follower_writes(ports, policy, became, works, current, now)
     verbs: tuple[str, ...] = ()
     if past and became.is_decided_by_person:
         verbs = closing_verbs(decode(Rollback, past[0].fields), is_undoable=became.is_undoable)
@@ -189,9 +197,11 @@ def _decide_change(
     """What becomes of the incident; None: it stays as it is."""
     is_own = moved is not None and moved.incident == incident.id and not moved.superseded_by
     is_incomplete = moved is not None and is_own and moved.status in INCOMPLETE_ENDS
-    if state is ConditionState.STANDS and incident.status is IncidentStatus.RECOVERED:
+    if state is ConditionState.STANDS and incident.status in incidents.WORKING_STATUSES:
         note = f"it fails again: {join_names(list(found.lines))}"
-        return _Change("incident.failing-again", IncidentStatus.ESCALATED, note)
+        is_decided = incident.status is IncidentStatus.RECOVERED
+        becomes = IncidentStatus.ESCALATED if is_decided else IncidentStatus.INVESTIGATING
+        return _Change("incident.failing-again", becomes, note)
     if state is ConditionState.OVER:
         note = _describe_recovery(moved, has_alerts=bool(found.judged))
         if not is_incomplete:
@@ -212,6 +222,28 @@ def _describe_recovery(moved: Rollback | None, *, has_alerts: bool) -> str:
     if moved is None:
         return "recovered without a rollback"
     return f"recovered after the rollback {moved.id}"
+
+
+def _build_follower_writes(
+    ports: Ports, policy: Policy, recovered: Incident, works: Set[str], system: System, now: datetime
+) -> list[Write]:
+    """Record in the incidents of orders that continue this failure what works again."""
+    writes: list[Write] = []
+    for name in system.open_incidents:
+        document = ports.store.get(incidents.incident_path(name))
+        follower = decode(Incident, document.fields)
+        told = {one for one in follower.scopes if one.proves_failure}
+        is_own = follower.is_ordered and follower.detected_at == recovered.detected_at
+        if name == recovered.id or not is_own or not told <= {*recovered.scopes}:
+            continue
+        follower = replace(
+            follower,
+            working=tuple(sorted({*follower.working, *works})),
+            failing=tuple(one for one in follower.failing if one not in works),
+        )
+        writes.append(Update(document.path, encode(follower), document.version))
+        writes += public_state_writes(policy, follower, now, newest=system.incident == name)
+    return writes
 
 
 def _build_event_writes(

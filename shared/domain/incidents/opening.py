@@ -159,7 +159,8 @@ def reopen_incident(
     )
     if joining is not None and joining.proves_failure:
         known = incidents.observe_failure(known, now)
-    known = replace(known, scopes=scopes, due_at=None, unobserved_since=None, working=())
+    working = _still_working(known, order, joining)
+    known = replace(known, scopes=scopes, due_at=None, unobserved_since=None, working=working)
     again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
     again = incidents.acknowledge(again, order.responder if order is not None else "", now)
     undoes = order is not None and order.way is Direction.UNDO
@@ -180,6 +181,16 @@ def reopen_incident(
     said += later
     rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)
     return _build_opening(policy, system, again, rollback, events, said, (written,))
+
+
+def _still_working(
+    incident: Incident, order: RollbackRequest | None, joining: IncidentScope | None
+) -> tuple[str, ...]:
+    """Return the functions known to work that neither an undo nor the joining alert is about."""
+    if order is not None:
+        return () if order.way is Direction.UNDO else incident.working
+    name = joining.function if joining is not None else None
+    return tuple(one for one in incident.working if name is not None and one != name)
 
 
 def _reopen(

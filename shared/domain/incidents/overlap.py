@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus
+from shared.domain.incidents.incident import WORKING_STATUSES, Incident, IncidentScope, IncidentStatus
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import AUTHENTICATION_SIGNALS
 from shared.domain.policy.system_policy import Policy
@@ -48,9 +48,20 @@ def may_join(
     return any(is_warning or is_recent or one.scenario is not ScenarioName.NONE for one in related)
 
 
+def concerns_same(incident: Incident, alert: IncidentScope, policy: Policy) -> bool:
+    """Return whether an alert tells of what an incident that has ended was about."""
+    return any(_is_related(one, alert, policy, is_over=True) for one in incident.scopes)
+
+
 def continues_failure(scopes: Iterable[IncidentScope], incident: Incident, policy: Policy) -> bool:
-    """Return whether an order about these scopes is about what fails by an open incident."""
-    fails = incident.has_failed and incident.status not in (IncidentStatus.WATCHING, IncidentStatus.RECOVERED)
+    """Return whether an order about these scopes is about what fails by an open incident.
+
+    What was observed to work again since does not fail.
+    """
+    fails = incident.has_failed and incident.status not in WORKING_STATUSES
+    told = (one for one in incident.scopes if one.proves_failure)
+    functions = {name for one in told for name in ((one.function,) if one.function else policy.functions)}
+    fails = fails and not (functions and functions <= {*incident.working} and not incident.failing)
     related = (_is_related(one, other, policy, is_over=False) for one in scopes for other in incident.scopes)
     return fails and incident.ended_at is None and (not incident.scopes or any(related))
 

@@ -1,5 +1,6 @@
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -548,3 +549,38 @@ def test_the_end_of_an_incident_is_told_after_that_of_its_rollback() -> None:
     assert one.ended_at is not None
     assert one.ended_at <= trouble.ended_at
     assert trouble.timeline[-1].status is incident.IncidentStatus.RESOLVED
+
+
+def test_an_alert_that_comes_after_the_recovery_is_not_dated_before_it() -> None:
+    """It was delivered an hour late: since then it worked, and was observed to work."""
+    world = World(policy=SHOP)
+    world.deploy_bad(["getBook"])
+    began_at = world.ports.clock.now()
+    media: dict[str, Any] = {"signal": "media_failing", "resource": of_function(world, "getBook")}
+    world.alert("0.media", **media)
+    world.pass_time(HOUR)
+    [first] = world.incidents()
+    assert first.status is incident.IncidentStatus.RESOLVED
+
+    world.alert("0.late", started_at=began_at, **media)
+    world.settle()
+
+    late = world.incidents()[-1]
+    assert late.id != first.id
+    assert late.onset_at == late.detected_at
+
+
+def test_what_was_observed_to_work_is_not_forgotten_when_an_alert_names_another_function() -> None:
+    """The page closes the parts of the functions that work; a further alert opens its own alone."""
+    world = World(policy=SHOP, promoted=False)
+    world.deploy_bad(["getBook"])
+    world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
+    world.pass_time(3 * MINUTE)
+    assert "searchBooks" in world.incidents()[0].working
+
+    world.alert("0.more", signal="media_failing", resource=of_function(world, "listBooks"))
+    world.settle()
+
+    [trouble] = world.incidents()
+    assert "searchBooks" in trouble.working
+    assert "listBooks" not in trouble.working

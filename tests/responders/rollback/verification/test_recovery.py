@@ -21,6 +21,7 @@ from tests.support.rollbacks.approvals import build_world_awaiting_approval, pub
 from tests.support.runtime.world import BOOKSHOP, EXAMPLE, World
 
 MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 USERS = Channel("users", ChannelKind.RECORDING, audience=Audience.USERS)
@@ -588,3 +589,20 @@ def test_nobody_calls_it_recovered_behind_a_fence() -> None:
     world.pass_time(2 * MINUTE)
 
     assert (behind, newest(world).status) == (IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED)
+
+
+def test_the_incident_of_an_order_learns_what_was_observed_to_work() -> None:
+    """The order waits for the end of a pause: by then the failure that it continues is over."""
+    world = observed()
+    world.command(command="pause", system="bookshop")
+    world.command(command="rollback", system="bookshop", functions=["searchBooks"])
+    world.settle()
+    first, second = world.incidents()
+    assert (second.detected_at, second.failing != ()) == (first.detected_at, True)
+
+    heal(world)
+    while world.incidents()[0].ended_at is None:
+        world.pass_time(SECOND)
+
+    second = newest(world)
+    assert (second.failing, {*second.working}) == ((), {*BOOKSHOP.functions})
