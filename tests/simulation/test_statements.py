@@ -129,6 +129,15 @@ def test_who_judges_changes_nothing(seed: int) -> None:
     assert judged == run(seed, SPOKEN, judged=False).history
 
 
+SEEDS = (20151, 21287, 60391, 60579, 60583, 9252103, 9252295, 9253243, 9253727, 9254649)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_worlds_in_which_a_fault_was_found(seed: int) -> None:
+    """Each found another fault: of times, parts, orders about what recovered, a late rejection."""
+    assert not [line for line in run(seed, judged=True).history if "BROKEN" in line]
+
+
 @pytest.mark.parametrize(
     "mutant",
     [statements.observing_closes_the_incident, statements.status_counts_otherwise],

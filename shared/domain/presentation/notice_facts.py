@@ -45,6 +45,8 @@ from shared.domain.signals.labels import signal_label, status_label
 ROLLING_BACK_STATUS_NAME = PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]
 UNDECIDED_STATUSES = frozenset({RollbackStatus.DECIDING, RollbackStatus.PARKED})
 UNEXECUTED_STATUSES = UNDECIDED_STATUSES | {RollbackStatus.NOT_TAKEN}
+LATE_AFTER = timedelta(minutes=1)
+"""A notice that is sent so long after it was due says when it was written."""
 MIN_MEASURED_INCIDENTS = 3
 """So many measured incidents make a spread; with fewer the target is said."""
 
@@ -101,9 +103,7 @@ def template_facts(
         "headline": headline.removeprefix(f"{notice.incident} {notice.severity}: "),
         "said": said,
         "commands": [TrustedText(one) for one in commands],
-        "repeated": TrustedText(
-            "This may be a repeat: an earlier attempt was not confirmed." if repeated else ""
-        ),
+        "repeated": TrustedText(_describe_delivery(notice, about.now, repeated=repeated)),
         "system": about.policy.display_name or about.policy.system,
         "meant": str(notice.facts.get("meant", "")),
         "has_recovered": about.incident is not None and about.incident.status is IncidentStatus.RESOLVED,
@@ -112,6 +112,14 @@ def template_facts(
     if about.incident is not None:
         told |= _incident_facts(about.incident, about, redaction_for(audience), notice.event)
     return told
+
+
+def _describe_delivery(notice: Notice, now: datetime, *, repeated: bool) -> str:
+    """Return what a reader must know of the way of a notice: that it repeats, or comes late."""
+    said = ["This may be a repeat: an earlier attempt was not confirmed."] if repeated else []
+    if now - (notice.since or notice.created_at) > LATE_AFTER:
+        said.append(f"This was written at {format_minute(notice.created_at)} UTC: a newer notice may follow.")
+    return " ".join(said)
 
 
 def describe_expected_duration(history: Iterable[PublicState], severity: Severity, target: timedelta) -> str:
@@ -144,6 +152,10 @@ def _incident_facts(
     target = recovery_target(policy.targets, scenario, incident.severity)
     how_bad = describe_condition(state, incident.severity, about.record).lower()
     since = max((began for began, _ in disruption_spans(state, about.now)), default=incident.onset_at)
+    began = {one.name: one.since for one in about.record.parts if one.until is None}
+    spells: dict[datetime, list[str]] = {}
+    for part in parts:
+        spells.setdefault(began.get(part, since), []).append(part)
     return {
         "id": TrustedText(incident.id),
         "severity": TrustedText(incident.severity),
@@ -159,6 +171,10 @@ def _incident_facts(
         "expected": TrustedText(_expectation(incident, about.rollbacks, others, target)),
         "began": TrustedText(format_minute(incident.onset_at)),
         "since": TrustedText(format_minute(since)),
+        "spells": [
+            {"parts": ", ".join(names), "since": TrustedText(format_minute(at))}
+            for at, names in sorted(spells.items())
+        ],
         "until": TrustedText(format_minute(incident.ended_at) if incident.ended_at else ""),
         "timeline": [
             {"at": TrustedText(f"{one.at.astimezone(UTC):%H:%M}"), "note": clean(one.note)}

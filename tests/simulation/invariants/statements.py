@@ -62,6 +62,8 @@ TIMED = frozenset({SPARED, LATE})
 """Words that compare a recovery with its target."""
 COMPOSED = frozenset({"recovered … after detection: …"})
 """Words that a notice has from its commit on; all others are rendered when it is sent."""
+LATE_NOTICE = "This was written at "
+"""A notice that comes late says so, and speaks of that moment."""
 
 
 class Claim(NamedTuple):
@@ -123,6 +125,8 @@ class StatementLaws:
         """When an incident was opened again last."""
         self._observed: dict[str, tuple[str, ...]] = {}
         """The functions that each incident has observed to work."""
+        self._failures: dict[str, dict[str, float]] = {}
+        """The functions that each incident has observed to fail, and since when."""
         self._remembers: dict[str, Callable[[Fields], None]] = {
             "alerts": self._remember_alert,
             "incidents": self._remember_incident,
@@ -172,19 +176,18 @@ class StatementLaws:
             if phrase.promise in (Promise.ENDED, Promise.OVER):
                 self._judge_ended(Surface.NOTICE, phrase.words, incident, made)
             said = made if phrase.words in COMPOSED else self._seen.now
+            stood_at = made if phrase.words in COMPOSED and LATE_NOTICE in text else self._seen.now
             if phrase.promise is Promise.UNCHANGED:
                 self._judge_unchanged(phrase.words, incident)
             moment = over if phrase.promise is Promise.OVER else said
             claim = Claim(Surface.NOTICE, phrase.words, phrase.promise, (), incident, moment)
-            self._stood.append(Stood(claim, self._seen.now, self._seen.now))
+            self._stood.append(Stood(claim, stood_at, stood_at))
 
     def _judge_words_of_notice(self, text: str, incident: str) -> None:
         """What a notice says of parts since a moment, and of a restoration."""
         for found in SINCE_WHEN.finditer(text):
             since = seconds_of(datetime.fromisoformat(found["since"]).replace(tzinfo=UTC)) + MINUTE
             words, parts = f"…: {found['how']} since …", found["parts"].split(", ")
-            if self._undo_of(incident) and not {*parts} <= PART_SUBJECTS.keys():
-                continue  # nobody here keeps which parts were affected, as the page's writer does
             each = [self._subjects_of_part(part) for part in parts]
             together = tuple(one for subjects in each for one in subjects)
             for subjects, moment in ((together, since), *((one, None) for one in each)):
@@ -239,6 +242,7 @@ class StatementLaws:
             self._not_counted.add(name)
 
     def _remember_rollback(self, fields: Fields) -> None:
+        self._remember_failing(fields["incident"], fields)
         order = fields["order"]
         if order is not None:
             named = [*order["functions"]]
@@ -273,9 +277,15 @@ class StatementLaws:
         elif was_ended and self._ended_until[name] == FOREVER:
             self._ended_until[name] = self._opened[name] = self._seen.now
         before, self._observed[name] = self._observed.get(name, ()), tuple(fields["working"])
+        self._remember_failing(name, fields)
         if self._is_counted(name):
             self._record_working([one for one in fields["working"] if one not in before], name)
             self._record(fields["failing"], well=False)
+
+    def _remember_failing(self, incident: str, fields: Fields) -> None:
+        failures = self._failures.setdefault(incident, {})
+        for function in fields["failing"]:
+            failures.setdefault(function, self._seen.now)
 
     def _record_working(self, subjects: Iterable[str], incident: str) -> None:
         """These work, but for what the alerts of another open incident are about.
@@ -596,7 +606,10 @@ class StatementLaws:
         """It is said to fail, and the product has recorded for a minute that it does not."""
         if stood.claim.surface is Surface.NOTICE and self._is_undecided_and_stale(stood):
             return
-        subjects = stood.claim.subjects or self._scope(stood.claim.incident, stood.ends)
+        subjects = stood.claim.subjects or self._failing_scope(stood)
+        is_now = stood.claim.words in SINCE and stood.claim.moment is None
+        if is_now and self._fails_soon(subjects, stood.begins):
+            return
         for well in self._recorded_well(subjects):
             begins, ends = self._said_to_fail(stood, well)
             for failing in merged([one for name in subjects for one in self._failing(name)]):
@@ -610,6 +623,17 @@ class StatementLaws:
                     stood.claim.words,
                 )
                 return
+
+    def _fails_soon(self, subjects: Iterable[str], moment: float) -> bool:
+        """Whether one of these really fails at a moment, or within a minute of it."""
+        spans = (one for name in subjects for one in self._failing(name))
+        return any(one.begins <= moment + MINUTE and one.ends > moment for one in spans)
+
+    def _failing_scope(self, stood: Stood) -> tuple[str, ...]:
+        """What the incident of a statement is about, and what else it was observed to fail of."""
+        observed = self._failures.get(stood.claim.incident, {})
+        further = (one for one, at in observed.items() if at <= stood.ends)
+        return tuple(dict.fromkeys((*self._scope(stood.claim.incident, stood.ends), *further)))
 
     def _is_undecided_and_stale(self, stood: Stood) -> bool:
         """Whether it was said before the decision found that the alert came too late to act on."""

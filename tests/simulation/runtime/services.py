@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from shared.core import topics
+from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
-from shared.core.store import Document, Write
+from shared.core.store import Document, Put, Write
 from shared.domain.deployments.build_recipe import BuiltFunction, Recipe
 from shared.domain.deployments.inventory.inventory_parts import HostingSite, WholeInventory
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic
 from shared.domain.deployments.restorability import FINALIZED
+from shared.domain.incidents.incident import StatusPageRecord, page_records_path
 from shared.domain.policy.channels import Channel
 from shared.ports.platform import OperationState
 from tests.simulation.faults.points import Fault, LandsLate
 from tests.simulation.invariants.observations import SWITCHES, Fields
-from tests.simulation.scenes.bookshop import GOOD, LONG_AGO, SITE
+from tests.simulation.scenes.bookshop import GOOD, LONG_AGO, SITE, SYSTEM
 from tests.support.fakes.firestore.store import MemoryStore
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.run.builder import FakeBuilder
@@ -38,6 +40,8 @@ LATEST_LANDING_SECONDS = 9.0
 
 BUILD_TAKES = timedelta(seconds=4)
 """Shorter than a request may be on its way: one that comes late finds no build that refuses it."""
+
+PAGE_RECORDS, NO_PARTS = f"{page_records_path(SYSTEM)}/", encode(StatusPageRecord())
 
 
 class Sent(Struct, frozen=True):
@@ -70,12 +74,20 @@ class StoreService(MemoryStore):
         document = super().get(path)
         if path in SWITCHES:
             self._world.laws.seen.read(path, document, asked)
+        if document.fields is None and path.startswith(PAGE_RECORDS):  # nobody renders the page here
+            return Document(path, NO_PARTS, document.read_at, document.read_at)
         return document
 
     def peek(self, path: str) -> dict[str, Any] | None:
         """The fields as they are, for whoever watches."""
         stored = self._stored.get(path)
         return stored.fields if stored else None
+
+    def keep(self, path: str, fields: dict[str, Any]) -> None:
+        """Write as the writer of the page does: without a fault, and in no time."""
+        newest, commits = self._newest, self._commits
+        super()._apply([Put(path, fields)])
+        self._newest, self._commits = newest, commits
 
     def time(self) -> datetime:
         """The store's own time."""

@@ -16,9 +16,14 @@ from cli.look import status as status_command
 from cli.support import response_time
 from cli.support.incident_follower import FollowedIncident, render_incident
 from responders.console.pages import ConsolePages
-from shared.core.codec import decode
+from shared.core.codec import decode, encode
 from shared.core.store import Document, Query
-from shared.domain.incidents.incident import PublicState, StatusPageRecord, public_history_path
+from shared.domain.incidents.incident import (
+    PublicState,
+    StatusPageRecord,
+    page_record_path,
+    public_history_path,
+)
 from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
 from shared.domain.presentation import console_html, status_page, status_page_html
 from shared.domain.presentation.status_page import StatusPageView
@@ -93,20 +98,23 @@ class Surfaces:
         store: Any = QuietStore(world)  # nothing writes here
         self._store = store
         self._reading = StateReader(self._store)
-        self._records: dict[str, StatusPageRecord] = {}
-        """Which parts each incident has affected, as the page's writer keeps it."""
 
     def page(self) -> StatusPageView:
         """The public page."""
         now = self._world.clock.now()
         policy, history = self._world.policy, self._store.query(Query(public_history_path(SYSTEM)))
         states = [self._reading.mark_paused(decode(PublicState, one.fields)) for one in history]
+        records: dict[str, StatusPageRecord] = {}
         for state in states:
             name = state.incident or ""
-            known = self._records.get(name, StatusPageRecord())
-            self._records[name] = self._reading.observe_parts(policy, state, known, now)
+            path = page_record_path(SYSTEM, name)
+            before = self._world.store.peek(path)
+            known = decode(StatusPageRecord, before) if before else StatusPageRecord()
+            records[name] = self._reading.observe_parts(policy, state, known, now)
+            if records[name] != known:  # as the page's writer does, without its time
+                self._world.store.keep(path, encode(records[name]))
         with _replaced((status_page,), "UPTIME_DAYS", DAYS_OF_A_WORLD):
-            return status_page.build_status_page(policy, states, LONG_AGO, now, self._records)
+            return status_page.build_status_page(policy, states, LONG_AGO, now, records)
 
     @staticmethod
     def read_page(view: StatusPageView) -> PageText:

@@ -11,16 +11,18 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents.incident import (
+    AffectedPart,
     IncidentScope,
     IncidentStatus,
     PublicState,
     PublicStatusChange,
     RootCauseAnalysis,
+    StatusPageRecord,
     change_status,
 )
 from shared.domain.notices.notice import IncidentStage
 from shared.domain.notices.recipients import create_notices, incident_stage, is_for_audience
-from shared.domain.policy.channels import Audience, Channel, ChannelKind, StatusPage
+from shared.domain.policy.channels import Audience, Channel, ChannelKind, Component, StatusPage
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.notice_facts import (
@@ -132,6 +134,20 @@ def test_a_possible_repeat_says_so(template: str) -> None:
             template, template_facts(build_hostile_notice(), build_hostile_facts(), repeated=repeated)
         )
         assert ("This may be a repeat" in made.body) is repeated
+
+
+def test_a_notice_that_comes_late_says_when_it_was_written() -> None:
+    """By the time at which it is read, a newer one may say otherwise."""
+    about, notice = build_hostile_facts(), build_hostile_notice()
+    written_at = about.now - 5 * MINUTE
+    for created_at, due_at, late in (
+        (written_at, written_at, True),
+        (written_at, about.now, False),
+        (about.now, None, False),
+    ):
+        sent = replace(notice, created_at=created_at, since=due_at)
+        made = NoticeTemplates().render("incident", template_facts(sent, about, repeated=False))
+        assert ("This was written at" in made.body) is late
 
 
 def test_a_late_notice_does_not_contradict_itself() -> None:
@@ -267,6 +283,28 @@ def test_since_when_it_fails_is_when_it_began_to_fail_again() -> None:
     assert "Shop: not working since 2026-03-02 12:20 UTC" in made["users"]
     assert "Since: 2026-03-02 12:20 UTC" in made["summary"]
     assert "Began: 2026-03-02 11:59 UTC" in made["all-clear"]
+
+
+def test_each_part_has_its_own_time() -> None:
+    """A part that failed later, or again, is not dated by the first."""
+    about = build_hostile_facts()
+    assert about.incident is not None
+    parts = (
+        AffectedPart("Shop", START),
+        AffectedPart("Account", START + 7 * MINUTE),
+        AffectedPart("Search", START, until=START + 3 * MINUTE),
+        AffectedPart("Search", START + 7 * MINUTE),
+    )
+    names = dict.fromkeys(one.name for one in parts)
+    page = StatusPage(components=tuple(Component(one) for one in names))
+    known = replace(
+        about, policy=replace(about.policy, status_page=page), record=StatusPageRecord(parts=parts)
+    )
+
+    made = NoticeTemplates().render("users", template_facts(build_hostile_notice(), known, repeated=False))
+
+    assert "Shop: not working since 2026-03-02 12:00 UTC." in made.body
+    assert "Account, Search: not working since 2026-03-02 12:07 UTC." in made.body
 
 
 def test_the_cause_is_that_of_the_newest_rollback_that_suspected_one() -> None:
