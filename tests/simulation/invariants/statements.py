@@ -288,24 +288,10 @@ class StatementLaws:
             failures.setdefault(function, self._seen.now)
 
     def _record_working(self, subjects: Iterable[str], incident: str) -> None:
-        """These work, but for what the alerts of another open incident are about.
-
-        An order that continues a failure is verified by itself, too (docs/invariants.md).
-        """
+        """These work, but for what the alerts of another open incident are about."""
         others = {name for name, status in self._ended.items() if status not in ENDED} - {incident}
         stands = {one for _, named, name, _ in self._alerts if name in others for one in named}
-        stands |= {
-            one
-            for name in others & self._orders.keys()
-            if self._continues(name)
-            for one in self._orders[name]
-        }
         self._record([one for one in subjects if one not in stands], well=True)
-
-    def _continues(self, incident: str) -> bool:
-        """Whether an order has inherited the beginning of a failure that was detected before it."""
-        about = self._world.store.peek(f"incidents/{incident}") or {}
-        return bool(about) and about["timeline"][0]["at"] > about["detected_at"]
 
     def _is_counted(self, incident: str) -> bool:
         """Whether requests tell of everything that the alerts of an incident are about."""
@@ -604,8 +590,6 @@ class StatementLaws:
 
     def _judge_fails(self, stood: Stood) -> None:
         """It is said to fail, and the product has recorded for a minute that it does not."""
-        if stood.claim.surface is Surface.NOTICE and self._is_undecided_and_stale(stood):
-            return
         subjects = stood.claim.subjects or self._failing_scope(stood)
         is_now = stood.claim.words in SINCE and stood.claim.moment is None
         if is_now and self._fails_soon(subjects, stood.begins):
@@ -634,14 +618,6 @@ class StatementLaws:
         observed = self._failures.get(stood.claim.incident, {})
         further = (one for one, at in observed.items() if at <= stood.ends)
         return tuple(dict.fromkeys((*self._scope(stood.claim.incident, stood.ends), *further)))
-
-    def _is_undecided_and_stale(self, stood: Stood) -> bool:
-        """Whether it was said before the decision found that the alert came too late to act on."""
-        of_it = (one for one in self._seen.rollbacks.values() if one["incident"] == stood.claim.incident)
-        return any(
-            one["outcome"].startswith("stale") and stood.begins <= seconds_of(one["ended_at"]) + MINUTE
-            for one in of_it
-        )
 
     def _said_to_fail(self, stood: Stood, well: Span) -> Span:
         """Which part of a time that was well a statement denies: a notice all of it until then."""
