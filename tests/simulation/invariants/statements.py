@@ -17,6 +17,7 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import RECOVERED as RECOVERED_AFTER
 from shared.domain.incidents.recovery_times import TRAFFIC_RESTORED
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Direction, RollbackStatus
@@ -36,7 +37,7 @@ from tests.simulation.statements.phrases import (
     promised_by_sentences,
 )
 from tests.simulation.statements.surfaces import PageText, Surfaces, moment_in, report_text
-from tests.simulation.statements.truth import DATA, FOREVER, Span, merged, seconds_of
+from tests.simulation.statements.truth import DATA, FOREVER, SITE, Span, merged, seconds_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -248,7 +249,9 @@ class StatementLaws:
             named = [*order["functions"]]
             for group in order["groups"]:
                 named += self._world.policy.groups[group].functions
-            self._orders.setdefault(fields["incident"], tuple(named or self._world.policy.functions))
+            site = (SITE,) if order["scenario"] == ScenarioName.COMPLETE else ()
+            every = (*self._world.policy.functions, *site)
+            self._orders.setdefault(fields["incident"], tuple(named) or every)
         undone = (order or {}).get("way") == Direction.UNDO and fields["started_at"] is not None
         undone = undone and (fields["id"], "undone") not in self._told
         self._told |= {(fields["id"], "undone")} if undone else set()
