@@ -163,7 +163,7 @@ def reopen_incident(
     again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
     again = incidents.acknowledge(again, order.responder if order is not None else "", now)
     undoes = order is not None and order.way is Direction.UNDO
-    status = IncidentStatus.UNDOING if undoes else IncidentStatus.INVESTIGATING
+    status = IncidentStatus.UNDO_REQUESTED if undoes else IncidentStatus.INVESTIGATING
     again = incidents.change_status(again, status, now, why)
     waits = order is None and known.ended_at is None
     due_at = now + policy.gates.judge_every if waits else now

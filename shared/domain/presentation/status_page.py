@@ -13,6 +13,7 @@ from shared.domain.incidents.incident import (
     CHANGED_STATUS_NAME,
     CHECKED_STATUS_NAME,
     PAUSED_STATUS_NAMES,
+    UNDO_REQUESTED_STATUS_NAME,
     UNDOING_STATUS_NAME,
     UNFAILED_STATUS_NAMES,
     UNPIN_STATUS_NAMES,
@@ -36,7 +37,9 @@ DAY = timedelta(days=1)
 UNFAILED_NAMES = frozenset({*UNFAILED_STATUS_NAMES.values(), *UNPIN_STATUS_NAMES.values()})
 UNFAILED_NAMES |= {PAUSED_STATUS_NAMES[word] for word in UNFAILED_NAMES & PAUSED_STATUS_NAMES.keys()}
 """Words of the time in which nothing was observed to fail."""
-UNDOING_NAMES = frozenset({UNDOING_STATUS_NAME, PAUSED_STATUS_NAMES[UNDOING_STATUS_NAME]})
+UNDOING_NAMES = frozenset(
+    {UNDO_REQUESTED_STATUS_NAME, UNDOING_STATUS_NAME, PAUSED_STATUS_NAMES[UNDOING_STATUS_NAME]}
+)
 """Words of an undo, which restores nothing that works: parts stay as they were observed."""
 FAILING_NAMES = frozenset({"detected", "investigating", "rolling back"})
 """Words of the time in which something was observed to fail."""
@@ -62,6 +65,7 @@ STATUS_SENTENCES = {
     "rolling back": "We are restoring a previous version.",
     "rolling back (monitoring)": "It works again. We are monitoring it.",
     "rolling back (paused)": "We have paused the restoration of a previous version.",
+    UNDO_REQUESTED_STATUS_NAME: "We are checking or changing some parts.",
     UNDOING_STATUS_NAME: "We are undoing our last change.",
     "undoing (paused)": "We have paused the undoing of our last change.",
     CHECKED_STATUS_NAME: "We are checking {system} as a precaution.",

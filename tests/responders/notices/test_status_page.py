@@ -466,8 +466,26 @@ def test_an_undo_is_shown_as_an_undo() -> None:
 
     assert set(pages) == {"undoing"}
     words = [turn.word for turn in public_status_changes(world.incidents()[0])]
-    assert words[-3:] == ["rolling back (monitoring)", "undoing", "investigating"]
+    assert words[-4:] == ["rolling back (monitoring)", "undo requested", "undoing", "investigating"]
     assert world.incidents()[0].status is IncidentStatus.ESCALATED
+
+
+def test_an_undo_that_has_not_begun_is_not_shown_as_an_undo() -> None:
+    """Nobody reads that a change is undone while its order waits."""
+    world = build_world_with_page()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(6 * MINUTE)
+    incident = world.incidents()[0].id
+    world.command(command="cancel", system="bookshop", incident=incident)
+    world.settle()
+    world.command(command="pause", system="bookshop")
+    world.command(command="undo", system="bookshop", incident=incident)
+    world.pass_time(2 * MINUTE)
+
+    assert world.incidents()[0].status is IncidentStatus.UNDO_REQUESTED
+    assert "undoing" not in read_page(world)
+    assert "We are checking or changing some parts." in read_page(world)
 
 
 def build_ordered_later() -> World:
