@@ -14,6 +14,8 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
+from shared.domain.policy.channels import Audience
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
@@ -22,6 +24,7 @@ from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
+from shared.state.system_status import read_hold
 
 LIFTING_EVENTS = frozenset({"rollback.resumed", "rollback.unfrozen"})
 """A rollback that is held again after one of these has not been held since before it."""
@@ -74,7 +77,8 @@ def _build_audit_writes(
     changes: dict[str, Any] = {}
     if rollback.status is RollbackStatus.RUNNING:
         changes["due_at"] = min(rollback.due_at, now)
-    if record.tells in LIFTING_EVENTS:
+    is_lifted = record.tells in LIFTING_EVENTS and not read_hold(StateReader(ports.store), rollback, now)
+    if is_lifted:
         changes["held_since"] = None
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)
@@ -86,11 +90,14 @@ def _build_audit_writes(
     if record.tells in ACKNOWLEDGING_EVENTS and owned != incident:
         writes.append(Update(place.path, encode(owned), place.version))
     policy = policies.get(rollback.system)
-    if record.tells not in LIFTING_EVENTS or rollback.paused_since is None or policy is None:
+    if not is_lifted or rollback.paused_since is None or policy is None:
         return writes, []
     text = f"{incident.id} {incident.severity}: {record.result} by {record.actor}: {record.reason}"
     event = f"rollback.goes-on-{now:%H%M%S}"
-    return writes, create_notices(policy, incident.id, incident.severity, event, text, now)
+    said = create_notices(policy, incident.id, incident.severity, event, text, now)
+    team = (one for one in policy.channels if one.audience is Audience.TEAM)
+    notified = {one.name for one in team if Severity.LOW in one.severities}  # of the switch itself
+    return writes, [one for one in said if one.channel not in notified]
 
 
 def _read_command(document: Document) -> CommandRecord:
