@@ -357,9 +357,18 @@ class Case:
         commands = format_shell_lines(self.policy.system, incident.id, *turn.choices)
         text = "\n".join((f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands))
         event, severity = f"{turn.event}{number}", incident.severity
-        risen = (self.incident.severity, incident.detected_at) if turn.severity else None
         said = create_notices(
-            self.policy, incident.id, severity, event, text, now, to_paste=commands, risen=risen, **turn.facts
+            self.policy,
+            incident.id,
+            severity,
+            event,
+            text,
+            now,
+            to_paste=commands,
+            was=self.incident.severity if turn.severity else None,
+            detected_at=incident.detected_at,
+            is_published=bool(incident.published_by),
+            **turn.facts,
         )
         if turn.ends_repair:
             said += create_concerned_notices(self.policy, incident.id, severity, event, now, self.rollback.id)

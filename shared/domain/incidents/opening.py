@@ -92,6 +92,8 @@ def open_incident(
         "detected",
         f"{incident.id} {incident.severity}: {_describe_opening(policy, signal, order)}",
         now,
+        detected_at=incident.detected_at,
+        is_published=bool(incident.published_by),
         signal=signal,
         respond_by=incident.respond_by,
     )
@@ -175,7 +177,9 @@ def reopen_incident(
         f"reopened-{again.rollbacks}",
         f"{again.id}: {why}, it is judged again",
         now,
-        risen=(known.severity, known.detected_at),
+        was=known.severity,
+        detected_at=known.detected_at,
+        is_published=bool(known.published_by),
     )
     said += later
     rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)

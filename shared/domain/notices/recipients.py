@@ -31,18 +31,20 @@ def create_notices(
     now: datetime,
     *,
     to_paste: Iterable[str] = (),
-    risen: tuple[Severity, datetime] | None = None,
+    was: Severity | None = None,
+    detected_at: datetime | None = None,
+    is_published: bool = False,
     **facts: Any,
 ) -> list[Notice]:
     """Create an event's notices, one per channel that wants its severity; `to_paste`: commands.
 
-    `risen`: what the severity was before, and when the incident was detected. Channels outside the
-    team that did not want that severity are notified that the incident has begun. People outside
-    are notified when the policy shows the incident, and read no word of ours.
+    `was`: the severity before. Channels outside the team that did not want that severity are
+    notified that the incident has begun. People outside are notified when the policy shows the
+    incident, counted from `detected_at` or now, or at once where it is published.
     """
     said: list[Notice] = []
     for channel in _subscribed_channels(policy.channels, severity, event):
-        is_new = risen is not None and risen[0] not in channel.severities
+        is_new = was is not None and was not in channel.severities
         is_new = is_new and channel.audience is not Audience.TEAM
         name, due_at = f"detected-{severity.lower()}" if is_new else event, now
         if channel.audience not in EXTERNAL_AUDIENCES:
@@ -50,9 +52,9 @@ def create_notices(
                 policy, [channel], incident, severity, name, text, now, now, facts, to_paste
             )
             continue
-        if name.startswith("detected"):
+        if name.startswith("detected") and not is_published:
             shown_after = policy.status_page.publish_after.get(severity, timedelta(0))
-            due_at = max(now, (risen[1] if risen else now) + shown_after)
+            due_at = max(now, (detected_at or now) + shown_after)
         public = _channel_notices(policy, [channel], incident, severity, name, "", now, due_at, {})
         said += [replace(notice, unless=WithdrawalCondition.HELD_BACK) for notice in public]
     return said
