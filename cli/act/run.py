@@ -136,7 +136,7 @@ def _request_rollback(
 ) -> None:
     """Show what the rollback would do, and go through with it; exits where it fails."""
     command = check_command(ours, content)
-    order = build_order(ours, content, build_possible_order)
+    order = build_order(ours, command, build_possible_order)
     current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
     shown = preview_rollback(ours, policy, order, command.severity, current)
     if not show_preview(shown, manner, supersedes=content["supersede"]):

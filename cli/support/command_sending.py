@@ -79,12 +79,11 @@ def check_command(ours: Operations, content: Mapping[str, Any]) -> Command:
 
 
 def build_order(
-    ours: Operations, content: Mapping[str, Any], build: Callable[[CommandRequest], RollbackRequest]
+    ours: Operations, command: Command, build: Callable[[CommandRequest], RollbackRequest]
 ) -> RollbackRequest:
     """Return the order that the responders would build; exits with why they would refuse it."""
-    command, now = check_command(ours, content), ours.wiring.clock.now()
     try:
-        return build(CommandRequest(command, now, ours.wiring, ours.policies))
+        return build(CommandRequest(command, ours.wiring.clock.now(), ours.wiring, ours.policies))
     except Refused as refused:
         raise create_exit(REFUSED, f"refused: {refused.reason}") from refused
 
