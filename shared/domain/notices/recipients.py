@@ -15,11 +15,11 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 EXTERNAL_AUDIENCES = frozenset({Audience.USERS, Audience.CONCERNED, Audience.PUBLIC})
-"""Who hears no word of ours, and nothing of what the status page does not show, but for those whose
-own documents have been written."""
+"""Audiences that read no text of the team, and nothing that the status page does not show, except
+people whose own documents were written."""
 CONCERNED_NOTICE_DELAY = timedelta(minutes=1)
-"""So long after the end of a repair those concerned are told: they are looked up as of a whole
-minute, which is then behind that end."""
+"""The delay after the end of a repair until the people concerned are notified: they are read as of
+a whole minute, which is then after that end."""
 
 
 def create_notices(
@@ -63,7 +63,7 @@ def create_notices(
 def create_concerned_notices(
     policy: Policy, incident: str, severity: Severity, event: str, now: datetime, rollback: str
 ) -> list[Notice]:
-    """The notices of the end of a rollback to those whose documents it has written or left."""
+    """Create the notices of the end of a rollback to people whose documents it wrote or left."""
     channels = [
         one for one in policy.channels if one.audience is Audience.CONCERNED and severity in one.severities
     ]
@@ -74,13 +74,13 @@ def create_concerned_notices(
 def create_team_notices(
     policy: Policy, incident: str, severity: Severity, event: str, text: str, now: datetime, **facts: Any
 ) -> list[Notice]:
-    """The notices of one event that every channel of the team hears, whatever it wants."""
+    """Create the notices of an event to every channel of the team, whatever severities it wants."""
     channels = [one for one in policy.channels if one.audience is Audience.TEAM]
     return _channel_notices(policy, channels, incident, severity, event, text, now, now, facts)
 
 
 def create_test_notices(policy: Policy, key: str, text: str, now: datetime) -> list[Notice]:
-    """A test of every channel, whatever it wants; none of those that people outside hear."""
+    """Create a test notice for each channel of the team and of stakeholders, of any severity."""
     channels = [one for one in policy.channels if one.audience not in EXTERNAL_AUDIENCES]
     return _channel_notices(policy, channels, key, Severity.LOW, "test", text, now, now, {})
 
@@ -154,12 +154,12 @@ def _subscribed_channels(channels: Iterable[Channel], severity: Severity, event:
 
 
 def is_for_audience(event: str, audience: Audience) -> bool:
-    """Whether an event is for these people."""
+    """Return whether an audience is notified of an event."""
     return audience is Audience.TEAM or incident_stage(event) in _STAGES_BY_AUDIENCE[audience]
 
 
 def incident_stage(event: str) -> IncidentStage:
-    """What an event is in the course of its incident; its name may end in a number."""
+    """Return the stage of the incident that an event belongs to; its name may end in a number."""
     return next((one for name, one in _STAGE_BY_EVENT.items() if event.startswith(name)), IncidentStage.OTHER)
 
 
