@@ -117,7 +117,8 @@ def forecast_duration(
         target = recovery_target(policy.targets, scenario, severity).total_seconds()
         ahead = DurationForecast(took, took, target, verify_seconds=EXPECTED_VERIFICATION_SECONDS)
     if order is not None and order.way in (Direction.UNDO, Direction.UNPIN):
-        ahead = replace(ahead, target_seconds=None, verify_seconds=0.0)
+        verify = ahead.verify_seconds if order.way is Direction.UNPIN else 0.0
+        ahead = replace(ahead, target_seconds=None, verify_seconds=verify)
     return ahead.after(spent)
 
 
