@@ -102,7 +102,7 @@ class NoticeDelivery:
             return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
         counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
         works_again = incident.status in (IncidentStatus.WATCHING, IncidentStatus.RECOVERED)
-        return works_again or not counted
+        return works_again or not counted or not incident.has_failed
 
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
         """Return whether the public may not see the incident, or the notice is outdated."""
