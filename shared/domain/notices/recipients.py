@@ -181,6 +181,7 @@ _STAGE_BY_EVENT = {
     "rollback.succeeded": IncidentStage.OVER,
     "rollback.not-taken": IncidentStage.OVER,
     "incident.raised": IncidentStage.RAISED,
+    "incident.spread": IncidentStage.BEGUN,
     "incident.failing-again": IncidentStage.STUCK,
     "incident.recovery-observed": IncidentStage.BACK,
     "incident.recovered": IncidentStage.OVER,

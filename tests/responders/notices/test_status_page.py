@@ -150,6 +150,28 @@ def test_an_alert_that_joins_adds_its_part() -> None:
     assert read_parts(world)["Catalogue"] == "down"
 
 
+def test_users_read_once_that_a_further_part_is_affected() -> None:
+    """The incident has the same severity, and its first notice named one part."""
+    world = build_world_with_page(components=PARTS)
+    people = Channel("users", ChannelKind.WEBHOOK, "https://users.example", audience=Audience.USERS)
+    world = World(policy=replace(world.policy, channels=(people,), contacts=(), on_call=()))
+    world.ports.pages = MemoryPages()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad(["payOrder"])
+    world.alert()
+    world.pass_time(MINUTE)
+    make_function_fail(world, "renderShop")
+    world.alert("0.def")
+
+    world.pass_time(5 * MINUTE)
+
+    first, further = (one.notice["body"] for one in world.ports.sender.sent)
+    assert "Ordering: not working" in first
+    assert "Ordering, Shop: not working" in further
+    assert read_parts(world) == {"Ordering": "down", "Catalogue": "working", "Shop": "down"}
+
+
 def test_no_part_is_called_working_until_it_is_known_which_functions_fail() -> None:
     """No request is counted: an alert about all functions affects each part that has functions."""
     world = build_world_with_page(components=PARTS)
