@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cli.support.command_sending import Incident, Reason, build_order, check_command
+from cli.support.command_sending import Incident, Reason, build_order
 from cli.support.confirmation import DryRun, Follow, Manner, Yes, confirm_and_send
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import REFUSED, create_exit
@@ -95,7 +95,7 @@ def unpin(
         policy = ours.policy(system)
         content = {"command": "unpin", "system": policy.system, "groups": group, "functions": function}
         content["reason"], manner = reason, Manner(dry_run, yes, follow_it, as_json)
-        order = build_order(ours, check_command(ours, content), build_unpin_order)
+        _, order = build_order(ours, content, build_unpin_order)
         request_undo(ours, order, content, manner, "Unpin?")
 
 
@@ -119,8 +119,7 @@ def undo(
     with open_operations() as ours:
         system = ours.incident(incident).system
         content = {"command": "undo", "system": system, "incident": incident, "reason": reason}
-        command = check_command(ours, content)
-        order = build_order(ours, command, lambda asked: build_undo_order(find_subject(asked)))
+        _, order = build_order(ours, content, lambda asked: build_undo_order(find_subject(asked)))
         request_undo(ours, order, content, Manner(dry_run, yes, follow_it, as_json), "Undo?")
 
 

@@ -2,7 +2,7 @@
 
 from cli.act.pins import request_undo
 from cli.act.run import preview_rollback, show_preview
-from cli.support.command_sending import Incident, Reason, build_order, check_command
+from cli.support.command_sending import Incident, Reason, build_order
 from cli.support.confirmation import DryRun, Follow, Manner, Yes, confirm_and_send
 from cli.support.context import open_operations
 from cli.support.output import AsJson
@@ -28,8 +28,7 @@ def retry(
     with open_operations() as ours:
         subject = ours.incident(incident)
         content = {"command": "retry", "system": subject.system, "incident": incident, "reason": reason}
-        command = check_command(ours, content)
-        order = build_order(ours, command, lambda asked: build_retry_order(find_subject(asked)))
+        _, order = build_order(ours, content, lambda asked: build_retry_order(find_subject(asked)))
         manner, question = Manner(dry_run, yes, follow_it, as_json), "Roll back again?"
         if order.way in (Direction.UNDO, Direction.UNPIN):
             request_undo(ours, order, content, manner, question)

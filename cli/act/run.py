@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from cli.act.run_questions import Answers, ask_order, is_terminal, require_reason
-from cli.support.command_sending import build_order, check_command
+from cli.support.command_sending import build_order
 from cli.support.confirmation import DryRun, Follow, Manner, confirm_and_send
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
@@ -135,8 +135,7 @@ def _request_rollback(
     ours: Operations, policy: Policy, content: Mapping[str, Any], manner: Manner, question: str
 ) -> None:
     """Show what the rollback would do, and go through with it; exits where it fails."""
-    command = check_command(ours, content)
-    order = build_order(ours, command, build_possible_order)
+    command, order = build_order(ours, content, build_possible_order)
     current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
     shown = preview_rollback(ours, policy, order, command.severity, current)
     if not show_preview(shown, manner, supersedes=content["supersede"]):

@@ -1,8 +1,10 @@
 """How a system does once its functions are back: by points, probes, and how it was before."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import partial
+
+from msgspec.structs import replace
 
 from responders.rollback.case import Case
 from responders.rollback.isolation import fence_guard
@@ -38,20 +40,16 @@ def assess_health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     return _read_health(case, steps, since)[0]
 
 
-def assess_health_while_monitoring(
-    case: Case, steps: Iterable[Step], since: datetime
-) -> tuple[Health, Mapping[str, RouterRequests]]:
-    """Return how it does, and the requests of each function; behind a fence neither is observed."""
+def assess_health_while_monitoring(case: Case, steps: Iterable[Step], since: datetime) -> Health:
+    """How it does; while writers are stopped by a fence nobody can see that."""
     if fence_guard.is_fence_up(case.ports, case.policy):
-        return Health(HealthVerdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well"), {}
-    known, requests, counts = _read_health(case, steps, since)
-    return _compare_with_baseline(case, known, requests, since), counts
+        return Health(HealthVerdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
+    return _compare_with_baseline(case, steps, since)
 
 
-def _compare_with_baseline(
-    case: Case, known: Health, requests: Mapping[str, RouterRequests] | None, since: datetime
-) -> Health:
-    """Return the health beside how it was before the trouble: what is worse than that is ill."""
+def _compare_with_baseline(case: Case, steps: Iterable[Step], since: datetime) -> Health:
+    """The same, and beside how it was before the trouble: what is worse than that is ill."""
+    known, requests = _read_health(case, steps, since)
     document = case.ports.store.get(probe_signals.probes_path(case.policy.system))
     looks = decode(ProbeRecord, document.fields).looks if document.fields is not None else {}
     before, window = case.rollback.baseline, (since, case.now())
@@ -60,16 +58,13 @@ def _compare_with_baseline(
         return found
     if known.verdict is not HealthVerdict.WELL:
         return known
-    return Health(known.verdict, f"{known.reason}; {found.reason}", known.outside)
+    return replace(known, reason=f"{known.reason}; {found.reason}")
 
 
 def _read_health(
     case: Case, steps: Iterable[Step], since: datetime
-) -> tuple[Health, dict[str, RouterRequests] | None, dict[str, RouterRequests]]:
-    """Return the health, the requests of each function that went back, and those of all functions.
-
-    None: the requests could not be counted.
-    """
+) -> tuple[Health, dict[str, RouterRequests] | None]:
+    """That, and the requests of each function that went back; None: they could not be counted."""
     services = {
         step.goal["service"].rpartition("/")[2]: step.target
         for step in shifted_steps(steps)
@@ -101,8 +96,7 @@ def _read_health(
     found = declared_checks.evaluate_checks(
         case.policy, scenario, set(services.values()), counted, look.probes
     )
-    health = declared_checks.combine_health(Health(known.verdict, known.reason, outside), found)
-    return health, requests, counts
+    return declared_checks.combine_health(replace(known, outside=outside, counts=counts), found), requests
 
 
 def _judge_probes(answers: Collection[ProbeAnswer], asked: int) -> HealthVerdict:

@@ -18,13 +18,7 @@ from responders.rollback.verification.rollback_verification import find_moved_ta
 from shared.core.text import join_names
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.rollback import Direction
-from shared.domain.signals.health import (
-    Health,
-    HealthVerdict,
-    RouterRequests,
-    failing_functions,
-    working_functions,
-)
+from shared.domain.signals.health import Health, HealthVerdict, failing_functions, working_functions
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
 
@@ -47,7 +41,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return False
     steps = load_steps(case.ports.store, rollback.id).values()
     since = max(rollback.shifted_at or now, now - HEALTH_WINDOW)
-    health, counts = measuring.assess_health_while_monitoring(case, steps, since)
+    health = measuring.assess_health_while_monitoring(case, steps, since)
     ill_looks = rollback.ill_looks + 1 if health.verdict is HealthVerdict.ILL else 0
     if ill_looks >= REGRESSION_CHECKS:
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
@@ -62,8 +56,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     if ill_looks and not all(_is_earlier_trouble(alert.started_at, case) for alert in further):
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
     scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])
-    others = scope - {step.target for step in steps}
-    if not ill_looks and _record_failure_outside_plan(case, others, counts):
+    if not ill_looks and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
@@ -92,18 +85,18 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     return not case.commit_transition(looked)
 
 
-def _record_failure_outside_plan(case: Case, others: Set[str], counts: Mapping[str, RouterRequests]) -> bool:
+def _record_failure_outside_plan(case: Case, health: Health, others: Set[str]) -> bool:
     """Whether it is recorded now that other functions of the incident fail again, or work again.
 
     They begin no rollback: an alert about them does.
     """
     rollback, now, gates = case.rollback, case.now(), case.policy.gates
-    failing = others & failing_functions(counts, gates)
+    failing = others & failing_functions(health.counts, gates)
     outside = others & {*rollback.failing}
     if failing and case.incident.status is IncidentStatus.WATCHING:
         event, becomes = "incident.failing-again", IncidentStatus.ESCALATED
         note = f"functions fail that the rollback did not change: {join_names(sorted(failing))}"
-    elif rollback.failing_since and outside and outside <= working_functions(counts, gates):
+    elif rollback.failing_since and outside and outside <= working_functions(health.counts, gates):
         event, becomes = "incident.recovery-observed", IncidentStatus.WATCHING
         note = f"functions work again: {join_names(sorted(outside))}"
     else:

@@ -83,14 +83,14 @@ STATUS_SENTENCES = {
 
 
 class ComponentStatus(StrEnum):
-    """How a part of the system or a day is to look."""
+    """How a part of the system or a day is to look, the worst last."""
 
     WORKING = "working"
     WATCHED = "watched"
     CHECKED = "checked"
+    UNKNOWN = "unknown"
     TROUBLED = "troubled"
     DOWN = "down"
-    UNKNOWN = "unknown"
 
 
 class StatusPageLine(Struct, frozen=True):
@@ -176,10 +176,10 @@ def build_status_page(
     told = [(one, record) for one, record in told if is_public(one, policy, now, alerted=record.alerted)]
     components = _components(policy)
     parts = tuple(_build_part(policy, one, told, since, now) for one in components)
-    mood = max((one.mood for one in parts), key=_STATUSES_BY_GRAVITY.index, default=ComponentStatus.WORKING)
+    mood = max((one.mood for one in parts), key=[*ComponentStatus].index, default=ComponentStatus.WORKING)
     active = [(one, record) for one, record in told if one.ended_at is None]
     if active and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
-        mood = max((_find_status(*one) for one in active), key=_STATUSES_BY_GRAVITY.index)
+        mood = max((_find_status(*one) for one in active), key=[*ComponentStatus].index)
     return StatusPageView(
         system=policy.system,
         title=policy.display_name or policy.system,
@@ -475,14 +475,6 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
     )
 
 
-_STATUSES_BY_GRAVITY = [
-    ComponentStatus.WORKING,
-    ComponentStatus.WATCHED,
-    ComponentStatus.CHECKED,
-    ComponentStatus.UNKNOWN,
-    ComponentStatus.TROUBLED,
-    ComponentStatus.DOWN,
-]
 _OVERALL_SENTENCES = {
     ComponentStatus.WORKING: "All parts work.",
     ComponentStatus.WATCHED: "All parts work again. We are monitoring them.",
