@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
 from shared.core.errors import Exists, Moved
-from shared.core.store import Create, Document, Query, conditional_write
+from shared.core.store import Create, Put, Query
 from shared.core.text import join_names
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PublicState, StatusPageRecord
@@ -53,27 +53,38 @@ class StatusPageWriter:
         generations = {name: pages.generation(f"{place}/{name}") for name in OBJECT_NAMES}
         since = self._find_page_start(policy.system, now)
         states = self._read_states(policy.system, now)
-        documents = self._read_records(policy.system)
-        known = {name: decode(StatusPageRecord, one.fields) for name, one in documents.items()}
+        known = self._read_records(policy.system)
         records = self._observe_parts(policy, states, known, now)
         seen = build_status_page(policy, states, since, now, records)
         address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")
         for name, made in render_objects(seen, address).items():
             pages.put(f"{place}/{name}", made.content, made.content_type, generations[name])
         shown, now = {one.id for one in (*seen.active, *seen.past)}, self._ports.clock.now()
-        for state in states:
-            incident, record = state.incident or "", records.get(state.incident or "")
-            if record is None:
-                continue
+        for incident, record in records.items():
             is_first = incident in shown and record.written_at is None
             newest = replace(record, written_at=now) if is_first else record
-            if newest == known.get(incident):
-                continue
-            path = incidents.page_record_path(policy.system, incident)
-            before = documents.get(incident, Document(path, None, None, now))
-            said = _build_spread_notices(policy, state, known.get(incident), newest, now)
-            write = conditional_write(before, encode(newest))
-            work_queue.commit_with_notices(self._ports.store, self._ports.bus, [write], said)
+            if newest != known.get(incident):
+                write = Put(incidents.page_record_path(policy.system, incident), encode(newest))
+                said = self._build_spread_notices(policy, incident, known.get(incident), newest, now)
+                work_queue.commit_with_notices(self._ports.store, self._ports.bus, [write], said)
+
+    def _build_spread_notices(
+        self,
+        policy: Policy,
+        name: str,
+        before: StatusPageRecord | None,
+        newest: StatusPageRecord,
+        now: datetime,
+    ) -> list[Notice]:
+        """Create the notices of parts that an open incident affects beside its first ones."""
+        known = [one.name for one in before.parts] if before is not None else []
+        further = [one.name for one in newest.parts if one.name not in known]
+        incident = StateReader(self._ports.store).incident(name) if known and further else None
+        if incident is None or incident.ended_at is not None:
+            return []
+        text = f"{name} {incident.severity}: further parts are affected: {join_names(further)}"
+        event = f"incident.spread-{now:%Y%m%dT%H%M%S}"
+        return create_notices(policy, name, incident.severity, event, text, now)
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(
@@ -100,9 +111,9 @@ class StatusPageWriter:
                 records[state.incident] = reading.observe_parts(policy, state, before, now)
         return records
 
-    def _read_records(self, system: str) -> dict[str, Document]:
+    def _read_records(self, system: str) -> dict[str, StatusPageRecord]:
         found = self._ports.store.query(Query(incidents.page_records_path(system)))
-        return {one.path.rpartition("/")[2]: one for one in found}
+        return {one.path.rpartition("/")[2]: decode(StatusPageRecord, one.fields) for one in found}
 
     def _find_page_start(self, system: str, now: datetime) -> datetime:
         """When the first page of the system was written: what was before, nobody knows."""
@@ -114,20 +125,3 @@ class StatusPageWriter:
             return now
         since: datetime = document.fields["since"]
         return since
-
-
-def _build_spread_notices(
-    policy: Policy,
-    state: PublicState,
-    before: StatusPageRecord | None,
-    newest: StatusPageRecord,
-    now: datetime,
-) -> list[Notice]:
-    """Create the notices of further parts that an open incident affects beside its first ones."""
-    known = [one.name for one in before.parts] if before is not None else []
-    further = [one.name for one in newest.parts if one.name not in known]
-    if not (known and further and state.incident and state.severity) or state.ended_at is not None:
-        return []
-    text = f"{state.incident} {state.severity}: further parts are affected: {join_names(further)}"
-    event = f"incident.spread-{now:%Y%m%dT%H%M%S}"
-    return create_notices(policy, state.incident, state.severity, event, text, now)
