@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -45,9 +46,12 @@ def test_a_dry_run_checks_the_command_once(monkeypatch: pytest.MonkeyPatch, tmp_
     world.deploy_bad()
     prompt = prompt_of(monkeypatch, tmp_path, world)
     checked, parse = list[bytes](), commands.parse_command
-    monkeypatch.setattr(
-        commands, "parse_command", lambda data, *more: checked.append(data) or parse(data, *more)
-    )
+
+    def count(data: bytes, *more: Any) -> commands.Command:
+        checked.append(data)
+        return parse(data, *more)
+
+    monkeypatch.setattr(commands, "parse_command", count)
 
     prompt.say("run", "--reason", "broken", "--dry-run")
 

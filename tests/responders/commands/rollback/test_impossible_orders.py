@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core import topics
-from shared.core.store import Put
+from shared.core.store import Document, Put
 from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.data.integrity.damage import damage_path
 from shared.domain.deployments.deployment import deployment_path
@@ -99,7 +99,12 @@ def test_a_restore_point_is_checked_by_one_read_of_the_integrity_record(
     shop.settle()
     store, paths = shop.ports.store, list[str]()
     get = store.get
-    monkeypatch.setattr(store, "get", lambda path: paths.append(path) or get(path))
+
+    def note(path: str) -> Document:
+        paths.append(path)
+        return get(path)
+
+    monkeypatch.setattr(store, "get", note)
     shop.command("alice", command="rollback", system="bookshop", **DATA, restore_point="15m")
     shop.deliver_commands()
 
