@@ -31,7 +31,6 @@ LIFTING_EVENTS = frozenset({"rollback.resumed", "rollback.unfrozen"})
 ACKNOWLEDGING_EVENTS = frozenset({"rollback.paused", "rollback.resumed"})
 """A person who does one of these responds to the incident of each rollback that it concerns."""
 COMMIT_ATTEMPTS = 20
-RETRY_SECONDS = 0.1
 
 
 def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
@@ -39,17 +38,12 @@ def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Poli
     record = _read_command(ports.store.get(commands.command_path(command)))
     if not record.tells:
         return
-    for rollback in active_rollbacks(ports, "" if record.system == ALL_SYSTEMS else record.system):
+    system = "" if record.system == ALL_SYSTEMS else record.system
+    for rollback in StateReader(ports.store).active_rollbacks(system):
         append = partial(_append_control_event, ports, policies, command, rollback.id)
         too_fast = f"rollback {rollback.id} changes too fast to be told of command {command}"
-        pause = partial(ports.clock.sleep, RETRY_SECONDS)
-        retry_on_conflict(append, COMMIT_ATTEMPTS, too_fast, pause)
+        retry_on_conflict(append, COMMIT_ATTEMPTS, too_fast, ports.clock.sleep)
     ports.store.commit([Update(commands.command_path(command), {"tells": ""})])
-
-
-def count_unsettled_effects(ports: Ports, system: str) -> int:
-    """Effects that have not settled, of one system or of all."""
-    return sum(one.in_flight for one in active_rollbacks(ports, system))
 
 
 def _append_control_event(ports: Ports, policies: Mapping[str, Policy], command: str, rollback: str) -> None:
@@ -102,8 +96,3 @@ def _build_audit_writes(
 
 def _read_command(document: Document) -> CommandRecord:
     return decode(CommandRecord, document.fields)
-
-
-def active_rollbacks(ports: Ports, system: str) -> list[Rollback]:
-    """The rollbacks that have not ended, of one system or of all."""
-    return [one for one in StateReader(ports.store).active_rollbacks() if system in ("", one.system)]
