@@ -12,8 +12,8 @@ from shared.core.store import Create, Put, Query
 from shared.core.text import join_names
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PublicState, StatusPageRecord
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice
-from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import build_status_page, is_unobserved
 from shared.domain.presentation.status_page_html import OBJECT_NAMES, PAGE, render_objects, system_folder
@@ -82,9 +82,8 @@ class StatusPageWriter:
         incident = StateReader(self._ports.store).incident(name) if known and further else None
         if incident is None or incident.ended_at is not None:
             return []
-        text = f"{name} {incident.severity}: further parts are affected: {join_names(further)}"
-        event = f"incident.spread-{now:%Y%m%dT%H%M%S}"
-        return create_notices(policy, name, incident.severity, event, text, now)
+        text = f"further parts are affected: {join_names(further)}"
+        return create_incident_notices(policy, incident, f"incident.spread-{now:%Y%m%dT%H%M%S}", text, now)
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(

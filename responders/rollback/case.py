@@ -17,6 +17,7 @@ from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, Incident, IncidentStatus
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import format_shell_lines
 from shared.domain.incidents.opening import (
     IncidentOpening,
@@ -26,7 +27,7 @@ from shared.domain.incidents.opening import (
 )
 from shared.domain.incidents.overlap import merge_scopes
 from shared.domain.notices.notice import Notice, notice_writes
-from shared.domain.notices.recipients import create_concerned_notices, create_notices
+from shared.domain.notices.recipients import create_concerned_notices
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
@@ -354,20 +355,10 @@ class Case:
             return []
         number = self.rollback.id.removeprefix(incident.id) + turn.occasion
         commands = format_shell_lines(self.policy.system, incident.id, *turn.choices)
-        text = "\n".join((f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands))
-        event, severity = f"{turn.event}{number}", incident.severity
-        said = create_notices(
-            self.policy,
-            incident.id,
-            severity,
-            event,
-            text,
-            now,
-            to_paste=commands,
-            was=self.incident.severity if turn.severity else None,
-            detected_at=incident.detected_at,
-            is_published=bool(incident.published_by),
-            **turn.facts,
+        text, event = "\n".join((turn.note, *turn.details)), f"{turn.event}{number}"
+        was, severity = self.incident.severity if turn.severity else None, incident.severity
+        said = create_incident_notices(
+            self.policy, incident, event, text, now, to_paste=commands, was=was, **turn.facts
         )
         if turn.ends_repair:
             said += create_concerned_notices(self.policy, incident.id, severity, event, now, self.rollback.id)

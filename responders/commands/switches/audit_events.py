@@ -12,8 +12,8 @@ from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice
-from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.channels import Audience
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -86,9 +86,8 @@ def _build_audit_writes(
     policy = policies.get(rollback.system)
     if not is_lifted or rollback.paused_since is None or policy is None:
         return writes, []
-    text = f"{incident.id} {incident.severity}: {record.result} by {record.actor}: {record.reason}"
-    event = f"rollback.goes-on-{now:%H%M%S}"
-    said = create_notices(policy, incident.id, incident.severity, event, text, now)
+    text = f"{record.result} by {record.actor}: {record.reason}"
+    said = create_incident_notices(policy, incident, f"rollback.goes-on-{now:%H%M%S}", text, now)
     team = (one for one in policy.channels if one.audience is Audience.TEAM)
     notified = {one.name for one in team if Severity.LOW in one.severities}  # of the switch itself
     return writes, [one for one in said if one.channel not in notified]

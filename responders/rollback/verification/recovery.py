@@ -19,10 +19,10 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import closing_verbs, format_shell_lines
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import Notice
-from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
@@ -151,15 +151,8 @@ def _build_notices(
     if past and incident.is_decided_by_person:
         verbs = closing_verbs(decode(Rollback, past[0].fields), is_undoable=incident.is_undoable)
     commands = format_shell_lines(policy.system, incident.id, *verbs)
-    return create_notices(
-        policy,
-        incident.id,
-        incident.severity,
-        f"{change.event}-{incident.rollbacks}-{len(incident.timeline)}",
-        "\n".join((f"{incident.id} {incident.severity}: {change.note}", *commands)),
-        now,
-        to_paste=commands,
-    )
+    event = f"{change.event}-{incident.rollbacks}-{len(incident.timeline)}"
+    return create_incident_notices(policy, incident, event, change.note, now, to_paste=commands)
 
 
 def _find_foreign_rollback(ports: Ports, incident: Incident) -> Rollback | None:
