@@ -95,7 +95,8 @@ def unpin(
         policy = ours.policy(system)
         content = {"command": "unpin", "system": policy.system, "groups": group, "functions": function}
         content["reason"], manner = reason, Manner(dry_run, yes, follow_it, as_json)
-        request_undo(ours, build_order(ours, content, build_unpin_order), content, manner, "Unpin?")
+        _, order = build_order(ours, content, build_unpin_order)
+        request_undo(ours, order, content, manner, "Unpin?")
 
 
 def undo(
@@ -118,7 +119,7 @@ def undo(
     with open_operations() as ours:
         system = ours.incident(incident).system
         content = {"command": "undo", "system": system, "incident": incident, "reason": reason}
-        order = build_order(ours, content, lambda asked: build_undo_order(find_subject(asked)))
+        _, order = build_order(ours, content, lambda asked: build_undo_order(find_subject(asked)))
         request_undo(ours, order, content, Manner(dry_run, yes, follow_it, as_json), "Undo?")
 
 

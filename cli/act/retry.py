@@ -28,7 +28,7 @@ def retry(
     with open_operations() as ours:
         subject = ours.incident(incident)
         content = {"command": "retry", "system": subject.system, "incident": incident, "reason": reason}
-        order = build_order(ours, content, lambda asked: build_retry_order(find_subject(asked)))
+        _, order = build_order(ours, content, lambda asked: build_retry_order(find_subject(asked)))
         manner, question = Manner(dry_run, yes, follow_it, as_json), "Roll back again?"
         if order.way in (Direction.UNDO, Direction.UNPIN):
             request_undo(ours, order, content, manner, question)

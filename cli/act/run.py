@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from cli.act.run_questions import Answers, ask_order, is_terminal, require_reason
-from cli.support.command_sending import build_order, check_command
+from cli.support.command_sending import build_order
 from cli.support.confirmation import DryRun, Follow, Manner, confirm_and_send
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
@@ -94,13 +94,9 @@ def run(
         typer.echo(context.get_help())
         raise create_exit(INVALID_USAGE, "no terminal to ask at: say what to roll back, and --reason TEXT")
     with open_operations() as ours:
-        chosen = Answers(system, scenario, target, restore_point)
-        if is_interactive:
-            chosen = ask_order(ours, chosen)
-        policy = ours.policy(chosen.system)
-        point, shown = read_restore_point(chosen.restore_point)
-        if shown and not as_json:
-            print_line(f"restore point: {shown}", "bold")
+        given = Answers(system, scenario, target, restore_point)
+        chosen = ask_order(ours, given) if is_interactive else given
+        policy, (point, shown) = ours.policy(chosen.system), _show_restore_point(chosen, as_json=as_json)
         content = {
             "command": "rollback",
             "system": policy.system,
@@ -125,6 +121,14 @@ def run(
         _request_rollback(ours, policy, content, manner, question)
 
 
+def _show_restore_point(chosen: Answers, *, as_json: bool) -> tuple[str, str]:
+    """Return the restore point as a command has it, and as people read it; show that, if any."""
+    point, shown = read_restore_point(chosen.restore_point)
+    if shown and not as_json:
+        print_line(f"restore point: {shown}", "bold")
+    return point, shown
+
+
 def _has_options(context: typer.Context) -> bool:
     """Return whether anything was said on the command line."""
     sources = map(context.get_parameter_source, context.params)
@@ -135,8 +139,7 @@ def _request_rollback(
     ours: Operations, policy: Policy, content: Mapping[str, Any], manner: Manner, question: str
 ) -> None:
     """Show what the rollback would do, and go through with it; exits where it fails."""
-    command = check_command(ours, content)
-    order = build_order(ours, content, build_possible_order)
+    command, order = build_order(ours, content, build_possible_order)
     current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
     shown = preview_rollback(ours, policy, order, command.severity, current)
     if not show_preview(shown, manner, supersedes=content["supersede"]):

@@ -18,6 +18,7 @@ from shared.domain.deployments.deployment import DeploymentStatus, rollback_targ
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE
+from shared.domain.signals.labels import status_label
 
 DEFAULT_REASON: Final = "no reason given: confirmed in advance by --auto-confirm"
 MAX_TARGETS_SHOWN: Final = 30
@@ -83,7 +84,7 @@ def _choose(title: str, choices: Mapping[str, str], default: str, *, others: boo
 def _list_targets(ours: Operations, policy: Policy) -> dict[str, str]:
     found = rollback_targets(ours.reading.deployments(policy.system), MAX_TARGETS_SHOWN)
     stable = [one.id for one in found if one.status is DeploymentStatus.STABLE]
-    listed = {one.id: f"{one.status}, live from {format_time(one.at)} UTC" for one in found}
+    listed = {one.id: f"{status_label(one.status)}, live from {format_time(one.at)} UTC" for one in found}
     return {LAST_STABLE: stable[0] if stable else "none is known", **listed}
 
 

@@ -80,11 +80,11 @@ def check_command(ours: Operations, content: Mapping[str, Any]) -> Command:
 
 def build_order(
     ours: Operations, content: Mapping[str, Any], build: Callable[[CommandRequest], RollbackRequest]
-) -> RollbackRequest:
-    """Return the order that the responders would build; exits with why they would refuse it."""
+) -> tuple[Command, RollbackRequest]:
+    """Return a command and the order that the responders would build; exits with their refusal."""
     command, now = check_command(ours, content), ours.wiring.clock.now()
     try:
-        return build(CommandRequest(command, now, ours.wiring, ours.policies))
+        return command, build(CommandRequest(command, now, ours.wiring, ours.policies))
     except Refused as refused:
         raise create_exit(REFUSED, f"refused: {refused.reason}") from refused
 

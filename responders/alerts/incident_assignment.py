@@ -33,7 +33,6 @@ from shared.state import work_queue
 from shared.state.reader import StateReader
 
 COMMIT_ATTEMPTS = 20
-RETRY_SECONDS = 0.1
 
 
 class IncidentAssigner:
@@ -46,8 +45,9 @@ class IncidentAssigner:
     def record(self, alert: Alert, policy: Policy) -> None:
         """Return once the alert is stored and its work published. Raises: Unavailable."""
         too_fast = f"alert {alert.key}: the system's documents change too fast"
-        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
-        retry_on_conflict(partial(self._assign_alert, alert, policy), COMMIT_ATTEMPTS, too_fast, pause)
+        retry_on_conflict(
+            partial(self._assign_alert, alert, policy), COMMIT_ATTEMPTS, too_fast, self._ports.clock.sleep
+        )
 
     def _assign_alert(self, alert: Alert, policy: Policy) -> None:
         """Store the alert, then check again: its rollback may end meanwhile. Raises: Moved."""

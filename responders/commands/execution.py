@@ -28,7 +28,6 @@ from shared.ports.groups import Ports
 OBSERVE_MODE_NAME = Mode.OBSERVE.name.lower()
 """The automation mode that a late `promote` may still set: it stops automation."""
 COMMIT_ATTEMPTS = 20
-RETRY_SECONDS = 0.1
 
 
 def execute(
@@ -60,8 +59,7 @@ def execute(
                 raise
 
     too_fast = f"command {command.id}: its documents change too fast"
-    pause = partial(ports.clock.sleep, RETRY_SECONDS)
-    retry_on_conflict(attempt, COMMIT_ATTEMPTS, too_fast, pause)
+    retry_on_conflict(attempt, COMMIT_ATTEMPTS, too_fast, ports.clock.sleep)
 
 
 def _is_done(ports: Ports, command: Command) -> bool:

@@ -73,6 +73,8 @@ class ConsoleActions:
                 said["plan"] = asked.plan
             elif verb == "undo":
                 asked = self._pages.recorded_undo(incident)
+            elif verb == "retry":
+                asked = self._pages.recorded_retry(incident)
         elif verb == "unpin":
             asked = self._pages.recorded_pins(said.get("system", ""), said.get("functions", ""))
         return {

@@ -8,10 +8,10 @@ from responders.console.plan_progress import group_steps_into_batches
 from responders.support.undoable_changes import moved_functions, repairs_with_writes
 from shared.core.errors import Refused, Rejected
 from shared.domain.audit import system_chain
-from shared.domain.decision import recorded_decision
 from shared.domain.decision.facts import FunctionDifference
+from shared.domain.decision.recorded_decision import newest_decision, suspected_cause
 from shared.domain.deployments.inventory.traffic import traffic_shares
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, rollback_id
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import recovery_lines, recovery_target
 from shared.domain.policy.system_policy import Policy
@@ -22,6 +22,7 @@ from shared.domain.reports.report import IncidentReport, build_report
 from shared.domain.rollback import pins
 from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
+from shared.domain.signals.labels import status_label
 from shared.domain.system_record import ALL_SYSTEMS, pause_state
 from shared.ports.groups import Ports
 from shared.state.audit_reader import AuditReader
@@ -204,7 +205,7 @@ class ConsolePages:
     def recorded_undo(self, incident: Incident) -> OpenQuestion:
         """Return what an undo restores, as it was recorded: nothing live is read here."""
         store = self._ports.store
-        cause = recorded_decision.suspected_cause(self._reading.rollbacks(incident))
+        cause = suspected_cause(self._reading.rollbacks(incident))
         cause = f"; its recorded cause: {cause}" if cause else ""
         warning = f"warning: this restores what the rollback removed{cause}"
         functions = [
@@ -219,6 +220,16 @@ class ConsolePages:
         ]
         documents = [f"documents that {name} has written" for name in repairs_with_writes(store, incident)]
         return OpenQuestion("", [warning, RECORDED_TEXT], functions, documents)
+
+    def recorded_retry(self, incident: Incident) -> OpenQuestion:
+        """Return what the newest rollback planned, as it was recorded; a retry plans anew."""
+        newest = self._reading.rollback(rollback_id(incident.id, incident.rollbacks))
+        decision = newest_decision(self._reading.audit_entries(newest.id)) if newest else None
+        if newest is None or decision is None:
+            return OpenQuestion("", [RECORDED_TEXT], [], [])
+        summary = [f"scenario {decision.scenario}, back to {decision.target}", RECORDED_TEXT]
+        lines = [f"{one.name}: {status_label(one.status).lower()}" for one in self._reading.steps(newest.id)]
+        return OpenQuestion("", summary, decision.difference, [*lines, *decision.resources])
 
     def recorded_pins(self, system: str, function: str) -> OpenQuestion:
         """Return what an unpin restores, as it was recorded; `function` limits it to one."""

@@ -34,7 +34,6 @@ from shared.state.work_queue import commit_with_notices
 EARLY_ANSWER_SECONDS = 10.0
 """What answers within this is kept at once; what takes longer is kept half a minute later."""
 COMMIT_ATTEMPTS = 5
-RETRY_SECONDS = 0.1
 
 
 class _PendingProbe(Struct, frozen=True):
@@ -126,8 +125,7 @@ class ProbeRunner:
         """Commit the results, then record alerts; after a death, the next instance does."""
         keep = partial(self._commit_results, policy, self._seen.pop(policy.system, {}))
         too_fast = f"the probes of {policy.system}: their record changes too fast"
-        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
-        retry_on_conflict(keep, COMMIT_ATTEMPTS, too_fast, pause)
+        retry_on_conflict(keep, COMMIT_ATTEMPTS, too_fast, self._ports.clock.sleep)
 
     def _commit_results(self, policy: Policy, looks: Mapping[str, list[ProbeResult]]) -> None:
         """The same, unless somebody writes first. Raises: Moved."""

@@ -101,7 +101,8 @@ class NoticeDelivery:
         if notice.unless is WithdrawalCondition.ACKNOWLEDGED:
             return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
         counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
-        return incident.status in incidents.WORKING_STATUSES or not counted
+        works_again = incident.status in incidents.WORKING_STATUSES
+        return works_again or not counted or not incident.has_failed
 
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
         """Return whether the public may not see the incident, or the notice is outdated."""
@@ -176,14 +177,11 @@ class NoticeDelivery:
         ended = outbox.conclude_attempt(current, channel, answer, error, state, now)
         is_over = ended.due_at is None
         told_of = build_undelivered_notices(self._policies[ended.system], ended, now) if is_over else []
-        store.commit(
-            [
-                Update(document.path, encode(ended), document.version),
-                conditional_write(known, encode(state)),
-                *notices.notice_writes(told_of),
-            ]
-        )
-        work_queue.publish_notices(self._ports.bus, told_of)
+        writes = [
+            Update(document.path, encode(ended), document.version),
+            conditional_write(known, encode(state)),
+        ]
+        work_queue.commit_with_notices(store, self._ports.bus, writes, told_of)
         if is_over:
             self._continue_lane(ended)
         elif answer is DeliveryResult.PARTLY:
@@ -208,8 +206,8 @@ class NoticeDelivery:
     def _retry(self, notice: str, attempt: Callable[..., None], *facts: Any) -> None:
         """Repeat it while another instance writes the notice or its channel."""
         too_fast = f"{notice}: its documents change too fast"
-        pause = partial(self._ports.clock.sleep, RETRY_SECONDS)
-        retry_on_conflict(partial(attempt, *facts), COMMIT_ATTEMPTS, too_fast, pause)
+        once, sleep = partial(attempt, *facts), self._ports.clock.sleep
+        retry_on_conflict(once, COMMIT_ATTEMPTS, too_fast, sleep, RETRY_SECONDS)
 
     def _save_notice(self, document: Document, notice: Notice) -> None:
         self._ports.store.commit([Update(document.path, encode(notice), document.version)])

@@ -9,14 +9,18 @@ from msgspec.structs import replace
 from shared.core.codec import decode, encode
 from shared.core.errors import Exists, Moved
 from shared.core.store import Create, Put, Query
+from shared.core.text import join_names
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PublicState, StatusPageRecord
+from shared.domain.incidents.incident_notices import create_incident_notices
+from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import build_status_page, is_unobserved
 from shared.domain.presentation.status_page_html import OBJECT_NAMES, PAGE, render_objects, system_folder
 from shared.domain.retention import PUBLIC_RETENTION
 from shared.ports.groups import Ports
 from shared.ports.storage import Pages
+from shared.state import work_queue
 from shared.state.reader import StateReader
 from shared.state.work_queue import WorkItem
 
@@ -60,8 +64,26 @@ class StatusPageWriter:
             is_first = incident in shown and record.written_at is None
             newest = replace(record, written_at=now) if is_first else record
             if newest != known.get(incident):
-                path = incidents.page_record_path(policy.system, incident)
-                self._ports.store.commit([Put(path, encode(newest))])
+                write = Put(incidents.page_record_path(policy.system, incident), encode(newest))
+                said = self._build_spread_notices(policy, incident, known.get(incident), newest, now)
+                work_queue.commit_with_notices(self._ports.store, self._ports.bus, [write], said)
+
+    def _build_spread_notices(
+        self,
+        policy: Policy,
+        name: str,
+        before: StatusPageRecord | None,
+        newest: StatusPageRecord,
+        now: datetime,
+    ) -> list[Notice]:
+        """Create the notices of parts that an open incident affects beside its first ones."""
+        known = [one.name for one in before.parts] if before is not None else []
+        further = [one.name for one in newest.parts if one.name not in known]
+        incident = StateReader(self._ports.store).incident(name) if known and further else None
+        if incident is None or incident.ended_at is not None:
+            return []
+        text = f"further parts are affected: {join_names(further)}"
+        return create_incident_notices(policy, incident, f"incident.spread-{now:%Y%m%dT%H%M%S}", text, now)
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(

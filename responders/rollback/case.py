@@ -17,6 +17,7 @@ from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, Incident, IncidentStatus
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import format_shell_lines
 from shared.domain.incidents.opening import (
     IncidentOpening,
@@ -26,13 +27,12 @@ from shared.domain.incidents.opening import (
 )
 from shared.domain.incidents.overlap import merge_scopes
 from shared.domain.notices.notice import Notice, notice_writes
-from shared.domain.notices.recipients import create_concerned_notices, create_notices
+from shared.domain.notices.recipients import create_concerned_notices
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.health import RouterRequests
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import LeasedRollback
@@ -95,8 +95,6 @@ class Case:
         self.pool = pool
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
-        self.counted: Mapping[str, RouterRequests] = {}
-        """Requests of each function at this worker's newest check."""
         self._failing: set[str] = set()
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
@@ -146,13 +144,15 @@ class Case:
                 return None
             now = self.now()
             before = self.ports.store.get(incidents.incident_path(self.incident.id))
-            incident = self._update_incident(before, turn, now)
+            known_incident = decode(Incident, before.fields)
+            incident = self._update_incident(known_incident, turn, now)
             said = self._build_notices(turn, incident, now)
             incident, later = raise_severity(self.policy, incident, self.incident.severity, now)
             said += later
             composed.append(_PreparedCommit(incident, tuple(said)))
-            public = self._build_incident_writes(turn, before, incident, current, now)
-            writes = [*turn.writes, *public, *notice_writes(said)]
+            writes = [*turn.writes, *notice_writes(said)]
+            if turn.status is not None or incident != known_incident:
+                writes += self._build_incident_writes(turn, before, incident, current, now)
             if after != current:
                 writes.append(Update(document.path, encode(after), document.version))
             return CommitDraft(_build_events(turn, now), self._changes(turn, known, rollback), tuple(writes))
@@ -263,7 +263,7 @@ class Case:
         current = decode(System, document.fields)
         after = self._release_system(turn, current, now)
         before = reader.get(incidents.incident_path(self.incident.id))
-        incident = self._update_incident(before, turn, now)
+        incident = self._update_incident(decode(Incident, before.fields), turn, now)
         scopes = merge_scopes(incident.scopes, alerts, self.policy)
         if any(one.proves_failure for one in scopes):
             incident = incidents.observe_failure(incident, now)
@@ -357,19 +357,17 @@ class Case:
             return []
         number = self.rollback.id.removeprefix(incident.id) + turn.occasion
         commands = format_shell_lines(self.policy.system, incident.id, *turn.choices)
-        text = "\n".join((f"{incident.id} {incident.severity}: {turn.note}", *turn.details, *commands))
-        event, severity = f"{turn.event}{number}", incident.severity
-        risen = (self.incident.severity, incident.detected_at) if turn.severity else None
-        said = create_notices(
-            self.policy, incident.id, severity, event, text, now, to_paste=commands, risen=risen, **turn.facts
+        text, event = "\n".join((turn.note, *turn.details)), f"{turn.event}{number}"
+        was, severity = self.incident.severity if turn.severity else None, incident.severity
+        said = create_incident_notices(
+            self.policy, incident, event, text, now, to_paste=commands, was=was, **turn.facts
         )
         if turn.ends_repair:
             said += create_concerned_notices(self.policy, incident.id, severity, event, now, self.rollback.id)
         return said
 
-    def _update_incident(self, before: Document, turn: Transition, now: datetime) -> Incident:
+    def _update_incident(self, incident: Incident, turn: Transition, now: datetime) -> Incident:
         """Return the incident after the turn; a person may have written it meanwhile."""
-        incident = decode(Incident, before.fields)
         if self._failing:
             incident = incidents.observe_failure(incident, now)
         if turn.status is None:
@@ -381,9 +379,7 @@ class Case:
     def _build_incident_writes(
         self, turn: Transition, before: Document, incident: Incident, current: System, now: datetime
     ) -> list[Write]:
-        """The incident and its public state, if they change; a newer incident's stays."""
-        if turn.status is None and incident == decode(Incident, before.fields):
-            return []
+        """Return the writes of the incident and its public state; a newer incident's stays."""
         newest = current.incident == incident.id
         return [
             Update(before.path, encode(incident), before.version),

@@ -9,6 +9,7 @@ from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import describe_served_revisions, traffic_shares
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.signals.labels import status_label
 from shared.engine.steps.base import FunctionStep
 from shared.engine.steps.documents.batched import BatchedStep
 from shared.engine.steps.functions import redeploy
@@ -102,4 +103,4 @@ def _steps_to_explain(steps: list[Step]) -> list[Step]:
 
 
 def _step_reason(step: Step) -> str:
-    return ", ".join(filter(None, (f"{step.name}: {step.status.lower()}", step.note)))
+    return ", ".join(filter(None, (f"{step.name}: {status_label(step.status).lower()}", step.note)))

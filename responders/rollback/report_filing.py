@@ -14,8 +14,9 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice, WithdrawalCondition
-from shared.domain.notices.recipients import create_notices, create_scheduled_notices
+from shared.domain.notices.recipients import create_scheduled_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import filed_report
 from shared.domain.reports.filed_report import MAX_METRICS_WAIT, ROOT_CAUSE_REMINDER_DELAY, FiledReport
@@ -110,17 +111,10 @@ def _build_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
 
 def _build_filed_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     incident, meant = facts.incident, summarize_impact(made.impact)
-    to_paste = _suggested_commands(facts)
-    headline = f"{incident.id} {incident.severity}: its report is written"
-    return create_notices(
-        facts.policy,
-        incident.id,
-        incident.severity,
-        f"report{_event_name_suffix(incident)}",
-        "\n".join((headline, meant, *to_paste)),
-        facts.now,
-        to_paste=to_paste,
-        meant=meant,
+    to_paste, event = _suggested_commands(facts), f"report{_event_name_suffix(incident)}"
+    text = f"its report is written\n{meant}"
+    return create_incident_notices(
+        facts.policy, incident, event, text, facts.now, to_paste=to_paste, meant=meant
     )
 
 

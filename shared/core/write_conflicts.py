@@ -9,16 +9,20 @@ T = TypeVar("T")
 
 
 def retry_on_conflict(
-    attempt: Callable[[], T], attempts: int, gave_up: str, pause: Callable[[], object] = lambda: None
+    attempt: Callable[[], T],
+    attempts: int,
+    gave_up: str,
+    sleep: Callable[[float], object] = lambda _: None,
+    seconds: float = 0.1,
 ) -> T:
     """Return what the attempt returns; repeat it as long as a write conflict ends it.
 
-    Each attempt reads again what its commit is conditional on; `pause` is called between two.
+    Each attempt reads again what its commit is conditional on; it sleeps so many seconds before.
     Raises: Unavailable, with `gave_up`, when so many attempts met a conflict; as the attempt.
     """
     for _ in range(attempts):
         try:
             return attempt()
         except Moved:
-            pause()
+            sleep(seconds)
     raise Unavailable(gave_up)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from shared.domain.data.events.document_triggers import Trigger
+from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
@@ -139,7 +139,7 @@ class Schedules(Protocol):
 class Triggers(Protocol):
     """Eventarc."""
 
-    def list_triggers(self) -> list[Trigger]:
+    def list_triggers(self) -> list[EventarcTrigger]:
         """Every trigger of the project, wherever it lies, those of functions among them.
 
         Raises: Unavailable also where one location alone gave no answer.

@@ -109,9 +109,10 @@ class StateReader:
         found = self._all(Rollback, Query("rollbacks", where=(("system", "==", system),)))
         return sorted(found, key=lambda one: one.created_at)
 
-    def active_rollbacks(self) -> list[Rollback]:
-        """Every rollback that has not ended, superseded ones too: somebody must look at it."""
-        return self._all(Rollback, Query("rollbacks", where=(("due_at", ">", EPOCH),)))
+    def active_rollbacks(self, system: str = "") -> list[Rollback]:
+        """Return the rollbacks that have not ended, of one system or of all."""
+        found = self._all(Rollback, Query("rollbacks", where=(("due_at", ">", EPOCH),)))
+        return [one for one in found if system in ("", one.system)]
 
     def steps(self, rollback: str) -> list[Step]:
         """The steps of a rollback, in the plan's order; none before it is decided."""

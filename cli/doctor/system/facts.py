@@ -19,7 +19,7 @@ from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.domain.data.backups.export import Backup
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
-from shared.domain.data.events.document_triggers import Trigger
+from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.integrity import damage
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.deployment import Deployment, Inventory
@@ -97,7 +97,7 @@ class SystemFacts(Struct, frozen=True):
     """What the clock saw of its documents; None: it has not looked."""
     expiries: Sequence[TtlField] | RollbackError
     """By what they expire, as the database says."""
-    triggers: Sequence[Trigger] | RollbackError
+    triggers: Sequence[EventarcTrigger] | RollbackError
     spoken: Mapping[str, ChannelAnswer | RollbackError]
     """By channel."""
 

@@ -13,9 +13,9 @@ from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import notice_writes
-from shared.domain.notices.recipients import create_notices
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, approvers
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft
@@ -143,13 +143,6 @@ def publish(asked: CommandRequest) -> CommandEffect:
 
 
 def _build_notification_writes(subject: CommandSubject, event_name: str, word: str) -> list[Write]:
-    incident, command = subject.incident, subject.asked.command
-    said = create_notices(
-        subject.asked.policy,
-        incident.id,
-        incident.severity,
-        event_name,
-        f"{incident.id} {incident.severity}: {word} by {command.actor}: {command.reason}",
-        subject.system.read_at,
-    )
-    return [*notice_writes(said)]
+    asked, now = subject.asked, subject.system.read_at
+    text = f"{word} by {asked.command.actor}: {asked.command.reason}"
+    return [*notice_writes(create_incident_notices(asked.policy, subject.incident, event_name, text, now))]

@@ -7,9 +7,9 @@ from responders.rollback import report_filing
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.redaction import redact_personal_data
 from shared.domain.incidents.incident import RootCauseAnalysis
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import notice_writes
-from shared.domain.notices.recipients import create_notices
 
 
 def record_root_cause(asked: CommandRequest) -> CommandEffect:
@@ -27,15 +27,8 @@ def record_root_cause(asked: CommandRequest) -> CommandEffect:
     incident = replace(before, analysis=found)
     lines = [f"root cause recorded by {command.actor}: {found.cause}"]
     lines += [f"prevention: {found.prevention}"] if found.prevention else []
-    said = create_notices(
-        asked.policy,
-        incident.id,
-        incident.severity,
-        f"analysed-{command.id}",
-        "\n".join((f"{incident.id} {incident.severity}: {lines[0]}", *lines[1:])),
-        now,
-        meant=f"root cause: {found.cause}",
-    )
+    event, meant = f"analysed-{command.id}", f"root cause: {found.cause}"
+    said = create_incident_notices(asked.policy, incident, event, "\n".join(lines), now, meant=meant)
     was = before.analysis.cause if before.analysis is not None else ""
     return CommandEffect(
         f"the root cause of {incident.id} is recorded",

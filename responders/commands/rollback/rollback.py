@@ -7,8 +7,7 @@ from msgspec.structs import replace
 from responders.commands.rollback import superseding
 from responders.commands.subject import CommandSubject, find_subject
 from responders.commands.upkeep.deployment_mark import build_unknown_deployment_refusal
-from responders.data.damage_record import read_known_damage
-from responders.data.repair.preview import find_repair_source
+from responders.data.repair.preview import find_named_source
 from responders.scenarios.registry import SCENARIOS, has_plan
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
@@ -136,9 +135,8 @@ def build_possible_order(asked: CommandRequest) -> RollbackRequest:
         require_target(ports.store, policy.system, order.target)
     if not order.restore_point:  # else the damage dates it, once the data was checked
         return order
-    _, record = read_known_damage(ports, policy)
     try:
-        find_repair_source(ports, policy, record, order.restore_point)
+        find_named_source(ports, policy, order.restore_point)
     except Rejected as unread:
         raise Refused(f"the restore points of {policy.system} cannot be read: {unread}") from unread
     return order

@@ -24,10 +24,10 @@ from shared.domain.decision.order_comparison import (
 from shared.domain.decision.request_scope import widen_order
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import format_shell_lines
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import Notice
-from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import (
@@ -168,6 +168,5 @@ def build_supersede_writes(
 
 def _build_notices(policy: Policy, incident: Incident, note: str, now: datetime) -> list[Notice]:
     lines = format_shell_lines(policy.system, incident.id, "accept")
-    text = "\n".join((f"{incident.id} {incident.severity}: {note}", *lines))
     event_name = f"superseded-{incident.rollbacks}"
-    return create_notices(policy, incident.id, incident.severity, event_name, text, now, to_paste=lines)
+    return create_incident_notices(policy, incident, event_name, note, now, to_paste=lines)

@@ -12,8 +12,10 @@ from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice
-from shared.domain.notices.recipients import create_notices
+from shared.domain.policy.channels import Audience
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
@@ -22,13 +24,13 @@ from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
+from shared.state.system_status import read_hold
 
 LIFTING_EVENTS = frozenset({"rollback.resumed", "rollback.unfrozen"})
 """A rollback that is held again after one of these has not been held since before it."""
 ACKNOWLEDGING_EVENTS = frozenset({"rollback.paused", "rollback.resumed"})
 """A person who does one of these responds to the incident of each rollback that it concerns."""
 COMMIT_ATTEMPTS = 20
-RETRY_SECONDS = 0.1
 
 
 def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
@@ -36,17 +38,12 @@ def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Poli
     record = _read_command(ports.store.get(commands.command_path(command)))
     if not record.tells:
         return
-    for rollback in active_rollbacks(ports, "" if record.system == ALL_SYSTEMS else record.system):
+    system = "" if record.system == ALL_SYSTEMS else record.system
+    for rollback in StateReader(ports.store).active_rollbacks(system):
         append = partial(_append_control_event, ports, policies, command, rollback.id)
         too_fast = f"rollback {rollback.id} changes too fast to be told of command {command}"
-        pause = partial(ports.clock.sleep, RETRY_SECONDS)
-        retry_on_conflict(append, COMMIT_ATTEMPTS, too_fast, pause)
+        retry_on_conflict(append, COMMIT_ATTEMPTS, too_fast, ports.clock.sleep)
     ports.store.commit([Update(commands.command_path(command), {"tells": ""})])
-
-
-def count_unsettled_effects(ports: Ports, system: str) -> int:
-    """Effects that have not settled, of one system or of all."""
-    return sum(one.in_flight for one in active_rollbacks(ports, system))
 
 
 def _append_control_event(ports: Ports, policies: Mapping[str, Policy], command: str, rollback: str) -> None:
@@ -74,7 +71,8 @@ def _build_audit_writes(
     changes: dict[str, Any] = {}
     if rollback.status is RollbackStatus.RUNNING:
         changes["due_at"] = min(rollback.due_at, now)
-    if record.tells in LIFTING_EVENTS:
+    is_lifted = record.tells in LIFTING_EVENTS and not read_hold(StateReader(ports.store), rollback, now)
+    if is_lifted:
         changes["held_since"] = None
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)
@@ -86,17 +84,14 @@ def _build_audit_writes(
     if record.tells in ACKNOWLEDGING_EVENTS and owned != incident:
         writes.append(Update(place.path, encode(owned), place.version))
     policy = policies.get(rollback.system)
-    if record.tells not in LIFTING_EVENTS or rollback.paused_since is None or policy is None:
+    if not is_lifted or rollback.paused_since is None or policy is None:
         return writes, []
-    text = f"{incident.id} {incident.severity}: {record.result} by {record.actor}: {record.reason}"
-    event = f"rollback.goes-on-{now:%H%M%S}"
-    return writes, create_notices(policy, incident.id, incident.severity, event, text, now)
+    text = f"{record.result} by {record.actor}: {record.reason}"
+    said = create_incident_notices(policy, incident, f"rollback.goes-on-{now:%H%M%S}", text, now)
+    team = (one for one in policy.channels if one.audience is Audience.TEAM)
+    notified = {one.name for one in team if Severity.LOW in one.severities}  # of the switch itself
+    return writes, [one for one in said if one.channel not in notified]
 
 
 def _read_command(document: Document) -> CommandRecord:
     return decode(CommandRecord, document.fields)
-
-
-def active_rollbacks(ports: Ports, system: str) -> list[Rollback]:
-    """The rollbacks that have not ended, of one system or of all."""
-    return [one for one in StateReader(ports.store).active_rollbacks() if system in ("", one.system)]

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders.commands.switches.audit_events import count_unsettled_effects
 from responders.commands.switches.switches import create_control_notices
 from responders.support.resumable_command import completed_record
 from shared.core.codec import encode
@@ -24,6 +23,7 @@ from shared.domain.system_record import (
 )
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 
 def confirm_pause(
@@ -39,10 +39,10 @@ def confirm_pause(
     everywhere = record.system == ALL_SYSTEMS
     switch = ports.store.get(GLOBAL_CONTROLS_PATH if everywhere else systems.system_path(record.system))
     now = switch.read_at
-    left = count_unsettled_effects(ports, "" if everywhere else record.system)
+    active = StateReader(ports.store).active_rollbacks("" if everywhere else record.system)
     pause = (switch.fields or {}).get("pause") or {}
     in_force = pause.get("command") == record.id
-    if in_force and left:
+    if in_force and any(one.in_flight for one in active):
         ports.store.commit([Update(document.path, {"due_at": now}, document.version)])
         return
     over = completed_record(record, now, record.result)

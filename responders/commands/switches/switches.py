@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from responders.commands.switches.audit_events import active_rollbacks
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.controls import ControlChange
 from shared.core.codec import decode
@@ -19,6 +18,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.drill import PROMOTION_SCENARIOS, Drill
 from shared.domain.system_record import Freeze, Pause, PauseState, System, pause_state
+from shared.state.reader import StateReader
 
 SUPERSEDED_EFFECT = CommandEffect("overtaken by a newer switch")
 MAX_ACTIVE_FREEZES = 50
@@ -33,7 +33,7 @@ def pause(asked: CommandRequest) -> CommandEffect:
     expires_at = parse_time(command.expires, asked.said_at)
     if expires_at is not None and expires_at <= asked.said_at:
         raise Refused(f"expires: {expires_at:%Y-%m-%d %H:%M:%S} UTC is over")
-    known = active_rollbacks(asked.ports, command.system)
+    known = StateReader(asked.ports.store).active_rollbacks(command.system)
     count = sum(one.in_flight for one in known)
     at_work = any(one.lease for one in known)  # what it began by an older look is waited for
     now = switch.document.read_at

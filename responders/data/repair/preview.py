@@ -61,17 +61,22 @@ class RepairSource(Struct, frozen=True):
 
 def find_repair_source(ports: Ports, policy: Policy, record: IntegrityRecord, said: str) -> RepairSource:
     """Return the named point, else the minute before the damage. Raises: Refused, Unavailable."""
-    database = policy.integrity.database
     if said:
-        available = restore_points.read_available_points(ports, policy, database)
-        found = restore_point.resolve_restore_point(said, available)
-        read = found.read_source(database)
-        if read is None:
-            raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
-        return RepairSource(*read)
+        return find_named_source(ports, policy, said)
     if not (record.open_findings and record.last_valid_at):
         raise Refused("no damage was found that is not over: say how old the data may be (restore_point)")
-    return RepairSource(database, record.last_valid_at)
+    return RepairSource(policy.integrity.database, record.last_valid_at)
+
+
+def find_named_source(ports: Ports, policy: Policy, said: str) -> RepairSource:
+    """Return the restore point of that name. Raises: Refused, Rejected, Unavailable."""
+    database = policy.integrity.database
+    available = restore_points.read_available_points(ports, policy, database)
+    found = restore_point.resolve_restore_point(said, available)
+    read = found.read_source(database)
+    if read is None:
+        raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
+    return RepairSource(*read)
 
 
 def begin_survey(

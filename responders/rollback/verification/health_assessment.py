@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
+from msgspec.structs import replace
+
 from responders.rollback.case import Case
 from responders.rollback.isolation import fence_guard
 from responders.rollback.outcome_summary import shifted_steps
@@ -54,7 +56,7 @@ def assess_health_while_monitoring(case: Case, steps: Iterable[Step], since: dat
         return found
     if known.verdict is not HealthVerdict.WELL:
         return known
-    return Health(known.verdict, f"{known.reason}; {found.reason}", known.outside)
+    return replace(known, reason=f"{known.reason}; {found.reason}")
 
 
 def _compare_with_baseline(
@@ -95,7 +97,6 @@ def _read_health(
     )
     every = {name: service_of(name) for name in case.policy.functions}
     counts = counts_from_services(look.requests or {}, every)
-    case.counted = counts
     case.observe_failing(failing_functions(counts, case.policy.gates))
     known = evaluate_health(list(services.values()), requests, look.probes, case.policy.gates)
     outside = _judge_probes(look.probes.values(), len(probes))
@@ -103,7 +104,7 @@ def _read_health(
     found = declared_checks.evaluate_checks(
         case.policy, scenario, set(services.values()), counted, look.probes
     )
-    return declared_checks.combine_health(Health(known.verdict, known.reason, outside), found), requests
+    return declared_checks.combine_health(replace(known, outside=outside, counts=counts), found), requests
 
 
 def _judge_probes(answers: Collection[ProbeAnswer], asked: int) -> HealthVerdict:

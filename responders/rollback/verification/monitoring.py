@@ -56,7 +56,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     if ill_looks and not all(_is_earlier_trouble(alert.started_at, case) for alert in further):
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
     scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])
-    if not ill_looks and _record_failure_outside_plan(case, scope - {step.target for step in steps}):
+    if not ill_looks and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
@@ -85,18 +85,18 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     return not case.commit_transition(looked)
 
 
-def _record_failure_outside_plan(case: Case, others: Set[str]) -> bool:
+def _record_failure_outside_plan(case: Case, health: Health, others: Set[str]) -> bool:
     """Whether it is recorded now that other functions of the incident fail again, or work again.
 
     They begin no rollback: an alert about them does.
     """
     rollback, now, gates = case.rollback, case.now(), case.policy.gates
-    failing = others & failing_functions(case.counted, gates)
+    failing = others & failing_functions(health.counts, gates)
     outside = others & {*rollback.failing}
     if failing and case.incident.status is IncidentStatus.WATCHING:
         event, becomes = "incident.failing-again", IncidentStatus.ESCALATED
         note = f"functions fail that the rollback did not change: {join_names(sorted(failing))}"
-    elif rollback.failing_since and outside and outside <= working_functions(case.counted, gates):
+    elif rollback.failing_since and outside and outside <= working_functions(health.counts, gates):
         event, becomes = "incident.recovery-observed", IncidentStatus.WATCHING
         note = f"functions work again: {join_names(sorted(outside))}"
     else:

@@ -23,9 +23,10 @@ from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import closing_verbs, format_shell_lines
 from shared.domain.incidents.opening import public_state_writes
-from shared.domain.notices.recipients import create_notices
+from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
@@ -76,7 +77,7 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
     found = evaluate_conditions(ports, policy, incident, alerts, max(changes), document.read_at, window)
-    _record_check(ports, policy, document, system, past, found)
+    _record_check(ports, policy, document, system, past, foreign, found)
 
 
 def _read_rollbacks(ports: Ports, incident: Incident) -> list[Document]:
@@ -97,6 +98,7 @@ def _record_check(
     document: Document,
     system: Document,
     past: Sequence[Document],
+    foreign: Rollback | None,
     found: ConditionResults,
 ) -> None:
     """One commit: what the check found, and what becomes of the incident by that."""
@@ -113,7 +115,7 @@ def _record_check(
     if is_ill and state is ConditionState.OVER and not found.is_observed:
         state = ConditionState.UNKNOWN  # an alert that closed before the end tells nothing of after it
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
-    moved = moved or (_find_foreign_rollback(ports, incident) if state is ConditionState.OVER else None)
+    moved = moved or (foreign if state is ConditionState.OVER else None)
     became = replace(
         incident,
         due_at=now + policy.execution.watch_every - SWEEP_MARGIN,
@@ -124,22 +126,20 @@ def _record_check(
     if found.failing:
         became = incidents.observe_failure(became, now)
     expired = since is not None and now - since >= policy.gates.unobserved_after
-    current = decode(System, system.fields)
-    newest = current.incident == incident.id
     change = _decide_change(incident, moved, found, state, expired=expired)
+    if change is not None:
+        became = incidents.change_status(became, change.becomes, now, change.note)
+    current = decode(System, system.fields)
+    writes: list[Write] = [Update(document.path, encode(became), document.version)]
+    if change is not None or became.has_failed is not incident.has_failed:
+        writes += public_state_writes(policy, became, now, newest=current.incident == incident.id)
     if change is None:
-        writes: list[Write] = [Update(document.path, encode(became), document.version)]
-        if became.has_failed is not incident.has_failed:
-            writes += public_state_writes(policy, became, now, newest=newest)
         ports.store.commit(writes)
         return
-    became = incidents.change_status(became, change.becomes, now, change.note)
     if became.ended_at is not None:
         current = current.end_incident(incident.id, now)
-    writes = [
-        Update(document.path, encode(became), document.version),
+    writes += [
         *_build_event_writes(ports, incident, past, change, now),
-        *public_state_writes(policy, became, now, newest=newest),
         *report_filing.build_report_request(became),
         Update(system.path, encode(current), system.version),
     ]
@@ -147,20 +147,20 @@ def _record_check(
         opened = [alert for alert, _ in found.judged]
         works = find_incident_functions(policy, incident, opened) | found.working
         writes += _build_follower_writes(ports, policy, became, works, current, now)
-    verbs: tuple[str, ...] = ()
-    if past and became.is_decided_by_person:
-        verbs = closing_verbs(decode(Rollback, past[0].fields), is_undoable=became.is_undoable)
-    commands = format_shell_lines(policy.system, incident.id, *verbs)
-    said = create_notices(
-        policy,
-        incident.id,
-        incident.severity,
-        f"{change.event}-{incident.rollbacks}-{len(incident.timeline)}",
-        "\n".join((f"{incident.id} {incident.severity}: {change.note}", *commands)),
-        now,
-        to_paste=commands,
-    )
+    said = _build_notices(policy, became, past, change, now)
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+
+
+def _build_notices(
+    policy: Policy, incident: Incident, past: Sequence[Document], change: _Change, now: datetime
+) -> list[Notice]:
+    """Create the notices of a change, with the commands that a person may give now."""
+    verbs: tuple[str, ...] = ()
+    if past and incident.is_decided_by_person:
+        verbs = closing_verbs(decode(Rollback, past[0].fields), is_undoable=incident.is_undoable)
+    commands = format_shell_lines(policy.system, incident.id, *verbs)
+    event = f"{change.event}-{incident.rollbacks}-{len(incident.timeline)}"
+    return create_incident_notices(policy, incident, event, change.note, now, to_paste=commands)
 
 
 def _find_foreign_rollback(ports: Ports, incident: Incident) -> Rollback | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from shared.core.durations import describe_duration
 from shared.domain.data.repair.repair_plan import decode_position
@@ -43,12 +43,16 @@ class DurationForecast(Struct, frozen=True):
     """From the detection; before anything was detected, from now."""
     target_seconds: float | None
     """The policy's target for this kind of rollback, from the detection; None: there is none."""
-    fits: bool
-    """Whether the target will be met."""
     last: str = "shift"
     """What it ends with."""
     verify_seconds: float = 0.0
-    """What verification takes after that."""
+    """What verification takes after that; 0: nothing is verified."""
+    fits: bool = True
+    """Whether the target will be met; computed from the others."""
+
+    def __post_init__(self) -> None:
+        verified = self.whole_seconds + self.verify_seconds
+        force_setattr(self, "fits", self.target_seconds is None or verified <= self.target_seconds)
 
     def __str__(self) -> str:
         verified = self.whole_seconds + self.verify_seconds
@@ -63,16 +67,14 @@ class DurationForecast(Struct, frozen=True):
 
     def after(self, waited: float) -> DurationForecast:
         """Return the forecast of a plan that begins so many seconds later."""
-        whole, target = self.whole_seconds + waited, self.target_seconds
-        fits = target is None or whole + self.verify_seconds <= target
-        return replace(self, whole_seconds=whole, fits=fits)
+        return replace(self, whole_seconds=self.whole_seconds + waited)
 
 
 def forecast_documents(seconds: float, documents: int, policy: Policy) -> DurationForecast:
     """Forecast a repair of so many seconds, and the check of so many documents that verifies it."""
     verify = EXPECTED_CHECK_START_SECONDS + documents / DOCUMENTS_PER_SECOND
     target = policy.targets.database.total_seconds()
-    return DurationForecast(seconds, seconds, target, True, "document", verify).after(0.0)
+    return DurationForecast(seconds, seconds, target, "document", verify)
 
 
 def forecast_duration(
@@ -113,9 +115,10 @@ def forecast_duration(
         ahead = forecast_documents(max(took, remaining_document_seconds(steps)), documents, policy)
     else:
         target = recovery_target(policy.targets, scenario, severity).total_seconds()
-        ahead = DurationForecast(took, took, target, True, verify_seconds=EXPECTED_VERIFICATION_SECONDS)
+        ahead = DurationForecast(took, took, target, verify_seconds=EXPECTED_VERIFICATION_SECONDS)
     if order is not None and order.way in (Direction.UNDO, Direction.UNPIN):
-        ahead = replace(ahead, target_seconds=None)
+        verify = ahead.verify_seconds if order.way is Direction.UNPIN else 0.0
+        ahead = replace(ahead, target_seconds=None, verify_seconds=verify)
     return ahead.after(spent)
 
 

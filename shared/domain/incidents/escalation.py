@@ -56,14 +56,13 @@ def _response_time_notices(
     if incident.respond_by is None:
         return []
     within = describe_duration(incident.respond_by - since)
-    state = "recovered" if incident.has_failed else "closed"
     return create_scheduled_notices(
         policy,
         policy.channels,
         incident.id,
         incident.severity,
         f"response-time-{incident.severity.lower()}{_response_key(incident)}",
-        f"{incident.id} {incident.severity}: response time breached, not {state} within {within}",
+        f"{incident.id} {incident.severity}: response time breached, not recovered within {within}",
         now,
         max(now, incident.respond_by),
         WithdrawalCondition.RESTORED,

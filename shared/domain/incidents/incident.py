@@ -21,6 +21,8 @@ class IncidentStatus(StrEnum):
     INVESTIGATING = "INVESTIGATING"
     ROLLING_BACK = "ROLLING_BACK"
     UNPINNING = "UNPINNING"
+    UNDO_REQUESTED = "UNDO_REQUESTED"
+    """An operator has ordered an undo, which has not begun."""
     UNDOING = "UNDOING"
     VERIFYING = "VERIFYING"
     WATCHING = "WATCHING"
@@ -38,12 +40,13 @@ DECIDED_BY_PERSON_STATUSES = frozenset({IncidentStatus.ESCALATED, IncidentStatus
 WORKING_STATUSES = frozenset({IncidentStatus.WATCHING, IncidentStatus.RECOVERED})
 """It is open, and its recovery was verified or observed."""
 
-UNDOING_STATUS_NAME = "undoing"
+UNDO_REQUESTED_STATUS_NAME, UNDOING_STATUS_NAME = "undo requested", "undoing"
 PUBLIC_STATUS_NAMES = {
     IncidentStatus.DETECTED: "detected",
     IncidentStatus.INVESTIGATING: "investigating",
     IncidentStatus.ROLLING_BACK: "rolling back",
     IncidentStatus.UNPINNING: "rolling back",
+    IncidentStatus.UNDO_REQUESTED: UNDO_REQUESTED_STATUS_NAME,
     IncidentStatus.UNDOING: UNDOING_STATUS_NAME,
     IncidentStatus.VERIFYING: "rolling back",
     IncidentStatus.WATCHING: "rolling back (monitoring)",
@@ -58,6 +61,7 @@ UNFAILED_STATUS_NAMES = {
     "detected": CHECKED_STATUS_NAME,
     "investigating": CHECKED_STATUS_NAME,
     "rolling back": "changing",
+    UNDO_REQUESTED_STATUS_NAME: CHECKED_STATUS_NAME,
     UNDOING_STATUS_NAME: "changing",
     "rolling back (monitoring)": CHANGED_STATUS_NAME,
 }

@@ -20,10 +20,10 @@ from shared.domain.incidents.incident import (
     format_incident_id,
     public_state,
 )
+from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.overlap import continues_failure
 from shared.domain.incidents.recovery_times import find_scenario, response_target
 from shared.domain.notices.notice import Notice, notice_writes
-from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
@@ -85,16 +85,8 @@ def open_incident(
     incident = incidents.acknowledge(incident, order.responder if order is not None else "", now)
     counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
-    said = create_notices(
-        policy,
-        incident.id,
-        incident.severity,
-        "detected",
-        f"{incident.id} {incident.severity}: {_describe_opening(policy, signal, order)}",
-        now,
-        signal=signal,
-        respond_by=incident.respond_by,
-    )
+    text, by = _describe_opening(policy, signal, order), incident.respond_by
+    said = create_incident_notices(policy, incident, "detected", text, now, signal=signal, respond_by=by)
     said += create_escalation_notices(policy, incident, now, incident.detected_at)
     rollback = _undecided_rollback(policy, incident, now, commit_id, events, order)
     return _build_opening(policy, system, incident, rollback, events, said, (counted, first))
@@ -164,20 +156,13 @@ def reopen_incident(
     again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
     again = incidents.acknowledge(again, order.responder if order is not None else "", now)
     undoes = order is not None and order.way is Direction.UNDO
-    status = IncidentStatus.UNDOING if undoes else IncidentStatus.INVESTIGATING
+    status = IncidentStatus.UNDO_REQUESTED if undoes else IncidentStatus.INVESTIGATING
     again = incidents.change_status(again, status, now, why)
     waits = order is None and known.ended_at is None
     due_at = now + policy.gates.judge_every if waits else now
     written = Update(before.path, encode(again), before.version)
-    said = create_notices(
-        policy,
-        again.id,
-        again.severity,
-        f"reopened-{again.rollbacks}",
-        f"{again.id}: {why}, it is judged again",
-        now,
-        risen=(known.severity, known.detected_at),
-    )
+    event, text = f"reopened-{again.rollbacks}", f"{why}, it is judged again"
+    said = create_incident_notices(policy, again, event, text, now, was=known.severity)
     said += later
     rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)
     return _build_opening(policy, system, again, rollback, events, said, (written,))

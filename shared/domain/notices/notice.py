@@ -30,7 +30,7 @@ class WithdrawalCondition(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     """Somebody has the incident in hand, or it is over."""
     RESTORED = "restored"
-    """The system is back, or another response time holds."""
+    """The system is back, nothing has failed, or another response time holds."""
     LIFTED = "lifted"
     """The pause that it tells of is not in force any more."""
     CALLED_OFF = "called off"

@@ -15,11 +15,11 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 EXTERNAL_AUDIENCES = frozenset({Audience.USERS, Audience.CONCERNED, Audience.PUBLIC})
-"""Who hears no word of ours, and nothing of what the status page does not show, but for those whose
-own documents have been written."""
+"""Audiences that read no text of the team, and nothing that the status page does not show, except
+people whose own documents were written."""
 CONCERNED_NOTICE_DELAY = timedelta(minutes=1)
-"""So long after the end of a repair those concerned are told: they are looked up as of a whole
-minute, which is then behind that end."""
+"""The delay after the end of a repair until the people concerned are notified: they are read as of
+a whole minute, which is then after that end."""
 
 
 def create_notices(
@@ -31,18 +31,20 @@ def create_notices(
     now: datetime,
     *,
     to_paste: Iterable[str] = (),
-    risen: tuple[Severity, datetime] | None = None,
+    was: Severity | None = None,
+    detected_at: datetime | None = None,
+    is_published: bool = False,
     **facts: Any,
 ) -> list[Notice]:
     """Create an event's notices, one per channel that wants its severity; `to_paste`: commands.
 
-    `risen`: what the severity was before, and when the incident was detected. Channels outside the
-    team that did not want that severity are notified that the incident has begun. People outside
-    are notified when the policy shows the incident, and read no word of ours.
+    `was`: the severity before. Channels outside the team that did not want that severity are
+    notified that the incident has begun. People outside are notified when the policy shows the
+    incident, counted from `detected_at` or now, or at once where it is published.
     """
     said: list[Notice] = []
     for channel in _subscribed_channels(policy.channels, severity, event):
-        is_new = risen is not None and risen[0] not in channel.severities
+        is_new = was is not None and was not in channel.severities
         is_new = is_new and channel.audience is not Audience.TEAM
         name, due_at = f"detected-{severity.lower()}" if is_new else event, now
         if channel.audience not in EXTERNAL_AUDIENCES:
@@ -50,9 +52,9 @@ def create_notices(
                 policy, [channel], incident, severity, name, text, now, now, facts, to_paste
             )
             continue
-        if name.startswith("detected"):
+        if name.startswith("detected") and not is_published:
             shown_after = policy.status_page.publish_after.get(severity, timedelta(0))
-            due_at = max(now, (risen[1] if risen else now) + shown_after)
+            due_at = max(now, (detected_at or now) + shown_after)
         public = _channel_notices(policy, [channel], incident, severity, name, "", now, due_at, {})
         said += [replace(notice, unless=WithdrawalCondition.HELD_BACK) for notice in public]
     return said
@@ -61,7 +63,7 @@ def create_notices(
 def create_concerned_notices(
     policy: Policy, incident: str, severity: Severity, event: str, now: datetime, rollback: str
 ) -> list[Notice]:
-    """The notices of the end of a rollback to those whose documents it has written or left."""
+    """Create the notices of the end of a rollback to people whose documents it wrote or left."""
     channels = [
         one for one in policy.channels if one.audience is Audience.CONCERNED and severity in one.severities
     ]
@@ -72,13 +74,13 @@ def create_concerned_notices(
 def create_team_notices(
     policy: Policy, incident: str, severity: Severity, event: str, text: str, now: datetime, **facts: Any
 ) -> list[Notice]:
-    """The notices of one event that every channel of the team hears, whatever it wants."""
+    """Create the notices of an event to every channel of the team, whatever severities it wants."""
     channels = [one for one in policy.channels if one.audience is Audience.TEAM]
     return _channel_notices(policy, channels, incident, severity, event, text, now, now, facts)
 
 
 def create_test_notices(policy: Policy, key: str, text: str, now: datetime) -> list[Notice]:
-    """A test of every channel, whatever it wants; none of those that people outside hear."""
+    """Create a test notice for each channel of the team and of stakeholders, of any severity."""
     channels = [one for one in policy.channels if one.audience not in EXTERNAL_AUDIENCES]
     return _channel_notices(policy, channels, key, Severity.LOW, "test", text, now, now, {})
 
@@ -152,12 +154,12 @@ def _subscribed_channels(channels: Iterable[Channel], severity: Severity, event:
 
 
 def is_for_audience(event: str, audience: Audience) -> bool:
-    """Whether an event is for these people."""
+    """Return whether an audience is notified of an event."""
     return audience is Audience.TEAM or incident_stage(event) in _STAGES_BY_AUDIENCE[audience]
 
 
 def incident_stage(event: str) -> IncidentStage:
-    """What an event is in the course of its incident; its name may end in a number."""
+    """Return the stage of the incident that an event belongs to; its name may end in a number."""
     return next((one for name, one in _STAGE_BY_EVENT.items() if event.startswith(name)), IncidentStage.OTHER)
 
 
@@ -179,6 +181,7 @@ _STAGE_BY_EVENT = {
     "rollback.succeeded": IncidentStage.OVER,
     "rollback.not-taken": IncidentStage.OVER,
     "incident.raised": IncidentStage.RAISED,
+    "incident.spread": IncidentStage.BEGUN,
     "incident.failing-again": IncidentStage.STUCK,
     "incident.recovery-observed": IncidentStage.BACK,
     "incident.recovered": IncidentStage.OVER,

@@ -40,7 +40,7 @@ class Audience(StrEnum):
     STAKEHOLDERS = "stakeholders"
     """What the business must know, in a summary."""
     USERS = "users"
-    """What the affected see: that it began, and that it is over."""
+    """That it begins, becomes more severe, affects further parts, and ends."""
     CONCERNED = "concerned"
     """Whose documents a repair has written or left: that it has ended, and nothing else."""
     PUBLIC = "public"

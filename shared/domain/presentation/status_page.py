@@ -13,6 +13,7 @@ from shared.domain.incidents.incident import (
     CHANGED_STATUS_NAME,
     CHECKED_STATUS_NAME,
     PAUSED_STATUS_NAMES,
+    UNDO_REQUESTED_STATUS_NAME,
     UNDOING_STATUS_NAME,
     UNFAILED_STATUS_NAMES,
     UNPIN_STATUS_NAMES,
@@ -36,7 +37,9 @@ DAY = timedelta(days=1)
 UNFAILED_NAMES = frozenset({*UNFAILED_STATUS_NAMES.values(), *UNPIN_STATUS_NAMES.values()})
 UNFAILED_NAMES |= {PAUSED_STATUS_NAMES[word] for word in UNFAILED_NAMES & PAUSED_STATUS_NAMES.keys()}
 """Words of the time in which nothing was observed to fail."""
-UNDOING_NAMES = frozenset({UNDOING_STATUS_NAME, PAUSED_STATUS_NAMES[UNDOING_STATUS_NAME]})
+UNDOING_NAMES = frozenset(
+    {UNDO_REQUESTED_STATUS_NAME, UNDOING_STATUS_NAME, PAUSED_STATUS_NAMES[UNDOING_STATUS_NAME]}
+)
 """Words of an undo, which restores nothing that works: parts stay as they were observed."""
 FAILING_NAMES = frozenset({"detected", "investigating", "rolling back"})
 """Words of the time in which something was observed to fail."""
@@ -62,6 +65,7 @@ STATUS_SENTENCES = {
     "rolling back": "We are restoring a previous version.",
     "rolling back (monitoring)": "It works again. We are monitoring it.",
     "rolling back (paused)": "We have paused the restoration of a previous version.",
+    UNDO_REQUESTED_STATUS_NAME: "We are checking or changing some parts.",
     UNDOING_STATUS_NAME: "We are undoing our last change.",
     "undoing (paused)": "We have paused the undoing of our last change.",
     CHECKED_STATUS_NAME: "We are checking {system} as a precaution.",
@@ -79,14 +83,14 @@ STATUS_SENTENCES = {
 
 
 class ComponentStatus(StrEnum):
-    """How a part of the system or a day is to look."""
+    """How a part of the system or a day is to look, the worst last."""
 
     WORKING = "working"
     WATCHED = "watched"
     CHECKED = "checked"
+    UNKNOWN = "unknown"
     TROUBLED = "troubled"
     DOWN = "down"
-    UNKNOWN = "unknown"
 
 
 class StatusPageLine(Struct, frozen=True):
@@ -172,10 +176,10 @@ def build_status_page(
     told = [(one, record) for one, record in told if is_public(one, policy, now, alerted=record.alerted)]
     components = _components(policy)
     parts = tuple(_build_part(policy, one, told, since, now) for one in components)
-    mood = max((one.mood for one in parts), key=_STATUSES_BY_GRAVITY.index, default=ComponentStatus.WORKING)
+    mood = max((one.mood for one in parts), key=[*ComponentStatus].index, default=ComponentStatus.WORKING)
     active = [(one, record) for one, record in told if one.ended_at is None]
     if active and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
-        mood = max((_find_status(*one) for one in active), key=_STATUSES_BY_GRAVITY.index)
+        mood = max((_find_status(*one) for one in active), key=[*ComponentStatus].index)
     return StatusPageView(
         system=policy.system,
         title=policy.display_name or policy.system,
@@ -471,14 +475,6 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
     )
 
 
-_STATUSES_BY_GRAVITY = [
-    ComponentStatus.WORKING,
-    ComponentStatus.WATCHED,
-    ComponentStatus.CHECKED,
-    ComponentStatus.UNKNOWN,
-    ComponentStatus.TROUBLED,
-    ComponentStatus.DOWN,
-]
 _OVERALL_SENTENCES = {
     ComponentStatus.WORKING: "All parts work.",
     ComponentStatus.WATCHED: "All parts work again. We are monitoring them.",

@@ -1,4 +1,4 @@
-"""What would have shortened an incident, as its times and its trail tell. Pure."""
+"""What would have shortened an incident, derived from its times and its audit log. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -18,15 +18,15 @@ WAIT_END_EVENTS = {
 }
 """What ends a wait that a rollback went into, by the event that began it."""
 WAIT_LESSONS = {
-    "rollback.parked": "It waited {span} for people's word: fewer may be asked, or automation act.",
+    "rollback.parked": "It waited {span} for approval: ask fewer people, or allow automatic rollback.",
     "rollback.held": "It was on hold for {span}, by a pause or a freeze.",
 }
 HELD_EVENT = "decision.held"
 DELAY_LESSONS = {
-    "detection": "Detected {late} late: a probe of our own that opens the signal looks twice a minute.",
-    "confirmation by probes": "Its probes passed {late} late: look at what they ask.",
-    "verification": "Verified {late} late: too few requests were counted, or they failed.",
-    "communication": "The last channel had taken the first notice {late} late: `rollback notify` tries them.",
+    "detection": "It was detected {late} late: a probe that opens the signal checks twice a minute.",
+    "confirmation by probes": "Its probes passed {late} late: check what they request.",
+    "verification": "It was verified {late} late: too few requests were counted, or they failed.",
+    "communication": "The last channel got the first notice {late} late: `rollback notify` tests channels.",
 }
 
 
@@ -37,16 +37,16 @@ def derive_lessons(
     phases: Iterable[Phase],
     now: datetime,
 ) -> Iterator[str]:
-    """Each in a sentence; nothing where nothing stood in the way."""
+    """Yield one sentence for each delay, and one if nobody acknowledged the incident."""
     yield from _wait_lessons(trail, now)
     yield from _delay_lessons(phases)
     yield from _slow_step_lessons(steps)
     if not incident.acknowledged_by:
-        yield "Nobody has acknowledged it: `rollback ack` tells everybody else who has it."
+        yield "Nobody acknowledged it: `rollback ack` names the owner and stops the escalation."
 
 
 def _wait_lessons(trail: Sequence[AuditEntry], now: datetime) -> Iterator[str]:
-    """How long it waited for somebody, wait by wait; one that goes on counts until now."""
+    """Yield how long each wait for people lasted; a wait that has not ended counts until now."""
     events = [(datetime.fromisoformat(one.at), one.name) for entry in trail for one in entry.events]
     until: dict[str, datetime] = {}
     for began, name in events:
@@ -74,11 +74,11 @@ def _delay_lessons(phases: Iterable[Phase]) -> Iterator[str]:
 
 
 def _slow_step_lessons(steps: Sequence[Step]) -> Iterator[str]:
-    """What was built anew, and the step that took longest."""
+    """Yield how many functions were rebuilt, and the step that took longest."""
     built = [step for step in steps if step.kind == REDEPLOY and step.begun_at is not None]
     if built:
         functions = count_noun(len(built), "function")
-        yield f"Built again because revisions or images were gone: {functions}."
+        yield f"Rebuilt because revisions or images were missing: {functions}."
     took = [(_step_duration(step), step.name) for step in steps if step.status is StepStatus.DONE]
     longest = max(took, default=(timedelta(0), ""))
     if longest[0] > timedelta(minutes=1):

@@ -14,7 +14,7 @@ from msgspec import Struct
 from shared.core.codec import SCHEMA_VERSION
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.incidents.incident import Incident, IncidentStatus
-from shared.domain.incidents.recovery_times import find_recovered_at, find_scenario, find_traffic_restored_at
+from shared.domain.incidents.recovery_times import find_scenario, measure_recovery
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
@@ -52,6 +52,8 @@ class IncidentTally(Struct, frozen=True):
     executed: int | None = None
     """How many of its rollbacks were executed; None, where an earlier version wrote this."""
     succeeded: int = 0
+    has_target: bool = True
+    """Whether the runbook sets a target, as `recovery_times` has it."""
 
     @property
     def rollback_counts(self) -> tuple[int, int]:
@@ -94,7 +96,7 @@ def tally_incident(policy: Policy, incident: Incident, rollbacks: Sequence[Rollb
         return None
     newest = rollbacks[-1] if rollbacks else None
     moved = next((one for one in reversed(rollbacks) if one.shifted_at is not None), None)
-    restored_at, recovered_at = find_traffic_restored_at(rollbacks), find_recovered_at(incident, rollbacks)
+    times = measure_recovery(policy, incident, rollbacks)
     executed = [one.status for one in rollbacks if one.status in EXECUTED_STATUSES]
     ordered = bool(rollbacks) and rollbacks[0].order is not None
     is_resolved = incident.status is IncidentStatus.RESOLVED
@@ -109,11 +111,12 @@ def tally_incident(policy: Policy, incident: Incident, rollbacks: Sequence[Rollb
         outcome=newest.status if newest is not None else "",
         false_alarm=is_resolved and bool(rollbacks) and all(map(_is_ignored, rollbacks)),
         detect_seconds=None if ordered else _seconds_between(incident.onset_at, incident.detected_at),
-        restore_seconds=_seconds_between(incident.detected_at, restored_at),
+        restore_seconds=_seconds_between(incident.detected_at, times.traffic_restored_at),
         took_seconds=_seconds_between(moved.started_at, moved.shifted_at) if moved else None,
-        recover_seconds=_seconds_between(incident.detected_at, recovered_at),
+        recover_seconds=_seconds_between(incident.detected_at, times.recovered_at),
         executed=len(executed),
         succeeded=executed.count(RollbackStatus.SUCCEEDED),
+        has_target=times.has_target,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.domain.policy.probes import VerificationCheck
 from shared.domain.policy.scenario_names import ScenarioName
@@ -57,9 +58,9 @@ def combine_health(health: Health, checks: Mapping[str, Health]) -> Health:
             return health
         told = [f"{name}: {one.reason}" for name, one in checks.items() if one.verdict is verdict]
         if told:
-            return Health(verdict, "; ".join(told), health.outside)
+            return replace(health, verdict=verdict, reason="; ".join(told))
     works = f"; checked: {', '.join(checks)}" if checks else ""
-    return Health(health.verdict, health.reason + works, health.outside)
+    return replace(health, reason=health.reason + works)
 
 
 class _Tally(Struct, frozen=True):

@@ -56,6 +56,8 @@ class Health(Struct, frozen=True):
     reason: str
     outside: HealthVerdict = HealthVerdict.INCONCLUSIVE
     """What the probes alone say; not known without any, or when one could not be asked."""
+    counts: Mapping[str, RouterRequests] = {}
+    """The requests of each function of the system, where they were counted."""
 
 
 def failing_functions(requests: Mapping[str, RouterRequests], gates: Gates) -> set[str]:

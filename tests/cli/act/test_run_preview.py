@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from shared.domain.commands import command as commands
 from shared.domain.policy.system_policy import Group
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
@@ -36,6 +38,24 @@ def test_every_function_is_listed_however_many_there_are(
         assert f"{function} {name}-00002 {name}-00001" in shown
     forecast = "about 34 s to the last shift, about 3 min 34 s until it is verified, within the target of"
     assert f"{forecast} 10 min" in shown
+
+
+def test_a_dry_run_checks_the_command_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The order is built from the command that was checked."""
+    world = World()
+    world.deploy_bad()
+    prompt = prompt_of(monkeypatch, tmp_path, world)
+    checked, parse = list[bytes](), commands.parse_command
+
+    def count(data: bytes, *more: Any) -> commands.Command:
+        checked.append(data)
+        return parse(data, *more)
+
+    monkeypatch.setattr(commands, "parse_command", count)
+
+    prompt.say("run", "--reason", "broken", "--dry-run")
+
+    assert len(checked) == 1
 
 
 def test_a_critical_rollback_is_shown_against_its_own_target(

@@ -60,6 +60,7 @@ def test_without_any_option_each_is_asked_for(monkeypatch: pytest.MonkeyPatch, t
     assert done.exit_code == 0, done.output
     assert "2  functions: functions" in done.output
     assert "1  last-stable: v1" in done.output
+    assert "2  v1: Stable, live from 2026-03-02" in done.output
     assert "v9 is not in the list" in done.output
     assert "back to v1: 8 functions" in done.output
     order = order_of(world)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.adapters.gcp.project.service_accounts import account_project
 from shared.core.errors import Unavailable
-from shared.domain.data.events.document_triggers import Trigger
+from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import AccountState, Generation
 from tests.contracts.support.resources import (
@@ -178,7 +178,7 @@ def test_every_trigger_wherever_it_lies(world: EstateWorld) -> None:
     """With what it starts, and by what it filters events."""
     assert world.estate.triggers.list_triggers() == []
     made = [
-        Trigger(f"{PARENT}/{location}/triggers/t{number}", starts, {**HEARD, "document": "a/{b}"})
+        EventarcTrigger(f"{PARENT}/{location}/triggers/t{number}", starts, {**HEARD, "document": "a/{b}"})
         for number, (location, starts, _) in enumerate(DESTINATIONS)
     ]
     for trigger, (_, _, destination) in zip(made, DESTINATIONS, strict=True):
@@ -191,7 +191,7 @@ def test_every_trigger_wherever_it_lies(world: EstateWorld) -> None:
 def test_triggers_of_a_location_that_gives_no_answer(world: EstateWorld) -> None:
     """Those of the others are not all: nothing is known."""
     location, starts, destination = DESTINATIONS[0]
-    world.listen(Trigger(f"{PARENT}/{location}/triggers/t", starts, HEARD), destination)
+    world.listen(EventarcTrigger(f"{PARENT}/{location}/triggers/t", starts, HEARD), destination)
     world.silence("us-east1")
 
     with pytest.raises(Unavailable, match="us-east1"):

@@ -23,7 +23,7 @@ from local.services.scheduler import jobs
 from local.services.secret_manager import secrets
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.resources import CloudResources
-from shared.domain.data.events.document_triggers import Trigger
+from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
@@ -105,7 +105,7 @@ class EstateWorld(Protocol):
 
     def pause(self) -> None: ...
 
-    def listen(self, trigger: Trigger, destination: dict[str, Any]) -> None:
+    def listen(self, trigger: EventarcTrigger, destination: dict[str, Any]) -> None:
         """One more trigger, to what is said in two ways."""
         ...
 
@@ -215,7 +215,7 @@ class InMemory:
     def pause(self) -> None:
         self._fake.scheduled[JOB] = replace(self._fake.scheduled[JOB], state="PAUSED")
 
-    def listen(self, trigger: Trigger, destination: dict[str, Any]) -> None:
+    def listen(self, trigger: EventarcTrigger, destination: dict[str, Any]) -> None:
         self._fake.hearing.append(trigger)
 
     def silence(self, location: str) -> None:
@@ -327,7 +327,7 @@ class OverTheWire:
         path = f"/v1/projects/{PROJECT}/locations/{REGION}/jobs/{JOB}:pause"
         self._product(jobs.HOST).done("POST", path, {})
 
-    def listen(self, trigger: Trigger, destination: dict[str, Any]) -> None:
+    def listen(self, trigger: EventarcTrigger, destination: dict[str, Any]) -> None:
         parent, _, short = trigger.name.rpartition("/")
         by = [{"attribute": name, "value": value} for name, value in trigger.filters.items()]
         body = {"eventFilters": by, "destination": destination}

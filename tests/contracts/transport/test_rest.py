@@ -21,7 +21,7 @@ from shared.adapters.gcp.project.scheduler_jobs import CloudScheduler
 from shared.adapters.gcp.pubsub.eventarc_triggers import EventarcTriggers
 from shared.adapters.gcp.rest import MAX_PAGES, Rest
 from shared.core.errors import Ambiguous, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable
-from shared.domain.data.events.document_triggers import Trigger
+from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.deployments.inventory.inventory_parts import RulesFile
 from tests.local.support.rest import running
 
@@ -284,7 +284,7 @@ def test_an_operator_that_is_not_known(stub: Stub, rest: Rest) -> None:
 
     filters = {"type": "t", "document": "a/{b}", "database": "**"}
     found = EventarcTriggers(rest, "shop").list_triggers()
-    assert found == [Trigger(T, "something unknown", filters)]
+    assert found == [EventarcTrigger(T, "something unknown", filters)]
 
 
 @pytest.fixture

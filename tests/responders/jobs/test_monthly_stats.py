@@ -17,6 +17,7 @@ from shared.domain.rollback.rollback import Rollback, RollbackRequest, RollbackS
 from tests.support.cli.browser import Browser, visible_text
 from tests.support.fakes.runtime.clock import START
 from tests.support.notices.response import build_incident, build_rollback
+from tests.support.rollbacks.pins import build_rolled_back_world
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -178,3 +179,21 @@ def test_an_incident_outlives_its_documents_as_a_line_of_its_month(
     assert "2026-03" in page
     assert "100%" in page
     assert ended.id in page
+
+
+def test_an_unpin_is_shown_without_a_target() -> None:
+    """Nothing has to recover by it; the rollback before it has its target."""
+    world = build_rolled_back_world()
+    world.ports.world.deploy()
+    world.pass_time(40 * MINUTE)
+    world.command(command="unpin", system="bookshop")
+    world.pass_time(40 * MINUTE)
+    assert [one.status for one in world.incidents()] == [IncidentStatus.RESOLVED] * 2
+    browser = Browser(world)
+    browser.sign_in()
+
+    lines = visible_text(browser.get("/trends")).split("INC-")
+
+    shown = {f"INC-{one.partition(',')[0]}": "the target is" in one for one in lines[1:]}
+    rolled_back, unpinned = (one.id for one in world.incidents())
+    assert (shown[rolled_back], shown[unpinned]) == (True, False)

@@ -10,6 +10,7 @@ from shared.domain.policy.channels import Channel, ChannelKind, Contact, Rung
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import RollbackRequest
 from tests.support.notices.system_events import read_dead_letters
+from tests.support.runtime.switches import publish_after_second_shift
 from tests.support.runtime.world import BOOKSHOP, World
 
 MINUTE = timedelta(minutes=1)
@@ -204,6 +205,21 @@ def test_a_system_that_is_back_in_time_breaches_nothing() -> None:
 
     world.pass_time(HOUR)
 
+    assert breaches(world) == []
+
+
+def test_an_order_of_which_nothing_fails_breaches_nothing() -> None:
+    """Its time is over while it is held; nothing has to recover."""
+    world = World(policy=LADDER)
+    world.deploy_bad(rate=0.0)
+    publish_after_second_shift(world, "pause")
+    world.command(command="rollback", system="bookshop", severity="CRITICAL")
+
+    world.pass_time(20 * MINUTE)
+
+    assert [one.held_since is not None for one in world.rollbacks()] == [True]
+
+    assert [one.has_failed for one in world.incidents()] == [False]
     assert breaches(world) == []
 
 

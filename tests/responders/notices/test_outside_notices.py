@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents.incident import IncidentStatus
@@ -15,7 +16,7 @@ from tests.support.faults.fault_injection import shorten_watch
 from tests.support.rollbacks.approvals import publish_command
 from tests.support.runtime.world import BOOKSHOP, World
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 CRITICAL_ONLY = (Severity.CRITICAL,)
 HIGH, CRITICAL = "critical_path_blocked", "function_failure_rate"
 """Signals of the two severities."""
@@ -146,6 +147,27 @@ def test_a_channel_of_the_new_severity_waits_until_the_page_shows_the_incident()
     ]
     assert begun["since"] - world.incidents()[0].detected_at == shown_after
     assert begun["status"] == "SENT"
+
+
+@pytest.mark.parametrize("by_command", [True, False])
+def test_users_read_at_once_of_an_order_that_continues_a_public_incident(by_command: bool) -> None:
+    """The page shows it already: the policy counts from the first detection."""
+    page = StatusPage(publish_after=dict.fromkeys(Severity, HOUR if by_command else 5 * MINUTE))
+    world = World(policy=replace(POLICY, status_page=page), promoted=False)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(6 * MINUTE)
+    if by_command:
+        publish_command(world, "publish", actor="alice")
+        world.pass_time(MINUTE)
+    before = len(read(world, "users"))
+    assert before
+
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(MINUTE)
+
+    assert len(world.incidents()) == 2
+    assert [event for event, _ in read(world, "users")[before:]][:1] == ["detected"]
 
 
 def test_nobody_outside_reads_that_it_works_because_a_worse_alert_joined() -> None:

@@ -150,6 +150,28 @@ def test_an_alert_that_joins_adds_its_part() -> None:
     assert read_parts(world)["Catalogue"] == "down"
 
 
+def test_users_read_once_that_a_further_part_is_affected() -> None:
+    """The incident has the same severity, and its first notice named one part."""
+    world = build_world_with_page(components=PARTS)
+    people = Channel("users", ChannelKind.WEBHOOK, "https://users.example", audience=Audience.USERS)
+    world = World(policy=replace(world.policy, channels=(people,), contacts=(), on_call=()))
+    world.ports.pages = MemoryPages()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    world.deploy_bad(["payOrder"])
+    world.alert()
+    world.pass_time(MINUTE)
+    make_function_fail(world, "renderShop")
+    world.alert("0.def")
+
+    world.pass_time(5 * MINUTE)
+
+    first, further = (one.notice["body"] for one in world.ports.sender.sent)
+    assert "Ordering: not working" in first
+    assert "Ordering, Shop: not working" in further
+    assert read_parts(world) == {"Ordering": "down", "Catalogue": "working", "Shop": "down"}
+
+
 def test_no_part_is_called_working_until_it_is_known_which_functions_fail() -> None:
     """No request is counted: an alert about all functions affects each part that has functions."""
     world = build_world_with_page(components=PARTS)
@@ -466,8 +488,26 @@ def test_an_undo_is_shown_as_an_undo() -> None:
 
     assert set(pages) == {"undoing"}
     words = [turn.word for turn in public_status_changes(world.incidents()[0])]
-    assert words[-3:] == ["rolling back (monitoring)", "undoing", "investigating"]
+    assert words[-4:] == ["rolling back (monitoring)", "undo requested", "undoing", "investigating"]
     assert world.incidents()[0].status is IncidentStatus.ESCALATED
+
+
+def test_an_undo_that_has_not_begun_is_not_shown_as_an_undo() -> None:
+    """Nobody reads that a change is undone while its order waits."""
+    world = build_world_with_page()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(6 * MINUTE)
+    incident = world.incidents()[0].id
+    world.command(command="cancel", system="bookshop", incident=incident)
+    world.settle()
+    world.command(command="pause", system="bookshop")
+    world.command(command="undo", system="bookshop", incident=incident)
+    world.pass_time(2 * MINUTE)
+
+    assert world.incidents()[0].status is IncidentStatus.UNDO_REQUESTED
+    assert "undoing" not in read_page(world)
+    assert "We are checking or changing some parts." in read_page(world)
 
 
 def build_ordered_later() -> World:

@@ -15,6 +15,7 @@ from shared.engine.steps.functions import judge_canary, shift_traffic
             StepStatus.FAILED,
             "1 of 1 done, and not verified: judge payOrder: failed, no result in time",
         ),
+        (StepStatus.BEGUN, StepStatus.SKIPPED, "1 of 1 not done: shift payOrder: started, no result in time"),
         (StepStatus.FAILED, StepStatus.SKIPPED, "1 of 1 not done: shift payOrder: failed, no result in time"),
     ],
 )

@@ -286,6 +286,25 @@ def test_what_a_reversal_restores_is_shown_before_it_is_confirmed(verb: str) -> 
     assert (warning in page) is (verb == "undo")
 
 
+def test_what_a_retry_repeats_is_shown_before_it_is_confirmed() -> None:
+    """As the newest rollback planned it: the console reads nothing that is live."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(timedelta(minutes=6))
+    incident = world.incidents()[0].id
+    world.command(command="cancel", system="bookshop", incident=incident)
+    world.settle()
+    browser = Browser(world)
+    browser.sign_in()
+
+    page = html.unescape(visible_text(browser.get(f"/say?command=retry&incident={incident}")))
+
+    assert "scenario functions, back to v1" in page
+    for function in world.policy.functions:
+        assert f"shift {function}: done" in page
+
+
 def test_the_console_shows_who_ordered_and_the_pause(world: World, browser: Browser) -> None:
     """With the reason, and the line that resumes; nothing is forecast while nothing is done."""
     world.deploy_bad()

@@ -11,7 +11,7 @@ class _Attempts:
 
     def __init__(self, *ends: str | Exception) -> None:
         self._ends = list(ends)
-        self.pauses = 0
+        self.pauses: list[float] = []
 
     def __call__(self) -> str:
         end = self._ends.pop(0)
@@ -19,15 +19,15 @@ class _Attempts:
             raise end
         return end
 
-    def pause(self) -> None:
-        self.pauses += 1
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
 
 
 def test_an_attempt_that_meets_conflicts_is_repeated_after_a_pause_each() -> None:
     """A document that was created meanwhile is a conflict as well."""
     attempts = _Attempts(Moved("by another"), Exists("by another"), "landed")
-    assert retry_on_conflict(attempts, 3, "gave up", attempts.pause) == "landed"
-    assert attempts.pauses == 2
+    assert retry_on_conflict(attempts, 3, "gave up", attempts.sleep, 0.2) == "landed"
+    assert attempts.pauses == [0.2, 0.2]
 
 
 def test_conflicts_that_do_not_end_are_given_up_with_the_callers_words() -> None:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import from_json
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
-from shared.domain.data.events.document_triggers import Trigger
+from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import (
     LIVE_CHANNEL,
@@ -67,7 +67,7 @@ class FakeEstate:
         """When each document was written last, by database and path."""
         self.kept: dict[str, dict[str, SecretVersion]] = {}
         self.scheduled: dict[str, SchedulerJob] = {}
-        self.hearing: list[Trigger] = []
+        self.hearing: list[EventarcTrigger] = []
         self.unreachable: list[str] = []
         """Locations of triggers that give no answer."""
         self.granted: dict[str, tuple[str, ...]] = {}
@@ -238,7 +238,7 @@ class FakeEstate:
         with ask_hook_around(self.hook, "schedules.jobs"):
             return dict(self.scheduled)
 
-    def list_triggers(self) -> list[Trigger]:
+    def list_triggers(self) -> list[EventarcTrigger]:
         """Every trigger. Raises: Unavailable where a location gives no answer."""
         with ask_hook_around(self.hook, "triggers.every"):
             if self.unreachable:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.text import last_segment
-from shared.domain.data.events.document_triggers import Trigger, parse_filters
+from shared.domain.data.events.document_triggers import EventarcTrigger, parse_filters
 
 HOST: Final = "eventarc.googleapis.com"
 PERMISSIONS: Final = ("eventarc.triggers.list",)
@@ -64,9 +64,9 @@ class EventarcTriggers:
         self._rest = rest
         self._path = f"/v1/projects/{project}/locations/-/triggers"
 
-    def list_triggers(self) -> list[Trigger]:
+    def list_triggers(self) -> list[EventarcTrigger]:
         return [
-            Trigger(
+            EventarcTrigger(
                 name=one.name,
                 starts=next(_event_destinations(one.destination), "something unknown"),
                 filters=parse_filters(one.event_filters),

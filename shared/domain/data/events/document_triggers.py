@@ -35,8 +35,8 @@ class DocumentEvent(StrEnum):
     DELETED = "deleted"
 
 
-class Trigger(Struct, frozen=True):
-    """A trigger of Eventarc."""
+class EventarcTrigger(Struct, frozen=True):
+    """A trigger of Eventarc, which starts something when a document changes."""
 
     name: str
     starts: str
@@ -52,7 +52,7 @@ class DocumentListener(Struct, frozen=True):
     """What hears of documents, and by what."""
 
     name: str
-    """A function's own; of another, as its Trigger says."""
+    """Of a function its name; else the name of the trigger and of what it starts."""
     event: str
 
     def is_notified_of(self, change: DocumentEvent) -> bool:
@@ -73,7 +73,7 @@ def parse_filters(said: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 def find_listeners(
     functions: Iterable[FunctionState],
-    triggers: Iterable[Trigger],
+    triggers: Iterable[EventarcTrigger],
     database: str,
     scope: Scope,
     besides: Container[str] = (),

@@ -21,7 +21,7 @@ from shared.domain.data.asset_protection import AssetProtectionStatus
 from shared.domain.data.backups.export import ExportStatus, create_backup
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
-from shared.domain.data.events.document_triggers import Trigger
+from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.integrity import damage, scan
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.deployment import (
@@ -180,7 +180,7 @@ HEALTHY_SHOP = SystemFacts(
     sign_ins=RouterRequests(9, 1),
     integrity=damage.IntegrityRecord("shop", last=LOOKED_THROUGH),
     expiries=(TtlField("carts", ("meta", "until")),),
-    triggers=(Trigger("triggers/bill", "workflow bill", {}),),
+    triggers=(EventarcTrigger("triggers/bill", "workflow bill", {}),),
     spoken={},
 )
 

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core import topics
-from shared.core.store import Put
+from shared.core.store import Document, Put
 from shared.domain.commands.credential import ROLE_CLAIM
+from shared.domain.data.integrity.damage import damage_path
 from shared.domain.deployments.deployment import deployment_path
 from tests.support.data.corrupted_bookshop import MINUTE, SHOP, CorruptedShop
 from tests.support.notices.system_events import refusal_reasons
@@ -88,6 +89,27 @@ def test_a_deployment_that_was_not_recorded_whole_is_no_target(status: str, why:
 
     assert why in refusal_reasons(world)[-1]
     assert world.incidents() == []
+
+
+def test_a_restore_point_is_checked_by_one_read_of_the_integrity_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The command is executed under a time limit, and is retried."""
+    shop = CorruptedShop()
+    shop.settle()
+    store, paths = shop.ports.store, list[str]()
+    get = store.get
+
+    def note(path: str) -> Document:
+        paths.append(path)
+        return get(path)
+
+    monkeypatch.setattr(store, "get", note)
+    shop.command("alice", command="rollback", system="bookshop", **DATA, restore_point="15m")
+    shop.deliver_commands()
+
+    assert len(shop.incidents()) == 1
+    assert paths.count(damage_path("bookshop")) == 1
 
 
 def test_latest_is_the_minute_before_the_damage_where_there_is_no_backup() -> None:

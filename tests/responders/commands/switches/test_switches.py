@@ -6,7 +6,9 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
+from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.scenario_names import Mode
+from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system_record import GLOBAL_CONTROLS_PATH, Pause, PauseState, pause_state
 from tests.support.notices.system_events import read_dead_letters
@@ -19,7 +21,7 @@ from tests.support.runtime.switches import (
     publish_after_second_shift,
     publish_command,
 )
-from tests.support.runtime.world import World
+from tests.support.runtime.world import BOOKSHOP, World
 
 
 @pytest.mark.parametrize("where", [{"system": "bookshop"}, {}])
@@ -124,6 +126,38 @@ def test_a_pause_whose_look_dies_is_told_by_the_next_one() -> None:
     world.pass_time(5 * MINUTE)
 
     assert [one.startswith("all systems: paused") for one in notice_lines(world, "paused:")] == [True]
+
+
+PEOPLE = (
+    Channel("all", ChannelKind.WEBHOOK, "https://all.example", severities=tuple(Severity)),
+    Channel("night", ChannelKind.WEBHOOK, "https://night.example", severities=(Severity.CRITICAL,)),
+    Channel("board", ChannelKind.WEBHOOK, "https://board.example", audience=Audience.STAKEHOLDERS),
+)
+
+
+def test_a_rollback_continues_once_nothing_holds_it() -> None:
+    """Lifting one of two pauses notifies nobody of that; lifting the last one notifies once."""
+    world = World(policy=replace(BOOKSHOP, channels=PEOPLE))
+    world.deploy_bad()
+    publish_after_second_shift(world, "pause")
+    world.alert()
+    world.pass_time(2 * MINUTE)
+    publish_command(world, "pause", system="bookshop")
+    held_since = world.rollbacks()[0].held_since
+
+    publish_command(world, "resume")
+    world.pass_time(2 * MINUTE)
+    assert sent_keys(world, "rollback.goes-on") == []
+    assert world.rollbacks()[0].held_since == held_since
+
+    publish_command(world, "resume", system="bookshop")
+    world.pass_time(2 * MINUTE)
+    assert [one.rpartition(":")[2] for one in sent_keys(world, "rollback.goes-on")] == ["night", "board"]
+    assert len([one for one in sent_keys(world, "resume") if one.endswith(":all")]) == 2
+
+
+def sent_keys(world: World, event: str) -> list[str]:
+    return [one.key for one in world.ports.sender.sent if f":{event}" in one.key]
 
 
 @pytest.mark.parametrize("lifted", ["resume", "resume and work"])

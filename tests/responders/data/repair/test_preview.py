@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from responders.rollback.decision.data_requests import PREPARATION_TIMEOUT
 from shared.core.errors import Rejected
-from shared.domain.data.events.document_triggers import Trigger
+from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.reader import StateReader
@@ -41,11 +41,11 @@ EVENT = "google.cloud.firestore.document.v1."
 PARENT = "projects/demo/locations/eur3/triggers"
 
 
-def hearing(name: str, starts: str, document: str) -> Trigger:
+def hearing(name: str, starts: str, document: str) -> EventarcTrigger:
     """A trigger on documents of the shop's own database."""
     event = "google.cloud.firestore.document.v1.updated.withAuthContext"
     by = {"type": event, "database": HERE, "document": document}
-    return Trigger(f"{PARENT}/{name}", starts, by)
+    return EventarcTrigger(f"{PARENT}/{name}", starts, by)
 
 
 BILL = hearing("bill-order", "workflow bill", "orders/{order}")
@@ -91,7 +91,7 @@ def test_what_a_repair_starts_beside_functions(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(("heard", "told"), [(BILL, TOLD[0]), (MAIL, TOLD[1])])
-def test_a_policy_that_lets_a_repair_start_nothing(heard: Trigger, told: str) -> None:
+def test_a_policy_that_lets_a_repair_start_nothing(heard: EventarcTrigger, told: str) -> None:
     """No document is written, and it is said because of what."""
     shop = CorruptedShop(REFUSING)
     shop.ports.beside.hearing = [heard]
@@ -291,7 +291,7 @@ def test_what_is_started_by_each_kind_of_change(monkeypatch: pytest.MonkeyPatch,
     shop = CorruptedShop(spoilt={"orders/1": None, "orders/2": {**PAID}, "orders/3": {**PAID}})
     types = ("created", "updated", "deleted", "written")
     shop.ports.beside.hearing = [
-        Trigger(f"{PARENT}/{kind}", "workflow w", {**BILL.filters, "type": f"{EVENT}{kind}"})
+        EventarcTrigger(f"{PARENT}/{kind}", "workflow w", {**BILL.filters, "type": f"{EVENT}{kind}"})
         for kind in types
     ]
     shop.order(select="collection:orders", restore_point="17m")

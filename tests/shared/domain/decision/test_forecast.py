@@ -142,6 +142,7 @@ def test_what_repairs_nothing_has_no_target(way: Direction) -> None:
     ahead = forecast_duration([shift("a")], BOOKSHOP, order=order)
 
     assert (str(ahead), ahead.fits) == ("about 9 s to the last shift", True)
+    assert (ahead.verify_seconds > 0) is (way is Direction.UNPIN)
 
 
 @pytest.mark.parametrize(

@@ -443,6 +443,7 @@ def test_a_recovery_that_did_not_last_measures_nothing() -> None:
         ("rollback.shifted", {"team"}),
         ("rollback.escalated", {"team", "stakeholders", "public"}),
         ("incident.raised-critical", {"team", "stakeholders", "users", "public"}),
+        ("incident.spread-20260302T120000", {"team", "stakeholders", "users", "public"}),
         ("rollback.succeeded", {"team", "stakeholders", "users", "public"}),
         ("accepted-1", {"team", "stakeholders", "users", "public"}),
         ("response-time-critical", {"team"}),

@@ -455,12 +455,12 @@ def test_what_would_have_shortened_it() -> None:
     said = build_report(facts(went, trouble=late)).shortened
 
     assert said == (
-        "It waited 8 min 0 s for people's word: fewer may be asked, or automation act.",
+        "It waited 8 min 0 s for approval: ask fewer people, or allow automatic rollback.",
         "The decision took 2 checks. It waited because: unknown.",
-        "Detected 3 min 0 s late: a probe of our own that opens the signal looks twice a minute.",
-        "Built again because revisions or images were gone: 1 function.",
+        "It was detected 3 min 0 s late: a probe that opens the signal checks twice a minute.",
+        "Rebuilt because revisions or images were missing: 1 function.",
         "The longest step, redeploy f, took 3 min 0 s.",
-        "Nobody has acknowledged it: `rollback ack` tells everybody else who has it.",
+        "Nobody acknowledged it: `rollback ack` names the owner and stops the escalation.",
     )
 
 
@@ -524,7 +524,7 @@ def test_commands_and_times_of_the_report_can_be_copied() -> None:
     held = {**FREEZE, "reason": "changed manually, left until 08:47:02 or http://evil:80"}
     text = render_markdown(build_report(facts(kept(build_rollback(plan=plan, gates=(held,)), DECIDED))))
 
-    assert "- Nobody has acknowledged it: `rollback ack` tells everybody else who has it." in text
+    assert "- Nobody acknowledged it: `rollback ack` names the owner and stops the escalation." in text
     assert "(outage.users)." in text
     assert "left until 08:47:02 or http\uff1a//evil\uff1a80" in text
     assert "The plan reported:\n\n- warning: v1 is bad" in text

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shared.domain.data.events.document_triggers import (
     DocumentEvent,
     DocumentListener,
-    Trigger,
+    EventarcTrigger,
     find_listeners,
 )
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation
@@ -32,9 +32,9 @@ def function(event: str, **filters: str) -> FunctionState:
     return FunctionState("it", Generation.SECOND, definition=definition, trigger=NAME)
 
 
-def workflow(**filters: str) -> Trigger:
+def workflow(**filters: str) -> EventarcTrigger:
     """One that has a trigger with these filters."""
-    return Trigger(NAME, "workflow bill", filters)
+    return EventarcTrigger(NAME, "workflow bill", filters)
 
 
 def started_by(*asked: Any) -> list[str]:
@@ -164,7 +164,7 @@ def test_a_trigger_whose_type_nobody_knows() -> None:
 )
 def test_a_function_s_own_trigger_in_the_list_of_all(name: str, told: list[str]) -> None:
     """It is named once; another one to the same function is another."""
-    listed = Trigger(name, "function it", {"type": WRITTEN})
+    listed = EventarcTrigger(name, "function it", {"type": WRITTEN})
     assert started_by([function(WRITTEN)], [listed], HERE, USERS) == told
     bare = replace(function(WRITTEN), name="that", definition={}, trigger="")
     assert started_by([function(WRITTEN), bare], [listed], HERE, USERS) == told
