@@ -1,6 +1,7 @@
 """The registry of commands: the handler of each verb, and how a worker continues it."""
 
 from collections.abc import Callable
+from functools import partial
 
 from responders.backups import copy_command
 from responders.commands.incident import breach, legal_hold, operator_answers, root_cause
@@ -13,13 +14,20 @@ from responders.rollback import session_revocation
 from responders.rollback.isolation import fence_command
 from responders.rollback.isolation.retired_suppression import SUPPRESSION_VERB, end_suppression
 from responders.support.command_handler import CommandHandler
+from responders.support.resumable_command import ProcessPiece, build_end_report, continue_command
 from shared.core.store import Document
 from shared.domain.commands.command import CommandRecord
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
 Continuation = Callable[[Ports, Policy, Document, CommandRecord], None]
 """Does the next pieces of a command that a worker carries out."""
+
+
+def _in_pieces(piece: ProcessPiece, end_event: str, severity: Severity) -> Continuation:
+    return partial(continue_command, piece=piece, end=partial(build_end_report, end_event, severity))
+
 
 COMMANDS: dict[str, CommandHandler] = {
     "rollback": schedule.order_rollback,
@@ -59,13 +67,19 @@ COMMANDS: dict[str, CommandHandler] = {
 """The handler of each verb in a command's JSON (`command.schema.json`)."""
 CONTINUATIONS: dict[str, Continuation] = {
     "breach": breach.continue_breach,
-    "revoke-sessions": session_revocation.continue_session_revocation,
+    "revoke-sessions": _in_pieces(session_revocation.revoke_page, "sessions.ended", Severity.HIGH),
     "hold": legal_hold.continue_legal_hold,
     "release": legal_hold.continue_legal_hold,
     "fence": fence_command.continue_fence,
-    "regenerate": data_regeneration.continue_regeneration,
-    erasure_ledger.ERASE_VERB: quarantine_erasure.continue_quarantine_erasure,
-    erasure_after_repair.ERASE_AFTER_REPAIR_VERB: erasure_after_repair.continue_late_erasure,
+    "regenerate": _in_pieces(data_regeneration.request_next_topic, "regeneration.asked", Severity.MEDIUM),
+    erasure_ledger.ERASE_VERB: partial(
+        continue_command,
+        piece=quarantine_erasure.erase_quarantined_portion,
+        end=quarantine_erasure.build_end_report,
+    ),
+    erasure_after_repair.ERASE_AFTER_REPAIR_VERB: _in_pieces(
+        erasure_after_repair.erase_late_portion, "erased.taken-out", Severity.HIGH
+    ),
     SUPPRESSION_VERB: end_suppression,
 }
 """What a worker continues, by the verb in the record; the responders alone give the last two."""

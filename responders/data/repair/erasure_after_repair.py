@@ -13,22 +13,15 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.data.repair.erasure_during_repair import RepairEraser
-from responders.support import resumable_command
 from responders.support.controls import is_change_blocked
-from responders.support.resumable_command import (
-    COMMAND_TIMEOUT,
-    build_end_report,
-    completed_record,
-    postponed_record,
-)
+from responders.support.resumable_command import COMMAND_TIMEOUT, completed_record, postponed_record
 from shared.core.codec import encode
 from shared.core.errors import Rejected, RollbackError
-from shared.core.store import Create, Document
+from shared.core.store import Create
 from shared.domain.commands import command as commands
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
 from shared.domain.data.repair.repair_plan import decode_position, encode_position
-from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step
 from shared.domain.rollback.rollback import Rollback
@@ -66,14 +59,7 @@ def erasure_command_id(rollback: str) -> str:
     return f"{ERASE_AFTER_REPAIR_VERB}-{rollback}"
 
 
-def continue_late_erasure(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Take out portion after portion, until done or timed out. Raises: Moved, Unavailable."""
-    piece = partial(_erase_portion, ports, policy)
-    end = partial(build_end_report, policy, "erased.taken-out", Severity.HIGH)
-    resumable_command.continue_command(ports, document, record, piece, end)
-
-
-def _erase_portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+def erase_late_portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
     """The record after one portion more; the same place again, where nothing may be done now."""
     rollback, position = record.answer["rollback"], decode_position(record.answer["position"])
     if now - record.received_at > COMMAND_TIMEOUT:

@@ -5,7 +5,6 @@ record, and each batch is safe to repeat. What stands in the application's datab
 """
 
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
@@ -14,7 +13,6 @@ from responders.data.erasure_ledger import ERASE_VERB, ErasureLedger, read_ledge
 from responders.data.repair import erasure_after_repair
 from responders.data.repair.erasure_after_repair import build_repair_eraser, may_erase_now
 from responders.data.repair.erasure_during_repair import RepairEraser
-from responders.support import resumable_command
 from responders.support.resumable_command import (
     COMMAND_TIMEOUT,
     EndReport,
@@ -39,15 +37,7 @@ from shared.state.reader import StateReader
 PORTION_TIME_LIMIT_SECONDS: Final = 8.0
 
 
-def continue_quarantine_erasure(
-    ports: Ports, policy: Policy, document: Document, record: CommandRecord
-) -> None:
-    """Remove copies until none is left, or the time is over. Raises: Moved, Unavailable."""
-    piece, end = partial(_erase_portion, ports, policy), partial(_build_end_event, policy)
-    resumable_command.continue_command(ports, document, record, piece, end)
-
-
-def _build_end_event(policy: Policy, record: CommandRecord, now: datetime) -> EndReport:
+def build_end_report(policy: Policy, record: CommandRecord, now: datetime) -> EndReport:
     """How it ended; people are told where copies are left."""
     why = record.answer.get("left", "")
     happened = create_event("quarantine.erased", now, "worker", gone=record.answer.get("gone", 0), left=why)
@@ -55,7 +45,9 @@ def _build_end_event(policy: Policy, record: CommandRecord, now: datetime) -> En
     return happened, create_notices(policy, record.id, Severity.HIGH, ERASE_VERB, text, now) if why else []
 
 
-def _erase_portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+def erase_quarantined_portion(
+    ports: Ports, policy: Policy, record: CommandRecord, now: datetime
+) -> CommandRecord:
     """The record after some seconds; the same place again, where nothing may be done now."""
     if now - record.received_at > COMMAND_TIMEOUT:
         return _completed_record(record, now, left="given up after a day")
