@@ -34,23 +34,15 @@ from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 
 
-class DatabaseCopier:
-    """The copies of the systems whose policy admits some; one that does not costs nothing."""
-
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._policies = {system: policy for system, policy in policies.items() if policy.backups.copies}
-
-    def advance_copies(self) -> None:
-        """Carry each unfinished copy a step forward. Raises: Unavailable (our store)."""
-        if not self._policies:
-            return
-        waiting = Query("copies", where=(("is_over", "==", False),))
-        for document in self._ports.store.query(waiting):
-            copy = decode(DatabaseCopy, document.fields)
-            policy = self._policies.get(copy.system)
-            if policy is not None and policy.backups.copies is not None:
-                _CopyStep(self._ports, policy, policy.backups.copies, document).carry_forward(copy)
+def advance_copies(ports: Ports, policies: Mapping[str, Policy]) -> None:
+    """Carry each unfinished copy a step forward. Raises: Unavailable (our store)."""
+    if not any(policy.backups.copies for policy in policies.values()):
+        return
+    for document in ports.store.query(Query("copies", where=(("is_over", "==", False),))):
+        copy = decode(DatabaseCopy, document.fields)
+        policy = policies.get(copy.system)
+        if policy is not None and policy.backups.copies is not None:
+            _CopyStep(ports, policy, policy.backups.copies, document).carry_forward(copy)
 
 
 class _CopyStep(JobStep[DatabaseCopy]):

@@ -39,32 +39,22 @@ EVENT_NAMES: Final = {
 """What is written down when a backup has come that far."""
 
 
-class BackupExporter:
-    """The backups of the systems that export; one that does not costs nothing."""
-
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._policies = {system: policy for system, policy in policies.items() if policy.backups.bucket}
-
-    def advance_exports(self) -> None:
-        """Begin this slot's backup; carry unfinished ones a step forward. Raises: Unavailable."""
-        for policy in self._policies.values():
-            self._begin(policy)
-        if not self._policies:
-            return
-        until = self._ports.clock.monotonic() + EXPORT_TIME_LIMIT_SECONDS
-        for document in self._ports.store.query(Query("backups", where=(("is_over", "==", False),))):
-            if self._ports.clock.monotonic() >= until:
-                return
-            backup = decode(Backup, document.fields)
-            if backup.system in self._policies:
-                _ExportStep(self._ports, self._policies[backup.system], document).carry_forward(backup)
-
-    def _begin(self, policy: Policy) -> None:
-        """Have the intent on record; the name of the slot keeps a second one out."""
-        now = self._ports.clock.now()
+def advance_exports(ports: Ports, policies: Mapping[str, Policy]) -> None:
+    """Begin this slot's backups; carry unfinished ones a step forward. Raises: Unavailable."""
+    exporting = {system: policy for system, policy in policies.items() if policy.backups.bucket}
+    if not exporting:
+        return
+    for policy in exporting.values():  # the name of the slot keeps a second intent out
+        now = ports.clock.now()
         slot_at = backing.slot_start(policy.backups.every, now)
-        _record_backup_intent(self._ports, backing.create_backup(policy, slot_at, now), ACTOR, now)
+        _record_backup_intent(ports, backing.create_backup(policy, slot_at, now), ACTOR, now)
+    until = ports.clock.monotonic() + EXPORT_TIME_LIMIT_SECONDS
+    for document in ports.store.query(Query("backups", where=(("is_over", "==", False),))):
+        if ports.clock.monotonic() >= until:
+            return
+        backup = decode(Backup, document.fields)
+        if backup.system in exporting:
+            _ExportStep(ports, exporting[backup.system], document).carry_forward(backup)
 
 
 class _ExportStep(RecordStep):

@@ -21,39 +21,33 @@ from shared.state import work_queue
 from shared.state.reader import StateReader
 
 
-class PinReminder:
-    """Tells of each system's old pins, on the first sweep of a day (UTC)."""
+def send_due_reminders(ports: Ports, policies: Mapping[str, Policy], now: datetime) -> None:
+    """Tell of each system's old pins what nobody has told today (UTC). Raises: Unavailable."""
+    for policy in policies.values():
+        _send_reminder(ports, policy, now)
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._policies = policies
 
-    def send_due_reminders(self, now: datetime) -> None:
-        """Tell what nobody has told today. Raises: Unavailable."""
-        for policy in self._policies.values():
-            self._send_reminder(policy, now)
-
-    def _send_reminder(self, policy: Policy, now: datetime) -> None:
-        ports, span = self._ports, policy.deployments.pinned_for
-        marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"
-        if ports.store.get(marker).fields is not None:
-            return
-        old = pins.pins_older_than(StateReader(ports.store).pins(policy.system), span, now)
-        said, told = [], []
-        if old:
-            system = StateReader(ports.store).system(policy.system)
-            key = f"pins-{now:%Y%m%d}-{policy.system}"
-            text = "\n".join(
-                (
-                    f"{policy.system}: {count_noun(len(old), 'function')} pinned for longer than "
-                    f"{format_duration(span)}, and later deployments get no requests there:",
-                    *pin_check.format_pin_lines(ports.store, old, system),
-                )
+def _send_reminder(ports: Ports, policy: Policy, now: datetime) -> None:
+    span = policy.deployments.pinned_for
+    marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"
+    if ports.store.get(marker).fields is not None:
+        return
+    old = pins.pins_older_than(StateReader(ports.store).pins(policy.system), span, now)
+    said, told = [], []
+    if old:
+        system = StateReader(ports.store).system(policy.system)
+        key = f"pins-{now:%Y%m%d}-{policy.system}"
+        text = "\n".join(
+            (
+                f"{policy.system}: {count_noun(len(old), 'function')} pinned for longer than "
+                f"{format_duration(span)}, and later deployments get no requests there:",
+                *pin_check.format_pin_lines(ports.store, old, system),
             )
-            functions = [one.function for one in old]
-            said = create_notices(policy, key, Severity.MEDIUM, "pinned", text, now, functions=functions)
-            happened = create_event("pin.old", now, "on_clock", functions=functions)
-            told = [event_write(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
-        done = Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})
-        with suppress(Exists):  # another instance has told it
-            work_queue.commit_with_notices(ports.store, ports.bus, [done, *told], said)
+        )
+        functions = [one.function for one in old]
+        said = create_notices(policy, key, Severity.MEDIUM, "pinned", text, now, functions=functions)
+        happened = create_event("pin.old", now, "on_clock", functions=functions)
+        told = [event_write(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
+    done = Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})
+    with suppress(Exists):  # another instance has told it
+        work_queue.commit_with_notices(ports.store, ports.bus, [done, *told], said)

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.data.erasure_ledger import READ_OVERLAP, ErasureLedger, ErasureLedgerUpdater, read_ledger
+from responders.data.erasure_ledger import READ_OVERLAP, ErasureLedger, read_ledger, update_ledger
 from responders.data.repair.journalled_writes import is_previous_version_erased, quarantine_vault
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
@@ -63,7 +63,7 @@ class RepairEraser:
         """Erase for some seconds; return the position. Raises: Unavailable, Rejected."""
         clock = self._ports.clock
         until = clock.monotonic() + MAX_PORTION_SECONDS
-        ErasureLedgerUpdater(self._ports, {self._policy.system: self._policy}).update_ledgers()
+        update_ledger(self._ports, self._policy)
         ledger = read_ledger(self._ports, self._policy)
         is_new = ledger is not None and ledger.added_at >= self._began_at - READ_OVERLAP
         return consume_until(clock, until, position, self._erase_entries(position, ledger, is_new=is_new))

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from responders.data.erasure_ledger import ErasureLedger, ErasureLedgerUpdater, read_ledger
+from responders.data.erasure_ledger import ErasureLedger, read_ledger, update_ledger
 from responders.data.repair.document_outcomes import RepairSelector
 from responders.data.repair.journalled_writes import JournalledWriter, is_document_as_wanted
 from responders.data.repair.ttl import read_expiries
@@ -38,7 +38,7 @@ class DocumentRewriter(JournalledWriter):
             raise Rejected("another policy holds than the one by which people have agreed to it")
         clock = self._ports.clock
         began = clock.monotonic()
-        self._update_ledger()  # what comes back must not be of somebody erased just now
+        update_ledger(self._ports, self._policy)  # what comes back must not be of somebody erased just now
         expiries = read_expiries(self._ports, self._policy, goal.database)
         mending = RepairSelector(self._ports, self._policy, goal, expiries)
         further = self._repair_batches(step, goal, position, mending)
@@ -57,7 +57,7 @@ class DocumentRewriter(JournalledWriter):
         """Put back what a repair wrote, unless changed or erased since; return the position."""
         clock = self._ports.clock
         began = clock.monotonic()
-        self._update_ledger()
+        update_ledger(self._ports, self._policy)
         ledger = read_ledger(self._ports, self._policy)
         expiries = read_expiries(self._ports, self._policy, goal.database)
         further = self._restore_entries(step, goal, position, ledger, expiries)
@@ -82,10 +82,6 @@ class DocumentRewriter(JournalledWriter):
             position = replace(position, cursor=name)
             yield position
         yield replace(position, is_over=True)
-
-    def _update_ledger(self) -> None:
-        """Bring the ledger of the erased up to date. Raises: Unavailable, Rejected."""
-        ErasureLedgerUpdater(self._ports, {self._policy.system: self._policy}).update_ledgers()
 
     def _restore_entry(
         self,
