@@ -74,8 +74,9 @@ class IncidentAssigner:
             yields += self._build_failure_writes(policy, incident, alert, newest=is_newest)
             self._store_alert(alert, incident.id, "the incident was open", yields)
             self._assign_alert(alert, policy)
-        elif rollback is not None:
-            self._publish_if_due(rollback, document.read_at)
+        elif rollback is not None and rollback.due_at is not None and rollback.due_at <= document.read_at:
+            # Deduplicated is not done: the work of the rollback in progress is published again.
+            work_queue.publish_work_item(self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at)
 
     def _find_joinable(self, alert: Alert, policy: Policy, system: System, now: datetime) -> Incident | None:
         """The incident that the alert belongs to: an open one, else the newest; None: a new one."""
@@ -139,11 +140,6 @@ class IncidentAssigner:
         became = incidents.observe_failure(decode(Incident, document.fields), document.read_at)
         states = public_state_writes(policy, became, document.read_at, newest=newest)
         return [Update(document.path, encode(became), document.version), *states]
-
-    def _publish_if_due(self, rollback: Rollback, now: datetime) -> None:
-        """Republish the work of the rollback in progress: deduplicated is not done."""
-        if rollback.due_at is not None and rollback.due_at <= now:
-            work_queue.publish_work_item(self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at)
 
     def _open(
         self, alert: Alert, policy: Policy, document: Document, incident: Incident | None, kept: Document

@@ -1,6 +1,6 @@
 """Exports by time slot and before deployments, carried by the clock one conditional step each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -73,12 +73,15 @@ class _ExportStep(RecordStep):
             reason = after.failure or f"not over when the next one is due ({after.status.lower()})"
             after = backing.mark_failed(after, reason, now)
         if after != backup:
-            said = []
+            said, events = [], []
             if after.status is ExportStatus.FAILED:
                 text = f"{after.system}: backup {after.id} failed: {after.failure}"
                 key = f"backup-{after.id}"
                 said = create_notices(self._policy, key, Severity.HIGH, "backup-failed", text, now)
-            events = [_build_event(after, name, now) for name in _event_names(backup, after)]
+            if after.attempt != backup.attempt:
+                events = [_build_event(after, "backup.retried", now)]
+            elif after.status is not backup.status:
+                events = [_build_event(after, EVENT_NAMES[after.status], now)]
             self._save_result(after, events, said)
 
     def _advance_record(self, backup: Backup) -> Backup:
@@ -190,13 +193,6 @@ def _record_backup_intent(ports: Ports, backup: Backup, actor: str, now: datetim
         told = _build_event(backup, "backup.begun", now, actor)
         with suppress(Exists):  # another instance has put it there
             ports.store.commit([Create(backing.export_path(backup.id), encode(backup)), told])
-
-
-def _event_names(before: Backup, after: Backup) -> Iterable[str]:
-    if after.attempt != before.attempt:
-        yield "backup.retried"
-    elif after.status is not before.status:
-        yield EVENT_NAMES[after.status]
 
 
 def _build_event(backup: Backup, name: str, now: datetime, actor: str = ACTOR) -> Create:

@@ -12,7 +12,7 @@ from responders.deployments import own_changes, pin_check, readiness
 from responders.support.inventory_reader import read_inventory
 from shared.core.codec import SCHEMA_VERSION, decode, encode
 from shared.core.errors import Unavailable
-from shared.core.store import Document, Put, Query, Store, Update, Write, conditional_write
+from shared.core.store import Document, Put, Query, Update, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import event_write
@@ -83,7 +83,8 @@ def _compare_once(
     differing = differences(stock.live, live) if stock else ()
     known, compared = {}, AttributedChanges()
     if said is not None or differing or (stock is not None and stock.rolling_out):
-        known = _read_deployments(store, policy.system)
+        stored = store.query(Query("deployments", where=(("system", "==", policy.system),)))
+        known = {str((one.fields or {})["id"]): one for one in stored}
     deployed = {name: decode(Deployment, one.fields) for name, one in known.items()}
     if stock is not None and differing:
         # After what is live was read: of whatever of ours has landed, the intent was committed.
@@ -129,11 +130,6 @@ def _attribute_differences(
     compared = attribute_changes(theirs, stock, live, wrote, system, rolling=rolling, rolls_on=rolls_on)
     named = {f"{one.part} {one.name}": rollback for one, rollback in mine.items()}
     return replace(compared, ours={**compared.ours, **named})
-
-
-def _read_deployments(store: Store, system: str) -> dict[str, Document]:
-    found = store.query(Query("deployments", where=(("system", "==", system),)))
-    return {str((one.fields or {})["id"]): one for one in found}
 
 
 def _commit_comparison(

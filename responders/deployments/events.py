@@ -96,14 +96,10 @@ def build_comparison_notices(
         )
         key = f"by-hand-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
         said += create_notices(policy, key, Severity.HIGH, "suspended", text, now, functions=names)
-    if old := _newly_outdated_secrets(situation, stock):
+    known = situation.stock.old_secrets if situation.stock else ()
+    if old := [one for one in stock.old_secrets if one not in known]:
         days = policy.deployments.secrets_renewed_within.days
         text = f"{policy.system}: secrets not renewed for {days} days: {', '.join(first_names(old))}"
         key = f"old-secrets-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
         said += create_notices(policy, key, Severity.LOW, "old-secrets", text, now, secrets=old)
     return said
-
-
-def _newly_outdated_secrets(situation: RolloutObservation, stock: InventoryRecord) -> list[str]:
-    before = situation.stock.old_secrets if situation.stock else ()
-    return [one for one in stock.old_secrets if one not in before]

@@ -17,7 +17,7 @@ from shared.core import log
 from shared.core.codec import encode
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Moved, Rejected, Unavailable
-from shared.core.store import Create, Document, conditional_write
+from shared.core.store import Document, conditional_write
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data.integrity import damage, scan
@@ -152,10 +152,15 @@ def _save_record(
     changes = [one for one in after.findings if one not in before.findings]
     said = [notice for one in changes for notice in _build_damage_notices(policy, one, now)]
     if after.failure and not before.failure:
-        said += _build_failure_notices(policy, after.failure, now)
+        text = f"{policy.system}: its data cannot be looked through: {after.failure}"
+        key = f"integrity-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
+        said += create_notices(policy, key, Severity.HIGH, "data-unseen", text, now)
     events = [internal_alerts.build_finding_event(policy, one, now) for one in changes]
     if after.last is not None and after.last != before.last:
-        events.append(_build_run_event(policy, after.last, now))
+        run = after.last
+        found = scan.describe_coverage(run, policy.integrity)
+        looked = create_event("integrity.looked", now, ACTOR, why=run.why, found=found)
+        events.append(event_write(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", looked))
     try:
         writes = [conditional_write(document, encode(after)), *events]
         version = commit_with_notices(ports.store, ports.bus, writes, said)
@@ -171,13 +176,6 @@ def _record_alerts(
     internal_alerts.record_findings(ports, policy, path, record.findings, version, now)
 
 
-def _build_run_event(policy: Policy, run: ScanRun, now: datetime) -> Create:
-    facts = create_event(
-        "integrity.looked", now, ACTOR, why=run.why, found=scan.describe_coverage(run, policy.integrity)
-    )
-    return event_write(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", facts)
-
-
 def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime) -> list[Notice]:
     severity = policy.signals[finding.signal].severity
     system = policy.display_name or policy.system
@@ -190,18 +188,9 @@ def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime)
         if not finding.suspects:
             lines.append("nothing is known to have changed before")
         if finding.signal == damage.CORRUPTION_SIGNAL:
-            lines.append(f"{RESTORE_HINT}: {_format_restore_command(policy)}")
+            words = ["rollback", "run", "--system", policy.system, "--scenario", "database"]
+            words += ["--select", SelectionKind.INVALID.value, "--reason", "damage"]
+            lines.append(f"{RESTORE_HINT}: {shlex.join(words)}")
     key = f"{finding.id(policy.system)}-{finding.state}".replace(":", "-")
     name = f"data-{finding.state}"
     return create_notices(policy, key, severity, name, "\n".join(lines), now, signal=finding.signal)
-
-
-def _format_restore_command(policy: Policy) -> str:
-    words = ["rollback", "run", "--system", policy.system, "--scenario", "database"]
-    return shlex.join([*words, "--select", SelectionKind.INVALID.value, "--reason", "damage"])
-
-
-def _build_failure_notices(policy: Policy, failure: str, now: datetime) -> list[Notice]:
-    text = f"{policy.system}: its data cannot be looked through: {failure}"
-    key = f"integrity-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
-    return create_notices(policy, key, Severity.HIGH, "data-unseen", text, now)

@@ -49,7 +49,7 @@ def build_approval_request(
     question = ApprovalRequest(plan, needed, reason, now)
     ahead = None if is_duration_reported(plan) else forecast_plan(case, made, pace)
     resources = describe_resource_changes(made.steps)
-    same = before is not None and _is_same_question(before, question)
+    same = before is not None and before.plan.fingerprint == plan.fingerprint and before.needed == needed
     until = case.rollback.parked_until if same else None
     until = until or now + case.policy.gates.approval_expires
     commands = format_shell_lines(case.policy.system, case.incident.id, *ANSWER_VERBS, plan=plan.fingerprint)
@@ -91,10 +91,6 @@ def build_approval_request(
         say=not same,
         occasion="" if before is None else f"-{case.rollback.sequence}",
     )
-
-
-def _is_same_question(before: ApprovalRequest, question: ApprovalRequest) -> bool:
-    return (before.plan.fingerprint, before.needed) == (question.plan.fingerprint, question.needed)
 
 
 def await_approval(case: Case) -> bool:

@@ -106,7 +106,10 @@ def _end_rollback(
             *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ()),
         ),
         choices=("accept",) if successor else possible,
-        facts={"where": _step_results(steps), **({"serves": serves} if short else {})},
+        facts={
+            "where": {step.name: f"{step.status} {step.note}".strip() for step in steps},
+            **({"serves": serves} if short else {}),
+        },
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
         changes=ended_fields(case, status, why),
         status=becomes,
@@ -157,8 +160,3 @@ def _join_alternatives(verbs: Sequence[str]) -> str:
     """The verbs as alternatives: `retry, undo or accept`."""
     *others, last = verbs
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def _step_results(steps: Iterable[Step]) -> dict[str, str]:
-    """What became of each step."""
-    return {step.name: f"{step.status} {step.note}".strip() for step in steps}

@@ -16,7 +16,6 @@ from responders.deployments.source_backup import back_up_live_sources
 from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.pubsub_message import PubSubMessage
-from shared.core.store import Document
 from shared.domain.deployments.announcements import CI_CLOCK_SKEW_TOLERANCE
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory import inventory_record as stocks
@@ -70,7 +69,8 @@ class DeploymentsTrigger:
             raise Refused(f"system {system} is not known")
         path = stocks.inventory_path(system) if inventory else f"deployments/{due.id}"
         document = self._ports.store.get(path)
-        if not _is_deployment_due(document):
+        due_at = (document.fields or {}).get("due_at")
+        if due_at is None or due_at > document.read_at:
             return
         if inventory or decode(Deployment, document.fields).status is DeploymentStatus.ROLLING_OUT:
             self._check_inventory(system, document.read_at)  # when it is quiet, that settles it
@@ -84,8 +84,3 @@ class DeploymentsTrigger:
         ports, policy = self._ports, self._policies[system]
         compare_inventory(ports, policy, wanted, said)
         back_up_live_sources(ports, policy)
-
-
-def _is_deployment_due(document: Document) -> bool:
-    due_at = (document.fields or {}).get("due_at")
-    return due_at is not None and due_at <= document.read_at

@@ -30,7 +30,6 @@ from shared.core.codec import decode, encode
 from shared.core.store import Create, Write, conditional_write
 from shared.domain.commands.command import format_gcloud_command, format_shell_command
 from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
-from shared.domain.decision.forecast import DurationForecast
 from shared.domain.decision.gate_evaluation import (
     Decision,
     evaluate_incident,
@@ -215,7 +214,10 @@ def _build_start_transition(
     return Transition(
         event="rollback.decided",
         note=f"going back to {decision.target}: {describe_plan_size(plan, len(decision.scope))}",
-        details=_format_warnings(plan, ahead),
+        details=(
+            *(() if plans.is_duration_reported(plan.header) else (str(ahead),)),
+            *text.first_lines(plan.header.reported),
+        ),
         facts={
             **told,
             "plan": plan.header.fingerprint,
@@ -240,11 +242,6 @@ def _build_start_transition(
         ),
         system=slot_taken,
     )
-
-
-def _format_warnings(plan: Plan, ahead: DurationForecast) -> tuple[str, ...]:
-    ahead_lines = () if plans.is_duration_reported(plan.header) else (str(ahead),)
-    return (*ahead_lines, *text.first_lines(plan.header.reported))
 
 
 def _must_revoke_sessions(case: Case, gathered: CollectedFacts) -> bool:

@@ -39,14 +39,12 @@ def assess_health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
 
 
 def assess_health_while_monitoring(case: Case, steps: Iterable[Step], since: datetime) -> Health:
-    """How it does; while writers are stopped by a fence nobody can see that."""
+    """Compare how it does with how it was before the trouble: what is worse than that is ill.
+
+    While writers are stopped by a fence nobody can see that.
+    """
     if fence_guard.is_fence_up(case.ports, case.policy):
         return Health(HealthVerdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
-    return _compare_with_baseline(case, steps, since)
-
-
-def _compare_with_baseline(case: Case, steps: Iterable[Step], since: datetime) -> Health:
-    """The same, and beside how it was before the trouble: what is worse than that is ill."""
     known, requests = _read_health(case, steps, since)
     document = case.ports.store.get(probe_signals.probes_path(case.policy.system))
     looks = decode(ProbeRecord, document.fields).looks if document.fields is not None else {}

@@ -17,7 +17,7 @@ from shared.core.durations import describe_duration
 from shared.core.errors import RollbackError
 from shared.core.store import Update, Write
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import Deployment, DeploymentStatus, undone_deployments
+from shared.domain.deployments.deployment import DeploymentStatus, undone_deployments
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import choose_time_names
 from shared.domain.rollback import plan as plans
@@ -155,7 +155,11 @@ def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ..
     functions = {step.target for step in shifted_steps(steps)}
     beside = [step for step in effective_steps(steps) if is_resource(step)]
     back = {one.id for one in undone_deployments(known, target, functions)}
-    back |= {one.id for one in known if one.at > target.at and _is_changed_by_steps(one, beside)}
+    back |= {
+        one.id
+        for one in known
+        if one.at > target.at and any(is_step_for(step, change) for step in beside for change in one.changes)
+    }
     bad = {"status": DeploymentStatus.BAD.value, "baked_at": None, "due_at": None, "expires_at": None}
     why = f"{deployments.TAKEN_BACK_REASON}{case.rollback.id}"
     return tuple(
@@ -163,11 +167,6 @@ def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ..
         for one in known
         if one.id in back and one.status is not DeploymentStatus.BAD
     )
-
-
-def _is_changed_by_steps(deployment: Deployment, steps: Iterable[Step]) -> bool:
-    """Whether one of these steps brought back what the deployment had changed."""
-    return any(is_step_for(step, change) for step in steps for change in deployment.changes)
 
 
 def find_moved_targets(case: Case, steps: Iterable[Step], kinds: Mapping[str, StepKind]) -> list[str]:
