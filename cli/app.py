@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import identity
-from cli.act import answers, copy, pins, replay, retry, run
+from cli.act import answers, copy, pins, replay, run
 from cli.act.erase import erase
 from cli.doctor.command import doctor
 from cli.look import (
@@ -45,7 +45,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "approve": answers.approve,
         "reject": answers.reject,
         "cancel": answers.cancel,
-        "retry": retry.retry,
+        "retry": run.retry,
         "undo": pins.undo,
         "accept": answers.accept,
         "ack": answers.ack,

@@ -6,7 +6,6 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from responders.alerts.preemption import build_preemption_writes
 from shared.core.codec import decode, encode
 from shared.core.store import Create, Document, Update, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
@@ -21,11 +20,14 @@ from shared.domain.incidents.opening import (
     reopen_incident,
 )
 from shared.domain.incidents.overlap import alert_scope, may_join
-from shared.domain.policy.severity import worse_severity
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.severity import is_worse, worse_severity
 from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals import alert as alert_record
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.labels import signal_label
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
@@ -34,6 +36,10 @@ from shared.state.reader import StateReader
 
 COMMIT_ATTEMPTS = 20
 RETRY_SECONDS = 0.1
+PREEMPTIBLE_STATUSES = frozenset(
+    {RollbackStatus.DECIDING, RollbackStatus.PARKED, RollbackStatus.RUNNING, RollbackStatus.VERIFYING}
+)
+"""Later nothing is left to be stopped: the watch ends by itself for what must be judged."""
 
 
 class IncidentAssigner:
@@ -63,7 +69,7 @@ class IncidentAssigner:
         incident = self._find_joinable(known or alert, policy, system, document.read_at)
         yields: list[Write] = []
         if known is None and system.rollback and not system.rollback_ended:
-            yields = build_preemption_writes(self._ports, policy, system, alert, self._actor)
+            yields = _build_preemption_writes(self._ports, policy, system, alert, self._actor)
             incident = self._read_incident(system.incident) if yields else incident
         rollback = self._find_rollback_in_progress(incident)
         if rollback is None and not (known is not None and known.absorbed_by):
@@ -206,3 +212,34 @@ def _describe_rejoin(incident: Incident, now: datetime) -> str:
         return "the incident was open without a rollback: it is judged again"
     ago = (now - incident.ended_at).total_seconds()
     return f"the incident had ended {ago:.0f} s before: the alert is about the same trouble"
+
+
+def _build_preemption_writes(
+    ports: Ports, policy: Policy, system: System, alert: Alert, actor: str
+) -> list[Write]:
+    """The commit by which the rollback under way is to stop for an alert; none where it goes on."""
+    signal = policy.signals[alert.signal]
+    if policy.strictest_mode(signal) is Mode.OBSERVE:
+        return []
+    document = ports.store.get(rollbacks.rollback_path(system.rollback))
+    rollback = decode(Rollback, document.fields) if document.fields else None
+    if rollback is None or not _is_feature_rollback(rollback) or rollback.cancel_requested:
+        return []
+    fields = ports.store.get(incidents.incident_path(rollback.incident)).fields
+    if rollback.status not in PREEMPTIBLE_STATUSES or fields is None:
+        return []
+    if not is_worse(signal.severity, decode(Incident, fields).severity):
+        return []
+    why = f"it yields to {signal_label(alert.signal)} ({signal.severity})"
+    now = document.read_at
+    told = create_event("rollback.yields", now, actor, alert=alert.key)
+    changes = {"cancel_requested": why, "yields_to": alert.key, "due_at": now}
+    draft = CommitDraft((told,), changes)
+    return prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
+
+
+def _is_feature_rollback(rollback: Rollback) -> bool:
+    scenario = rollback.plan.scenario if rollback.plan is not None else None
+    if scenario is None and rollback.order is not None:
+        scenario = rollback.order.scenario
+    return scenario is ScenarioName.FEATURE

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from responders.backups import copy_command
-from responders.commands.incident import breach, legal_hold, operator_answers, root_cause
+from responders.commands.incident import breach, legal_hold, operator_answers
 from responders.commands.rollback import drill, rollback, schedule, undo
 from responders.commands.switches import switches
 from responders.commands.upkeep import data_regeneration, deployment_mark, diagnostics
@@ -43,9 +43,9 @@ COMMANDS: dict[str, CommandHandler] = {
     "ack": operator_answers.ack,
     "accept": operator_answers.accept,
     "publish": operator_answers.publish,
-    "root-cause": root_cause.record_root_cause,
-    "hold": legal_hold.hold,
-    "release": legal_hold.release,
+    "root-cause": operator_answers.record_root_cause,
+    "hold": legal_hold.change_hold,
+    "release": legal_hold.change_hold,
     "pause": switches.pause,
     "resume": switches.resume,
     "freeze": switches.freeze,

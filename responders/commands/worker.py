@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from responders.commands.registry import CONTINUATIONS
 from responders.commands.rollback import drill, schedule
-from responders.commands.switches import pause_confirmation
+from responders.commands.switches import switches
 from responders.rollback.decision.dry_run import record_dry_run
 from responders.rollback.isolation import fence_command
 from responders.rollback.isolation.retired_suppression import SUPPRESSION_VERB
@@ -62,7 +62,7 @@ def _dispatch_command(
 ) -> None:
     """What a command that is due is about. Raises: as `execute_command`, and Moved in any case."""
     if record.command == "pause":
-        pause_confirmation.confirm_pause(ports, policies, document, record)
+        switches.confirm_pause(ports, policies, document, record)
         return
     policy = policies.get(record.system)
     if policy is None and record.command in POLICY_INDEPENDENT_COMMANDS:

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.deployments.source_backup import back_up_recorded_sources
-from responders.deployments.source_cleanup import remove_unreferenced_sources
+from responders.deployments.source_backup import back_up_recorded_sources, remove_unreferenced_sources
 from responders.support.inventory_reader import read_inventory
 from responders.support.parallel_calls import (
     METRICS_WINDOW,

@@ -2,9 +2,14 @@
 
 from msgspec.structs import replace
 
-from responders.scenarios.portion import Portion
 from responders.scenarios.products.registry import portion_of
-from responders.scenarios.resource_plan import PlanParts, ResourceState, join_plans, order_behind_clients
+from responders.scenarios.resource_plan import (
+    PlanParts,
+    Portion,
+    ResourceState,
+    join_plans,
+    order_behind_clients,
+)
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.system_policy import Policy
 

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from responders.scenarios import complete
-from responders.scenarios.portion import Portion
 from responders.scenarios.products.registry import portion_of
-from responders.scenarios.resource_plan import PlanParts, ResourceState, join_plans
+from responders.scenarios.resource_plan import PlanParts, Portion, ResourceState, join_plans
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy

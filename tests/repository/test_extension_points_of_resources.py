@@ -8,10 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from responders.scenarios import complete, functions
-from responders.scenarios.portion import Portion
 from responders.scenarios.products.registry import PLANNERS, Planner, portion_of
 from responders.scenarios.registry import SCENARIOS
-from responders.scenarios.resource_plan import PlanParts, ResourceState, join_plans
+from responders.scenarios.resource_plan import PlanParts, Portion, ResourceState, join_plans
 from shared.adapters.channels.base import ChannelClients, message_of
 from shared.adapters.channels.registry import SENDERS
 from shared.adapters.channels.sender import ChannelSender

@@ -37,37 +37,24 @@ MAX_WRITES_PER_COMMIT = 200
 RECHECK_INTERVAL = timedelta(minutes=10)
 
 
-def hold(asked: CommandRequest) -> CommandEffect:
-    """Nothing of the incident, or of the backup, expires until it is released."""
+def change_hold(asked: CommandRequest) -> CommandEffect:
+    """Keep an incident, or a backup, until it is released; then it expires after its usual time."""
     if asked.command.backup:
         return legal_hold.change_backup_hold(asked)
-    subject = find_subject(asked)
-    if subject.incident.held_by:
-        raise Refused(f"{subject.incident.id} is held by {subject.incident.held_by} already")
-    held = replace(subject.incident, held_by=asked.command.actor, expires_at=None)
+    subject, holds = find_subject(asked), asked.command.command == "hold"
+    name, before = subject.incident.id, subject.incident.held_by
+    if holds and before:
+        raise Refused(f"{name} is held by {before} already")
+    if not holds and not before:
+        raise Refused(f"{name} is not held")
+    expires = not holds and subject.incident.ended_at is not None
+    expires_at = subject.incident_document.read_at + RECORD_RETENTION if expires else None
+    by = asked.command.actor if holds else ""
     return CommandEffect(
-        f"{held.id} is held",
-        (subject.write_incident(held),),
+        f"{name} is {'held' if holds else 'released'}",
+        (subject.write_incident(replace(subject.incident, held_by=by, expires_at=expires_at)),),
         goes_on=True,
-        changes={"held_by": ("", held.held_by)},
-    )
-
-
-def release(asked: CommandRequest) -> CommandEffect:
-    """Let an incident expire after the usual time from now; a backup at its own time."""
-    if asked.command.backup:
-        return legal_hold.change_backup_hold(asked)
-    subject = find_subject(asked)
-    if not subject.incident.held_by:
-        raise Refused(f"{subject.incident.id} is not held")
-    over = subject.incident.ended_at is not None
-    expires_at = subject.incident_document.read_at + RECORD_RETENTION if over else None
-    released = replace(subject.incident, held_by="", expires_at=expires_at)
-    return CommandEffect(
-        f"{released.id} is released",
-        (subject.write_incident(released),),
-        goes_on=True,
-        changes={"held_by": (subject.incident.held_by, "")},
+        changes={"held_by": (before, by)},
     )
 
 

@@ -1,4 +1,4 @@
-"""approve, reject, ack, accept and publish: what a person answers to the responders."""
+"""approve, reject, ack, accept, publish and root-cause: what a person answers to the responders."""
 
 from msgspec.structs import replace
 
@@ -8,11 +8,12 @@ from responders.rollback.approval import NO_PLAN_TEXT
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
+from shared.core.redaction import redact_personal_data
 from shared.core.store import Update, Write
 from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.incident import IncidentStatus, RootCauseAnalysis
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_notices
@@ -153,3 +154,40 @@ def _build_notification_writes(subject: CommandSubject, event_name: str, word: s
         subject.system.read_at,
     )
     return [*notice_writes(said)]
+
+
+def record_root_cause(asked: CommandRequest) -> CommandEffect:
+    """Replace the root cause in the report, in later notices and, if public, on the status page."""
+    subject = find_subject(asked)
+    command, now = asked.command, subject.system.read_at
+    found = RootCauseAnalysis(
+        cause=command.cause,
+        by=command.actor,
+        at=now,
+        prevention=command.prevention,
+        public=redact_personal_data(command.public),
+    )
+    before = subject.incident
+    incident = replace(before, analysis=found)
+    lines = [f"root cause recorded by {command.actor}: {found.cause}"]
+    lines += [f"prevention: {found.prevention}"] if found.prevention else []
+    said = create_notices(
+        asked.policy,
+        incident.id,
+        incident.severity,
+        f"analysed-{command.id}",
+        "\n".join((f"{incident.id} {incident.severity}: {lines[0]}", *lines[1:])),
+        now,
+        meant=f"root cause: {found.cause}",
+    )
+    was = before.analysis.cause if before.analysis is not None else ""
+    return CommandEffect(
+        f"the root cause of {incident.id} is recorded",
+        (
+            subject.write_incident(incident),
+            *public_state_writes(asked.policy, incident, now, newest=subject.is_newest),
+            *report_filing.build_report_rewrite(asked.ports, incident, now),
+            *notice_writes(said),
+        ),
+        changes={"root_cause": (was, found.cause)},
+    )

@@ -44,11 +44,6 @@ def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Poli
     ports.store.commit([Update(commands.command_path(command), {"tells": ""})])
 
 
-def count_unsettled_effects(ports: Ports, system: str) -> int:
-    """Effects that have not settled, of one system or of all."""
-    return sum(one.in_flight for one in active_rollbacks(ports, system))
-
-
 def _append_control_event(ports: Ports, policies: Mapping[str, Policy], command: str, rollback: str) -> None:
     """One commit: the event, and that it is told. Raises: Moved, when somebody wrote first."""
     document = ports.store.get(commands.command_path(command))

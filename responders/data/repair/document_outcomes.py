@@ -13,7 +13,7 @@ from responders.data.document_check import DocumentChecker
 from responders.data.erasure_ledger import read_ledger
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, call_one, require_answer
 from shared.core.durations import floor_to_minute
-from shared.core.errors import Rejected
+from shared.core.errors import Rejected, Unavailable
 from shared.domain.data.document import DocumentSnapshot, is_in_scope
 from shared.domain.data.erasure import owners
 from shared.domain.data.erasure.ledger import declared_erasure
@@ -31,7 +31,7 @@ from shared.domain.data.repair.repair_plan import (
     newest_time_before,
     pair_snapshots,
 )
-from shared.domain.data.ttl import TtlField, has_expired
+from shared.domain.data.ttl import TtlField, declared_ttl_fields, has_expired
 from shared.domain.policy.data_rules import declared_collection_name
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
@@ -311,3 +311,12 @@ class RepairSelector:
 def _content_bytes(pair: SnapshotPair) -> int:
     sides = (one.fields for one in (pair.now, pair.then) if one is not None)
     return sum(len(_ENCODER.encode(fields)) for fields in sides)
+
+
+def read_expiries(ports: Ports, policy: Policy, database: str) -> list[TtlField]:
+    """All of them. Raises: Unavailable where they are not known, which does not mean none."""
+    try:
+        own = ports.system(policy.system).resources.indexes.expiries(database)
+    except (Rejected, Unavailable) as no:
+        raise Unavailable(f"by what documents of {database} expire is not known: {no}") from no
+    return [*own, *declared_ttl_fields(policy.collections)]

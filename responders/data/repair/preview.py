@@ -9,8 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data import restore_points
-from responders.data.repair.document_outcomes import RepairSelector
-from responders.data.repair.ttl import read_expiries
+from responders.data.repair.document_outcomes import RepairSelector, read_expiries
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core import text
 from shared.core.codec import encode

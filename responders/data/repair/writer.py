@@ -6,9 +6,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from responders.data.erasure_ledger import ErasureLedger, read_ledger, update_ledger
-from responders.data.repair.document_outcomes import RepairSelector
+from responders.data.repair.document_outcomes import RepairSelector, read_expiries
 from responders.data.repair.journalled_writes import JournalledWriter, is_document_as_wanted
-from responders.data.repair.ttl import read_expiries
 from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.domain.data.document import DocumentSnapshot, RewriteResult

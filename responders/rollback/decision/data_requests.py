@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from responders.data.damage_record import read_known_damage
 from responders.data.repair import preview
+from responders.data.repair.document_outcomes import read_expiries
 from responders.data.repair.preview import RepairSource
-from responders.data.repair.ttl import read_expiries
+from responders.rollback.approval import DATA_APPROVAL_REASON
 from responders.rollback.decision.fact_collection import collect_facts
-from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON
 from shared.core.codec import SCHEMA_VERSION
 from shared.core.errors import Refused, Rejected
 from shared.domain.data.integrity.damage import IntegrityRecord

@@ -8,12 +8,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data.repair import preview
-from responders.rollback.approval import format_plan_changes
+from responders.rollback.approval import format_plan_changes, required_approvals
 from responders.rollback.decision import data_requests
 from responders.rollback.decision.data_requests import DataRequestForecast, Preparation
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.plan import describe_plan_size
-from responders.rollback.decision.required_approvals import required_approvals
 from responders.rollback.decision.rollback_decision import build_decided_plan
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable

@@ -3,9 +3,14 @@
 from msgspec.structs import replace
 
 from responders.scenarios import capacity, functions
-from responders.scenarios.portion import Portion
 from responders.scenarios.registry import SCENARIOS, has_plan
-from responders.scenarios.resource_plan import PlanParts, ResourceState, exclude_manual_changes, join_plans
+from responders.scenarios.resource_plan import (
+    PlanParts,
+    Portion,
+    ResourceState,
+    exclude_manual_changes,
+    join_plans,
+)
 from shared.domain.decision import forecast
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import Decision, require_approval

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from responders.data.damage_record import read_known_damage, request_data_check
 from responders.data.repair import preview
-from responders.data.repair.ttl import read_expiries
-from responders.rollback.approval import build_approval_request
+from responders.data.repair.document_outcomes import read_expiries
+from responders.rollback.approval import DATA_APPROVALS, build_approval_request
 from responders.rollback.case import Case
 from responders.rollback.decision.data_requests import (
     PREPARATION_TIMEOUT,
@@ -23,7 +23,6 @@ from responders.rollback.decision.repair_start import (
     build_refusal_transition,
     describe_approvals,
 )
-from responders.rollback.decision.required_approvals import DATA_APPROVALS
 from responders.rollback.decision.rollback_decision import build_hold_transition
 from responders.rollback.isolation import fence_guard
 from responders.rollback.isolation.fence_guard import FencePreparation

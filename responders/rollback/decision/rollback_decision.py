@@ -7,12 +7,16 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.rollback.approval import build_approval_request, forecast_plan, format_plan_changes
+from responders.rollback.approval import (
+    build_approval_request,
+    forecast_plan,
+    format_plan_changes,
+    required_approvals,
+)
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
 from responders.rollback.decision.plan import describe_plan_size, prepare_plan
-from responders.rollback.decision.required_approvals import required_approvals
 from responders.rollback.decision.resource_collection import collect_resource_state
 from responders.rollback.decision.undo_preview import describe_failures
 from responders.rollback.session_revocation import REVOKE_SESSIONS_VERB, build_revocation_command

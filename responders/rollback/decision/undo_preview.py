@@ -21,8 +21,8 @@ from responders.data.repair.preview import (
     find_unknown_trigger_reason,
     format_fence_lines,
 )
+from responders.rollback.approval import DATA_APPROVAL_REASON, DATA_APPROVALS
 from responders.rollback.decision.fact_collection import collect_facts
-from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, DATA_APPROVALS
 from responders.scenarios import undo_plan as reversal
 from responders.scenarios import undo_targets
 from responders.scenarios.undo_plan import UndoPlan

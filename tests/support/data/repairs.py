@@ -6,9 +6,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.data.erasure_ledger import update_due_ledgers
-from responders.data.repair.document_outcomes import RepairSelector
+from responders.data.repair.document_outcomes import RepairSelector, read_expiries
 from responders.data.repair.journalled_writes import MayGoOn
-from responders.data.repair.ttl import read_expiries
 from responders.data.repair.writer import DocumentRewriter
 from shared.core.codec import decode
 from shared.core.store import Query
