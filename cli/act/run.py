@@ -22,8 +22,7 @@ from responders.commands.rollback.rollback import build_possible_order, build_re
 from responders.commands.rollback.superseding import describe_conflict
 from responders.commands.subject import find_subject
 from responders.data.repair import preview
-from responders.rollback.decision import data_requests
-from responders.rollback.decision.data_requests import Preparation
+from responders.rollback.decision.data_requests import Preparation, forecast_data_request
 from responders.rollback.decision.dry_run import forecast_order
 from responders.rollback.decision.plan import non_function_step_names
 from shared.core.text import count_noun
@@ -206,7 +205,7 @@ def preview_rollback(
 
 def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) -> RollbackPreview:
     now = ours.wiring.clock.now()
-    found, _ = data_requests.forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
+    found, _ = forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
     seconds, checked = (preview.survey_seconds(survey), survey.checked_documents) if survey else (0.0, 0)
     return RollbackPreview(

@@ -9,8 +9,7 @@ from cli.support.output import AsJson, print_json, print_line
 from responders.data.repair import preview
 from responders.rollback.decision.data_requests import Preparation
 from shared.core.codec import decode
-from shared.domain.data.repair import repair_plan
-from shared.domain.data.repair.repair_plan import DocumentDecision, describe_document_change
+from shared.domain.data.repair.repair_plan import DocumentDecision, describe_document_change, preview_path
 from shared.domain.incidents.incident import rollback_id
 
 
@@ -35,7 +34,7 @@ def documents(incident: Incident, as_json: AsJson = False) -> None:
 def _document_rows(ours: Operations, name: str) -> Iterator[DocumentDecision]:
     incident = ours.incident(name)
     for number in range(incident.rollbacks, 0, -1):
-        place = ours.wiring.store.get(repair_plan.preview_path(rollback_id(name, number)))
+        place = ours.wiring.store.get(preview_path(rollback_id(name, number)))
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
             return preview.iterate_affected_documents(ours.wiring, ours.policy(incident.system), survey)

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from shared.core.codec import decode, encode
 from shared.core.store import Create, Document, Update, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
@@ -25,10 +24,9 @@ from shared.domain.policy.severity import is_worse, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus, rollback_path
-from shared.domain.signals import alert as alert_record
-from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert import Alert, alert_path
 from shared.domain.signals.labels import signal_label
-from shared.domain.system_record import System
+from shared.domain.system_record import System, decode_system, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import work_queue
@@ -58,10 +56,10 @@ class IncidentAssigner:
     def _assign_alert(self, alert: Alert, policy: Policy) -> None:
         """Store the alert, then check again: its rollback may end meanwhile. Raises: Moved."""
         store = self._ports.store
-        kept = store.get(alert_record.alert_path(alert.key))
-        document = store.get(systems.system_path(policy.system))
+        kept = store.get(alert_path(alert.key))
+        document = store.get(system_path(policy.system))
         known = decode(Alert, kept.fields) if kept.fields else None
-        system = systems.decode_system(document.fields, policy.system)
+        system = decode_system(document.fields, policy.system)
         if not alert.is_open or self._is_already_closed(alert):
             if known is None:
                 self._store_alert(alert, self._find_incident(alert, system), "the end of what began it")
@@ -108,20 +106,20 @@ class IncidentAssigner:
 
     def _is_already_closed(self, alert: Alert) -> bool:
         """Whether the alert's end overtook its beginning on the way."""
-        path = alert_record.alert_path(f"{alert.key.rpartition(':')[0]}:closed")
+        path = alert_path(f"{alert.key.rpartition(':')[0]}:closed")
         closed = self._ports.store.get(path).fields
         return closed is not None and decode(Alert, closed).verdict == "closed"
 
     def _find_incident(self, alert: Alert, system: System) -> str:
         """The incident of the alert's beginning, else the system's present one."""
-        path = alert_record.alert_path(f"{alert.key.rpartition(':')[0]}:open")
+        path = alert_path(f"{alert.key.rpartition(':')[0]}:open")
         began = self._ports.store.get(path).fields
         return decode(Alert, began).incident if began is not None else system.incident
 
     def _store_alert(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
         """Store the alert in a document of its own: a storm of alerts makes no document hot."""
         joined = replace(alert, incident=incident, joined=why)
-        kept = Create(alert_record.alert_path(alert.key), encode(joined))
+        kept = Create(alert_path(alert.key), encode(joined))
         self._ports.store.commit([kept, *making_way])
 
     def _build_check_writes(self, monitored: Rollback | None, alert: Alert) -> list[Write]:

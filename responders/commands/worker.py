@@ -13,8 +13,7 @@ from responders.support.resumable_command import RETRY_INTERVAL
 from shared.core.codec import decode
 from shared.core.errors import Moved, Refused, Unavailable
 from shared.core.store import Document, Update
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.policy.system_policy import Policy
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
@@ -31,7 +30,7 @@ def execute_command(ports: Ports, policies: Mapping[str, Policy], command: str) 
     Raises: Refused, without the system's policy, which nothing needs to fall; Moved, when
     something else was written meanwhile; Unavailable.
     """
-    document = ports.store.get(commands.command_path(command))
+    document = ports.store.get(command_path(command))
     if document.fields is None:
         return
     record = decode(CommandRecord, document.fields)

@@ -7,8 +7,7 @@ from msgspec.structs import replace
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved
 from shared.core.store import Document, conditional_write
-from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import IntegrityRecord
+from shared.domain.data.integrity.damage import IntegrityRecord, damage_path
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
@@ -22,6 +21,6 @@ def request_data_check(ports: Ports, document: Document, record: IntegrityRecord
 
 def read_known_damage(ports: Ports, policy: Policy) -> tuple[Document, IntegrityRecord]:
     """What the last run has found of a system, and its document. Raises: Unavailable."""
-    document = ports.store.get(damage.damage_path(policy.system))
+    document = ports.store.get(damage_path(policy.system))
     record = decode(IntegrityRecord, document.fields) if document.fields else IntegrityRecord(policy.system)
     return document, record

@@ -16,8 +16,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Refused, Rejected, Unavailable
 from shared.core.store import SERVER_TIME, Document, Put, Query, Update, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure import owners
@@ -144,7 +143,7 @@ def _request_quarantine_erasure(ports: Ports, policy: Policy) -> None:
         result="what quarantine holds of whoever was erased is to be removed",
         due_at=now,
     )
-    known = Put(commands.command_path(record.id), encode(record))
+    known = Put(command_path(record.id), encode(record))
     requested = Update(erasures.ledger_path(policy.system), {"is_to_forget": False})
     ports.store.commit([requested, known])
 

@@ -14,7 +14,6 @@ from shared.core.codec import SCHEMA_VERSION, decode, encode
 from shared.core.errors import Unavailable
 from shared.core.store import Document, Put, Query, Update, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.announcements import update_deployments
@@ -40,7 +39,7 @@ from shared.domain.deployments.rollout import DeploymentAnnouncement, RolloutObs
 from shared.domain.deployments.source_copies import carry_over_copies
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.system_record import System
+from shared.domain.system_record import System, decode_system, system_path
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
@@ -73,8 +72,8 @@ def _compare_once(
     if said is None and stock is not None and stock.read_at > wanted:
         return
     store, now = ports.store, document.read_at
-    document_of = store.get(systems.system_path(policy.system))
-    system = systems.decode_system(document_of.fields, policy.system)
+    document_of = store.get(system_path(policy.system))
+    system = decode_system(document_of.fields, policy.system)
     found = filter_protected(read_inventory(ports, policy), policy)
     observed_at = now + timedelta(seconds=ports.clock.monotonic() - began)
     if found.functions is None and (stock is None or said is not None):

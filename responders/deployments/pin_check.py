@@ -16,8 +16,7 @@ from shared.domain.deployments.rollout import RolloutObservation
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback import pins
-from shared.domain.rollback.pins import Pin
+from shared.domain.rollback.pins import Pin, end_pin, unpin_line
 from shared.domain.system_record import System
 from shared.state.reader import StateReader
 
@@ -59,9 +58,9 @@ def check_pins(store: Store, situation: RolloutObservation, actor: str) -> PinCh
 def _update_pin(pin: Pin, state: FunctionState | None, now: datetime) -> Pin:
     """The pin as this look leaves it; of a newest revision that is not served it knows."""
     if state is None:
-        return pins.end_pin(pin, "its function is gone", now)
+        return end_pin(pin, "its function is gone", now)
     if not pin.is_in_force(state.traffic):
-        return pins.end_pin(pin, MANUAL_CHANGE_ACTOR, now)
+        return end_pin(pin, MANUAL_CHANGE_ACTOR, now)
     if state.latest in pin.revisions:
         return pin
     return replace(pin, newest=state.latest)
@@ -90,4 +89,4 @@ def format_pin_lines(store: Store, held: list[Pin], system: System) -> Iterator[
     ]
     yield from shortened.first_lines(told)
     names = [one.function for one in held] if len(held) <= shortened.MAX_LINES else []
-    yield pins.unpin_line(system.name, names, StateReader(store).pin_keeper(system, held))
+    yield unpin_line(system.name, names, StateReader(store).pin_keeper(system, held))

@@ -15,9 +15,8 @@ from shared.core.store import Document, Query, Update, Write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments import source_copies
-from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.deployment import Deployment, record_path
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, SourceObject, WholeInventory
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
@@ -182,7 +181,7 @@ def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRec
     if not settled:
         return []
     newest, document = max(settled, key=lambda pair: pair[0].at)
-    record = ports.store.get(deployments.record_path(policy.system, newest.id))
+    record = ports.store.get(record_path(policy.system, newest.id))
     if record.fields is None:
         return []
     recorded = stocks.unpack_inventory(record.fields["live"])
@@ -235,7 +234,7 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
     found = set[str]()
     query = Query("deployments", where=(("system", "==", policy.system),))
     names = (str((one.fields or {})["id"]) for one in ports.store.query(query))
-    records = [deployments.record_path(policy.system, name) for name in names]
+    records = [record_path(policy.system, name) for name in names]
     for path in (stocks.inventory_path(policy.system), *records):
         fields = ports.store.get(path).fields
         if fields is not None:

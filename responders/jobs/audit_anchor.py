@@ -7,8 +7,7 @@ from shared.core import log
 from shared.core.codec import decode
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import ObjectStore, Query, Update
-from shared.domain.audit import anchor
-from shared.domain.audit.anchor import PendingAnchor
+from shared.domain.audit.anchor import PENDING_ANCHORS, PendingAnchor, encode_anchor
 from shared.ports.groups import Ports
 
 MAX_PARALLEL_WRITES = 100
@@ -29,7 +28,7 @@ class AuditAnchorWriter:
         objects, store = self._ports.buckets.anchors, self._ports.store
         if objects is None:
             return
-        asked = Query(anchor.PENDING_ANCHORS, (("waiting", "==", True),), limit=MAX_PARALLEL_WRITES)
+        asked = Query(PENDING_ANCHORS, (("waiting", "==", True),), limit=MAX_PARALLEL_WRITES)
         waiting = store.query(asked)
         until = self._ports.clock.monotonic() + ANCHOR_TIME_LIMIT_SECONDS
         written: list[str] = []
@@ -46,4 +45,4 @@ class AuditAnchorWriter:
 
 def _write_anchors(objects: ObjectStore, waiting: PendingAnchor) -> None:
     with suppress(Exists):  # by an earlier sweep, whose end was not noted
-        objects.create(waiting.name, anchor.encode_anchor(waiting.anchor))
+        objects.create(waiting.name, encode_anchor(waiting.anchor))

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 
 from responders.data.damage_record import read_known_damage
 from responders.data.document_check import DocumentChecker
-from responders.jobs import internal_alerts
-from responders.jobs.internal_alerts import ACTOR
+from responders.jobs.internal_alerts import ACTOR, build_finding_event, record_findings
 from responders.support.parallel_calls import call_one
 from shared.core import log
 from shared.core.codec import encode
@@ -155,7 +154,7 @@ def _save_record(
         text = f"{policy.system}: its data cannot be looked through: {after.failure}"
         key = f"integrity-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
         said += create_notices(policy, key, Severity.HIGH, "data-unseen", text, now)
-    events = [internal_alerts.build_finding_event(policy, one, now) for one in changes]
+    events = [build_finding_event(policy, one, now) for one in changes]
     if after.last is not None and after.last != before.last:
         run = after.last
         found = scan.describe_coverage(run, policy.integrity)
@@ -173,7 +172,7 @@ def _record_alerts(
     ports: Ports, policy: Policy, record: IntegrityRecord, version: datetime | None, now: datetime
 ) -> None:
     path = damage.damage_path(policy.system)
-    internal_alerts.record_findings(ports, policy, path, record.findings, version, now)
+    record_findings(ports, policy, path, record.findings, version, now)
 
 
 def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime) -> list[Notice]:

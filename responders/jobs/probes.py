@@ -9,8 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.jobs import internal_alerts
-from responders.jobs.internal_alerts import ACTOR
+from responders.jobs.internal_alerts import ACTOR, build_finding_event, record_findings
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Pool
@@ -140,7 +139,7 @@ class ProbeRunner:
         writes = [conditional_write(document, encode(record)), *events]
         version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
         path = document.path
-        internal_alerts.record_findings(self._ports, policy, path, record.findings, version, now)
+        record_findings(self._ports, policy, path, record.findings, version, now)
 
 
 def _interleave_probes(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
@@ -172,7 +171,7 @@ def _judge_probe_record(
     warned = due_warnings(record, policy, now)
     said = [notice for one in warned for notice in _build_warning_notices(one, policy, now)]
     told = [
-        *(internal_alerts.build_finding_event(policy, one, now) for one in changes),
+        *(build_finding_event(policy, one, now) for one in changes),
         *(
             event_write(
                 policy.system,

@@ -13,7 +13,6 @@ from responders.rollback.answered_alerts import unjudged_alerts
 from shared.core.codec import decode, encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, Incident, IncidentStatus
@@ -30,10 +29,9 @@ from shared.domain.notices.recipients import create_concerned_notices, create_no
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
-from shared.domain.signals import alert as alert_record
-from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert import Alert, alert_path
 from shared.domain.signals.health import RouterRequests
-from shared.domain.system_record import System
+from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import LeasedRollback
 from shared.ports.groups import Ports
@@ -137,7 +135,7 @@ class Case:
             composed.clear()
             if self._is_overtaken(turn, known, rollback):
                 return None
-            document = self.ports.store.get(systems.system_path(self.policy.system))
+            document = self.ports.store.get(system_path(self.policy.system))
             current = decode(System, document.fields)
             after = turn.system(current) if turn.system else current
             if after is None:
@@ -242,7 +240,7 @@ class Case:
     def build_absorb_writes(self, alerts: Iterable[Alert]) -> tuple[Write, ...]:
         """The writes that take these alerts into this rollback."""
         return tuple(
-            Update(alert_record.alert_path(alert.key), {"absorbed_by": self.rollback.id})
+            Update(alert_path(alert.key), {"absorbed_by": self.rollback.id})
             for alert in alerts
             if not alert.absorbed_by
         )
@@ -257,7 +255,7 @@ class Case:
         composed: list[_PreparedCommit],
     ) -> CommitDraft:
         now = self.now()
-        document = reader.get(systems.system_path(self.policy.system))
+        document = reader.get(system_path(self.policy.system))
         current = decode(System, document.fields)
         after = self._release_system(turn, current, now)
         before = reader.get(incidents.incident_path(self.incident.id))
@@ -290,7 +288,7 @@ class Case:
                 incident = replace(incident, due_at=now)
             writes += [
                 Update(
-                    alert_record.alert_path(alert.key),
+                    alert_path(alert.key),
                     {"incident": current.incident, "joined": f"{incident.id} was superseded"},
                 )
                 for alert in further

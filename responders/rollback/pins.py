@@ -9,8 +9,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Document, Query, Store, Write, conditional_write
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service, TrafficTarget
-from shared.domain.rollback import pins
-from shared.domain.rollback.pins import AUTOMATION_ACTOR, CompletedShift, Pin
+from shared.domain.rollback.pins import AUTOMATION_ACTOR, CompletedShift, Pin, pin_after_shift, pin_path
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import serve_revision, shift_traffic
 
@@ -43,9 +42,9 @@ def _build_done_pin_writes(case: Case, done: Sequence[Step]) -> Iterator[Write]:
     for step in done:
         if step.kind == serve_revision.KIND and step.name not in again:
             continue
-        absent = Document(pins.pin_path(case.policy.system, step.target), None, None, now), None
+        absent = Document(pin_path(case.policy.system, step.target), None, None, now), None
         document, pin = before.get(step.target, absent)
-        after = pins.pin_after_shift(_build_shift_record(case, step, again.get(step.name)), pin)
+        after = pin_after_shift(_build_shift_record(case, step, again.get(step.name)), pin)
         if after is not None and after != pin:
             yield conditional_write(document, encode(after))
 

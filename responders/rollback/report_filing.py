@@ -14,8 +14,7 @@ from shared.core.durations import ceil_to_minute, floor_to_minute
 from shared.core.store import Document, Put, Update, Write
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, incident_path
 from shared.domain.notices.notice import Notice, WithdrawalCondition
 from shared.domain.notices.recipients import create_notices, create_scheduled_notices
 from shared.domain.policy.system_policy import Policy
@@ -69,7 +68,7 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
     if record.due_at is None or record.due_at > now or record.system not in policies:
         return
     policy = policies[record.system]
-    found = decode(Incident, ports.store.get(incidents.incident_path(incident)).fields)
+    found = decode(Incident, ports.store.get(incident_path(incident)).fields)
     if found.ended_at is None:  # it is not over after all, and its next end makes it due
         ports.store.commit([Update(document.path, {"due_at": None}, document.version)])
         return

@@ -13,8 +13,7 @@ from responders.support.resumable_command import COMMAND_TIMEOUT, completed_reco
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected, RollbackError
 from shared.core.store import Create
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
 from shared.ports.groups import Ports
@@ -45,7 +44,7 @@ def build_revocation_command(rollback: Rollback, policy: Policy, now: datetime) 
         due_at=now,
         answer=_initial_progress(now),
     )
-    return Create(commands.command_path(name), encode(record))
+    return Create(command_path(name), encode(record))
 
 
 def revoke_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:

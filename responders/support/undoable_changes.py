@@ -4,8 +4,7 @@ from responders.scenarios import undo_targets
 from responders.scenarios.undo_targets import UndoTarget
 from shared.core.store import Query, Store
 from shared.domain.data.repair import quarantine
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, rollback_id
 from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.engine.engine import load_steps
 from shared.state.reader import StateReader
@@ -18,7 +17,7 @@ def has_undoable_changes(store: Store, incident: Incident) -> bool:
 
 def moved_functions(store: Store, incident: Incident) -> dict[str, UndoTarget]:
     """The functions that an incident's rollbacks have moved, as they were found."""
-    names = (incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
+    names = (rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
     return undo_targets.collect_undo_targets([load_steps(store, name).values() for name in names])
 
 

@@ -6,8 +6,7 @@ from responders.support.resumable_command import completed_record
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Update
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import DECLARED_PREFIX, create_alert
@@ -35,4 +34,4 @@ def continue_breach(ports: Ports, policy: Policy, document: Document, record: Co
     )
     IncidentAssigner(ports, "on_work").record(alert, policy)
     over = completed_record(record, now, record.result)
-    ports.store.commit([Update(commands.command_path(record.id), encode(over), document.version)])
+    ports.store.commit([Update(command_path(record.id), encode(over), document.version)])

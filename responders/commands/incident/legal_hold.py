@@ -21,13 +21,11 @@ from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, incident_path, rollback_id
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import filed_report
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, rollback_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import repair_journal
@@ -63,7 +61,7 @@ def continue_legal_hold(ports: Ports, policy: Policy, document: Document, record
     if "backup" in record.answer:
         legal_hold.continue_backup_hold(ports, policy, document, record)
         return
-    incident = decode(Incident, ports.store.get(incidents.incident_path(record.incident)).fields)
+    incident = decode(Incident, ports.store.get(incident_path(record.incident)).fields)
     holding = record.command == "hold"
     now = document.read_at
     goes_on = False
@@ -105,7 +103,7 @@ def _build_expiry_write_batches(
         yield from _batch_expiry_writes(store.query(Query(collection, where=about)), expires_at)
     yield from _batch_expiry_writes([store.get(filed_report.report_path(incident.id))], expires_at)
     for number in range(1, incident.rollbacks + 1):
-        document = store.get(rollbacks.rollback_path(incidents.rollback_id(incident.id, number)))
+        document = store.get(rollback_path(rollback_id(incident.id, number)))
         rollback = decode(Rollback, document.fields) if document.fields is not None else None
         if rollback is None or rollback.status not in ENDED_ROLLBACK_STATUSES:
             continue

@@ -33,8 +33,7 @@ from shared.domain.decision.request_scope import requested_change, requested_fun
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import drill as drills
-from shared.domain.rollback.drill import Drill, DrillStepCount
+from shared.domain.rollback.drill import Drill, DrillStepCount, drill_path
 from shared.domain.rollback.plan import Plan, Step
 from shared.domain.rollback.rollback import RollbackRequest
 from shared.domain.rollback.write_quota import SavedPace, quota_path, resume_pace
@@ -78,7 +77,7 @@ def run_drill(
     told = create_event("drill.recorded", now, "worker", command=record.id, **facts)
     writes: list[Write] = [
         Update(document.path, encode(known), document.version),
-        Create(drills.drill_path(done.id), encode(done)),
+        Create(drill_path(done.id), encode(done)),
         Put(quota_path(policy.system), encode(pace)),
         event_write(record.system, f"drilled:{record.id}", told),
     ]

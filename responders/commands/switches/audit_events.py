@@ -8,15 +8,13 @@ from shared.core.codec import decode, encode
 from shared.core.store import Document, Update, Write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
@@ -33,7 +31,7 @@ RETRY_SECONDS = 0.1
 
 def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
     """Record a switch, which is in force, once in each affected rollback. Raises: Unavailable."""
-    record = _read_command(ports.store.get(commands.command_path(command)))
+    record = _read_command(ports.store.get(command_path(command)))
     if not record.tells:
         return
     for rollback in active_rollbacks(ports, "" if record.system == ALL_SYSTEMS else record.system):
@@ -41,12 +39,12 @@ def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Poli
         too_fast = f"rollback {rollback.id} changes too fast to be told of command {command}"
         pause = partial(ports.clock.sleep, RETRY_SECONDS)
         retry_on_conflict(append, COMMIT_ATTEMPTS, too_fast, pause)
-    ports.store.commit([Update(commands.command_path(command), {"tells": ""})])
+    ports.store.commit([Update(command_path(command), {"tells": ""})])
 
 
 def _append_control_event(ports: Ports, policies: Mapping[str, Policy], command: str, rollback: str) -> None:
     """One commit: the event, and that it is told. Raises: Moved, when somebody wrote first."""
-    document = ports.store.get(commands.command_path(command))
+    document = ports.store.get(command_path(command))
     record = _read_command(document)
     if not record.tells or rollback in record.told:  # by another delivery, meanwhile
         return
@@ -60,7 +58,7 @@ def _build_audit_writes(
     ports: Ports, policies: Mapping[str, Policy], record: CommandRecord, rollback_id: str
 ) -> tuple[list[Write], list[Notice]]:
     """Return the event in the rollback's audit log, unless it has ended, and who is notified."""
-    document = ports.store.get(rollbacks.rollback_path(rollback_id))
+    document = ports.store.get(rollback_path(rollback_id))
     rollback = decode(Rollback, document.fields)
     if rollback.due_at is None:
         return [], []

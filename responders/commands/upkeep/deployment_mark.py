@@ -9,8 +9,7 @@ from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update
 from shared.core.text import suggest_names
-from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, deployment_path, record_path
 from shared.state.reader import StateReader
 
 
@@ -23,7 +22,7 @@ class _DeploymentSubject(Struct, frozen=True):
         document, name = self.document, self.deployment.id
         writes = [Update(document.path, changes, document.version)]
         if "expires_at" in changes and self.deployment.settled_at is not None:
-            record = deployments.record_path(self.deployment.system, name)
+            record = record_path(self.deployment.system, name)
             writes.append(Update(record, {"expires_at": changes["expires_at"]}))
         told: dict[str, tuple[Any, Any]] = {
             name: (getattr(self.deployment, name), changes[name])
@@ -74,7 +73,7 @@ def mark_barrier(asked: CommandRequest) -> CommandEffect:
 def _find_deployment(asked: CommandRequest) -> _DeploymentSubject:
     """The deployment that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
-    document = store.get(deployments.deployment_path(command.system, command.deployment))
+    document = store.get(deployment_path(command.system, command.deployment))
     if document.fields is None:
         raise build_unknown_deployment_refusal(store, command.system, command.deployment)
     deployment = decode(Deployment, document.fields)

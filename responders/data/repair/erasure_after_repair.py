@@ -18,8 +18,7 @@ from responders.support.resumable_command import COMMAND_TIMEOUT, completed_reco
 from shared.core.codec import encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Create
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
 from shared.domain.data.repair.repair_plan import decode_position, encode_position
 from shared.domain.policy.system_policy import Policy
@@ -51,7 +50,7 @@ def build_outstanding_erasure(rollback: Rollback, steps: Iterable[Step], now: da
         due_at=now + timedelta(seconds=REWRITE_TIMEOUT_SECONDS),  # what is on its way has landed
         answer={"rollback": rollback.id, "position": ""},
     )
-    yield Create(commands.command_path(record.id), encode(record))
+    yield Create(command_path(record.id), encode(record))
 
 
 def erasure_command_id(rollback: str) -> str:

@@ -10,8 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.data.erasure_ledger import ERASE_VERB, ErasureLedger, read_ledger
-from responders.data.repair import erasure_after_repair
-from responders.data.repair.erasure_after_repair import build_repair_eraser, may_erase_now
+from responders.data.repair.erasure_after_repair import build_repair_eraser, erasure_command_id, may_erase_now
 from responders.data.repair.erasure_during_repair import RepairEraser
 from responders.support.resumable_command import (
     COMMAND_TIMEOUT,
@@ -24,8 +23,7 @@ from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Document
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord
-from shared.domain.data.repair import quarantine
-from shared.domain.data.repair.quarantine import JournalEntry
+from shared.domain.data.repair.quarantine import JournalEntry, object_prefix
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -75,7 +73,7 @@ def _next_rollback(policy: Policy, record: CommandRecord, vault: Vault) -> str:
 
 def _is_erasure_pending(ports: Ports, rollback: str) -> bool:
     """Whether what it has written is to be taken out still, by the copies that would go."""
-    record = StateReader(ports.store).command(erasure_after_repair.erasure_command_id(rollback))
+    record = StateReader(ports.store).command(erasure_command_id(rollback))
     return record is not None and record.due_at is not None
 
 
@@ -87,7 +85,7 @@ def _erase_batches_of_rollback(
     if ledger is None:
         return _completed_record(record, now)
     until = ports.clock.monotonic() + PORTION_TIME_LIMIT_SECONDS
-    there = vault.creation_times(quarantine.object_prefix(policy.system, rollback))
+    there = vault.creation_times(object_prefix(policy.system, rollback))
     taking_out = build_repair_eraser(ports, policy, rollback, now)
     is_new = rollback != record.answer.get("rollback", "")
     cursor, gone = "" if is_new else record.answer["cursor"], record.answer.get("gone", 0)

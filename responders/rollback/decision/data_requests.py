@@ -17,8 +17,7 @@ from shared.core.codec import SCHEMA_VERSION
 from shared.core.errors import Refused, Rejected
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
-from shared.domain.data.repair import repair_plan as repair
-from shared.domain.data.repair.repair_plan import RepairPreview
+from shared.domain.data.repair.repair_plan import RepairPreview, describe_outcomes, parse_selection
 from shared.domain.data.ttl import TtlField
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import APPROVAL_REQUIRED_GATE, evaluate_reversal
@@ -95,7 +94,7 @@ def forecast_by_survey(
     """Advance the survey, or begin anew under another policy; forecast. Raises: Unavailable."""
     try:
         source = known.target or preview.find_repair_source(ports, policy, record, order.restore_point)
-        select, survey = repair.parse_selection(order.select), known.survey
+        select, survey = parse_selection(order.select), known.survey
         if survey is None or not survey.is_of_policy(policy.fingerprint):
             survey = preview.begin_survey(ports, policy, select, at, source)
         if not survey.is_over:
@@ -120,7 +119,7 @@ def _forecast_from_survey(
     starts = preview.find_triggered_targets(policy, preview.count_document_writes(survey), facts)
     plan = preview.build_repair_plan(policy, survey, source, starts)
     if plan is None:
-        reason = f"there is nothing to bring back: {repair.describe_outcomes(survey.outcome_counts)}"
+        reason = f"there is nothing to bring back: {describe_outcomes(survey.outcome_counts)}"
         return replace(found, outcome=Outcome.IGNORE, reason=reason)
     found = replace(found, plan=plan)
     if found.outcome is not Outcome.ROLLBACK:

@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from responders.data.repair import preview
 from responders.rollback.approval import format_plan_changes, required_approvals
-from responders.rollback.decision import data_requests
-from responders.rollback.decision.data_requests import DataRequestForecast, Preparation
+from responders.rollback.decision.data_requests import DataRequestForecast, Preparation, forecast_data_request
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.plan import describe_plan_size
 from responders.rollback.decision.rollback_decision import build_decided_plan
@@ -119,9 +118,7 @@ def _advance_data_forecast(
     place = ports.store.get(repair.preview_path(f"dry-run-{record.id}"))
     known = Preparation(expires_at=now + RECORD_RETENTION)
     known = decode(Preparation, place.fields) if place.fields else known
-    found, known = data_requests.forecast_data_request(
-        ports, policy, order, now, known, SURVEY_TIME_LIMIT_SECONDS
-    )
+    found, known = forecast_data_request(ports, policy, order, now, known, SURVEY_TIME_LIMIT_SECONDS)
     if found.survey is None or found.survey.is_over:
         return found
     with suppress(Moved):  # somebody else has gone through that piece

@@ -21,8 +21,7 @@ from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Plan, freeze_plan
+from shared.domain.rollback.plan import OVERLONG_PLAN_PREFIX, Plan, add_report_line, freeze_plan
 from shared.domain.rollback.rollback import RollbackRequest
 from shared.engine.steps.resource_differences import describe_steps, is_resource
 
@@ -99,7 +98,7 @@ def _add_duration_warning(
 ) -> Plan:
     """Add a warning if the plan does not fit its time, even with the whole quota."""
     ahead = forecast.forecast_duration(plan.steps, policy, plan.header.scenario, severity, order=order)
-    return plan if ahead.fits else plans.add_report_line(plan, f"{plans.OVERLONG_PLAN_PREFIX}: {ahead}")
+    return plan if ahead.fits else add_report_line(plan, f"{OVERLONG_PLAN_PREFIX}: {ahead}")
 
 
 def describe_plan_size(plan: Plan, shown: int) -> str:

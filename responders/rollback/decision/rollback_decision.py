@@ -48,8 +48,7 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Plan
+from shared.domain.rollback.plan import Plan, add_report_line, is_duration_reported, step_path
 from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, approvers
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.baseline import Baseline
@@ -163,7 +162,7 @@ def build_decided_plan(
         known = filter(None, [StateReader(ports.store).rollback(target.taken_back_by)])
         failed = describe_failures(ports, policy, known, decision.change.functions, facts.inventory or {})
         warning = f"{warning}: {failed} on it"
-    return decision, plans.add_report_line(plan, warning)
+    return decision, add_report_line(plan, warning)
 
 
 def read_resource_state(
@@ -219,7 +218,7 @@ def _build_start_transition(
         event="rollback.decided",
         note=f"going back to {decision.target}: {describe_plan_size(plan, len(decision.scope))}",
         details=(
-            *(() if plans.is_duration_reported(plan.header) else (str(ahead),)),
+            *(() if is_duration_reported(plan.header) else (str(ahead),)),
             *text.first_lines(plan.header.reported),
         ),
         facts={
@@ -256,19 +255,17 @@ def _must_revoke_sessions(case: Case, gathered: CollectedFacts) -> bool:
 
 def _add_session_line(plan: Plan, *, ends: bool) -> Plan:
     if ends:
-        return plans.add_report_line(plan, "every session of before it begins ends with it")
+        return add_report_line(plan, "every session of before it begins ends with it")
     if plan.header.scenario is not ScenarioName.AUTH:
         return plan
-    return plans.add_report_line(
-        plan, f"sessions stay; `rollback {REVOKE_SESSIONS_VERB}` ends every one of them"
-    )
+    return add_report_line(plan, f"sessions stay; `rollback {REVOKE_SESSIONS_VERB}` ends every one of them")
 
 
 def build_step_writes(case: Case, plan: Plan) -> Iterable[Write]:
     """The plan's steps, each a document that must not be there yet."""
     for step in plan.steps:
         expiring = replace(step, expires_at=case.rollback.expires_at)
-        yield Create(plans.step_path(case.rollback.id, step.name), encode(expiring))
+        yield Create(step_path(case.rollback.id, step.name), encode(expiring))
 
 
 def _build_budget_writes(gathered: CollectedFacts, case: Case) -> tuple[Write, ...]:

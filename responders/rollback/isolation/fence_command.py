@@ -21,12 +21,10 @@ from shared.core.store import Document, Put, Query, Update, Write, conditional_w
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord, parse_time
+from shared.domain.commands.command import CommandRecord, command_path, parse_time
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
-from shared.domain.incidents import incident
-from shared.domain.incidents.incident import PublicState, PublicStatusChange
+from shared.domain.incidents.incident import PublicState, PublicStatusChange, public_history_path
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_notices, create_team_notices
 from shared.domain.policy.severity import Severity
@@ -78,7 +76,7 @@ def lift_fence(asked: CommandRequest) -> CommandEffect:
     if fence.status is FenceStatus.FALLING:
         return CommandEffect(f"it falls already: {fence.why}")
     after = fences.start_lowering(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
-    due = Update(commands.command_path(fence.command), {"due_at": document.read_at})
+    due = Update(command_path(fence.command), {"due_at": document.read_at})
     told = _build_transition_writes(asked.ports, policy, fence, after, document)
     return CommandEffect("it falls", (*told, due))
 
@@ -200,4 +198,4 @@ def _build_status_page_writes(policy: Policy, fence: Fence, name: str, now: date
         published=True,
         expires_at=now + PUBLIC_RETENTION,
     )
-    yield Put(f"{incident.public_history_path(fence.system)}/{fence.public_id}", encode(state))
+    yield Put(f"{public_history_path(fence.system)}/{fence.public_id}", encode(state))

@@ -20,10 +20,8 @@ from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import DeploymentStatus, undone_deployments
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import choose_time_names
-from shared.domain.rollback import plan as plans
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Direction
+from shared.domain.rollback.plan import Step, unreached_steps
+from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.domain.signals.health import Health, HealthVerdict
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind, StepVerdict
@@ -37,7 +35,7 @@ HEALTH_CHECK_INTERVAL_SECONDS = 10.0
 def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     """Look at every goal once more, now that each step has ended: verify, or fail with the list."""
     steps = load_steps(case.ports.store, case.rollback.id)
-    undone = plans.unreached_steps(steps)
+    undone = unreached_steps(steps)
     moved = [] if undone else find_moved_targets(case, steps.values(), kinds)
     if undone or moved:
         changed = f"{len(moved)} changed by somebody after their shift: {text.join_names(moved)}"
@@ -66,7 +64,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         Transition(
             event="rollback.shifted",
             note=f"{describe_steps(back, beside)} {word}: {names.traffic} {took} {names.since}",
-            changes={"status": rollbacks.RollbackStatus.VERIFYING, "shifted_at": now},
+            changes={"status": RollbackStatus.VERIFYING, "shifted_at": now},
             status=IncidentStatus.VERIFYING,
             occasion=f"-{extensions}" if extensions else "",
             writes=build_pin_writes(case, steps.values()),
@@ -132,7 +130,7 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
         event="rollback.verified" if verified else "rollback.unverified",
         note=f"{said}: {health.reason}",
         changes={
-            "status": rollbacks.RollbackStatus.WATCHING,
+            "status": RollbackStatus.WATCHING,
             **_probe_confirmation_fields(case, health),
             **({"verified_at": now, "failing": ()} if verified else {"verified_at": None}),
             "watch_until": now + case.policy.execution.watch,
