@@ -10,7 +10,7 @@ from cli.support.context import open_operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.operator_time import read_restore_point
 from cli.support.output import AsJson, System, print_json, print_line
-from responders.backups import copy_command
+from responders.backups.database_copy import select_copy_source
 from responders.data.restore_points import read_available_points
 from shared.core.errors import Refused
 from shared.domain.data.backups.restore_point import ACCEPTED_FORMS
@@ -34,7 +34,7 @@ def copy(
         policy = ours.policy(system)
         try:
             found = read_available_points(ours.wiring, policy)
-            point = copy_command.select_copy_source(named, found)
+            point = select_copy_source(named, found)
         except Refused as refused:
             raise create_exit(REFUSED, refused.reason) from refused
         if shown and not as_json:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
-from responders.backups import copy_command
-from responders.commands.incident import breach, legal_hold, operator_answers
+from responders.backups import database_copy
+from responders.commands.incident import legal_hold, operator_answers
 from responders.commands.rollback import drill, rollback, schedule, undo
 from responders.commands.switches import switches
 from responders.commands.upkeep import data_regeneration, deployment_mark, diagnostics
 from responders.data import erasure_ledger
-from responders.data.repair import erasure_after_repair, quarantine_erasure
+from responders.data.repair import erasure_after_repair
 from responders.rollback import session_revocation
 from responders.rollback.isolation import fence_command
 from responders.rollback.isolation.retired_suppression import SUPPRESSION_VERB, end_suppression
@@ -34,7 +34,7 @@ COMMANDS: dict[str, CommandHandler] = {
     "retry": rollback.retry,
     "undo": undo.undo,
     "unpin": undo.unpin,
-    "breach": breach.declare_breach,
+    "breach": operator_answers.declare_breach,
     "revoke-sessions": session_revocation.revoke_sessions,
     "unplan": schedule.cancel_scheduled_rollbacks,
     "cancel": rollback.cancel,
@@ -56,7 +56,7 @@ COMMANDS: dict[str, CommandHandler] = {
     "mark-bad": deployment_mark.mark_bad,
     "mark-barrier": deployment_mark.mark_barrier,
     "drill": drill.drill,
-    "copy": copy_command.copy,
+    "copy": database_copy.copy,
     "fence": fence_command.raise_fence,
     "lift-fence": fence_command.lift_fence,
     "erase": erasure_ledger.erase,
@@ -66,7 +66,7 @@ COMMANDS: dict[str, CommandHandler] = {
 }
 """The handler of each verb in a command's JSON (`command.schema.json`)."""
 CONTINUATIONS: dict[str, Continuation] = {
-    "breach": breach.continue_breach,
+    "breach": operator_answers.continue_breach,
     "revoke-sessions": _in_pieces(session_revocation.revoke_page, "sessions.ended", Severity.HIGH),
     "hold": legal_hold.continue_legal_hold,
     "release": legal_hold.continue_legal_hold,
@@ -74,8 +74,8 @@ CONTINUATIONS: dict[str, Continuation] = {
     "regenerate": _in_pieces(data_regeneration.request_next_topic, "regeneration.asked", Severity.MEDIUM),
     erasure_ledger.ERASE_VERB: partial(
         continue_command,
-        piece=quarantine_erasure.erase_quarantined_portion,
-        end=quarantine_erasure.build_end_report,
+        piece=erasure_after_repair.erase_quarantined_portion,
+        end=erasure_after_repair.build_end_report,
     ),
     erasure_after_repair.ERASE_AFTER_REPAIR_VERB: _in_pieces(
         erasure_after_repair.erase_late_portion, "erased.taken-out", Severity.HIGH

@@ -11,12 +11,12 @@ from responders.backups.export import advance_exports
 from responders.backups.native_backups import check_native_backups
 from responders.backups.restore_test import advance_restore_tests
 from responders.data.erasure_ledger import update_due_ledgers
+from responders.deployments.pin_check import send_due_reminders
 from responders.jobs.asset_check import check_due_assets
 from responders.jobs.audit_anchor import AuditAnchorWriter
 from responders.jobs.audit_seal import AuditSealer
 from responders.jobs.data_check import advance_data_checks
 from responders.jobs.monthly_stats import record_due_stats
-from responders.jobs.pin_reminders import send_due_reminders
 from responders.jobs.probes import ProbeRunner
 from responders.rollback.isolation import fence_command
 from responders.support.dead_letters import create_once

@@ -1,26 +1,33 @@
-"""approve, reject, ack, accept, publish and root-cause: what a person answers to the responders."""
+"""approve, reject, ack, accept, publish, root-cause, breach: what a person says of an incident."""
 
 from msgspec.structs import replace
 
+from responders.alerts.incident_assignment import IncidentAssigner
 from responders.commands.subject import CommandSubject, find_subject
 from responders.rollback import report_filing
 from responders.rollback.approval import NO_PLAN_TEXT
 from responders.support.command_handler import CommandEffect, CommandRequest
+from responders.support.resumable_command import completed_record
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.redaction import redact_personal_data
-from shared.core.store import Update, Write
+from shared.core.store import Document, Update, Write
 from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import IncidentStatus, RootCauseAnalysis
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_notices
+from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, approvers
+from shared.domain.signals.alert import DECLARED_PREFIX, create_alert
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
+from shared.ports.groups import Ports
 
 
 def approve(asked: CommandRequest) -> CommandEffect:
@@ -191,3 +198,27 @@ def record_root_cause(asked: CommandRequest) -> CommandEffect:
         ),
         changes={"root_cause": (was, found.cause)},
     )
+
+
+def declare_breach(asked: CommandRequest) -> CommandEffect:
+    """It is declared; a worker records the alert. Raises: Refused, without such a signal."""
+    if BREACH_SIGNAL not in asked.policy.signals:
+        raise Refused(f"the policy of {asked.policy.system} has no signal {BREACH_SIGNAL}")
+    return CommandEffect("a security breach is declared", goes_on=True)
+
+
+def continue_breach(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """Record the alert, once by the command's id. Raises: Moved, Unavailable."""
+    now, said = document.read_at, f"declared by {record.actor}: {record.reason}"
+    alert = create_alert(
+        f"{DECLARED_PREFIX}{record.id}",
+        "open",
+        policy.system,
+        BREACH_SIGNAL,
+        started_at=record.received_at,
+        now=now,
+        notification=said,
+    )
+    IncidentAssigner(ports, "on_work").record(alert, policy)
+    over = completed_record(record, now, record.result)
+    ports.store.commit([Update(command_path(record.id), encode(over), document.version)])

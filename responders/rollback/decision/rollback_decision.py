@@ -1,6 +1,6 @@
 """Decide one incident under the lease: gather the facts, ask the gates, freeze the plan."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -17,21 +17,25 @@ from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
 from responders.rollback.decision.plan import describe_plan_size, prepare_plan
-from responders.rollback.decision.resource_collection import collect_resource_state
 from responders.rollback.decision.undo_preview import describe_failures
 from responders.rollback.session_revocation import REVOKE_SESSIONS_VERB, build_revocation_command
+from responders.scenarios.products import hosting
 from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import ResourceState
+from responders.support.inventory_reader import read_inventory
 from responders.support.parallel_calls import (
     CALL_TIMEOUT_SECONDS,
+    MAX_TOTAL_SECONDS,
     ExtendLease,
     answer_or_none,
     call_all,
+    call_one,
     skip_lease,
 )
 from shared.core import text, topics
 from shared.core.codec import decode, encode
-from shared.core.store import Create, Write, conditional_write
+from shared.core.errors import RollbackError
+from shared.core.store import Create, Document, Write, conditional_write
 from shared.domain.commands.command import format_gcloud_command, format_shell_command
 from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
 from shared.domain.decision.gate_evaluation import (
@@ -42,8 +46,13 @@ from shared.domain.decision.gate_evaluation import (
 )
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change
-from shared.domain.deployments.deployment import DeploymentStatus, counts_by_function
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
+from shared.domain.deployments.deployment import DeploymentStatus, counts_by_function, record_path
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
+from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
 from shared.domain.incidents.incident import IncidentStatus, has_been_escalated
+from shared.domain.policy.resources import Resources
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import BREACH_SIGNAL
@@ -359,3 +368,31 @@ def _prepared_command(case: Case, decision: Decision) -> dict[str, Any]:
         **{name: limit for name, limit in limits.items() if limit},
         "reason": case.incident.id,
     }
+
+
+def collect_resource_state(
+    ports: Ports, policy: Policy, scenario: ScenarioName, target: str, hold: ExtendLease = skip_lease
+) -> ResourceState | None:
+    """Read what was recorded of the target, and what is live. Raises: Unavailable; as `hold`."""
+    reach = SCENARIO_SCOPES[scenario].other_parts
+    if not target or not reach:
+        return None
+    hold(CALL_TIMEOUT_SECONDS)
+    record: Document = call_one(ports, partial(ports.store.get, record_path(policy.system, target)))
+    fields = record.fields
+    recorded = stocks.unpack_inventory(fields["live"]) if fields is not None else WholeInventory()
+    hold(MAX_TOTAL_SECONDS)
+    live = read_inventory(ports, replace(policy, resources=_select_parts(policy.resources, reach)))
+    versions = hosting.versions_to_check(recorded, live)
+    hold(CALL_TIMEOUT_SECONDS)
+    read = ports.system(policy.system).resources.hosting.version
+    answers = call_all(ports, {"/".join(one): partial(read, *one) for one in versions})
+    statuses = {one: answers["/".join(one)] for one in versions}
+    known = {one: status for one, status in statuses.items() if not isinstance(status, RollbackError)}
+    return ResourceState(recorded, live, known)
+
+
+def _select_parts(resources: Resources, parts: Collection[InventoryPart]) -> Resources:
+    """Of what is protected, what these parts are about: nothing else need be looked at."""
+    keys = {key for part in parts for key in PRODUCTS[part].keys}
+    return Resources(**{key: getattr(resources, key) for key in keys})
