@@ -7,7 +7,6 @@ import typer
 
 from cli import identity
 from cli.act import answers, copy, pins, replay, run
-from cli.act.erase import erase
 from cli.doctor.command import doctor
 from cli.look import (
     audit,
@@ -56,7 +55,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "unpin": pins.unpin,
         "unplan": switches.unplan,
         "copy": copy.copy,
-        "erase": erase,
+        "erase": copy.erase,
     },
     "Switches": {
         "breach": switches.breach,

@@ -60,9 +60,12 @@ class IncidentAssigner:
         document = store.get(system_path(policy.system))
         known = decode(Alert, kept.fields) if kept.fields else None
         system = decode_system(document.fields, policy.system)
-        if not alert.is_open or self._is_already_closed(alert):
+        end = self._read_other_state(alert, "closed") if alert.is_open else None
+        if not alert.is_open or (end is not None and end.verdict == "closed"):  # its end overtook it
             if known is None:
-                self._store_alert(alert, self._find_incident(alert, system), "the end of what began it")
+                began = self._read_other_state(alert, "open")
+                incident_id = began.incident if began is not None else system.incident
+                self._store_alert(alert, incident_id, "the end of what began it")
             return
         incident = self._find_joinable(known or alert, policy, system, document.read_at)
         yields: list[Write] = []
@@ -104,17 +107,10 @@ class IncidentAssigner:
         rollback = StateReader(self._ports.store).rollback(name)
         return rollback if rollback and rollback.status not in ENDED_ROLLBACK_STATUSES else None
 
-    def _is_already_closed(self, alert: Alert) -> bool:
-        """Whether the alert's end overtook its beginning on the way."""
-        path = alert_path(f"{alert.key.rpartition(':')[0]}:closed")
-        closed = self._ports.store.get(path).fields
-        return closed is not None and decode(Alert, closed).verdict == "closed"
-
-    def _find_incident(self, alert: Alert, system: System) -> str:
-        """The incident of the alert's beginning, else the system's present one."""
-        path = alert_path(f"{alert.key.rpartition(':')[0]}:open")
-        began = self._ports.store.get(path).fields
-        return decode(Alert, began).incident if began is not None else system.incident
+    def _read_other_state(self, alert: Alert, state: str) -> Alert | None:
+        """The beginning or the end of the same alert, if it is stored."""
+        fields = self._ports.store.get(alert_path(f"{alert.key.rpartition(':')[0]}:{state}")).fields
+        return decode(Alert, fields) if fields is not None else None
 
     def _store_alert(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
         """Store the alert in a document of its own: a storm of alerts makes no document hot."""

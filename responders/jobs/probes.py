@@ -118,8 +118,15 @@ class ProbeRunner:
             return
         if isinstance(answer, BaseException):
             raise answer
-        seen = self._seen.setdefault(asked.system, {})
-        seen.setdefault(asked.probe, []).append(_look(asked, *answer))
+        found, monotonic = answer
+        result = ProbeResult(
+            at=asked.at,
+            ended_at=asked.begun_at + timedelta(seconds=monotonic - asked.monotonic),
+            passed=found.passed,
+            seconds=found.seconds,
+            status=found.status,
+        )
+        self._seen.setdefault(asked.system, {}).setdefault(asked.probe, []).append(result)
 
     def _record_results(self, policy: Policy) -> None:
         """Commit the results, then record alerts; after a death, the next instance does."""
@@ -150,16 +157,6 @@ def _interleave_probes(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy,
     )
     for turn in zip_longest(*of_each):
         yield from (one for one in turn if one is not None)
-
-
-def _look(asked: _PendingProbe, answer: ProbeAnswer, monotonic: float) -> ProbeResult:
-    return ProbeResult(
-        at=asked.at,
-        ended_at=asked.begun_at + timedelta(seconds=monotonic - asked.monotonic),
-        passed=answer.passed,
-        seconds=answer.seconds,
-        status=answer.status,
-    )
 
 
 def _judge_probe_record(

@@ -112,14 +112,10 @@ def _build_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     summary = tally_incident(facts.policy, facts.incident, [one.rollback for one in facts.rollbacks])
     if summary is None or summary.false_alarm:
         return []
-    return [*_build_filed_notices(facts, made), *_reminders(facts)]
-
-
-def _build_filed_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     incident, meant = facts.incident, summarize_impact(made.impact)
     to_paste = _suggested_commands(facts)
     headline = f"{incident.id} {incident.severity}: its report is written"
-    return create_notices(
+    filed = create_notices(
         facts.policy,
         incident.id,
         incident.severity,
@@ -129,6 +125,7 @@ def _build_filed_notices(facts: ReportFacts, made: IncidentReport) -> list[Notic
         to_paste=to_paste,
         meant=meant,
     )
+    return [*filed, *_reminders(facts)]
 
 
 def _reminders(facts: ReportFacts) -> list[Notice]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios import complete, functions
+from responders.scenarios import functions, registry
 from responders.scenarios.products.registry import PLANNERS, Planner, portion_of
 from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import PlanParts, Portion, ResourceState, join_plans
@@ -168,7 +168,7 @@ def schedules_portion(sight: ResourceState, within: timedelta) -> Portion:
 
 def complete_with_schedules(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """Return what the complete scenario restores, and the schedules."""
-    made = complete.plan_complete(policy, functions, sight)
+    made = registry.plan_complete(policy, functions, sight)
     part = portion_of(InventoryPart.SCHEDULES, sight, policy.execution.step_within)
     return replace(made, acts=join_plans(made.acts, part))
 

@@ -144,7 +144,7 @@ class RepairSelector:
     def _decide_selected(self, pairs: Sequence[SnapshotPair]) -> Iterator[DocumentDecision]:
         changed = [one for one in pairs if not one.is_same]
         now = self._check_versions([one.now for one in changed if one.now is not None])
-        then = self._check_previous_versions([one.then for one in changed if one.then is not None])
+        then = self._check_versions([one.then for one in changed if one.then is not None], come_back=True)
         for pair in changed:
             if pair.then is None:
                 yield DocumentDecision(pair.path, DocumentOutcome.REMOVED, pair.now)
@@ -198,22 +198,18 @@ class RepairSelector:
         said = declared_erasure(rules, now)
         return said is not None and declared_erasure(rules, wanted) != said
 
-    def _check_previous_versions(self, versions: list[DocumentSnapshot]) -> dict[str, bool | None]:
-        """The same of what is to come back: with all else of then, where all of it does."""
-        goal = self._goal
-        if goal.select.by is not SelectionKind.ALL:
-            return self._check_versions(versions)
-        return self._check_database_versions(versions, goal.before, goal.source)
-
-    def _check_versions(self, versions: list[DocumentSnapshot]) -> dict[str, bool | None]:
-        """Whether each is valid, by path; what is not declared is."""
-        return self._check_database_versions(versions, self._goal.at, self._goal.database)
-
-    def _check_database_versions(
-        self, versions: list[DocumentSnapshot], at: datetime | None, database: str
+    def _check_versions(
+        self, versions: list[DocumentSnapshot], *, come_back: bool = False
     ) -> dict[str, bool | None]:
+        """Whether each is valid, by path; what is not declared is.
+
+        What is to `come_back` is checked with all else of then, where all of it does.
+        """
         if not self._name:
             return {one.path: True for one in versions}
+        goal = self._goal
+        is_then = come_back and goal.select.by is SelectionKind.ALL
+        at, database = (goal.before, goal.source) if is_then else (goal.at, goal.database)
         judged = self._examining.check_documents(self._name, versions, at, database=database)
         return {version.path: verdict.is_valid for version, verdict in judged}
 

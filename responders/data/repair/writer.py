@@ -1,6 +1,6 @@
 """Documents written back, or put back as they were: what becomes of each, batch after batch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -39,16 +39,22 @@ class DocumentRewriter(JournalledWriter):
         began = clock.monotonic()
         update_ledger(self._ports, self._policy)  # what comes back must not be of somebody erased just now
         expiries = read_expiries(self._ports, self._policy, goal.database)
-        mending = RepairSelector(self._ports, self._policy, goal, expiries)
-        further = self._repair_batches(step, goal, position, mending)
+        further = self._repair_batches(step, goal, position, expiries)
         position = consume_until(clock, began + MAX_PORTION_SECONDS, position, further)
         return repair_plan.add_elapsed_time(position, clock.monotonic() - began)
 
     def _repair_batches(
-        self, step: Step, goal: RepairGoal, position: RepairPosition, mending: RepairSelector
+        self, step: Step, goal: RepairGoal, position: RepairPosition, expiries: Sequence[TtlField]
     ) -> Iterator[RepairPosition]:
-        for batch in mending.select_batches(position):
-            fated = self._repair_batch(step, goal, position.cursor, batch.fated, mending.ledger)
+        selector = RepairSelector(self._ports, self._policy, goal, expiries)
+        for batch in selector.select_batches(position):
+            changes = [
+                _build_change(one.path, one.now, one.wanted, one.whose)
+                for one in batch.fated
+                if one.fate in WRITTEN_OUTCOMES
+            ]
+            landed = self._write_changes(step, goal.database, position.cursor, changes, selector.ledger)
+            fated = [_update_fate(one, landed.get(one.path)) for one in batch.fated]
             position = repair_plan.advance_position(position, batch.pairs, fated, is_last=batch.is_last)
             yield position
 
@@ -129,23 +135,6 @@ class DocumentRewriter(JournalledWriter):
             if now.kept == entry.kept:
                 raise
             raise Unavailable("copies of people who were erased are being removed") from None
-
-    def _repair_batch(
-        self,
-        step: Step,
-        goal: RepairGoal,
-        cursor: str,
-        fated: Iterable[DocumentDecision],
-        ledger: ErasureLedger | None,
-    ) -> list[DocumentDecision]:
-        known = list(fated)
-        changes = [
-            _build_change(one.path, one.now, one.wanted, one.whose)
-            for one in known
-            if one.fate in WRITTEN_OUTCOMES
-        ]
-        landed = self._write_changes(step, goal.database, cursor, changes, ledger)
-        return [_update_fate(one, landed.get(one.path)) for one in known]
 
 
 def _build_change(
