@@ -96,9 +96,8 @@ class DocumentChecker:
         judge, database = self._judges[name], database or self._database
         named = {one.target for version in versions for one in judge.references(version)} - {""}
         there = self._documents.existing(database, sorted(named), at) if named else set()
-        sight = ObservedReferences(
-            {path: path in there for path in named}, self._check_files(judge, versions, files)
-        )
+        unreadable = self._check_files(judge, versions) if files else {}
+        sight = ObservedReferences({path: path in there for path in named}, unreadable)
         judged = [(version, judge.check_document(version, sight)) for version in versions]
         return judged if files else [(one, _ignore_files(verdict)) for one, verdict in judged]
 
@@ -180,12 +179,8 @@ class DocumentChecker:
                     return
                 yield run
 
-    def _check_files(
-        self, judge: Validator, versions: Iterable[DocumentSnapshot], wanted: bool
-    ) -> dict[str, str]:
+    def _check_files(self, judge: Validator, versions: Iterable[DocumentSnapshot]) -> dict[str, str]:
         """Why each file that is named cannot be read; what could not be looked at is left out."""
-        if not wanted:
-            return {}
         named = {one.target for version in versions for one in judge.files(version)} - {""}
         read = self._ports.projects.media.unreadable_reason
         calls = {one: partial(read, *one.removeprefix("gs://").split("/", 1)) for one in sorted(named)}

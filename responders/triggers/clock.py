@@ -128,20 +128,16 @@ class ClockTrigger:
                 create_once(self._ports, event_write(ALL_SYSTEMS, key, failed))
 
     def _publish_due_work(self, kind: str, now: datetime) -> None:
+        """Publish it; log the age of the oldest for an alert (terraform/log_metrics.tf)."""
         ports = self._ports
         since = work_queue.publish_due_items(ports.store, ports.bus, kind, now, self._policies)
         if since is not None:
-            _log_overdue_work(kind, now - since)
+            seconds = int((now - since).total_seconds())
+            severity = "WARNING" if now - since > OVERDUE_AFTER else "INFO"
+            message = f"the oldest {kind} has been due for {seconds} s"
+            log.write(severity, message, event="work.due", kind=kind, due_seconds=seconds)
 
     def _publish_status_pages(self, now: datetime) -> None:
         if self._ports.notices.pages is not None:
             for system in self._policies:
                 work_queue.publish_work_item(self._ports.bus, work_queue.STATUS_PAGE, system, now)
-
-
-def _log_overdue_work(kind: str, due_for: timedelta) -> None:
-    """Log the age of the oldest work, for a dashboard and an alert (terraform/log_metrics.tf)."""
-    seconds = int(due_for.total_seconds())
-    severity = "WARNING" if due_for > OVERDUE_AFTER else "INFO"
-    message = f"the oldest {kind} has been due for {seconds} s"
-    log.write(severity, message, event="work.due", kind=kind, due_seconds=seconds)

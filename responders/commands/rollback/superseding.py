@@ -153,7 +153,10 @@ def build_supersede_writes(
             note = f"continued by {successor}, which {order.actor} ordered: {order.reason}"
             incident = incidents.change_status(incident, IncidentStatus.INVESTIGATING, now, note)
             incident = replace(incident, due_at=now)
-            said = _build_notices(policy, incident, note, now)
+            lines = format_shell_lines(policy.system, incident.id, "accept")
+            text = "\n".join((f"{incident.id} {incident.severity}: {note}", *lines))
+            key, event = incident.id, f"superseded-{incident.rollbacks}"
+            said = create_notices(policy, key, incident.severity, event, text, now, to_paste=lines)
             writes += public_state_writes(policy, incident, now, newest=False)
         else:
             changes |= {"cancel_requested": f"superseded by {successor}, {order}", "due_at": now}
@@ -162,10 +165,3 @@ def build_supersede_writes(
         writes += prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
         writes.append(Update(place.path, encode(incident), place.version))
     return writes, said
-
-
-def _build_notices(policy: Policy, incident: Incident, note: str, now: datetime) -> list[Notice]:
-    lines = format_shell_lines(policy.system, incident.id, "accept")
-    text = "\n".join((f"{incident.id} {incident.severity}: {note}", *lines))
-    event_name = f"superseded-{incident.rollbacks}"
-    return create_notices(policy, incident.id, incident.severity, event_name, text, now, to_paste=lines)

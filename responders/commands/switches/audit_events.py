@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from shared.core.codec import decode, encode
-from shared.core.store import Document, Update, Write
+from shared.core.store import Update, Write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord, command_path
@@ -31,7 +31,7 @@ RETRY_SECONDS = 0.1
 
 def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
     """Record a switch, which is in force, once in each affected rollback. Raises: Unavailable."""
-    record = _read_command(ports.store.get(command_path(command)))
+    record = decode(CommandRecord, ports.store.get(command_path(command)).fields)
     if not record.tells:
         return
     for rollback in active_rollbacks(ports, "" if record.system == ALL_SYSTEMS else record.system):
@@ -45,7 +45,7 @@ def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Poli
 def _append_control_event(ports: Ports, policies: Mapping[str, Policy], command: str, rollback: str) -> None:
     """One commit: the event, and that it is told. Raises: Moved, when somebody wrote first."""
     document = ports.store.get(command_path(command))
-    record = _read_command(document)
+    record = decode(CommandRecord, document.fields)
     if not record.tells or rollback in record.told:  # by another delivery, meanwhile
         return
     told = {"told": [*record.told, rollback]}
@@ -84,10 +84,6 @@ def _build_audit_writes(
     text = f"{incident.id} {incident.severity}: {record.result} by {record.actor}: {record.reason}"
     event = f"rollback.goes-on-{now:%H%M%S}"
     return writes, create_notices(policy, incident.id, incident.severity, event, text, now)
-
-
-def _read_command(document: Document) -> CommandRecord:
-    return decode(CommandRecord, document.fields)
 
 
 def active_rollbacks(ports: Ports, system: str) -> list[Rollback]:

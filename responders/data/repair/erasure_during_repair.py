@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from responders.data.erasure_ledger import READ_OVERLAP, ErasureLedger, read_ledger, update_ledger
-from responders.data.repair.journalled_writes import is_previous_version_erased, quarantine_vault
+from responders.data.repair.writer import is_previous_version_erased, quarantine_vault
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, Update

@@ -154,7 +154,10 @@ def _build_transition_writes(
         after = replace(after, told_at=now)
     yield Update(found.path, encode(after), found.version)
     if after.is_over:
-        yield _build_unfreeze_write(ports, after)
+        system_document = ports.store.get(systems.system_path(after.system))
+        system = decode(System, system_document.fields)
+        left = tuple(one for one in system.freezes if one != after.window)  # which goes with its fence
+        yield Update(system_document.path, encode(replace(system, freezes=left)), system_document.version)
     if not name:
         return
     facts = {"why": after.why, "waiting": after.waiting, "left": after.left}
@@ -168,14 +171,6 @@ def _build_transition_writes(
         tell(policy, key, severity, name, "\n".join(fences.notice_lines(name, after)), now)
     )
     yield from _build_status_page_writes(policy, after, name, now)
-
-
-def _build_unfreeze_write(ports: Ports, fence: Fence) -> Write:
-    """The window goes with its fence."""
-    document = ports.store.get(systems.system_path(fence.system))
-    system = decode(System, document.fields)
-    left = tuple(one for one in system.freezes if one != fence.window)
-    return Update(document.path, encode(replace(system, freezes=left)), document.version)
 
 
 def _build_status_page_writes(policy: Policy, fence: Fence, name: str, now: datetime) -> Iterable[Write]:

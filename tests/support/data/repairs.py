@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from responders.data.erasure_ledger import update_due_ledgers
 from responders.data.repair.document_outcomes import RepairSelector, read_expiries
-from responders.data.repair.journalled_writes import MayGoOn
-from responders.data.repair.writer import DocumentRewriter
+from responders.data.repair.writer import DocumentRewriter, MayGoOn
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.repair import quarantine, repair_plan
