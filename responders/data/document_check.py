@@ -15,7 +15,6 @@ from shared.core.durations import ceil_to_minute
 from shared.core.errors import RollbackError
 from shared.domain.data.document import DocumentSnapshot, collection_of
 from shared.domain.data.integrity import damage, scan
-from shared.domain.data.integrity.damage import OnsetSearch
 from shared.domain.data.integrity.scan import SAMPLE_RANGE_COUNTS, FaultSample, PeakCount, ScanRange, ScanRun
 from shared.domain.data.integrity.validator import (
     DocumentVerdict,
@@ -113,7 +112,7 @@ class DocumentChecker:
         written = self._find_fault_times(run, signal, run.at)
         if not written:
             return None, False
-        search = OnsetSearch(min(self._find_search_start(run, signal, earliest), run.at), run.at)
+        search = damage.OnsetSearch(min(self._find_search_start(run, signal, earliest), run.at), run.at)
         while (at := search.next_look) is not None:
             found = self._find_fault_times(run, signal, at)
             written = found or written

@@ -12,7 +12,6 @@ from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
 from shared.domain.policy.system_policy import Policy
 from shared.state import work_queue
-from shared.state.work_queue import WorkItem
 
 EARLIEST_DEPLOYMENT_TIME = datetime(2008, 4, 7, tzinfo=UTC)
 """Nothing ran on Google Cloud before App Engine's first day."""
@@ -89,7 +88,7 @@ class _Entry(Struct, frozen=True, rename="camel"):
 
 def parse_deployment_message(
     content: bytes, policies: Mapping[str, Policy], now: datetime
-) -> Announcement | Hint | WorkItem:
+) -> Announcement | Hint | work_queue.WorkItem:
     """What the message tells. Raises: Refused, with every fault."""
     if len(content) > MAX_MESSAGE_BYTES:
         raise Refused(f"no announcement, hint or hand-over: {len(content)} bytes")

@@ -36,7 +36,6 @@ from shared.domain.deployments.deployment import (
 from shared.domain.deployments.images import images_of, repositories
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, accounts_of
-from shared.domain.deployments.inventory.inventory_record import filter_protected
 from shared.domain.deployments.restorability import CheckedResources, check_restorability
 from shared.domain.deployments.rollout import RESTORABILITY_CHECK_INTERVAL
 from shared.domain.deployments.stability import StabilityResult, evaluate_stability, stability_period_start
@@ -85,7 +84,7 @@ def _describe_probe_answer(answer: Any) -> str:
 def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> None:
     """Judge or prove a due deployment; a concurrent change wins. Raises: Unavailable."""
     deployment, now = decode(Deployment, document.fields), document.read_at
-    live = filter_protected(read_inventory(ports, policy), policy)
+    live = stocks.filter_protected(read_inventory(ports, policy), policy)
     known = StateReader(ports.store).every_deployment(policy.system)
     judged, in_the_record = deployment, list[Write]()
     if deployment.status is DeploymentStatus.LIVE:

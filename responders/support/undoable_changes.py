@@ -1,7 +1,6 @@
 """What the rollbacks of an incident left that an undo restores."""
 
 from responders.scenarios import undo_targets
-from responders.scenarios.undo_targets import UndoTarget
 from shared.core.store import Query, Store
 from shared.domain.data.repair import quarantine
 from shared.domain.incidents.incident import Incident, rollback_id
@@ -15,7 +14,7 @@ def has_undoable_changes(store: Store, incident: Incident) -> bool:
     return bool(moved_functions(store, incident) or repairs_with_writes(store, incident))
 
 
-def moved_functions(store: Store, incident: Incident) -> dict[str, UndoTarget]:
+def moved_functions(store: Store, incident: Incident) -> dict[str, undo_targets.UndoTarget]:
     """The functions that an incident's rollbacks have moved, as they were found."""
     names = (rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
     return undo_targets.collect_undo_targets([load_steps(store, name).values() for name in names])

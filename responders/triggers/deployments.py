@@ -23,7 +23,6 @@ from shared.domain.deployments.rollout import DeploymentAnnouncement
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.work_queue import WorkItem
 
 
 class DeploymentsTrigger:
@@ -49,7 +48,7 @@ class DeploymentsTrigger:
                 )
                 for system in hint.systems:
                     self._check_inventory(system, wanted)
-            case WorkItem() as due:
+            case work_queue.WorkItem() as due:
                 self._process_due_item(due)
 
     def _process_announcement(self, said: Announcement, message: PubSubMessage, now: datetime) -> None:
@@ -61,7 +60,7 @@ class DeploymentsTrigger:
         )
         self._check_inventory(said.system, now, told)
 
-    def _process_due_item(self, due: WorkItem) -> None:
+    def _process_due_item(self, due: work_queue.WorkItem) -> None:
         """Take the inventory, or check one deployment, unless another instance did meanwhile."""
         inventory = due.kind == work_queue.INVENTORY
         system = due.id if inventory else due.id.partition(":")[0]

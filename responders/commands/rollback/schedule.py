@@ -7,7 +7,6 @@ from functools import reduce
 from msgspec.structs import replace
 
 from responders.commands.rollback import rollback, superseding
-from responders.commands.rollback.rollback import build_override_notices, build_possible_order
 from responders.commands.subject import find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core import topics
@@ -46,7 +45,7 @@ def _schedule_rollback(asked: CommandRequest, begins_at: datetime) -> CommandEff
     now = asked.ports.store.get(system_path(policy.system)).read_at
     if begins_at <= now:
         raise Refused(f"at: {begins_at:%Y-%m-%d %H:%M} UTC is over")
-    order = build_possible_order(asked)
+    order = rollback.build_possible_order(asked)
     kept = replace(order, person=asked.person, right=asked.right)
     planned = ScheduledRollback(kept, command.severity, begins_at)
     result = f"planned for {begins_at:%Y-%m-%d %H:%M} UTC"
@@ -104,7 +103,7 @@ def begin_scheduled_rollback(
         )
         incident = opening.incident.id
         result = f"opened {incident}"
-        more = build_override_notices(policy, opening)
+        more = rollback.build_override_notices(policy, opening)
         if known.open_incident:
             result += f", which continues {known.open_incident}"
             ends, told_of = superseding.build_supersede_writes(ports, policy, known, planned.order, incident)

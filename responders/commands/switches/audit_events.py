@@ -10,7 +10,6 @@ from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.system_policy import Policy
@@ -74,7 +73,7 @@ def _build_audit_writes(
     place = ports.store.get(incidents.incident_path(rollback.incident))
     if place.fields is None:
         return writes, []
-    incident = decode(Incident, place.fields)
+    incident = decode(incidents.Incident, place.fields)
     owned = incidents.acknowledge(incident, record.responder, now)
     if record.tells in ACKNOWLEDGING_EVENTS and owned != incident:
         writes.append(Update(place.path, encode(owned), place.version))

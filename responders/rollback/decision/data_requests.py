@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from responders.data.damage_record import read_known_damage
 from responders.data.repair import preview
 from responders.data.repair.document_outcomes import read_expiries
-from responders.data.repair.preview import RepairSource
 from responders.rollback.approval import DATA_APPROVAL_REASON
 from responders.rollback.decision.fact_collection import collect_facts
 from shared.core.codec import SCHEMA_VERSION
@@ -36,7 +35,7 @@ class Preparation(Struct, frozen=True):
 
     before: ScanRun | None = None
     """The look through the data that the next one is compared with."""
-    target: RepairSource | None = None
+    target: preview.RepairSource | None = None
     survey: RepairPreview | None = None
     expires_at: datetime | None = None
     schema: int = SCHEMA_VERSION
@@ -110,7 +109,7 @@ def _forecast_from_survey(
     order: RollbackRequest,
     facts: DecisionFacts,
     found: DataRequestForecast,
-    source: RepairSource,
+    source: preview.RepairSource,
     survey: RepairPreview,
 ) -> DataRequestForecast:
     """What becomes of it by what the survey has found; the same, while that is not over."""

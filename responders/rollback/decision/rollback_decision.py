@@ -60,7 +60,6 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, add_report_line, is_duration_reported, step_path
 from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, approvers
 from shared.domain.signals import baseline, probe_signals
-from shared.domain.signals.baseline import Baseline
 from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system_record import Budget, System
 from shared.ports.groups import Ports
@@ -120,7 +119,7 @@ def decide_rollback(case: Case) -> bool:
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
 
 
-def _baseline(case: Case, facts: DecisionFacts, decision: Decision) -> Baseline:
+def _baseline(case: Case, facts: DecisionFacts, decision: Decision) -> baseline.Baseline:
     """Return what routers and probes saw of the plan's functions in the hour before the onset.
 
     A service without an answer leaves its part unknown. Probe results are stored for half an hour,
@@ -207,7 +206,7 @@ def _build_start_transition(
     gathered: CollectedFacts,
     decision: Decision,
     plan: Plan,
-    before: Baseline,
+    before: baseline.Baseline,
     told: Mapping[str, Any],
 ) -> Transition:
     """Freeze the plan and take the system's slot, in one commit, before any effect."""

@@ -24,7 +24,6 @@ from responders.data.repair.preview import (
 from responders.rollback.approval import DATA_APPROVAL_REASON, DATA_APPROVALS
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.scenarios import undo_plan as reversal
-from responders.scenarios.undo_plan import UndoPlan
 from responders.scenarios.undo_targets import UndoTarget, collect_unpin_targets
 from responders.support.parallel_calls import answer_or_none, call_all, call_in_batches
 from responders.support.undoable_changes import moved_functions, repairs_with_writes
@@ -63,7 +62,7 @@ class UndoPreview(Struct, frozen=True):
     outcome: Outcome
     reason: str
     gates: tuple[GateAnswer, ...]
-    reversal: UndoPlan
+    reversal: reversal.UndoPlan
     takes: timedelta = timedelta()
     """How long documents are written."""
 

@@ -27,7 +27,6 @@ from shared.domain.signals.health import (
     evaluate_health,
     failing_functions,
 )
-from shared.domain.signals.probe_signals import ProbeRecord
 
 
 def assess_health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
@@ -47,7 +46,7 @@ def assess_health_while_monitoring(case: Case, steps: Iterable[Step], since: dat
         return Health(HealthVerdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
     known, requests = _read_health(case, steps, since)
     document = case.ports.store.get(probe_signals.probes_path(case.policy.system))
-    looks = decode(ProbeRecord, document.fields).looks if document.fields is not None else {}
+    looks = decode(probe_signals.ProbeRecord, document.fields).looks if document.fields is not None else {}
     before, window = case.rollback.baseline, (since, case.now())
     found = baseline.compare_with_baseline(before, requests, looks, window, case.policy.gates)
     if known.verdict is not HealthVerdict.ILL and found.verdict is HealthVerdict.ILL:
