@@ -8,18 +8,7 @@ import typer
 from cli import identity
 from cli.act import answers, copy, pins, replay, run
 from cli.doctor.command import doctor
-from cli.look import (
-    audit,
-    backups,
-    deploy_lock,
-    deployments,
-    documents,
-    explain,
-    report,
-    restore_points,
-    status,
-    watch,
-)
+from cli.look import audit, backups, deploy_lock, deployments, explain, report, restore_points, status
 from cli.offline import parse, policy
 from cli.support.command_sending import without_sign_in
 from cli.switches import fence, switches, upkeep
@@ -27,13 +16,13 @@ from cli.switches import fence, switches, upkeep
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Look": {
         "status": status.status,
-        "watch": watch.watch,
+        "watch": explain.watch,
         "explain": explain.explain,
         "report": report.report,
         "pins": pins.pins,
         "backups": backups.backups,
         "restore-points": restore_points.restore_points,
-        "documents": documents.documents,
+        "documents": restore_points.documents,
         "deploy-lock": deploy_lock.deploy_lock,
         "doctor": doctor,
         "deployments": deployments.deployments,

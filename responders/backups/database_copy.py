@@ -15,7 +15,7 @@ from responders.support.controls import is_change_blocked
 from responders.support.parallel_calls import call_one
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Moved, Refused, Rejected
-from shared.core.store import Create, Document, Query
+from shared.core.store import Create, Query
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import database_copy as copies
@@ -54,15 +54,11 @@ def advance_copies(ports: Ports, policies: Mapping[str, Policy]) -> None:
             _CopyStep(ports, policy, policy.backups.copies, document).carry_forward(copy)
 
 
-class _CopyStep(JobStep[DatabaseCopy]):
+class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
     WHAT = "copy"
     SECONDS = 30.0
     FAILED = "it could not be made"
     RETRIES_CREATION = False
-
-    def __init__(self, ports: Ports, policy: Policy, rules: CopyRules, document: Document) -> None:
-        super().__init__(ports, policy, rules.within, document)
-        self._rules = rules
 
     def _advance_record(self, one: DatabaseCopy) -> DatabaseCopy:
         return self._maintain_copy(one) if one.status is FillStatus.READY else super()._advance_record(one)

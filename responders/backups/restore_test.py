@@ -13,7 +13,7 @@ from responders.support.parallel_calls import call_one
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
-from shared.core.store import Create, Document, Query
+from shared.core.store import Create, Query
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import restore_test as proofs
@@ -81,15 +81,11 @@ def _choose_backup(ports: Ports, policy: Policy, now: datetime) -> RestoreTest |
     return proofs.choose_backup(policy, exports, natives, now)
 
 
-class _RestoreTestStep(JobStep[RestoreTest]):
+class _RestoreTestStep(JobStep[RestoreTest, ProofRules]):
     WHAT = "proof"
     SECONDS = 15.0
     FAILED = "the restore failed"
     RETRIES_CREATION = True
-
-    def __init__(self, ports: Ports, policy: Policy, rules: ProofRules, document: Document) -> None:
-        super().__init__(ports, policy, rules.within, document)
-        self._rules = rules
 
     def _build_calls(self, one: RestoreTest) -> Sequence[Callable[[], Any]]:
         if one.is_native:

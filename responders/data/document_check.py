@@ -1,7 +1,7 @@
-"""Documents looked through, judged, and looked back at: what a check of data asks of the world."""
+"""Check documents now and in the past, and read what the last check of a system has found."""
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -11,10 +11,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.support.parallel_calls import call_all, call_in_batches, require_answer
+from shared.core.codec import decode, encode
 from shared.core.durations import ceil_to_minute
-from shared.core.errors import RollbackError
+from shared.core.errors import Moved, RollbackError
+from shared.core.store import Document, conditional_write
 from shared.domain.data.document import DocumentSnapshot, collection_of
 from shared.domain.data.integrity import damage, scan
+from shared.domain.data.integrity.damage import IntegrityRecord, damage_path
 from shared.domain.data.integrity.scan import SAMPLE_RANGE_COUNTS, FaultSample, PeakCount, ScanRange, ScanRun
 from shared.domain.data.integrity.validator import (
     DocumentVerdict,
@@ -201,3 +204,17 @@ def _ignore_files(verdict: DocumentVerdict) -> DocumentVerdict:
         faults=tuple(one for one in verdict.faults if one.check is not IntegrityCheck.MEDIA),
         unknown=tuple(one for one in verdict.unknown if one.check is not IntegrityCheck.MEDIA),
     )
+
+
+def request_data_check(ports: Ports, document: Document, record: IntegrityRecord, why: str) -> None:
+    """Have the data looked through, unless that is under way or asked for."""
+    if record.run is None and not record.asked:
+        with suppress(Moved):  # somebody looks just now
+            ports.store.commit([conditional_write(document, encode(replace(record, asked=why)))])
+
+
+def read_known_damage(ports: Ports, policy: Policy) -> tuple[Document, IntegrityRecord]:
+    """What the last run has found of a system, and its document. Raises: Unavailable."""
+    document = ports.store.get(damage_path(policy.system))
+    record = decode(IntegrityRecord, document.fields) if document.fields else IntegrityRecord(policy.system)
+    return document, record

@@ -8,8 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.data.damage_record import read_known_damage
-from responders.data.document_check import DocumentChecker
+from responders.data.document_check import DocumentChecker, read_known_damage
 from responders.jobs.internal_alerts import ACTOR, build_finding_event, record_findings
 from responders.support.parallel_calls import call_one
 from shared.core import log

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from responders.rollback.answered_alerts import unjudged_alerts
-from responders.rollback.case import Case, Transition
+from responders.rollback.case import Case, Transition, unjudged_alerts
 from responders.rollback.completion import build_cool_down_change, ended_fields
 from shared.core import text
 from shared.core.durations import describe_duration

@@ -9,7 +9,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback import report_filing
-from responders.rollback.answered_alerts import unjudged_alerts
 from shared.core.codec import decode, encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
@@ -29,7 +28,7 @@ from shared.domain.notices.recipients import create_concerned_notices, create_no
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
-from shared.domain.signals.alert import Alert, alert_path
+from shared.domain.signals.alert import Alert, alert_path, open_alerts
 from shared.domain.signals.health import RouterRequests
 from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft
@@ -390,3 +389,8 @@ class Case:
 
 def _build_events(turn: Transition, now: datetime) -> tuple[Event, ...]:
     return (create_event(turn.event, now, "worker", note=turn.note, **turn.facts),)
+
+
+def unjudged_alerts(alerts: Iterable[Alert]) -> list[Alert]:
+    """The open ones that no decision has taken in."""
+    return [alert for alert in open_alerts(alerts) if not alert.absorbed_by]

@@ -1,6 +1,6 @@
 """The pins that a rollback leaves, in the commit that ends its shifts; and what becomes of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from responders.rollback.case import Case
@@ -33,10 +33,9 @@ def build_pin_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     it says nothing for as long as a step may take. Raises: Unavailable, until then.
     """
     done = [step for step in steps if step.kind in ROUTING_STEP_KINDS and step.status is StepStatus.DONE]
-    return tuple(_build_done_pin_writes(case, done)) if done else ()
-
-
-def _build_done_pin_writes(case: Case, done: Sequence[Step]) -> Iterator[Write]:
+    if not done:
+        return ()
+    writes = list[Write]()
     now, before = case.now(), read_pins(case.ports.store, case.policy.system)
     again = _read_rebuilt_services(case, done)
     for step in done:
@@ -46,7 +45,8 @@ def _build_done_pin_writes(case: Case, done: Sequence[Step]) -> Iterator[Write]:
         document, pin = before.get(step.target, absent)
         after = pin_after_shift(_build_shift_record(case, step, again.get(step.name)), pin)
         if after is not None and after != pin:
-            yield conditional_write(document, encode(after))
+            writes.append(conditional_write(document, encode(after)))
+    return tuple(writes)
 
 
 def _read_rebuilt_services(case: Case, done: Sequence[Step]) -> dict[str, Service]:

@@ -40,7 +40,13 @@ class DeploymentsTrigger:
                 policy = self._policies[said.system]
                 request_backup_before_deployment(self._ports, policy, said.deployment, now)
             case Announcement() as said:
-                self._process_announcement(said, message, now)
+                at = said.at or message.first_published_at or now
+                if at <= EARLIEST_DEPLOYMENT_TIME:
+                    raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
+                told = DeploymentAnnouncement(
+                    message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier
+                )
+                self._check_inventory(said.system, now, told)
             case Hint() as hint:
                 # The last inventory holds what was logged before it.
                 wanted = (
@@ -50,15 +56,6 @@ class DeploymentsTrigger:
                     self._check_inventory(system, wanted)
             case work_queue.WorkItem() as due:
                 self._process_due_item(due)
-
-    def _process_announcement(self, said: Announcement, message: PubSubMessage, now: datetime) -> None:
-        at = said.at or message.first_published_at or now
-        if at <= EARLIEST_DEPLOYMENT_TIME:
-            raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
-        told = DeploymentAnnouncement(
-            message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier
-        )
-        self._check_inventory(said.system, now, told)
 
     def _process_due_item(self, due: work_queue.WorkItem) -> None:
         """Take the inventory, or check one deployment, unless another instance did meanwhile."""

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from responders.commands.rollback import superseding
 from responders.commands.subject import CommandSubject, find_subject
 from responders.commands.upkeep.deployment_mark import build_unknown_deployment_refusal
-from responders.data.damage_record import read_known_damage
+from responders.data.document_check import read_known_damage
 from responders.data.repair.preview import find_repair_source
 from responders.scenarios.registry import SCENARIOS, has_plan
 from responders.support.command_handler import CommandEffect, CommandRequest

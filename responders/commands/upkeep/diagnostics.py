@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from responders.data.damage_record import read_known_damage
+from responders.data.document_check import read_known_damage
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.data.damage_record import read_known_damage
+from responders.data.document_check import read_known_damage
 from responders.data.repair import preview
 from responders.data.repair.document_outcomes import read_expiries
 from responders.rollback.approval import DATA_APPROVAL_REASON
