@@ -78,12 +78,5 @@ def _save_status(ports: Ports, policy: Policy, document: Document, after: Manage
 def _build_notices(policy: Policy, after: ManagedBackupStatus, now: datetime) -> list[Notice]:
     word = "incomplete" if after.faults else "complete again"
     text = "\n".join((f"{policy.system}: Google's own backups are {word}", *after.faults))
-    return create_notices(
-        policy,
-        f"watched-{policy.system}-{now:%Y%m%dT%H%M%S%f}",
-        Severity.HIGH,
-        "native-backups",
-        text,
-        now,
-        faults=after.faults,
-    )
+    key, faults = f"watched-{policy.system}-{now:%Y%m%dT%H%M%S%f}", after.faults
+    return create_notices(policy, key, Severity.HIGH, "native-backups", text, now, faults=faults)

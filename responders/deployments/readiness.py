@@ -93,7 +93,9 @@ def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> Non
     bakes = judged.status is DeploymentStatus.LIVE and judged.due_at is not None
     if not bakes:
         proof, in_the_record = _assess_restorability(ports, policy, judged, live, now)
-        again_at = _next_assessment_at(judged, known, policy, now)
+        others = (one for one in known if one.id != judged.id)
+        kept = rollback_targets([judged, *others], policy.deployments.kept)
+        again_at = now + RESTORABILITY_CHECK_INTERVAL if judged in kept else None
         judged = replace(judged, restorable=proof, due_at=again_at)
     severity = Severity.HIGH if is_target else Severity.LOW
     said = build_restorability_notices(policy, judged, deployment, now, severity)
@@ -149,15 +151,6 @@ def _judge_stability(
 def _is_rollback_target(deployment: Deployment, known: list[Deployment]) -> bool:
     others = (one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id)
     return deployment.status is DeploymentStatus.STABLE and all(at <= deployment.at for at in others)
-
-
-def _next_assessment_at(
-    deployment: Deployment, known: list[Deployment], policy: Policy, now: datetime
-) -> datetime | None:
-    """Daily, as long as it is one of those that are kept to be gone back to."""
-    others = (one for one in known if one.id != deployment.id)
-    kept = rollback_targets([deployment, *others], policy.deployments.kept)
-    return now + RESTORABILITY_CHECK_INTERVAL if deployment in kept else None
 
 
 def _assess_restorability(

@@ -183,12 +183,6 @@ def _judge_probe_record(
 
 
 def _build_warning_notices(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:
-    return create_notices(
-        policy,
-        f"warned-{policy.system}-{warned.about}-{now:%Y%m%dT%H%M%S}",
-        Severity.LOW,
-        "warned",
-        f"{policy.display_name or policy.system}: {warned.text}",
-        now,
-        signal=warned.signal,
-    )
+    key = f"warned-{policy.system}-{warned.about}-{now:%Y%m%dT%H%M%S}"
+    text = f"{policy.display_name or policy.system}: {warned.text}"
+    return create_notices(policy, key, Severity.LOW, "warned", text, now, signal=warned.signal)

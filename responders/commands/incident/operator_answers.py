@@ -152,15 +152,9 @@ def publish(asked: CommandRequest) -> CommandEffect:
 
 def _build_notification_writes(subject: CommandSubject, event_name: str, word: str) -> list[Write]:
     incident, command = subject.incident, subject.asked.command
-    said = create_notices(
-        subject.asked.policy,
-        incident.id,
-        incident.severity,
-        event_name,
-        f"{incident.id} {incident.severity}: {word} by {command.actor}: {command.reason}",
-        subject.system.read_at,
-    )
-    return [*notice_writes(said)]
+    policy, severity, now = subject.asked.policy, incident.severity, subject.system.read_at
+    text = f"{incident.id} {severity}: {word} by {command.actor}: {command.reason}"
+    return [*notice_writes(create_notices(policy, incident.id, severity, event_name, text, now))]
 
 
 def record_root_cause(asked: CommandRequest) -> CommandEffect:

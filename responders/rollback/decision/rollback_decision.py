@@ -1,6 +1,6 @@
 """Decide one incident under the lease: gather the facts, ask the gates, freeze the plan."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -35,7 +35,7 @@ from responders.support.parallel_calls import (
 from shared.core import text, topics
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
-from shared.core.store import Create, Document, Write, conditional_write
+from shared.core.store import Create, Write, conditional_write
 from shared.domain.commands.command import format_gcloud_command, format_shell_command
 from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
 from shared.domain.decision.gate_evaluation import (
@@ -50,7 +50,7 @@ from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.deployment import DeploymentStatus, counts_by_function, record_path
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
-from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
+from shared.domain.deployments.inventory.products import PRODUCTS
 from shared.domain.incidents.incident import IncidentStatus, has_been_escalated
 from shared.domain.policy.resources import Resources
 from shared.domain.policy.scenario_names import ScenarioName
@@ -180,12 +180,31 @@ def read_resource_state(
     order: RollbackRequest | None,
     hold: ExtendLease = skip_lease,
 ) -> ResourceState | None:
-    """Read the resources that the decision's plan concerns. Raises: as `build_decided_plan`."""
+    """Read what the plan concerns beside functions, as it was recorded and as it is.
+
+    Raises: as `build_decided_plan`.
+    """
     named = order is not None and bool(order.groups or order.functions)
     whole = not (named and decision.scenario is ScenarioName.FEATURE)
     looks = decision.outcome not in (Outcome.HOLD, Outcome.OBSERVE, Outcome.IGNORE)
-    target = decision.target if looks and whole else ""
-    return collect_resource_state(ports, policy, decision.scenario, target, hold)
+    reach = SCENARIO_SCOPES[decision.scenario].other_parts
+    if not (looks and whole and decision.target and reach):
+        return None
+    hold(CALL_TIMEOUT_SECONDS)
+    path = record_path(policy.system, decision.target)
+    fields = call_one(ports, partial(ports.store.get, path)).fields
+    recorded = stocks.unpack_inventory(fields["live"]) if fields is not None else WholeInventory()
+    hold(MAX_TOTAL_SECONDS)
+    keys = {key for part in reach for key in PRODUCTS[part].keys}  # nothing else need be looked at
+    chosen = Resources(**{key: getattr(policy.resources, key) for key in keys})
+    live = read_inventory(ports, replace(policy, resources=chosen))
+    versions = hosting.versions_to_check(recorded, live)
+    hold(CALL_TIMEOUT_SECONDS)
+    read = ports.system(policy.system).resources.hosting.version
+    answers = call_all(ports, {"/".join(one): partial(read, *one) for one in versions})
+    statuses = {one: answers["/".join(one)] for one in versions}
+    known = {one: status for one, status in statuses.items() if not isinstance(status, RollbackError)}
+    return ResourceState(recorded, live, known)
 
 
 def _evaluate(case: Case, facts: DecisionFacts) -> Decision:
@@ -367,31 +386,3 @@ def _prepared_command(case: Case, decision: Decision) -> dict[str, Any]:
         **{name: limit for name, limit in limits.items() if limit},
         "reason": case.incident.id,
     }
-
-
-def collect_resource_state(
-    ports: Ports, policy: Policy, scenario: ScenarioName, target: str, hold: ExtendLease = skip_lease
-) -> ResourceState | None:
-    """Read what was recorded of the target, and what is live. Raises: Unavailable; as `hold`."""
-    reach = SCENARIO_SCOPES[scenario].other_parts
-    if not target or not reach:
-        return None
-    hold(CALL_TIMEOUT_SECONDS)
-    record: Document = call_one(ports, partial(ports.store.get, record_path(policy.system, target)))
-    fields = record.fields
-    recorded = stocks.unpack_inventory(fields["live"]) if fields is not None else WholeInventory()
-    hold(MAX_TOTAL_SECONDS)
-    live = read_inventory(ports, replace(policy, resources=_select_parts(policy.resources, reach)))
-    versions = hosting.versions_to_check(recorded, live)
-    hold(CALL_TIMEOUT_SECONDS)
-    read = ports.system(policy.system).resources.hosting.version
-    answers = call_all(ports, {"/".join(one): partial(read, *one) for one in versions})
-    statuses = {one: answers["/".join(one)] for one in versions}
-    known = {one: status for one, status in statuses.items() if not isinstance(status, RollbackError)}
-    return ResourceState(recorded, live, known)
-
-
-def _select_parts(resources: Resources, parts: Collection[InventoryPart]) -> Resources:
-    """Of what is protected, what these parts are about: nothing else need be looked at."""
-    keys = {key for part in parts for key in PRODUCTS[part].keys}
-    return Resources(**{key: getattr(resources, key) for key in keys})
