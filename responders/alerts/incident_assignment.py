@@ -150,7 +150,10 @@ class IncidentAssigner:
             why = "it opened the incident"
         else:
             opening = self._reopen_incident(alert, policy, document, incident)
-            why = _describe_rejoin(incident, document.read_at)
+            why = "the incident was open without a rollback: it is judged again"
+            if incident.ended_at is not None:
+                ago = (document.read_at - incident.ended_at).total_seconds()
+                why = f"the incident had ended {ago:.0f} s before: the alert is about the same trouble"
         joined = replace(alert, incident=opening.incident.id, joined=why)
         self._ports.store.commit([*opening.writes, conditional_write(kept, encode(joined))])
         rollback = opening.rollback
@@ -199,13 +202,6 @@ class IncidentAssigner:
             function=alert.function,
             onset=alert.started_at,
         )
-
-
-def _describe_rejoin(incident: Incident, now: datetime) -> str:
-    if incident.ended_at is None:
-        return "the incident was open without a rollback: it is judged again"
-    ago = (now - incident.ended_at).total_seconds()
-    return f"the incident had ended {ago:.0f} s before: the alert is about the same trouble"
 
 
 def _build_preemption_writes(

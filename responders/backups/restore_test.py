@@ -61,24 +61,18 @@ def _begin(ports: Ports, policy: Policy) -> None:
     name = proofs.restore_test_id(policy.system, now)
     if store.get(proofs.restore_test_path(name)).fields is not None:
         return
-    proof = _choose_backup(ports, policy, now)
-    if proof is not None:
-        told = _build_event(proof, "backup.restoring", now)
-        with suppress(Exists):
-            store.commit([Create(proofs.restore_test_path(proof.id), encode(proof)), told])
-
-
-def _choose_backup(ports: Ports, policy: Policy, now: datetime) -> RestoreTest | None:
-    """The intent to prove the newest backup of them all; None: there is none to be seen."""
-    rules, natives = policy.backups, []
-    exports = StateReader(ports.store).backups(policy.system)
+    rules, exports, natives = policy.backups, StateReader(store).backups(policy.system), []
     if rules.native:
         listed = partial(ports.system(policy.system).backups.backups, rules.database)
         try:
             natives = call_one(ports, listed)
         except (Rejected, Unavailable) as failure:
             log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
-    return proofs.choose_backup(policy, exports, natives, now)
+    proof = proofs.choose_backup(policy, exports, natives, now)
+    if proof is not None:
+        told = _build_event(proof, "backup.restoring", now)
+        with suppress(Exists):
+            store.commit([Create(proofs.restore_test_path(proof.id), encode(proof)), told])
 
 
 class _RestoreTestStep(JobStep[RestoreTest, ProofRules]):

@@ -75,9 +75,11 @@ def authenticate_command(
     incident = StateReader(ports.store).incident(content["incident"]) if "incident" in content else None
     asked = PermissionRequest.from_content(content, incident.severity if incident is not None else None)
     try:
-        credential = _resolve_credential(
-            content, ports.operators.tokens.verify(token), asked.fingerprint, ports
-        )
+        credential = ports.operators.tokens.verify(token)
+        said = console_operator.parse_operator(content, credential, ports.operators.console_account)
+        if said is not None:  # the console's account speaks for an operator
+            person = ports.operators.tokens.look_up(said.uid)
+            credential = console_operator.operator_credential(said, person, credential, asked.fingerprint)
     except Rejected as rejected:
         raise Refused(str(rejected)) from None
     said_at = message.published_at or ports.clock.now()
@@ -87,18 +89,6 @@ def authenticate_command(
     if found:
         raise Refused("; ".join(found))
     return Actor(credential.name, credential, console_operator.OPERATOR_KEY in content)
-
-
-def _resolve_credential(
-    content: Mapping[str, Any], speaker: Credential, hashed: str, ports: Ports
-) -> Credential:
-    """Return the credential of the console's operator, else of the speaker. Raises: Rejected."""
-    said = console_operator.parse_operator(content, speaker, ports.operators.console_account)
-    if said is None:
-        return speaker
-    return console_operator.operator_credential(
-        said, ports.operators.tokens.look_up(said.uid), speaker, hashed
-    )
 
 
 def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Write]:

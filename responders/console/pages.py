@@ -64,6 +64,7 @@ class ConsolePages:
         now, alive = self._ports.clock.now(), self._reading.active_rollbacks()
         controls = self._reading.controls()
         found = [read_system_status(self._reading, one, alive, now) for one in self._policies.values()]
+        incidents = [one for system in self._policies for one in self._reading.incidents(system)]
         return {
             "systems": found,
             "times": {one.system: recovery_lines(one.times, now) for one in found if one.times},
@@ -75,7 +76,9 @@ class ConsolePages:
             "pause": pause_state(controls.pause),
             "in_flight": sum(one.in_flight for one in alive),
             "freezes": unfinished_freezes(controls.freezes, now),
-            "incidents": self._list_incidents(),
+            "incidents": sorted(incidents, key=lambda one: one.detected_at, reverse=True)[
+                :MAX_NEWEST_ENTRIES
+            ],
         }
 
     def incident(self, visit: ConsoleRequest) -> Facts:
@@ -237,10 +240,6 @@ class ConsolePages:
         record = self._reading.command(command)
         refused = self._reading.refusal(topic, message) if record is None else None
         return {"record": record, "refused": refused}
-
-    def _list_incidents(self) -> list[Incident]:
-        found = [one for system in self._policies for one in self._reading.incidents(system)]
-        return sorted(found, key=lambda one: one.detected_at, reverse=True)[:MAX_NEWEST_ENTRIES]
 
 
 class StepProgress(Struct, frozen=True):

@@ -115,7 +115,9 @@ class DocumentChecker:
         written = self._find_fault_times(run, signal, run.at)
         if not written:
             return None, False
-        search = damage.OnsetSearch(min(self._find_search_start(run, signal, earliest), run.at), run.at)
+        if signal == damage.LOSS_SIGNAL and run.dropped:  # when all documents were there
+            earliest = max(earliest, min(one.at for one in run.dropped.values()))
+        search = damage.OnsetSearch(min(ceil_to_minute(earliest), run.at), run.at)
         while (at := search.next_look) is not None:
             found = self._find_fault_times(run, signal, at)
             written = found or written
@@ -136,11 +138,6 @@ class DocumentChecker:
             if any(not verdict.is_valid for _, verdict in self.check_documents(name, known, at)):
                 return True
         return False
-
-    def _find_search_start(self, run: ScanRun, signal: str, earliest: datetime) -> datetime:
-        """The first whole minute to look at: where documents are missing, when all were there."""
-        counted = [one.at for one in run.dropped.values()] if signal == damage.LOSS_SIGNAL else []
-        return ceil_to_minute(max([earliest, *([min(counted)] if counted else [])]))
 
     def _find_fault_times(self, run: ScanRun, signal: str, at: datetime) -> list[datetime]:
         """When what is wrong at that minute was written; the minute itself where nothing tells."""

@@ -163,9 +163,9 @@ def _commit_backup(
     """Where things are kept, in the stock and in the newest record, and why not. Raises: Moved."""
     now = document.read_at
     changes = {"live": stocks.pack_inventory(kept.live), "unkept": kept.unkept}
-    told = create_event(
-        "functions.kept", now, ACTOR, kept=_count_newly_stored(before.live, kept.live), unkept=kept.unkept
-    )
+    was, functions = before.live.functions or {}, kept.live.functions or {}
+    stored = sum(one != was.get(name) for name, one in functions.items())
+    told = create_event("functions.kept", now, ACTOR, kept=stored, unkept=kept.unkept)
     writes: list[Write] = [
         Update(document.path, changes, document.version),
         *_build_newest_record_writes(ports, policy, kept),
@@ -195,11 +195,6 @@ def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRec
             fields = {"restorable": encode(proof)}
             writes.append(Update(document.path, fields, document.version))
     return writes
-
-
-def _count_newly_stored(before: WholeInventory, after: WholeInventory) -> int:
-    was = before.functions or {}
-    return sum(one != was.get(name) for name, one in (after.functions or {}).items())
 
 
 def remove_unreferenced_sources(ports: Ports, policy: Policy) -> None:

@@ -73,18 +73,15 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
         ports.store.commit([Update(document.path, {"due_at": None}, document.version)])
         return
     counts = count_impact(ports, policy, found, record.counts, now)
-    if _is_count_pending(policy, counts) and now < record.ended_at + MAX_METRICS_WAIT:
+    has_counter = policy.outage is not None and bool(policy.outage.users)
+    is_pending = counts.requests is None or (has_counter and counts.users is None)
+    if is_pending and now < record.ended_at + MAX_METRICS_WAIT:
         later = {"due_at": now + RETRY_INTERVAL, "counts": encode(counts)}
         ports.store.commit([Update(document.path, later, document.version)])
         return
     trail = AuditReader(ports.store, None)
     facts = gather_report_facts(StateReader(ports.store), trail, policy, found, now, counts)
     _commit_report(ports, document, record, facts)
-
-
-def _is_count_pending(policy: Policy, counts: ImpactCounts) -> bool:
-    has_counter = policy.outage is not None and bool(policy.outage.users)
-    return counts.requests is None or (has_counter and counts.users is None)
 
 
 def _commit_report(ports: Ports, document: Document, record: FiledReport, facts: ReportFacts) -> None:

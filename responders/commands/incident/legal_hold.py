@@ -68,18 +68,15 @@ def continue_legal_hold(ports: Ports, policy: Policy, document: Document, record
     if bool(incident.held_by) is holding:  # else the opposite was said since
         for writes in _build_expiry_write_batches(ports, incident, record):
             ports.store.commit(writes)
-        goes_on = holding and (not _is_over(incident, policy, now) or _has_pending_notices(ports, incident))
+        joined_until = incident.ended_at and incident.ended_at + policy.gates.join_window
+        may_grow = joined_until is None or now <= joined_until  # else no alert can join it any more
+        goes_on = holding and (may_grow or _has_pending_notices(ports, incident))
     after = replace(
         record,
         due_at=now + RECHECK_INTERVAL if goes_on else None,
         expires_at=None if goes_on else now + RECORD_RETENTION,
     )
     ports.store.commit([Update(document.path, encode(after), document.version)])
-
-
-def _is_over(incident: Incident, policy: Policy, now: datetime) -> bool:
-    """Whether no alert can join it any more."""
-    return incident.ended_at is not None and now - incident.ended_at > policy.gates.join_window
 
 
 def _has_pending_notices(ports: Ports, incident: Incident) -> bool:
