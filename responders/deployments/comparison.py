@@ -1,4 +1,4 @@
-"""One look at all that is live: compared with the last one, and what it makes of that committed and told."""
+"""Compare all that is live with the last comparison; commit and tell what has changed."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
