@@ -11,6 +11,7 @@ from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from shared.core import text as shortened
 from shared.core import topics
+from shared.core.text import count_noun, suggest_names
 from shared.domain.deployments.deployment import Deployment, Restorability
 from shared.domain.deployments.restorability import CHECK_SUMMARY, MAX_STORED_REASONS
 
@@ -68,7 +69,7 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
         found = ours.reading.deployment(name, deployment) if is_a_name else None
         if found is None:
             known = [one.id for one in ours.reading.deployments(name)]
-            near = shortened.suggest_names(deployment, known)
+            near = suggest_names(deployment, known)
             raise create_exit(INVALID_USAGE, f"deployment {deployment} is not known in {name}{near}")
         record = ours.reading.deployment_inventory(name, deployment)
     if as_json:
@@ -148,5 +149,5 @@ def _describe_restorability(proof: Restorability | None) -> str:
     if proof is None:
         return "not looked at"
     if proof.faults:
-        return f"no: {shortened.count_noun(len(proof.faults), 'fault')}"
+        return f"no: {count_noun(len(proof.faults), 'fault')}"
     return "not all seen" if proof.unknown else "all is there"

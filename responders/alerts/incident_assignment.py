@@ -22,7 +22,6 @@ from shared.domain.incidents.overlap import alert_scope, may_join
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import is_worse, worse_severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert, alert_path
 from shared.domain.signals.labels import signal_label
@@ -211,7 +210,7 @@ def _build_preemption_writes(
     signal = policy.signals[alert.signal]
     if policy.strictest_mode(signal) is Mode.OBSERVE:
         return []
-    document = ports.store.get(rollbacks.rollback_path(system.rollback))
+    document = ports.store.get(rollback_path(system.rollback))
     rollback = decode(Rollback, document.fields) if document.fields else None
     if rollback is None or not _is_feature_rollback(rollback) or rollback.cancel_requested:
         return []

@@ -13,6 +13,7 @@ from shared.core.codec import encode
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
 from shared.core.store import Create, Store, Write, conditional_write
+from shared.core.text import count_noun
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
@@ -119,7 +120,7 @@ def _send_reminder(ports: Ports, policy: Policy, now: datetime) -> None:
         key = f"pins-{now:%Y%m%d}-{policy.system}"
         text = "\n".join(
             (
-                f"{policy.system}: {shortened.count_noun(len(old), 'function')} pinned for longer than "
+                f"{policy.system}: {count_noun(len(old), 'function')} pinned for longer than "
                 f"{format_duration(span)}, and later deployments get no requests there:",
                 *format_pin_lines(ports.store, old, system),
             )
