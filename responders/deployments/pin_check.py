@@ -23,8 +23,7 @@ from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.rollback import pins
-from shared.domain.rollback.pins import Pin, end_pin, unpin_line
+from shared.domain.rollback.pins import Pin, end_pin, pins_older_than, unpin_line
 from shared.domain.system_record import System
 from shared.ports.groups import Ports
 from shared.state import work_queue
@@ -113,7 +112,7 @@ def _send_reminder(ports: Ports, policy: Policy, now: datetime) -> None:
     marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"
     if ports.store.get(marker).fields is not None:
         return
-    old = pins.pins_older_than(StateReader(ports.store).pins(policy.system), span, now)
+    old = pins_older_than(StateReader(ports.store).pins(policy.system), span, now)
     said, told = [], []
     if old:
         system = StateReader(ports.store).system(policy.system)
