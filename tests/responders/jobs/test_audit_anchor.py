@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from responders.jobs.audit_anchor import MAX_PARALLEL_WRITES, write_anchors
+from responders.triggers.clock import ClockTrigger
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Rejected, RollbackError, Unavailable
 from shared.core.store import Create, Query
@@ -185,6 +186,7 @@ def test_without_a_bucket(capsys: pytest.CaptureFixture[str]) -> None:
     opened(world)
     world.ports.anchors = None  # type: ignore[assignment]
     capsys.readouterr()
+    ClockTrigger(world.ports, {})
     write_anchors(world.ports)
 
     said = json.loads(capsys.readouterr().err)
