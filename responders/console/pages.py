@@ -65,6 +65,7 @@ class ConsolePages:
         controls = self._reading.controls()
         found = [read_system_status(self._reading, one, alive, now) for one in self._policies.values()]
         incidents = [one for system in self._policies for one in self._reading.incidents(system)]
+        incidents.sort(key=lambda one: one.detected_at, reverse=True)
         return {
             "systems": found,
             "times": {one.system: recovery_lines(one.times, now) for one in found if one.times},
@@ -76,9 +77,7 @@ class ConsolePages:
             "pause": pause_state(controls.pause),
             "in_flight": sum(one.in_flight for one in alive),
             "freezes": unfinished_freezes(controls.freezes, now),
-            "incidents": sorted(incidents, key=lambda one: one.detected_at, reverse=True)[
-                :MAX_NEWEST_ENTRIES
-            ],
+            "incidents": incidents[:MAX_NEWEST_ENTRIES],
         }
 
     def incident(self, visit: ConsoleRequest) -> Facts:
