@@ -310,7 +310,10 @@ def _content_bytes(pair: SnapshotPair) -> int:
 
 
 def read_expiries(ports: Ports, policy: Policy, database: str) -> list[TtlField]:
-    """All of them. Raises: Unavailable where they are not known, which does not mean none."""
+    """By what documents of a database expire, as it says itself and as its policy declares.
+
+    Raises: Unavailable where that is not known, which does not mean none.
+    """
     try:
         own = ports.system(policy.system).resources.indexes.expiries(database)
     except (Rejected, Unavailable) as no:
