@@ -6,21 +6,9 @@ from typing import Annotated
 import typer
 
 from cli import identity
-from cli.act import answers, copy, pins, replay, retry, run
-from cli.act.erase import erase
+from cli.act import answers, copy, pins, replay, run
 from cli.doctor.command import doctor
-from cli.look import (
-    audit,
-    backups,
-    deploy_lock,
-    deployments,
-    documents,
-    explain,
-    report,
-    restore_points,
-    status,
-    watch,
-)
+from cli.look import audit, backups, deploy_lock, deployments, explain, report, restore_points, status
 from cli.offline import parse, policy
 from cli.support.command_sending import without_sign_in
 from cli.switches import fence, switches, upkeep
@@ -28,13 +16,13 @@ from cli.switches import fence, switches, upkeep
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Look": {
         "status": status.status,
-        "watch": watch.watch,
+        "watch": explain.watch,
         "explain": explain.explain,
         "report": report.report,
         "pins": pins.pins,
         "backups": backups.backups,
         "restore-points": restore_points.restore_points,
-        "documents": documents.documents,
+        "documents": restore_points.documents,
         "deploy-lock": deploy_lock.deploy_lock,
         "doctor": doctor,
         "deployments": deployments.deployments,
@@ -45,7 +33,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "approve": answers.approve,
         "reject": answers.reject,
         "cancel": answers.cancel,
-        "retry": retry.retry,
+        "retry": run.retry,
         "undo": pins.undo,
         "accept": answers.accept,
         "ack": answers.ack,
@@ -56,7 +44,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "unpin": pins.unpin,
         "unplan": switches.unplan,
         "copy": copy.copy,
-        "erase": erase,
+        "erase": copy.erase,
     },
     "Switches": {
         "breach": switches.breach,

@@ -1,19 +1,20 @@
-"""`rollback copy`: a new database as of a restore point."""
+"""`rollback copy`: a new database as of a restore point; `erase`: a person erased in each copy."""
 
 from typing import Annotated
 
 import typer
 
-from cli.support.command_sending import Reason
+from cli.support.command_sending import Reason, conclude_command, send
 from cli.support.confirmation import DryRun, Manner, Yes, confirm_and_send
 from cli.support.context import open_operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.operator_time import read_restore_point
 from cli.support.output import AsJson, System, print_json, print_line
-from responders.backups import copy_command
+from responders.backups.database_copy import select_copy_source
 from responders.data.restore_points import read_available_points
 from shared.core.errors import Refused
 from shared.domain.data.backups.restore_point import ACCEPTED_FORMS
+from shared.domain.data.erasure.ledger import hash_person
 
 
 def copy(
@@ -34,7 +35,7 @@ def copy(
         policy = ours.policy(system)
         try:
             found = read_available_points(ours.wiring, policy)
-            point = copy_command.select_copy_source(named, found)
+            point = select_copy_source(named, found)
         except Refused as refused:
             raise create_exit(REFUSED, refused.reason) from refused
         if shown and not as_json:
@@ -46,3 +47,27 @@ def copy(
         manner = Manner(dry_run, yes, follow=False, as_json=as_json)
         content = {"command": "copy", "system": policy.system, "restore_point": named}
         confirm_and_send(ours, {**content, "reason": reason}, manner, "Copy it?")
+
+
+def erase(
+    person: Annotated[str, typer.Argument(metavar="ID", help="their id in the application")],
+    reason: Reason,
+    system: System = "",
+    as_json: AsJson = False,
+) -> None:
+    """Keep a person erased in every copy of data that is opened from now on.
+
+    What is sent and kept is a keyed hash of the id. The application's own data is left alone.
+    """
+    with open_operations() as ours:
+        named = ours.policy(system).system
+        ledger = ours.reading.erasure_ledger(named)
+        if ledger is None:
+            raise create_exit(
+                REFUSED,
+                f"{named} has no ledger: the clock makes one within a minute where its policy "
+                "says what belongs to a person (erasure)",
+            )
+        said = {"command": "erase", "system": named, "person": hash_person(ledger.salt, person)}
+        answer = send(ours, {**said, "reason": reason})
+    conclude_command(answer, as_json=as_json)

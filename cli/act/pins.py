@@ -17,8 +17,7 @@ from shared.domain.decision.forecast import forecast_duration
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.inventory.traffic import describe_served_revisions
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import pins as held
-from shared.domain.rollback.pins import Pin
+from shared.domain.rollback.pins import Pin, unpin_line
 from shared.domain.rollback.rollback import RollbackRequest
 
 
@@ -36,7 +35,7 @@ def pins(system: System = "", as_json: AsJson = False) -> None:
                     {
                         "pin": one,
                         "age_seconds": (now - one.since).total_seconds(),
-                        "unpin": held.unpin_line(name, [one.function], keeper),
+                        "unpin": unpin_line(name, [one.function], keeper),
                     }
                     for name, several in found.items()
                     for one in several
@@ -70,7 +69,7 @@ def _list_pins(system: str, found: list[Pin], now: datetime, keeper: str) -> Non
             print_line(f"  {one.function}: not served is {one.newest}", "yellow")
     names = [pin.function for pin in found] if len(found) == 1 else []
     more = "" if names else ", or one: --function NAME"
-    print_line(f"  lift: {held.unpin_line(system, names, keeper)}{more}")
+    print_line(f"  lift: {unpin_line(system, names, keeper)}{more}")
 
 
 def unpin(

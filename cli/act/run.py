@@ -1,4 +1,4 @@
-"""`rollback run`: the plan is shown, a person says yes, and the rollback is followed."""
+"""`rollback run` and `retry`: show the plan, ask the operator, and follow the rollback."""
 
 import math
 from collections.abc import Mapping
@@ -9,19 +9,20 @@ import typer
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from cli.act.pins import request_undo
 from cli.act.run_questions import Answers, ask_order, is_terminal, require_reason
-from cli.support.command_sending import build_order
-from cli.support.confirmation import DryRun, Follow, Manner, confirm_and_send
+from cli.support.command_sending import Incident, Reason, build_order
+from cli.support.confirmation import DryRun, Follow, Manner, Yes, confirm_and_send
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.operator_time import read_restore_point
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, print_json, print_line, print_plan
-from responders.commands.rollback.rollback import build_possible_order
+from responders.commands.rollback.rollback import build_possible_order, build_retry_order
 from responders.commands.rollback.superseding import describe_conflict
+from responders.commands.subject import find_subject
 from responders.data.repair import preview
-from responders.rollback.decision import data_requests
-from responders.rollback.decision.data_requests import Preparation
+from responders.rollback.decision.data_requests import Preparation, forecast_data_request
 from responders.rollback.decision.dry_run import forecast_order
 from responders.rollback.decision.plan import non_function_step_names
 from shared.core.text import count_noun
@@ -207,7 +208,7 @@ def preview_rollback(
 
 def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) -> RollbackPreview:
     now = ours.wiring.clock.now()
-    found, _ = data_requests.forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
+    found, _ = forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
     plan, survey = found.plan, found.survey
     seconds, checked = (preview.survey_seconds(survey), survey.checked_documents) if survey else (0.0, 0)
     return RollbackPreview(
@@ -254,3 +255,30 @@ def _print_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
     print_line(f"back to {shown.target}: {size}", "bold")
     is_reported = shown.documents or any(one.startswith(OVERLONG_PLAN_PREFIX) for one in shown.reported)
     print_plan(shown.functions, (*shown.resources, *shown.reported), None if is_reported else shown.ahead)
+
+
+def retry(
+    incident: Incident,
+    reason: Reason,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    follow_it: Follow = True,
+    as_json: AsJson = False,
+) -> None:
+    """Order a further rollback of an incident whose last one failed, was cancelled or not executed.
+
+    Shows the plan, which deployments it passes over, and how long it takes, then asks.
+
+    Exit codes as of run.
+    """
+    with open_operations() as ours:
+        subject = ours.incident(incident)
+        content = {"command": "retry", "system": subject.system, "incident": incident, "reason": reason}
+        _, order = build_order(ours, content, lambda asked: build_retry_order(find_subject(asked)))
+        manner, question = Manner(dry_run, yes, follow_it, as_json), "Roll back again?"
+        if order.way in (Direction.UNDO, Direction.UNPIN):
+            request_undo(ours, order, content, manner, question)
+            return
+        policy, severity, since = ours.policies[subject.system], subject.severity, subject.detected_at
+        if show_preview(preview_rollback(ours, policy, order, severity, detected=since), manner):
+            confirm_and_send(ours, content, manner, question)

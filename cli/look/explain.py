@@ -1,7 +1,11 @@
-"""`rollback explain`: what was seen, what was decided, and what would have had to be different."""
+"""`rollback explain`: what was observed and decided, and why; `watch`: an incident to its end."""
+
+import typer
 
 from cli.support.command_sending import Incident
 from cli.support.context import open_operations
+from cli.support.exit_codes import REFUSED
+from cli.support.incident_follower import follow_incident
 from cli.support.output import (
     AsJson,
     escape_control_characters,
@@ -75,3 +79,19 @@ def _show_decision(rollback: str, decision: RecordedDecision) -> None:
         print_line("a person does what was prepared by one of:")
         for line in filter(None, (decision.prepared_shell, decision.prepared_command)):
             print_line(f"  {line}")
+
+
+def watch(incident: Incident, as_json: AsJson = False) -> None:
+    """Follow an incident with its progress beside the targets, until its rollback has ended.
+
+    Ctrl-C stops following, with exit code 130; the rollback goes on.
+
+    Exit code 0 when it succeeded, or nothing had to be done; 1 when it failed, was cancelled, or
+    was left to a person.
+    """
+    with open_operations() as ours:
+        seen = follow_incident(ours, incident, quietly=as_json)
+    if as_json:
+        print_json(seen)
+    if not seen.is_successful:
+        raise typer.Exit(REFUSED)

@@ -11,7 +11,7 @@ from cli.support.command_sending import Incident
 from cli.support.context import open_operations
 from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson
-from responders.rollback.impact_counts import count_impact
+from responders.rollback.report_filing import count_impact
 from shared.domain.reports.html import render_html
 from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.markdown import render_markdown

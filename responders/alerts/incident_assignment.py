@@ -6,11 +6,9 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from responders.alerts.preemption import build_preemption_writes
 from shared.core.codec import decode, encode
 from shared.core.store import Create, Document, Update, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
@@ -21,18 +19,23 @@ from shared.domain.incidents.opening import (
     reopen_incident,
 )
 from shared.domain.incidents.overlap import alert_scope, concerns_same, may_join
-from shared.domain.policy.severity import worse_severity
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.severity import is_worse, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus, rollback_path
-from shared.domain.signals import alert as alert_record
-from shared.domain.signals.alert import Alert
-from shared.domain.system_record import System
+from shared.domain.signals.alert import Alert, alert_path
+from shared.domain.signals.labels import signal_label
+from shared.domain.system_record import System, decode_system, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
 
 COMMIT_ATTEMPTS = 20
+PREEMPTIBLE_STATUSES = frozenset(
+    {RollbackStatus.DECIDING, RollbackStatus.PARKED, RollbackStatus.RUNNING, RollbackStatus.VERIFYING}
+)
+"""Later nothing is left to be stopped: the watch ends by itself for what must be judged."""
 
 
 class IncidentAssigner:
@@ -52,18 +55,21 @@ class IncidentAssigner:
     def _assign_alert(self, alert: Alert, policy: Policy) -> None:
         """Store the alert, then check again: its rollback may end meanwhile. Raises: Moved."""
         store = self._ports.store
-        kept = store.get(alert_record.alert_path(alert.key))
-        document = store.get(systems.system_path(policy.system))
+        kept = store.get(alert_path(alert.key))
+        document = store.get(system_path(policy.system))
         known = decode(Alert, kept.fields) if kept.fields else None
-        system = systems.decode_system(document.fields, policy.system)
-        if not alert.is_open or self._is_already_closed(alert):
+        system = decode_system(document.fields, policy.system)
+        end = self._read_other_state(alert, "closed") if alert.is_open else None
+        if not alert.is_open or (end is not None and end.verdict == "closed"):  # its end overtook it
             if known is None:
-                self._store_alert(alert, self._find_incident(alert, system), "the end of what began it")
+                began = self._read_other_state(alert, "open")
+                incident_id = began.incident if began is not None else system.incident
+                self._store_alert(alert, incident_id, "the end of what began it")
             return
         incident = self._find_joinable(known or alert, policy, system, document.read_at)
         yields: list[Write] = []
         if known is None and system.rollback and not system.rollback_ended:
-            yields = build_preemption_writes(self._ports, policy, system, alert, self._actor)
+            yields = _build_preemption_writes(self._ports, policy, system, alert, self._actor)
             incident = self._read_incident(system.incident) if yields else incident
         rollback = self._find_rollback_in_progress(incident)
         if rollback is None and not (known is not None and known.absorbed_by):
@@ -74,8 +80,9 @@ class IncidentAssigner:
             yields += self._build_failure_writes(policy, incident, alert, newest=is_newest)
             self._store_alert(alert, incident.id, "the incident was open", yields)
             self._assign_alert(alert, policy)
-        elif rollback is not None:
-            self._publish_if_due(rollback, document.read_at)
+        elif rollback is not None and rollback.due_at is not None and rollback.due_at <= document.read_at:
+            # Deduplicated is not done: the work of the rollback in progress is published again.
+            work_queue.publish_work_item(self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at)
 
     def _find_joinable(self, alert: Alert, policy: Policy, system: System, now: datetime) -> Incident | None:
         """The incident that the alert belongs to: an open one, else the newest; None: a new one."""
@@ -99,22 +106,15 @@ class IncidentAssigner:
         rollback = StateReader(self._ports.store).rollback(name)
         return rollback if rollback and rollback.status not in ENDED_ROLLBACK_STATUSES else None
 
-    def _is_already_closed(self, alert: Alert) -> bool:
-        """Whether the alert's end overtook its beginning on the way."""
-        path = alert_record.alert_path(f"{alert.key.rpartition(':')[0]}:closed")
-        closed = self._ports.store.get(path).fields
-        return closed is not None and decode(Alert, closed).verdict == "closed"
-
-    def _find_incident(self, alert: Alert, system: System) -> str:
-        """The incident of the alert's beginning, else the system's present one."""
-        path = alert_record.alert_path(f"{alert.key.rpartition(':')[0]}:open")
-        began = self._ports.store.get(path).fields
-        return decode(Alert, began).incident if began is not None else system.incident
+    def _read_other_state(self, alert: Alert, state: str) -> Alert | None:
+        """The beginning or the end of the same alert, if it is stored."""
+        fields = self._ports.store.get(alert_path(f"{alert.key.rpartition(':')[0]}:{state}")).fields
+        return decode(Alert, fields) if fields is not None else None
 
     def _store_alert(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
         """Store the alert in a document of its own: a storm of alerts makes no document hot."""
         joined = replace(alert, incident=incident, joined=why)
-        kept = Create(alert_record.alert_path(alert.key), encode(joined))
+        kept = Create(alert_path(alert.key), encode(joined))
         self._ports.store.commit([kept, *making_way])
 
     def _build_check_writes(self, monitored: Rollback | None, alert: Alert) -> list[Write]:
@@ -140,11 +140,6 @@ class IncidentAssigner:
         states = public_state_writes(policy, became, document.read_at, newest=newest)
         return [Update(document.path, encode(became), document.version), *states]
 
-    def _publish_if_due(self, rollback: Rollback, now: datetime) -> None:
-        """Republish the work of the rollback in progress: deduplicated is not done."""
-        if rollback.due_at is not None and rollback.due_at <= now:
-            work_queue.publish_work_item(self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at)
-
     def _open(
         self, alert: Alert, policy: Policy, document: Document, incident: Incident | None, kept: Document
     ) -> None:
@@ -154,7 +149,10 @@ class IncidentAssigner:
             why = "it opened the incident"
         else:
             opening = self._reopen_incident(alert, policy, document, incident)
-            why = _describe_rejoin(incident, document.read_at)
+            why = "the incident was open without a rollback: it is judged again"
+            if incident.ended_at is not None:
+                ago = (document.read_at - incident.ended_at).total_seconds()
+                why = f"the incident had ended {ago:.0f} s before: the alert is about the same trouble"
         joined = replace(alert, incident=opening.incident.id, joined=why)
         self._ports.store.commit([*opening.writes, conditional_write(kept, encode(joined))])
         rollback = opening.rollback
@@ -182,7 +180,7 @@ class IncidentAssigner:
 
     def _create_incident(self, alert: Alert, policy: Policy, document: Document) -> IncidentOpening:
         """Open an incident; it began as the alert says, or now, if that was over since."""
-        before = self._read_incident(systems.decode_system(document.fields, policy.system).incident)
+        before = self._read_incident(decode_system(document.fields, policy.system).incident)
         began_at = alert.started_at
         if before is not None and before.status is IncidentStatus.RESOLVED:
             is_same = concerns_same(before, alert_scope(alert, policy), policy)
@@ -212,8 +210,32 @@ class IncidentAssigner:
         )
 
 
-def _describe_rejoin(incident: Incident, now: datetime) -> str:
-    if incident.ended_at is None:
-        return "the incident was open without a rollback: it is judged again"
-    ago = (now - incident.ended_at).total_seconds()
-    return f"the incident had ended {ago:.0f} s before: the alert is about the same trouble"
+def _build_preemption_writes(
+    ports: Ports, policy: Policy, system: System, alert: Alert, actor: str
+) -> list[Write]:
+    """The commit by which the rollback under way is to stop for an alert; none where it goes on."""
+    signal = policy.signals[alert.signal]
+    if policy.strictest_mode(signal) is Mode.OBSERVE:
+        return []
+    document = ports.store.get(rollback_path(system.rollback))
+    rollback = decode(Rollback, document.fields) if document.fields else None
+    if rollback is None or not _is_feature_rollback(rollback) or rollback.cancel_requested:
+        return []
+    fields = ports.store.get(incidents.incident_path(rollback.incident)).fields
+    if rollback.status not in PREEMPTIBLE_STATUSES or fields is None:
+        return []
+    if not is_worse(signal.severity, decode(Incident, fields).severity):
+        return []
+    why = f"it yields to {signal_label(alert.signal)} ({signal.severity})"
+    now = document.read_at
+    told = create_event("rollback.yields", now, actor, alert=alert.key)
+    changes = {"cancel_requested": why, "yields_to": alert.key, "due_at": now}
+    draft = CommitDraft((told,), changes)
+    return prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
+
+
+def _is_feature_rollback(rollback: Rollback) -> bool:
+    scenario = rollback.plan.scenario if rollback.plan is not None else None
+    if scenario is None and rollback.order is not None:
+        scenario = rollback.order.scenario
+    return scenario is ScenarioName.FEATURE

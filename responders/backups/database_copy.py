@@ -1,4 +1,4 @@
-"""on_clock: copies that people asked for are made, looked through, kept for a while, and let go."""
+"""copy, and on_clock: copies of a database are made, looked through, kept for a while, let go."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -8,23 +8,32 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.backups.database_fill_step import ACTOR, JobStep
+from responders.data import restore_points
 from responders.data.document_check import DocumentChecker
+from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.controls import is_change_blocked
 from responders.support.parallel_calls import call_one
-from shared.core.codec import decode
-from shared.core.errors import Ambiguous, Moved
-from shared.core.store import Create, Document, Query
+from shared.core.codec import decode, encode
+from shared.core.errors import Ambiguous, Moved, Refused, Rejected
+from shared.core.store import Create, Query
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import database_copy as copies
+from shared.domain.data.backups import restore_point
 from shared.domain.data.backups.database_copy import (
     DELETION_TIMEOUT,
+    MAX_COPIES_PER_SYSTEM,
     NOTICE_SEVERITIES,
     DatabaseCopy,
     notice_lines,
 )
-from shared.domain.data.backups.filled_database import FillStatus, mark_failed, start_deletion
-from shared.domain.data.backups.restore_point import RestoreSource
+from shared.domain.data.backups.filled_database import (
+    FILLING_STATUSES,
+    FillStatus,
+    mark_failed,
+    start_deletion,
+)
+from shared.domain.data.backups.restore_point import AvailablePoints, RestorePoint, RestoreSource
 from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
@@ -34,34 +43,22 @@ from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 
 
-class DatabaseCopier:
-    """The copies of the systems whose policy admits some; one that does not costs nothing."""
-
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._policies = {system: policy for system, policy in policies.items() if policy.backups.copies}
-
-    def advance_copies(self) -> None:
-        """Carry each unfinished copy a step forward. Raises: Unavailable (our store)."""
-        if not self._policies:
-            return
-        waiting = Query("copies", where=(("is_over", "==", False),))
-        for document in self._ports.store.query(waiting):
-            copy = decode(DatabaseCopy, document.fields)
-            policy = self._policies.get(copy.system)
-            if policy is not None and policy.backups.copies is not None:
-                _CopyStep(self._ports, policy, policy.backups.copies, document).carry_forward(copy)
+def advance_copies(ports: Ports, policies: Mapping[str, Policy]) -> None:
+    """Carry each unfinished copy a step forward. Raises: Unavailable (our store)."""
+    if not any(policy.backups.copies for policy in policies.values()):
+        return
+    for document in ports.store.query(Query("copies", where=(("is_over", "==", False),))):
+        copy = decode(DatabaseCopy, document.fields)
+        policy = policies.get(copy.system)
+        if policy is not None and policy.backups.copies is not None:
+            _CopyStep(ports, policy, policy.backups.copies, document).carry_forward(copy)
 
 
-class _CopyStep(JobStep[DatabaseCopy]):
+class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
     WHAT = "copy"
     SECONDS = 30.0
     FAILED = "it could not be made"
     RETRIES_CREATION = False
-
-    def __init__(self, ports: Ports, policy: Policy, rules: CopyRules, document: Document) -> None:
-        super().__init__(ports, policy, rules.within, document)
-        self._rules = rules
 
     def _advance_record(self, one: DatabaseCopy) -> DatabaseCopy:
         return self._maintain_copy(one) if one.status is FillStatus.READY else super()._advance_record(one)
@@ -186,3 +183,52 @@ _EVENT_NAMES: Mapping[FillStatus, str] = {
     FillStatus.FAILED: "copy.gone",
     FillStatus.LEFT: "copy.left",
 }
+
+
+def copy(asked: CommandRequest) -> CommandEffect:
+    """Record a copy, which the clock makes. Raises: Refused, with nearest points; Unavailable."""
+    command, policy = asked.command, asked.policy
+    if policy.backups.copies is None:
+        raise Refused(f"{policy.system} declares no copies (backups.copies)")
+    known = StateReader(asked.ports.store).copies(policy.system)
+    open_ones = [one.id for one in known if one.status in FILLING_STATUSES]
+    if len(open_ones) >= MAX_COPIES_PER_SYSTEM:
+        raise Refused(f"{', '.join(open_ones)} are made now: wait for one of them")
+    try:
+        kept = restore_points.read_available_points(asked.ports, policy)
+    except Rejected as no:
+        raise Refused(f"what there is to copy cannot be seen: {no}") from no
+    point = select_copy_source(command.restore_point, kept)
+    now = asked.ports.clock.now()
+    made = DatabaseCopy(
+        id=copies.new_copy_id(policy.system, now),
+        system=policy.system,
+        original=policy.backups.database,
+        point=point,
+        location=_copy_location(kept, point),
+        command=command.id,
+        actor=command.actor,
+        reason=command.reason,
+        began_at=now,
+    )
+    untried = "" if point.is_verified else "; it was never restored to try it"
+    result = f"{made.id}: {policy.backups.database} as of {point}, within minutes to hours{untried}"
+    return CommandEffect(result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id})
+
+
+def select_copy_source(text: str, kept: AvailablePoints) -> RestorePoint:
+    """What a copy is made of. Raises: Refused."""
+    point = restore_point.resolve_restore_point(text, kept)
+    if point.source is RestoreSource.COPY:
+        raise Refused(f"{point.place} is a copy already")
+    return point
+
+
+def _copy_location(kept: AvailablePoints, point: RestorePoint) -> str:
+    """Return the location of the original, or of its backups where it is gone. Raises: Refused."""
+    if kept.database is not None:
+        return kept.database.location
+    places = [one.name.split("/")[3] for one in kept.natives]
+    if not places and point.source is RestoreSource.EXPORT:
+        raise Refused("the database is gone, and nothing tells where it lay: import it by hand")
+    return places[-1] if places else ""

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -30,6 +29,7 @@ from shared.domain.data.backups.filled_database import (
 )
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.notices.notice import Notice
+from shared.domain.policy.resources import CopyRules, ProofRules
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
@@ -38,6 +38,7 @@ ACTOR: Final = "on_clock"
 STOPPED_REASON: Final = "nothing is begun while a pause or a freeze is set"
 
 JobRecord = TypeVar("JobRecord", DatabaseCopy, RestoreTest)
+Rules = TypeVar("Rules", CopyRules, ProofRules)
 
 
 class RecordStep:
@@ -61,7 +62,7 @@ class RecordStep:
             commit_with_notices(self._ports.store, self._ports.bus, [kept, *events], said)
 
 
-class JobStep(RecordStep, ABC, Generic[JobRecord]):
+class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
     """One copy or proof, one step further."""
 
     WHAT: str
@@ -71,9 +72,9 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
     """What is said of a filling that failed, before its reason."""
     RETRIES_CREATION: bool
 
-    def __init__(self, ports: Ports, policy: Policy, within: timedelta, document: Document) -> None:
+    def __init__(self, ports: Ports, policy: Policy, rules: Rules, document: Document) -> None:
         super().__init__(ports, policy, document)
-        self._within = within
+        self._rules: Rules = rules
         self._restores = ports.system(policy.system).restores
 
     def carry_forward(self, one: JobRecord) -> None:
@@ -84,7 +85,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord]):
             severity = "ERROR" if isinstance(failure, Rejected) else "WARNING"
             log.write(severity, f"{self.WHAT} {one.id}: {failure}", event=f"{self.WHAT}.waits")
             after = replace(one, waiting=str(failure))
-        if after.status in FILLING_STATUSES and self._now >= after.began_at + self._within:
+        if after.status in FILLING_STATUSES and self._now >= after.began_at + self._rules.within:
             reason = f"not over in time: {after.waiting or after.status.lower()}"
             after = mark_failed(after, reason, self._now)
         if after != one:

@@ -1,6 +1,6 @@
 """Exports by time slot and before deployments, carried by the clock one conditional step each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -39,32 +39,22 @@ EVENT_NAMES: Final = {
 """What is written down when a backup has come that far."""
 
 
-class BackupExporter:
-    """The backups of the systems that export; one that does not costs nothing."""
-
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._policies = {system: policy for system, policy in policies.items() if policy.backups.bucket}
-
-    def advance_exports(self) -> None:
-        """Begin this slot's backup; carry unfinished ones a step forward. Raises: Unavailable."""
-        for policy in self._policies.values():
-            self._begin(policy)
-        if not self._policies:
-            return
-        until = self._ports.clock.monotonic() + EXPORT_TIME_LIMIT_SECONDS
-        for document in self._ports.store.query(Query("backups", where=(("is_over", "==", False),))):
-            if self._ports.clock.monotonic() >= until:
-                return
-            backup = decode(Backup, document.fields)
-            if backup.system in self._policies:
-                _ExportStep(self._ports, self._policies[backup.system], document).carry_forward(backup)
-
-    def _begin(self, policy: Policy) -> None:
-        """Have the intent on record; the name of the slot keeps a second one out."""
-        now = self._ports.clock.now()
+def advance_exports(ports: Ports, policies: Mapping[str, Policy]) -> None:
+    """Begin this slot's backups; carry unfinished ones a step forward. Raises: Unavailable."""
+    exporting = {system: policy for system, policy in policies.items() if policy.backups.bucket}
+    if not exporting:
+        return
+    for policy in exporting.values():  # the name of the slot keeps a second intent out
+        now = ports.clock.now()
         slot_at = backing.slot_start(policy.backups.every, now)
-        _record_backup_intent(self._ports, backing.create_backup(policy, slot_at, now), ACTOR, now)
+        _record_backup_intent(ports, backing.create_backup(policy, slot_at, now), ACTOR, now)
+    until = ports.clock.monotonic() + EXPORT_TIME_LIMIT_SECONDS
+    for document in ports.store.query(Query("backups", where=(("is_over", "==", False),))):
+        if ports.clock.monotonic() >= until:
+            return
+        backup = decode(Backup, document.fields)
+        if backup.system in exporting:
+            _ExportStep(ports, exporting[backup.system], document).carry_forward(backup)
 
 
 class _ExportStep(RecordStep):
@@ -83,12 +73,15 @@ class _ExportStep(RecordStep):
             reason = after.failure or f"not over when the next one is due ({after.status.lower()})"
             after = backing.mark_failed(after, reason, now)
         if after != backup:
-            said = []
+            said, events = [], []
             if after.status is ExportStatus.FAILED:
                 text = f"{after.system}: backup {after.id} failed: {after.failure}"
                 key = f"backup-{after.id}"
                 said = create_notices(self._policy, key, Severity.HIGH, "backup-failed", text, now)
-            events = [_build_event(after, name, now) for name in _event_names(backup, after)]
+            if after.attempt != backup.attempt:
+                events = [_build_event(after, "backup.retried", now)]
+            elif after.status is not backup.status:
+                events = [_build_event(after, EVENT_NAMES[after.status], now)]
             self._save_result(after, events, said)
 
     def _advance_record(self, backup: Backup) -> Backup:
@@ -200,13 +193,6 @@ def _record_backup_intent(ports: Ports, backup: Backup, actor: str, now: datetim
         told = _build_event(backup, "backup.begun", now, actor)
         with suppress(Exists):  # another instance has put it there
             ports.store.commit([Create(backing.export_path(backup.id), encode(backup)), told])
-
-
-def _event_names(before: Backup, after: Backup) -> Iterable[str]:
-    if after.attempt != before.attempt:
-        yield "backup.retried"
-    elif after.status is not before.status:
-        yield EVENT_NAMES[after.status]
 
 
 def _build_event(backup: Backup, name: str, now: datetime, actor: str = ACTOR) -> Create:

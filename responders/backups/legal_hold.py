@@ -21,8 +21,7 @@ from shared.core.text import suggest_names
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
-from shared.domain.data.backups import export
-from shared.domain.data.backups.export import Backup, ExportStatus
+from shared.domain.data.backups.export import Backup, ExportStatus, export_path
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -67,7 +66,7 @@ def change_backup_hold(asked: CommandRequest) -> CommandEffect:
 
 def continue_backup_hold(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
     """Hold or release the files that are left; due again until done. Raises: Moved, Unavailable."""
-    backup = decode(Backup, ports.store.get(export.export_path(record.answer["backup"])).fields)
+    backup = decode(Backup, ports.store.get(export_path(record.answer["backup"])).fields)
     held, now = record.command == "hold", document.read_at
     if bool(backup.held_by) is not held:  # the opposite was said since
         ports.store.commit([_build_final_write(document, record)])
@@ -126,7 +125,7 @@ def _build_final_write(document: Document, record: CommandRecord) -> Update:
 def _find_backup(asked: CommandRequest) -> tuple[Document, Backup]:
     """The backup that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
-    document = store.get(export.export_path(command.backup))
+    document = store.get(export_path(command.backup))
     backup = decode(Backup, document.fields) if document.fields is not None else None
     if backup is None or backup.system != command.system:
         known = [one.id for one in StateReader(store).backups(command.system)]

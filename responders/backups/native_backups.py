@@ -25,67 +25,58 @@ from shared.state.work_queue import commit_with_notices
 ACTOR: Final = "on_clock"
 
 
-class NativeBackupChecker:
-    """Looks at the native backups of the systems whose policy wants them."""
+def check_native_backups(ports: Ports, policies: Mapping[str, Policy]) -> None:
+    """Check those that policies want, each where its last check is an hour old.
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._policies = [one for one in policies.values() if one.backups.native]
+    Raises: Unavailable (our store).
+    """
+    for policy in policies.values():
+        if not policy.backups.native:
+            continue
+        document = ports.store.get(native_backups.managed_backups_path(policy.system))
+        before = decode(ManagedBackupStatus, document.fields) if document.fields else None
+        now = document.read_at
+        if before is not None and now - before.looked_at < native_backups.CHECK_INTERVAL:
+            continue
+        try:
+            found = _find_faults(ports, policy, now)
+        except (Rejected, Unavailable) as failure:
+            log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
+        else:
+            _save_status(ports, policy, document, ManagedBackupStatus(policy.system, now, found))
 
-    def check(self) -> None:
-        """Check where the last check is an hour old. Raises: Unavailable (our store)."""
-        for policy in self._policies:
-            document = self._ports.store.get(native_backups.managed_backups_path(policy.system))
-            before = decode(ManagedBackupStatus, document.fields) if document.fields else None
-            now = document.read_at
-            if before is not None and now - before.looked_at < native_backups.CHECK_INTERVAL:
-                continue
-            try:
-                found = self._find_faults(policy, now)
-            except (Rejected, Unavailable) as failure:
-                log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
-            else:
-                self._save_status(policy, document, ManagedBackupStatus(policy.system, now, found), now)
 
-    def _find_faults(self, policy: Policy, now: datetime) -> tuple[str, ...]:
-        backups, database = self._ports.system(policy.system).backups, policy.backups.database
-        answers = call_all(
-            self._ports,
-            {
-                "database": partial(backups.database, database),
-                "schedules": partial(backups.schedules, database),
-                "backups": partial(backups.backups, database),
-            },
-        )
-        found = {name: require_answer(one) for name, one in answers.items()}
-        return tuple(native_backups.find_backup_faults(**found, now=now))
+def _find_faults(ports: Ports, policy: Policy, now: datetime) -> tuple[str, ...]:
+    backups, database = ports.system(policy.system).backups, policy.backups.database
+    answers = call_all(
+        ports,
+        {
+            "database": partial(backups.database, database),
+            "schedules": partial(backups.schedules, database),
+            "backups": partial(backups.backups, database),
+        },
+    )
+    found = {name: require_answer(one) for name, one in answers.items()}
+    return tuple(native_backups.find_backup_faults(**found, now=now))
 
-    def _save_status(
-        self, policy: Policy, document: Document, after: ManagedBackupStatus, now: datetime
-    ) -> None:
-        known = tuple((document.fields or {}).get("faults", ()))
-        said: list[Notice] = []
-        events = []
-        if after.faults != known:
-            name = "backups.missing" if after.faults else "backups.complete"
-            said = _build_notices(policy, after, now)
-            facts = create_event(name, now, ACTOR, faults=after.faults)
-            key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
-            events = [event_write(policy.system, key, facts)]
-        with suppress(Moved):  # another instance has looked, and told
-            writes = [conditional_write(document, encode(after)), *events]
-            commit_with_notices(self._ports.store, self._ports.bus, writes, said)
+
+def _save_status(ports: Ports, policy: Policy, document: Document, after: ManagedBackupStatus) -> None:
+    known, now = tuple((document.fields or {}).get("faults", ())), after.looked_at
+    said: list[Notice] = []
+    events = []
+    if after.faults != known:
+        name = "backups.missing" if after.faults else "backups.complete"
+        said = _build_notices(policy, after, now)
+        facts = create_event(name, now, ACTOR, faults=after.faults)
+        key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
+        events = [event_write(policy.system, key, facts)]
+    with suppress(Moved):  # another instance has looked, and told
+        writes = [conditional_write(document, encode(after)), *events]
+        commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _build_notices(policy: Policy, after: ManagedBackupStatus, now: datetime) -> list[Notice]:
     word = "incomplete" if after.faults else "complete again"
     text = "\n".join((f"{policy.system}: Google's own backups are {word}", *after.faults))
-    return create_notices(
-        policy,
-        f"watched-{policy.system}-{now:%Y%m%dT%H%M%S%f}",
-        Severity.HIGH,
-        "native-backups",
-        text,
-        now,
-        faults=after.faults,
-    )
+    key, faults = f"watched-{policy.system}-{now:%Y%m%dT%H%M%S%f}", after.faults
+    return create_notices(policy, key, Severity.HIGH, "native-backups", text, now, faults=faults)

@@ -13,7 +13,7 @@ from responders.support.parallel_calls import call_one
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
-from shared.core.store import Create, Document, Query
+from shared.core.store import Create, Query
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import restore_test as proofs
@@ -38,62 +38,48 @@ EVENT_NAMES: Final = {
 """What is written down when a proof has come that far."""
 
 
-class RestoreTester:
-    """The proofs of the systems whose policy wants them; one that does not costs nothing."""
-
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._policies = {system: policy for system, policy in policies.items() if policy.backups.proof}
-
-    def advance_restore_tests(self) -> None:
-        """Begin today's test; carry unfinished ones a step forward. Raises: Unavailable."""
-        if not self._policies:
-            return
-        found_open = self._ports.store.query(Query("proofs", where=(("is_over", "==", False),)))
-        under_way = [(decode(RestoreTest, one.fields), one) for one in found_open]
-        busy = {proof.system for proof, _ in under_way}
-        for policy in self._policies.values():
-            if policy.system not in busy:  # one that ends deletes every scratch database
-                self._begin(policy)
-        for proof, document in under_way:
-            its = self._policies.get(proof.system)
-            if its is not None and its.backups.proof is not None:
-                _RestoreTestStep(self._ports, its, its.backups.proof, document).carry_forward(proof)
-
-    def _begin(self, policy: Policy) -> None:
-        """Have the intent on record; the name of the day keeps a second one out."""
-        now, store = self._ports.clock.now(), self._ports.store
-        name = proofs.restore_test_id(policy.system, now)
-        if store.get(proofs.restore_test_path(name)).fields is not None:
-            return
-        proof = self._choose_backup(policy, now)
-        if proof is not None:
-            told = _build_event(proof, "backup.restoring", now)
-            with suppress(Exists):
-                store.commit([Create(proofs.restore_test_path(proof.id), encode(proof)), told])
-
-    def _choose_backup(self, policy: Policy, now: datetime) -> RestoreTest | None:
-        """The intent to prove the newest backup of them all; None: there is none to be seen."""
-        rules, natives = policy.backups, []
-        exports = StateReader(self._ports.store).backups(policy.system)
-        if rules.native:
-            listed = partial(self._ports.system(policy.system).backups.backups, rules.database)
-            try:
-                natives = call_one(self._ports, listed)
-            except (Rejected, Unavailable) as failure:
-                log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
-        return proofs.choose_backup(policy, exports, natives, now)
+def advance_restore_tests(ports: Ports, policies: Mapping[str, Policy]) -> None:
+    """Begin today's tests; carry unfinished ones a step forward. Raises: Unavailable."""
+    testing = {system: policy for system, policy in policies.items() if policy.backups.proof}
+    if not testing:
+        return
+    found_open = ports.store.query(Query("proofs", where=(("is_over", "==", False),)))
+    under_way = [(decode(RestoreTest, one.fields), one) for one in found_open]
+    busy = {proof.system for proof, _ in under_way}
+    for policy in testing.values():
+        if policy.system not in busy:  # one that ends deletes every scratch database
+            _begin(ports, policy)
+    for proof, document in under_way:
+        its = testing.get(proof.system)
+        if its is not None and its.backups.proof is not None:
+            _RestoreTestStep(ports, its, its.backups.proof, document).carry_forward(proof)
 
 
-class _RestoreTestStep(JobStep[RestoreTest]):
+def _begin(ports: Ports, policy: Policy) -> None:
+    """Have the intent on record; the name of the day keeps a second one out."""
+    now, store = ports.clock.now(), ports.store
+    name = proofs.restore_test_id(policy.system, now)
+    if store.get(proofs.restore_test_path(name)).fields is not None:
+        return
+    rules, exports, natives = policy.backups, StateReader(store).backups(policy.system), []
+    if rules.native:
+        listed = partial(ports.system(policy.system).backups.backups, rules.database)
+        try:
+            natives = call_one(ports, listed)
+        except (Rejected, Unavailable) as failure:
+            log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
+    proof = proofs.choose_backup(policy, exports, natives, now)
+    if proof is not None:
+        told = _build_event(proof, "backup.restoring", now)
+        with suppress(Exists):
+            store.commit([Create(proofs.restore_test_path(proof.id), encode(proof)), told])
+
+
+class _RestoreTestStep(JobStep[RestoreTest, ProofRules]):
     WHAT = "proof"
     SECONDS = 15.0
     FAILED = "the restore failed"
     RETRIES_CREATION = True
-
-    def __init__(self, ports: Ports, policy: Policy, rules: ProofRules, document: Document) -> None:
-        super().__init__(ports, policy, rules.within, document)
-        self._rules = rules
 
     def _build_calls(self, one: RestoreTest) -> Sequence[Callable[[], Any]]:
         if one.is_native:

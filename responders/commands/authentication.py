@@ -1,6 +1,6 @@
 """Who sends a command: the owner of its token, or somebody who may publish on rollback-override."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,6 @@ from shared.domain.commands import console_operator
 from shared.domain.commands import credential as credentials
 from shared.domain.commands.credential import TOKEN_KEY, Credential, CredentialKind, UsedToken
 from shared.domain.commands.permissions import PermissionRequest, objections
-from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import OVERRIDE_ACTOR_PREFIX, UNNAMED_ACTOR
 from shared.ports.groups import Ports
@@ -73,30 +72,23 @@ def authenticate_command(
         return Actor(f"{OVERRIDE_ACTOR_PREFIX}{named}" if named else UNNAMED_ACTOR)
     if not token:
         raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
-    asked = PermissionRequest.from_content(content, _read_incident_severity(content, ports))
+    incident = StateReader(ports.store).incident(content["incident"]) if "incident" in content else None
+    asked = PermissionRequest.from_content(content, incident.severity if incident is not None else None)
     try:
-        credential = _resolve_credential(
-            content, ports.operators.tokens.verify(token), asked.fingerprint, ports
-        )
+        credential = ports.operators.tokens.verify(token)
+        said = console_operator.parse_operator(content, credential, ports.operators.console_account)
+        if said is not None:  # the console's account speaks for an operator
+            person = ports.operators.tokens.look_up(said.uid)
+            credential = console_operator.operator_credential(said, person, credential, asked.fingerprint)
     except Rejected as rejected:
         raise Refused(str(rejected)) from None
     said_at = message.published_at or ports.clock.now()
-    found = objections(asked, credential, _affected_policies(content, policies), said_at)
+    policy = policies.get(content.get("system", ""))
+    concerned = [policy] if policy else list(policies.values())  # all, where it names none
+    found = objections(asked, credential, concerned, said_at)
     if found:
         raise Refused("; ".join(found))
     return Actor(credential.name, credential, console_operator.OPERATOR_KEY in content)
-
-
-def _resolve_credential(
-    content: Mapping[str, Any], speaker: Credential, hashed: str, ports: Ports
-) -> Credential:
-    """Return the credential of the console's operator, else of the speaker. Raises: Rejected."""
-    said = console_operator.parse_operator(content, speaker, ports.operators.console_account)
-    if said is None:
-        return speaker
-    return console_operator.operator_credential(
-        said, ports.operators.tokens.look_up(said.uid), speaker, hashed
-    )
 
 
 def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Write]:
@@ -112,14 +104,3 @@ def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Wri
         raise Refused(f"{actor.name}'s token is used up: command {used.command} was said with it")
     used = UsedToken(command, document.read_at, credential.expires_at + USED_TOKEN_EXTRA_RETENTION)
     return [Create(document.path, encode(used))]
-
-
-def _read_incident_severity(content: Mapping[str, Any], ports: Ports) -> Severity | None:
-    incident = StateReader(ports.store).incident(content["incident"]) if "incident" in content else None
-    return incident.severity if incident is not None else None
-
-
-def _affected_policies(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Collection[Policy]:
-    """The policies of the system that a command names; of all systems, where it names none."""
-    policy = policies.get(content.get("system", ""))
-    return [policy] if policy else list(policies.values())

@@ -16,8 +16,7 @@ from shared.core.store import Create, Write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import Command, CommandRecord
+from shared.domain.commands.command import Command, CommandRecord, command_path
 from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.system_policy import Policy
@@ -63,7 +62,7 @@ def execute(
 
 
 def _is_done(ports: Ports, command: Command) -> bool:
-    return ports.store.get(commands.command_path(command.id)).fields is not None
+    return ports.store.get(command_path(command.id)).fields is not None
 
 
 def _refuse_stale(ports: Ports, policies: Mapping[str, Policy], command: Command, said_at: datetime) -> None:
@@ -109,7 +108,7 @@ def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
     )
     asked.ports.store.commit(
         [
-            Create(commands.command_path(command.id), encode(record)),
+            Create(command_path(command.id), encode(record)),
             event_write(record.system, f"command:{command.id}", told),
             *used_up,
             *effect.writes,

@@ -9,15 +9,13 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
-from shared.domain import system_record as systems
 from shared.domain.commands.command import Command
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.next_actions import available_verbs
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.labels import status_label
-from shared.domain.system_record import System
+from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 
@@ -70,7 +68,7 @@ class CommandSubject(Struct, frozen=True):
             return
         system = decode(System, self.system.fields)
         newest = system.rollback
-        fields = self.asked.ports.store.get(rollbacks.rollback_path(newest)).fields
+        fields = self.asked.ports.store.get(rollback_path(newest)).fields
         rollback = decode(Rollback, fields) if fields is not None else None
         if rollback is None or rollback.started_at or rollback.status is not RollbackStatus.NOT_TAKEN:
             raise Refused(
@@ -119,7 +117,7 @@ def is_command_outdated(command: Command, said_at: datetime, incident: Incident,
 def find_subject(asked: CommandRequest) -> CommandSubject:
     """The incident that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
-    system = store.get(systems.system_path(command.system))
+    system = store.get(system_path(command.system))
     document = store.get(incidents.incident_path(command.incident))
     incident = decode(Incident, document.fields) if document.fields is not None else None
     if incident is None or incident.system != command.system:
@@ -132,6 +130,6 @@ def find_subject(asked: CommandRequest) -> CommandSubject:
     newest = incidents.rollback_id(incident.id, incident.rollbacks)
     if command.rollback not in ("", newest):
         raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
-    kept = store.get(rollbacks.rollback_path(newest))
+    kept = store.get(rollback_path(newest))
     rollback = decode(Rollback, kept.fields) if kept.fields is not None else None
     return CommandSubject(asked, system, document, incident, kept, rollback)

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from responders.commands.registry import CONTINUATIONS
 from responders.commands.rollback import drill, schedule
-from responders.commands.switches import pause_confirmation
+from responders.commands.switches import switches
 from responders.rollback.decision.dry_run import record_dry_run
 from responders.rollback.isolation import fence_command
 from responders.rollback.isolation.retired_suppression import SUPPRESSION_VERB
@@ -13,8 +13,7 @@ from responders.support.resumable_command import RETRY_INTERVAL
 from shared.core.codec import decode
 from shared.core.errors import Moved, Refused, Unavailable
 from shared.core.store import Document, Update
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.policy.system_policy import Policy
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
@@ -31,7 +30,7 @@ def execute_command(ports: Ports, policies: Mapping[str, Policy], command: str) 
     Raises: Refused, without the system's policy, which nothing needs to fall; Moved, when
     something else was written meanwhile; Unavailable.
     """
-    document = ports.store.get(commands.command_path(command))
+    document = ports.store.get(command_path(command))
     if document.fields is None:
         return
     record = decode(CommandRecord, document.fields)
@@ -62,7 +61,7 @@ def _dispatch_command(
 ) -> None:
     """What a command that is due is about. Raises: as `execute_command`, and Moved in any case."""
     if record.command == "pause":
-        pause_confirmation.confirm_pause(ports, policies, document, record)
+        switches.confirm_pause(ports, policies, document, record)
         return
     policy = policies.get(record.system)
     if policy is None and record.command in POLICY_INDEPENDENT_COMMANDS:

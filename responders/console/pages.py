@@ -1,10 +1,11 @@
 """What each page of the console shows: read from the state, and nothing is changed."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from responders.console.plan_progress import group_steps_into_batches
+from msgspec import Struct
+
 from responders.support.undoable_changes import moved_functions, repairs_with_writes
 from shared.core.errors import Refused, Rejected
 from shared.domain.audit import system_chain
@@ -20,10 +21,11 @@ from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.monthly_stats import compute_monthly_stats, tally_incident
 from shared.domain.reports.report import IncidentReport, build_report
 from shared.domain.rollback import pins
-from shared.domain.rollback.plan import count_progress
+from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus, count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.signals.labels import status_label
 from shared.domain.system_record import ALL_SYSTEMS, pause_state
+from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 from shared.ports.groups import Ports
 from shared.state.audit_reader import AuditReader
 from shared.state.open_question import OpenQuestion, read_open_question
@@ -46,6 +48,7 @@ MAX_NEWEST_ENTRIES = 50
 RECORDED_TEXT = "as recorded: the responder leaves what was changed since as it is"
 MAX_SHOWN_EVENTS = 500
 """Events of a chain on a page; all of them stand in the export."""
+OTHER_STEPS_BATCH = "beside the functions"
 
 
 class ConsolePages:
@@ -62,6 +65,8 @@ class ConsolePages:
         now, alive = self._ports.clock.now(), self._reading.active_rollbacks()
         controls = self._reading.controls()
         found = [read_system_status(self._reading, one, alive, now) for one in self._policies.values()]
+        incidents = [one for system in self._policies for one in self._reading.incidents(system)]
+        incidents.sort(key=lambda one: one.detected_at, reverse=True)
         return {
             "systems": found,
             "times": {one.system: recovery_lines(one.times, now) for one in found if one.times},
@@ -73,7 +78,7 @@ class ConsolePages:
             "pause": pause_state(controls.pause),
             "in_flight": sum(one.in_flight for one in alive),
             "freezes": unfinished_freezes(controls.freezes, now),
-            "incidents": self._list_incidents(),
+            "incidents": incidents[:MAX_NEWEST_ENTRIES],
         }
 
     def incident(self, visit: ConsoleRequest) -> Facts:
@@ -246,6 +251,46 @@ class ConsolePages:
         refused = self._reading.refusal(topic, message) if record is None else None
         return {"record": record, "refused": refused}
 
-    def _list_incidents(self) -> list[Incident]:
-        found = [one for system in self._policies for one in self._reading.incidents(system)]
-        return sorted(found, key=lambda one: one.detected_at, reverse=True)[:MAX_NEWEST_ENTRIES]
+
+class StepProgress(Struct, frozen=True):
+    """One step: of a function, or of something beside them."""
+
+    name: str
+    status: StepStatus
+    note: str
+    judged: bool
+    """Whether it is the look at a canary, and changes nothing."""
+
+
+class FunctionBatch(Struct, frozen=True):
+    """A group of functions, which follow their canary; or all that is beside the functions."""
+
+    name: str
+    rows: tuple[StepProgress, ...]
+
+    @property
+    def total(self) -> int:
+        """How many steps it has."""
+        return len(self.rows)
+
+    @property
+    def ended(self) -> int:
+        """How many of them have ended."""
+        return sum(row.status in ENDED_STEP_STATUSES for row in self.rows)
+
+    @property
+    def unsuccessful(self) -> int:
+        """How many of them have ended otherwise than they were to."""
+        return sum(row.status in ENDED_STEP_STATUSES - {StepStatus.DONE} for row in self.rows)
+
+
+def group_steps_into_batches(steps: Iterable[Step], groups: Mapping[str, str]) -> list[FunctionBatch]:
+    """Return the needed steps by batch, in the plan's order; `groups`: each function's group."""
+    found: dict[str, list[StepProgress]] = {}
+    for step in steps:
+        waits_in_vain = step.instead_of and step.begun_at is None
+        if waits_in_vain or step.status is StepStatus.UNNEEDED:
+            continue
+        row = StepProgress(step.target, step.status, step.note, step.kind == JUDGE)
+        found.setdefault(groups.get(step.target, OTHER_STEPS_BATCH), []).append(row)
+    return [FunctionBatch(name, tuple(rows)) for name, rows in found.items()]

@@ -38,28 +38,23 @@ class DatabaseCopyEraser:
     def _erase_all_places(
         self, progress: ErasureProgress, ledger: ErasureLedger
     ) -> Iterator[ErasureProgress]:
-        while progress.place <= len(ledger.rules.documents):
-            for later in self._erase_place(progress, ledger):
-                progress = later
-                yield progress
-        yield replace(progress, is_over=True)
-
-    def _erase_place(self, progress: ErasureProgress, ledger: ErasureLedger) -> Iterator[ErasureProgress]:
-        """The progress after each piece of its place, and in the end behind it.
+        """The progress after each piece of each place, and in the end behind all of them.
 
         Behind the last place come all names that there are: whoever documents belong to by what
         they are called, or stand below, need have no document of their own.
         """
         places = ledger.rules.documents
-        pieces: Iterator[ErasureProgress] = iter(())
-        if progress.place == len(places):
-            pieces = self._erase_by_path(progress, ledger)
-        elif places[progress.place].field:
-            pieces = self._erase_by_owner(places[progress.place], progress, ledger)
-        for later in pieces:
-            progress = later
+        while progress.place <= len(places):
+            pieces: Iterator[ErasureProgress] = iter(())
+            if progress.place == len(places):
+                pieces = self._erase_by_path(progress, ledger)
+            elif places[progress.place].field:
+                pieces = self._erase_by_owner(places[progress.place], progress, ledger)
+            for progress in pieces:
+                yield progress
+            progress = replace(progress, place=progress.place + 1, cursor="")
             yield progress
-        yield replace(progress, place=progress.place + 1, cursor="")
+        yield replace(progress, is_over=True)
 
     def _erase_by_owner(
         self, place: Place, progress: ErasureProgress, ledger: ErasureLedger

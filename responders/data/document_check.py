@@ -1,7 +1,7 @@
-"""Documents looked through, judged, and looked back at: what a check of data asks of the world."""
+"""Check documents now and in the past, and read what the last check of a system has found."""
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -11,11 +11,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.support.parallel_calls import call_all, call_in_batches, require_answer
+from shared.core.codec import decode, encode
 from shared.core.durations import ceil_to_minute
-from shared.core.errors import RollbackError
+from shared.core.errors import Moved, RollbackError
+from shared.core.store import Document, conditional_write
 from shared.domain.data.document import DocumentSnapshot, collection_of
 from shared.domain.data.integrity import damage, scan
-from shared.domain.data.integrity.damage import OnsetSearch
+from shared.domain.data.integrity.damage import IntegrityRecord, damage_path
 from shared.domain.data.integrity.scan import SAMPLE_RANGE_COUNTS, FaultSample, PeakCount, ScanRange, ScanRun
 from shared.domain.data.integrity.validator import (
     DocumentVerdict,
@@ -96,9 +98,8 @@ class DocumentChecker:
         judge, database = self._judges[name], database or self._database
         named = {one.target for version in versions for one in judge.references(version)} - {""}
         there = self._documents.existing(database, sorted(named), at) if named else set()
-        sight = ObservedReferences(
-            {path: path in there for path in named}, self._check_files(judge, versions, files)
-        )
+        unreadable = self._check_files(judge, versions) if files else {}
+        sight = ObservedReferences({path: path in there for path in named}, unreadable)
         judged = [(version, judge.check_document(version, sight)) for version in versions]
         return judged if files else [(one, _ignore_files(verdict)) for one, verdict in judged]
 
@@ -114,7 +115,9 @@ class DocumentChecker:
         written = self._find_fault_times(run, signal, run.at)
         if not written:
             return None, False
-        search = OnsetSearch(min(self._find_search_start(run, signal, earliest), run.at), run.at)
+        if signal == damage.LOSS_SIGNAL and run.dropped:  # when all documents were there
+            earliest = max(earliest, min(one.at for one in run.dropped.values()))
+        search = damage.OnsetSearch(min(ceil_to_minute(earliest), run.at), run.at)
         while (at := search.next_look) is not None:
             found = self._find_fault_times(run, signal, at)
             written = found or written
@@ -135,11 +138,6 @@ class DocumentChecker:
             if any(not verdict.is_valid for _, verdict in self.check_documents(name, known, at)):
                 return True
         return False
-
-    def _find_search_start(self, run: ScanRun, signal: str, earliest: datetime) -> datetime:
-        """The first whole minute to look at: where documents are missing, when all were there."""
-        counted = [one.at for one in run.dropped.values()] if signal == damage.LOSS_SIGNAL else []
-        return ceil_to_minute(max([earliest, *([min(counted)] if counted else [])]))
 
     def _find_fault_times(self, run: ScanRun, signal: str, at: datetime) -> list[datetime]:
         """When what is wrong at that minute was written; the minute itself where nothing tells."""
@@ -180,12 +178,8 @@ class DocumentChecker:
                     return
                 yield run
 
-    def _check_files(
-        self, judge: Validator, versions: Iterable[DocumentSnapshot], wanted: bool
-    ) -> dict[str, str]:
+    def _check_files(self, judge: Validator, versions: Iterable[DocumentSnapshot]) -> dict[str, str]:
         """Why each file that is named cannot be read; what could not be looked at is left out."""
-        if not wanted:
-            return {}
         named = {one.target for version in versions for one in judge.files(version)} - {""}
         read = self._ports.projects.media.unreadable_reason
         calls = {one: partial(read, *one.removeprefix("gs://").split("/", 1)) for one in sorted(named)}
@@ -207,3 +201,17 @@ def _ignore_files(verdict: DocumentVerdict) -> DocumentVerdict:
         faults=tuple(one for one in verdict.faults if one.check is not IntegrityCheck.MEDIA),
         unknown=tuple(one for one in verdict.unknown if one.check is not IntegrityCheck.MEDIA),
     )
+
+
+def request_data_check(ports: Ports, document: Document, record: IntegrityRecord, why: str) -> None:
+    """Have the data looked through, unless that is under way or asked for."""
+    if record.run is None and not record.asked:
+        with suppress(Moved):  # somebody looks just now
+            ports.store.commit([conditional_write(document, encode(replace(record, asked=why)))])
+
+
+def read_known_damage(ports: Ports, policy: Policy) -> tuple[Document, IntegrityRecord]:
+    """What the last run has found of a system, and its document. Raises: Unavailable."""
+    document = ports.store.get(damage_path(policy.system))
+    record = decode(IntegrityRecord, document.fields) if document.fields else IntegrityRecord(policy.system)
+    return document, record

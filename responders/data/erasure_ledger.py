@@ -16,8 +16,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Refused, Rejected, Unavailable
 from shared.core.store import SERVER_TIME, Document, Put, Query, Update, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure import owners
@@ -44,110 +43,109 @@ ERASE_VERB: Final = "erase"
 """The command by which quarantine is gone through, whoever gives it."""
 
 
-class ErasureLedgerUpdater:
-    """The ledgers of the systems that declare where data of a person stands."""
+def update_due_ledgers(ports: Ports, policies: Mapping[str, Policy]) -> None:
+    """Bring ledgers up to date after an hour, then have copies of erased people removed."""
+    for policy in policies.values():
+        if policy.erasure is None:
+            continue
+        try:
+            if _update_ledger(ports, policy, policy.erasure):
+                _request_quarantine_erasure(ports, policy)
+        except (Rejected, Unavailable, Moved) as failure:
+            log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._declared = [(one, one.erasure) for one in policies.values() if one.erasure is not None]
 
-    def update_due_ledgers(self) -> None:
-        """Bring ledgers up to date after an hour, then have copies of erased people removed."""
-        for policy, rules in self._declared:
-            try:
-                if self._update_ledger(policy, rules):
-                    self._request_quarantine_erasure(policy)
-            except (Rejected, Unavailable, Moved) as failure:
-                log.write("ERROR", f"who was erased in {policy.system} is not seen: {failure}")
+def update_ledger(ports: Ports, policy: Policy) -> None:
+    """Bring the ledger of a system up to date, however new. Raises: Unavailable, Rejected."""
+    if policy.erasure is not None and not _update_ledger(ports, policy, policy.erasure, afresh=True):
+        raise Unavailable(f"{policy.system}: too many were erased to be read at once")
 
-    def update_ledgers(self) -> None:
-        """Bring each ledger up to date, however new. Raises: Unavailable, Rejected."""
-        for policy, rules in self._declared:
-            if not self._update_ledger(policy, rules, afresh=True):
-                raise Unavailable(f"{policy.system}: too many were erased to be read at once")
 
-    def _update_ledger(self, policy: Policy, rules: ErasureRules, *, afresh: bool = False) -> bool:
-        """Read erasures into the ledger; return whether all were read. `afresh`: from the start."""
-        book, now = self._load_ledger(policy)
-        is_new = now - book.read_until < READ_INTERVAL and not (afresh or book.cursor)
-        if is_new or not rules.collection:
-            return True
-        if afresh or not book.cursor:
-            book = replace(book, cursor="", reading_since=now)
-        clock = self._ports.clock
-        until, said = clock.monotonic() + READ_TIME_LIMIT_SECONDS, dict[str, datetime]()
-        documents, place = (self._ports.system(policy.system).documents, Scope(rules.collection, True))
-        for one in documents.stream(policy.integrity.database, place, None, book.cursor):
-            found = erasures.declared_erasure(rules, one) if one.updated_at > book.read_until else None
-            if found is not None:
-                person, at = erasures.hash_person(book.salt, found[0]), found[1]
-                said[person] = max(at, said.get(person, at))
-            is_late = clock.monotonic() >= until
-            if is_late or len(said) >= ENTRIES_PER_COMMIT:
-                is_to_forget = book.is_to_forget or bool(said)
-                book = replace(book, cursor=one.path, is_to_forget=is_to_forget)
-                self._record_erasures(policy, rules, said, _reading_progress_fields(book) if is_late else {})
-                said = {}
-            if is_late:
-                return False
-        begun, is_to_forget = book.reading_since or now, book.is_to_forget or bool(said)
-        book = replace(book, cursor="", reading_since=None, is_to_forget=is_to_forget)
-        book = replace(book, read_until=begun - READ_OVERLAP)
-        self._record_erasures(policy, rules, said, _reading_progress_fields(book))
+def _update_ledger(ports: Ports, policy: Policy, rules: ErasureRules, *, afresh: bool = False) -> bool:
+    """Read erasures into the ledger; return whether all were read. `afresh`: from the start."""
+    book, now = _load_ledger(ports, policy)
+    is_new = now - book.read_until < READ_INTERVAL and not (afresh or book.cursor)
+    if is_new or not rules.collection:
         return True
+    if afresh or not book.cursor:
+        book = replace(book, cursor="", reading_since=now)
+    clock = ports.clock
+    until, said = clock.monotonic() + READ_TIME_LIMIT_SECONDS, dict[str, datetime]()
+    documents, place = (ports.system(policy.system).documents, Scope(rules.collection, True))
+    for one in documents.stream(policy.integrity.database, place, None, book.cursor):
+        found = erasures.declared_erasure(rules, one) if one.updated_at > book.read_until else None
+        if found is not None:
+            person, at = erasures.hash_person(book.salt, found[0]), found[1]
+            said[person] = max(at, said.get(person, at))
+        is_late = clock.monotonic() >= until
+        if is_late or len(said) >= ENTRIES_PER_COMMIT:
+            is_to_forget = book.is_to_forget or bool(said)
+            book = replace(book, cursor=one.path, is_to_forget=is_to_forget)
+            _record_erasures(ports, policy, rules, said, _reading_progress_fields(book) if is_late else {})
+            said = {}
+        if is_late:
+            return False
+    begun, is_to_forget = book.reading_since or now, book.is_to_forget or bool(said)
+    book = replace(book, cursor="", reading_since=None, is_to_forget=is_to_forget)
+    book = replace(book, read_until=begun - READ_OVERLAP)
+    _record_erasures(ports, policy, rules, said, _reading_progress_fields(book))
+    return True
 
-    def _record_erasures(
-        self, policy: Policy, rules: ErasureRules, said: Mapping[str, datetime], place: Mapping[str, Any]
-    ) -> None:
-        """Store the latest time of each erasure, and the reading progress. Raises: Unavailable."""
-        store, gets = self._ports.store, dict[str, Callable[[], Document]]()
-        for person in said:
-            gets[person] = partial(store.get, erasures.erasure_path(policy.system, person))
 
-        def entered() -> None:
-            known = {person: require_answer(one) for person, one in call_all(self._ports, gets).items()}
-            entries = [
-                conditional_write(there, encode(_build_erasure(policy, rules, person, said[person])))
-                for person, there in known.items()
-                if not there.fields or decode(Erasure, there.fields).erased_at < said[person]
-            ]
-            fields = {**place, **(ADDED_AT_FIELD if entries else {})}
-            if fields:
-                store.commit([Update(erasures.ledger_path(policy.system), fields), *entries])
+def _record_erasures(
+    ports: Ports, policy: Policy, rules: ErasureRules, said: Mapping[str, datetime], place: Mapping[str, Any]
+) -> None:
+    """Store the latest time of each erasure, and the reading progress. Raises: Unavailable."""
+    store, gets = ports.store, dict[str, Callable[[], Document]]()
+    for person in said:
+        gets[person] = partial(store.get, erasures.erasure_path(policy.system, person))
 
-        retry_on_conflict(entered, COMMIT_ATTEMPTS, f"{policy.system}: others write who was erased")
+    def entered() -> None:
+        known = {person: require_answer(one) for person, one in call_all(ports, gets).items()}
+        entries = [
+            conditional_write(there, encode(_build_erasure(policy, rules, person, said[person])))
+            for person, there in known.items()
+            if not there.fields or decode(Erasure, there.fields).erased_at < said[person]
+        ]
+        fields = {**place, **(ADDED_AT_FIELD if entries else {})}
+        if fields:
+            store.commit([Update(erasures.ledger_path(policy.system), fields), *entries])
 
-    def _load_ledger(self, policy: Policy) -> tuple[ErasureLedgerRecord, datetime]:
-        """The ledger's, which has its salt by then, and when it was read."""
-        store, path = self._ports.store, erasures.ledger_path(policy.system)
+    retry_on_conflict(entered, COMMIT_ATTEMPTS, f"{policy.system}: others write who was erased")
+
+
+def _load_ledger(ports: Ports, policy: Policy) -> tuple[ErasureLedgerRecord, datetime]:
+    """The ledger's, which has its salt by then, and when it was read."""
+    store, path = ports.store, erasures.ledger_path(policy.system)
+    document = store.get(path)
+    if document.fields is None:
+        salt = f"{ports.ids()}{ports.ids()}"
+        epoch = datetime.fromtimestamp(0, document.read_at.tzinfo)
+        book = ErasureLedgerRecord(policy.system, salt, epoch)
+        with suppress(Moved):  # another instance has made one
+            store.commit([conditional_write(document, encode(book))])
         document = store.get(path)
-        if document.fields is None:
-            salt = f"{self._ports.ids()}{self._ports.ids()}"
-            epoch = datetime.fromtimestamp(0, document.read_at.tzinfo)
-            book = ErasureLedgerRecord(policy.system, salt, epoch)
-            with suppress(Moved):  # another instance has made one
-                store.commit([conditional_write(document, encode(book))])
-            document = store.get(path)
-        return decode(ErasureLedgerRecord, document.fields), document.read_at
+    return decode(ErasureLedgerRecord, document.fields), document.read_at
 
-    def _request_quarantine_erasure(self, policy: Policy) -> None:
-        """Have a worker go through quarantine, as after a command, where somebody was read."""
-        book, now = self._load_ledger(policy)
-        if not book.is_to_forget or self._ports.buckets.quarantine is None:
-            return
-        record = CommandRecord(
-            id=f"{ERASE_VERB}-{policy.system}-{now:%Y%m%dT%H%M%S}",
-            command=ERASE_VERB,
-            system=policy.system,
-            actor="clock",
-            reason="the application has erased somebody",
-            received_at=now,
-            result="what quarantine holds of whoever was erased is to be removed",
-            due_at=now,
-        )
-        known = Put(commands.command_path(record.id), encode(record))
-        requested = Update(erasures.ledger_path(policy.system), {"is_to_forget": False})
-        self._ports.store.commit([requested, known])
+
+def _request_quarantine_erasure(ports: Ports, policy: Policy) -> None:
+    """Have a worker go through quarantine, as after a command, where somebody was read."""
+    book, now = _load_ledger(ports, policy)
+    if not book.is_to_forget or ports.buckets.quarantine is None:
+        return
+    record = CommandRecord(
+        id=f"{ERASE_VERB}-{policy.system}-{now:%Y%m%dT%H%M%S}",
+        command=ERASE_VERB,
+        system=policy.system,
+        actor="clock",
+        reason="the application has erased somebody",
+        received_at=now,
+        result="what quarantine holds of whoever was erased is to be removed",
+        due_at=now,
+    )
+    known = Put(command_path(record.id), encode(record))
+    requested = Update(erasures.ledger_path(policy.system), {"is_to_forget": False})
+    ports.store.commit([requested, known])
 
 
 def erase(asked: CommandRequest) -> CommandEffect:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from responders.data.damage_record import read_known_damage
+from responders.data.document_check import read_known_damage
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core.errors import Rejected
 from shared.domain.data.backups.backup_records import Database

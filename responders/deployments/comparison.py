@@ -1,20 +1,21 @@
-"""One look at all that is live: compared with the last one, and what it makes of that committed."""
+"""Compare all that is live with the last comparison; commit and tell what has changed."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.deployments import events as reporting
 from responders.deployments import own_changes, pin_check, readiness
 from responders.support.inventory_reader import read_inventory
+from shared.core import text as shortened
 from shared.core.codec import SCHEMA_VERSION, decode, encode
 from shared.core.errors import Unavailable
-from shared.core.store import Document, Put, Query, Store, Update, Write, conditional_write
+from shared.core.store import Document, Put, Query, Update, Write, conditional_write
 from shared.core.write_conflicts import retry_on_conflict
-from shared.domain import system_record as systems
+from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.announcements import update_deployments
@@ -38,15 +39,22 @@ from shared.domain.deployments.inventory.inventory_record import (
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.rollout import DeploymentAnnouncement, RolloutObservation
 from shared.domain.deployments.source_copies import carry_over_copies
+from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import create_notices
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.system_record import System
+from shared.domain.system_record import System, decode_system, system_path
+from shared.engine.steps.resource_differences import is_own_change
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
 COMMIT_ATTEMPTS = 20
 UNCHANGED_COMPARISON_INTERVAL = timedelta(seconds=10)
 """A look that finds nothing new is written down no more often: many may be asked for at once."""
+ACTOR: Final = "on_deployment"
+MAX_NAMES_PER_EVENT = 50
+"""Of what changed, so much stands in an audit event; the deployment has all of it."""
 
 
 class _ComparisonBasis(Struct, frozen=True):
@@ -73,8 +81,8 @@ def _compare_once(
     if said is None and stock is not None and stock.read_at > wanted:
         return
     store, now = ports.store, document.read_at
-    document_of = store.get(systems.system_path(policy.system))
-    system = systems.decode_system(document_of.fields, policy.system)
+    document_of = store.get(system_path(policy.system))
+    system = decode_system(document_of.fields, policy.system)
     found = filter_protected(read_inventory(ports, policy), policy)
     observed_at = now + timedelta(seconds=ports.clock.monotonic() - began)
     if found.functions is None and (stock is None or said is not None):
@@ -83,7 +91,8 @@ def _compare_once(
     differing = differences(stock.live, live) if stock else ()
     known, compared = {}, AttributedChanges()
     if said is not None or differing or (stock is not None and stock.rolling_out):
-        known = _read_deployments(store, policy.system)
+        stored = store.query(Query("deployments", where=(("system", "==", policy.system),)))
+        known = {str((one.fields or {})["id"]): one for one in stored}
     deployed = {name: decode(Deployment, one.fields) for name, one in known.items()}
     if stock is not None and differing:
         # After what is live was read: of whatever of ours has landed, the intent was committed.
@@ -121,7 +130,12 @@ def _attribute_differences(
     policy: Policy,
 ) -> AttributedChanges:
     wrote = own_changes.collect_own_traffic_writes(sent, known)
-    mine = own_changes.attribute_resource_differences(sent, differing, stock.live, live)
+    mine = {
+        one: each.rollback.id  # the newest that made it so
+        for one in differing
+        for each in sent
+        if is_own_change(one, stock.live, live, each.steps)
+    }
     theirs = tuple(one for one in differing if one not in mine)
     quiet = policy.deployments.quiet
     rolling = known.get(stock.rolling_out)
@@ -129,11 +143,6 @@ def _attribute_differences(
     compared = attribute_changes(theirs, stock, live, wrote, system, rolling=rolling, rolls_on=rolls_on)
     named = {f"{one.part} {one.name}": rollback for one, rollback in mine.items()}
     return replace(compared, ours={**compared.ours, **named})
-
-
-def _read_deployments(store: Store, system: str) -> dict[str, Document]:
-    found = store.query(Query("deployments", where=(("system", "==", system),)))
-    return {str((one.fields or {})["id"]): one for one in found}
 
 
 def _commit_comparison(
@@ -146,12 +155,10 @@ def _commit_comparison(
     """State, events and notices of a look in one commit, as it was read. Raises: Moved."""
     stock = _next_stock(situation, unknown, changed)
     seen = InventoryPart.FUNCTIONS not in unknown  # what was live before says nothing about a pin
-    held = (
-        pin_check.check_pins(ports.store, situation, reporting.ACTOR) if seen else pin_check.PinCheckResult()
-    )
+    held = pin_check.check_pins(ports.store, situation, ACTOR) if seen else pin_check.PinCheckResult()
     events = [
-        *reporting.build_comparison_events(situation, stock),
-        *reporting.build_deployment_events(situation, read.known, changed),
+        *_build_comparison_events(situation, stock),
+        *_build_deployment_events(situation, read.known, changed),
         *held.events,
     ]
     if not events and situation.stock is not None:
@@ -159,7 +166,7 @@ def _commit_comparison(
             passed = {"read_at": stock.read_at, "due_at": stock.due_at}
             ports.store.commit([Update(read.stock.path, passed, read.stock.version)])
         return
-    said = [*reporting.build_comparison_notices(situation, changed, stock), *held.notices]
+    said = [*_build_comparison_notices(situation, changed, stock), *held.notices]
     writes: list[Write] = [conditional_write(read.stock, stocks.encode(stock)), *held.writes]
     for one in changed:
         writes += _build_deployment_writes(one, read.known.get(one.id), situation)
@@ -252,3 +259,91 @@ def _build_suspension_writes(situation: RolloutObservation, system: Document) ->
     chosen = {name: at for name, at in known.chosen.items() if name not in released}
     if names or released & (known.suspended.keys() | known.chosen.keys()):
         yield conditional_write(system, encode(replace(known, suspended=suspended, chosen=chosen)))
+
+
+def _build_comparison_events(
+    situation: RolloutObservation, stock: InventoryRecord
+) -> Iterator[tuple[str, Event]]:
+    """What a look finds beside deployments, each with what it is known by."""
+    before, now = situation.stock, situation.now
+    if situation.compared.ours:
+        ours = situation.compared.ours
+        told = create_event(
+            "inventory.ours", now, ACTOR, functions=_first_names(ours), by=sorted({*ours.values()})
+        )
+        yield "ours", told
+    if situation.compared.by_hand:
+        names = situation.compared.by_hand
+        until = now + situation.policy.deployments.human_first
+        yield ("by-hand", create_event("automation.suspended", now, ACTOR, functions=names, until=until))
+    if stock.unknown != (before.unknown if before else ()):
+        yield "unknown", create_event("inventory.unknown", now, ACTOR, parts=stock.unknown)
+    if stock.old_secrets != (before.old_secrets if before else ()):
+        yield (
+            "old-secrets",
+            create_event("secrets.old", now, ACTOR, secrets=_first_names(stock.old_secrets)),
+        )
+
+
+def _build_deployment_events(
+    situation: RolloutObservation, known: Mapping[str, Document], changed: Iterable[Deployment]
+) -> Iterator[tuple[str, Event]]:
+    """What becomes of each deployment."""
+    for one in changed:
+        found = known.get(one.id)
+        before = decode(Deployment, found.fields) if found else None
+        name = f"deployment.{_deployment_event_suffix(before, one)}"
+        yield (
+            f"{one.id}:{name}",
+            create_event(
+                name,
+                situation.now,
+                ACTOR,
+                deployment=one.id,
+                status=one.status,
+                changes=_first_names(f"{each.change} {each.part} {each.name}" for each in one.changes),
+                message=one.announced_by,
+                named=one.named,
+            ),
+        )
+
+
+def _deployment_event_suffix(before: Deployment | None, one: Deployment) -> str:
+    if one.named:
+        return "named"
+    if before is None or before.status is not one.status:
+        return one.status.lower().replace("_", "-")
+    return "extended" if before.changes != one.changes else "told"
+
+
+def _first_names(names: Iterable[str]) -> list[str]:
+    """The names, or the first of them and how many more there are."""
+    return shortened.first_lines(sorted(names), MAX_NAMES_PER_EVENT)
+
+
+def _build_comparison_notices(
+    situation: RolloutObservation, changed: Iterable[Deployment], stock: InventoryRecord
+) -> list[Notice]:
+    """What people are told: what is left alone, cannot be gone back to, or has grown old."""
+    policy, now, names = situation.policy, situation.now, situation.compared.by_hand
+    said = [
+        notice
+        for one in changed
+        if one.settled_at == now and not one.named
+        for notice in readiness.build_restorability_notices(policy, one, None, now)
+    ]
+    if names:
+        until = now + policy.deployments.human_first
+        text = (
+            f"{policy.system}: changed by hand: {', '.join(_first_names(names))}; "
+            f"automation leaves that alone until {until:%Y-%m-%d %H:%M} UTC"
+        )
+        key = f"by-hand-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
+        said += create_notices(policy, key, Severity.HIGH, "suspended", text, now, functions=names)
+    known = situation.stock.old_secrets if situation.stock else ()
+    if old := [one for one in stock.old_secrets if one not in known]:
+        days = policy.deployments.secrets_renewed_within.days
+        text = f"{policy.system}: secrets not renewed for {days} days: {', '.join(_first_names(old))}"
+        key = f"old-secrets-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
+        said += create_notices(policy, key, Severity.LOW, "old-secrets", text, now, secrets=old)
+    return said

@@ -12,7 +12,6 @@ from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
 from shared.domain.policy.system_policy import Policy
 from shared.state import work_queue
-from shared.state.work_queue import WorkItem
 
 EARLIEST_DEPLOYMENT_TIME = datetime(2008, 4, 7, tzinfo=UTC)
 """Nothing ran on Google Cloud before App Engine's first day."""
@@ -89,7 +88,7 @@ class _Entry(Struct, frozen=True, rename="camel"):
 
 def parse_deployment_message(
     content: bytes, policies: Mapping[str, Policy], now: datetime
-) -> Announcement | Hint | WorkItem:
+) -> Announcement | Hint | work_queue.WorkItem:
     """What the message tells. Raises: Refused, with every fault."""
     if len(content) > MAX_MESSAGE_BYTES:
         raise Refused(f"no announcement, hint or hand-over: {len(content)} bytes")
@@ -138,15 +137,11 @@ def _hint(said: dict[str, Any], policies: Mapping[str, Policy]) -> Hint:
     method = payload.method_name.rpartition(".")[2].lower()
     if payload.service_name not in AUDITED_SERVICES or not method.startswith(MUTATING_METHOD_PREFIXES):
         return Hint((), entry.timestamp)
-    projects = {entry.resource.labels.get("project_id", ""), _project_of(payload.resource_name)}
+    kind, _, rest = payload.resource_name.partition("/")
+    named = rest.partition("/")[0] if kind == "projects" else ""
+    projects = {entry.resource.labels.get("project_id", ""), named}
     concerned = (name for name, policy in policies.items() if policy.project in projects)
     return Hint(tuple(concerned), entry.timestamp)
-
-
-def _project_of(resource: str) -> str:
-    """The project of a resource's name; "" when it does not begin with one."""
-    kind, _, rest = resource.partition("/")
-    return rest.partition("/")[0] if kind == "projects" else ""
 
 
 def _faults(said: Mapping[str, Any], kind: type[Struct], where: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What rollbacks of ours have sent, or may have sent, since what is live was looked at last."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -10,12 +10,9 @@ from shared.core.codec import decode
 from shared.core.store import Store
 from shared.domain.deployments.change_attribution import OwnWrite
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
-from shared.domain.deployments.inventory.diff import Difference
-from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
-from shared.engine.steps.resource_differences import is_own_change
 from shared.state.reader import StateReader
 
 MAX_EFFECT_DELAY = timedelta(minutes=10)
@@ -77,18 +74,3 @@ def collect_own_traffic_writes(
                 then = decode(serve_revision.ServeRevisionOrigin, step.origin).found
                 said[step.target] = replace(mine, origin=then, goal=led)
     return said
-
-
-def attribute_resource_differences(
-    found: Sequence[SentRollback],
-    differing: Iterable[Difference],
-    before: WholeInventory,
-    live: WholeInventory,
-) -> dict[Difference, str]:
-    """What differs beside the functions and is of our making, with the newest that made it so."""
-    return {
-        one: each.rollback.id
-        for one in differing
-        for each in found
-        if is_own_change(one, before, live, each.steps)
-    }

@@ -1,6 +1,7 @@
-"""Compare what is live with the pins: moved away by hand, or deployed but not served."""
+"""Compare what is live with the pins: moved by hand, not served, or older than the policy wants."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from msgspec import Struct
@@ -9,16 +10,23 @@ from msgspec.structs import replace
 from responders.rollback.pins import read_pins
 from shared.core import text as shortened
 from shared.core.codec import encode
-from shared.core.store import Store, Write, conditional_write
+from shared.core.durations import format_duration
+from shared.core.errors import Exists
+from shared.core.store import Create, Store, Write, conditional_write
+from shared.core.text import count_noun
 from shared.domain.audit.chain import Event, create_event
+from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.rollout import RolloutObservation
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
-from shared.domain.rollback import pins
-from shared.domain.rollback.pins import Pin
+from shared.domain.policy.system_policy import Policy
+from shared.domain.retention import RECORD_RETENTION
+from shared.domain.rollback.pins import Pin, end_pin, pins_older_than, unpin_line
 from shared.domain.system_record import System
+from shared.ports.groups import Ports
+from shared.state import work_queue
 from shared.state.reader import StateReader
 
 MANUAL_CHANGE_ACTOR = "somebody, by hand"
@@ -59,9 +67,9 @@ def check_pins(store: Store, situation: RolloutObservation, actor: str) -> PinCh
 def _update_pin(pin: Pin, state: FunctionState | None, now: datetime) -> Pin:
     """The pin as this look leaves it; of a newest revision that is not served it knows."""
     if state is None:
-        return pins.end_pin(pin, "its function is gone", now)
+        return end_pin(pin, "its function is gone", now)
     if not pin.is_in_force(state.traffic):
-        return pins.end_pin(pin, MANUAL_CHANGE_ACTOR, now)
+        return end_pin(pin, MANUAL_CHANGE_ACTOR, now)
     if state.latest in pin.revisions:
         return pin
     return replace(pin, newest=state.latest)
@@ -90,4 +98,36 @@ def format_pin_lines(store: Store, held: list[Pin], system: System) -> Iterator[
     ]
     yield from shortened.first_lines(told)
     names = [one.function for one in held] if len(held) <= shortened.MAX_LINES else []
-    yield pins.unpin_line(system.name, names, StateReader(store).pin_keeper(system, held))
+    yield unpin_line(system.name, names, StateReader(store).pin_keeper(system, held))
+
+
+def send_due_reminders(ports: Ports, policies: Mapping[str, Policy], now: datetime) -> None:
+    """Tell of each system's old pins what nobody has told today (UTC). Raises: Unavailable."""
+    for policy in policies.values():
+        _send_reminder(ports, policy, now)
+
+
+def _send_reminder(ports: Ports, policy: Policy, now: datetime) -> None:
+    span = policy.deployments.pinned_for
+    marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"
+    if ports.store.get(marker).fields is not None:
+        return
+    old = pins_older_than(StateReader(ports.store).pins(policy.system), span, now)
+    said, told = [], []
+    if old:
+        system = StateReader(ports.store).system(policy.system)
+        key = f"pins-{now:%Y%m%d}-{policy.system}"
+        text = "\n".join(
+            (
+                f"{policy.system}: {count_noun(len(old), 'function')} pinned for longer than "
+                f"{format_duration(span)}, and later deployments get no requests there:",
+                *format_pin_lines(ports.store, old, system),
+            )
+        )
+        functions = [one.function for one in old]
+        said = create_notices(policy, key, Severity.MEDIUM, "pinned", text, now, functions=functions)
+        happened = create_event("pin.old", now, "on_clock", functions=functions)
+        told = [event_write(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
+    done = Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})
+    with suppress(Exists):  # another instance has told it
+        work_queue.commit_with_notices(ports.store, ports.bus, [done, *told], said)

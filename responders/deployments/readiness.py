@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.deployments.source_backup import back_up_recorded_sources
-from responders.deployments.source_cleanup import remove_unreferenced_sources
+from responders.deployments.source_backup import back_up_recorded_sources, remove_unreferenced_sources
 from responders.support.inventory_reader import read_inventory
 from responders.support.parallel_calls import (
     METRICS_WINDOW,
@@ -37,7 +36,6 @@ from shared.domain.deployments.deployment import (
 from shared.domain.deployments.images import images_of, repositories
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, accounts_of
-from shared.domain.deployments.inventory.inventory_record import filter_protected
 from shared.domain.deployments.restorability import CheckedResources, check_restorability
 from shared.domain.deployments.rollout import RESTORABILITY_CHECK_INTERVAL
 from shared.domain.deployments.stability import StabilityResult, evaluate_stability, stability_period_start
@@ -86,7 +84,7 @@ def _describe_probe_answer(answer: Any) -> str:
 def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> None:
     """Judge or prove a due deployment; a concurrent change wins. Raises: Unavailable."""
     deployment, now = decode(Deployment, document.fields), document.read_at
-    live = filter_protected(read_inventory(ports, policy), policy)
+    live = stocks.filter_protected(read_inventory(ports, policy), policy)
     known = StateReader(ports.store).every_deployment(policy.system)
     judged, in_the_record = deployment, list[Write]()
     if deployment.status is DeploymentStatus.LIVE:
@@ -95,7 +93,9 @@ def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> Non
     bakes = judged.status is DeploymentStatus.LIVE and judged.due_at is not None
     if not bakes:
         proof, in_the_record = _assess_restorability(ports, policy, judged, live, now)
-        again_at = _next_assessment_at(judged, known, policy, now)
+        others = (one for one in known if one.id != judged.id)
+        kept = rollback_targets([judged, *others], policy.deployments.kept)
+        again_at = now + RESTORABILITY_CHECK_INTERVAL if judged in kept else None
         judged = replace(judged, restorable=proof, due_at=again_at)
     severity = Severity.HIGH if is_target else Severity.LOW
     said = build_restorability_notices(policy, judged, deployment, now, severity)
@@ -151,15 +151,6 @@ def _judge_stability(
 def _is_rollback_target(deployment: Deployment, known: list[Deployment]) -> bool:
     others = (one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id)
     return deployment.status is DeploymentStatus.STABLE and all(at <= deployment.at for at in others)
-
-
-def _next_assessment_at(
-    deployment: Deployment, known: list[Deployment], policy: Policy, now: datetime
-) -> datetime | None:
-    """Daily, as long as it is one of those that are kept to be gone back to."""
-    others = (one for one in known if one.id != deployment.id)
-    kept = rollback_targets([deployment, *others], policy.deployments.kept)
-    return now + RESTORABILITY_CHECK_INTERVAL if deployment in kept else None
 
 
 def _assess_restorability(

@@ -1,6 +1,7 @@
-"""What is needed to build live functions again is kept: copies of sources, values of variables."""
+"""Copies of sources and values of variables, kept to build functions again, and let go at last."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -14,9 +15,8 @@ from shared.core.store import Document, Query, Update, Write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments import source_copies
-from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.deployment import Deployment, record_path
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, SourceObject, WholeInventory
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
@@ -25,8 +25,11 @@ from shared.domain.deployments.source_copies import (
     carry_over_copies,
     is_missing_source_copy,
     is_missing_values,
+    stored_object_names,
 )
 from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.plan import Step, StepStatus
+from shared.engine.steps.functions import redeploy
 from shared.ports.groups import Ports
 from shared.ports.storage import Vault
 
@@ -39,6 +42,10 @@ COMMIT_ATTEMPTS: Final = 5
 MAX_REASON_CHARACTERS: Final = 300
 
 Calls = dict[str, Callable[[], SourceObject]]
+UNREFERENCED_RETENTION: Final = timedelta(days=1)
+"""What is younger may be named by a commit that is on its way."""
+MAX_REMOVALS_PER_RUN: Final = 500
+"""So many are removed in one go; the next day goes on."""
 
 
 def back_up_live_sources(ports: Ports, policy: Policy) -> None:
@@ -156,9 +163,9 @@ def _commit_backup(
     """Where things are kept, in the stock and in the newest record, and why not. Raises: Moved."""
     now = document.read_at
     changes = {"live": stocks.pack_inventory(kept.live), "unkept": kept.unkept}
-    told = create_event(
-        "functions.kept", now, ACTOR, kept=_count_newly_stored(before.live, kept.live), unkept=kept.unkept
-    )
+    was, functions = before.live.functions or {}, kept.live.functions or {}
+    stored = sum(one != was.get(name) for name, one in functions.items())
+    told = create_event("functions.kept", now, ACTOR, kept=stored, unkept=kept.unkept)
     writes: list[Write] = [
         Update(document.path, changes, document.version),
         *_build_newest_record_writes(ports, policy, kept),
@@ -174,7 +181,7 @@ def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRec
     if not settled:
         return []
     newest, document = max(settled, key=lambda pair: pair[0].at)
-    record = ports.store.get(deployments.record_path(policy.system, newest.id))
+    record = ports.store.get(record_path(policy.system, newest.id))
     if record.fields is None:
         return []
     recorded = stocks.unpack_inventory(record.fields["live"])
@@ -190,6 +197,58 @@ def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRec
     return writes
 
 
-def _count_newly_stored(before: WholeInventory, after: WholeInventory) -> int:
-    was = before.functions or {}
-    return sum(one != was.get(name) for name, one in (after.functions or {}).items())
+def remove_unreferenced_sources(ports: Ports, policy: Policy) -> None:
+    """Remove what neither the inventory nor any record or rollback names. Raises: Unavailable."""
+    vaults = [vault for vault in (ports.buckets.sources, ports.buckets.values) if vault is not None]
+    if not vaults:
+        return
+    # Listed first: what is kept meanwhile is not among them.
+    listed = call_all(
+        ports,
+        {str(place): partial(one.creation_times, f"{policy.system}/") for place, one in enumerate(vaults)},
+    )
+    in_use = _referenced_names(ports, policy)
+    until = ports.clock.now() - UNREFERENCED_RETENTION
+    removals = {
+        f"remove {place} {name}": partial(vault.remove, name)
+        for place, vault in enumerate(vaults)
+        for name, made_at in (answer_or_none(listed[str(place)]) or {}).items()
+        if name not in in_use and made_at < until
+    }
+    chosen = dict(sorted(removals.items())[:MAX_REMOVALS_PER_RUN])
+    if chosen:
+        call_all(ports, chosen)
+
+
+def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
+    """The names that the stock, a record of any deployment or a rollback has. Raises: Unavailable.
+
+    The rollbacks are read last: what they name beyond the records was live when they were decided,
+    and stood in the stock that was read before.
+    """
+    found = set[str]()
+    query = Query("deployments", where=(("system", "==", policy.system),))
+    names = (str((one.fields or {})["id"]) for one in ports.store.query(query))
+    records = [record_path(policy.system, name) for name in names]
+    for path in (stocks.inventory_path(policy.system), *records):
+        fields = ports.store.get(path).fields
+        if fields is not None:
+            found |= {*stored_object_names(stocks.unpack_inventory(fields["live"]))}
+    return found | {*_names_used_by_rollbacks(ports, policy)}
+
+
+def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
+    """Yield the names that steps of rollbacks need. Raises: Unavailable."""
+    ours = Query("rollbacks", where=(("system", "==", policy.system),))
+    for rollback in ports.store.query(ours):
+        builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))
+        for one in ports.store.query(builds):
+            step = decode(Step, one.fields)
+            if step.status in (StepStatus.UNNEEDED, StepStatus.SKIPPED):
+                continue
+            goal = decode(redeploy.RedeployGoal, step.goal)
+            kept = decode(redeploy.ReplacedDeployment, step.kept)
+            for recipe in filter(None, (goal.recipe, kept.recipe)):
+                yield recipe.source.object
+                if recipe.configuration.values is not None:
+                    yield recipe.configuration.values.object

@@ -21,6 +21,7 @@ from shared.domain.policy.resources import AssetRules
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
+from shared.ports.storage import AssetDependencies
 from shared.state.work_queue import commit_with_notices
 
 ACTOR: Final = "on_clock"
@@ -30,70 +31,72 @@ FIRST, FALLBACK, BUCKET, TOPIC = "first ", "fallback ", "bucket ", "topic "
 """How the calls are named that look at each kind."""
 
 
-class AssetChecker:
-    """Looks at what the assets of the systems rely on whose policy declares any."""
+def check_due_assets(ports: Ports, policies: Mapping[str, Policy]) -> None:
+    """Look at what declared assets rely on, where nobody has for a day.
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._policies = [one for one in policies.values() if one.assets != AssetRules()]
+    Raises: Unavailable, for the store's.
+    """
+    for policy in policies.values():
+        if policy.assets == AssetRules():
+            continue
+        document = ports.store.get(asset_protection.assets_path(policy.system))
+        before = decode(AssetProtectionStatus, document.fields) if document.fields else None
+        now = document.read_at
+        if before is None or now >= before.due_at:
+            after = asset_protection.evaluate_assets(policy, _observe_assets(ports, policy), before, now)
+            _save_status(ports, policy, document, before, after)
 
-    def check_due_assets(self) -> None:
-        """Look where nobody has for a day. Raises: Unavailable, for the store's."""
-        for policy in self._policies:
-            document = self._ports.store.get(asset_protection.assets_path(policy.system))
-            before = decode(AssetProtectionStatus, document.fields) if document.fields else None
-            now = document.read_at
-            if before is None or now >= before.due_at:
-                after = asset_protection.evaluate_assets(policy, self._observe_assets(policy), before, now)
-                self._save_status(policy, document, before, after)
 
-    def _observe_assets(self, policy: Policy) -> ObservedAssets:
-        """What there is of each asset; why something was not seen goes to the log."""
-        answers = call_all(self._ports, dict(self._build_calls(policy)))
-        for name, answer in answers.items():
-            if isinstance(answer, RollbackError):
-                log.write("WARNING", f"assets of {policy.system}: {name} is not seen: {answer}")
-        return ObservedAssets(
-            first=select_named(answers, FIRST),
-            fallback=select_named(answers, FALLBACK),
-            places=select_named(answers, BUCKET),
-            listeners=select_named(answers, TOPIC),
-        )
+def _observe_assets(ports: Ports, policy: Policy) -> ObservedAssets:
+    """What there is of each asset; why something was not seen goes to the log."""
+    answers = call_all(ports, dict(_build_calls(ports, policy)))
+    for name, answer in answers.items():
+        if isinstance(answer, RollbackError):
+            log.write("WARNING", f"assets of {policy.system}: {name} is not seen: {answer}")
+    return ObservedAssets(
+        first=select_named(answers, FIRST),
+        fallback=select_named(answers, FALLBACK),
+        places=select_named(answers, BUCKET),
+        listeners=select_named(answers, TOPIC),
+    )
 
-    def _build_calls(self, policy: Policy) -> Iterator[tuple[str, Callable[[], Any]]]:
-        ask, provisions = self._ports.prober.ask, self._ports.projects.provisions
-        for one in policy.assets.static:
-            for kind, url in ((FIRST, one.first), (FALLBACK, one.fallback)):
-                name = f"{kind}{one.name}"
-                yield name, partial(ask, Probe(name, url, status_below=SERVED_STATUS_BELOW))
-        for bucket in policy.assets.replicated:
-            yield f"{BUCKET}{bucket}", partial(provisions.location_type, bucket)
-        for collection in policy.assets.regenerated:
-            for topic in asset_protection.regeneration_topics(policy, collection):
-                yield f"{TOPIC}{topic}", partial(self._count_listeners, policy.project, topic)
 
-    def _count_listeners(self, project: str, topic: str) -> int:
-        found = self._ports.projects.provisions.count_subscriptions(project, topic)
-        return asset_protection.ABSENT_TOPIC_COUNT if found is None else found
+def _build_calls(ports: Ports, policy: Policy) -> Iterator[tuple[str, Callable[[], Any]]]:
+    ask, provisions = ports.prober.ask, ports.projects.provisions
+    for one in policy.assets.static:
+        for kind, url in ((FIRST, one.first), (FALLBACK, one.fallback)):
+            name = f"{kind}{one.name}"
+            yield name, partial(ask, Probe(name, url, status_below=SERVED_STATUS_BELOW))
+    for bucket in policy.assets.replicated:
+        yield f"{BUCKET}{bucket}", partial(provisions.location_type, bucket)
+    for collection in policy.assets.regenerated:
+        for topic in asset_protection.regeneration_topics(policy, collection):
+            yield f"{TOPIC}{topic}", partial(_count_listeners, provisions, policy.project, topic)
 
-    def _save_status(
-        self,
-        policy: Policy,
-        document: Document,
-        before: AssetProtectionStatus | None,
-        after: AssetProtectionStatus,
-    ) -> None:
-        said: list[Notice] = []
-        events = []
-        if after.notified_faults != (before.notified_faults if before else frozenset()):
-            now = after.looked_at
-            name = "assets.amiss" if after.notified_faults else "assets.kept"
-            said = _build_notices(policy, after)
-            facts = create_event(name, now, ACTOR, found=after.lines)
-            events = [event_write(policy.system, f"{name}:{now:%Y%m%dT%H%M%S%f}", facts)]
-        with suppress(Moved):  # another instance has looked, and told
-            writes = [conditional_write(document, encode(after)), *events]
-            commit_with_notices(self._ports.store, self._ports.bus, writes, said)
+
+def _count_listeners(provisions: AssetDependencies, project: str, topic: str) -> int:
+    found = provisions.count_subscriptions(project, topic)
+    return asset_protection.ABSENT_TOPIC_COUNT if found is None else found
+
+
+def _save_status(
+    ports: Ports,
+    policy: Policy,
+    document: Document,
+    before: AssetProtectionStatus | None,
+    after: AssetProtectionStatus,
+) -> None:
+    said: list[Notice] = []
+    events = []
+    if after.notified_faults != (before.notified_faults if before else frozenset()):
+        now = after.looked_at
+        name = "assets.amiss" if after.notified_faults else "assets.kept"
+        said = _build_notices(policy, after)
+        facts = create_event(name, now, ACTOR, found=after.lines)
+        events = [event_write(policy.system, f"{name}:{now:%Y%m%dT%H%M%S%f}", facts)]
+    with suppress(Moved):  # another instance has looked, and told
+        writes = [conditional_write(document, encode(after)), *events]
+        commit_with_notices(ports.store, ports.bus, writes, said)
 
 
 def _build_notices(policy: Policy, after: AssetProtectionStatus) -> list[Notice]:

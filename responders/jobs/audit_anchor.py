@@ -7,8 +7,7 @@ from shared.core import log
 from shared.core.codec import decode
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import ObjectStore, Query, Update
-from shared.domain.audit import anchor
-from shared.domain.audit.anchor import PendingAnchor
+from shared.domain.audit.anchor import PENDING_ANCHORS, PendingAnchor, encode_anchor
 from shared.ports.groups import Ports
 
 MAX_PARALLEL_WRITES = 100
@@ -16,34 +15,29 @@ ANCHOR_TIME_LIMIT_SECONDS = 10.0
 """No new one is begun after that long: the next sweep is half a minute after this one."""
 
 
-class AuditAnchorWriter:
-    """Writes what waits to be anchored; without a bucket it waits until it expires."""
+def write_anchors(ports: Ports) -> None:
+    """Write waiting anchors; a failure is logged and retried. Raises: Unavailable.
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
-        if ports.buckets.anchors is None:
-            log.write("WARNING", "no ROLLBACK_AUDIT_BUCKET: the audit trail is anchored nowhere")
-
-    def anchor(self) -> None:
-        """Write waiting anchors; a failure is logged and retried. Raises: Unavailable."""
-        objects, store = self._ports.buckets.anchors, self._ports.store
-        if objects is None:
-            return
-        asked = Query(anchor.PENDING_ANCHORS, (("waiting", "==", True),), limit=MAX_PARALLEL_WRITES)
-        waiting = store.query(asked)
-        until = self._ports.clock.monotonic() + ANCHOR_TIME_LIMIT_SECONDS
-        written: list[str] = []
-        try:
-            for document in takewhile(lambda _: self._ports.clock.monotonic() < until, waiting):
-                _write_anchors(objects, decode(PendingAnchor, document.fields))
-                written.append(document.path)
-        except (Rejected, Unavailable) as failure:
-            log.write("ERROR", f"heads are not anchored: {failure}", waiting=len(waiting))
-        if written:
-            with suppress(Moved):  # one of them has expired meanwhile: the others come again
-                store.commit([Update(path, {"waiting": False}) for path in written])
+    Without a bucket they wait until they expire.
+    """
+    objects, store = ports.buckets.anchors, ports.store
+    if objects is None:
+        return
+    asked = Query(PENDING_ANCHORS, (("waiting", "==", True),), limit=MAX_PARALLEL_WRITES)
+    waiting = store.query(asked)
+    until = ports.clock.monotonic() + ANCHOR_TIME_LIMIT_SECONDS
+    written: list[str] = []
+    try:
+        for document in takewhile(lambda _: ports.clock.monotonic() < until, waiting):
+            _write_anchors(objects, decode(PendingAnchor, document.fields))
+            written.append(document.path)
+    except (Rejected, Unavailable) as failure:
+        log.write("ERROR", f"heads are not anchored: {failure}", waiting=len(waiting))
+    if written:
+        with suppress(Moved):  # one of them has expired meanwhile: the others come again
+            store.commit([Update(path, {"waiting": False}) for path in written])
 
 
 def _write_anchors(objects: ObjectStore, waiting: PendingAnchor) -> None:
     with suppress(Exists):  # by an earlier sweep, whose end was not noted
-        objects.create(waiting.name, anchor.encode_anchor(waiting.anchor))
+        objects.create(waiting.name, encode_anchor(waiting.anchor))

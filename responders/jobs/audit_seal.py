@@ -6,7 +6,6 @@ from datetime import datetime
 from shared.core.errors import Moved
 from shared.core.store import Query
 from shared.domain.audit import system_chain
-from shared.domain.audit.system_chain import MAX_EVENTS_PER_SEAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.groups import Ports
@@ -43,9 +42,9 @@ class AuditSealer:
             return quarter
         unsealed = (("sealed", "==", system_chain.UNSEALED),)
         path = system_chain.system_events_path(system)
-        loose = store.query(Query(path, where=unsealed, limit=MAX_EVENTS_PER_SEAL))
+        loose = store.query(Query(path, where=unsealed, limit=system_chain.MAX_EVENTS_PER_SEAL))
         part = next(system_chain.sealable_parts(loose), [])
-        looked = quarter if len(part) == len(loose) < MAX_EVENTS_PER_SEAL else ""
+        looked = quarter if len(part) == len(loose) < system_chain.MAX_EVENTS_PER_SEAL else ""
         commit_id = self._ports.ids()
         sealed = system_chain.seal_events(system, head, part, now=now, commit_id=commit_id, quarter=looked)
         store.commit(sealed)

@@ -8,16 +8,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.data.damage_record import read_known_damage
-from responders.data.document_check import DocumentChecker
-from responders.jobs import internal_alerts
-from responders.jobs.internal_alerts import ACTOR
+from responders.data.document_check import DocumentChecker, read_known_damage
+from responders.jobs.internal_alerts import ACTOR, build_finding_event, record_findings
 from responders.support.parallel_calls import call_one
 from shared.core import log
 from shared.core.codec import encode
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Moved, Rejected, Unavailable
-from shared.core.store import Create, Document, conditional_write
+from shared.core.store import Document, conditional_write
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.data.integrity import damage, scan
@@ -40,137 +38,140 @@ MINIMUM_READ_HISTORY: Final = timedelta(hours=1)
 """How far any database can be read back (https://firebase.google.com/docs/firestore/pitr)."""
 
 
-class DataChecker:
-    """The data of the systems that declare any; one that does not costs nothing."""
-
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
-        self._ports = ports
-        self._policies = [one for one in policies.values() if one.collections]
-
-    def advance_checks(self) -> None:
-        """Advance running data checks; begin due ones. Raises: Unavailable (our store)."""
-        for policy in self._policies:
-            document, before = read_known_damage(self._ports, policy)
-            if before.run is not None or damage.due_scan_reason(before, policy, document.read_at):
-                self._carry_forward(policy, document, before)
-            else:
-                self._record_alerts(policy, before, document.version, document.read_at)
-
-    def _carry_forward(self, policy: Policy, document: Document, before: IntegrityRecord) -> None:
-        """One commit: what was seen, what it means, and who is told; then the alerts, if any."""
-        now, examining = document.read_at, DocumentChecker(self._ports, policy)
-        after = before
-        try:
-            run = before.run or self._begin_run(examining, policy, before, now)
-            run, failure = examining.advance(run, CHECK_TIME_LIMIT_SECONDS)
-            after = replace(before, run=run, asked="" if before.run is None else before.asked)
-            if failure is not None:
-                raise failure
-            if run.is_over:
-                after = self._conclude_run(examining, policy, after, run, now)
-        except Unavailable as no_answer:
-            log.write("WARNING", f"the data of {policy.system}: {no_answer}")
-        except Rejected as refused:
-            log.write("ERROR", f"the data of {policy.system} cannot be seen: {refused}")
-            after = replace(after, run=None, asked="", failure=str(refused), failed_at=now)
-        if after != before:
-            self._save_record(policy, document, before, after, now)
-
-    def _begin_run(
-        self, examining: DocumentChecker, policy: Policy, before: IntegrityRecord, now: datetime
-    ) -> ScanRun:
-        counted = ((one.at, one.counts) for one in before.counted)
-        levels = scan.peak_counts(counted, now - policy.integrity.drop_within)
-        why = damage.due_scan_reason(before, policy, now)
-        return examining.begin(why, floor_to_minute(now), levels)
-
-    def _conclude_run(
-        self, examining: DocumentChecker, policy: Policy, record: IntegrityRecord, run: ScanRun, now: datetime
-    ) -> IntegrityRecord:
-        known_ones = {one.id(policy.system): one for one in record.findings}
-        for signal in damage.DAMAGE_SIGNALS:
-            if signal not in policy.signals:
-                continue
-            known = record.open_findings.get(signal)
-            if damage.is_above_threshold(run, signal, policy):
-                if known is None:
-                    found = self._build_finding(examining, policy, run, signal, now)
-                    known_ones[found.id(policy.system)] = found
-            elif (
-                known is not None
-                and damage.is_conclusive(run)
-                and (run.is_whole or not examining.is_still_damaged(known.samples, run.at))
-            ):  # a sample has not looked at just what was found
-                known_ones[known.id(policy.system)] = replace(known, closed_at=now)
-        return replace(damage.record_completed_run(record, run, policy), findings=tuple(known_ones.values()))
-
-    def _build_finding(
-        self, examining: DocumentChecker, policy: Policy, run: ScanRun, signal: str, now: datetime
-    ) -> DamageFinding:
-        """The damage, since when it is there, and what was changed before. Raises: Unavailable."""
-        earliest = self._find_read_limit(policy, now)
-        began, is_within = examining.find_first_damage(run, signal, earliest)
-        how = damage.ONSET_ASSUMPTION
-        if began is None:
-            how = "not known: what is wrong has no past that can be read"
-        elif not is_within:
-            how = "at the latest: it began before all that can be read"
-        onset, collections = began or run.at, tuple(damage.fault_counts(run, signal))
-        deployments = StateReader(self._ports.store).every_deployment(policy.system)
-        return DamageFinding(
-            signal=signal,
-            since=run.at,
-            onset_at=onset,
-            onset=how,
-            reason=damage.describe_damage(run, signal),
-            collections=collections,
-            samples=damage.samples(run, signal),
-            suspects=damage.suspects(deployments, policy, collections, onset),
-        )
-
-    def _find_read_limit(self, policy: Policy, now: datetime) -> datetime:
-        """How far back the database can be read; an hour, where it does not say."""
-        database = partial(self._ports.system(policy.system).backups.database, policy.integrity.database)
-        try:
-            earliest: datetime = call_one(self._ports, database).earliest_at
-        except Rejected:
-            return now - MINIMUM_READ_HISTORY + damage.MINUTE
-        return earliest + damage.MINUTE
-
-    def _save_record(
-        self,
-        policy: Policy,
-        document: Document,
-        before: IntegrityRecord,
-        after: IntegrityRecord,
-        now: datetime,
-    ) -> None:
-        changes = [one for one in after.findings if one not in before.findings]
-        said = [notice for one in changes for notice in _build_damage_notices(policy, one, now)]
-        if after.failure and not before.failure:
-            said += _build_failure_notices(policy, after.failure, now)
-        events = [internal_alerts.build_finding_event(policy, one, now) for one in changes]
-        if after.last is not None and after.last != before.last:
-            events.append(_build_run_event(policy, after.last, now))
-        try:
-            writes = [conditional_write(document, encode(after)), *events]
-            version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
-        except Moved:  # another instance has looked, and told
-            return
-        self._record_alerts(policy, after, version, now)
-
-    def _record_alerts(
-        self, policy: Policy, record: IntegrityRecord, version: datetime | None, now: datetime
-    ) -> None:
-        path = damage.damage_path(policy.system)
-        internal_alerts.record_findings(self._ports, policy, path, record.findings, version, now)
+def advance_data_checks(ports: Ports, policies: Mapping[str, Policy]) -> None:
+    """Advance running checks of declared data; begin due ones. Raises: Unavailable (our store)."""
+    for policy in policies.values():
+        if not policy.collections:
+            continue
+        document, before = read_known_damage(ports, policy)
+        if before.run is not None or damage.due_scan_reason(before, policy, document.read_at):
+            _carry_forward(ports, policy, document, before)
+        else:
+            _record_alerts(ports, policy, before, document.version, document.read_at)
 
 
-def _build_run_event(policy: Policy, run: ScanRun, now: datetime) -> Create:
-    facts = create_event(
-        "integrity.looked", now, ACTOR, why=run.why, found=scan.describe_coverage(run, policy.integrity)
+def _carry_forward(ports: Ports, policy: Policy, document: Document, before: IntegrityRecord) -> None:
+    """One commit: what was seen, what it means, and who is told; then the alerts, if any."""
+    now, examining = document.read_at, DocumentChecker(ports, policy)
+    after = before
+    try:
+        run = before.run or _begin_run(examining, policy, before, now)
+        run, failure = examining.advance(run, CHECK_TIME_LIMIT_SECONDS)
+        after = replace(before, run=run, asked="" if before.run is None else before.asked)
+        if failure is not None:
+            raise failure
+        if run.is_over:
+            after = _conclude_run(ports, examining, policy, after, run, now)
+    except Unavailable as no_answer:
+        log.write("WARNING", f"the data of {policy.system}: {no_answer}")
+    except Rejected as refused:
+        log.write("ERROR", f"the data of {policy.system} cannot be seen: {refused}")
+        after = replace(after, run=None, asked="", failure=str(refused), failed_at=now)
+    if after != before:
+        _save_record(ports, policy, document, before, after, now)
+
+
+def _begin_run(examining: DocumentChecker, policy: Policy, before: IntegrityRecord, now: datetime) -> ScanRun:
+    counted = ((one.at, one.counts) for one in before.counted)
+    levels = scan.peak_counts(counted, now - policy.integrity.drop_within)
+    why = damage.due_scan_reason(before, policy, now)
+    return examining.begin(why, floor_to_minute(now), levels)
+
+
+def _conclude_run(
+    ports: Ports,
+    examining: DocumentChecker,
+    policy: Policy,
+    record: IntegrityRecord,
+    run: ScanRun,
+    now: datetime,
+) -> IntegrityRecord:
+    known_ones = {one.id(policy.system): one for one in record.findings}
+    for signal in damage.DAMAGE_SIGNALS:
+        if signal not in policy.signals:
+            continue
+        known = record.open_findings.get(signal)
+        if damage.is_above_threshold(run, signal, policy):
+            if known is None:
+                found = _build_finding(ports, examining, policy, run, signal, now)
+                known_ones[found.id(policy.system)] = found
+        elif (
+            known is not None
+            and damage.is_conclusive(run)
+            and (run.is_whole or not examining.is_still_damaged(known.samples, run.at))
+        ):  # a sample has not looked at just what was found
+            known_ones[known.id(policy.system)] = replace(known, closed_at=now)
+    return replace(damage.record_completed_run(record, run, policy), findings=tuple(known_ones.values()))
+
+
+def _build_finding(
+    ports: Ports, examining: DocumentChecker, policy: Policy, run: ScanRun, signal: str, now: datetime
+) -> DamageFinding:
+    """The damage, since when it is there, and what was changed before. Raises: Unavailable."""
+    earliest = _find_read_limit(ports, policy, now)
+    began, is_within = examining.find_first_damage(run, signal, earliest)
+    how = damage.ONSET_ASSUMPTION
+    if began is None:
+        how = "not known: what is wrong has no past that can be read"
+    elif not is_within:
+        how = "at the latest: it began before all that can be read"
+    onset, collections = began or run.at, tuple(damage.fault_counts(run, signal))
+    deployments = StateReader(ports.store).every_deployment(policy.system)
+    return DamageFinding(
+        signal=signal,
+        since=run.at,
+        onset_at=onset,
+        onset=how,
+        reason=damage.describe_damage(run, signal),
+        collections=collections,
+        samples=damage.samples(run, signal),
+        suspects=damage.suspects(deployments, policy, collections, onset),
     )
-    return event_write(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", facts)
+
+
+def _find_read_limit(ports: Ports, policy: Policy, now: datetime) -> datetime:
+    """How far back the database can be read; an hour, where it does not say."""
+    database = partial(ports.system(policy.system).backups.database, policy.integrity.database)
+    try:
+        earliest: datetime = call_one(ports, database).earliest_at
+    except Rejected:
+        return now - MINIMUM_READ_HISTORY + damage.MINUTE
+    return earliest + damage.MINUTE
+
+
+def _save_record(
+    ports: Ports,
+    policy: Policy,
+    document: Document,
+    before: IntegrityRecord,
+    after: IntegrityRecord,
+    now: datetime,
+) -> None:
+    changes = [one for one in after.findings if one not in before.findings]
+    said = [notice for one in changes for notice in _build_damage_notices(policy, one, now)]
+    if after.failure and not before.failure:
+        text = f"{policy.system}: its data cannot be looked through: {after.failure}"
+        key = f"integrity-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
+        said += create_notices(policy, key, Severity.HIGH, "data-unseen", text, now)
+    events = [build_finding_event(policy, one, now) for one in changes]
+    if after.last is not None and after.last != before.last:
+        run = after.last
+        found = scan.describe_coverage(run, policy.integrity)
+        looked = create_event("integrity.looked", now, ACTOR, why=run.why, found=found)
+        events.append(event_write(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", looked))
+    try:
+        writes = [conditional_write(document, encode(after)), *events]
+        version = commit_with_notices(ports.store, ports.bus, writes, said)
+    except Moved:  # another instance has looked, and told
+        return
+    _record_alerts(ports, policy, after, version, now)
+
+
+def _record_alerts(
+    ports: Ports, policy: Policy, record: IntegrityRecord, version: datetime | None, now: datetime
+) -> None:
+    path = damage.damage_path(policy.system)
+    record_findings(ports, policy, path, record.findings, version, now)
 
 
 def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime) -> list[Notice]:
@@ -185,18 +186,9 @@ def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime)
         if not finding.suspects:
             lines.append("nothing is known to have changed before")
         if finding.signal == damage.CORRUPTION_SIGNAL:
-            lines.append(f"{RESTORE_HINT}: {_format_restore_command(policy)}")
+            words = ["rollback", "run", "--system", policy.system, "--scenario", "database"]
+            words += ["--select", SelectionKind.INVALID.value, "--reason", "damage"]
+            lines.append(f"{RESTORE_HINT}: {shlex.join(words)}")
     key = f"{finding.id(policy.system)}-{finding.state}".replace(":", "-")
     name = f"data-{finding.state}"
     return create_notices(policy, key, severity, name, "\n".join(lines), now, signal=finding.signal)
-
-
-def _format_restore_command(policy: Policy) -> str:
-    words = ["rollback", "run", "--system", policy.system, "--scenario", "database"]
-    return shlex.join([*words, "--select", SelectionKind.INVALID.value, "--reason", "damage"])
-
-
-def _build_failure_notices(policy: Policy, failure: str, now: datetime) -> list[Notice]:
-    text = f"{policy.system}: its data cannot be looked through: {failure}"
-    key = f"integrity-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
-    return create_notices(policy, key, Severity.HIGH, "data-unseen", text, now)

@@ -9,8 +9,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.jobs import internal_alerts
-from responders.jobs.internal_alerts import ACTOR
+from responders.jobs.internal_alerts import ACTOR, build_finding_event, record_findings
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Pool
@@ -118,8 +117,15 @@ class ProbeRunner:
             return
         if isinstance(answer, BaseException):
             raise answer
-        seen = self._seen.setdefault(asked.system, {})
-        seen.setdefault(asked.probe, []).append(_look(asked, *answer))
+        found, monotonic = answer
+        result = ProbeResult(
+            at=asked.at,
+            ended_at=asked.begun_at + timedelta(seconds=monotonic - asked.monotonic),
+            passed=found.passed,
+            seconds=found.seconds,
+            status=found.status,
+        )
+        self._seen.setdefault(asked.system, {}).setdefault(asked.probe, []).append(result)
 
     def _record_results(self, policy: Policy) -> None:
         """Commit the results, then record alerts; after a death, the next instance does."""
@@ -138,7 +144,7 @@ class ProbeRunner:
         writes = [conditional_write(document, encode(record)), *events]
         version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
         path = document.path
-        internal_alerts.record_findings(self._ports, policy, path, record.findings, version, now)
+        record_findings(self._ports, policy, path, record.findings, version, now)
 
 
 def _interleave_probes(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
@@ -151,16 +157,6 @@ def _interleave_probes(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy,
         yield from (one for one in turn if one is not None)
 
 
-def _look(asked: _PendingProbe, answer: ProbeAnswer, monotonic: float) -> ProbeResult:
-    return ProbeResult(
-        at=asked.at,
-        ended_at=asked.begun_at + timedelta(seconds=monotonic - asked.monotonic),
-        passed=answer.passed,
-        seconds=answer.seconds,
-        status=answer.status,
-    )
-
-
 def _judge_probe_record(
     record: ProbeRecord, looks: Mapping[str, list[ProbeResult]], policy: Policy, now: datetime
 ) -> tuple[ProbeRecord, list[Create], list[Notice]]:
@@ -170,7 +166,7 @@ def _judge_probe_record(
     warned = due_warnings(record, policy, now)
     said = [notice for one in warned for notice in _build_warning_notices(one, policy, now)]
     told = [
-        *(internal_alerts.build_finding_event(policy, one, now) for one in changes),
+        *(build_finding_event(policy, one, now) for one in changes),
         *(
             event_write(
                 policy.system,
@@ -185,12 +181,6 @@ def _judge_probe_record(
 
 
 def _build_warning_notices(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:
-    return create_notices(
-        policy,
-        f"warned-{policy.system}-{warned.about}-{now:%Y%m%dT%H%M%S}",
-        Severity.LOW,
-        "warned",
-        f"{policy.display_name or policy.system}: {warned.text}",
-        now,
-        signal=warned.signal,
-    )
+    key = f"warned-{policy.system}-{warned.about}-{now:%Y%m%dT%H%M%S}"
+    text = f"{policy.display_name or policy.system}: {warned.text}"
+    return create_notices(policy, key, Severity.LOW, "warned", text, now, signal=warned.signal)

@@ -1,21 +1,23 @@
 """The approval of a plan: requested, given, rejected, requested again, or expired."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
-from responders.rollback.answered_alerts import unjudged_alerts
-from responders.rollback.case import Case, Transition
+from responders.rollback.case import Case, Transition, unjudged_alerts
 from responders.rollback.completion import build_cool_down_change, ended_fields
 from shared.core import text
 from shared.core.durations import describe_duration
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_duration
+from shared.domain.decision.gate_evaluation import Decision
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
-from shared.domain.rollback.plan import Plan, is_duration_reported
+from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.plan import Plan, Step, is_duration_reported
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
 from shared.domain.rollback.write_quota import SavedPace
+from shared.engine.steps.registry import class_of
 from shared.engine.steps.resource_differences import describe_resource_changes
 
 APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
@@ -23,6 +25,9 @@ APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
 ANSWER_VERBS = ("approve", "reject")
 NO_PLAN_TEXT = "the form names no plan: open the question again, read its plan, and answer that"
 """Why an answer of the console is refused that does not carry what its page showed."""
+DATA_APPROVALS: Final = 2
+"""Of a request that moves data."""
+DATA_APPROVAL_REASON: Final = "data are moved by people's word alone"
 
 
 def forecast_plan(case: Case, plan: Plan, pace: SavedPace | None) -> DurationForecast:
@@ -49,7 +54,7 @@ def build_approval_request(
     question = ApprovalRequest(plan, needed, reason, now)
     ahead = None if is_duration_reported(plan) else forecast_plan(case, made, pace)
     resources = describe_resource_changes(made.steps)
-    same = before is not None and _is_same_question(before, question)
+    same = before is not None and before.plan.fingerprint == plan.fingerprint and before.needed == needed
     until = case.rollback.parked_until if same else None
     until = until or now + case.policy.gates.approval_expires
     commands = format_shell_lines(case.policy.system, case.incident.id, *ANSWER_VERBS, plan=plan.fingerprint)
@@ -91,10 +96,6 @@ def build_approval_request(
         say=not same,
         occasion="" if before is None else f"-{case.rollback.sequence}",
     )
-
-
-def _is_same_question(before: ApprovalRequest, question: ApprovalRequest) -> bool:
-    return (before.plan.fingerprint, before.needed) == (question.plan.fingerprint, question.needed)
 
 
 def await_approval(case: Case) -> bool:
@@ -166,3 +167,9 @@ def _prepared_plan_lines(question: ApprovalRequest | None) -> tuple[str, ...]:
 def format_plan_changes(shown: Sequence[FunctionDifference]) -> list[str]:
     """What a plan changes, a line for each function, as far as people read."""
     return text.first_lines([str(one) for one in shown])
+
+
+def required_approvals(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:
+    """How many different people must want it; rules and identity are never one person's word."""
+    reopens = any(class_of(step).four_eyes for step in steps)
+    return 2 if reopens or decision.scenario in policy.gates.four_eyes else 1

@@ -9,11 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback import report_filing
-from responders.rollback.answered_alerts import unjudged_alerts
 from shared.core.codec import decode, encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, Incident, IncidentStatus
@@ -31,9 +29,8 @@ from shared.domain.notices.recipients import create_concerned_notices
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
-from shared.domain.signals import alert as alert_record
-from shared.domain.signals.alert import Alert
-from shared.domain.system_record import System
+from shared.domain.signals.alert import Alert, alert_path, open_alerts
+from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import LeasedRollback
 from shared.ports.groups import Ports
@@ -137,7 +134,7 @@ class Case:
             composed.clear()
             if self._is_overtaken(turn, known, rollback):
                 return None
-            document = self.ports.store.get(systems.system_path(self.policy.system))
+            document = self.ports.store.get(system_path(self.policy.system))
             current = decode(System, document.fields)
             after = turn.system(current) if turn.system else current
             if after is None:
@@ -244,7 +241,7 @@ class Case:
     def build_absorb_writes(self, alerts: Iterable[Alert]) -> tuple[Write, ...]:
         """The writes that take these alerts into this rollback."""
         return tuple(
-            Update(alert_record.alert_path(alert.key), {"absorbed_by": self.rollback.id})
+            Update(alert_path(alert.key), {"absorbed_by": self.rollback.id})
             for alert in alerts
             if not alert.absorbed_by
         )
@@ -259,7 +256,7 @@ class Case:
         composed: list[_PreparedCommit],
     ) -> CommitDraft:
         now = self.now()
-        document = reader.get(systems.system_path(self.policy.system))
+        document = reader.get(system_path(self.policy.system))
         current = decode(System, document.fields)
         after = self._release_system(turn, current, now)
         before = reader.get(incidents.incident_path(self.incident.id))
@@ -292,7 +289,7 @@ class Case:
                 incident = replace(incident, due_at=now)
             writes += [
                 Update(
-                    alert_record.alert_path(alert.key),
+                    alert_path(alert.key),
                     {"incident": current.incident, "joined": f"{incident.id} was superseded"},
                 )
                 for alert in further
@@ -390,3 +387,8 @@ class Case:
 
 def _build_events(turn: Transition, now: datetime) -> tuple[Event, ...]:
     return (create_event(turn.event, now, "worker", note=turn.note, **turn.facts),)
+
+
+def unjudged_alerts(alerts: Iterable[Alert]) -> list[Alert]:
+    """The open ones that no decision has taken in."""
+    return [alert for alert in open_alerts(alerts) if not alert.absorbed_by]

@@ -7,13 +7,14 @@ from msgspec.structs import replace
 
 from responders.data.repair.erasure_after_repair import build_outstanding_erasure
 from responders.rollback import derived_data, outcome_summary
-from responders.rollback.answered_alerts import alerts_answered_by_scenario, unjudged_alerts
-from responders.rollback.case import Case, Transition
+from responders.rollback.case import Case, Transition, unjudged_alerts
 from responders.rollback.pins import build_pin_writes
 from responders.support.undoable_changes import has_undoable_changes
 from shared.domain.data.repair import repair_plan as repair
 from shared.domain.incidents.incident import DECIDED_BY_PERSON_STATUSES, IncidentStatus
 from shared.domain.incidents.next_actions import closing_verbs
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
 from shared.domain.signals.alert import Alert
@@ -108,7 +109,10 @@ def _end_rollback(
             *(outcome_summary.format_served_revisions(steps, serves, moved) if short else ()),
         ),
         choices=("accept",) if successor else possible,
-        facts={"where": _step_results(steps), **({"serves": serves} if short else {})},
+        facts={
+            "where": {step.name: f"{step.status} {step.note}".strip() for step in steps},
+            **({"serves": serves} if short else {}),
+        },
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
         changes=ended_fields(case, status, why),
         status=becomes,
@@ -155,12 +159,29 @@ def alerts_answered_by_plan(case: Case, steps: Iterable[Step], joined: Iterable[
     return {alert.key for alert in alerts_answered_by_scenario(alerts, case.policy, plan.scenario, functions)}
 
 
+def alerts_answered_by_scenario(
+    alerts: Iterable[Alert], policy: Policy, scenario: ScenarioName, functions: Collection[str]
+) -> list[Alert]:
+    """Return the alerts that this plan answers; a signal that is only watched asks for none."""
+    return [
+        alert
+        for alert in alerts
+        if policy.strictest_mode(policy.signals[alert.signal]) is Mode.OBSERVE
+        or (
+            policy.signals[alert.signal].scenario in _scenarios_covered_by(scenario)
+            and (alert.function is None or alert.function in functions)
+        )
+    ]
+
+
+def _scenarios_covered_by(scenario: ScenarioName) -> tuple[ScenarioName, ...]:
+    """The scenarios that one does as well: everything is more than each of its parts."""
+    if scenario is not ScenarioName.COMPLETE:
+        return (scenario,)
+    return (scenario, ScenarioName.FUNCTIONS, ScenarioName.AUTH, ScenarioName.FEATURE)
+
+
 def _join_alternatives(verbs: Sequence[str]) -> str:
     """The verbs as alternatives: `retry, undo or accept`."""
     *others, last = verbs
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def _step_results(steps: Iterable[Step]) -> dict[str, str]:
-    """What became of each step."""
-    return {step.name: f"{step.status} {step.note}".strip() for step in steps}

@@ -10,8 +10,7 @@ from shared.core.chunks import split_into_chunks
 from shared.core.codec import decode, encode
 from shared.core.store import Create
 from shared.core.text import count_noun
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.data.document import collection_of
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.system_policy import Policy
@@ -69,7 +68,7 @@ def build_regeneration_batches(
             split_into_chunks(paths, MAX_DOCUMENTS_PER_MESSAGE, MAX_PATH_BYTES_PER_RECORD, _bytes), 1
         )
     )
-    creates = (Create(commands.command_path(record.id), encode(record)) for record in records)
+    creates = (Create(command_path(record.id), encode(record)) for record in records)
     return split_into_chunks(creates, MAX_RECORDS_PER_COMMIT, MAX_COMMIT_BYTES, _create_bytes)
 
 

@@ -184,18 +184,7 @@ class _Execution:
 
 
 def _step_kinds(case: Case) -> dict[str, StepKind]:
-    rewriting, taking_out = _document_writers(case)
-    portions: dict[str, Callable[..., RepairPosition]] = {
-        repair.KIND: rewriting.rewrite_portion,
-        restore.KIND: rewriting.restore_portion,
-        erase.KIND: taking_out.erase_portion,
-    }
-    context = step_context(case.ports, case.policy.system, portions)
-    return {kind: step(context) for kind, step in STEPS.items()}
-
-
-def _document_writers(case: Case) -> tuple[DocumentRewriter, RepairEraser]:
-    """Return what restores and erases documents, within the write quota of all workers."""
+    """Return the kinds of step; documents are written within the write quota of all workers."""
     ports, rollback, tenure = case.ports, case.rollback, case.tenure
     stop_conditions = StopConditions(ports.store, ports.clock, rollback)
     began_at = rollback.started_at or case.now()
@@ -214,5 +203,12 @@ def _document_writers(case: Case) -> tuple[DocumentRewriter, RepairEraser]:
         in_time = deadline is None or lands_by <= deadline
         return in_time and tenure.is_leased_for(REWRITE_TIMEOUT_SECONDS)
 
-    taking_out = RepairEraser(ports, case.policy, rollback.id, began_at, ramp, may_go_on)
-    return DocumentRewriter(ports, case.policy, rollback, ramp, may_write), taking_out
+    rewriter = DocumentRewriter(ports, case.policy, rollback, ramp, may_write)
+    eraser = RepairEraser(ports, case.policy, rollback.id, began_at, ramp, may_go_on)
+    portions: dict[str, Callable[..., RepairPosition]] = {
+        repair.KIND: rewriter.rewrite_portion,
+        restore.KIND: rewriter.restore_portion,
+        erase.KIND: eraser.erase_portion,
+    }
+    context = step_context(ports, case.policy.system, portions)
+    return {kind: step(context) for kind, step in STEPS.items()}

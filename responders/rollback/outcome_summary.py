@@ -7,8 +7,7 @@ from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, answer_or_no
 from shared.core import text
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import describe_served_revisions, traffic_shares
-from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.plan import Step, StepStatus, unreached_steps
 from shared.domain.signals.labels import status_label
 from shared.engine.steps.base import FunctionStep
 from shared.engine.steps.documents.batched import BatchedStep
@@ -79,7 +78,7 @@ def format_served_revisions(
 
 
 def _incomplete_steps(steps: Iterable[Step]) -> list[Step]:
-    return plans.unreached_steps({step.name: step for step in steps})
+    return unreached_steps({step.name: step for step in steps})
 
 
 def _targets(steps: Iterable[Step]) -> set[str]:

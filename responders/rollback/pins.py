@@ -1,6 +1,6 @@
 """The pins that a rollback leaves, in the commit that ends its shifts; and what becomes of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from responders.rollback.case import Case
@@ -9,8 +9,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Document, Query, Store, Write, conditional_write
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service, TrafficTarget
-from shared.domain.rollback import pins
-from shared.domain.rollback.pins import AUTOMATION_ACTOR, CompletedShift, Pin
+from shared.domain.rollback.pins import AUTOMATION_ACTOR, CompletedShift, Pin, pin_after_shift, pin_path
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import serve_revision, shift_traffic
 
@@ -34,20 +33,20 @@ def build_pin_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     it says nothing for as long as a step may take. Raises: Unavailable, until then.
     """
     done = [step for step in steps if step.kind in ROUTING_STEP_KINDS and step.status is StepStatus.DONE]
-    return tuple(_build_done_pin_writes(case, done)) if done else ()
-
-
-def _build_done_pin_writes(case: Case, done: Sequence[Step]) -> Iterator[Write]:
+    if not done:
+        return ()
+    writes = list[Write]()
     now, before = case.now(), read_pins(case.ports.store, case.policy.system)
     again = _read_rebuilt_services(case, done)
     for step in done:
         if step.kind == serve_revision.KIND and step.name not in again:
             continue
-        absent = Document(pins.pin_path(case.policy.system, step.target), None, None, now), None
+        absent = Document(pin_path(case.policy.system, step.target), None, None, now), None
         document, pin = before.get(step.target, absent)
-        after = pins.pin_after_shift(_build_shift_record(case, step, again.get(step.name)), pin)
+        after = pin_after_shift(_build_shift_record(case, step, again.get(step.name)), pin)
         if after is not None and after != pin:
-            yield conditional_write(document, encode(after))
+            writes.append(conditional_write(document, encode(after)))
+    return tuple(writes)
 
 
 def _read_rebuilt_services(case: Case, done: Sequence[Step]) -> dict[str, Service]:

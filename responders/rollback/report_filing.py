@@ -1,31 +1,38 @@
 """File the report of an incident once it has ended, with what was counted of its impact."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.rollback.impact_counts import count_impact
+from responders.support.parallel_calls import answer_or_none, call_all
 from shared.core.codec import decode, encode
+from shared.core.durations import ceil_to_minute, floor_to_minute
 from shared.core.store import Document, Put, Update, Write
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, incident_path
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice, WithdrawalCondition
 from shared.domain.notices.recipients import create_scheduled_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import filed_report
-from shared.domain.reports.filed_report import MAX_METRICS_WAIT, ROOT_CAUSE_REMINDER_DELAY, FiledReport
+from shared.domain.reports.filed_report import (
+    MAX_COUNT_DELAY,
+    MAX_METRICS_WAIT,
+    ROOT_CAUSE_REMINDER_DELAY,
+    FiledReport,
+)
 from shared.domain.reports.html import render_html
-from shared.domain.reports.impact import ImpactCounts, summarize_impact
+from shared.domain.reports.impact import ImpactCounts, measure_impact, summarize_impact
 from shared.domain.reports.markdown import render_markdown
 from shared.domain.reports.monthly_stats import tally_incident
 from shared.domain.reports.report import IncidentReport, ReportFacts, build_report
 from shared.domain.retention import RECORD_RETENTION
+from shared.domain.signals.health import sum_requests
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.audit_reader import AuditReader
@@ -62,23 +69,20 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
     if record.due_at is None or record.due_at > now or record.system not in policies:
         return
     policy = policies[record.system]
-    found = decode(Incident, ports.store.get(incidents.incident_path(incident)).fields)
+    found = decode(Incident, ports.store.get(incident_path(incident)).fields)
     if found.ended_at is None:  # it is not over after all, and its next end makes it due
         ports.store.commit([Update(document.path, {"due_at": None}, document.version)])
         return
     counts = count_impact(ports, policy, found, record.counts, now)
-    if _is_count_pending(policy, counts) and now < record.ended_at + MAX_METRICS_WAIT:
+    has_counter = policy.outage is not None and bool(policy.outage.users)
+    is_pending = counts.requests is None or (has_counter and counts.users is None)
+    if is_pending and now < record.ended_at + MAX_METRICS_WAIT:
         later = {"due_at": now + RETRY_INTERVAL, "counts": encode(counts)}
         ports.store.commit([Update(document.path, later, document.version)])
         return
     trail = AuditReader(ports.store, None)
     facts = gather_report_facts(StateReader(ports.store), trail, policy, found, now, counts)
     _commit_report(ports, document, record, facts)
-
-
-def _is_count_pending(policy: Policy, counts: ImpactCounts) -> bool:
-    has_counter = policy.outage is not None and bool(policy.outage.users)
-    return counts.requests is None or (has_counter and counts.users is None)
 
 
 def _commit_report(ports: Ports, document: Document, record: FiledReport, facts: ReportFacts) -> None:
@@ -106,16 +110,13 @@ def _build_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     summary = tally_incident(facts.policy, facts.incident, [one.rollback for one in facts.rollbacks])
     if summary is None or summary.false_alarm:
         return []
-    return [*_build_filed_notices(facts, made), *_reminders(facts)]
-
-
-def _build_filed_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     incident, meant = facts.incident, summarize_impact(made.impact)
     to_paste, event = _suggested_commands(facts), f"report{_event_name_suffix(incident)}"
     text = f"its report is written\n{meant}"
-    return create_incident_notices(
+    filed = create_incident_notices(
         facts.policy, incident, event, text, facts.now, to_paste=to_paste, meant=meant
     )
+    return [*filed, *_reminders(facts)]
 
 
 def _reminders(facts: ReportFacts) -> list[Notice]:
@@ -149,3 +150,29 @@ def _suggested_commands(facts: ReportFacts) -> tuple[str, ...]:
 
 def _event_name_suffix(incident: Incident) -> str:
     return f"-r{incident.rollbacks}" if incident.rollbacks > 1 else ""
+
+
+def count_impact(
+    ports: Ports, policy: Policy, incident: Incident, known: ImpactCounts, now: datetime
+) -> ImpactCounts:
+    """What is known already, and what of the rest Monitoring tells now.
+
+    It counts by whole minutes: each counts that the trouble has touched, or a short one would have
+    failed nobody. What gives no answer, or none to whoever asks, stays unknown.
+    """
+    metrics = ports.system(policy.system).metrics
+    restored_at = measure_impact(policy, incident, known, now).restored_at or now
+    since, until = floor_to_minute(incident.onset_at), min(ceil_to_minute(restored_at), now)
+    calls: dict[str, Callable[[], Any]] = {}
+    if known.requests is None:
+        calls["requests"] = partial(metrics.requests, since, until)
+    if known.users is None and policy.outage is not None and policy.outage.users:
+        calls["users"] = partial(metrics.count_matching, policy.outage.users, since, until)
+    answers = call_all(ports, calls)
+    requests = answer_or_none(answers.get("requests"))
+    complete_until = now - MAX_COUNT_DELAY if until > now - MAX_COUNT_DELAY else None
+    return ImpactCounts(
+        requests=known.requests if requests is None else sum_requests(requests.values()),
+        complete_until=known.complete_until if requests is None else complete_until,
+        users=known.users if "users" not in answers else answer_or_none(answers["users"]),
+    )

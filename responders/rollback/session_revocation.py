@@ -6,22 +6,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.support import resumable_command
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.controls import is_change_blocked
 from responders.support.parallel_calls import call_all, call_one
-from responders.support.resumable_command import (
-    COMMAND_TIMEOUT,
-    build_end_report,
-    completed_record,
-    postponed_record,
-)
+from responders.support.resumable_command import COMMAND_TIMEOUT, completed_record, postponed_record
 from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected, RollbackError
-from shared.core.store import Create, Document
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
-from shared.domain.policy.severity import Severity
+from shared.core.store import Create
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
 from shared.ports.groups import Ports
@@ -52,19 +44,10 @@ def build_revocation_command(rollback: Rollback, policy: Policy, now: datetime) 
         due_at=now,
         answer=_initial_progress(now),
     )
-    return Create(commands.command_path(name), encode(record))
+    return Create(command_path(name), encode(record))
 
 
-def continue_session_revocation(
-    ports: Ports, policy: Policy, document: Document, record: CommandRecord
-) -> None:
-    """End sessions page by page until done or timed out. Raises: Moved, Unavailable."""
-    piece = partial(_revoke_page, ports, policy)
-    end = partial(build_end_report, policy, "sessions.ended", Severity.HIGH)
-    resumable_command.continue_command(ports, document, record, piece, end)
-
-
-def _revoke_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+def revoke_page(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
     """The record after one page more; the same place again, where that could not be ended."""
     ended = record.answer["ended"]
     if now - record.received_at > COMMAND_TIMEOUT:

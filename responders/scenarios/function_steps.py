@@ -7,7 +7,7 @@ from shared.domain.decision.facts import ChangeSet
 from shared.domain.deployments import build_recipe
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.inventory_parts import Generation, WholeInventory
-from shared.domain.deployments.inventory.traffic import Traffic, apply_shares
+from shared.domain.deployments.inventory.traffic import Service, Traffic, apply_shares
 from shared.domain.deployments.source_copies import rebuild_obstacle
 from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback.plan import Step
@@ -64,21 +64,9 @@ class FunctionStepBuilder:
     def _build_shift(self, function: str, after: tuple[str, ...], *, canary: bool) -> Step:
         service = self._inventory[function].service
         traffic = apply_shares(service.traffic, self._target.functions[function].revisions)
-        return Step(
-            name=f"shift {function}",
-            kind=shift_traffic.KIND,
-            target=function,
-            goal=encode(shift_traffic.TrafficGoal(service.name, traffic, rehearsed=canary)),
-            origin=encode(
-                shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)
-            ),
-            after=after,
-            despite_stopped=True,
-            despite_failed=True,
-            writes=2 if canary else 1,
-            within_seconds=self._execution.step_within.total_seconds(),
-            seen=service.etag,
-        )
+        goal = shift_traffic.TrafficGoal(service.name, traffic, rehearsed=canary)
+        step = build_shift(function, service, goal, self._execution)
+        return replace(step, after=after, despite_stopped=True, despite_failed=True)
 
     def _build_rebuild(self, function: str, after: tuple[str, ...], asked: Traffic = ()) -> tuple[Step, ...]:
         """A rebuild, and its traffic where it has any; `asked` is what its shift asked for."""
@@ -90,34 +78,67 @@ class FunctionStepBuilder:
             if found
             else redeploy.ReplacedDeployment()
         )
-        again = Step(
-            name=f"redeploy {function}",
-            kind=redeploy.KIND,
-            target=function,
-            goal=encode(redeploy.RedeployGoal(function, recipe)),
-            origin=encode(redeploy.RedeployOrigin(here, self.newest_revision(function))),
-            kept=encode(kept),
-            after=after,
-            despite_stopped=True,
-            despite_failed=True,
-            writes=redeploy.WRITES_PER_REDEPLOY,
-            within_seconds=self._execution.rebuild_within.total_seconds(),
-            seen=here,
-        )
+        origin = redeploy.RedeployOrigin(here, self.newest_revision(function))
+        again = build_redeploy(redeploy.RedeployGoal(function, recipe), origin, self._execution, after)
+        again = replace(again, kept=encode(kept), despite_stopped=True)
         if recipe.generation is Generation.FIRST:
             return (again,)
         live = self._inventory.get(function)
         traffic = live.service.traffic if live is not None else ()
-        route = Step(
-            name=f"serve {function}",
-            kind=serve_revision.KIND,
-            target=function,
-            goal=encode(
-                serve_revision.ServeRevisionGoal(function, self.service_name(function), recipe.source)
-            ),
-            origin=encode(serve_revision.ServeRevisionOrigin(traffic, asked)),
-            after=(again.name,),
-            writes=1,
-            within_seconds=self._execution.step_within.total_seconds(),
-        )
-        return (again, route)
+        goal = serve_revision.ServeRevisionGoal(function, self.service_name(function), recipe.source)
+        found_traffic = serve_revision.ServeRevisionOrigin(traffic, asked)
+        return (again, build_serve(goal, found_traffic, self._execution, (again.name,)))
+
+
+def build_shift(
+    function: str, service: Service, goal: shift_traffic.TrafficGoal, execution: Execution
+) -> Step:
+    """Return the step that moves a function's traffic, from what its service has now."""
+    origin = shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)
+    return Step(
+        name=f"shift {function}",
+        kind=shift_traffic.KIND,
+        target=function,
+        goal=encode(goal),
+        origin=encode(origin),
+        writes=2 if goal.rehearsed else 1,
+        within_seconds=execution.step_within.total_seconds(),
+        seen=service.etag,
+    )
+
+
+def build_redeploy(
+    goal: redeploy.RedeployGoal, origin: redeploy.RedeployOrigin, execution: Execution, after: tuple[str, ...]
+) -> Step:
+    """Return the step that builds a function again, behind the steps `after`."""
+    return Step(
+        name=f"redeploy {goal.function}",
+        kind=redeploy.KIND,
+        target=goal.function,
+        goal=encode(goal),
+        origin=encode(origin),
+        after=after,
+        despite_failed=True,
+        writes=redeploy.WRITES_PER_REDEPLOY,
+        within_seconds=execution.rebuild_within.total_seconds(),
+        seen=origin.mark,
+    )
+
+
+def build_serve(
+    goal: serve_revision.ServeRevisionGoal,
+    origin: serve_revision.ServeRevisionOrigin,
+    execution: Execution,
+    after: tuple[str, ...],
+) -> Step:
+    """Return the step that leads traffic to what was built again, behind the steps `after`."""
+    return Step(
+        name=f"serve {goal.function}",
+        kind=serve_revision.KIND,
+        target=goal.function,
+        goal=encode(goal),
+        origin=encode(origin),
+        after=after,
+        writes=1,
+        within_seconds=execution.step_within.total_seconds(),
+    )

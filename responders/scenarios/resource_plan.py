@@ -1,15 +1,16 @@
 """What a scenario does by itself, and what it asks first, from what was recorded and is live."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.scenarios.portion import Portion
+from shared.core.codec import encode
 from shared.domain.deployments.change_attribution import suspension_name
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import restored_parts
+from shared.domain.rollback.plan import Step
 
 Statuses = Mapping[tuple[str, str], str | None]
 """Of versions of Hosting by site and version; None: it is gone; absent: it could not be seen."""
@@ -23,6 +24,14 @@ class ResourceState(Struct, frozen=True):
     """A part that gave no answer is None."""
     statuses: Statuses = {}
     """Of the versions that would be released."""
+
+
+class Portion(Struct, frozen=True):
+    """One product's part of a plan."""
+
+    steps: tuple[Step, ...] = ()
+    reported: tuple[str, ...] = ()
+    """What is left alone, and what is to be known of what is done, one line each."""
 
 
 class PlanParts(Struct, frozen=True):
@@ -78,3 +87,26 @@ def order_behind_clients(clients: Portion, called: Portion) -> Portion:
         for step in called.steps
     )
     return replace(called, steps=tuple(steps))
+
+
+def resource_step(
+    name: str,
+    kind: str,
+    target: str,
+    goal: Struct,
+    within: timedelta,
+    *,
+    seen: str,
+    origin: Struct | None = None,
+) -> Step:
+    """One write, which goes through only where the resource is as it was `seen`."""
+    return Step(
+        name=name,
+        kind=kind,
+        target=target,
+        goal=encode(goal),
+        origin=encode(origin) if origin is not None else {},
+        writes=1,
+        within_seconds=within.total_seconds(),
+        seen=seen,
+    )

@@ -6,8 +6,8 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from responders.scenarios.function_steps import build_redeploy, build_serve, build_shift
 from responders.scenarios.undo_targets import UndoTarget
-from shared.core.codec import encode
 from shared.domain.decision.facts import FunctionDifference, live_shares
 from shared.domain.deployments.build_recipe import (
     BuiltFunction,
@@ -217,7 +217,11 @@ def _steps(found: _UndoFunction, execution: Execution, *, rehearsed: bool) -> li
     one, live, built = found.wanted, found.live, found.built
     steps: list[Step] = []
     if live is not None and not found.has_wanted_traffic and (not one.builds or _is_traffic_by_name(one)):
-        steps.append(_build_shift_step(live, found, execution, rehearsed=rehearsed))
+        service, scaling = live.service, found.wanted_scaling
+        shift = shift_traffic.TrafficGoal(
+            service.name, one.traffic, rehearsed=rehearsed, verbatim=True, scaling=scaling
+        )
+        steps.append(build_shift(live.function, service, shift, execution))
     if built is None:
         return steps
     source = built.state.source
@@ -225,54 +229,15 @@ def _steps(found: _UndoFunction, execution: Execution, *, rehearsed: bool) -> li
         source = one.before.source
         here = deployment_marker(built.state)
         newest = live.service.latest_created if live is not None else ""
-        build = Step(
-            name=f"redeploy {one.function}",
-            kind=redeploy.KIND,
-            target=one.function,
-            goal=encode(redeploy.RedeployGoal(one.function, one.before)),
-            origin=encode(redeploy.RedeployOrigin(here, newest)),
-            after=tuple(step.name for step in steps),
-            despite_failed=True,
-            writes=redeploy.WRITES_PER_REDEPLOY,
-            within_seconds=execution.rebuild_within.total_seconds(),
-            seen=here,
-        )
-        steps.append(build)
+        again, origin = redeploy.RedeployGoal(one.function, one.before), redeploy.RedeployOrigin(here, newest)
+        steps.append(build_redeploy(again, origin, execution, tuple(step.name for step in steps)))
     if live is not None and not _is_traffic_by_name(one):
         goal = serve_revision.ServeRevisionGoal(
             one.function, live.service.name, source, one.traffic, found.wanted_scaling
         )
-        led = Step(
-            name=f"serve {one.function}",
-            kind=serve_revision.KIND,
-            target=one.function,
-            goal=encode(goal),
-            origin=encode(serve_revision.ServeRevisionOrigin(live.service.traffic)),
-            after=tuple(step.name for step in steps),
-            writes=1,
-            within_seconds=execution.step_within.total_seconds(),
-        )
-        steps.append(led)
+        now = serve_revision.ServeRevisionOrigin(live.service.traffic)
+        steps.append(build_serve(goal, now, execution, tuple(step.name for step in steps)))
     return steps
-
-
-def _build_shift_step(
-    live: LiveFunction, found: _UndoFunction, execution: Execution, *, rehearsed: bool
-) -> Step:
-    service = live.service
-    goal = shift_traffic.TrafficGoal(
-        service.name, found.wanted.traffic, rehearsed=rehearsed, verbatim=True, scaling=found.wanted_scaling
-    )
-    return Step(
-        name=f"shift {live.function}",
-        kind=shift_traffic.KIND,
-        target=live.function,
-        goal=encode(goal),
-        origin=encode(shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)),
-        writes=2 if rehearsed else 1,
-        within_seconds=execution.step_within.total_seconds(),
-        seen=service.etag,
-    )
 
 
 def _build_differences(found: _UndoFunction, *, builds: bool) -> list[FunctionDifference]:

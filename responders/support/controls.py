@@ -1,7 +1,5 @@
 """Whether a switch is set that what a command still has to do must wait for."""
 
-from datetime import datetime
-
 from msgspec.structs import replace
 
 from responders.support.command_handler import CommandRequest
@@ -32,15 +30,9 @@ class ControlChange:
 
 def is_change_blocked(ports: Ports, policy: Policy, *, overrides: bool = False) -> bool:
     """Return whether a pause, or a freeze unless overridden, is set. Raises: Unavailable."""
-    controls, system, now = read_controls(ports, policy)
+    controls = StateReader(ports.store).controls()
+    document = ports.store.get(systems.system_path(policy.system))
+    system = systems.decode_system(document.fields, policy.system)
     windows = () if overrides else (*controls.freezes, *system.freezes)
     paused = controls.pause or system.pause
-    return bool(paused or active_freeze(windows, now, ordered=True))
-
-
-def read_controls(ports: Ports, policy: Policy) -> tuple[Controls, System, datetime]:
-    """What stands of all systems and of this one, and when that was read by the store's clock."""
-    controls = StateReader(ports.store).controls()
-    here = ports.store.get(systems.system_path(policy.system))
-    system = systems.decode_system(here.fields, policy.system)
-    return controls, system, here.read_at
+    return bool(paused or active_freeze(windows, document.read_at, ordered=True))

@@ -51,15 +51,9 @@ def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell:
 def _notify_refusal(message: PubSubMessage, reason: str, ports: Ports, policy: Policy) -> None:
     now = ports.clock.now()
     topic = message.topic_name or "unknown"
-    said = create_notices(
-        policy,
-        f"refused-{topic}-{now:%Y%m%dT%H}",
-        Severity.LOW,
-        "refused",
-        f"A message on {topic} was refused and kept as a dead letter: {reason}",
-        now,
-        message=message.id,
-    )
+    key = f"refused-{topic}-{now:%Y%m%dT%H}"
+    text = f"A message on {topic} was refused and kept as a dead letter: {reason}"
+    said = create_notices(policy, key, Severity.LOW, "refused", text, now, message=message.id)
     for notice, write in zip(said, notice_writes(said), strict=True):
         if create_once(ports, write):
             publish_notices(ports.bus, [notice])

@@ -33,8 +33,11 @@ def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
     answers = call_all(ports, {**functions_call, **_calls(resources, estate)})
     functions = answer_or_none(answers["functions"])
     callable_ones = _select_services(functions, policy) if resources.invokers else {}
-    names = _names_with_prefix(answer_or_none(answers.get("secrets", ())), resources.secrets)
-    releases = _select_names(answer_or_none(answers.get("rules", {})), resources.releases)
+    names = _map(answer_or_none(answers.get("secrets", ())), partial(_names_with_prefix, resources.secrets))
+    releases = _map(
+        answer_or_none(answers.get("rules", {})),
+        lambda found: {name: found[name] for name in resources.releases if name in found},
+    )
     rulesets = {one.ruleset for one in (releases or {}).values()}
     further: Calls = {
         **{f"secret {name}": partial(estate.secrets.versions, name) for name in names or ()},
@@ -48,15 +51,24 @@ def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
     secrets = _select_complete(told, "secret ", names or ())
     return WholeInventory(
         functions=functions,
-        sites=_drop_absent(_select_complete(answers, "site ", resources.hosting_sites)),
+        sites=_map(
+            _select_complete(answers, "site ", resources.hosting_sites),
+            lambda sites: {name: one for name, one in sites.items() if one is not None},
+        ),
         remote_config=_select_complete(
             answers, "template ", (CLIENT_TEMPLATE_NAMESPACE,) if resources.remote_config else ()
         ),
         rules=_add_rule_sources(releases, _select_complete(told, "ruleset ", rulesets)),
         identity=answer_or_none(answers.get("identity", {})),
-        indexes=_merge_answers(_select_complete(answers, "indexes ", resources.databases)),
+        indexes=_map(
+            _select_complete(answers, "indexes ", resources.databases),
+            lambda parts: {name: one for part in parts.values() for name, one in part.items()},
+        ),
         secrets=None if names is None else _versions(secrets),
-        schedules=_jobs_with_prefix(answer_or_none(answers.get("schedules", {})), resources.schedules),
+        schedules=_map(
+            answer_or_none(answers.get("schedules", {})),
+            lambda jobs: {name: jobs[name] for name in _names_with_prefix(resources.schedules, jobs)},
+        ),
         accounts=_runtime_account_roles(answer_or_none(answers["accounts"]), functions)
         if resources.accounts
         else {},
@@ -105,32 +117,13 @@ def _select_complete(answers: Mapping[str, Any], prefix: str, names: Iterable[st
     return chosen
 
 
-def _drop_absent(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {name: one for name, one in found.items() if one is not None}
+def _map(found: Any, change: Callable[[Any], Any]) -> Any:
+    """What becomes of a whole answer; None where there is none."""
+    return None if found is None else change(found)
 
 
-def _merge_answers(found: dict[str, Any] | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {name: one for part in found.values() for name, one in part.items()}
-
-
-def _select_names(found: dict[str, Any] | None, names: Iterable[str]) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {name: found[name] for name in names if name in found}
-
-
-def _names_with_prefix(names: Iterable[str] | None, beginning: str | None) -> list[str] | None:
-    if names is None:
-        return None
+def _names_with_prefix(beginning: str | None, names: Iterable[str]) -> list[str]:
     return [name for name in names if name.startswith(beginning or "")]
-
-
-def _jobs_with_prefix(found: dict[str, Any] | None, beginning: str | None) -> dict[str, Any] | None:
-    return _select_names(found, _names_with_prefix(found, beginning) or ())
 
 
 def _add_rule_sources(

@@ -24,7 +24,7 @@ COMMAND_TIMEOUT: Final = timedelta(days=1)
 RETRY_INTERVAL: Final = timedelta(seconds=20)
 """While something forbids it, or gave no answer."""
 
-ProcessPiece = Callable[[CommandRecord, datetime], CommandRecord]
+ProcessPiece = Callable[[Ports, Policy, CommandRecord, datetime], CommandRecord]
 """The record after one piece more, as of that moment: due then where the next one may follow, later
 where it waits, never again where it is over."""
 
@@ -34,18 +34,20 @@ EndReport = tuple[Event, list[Notice]]
 
 def continue_command(
     ports: Ports,
+    policy: Policy,
     document: Document,
     record: CommandRecord,
+    *,
     piece: ProcessPiece,
-    end: Callable[[CommandRecord, datetime], EndReport],
+    end: Callable[[Policy, CommandRecord, datetime], EndReport],
 ) -> None:
     """Process pieces until the end, a wait, or the time limit. Raises: Moved, Unavailable."""
     until = ports.clock.monotonic() + WORK_TIME_LIMIT_SECONDS
     while record.due_at is not None:
-        record = piece(record, document.read_at)
+        record = piece(ports, policy, record, document.read_at)
         write = Update(document.path, encode(record), document.version)
         if record.due_at is None:
-            happened, said = end(record, document.read_at)
+            happened, said = end(policy, record, document.read_at)
             known = event_write(record.system, f"{record.command}:{record.id}", happened)
             ports.store.commit([write, known, *notice_writes(said)])
             work_queue.publish_notices(ports.bus, said)
@@ -57,7 +59,7 @@ def continue_command(
 
 
 def build_end_report(
-    policy: Policy, name: str, severity: Severity, record: CommandRecord, now: datetime
+    name: str, severity: Severity, policy: Policy, record: CommandRecord, now: datetime
 ) -> EndReport:
     """The end as an event of that name, and its result told to people."""
     text = f"{policy.system}: {record.result}"

@@ -1,11 +1,9 @@
 """What the rollbacks of an incident left that an undo restores."""
 
 from responders.scenarios import undo_targets
-from responders.scenarios.undo_targets import UndoTarget
 from shared.core.store import Query, Store
 from shared.domain.data.repair import quarantine
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, rollback_id
 from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.engine.engine import load_steps
 from shared.state.reader import StateReader
@@ -16,9 +14,9 @@ def has_undoable_changes(store: Store, incident: Incident) -> bool:
     return bool(moved_functions(store, incident) or repairs_with_writes(store, incident))
 
 
-def moved_functions(store: Store, incident: Incident) -> dict[str, UndoTarget]:
+def moved_functions(store: Store, incident: Incident) -> dict[str, undo_targets.UndoTarget]:
     """The functions that an incident's rollbacks have moved, as they were found."""
-    names = (incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
+    names = (rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
     return undo_targets.collect_undo_targets([load_steps(store, name).values() for name in names])
 
 

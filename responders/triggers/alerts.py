@@ -48,7 +48,9 @@ class AlertsTrigger:
             return
         notification = parse_notification(message.data)
         if notification.verdict is NotificationMeaning.TEST:
-            self._record_test(notification, message)
+            now = self._ports.clock.now()
+            told = create_event("alert.test", now, message.topic, incident=notification.incident_id)
+            create_once(self._ports, event_write(UNCLAIMED_SYSTEM, f"test:{message.id}", told))
             return
         claimed = match_policy(notification, self._policies)
         if claimed is None:
@@ -79,11 +81,6 @@ class AlertsTrigger:
             notification=redact_message(finding.document.encode()).decode(),
         )
         self._record_alert(alert, policy)
-
-    def _record_test(self, notification: Notification, message: PubSubMessage) -> None:
-        now = self._ports.clock.now()
-        told = create_event("alert.test", now, message.topic, incident=notification.incident_id)
-        create_once(self._ports, event_write(UNCLAIMED_SYSTEM, f"test:{message.id}", told))
 
     def _build_alert(
         self, notification: Notification, message: PubSubMessage, policy: Policy, signal: str

@@ -6,17 +6,17 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
-from responders.backups.database_copy import DatabaseCopier
-from responders.backups.export import BackupExporter
-from responders.backups.native_backups import NativeBackupChecker
-from responders.backups.restore_test import RestoreTester
-from responders.data.erasure_ledger import ErasureLedgerUpdater
-from responders.jobs.asset_check import AssetChecker
-from responders.jobs.audit_anchor import AuditAnchorWriter
+from responders.backups.database_copy import advance_copies
+from responders.backups.export import advance_exports
+from responders.backups.native_backups import check_native_backups
+from responders.backups.restore_test import advance_restore_tests
+from responders.data.erasure_ledger import update_due_ledgers
+from responders.deployments.pin_check import send_due_reminders
+from responders.jobs.asset_check import check_due_assets
+from responders.jobs.audit_anchor import write_anchors
 from responders.jobs.audit_seal import AuditSealer
-from responders.jobs.data_check import DataChecker
-from responders.jobs.monthly_stats import MonthlyStatsRecorder
-from responders.jobs.pin_reminders import PinReminder
+from responders.jobs.data_check import advance_data_checks
+from responders.jobs.monthly_stats import record_due_stats
 from responders.jobs.probes import ProbeRunner
 from responders.rollback.isolation import fence_command
 from responders.support.dead_letters import create_once
@@ -39,6 +39,17 @@ STAGE_FAILED_EVENT = "sweep.stage-failed"
 OVERDUE_AFTER = timedelta(minutes=2)
 """Work that is due for longer was published several times, and no worker has done it."""
 
+MINUTELY_JOBS: Mapping[str, Callable[[Ports, Mapping[str, Policy]], None]] = {
+    "exports": advance_exports,
+    "erasure ledgers": update_due_ledgers,
+    "database copies": advance_copies,
+    "restore tests": advance_restore_tests,
+    "backup checks": check_native_backups,
+    "asset checks": check_due_assets,
+    "data checks": advance_data_checks,
+}
+"""The stages of each minute, in their order."""
+
 
 class ClockTrigger:
     """Sweeps twice a minute; a second tick in the same half minute does nothing."""
@@ -47,19 +58,8 @@ class ClockTrigger:
         self._ports = ports
         self._policies = policies
         self._audit_sealer = AuditSealer(ports, policies)
-        self._pin_reminder = PinReminder(ports, policies)
-        self._stats_recorder = MonthlyStatsRecorder(ports, policies)
-        self._audit_anchor = AuditAnchorWriter(ports)
-        self._minutely: dict[str, Callable[[], object]] = {
-            "exports": BackupExporter(ports, policies).advance_exports,
-            "erasure ledgers": ErasureLedgerUpdater(ports, policies).update_due_ledgers,
-            "database copies": DatabaseCopier(ports, policies).advance_copies,
-            "restore tests": RestoreTester(ports, policies).advance_restore_tests,
-            "backup checks": NativeBackupChecker(ports, policies).check,
-            "asset checks": AssetChecker(ports, policies).check_due_assets,
-            "data checks": DataChecker(ports, policies).advance_checks,
-        }
-        """The stages of each minute, in their order."""
+        if ports.buckets.anchors is None:
+            log.write("WARNING", "no ROLLBACK_AUDIT_BUCKET: the audit trail is anchored nowhere")
 
     def receive(self, message: PubSubMessage) -> None:
         """Sweep and probe now and, in the same invocation, half a minute later.
@@ -82,8 +82,8 @@ class ClockTrigger:
         finally:
             looks.close()
         if any(one and one.second < SWEEP_INTERVAL_SECONDS for one in claimed):  # once a minute
-            for stage, work in self._minutely.items():
-                self.run_stage(stage, work)
+            for stage, job in MINUTELY_JOBS.items():
+                self.run_stage(stage, partial(job, self._ports, self._policies))
 
     def _sweep_once(self, looks: ProbeRunner, now: datetime) -> datetime | None:
         """Claim the half minute, publish its work and probe; None: another tick claimed it."""
@@ -103,14 +103,14 @@ class ClockTrigger:
         A write fence is published although its system has no policy any more. Heads of audit chains
         are anchored before new seals are made: a seal that fails does not delay them.
         """
-        run = self.run_stage
+        run, ports, policies = self.run_stage, self._ports, self._policies
         for kind in work_queue.COLLECTION_BY_KIND:
             run(f"due work: {kind}", partial(self._publish_due_work, kind, now))
-        run("write fences", partial(fence_command.publish_orphaned_fences, self._ports, self._policies, now))
+        run("write fences", partial(fence_command.publish_orphaned_fences, ports, policies, now))
         run("status pages", partial(self._publish_status_pages, now))
-        run("pin reminders", partial(self._pin_reminder.send_due_reminders, now))
-        run("statistics", partial(self._stats_recorder.record_due_stats, now))
-        run("audit anchors", self._audit_anchor.anchor)
+        run("pin reminders", partial(send_due_reminders, ports, policies, now))
+        run("statistics", partial(record_due_stats, ports.store, policies, now))
+        run("audit anchors", partial(write_anchors, ports))
         for system in self._audit_sealer.chains:
             run(f"audit seals: {system}", partial(self._audit_sealer.seal, system, now))
 
@@ -129,20 +129,16 @@ class ClockTrigger:
                 create_once(self._ports, event_write(ALL_SYSTEMS, key, failed))
 
     def _publish_due_work(self, kind: str, now: datetime) -> None:
+        """Publish it; log the age of the oldest for an alert (terraform/log_metrics.tf)."""
         ports = self._ports
         since = work_queue.publish_due_items(ports.store, ports.bus, kind, now, self._policies)
         if since is not None:
-            _log_overdue_work(kind, now - since)
+            seconds = int((now - since).total_seconds())
+            severity = "WARNING" if now - since > OVERDUE_AFTER else "INFO"
+            message = f"the oldest {kind} has been due for {seconds} s"
+            log.write(severity, message, event="work.due", kind=kind, due_seconds=seconds)
 
     def _publish_status_pages(self, now: datetime) -> None:
         if self._ports.notices.pages is not None:
             for system in self._policies:
                 work_queue.publish_work_item(self._ports.bus, work_queue.STATUS_PAGE, system, now)
-
-
-def _log_overdue_work(kind: str, due_for: timedelta) -> None:
-    """Log the age of the oldest work, for a dashboard and an alert (terraform/log_metrics.tf)."""
-    seconds = int(due_for.total_seconds())
-    severity = "WARNING" if due_for > OVERDUE_AFTER else "INFO"
-    message = f"the oldest {kind} has been due for {seconds} s"
-    log.write(severity, message, event="work.due", kind=kind, due_seconds=seconds)

@@ -16,7 +16,6 @@ from responders.deployments.source_backup import back_up_live_sources
 from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.pubsub_message import PubSubMessage
-from shared.core.store import Document
 from shared.domain.deployments.announcements import CI_CLOCK_SKEW_TOLERANCE
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory import inventory_record as stocks
@@ -24,7 +23,6 @@ from shared.domain.deployments.rollout import DeploymentAnnouncement
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state import work_queue
-from shared.state.work_queue import WorkItem
 
 
 class DeploymentsTrigger:
@@ -42,7 +40,13 @@ class DeploymentsTrigger:
                 policy = self._policies[said.system]
                 request_backup_before_deployment(self._ports, policy, said.deployment, now)
             case Announcement() as said:
-                self._process_announcement(said, message, now)
+                at = said.at or message.first_published_at or now
+                if at <= EARLIEST_DEPLOYMENT_TIME:
+                    raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
+                told = DeploymentAnnouncement(
+                    message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier
+                )
+                self._check_inventory(said.system, now, told)
             case Hint() as hint:
                 # The last inventory holds what was logged before it.
                 wanted = (
@@ -50,19 +54,10 @@ class DeploymentsTrigger:
                 )
                 for system in hint.systems:
                     self._check_inventory(system, wanted)
-            case WorkItem() as due:
+            case work_queue.WorkItem() as due:
                 self._process_due_item(due)
 
-    def _process_announcement(self, said: Announcement, message: PubSubMessage, now: datetime) -> None:
-        at = said.at or message.first_published_at or now
-        if at <= EARLIEST_DEPLOYMENT_TIME:
-            raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
-        told = DeploymentAnnouncement(
-            message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier
-        )
-        self._check_inventory(said.system, now, told)
-
-    def _process_due_item(self, due: WorkItem) -> None:
+    def _process_due_item(self, due: work_queue.WorkItem) -> None:
         """Take the inventory, or check one deployment, unless another instance did meanwhile."""
         inventory = due.kind == work_queue.INVENTORY
         system = due.id if inventory else due.id.partition(":")[0]
@@ -70,7 +65,8 @@ class DeploymentsTrigger:
             raise Refused(f"system {system} is not known")
         path = stocks.inventory_path(system) if inventory else f"deployments/{due.id}"
         document = self._ports.store.get(path)
-        if not _is_deployment_due(document):
+        due_at = (document.fields or {}).get("due_at")
+        if due_at is None or due_at > document.read_at:
             return
         if inventory or decode(Deployment, document.fields).status is DeploymentStatus.ROLLING_OUT:
             self._check_inventory(system, document.read_at)  # when it is quiet, that settles it
@@ -84,8 +80,3 @@ class DeploymentsTrigger:
         ports, policy = self._ports, self._policies[system]
         compare_inventory(ports, policy, wanted, said)
         back_up_live_sources(ports, policy)
-
-
-def _is_deployment_due(document: Document) -> bool:
-    due_at = (document.fields or {}).get("due_at")
-    return due_at is not None and due_at <= document.read_at

@@ -14,9 +14,8 @@ from msgspec.structs import replace
 
 import main
 from responders.commands.registry import COMMANDS
-from responders.scenarios.portion import Portion
 from responders.scenarios.registry import SCENARIOS
-from responders.scenarios.resource_plan import PlanParts, ResourceState
+from responders.scenarios.resource_plan import PlanParts, Portion, ResourceState
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.triggers.registry import TRIGGERS
 from shared.core import topics

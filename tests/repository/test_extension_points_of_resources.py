@@ -7,11 +7,10 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios import complete, functions
-from responders.scenarios.portion import Portion
+from responders.scenarios import functions, registry
 from responders.scenarios.products.registry import PLANNERS, Planner, portion_of
 from responders.scenarios.registry import SCENARIOS
-from responders.scenarios.resource_plan import PlanParts, ResourceState, join_plans
+from responders.scenarios.resource_plan import PlanParts, Portion, ResourceState, join_plans
 from shared.adapters.channels.base import ChannelClients, message_of
 from shared.adapters.channels.registry import SENDERS
 from shared.adapters.channels.sender import ChannelSender
@@ -169,7 +168,7 @@ def schedules_portion(sight: ResourceState, within: timedelta) -> Portion:
 
 def complete_with_schedules(policy: Policy, functions: Portion, sight: ResourceState) -> PlanParts:
     """Return what the complete scenario restores, and the schedules."""
-    made = complete.plan_complete(policy, functions, sight)
+    made = registry.plan_complete(policy, functions, sight)
     part = portion_of(InventoryPart.SCHEDULES, sight, policy.execution.step_within)
     return replace(made, acts=join_plans(made.acts, part))
 

@@ -21,13 +21,11 @@ from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, incident_path, rollback_id
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import filed_report
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback
+from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, rollback_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import repair_journal
@@ -37,37 +35,24 @@ MAX_WRITES_PER_COMMIT = 200
 RECHECK_INTERVAL = timedelta(minutes=10)
 
 
-def hold(asked: CommandRequest) -> CommandEffect:
-    """Nothing of the incident, or of the backup, expires until it is released."""
+def change_hold(asked: CommandRequest) -> CommandEffect:
+    """Keep an incident, or a backup, until it is released; then it expires after its usual time."""
     if asked.command.backup:
         return legal_hold.change_backup_hold(asked)
-    subject = find_subject(asked)
-    if subject.incident.held_by:
-        raise Refused(f"{subject.incident.id} is held by {subject.incident.held_by} already")
-    held = replace(subject.incident, held_by=asked.command.actor, expires_at=None)
+    subject, holds = find_subject(asked), asked.command.command == "hold"
+    name, before = subject.incident.id, subject.incident.held_by
+    if holds and before:
+        raise Refused(f"{name} is held by {before} already")
+    if not holds and not before:
+        raise Refused(f"{name} is not held")
+    expires = not holds and subject.incident.ended_at is not None
+    expires_at = subject.incident_document.read_at + RECORD_RETENTION if expires else None
+    by = asked.command.actor if holds else ""
     return CommandEffect(
-        f"{held.id} is held",
-        (subject.write_incident(held),),
+        f"{name} is {'held' if holds else 'released'}",
+        (subject.write_incident(replace(subject.incident, held_by=by, expires_at=expires_at)),),
         goes_on=True,
-        changes={"held_by": ("", held.held_by)},
-    )
-
-
-def release(asked: CommandRequest) -> CommandEffect:
-    """Let an incident expire after the usual time from now; a backup at its own time."""
-    if asked.command.backup:
-        return legal_hold.change_backup_hold(asked)
-    subject = find_subject(asked)
-    if not subject.incident.held_by:
-        raise Refused(f"{subject.incident.id} is not held")
-    over = subject.incident.ended_at is not None
-    expires_at = subject.incident_document.read_at + RECORD_RETENTION if over else None
-    released = replace(subject.incident, held_by="", expires_at=expires_at)
-    return CommandEffect(
-        f"{released.id} is released",
-        (subject.write_incident(released),),
-        goes_on=True,
-        changes={"held_by": (subject.incident.held_by, "")},
+        changes={"held_by": (before, by)},
     )
 
 
@@ -76,25 +61,22 @@ def continue_legal_hold(ports: Ports, policy: Policy, document: Document, record
     if "backup" in record.answer:
         legal_hold.continue_backup_hold(ports, policy, document, record)
         return
-    incident = decode(Incident, ports.store.get(incidents.incident_path(record.incident)).fields)
+    incident = decode(Incident, ports.store.get(incident_path(record.incident)).fields)
     holding = record.command == "hold"
     now = document.read_at
     goes_on = False
     if bool(incident.held_by) is holding:  # else the opposite was said since
         for writes in _build_expiry_write_batches(ports, incident, record):
             ports.store.commit(writes)
-        goes_on = holding and (not _is_over(incident, policy, now) or _has_pending_notices(ports, incident))
+        joined_until = incident.ended_at and incident.ended_at + policy.gates.join_window
+        may_grow = joined_until is None or now <= joined_until  # else no alert can join it any more
+        goes_on = holding and (may_grow or _has_pending_notices(ports, incident))
     after = replace(
         record,
         due_at=now + RECHECK_INTERVAL if goes_on else None,
         expires_at=None if goes_on else now + RECORD_RETENTION,
     )
     ports.store.commit([Update(document.path, encode(after), document.version)])
-
-
-def _is_over(incident: Incident, policy: Policy, now: datetime) -> bool:
-    """Whether no alert can join it any more."""
-    return incident.ended_at is not None and now - incident.ended_at > policy.gates.join_window
 
 
 def _has_pending_notices(ports: Ports, incident: Incident) -> bool:
@@ -118,7 +100,7 @@ def _build_expiry_write_batches(
         yield from _batch_expiry_writes(store.query(Query(collection, where=about)), expires_at)
     yield from _batch_expiry_writes([store.get(filed_report.report_path(incident.id))], expires_at)
     for number in range(1, incident.rollbacks + 1):
-        document = store.get(rollbacks.rollback_path(incidents.rollback_id(incident.id, number)))
+        document = store.get(rollback_path(rollback_id(incident.id, number)))
         rollback = decode(Rollback, document.fields) if document.fields is not None else None
         if rollback is None or rollback.status not in ENDED_ROLLBACK_STATUSES:
             continue

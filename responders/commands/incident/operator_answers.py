@@ -1,25 +1,33 @@
-"""approve, reject, ack, accept and publish: what a person answers to the responders."""
+"""approve, reject, ack, accept, publish, root-cause, breach: what a person says of an incident."""
 
 from msgspec.structs import replace
 
+from responders.alerts.incident_assignment import IncidentAssigner
 from responders.commands.subject import CommandSubject, find_subject
 from responders.rollback import report_filing
 from responders.rollback.approval import NO_PLAN_TEXT
 from responders.support.command_handler import CommandEffect, CommandRequest
+from responders.support.resumable_command import completed_record
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
-from shared.core.store import Update, Write
+from shared.core.redaction import redact_personal_data
+from shared.core.store import Document, Update, Write
 from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.incident import IncidentStatus, RootCauseAnalysis
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import notice_writes
+from shared.domain.policy.signals import BREACH_SIGNAL
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, approvers
+from shared.domain.signals.alert import DECLARED_PREFIX, create_alert
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
+from shared.ports.groups import Ports
 
 
 def approve(asked: CommandRequest) -> CommandEffect:
@@ -146,3 +154,57 @@ def _build_notification_writes(subject: CommandSubject, event_name: str, word: s
     asked, now = subject.asked, subject.system.read_at
     text = f"{word} by {asked.command.actor}: {asked.command.reason}"
     return [*notice_writes(create_incident_notices(asked.policy, subject.incident, event_name, text, now))]
+
+
+def record_root_cause(asked: CommandRequest) -> CommandEffect:
+    """Replace the root cause in the report, in later notices and, if public, on the status page."""
+    subject = find_subject(asked)
+    command, now = asked.command, subject.system.read_at
+    found = RootCauseAnalysis(
+        cause=command.cause,
+        by=command.actor,
+        at=now,
+        prevention=command.prevention,
+        public=redact_personal_data(command.public),
+    )
+    before = subject.incident
+    incident = replace(before, analysis=found)
+    lines = [f"root cause recorded by {command.actor}: {found.cause}"]
+    lines += [f"prevention: {found.prevention}"] if found.prevention else []
+    event, meant = f"analysed-{command.id}", f"root cause: {found.cause}"
+    said = create_incident_notices(asked.policy, incident, event, "\n".join(lines), now, meant=meant)
+    was = before.analysis.cause if before.analysis is not None else ""
+    return CommandEffect(
+        f"the root cause of {incident.id} is recorded",
+        (
+            subject.write_incident(incident),
+            *public_state_writes(asked.policy, incident, now, newest=subject.is_newest),
+            *report_filing.build_report_rewrite(asked.ports, incident, now),
+            *notice_writes(said),
+        ),
+        changes={"root_cause": (was, found.cause)},
+    )
+
+
+def declare_breach(asked: CommandRequest) -> CommandEffect:
+    """It is declared; a worker records the alert. Raises: Refused, without such a signal."""
+    if BREACH_SIGNAL not in asked.policy.signals:
+        raise Refused(f"the policy of {asked.policy.system} has no signal {BREACH_SIGNAL}")
+    return CommandEffect("a security breach is declared", goes_on=True)
+
+
+def continue_breach(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
+    """Record the alert, once by the command's id. Raises: Moved, Unavailable."""
+    now, said = document.read_at, f"declared by {record.actor}: {record.reason}"
+    alert = create_alert(
+        f"{DECLARED_PREFIX}{record.id}",
+        "open",
+        policy.system,
+        BREACH_SIGNAL,
+        started_at=record.received_at,
+        now=now,
+        notification=said,
+    )
+    IncidentAssigner(ports, "on_work").record(alert, policy)
+    over = completed_record(record, now, record.result)
+    ports.store.commit([Update(command_path(record.id), encode(over), document.version)])

@@ -1,6 +1,6 @@
 """drill: plan a scenario and rehearse it: validate each step, or look where it would begin."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -33,8 +33,7 @@ from shared.domain.decision.request_scope import requested_change, requested_fun
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import drill as drills
-from shared.domain.rollback.drill import Drill, DrillStepCount
+from shared.domain.rollback.drill import Drill, DrillStepCount, drill_path
 from shared.domain.rollback.plan import Plan, Step
 from shared.domain.rollback.rollback import RollbackRequest
 from shared.domain.rollback.write_quota import SavedPace, quota_path, resume_pace
@@ -78,7 +77,7 @@ def run_drill(
     told = create_event("drill.recorded", now, "worker", command=record.id, **facts)
     writes: list[Write] = [
         Update(document.path, encode(known), document.version),
-        Create(drills.drill_path(done.id), encode(done)),
+        Create(drill_path(done.id), encode(done)),
         Put(quota_path(policy.system), encode(pace)),
         event_write(record.system, f"drilled:{record.id}", told),
     ]
@@ -119,7 +118,7 @@ def _rehearse(
         plan=plans[0].header.fingerprint if plans else "",
         outcome=decision.outcome,
         reason=decision.reason,
-        agrees=_would_proceed(decision, answers, refused),
+        agrees=decision.outcome in (Outcome.ROLLBACK, Outcome.ASK) and bool(answers) and not refused,
         rehearsed={name: one for name, one in took.items() if _is_validated(tried[name])},
         looked_at={name: one for name, one in took.items() if not _is_validated(tried[name])},
         refused=refused,
@@ -201,12 +200,6 @@ def _try_step(kind: StepKind, clock: Clock, step: Step) -> float:
     elif (found := kind.look(step)).verdict in FAILED_STEP_VERDICTS:
         raise Rejected(found.note)
     return clock.monotonic() - began
-
-
-def _would_proceed(decision: Decision, answers: Collection[str], refused: Collection[str]) -> bool:
-    """Whether it would have gone ahead, with a person's approval where one is asked for."""
-    goes_ahead = decision.outcome in (Outcome.ROLLBACK, Outcome.ASK)
-    return goes_ahead and bool(answers) and not refused
 
 
 def _count_results_by_kind(tried: Mapping[str, Step], refused: Iterable[str]) -> dict[str, DrillStepCount]:

@@ -12,7 +12,7 @@ from responders.scenarios.registry import SCENARIOS, has_plan
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused, Rejected
-from shared.core.store import Query, Reader
+from shared.core.store import Document, Query, Reader
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.commands.command import Command
@@ -24,6 +24,7 @@ from shared.domain.incidents.opening import IncidentOpening, open_incident, reop
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_team_notices
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LAST_STABLE, Direction, RollbackRequest
 from shared.engine.audited_commit import CommitDraft
@@ -52,17 +53,28 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
     known = systems.decode_system(system.fields, policy.system)
     if known.open_incident:
         return superseding.order_beside_incident(asked, order, known.incident, now)
+    return open_order_incident(asked, system, order, command.severity)
+
+
+def open_order_incident(
+    asked: CommandRequest,
+    system: Document,
+    order: RollbackRequest,
+    severity: Severity,
+    signal: str = "command",
+) -> CommandEffect:
+    """Open an incident for an order; every channel hears of an emergency override."""
     opening = open_incident(
-        policy,
+        asked.policy,
         system,
-        store,
-        severity=command.severity,
-        signal="command",
+        asked.ports.store,
+        severity=severity,
+        signal=signal,
         commit_id=asked.ports.ids(),
-        events=[build_order_event(asked, now)],
+        events=[build_order_event(asked, system.read_at)],
         order=order,
     )
-    loudly = notice_writes(build_override_notices(policy, opening))
+    loudly = notice_writes(build_override_notices(asked.policy, opening))
     opened = opening.incident.id
     return CommandEffect(f"opened {opened}", (*opening.writes, *loudly), incident=opened)
 

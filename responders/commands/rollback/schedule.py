@@ -7,7 +7,6 @@ from functools import reduce
 from msgspec.structs import replace
 
 from responders.commands.rollback import rollback, superseding
-from responders.commands.rollback.rollback import build_override_notices, build_possible_order
 from responders.commands.subject import find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core import topics
@@ -15,7 +14,6 @@ from shared.core.codec import decode
 from shared.core.durations import format_duration
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord, ScheduledRollback, format_gcloud_command
@@ -25,7 +23,7 @@ from shared.domain.notices.recipients import EXTERNAL_AUDIENCES, create_notices,
 from shared.domain.policy.severity import worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
-from shared.domain.system_record import System
+from shared.domain.system_record import System, decode_system, system_path
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 from shared.state import work_queue
@@ -44,10 +42,10 @@ def _schedule_rollback(asked: CommandRequest, begins_at: datetime) -> CommandEff
     command, policy = asked.command, asked.policy
     if command.incident:
         find_subject(asked)
-    now = asked.ports.store.get(systems.system_path(policy.system)).read_at
+    now = asked.ports.store.get(system_path(policy.system)).read_at
     if begins_at <= now:
         raise Refused(f"at: {begins_at:%Y-%m-%d %H:%M} UTC is over")
-    order = build_possible_order(asked)
+    order = rollback.build_possible_order(asked)
     kept = replace(order, person=asked.person, right=asked.right)
     planned = ScheduledRollback(kept, command.severity, begins_at)
     result = f"planned for {begins_at:%Y-%m-%d %H:%M} UTC"
@@ -58,7 +56,7 @@ def _schedule_rollback(asked: CommandRequest, begins_at: datetime) -> CommandEff
 def cancel_scheduled_rollbacks(asked: CommandRequest) -> CommandEffect:
     """Nothing that was planned for the system begins."""
     command, policy, store = asked.command, asked.policy, asked.ports.store
-    now = store.get(systems.system_path(policy.system)).read_at
+    now = store.get(system_path(policy.system)).read_at
     waiting = Query("commands", where=(("system", "==", policy.system), ("due_at", ">", now)))
     result = f"called off by {command.actor}: {command.reason}"
     found = [
@@ -80,8 +78,8 @@ def begin_scheduled_rollback(
     ports: Ports, policy: Policy, document: Document, record: CommandRecord, planned: ScheduledRollback
 ) -> None:
     """Open the incident of a planned rollback, or record why not. Raises: Moved, Unavailable."""
-    now, system = document.read_at, ports.store.get(systems.system_path(policy.system))
-    known = systems.decode_system(system.fields, policy.system)
+    now, system = document.read_at, ports.store.get(system_path(policy.system))
+    known = decode_system(system.fields, policy.system)
     needless, against = _find_start_obstacle(ports, policy, planned, known, now)
     said: list[Notice] = []
     writes: list[Write] = []
@@ -105,7 +103,7 @@ def begin_scheduled_rollback(
         )
         incident = opening.incident.id
         result = f"opened {incident}"
-        more = build_override_notices(policy, opening)
+        more = rollback.build_override_notices(policy, opening)
         if known.open_incident:
             result += f", which continues {known.open_incident}"
             ends, told_of = superseding.build_supersede_writes(ports, policy, known, planned.order, incident)

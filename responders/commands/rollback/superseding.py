@@ -155,7 +155,9 @@ def build_supersede_writes(
             becomes = IncidentStatus.WATCHING if works else IncidentStatus.INVESTIGATING
             incident = incidents.change_status(incident, becomes, now, note)
             incident = replace(incident, due_at=now)
-            said = _build_notices(policy, incident, note, now)
+            lines = format_shell_lines(policy.system, incident.id, "accept")
+            event = f"superseded-{incident.rollbacks}"
+            said = create_incident_notices(policy, incident, event, note, now, to_paste=lines)
             writes += public_state_writes(policy, incident, now, newest=False)
         else:
             changes |= {"cancel_requested": f"superseded by {successor}, {order}", "due_at": now}
@@ -164,9 +166,3 @@ def build_supersede_writes(
         writes += prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
         writes.append(Update(place.path, encode(incident), place.version))
     return writes, said
-
-
-def _build_notices(policy: Policy, incident: Incident, note: str, now: datetime) -> list[Notice]:
-    lines = format_shell_lines(policy.system, incident.id, "accept")
-    event_name = f"superseded-{incident.rollbacks}"
-    return create_incident_notices(policy, incident, event_name, note, now, to_paste=lines)

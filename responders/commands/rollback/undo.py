@@ -1,15 +1,14 @@
 """undo (a further rollback of its incident) and unpin (an incident of its own), as plans."""
 
-from responders.commands.rollback.rollback import build_order_event, order_further_rollback
+from responders.commands.rollback.rollback import open_order_incident, order_further_rollback
 from responders.commands.subject import CommandSubject, find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.undoable_changes import has_undoable_changes
 from shared.core.errors import Refused
-from shared.domain import system_record as systems
-from shared.domain.incidents.opening import open_incident
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackRequest
 from shared.domain.signals.labels import status_label
+from shared.domain.system_record import system_path
 from shared.state.reader import StateReader
 
 UNPIN_SIGNAL = "unpin"
@@ -46,21 +45,8 @@ def build_undo_order(subject: CommandSubject) -> RollbackRequest:
 
 def unpin(asked: CommandRequest) -> CommandEffect:
     """Open an incident in which the named pins, or all, are lifted. Raises: Refused."""
-    policy, store = asked.policy, asked.ports.store
-    system = store.get(systems.system_path(policy.system))
-    order, now = build_unpin_order(asked), system.read_at
-    opening = open_incident(
-        policy,
-        system,
-        store,
-        severity=Severity.LOW,
-        signal=UNPIN_SIGNAL,
-        commit_id=asked.ports.ids(),
-        events=[build_order_event(asked, now)],
-        order=order,
-    )
-    opened = opening.incident.id
-    return CommandEffect(f"opened {opened}", opening.writes, incident=opened)
+    system = asked.ports.store.get(system_path(asked.policy.system))
+    return open_order_incident(asked, system, build_unpin_order(asked), Severity.LOW, UNPIN_SIGNAL)
 
 
 def build_unpin_order(asked: CommandRequest) -> RollbackRequest:

@@ -5,20 +5,17 @@ from functools import partial
 from typing import Any
 
 from shared.core.codec import decode, encode
-from shared.core.store import Document, Update, Write
+from shared.core.store import Update, Write
 from shared.core.write_conflicts import retry_on_conflict
 from shared.domain.audit.chain import create_event
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Audience
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
@@ -35,7 +32,7 @@ COMMIT_ATTEMPTS = 20
 
 def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
     """Record a switch, which is in force, once in each affected rollback. Raises: Unavailable."""
-    record = _read_command(ports.store.get(commands.command_path(command)))
+    record = decode(CommandRecord, ports.store.get(command_path(command)).fields)
     if not record.tells:
         return
     system = "" if record.system == ALL_SYSTEMS else record.system
@@ -43,13 +40,13 @@ def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Poli
         append = partial(_append_control_event, ports, policies, command, rollback.id)
         too_fast = f"rollback {rollback.id} changes too fast to be told of command {command}"
         retry_on_conflict(append, COMMIT_ATTEMPTS, too_fast, ports.clock.sleep)
-    ports.store.commit([Update(commands.command_path(command), {"tells": ""})])
+    ports.store.commit([Update(command_path(command), {"tells": ""})])
 
 
 def _append_control_event(ports: Ports, policies: Mapping[str, Policy], command: str, rollback: str) -> None:
     """One commit: the event, and that it is told. Raises: Moved, when somebody wrote first."""
-    document = ports.store.get(commands.command_path(command))
-    record = _read_command(document)
+    document = ports.store.get(command_path(command))
+    record = decode(CommandRecord, document.fields)
     if not record.tells or rollback in record.told:  # by another delivery, meanwhile
         return
     told = {"told": [*record.told, rollback]}
@@ -62,7 +59,7 @@ def _build_audit_writes(
     ports: Ports, policies: Mapping[str, Policy], record: CommandRecord, rollback_id: str
 ) -> tuple[list[Write], list[Notice]]:
     """Return the event in the rollback's audit log, unless it has ended, and who is notified."""
-    document = ports.store.get(rollbacks.rollback_path(rollback_id))
+    document = ports.store.get(rollback_path(rollback_id))
     rollback = decode(Rollback, document.fields)
     if rollback.due_at is None:
         return [], []
@@ -79,7 +76,7 @@ def _build_audit_writes(
     place = ports.store.get(incidents.incident_path(rollback.incident))
     if place.fields is None:
         return writes, []
-    incident = decode(Incident, place.fields)
+    incident = decode(incidents.Incident, place.fields)
     owned = incidents.acknowledge(incident, record.responder, now)
     if record.tells in ACKNOWLEDGING_EVENTS and owned != incident:
         writes.append(Update(place.path, encode(owned), place.version))
@@ -91,7 +88,3 @@ def _build_audit_writes(
     team = (one for one in policy.channels if one.audience is Audience.TEAM)
     notified = {one.name for one in team if Severity.LOW in one.severities}  # of the switch itself
     return writes, [one for one in said if one.channel not in notified]
-
-
-def _read_command(document: Document) -> CommandRecord:
-    return decode(CommandRecord, document.fields)

@@ -1,23 +1,40 @@
 """pause, resume, freeze, unfreeze and promote: what automation may do, here or everywhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.controls import ControlChange
-from shared.core.codec import decode
+from responders.support.resumable_command import completed_record
+from shared.core.codec import decode, encode
 from shared.core.durations import format_duration
 from shared.core.errors import Refused
-from shared.core.store import Query
+from shared.core.store import Document, Query, Update, Write
 from shared.core.text import count_noun
-from shared.domain.commands.command import parse_time
+from shared.domain import system_record as systems
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
+from shared.domain.commands.command import CommandRecord, parse_time
 from shared.domain.notices.notice import Notice, WithdrawalCondition, notice_writes
 from shared.domain.notices.recipients import create_notices, create_scheduled_notices
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.drill import PROMOTION_SCENARIOS, Drill
-from shared.domain.system_record import Freeze, Pause, PauseState, System, pause_state
+from shared.domain.system_record import (
+    ALL_SYSTEMS,
+    GLOBAL_CONTROLS_PATH,
+    MAX_CONTROLS_AGE_SECONDS,
+    Freeze,
+    Pause,
+    PauseState,
+    System,
+    pause_state,
+)
+from shared.ports.groups import Ports
+from shared.state import work_queue
 from shared.state.reader import StateReader
 
 SUPERSEDED_EFFECT = CommandEffect("overtaken by a newer switch")
@@ -26,7 +43,7 @@ MAX_ACTIVE_FREEZES = 50
 
 
 def pause(asked: CommandRequest) -> CommandEffect:
-    """Nothing more is begun; what is in flight settles, and then that is told (`pausing`)."""
+    """Nothing more is begun; what is in flight settles, and then that is told (`confirm_pause`)."""
     command, switch = asked.command, ControlChange(asked)
     if _is_superseded(switch.value.switched_at, asked):
         return SUPERSEDED_EFFECT
@@ -157,7 +174,7 @@ def _build_notices(asked: CommandRequest, switch: ControlChange, result: str) ->
     command, now = asked.command, switch.document.read_at
     where = command.system or "all systems"
     text = f"{where}: {result}, by {command.actor}: {command.reason}"
-    return create_control_notices(_affected_policies(asked), command.id, command.command, text, now)
+    return _create_control_notices(_affected_policies(asked), command.id, command.command, text, now)
 
 
 def _build_expiry_reminders(
@@ -194,7 +211,7 @@ def _affected_policies(asked: CommandRequest) -> list[Policy]:
     return [asked.policy] if asked.command.system else [*asked.policies.values()]
 
 
-def create_control_notices(
+def _create_control_notices(
     policies: Iterable[Policy], command: str, event: str, text: str, now: datetime
 ) -> list[Notice]:
     """Create the notices of a switch, in each of these systems."""
@@ -210,3 +227,49 @@ def create_control_notices(
 def _control_notice_key(command: str, policy: Policy) -> str:
     """What stands in a notice of a switch where others have their incident."""
     return f"switch-{command}-{policy.system}"
+
+
+def confirm_pause(
+    ports: Ports, policies: Mapping[str, Policy], document: Document, record: CommandRecord
+) -> None:
+    """One look: PAUSE_REQUESTED becomes PAUSED when nothing is in flight; else it is due again.
+
+    A worker may have looked at the switches up to two seconds before the pause: what it began by
+    that look is waited for. One that was lifted, or said anew, is told no further.
+    Raises: Moved, when somebody else has looked, or the switch was written meanwhile; Unavailable.
+    """
+    wait = MAX_CONTROLS_AGE_SECONDS - (document.read_at - record.received_at).total_seconds()
+    ports.clock.sleep(min(max(0.0, wait), MAX_CONTROLS_AGE_SECONDS))
+    everywhere = record.system == ALL_SYSTEMS
+    switch = ports.store.get(GLOBAL_CONTROLS_PATH if everywhere else systems.system_path(record.system))
+    now = switch.read_at
+    active = StateReader(ports.store).active_rollbacks("" if everywhere else record.system)
+    pause = (switch.fields or {}).get("pause") or {}
+    in_force = pause.get("command") == record.id
+    if in_force and any(one.in_flight for one in active):
+        ports.store.commit([Update(document.path, {"due_at": now}, document.version)])
+        return
+    over = completed_record(record, now, record.result)
+    if not in_force:
+        ports.store.commit([Update(document.path, encode(over), document.version)])
+        return
+    before = record.answer["in_flight"]
+    result = f"paused: nothing is in flight any more, {before} were when it was said"
+    told = create_event(
+        "pause.reached",
+        now,
+        "worker",
+        command=record.id,
+        note=result,
+        changes={"status": (PauseState.REQUESTED, PauseState.YES)},
+    )
+    writes: list[Write] = [
+        Update(document.path, encode(replace(over, result=result)), document.version),
+        Update(switch.path, {"pause": {**pause, "reached_at": now}}, switch.version),
+        event_write(record.system, f"paused:{record.id}", told),
+    ]
+    where = "all systems" if everywhere else record.system
+    text = f"{where}: {result}; paused by {record.actor}: {record.reason}"
+    affected = [policy for name, policy in policies.items() if everywhere or name == record.system]
+    said = _create_control_notices(affected, record.id, "paused", text, now)
+    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)

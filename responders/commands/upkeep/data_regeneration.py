@@ -7,28 +7,19 @@ its command's id, which is in it, whoever listens knows the repeat.
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from responders.rollback.isolation import fence_guard
-from responders.support import resumable_command
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.controls import is_change_blocked
-from responders.support.resumable_command import (
-    COMMAND_TIMEOUT,
-    build_end_report,
-    completed_record,
-    postponed_record,
-)
+from responders.support.resumable_command import COMMAND_TIMEOUT, completed_record, postponed_record
 from shared.core.errors import Refused, Rejected, Unavailable
-from shared.core.store import Document
 from shared.core.text import suggest_names
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data import asset_protection
-from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
@@ -49,14 +40,7 @@ def regenerate(asked: CommandRequest) -> CommandEffect:
     return CommandEffect(result, goes_on=True, answer={**wanted, "taken": {}, "refused": {}})
 
 
-def continue_regeneration(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Ask topic after topic, until each has accepted or refused. Raises: Moved, Unavailable."""
-    piece = partial(_request_next_topic, ports, policy)
-    end = partial(build_end_report, policy, "regeneration.asked", Severity.MEDIUM)
-    resumable_command.continue_command(ports, document, record, piece, end)
-
-
-def _request_next_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+def request_next_topic(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
     """The record after one message more, or its end once there is none."""
     collection, taken = record.answer["collection"], record.answer["taken"]
     refused = record.answer["refused"]

@@ -2,15 +2,14 @@
 
 from msgspec.structs import replace
 
-from responders.data.damage_record import read_known_damage
+from responders.data.document_check import read_known_damage
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.store import conditional_write
-from shared.domain import system_record as systems
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_test_notices
-from shared.domain.system_record import ALL_SYSTEMS
+from shared.domain.system_record import ALL_SYSTEMS, system_path
 
 
 def check(asked: CommandRequest) -> CommandEffect:
@@ -34,7 +33,7 @@ def export(asked: CommandRequest) -> CommandEffect:
 def notify(asked: CommandRequest) -> CommandEffect:
     """Each channel is told that it works, as it would be told of an incident."""
     command, policy = asked.command, asked.policy
-    now = asked.ports.store.get(systems.system_path(policy.system)).read_at
+    now = asked.ports.store.get(system_path(policy.system)).read_at
     text = f"This is a test by {command.actor}: {command.reason}"
     said = create_test_notices(policy, f"test-{command.id}", text, now)
     if not said:

@@ -13,7 +13,7 @@ from responders.data.document_check import DocumentChecker
 from responders.data.erasure_ledger import read_ledger
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, call_one, require_answer
 from shared.core.durations import floor_to_minute
-from shared.core.errors import Rejected
+from shared.core.errors import Rejected, Unavailable
 from shared.domain.data.document import DocumentSnapshot, is_in_scope
 from shared.domain.data.erasure import owners
 from shared.domain.data.erasure.ledger import declared_erasure
@@ -31,7 +31,7 @@ from shared.domain.data.repair.repair_plan import (
     newest_time_before,
     pair_snapshots,
 )
-from shared.domain.data.ttl import TtlField, has_expired
+from shared.domain.data.ttl import TtlField, declared_ttl_fields, has_expired
 from shared.domain.policy.data_rules import declared_collection_name
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
@@ -144,7 +144,7 @@ class RepairSelector:
     def _decide_selected(self, pairs: Sequence[SnapshotPair]) -> Iterator[DocumentDecision]:
         changed = [one for one in pairs if not one.is_same]
         now = self._check_versions([one.now for one in changed if one.now is not None])
-        then = self._check_previous_versions([one.then for one in changed if one.then is not None])
+        then = self._check_versions([one.then for one in changed if one.then is not None], come_back=True)
         for pair in changed:
             if pair.then is None:
                 yield DocumentDecision(pair.path, DocumentOutcome.REMOVED, pair.now)
@@ -198,22 +198,18 @@ class RepairSelector:
         said = declared_erasure(rules, now)
         return said is not None and declared_erasure(rules, wanted) != said
 
-    def _check_previous_versions(self, versions: list[DocumentSnapshot]) -> dict[str, bool | None]:
-        """The same of what is to come back: with all else of then, where all of it does."""
-        goal = self._goal
-        if goal.select.by is not SelectionKind.ALL:
-            return self._check_versions(versions)
-        return self._check_database_versions(versions, goal.before, goal.source)
-
-    def _check_versions(self, versions: list[DocumentSnapshot]) -> dict[str, bool | None]:
-        """Whether each is valid, by path; what is not declared is."""
-        return self._check_database_versions(versions, self._goal.at, self._goal.database)
-
-    def _check_database_versions(
-        self, versions: list[DocumentSnapshot], at: datetime | None, database: str
+    def _check_versions(
+        self, versions: list[DocumentSnapshot], *, come_back: bool = False
     ) -> dict[str, bool | None]:
+        """Whether each is valid, by path; what is not declared is.
+
+        What is to `come_back` is checked with all else of then, where all of it does.
+        """
         if not self._name:
             return {one.path: True for one in versions}
+        goal = self._goal
+        is_then = come_back and goal.select.by is SelectionKind.ALL
+        at, database = (goal.before, goal.source) if is_then else (goal.at, goal.database)
         judged = self._examining.check_documents(self._name, versions, at, database=database)
         return {version.path: verdict.is_valid for version, verdict in judged}
 
@@ -311,3 +307,15 @@ class RepairSelector:
 def _content_bytes(pair: SnapshotPair) -> int:
     sides = (one.fields for one in (pair.now, pair.then) if one is not None)
     return sum(len(_ENCODER.encode(fields)) for fields in sides)
+
+
+def read_expiries(ports: Ports, policy: Policy, database: str) -> list[TtlField]:
+    """By what documents of a database expire, as it says itself and as its policy declares.
+
+    Raises: Unavailable where that is not known, which does not mean none.
+    """
+    try:
+        own = ports.system(policy.system).resources.indexes.expiries(database)
+    except (Rejected, Unavailable) as no:
+        raise Unavailable(f"by what documents of {database} expire is not known: {no}") from no
+    return [*own, *declared_ttl_fields(policy.collections)]

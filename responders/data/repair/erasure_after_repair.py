@@ -3,6 +3,9 @@
 A person has cancelled it, or it was held too long: its own last step was never taken. It is a
 command that the rollback gives itself in the commit that ends it, and that a worker goes on with:
 no pause loses it. How far it has come is kept after each portion, and each is safe to repeat.
+
+Who is erased after a repair has ended may have copies in quarantine: another command removes them,
+batch after batch of each rollback. What stands in the application's database is its own.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,22 +15,24 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from responders.data.erasure_ledger import ERASE_VERB, ErasureLedger, read_ledger
 from responders.data.repair.erasure_during_repair import RepairEraser
-from responders.support import resumable_command
 from responders.support.controls import is_change_blocked
 from responders.support.resumable_command import (
     COMMAND_TIMEOUT,
-    build_end_report,
+    EndReport,
     completed_record,
     postponed_record,
 )
-from shared.core.codec import encode
+from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Create, Document
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
+from shared.domain.audit.chain import create_event
+from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
+from shared.domain.data.repair.quarantine import JournalEntry, object_prefix
 from shared.domain.data.repair.repair_plan import decode_position, encode_position
+from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step
@@ -35,10 +40,13 @@ from shared.domain.rollback.rollback import Rollback
 from shared.domain.rollback.write_ramp import WriteRamp
 from shared.engine.steps.documents import erase
 from shared.ports.groups import Ports
+from shared.ports.storage import Vault
+from shared.state import repair_journal
 from shared.state.reader import StateReader
 
 ERASE_AFTER_REPAIR_VERB: Final = "take-out"
 """Nobody can say it: a rollback alone gives it itself."""
+PORTION_TIME_LIMIT_SECONDS: Final = 8.0
 
 
 def build_outstanding_erasure(rollback: Rollback, steps: Iterable[Step], now: datetime) -> Iterator[Create]:
@@ -58,7 +66,7 @@ def build_outstanding_erasure(rollback: Rollback, steps: Iterable[Step], now: da
         due_at=now + timedelta(seconds=REWRITE_TIMEOUT_SECONDS),  # what is on its way has landed
         answer={"rollback": rollback.id, "position": ""},
     )
-    yield Create(commands.command_path(record.id), encode(record))
+    yield Create(command_path(record.id), encode(record))
 
 
 def erasure_command_id(rollback: str) -> str:
@@ -66,14 +74,7 @@ def erasure_command_id(rollback: str) -> str:
     return f"{ERASE_AFTER_REPAIR_VERB}-{rollback}"
 
 
-def continue_late_erasure(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
-    """Take out portion after portion, until done or timed out. Raises: Moved, Unavailable."""
-    piece = partial(_erase_portion, ports, policy)
-    end = partial(build_end_report, policy, "erased.taken-out", Severity.HIGH)
-    resumable_command.continue_command(ports, document, record, piece, end)
-
-
-def _erase_portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
+def erase_late_portion(ports: Ports, policy: Policy, record: CommandRecord, now: datetime) -> CommandRecord:
     """The record after one portion more; the same place again, where nothing may be done now."""
     rollback, position = record.answer["rollback"], decode_position(record.answer["position"])
     if now - record.received_at > COMMAND_TIMEOUT:
@@ -107,3 +108,97 @@ def may_erase_now(ports: Ports, policy: Policy) -> bool:
     """Whether no switch forbids it, and no other rollback may read the same copies."""
     is_taken = bool(StateReader(ports.store).system(policy.system).slot)
     return not is_taken and not is_change_blocked(ports, policy)
+
+
+def build_end_report(policy: Policy, record: CommandRecord, now: datetime) -> EndReport:
+    """How it ended; people are told where copies are left."""
+    why = record.answer.get("left", "")
+    happened = create_event("quarantine.erased", now, "worker", gone=record.answer.get("gone", 0), left=why)
+    text = f"{policy.system}: copies of people who were erased are left in quarantine: {why}"
+    return happened, create_notices(policy, record.id, Severity.HIGH, ERASE_VERB, text, now) if why else []
+
+
+def erase_quarantined_portion(
+    ports: Ports, policy: Policy, record: CommandRecord, now: datetime
+) -> CommandRecord:
+    """The record after some seconds; the same place again, where nothing may be done now."""
+    if now - record.received_at > COMMAND_TIMEOUT:
+        return _completed_record(record, now, left="given up after a day")
+    try:
+        vault = ports.buckets.quarantine
+        found = _next_rollback(policy, record, vault) if vault is not None else ""
+        if vault is None or not found:
+            return _completed_record(record, now)
+        if not may_erase_now(ports, policy) or _is_erasure_pending(ports, found):
+            return postponed_record(record, now)
+        return _erase_batches_of_rollback(ports, policy, vault, record, found, now)
+    except Rejected as no:
+        return _completed_record(record, now, left=str(no))
+    except RollbackError:
+        return postponed_record(record, now)
+
+
+def _next_rollback(policy: Policy, record: CommandRecord, vault: Vault) -> str:
+    """The rollback to go through now; empty: there is none any more."""
+    behind, cursor = record.answer.get("rollback", ""), record.answer.get("cursor", "")
+    names = vault.creation_times(f"{policy.system}/")
+    kept = {name.split("/")[1] for name in names}
+    return min((one for one in kept if one > behind or (cursor and one == behind)), default="")
+
+
+def _is_erasure_pending(ports: Ports, rollback: str) -> bool:
+    """Whether what it has written is to be taken out still, by the copies that would go."""
+    record = StateReader(ports.store).command(erasure_command_id(rollback))
+    return record is not None and record.due_at is not None
+
+
+def _erase_batches_of_rollback(
+    ports: Ports, policy: Policy, vault: Vault, record: CommandRecord, rollback: str, now: datetime
+) -> CommandRecord:
+    """Erase batches by the ledger as it is. Raises: Unavailable, Rejected, Moved."""
+    ledger = read_ledger(ports, policy)
+    if ledger is None:
+        return _completed_record(record, now)
+    until = ports.clock.monotonic() + PORTION_TIME_LIMIT_SECONDS
+    there = vault.creation_times(object_prefix(policy.system, rollback))
+    taking_out = build_repair_eraser(ports, policy, rollback, now)
+    is_new = rollback != record.answer.get("rollback", "")
+    cursor, gone = "" if is_new else record.answer["cursor"], record.answer.get("gone", 0)
+    reached = cursor
+    for name, document in repair_journal.read_entries_after(ports.store, rollback, cursor):
+        entry = decode(JournalEntry, document.fields)
+        if entry.kept.object in there:  # else age has taken it
+            gone += _count_erased_copies(taking_out, document, ledger, vault) - entry.copies_gone
+        reached = name
+        if ports.clock.monotonic() >= until:
+            break
+    if reached != cursor:  # the next portion goes on behind it
+        return _record_at_batch(record, rollback, reached, gone, now)
+    taking_out.delete_unreferenced_copies()
+    return _record_at_batch(record, rollback, "", gone, now)
+
+
+def _count_erased_copies(
+    taking_out: RepairEraser, document: Document, ledger: ErasureLedger, vault: Vault
+) -> int:
+    """How many copies of a batch are gone by now, unless age takes all of it just then."""
+    try:
+        return taking_out.erase_from_entry(document, ledger, copies_only=True).copies_gone
+    except Rejected:
+        entry = decode(JournalEntry, document.fields)
+        if vault.creation_times(entry.kept.object):
+            raise
+        return entry.copies_gone
+
+
+def _record_at_batch(
+    record: CommandRecord, rollback: str, cursor: str, gone: int, now: datetime
+) -> CommandRecord:
+    """The record at a batch of a rollback; an empty cursor: behind all of them."""
+    answer = {"rollback": rollback, "cursor": cursor, "gone": gone}
+    return replace(record, answer=answer, due_at=now)
+
+
+def _completed_record(record: CommandRecord, now: datetime, left: str = "") -> CommandRecord:
+    answer = {**record.answer, "left": left} if left else record.answer
+    return completed_record(replace(record, answer=answer), now, record.result)

@@ -4,14 +4,14 @@ So are the copies in quarantine of what stood there of them. A copy is part of a
 without it is kept, the journal names that one, and what no entry names (any more) is removed last.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
 
-from responders.data.erasure_ledger import READ_OVERLAP, ErasureLedger, ErasureLedgerUpdater, read_ledger
-from responders.data.repair.journalled_writes import is_previous_version_erased, quarantine_vault
+from responders.data.erasure_ledger import READ_OVERLAP, ErasureLedger, read_ledger, update_ledger
+from responders.data.repair.writer import is_previous_version_erased, quarantine_vault
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, Update
@@ -20,7 +20,6 @@ from shared.domain.data.document import DocumentSnapshot, Rewrite, is_same_value
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import DocumentChange, JournalEntry
 from shared.domain.data.repair.repair_plan import DocumentOutcome, RepairPosition
-from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_ramp import WriteRamp
 from shared.engine.steps.documents.batched import MAX_PORTION_SECONDS, consume_until
@@ -63,7 +62,7 @@ class RepairEraser:
         """Erase for some seconds; return the position. Raises: Unavailable, Rejected."""
         clock = self._ports.clock
         until = clock.monotonic() + MAX_PORTION_SECONDS
-        ErasureLedgerUpdater(self._ports, {self._policy.system: self._policy}).update_ledgers()
+        update_ledger(self._ports, self._policy)
         ledger = read_ledger(self._ports, self._policy)
         is_new = ledger is not None and ledger.added_at >= self._began_at - READ_OVERLAP
         return consume_until(clock, until, position, self._erase_entries(position, ledger, is_new=is_new))
@@ -112,9 +111,12 @@ class RepairEraser:
         if written and not copies_only:
             gone = self._delete_documents(entry, written)
         named = {one.path for one in copies}
+        self._require_permission()
+        content = quarantine.pack_changes(copies)
+        name = quarantine.object_name(self._policy.system, self._rollback, content)
         entry = replace(
             entry,
-            kept=self._store_copies(copies),
+            kept=self._vault.keep(name, content),
             landed=tuple(one for one in entry.landed if one.path not in gone),
             left=tuple(one for one in entry.left if one.path in named),
             taken_out=entry.taken_out + len(gone),
@@ -138,11 +140,6 @@ class RepairEraser:
         self._require_permission()
         self._vault.remove(name)
 
-    def _store_copies(self, changes: Iterable[DocumentChange]) -> SourceObject:
-        self._require_permission()
-        content = quarantine.pack_changes(changes)
-        return self._vault.keep(quarantine.object_name(self._policy.system, self._rollback, content), content)
-
     def _delete_documents(self, entry: JournalEntry, whose: Mapping[str, DocumentChange]) -> set[str]:
         """Delete unchanged documents; return those that are gone. Raises: Unavailable, Rejected."""
         documents = self._ports.system(self._policy.system).documents
@@ -156,7 +153,9 @@ class RepairEraser:
         ]
         if not ours:
             return gone
-        self._wait(len(ours))
+        clock = self._ports.clock
+        clock.sleep(self._ramp.reserve_writes(len(ours), clock.monotonic()))
+        self._require_permission()
         answers = self._ports.system(self._policy.system).rewrites.rewrite(entry.database, ours)
         if any(isinstance(one, Unavailable) for one in answers):
             raise Unavailable("not all that is of people who were erased is taken out yet")
@@ -165,11 +164,6 @@ class RepairEraser:
             raise Rejected(f"{count_noun(refused, 'document')} of people who were erased cannot be taken out")
         pairs = zip(ours, answers, strict=True)
         return gone | {one.path for one, answer in pairs if not isinstance(answer, Moved)}
-
-    def _wait(self, writes: int) -> None:
-        clock = self._ports.clock
-        clock.sleep(self._ramp.reserve_writes(writes, clock.monotonic()))
-        self._require_permission()
 
     def _require_permission(self) -> None:
         """Raises: Unavailable, when nothing may be done now."""

@@ -9,16 +9,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data import restore_points
-from responders.data.repair.document_outcomes import RepairSelector
-from responders.data.repair.ttl import read_expiries
+from responders.data.repair.document_outcomes import RepairSelector, read_expiries
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core import text
 from shared.core.codec import encode
 from shared.core.durations import describe_duration
 from shared.core.errors import Refused
 from shared.domain.data.backups import restore_point
-from shared.domain.data.events import document_triggers
-from shared.domain.data.events.document_triggers import DocumentEvent
+from shared.domain.data.events.document_triggers import DocumentEvent, find_listeners
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.repair import repair_plan
 from shared.domain.data.repair.repair_plan import (
@@ -170,7 +168,7 @@ def find_triggered_targets(
     besides = {name for name, one in policy.collections.items() if one.everywhere}
     times = Counter[tuple[str, str]]()
     for goal, changes in writes:
-        for one in document_triggers.find_listeners(functions, hearing, goal.database, goal.scope, besides):
+        for one in find_listeners(functions, hearing, goal.database, goal.scope, besides):
             heard = sum(number for change, number in changes.items() if one.is_notified_of(change))
             times[str(goal.scope), one.name] += heard
     return [TriggeredTarget(name, collection, number) for (collection, name), number in times.items()]

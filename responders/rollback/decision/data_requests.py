@@ -7,18 +7,16 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.data.damage_record import read_known_damage
+from responders.data.document_check import read_known_damage
 from responders.data.repair import preview
-from responders.data.repair.preview import RepairSource
-from responders.data.repair.ttl import read_expiries
+from responders.data.repair.document_outcomes import read_expiries
+from responders.rollback.approval import DATA_APPROVAL_REASON
 from responders.rollback.decision.fact_collection import collect_facts
-from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON
 from shared.core.codec import SCHEMA_VERSION
 from shared.core.errors import Refused, Rejected
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
-from shared.domain.data.repair import repair_plan as repair
-from shared.domain.data.repair.repair_plan import RepairPreview
+from shared.domain.data.repair.repair_plan import RepairPreview, describe_outcomes, parse_selection
 from shared.domain.data.ttl import TtlField
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import APPROVAL_REQUIRED_GATE, evaluate_reversal
@@ -37,7 +35,7 @@ class Preparation(Struct, frozen=True):
 
     before: ScanRun | None = None
     """The look through the data that the next one is compared with."""
-    target: RepairSource | None = None
+    target: preview.RepairSource | None = None
     survey: RepairPreview | None = None
     expires_at: datetime | None = None
     schema: int = SCHEMA_VERSION
@@ -95,7 +93,7 @@ def forecast_by_survey(
     """Advance the survey, or begin anew under another policy; forecast. Raises: Unavailable."""
     try:
         source = known.target or preview.find_repair_source(ports, policy, record, order.restore_point)
-        select, survey = repair.parse_selection(order.select), known.survey
+        select, survey = parse_selection(order.select), known.survey
         if survey is None or not survey.is_of_policy(policy.fingerprint):
             survey = preview.begin_survey(ports, policy, select, at, source)
         if not survey.is_over:
@@ -111,7 +109,7 @@ def _forecast_from_survey(
     order: RollbackRequest,
     facts: DecisionFacts,
     found: DataRequestForecast,
-    source: RepairSource,
+    source: preview.RepairSource,
     survey: RepairPreview,
 ) -> DataRequestForecast:
     """What becomes of it by what the survey has found; the same, while that is not over."""
@@ -120,7 +118,7 @@ def _forecast_from_survey(
     starts = preview.find_triggered_targets(policy, preview.count_document_writes(survey), facts)
     plan = preview.build_repair_plan(policy, survey, source, starts)
     if plan is None:
-        reason = f"there is nothing to bring back: {repair.describe_outcomes(survey.outcome_counts)}"
+        reason = f"there is nothing to bring back: {describe_outcomes(survey.outcome_counts)}"
         return replace(found, outcome=Outcome.IGNORE, reason=reason)
     found = replace(found, plan=plan)
     if found.outcome is not Outcome.ROLLBACK:

@@ -8,12 +8,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data.repair import preview
-from responders.rollback.approval import format_plan_changes
-from responders.rollback.decision import data_requests
-from responders.rollback.decision.data_requests import DataRequestForecast, Preparation
+from responders.rollback.approval import format_plan_changes, required_approvals
+from responders.rollback.decision.data_requests import Preparation, forecast_data_request
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.plan import describe_plan_size
-from responders.rollback.decision.required_approvals import required_approvals
 from responders.rollback.decision.rollback_decision import build_decided_plan
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
@@ -61,8 +59,12 @@ def record_dry_run(
 ) -> None:
     """Record and notify once what an order would do. Raises: Unavailable, for an hour."""
     now = document.read_at
+    found: DryRunAnswer | None
     try:
-        found = _forecast_order(ports, policy, document, record, order)
+        if order.way is Direction.REPAIR:
+            found = _answer_from_data(ports, policy, document, record, order)
+        else:
+            found = _answer_from_decision(ports, policy, order, now)
     except Unavailable as silent:
         if now - record.received_at < DRY_RUN_TIMEOUT:
             raise
@@ -79,16 +81,6 @@ def record_dry_run(
     writes: list[Write] = [kept, event_write(record.system, f"rehearsed:{record.id}", told)]
     with suppress(Moved):  # somebody else has told it
         work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
-
-
-def _forecast_order(
-    ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: RollbackRequest
-) -> DryRunAnswer | None:
-    """What would become of it; None: that is not known yet. Raises: Unavailable."""
-    if order.way is not Direction.REPAIR:
-        return _answer_from_decision(ports, policy, order, document.read_at)
-    found = _advance_data_forecast(ports, policy, document, record, order)
-    return None if found is None else _answer_from_data_forecast(order, found)
 
 
 def forecast_order(
@@ -112,27 +104,21 @@ def forecast_order(
     return DryRun(decision, plan, shown, facts.pace)
 
 
-def _advance_data_forecast(
+def _answer_from_data(
     ports: Ports, policy: Policy, document: Document, record: CommandRecord, order: RollbackRequest
-) -> DataRequestForecast | None:
+) -> DryRunAnswer | None:
     """What would become of it; None: that is not known yet, and a worker is to go on."""
     now = document.read_at
     place = ports.store.get(repair.preview_path(f"dry-run-{record.id}"))
     known = Preparation(expires_at=now + RECORD_RETENTION)
     known = decode(Preparation, place.fields) if place.fields else known
-    found, known = data_requests.forecast_data_request(
-        ports, policy, order, now, known, SURVEY_TIME_LIMIT_SECONDS
-    )
-    if found.survey is None or found.survey.is_over:
-        return found
-    with suppress(Moved):  # somebody else has gone through that piece
-        due = Update(document.path, encode(replace(record, due_at=now)), document.version)
-        ports.store.commit([conditional_write(place, encode(known)), due])
-        work_queue.publish_work_item(ports.bus, work_queue.COMMAND, record.id, now)
-    return None
-
-
-def _answer_from_data_forecast(order: RollbackRequest, found: DataRequestForecast) -> DryRunAnswer:
+    found, known = forecast_data_request(ports, policy, order, now, known, SURVEY_TIME_LIMIT_SECONDS)
+    if found.survey is not None and not found.survey.is_over:
+        with suppress(Moved):  # somebody else has gone through that piece
+            due = Update(document.path, encode(replace(record, due_at=now)), document.version)
+            ports.store.commit([conditional_write(place, encode(known)), due])
+            work_queue.publish_work_item(ports.bus, work_queue.COMMAND, record.id, now)
+        return None
     plan, fates = found.plan, found.survey.outcome_counts if found.survey is not None else {}
     result = f"{found.outcome}: {found.reason}"
     if plan is not None:

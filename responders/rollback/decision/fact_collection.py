@@ -141,13 +141,18 @@ def _facts(
         inventory = exclude_lost_images(inventory, select_named(later, "images "))
     systems = [decode(System, one.fields) for one in require_answer(answers["systems"])]
     known = {one.name: one for one in systems}
+    system = known.get(name, System(name))
     budget: Document = require_answer(answers["budget"])
     integrity: IntegrityRecord | None = answer_or_none(answers["damage"])
     triggers = answers.get("triggers")
     unreadable = inventory is None or look.requests is None
     return DecisionFacts(
         alerts=alerts,
-        system=_drop_expired_suspensions(known.get(name, System(name)), now),
+        system=replace(
+            system,
+            suspended={one: until for one, until in system.suspended.items() if until > now},
+            chosen={one: until for one, until in system.chosen.items() if until > now},
+        ),
         controls=answer_or_none(answers["controls"]),
         budget=decode(Budget, budget.fields) if budget.fields is not None else Budget(),
         deployments=tuple(sorted(deployments, key=lambda one: one.at, reverse=True)),
@@ -223,9 +228,3 @@ def _records(found: Mapping[str, Document | None]) -> dict[str, WholeInventory |
         for name, one in found.items()
         if one is None or one.fields is not None
     }
-
-
-def _drop_expired_suspensions(system: System, now: datetime) -> System:
-    suspended = {name: until for name, until in system.suspended.items() if until > now}
-    chosen = {name: until for name, until in system.chosen.items() if until > now}
-    return replace(system, suspended=suspended, chosen=chosen)

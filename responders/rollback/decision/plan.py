@@ -3,9 +3,14 @@
 from msgspec.structs import replace
 
 from responders.scenarios import capacity, functions
-from responders.scenarios.portion import Portion
 from responders.scenarios.registry import SCENARIOS, has_plan
-from responders.scenarios.resource_plan import PlanParts, ResourceState, exclude_manual_changes, join_plans
+from responders.scenarios.resource_plan import (
+    PlanParts,
+    Portion,
+    ResourceState,
+    exclude_manual_changes,
+    join_plans,
+)
 from shared.domain.decision import forecast
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import Decision, require_approval
@@ -16,8 +21,7 @@ from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Plan, freeze_plan
+from shared.domain.rollback.plan import OVERLONG_PLAN_PREFIX, Plan, add_report_line, freeze_plan
 from shared.domain.rollback.rollback import RollbackRequest
 from shared.engine.steps.resource_differences import describe_steps, is_resource
 
@@ -94,7 +98,7 @@ def _add_duration_warning(
 ) -> Plan:
     """Add a warning if the plan does not fit its time, even with the whole quota."""
     ahead = forecast.forecast_duration(plan.steps, policy, plan.header.scenario, severity, order=order)
-    return plan if ahead.fits else plans.add_report_line(plan, f"{plans.OVERLONG_PLAN_PREFIX}: {ahead}")
+    return plan if ahead.fits else add_report_line(plan, f"{OVERLONG_PLAN_PREFIX}: {ahead}")
 
 
 def describe_plan_size(plan: Plan, shown: int) -> str:

@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from responders.data.damage_record import read_known_damage, request_data_check
+from responders.data.document_check import read_known_damage, request_data_check
 from responders.data.repair import preview
-from responders.data.repair.ttl import read_expiries
-from responders.rollback.approval import build_approval_request
+from responders.data.repair.document_outcomes import read_expiries
+from responders.rollback.approval import DATA_APPROVALS, build_approval_request
 from responders.rollback.case import Case
 from responders.rollback.decision.data_requests import (
     PREPARATION_TIMEOUT,
@@ -23,23 +23,19 @@ from responders.rollback.decision.repair_start import (
     build_refusal_transition,
     describe_approvals,
 )
-from responders.rollback.decision.required_approvals import DATA_APPROVALS
 from responders.rollback.decision.rollback_decision import build_hold_transition
-from responders.rollback.isolation import fence_guard
-from responders.rollback.isolation.fence_guard import FencePreparation
+from responders.rollback.isolation.fence_guard import FencePreparation, prepare_fence
 from shared.core import text
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Document, conditional_write
-from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import IntegrityRecord
+from shared.domain.data.integrity.damage import IntegrityRecord, comparison_run, evaluate_writer
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair import repair_plan as repair
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.scenario_names import ScenarioName
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import RollbackRequest
+from shared.domain.rollback.rollback import LEASE_DURATION, RollbackRequest
 
 SURVEY_LEASE_SHARE: Final = 0.6
 """Of its lease one worker spends so much on looking through the data, then it hands on what it has
@@ -90,7 +86,7 @@ def _advance_preparation(
     document, record = read_known_damage(ports, policy)
     why = _find_data_obstacle(case, document, record, known)
     if record.last is not None:
-        known = replace(known, before=damage.comparison_run(known.before, record.last))
+        known = replace(known, before=comparison_run(known.before, record.last))
     if why:
         return replace(found, outcome=Outcome.HOLD, reason=why), known
     if record.last is None:
@@ -99,7 +95,7 @@ def _advance_preparation(
         expiries = read_expiries(ports, policy, policy.integrity.database)
     except Unavailable as unknown:
         return replace(found, outcome=Outcome.HOLD, reason=str(unknown)), known
-    left = SURVEY_LEASE_SHARE * rollbacks.LEASE_DURATION.total_seconds() - case.tenure.seconds_since_commit
+    left = SURVEY_LEASE_SHARE * LEASE_DURATION.total_seconds() - case.tenure.seconds_since_commit
     at = record.last.at
     return forecast_by_survey(ports, policy, order, facts, found, known, record, at, expiries, left)
 
@@ -109,7 +105,7 @@ def _find_data_obstacle(case: Case, document: Document, record: IntegrityRecord,
     policy, now = case.policy, case.now()
     if case.ports.buckets.quarantine is None:
         return quarantine.NO_BUCKET_REASON
-    quiet = damage.evaluate_writer(record.last, known.before, policy, now)
+    quiet = evaluate_writer(record.last, known.before, policy, now)
     if quiet.is_quiet:
         return ""
     if quiet.again_at is None or now >= quiet.again_at:
@@ -121,7 +117,7 @@ def _add_fence(case: Case, found: DataRequestForecast) -> tuple[DataRequestForec
     """What becomes of it, and what is raised with it; it waits for what falls."""
     if found.survey is None or found.plan is None or found.outcome not in (Outcome.ROLLBACK, Outcome.ASK):
         return found, FencePreparation()
-    behind = fence_guard.prepare_fence(case, timedelta(seconds=preview.survey_seconds(found.survey)))
+    behind = prepare_fence(case, timedelta(seconds=preview.survey_seconds(found.survey)))
     if behind.why_not:
         found = replace(found, outcome=Outcome.HOLD, reason=behind.why_not)
     return found, behind

@@ -7,30 +7,37 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.rollback.approval import build_approval_request, forecast_plan, format_plan_changes
+from responders.rollback.approval import (
+    build_approval_request,
+    forecast_plan,
+    format_plan_changes,
+    required_approvals,
+)
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import ended_fields
 from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
 from responders.rollback.decision.plan import describe_plan_size, prepare_plan
-from responders.rollback.decision.required_approvals import required_approvals
-from responders.rollback.decision.resource_collection import collect_resource_state
 from responders.rollback.decision.undo_preview import describe_failures
 from responders.rollback.session_revocation import REVOKE_SESSIONS_VERB, build_revocation_command
+from responders.scenarios.products import hosting
 from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import ResourceState
+from responders.support.inventory_reader import read_inventory
 from responders.support.parallel_calls import (
     CALL_TIMEOUT_SECONDS,
+    MAX_TOTAL_SECONDS,
     ExtendLease,
     answer_or_none,
     call_all,
+    call_one,
     skip_lease,
 )
 from shared.core import text, topics
 from shared.core.codec import decode, encode
+from shared.core.errors import RollbackError
 from shared.core.store import Create, Write, conditional_write
 from shared.domain.commands.command import format_gcloud_command, format_shell_command
 from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
-from shared.domain.decision.forecast import DurationForecast
 from shared.domain.decision.gate_evaluation import (
     Decision,
     evaluate_incident,
@@ -39,17 +46,20 @@ from shared.domain.decision.gate_evaluation import (
 )
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change
-from shared.domain.deployments.deployment import DeploymentStatus, counts_by_function
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
+from shared.domain.deployments.deployment import DeploymentStatus, counts_by_function, record_path
+from shared.domain.deployments.inventory import inventory_record as stocks
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
+from shared.domain.deployments.inventory.products import PRODUCTS
 from shared.domain.incidents.incident import IncidentStatus, has_been_escalated
+from shared.domain.policy.resources import Resources
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Plan
+from shared.domain.rollback.plan import Plan, add_report_line, is_duration_reported, step_path
 from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, approvers
 from shared.domain.signals import baseline, probe_signals
-from shared.domain.signals.baseline import Baseline
 from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system_record import Budget, System
 from shared.ports.groups import Ports
@@ -107,7 +117,7 @@ def decide_rollback(case: Case) -> bool:
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
 
 
-def _baseline(case: Case, facts: DecisionFacts, decision: Decision) -> Baseline:
+def _baseline(case: Case, facts: DecisionFacts, decision: Decision) -> baseline.Baseline:
     """Return what routers and probes saw of the plan's functions in the hour before the onset.
 
     A service without an answer leaves its part unknown. Probe results are stored for half an hour,
@@ -158,7 +168,7 @@ def build_decided_plan(
         known = filter(None, [StateReader(ports.store).rollback(target.taken_back_by)])
         failed = describe_failures(ports, policy, known, decision.change.functions, facts.inventory or {})
         warning = f"{warning}: {failed} on it"
-    return decision, plans.add_report_line(plan, warning)
+    return decision, add_report_line(plan, warning)
 
 
 def read_resource_state(
@@ -168,12 +178,31 @@ def read_resource_state(
     order: RollbackRequest | None,
     hold: ExtendLease = skip_lease,
 ) -> ResourceState | None:
-    """Read the resources that the decision's plan concerns. Raises: as `build_decided_plan`."""
+    """Read what the plan concerns beside functions, as it was recorded and as it is.
+
+    Raises: as `build_decided_plan`.
+    """
     named = order is not None and bool(order.groups or order.functions)
     whole = not (named and decision.scenario is ScenarioName.FEATURE)
     looks = decision.outcome not in (Outcome.HOLD, Outcome.OBSERVE, Outcome.IGNORE)
-    target = decision.target if looks and whole else ""
-    return collect_resource_state(ports, policy, decision.scenario, target, hold)
+    reach = SCENARIO_SCOPES[decision.scenario].other_parts
+    if not (looks and whole and decision.target and reach):
+        return None
+    hold(CALL_TIMEOUT_SECONDS)
+    path = record_path(policy.system, decision.target)
+    fields = call_one(ports, partial(ports.store.get, path)).fields
+    recorded = stocks.unpack_inventory(fields["live"]) if fields is not None else WholeInventory()
+    hold(MAX_TOTAL_SECONDS)
+    keys = {key for part in reach for key in PRODUCTS[part].keys}  # nothing else need be looked at
+    chosen = Resources(**{key: getattr(policy.resources, key) for key in keys})
+    live = read_inventory(ports, replace(policy, resources=chosen))
+    versions = hosting.versions_to_check(recorded, live)
+    hold(CALL_TIMEOUT_SECONDS)
+    read = ports.system(policy.system).resources.hosting.version
+    answers = call_all(ports, {"/".join(one): partial(read, *one) for one in versions})
+    statuses = {one: answers["/".join(one)] for one in versions}
+    known = {one: status for one, status in statuses.items() if not isinstance(status, RollbackError)}
+    return ResourceState(recorded, live, known)
 
 
 def _evaluate(case: Case, facts: DecisionFacts) -> Decision:
@@ -194,7 +223,7 @@ def _build_start_transition(
     gathered: CollectedFacts,
     decision: Decision,
     plan: Plan,
-    before: Baseline,
+    before: baseline.Baseline,
     told: Mapping[str, Any],
 ) -> Transition:
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
@@ -213,7 +242,10 @@ def _build_start_transition(
     return Transition(
         event="rollback.decided",
         note=f"going back to {decision.target}: {describe_plan_size(plan, len(decision.scope))}",
-        details=_format_warnings(plan, ahead),
+        details=(
+            *(() if is_duration_reported(plan.header) else (str(ahead),)),
+            *text.first_lines(plan.header.reported),
+        ),
         facts={
             **told,
             "plan": plan.header.fingerprint,
@@ -240,11 +272,6 @@ def _build_start_transition(
     )
 
 
-def _format_warnings(plan: Plan, ahead: DurationForecast) -> tuple[str, ...]:
-    ahead_lines = () if plans.is_duration_reported(plan.header) else (str(ahead),)
-    return (*ahead_lines, *text.first_lines(plan.header.reported))
-
-
 def _must_revoke_sessions(case: Case, gathered: CollectedFacts) -> bool:
     """Whether everybody has to sign in again: somebody may have got in."""
     breached = any(alert.signal == BREACH_SIGNAL for alert in gathered.alerts)
@@ -253,19 +280,17 @@ def _must_revoke_sessions(case: Case, gathered: CollectedFacts) -> bool:
 
 def _add_session_line(plan: Plan, *, ends: bool) -> Plan:
     if ends:
-        return plans.add_report_line(plan, "every session of before it begins ends with it")
+        return add_report_line(plan, "every session of before it begins ends with it")
     if plan.header.scenario is not ScenarioName.AUTH:
         return plan
-    return plans.add_report_line(
-        plan, f"sessions stay; `rollback {REVOKE_SESSIONS_VERB}` ends every one of them"
-    )
+    return add_report_line(plan, f"sessions stay; `rollback {REVOKE_SESSIONS_VERB}` ends every one of them")
 
 
 def build_step_writes(case: Case, plan: Plan) -> Iterable[Write]:
     """The plan's steps, each a document that must not be there yet."""
     for step in plan.steps:
         expiring = replace(step, expires_at=case.rollback.expires_at)
-        yield Create(plans.step_path(case.rollback.id, step.name), encode(expiring))
+        yield Create(step_path(case.rollback.id, step.name), encode(expiring))
 
 
 def _build_budget_writes(gathered: CollectedFacts, case: Case) -> tuple[Write, ...]:

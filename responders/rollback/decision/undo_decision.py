@@ -19,8 +19,7 @@ from responders.rollback.decision.repair_start import (
 )
 from responders.rollback.decision.rollback_decision import build_hold_transition
 from responders.rollback.decision.undo_preview import UndoPreview, is_document_step, preview_from_facts
-from responders.rollback.isolation import fence_guard
-from responders.rollback.isolation.fence_guard import FencePreparation
+from responders.rollback.isolation.fence_guard import FencePreparation, prepare_fence
 from responders.support.parallel_calls import MAX_TOTAL_SECONDS
 from shared.core.codec import encode
 from shared.core.store import Query
@@ -83,7 +82,7 @@ def _add_fence(case: Case, found: UndoPreview, deadline: datetime) -> tuple[Undo
         return replace(
             found, outcome=Outcome.ESCALATE, reason=quarantine.NO_BUCKET_REASON
         ), FencePreparation()
-    behind = fence_guard.prepare_fence(case, found.takes)
+    behind = prepare_fence(case, found.takes)
     why_not = behind.why_not or _find_copy_erasure(case)
     if why_not:
         waits = case.now() < deadline + PREPARATION_TIMEOUT

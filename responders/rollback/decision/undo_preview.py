@@ -21,12 +21,10 @@ from responders.data.repair.preview import (
     find_unknown_trigger_reason,
     format_fence_lines,
 )
+from responders.rollback.approval import DATA_APPROVAL_REASON, DATA_APPROVALS
 from responders.rollback.decision.fact_collection import collect_facts
-from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON, DATA_APPROVALS
 from responders.scenarios import undo_plan as reversal
-from responders.scenarios import undo_targets
-from responders.scenarios.undo_plan import UndoPlan
-from responders.scenarios.undo_targets import UndoTarget
+from responders.scenarios.undo_targets import UndoTarget, collect_unpin_targets
 from responders.support.parallel_calls import answer_or_none, call_all, call_in_batches
 from responders.support.undoable_changes import moved_functions, repairs_with_writes
 from shared.core import text
@@ -41,8 +39,7 @@ from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import GateAnswer, Outcome
 from shared.domain.deployments.build_recipe import BuiltFunction
 from shared.domain.deployments.deployment import Inventory, counts_by_function
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, incident_path
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import write_ramp
@@ -65,7 +62,7 @@ class UndoPreview(Struct, frozen=True):
     outcome: Outcome
     reason: str
     gates: tuple[GateAnswer, ...]
-    reversal: UndoPlan
+    reversal: reversal.UndoPlan
     takes: timedelta = timedelta()
     """How long documents are written."""
 
@@ -123,7 +120,7 @@ def preview_from_facts(
     writes = sum(one.goal.get("documents", 0) for one in documents)
     takes = timedelta(seconds=write_ramp.ramp_seconds(writes))
     if planned.plan is not None and planned.shown and order.way is Direction.UNDO:
-        undone = decode(Incident, store.get(incidents.incident_path(order.incident)).fields)
+        undone = decode(Incident, store.get(incident_path(order.incident)).fields)
         rolled_back, shown = StateReader(store).rollbacks(undone), planned.shown
         failed = describe_failures(ports, policy, rolled_back, [one.function for one in shown], inventory)
         names = text.join_names([revision for one in shown for revision in one.target])
@@ -203,11 +200,11 @@ def _select_undo_targets(
     store: Store, policy: Policy, order: RollbackRequest, inventory: Inventory
 ) -> tuple[dict[str, UndoTarget], list[str]]:
     if order.way is Direction.UNDO:
-        document = store.get(incidents.incident_path(order.incident))
+        document = store.get(incident_path(order.incident))
         incident = decode(Incident, document.fields)
         return moved_functions(store, incident), repairs_with_writes(store, incident)
     named = (one for one in StateReader(store).pins(policy.system) if one.function in order.functions)
-    return undo_targets.collect_unpin_targets(named, inventory), []
+    return collect_unpin_targets(named, inventory), []
 
 
 def _read_rebuilt_functions(

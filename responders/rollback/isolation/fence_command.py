@@ -21,12 +21,10 @@ from shared.core.store import Document, Put, Query, Update, Write, conditional_w
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord, parse_time
+from shared.domain.commands.command import CommandRecord, command_path, parse_time
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
-from shared.domain.incidents import incident
-from shared.domain.incidents.incident import PublicState, PublicStatusChange
+from shared.domain.incidents.incident import PublicState, PublicStatusChange, public_history_path
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_notices, create_team_notices
 from shared.domain.policy.severity import Severity
@@ -78,7 +76,7 @@ def lift_fence(asked: CommandRequest) -> CommandEffect:
     if fence.status is FenceStatus.FALLING:
         return CommandEffect(f"it falls already: {fence.why}")
     after = fences.start_lowering(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
-    due = Update(commands.command_path(fence.command), {"due_at": document.read_at})
+    due = Update(command_path(fence.command), {"due_at": document.read_at})
     told = _build_transition_writes(asked.ports, policy, fence, after, document)
     return CommandEffect("it falls", (*told, due))
 
@@ -156,7 +154,10 @@ def _build_transition_writes(
         after = replace(after, told_at=now)
     yield Update(found.path, encode(after), found.version)
     if after.is_over:
-        yield _build_unfreeze_write(ports, after)
+        system_document = ports.store.get(systems.system_path(after.system))
+        system = decode(System, system_document.fields)
+        left = tuple(one for one in system.freezes if one != after.window)  # which goes with its fence
+        yield Update(system_document.path, encode(replace(system, freezes=left)), system_document.version)
     if not name:
         return
     facts = {"why": after.why, "waiting": after.waiting, "left": after.left}
@@ -170,14 +171,6 @@ def _build_transition_writes(
         tell(policy, key, severity, name, "\n".join(fences.notice_lines(name, after)), now)
     )
     yield from _build_status_page_writes(policy, after, name, now)
-
-
-def _build_unfreeze_write(ports: Ports, fence: Fence) -> Write:
-    """The window goes with its fence."""
-    document = ports.store.get(systems.system_path(fence.system))
-    system = decode(System, document.fields)
-    left = tuple(one for one in system.freezes if one != fence.window)
-    return Update(document.path, encode(replace(system, freezes=left)), document.version)
 
 
 def _build_status_page_writes(policy: Policy, fence: Fence, name: str, now: datetime) -> Iterable[Write]:
@@ -200,4 +193,4 @@ def _build_status_page_writes(policy: Policy, fence: Fence, name: str, now: date
         published=True,
         expires_at=now + PUBLIC_RETENTION,
     )
-    yield Put(f"{incident.public_history_path(fence.system)}/{fence.public_id}", encode(state))
+    yield Put(f"{public_history_path(fence.system)}/{fence.public_id}", encode(state))

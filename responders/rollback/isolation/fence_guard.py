@@ -17,10 +17,8 @@ from shared.core.codec import decode, encode
 from shared.core.durations import describe_duration
 from shared.core.errors import Rejected
 from shared.core.store import Create, Document, Write, conditional_write
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
-from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.write_fence import Fence, FenceStatus
+from shared.domain.commands.command import CommandRecord, command_path
+from shared.domain.data.isolation.write_fence import Fence, FenceStatus, describe_fence, fence_path
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
@@ -58,7 +56,7 @@ def prepare_fence(case: Case, takes: timedelta) -> FencePreparation:
     rules, now = case.policy.fence, case.now()
     if rules is None:
         return FencePreparation()
-    document = case.ports.store.get(fences.fence_path(case.policy.system))
+    document = case.ports.store.get(fence_path(case.policy.system))
     fence = decode(Fence, document.fields) if document.fields else None
     if fence is None or fence.is_over:
         return _build_new_fence(case, rules, document)
@@ -146,12 +144,12 @@ def _build_new_fence(case: Case, rules: FenceRules, document: Document) -> Fence
         actor=order.actor,
         reason=f"{rollback.id}: {order.reason}",
         received_at=now,
-        result=fences.describe_fence(rules, until),
+        result=describe_fence(rules, until),
         incident=rollback.incident,
         due_at=now,
     )
     fence = Fence(record.system, record.id, record.actor, record.reason, now, until, rollback=rollback.id)
-    begins = Create(commands.command_path(record.id), encode(record))
+    begins = Create(command_path(record.id), encode(record))
     return FencePreparation(fence, (conditional_write(document, encode(fence)), begins))
 
 

@@ -16,8 +16,7 @@ from shared.domain.data.isolation.write_fence import Fence, FenceStatus, Writer
 from shared.domain.deployments.inventory.traffic import Scaling, Service
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.health import ProbeAnswer
 from shared.ports.groups import Ports
 
@@ -122,7 +121,7 @@ class FenceStep:
         return is_change_blocked(self._ports, policy, overrides=overrides)
 
     def _read_rollback(self) -> Rollback:
-        path = rollbacks.rollback_path(self._fence.rollback)
+        path = rollback_path(self._fence.rollback)
         return decode(Rollback, self._ports.store.get(path).fields)
 
     def _raise_fence(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:

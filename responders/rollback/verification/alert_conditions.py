@@ -137,7 +137,11 @@ def evaluate_conditions(
     alerted = alert_conditions.affected_functions(newest, policy)
     functions = find_incident_functions(policy, incident, newest)
     signals = {alert.signal for alert in newest}
-    probes = [one for one in policy.probes if _is_asked(one, functions, signals)]
+    probes = [
+        one
+        for one in policy.probes
+        if not one.external and (one.function in functions or one.signal in signals)
+    ]
     cancelled = {alert.monitoring_id for alert in joined if alert.verdict == "cancelled"}
     known = (one.monitoring_id for one in newest if one.is_state_known)
     asked = list(dict.fromkeys(name for name in known if name not in cancelled))
@@ -184,11 +188,6 @@ def find_incident_functions(policy: Policy, incident: Incident, opened: Collecti
     if not (opened or ordered):
         return set(policy.functions)
     return alert_conditions.affected_functions(opened, policy) | ordered
-
-
-def _is_asked(probe: Probe, functions: Collection[str], signals: Collection[str]) -> bool:
-    """Whether a probe exercises one of these functions, or feeds one of these signals."""
-    return not probe.external and (probe.function in functions or probe.signal in signals)
 
 
 def _find_passing_signals(policy: Policy, record: Document | None, since: datetime) -> set[str]:

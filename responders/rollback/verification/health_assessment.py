@@ -29,7 +29,6 @@ from shared.domain.signals.health import (
     evaluate_health,
     failing_functions,
 )
-from shared.domain.signals.probe_signals import ProbeRecord
 
 
 def assess_health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
@@ -47,7 +46,10 @@ def assess_health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
 
 
 def assess_health_while_monitoring(case: Case, steps: Iterable[Step], since: datetime) -> Health:
-    """How it does; while writers are stopped by a fence nobody can see that."""
+    """Compare how it does with how it was before the trouble: what is worse than that is ill.
+
+    While writers are stopped by a fence nobody can see that.
+    """
     if fence_guard.is_fence_up(case.ports, case.policy):
         return Health(HealthVerdict.INCONCLUSIVE, "a fence is up: nobody can see whether it is well")
     known, requests = _read_health(case, steps, since)
@@ -64,7 +66,7 @@ def _compare_with_baseline(
 ) -> Health:
     """How it is beside how it was before the trouble: what is worse than that is ill."""
     document = case.ports.store.get(probe_signals.probes_path(case.policy.system))
-    looks = decode(ProbeRecord, document.fields).looks if document.fields is not None else {}
+    looks = decode(probe_signals.ProbeRecord, document.fields).looks if document.fields is not None else {}
     before, window = case.rollback.baseline, (since, case.now())
     return baseline.compare_with_baseline(before, requests, looks, window, case.policy.gates)
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Set
 from datetime import datetime, timedelta
 
 from responders.rollback import completion
-from responders.rollback.answered_alerts import unjudged_alerts
-from responders.rollback.case import Case, Transition
+from responders.rollback.case import Case, Transition, unjudged_alerts
 from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import health_assessment as measuring
 from responders.rollback.verification.alert_conditions import (

@@ -18,7 +18,6 @@ from responders.support.parallel_calls import METRICS_WINDOW
 from shared.core.codec import decode, encode
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import join_names
-from shared.domain import system_record as systems
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents import incident as incidents
@@ -28,11 +27,10 @@ from shared.domain.incidents.next_actions import closing_verbs, format_shell_lin
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.alert_conditions import ConditionState
-from shared.domain.system_record import System
+from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import work_queue
@@ -67,7 +65,7 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     if policy is None:
         return
     past = _read_rollbacks(ports, incident)
-    system = ports.store.get(systems.system_path(incident.system))
+    system = ports.store.get(system_path(incident.system))
     joined = ports.store.query(Query("alerts", where=(("incident", "==", incident.id),)))
     alerts = [decode(Alert, one.fields) for one in joined]
     changes = [incident.detected_at, *(one.received_at for one in alerts if one.is_open)]
@@ -84,7 +82,7 @@ def _read_rollbacks(ports: Ports, incident: Incident) -> list[Document]:
     """The stored rollbacks of the incident, the newest first, down to one that moved something."""
     found: list[Document] = []
     for number in range(incident.rollbacks, 0, -1):
-        one = ports.store.get(rollbacks.rollback_path(incidents.rollback_id(incident.id, number)))
+        one = ports.store.get(rollback_path(incidents.rollback_id(incident.id, number)))
         if one.fields is not None:
             found.append(one)
             if one.fields["started_at"] is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
-from responders.data.damage_record import read_known_damage, request_data_check
+from responders.data.document_check import read_known_damage, request_data_check
 from responders.rollback import derived_data
 from responders.rollback.case import Case, Transition
 from shared.core import text

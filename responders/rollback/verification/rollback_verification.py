@@ -17,13 +17,11 @@ from shared.core.durations import describe_duration
 from shared.core.errors import RollbackError
 from shared.core.store import Update, Write
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import Deployment, DeploymentStatus, undone_deployments
+from shared.domain.deployments.deployment import DeploymentStatus, undone_deployments
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import choose_time_names
-from shared.domain.rollback import plan as plans
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Direction
+from shared.domain.rollback.plan import Step, unreached_steps
+from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.domain.signals.health import Health, HealthVerdict
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind, StepVerdict
@@ -37,7 +35,7 @@ HEALTH_CHECK_INTERVAL_SECONDS = 10.0
 def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     """Look at every goal once more, now that each step has ended: verify, or fail with the list."""
     steps = load_steps(case.ports.store, case.rollback.id)
-    undone = plans.unreached_steps(steps)
+    undone = unreached_steps(steps)
     moved = [] if undone else find_moved_targets(case, steps.values(), kinds)
     if undone or moved:
         changed = f"{len(moved)} changed by somebody after their shift: {text.join_names(moved)}"
@@ -66,7 +64,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         Transition(
             event="rollback.shifted",
             note=f"{describe_steps(back, beside)} {word}: {names.traffic} {took} {names.since}",
-            changes={"status": rollbacks.RollbackStatus.VERIFYING, "shifted_at": now},
+            changes={"status": RollbackStatus.VERIFYING, "shifted_at": now},
             status=IncidentStatus.VERIFYING,
             occasion=f"-{extensions}" if extensions else "",
             writes=build_pin_writes(case, steps.values()),
@@ -132,7 +130,7 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
         event="rollback.verified" if verified else "rollback.unverified",
         note=f"{said}: {health.reason}",
         changes={
-            "status": rollbacks.RollbackStatus.WATCHING,
+            "status": RollbackStatus.WATCHING,
             **_probe_confirmation_fields(case, health),
             **({"verified_at": now, "failing": ()} if verified else {"verified_at": None}),
             "watch_until": now + case.policy.execution.watch,
@@ -155,7 +153,11 @@ def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ..
     functions = {step.target for step in shifted_steps(steps)}
     beside = [step for step in effective_steps(steps) if is_resource(step)]
     back = {one.id for one in undone_deployments(known, target, functions)}
-    back |= {one.id for one in known if one.at > target.at and _is_changed_by_steps(one, beside)}
+    back |= {
+        one.id
+        for one in known
+        if one.at > target.at and any(is_step_for(step, change) for step in beside for change in one.changes)
+    }
     bad = {"status": DeploymentStatus.BAD.value, "baked_at": None, "due_at": None, "expires_at": None}
     why = f"{deployments.TAKEN_BACK_REASON}{case.rollback.id}"
     return tuple(
@@ -163,11 +165,6 @@ def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ..
         for one in known
         if one.id in back and one.status is not DeploymentStatus.BAD
     )
-
-
-def _is_changed_by_steps(deployment: Deployment, steps: Iterable[Step]) -> bool:
-    """Whether one of these steps brought back what the deployment had changed."""
-    return any(is_step_for(step, change) for step in steps for change in deployment.changes)
 
 
 def find_moved_targets(case: Case, steps: Iterable[Step], kinds: Mapping[str, StepKind]) -> list[str]:

@@ -15,7 +15,6 @@ from responders.scenarios.function_steps import FunctionStepBuilder
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, require_answer, select_named
 from shared.core import text
 from shared.core.codec import decode
-from shared.domain import system_record as systems
 from shared.domain.decision.facts import ChangeSet, compare_traffic
 from shared.domain.decision.rebuild_selection import add_rebuilds, unrestorable_functions
 from shared.domain.decision.request_scope import requested_functions
@@ -31,10 +30,9 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus
+from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus, extend_plan, freeze_plan
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.system_record import System
+from shared.domain.system_record import System, system_path
 from shared.state.reader import StateReader
 
 EXTENSIBLE_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
@@ -89,7 +87,7 @@ def extend_scope(case: Case, rolling: Deployment | None, steps: Iterable[Step]) 
 
 def _build_extension_transition(case: Case, why: str, header: PlanHeader, addition: Plan) -> Transition:
     """The longer plan takes the place of the one before, and its new steps are there."""
-    plan = plans.extend_plan(header, addition)
+    plan = extend_plan(header, addition)
     left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
     more = {step.target for step in plan.steps} - left
     stay = f", {text.count_noun(len(left), 'stays as it is', 'stay as they are')}" if left else ""
@@ -167,7 +165,7 @@ def _build_additional_plan(
         for step in ways.build_steps(name, ())
     ]
     lines = (f"{name} {why}: left as it is" for name, why in sorted(left.items()))
-    return plans.freeze_plan(
+    return freeze_plan(
         made.header.scenario,
         made.header.target,
         (*made.steps, *stay),
@@ -256,7 +254,7 @@ def _read_stored_images(
 
 def _functions_under_manual_control(case: Case, looked: _RolloutComparison) -> set[str]:
     """What is in a person's hands, or was led elsewhere by one."""
-    system = decode(System, case.ports.store.get(systems.system_path(case.policy.system)).fields)
+    system = decode(System, case.ports.store.get(system_path(case.policy.system)).fields)
     until_when = (*system.chosen.items(), *system.suspended.items())
     in_hand = {name for name, until in until_when if until > case.now()}
     before = _last_inventory(case).functions or {}

@@ -6,8 +6,7 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.scenarios.portion import Portion, resource_step
-from responders.scenarios.resource_plan import ResourceState, Statuses
+from responders.scenarios.resource_plan import Portion, ResourceState, Statuses, resource_step
 from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, WholeInventory
 from shared.domain.deployments.restorability import FINALIZED
 from shared.domain.rollback.plan import Step

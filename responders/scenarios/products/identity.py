@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from responders.scenarios.portion import Portion, resource_step
-from responders.scenarios.resource_plan import ResourceState
+from responders.scenarios.resource_plan import Portion, ResourceState, resource_step
 from shared.core.codec import from_json
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, is_secret_path
 from shared.engine.steps.resources.set_auth_config import (

@@ -2,8 +2,7 @@
 
 from datetime import timedelta
 
-from responders.scenarios.portion import Portion, resource_step
-from responders.scenarios.resource_plan import ResourceState
+from responders.scenarios.resource_plan import Portion, ResourceState, resource_step
 from shared.domain.deployments.inventory.inventory_parts import Index, is_creatable, json_fingerprint
 from shared.engine.steps.resources.create_index import ABSENT_INDEX, KIND
 

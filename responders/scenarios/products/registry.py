@@ -5,9 +5,8 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from responders.scenarios.portion import Portion
 from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
-from responders.scenarios.resource_plan import ResourceState
+from responders.scenarios.resource_plan import Portion, ResourceState
 from shared.domain.deployments.inventory.products import InventoryPart
 
 

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from responders.scenarios.portion import Portion, resource_step
-from responders.scenarios.resource_plan import ResourceState
+from responders.scenarios.resource_plan import Portion, ResourceState, resource_step
 from shared.domain.deployments.inventory.inventory_parts import RemoteConfigTemplate
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.resources.publish_remote_config import (

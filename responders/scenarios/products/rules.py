@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from responders.scenarios.portion import Portion, resource_step
-from responders.scenarios.resource_plan import ResourceState
+from responders.scenarios.resource_plan import Portion, ResourceState, resource_step
 from shared.domain.deployments.inventory import rules_diff
 from shared.domain.deployments.inventory.inventory_parts import RulesRelease, WholeInventory
 from shared.domain.rollback.plan import Step

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.data.erasure_ledger import ErasureLedgerUpdater
+from responders.data.erasure_ledger import update_ledger
 from responders.data.repair import document_outcomes
 from shared.domain.data.repair.repair_plan import MAX_SAMPLES_PER_OUTCOME, DocumentOutcome
 from tests.support.cli.in_process import WorldPrompt
@@ -89,6 +89,6 @@ def test_nothing_is_told_of_whoever_was_erased(monkeypatch: pytest.MonkeyPatch, 
     now = shop.ports.clock.now()
     shop.write({"customers/ada": None, "erased/1": {"who": "ada", "done": now}})
     shop.ports.beside.held[HERE, "erased/1"] = now
-    ErasureLedgerUpdater(shop.ports, {shop.policy.system: shop.policy}).update_ledgers()
+    update_ledger(shop.ports, shop.policy)
 
     assert prompt.say("documents", incident).stdout == ""

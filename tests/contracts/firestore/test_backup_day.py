@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.faults.plan import FaultPlan, OperationFault
-from responders.backups.export import BackupExporter
-from responders.backups.native_backups import NativeBackupChecker
+from responders.backups.export import advance_exports
+from responders.backups.native_backups import check_native_backups
 from shared.core.store import Create
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.policy.resources import BackupRules
@@ -61,8 +61,8 @@ def pass_time(cloud: Cloud, wiring: Wiring, span: timedelta, step: timedelta = M
     while cloud.clock.now() < until:
         cloud.clock.advance(step)
         cloud.settle()
-        BackupExporter(wiring, wiring.policies).advance_exports()
-        NativeBackupChecker(wiring, wiring.policies).check()
+        advance_exports(wiring, wiring.policies)
+        check_native_backups(wiring, wiring.policies)
 
 
 def catalogue(wiring: Wiring) -> list[Backup]:

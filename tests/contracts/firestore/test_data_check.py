@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from responders.jobs.data_check import DataChecker
+from responders.jobs.data_check import advance_data_checks
 from shared.adapters.clock import EmbeddedClock
 from shared.core.codec import decode
 from shared.core.store import Query
@@ -59,7 +59,7 @@ class Shop:
         clock.follow()  # now, and not in the midst of what is asked
         self.cloud.settle()
         for _ in range(10):  # what gives no answer in time is asked again, as each minute does
-            DataChecker(self._wiring, self._wiring.policies).advance_checks()
+            advance_data_checks(self._wiring, self._wiring.policies)
             found = self._wiring.store.get(damage.damage_path(POLICY.system))
             record = decode(IntegrityRecord, found.fields or {})
             if record.run is None and record.last is not None and self._is_new(record.last):

@@ -16,7 +16,7 @@ from local.core.journal import Journal
 from local.faults.hooks import CallMoment, FaultHooks
 from local.services.pubsub.service import PubSub
 from local.services.storage import Buckets, StorageServer, StorageService
-from responders.jobs.asset_check import AssetChecker
+from responders.jobs.asset_check import check_due_assets
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.asset_dependencies import CloudAssetDependencies
 from shared.core.codec import decode
@@ -148,7 +148,7 @@ def test_the_assets_of_a_policy_in_an_embedded_cloud() -> None:
     url = f"http://{cloud.addresses['control']}"
     wiring = Wiring(Settings(cloud.home, local_cloud=url), {policy.system: policy}, deployed=False)
     try:
-        AssetChecker(wiring, wiring.policies).check_due_assets()
+        check_due_assets(wiring, wiring.policies)
         found = decode(
             AssetProtectionStatus, wiring.store.get(asset_protection.assets_path(policy.system)).fields or {}
         )

@@ -4,7 +4,6 @@ from contextlib import suppress
 
 import pytest
 
-from responders.jobs.data_check import DataChecker
 from shared.core.errors import RollbackError
 from shared.core.store import Query
 from shared.domain.audit.system_chain import system_events_path
@@ -29,7 +28,7 @@ def run(saboteur: FaultInjectorHook) -> CheckedShop:
     shop.write({"customers/eve": {"email": "e@b"}})
     look(shop, saboteur)
     saboteur.active = False
-    shop.checking.advance_checks()
+    shop.check()
     return shop
 
 
@@ -38,10 +37,9 @@ def look(shop: CheckedShop, saboteur: FaultInjectorHook) -> None:
     for _ in range(3):
         try:
             with suppress(RollbackError):  # the next minute looks what became of it
-                shop.checking.advance_checks()
+                shop.check()
         except ProcessCrash:
             saboteur.revive()
-            shop.checking = DataChecker(shop.ports, {"bookshop": SHOP})
 
 
 @pytest.mark.parametrize(

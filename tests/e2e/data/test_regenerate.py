@@ -9,7 +9,7 @@ import pytest
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.installation.provisioning import REGENERATION_SUBSCRIPTION_SUFFIX
-from responders.commands.upkeep import data_regeneration
+from responders.commands.registry import CONTINUATIONS
 from shared.core.codec import decode, encode
 from shared.core.store import Create
 from shared.domain.commands import command as commands
@@ -53,7 +53,7 @@ def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
     )
     wiring.store.commit([Create(PATH, encode(record))])
 
-    data_regeneration.continue_regeneration(wiring, POLICY, wiring.store.get(PATH), record)
+    CONTINUATIONS["regenerate"](wiring, POLICY, wiring.store.get(PATH), record)
 
     pulled = wiring.clients.subscriber.pull({"subscription": HEARD, "max_messages": 10})
     [one] = pulled.received_messages

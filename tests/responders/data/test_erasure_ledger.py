@@ -15,8 +15,9 @@ from responders.data.erasure_ledger import (
     ENTRIES_PER_COMMIT,
     READ_OVERLAP,
     READ_TIME_LIMIT_SECONDS,
-    ErasureLedgerUpdater,
     read_ledger,
+    update_due_ledgers,
+    update_ledger,
 )
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Unavailable
@@ -158,7 +159,7 @@ def test_two_instances_that_read_at_once() -> None:
             store.commit([Put(erasures.ledger_path("bookshop"), encode(read))])
 
     store.hook = other_writes_first
-    ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_ledgers()
+    update_ledger(shop.ports, shop.policy)
 
     assert [one.hash for one in ledger(shop)] == [erasures.hash_person(book(shop).salt, "ada")]
 
@@ -195,7 +196,7 @@ def test_several_erasures_of_a_person() -> None:
     assert entry.erased_at == now - HOUR
 
     said_to_be_erased(shop, a=("ada", now - 3 * HOUR))
-    ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_ledgers()
+    update_ledger(shop.ports, shop.policy)
     [entry] = ledger(shop)
     assert entry.erased_at == now - HOUR
 
@@ -214,7 +215,7 @@ def test_two_that_write_the_same_person_at_once() -> None:
             erase(shop, "ada")
 
     store.hook = other_writes_first
-    ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_ledgers()
+    update_ledger(shop.ports, shop.policy)
 
     [entry] = ledger(shop)
     assert entry.erased_at == now + MINUTE
@@ -247,10 +248,9 @@ def test_however_many_the_application_has_erased() -> None:
     sizes = many_erased(shop)
     shop.ports.kept.seconds_each = 0.02
     before = shop.ports.kept.reads
-    erasing = ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy})
     looks = 0
     while looks == 0 or book(shop).cursor:
-        erasing.update_due_ledgers()
+        update_due_ledgers(shop.ports, {"bookshop": shop.policy})
         looks += 1
 
     assert looks == MANY * 0.02 // READ_TIME_LIMIT_SECONDS + 1
@@ -269,7 +269,7 @@ def test_too_many_to_be_read_at_once() -> None:
     many_erased(shop)
     shop.ports.kept.seconds_each = 0.02
     with pytest.raises(Unavailable, match="too many were erased"):
-        ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_ledgers()
+        update_ledger(shop.ports, shop.policy)
 
 
 def test_of_a_long_ledger_a_page_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,8 +308,8 @@ def test_an_instance_that_dies_in_the_middle_of_reading() -> None:
 
     shop.ports.store.hook = dies
     with pytest.raises(KeyboardInterrupt):
-        ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_due_ledgers()
-    ErasureLedgerUpdater(shop.ports, {"bookshop": shop.policy}).update_due_ledgers()
+        update_due_ledgers(shop.ports, {"bookshop": shop.policy})
+    update_due_ledgers(shop.ports, {"bookshop": shop.policy})
 
     assert died
     assert len(ledger(shop)) == MANY

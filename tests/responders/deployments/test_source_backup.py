@@ -6,8 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from responders.deployments.source_backup import back_up_live_sources
-from responders.deployments.source_cleanup import UNREFERENCED_RETENTION, remove_unreferenced_sources
+from responders.deployments.source_backup import (
+    UNREFERENCED_RETENTION,
+    back_up_live_sources,
+    remove_unreferenced_sources,
+)
 from shared.core.errors import Moved, Rejected, Throttled, Unavailable
 from shared.core.store import Update
 from shared.domain.deployments import deployment as deployments

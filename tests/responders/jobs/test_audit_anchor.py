@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from responders.jobs.audit_anchor import MAX_PARALLEL_WRITES, AuditAnchorWriter
+from responders.jobs.audit_anchor import MAX_PARALLEL_WRITES, write_anchors
+from responders.triggers.clock import ClockTrigger
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Rejected, RollbackError, Unavailable
 from shared.core.store import Create, Query
@@ -130,9 +131,9 @@ def test_a_sweep_that_dies_at_any_point(side: str) -> None:
 
         world.ports.anchors.hook = world.ports.store.hook = die
         with pytest.raises(Died):
-            AuditAnchorWriter(world.ports).anchor()
+            write_anchors(world.ports)
         world.ports.anchors.hook = world.ports.store.hook = no_hook
-        AuditAnchorWriter(world.ports).anchor()
+        write_anchors(world.ports)
 
         assert waiting(world) == []
         assert len(anchored(world, chain)) == len(before)
@@ -154,9 +155,9 @@ def test_more_than_one_sweep_can_take() -> None:
         asked = anchor.Anchor("systems/x", number, f"{number:064x}")
         world.ports.store.commit([_asked(asked)])
 
-    AuditAnchorWriter(world.ports).anchor()
+    write_anchors(world.ports)
     assert len(waiting(world)) == 5
-    AuditAnchorWriter(world.ports).anchor()
+    write_anchors(world.ports)
     assert waiting(world) == []
 
 
@@ -173,7 +174,7 @@ def test_a_slow_bucket_does_not_hold_up_the_next_sweep() -> None:
     world.ports.anchors.hook = lambda *_: clock.sleep(1.5)
     started = clock.monotonic()
 
-    AuditAnchorWriter(world.ports).anchor()
+    write_anchors(world.ports)
 
     assert clock.monotonic() - started < 15
     assert len(world.ports.anchors.kept) == 4
@@ -185,7 +186,8 @@ def test_without_a_bucket(capsys: pytest.CaptureFixture[str]) -> None:
     opened(world)
     world.ports.anchors = None  # type: ignore[assignment]
     capsys.readouterr()
-    AuditAnchorWriter(world.ports).anchor()
+    ClockTrigger(world.ports, {})
+    write_anchors(world.ports)
 
     said = json.loads(capsys.readouterr().err)
     assert said["severity"] == "WARNING"

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from cli.switches.upkeep import integrity_lines
-from responders.jobs.data_check import RESTORE_HINT, DataChecker
+from responders.jobs.data_check import RESTORE_HINT
 from shared.core import topics
 from shared.core.codec import decode
 from shared.core.errors import Rejected, Unavailable
@@ -188,7 +188,7 @@ def test_a_schema_violation_in_one_of_100_000() -> None:
     invocations = 0
     while not shop.record().findings:
         before = shop.ports.clock.now()
-        shop.checking.advance_checks()
+        shop.check()
         assert shop.ports.clock.now() - before < timedelta(seconds=16)
         invocations += 1
 
@@ -221,7 +221,7 @@ def test_what_a_sample_found_stays_until_it_is_mended() -> None:
     shop.look()
     rules = IntegrityRules(every=HOUR, read_budget=1000)
     small = replace(SHOP, integrity=rules)
-    shop.checking = DataChecker(shop.ports, {"bookshop": small})
+    shop.checked = small
     shop.write({f"customers/{number:06}": {"email": "a@b"} for number in range(20_000)})
 
     assert len(shop.look().findings) == 1

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from responders.rollback.answered_alerts import alerts_answered_by_scenario, unjudged_alerts
+from responders.rollback.case import unjudged_alerts
+from responders.rollback.completion import alerts_answered_by_scenario
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.signals.alert import Alert, open_alerts
 from tests.support.runtime.world import BOOKSHOP

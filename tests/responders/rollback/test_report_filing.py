@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.rollback.impact_counts import count_impact
+from responders.rollback.report_filing import count_impact
 from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident

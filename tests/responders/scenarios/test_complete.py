@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.complete import NEW_CLIENTS_WARNING
+from responders.scenarios.registry import NEW_CLIENTS_WARNING
 from shared.domain.deployments import deployment
 from shared.domain.incidents import incident
 from shared.domain.policy.scenario_names import ScenarioName

@@ -5,11 +5,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.data.erasure_ledger import ErasureLedgerUpdater
-from responders.data.repair.document_outcomes import RepairSelector
-from responders.data.repair.journalled_writes import MayGoOn
-from responders.data.repair.ttl import read_expiries
-from responders.data.repair.writer import DocumentRewriter
+from responders.data.erasure_ledger import update_due_ledgers
+from responders.data.repair.document_outcomes import RepairSelector, read_expiries
+from responders.data.repair.writer import DocumentRewriter, MayGoOn
 from shared.core.codec import decode
 from shared.core.store import Query
 from shared.domain.data.repair import quarantine, repair_plan
@@ -51,7 +49,7 @@ class RepairedShop:
         self.policy = policy
         self.ports = FakePorts(policy)
         self.ports.databases.hold_documents(HERE)
-        ErasureLedgerUpdater(self.ports, {policy.system: policy}).update_due_ledgers()
+        update_due_ledgers(self.ports, {policy.system: policy})
         self.write(GOOD)
         self.pass_time()
         self.before = self.ports.clock.now()

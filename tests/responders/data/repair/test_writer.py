@@ -296,7 +296,7 @@ def test_what_was_made_again_and_deleted_once_more_stays_deleted(
 ) -> None:
     """What landed is on record, though of another document of its batch nothing is known."""
     if not is_answered_in_part:
-        monkeypatch.setattr("responders.data.repair.journalled_writes.MAX_REWRITE_BYTES", 1)
+        monkeypatch.setattr("responders.data.repair.writer.MAX_REWRITE_BYTES", 1)
     shop = RepairedShop()
     shop.write({"customers/ada": None, "customers/bob": None})
     goal, rewrite = shop.goal("customers", "all"), shop.ports.rewritten.rewrite
@@ -320,7 +320,7 @@ def test_what_was_made_again_and_deleted_once_more_stays_deleted(
 
 def test_each_request_is_sent_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one request does not hold is asked about again before the next: each may be late."""
-    monkeypatch.setattr("responders.data.repair.journalled_writes.MAX_REWRITE_BYTES", 1)
+    monkeypatch.setattr("responders.data.repair.writer.MAX_REWRITE_BYTES", 1)
     shop = RepairedShop()
     spoilt = {f"customers/{name}": {"spoilt": 1} for name in ("ada", "bob", "eve")}
     shop.write(dict(spoilt))

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from responders.deployments.source_cleanup import remove_unreferenced_sources
+from responders.deployments.source_backup import remove_unreferenced_sources
 from shared.core.errors import Unavailable
 from shared.core.store import Update
 from shared.domain.deployments.deployment import DeploymentStatus, record_path

@@ -64,7 +64,7 @@ def test_a_fence_that_falls_ends_it_halfway() -> None:
 
 def test_a_fence_that_falls_between_two_requests_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the first one has written is on record, and so told."""
-    monkeypatch.setattr("responders.data.repair.journalled_writes.MAX_REWRITE_BYTES", 1)
+    monkeypatch.setattr("responders.data.repair.writer.MAX_REWRITE_BYTES", 1)
     shop = FencedShop(spoilt={"customers/ada": {"name": "Ada"}, "customers/bob": {"name": "Bob"}})
     shop.order_repair()
     shop.after_a_batch(shop.lift_fence)

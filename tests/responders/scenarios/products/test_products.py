@@ -4,10 +4,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from responders.scenarios.portion import Portion
 from responders.scenarios.products import hosting
 from responders.scenarios.products.registry import portion_of
-from responders.scenarios.resource_plan import ResourceState, Statuses
+from responders.scenarios.resource_plan import Portion, ResourceState, Statuses
 from shared.core.codec import from_builtins
 from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
