@@ -103,7 +103,8 @@ def _unbroken(columns: Mapping[str, Sequence[str]], width: int) -> set[str]:
 
 def escape_control_characters(text: str) -> str:
     """The text without what could move a terminal's cursor or colour."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    is_clean = text.isprintable()
+    return text if is_clean else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def format_time(moment: datetime | None) -> str:

@@ -17,10 +17,10 @@ def count_stored_bytes(value: Any) -> int:
     """
     if isinstance(value, str):
         return len(value.encode(errors="replace")) + 1
-    if isinstance(value, Mapping):
-        return sum(count_stored_bytes(name) + count_stored_bytes(one) for name, one in value.items()) + 1
     if isinstance(value, list | tuple):
         return sum(map(count_stored_bytes, value)) + 1
+    if isinstance(value, Mapping):
+        return sum(map(count_stored_bytes, (*value, *value.values()))) + 1
     return len(value) + 1 if isinstance(value, bytes) else 16
 
 

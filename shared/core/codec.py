@@ -23,7 +23,7 @@ def encode(value: msgspec.Struct) -> dict[str, Any]:
 
 def decode(kind: type[T], fields: dict[str, Any] | None) -> T:
     """Return the value that a document holds. Raises: msgspec.ValidationError (other fields)."""
-    return from_builtins(fields, kind)
+    return msgspec.convert(fields, _register_type(kind))
 
 
 MAX_JSON_VALUES = 300_000

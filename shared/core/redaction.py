@@ -99,10 +99,10 @@ def redact_value(value: Any, clean: Callable[[str], str] = redact_secrets) -> An
             return clean(value)
         case int() | float() | None:
             return value
-        case dict() | Mapping():  # nearly every map is a dict, which is asked for in no time
-            return {name: _redact_field(name, one, clean) for name, one in value.items()}
         case list() | tuple():
             return [redact_value(one, clean) for one in value]
+        case dict() | Mapping():  # nearly every map is a dict, which is asked for in no time
+            return {name: _redact_field(name, one, clean) for name, one in value.items()}
         case _:
             return value
 
@@ -116,9 +116,8 @@ def _redact_field(name: str, value: Any, clean: Callable[[str], str]) -> Any:
 def is_secret_field(name: str) -> bool:
     """Whether a field of that name holds a secret; a hash of one is none."""
     lowered = name.lower().replace("-", "_")
-    if lowered.endswith(("_sha256", "_hash")):
-        return False
-    return "token" in lowered or lowered in _TOKEN_FIELDS
+    is_named_so = "token" in lowered or lowered in _TOKEN_FIELDS
+    return is_named_so and not lowered.endswith(("_sha256", "_hash"))
 
 
 def _replacement(found: re.Match[str]) -> str:

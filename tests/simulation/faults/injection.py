@@ -27,6 +27,7 @@ class Mishaps:
 
     def __init__(self, world: World, faults: Faults) -> None:
         self._world = world
+        self._scheduler = world.scheduler
         self._faults = faults
         self._draw = world.random.random
         self.injected: Counter[Fault] = Counter()
@@ -47,16 +48,16 @@ class Mishaps:
 
     def hook(self, verb: str, side: str) -> None:
         """Called before and after each verb of a fake: the moment at which it may go wrong."""
-        world = self._world
-        if world.scheduler.current is None or not world.started:
+        world, scheduler = self._world, self._scheduler
+        if scheduler.current is None or not world.started:
             return
         if side == "before":
-            world.scheduler.sleep(0.005 + 0.02 * self._draw())
-        if self.slow and side == "after" and world.laws.seen.has_just_claimed():
+            scheduler.sleep(0.005 + 0.02 * self._draw())
+        elif self.slow and world.laws.seen.has_just_claimed():
             self.slow -= 1
             late = world.random.uniform(*LATE_SECONDS)
-            world.scheduler.stand_still(world.scheduler.current.instance, late)
-            world.scheduler.sleep(0.0)
+            scheduler.stand_still(scheduler.current.instance, late)
+            scheduler.sleep(0.0)
         if self._faults.is_spent:
             return
         fault = self.fault_at(f"{side} {verb}")

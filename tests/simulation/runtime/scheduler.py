@@ -114,10 +114,10 @@ class Scheduler:
     def _let_others_go_on(self, task: Task) -> None:
         """Return when it is this task's turn again.
 
-        Where a sleeping task is the next, it goes on without the loop: half the switches.
+        Where a task is the next, it goes on without the loop: half the switches.
         """
         due, _, what, wakes = self._alarms[0]
-        if type(what) is Task and what.line is not None and wakes == what.wakes and not self._ended:
+        if type(what) is Task and wakes == what.wakes and not self._ended:
             is_ready = not what.has_ended and (what.instance.resumes_at <= due or not what.instance.alive)
             if is_ready and due <= self._until and self._turns < LIMIT_TURNS:
                 heappop(self._alarms)
@@ -127,7 +127,7 @@ class Scheduler:
                 what.wakes += 1
                 self.current = what
                 if what is not task:
-                    what.line.switch()
+                    self._line_of(what).switch(what)
                 return
         self._loop.switch()
 
@@ -194,12 +194,9 @@ class Scheduler:
             self._set_alarm(instance.resumes_at, task)
             return
         task.wakes += 1
-        line = task.line
-        if line is None:
-            line = task.line = self._free.pop() if self._free else greenlet(self._live, self._loop)
         self.current = task
         try:
-            line.switch(task)
+            self._line_of(task).switch(task)
         finally:
             self.current = None
         for ended in self._over:
@@ -207,6 +204,11 @@ class Scheduler:
             if ended.line is not None:
                 self._free.append(ended.line)
         self._over.clear()
+
+    def _line_of(self, task: Task) -> greenlet:
+        if task.line is None:
+            task.line = self._free.pop() if self._free else greenlet(self._live, self._loop)
+        return task.line
 
     def _live(self, task: Task) -> None:
         """One line: a task, and when it has ended the next one."""
@@ -228,12 +230,12 @@ class Scheduler:
 class TrueClock:
     """The time as it is: the store's, and the platform's."""
 
+    now: Callable[[], datetime]
+    """The true time, aware UTC."""
+
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-
-    def now(self) -> datetime:
-        """The true time, aware UTC."""
-        return self._scheduler.time()
+        self.now = scheduler.time  # by itself: every read and write of a store asks for it
 
     def monotonic(self) -> float:
         """Seconds since the world began."""

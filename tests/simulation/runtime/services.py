@@ -21,7 +21,7 @@ from shared.domain.incidents.incident import StatusPageRecord, page_records_path
 from shared.domain.policy.channels import Channel
 from shared.ports.platform import OperationState
 from tests.simulation.faults.points import Fault, LandsLate
-from tests.simulation.invariants.observations import SWITCHES, Fields
+from tests.simulation.invariants.observations import SWITCHES
 from tests.simulation.scenes.bookshop import GOOD, LONG_AGO, SITE, SYSTEM
 from tests.support.fakes.firestore.store import MemoryStore
 from tests.support.fakes.resources import FakeEstate
@@ -57,16 +57,13 @@ class Sent(Struct, frozen=True):
 class StoreService(MemoryStore):
     """The store; each commit that lands is shown to the laws, and each look at the switches.
 
-    Who reads gets the fields themselves: nobody changes what was read, and copies cost a lot.
+    Who reads gets a map of their own, of the values that are stored: deep copies cost a lot.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
         super().__init__(world.clock, world.hook)
-
-    @staticmethod
-    def _for_reader(fields: Fields) -> Fields:
-        return fields
+        self._for_reader = dict
 
     def get(self, path: str) -> Document:
         """The document, present or not."""

@@ -21,10 +21,13 @@ _COMPARE: dict[str, Compare] = {
 
 def matching_paths(query: Query, documents: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
     """Paths of what matches; a document without a field that is asked or ordered by is left out."""
-    order = _order(query.order_by, tuple((name, how) for name, how, _ in query.where))
-    ranges_first = sorted(query.where, key=lambda condition: condition[1] == "==")  # they leave out most
-    conditions = [(name, _COMPARE[how], *order_key(wanted)) for name, how, wanted in ranges_first]
+    order, places = _order(query.order_by, tuple([(name, how) for name, how, _ in query.where]))
+    conditions = []
+    for place in places:
+        name, how, wanted = query.where[place]
+        conditions.append((name, _COMPARE[how], *order_key(wanted)))
     found: list[tuple[list[tuple[int, Any]], str]] = []
+    unordered: list[str] = []
     for path, fields in documents:
         for name, compare, rank, wanted in conditions:
             there = field_value(fields, name) if "." in name else fields.get(name, _MISSING)
@@ -34,11 +37,14 @@ def matching_paths(query: Query, documents: Iterable[tuple[str, dict[str, Any]]]
             if its_rank != rank or not compare(key, wanted):
                 break
         else:
+            if not order:
+                unordered.append(path)
+                continue
             keys = [field_value(fields, name) for name in order]
             if _MISSING not in keys:
                 found.append(([order_key(key) for key in keys], path))
     found.sort()
-    return [path for _, path in found[: query.limit]]
+    return (sorted(unordered) or [path for _, path in found])[: query.limit]
 
 
 def field_value(fields: Mapping[str, Any], name: str) -> Any:
@@ -54,7 +60,11 @@ def field_value(fields: Mapping[str, Any], name: str) -> Any:
 
 
 @cache
-def _order(order_by: str | None, where: tuple[tuple[str, str], ...]) -> list[str]:
-    """The field asked for, then every field under an inequality: the service's implicit order."""
+def _order(order_by: str | None, where: tuple[tuple[str, str], ...]) -> tuple[list[str], list[int]]:
+    """The field asked for, then every field under an inequality: the service's implicit order.
+
+    And the order in which the conditions are tried: inequalities first, they leave out most.
+    """
     ranged = sorted({name for name, comparison in where if comparison != "=="})
-    return list(dict.fromkeys([*([order_by] if order_by else []), *ranged]))
+    places = sorted(range(len(where)), key=lambda place: where[place][1] == "==")
+    return list(dict.fromkeys([*([order_by] if order_by else []), *ranged])), places

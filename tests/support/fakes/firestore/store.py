@@ -36,11 +36,10 @@ class MemoryStore:
     its work runs again when what it read has changed.
     """
 
-    _for_reader = staticmethod(copy_fields)
-    """What a reader gets of the fields of a document: a copy that it may change."""
-
     def __init__(self, clock: Clock, hook: Hook = no_hook) -> None:
         self.hook = hook
+        self._for_reader: Callable[[dict[str, Any]], dict[str, Any]] = copy_fields
+        """What a reader gets of the fields of a document: a copy that it may change."""
         self.writes: Counter[str] = Counter()
         """How often each document was written, by path."""
         self._clock = clock
@@ -57,7 +56,7 @@ class MemoryStore:
 
     def get(self, path: str) -> Document:
         """The document, present or not."""
-        self.hook("store.get", "before")  # as `around` has it, for the verb that is asked most
+        self.hook("store.get", "before")  # as `ask_hook_around` has it, for the verbs that are asked most
         document = self.look_at(path)
         self.hook("store.get", "after")
         return document
@@ -71,8 +70,10 @@ class MemoryStore:
 
     def commit(self, writes: Sequence[Write]) -> datetime:
         """Apply all writes or none. Raises: as the port says, and TypeError for odd values."""
-        with ask_hook_around(self.hook, "store.commit"):
-            return self._apply(writes)
+        self.hook("store.commit", "before")
+        version = self._apply(writes)
+        self.hook("store.commit", "after")
+        return version
 
     def transact(self, work: Callable[[Reader], Sequence[Write]]) -> datetime | None:
         """Run `work` over reads that still hold when its writes land."""
@@ -97,8 +98,9 @@ class MemoryStore:
 
     def look_at(self, path: str) -> Document:
         """As `get`, for whoever watches: nothing can go wrong."""
-        stored, at = self._find(path), self._now()
+        stored, at = self._stored.get(path), self._now()
         if stored is None:
+            _parent(path)
             return Document(path, None, None, at)
         return Document(path, self._for_reader(stored.fields), stored.version, at)
 

@@ -33,6 +33,8 @@ def to_stored_fields(fields: dict[str, Any], now: datetime | None) -> dict[str, 
     if not _names.issuperset(fields):
         _names.update(_field(name) for name in fields)
     copy = dict(fields)
+    if _PLAIN.issuperset(map(type, fields.values())):
+        return copy
     for name, value in fields.items():
         kind = type(value)
         if kind in _PLAIN or (kind is datetime and value.tzinfo is UTC):
@@ -91,6 +93,8 @@ def _odd(value: Any, now: datetime | None) -> Any:
 
 def _list(value: Sequence[Any], now: datetime | None) -> list[Any]:
     copy = list(value)
+    if _PLAIN.issuperset(map(type, copy)):
+        return copy
     for place, item in enumerate(copy):
         kind = type(item)
         if kind is dict:
