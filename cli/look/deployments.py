@@ -13,7 +13,8 @@ from shared.core import text as shortened
 from shared.core import topics
 from shared.core.text import count_noun, suggest_names
 from shared.domain.deployments.deployment import Deployment, Restorability
-from shared.domain.deployments.restorability import CHECK_SUMMARY, MAX_STORED_REASONS
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
+from shared.domain.deployments.restorability import CHECK_SUMMARY, MAX_STORED_REASONS, list_secret_versions
 
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 
@@ -75,7 +76,7 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
     if as_json:
         print_json({"deployment": found, "record": record})
         return
-    for label, text in _lines(found):
+    for label, text in _lines(found, record or WholeInventory()):
         print_line(f"{label:<12} {text}")
     if record is None:
         print_line("it has no record of all that was live: it has not settled, or is older than records")
@@ -120,7 +121,7 @@ def baseline(
         print_line("asked for; `rollback deployments` shows it in a moment")
 
 
-def _lines(one: Deployment) -> list[tuple[str, str]]:
+def _lines(one: Deployment, record: WholeInventory) -> list[tuple[str, str]]:
     """What is said of a deployment, label by label; what there is nothing to say of is left out."""
     proof = one.restorable
     told = [
@@ -137,6 +138,7 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
         *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
         ("restorable", _describe_restorability(proof)),
         *(("", fault) for fault in (proof.faults if proof else ())),
+        *(("secret", version) for version in list_secret_versions(record)),
         ("looked at", CHECK_SUMMARY if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
         ("not checked", ", ".join(shortened.first_lines(proof.unknown, MAX_STORED_REASONS)) if proof else ""),
@@ -150,4 +152,4 @@ def _describe_restorability(proof: Restorability | None) -> str:
         return "not looked at"
     if proof.faults:
         return f"no: {count_noun(len(proof.faults), 'fault')}"
-    return "not all seen" if proof.unknown else "all is there"
+    return "; ".join(("not all seen" if proof.unknown else "all is there", *proof.image_lines))
