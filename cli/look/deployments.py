@@ -11,6 +11,7 @@ from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from shared.core import text as shortened
 from shared.core import topics
+from shared.core.durations import format_minute
 from shared.core.text import count_noun, suggest_names
 from shared.domain.deployments.deployment import Deployment, Restorability
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
@@ -138,6 +139,7 @@ def _lines(one: Deployment, record: WholeInventory) -> list[tuple[str, str]]:
         *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
         ("restorable", _describe_restorability(proof)),
         *(("", fault) for fault in (proof.faults if proof else ())),
+        *(("images", line) for line in (proof.image_lines if proof else ())),
         *(("secret", version) for version in list_secret_versions(record)),
         ("looked at", CHECK_SUMMARY if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
@@ -152,4 +154,6 @@ def _describe_restorability(proof: Restorability | None) -> str:
         return "not looked at"
     if proof.faults:
         return f"no: {count_noun(len(proof.faults), 'fault')}"
-    return "; ".join(("not all seen" if proof.unknown else "all is there", *proof.image_lines))
+    short = "not all seen" if proof.unknown else "all is there"
+    short += f"; {count_noun(proof.rebuilt, 'function')} to build again" if proof.rebuilt else ""
+    return short + (f"; images until {format_minute(proof.images_until)}" if proof.images_until else "")

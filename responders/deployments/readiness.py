@@ -246,10 +246,10 @@ def build_restorability_notices(
     key, moment = f"deployment-{deployment.id}-{policy.system}", f"{now:%Y%m%dT%H%M%S%f}"
     name, faults, proof = f"{policy.system}: {deployment.id}", _faults(deployment), deployment.restorable
     said = list[Notice]()
-    known = before.restorable if before else None
-    if proof and proof.image_warning and not (known and known.image_warning):
+    if (warning := _image_warning(deployment)) and not _image_warning(before):
         command = retention_command(f"{policy.region}-docker.pkg.dev/{policy.project}/gcf-artifacts")
-        level, text = severity if proof.rebuild else Severity.LOW, f"{name}: {proof.image_warning}\n{command}"
+        level = severity if proof and proof.rebuild else Severity.LOW
+        text = f"{name}: {warning}\n{command}"
         said += create_notices(policy, key, level, f"images-{moment}", text, now, to_paste=[command])
     if faults != _faults(before):
         word = "cannot be gone back to" if faults else "has all again that going back needs"
@@ -262,6 +262,10 @@ def _faults(deployment: Deployment | None) -> tuple[str, ...]:
     return deployment.restorable.faults if deployment and deployment.restorable else ()
 
 
+def _image_warning(deployment: Deployment | None) -> str:
+    return deployment.restorable.image_warning if deployment and deployment.restorable else ""
+
+
 def _build_transition_events(before: Deployment, after: Deployment, now: datetime) -> list[Event]:
     """What becomes of it, where that is more than the time of the next look."""
     told = []
@@ -269,6 +273,8 @@ def _build_transition_events(before: Deployment, after: Deployment, now: datetim
         facts: dict[str, Any] = {"reason": after.reason, "untested": after.untested}
         name = f"deployment.{after.status.lower()}"
         told.append(create_event(name, now, ACTOR, deployment=after.id, before=before.status, **facts))
+    if (warning := _image_warning(after)) and not _image_warning(before):
+        told.append(create_event("deployment.images-expire", now, ACTOR, deployment=after.id, why=warning))
     if _faults(before) != _faults(after):
         name = "deployment.unrestorable" if _faults(after) else "deployment.restorable"
         told.append(create_event(name, now, ACTOR, deployment=after.id, faults=_faults(after)))

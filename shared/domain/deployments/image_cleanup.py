@@ -18,8 +18,7 @@ RETENTION: Final = timedelta(days=60)
 KEEP: Final = "KEEP"
 FIREBASE_POLICY: Final = "firebase-functions-cleanup"
 OPT_OUT_LABEL: Final = "firebase-functions-cleanup-opted-out"
-"""Where it is `true`, Firebase's CLI sets no policy (firebase/firebase-tools
-src/functions/artifacts.ts, read 2026-11)."""
+"""By firebase/firebase-tools src/functions/artifacts.ts (read 2026-11)."""
 
 
 class CleanupCondition(Struct, frozen=True, rename="camel"):
@@ -39,8 +38,8 @@ class CleanupCondition(Struct, frozen=True, rename="camel"):
         return (
             self.tag_state in ("ANY", "TAG_STATE_UNSPECIFIED", "TAGGED" if image.tags else "UNTAGGED")
             and (not tags or any(tag.startswith(tags) for tag in image.tags))
-            and (not versions or image.version.startswith(versions))
-            and (not packages or image.package.startswith(packages))
+            and (not versions or image.uri.partition("@")[2].startswith(versions))
+            and (not packages or image.package.split("/", 3)[-1].startswith(packages))
         )
 
 
@@ -50,10 +49,6 @@ class CleanupPolicy(Struct, frozen=True, rename="camel"):
     action: str = ""
     condition: CleanupCondition = CleanupCondition()
     most_recent_versions: CleanupCondition = CleanupCondition()
-
-    def has_name_of(self, image: StoredImage) -> bool:
-        """Return whether it is about images that are called so."""
-        return self.condition.has_name_of(image) and self.most_recent_versions.has_name_of(image)
 
 
 class Cleanup(Struct, frozen=True, rename="camel"):
@@ -70,15 +65,22 @@ class Cleanup(Struct, frozen=True, rename="camel"):
 
 
 def find_deletion_time(
-    image: StoredImage, stored: Iterable[StoredImage], cleanup: Cleanup
+    image: StoredImage, versions: Iterable[StoredImage], cleanup: Cleanup
 ) -> datetime | None:
-    """Return from when on an image may be deleted; None: a policy keeps it, or none deletes it."""
-    about = [one for one in cleanup.policies.values() if one.has_name_of(image)]
+    """Return from when on an image, one of the versions of its package, may be deleted.
+
+    None: a policy keeps it, or none deletes it.
+    """
+    about = [
+        one
+        for one in cleanup.policies.values()
+        if one.condition.has_name_of(image) and one.most_recent_versions.has_name_of(image)
+    ]
     ages = [_span(one.condition.older_than) for one in about if one.action != KEEP]
     if not ages:
         return None
-    package, until = image.package, min(ages)
-    newer = {one.uri for one in stored if one.package == package and one.upload_time > image.upload_time}
+    until = min(ages)
+    newer = [one for one in versions if one.upload_time > image.upload_time]
     for one in about:
         count = one.most_recent_versions.keep_count
         if one.action == KEEP and one.condition.newer_than:

@@ -28,13 +28,8 @@ class StoredImage(Struct, frozen=True, rename="camel"):
 
     @property
     def package(self) -> str:
-        """Return what all versions of it have in common."""
-        return self.uri.partition("@")[0].split("/", 3)[-1]
-
-    @property
-    def version(self) -> str:
-        """Return its digest."""
-        return self.uri.partition("@")[2]
+        """Return what all versions of it have in common, with its repository."""
+        return self.uri.partition("@")[0]
 
 
 StoredImages = Mapping[str, Mapping[str, StoredImage] | None]

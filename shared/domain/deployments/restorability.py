@@ -4,6 +4,7 @@ No revision is started for that (docs/decisions/0031-no-revision-is-started-to-p
 one comes up shows when its traffic is shifted.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -14,7 +15,7 @@ from shared.core import text
 from shared.domain.deployments.build_recipe import derive_recipe
 from shared.domain.deployments.deployment import Deployment, Inventory, Restorability
 from shared.domain.deployments.image_cleanup import Cleanup, find_deletion_time
-from shared.domain.deployments.images import StoredImages, images_of, is_image_stored, repository
+from shared.domain.deployments.images import StoredImage, StoredImages, images_of, is_image_stored, repository
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     FunctionState,
@@ -167,12 +168,14 @@ def _find_deletion_times(
     deployment: Deployment, record: WholeInventory, beside: CheckedResources
 ) -> Iterator[datetime]:
     """From when on clean-up policies may delete each of the images that are there."""
-    for _, _, image in _placed_images(deployment, record):
-        stored, cleanup = beside.images.get(repository(image)), beside.cleanup.get(repository(image))
-        if stored and cleanup and image in stored:
-            at = find_deletion_time(stored[image], stored.values(), cleanup)
-            if at is not None:
-                yield at
+    packages = defaultdict[str, set[StoredImage]](set)
+    for one in (image for stored in beside.images.values() for image in (stored or {}).values()):
+        packages[one.package].add(one)
+    for _, _, name in _placed_images(deployment, record):
+        found = (beside.images.get(repository(name)) or {}).get(name)
+        cleanup = beside.cleanup.get(repository(name))
+        if found and cleanup and (at := find_deletion_time(found, packages[found.package], cleanup)):
+            yield at
 
 
 def _find_runtime_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:

@@ -19,11 +19,12 @@ from local.application.service import (
     settle_service,
 )
 from local.cloud import Cloud
-from local.services.artifact_registry.repositories import HOST, REPOSITORY
+from local.services.artifact_registry.repositories import HOST
+from tests.local.support.image_retention import repository_path, set_retention
 from tests.local.support.rest import SHOP, Product, running
 from tests.local.support.run import SECOND, service_path
 
-PLACE = f"/v1/projects/{SHOP.project}/locations/{SHOP.region}/repositories/{REPOSITORY}"
+PLACE = repository_path(SHOP.project, SHOP.region)
 FIRST, SECOND_ONE = (
     names.image(SHOP.project, SHOP.region, "placeOrder", release) for release in (FIRST_RELEASE, "r2")
 )
@@ -70,34 +71,11 @@ def test_what_serves_goes_on_without_its_image(cloud: Cloud) -> None:
     assert led_to(application, application.service_of("placeOrder").revisions[0].name).fault == ""
 
 
-MASK = "?updateMask=name,cleanupPolicies,cleanupPolicyDryRun,labels"
-"""How Firebase's CLI changes a repository (firebase/firebase-tools src/functions/artifacts.ts)."""
-
-
-def set_retention(product: Product, seconds: int) -> None:
-    """`firebase functions:artifacts:setpolicy`, and `firebase deploy --force` with 86400."""
-    found = product.get(PLACE)
-    ours = {
-        "id": "firebase-functions-cleanup",
-        "condition": {"tagState": "ANY", "olderThan": f"{seconds}s"},
-        "action": "DELETE",
-    }
-    body = {
-        "name": found["name"],
-        "cleanupPolicies": {**found.get("cleanupPolicies", {}), "firebase-functions-cleanup": ours},
-        "cleanupPolicyDryRun": False,
-        "labels": found["labels"],
-    }
-    changed = product.done("PATCH", f"{PLACE}{MASK}", body)
-    assert changed["cleanupPolicies"]["firebase-functions-cleanup"] == ours
-    assert product.get(PLACE) == changed
-
-
 def test_images_are_deleted_as_configured(cloud: Cloud) -> None:
     """By the cloud's clock; what serves goes on, and nobody goes back to the others."""
     product, application = Product(cloud, HOST), cloud.application(SHOP.system)
     application.deploy(["placeOrder"], release="r2")
-    set_retention(product, 2 * 86400)
+    set_retention(product, PLACE, 2 * 86400)
     assert held(product) == {FIRST, SECOND_ONE}
 
     cloud.clock.advance(timedelta(days=1))  # the first release was a day old at the beginning
@@ -117,7 +95,7 @@ def test_the_newest_images_of_each_function_are_kept(cloud: Cloud) -> None:
     """A KEEP policy outweighs the one that deletes, and a trial deletes nothing."""
     product, application = Product(cloud, HOST), cloud.application(SHOP.system)
     application.deploy(["placeOrder"], release="r2")
-    set_retention(product, 86400)
+    set_retention(product, PLACE, 86400)
     newest = {"action": "KEEP", "mostRecentVersions": {"keepCount": 1}}
     policies = product.get(PLACE)["cleanupPolicies"]
     product.done(

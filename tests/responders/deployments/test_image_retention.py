@@ -6,45 +6,26 @@ from pathlib import Path
 import pytest
 
 from shared.core.errors import Rejected
-from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.image_cleanup import Cleanup, CleanupCondition, CleanupPolicy
-from shared.domain.deployments.images import StoredImage
 from shared.domain.deployments.inventory.inventory_parts import SecretUse, SecretVersion, build_configuration
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.cli.in_process import WorldPrompt
-from tests.support.rollbacks.deployments import MINUTE, SHOP, read_deployments
+from tests.support.notices.system_events import system_event_names
+from tests.support.rollbacks.deployments import MINUTE, SHOP
 from tests.support.rollbacks.rebuild_shop import (
     ORDER,
-    PLACE,
     build_shop_with_source_copies,
     functions_on_copies,
     healthy_functions,
     roll_back,
     step_statuses,
 )
+from tests.support.rollbacks.stored_images import IMAGE, record_with_image
 from tests.support.runtime.world import World
 
 DAY = timedelta(days=1)
-IMAGE = f"{PLACE}/order@sha256:1"
-
-
-def delete_after(days: int) -> Cleanup:
-    condition = CleanupCondition(older_than=f"{days * 86400}s")
-    return Cleanup({"firebase-functions-cleanup": CleanupPolicy("DELETE", condition)})
-
-
-def record_with_image(world: World, days: int, *, newest: bool = False) -> Deployment:
-    """The deployment `v2`, of which one image is deleted after so many days."""
-    beside = world.ports.beside
-    beside.pushed[PLACE] = {IMAGE: StoredImage(IMAGE, world.ports.clock.now())}
-    beside.cleaned[PLACE] = delete_after(days)
-    world.ports.world.move_image(ORDER, IMAGE, newest=newest)
-    world.announce("v2", stable=True)
-    world.settle()
-    return read_deployments(world)["v2"]
 
 
 def read_warnings(world: World) -> list[tuple[Severity, str, tuple[str, ...]]]:
@@ -75,6 +56,7 @@ def test_people_are_notified_before_images_are_deleted() -> None:
     world.pass_time(2 * MINUTE)
 
     said = f"images stored until {until:%Y-%m-%d %H:%M} UTC, then functions are built again, about 90 s each"
+    assert system_event_names(world).count("deployment.images-expire") == 1
     assert read_warnings(world) == [(Severity.LOW, f"bookshop: v2: {said}\n{KEEP}", (KEEP,))]
 
 

@@ -19,6 +19,11 @@ OTHER = StoredImage(f"{PLACE}/shop__mail@sha256:3", START + 3 * DAY)
 STORED = (OLD, NEW, OTHER)
 
 
+def pushed_image(one: StoredImage) -> PushedImage:
+    package, _, version = one.uri.rpartition("/")[2].partition("@")
+    return PushedImage(package, version, one.upload_time)
+
+
 def deleting(days: int, **condition: Any) -> dict[str, Any]:
     return {"action": "DELETE", "condition": {"olderThan": f"{days * 86400}s", **condition}}
 
@@ -57,9 +62,9 @@ def newest(count: int, **names: Any) -> dict[str, Any]:
 def test_when_an_image_is_deleted(policies: Mapping[str, Any], after: int | None) -> None:
     """So many days after its upload, as the embedded cloud does it, or never."""
     cleanup = from_builtins({"cleanupPolicies": policies}, Cleanup)
-    pushed = [PushedImage(one.package, one.version, one.upload_time) for one in STORED]
+    pushed = [pushed_image(one) for one in STORED]
 
-    found = find_deletion_time(OLD, STORED, cleanup)
+    found = find_deletion_time(OLD, (OLD, NEW), cleanup)
 
     assert found == (None if after is None else OLD.upload_time + after * DAY)
     for moment in (START + 100 * DAY,) if found is None else (found - SECOND, found):
@@ -72,7 +77,7 @@ def test_an_image_with_tags() -> None:
     tagged = StoredImage(OLD.uri, OLD.upload_time, ("version_1",))
     policies = {"a": deleting(1, tagState="TAGGED", tagPrefixes=["version_"])}
 
-    found = find_deletion_time(tagged, STORED, from_builtins({"cleanupPolicies": policies}, Cleanup))
+    found = find_deletion_time(tagged, [tagged], from_builtins({"cleanupPolicies": policies}, Cleanup))
 
     assert found == OLD.upload_time + DAY
 
@@ -81,4 +86,4 @@ def test_policies_that_are_only_tried() -> None:
     """Nothing is deleted."""
     shown = {"cleanupPolicies": {"a": deleting(1)}, "cleanupPolicyDryRun": True}
 
-    assert find_deletion_time(OLD, STORED, from_builtins(shown, Cleanup)) is None
+    assert find_deletion_time(OLD, [OLD], from_builtins(shown, Cleanup)) is None
