@@ -205,6 +205,15 @@ def test_the_front_page_names_what_the_console_offers() -> None:
     assert set(re.findall(r"`([a-z-]+)`", named[1])) == set(ACTION_DESCRIPTIONS)
 
 
+def test_what_no_rollback_restores_is_named() -> None:
+    """Runbook: "API Keys & Secrets: Backup rotation maintained"; "Static Assets: CDN-cached"."""
+    page = (ROOT / "docs" / "deciding.md").read_text()
+    said = page[page.index("Two things are not covered.") :].partition("\n\n")[0]
+
+    assert "API key" in said
+    assert "cache of a CDN" in said
+
+
 def test_each_unverified_claim_is_confined_to_one_file() -> None:
     """The adapter that a row names is one, and is there; a name behind it stands in it."""
     page = (ROOT / "docs" / "unverified.md").read_text()
