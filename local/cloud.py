@@ -282,6 +282,7 @@ class Cloud:
         duties = [
             self.firestore_admin.catch_up,  # first: a backup of midnight holds nothing later
             self.firestore.expiry.catch_up,
+            self.surroundings.registry.clean_up,
             *(records.catch_up for records in self._records.values()),
             *(watching.catch_up for watching in self._alerters.values()),
         ]

@@ -36,7 +36,7 @@ class SystemResources:
         self.eventarc = eventarc.Eventarc(clock, journal, pubsub)
         self.projects = project_policies.Projects(journal)
         self.accounts = service_accounts.ServiceAccounts(journal)
-        self.registry = repositories.ImageRegistry()
+        self.registry = repositories.ImageRegistry(clock, journal)
         self.runtimes = runtimes.Runtimes()
         self._applications: list[Application] = []
         self.hosting.served = self._site_serves

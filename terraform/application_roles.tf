@@ -74,8 +74,8 @@ locals {
       ]
     }
     images = {
-      title       = "Rollback: see which images of functions are kept"
-      permissions = ["artifactregistry.dockerimages.list"]
+      title       = "Rollback: see which images of functions are stored, and when they are deleted"
+      permissions = ["artifactregistry.dockerimages.list", "artifactregistry.repositories.get"]
     }
     inventory = {
       title = "Rollback: see which functions are live"

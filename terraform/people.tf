@@ -4,7 +4,7 @@
 locals {
   # What doctor looks at in an application: as the responders see it, and what is admitted there; and
   # what the data can be brought back to.
-  viewer_roles = ["estate", "inventory", "metrics", "past", "quotas", "triggers", "watched"]
+  viewer_roles = ["estate", "images", "inventory", "metrics", "past", "quotas", "triggers", "watched"]
 }
 
 resource "google_project_iam_member" "viewers" {

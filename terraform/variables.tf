@@ -63,6 +63,24 @@ variable "application_databases" {
   }
 }
 
+variable "application_images" {
+  description = "How long Artifact Registry stores the images of the functions of protected applications, by system: images are deleted after days, but for the newest deployments of each function. Only for a repository gcf-artifacts that does not exist yet or has been imported (README)."
+  type = map(object({
+    days   = optional(number, 60)
+    newest = optional(number, 30)
+  }))
+  default = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.application_images), [for file in var.policies : yamldecode(file(file)).system])) == 0
+    error_message = "The keys are systems, as the policy files name them."
+  }
+  validation {
+    condition     = alltrue([for one in values(var.application_images) : one.days >= 1 && one.newest >= 1])
+    error_message = "days and newest are at least 1."
+  }
+}
+
 variable "audit_bucket" {
   description = "Where heads of the audit chains are anchored; null: no bucket. locked makes the retention irreversible: nobody, Google included, can shorten it or remove the bucket before its objects are old enough."
   type = object({

@@ -11,9 +11,11 @@ from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from shared.core import text as shortened
 from shared.core import topics
+from shared.core.durations import format_minute
 from shared.core.text import count_noun, suggest_names
 from shared.domain.deployments.deployment import Deployment, Restorability
-from shared.domain.deployments.restorability import CHECK_SUMMARY, MAX_STORED_REASONS
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory
+from shared.domain.deployments.restorability import CHECK_SUMMARY, MAX_STORED_REASONS, list_secret_versions
 
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 
@@ -75,7 +77,7 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
     if as_json:
         print_json({"deployment": found, "record": record})
         return
-    for label, text in _lines(found):
+    for label, text in _lines(found, record or WholeInventory()):
         print_line(f"{label:<12} {text}")
     if record is None:
         print_line("it has no record of all that was live: it has not settled, or is older than records")
@@ -120,7 +122,7 @@ def baseline(
         print_line("asked for; `rollback deployments` shows it in a moment")
 
 
-def _lines(one: Deployment) -> list[tuple[str, str]]:
+def _lines(one: Deployment, record: WholeInventory) -> list[tuple[str, str]]:
     """What is said of a deployment, label by label; what there is nothing to say of is left out."""
     proof = one.restorable
     told = [
@@ -137,6 +139,8 @@ def _lines(one: Deployment) -> list[tuple[str, str]]:
         *(("health", f"{asked}: {answer}") for asked, answer in one.health.items()),
         ("restorable", _describe_restorability(proof)),
         *(("", fault) for fault in (proof.faults if proof else ())),
+        *(("images", line) for line in (proof.image_lines if proof else ())),
+        *(("secret", version) for version in list_secret_versions(record)),
         ("looked at", CHECK_SUMMARY if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
         ("not checked", ", ".join(shortened.first_lines(proof.unknown, MAX_STORED_REASONS)) if proof else ""),
@@ -150,4 +154,6 @@ def _describe_restorability(proof: Restorability | None) -> str:
         return "not looked at"
     if proof.faults:
         return f"no: {count_noun(len(proof.faults), 'fault')}"
-    return "not all seen" if proof.unknown else "all is there"
+    short = "not all seen" if proof.unknown else "all is there"
+    short += f"; {count_noun(proof.rebuilt, 'function')} to build again" if proof.rebuilt else ""
+    return short + (f"; images until {format_minute(proof.images_until)}" if proof.images_until else "")

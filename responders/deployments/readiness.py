@@ -33,6 +33,7 @@ from shared.domain.deployments.deployment import (
     placements,
     rollback_targets,
 )
+from shared.domain.deployments.image_cleanup import retention_command
 from shared.domain.deployments.images import images_of, repositories
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, accounts_of
@@ -180,6 +181,7 @@ def _judge_restorability(
         roles=answer_or_none(answers.get("roles")),
         accounts=select_named(answers, "account "),
         images=select_named(answers, "images "),
+        cleanup=select_named(answers, "cleanup "),
         runtimes=answer_or_none(answers["runtimes"]),
         rulesets=select_named(answers, "ruleset "),
         unkept=dict(unkept),
@@ -194,14 +196,13 @@ def _calls(
     estate = ports.system(policy.system).resources
     sites, rules = live.sites or {}, live.rules or {}
     accounts = accounts_of((record.functions or {}).values())
+    places = repositories(images_of(record))
     calls: dict[str, Callable[[], Any]] = {
         "inventory": ports.system(policy.system).platform.inventory,
         "runtimes": estate.runtimes.list_runtimes,
         **{f"account {one}": partial(estate.accounts.state, one) for one in accounts},
-        **{
-            f"images {one}": partial(estate.images.list_images, one)
-            for one in repositories(images_of(record))
-        },
+        **{f"images {one}": partial(estate.images.list_images, one) for one in places},
+        **{f"cleanup {one}": partial(estate.images.cleanup, one) for one in places},
     }
     if live.accounts is not None and (record.accounts or {}).keys() - live.accounts.keys():
         calls["roles"] = estate.accounts.roles
@@ -232,21 +233,28 @@ def build_restorability_notices(
     now: datetime,
     severity: Severity = Severity.HIGH,
 ) -> list[Notice]:
-    """What people are told when other things stand in the way of going back than were known."""
-    faults = deployment.restorable.faults if deployment.restorable else ()
-    if faults == _faults(before):
-        return []
-    word = "cannot be gone back to" if faults else "has all again that going back needs"
-    text = "\n".join(
-        (f"{policy.system}: {deployment.id} {word}", *shortened.first_lines(faults, MAX_FAULTS_PER_NOTICE))
-    )
-    key = f"deployment-{deployment.id}-{policy.system}"
-    occasion = f"restorable-{now:%Y%m%dT%H%M%S%f}"
-    return create_notices(policy, key, severity, occasion, text, now, faults=faults)
+    """Notify of other faults than were known, and before clean-up policies delete images."""
+    key, moment = f"deployment-{deployment.id}-{policy.system}", f"{now:%Y%m%dT%H%M%S%f}"
+    name, faults, proof = f"{policy.system}: {deployment.id}", _faults(deployment), deployment.restorable
+    said = list[Notice]()
+    if (warning := _image_warning(deployment)) and not _image_warning(before):
+        command = retention_command(f"{policy.region}-docker.pkg.dev/{policy.project}/gcf-artifacts")
+        level = severity if proof and proof.rebuild else Severity.LOW
+        text = f"{name}: {warning}\n{command}"
+        said += create_notices(policy, key, level, f"images-{moment}", text, now, to_paste=[command])
+    if faults != _faults(before):
+        word = "cannot be gone back to" if faults else "has all again that going back needs"
+        text = "\n".join((f"{name} {word}", *shortened.first_lines(faults, MAX_FAULTS_PER_NOTICE)))
+        said += create_notices(policy, key, severity, f"restorable-{moment}", text, now, faults=faults)
+    return said
 
 
 def _faults(deployment: Deployment | None) -> tuple[str, ...]:
     return deployment.restorable.faults if deployment and deployment.restorable else ()
+
+
+def _image_warning(deployment: Deployment | None) -> str:
+    return deployment.restorable.image_warning if deployment and deployment.restorable else ""
 
 
 def _build_transition_events(before: Deployment, after: Deployment, now: datetime) -> list[Event]:
@@ -256,6 +264,8 @@ def _build_transition_events(before: Deployment, after: Deployment, now: datetim
         facts: dict[str, Any] = {"reason": after.reason, "untested": after.untested}
         name = f"deployment.{after.status.lower()}"
         told.append(create_event(name, now, ACTOR, deployment=after.id, before=before.status, **facts))
+    if (warning := _image_warning(after)) and not _image_warning(before):
+        told.append(create_event("deployment.images-expire", now, ACTOR, deployment=after.id, why=warning))
     if _faults(before) != _faults(after):
         name = "deployment.unrestorable" if _faults(after) else "deployment.restorable"
         told.append(create_event(name, now, ACTOR, deployment=after.id, faults=_faults(after)))

@@ -192,7 +192,8 @@ def _find_traffic_obstacle(found: _UndoFunction) -> str:
         if revision is None:
             return f"its revision {name} is gone"
         if not revision.ready and any(entry.percent for entry in one.traffic if entry.revision == name):
-            return f"its revision {name} is not ready"
+            lacks = "has no image any more" if revision.lost_image else "is not ready"
+            return f"its revision {name} {lacks}"
     return "" if one.builds or _is_traffic_by_name(one) else _find_newest_revision_obstacle(live, one)
 
 
@@ -202,6 +203,9 @@ def _is_traffic_by_name(one: UndoTarget) -> bool:
 
 def _find_newest_revision_obstacle(live: LiveFunction, one: UndoTarget) -> str:
     service = live.service
+    newest = live.revision(service.latest_created)
+    if newest is not None and newest.lost_image:
+        return f"its newest revision {newest.name} has no image any more: deploy it again"
     if service.latest_ready != service.latest_created:
         return f"its newest revision {service.latest_created} is not ready"
     if one.newest not in ("", service.latest_created):

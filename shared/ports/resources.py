@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
+from shared.domain.deployments.image_cleanup import Cleanup
+from shared.domain.deployments.images import StoredImage
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     Generation,
@@ -162,8 +164,11 @@ class Accounts(Protocol):
 class Images(Protocol):
     """The container images of Artifact Registry."""
 
-    def list_images(self, repository: str) -> frozenset[str]:
+    def list_images(self, repository: str) -> dict[str, StoredImage]:
         """List images by digest and tag in `LOCATION-docker.pkg.dev/PROJECT/REPOSITORY`, if any."""
+
+    def cleanup(self, repository: str) -> Cleanup:
+        """Return how that repository is cleaned up; no policies where it is not there."""
 
 
 class Runtimes(Protocol):

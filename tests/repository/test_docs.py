@@ -18,6 +18,7 @@ from local.installation.provisioning import audit_bucket
 from local.services.storage.conditions import Preconditions
 from responders.console.actions import ACTION_DESCRIPTIONS
 from shared.core.store import Put, Query
+from shared.domain.deployments.image_cleanup import retention_command
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 from tests.e2e.support.world import responders
 from tests.support.cli import operator
@@ -29,6 +30,7 @@ from tests.support.cli.documented_commands import (
     COMMANDS,
     CVPLUS,
     EXPORTED,
+    FIREBASE,
     IDENTIFIED,
     IDENTITY,
     LIVE,
@@ -52,7 +54,7 @@ def test_there_is_no_command_that_nothing_tries() -> None:
     """Every command of the documentation is tried by one of the tests below, or named here."""
     known = {*IDENTIFIED, *PUBLISHED, *CLI, *REPLAYED, *AUDITED, *MADE, *SERVED}
     known |= {*LIVE, *ASKED, *TERRAFORM, *SET_UP, *PEOPLE, *EXPORTED, *ASKED_OF_GITHUB}
-    known |= {*SIGNING_IN, *SCRIPTS}
+    known |= {*SIGNING_IN, *SCRIPTS, *FIREBASE}
     identified = {line for line in IDENTIFIED if line in IDENTITY}
 
     assert [line for line in COMMANDS if line not in known] == []
@@ -72,6 +74,18 @@ def test_each_command_line_does_what_it_says(line: str) -> None:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("line", FIREBASE)
+def test_each_line_of_firebase_is_the_one_that_doctor_prints(line: str) -> None:
+    """With a project and a region, or with the words that stand for them.
+
+    What the embedded cloud makes of it: tests/local/services/test_artifact_registry.py.
+    """
+    options = dict(zip(shlex.split(line)[2::2], shlex.split(line)[3::2], strict=True))
+    repository = f"{options['--location']}-docker.pkg.dev/{options['--project']}/gcf-artifacts"
+
+    assert line == retention_command(repository)
 
 
 @pytest.mark.parametrize("line", REPLAYED)
@@ -189,6 +203,15 @@ def test_the_front_page_names_what_the_console_offers() -> None:
 
     assert named
     assert set(re.findall(r"`([a-z-]+)`", named[1])) == set(ACTION_DESCRIPTIONS)
+
+
+def test_what_no_rollback_restores_is_named() -> None:
+    """Runbook: "API Keys & Secrets: Backup rotation maintained"; "Static Assets: CDN-cached"."""
+    page = (ROOT / "docs" / "deciding.md").read_text()
+    said = page[page.index("Two things are not covered.") :].partition("\n\n")[0]
+
+    assert "API key" in said
+    assert "cache of a CDN" in said
 
 
 def test_each_unverified_claim_is_confined_to_one_file() -> None:

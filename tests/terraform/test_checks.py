@@ -194,6 +194,7 @@ def test_an_apply_during_an_incident_undoes_no_rollback(two_projects: Configurat
     found = {one.type for one in two_projects.resources if one.values.get("project") in theirs}
 
     assert found == {
+        "google_artifact_registry_repository",  # how its images are cleaned up
         "google_firestore_backup_schedule",
         "google_firestore_database",  # its point-in-time recovery, once it was adopted
         "google_logging_metric",
@@ -221,6 +222,27 @@ def test_an_adopted_database_keeps_what_a_person_changed(two_projects: Configura
         "point_in_time_recovery_enablement",
         "project",
     }
+
+
+def test_the_last_deployments_keep_their_images(two_projects: Configuration) -> None:
+    """Runbook: "Last 30 deployments maintained with instant access".
+
+    Firebase's CLI finds its own policy and sets none; nothing else of the repository is managed,
+    and no destroy deletes it.
+    """
+    every = two_projects.of("google_artifact_registry_repository")
+    kept = {one.values["project"]: one for one in every if one.name == "applications"}
+
+    assert {*kept} == {"bookshop-prod", "cvplus"}
+    ages = {}
+    for project, one in kept.items():
+        deletes, keeps = one.values["cleanup_policies"]
+        assert (deletes["id"], deletes["action"]) == ("firebase-functions-cleanup", "DELETE")
+        assert (keeps["action"], keeps["most_recent_versions"][0]["keep_count"]) == ("KEEP", 30)
+        assert (one.values["repository_id"], one.values["deletion_policy"]) == ("gcf-artifacts", "ABANDON")
+        assert {"description", "labels"} <= {*one.ignored}
+        ages[project] = deletes["condition"][0]["older_than"]
+    assert ages == {"bookshop-prod": "7776000s", "cvplus": "5184000s"}
 
 
 def test_an_application_has_the_apis_that_the_responders_ask(two_projects: Configuration) -> None:

@@ -8,7 +8,7 @@ from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read,
 from cli.doctor.installation import apis, metrics
 from cli.doctor.system import backups, notification_channels, signals
 from cli.doctor.system.facts import SystemFacts
-from cli.doctor.system.readiness import check_proof, newest_stable, sources_stored
+from cli.doctor.system.readiness import check_image_cleanup, check_proof, newest_stable, sources_stored
 from shared.adapters.gcp.permissions import application_roles
 from shared.core.text import count_noun
 from shared.core.topics import deployed_function
@@ -218,6 +218,7 @@ CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {
     "stable": _stable,
     "proof": check_proof,
     "kept": sources_stored,
+    "image-cleanup": check_image_cleanup,
     "functions": _functions,
     "sources": _sources,
     "services": _services,

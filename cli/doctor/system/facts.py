@@ -23,6 +23,8 @@ from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.integrity import damage
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.deployment import Deployment, Inventory
+from shared.domain.deployments.image_cleanup import Cleanup
+from shared.domain.deployments.images import images_of, repositories
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
@@ -98,6 +100,8 @@ class SystemFacts(Struct, frozen=True):
     expiries: Sequence[TtlField] | RollbackError
     """By what they expire, as the database says."""
     triggers: Sequence[EventarcTrigger] | RollbackError
+    cleanup: Mapping[str, Cleanup | RollbackError]
+    """How each repository is cleaned up that has images of its functions."""
     spoken: Mapping[str, ChannelAnswer | RollbackError]
     """By channel."""
 
@@ -137,6 +141,7 @@ def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str
     groups: dict[str, Calls] = {
         "probes": {one.name: partial(wiring.prober.ask, one) for one in policy.probes},
         "push": api_state_calls(wiring, apis.PUSH, reached),
+        "cleanup": {one: partial(its.resources.images.cleanup, one) for one in repositories(images_of(rest))},
         "spoken": {one.name: partial(_channel_answers, wiring.store, one) for one in policy.channels},
     }
     return SystemFacts(

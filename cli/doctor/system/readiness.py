@@ -1,10 +1,21 @@
 """What the last proof of the deployment to go back to has found."""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
 from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, well, wrong
 from cli.doctor.system.facts import SystemFacts
+from cli.support.output import format_lasting
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Restorability
+from shared.domain.deployments.image_cleanup import (
+    FIREBASE_POLICY,
+    KEEP,
+    OPT_OUT_LABEL,
+    RETENTION,
+    find_deletion_time,
+    retention_command,
+)
+from shared.domain.deployments.images import StoredImage
 
 SHOWN = 2
 """Of the lines of a proof; `rollback deployments show` has all of them."""
@@ -37,6 +48,27 @@ def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(stable.id, "what its functions are built from is kept")
 
 
+def check_image_cleanup(facts: SystemFacts) -> Iterator[CheckFinding]:
+    """Whether the images of the last deployments stay, so that none is built again."""
+    later, kept = facts.now + timedelta(seconds=1), facts.policy.deployments.kept
+    for place, answer in facts.cleanup.items():
+        found, oldest = require_read(answer, place), StoredImage(f"{place}/image@0", facts.now)
+        newer = [StoredImage(f"{place}/image@{number}", later) for number in range(1, kept)]
+        deleted_at = find_deletion_time(oldest, newer, found)
+        stay = deleted_at - facts.now if deleted_at is not None else RETENTION
+        if not found.cleanup_policies and found.labels.get(OPT_OUT_LABEL) != "true":
+            why = "no clean-up policy: `firebase deploy` exits with 1, or with --force sets one of 1 day"
+            yield doubtful(place, why, retention_command(place))
+        elif stay < RETENTION:
+            deleting = {name for name, one in found.policies.items() if one.action != KEEP}
+            others = ", ".join(sorted(deleting - {FIREBASE_POLICY}))
+            why = f"it deletes images after {format_lasting(stay)}; older deployments are built again"
+            then = f"; then correct the policies {others}" * bool(others)
+            yield doubtful(place, why, retention_command(place) + then)
+        else:
+            yield well(place, f"it keeps the images of the last {kept} deployments, or {RETENTION.days} days")
+
+
 def _proof_finding(deployment: Deployment, found: Restorability) -> CheckFinding:
     name = deployment.id
     if found.faults:
@@ -45,7 +77,9 @@ def _proof_finding(deployment: Deployment, found: Restorability) -> CheckFinding
     if found.unknown:
         why = f"these could not be checked: {name_first(found.unknown, SHOWN)}"
         return unknown(name, why, "the log of on_deployment tells")
-    return well(name, f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}")
+    lines = (f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}", *found.image_lines)
+    judge = doubtful if found.image_warning or found.rebuilt else well
+    return judge(name, "; ".join(lines))
 
 
 def _first_names(deployment: Deployment) -> str:

@@ -26,7 +26,7 @@ from shared.core.store import Document, Query
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, counts_by_function, record_path
-from shared.domain.deployments.images import exclude_lost_images, images_of, repositories
+from shared.domain.deployments.images import exclude_lost_images, repositories
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.source_copies import carry_over_copies
@@ -76,7 +76,9 @@ def collect_facts(
         [] if _is_trouble_observed(read_health_answers(answers), policy) else _select_alerts_to_check(alerts)
     )
     recorded = _select_recorded_deployments(deployments, target)
-    calls = _build_follow_up_calls(ports, policy, recorded, live)
+    found_functions = (answer_or_none(answers["inventory"]) or {}).values()
+    places = repositories(one.image for live in found_functions for one in live.revisions)
+    calls = _build_follow_up_calls(ports, policy, recorded, places)
     later = call_all(ports, {**calls, **build_alert_state_calls(ports, policy.system, asked_back)})
     standing, states = open_alerts(alerts), read_alert_states(later)
     found = tuple(
@@ -211,10 +213,9 @@ def _select_recorded_deployments(deployments: Iterable[Deployment], target: str)
 
 
 def _build_follow_up_calls(
-    ports: Ports, policy: Policy, recorded: Iterable[Deployment], live: WholeInventory | None
+    ports: Ports, policy: Policy, recorded: Iterable[Deployment], places: Iterable[str]
 ) -> dict[str, Callable[[], Any]]:
     images = ports.system(policy.system).resources.images
-    places = repositories(images_of(live)) if live is not None else ()
     return {
         **{f"record {one.id}": partial(ports.store.get, record_path(one.system, one.id)) for one in recorded},
         **{f"images {place}": partial(images.list_images, place) for place in places},

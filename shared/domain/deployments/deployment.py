@@ -8,6 +8,9 @@ from typing import TypeVar
 from msgspec import Struct
 
 from shared.core.codec import SCHEMA_VERSION
+from shared.core.durations import format_minute
+from shared.core.text import count_noun
+from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS
 from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.products import InventoryPart
@@ -27,6 +30,9 @@ class DeploymentStatus(StrEnum):
 
 TAKEN_BACK_REASON = "taken back by "
 """How the reason of a BAD deployment begins that a rollback removed; its id follows."""
+IMAGE_WARNING = timedelta(days=7)
+"""So long before clean-up policies may delete its first image, people are told."""
+_BUILD_TIME = f"about {EXPECTED_REBUILD_SECONDS:.0f} s each"
 MARKED_STATUSES = frozenset({DeploymentStatus.STABLE, DeploymentStatus.BAD})
 """Kept for ever: where one may go back to, and where nobody may."""
 
@@ -68,6 +74,24 @@ class Restorability(Struct, frozen=True):
     unknown: tuple[str, ...] = ()
     rebuild: tuple[str, ...] = ()
     """Why not each of its functions could be built again, should its image be gone."""
+    rebuilt: int = 0
+    """How many of its functions must be built again, because their images are gone."""
+    images_until: datetime | None = None
+    """From when on clean-up policies may delete the first of its images; None: no time is known."""
+
+    @property
+    def image_lines(self) -> tuple[str, ...]:
+        """Return what it takes to restore the deployment without its images, now and later."""
+        lost = f"{count_noun(self.rebuilt, 'function')} to build again, {_BUILD_TIME}: images deleted"
+        later = "it cannot be restored whole" if self.rebuild else f"functions are built again, {_BUILD_TIME}"
+        until = self.images_until and f"images stored until {format_minute(self.images_until)} UTC"
+        return (*([lost] if self.rebuilt else []), *([f"{until}, then {later}"] if until else []))
+
+    @property
+    def image_warning(self) -> str:
+        """Return the line of images that may be deleted within `IMAGE_WARNING`; empty: none are."""
+        until = self.images_until
+        return self.image_lines[-1] if until and until - self.checked_at <= IMAGE_WARNING else ""
 
 
 class Deployment(Struct, frozen=True):

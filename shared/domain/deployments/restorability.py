@@ -4,6 +4,7 @@ No revision is started for that (docs/decisions/0031-no-revision-is-started-to-p
 one comes up shows when its traffic is shifted.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -13,7 +14,8 @@ from msgspec import Struct
 from shared.core import text
 from shared.domain.deployments.build_recipe import derive_recipe
 from shared.domain.deployments.deployment import Deployment, Inventory, Restorability
-from shared.domain.deployments.images import StoredImages, images_of, is_image_stored
+from shared.domain.deployments.image_cleanup import Cleanup, find_deletion_time
+from shared.domain.deployments.images import StoredImage, StoredImages, images_of, is_image_stored, repository
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     FunctionState,
@@ -51,6 +53,8 @@ class CheckedResources(Struct, frozen=True):
     accounts: dict[str, AccountState | None] = {}
     """What is known of those that functions run as, by address."""
     images: StoredImages = {}
+    cleanup: Mapping[str, Cleanup | None] = {}
+    """How each repository of `images` is cleaned up."""
     runtimes: frozenset[tuple[Generation, str]] | None = None
     """That are not decommissioned."""
     unkept: dict[str, str] = {}
@@ -83,6 +87,7 @@ def check_restorability(
     unknown += [f"version {name}" for name, state in beside.versions.items() if state is None]
     unknown += [f"ruleset {name}" for name, there in beside.rulesets.items() if there is None]
     unknown += [f"account {name}" for name, state in beside.accounts.items() if state is None]
+    unknown += [f"secret {one}" for one in list_secret_versions(record) if one not in (record.secrets or {})]
     unknown += _find_role_faults(record, live, beside)
     if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
         unknown.append("runtimes")
@@ -90,12 +95,17 @@ def check_restorability(
         unknown.append("revisions")
     else:
         faults += _find_revision_faults(deployment, inventory)
+    unknown += [f"clean-up policies of {name}" for name, found in beside.cleanup.items() if found is None]
     unseen = any(is_image_stored(image, beside.images) is None for image in images_of(record))
+    placed = _placed_images(deployment, record)
+    lost = {one.name for one, _, image in placed if is_image_stored(image, beside.images) is False}
     return Restorability(
         now,
         tuple(sorted(set(faults))),
         (*sorted(unknown), *([IMAGES_PART] if unseen else [])),
         find_rebuild_faults(record, beside.unkept),
+        len(lost),
+        min(_find_deletion_times(deployment, record, beside), default=None),
     )
 
 
@@ -139,14 +149,33 @@ def _find_image_faults(
     deployment: Deployment, record: WholeInventory, beside: CheckedResources
 ) -> Iterator[str]:
     """The images that are gone of functions that cannot be built again either."""
-    for name, function in (record.functions or {}).items():
-        placed = deployment.functions.get(name)
-        if placed is None or derive_recipe(function) is not None:
-            continue
-        for revision in placed.revisions:
-            known = function.revisions.get(revision)
-            if known is not None and is_image_stored(known.image, beside.images) is False:
-                yield f"{name}: the image of {revision} is gone, and it cannot be built again"
+    for one, revision, image in _placed_images(deployment, record):
+        if derive_recipe(one) is None and is_image_stored(image, beside.images) is False:
+            yield f"{one.name}: the image of {revision} is gone, and it cannot be built again"
+
+
+def _placed_images(
+    deployment: Deployment, record: WholeInventory
+) -> Iterator[tuple[FunctionState, str, str]]:
+    """Each function with a revision that served in the deployment, and its image."""
+    for name, one in (record.functions or {}).items():
+        for revision in deployment.functions[name].revisions if name in deployment.functions else ():
+            if revision in one.revisions:
+                yield one, revision, one.revisions[revision].image
+
+
+def _find_deletion_times(
+    deployment: Deployment, record: WholeInventory, beside: CheckedResources
+) -> Iterator[datetime]:
+    """From when on clean-up policies may delete each of the images that are there."""
+    packages = defaultdict[str, set[StoredImage]](set)
+    for one in (image for stored in beside.images.values() for image in (stored or {}).values()):
+        packages[one.package].add(one)
+    for _, _, name in _placed_images(deployment, record):
+        found = (beside.images.get(repository(name)) or {}).get(name)
+        cleanup = beside.cleanup.get(repository(name))
+        if found and cleanup and (at := find_deletion_time(found, packages[found.package], cleanup)):
+            yield at
 
 
 def _find_runtime_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:
@@ -163,30 +192,39 @@ def find_functions_without_secrets(record: WholeInventory, live: WholeInventory)
     if live.secrets is None or not record.secrets:
         return
     for function in (record.functions or {}).values():
-        for secret, version in sorted(_bound_secrets(function)):
-            if f"{secret}/{version}" in record.secrets or version == "latest":
-                state = _secret_version_state(secret, version, live.secrets)
-                if state != "ENABLED":
-                    yield function.name, f"{function.name}: secret {secret}/{version} is {state}"
+        for bound in sorted(_bound_secrets(function)):
+            if _resolve_version(bound, record.secrets) in record.secrets:
+                found = live.secrets.get(_resolve_version(bound, live.secrets))
+                if found is None or found.state != "ENABLED":
+                    state = found.state if found else "gone"
+                    yield function.name, f"{function.name}: secret {bound} is {state}"
 
 
-def _bound_secrets(function: FunctionState) -> set[tuple[str, str]]:
+def list_secret_versions(record: WholeInventory) -> list[str]:
+    """Return the versions that functions used, `SECRET/NUMBER`; of `latest` the newest of then."""
+    bound = {one for function in (record.functions or {}).values() for one in _bound_secrets(function)}
+    return sorted({_resolve_version(one, record.secrets or {}) for one in bound})
+
+
+def _bound_secrets(function: FunctionState) -> set[str]:
     """The secrets that its revisions, or its code where it has none, find at their start."""
     several = [one.configuration for one in function.revisions.values()]
     return {
-        (use.secret, use.version)
+        f"{use.secret}/{use.version}"
         for configuration in several or [function.configuration]
         for use in configuration.secrets
     }
 
 
-def _secret_version_state(secret: str, version: str, versions: dict[str, SecretVersion]) -> str:
-    """The state of a version; `latest` is enabled as long as any version is."""
-    if version != "latest":
-        found = versions.get(f"{secret}/{version}")
-        return found.state if found else "gone"
-    states = {one.state for name, one in versions.items() if name.startswith(f"{secret}/")}
-    return "ENABLED" if "ENABLED" in states else "gone or disabled"
+def _resolve_version(bound: str, versions: Mapping[str, SecretVersion]) -> str:
+    """Return `SECRET/NUMBER`; `latest` is the newest version, whether it is enabled or not.
+
+    https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access
+    (read 2026-11).
+    """
+    secret, _, version = bound.partition("/")
+    numbers = [one for one in versions if one.startswith(f"{secret}/") and version == "latest"]
+    return max(numbers, key=lambda one: int(one.rpartition("/")[2]), default=bound)
 
 
 def _find_account_faults(

@@ -40,6 +40,10 @@ module "rollback" {
     bookshop = { adopt_location = "eur3", weekly_weeks = 0 } # its weekly schedule was there before
     cvplus   = {}
   }
+  application_images = {
+    bookshop = { days = 90 } # imported: its repository was there before
+    cvplus   = {}
+  }
   audit_bucket = {
     location       = "EU"
     retention_days = 365

@@ -28,7 +28,7 @@ CLAIMS = {
     *("subscriptions", "alert-ids", "alert-policies", "metric-names", "queries", "request-log"),
     *("channels", "data", "expiry", "invokers", "probes", "secret-settings"),
     *("sign-ins", "triggers", "write-quota", "sources"),
-    *("proof", "kept", "functions", "services", "revisions", "routers", "metrics", "looks"),
+    *("proof", "kept", "image-cleanup", "functions", "services", "revisions", "routers", "metrics", "looks"),
     *("hosting", "remote-config", "identity", "indexes", "schedules", "accounts"),
     *("exports", "backup-proof", "native-backups", "assets", "status-page"),
 }

@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.rollbacks.pins import build_rolled_back_world
+from tests.support.rollbacks.rebuild_shop import PLACE, SHOP, build_shop_with_source_copies
+from tests.support.rollbacks.stored_images import record_with_image
 
 MINUTE = timedelta(minutes=1)
 
@@ -27,3 +29,18 @@ def test_a_release_behind_pins_is_shown_as_not_served(
     assert row.split()[1:4] == ["not", "served", "LIVE"]
     assert "live from    not served yet\n" in shown
     assert "not served   getBook: getbook-00003\n" in shown
+
+
+def test_until_when_images_are_stored_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In the row of each deployment, and what follows then beside all else of it."""
+    world = build_shop_with_source_copies()
+    world.ports.world.move_image(SHOP, f"{PLACE}/shop@sha256:1")
+    record_with_image(world, days=60)
+    prompt = WorldPrompt(monkeypatch, tmp_path, world)
+
+    [row] = [one for one in prompt.say("deployments").stdout.splitlines() if one.startswith("v2")]
+    shown = prompt.say("deployments", "show", "v2").stdout
+
+    assert "not all seen; 1 function to build again; images until 2026-05-01 12:0" in row
+    assert "images       1 function to build again, about 90 s each: images deleted\n" in shown
+    assert "UTC, then functions are built again, about 90 s each\n" in shown

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from local.application.application import INITIAL_AGE
 from shared.adapters.gcp.project.service_accounts import account_project
 from shared.core.errors import Unavailable
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
+from shared.domain.deployments.image_cleanup import Cleanup, CleanupCondition, CleanupPolicy
+from shared.domain.deployments.images import StoredImage
 from shared.domain.deployments.inventory.inventory_parts import AccountState, Generation
 from tests.contracts.support.resources import (
     ACCOUNT,
@@ -244,12 +247,40 @@ def test_where_an_account_was_made(account: str, project: str) -> None:
 
 def test_images_of_a_repository(world: EstateWorld) -> None:
     """Each is named as it is pulled, until it is deleted; a repository that is gone has none."""
-    assert world.estate.images.list_images(REPOSITORY) == {IMAGE}
+    pushed_at = world.now() - INITIAL_AGE
+    assert world.estate.images.list_images(REPOSITORY) == {IMAGE: StoredImage(IMAGE, pushed_at)}
 
     world.delete_image(IMAGE)
 
-    assert world.estate.images.list_images(REPOSITORY) == frozenset()
-    assert world.estate.images.list_images(REPOSITORY + "-2") == frozenset()
+    assert world.estate.images.list_images(REPOSITORY) == {}
+    assert world.estate.images.list_images(REPOSITORY + "-2") == {}
+
+
+ONE_DAY: dict[str, Any] = {
+    "id": "firebase-functions-cleanup",
+    "condition": {"tagState": "ANY", "olderThan": "86400s"},
+    "action": "DELETE",
+}
+"""What `firebase deploy --force` sets (firebase/firebase-tools src/functions/artifacts.ts)."""
+
+
+def test_the_clean_up_policies_of_a_repository(world: EstateWorld) -> None:
+    """None, some that delete and keep, some that are only tried, and none of no repository."""
+    images = world.estate.images
+    assert images.cleanup(REPOSITORY).policies == {}
+
+    newest = {"action": "KEEP", "mostRecentVersions": {"keepCount": 30, "packageNamePrefixes": ["shop"]}}
+    world.clean_up({"firebase-functions-cleanup": ONE_DAY, "newest": newest})
+
+    assert images.cleanup(REPOSITORY).policies == {
+        "firebase-functions-cleanup": CleanupPolicy("DELETE", CleanupCondition(older_than="86400s")),
+        "newest": CleanupPolicy(
+            "KEEP", most_recent_versions=CleanupCondition(keep_count=30, package_name_prefixes=("shop",))
+        ),
+    }
+    world.clean_up({"firebase-functions-cleanup": ONE_DAY}, dry_run=True)
+    assert images.cleanup(REPOSITORY).policies == {}
+    assert images.cleanup(REPOSITORY + "-2") == Cleanup()
 
 
 def test_a_runtime_that_is_decommissioned(world: EstateWorld) -> None:

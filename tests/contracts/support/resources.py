@@ -12,6 +12,7 @@ from google.cloud.firestore_v1.field_path import FieldPath
 from msgspec.structs import replace
 
 from local.application import names
+from local.application.application import INITIAL_AGE
 from local.application.parts import FIRST_RELEASE
 from local.cloud import Cloud
 from local.core.clock import CloudClock
@@ -23,8 +24,11 @@ from local.services.scheduler import jobs
 from local.services.secret_manager import secrets
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.resources import CloudResources
+from shared.core.codec import from_builtins
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
+from shared.domain.deployments.image_cleanup import Cleanup
+from shared.domain.deployments.images import StoredImage
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     HostingSite,
@@ -129,6 +133,10 @@ class EstateWorld(Protocol):
         """One of those in `REPOSITORY`."""
         ...
 
+    def clean_up(self, policies: dict[str, Any], *, dry_run: bool = False) -> None:
+        """The clean-up policies of `REPOSITORY`, as Artifact Registry takes them."""
+        ...
+
     def decommission(self) -> None:
         """The runtime nodejs20, of both generations."""
         ...
@@ -154,7 +162,7 @@ class InMemory:
         self._fake.scheduled = {
             JOB: SchedulerJob("0 3 * * * Etc/UTC", "https://shop.example/nightly", "ENABLED", "hash")
         }
-        self._fake.pushed = {REPOSITORY: {IMAGE}}
+        self._fake.pushed = {REPOSITORY: {IMAGE: StoredImage(IMAGE, now - INITIAL_AGE)}}
         self._fake.account_states[ACCOUNT] = AccountState.ENABLED
 
     def now(self) -> datetime:
@@ -233,7 +241,11 @@ class InMemory:
         del self._fake.account_states[ACCOUNT]
 
     def delete_image(self, image: str) -> None:
-        self._fake.pushed[REPOSITORY].remove(image)
+        del self._fake.pushed[REPOSITORY][image]
+
+    def clean_up(self, policies: dict[str, Any], *, dry_run: bool = False) -> None:
+        shown = {"cleanupPolicies": policies, "cleanupPolicyDryRun": dry_run}
+        self._fake.cleaned[REPOSITORY] = from_builtins(shown, Cleanup)
 
     def decommission(self) -> None:
         self._fake.supported = set()
@@ -361,6 +373,11 @@ class OverTheWire:
         path = f"/v1/projects/{PROJECT}/locations/{REGION}/repositories/{repositories.REPOSITORY}"
         product = self._product(repositories.HOST)
         product.done("DELETE", f"{path}/packages/{package}/versions/{quote(version)}")
+
+    def clean_up(self, policies: dict[str, Any], *, dry_run: bool = False) -> None:
+        path = f"/v1/projects/{PROJECT}/locations/{REGION}/repositories/{repositories.REPOSITORY}"
+        body = {"cleanupPolicies": policies, "cleanupPolicyDryRun": dry_run}
+        self._product(repositories.HOST).done("PATCH", path, body)
 
     def decommission(self) -> None:
         self._cloud.surroundings.runtimes.decommissioned.add("nodejs20")

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TypeVar
-from urllib.parse import quote
 
 import pytest
 
@@ -17,6 +16,7 @@ from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.e2e.support.cli import run
 from tests.e2e.support.deployments import newest
 from tests.e2e.support.world import SCALE, World, until
+from tests.local.support.image_retention import repository_path, set_retention
 from tests.local.support.rest import Product
 
 MINUTE = timedelta(minutes=1)
@@ -69,10 +69,10 @@ def alert(world: World) -> None:
 def delete_image(world: World, function: str, release: str) -> None:
     """A clean-up policy takes an image away; its revision is called ready all the same."""
     project, region = world.policy.project, world.policy.region
-    package, version = names.image(project, region, function, release).split("/")[-1].split("@")
-    place = f"/v1/projects/{project}/locations/{region}/repositories/{repositories.REPOSITORY}"
-    path = f"{place}/packages/{package}/versions/{quote(version)}"
-    Product(world.cloud, repositories.HOST).done("DELETE", path)
+    _, version = names.image(project, region, function, release).split("@")
+    place, registry = repository_path(project, region), Product(world.cloud, repositories.HOST)
+    set_retention(registry, place, 86400, versionNamePrefixes=[version])
+    assert version not in str(registry.get(f"{place}/dockerImages"))
 
 
 def judged(world: World, what: str, condition: Callable[[Rollback], T | None]) -> T:

@@ -17,11 +17,14 @@ from cli.doctor.installation.facts import DEAD_MAN
 from local.core.grpc_services import StatusError
 from local.faults.hooks import CallMoment
 from local.installation.provisioning import NO_CALL_CONTEXT, values_bucket
+from local.services.artifact_registry import repositories
 from shared.core import topics
 from shared.core.store import Update
 from shared.domain.deployments import deployment
 from shared.domain.deployments.deployment import DeploymentStatus
 from tests.e2e.support.world import OPERATIONS, World, until
+from tests.local.support.image_retention import repository_path, run_firebase, set_retention
+from tests.local.support.rest import Product
 
 SUBSCRIPTIONS = f"projects/{OPERATIONS}/subscriptions/"
 TOPICS = f"projects/{OPERATIONS}/topics/"
@@ -45,6 +48,8 @@ def let_a_minute_pass(world: World) -> None:
 
 def test_a_healthy_installation(world: World) -> None:
     """Nothing is wrong, and only what an embedded cloud cannot show is unknown."""
+    place = repository_path(world.policy.project, world.policy.region)
+    set_retention(Product(world.cloud, repositories.HOST), place, 60 * 86400)
 
     def is_settled() -> list[dict[str, Any]] | None:
         _, findings = examined()
@@ -66,6 +71,26 @@ def test_a_healthy_installation(world: World) -> None:
     verdicts = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert verdicts == sorted(verdicts, key=["well", "unknown"].index)  # the worst stands last
     assert (told.exit_code, summed.split()[1::2]) == (0, ["well,", "unknown"])
+
+
+def test_the_command_that_keeps_images(world: World) -> None:
+    """Doctor prints it after `firebase deploy --force`, and nothing is amiss once it was run."""
+    registry = Product(world.cloud, repositories.HOST)
+    place = repository_path(world.policy.project, world.policy.region)
+
+    def image_cleanup() -> dict[str, Any]:
+        [found] = [one for one in examined()[1] if one["check"] == "image-cleanup"]
+        return found
+
+    assert image_cleanup()["why"].startswith("no clean-up policy")
+    set_retention(registry, place, 86400)
+    found = image_cleanup()
+    assert found["verdict"] == CheckVerdict.DOUBTFUL
+    assert found["why"] == "it deletes images after 1 d; older deployments are built again"
+
+    run_firebase(registry, found["what_to_do"])
+
+    assert image_cleanup()["verdict"] == CheckVerdict.WELL
 
 
 def no_dead_letters(world: World) -> tuple[str, str]:

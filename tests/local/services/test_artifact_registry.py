@@ -1,6 +1,7 @@
 """Artifact Registry as the embedded cloud plays it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import quote
 
 import grpc
@@ -18,11 +19,12 @@ from local.application.service import (
     settle_service,
 )
 from local.cloud import Cloud
-from local.services.artifact_registry.repositories import HOST, REPOSITORY
+from local.services.artifact_registry.repositories import HOST
+from tests.local.support.image_retention import repository_path, set_retention
 from tests.local.support.rest import SHOP, Product, running
 from tests.local.support.run import SECOND, service_path
 
-PLACE = f"/v1/projects/{SHOP.project}/locations/{SHOP.region}/repositories/{REPOSITORY}"
+PLACE = repository_path(SHOP.project, SHOP.region)
 FIRST, SECOND_ONE = (
     names.image(SHOP.project, SHOP.region, "placeOrder", release) for release in (FIRST_RELEASE, "r2")
 )
@@ -41,7 +43,7 @@ def delete(product: Product, image: str) -> None:
 
 def held(product: Product) -> set[str]:
     """The images of placeOrder."""
-    found = {str(one["uri"]) for one in product.get(f"{PLACE}/dockerImages")["dockerImages"]}
+    found = {str(one["uri"]) for one in product.get(f"{PLACE}/dockerImages").get("dockerImages", ())}
     return found & {FIRST, SECOND_ONE}
 
 
@@ -67,6 +69,66 @@ def test_what_serves_goes_on_without_its_image(cloud: Cloud) -> None:
     delete(product, FIRST)
 
     assert led_to(application, application.service_of("placeOrder").revisions[0].name).fault == ""
+
+
+def test_images_are_deleted_as_configured(cloud: Cloud) -> None:
+    """By the cloud's clock; what serves goes on, and nobody goes back to the others."""
+    product, application = Product(cloud, HOST), cloud.application(SHOP.system)
+    application.deploy(["placeOrder"], release="r2")
+    set_retention(product, PLACE, 2 * 86400)
+    assert held(product) == {FIRST, SECOND_ONE}
+
+    cloud.clock.advance(timedelta(days=1))  # the first release was a day old at the beginning
+    cloud.settle()
+
+    assert application.service_of("placeOrder").revisions[0].image_deleted
+    assert held(product) == {SECOND_ONE}
+    assert "not found" in led_to(application, application.service_of("placeOrder").revisions[0].name).fault
+
+    cloud.clock.advance(timedelta(days=1))
+
+    assert held(product) == set()
+    assert led_to(application, application.service_of("placeOrder").revisions[1].name).fault == ""
+
+
+def test_the_newest_images_of_each_function_are_kept(cloud: Cloud) -> None:
+    """A KEEP policy outweighs the one that deletes, and a trial deletes nothing."""
+    product, application = Product(cloud, HOST), cloud.application(SHOP.system)
+    application.deploy(["placeOrder"], release="r2")
+    set_retention(product, PLACE, 86400)
+    newest = {"action": "KEEP", "mostRecentVersions": {"keepCount": 1}}
+    policies = product.get(PLACE)["cleanupPolicies"]
+    product.done(
+        "PATCH", PLACE, {"cleanupPolicies": {**policies, "newest": newest}, "cleanupPolicyDryRun": True}
+    )
+    cloud.clock.advance(timedelta(days=30))
+    assert held(product) == {FIRST, SECOND_ONE}
+
+    product.done("PATCH", PLACE, {"cleanupPolicyDryRun": False})
+
+    assert held(product) == {SECOND_ONE}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"format": "NPM"},
+        {"cleanupPolicies": {"a": {"action": "HIDE"}}},
+        {"cleanupPolicies": {"a": {"id": "b", "action": "DELETE"}}},
+        {"cleanupPolicies": {"a": {"action": "DELETE", "condition": {"olderThan": "1d"}}}},
+        {"cleanupPolicies": {"a": {"action": "DELETE", "condition": {"age": "1s"}}}},
+        {"cleanupPolicies": {"a": {"action": "DELETE", "mostRecentVersions": {"keepCount": 1}}}},
+        {"cleanupPolicies": {str(number): {"action": "DELETE"} for number in range(11)}},
+    ],
+)
+def test_a_change_of_a_repository_that_is_refused(cloud: Cloud, body: dict[str, object]) -> None:
+    """Nothing of it is kept."""
+    product = Product(cloud, HOST)
+    before = product.get(PLACE)
+
+    assert product.refused("PATCH", PLACE, body) == "INVALID_ARGUMENT"
+
+    assert product.get(PLACE) == before
 
 
 def is_ready(cloud: Cloud, revision: str) -> bool:

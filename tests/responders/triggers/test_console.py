@@ -23,6 +23,7 @@ from tests.support.data.corrupted_bookshop import CorruptedShop
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
 from tests.support.rollbacks.pins import build_rolled_back_world
+from tests.support.rollbacks.stored_images import record_with_image
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -347,6 +348,16 @@ def test_an_incident_is_followed_to_its_end(world: World, browser: Browser) -> N
     shown = visible_text(browser.get("/deployments"))
     assert "Nothing is known to be missing, as of" in shown
     assert "; not all of it was seen." in shown
+
+
+def test_until_when_images_are_stored_is_on_the_page_of_deployments(world: World, browser: Browser) -> None:
+    """With what a restoration takes afterwards."""
+    record_with_image(world, days=60)
+
+    shown = visible_text(browser.get("/deployments"))
+
+    assert "images stored until 2026-05-01 12:0" in shown
+    assert "UTC, then " in shown
 
 
 SWITCHES: list[tuple[str, str, str]] = [

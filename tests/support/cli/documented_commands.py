@@ -105,6 +105,7 @@ CLI = [
     if line not in (*LIVE, *ASKED, *REPLAYED, *AUDITED, *IDENTIFIED)
 ]
 MADE = lines_starting_with("make")
+FIREBASE = lines_starting_with("firebase")
 TERRAFORM = lines_starting_with("terraform")
 PEOPLE = [
     line

@@ -10,6 +10,8 @@ from shared.core.codec import from_json
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
+from shared.domain.deployments.image_cleanup import Cleanup
+from shared.domain.deployments.images import StoredImage
 from shared.domain.deployments.inventory.inventory_parts import (
     LIVE_CHANNEL,
     AccountState,
@@ -45,7 +47,8 @@ class FakeEstate:
     .enforce, identity.settings, .configure, sessions.people, .end, indexes.of, .create,
     .expiries,
     secrets.names, secrets.versions, schedules.jobs, triggers.every,
-    accounts.roles, accounts.grants, accounts.state, images.stored, runtimes.offered.
+    accounts.roles, accounts.grants, accounts.state, images.stored, images.cleanup,
+    runtimes.offered.
     """
 
     def __init__(self, hook: Hook = no_hook) -> None:
@@ -73,8 +76,10 @@ class FakeEstate:
         self.granted: dict[str, tuple[str, ...]] = {}
         self.account_states = {"runtime@demo": AccountState.ENABLED}
         """Of the accounts that there are, by address."""
-        self.pushed: dict[str, set[str]] = {}
-        """The images that can be pulled, by repository."""
+        self.pushed: dict[str, dict[str, StoredImage]] = {}
+        """The images that can be pulled, by repository and name."""
+        self.cleaned: dict[str, Cleanup] = {}
+        """How repositories are cleaned up."""
         self.sessions_since: dict[str, int] = {}
         """Of each person the second before which no session counts, by id."""
         self.hosting = self.remote_config = self.rules = self.identity = self.sessions = self
@@ -265,10 +270,15 @@ class FakeEstate:
         with ask_hook_around(self.hook, "accounts.state"):
             return self.account_states.get(account, AccountState.GONE)
 
-    def list_images(self, repository: str) -> frozenset[str]:
+    def list_images(self, repository: str) -> dict[str, StoredImage]:
         """Every image of a repository as it is pulled."""
         with ask_hook_around(self.hook, "images.stored"):
-            return frozenset(self.pushed.get(repository, ()))
+            return dict(self.pushed.get(repository, {}))
+
+    def cleanup(self, repository: str) -> Cleanup:
+        """How a repository is cleaned up."""
+        with ask_hook_around(self.hook, "images.cleanup"):
+            return self.cleaned.get(repository, Cleanup())
 
     def list_runtimes(self) -> frozenset[tuple[Generation, str]]:
         """Every runtime that is not decommissioned."""

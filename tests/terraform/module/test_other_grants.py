@@ -17,7 +17,7 @@ from shared.adapters.gcp.project import (
     service_accounts,
 )
 from shared.adapters.gcp.pubsub import eventarc_triggers
-from shared.adapters.gcp.run import platform
+from shared.adapters.gcp.run import images, platform
 from shared.adapters.gcp.storage import objects
 from tests.terraform.checks import account_of, functions, grants, members, operations_project
 from tests.terraform.conftest import TERRAFORM, configuration
@@ -126,6 +126,7 @@ LOOKED_AT = (
     *indexes.PERMISSIONS,
     *metrics.PERMISSIONS,
     *monitoring.PERMISSIONS,
+    *images.PERMISSIONS,
     *platform.INVENTORY_PERMISSIONS,
     *platform.INVOKERS_PERMISSIONS,
     *quotas.PERMISSIONS,

@@ -1,24 +1,18 @@
-"""The container images that Artifact Registry holds."""
+"""The container images that Artifact Registry holds, and how it cleans them up."""
 
 from typing import Final
 
-from msgspec import Struct
-
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone
+from shared.domain.deployments.image_cleanup import Cleanup
+from shared.domain.deployments.images import StoredImage
 
 HOST: Final = "artifactregistry.googleapis.com"
-PERMISSIONS: Final = ("artifactregistry.dockerimages.list",)
+PERMISSIONS: Final = ("artifactregistry.dockerimages.list", "artifactregistry.repositories.get")
 
 _PAGE = 1000
 """The largest of dockerImages.list
 (https://cloud.google.com/artifact-registry/docs/reference/rest, read 2026-11)."""
-
-
-class _Image(Struct, frozen=True):
-    uri: str
-    """`LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE@sha256:…`"""
-    tags: list[str] = []
 
 
 class ArtifactRegistry:
@@ -27,17 +21,28 @@ class ArtifactRegistry:
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
-    def list_images(self, repository: str) -> frozenset[str]:
-        host, project, name = repository.split("/")
-        location = host.removesuffix("-docker.pkg.dev")
-        path = f"/v1/projects/{project}/locations/{location}/repositories/{name}/dockerImages"
+    def list_images(self, repository: str) -> dict[str, StoredImage]:
         try:
-            images = list(self._rest.items(path, "dockerImages", _Image, _PAGE))
+            images = list(
+                self._rest.items(f"{_path(repository)}/dockerImages", "dockerImages", StoredImage, _PAGE)
+            )
         except Gone:
-            return frozenset()
-        return frozenset(name for image in images for name in _names(image))
+            return {}
+        return {name: image for image in images for name in _names(image)}
+
+    def cleanup(self, repository: str) -> Cleanup:
+        try:
+            return self._rest.get(_path(repository), Cleanup)
+        except Gone:
+            return Cleanup()
 
 
-def _names(image: _Image) -> list[str]:
+def _path(repository: str) -> str:
+    host, project, name = repository.split("/")
+    location = host.removesuffix("-docker.pkg.dev")
+    return f"/v1/projects/{project}/locations/{location}/repositories/{name}"
+
+
+def _names(image: StoredImage) -> list[str]:
     untagged = image.uri.partition("@")[0]
     return [image.uri, *(f"{untagged}:{tag}" for tag in image.tags)]

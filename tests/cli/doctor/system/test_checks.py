@@ -31,6 +31,7 @@ from shared.domain.deployments.deployment import (
     Restorability,
     placements,
 )
+from shared.domain.deployments.image_cleanup import Cleanup, CleanupCondition, CleanupPolicy
 from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
     Generation,
@@ -133,6 +134,15 @@ BUILT = FunctionState(
     source=SourceObject("sources", "placeOrder.zip", 7),
     trigger="triggers/placeorder",
 )
+REGISTRY = "europe-west1-docker.pkg.dev/shop-prod/gcf-artifacts"
+ONE_DAY = CleanupPolicy("DELETE", CleanupCondition(older_than="86400s"))
+"""What `firebase deploy --force` sets."""
+NEWEST = Cleanup(
+    {
+        "firebase-functions-cleanup": ONE_DAY,
+        "newest": CleanupPolicy("KEEP", most_recent_versions=CleanupCondition(keep_count=30)),
+    }
+)
 TOLD = build_measured_policy(
     MetricQuery("shop: x", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: signals.SIGN_IN}, channels=1),
     'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"',
@@ -181,6 +191,7 @@ HEALTHY_SHOP = SystemFacts(
     integrity=damage.IntegrityRecord("shop", last=LOOKED_THROUGH),
     expiries=(TtlField("carts", ("meta", "until")),),
     triggers=(EventarcTrigger("triggers/bill", "workflow bill", {}),),
+    cleanup={REGISTRY: NEWEST},
     spoken={},
 )
 
@@ -233,6 +244,13 @@ def proven(**found: Any) -> dict[str, Any]:
     return {"deployments": (replace(STABLE, restorable=replace(PROVEN, **found)),)}
 
 
+def cleaned_up(**keeps: Any) -> Cleanup:
+    """A repository whose images are deleted after a day, but for what another policy keeps."""
+    kept = CleanupCondition(**keeps)
+    by_number, by_age = (kept, CleanupCondition()) if kept.keep_count else (CleanupCondition(), kept)
+    return Cleanup({"firebase-functions-cleanup": ONE_DAY, "keep": CleanupPolicy("KEEP", by_age, by_number)})
+
+
 def of_alert(**changes: Any) -> Measured:
     """A change of the only alert policy."""
     return replace(TOLD, asked=[replace(TOLD.asked[0], **changes), SEEN_DOWN])
@@ -272,6 +290,11 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
     ("an index gone", proven(faults=("index a is gone",)), "proof", WRONG),
     ("a version unseen", proven(unknown=("version shop/v1",)), "proof", UNKNOWN),
     ("no copy", proven(rebuild=("placeOrder: no copy of its source",)), "kept", DOUBTFUL),
+    ("images go soon", proven(images_until=NOON + timedelta(days=7)), "proof", DOUBTFUL),
+    ("images gone", proven(rebuilt=3), "proof", DOUBTFUL),
+    ("no clean-up policy", {"cleanup": {REGISTRY: Cleanup()}}, "image-cleanup", DOUBTFUL),
+    ("kept 29", {"cleanup": {REGISTRY: cleaned_up(keep_count=29)}}, "image-cleanup", DOUBTFUL),
+    ("policies unseen", {"cleanup": {REGISTRY: SILENT}}, "image-cleanup", UNKNOWN),
     ("revision gone", {"inventory": {"placeOrder": replace(LIVE, revisions=())}}, "stable", WRONG),
     (
         "revision broken",
@@ -460,3 +483,43 @@ def test_what_is_to_be_said_is_said_whole() -> None:
         while hasattr(command, "commands"):
             command = command.commands[words.pop(0)]
         command.make_context(line, words)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        proven(images_until=NOON + timedelta(days=7, seconds=1)),
+        {"cleanup": {REGISTRY: Cleanup(labels={"firebase-functions-cleanup-opted-out": "true"})}},
+        {"cleanup": {REGISTRY: cleaned_up(newer_than="5184000s")}},
+        {"cleanup": {}},
+    ],
+)
+def test_images_that_stay(changes: dict[str, Any]) -> None:
+    """For 60 days, for the last 30 deployments, or for ever: nothing is amiss."""
+    assert ill(replace(HEALTHY_SHOP, **changes)) == []
+
+
+@pytest.mark.parametrize(
+    ("policies", "why", "to_do"),
+    [
+        ({}, "no clean-up policy: `firebase deploy` exits with 1, or with --force sets one of 1 day", ""),
+        (
+            {"firebase-functions-cleanup": ONE_DAY},
+            "it deletes images after 1 d; older deployments are built again",
+            "",
+        ),
+        (
+            {"delete-old": ONE_DAY},
+            "it deletes images after 1 d; older deployments are built again",
+            "; then correct the policies delete-old",
+        ),
+    ],
+)
+def test_the_command_that_lets_images_stay(policies: dict[str, CleanupPolicy], why: str, to_do: str) -> None:
+    """It stands beside what it repairs, with the place and the project."""
+    seen = replace(HEALTHY_SHOP, cleanup={REGISTRY: Cleanup(policies)})
+
+    [found] = systems.CHECKS["image-cleanup"](seen)
+
+    keep = "firebase functions:artifacts:setpolicy --location europe-west1 --days 60 --project shop-prod"
+    assert (found.verdict, found.why, found.what_to_do) == (DOUBTFUL, why, keep + to_do)

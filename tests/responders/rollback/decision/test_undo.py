@@ -347,5 +347,11 @@ def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
         against((build_traffic_target("getbook-00002"),))
         == "getBook: its revision getbook-00002 is not ready"
     )
+    lost = tuple(replace(revision, ready=False, lost_image=True) for revision in one.revisions)
+    inventory["getBook"] = replace(one, revisions=lost)
+    named = against((build_traffic_target("getbook-00002"),))
+    assert named == "getBook: its revision getbook-00002 has no image any more"
+    newest = "getBook: its newest revision getbook-00002 has no image any more: deploy it again"
+    assert against(FOLLOWING, "getbook-00002") == newest
     del inventory["getBook"]
     assert against(FOLLOWING) == "getBook: it is gone"

@@ -9,10 +9,12 @@ from shared.core.codec import encode
 from shared.core.errors import Unavailable
 from shared.core.store import Put, Update
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, deployment_path
+from shared.domain.deployments.images import StoredImage
 from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import record_live_deployment, shifted_functions
+from tests.support.fakes.runtime.clock import START
 from tests.support.rollbacks.rebuild_shop import (
     ORDER,
     PLACE,
@@ -138,7 +140,8 @@ def test_what_is_in_a_persons_hands_is_no_part_of_a_roll_out_that_goes_on() -> N
 def test_an_extension_shifts_what_is_not_known_to_be_gone(silent: bool) -> None:
     """Silence is no loss: what looks ready is shifted."""
     shop = build_shop_with_source_copies()
-    shop.ports.beside.pushed[PLACE] = {f"{PLACE}/order@sha256:1"}
+    image = f"{PLACE}/order@sha256:1"
+    shop.ports.beside.pushed[PLACE] = {image: StoredImage(image, START)}
 
     def mute(verb: str, side: str) -> None:
         if silent and verb == "images.stored":

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,8 @@ from shared.domain.deployments.deployment import (
     LiveFunction,
     Placement,
 )
+from shared.domain.deployments.image_cleanup import Cleanup, CleanupCondition, CleanupPolicy
+from shared.domain.deployments.images import StoredImage
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     Configuration,
@@ -28,7 +30,12 @@ from shared.domain.deployments.inventory.inventory_parts import (
     WholeInventory,
 )
 from shared.domain.deployments.inventory.traffic import Revision, Service
-from shared.domain.deployments.restorability import CheckedResources, check_restorability, find_rebuild_faults
+from shared.domain.deployments.restorability import (
+    CheckedResources,
+    check_restorability,
+    find_rebuild_faults,
+    list_secret_versions,
+)
 from tests.support.fakes.runtime.clock import START
 
 PLACED = Placement("services/pay", (), {"pay-1": 100})
@@ -52,7 +59,7 @@ def inventory(*revisions: tuple[str, bool]) -> Inventory:
     return {"pay": LiveFunction("pay", service, found)}
 
 
-NO_MAIL = "pay: secret MAIL/latest is gone or disabled"
+NO_MAIL = "pay: secret MAIL/latest is DISABLED"
 EDITS = ("roles/editor",)
 NEEDED = "whether run@shop needs roles/editor, which it has lost (then grant it again)"
 NO_ROLE = "pay: account run@shop is gone, or has no role any more"
@@ -121,6 +128,7 @@ def test_many_reasons_are_counted() -> None:
     assert told[-1] == "and 150 more"
 
 
+DAY = timedelta(days=1)
 PLACE = "europe-west1-docker.pkg.dev/shop/gcf-artifacts"
 IMAGE = f"{PLACE}/pay@sha256:1"
 NO_RUNTIME = "pay: runtime nodejs16 is decommissioned"
@@ -130,17 +138,17 @@ NO_IMAGE = "pay: the image of pay-1 is gone, and it cannot be built again"
 @pytest.mark.parametrize(
     ("image", "stored", "buildable", "faults", "unknown"),
     [
-        (IMAGE, {PLACE: frozenset({IMAGE})}, False, [], []),
-        (IMAGE, {PLACE: frozenset()}, False, [NO_IMAGE], []),
-        (IMAGE, {PLACE: frozenset()}, True, [], []),  # image or source is enough
+        (IMAGE, {PLACE: {IMAGE: StoredImage(IMAGE, START)}}, False, [], []),
+        (IMAGE, {PLACE: {}}, False, [NO_IMAGE], []),
+        (IMAGE, {PLACE: {}}, True, [], []),  # image or source is enough
         (IMAGE, {PLACE: None}, False, [], ["images"]),
         (IMAGE, {}, False, [], ["images"]),
-        ("gcr.io/shop/pay@sha256:1", {PLACE: frozenset()}, False, [], ["images"]),
+        ("gcr.io/shop/pay@sha256:1", {PLACE: {}}, False, [], ["images"]),
     ],
 )  # fmt: skip
 def test_an_image_that_is_cleaned_up(
     image: str,
-    stored: dict[str, frozenset[str] | None],
+    stored: dict[str, dict[str, StoredImage] | None],
     buildable: bool,
     faults: list[str],
     unknown: list[str],
@@ -155,6 +163,62 @@ def test_an_image_that_is_cleaned_up(
     proof = check_restorability(DEPLOYMENT, record, RECORD, THERE, START, CheckedResources(images=stored))
 
     assert (list(proof.faults), list(proof.unknown)) == (faults, unknown)
+
+
+ONE_DAY = Cleanup({"firebase": CleanupPolicy("DELETE", CleanupCondition(older_than="86400s"))})
+
+
+@pytest.mark.parametrize(
+    ("stored", "cleanup", "buildable", "lines", "warns"),
+    [
+        ({IMAGE: START}, Cleanup(), True, [], False),
+        (
+            {IMAGE: START},
+            ONE_DAY,
+            True,
+            ["images stored until 2026-03-03 12:00 UTC, then functions are built again, about 90 s each"],
+            True,
+        ),
+        (
+            {IMAGE: START + 7 * DAY},
+            ONE_DAY,
+            False,
+            ["images stored until 2026-03-10 12:00 UTC, then it cannot be restored whole"],
+            False,
+        ),
+        ({}, ONE_DAY, True, ["1 function to build again, about 90 s each: images deleted"], False),
+    ],
+)
+def test_until_when_images_are_stored(
+    stored: dict[str, datetime], cleanup: Cleanup, buildable: bool, lines: list[str], warns: bool
+) -> None:
+    """Runbook: "Last 30 deployments maintained with instant access", until an image is deleted.
+
+    What a restoration takes then is known now; a warning comes seven days before.
+    """
+    copied = WHOLE if buildable else replace(WHOLE, copy=None)
+    function = replace(copied, revisions={"pay-1": replace(REVISION, image=IMAGE)})
+    images = {name: StoredImage(name, at) for name, at in stored.items()}
+    beside = CheckedResources(images={PLACE: images}, cleanup={PLACE: cleanup})
+
+    record = replace(RECORD, functions={"pay": function})
+    proof = check_restorability(DEPLOYMENT, record, RECORD, THERE, START, beside)
+
+    assert list(proof.image_lines) == lines
+    assert proof.image_warning == (lines[-1] if warns else "")
+    assert proof.faults == ()
+
+
+def test_policies_that_give_no_answer() -> None:
+    """It is said that nobody knows for how long the images stay."""
+    record = replace(
+        RECORD, functions={"pay": replace(WHOLE, revisions={"pay-1": replace(REVISION, image=IMAGE)})}
+    )
+    beside = CheckedResources(images={PLACE: {IMAGE: StoredImage(IMAGE, START)}}, cleanup={PLACE: None})
+
+    proof = check_restorability(DEPLOYMENT, record, RECORD, THERE, START, beside)
+
+    assert (proof.images_until, proof.unknown) == (None, (f"clean-up policies of {PLACE}",))
 
 
 @pytest.mark.parametrize(
@@ -257,7 +321,17 @@ def test_a_proof_of_before_start_tests_were_removed() -> None:
 
 
 def test_secrets_that_are_not_watched() -> None:
-    """What the policy does not name is not known to be gone."""
+    """What the policy does not name is not known to be gone, and that is said."""
     record = replace(RECORD, secrets={})
 
-    assert check_restorability(DEPLOYMENT, record, record, THERE, START + timedelta(1)).faults == ()
+    proof = check_restorability(DEPLOYMENT, record, record, THERE, START + timedelta(1))
+
+    assert proof.faults == ()
+    assert proof.unknown == ("secret MAIL/latest", "secret PAY/3", "images")
+
+
+def test_the_versions_of_secrets_that_a_deployment_used() -> None:
+    """Each by its number; of `latest` that which was the newest then, whatever its state."""
+    assert list_secret_versions(RECORD) == ["MAIL/2", "PAY/3"]
+    ten = {**SECRETS, "MAIL/10": DISABLED}
+    assert list_secret_versions(replace(RECORD, secrets=ten)) == ["MAIL/10", "PAY/3"]

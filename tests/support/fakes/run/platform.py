@@ -232,11 +232,11 @@ class FakePlatform:
         else:
             self.dead_revisions.add(service.revisions[0].name)
 
-    def move_image(self, function: str, image: str) -> None:
-        """The first revision of a function was made from that image."""
-        service = self._functions[function]
-        first, *others = service.revisions
-        service.revisions = [replace(first, image=image), *others]
+    def move_image(self, function: str, image: str, *, newest: bool = False) -> None:
+        """The first revision of a function, or its newest, was made from that image."""
+        revisions = self._functions[function].revisions
+        at = -1 if newest else 0
+        revisions[at] = replace(revisions[at], image=image)
 
     def set_failure_rate(self, function: str, revision: str, failure_rate: float) -> None:
         """Let a revision fail otherwise, in the past of the counts too."""
