@@ -133,7 +133,8 @@ class IncidentAssigner:
         self, policy: Policy, known: Incident, alert: Alert, *, newest: bool
     ) -> list[Write]:
         """Make an order or a declaration a failure for everybody, if the alert proves one."""
-        if known.has_failed or not alert_scope(alert, policy).proves_failure:
+        is_known = known.has_failed and not known.timeline[-1].works
+        if is_known or not alert_scope(alert, policy).proves_failure:
             return []
         document = self._ports.store.get(incidents.incident_path(known.id))
         became = incidents.observe_failure(decode(Incident, document.fields), document.read_at)

@@ -262,7 +262,7 @@ class Case:
         before = reader.get(incidents.incident_path(self.incident.id))
         incident = self._update_incident(decode(Incident, before.fields), turn, now)
         scopes = merge_scopes(incident.scopes, alerts, self.policy)
-        if any(one.proves_failure for one in scopes):
+        if not incident.has_failed and any(one.proves_failure for one in scopes):
             incident = incidents.observe_failure(incident, now)
         incident = replace(incident, scopes=scopes)
         said = self._build_notices(turn, incident, now)

@@ -129,7 +129,10 @@ def test_who_judges_changes_nothing(seed: int) -> None:
     assert judged == run(seed, SPOKEN, judged=False).history
 
 
-SEEDS = (20151, 21287, 60391, 60579, 60583, 9252103, 9252295, 9253243, 9253727, 9254649)
+SEEDS = (
+    *(20151, 21287, 60391, 60579, 60583, 7000467, 7000915, 7001399, 7001679, 7002179),
+    *(9252103, 9252295, 9253243, 9253727, 9254649),
+)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

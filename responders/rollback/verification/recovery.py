@@ -121,7 +121,7 @@ def _record_check(
         failing=found.functions,
         working=tuple(sorted({*incident.working, *found.working} - {*found.functions})),
     )
-    if found.failing:
+    if found.failing or state is ConditionState.STANDS:
         became = incidents.observe_failure(became, now)
     expired = since is not None and now - since >= policy.gates.unobserved_after
     change = _decide_change(incident, moved, found, state, expired=expired)
@@ -195,7 +195,7 @@ def _decide_change(
     """What becomes of the incident; None: it stays as it is."""
     is_own = moved is not None and moved.incident == incident.id and not moved.superseded_by
     is_incomplete = moved is not None and is_own and moved.status in INCOMPLETE_ENDS
-    if state is ConditionState.STANDS and incident.status in incidents.WORKING_STATUSES:
+    if state is ConditionState.STANDS and incident.timeline[-1].is_well:
         note = f"it fails again: {join_names(list(found.lines))}"
         is_decided = incident.status is IncidentStatus.RECOVERED
         becomes = IncidentStatus.ESCALATED if is_decided else IncidentStatus.INVESTIGATING
@@ -234,6 +234,8 @@ def _build_follower_writes(
         is_own = follower.is_ordered and follower.detected_at == recovered.detected_at
         if name == recovered.id or not is_own or not told <= {*recovered.scopes}:
             continue
+        note = f"what failed works again: {recovered.timeline[-1].note}"
+        follower = incidents.change_status(follower, follower.status, now, note, works=True)
         follower = replace(
             follower,
             working=tuple(sorted({*follower.working, *works})),

@@ -39,6 +39,12 @@ DECIDED_BY_PERSON_STATUSES = frozenset({IncidentStatus.ESCALATED, IncidentStatus
 """A person must decide what happens next."""
 WORKING_STATUSES = frozenset({IncidentStatus.WATCHING, IncidentStatus.RECOVERED})
 """It is open, and its recovery was verified or observed."""
+WELL_STATUSES = WORKING_STATUSES | {IncidentStatus.RESOLVED}
+"""Its recovery was verified or observed."""
+PROCEEDING_STATUSES = frozenset(
+    {IncidentStatus.INVESTIGATING, IncidentStatus.ROLLING_BACK, IncidentStatus.VERIFYING}
+)
+"""What works while it is in one of these, works until something is observed to fail."""
 
 UNDO_REQUESTED_STATUS_NAME, UNDOING_STATUS_NAME = "undo requested", "undoing"
 PUBLIC_STATUS_NAMES = {
@@ -83,6 +89,13 @@ class TimelineEvent(Struct, frozen=True):
     status: IncidentStatus
     at: datetime
     note: str
+    works: bool = False
+    """Whether a recovery was observed before, and nothing to fail since, whatever is done now."""
+
+    @property
+    def is_well(self) -> bool:
+        """Return whether a recovery was observed by then, and nothing to fail since."""
+        return self.works or self.status in WELL_STATUSES
 
 
 class RootCauseAnalysis(Struct, frozen=True):
@@ -249,7 +262,8 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
         if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING, IncidentStatus.UNDOING):
             unpins = moment.status is IncidentStatus.UNPINNING
         word = PUBLIC_STATUS_NAMES[moment.status]
-        if not incident.has_failed or moment.at < (incident.failure_observed_at or moment.at):
+        is_before = moment.at < (incident.failure_observed_at or moment.at)
+        if moment.works or is_before or not incident.has_failed:
             word = UNFAILED_STATUS_NAMES.get(word, word)
             word = UNPIN_STATUS_NAMES.get(word, word) if unpins else word
         elif unpins and word == PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]:
@@ -298,23 +312,34 @@ def acknowledge(incident: Incident, actor: str, at: datetime) -> Incident:
 
 
 def observe_failure(incident: Incident, at: datetime) -> Incident:
-    """Return the incident with its first observed failure, unless it has failed before."""
-    if incident.has_failed:
+    """Return the incident with its first observed failure, or the first after a recovery."""
+    if incident.has_failed and not incident.timeline[-1].works:
         return incident
     observed = TimelineEvent(incident.status, at, "a failure is observed")
-    return replace(incident, failure_observed_at=at, timeline=[*incident.timeline, observed])
+    first = incident.failure_observed_at if incident.has_failed else at
+    return replace(incident, failure_observed_at=first, timeline=[*incident.timeline, observed])
 
 
 def change_status(
-    incident: Incident, status: IncidentStatus, now: datetime, note: str, severity: Severity | None = None
+    incident: Incident,
+    status: IncidentStatus,
+    now: datetime,
+    note: str,
+    severity: Severity | None = None,
+    *,
+    works: bool | None = None,
 ) -> Incident:
-    """The incident in its new status, with one line more in its time line."""
+    """The incident in its new status, with one line more in its time line.
+
+    `works`: whether a recovery was observed, and nothing to fail since; None: as it was.
+    """
+    works = incident.timeline[-1].works if works is None else works
     kept = [*incident.timeline[:1], *incident.timeline[1:][-MAX_TIMELINE:]]
     became = replace(
         incident,
         status=status,
         severity=severity or incident.severity,
-        timeline=[*kept, TimelineEvent(status, now, note)],
+        timeline=[*kept, TimelineEvent(status, now, note, works and status in PROCEEDING_STATUSES)],
     )
     if status not in ENDED_INCIDENT_STATUSES:
         return became

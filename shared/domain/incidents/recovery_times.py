@@ -21,7 +21,6 @@ NOTHING_FAILED_TEXT = "nothing was observed to fail"
 TRAFFIC_RESTORED, RECOVERED, PAGE_WRITTEN = "traffic restored", "recovered", "status page written"
 RECOVERED_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
 """The recovery of the incident was observed."""
-_WELL_STATUSES = RECOVERED_STATUSES | {IncidentStatus.WATCHING}
 
 
 class TimeNames(Struct, frozen=True):
@@ -135,7 +134,7 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
     """Return when recovery was observed, as far as nothing has contradicted it since."""
     observed_at = None
     for moment in reversed(incident.timeline):
-        if moment.status not in RECOVERED_STATUSES:
+        if not moment.works and moment.status not in RECOVERED_STATUSES:
             break
         observed_at = moment.at
     newest = _newest_with_effects(rollbacks)
@@ -151,12 +150,12 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
 
 def _fails_after(incident: Incident, moment: datetime) -> bool:
     """Whether the incident was judged again after it had recovered at that moment."""
-    return any(one.at > moment and one.status not in _WELL_STATUSES for one in incident.timeline)
+    return any(one.at > moment and not one.is_well for one in incident.timeline)
 
 
 def _well_since(incident: Incident) -> datetime | None:
     """Return when the newest time began in which its recovery is observed; None: it is not."""
-    well = takewhile(lambda one: one.status in _WELL_STATUSES, reversed(incident.timeline))
+    well = takewhile(lambda one: one.is_well, reversed(incident.timeline))
     return min((one.at for one in well), default=None)
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.incident import WELL_STATUSES, IncidentStatus
 from shared.domain.incidents.recovery_times import RECOVERED as RECOVERED_AFTER
 from shared.domain.incidents.recovery_times import TRAFFIC_RESTORED
 from shared.domain.policy.scenario_names import ScenarioName
@@ -126,6 +126,8 @@ class StatementLaws:
         """When an incident was opened again last."""
         self._observed: dict[str, tuple[str, ...]] = {}
         """The functions that each incident has observed to work."""
+        self._recoveries: dict[str, list[float]] = {}
+        """When each incident was observed to recover."""
         self._failures: dict[str, dict[str, float]] = {}
         """The functions that each incident has observed to fail, and since when."""
         self._remembers: dict[str, Callable[[Fields], None]] = {
@@ -160,7 +162,7 @@ class StatementLaws:
             self._render_status()
 
     def sent(self, key: str, notice: Mapping[str, Any]) -> None:
-        """A notice has arrived."""
+        """A notice is handed over; it may arrive later, and nothing of it changes on the way."""
         text = f"{notice.get('subject', '')}\n{notice.get('body', '') or notice.get('text', '')}"
         incident = notice["incident"]
         if not incident:
@@ -273,6 +275,8 @@ class StatementLaws:
         if fields["status"] in RECOVERED and self._ended.get(fields["id"]) != fields["status"]:
             self._record_working(self._scope(fields["id"], self._seen.now), fields["id"])
         name, was_ended = fields["id"], fields["id"] in self._ended_until
+        if fields["status"] in WELL_STATUSES and self._ended.get(name) != fields["status"]:
+            self._recoveries.setdefault(name, []).append(self._seen.now)
         self._ended[name] = fields["status"]
         if fields["ended_at"] is not None:
             self._not_counted.discard(name)
@@ -573,9 +577,12 @@ class StatementLaws:
         return tuple(found)
 
     def _judge_unfailed(self, stood: Stood) -> None:
-        """No failure is told of, and an alert of the incident has told of one for a minute."""
+        """No failure is told of, and an alert has told of one for a minute and since any recovery."""
         claim = stood.claim
+        recovered = [at for at in self._recoveries.get(claim.incident, ()) if at <= stood.begins]
         for at, _, name, signal in self._alerts:
+            if at < max(recovered, default=0.0):
+                continue
             proves = signal in SIGNALS and SIGNALS[signal].source is not SignalSource.DECLARED
             begins = at if claim.surface is Surface.NOTICE else max(stood.begins, at)
             if name == claim.incident and proves and stood.ends - begins > MINUTE + self._lag:

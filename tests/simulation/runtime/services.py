@@ -281,10 +281,10 @@ class SenderService(FakeSender):
 
     def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
         """Hand over one notice. Raises: Unavailable while the channel is down."""
-        super().send(channel, key, notice)
-        self._world.laws.messages.said(key)
         if self._world.laws.statements is not None:
             self._world.laws.statements.sent(key, notice)
+        super().send(channel, key, notice)
+        self._world.laws.messages.said(key)
 
 
 class EstateService(FakeEstate):
