@@ -57,39 +57,16 @@ class Pin(Struct, frozen=True):
         return apply_shares(service.traffic, requested_shares(self.before))
 
 
-class CompletedShift(Struct, frozen=True):
-    """A shift that is done, as far as a pin goes."""
+def pin_after_shift(shifted: Pin, known: Pin | None) -> Pin | None:
+    """Return the pin after our shift, moved or ended; None: there is none, and never was.
 
-    system: str
-    function: str
-    service: str
-    goal: Traffic
-    origin: Traffic
-    newest: str
-    """The newest revision that its plan found."""
-    owner: str
-    rollback: str
-    at: datetime
-
-
-def pin_after_shift(shifted: CompletedShift, known: Pin | None) -> Pin | None:
-    """Return the pin after our shift, moved or ended; None: there is none, and never was."""
+    `shifted` holds the goal of the shift, as if nothing had been pinned before.
+    """
     open_one = known if known is not None and known.ended_at is None else None
-    back = open_one is not None and requested_shares(shifted.goal) == requested_shares(open_one.before)
-    if is_following_latest(shifted.goal) or back:
-        return known if open_one is None else end_pin(open_one, shifted.rollback, shifted.at)
-    pin = Pin(
-        system=shifted.system,
-        function=shifted.function,
-        service=shifted.service,
-        held=shifted.goal,
-        before=shifted.origin,
-        newest=shifted.newest,
-        owner=shifted.owner,
-        rollback=shifted.rollback,
-        since=shifted.at,
-    )
-    return pin if open_one is None else replace(pin, before=open_one.before)
+    back = open_one is not None and shifted.revisions == requested_shares(open_one.before)
+    if is_following_latest(shifted.held) or back:
+        return known if open_one is None else end_pin(open_one, shifted.rollback, shifted.since)
+    return shifted if open_one is None else replace(shifted, before=open_one.before)
 
 
 def end_pin(pin: Pin, by: str, at: datetime) -> Pin:
