@@ -1,6 +1,6 @@
 """Whether anybody else reads what only few may: policies of buckets in, findings out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from cli.doctor.finding import CheckFinding, doubtful, name_first, unknown, unread, well, wrong
 from cli.doctor.installation.facts import InstallationFacts, deployed_responders
@@ -26,15 +26,9 @@ def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
         elif isinstance(facts.functions, RollbackError):
             yield unread(bucket, facts.functions)
         else:
-            yield _finding_of_bucket(bucket, _unexpected_readers(facts, bucket, granted))
-
-
-def _unexpected_readers(
-    facts: InstallationFacts, bucket: str, granted: Mapping[str, tuple[str, ...]]
-) -> set[str]:
-    """Whoever has another role than Terraform gives, and one that does more than list."""
-    held = {(role, one) for role, members in granted.items() if role != LISTS for one in members}
-    return {one for role, one in held if not _is_expected(facts, bucket, role, one)}
+            held = {(role, one) for role, members in granted.items() if role != LISTS for one in members}
+            strangers = {one for role, one in held if not _is_expected(facts, bucket, role, one)}
+            yield _finding_of_bucket(bucket, strangers)
 
 
 def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) -> bool:

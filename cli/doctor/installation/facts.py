@@ -89,7 +89,7 @@ def collect_facts(ours: Operations, policies: Collection[Policy]) -> Installatio
     groups: dict[str, Calls] = {
         "grants": {topic: partial(made.grants, topic) for topic in topics.ALL_TOPICS},
         "bucket_grants": {one: partial(made.bucket_grants, one) for one in _entrusted(wiring)},
-        "ticks": {half: partial(_is_anchor_stored, store, half) for half in halves},
+        "ticks": {half: partial(_is_stored, store, half) for half in halves},
         "due_since": {
             kind: partial(work_queue.oldest_due_at, store, kind, now, ours.policies)
             for kind in work_queue.COLLECTION_BY_KIND
@@ -138,7 +138,7 @@ def _measure_clock_difference(ours: Operations) -> timedelta:
     return max(before - store, store - clock.now(), timedelta(0))
 
 
-def _is_anchor_stored(store: Store, path: str) -> bool:
+def _is_stored(store: Store, path: str) -> bool:
     return store.get(path).fields is not None
 
 

@@ -105,6 +105,7 @@ class SystemFacts(Struct, frozen=True):
 def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> SystemFacts:
     """What one protected system is like just now; `accounts`: what the responders run as."""
     wiring, reading, system = ours.wiring, ours.reading, policy.system
+    pages = wiring.notices.pages
     now, its = wiring.clock.now(), wiring.system(system)
     rest = read_inventory(wiring, policy)
     signed_in: Call = partial(RouterRequests, 0, 0)
@@ -125,9 +126,9 @@ def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str
         "requests": partial(its.metrics.requests, now - COUNT_WINDOW, now),
         "sign_ins": signed_in,
         "read_back": partial(_read_back, wiring, policy),
-        "granted": partial(_granted, wiring, policy),
+        "granted": lambda: None if wiring.is_local else its.resources.accounts.roles(),
         "writes": partial(its.quotas.writes_a_minute, policy.region),
-        "page": partial(_page, wiring, policy),
+        "page": lambda: pages and pages.seen(f"{system_folder(system)}/{PAGE}"),
         "expiries": partial(its.resources.indexes.expiries, policy.integrity.database),
         "triggers": its.resources.triggers.list_triggers,
         "measured": partial(
@@ -170,12 +171,3 @@ def _channel_answers(store: Store, channel: Channel) -> ChannelAnswer:
         for status, limit in ((NoticeStatus.SENT, 1), (NoticeStatus.UNDELIVERABLE, CALL_GIVEN_UP))
     )
     return ChannelAnswer(bool(sent), [decode(Notice, one.fields) for one in given_up])
-
-
-def _page(wiring: Wiring, policy: Policy) -> PublicAccess | None:
-    pages = wiring.notices.pages
-    return None if pages is None else pages.seen(f"{system_folder(policy.system)}/{PAGE}")
-
-
-def _granted(wiring: Wiring, policy: Policy) -> dict[str, tuple[str, ...]] | None:
-    return None if wiring.is_local else wiring.system(policy.system).resources.accounts.roles()
