@@ -50,8 +50,7 @@ def read_time(timestamp: Any) -> datetime:
 
 def format_field_path(path: Iterable[str]) -> str:
     """A field's path as a mask or a transform names it: `a.b` is two parts, a name is quoted."""
-    text: str = FieldPath(*path).to_api_repr()
-    return text
+    return str(FieldPath(*path).to_api_repr())
 
 
 def _write(message: Any, value: Any, path: Path) -> list[Path]:

@@ -51,7 +51,12 @@ class RouterMetrics:
             return {}
         total: dict[str, int] = defaultdict(int)
         failed: dict[str, int] = defaultdict(int)
-        for series in self._series(self._filter(_REQUESTS), first, last, _BY_SERVICE):
+        # A filter needs the type of the resource beside that of the metric (alert.proto).
+        wanted = (
+            f'metric.type="{_REQUESTS}" AND resource.type="cloud_run_revision"'
+            f' AND resource.label.location="{self._region}"'
+        )
+        for series in self._series(wanted, first, last, _BY_SERVICE):
             service = series.resource.labels[_SERVICE]
             counted = sum(_counts(series.points, first, last))
             total[service] += counted
@@ -102,14 +107,6 @@ class RouterMetrics:
     def _counter(self, name: str) -> str:
         """A counter of the log, as terraform/log_metrics.tf makes it, over its log's resource."""
         return f'metric.type="{self._counters}_{name}" AND resource.type="identitytoolkit_project"'
-
-    def _filter(self, metric: str) -> str:
-        """A filter needs the type of the resource beside that of the metric (alert.proto)."""
-        return (
-            f'metric.type="{metric}"'
-            ' AND resource.type="cloud_run_revision"'
-            f' AND resource.label.location="{self._region}"'
-        )
 
 
 def _counts(points: Iterable[Any], start: datetime, end: datetime) -> Iterator[int]:

@@ -35,9 +35,5 @@ class ArtifactRegistry:
             images = list(self._rest.items(path, "dockerImages", _Image, _PAGE))
         except Gone:
             return frozenset()
-        return frozenset(name for image in images for name in _names(image))
-
-
-def _names(image: _Image) -> list[str]:
-    untagged = image.uri.partition("@")[0]
-    return [image.uri, *(f"{untagged}:{tag}" for tag in image.tags)]
+        tagged = (f"{one.uri.partition('@')[0]}:{tag}" for one in images for tag in one.tags)
+        return frozenset((*(one.uri for one in images), *tagged))

@@ -92,8 +92,7 @@ class CloudServices:
         request = run_v2.UpdateServiceRequest(service=wanted, update_mask=mask, validate_only=dry_run)
         update = self._services.update_service
         answer = call_once(update, request, errors=SHIFT_ERRORS, timeout=SHIFT_TIMEOUT_SECONDS)
-        name: str = answer.operation.name
-        return name
+        return str(answer.operation.name)
 
 
 class CloudPlatform(CloudServices):

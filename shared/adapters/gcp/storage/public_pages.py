@@ -50,8 +50,7 @@ class BucketPages:
         upload(blob, content, content_type, generation=generation, errors=_PUT)
 
     def address(self, name: str) -> str:
-        address: str = self._bucket.blob(name).public_url
-        return address
+        return str(self._bucket.blob(name).public_url)
 
     def seen(self, name: str) -> PublicAccess:
         """A redirect is not followed."""
