@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from responders.alerts.preemption import build_preemption_writes
 from shared.core.codec import decode, encode
-from shared.core.store import Create, Document, Update, Write, conditional_write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import Create, Document, Update, Write, conditional_write, retry_on_conflict
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents

@@ -12,8 +12,7 @@ from responders.deployments import own_changes, pin_check, readiness
 from responders.support.inventory_reader import read_inventory
 from shared.core.codec import SCHEMA_VERSION, decode, encode
 from shared.core.errors import Unavailable
-from shared.core.store import Document, Put, Query, Store, Update, Write, conditional_write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import Document, Put, Query, Store, Update, Write, conditional_write, retry_on_conflict
 from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments

@@ -1,5 +1,6 @@
 """Values to stored documents and back."""
 
+from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
 from typing import Any, TypeVar, overload
@@ -15,6 +16,12 @@ SCHEMA_VERSION = 1
 """Version of every stored document; a reader that does not know it takes nothing."""
 
 
+class StoredDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that is stored as a document of its own."""
+
+    schema: int = SCHEMA_VERSION
+
+
 def encode(value: msgspec.Struct) -> dict[str, Any]:
     """The fields of a document: plain maps, lists and scalars; times stay aware datetimes."""
     fields: dict[str, Any] = msgspec.to_builtins(value, builtin_types=(datetime,))
@@ -24,6 +31,11 @@ def encode(value: msgspec.Struct) -> dict[str, Any]:
 def decode(kind: type[T], fields: dict[str, Any] | None) -> T:
     """Return the value that a document holds. Raises: msgspec.ValidationError (other fields)."""
     return from_builtins(fields, kind)
+
+
+def documents_of(collection: str) -> Callable[[str], str]:
+    """Return the function that builds the path of a document of a collection from its id."""
+    return lambda name: f"{collection}/{name}"
 
 
 MAX_JSON_VALUES = 300_000

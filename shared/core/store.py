@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
+
+from shared.core.errors import Moved, Unavailable
 
 
 class ObjectStore(Protocol):
@@ -113,3 +115,22 @@ class Store(Reader, Protocol):
 
         `work` may run several times. Raises: as `commit`; Throttled when contention did not end.
         """
+
+
+T = TypeVar("T")
+
+
+def retry_on_conflict(
+    attempt: Callable[[], T], attempts: int, gave_up: str, pause: Callable[[], object] = lambda: None
+) -> T:
+    """Return what the attempt returns; repeat it as long as a write conflict ends it.
+
+    Each attempt reads again what its commit is conditional on; `pause` is called between two.
+    Raises: Unavailable, with `gave_up`, when so many attempts met a conflict; as the attempt.
+    """
+    for _ in range(attempts):
+        try:
+            return attempt()
+        except Moved:
+            pause()
+    raise Unavailable(gave_up)

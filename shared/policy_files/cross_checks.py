@@ -34,7 +34,11 @@ def claimed_alert_policies(policy: Any) -> Iterator[tuple[YamlPath, str]]:
 def group_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the functions, canaries and orders of groups that contradict each other."""
     yield from _functions_in_one_group(policy)
-    yield from _canaries(policy)
+    for name, group in mapping_in(policy, "groups").items():
+        canary = group.get("canary") if isinstance(group, dict) else None
+        members = [function for _, function in texts_in(group, "functions")]
+        if isinstance(canary, str) and canary not in members:
+            yield ("groups", name, "canary"), f"canary {canary!r} is not in group {name!r}"
     yield from _order_of_groups(policy)
 
 
@@ -50,14 +54,6 @@ def _functions_in_one_group(policy: Mapping[str, Any]) -> Iterator[Finding]:
             yield path, f"function {function!r} stands in group {its_group!r} already"
         else:
             yield path, f"functions {function!r} and {first!r} would be one service: {service}"
-
-
-def _canaries(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    for name, group in mapping_in(policy, "groups").items():
-        canary = group.get("canary") if isinstance(group, dict) else None
-        members = [function for _, function in texts_in(group, "functions")]
-        if isinstance(canary, str) and canary not in members:
-            yield ("groups", name, "canary"), f"canary {canary!r} is not in group {name!r}"
 
 
 def _order_of_groups(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -293,7 +289,12 @@ def backup_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
 def signal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the thresholds out of range, and the alert policies of two signals."""
     yield from _thresholds(policy)
-    yield from _alert_policies_once(policy)
+    seen: dict[str, str | int] = {}
+    for path, alert_policy in claimed_alert_policies(policy):
+        if alert_policy in seen:
+            owner = seen[alert_policy]
+            yield path, f"alert policy {alert_policy} is claimed by signal {owner!r} already"
+        seen.setdefault(alert_policy, path[1])
 
 
 def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -319,15 +320,6 @@ def _threshold(path: YamlPath, holder: Mapping[str, Any], unit: Unit) -> Iterato
         yield path, f"threshold {threshold} is in seconds: above 0, at most a day"
     if unit is Unit.COUNT and not (threshold >= 1 and threshold == int(threshold)):
         yield path, f"threshold {threshold} is a count: a whole number from 1"
-
-
-def _alert_policies_once(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    seen: dict[str, str | int] = {}
-    for path, alert_policy in claimed_alert_policies(policy):
-        if alert_policy in seen:
-            owner = seen[alert_policy]
-            yield path, f"alert policy {alert_policy} is claimed by signal {owner!r} already"
-        seen.setdefault(alert_policy, path[1])
 
 
 def _functions(policy: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str, str]]:

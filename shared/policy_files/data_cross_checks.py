@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from shared.domain.data.integrity.schema import compile_schema
+from shared.domain.data.integrity.validator import compile_schema
 from shared.domain.policy.data_rules import Comparison
 from shared.policy_files.cross_checks import names_once, unknown_names
 from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, list_in, mapping_in, texts_in

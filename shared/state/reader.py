@@ -1,13 +1,13 @@
 """What the responders keep, read for people: typed, and nothing is changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from msgspec import Struct
 
 from shared.core.codec import decode
-from shared.core.store import Query, Store
+from shared.core.store import Document, Query, Store
 from shared.domain import system_record as systems
 from shared.domain.audit import system_chain
 from shared.domain.audit.chain import AuditEntry, Event
@@ -49,7 +49,6 @@ from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.probe_signals import probes_path
 from shared.domain.system_record import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
-from shared.state import repair_journal
 
 T = TypeVar("T", bound=Struct)
 
@@ -133,7 +132,7 @@ class StateReader:
 
     def journal(self, rollback: str) -> list[quarantine.JournalEntry]:
         """What a rollback has written of the data, batch by batch."""
-        found = repair_journal.read_entries_after(self._store, rollback)
+        found = read_entries_after(self._store, rollback)
         return [decode(quarantine.JournalEntry, one.fields) for _, one in found]
 
     def deployments(self, system: str) -> list[Deployment]:
@@ -263,3 +262,20 @@ class StateReader:
     def _one(self, kind: type[T], path: str) -> T | None:
         fields = self._store.get(path).fields
         return decode(kind, fields) if fields is not None else None
+
+
+PAGE_SIZE: Final = 20
+"""Each entry is a document of up to 1 MiB."""
+
+
+def read_entries_after(store: Store, rollback: str, name: str = "") -> Iterator[tuple[str, Document]]:
+    """The entries whose names come after that one, by name. Raises: Unavailable."""
+    while True:
+        where = (("name", ">", name),)
+        page = Query(quarantine.journal_path(rollback), where, order_by="name", limit=PAGE_SIZE)
+        found = store.query(page)
+        for document in found:
+            name = document.path.rpartition("/")[2]
+            yield name, document
+        if len(found) < PAGE_SIZE:
+            return

@@ -15,7 +15,7 @@ from shared.core.store import Store
 from shared.domain.policy.system_policy import Policy
 from shared.ports.identity import SecretValues
 from shared.ports.messaging import Bus
-from shared.ports.probe import Prober
+from shared.ports.platform import Prober
 from shared.wiring.google_clients import Connections, local_cloud_address
 from shared.wiring.groups import BucketWiring, InspectionWiring, NoticeWiring, OperatorWiring, ProjectWiring
 from shared.wiring.settings import Settings

@@ -26,7 +26,7 @@ from shared.domain.data.ttl import TtlField, has_expired
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.documents.batched import MAX_PORTION_SECONDS, consume_until
 from shared.engine.steps.documents.restore import RestoreGoal
-from shared.state import repair_journal
+from shared.state.reader import read_entries_after
 
 
 class DocumentRewriter(JournalledWriter):
@@ -72,9 +72,7 @@ class DocumentRewriter(JournalledWriter):
         ledger: ErasureLedger | None,
         expiries: Sequence[TtlField],
     ) -> Iterator[RepairPosition]:
-        for name, document in repair_journal.read_entries_after(
-            self._ports.store, goal.rollback, position.cursor
-        ):
+        for name, document in read_entries_after(self._ports.store, goal.rollback, position.cursor):
             entry = decode(JournalEntry, document.fields)
             fated = self._restore_entry(step, goal, name, entry, ledger, expiries)
             pairs = [SnapshotPair(name, None, None)] * len(fated)

@@ -13,7 +13,7 @@ from responders.data.repair.preview import RepairSource
 from responders.data.repair.ttl import read_expiries
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.required_approvals import DATA_APPROVAL_REASON
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument
 from shared.core.errors import Refused, Rejected
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
@@ -32,7 +32,7 @@ PREPARATION_TIMEOUT: Final = timedelta(minutes=30)
 """Beside the time in which any other order is decided: data are looked through first."""
 
 
-class Preparation(Struct, frozen=True):
+class Preparation(StoredDocument, frozen=True):
     """What is known of the data before anything of it is moved, `surveys/{rollback}`."""
 
     before: ScanRun | None = None
@@ -40,7 +40,6 @@ class Preparation(Struct, frozen=True):
     target: RepairSource | None = None
     survey: RepairPreview | None = None
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
 
 class DataRequestForecast(Struct, frozen=True):

@@ -11,7 +11,6 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.core.errors import RollbackError
-from shared.domain.policy.document_scope import Scope
 
 _ROOT = "/documents/"
 _NUMBER: Final = re.compile("__id(-?[0-9]+)__")
@@ -22,6 +21,18 @@ _LONGEST_PATH: Final = 6 * 1024
 """Bytes of an id, and of all of a name; with what no id may be
 (https://firebase.google.com/docs/firestore/quotas, read 2026-11-27)."""
 _NO_ID: Final = re.compile(r"\.\.?|__.*__", re.DOTALL)
+
+
+class Scope(Struct, frozen=True):
+    """Which documents are meant."""
+
+    collection: str
+    """A collection's path; everywhere: an id, or empty for all collections."""
+    everywhere: bool = False
+    """Whether collections of that id below any document are meant too: a collection group."""
+
+    def __str__(self) -> str:
+        return self.collection or "other collections below documents"
 
 
 class Reference(Struct, frozen=True):

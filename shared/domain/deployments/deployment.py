@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument
 from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.products import InventoryPart
@@ -70,7 +70,7 @@ class Restorability(Struct, frozen=True):
     """Why not each of its functions could be built again, should its image be gone."""
 
 
-class Deployment(Struct, frozen=True):
+class Deployment(StoredDocument, frozen=True):
     """What served requests from `at` on; all of it lies in its record, a document below it."""
 
     id: str
@@ -90,15 +90,15 @@ class Deployment(Struct, frozen=True):
     """From what was live before."""
     changed_at: datetime | None = None
     """When its newest change was seen."""
-    observed_at: dict[str, datetime] = {}
+    observed_at: dict[str, datetime] = field(default_factory=dict)
     """When a look observed the new traffic, by function that it changed; no entry: at `at`."""
-    unserved: dict[str, str] = {}
+    unserved: dict[str, str] = field(default_factory=dict)
     """Revisions that are deployed and get no request, by function: a pin or named traffic holds."""
     settled_at: datetime | None = None
     """When it was recorded whole; None: it is rolling out."""
     backup_at: datetime | None = None
     """The whole minute before its first change, as of which the database can be read."""
-    health: dict[str, str] = {}
+    health: dict[str, str] = field(default_factory=dict)
     """What probes and routers said when it was recorded, by what was asked."""
     untested: tuple[str, ...] = ()
     """Changed functions that too few requests have reached to tell whether they are well."""
@@ -115,7 +115,6 @@ class Deployment(Struct, frozen=True):
     due_at: datetime | None = None
     """When it is to settle, to be judged, or proven restorable; None: nothing more is due."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def taken_back_by(self) -> str:

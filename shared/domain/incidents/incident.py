@@ -3,15 +3,22 @@
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.signals.registry import SignalSource, has_source
+
+incident_path = documents_of("incidents")
+"""Where an incident is kept."""
+public_state_path = documents_of("public")
+"""Where the public state of a system is kept."""
+page_start_path = documents_of("pages")
+"""Where the time of the first status page of a system is kept."""
 
 
 class IncidentStatus(StrEnum):
@@ -106,7 +113,7 @@ class IncidentScope(Struct, frozen=True):
         return bool(self.signal) and not has_source(self.signal, SignalSource.DECLARED)
 
 
-class Incident(Struct, frozen=True):
+class Incident(StoredDocument, frozen=True):
     """Trouble in one system, from its detection to its end."""
 
     id: str
@@ -151,7 +158,6 @@ class Incident(Struct, frozen=True):
     """Since when nothing is observed to fail, and not all is observed to have recovered."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def is_decided_by_person(self) -> bool:
@@ -182,7 +188,7 @@ class PublicStatusChange(Struct, frozen=True):
     at: datetime
 
 
-class PublicState(Struct, frozen=True):
+class PublicState(StoredDocument, frozen=True):
     """What the status page is written from: no names, no causes, nothing internal."""
 
     system: str
@@ -195,7 +201,7 @@ class PublicState(Struct, frozen=True):
     signal: str = ""
     onset_at: datetime | None = None
     """When the trouble began; None, where an earlier version wrote this: `since`."""
-    turns: list[PublicStatusChange] = []
+    turns: list[PublicStatusChange] = field(default_factory=list)
     """One for each change of the word, the first first."""
     ended_at: datetime | None = None
     published: bool = False
@@ -204,7 +210,6 @@ class PublicState(Struct, frozen=True):
     """What a person has written for the public of where it came from; empty: nothing."""
     expires_at: datetime | None = None
     """Of the copy that is kept for each incident."""
-    schema: int = SCHEMA_VERSION
 
 
 class AffectedPart(Struct, frozen=True):
@@ -337,21 +342,6 @@ def format_incident_id(day: str, number: int) -> str:
 def rollback_id(incident: str, number: int) -> str:
     """The id of an incident's first, second, … rollback."""
     return incident if number == 1 else f"{incident}-r{number}"
-
-
-def incident_path(incident: str) -> str:
-    """Where an incident is kept."""
-    return f"incidents/{incident}"
-
-
-def public_state_path(system: str) -> str:
-    """Where the public state of a system is kept."""
-    return f"public/{system}"
-
-
-def page_start_path(system: str) -> str:
-    """Return where the time of the first status page of a system is kept."""
-    return f"pages/{system}"
 
 
 def page_record_path(system: str, incident: str) -> str:

@@ -144,14 +144,10 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
         ended = newest.status in (RollbackStatus.SUCCEEDED, RollbackStatus.CANCELLED)
         if monitored or (observed_at and ended):
             verified_at = newest.verified_at
-            is_outdated = verified_at is not None and _fails_after(incident, verified_at)
+            failing = [one.at for one in incident.timeline if one.status not in _WELL_STATUSES]
+            is_outdated = verified_at is not None and any(at > verified_at for at in failing)
             return _well_since(incident) if is_outdated else verified_at or observed_at
     return observed_at
-
-
-def _fails_after(incident: Incident, moment: datetime) -> bool:
-    """Whether the incident was judged again after it had recovered at that moment."""
-    return any(one.at > moment and one.status not in _WELL_STATUSES for one in incident.timeline)
 
 
 def _well_since(incident: Incident) -> datetime | None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.recovery_times import find_recovered_at, find_scenario, find_traffic_restored_at
@@ -23,9 +23,11 @@ TALLY_DELAY = timedelta(hours=1)
 """An alert may bring an incident back until well before that."""
 TALLY_SEARCH_WINDOW = timedelta(days=8)
 """So long after its end an incident is looked for that has no tally yet."""
+tally_path = documents_of("tallies")
+"""Where the tally of an incident is kept."""
 
 
-class IncidentTally(Struct, frozen=True):
+class IncidentTally(StoredDocument, frozen=True):
     """One incident, as far as trends go."""
 
     incident: str
@@ -59,8 +61,6 @@ class IncidentTally(Struct, frozen=True):
         if self.executed is not None:
             return self.executed, self.succeeded
         return int(self.outcome in EXECUTED_STATUSES), int(self.outcome == RollbackStatus.SUCCEEDED)
-
-    schema: int = SCHEMA_VERSION
 
 
 class MonthlyStats(Struct, frozen=True):
@@ -129,11 +129,6 @@ def tally_facts(one: IncidentTally) -> dict[str, Any]:
     """As an event has them, for metrics: what is not known is left out."""
     said: dict[str, Any] = msgspec.to_builtins(one)
     return {name: value for name, value in said.items() if value is not None and name != "schema"}
-
-
-def tally_path(incident: str) -> str:
-    """Where the tally of an incident is kept."""
-    return f"tallies/{incident}"
 
 
 def _summarize_month(month: str, scenario: str, several: Sequence[IncidentTally]) -> MonthlyStats:

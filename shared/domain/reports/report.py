@@ -197,6 +197,13 @@ def build_report(facts: ReportFacts) -> IncidentReport:
     timeline = tuple(_timeline(every))
     names = {one.rollback.id for one in facts.rollbacks}
     meant = measure_impact(policy, incident, facts.counts, facts.now)
+    lessons = (
+        lesson
+        for kept in facts.rollbacks
+        for lesson in derive_lessons(
+            incident, kept.trail, kept.steps, list(_reported_phases(kept, facts)), facts.now
+        )
+    )
     return IncidentReport(
         incident=incident,
         system=policy.display_name or policy.system,
@@ -208,13 +215,15 @@ def build_report(facts: ReportFacts) -> IncidentReport:
         times=times,
         promises=tuple(map(_report_phase, phases.incident_totals(times, facts.alerts, policy))),
         response=evaluate_response(incident, times, facts.notices, facts.now),
-        acknowledged_after_seconds=_acknowledged_after(incident),
+        acknowledged_after_seconds=None
+        if incident.acknowledged_at is None
+        else (incident.acknowledged_at - incident.detected_at).total_seconds(),
         pins=tuple(one for one in facts.pins if one.rollback in names),
         overrides=tuple(_override_reviews(facts)),
         suspected=suspected_cause([one.rollback for one in facts.rollbacks]),
         unrecorded={**_missing_analysis(incident), **unknown_impact(meant, policy)},
         impact=meant,
-        shortened=tuple(_all_lessons(facts)),
+        shortened=tuple(dict.fromkeys(lessons)),
     )
 
 
@@ -223,21 +232,6 @@ def _missing_analysis(incident: Incident) -> dict[str, str]:
     if known is None:
         return {"root cause": NO_CAUSE}
     return {} if known.prevention else {"prevention": NO_PREVENTION}
-
-
-def _all_lessons(facts: ReportFacts) -> Iterator[str]:
-    said: dict[str, None] = {}
-    for kept in facts.rollbacks:
-        found = derive_lessons(
-            facts.incident, kept.trail, kept.steps, list(_reported_phases(kept, facts)), facts.now
-        )
-        said |= dict.fromkeys(found)
-    yield from said
-
-
-def _acknowledged_after(incident: Incident) -> float | None:
-    at = incident.acknowledged_at
-    return None if at is None else (at - incident.detected_at).total_seconds()
 
 
 def _incident_events(facts: ReportFacts) -> list[AuditLine]:

@@ -4,10 +4,9 @@ import shlex
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument
 from shared.domain.deployments.inventory.traffic import (
     Service,
     Traffic,
@@ -20,7 +19,7 @@ from shared.domain.retention import RECORD_RETENTION
 AUTOMATION_ACTOR = "automation"
 
 
-class Pin(Struct, frozen=True):
+class Pin(StoredDocument, frozen=True):
     """One function that is held, or was."""
 
     system: str
@@ -41,7 +40,6 @@ class Pin(Struct, frozen=True):
     """None: it holds."""
     ended_by: str = ""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def revisions(self) -> dict[str, int]:

@@ -11,8 +11,7 @@ from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.ports.groups import Ports
-from shared.ports.platform import Builder, Platform
-from shared.ports.probe import Prober
+from shared.ports.platform import Builder, Platform, Prober
 from shared.ports.resources import ProtectedResources
 
 

@@ -22,8 +22,7 @@ from shared.domain.deployments.inventory.inventory_parts import SecretUse, build
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.probes import Probe, ProbeAccount
 from shared.domain.policy.system_policy import Group, Policy
-from shared.ports.platform import Metrics, Platform
-from shared.ports.probe import Prober
+from shared.ports.platform import Metrics, Platform, Prober
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
 from tests.support.fakes.run.platform import DEFAULT, FakePlatform
 from tests.support.fakes.run.router import FakeMetrics, FakeProber

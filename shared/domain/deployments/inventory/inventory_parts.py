@@ -295,9 +295,15 @@ def build_configuration(
     )
 
 
-def flatten_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return each setting by its path; secrets are left out, so their change is not seen."""
-    return dict(_settings(config, ""))
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value and name not in _SECRET:
+            found |= flatten_settings(value, f"{prefix}{name}.")
+        elif name not in _SECRET:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def is_secret_path(path: str) -> bool:
@@ -318,13 +324,3 @@ _SECRET = frozenset(
 )
 """Fields of Identity Platform's Config and of what it embeds that hold a secret
 (https://cloud.google.com/identity-platform/docs/reference/rest/v2/Config, read 2026-11)."""
-
-
-def _settings(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, value in config.items():
-        if name in _SECRET:
-            continue
-        if isinstance(value, Mapping) and value:
-            yield from _settings(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

@@ -85,18 +85,18 @@ class ServeRevisionStep(FunctionStep):
     def rehearse(self, step: Step) -> None:
         """Work out the list to ask for: once the lease is looked at, nothing is read any more."""
         goal = decode(ServeRevisionGoal, step.goal)
-        self._lists[step.name] = goal.traffic or self._build_traffic(goal)
+        traffic = goal.traffic
+        if not traffic:
+            found = self._builder.find_function(goal.function)
+            revision = found.revision if found is not None else ""
+            traffic = apply_shares(self._platform.service(goal.service).traffic, {revision: 100})
+        self._lists[step.name] = traffic
 
     def set(self, step: Step) -> str:
         """Ask for the list of its rehearsal, at the etag that the intent names."""
         goal = decode(ServeRevisionGoal, step.goal)
         traffic = self._lists.pop(step.name)
         return self._platform.shift(goal.service, traffic, step.seen, scaling=goal.scaling)
-
-    def _build_traffic(self, goal: ServeRevisionGoal) -> Traffic:
-        found = self._builder.find_function(goal.function)
-        revision = found.revision if found is not None else ""
-        return apply_shares(self._platform.service(goal.service).traffic, {revision: 100})
 
 
 def _is_requested(service: Service, goal: ServeRevisionGoal, wanted: Mapping[str, int]) -> bool:

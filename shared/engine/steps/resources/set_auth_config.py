@@ -61,7 +61,8 @@ class SetAuthConfigStep(ResourceStep):
         others = [one.path for one in goal.settings if found[one.path] not in (one.goal, one.origin)]
         if others:
             return StepObservation(StepVerdict.ELSEWHERE, note=f"set to something else: {', '.join(others)}")
-        missing = self._find_missing(goal.functions)
+        known = self._platform.functions() if goal.functions else {}
+        missing = [name for name in goal.functions if name not in known]
         if missing:
             return StepObservation(
                 StepVerdict.IMPOSSIBLE, note=f"not there to be called: {', '.join(missing)}"
@@ -84,12 +85,6 @@ class SetAuthConfigStep(ResourceStep):
         """Compare the fields of this path with their goals."""
         found = mask_fields(live.identity or {})
         return all(found.get(one.path) == one.goal for one in _settings_of(step, name))
-
-    def _find_missing(self, functions: tuple[str, ...]) -> list[str]:
-        if not functions:
-            return []
-        live = self._platform.functions()
-        return [name for name in functions if name not in live]
 
 
 def _settings_of(step: Step, name: str) -> list[AuthSetting]:
