@@ -16,7 +16,7 @@ from shared.adapters.sign_in import AuthSession, SignIn
 from shared.core.codec import from_json
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.domain.commands.credential import hash_token
-from shared.wiring.google_clients import local_cloud_address
+from shared.wiring.groups import local_cloud_address
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE, Settings
 
 

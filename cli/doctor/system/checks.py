@@ -6,8 +6,9 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+from cli.doctor.calls import PUSH_API, check_apis
 from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, unread, well, wrong
-from cli.doctor.installation import apis, metrics
+from cli.doctor.installation import metrics
 from cli.doctor.system import backups, signals
 from cli.doctor.system.facts import SystemFacts
 from shared.adapters.gcp.permissions import application_roles
@@ -16,7 +17,7 @@ from shared.core.text import count_noun
 from shared.core.topics import deployed_function
 from shared.domain.decision.facts import ChangeSet
 from shared.domain.decision.rebuild_selection import unrestorable_functions
-from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Restorability
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.scenario_names import Mode
@@ -78,11 +79,19 @@ def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
 def check_proof(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether all that it needs was seen."""
     stable = newest_stable(require_read(facts.deployments, facts.policy.system))
-    if stable is not None and stable.restorable is not None:
-        yield _proof_finding(stable, stable.restorable)
-    elif stable is not None:
-        why, to_do = "nobody has proven it yet", "look again in a few minutes"
-        yield unknown(stable.id, why, to_do)
+    if stable is None:
+        return
+    name, found = stable.id, stable.restorable
+    if found is None:
+        yield unknown(name, "nobody has proven it yet", "look again in a few minutes")
+    elif found.faults:
+        why = f"it cannot be gone back to whole: {name_first(found.faults, SHOWN_LINES)}"
+        yield wrong(name, why, f"{_first_names(stable)}; bring it back, or mark another as stable")
+    elif found.unknown:
+        why = f"these could not be checked: {name_first(found.unknown, SHOWN_LINES)}"
+        yield unknown(name, why, "the log of on_deployment tells")
+    else:
+        yield well(name, f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}")
 
 
 def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -95,17 +104,6 @@ def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield doubtful(stable.id, f"not every function could be built again: {lacking}", _first_names(stable))
     else:
         yield well(stable.id, "what its functions are built from is kept")
-
-
-def _proof_finding(deployment: Deployment, found: Restorability) -> CheckFinding:
-    name = deployment.id
-    if found.faults:
-        why = f"it cannot be gone back to whole: {name_first(found.faults, SHOWN_LINES)}"
-        return wrong(name, why, f"{_first_names(deployment)}; bring it back, or mark another as stable")
-    if found.unknown:
-        why = f"these could not be checked: {name_first(found.unknown, SHOWN_LINES)}"
-        return unknown(name, why, "the log of on_deployment tells")
-    return well(name, f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}")
 
 
 def _first_names(deployment: Deployment) -> str:
@@ -332,5 +330,5 @@ CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {
     "assets": backups.check_assets,
     "channels": check_channels,
     "status-page": check_status_page,
-    "apis": lambda facts: apis.check_apis(apis.PUSH, facts.push),
+    "apis": lambda facts: check_apis(PUSH_API, facts.push),
 }

@@ -6,8 +6,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from cli.doctor.calls import Call, Calls, api_state_calls, call_in_parallel
-from cli.doctor.installation import apis
+from cli.doctor.calls import PUSH_API, ApiStates, Call, Calls, api_state_calls, call_in_parallel
 from cli.doctor.installation import metrics as measuring
 from cli.support.context import Operations
 from responders.support.inventory_reader import read_inventory
@@ -87,7 +86,7 @@ class SystemFacts(Struct, frozen=True):
     """What the clock saw of the assets; None: it has not looked."""
     page: PublicAccess | RollbackError | None
     """What everybody sees of the status page; None: this shell names no bucket of pages."""
-    push: apis.Answers
+    push: ApiStates
     """Whether the API is on by which its users are reached; none: no channel reaches them."""
     measured: measuring.Measured | RollbackError
     """What its alert policies and its dashboard ask for."""
@@ -137,7 +136,7 @@ def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str
     }
     groups: dict[str, Calls] = {
         "probes": {one.name: partial(wiring.prober.ask, one) for one in policy.probes},
-        "push": api_state_calls(wiring, apis.PUSH, reached),
+        "push": api_state_calls(wiring, PUSH_API, reached),
         "spoken": {one.name: partial(_channel_answers, wiring.store, one) for one in policy.channels},
     }
     return SystemFacts(
