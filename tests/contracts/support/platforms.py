@@ -14,8 +14,8 @@ from local.core.clock import CloudClock
 from local.services.identity import Account
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.metrics import RouterMetrics
-from shared.adapters.gcp.project.secret_values import HOST as SECRETS_HOST
-from shared.adapters.gcp.project.secret_values import SecretManagerValues
+from shared.adapters.gcp.project.secret_manager import HOST as SECRETS_HOST
+from shared.adapters.gcp.project.secret_manager import SecretManager
 from shared.adapters.gcp.run.platform import CloudPlatform
 from shared.adapters.prober import HttpProber
 from shared.domain.deployments.inventory.inventory_parts import SecretUse, build_configuration
@@ -155,7 +155,7 @@ class OverTheWire:
             clients.functions, clients.services, clients.revisions, PROJECT, REGION
         )
         self.metrics: Metrics = RouterMetrics(clients.monitoring, "shop", PROJECT, REGION)
-        secrets = SecretManagerValues(clients.rest(SECRETS_HOST), PROJECT)
+        secrets = SecretManager(clients.rest(SECRETS_HOST), PROJECT)
         self.prober: Prober = HttpProber(lambda _host: cloud.addresses["control"], secrets=lambda: secrets)
         keep_secret(clients, {"password": PASSWORD, "api-key": "k"})
 

@@ -105,13 +105,10 @@ class PubSubDeadLetters:
             return ""
         subscription = f"projects/{project}/subscriptions/{name}"
         if subscription not in self._sources:
-            self._sources[subscription] = self._topic_of(subscription)
+            request = _GetSubscriptionRequest(subscription=subscription)
+            try:
+                found = call_once(self._subscriber.get_subscription, request, timeout=CALL_TIMEOUT_SECONDS)
+                self._sources[subscription] = str(found.topic)
+            except Rejected:  # it is gone, or not ours to see
+                self._sources[subscription] = ""
         return self._sources[subscription]
-
-    def _topic_of(self, subscription: str) -> str:
-        request = _GetSubscriptionRequest(subscription=subscription)
-        try:
-            found = call_once(self._subscriber.get_subscription, request, timeout=CALL_TIMEOUT_SECONDS)
-        except Rejected:  # it is gone, or not ours to see
-            return ""
-        return str(found.topic)
