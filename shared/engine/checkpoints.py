@@ -71,8 +71,10 @@ class Checkpointer:
 
     def _build_draft(self, rollback: Rollback) -> CommitDraft:
         """Everything known and not yet committed; no intents when the rollback is to stop."""
-        if rollback.cancel_requested:
-            self._withdraw_intents()
+        if rollback.cancel_requested:  # a person's word came before the intents that never landed
+            for name, saved in self._saved.items():
+                if saved.status is StepStatus.PENDING:
+                    self._steps[name] = saved
         now = self._tenure.now()
         changed = [step for name, step in self._steps.items() if step != self._saved[name]]
         in_flight = sum(step.may_be_in_flight for step in self._steps.begun_steps())
@@ -89,12 +91,6 @@ class Checkpointer:
                 Put(quota_path(rollback.system), encode(self._pace_left(now))),
             ),
         )
-
-    def _withdraw_intents(self) -> None:
-        """Take back intents that never landed: a person's word came first."""
-        for name, saved in self._saved.items():
-            if saved.status is StepStatus.PENDING:
-                self._steps[name] = saved
 
     def _build_events(self, changed: Iterable[Step], now: datetime) -> Iterator[Event]:
         for step in changed:

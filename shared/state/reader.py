@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
@@ -86,13 +86,15 @@ class StateReader:
 
     def incidents(self, system: str) -> list[Incident]:
         """The incidents of a system that are still kept, newest first."""
-        found = self._all(Incident, Query("incidents", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: (one.detected_at, one.id), reverse=True)
+        return sorted(
+            self._where(Incident, "incidents", system=system),
+            key=lambda one: (one.detected_at, one.id),
+            reverse=True,
+        )
 
     def alerts(self, incident: str) -> list[Alert]:
         """The alerts of an incident, the first received first."""
-        found = self._all(Alert, Query("alerts", where=(("incident", "==", incident),)))
-        return sorted(found, key=lambda one: one.received_at)
+        return sorted(self._where(Alert, "alerts", incident=incident), key=lambda one: one.received_at)
 
     def rollback(self, name: str) -> Rollback | None:
         """A rollback by its id; None when there is none."""
@@ -105,8 +107,7 @@ class StateReader:
 
     def rollbacks_of(self, system: str) -> list[Rollback]:
         """Every rollback of a system that is still kept, the first first."""
-        found = self._all(Rollback, Query("rollbacks", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: one.created_at)
+        return sorted(self._where(Rollback, "rollbacks", system=system), key=lambda one: one.created_at)
 
     def active_rollbacks(self) -> list[Rollback]:
         """Every rollback that has not ended, superseded ones too: somebody must look at it."""
@@ -142,7 +143,7 @@ class StateReader:
 
     def every_deployment(self, system: str) -> list[Deployment]:
         """Those that another name was announced for, too; in no order."""
-        return self._all(Deployment, Query("deployments", where=(("system", "==", system),)))
+        return self._where(Deployment, "deployments", system=system)
 
     def deployment(self, system: str, name: str) -> Deployment | None:
         """A recorded deployment; None when there is none."""
@@ -155,7 +156,7 @@ class StateReader:
 
     def pins(self, system: str) -> list[Pin]:
         """What rollbacks hold in a system now, by function."""
-        return active_pins(self._all(Pin, Query("pins", where=(("system", "==", system),))))
+        return active_pins(self._where(Pin, "pins", system=system))
 
     def pin_keeper(self, system: System, held: Sequence[Pin]) -> str:
         """Return the newest open incident that keeps one of these pins; empty: none does."""
@@ -172,18 +173,20 @@ class StateReader:
 
     def backups(self, system: str) -> list[Backup]:
         """The catalogue of a system's backups by export, newest first."""
-        found = self._all(Backup, Query("backups", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: one.slot_at, reverse=True)
+        return sorted(
+            self._where(Backup, "backups", system=system), key=lambda one: one.slot_at, reverse=True
+        )
 
     def restore_tests(self, system: str) -> list[RestoreTest]:
         """The proofs of a system's backups, newest first."""
-        found = self._all(RestoreTest, Query("proofs", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: one.began_at, reverse=True)
+        return sorted(
+            self._where(RestoreTest, "proofs", system=system), key=lambda one: one.began_at, reverse=True
+        )
 
     def copies(self, system: str) -> list[DatabaseCopy]:
         """The copies of a system's database that are not over, newest first."""
-        waiting = Query("copies", where=(("is_over", "==", False),))
-        found = [one for one in self._all(DatabaseCopy, waiting) if one.system == system]
+        unended = self._where(DatabaseCopy, "copies", is_over=False)
+        found = [one for one in unended if one.system == system]
         return sorted(found, key=lambda one: one.began_at, reverse=True)
 
     def fence(self, system: str) -> Fence | None:
@@ -208,8 +211,7 @@ class StateReader:
 
     def tallies(self, system: str) -> list[IncidentTally]:
         """What is kept of a system's incidents that are over, the first first."""
-        found = self._all(IncidentTally, Query("tallies", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: one.detected_at)
+        return sorted(self._where(IncidentTally, "tallies", system=system), key=lambda one: one.detected_at)
 
     def filed_report(self, incident: str) -> FiledReport | None:
         """The report of an incident as it was filed, or is to be; None: it is not over yet."""
@@ -243,8 +245,7 @@ class StateReader:
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""
-        found = self._all(Notice, Query("notices", where=(("incident", "==", incident),)))
-        return sorted(found, key=lambda one: one.created_at)
+        return sorted(self._where(Notice, "notices", incident=incident), key=lambda one: one.created_at)
 
     def command(self, name: str) -> CommandRecord | None:
         """What became of a command; None while nobody has carried it out."""
@@ -258,6 +259,10 @@ class StateReader:
 
     def _all(self, kind: type[T], query: Query) -> list[T]:
         return [decode(kind, one.fields) for one in self._store.query(query)]
+
+    def _where(self, kind: type[T], collection: str, **equal: Any) -> list[T]:
+        where = tuple((field, "==", value) for field, value in equal.items())
+        return self._all(kind, Query(collection, where))
 
     def _one(self, kind: type[T], path: str) -> T | None:
         fields = self._store.get(path).fields

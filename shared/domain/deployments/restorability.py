@@ -82,7 +82,10 @@ def check_restorability(
     unknown += [f"version {name}" for name, state in beside.versions.items() if state is None]
     unknown += [f"ruleset {name}" for name, there in beside.rulesets.items() if there is None]
     unknown += [f"account {name}" for name, state in beside.accounts.items() if state is None]
-    unknown += _find_role_faults(record, live, beside)
+    for account, roles in _current_roles(record, live, beside).items():
+        # An account that kept roles, or got others, may have needed those that it has lost.
+        lost = sorted({*(record.accounts or {})[account]} - {*roles}) if roles else ()
+        unknown += [f"whether {account} needs {one}, which it has lost (then grant it again)" for one in lost]
     if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
         unknown.append("runtimes")
     if inventory is None:
@@ -196,15 +199,6 @@ def _find_account_faults(
                 known = state is AccountState.ENABLED
                 has = "has" if known else "is gone, or has"
                 yield f"{name}: account {account} {has} no role any more"
-
-
-def _find_role_faults(
-    record: WholeInventory, live: WholeInventory, beside: CheckedResources
-) -> Iterator[str]:
-    """Roles that an account has lost while it kept or got others: it may have needed them."""
-    for account, roles in _current_roles(record, live, beside).items():
-        for lost in sorted(set((record.accounts or {})[account]) - set(roles)) if roles else ():
-            yield f"whether {account} needs {lost}, which it has lost (then grant it again)"
 
 
 def _current_roles(

@@ -146,14 +146,11 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
             verified_at = newest.verified_at
             failing = [one.at for one in incident.timeline if one.status not in _WELL_STATUSES]
             is_outdated = verified_at is not None and any(at > verified_at for at in failing)
-            return _well_since(incident) if is_outdated else verified_at or observed_at
+            if is_outdated:
+                well = takewhile(lambda one: one.status in _WELL_STATUSES, reversed(incident.timeline))
+                return min((one.at for one in well), default=None)
+            return verified_at or observed_at
     return observed_at
-
-
-def _well_since(incident: Incident) -> datetime | None:
-    """Return when the newest time began in which its recovery is observed; None: it is not."""
-    well = takewhile(lambda one: one.status in _WELL_STATUSES, reversed(incident.timeline))
-    return min((one.at for one in well), default=None)
 
 
 def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ class Validator:
 
     def check_document(self, version: DocumentSnapshot, sight: ObservedReferences) -> DocumentVerdict:
         """All that is wrong with it, and all that is not known of it."""
-        faults = [*self._check_schema(version), *self._check_queries(version)]
+        faults = list(self._check_fields(version))
         unknown: list[DocumentFault] = []
         for link in self.references(version):
             there = sight.documents.get(link.target) if link.target else False
@@ -140,13 +140,13 @@ class Validator:
                 (unknown if why is None else faults).append(fault)
         return DocumentVerdict(tuple(faults), tuple(unknown))
 
-    def _check_schema(self, version: DocumentSnapshot) -> Iterator[DocumentFault]:
+    def _check_fields(self, version: DocumentSnapshot) -> Iterator[DocumentFault]:
+        """What is wrong by the schema, and by the queries for faulty documents."""
         instance = to_json_value(version.fields)
         if not self._schema.is_valid(instance):
             for error in self._schema.iter_errors(instance):
                 yield DocumentFault(version.path, IntegrityCheck.SCHEMA, _describe_schema_error(error))
 
-    def _check_queries(self, version: DocumentSnapshot) -> Iterator[DocumentFault]:
         for query in self._collection.faulty:
             if is_match(query, version.fields):
                 yield DocumentFault(version.path, IntegrityCheck.QUERY, query.name)

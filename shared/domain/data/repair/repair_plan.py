@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -318,10 +319,7 @@ def pair_snapshots(
 
 def split_goal(goal: RepairGoal, cuts: Iterable[str]) -> list[RepairGoal]:
     """The goal in pieces that lie beside each other."""
-    ends = [*cuts, ""]
-    return [
-        replace(goal, after=after, until=until) for after, until in zip(["", *ends[:-1]], ends, strict=True)
-    ]
+    return [replace(goal, after=after, until=until) for after, until in pairwise(("", *cuts, ""))]
 
 
 def advance_position(

@@ -77,7 +77,9 @@ class ServeRevisionStep(FunctionStep):
                 return StepObservation(StepVerdict.UNDER_WAY)
             return StepObservation(StepVerdict.AT_ORIGIN, service.etag, "not ready")
         if service.latest_created != revision or service.traffic not in (origin.found, origin.asked):
-            return StepObservation(StepVerdict.ELSEWHERE, note=_describe_service(service))
+            lists = ", ".join(f"{one.percent} % {one.revision or 'LATEST'}" for one in service.traffic)
+            note = f"found {lists}; newest revision {service.latest_created}"
+            return StepObservation(StepVerdict.ELSEWHERE, note=note)
         if service.reconciling:
             return StepObservation(StepVerdict.UNDER_WAY)
         return StepObservation(StepVerdict.AT_ORIGIN, service.etag)
@@ -103,8 +105,3 @@ def _is_requested(service: Service, goal: ServeRevisionGoal, wanted: Mapping[str
     if goal.traffic:
         return is_same_traffic_list(service.traffic, goal.traffic)
     return traffic_shares(service.traffic, service.latest_ready) == wanted
-
-
-def _describe_service(service: Service) -> str:
-    lists = ", ".join(f"{one.percent} % {one.revision or 'LATEST'}" for one in service.traffic)
-    return f"found {lists}; newest revision {service.latest_created}"

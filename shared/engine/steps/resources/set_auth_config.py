@@ -10,7 +10,7 @@ from shared.core.codec import decode, from_json
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, json_fingerprint
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import ResourceStep, StepContext, StepObservation, StepVerdict
+from shared.engine.steps.base import ResourceStep, StepObservation, StepVerdict
 
 KIND = "set_identity"
 
@@ -46,10 +46,6 @@ class SetAuthConfigStep(ResourceStep):
     expected_seconds = 1.0
     unconditional_timeout_seconds: float | None = 10.0
     """`shared.adapters.gcp.rest.EFFECT_TIMEOUT_SECONDS`: one call."""
-
-    def __init__(self, context: StepContext) -> None:
-        super().__init__(context)
-        self._platform = context.platform
 
     def look(self, step: Step) -> StepObservation:
         """Compare each field with its goal and its origin; one that is neither is a person's."""
