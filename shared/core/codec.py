@@ -14,6 +14,10 @@ T = TypeVar("T")
 
 SCHEMA_VERSION = 1
 """Version of every stored document; a reader that does not know it takes nothing."""
+MAX_JSON_VALUES = 300_000
+"""More than any text of 256 KB holds. A value takes up to thirty times the memory of its text."""
+_registered_types: set[Any] = set()
+_registration_lock = Lock()
 
 
 class StoredDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,10 +42,6 @@ def documents_of(collection: str) -> Callable[[str], str]:
     return lambda name: f"{collection}/{name}"
 
 
-MAX_JSON_VALUES = 300_000
-"""More than any text of 256 KB holds. A value takes up to thirty times the memory of its text."""
-
-
 def read_object(text: bytes, limit: int) -> dict[str, Any]:
     """The JSON object that `text` holds; of a key that stands twice, the last.
 
@@ -64,10 +64,6 @@ def read_object(text: bytes, limit: int) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused(f"JSON, but no object: {type(value).__name__}")
     return value
-
-
-_registered_types: set[Any] = set()
-_registration_lock = Lock()
 
 
 @overload

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from shared.core.errors import Moved, Unavailable
 
+T = TypeVar("T")
+
 
 class ObjectStore(Protocol):
     """What is written once and read by name: one bucket of Cloud Storage."""
@@ -115,9 +117,6 @@ class Store(Reader, Protocol):
 
         `work` may run several times. Raises: as `commit`; Throttled when contention did not end.
         """
-
-
-T = TypeVar("T")
 
 
 def retry_on_conflict(

@@ -19,6 +19,7 @@ from shared.engine.lease import LeasedRollback
 MIN_COMMIT_INTERVAL_SECONDS = 1.0
 """Firestore is comfortable with one write a second to a document."""
 LEASE_RENEWAL_INTERVAL_SECONDS = LEASE_DURATION.total_seconds() / 3
+_number = attrgetter("number")
 
 
 class Checkpointer:
@@ -111,9 +112,6 @@ class Checkpointer:
 def _committed_state(step: Step) -> tuple[object, ...]:
     """What others must know of a step before anything follows from it."""
     return (step.status, step.seen, step.deadline)
-
-
-_number = attrgetter("number")
 
 
 class StepTable(dict[str, Step]):

@@ -17,6 +17,13 @@ from shared.engine.lease import LeasedRollback
 from shared.engine.pacing import Pacing
 from shared.engine.steps.base import StepKind, StepObservation, StepVerdict
 
+POLL_INTERVAL_SECONDS = 1.0
+MAX_LOSS_DETECTION_SECONDS = 3.0
+"""How long whoever has lost a rollback may go on sending what it had begun: its look at the
+switches, which tells of that, may be 2 s old."""
+MAX_SEND_DELAY_SECONDS = 8.0
+"""How long after its intent an unconditional effect may be sent, without another intent."""
+
 
 class EffectSent(Struct, frozen=True):
     """The effect was sent; the platform works on it under this name."""
@@ -41,14 +48,6 @@ AttemptResult = StepObservation | EffectSent | EffectWithheld | EffectOverQuota
 
 WRITE_RESULTS = (EffectSent, EffectOverQuota, Ambiguous, Moved, Rejected)
 """Ends of a call that has written, or tried to: it counts against the quota. No look ends so."""
-
-
-POLL_INTERVAL_SECONDS = 1.0
-MAX_LOSS_DETECTION_SECONDS = 3.0
-"""How long whoever has lost a rollback may go on sending what it had begun: its look at the
-switches, which tells of that, may be 2 s old."""
-MAX_SEND_DELAY_SECONDS = 8.0
-"""How long after its intent an unconditional effect may be sent, without another intent."""
 
 
 class StepScheduler:

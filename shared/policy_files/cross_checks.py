@@ -17,6 +17,7 @@ from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, lis
 
 WRITES_PER_CANARY = 2
 """Its shift, and the rehearsal of it."""
+_VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)
 
 
 def security_findings(policy: Any) -> Iterator[Finding]:
@@ -369,9 +370,6 @@ def validate_assets(policy: Any) -> Iterator[Finding]:
         if not list_in(collections.get(name), "derived"):
             what = f"nothing says how {name!r} is made again: no collection with `derived`"
             yield ("assets", *place), what
-
-
-_VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)
 
 
 def validate_collections(policy: Any) -> Iterator[Finding]:

@@ -28,6 +28,8 @@ from shared.policy_files.yaml_document import Finding, Unreadable, YamlDocument,
 MAX_POLICY_BYTES = 1 << 20
 MAX_FAULT_CHARACTERS = 500
 SHARE_ROUNDING_TOLERANCE = 1e-9
+ANY_KEY: Final = "*"
+"""In the path of a removed key: whatever key stands there."""
 
 
 def load_policy(path: FilePath | str) -> Policy:
@@ -71,10 +73,6 @@ def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     if overdrawn := [*_find_quota_overdrafts(typed)]:
         raise BadConfiguration(*overdrawn)
     return {policy.system: policy for _, policy in typed}
-
-
-ANY_KEY: Final = "*"
-"""In the path of a removed key: whatever key stands there."""
 
 
 class RemovedKey(Struct, frozen=True):

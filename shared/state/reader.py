@@ -54,6 +54,8 @@ T = TypeVar("T", bound=Struct)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Whatever has a time is later."""
+PAGE_SIZE: Final = 20
+"""Each entry is a document of up to 1 MiB."""
 
 
 class StateReader:
@@ -267,10 +269,6 @@ class StateReader:
     def _one(self, kind: type[T], path: str) -> T | None:
         fields = self._store.get(path).fields
         return decode(kind, fields) if fields is not None else None
-
-
-PAGE_SIZE: Final = 20
-"""Each entry is a document of up to 1 MiB."""
 
 
 def read_entries_after(store: Store, rollback: str, name: str = "") -> Iterator[tuple[str, Document]]:

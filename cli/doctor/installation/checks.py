@@ -23,6 +23,15 @@ FIRESTORE = "@gcp-sa-firestore.iam.gserviceaccount.com"
 """How the agents that write and import exports end."""
 WITH_THE_BUCKET = ("projectEditor:", "projectViewer:")
 """How those begin whom Cloud Storage lets read each new bucket."""
+MAX_CLOCK_DIFFERENCE = timedelta(seconds=5)
+"""How far this machine's clock may be from the store's."""
+MAX_OVERDUE = timedelta(minutes=2)
+MAX_TICK_AGE = timedelta(minutes=3)
+CODE_LABEL = "rollback-code"
+POLICY_LABEL = "rollback-policy-"
+"""Labels of the functions: what they were made of (terraform/source.tf)."""
+CONSOLE = deployed_function(topics.CONSOLE_ENTRY_POINT)
+PUBLISHER = "roles/pubsub.publisher"
 
 
 def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -59,17 +68,6 @@ def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) 
     if bucket == facts.values:
         return member == ours.get("on_work")
     return member.endswith(FIRESTORE)
-
-
-MAX_CLOCK_DIFFERENCE = timedelta(seconds=5)
-"""How far this machine's clock may be from the store's."""
-MAX_OVERDUE = timedelta(minutes=2)
-MAX_TICK_AGE = timedelta(minutes=3)
-CODE_LABEL = "rollback-code"
-POLICY_LABEL = "rollback-policy-"
-"""Labels of the functions: what they were made of (terraform/source.tf)."""
-CONSOLE = deployed_function(topics.CONSOLE_ENTRY_POINT)
-PUBLISHER = "roles/pubsub.publisher"
 
 
 def _policies(facts: InstallationFacts) -> Iterator[CheckFinding]:

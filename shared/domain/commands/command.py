@@ -34,6 +34,8 @@ TIME_FIELDS = ("at", "begins_at", "since", "until")
 """The fields of a command that are times."""
 command_path = documents_of("commands")
 """Where the proof of a command is kept."""
+SHELL_OPTIONS = {"groups": "group", "functions": "function", "delay_seconds": "delay"}
+"""The options of `rollback run` that are not called as the fields of the command."""
 
 
 class Command(Struct, frozen=True, omit_defaults=True):
@@ -280,10 +282,6 @@ def format_gcloud_command(topic: str, command: Mapping[str, Any]) -> str:
     """Return the command as one shell line, quoted safely; whoever pastes it signs it."""
     message = json.dumps({"version": 1, **command}, separators=(",", ":")).replace("'", "\\u0027")
     return f"""gcloud pubsub topics publish {topic} --message="$(rollback sign '{message}')\""""
-
-
-SHELL_OPTIONS = {"groups": "group", "functions": "function", "delay_seconds": "delay"}
-"""The options of `rollback run` that are not called as the fields of the command."""
 
 
 def format_shell_command(command: Mapping[str, Any]) -> str:

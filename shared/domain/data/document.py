@@ -21,6 +21,15 @@ _LONGEST_PATH: Final = 6 * 1024
 """Bytes of an id, and of all of a name; with what no id may be
 (https://firebase.google.com/docs/firestore/quotas, read 2026-11-27)."""
 _NO_ID: Final = re.compile(r"\.\.?|__.*__", re.DOTALL)
+RewriteResult = datetime | RollbackError | None
+"""What became of one rewrite: when it was written, None where it is gone since; or why it is not:
+Moved (somebody has written it since), Rejected (the database does not take it), Unavailable (not
+known)."""
+REWRITE_TIMEOUT_SECONDS: Final = 10.0
+"""A request that writes documents back has landed after so long, or never does."""
+MAX_REWRITE_BYTES: Final = 2 * 2**20
+"""So much of documents, as MessagePack, is one request whatever they hold: a value takes up to four
+times as much there, and a request at most 10 MiB."""
 
 
 class Scope(Struct, frozen=True):
@@ -73,19 +82,6 @@ class Rewrite(Struct, frozen=True):
     """None: it is to be gone."""
     seen_at: datetime | None
     """When it was written as it was read; None: it was not there."""
-
-
-RewriteResult = datetime | RollbackError | None
-"""What became of one rewrite: when it was written, None where it is gone since; or why it is not:
-Moved (somebody has written it since), Rejected (the database does not take it), Unavailable (not
-known)."""
-
-
-REWRITE_TIMEOUT_SECONDS: Final = 10.0
-"""A request that writes documents back has landed after so long, or never does."""
-MAX_REWRITE_BYTES: Final = 2 * 2**20
-"""So much of documents, as MessagePack, is one request whatever they hold: a value takes up to four
-times as much there, and a request at most 10 MiB."""
 
 
 def path_sort_key(path: str) -> tuple[bytes, ...]:

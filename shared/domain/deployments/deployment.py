@@ -14,6 +14,8 @@ from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic, traffic_shares
 
 T = TypeVar("T")
+TAKEN_BACK_REASON = "taken back by "
+"""How the reason of a BAD deployment begins that a rollback removed; its id follows."""
 
 
 class DeploymentStatus(StrEnum):
@@ -25,8 +27,6 @@ class DeploymentStatus(StrEnum):
     BAD = "BAD"
 
 
-TAKEN_BACK_REASON = "taken back by "
-"""How the reason of a BAD deployment begins that a rollback removed; its id follows."""
 MARKED_STATUSES = frozenset({DeploymentStatus.STABLE, DeploymentStatus.BAD})
 """Kept for ever: where one may go back to, and where nobody may."""
 

@@ -19,6 +19,8 @@ public_state_path = documents_of("public")
 """Where the public state of a system is kept."""
 page_start_path = documents_of("pages")
 """Where the time of the first status page of a system is kept."""
+MAX_TIMELINE = 500
+"""So many lines of the time line are kept beside the first one: the audit log has all of them."""
 
 
 class IncidentStatus(StrEnum):
@@ -74,8 +76,6 @@ UNPIN_STATUS_NAMES = {"changing": "unpinning", CHANGED_STATUS_NAME: "unpinning (
 _CHANGING_STATUS_NAMES = ("rolling back", UNDOING_STATUS_NAME, "changing", "unpinning")
 PAUSED_STATUS_NAMES = {word: f"{word} (paused)" for word in _CHANGING_STATUS_NAMES}
 """The public words of a change in progress, and of the same change while a person holds it."""
-MAX_TIMELINE = 500
-"""So many lines of the time line are kept beside the first one: the audit log has all of them."""
 
 
 class TimelineEvent(Struct, frozen=True):

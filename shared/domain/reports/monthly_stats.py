@@ -25,6 +25,7 @@ TALLY_SEARCH_WINDOW = timedelta(days=8)
 """So long after its end an incident is looked for that has no tally yet."""
 tally_path = documents_of("tallies")
 """Where the tally of an incident is kept."""
+EXECUTED_STATUSES = (RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED)
 
 
 class IncidentTally(StoredDocument, frozen=True):
@@ -83,9 +84,6 @@ class MonthlyStats(Struct, frozen=True):
     def success_rate(self) -> float | None:
         """The share of rollbacks that succeeded."""
         return self.succeeded / self.rollbacks if self.rollbacks else None
-
-
-EXECUTED_STATUSES = (RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED)
 
 
 def tally_incident(policy: Policy, incident: Incident, rollbacks: Sequence[Rollback]) -> IncidentTally | None:

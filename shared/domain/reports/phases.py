@@ -27,6 +27,23 @@ CONFIRMATION_TARGET = timedelta(minutes=3)
 """Scenario 1: "confirm system restoration within 3 minutes"."""
 DECISION_EVENTS = frozenset({"rollback.decided", "rollback.escalated", "rollback.not-taken"})
 """What ends the decision: it goes back, or a person is called, or nothing is done."""
+ENDS = ("rollback.cancelled", "rollback.failed")
+WAIT_END_EVENTS = {
+    "rollback.parked": (*("rollback.approved", "rollback.rejected", "rollback.expired"), "rollback.unparked"),
+    "rollback.held": (*("rollback.resumed", "rollback.unfrozen", "rollback.goes-on"), *ENDS),
+}
+"""What ends a wait that a rollback went into, by the event that began it."""
+WAIT_LESSONS = {
+    "rollback.parked": "It waited {span} for people's word: fewer may be asked, or automation act.",
+    "rollback.held": "It was on hold for {span}, by a pause or a freeze.",
+}
+HELD_EVENT = "decision.held"
+DELAY_LESSONS = {
+    "detection": "Detected {late} late: a probe of our own that opens the signal looks twice a minute.",
+    "confirmation by probes": "Its probes passed {late} late: look at what they ask.",
+    "verification": "Verified {late} late: too few requests were counted, or they failed.",
+    "communication": "The last channel had taken the first notice {late} late: `rollback notify` tries them.",
+}
 
 
 class Phase(Struct, frozen=True):
@@ -116,25 +133,6 @@ def all_notified_at(notices: Iterable[Notice]) -> datetime | None:
     ]
     sent = [at for at in first if at is not None]
     return max(sent) if sent and len(sent) == len(first) else None
-
-
-ENDS = ("rollback.cancelled", "rollback.failed")
-WAIT_END_EVENTS = {
-    "rollback.parked": (*("rollback.approved", "rollback.rejected", "rollback.expired"), "rollback.unparked"),
-    "rollback.held": (*("rollback.resumed", "rollback.unfrozen", "rollback.goes-on"), *ENDS),
-}
-"""What ends a wait that a rollback went into, by the event that began it."""
-WAIT_LESSONS = {
-    "rollback.parked": "It waited {span} for people's word: fewer may be asked, or automation act.",
-    "rollback.held": "It was on hold for {span}, by a pause or a freeze.",
-}
-HELD_EVENT = "decision.held"
-DELAY_LESSONS = {
-    "detection": "Detected {late} late: a probe of our own that opens the signal looks twice a minute.",
-    "confirmation by probes": "Its probes passed {late} late: look at what they ask.",
-    "verification": "Verified {late} late: too few requests were counted, or they failed.",
-    "communication": "The last channel had taken the first notice {late} late: `rollback notify` tries them.",
-}
 
 
 def derive_lessons(

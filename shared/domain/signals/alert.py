@@ -11,6 +11,16 @@ from shared.domain.signals.monitoring_notification import alert_key
 
 alert_path = documents_of("alerts")
 """Where an alert is kept."""
+DECLARED_PREFIX = "declared:"
+"""How the id of an alert begins that a person has declared."""
+FINDING_PREFIX = "finding:"
+"""How the id of an alert begins that stands for a finding of Security Command Center."""
+OWN_ALERT_PREFIXES = ("probe:", "integrity:", FINDING_PREFIX, DECLARED_PREFIX)
+"""How the ids of alerts begin that Cloud Monitoring knows nothing of."""
+LOG_MATCH_CONDITION = "conditionMatchedLog"
+"""The key of a notification of an alert policy that matches log entries
+(https://cloud.google.com/monitoring/alerts/ui-mql-alert-policy, log-based alert policies).
+"""
 
 
 class AlertFact(Struct, frozen=True):
@@ -30,19 +40,6 @@ class AlertFact(Struct, frozen=True):
     def is_over(self) -> bool:
         """Whether Cloud Monitoring calls it over, by its newest word."""
         return self.closed if self.still_open is None else not self.still_open
-
-
-DECLARED_PREFIX = "declared:"
-"""How the id of an alert begins that a person has declared."""
-FINDING_PREFIX = "finding:"
-"""How the id of an alert begins that stands for a finding of Security Command Center."""
-OWN_ALERT_PREFIXES = ("probe:", "integrity:", FINDING_PREFIX, DECLARED_PREFIX)
-"""How the ids of alerts begin that Cloud Monitoring knows nothing of."""
-
-LOG_MATCH_CONDITION = "conditionMatchedLog"
-"""The key of a notification of an alert policy that matches log entries
-(https://cloud.google.com/monitoring/alerts/ui-mql-alert-policy, log-based alert policies).
-"""
 
 
 class Alert(StoredDocument, frozen=True):

@@ -20,6 +20,7 @@ WRITE_PERMISSIONS: Final = (
 )
 
 _PAGE = 100
+_NEW: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
 
 
 class _Release(Struct, frozen=True, rename="camel"):
@@ -34,9 +35,6 @@ class _Source(Struct, frozen=True):
 
 class _Ruleset(Struct, frozen=True):
     source: _Source = _Source()
-
-
-_NEW: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
 
 
 class FirebaseRules:

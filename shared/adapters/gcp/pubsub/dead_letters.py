@@ -29,6 +29,11 @@ MAX_HANDLES_PER_REQUEST = 1000
 """So many go into one request: a larger one than 512 KiB is refused, and a handle has up to 200
 bytes; Google's own client takes the same number (google-cloud-pubsub, subscriber/_protocol/
 dispatcher.py)."""
+_AcknowledgeRequest = types.AcknowledgeRequest.pb()
+_GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
+_ModifyAckDeadlineRequest = types.ModifyAckDeadlineRequest.pb()
+_PublishRequest = types.PublishRequest.pb()
+_PullRequest = types.PullRequest.pb()
 
 
 class _NothingThere(Unavailable):
@@ -36,11 +41,6 @@ class _NothingThere(Unavailable):
 
 
 _PULL_ERRORS: StatusErrors = {**READ_ERRORS, "DEADLINE_EXCEEDED": _NothingThere}
-_AcknowledgeRequest = types.AcknowledgeRequest.pb()
-_GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
-_ModifyAckDeadlineRequest = types.ModifyAckDeadlineRequest.pb()
-_PublishRequest = types.PublishRequest.pb()
-_PullRequest = types.PullRequest.pb()
 
 
 class PubSubDeadLetters:

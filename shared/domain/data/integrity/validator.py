@@ -32,6 +32,12 @@ _TYPES: Final = ("timestamp", "bytes", "reference", "geopoint")
 _REGISTRY: Final = jsonschema_rs.Registry(
     [(f"firestore:{kind}", {"type": "object", "required": [f"__{kind}__"]}) for kind in _TYPES]
 )
+_COMPARATORS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
+    Comparison.LESS: lambda one, other: one < other,
+    Comparison.AT_MOST: lambda one, other: one <= other,
+    Comparison.MORE: lambda one, other: one > other,
+    Comparison.AT_LEAST: lambda one, other: one >= other,
+}
 
 
 def compile_schema(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
@@ -230,14 +236,6 @@ def _linked_document(value: Any, collection: str) -> str:
         return ""
     path = path.strip("/") if "/" in path else f"{collection}/{path}"
     return path if is_document_path(path) and collection_of(path).split("/")[-1] == collection else ""
-
-
-_COMPARATORS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
-    Comparison.LESS: lambda one, other: one < other,
-    Comparison.AT_MOST: lambda one, other: one <= other,
-    Comparison.MORE: lambda one, other: one > other,
-    Comparison.AT_LEAST: lambda one, other: one >= other,
-}
 
 
 def _is_term_true(term: Term, found: list[Any]) -> bool:
