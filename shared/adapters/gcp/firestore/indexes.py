@@ -5,16 +5,15 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from shared.adapters.gcp.errors import EFFECT_ERRORS, StatusErrors, call_once
+from shared.adapters.gcp.errors import CREATE_ERRORS, call_once
 from shared.adapters.gcp.listing import list_items
-from shared.core.errors import Exists, Rejected
+from shared.core.errors import Rejected
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import Index, IndexField, is_creatable
 
 PERMISSIONS: Final = ("datastore.indexes.list",)
 WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")
 
-_CREATE: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
 _PAGE = 1000
 _Scope = types.Index.QueryScope
 _State = types.Index.State
@@ -38,7 +37,7 @@ class FirestoreIndexes:
     def create(self, index: Index) -> str:
         parent = f"projects/{self._project}/databases/{index.database}/collectionGroups/"
         request = {"parent": f"{parent}{index.group}", "index": _message(index)}
-        begun = call_once(self._admin.create_index, request, errors=_CREATE)
+        begun = call_once(self._admin.create_index, request, errors=CREATE_ERRORS)
         return str(begun.operation.name)
 
     def expiries(self, database: str) -> list[TtlField]:
