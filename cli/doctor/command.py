@@ -28,8 +28,7 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
         policies = [ours.declared_policy(system)] if system else [*ours.policies.values()]
         installed = facts.collect_facts(ours, policies)
         findings = [*run_checks(checks.CHECKS, installed)]
-        deployed = facts.deployed_responders(installed.functions)
-        accounts = {name: one.account for name, one in deployed.items()}
+        accounts = {name: one.account for name, one in facts.deployed_responders(installed.functions).items()}
         for policy in policies:
             seen = gathering_system.collect_system_facts(ours, policy, accounts)
             findings += run_checks(systems.CHECKS, seen)

@@ -53,8 +53,7 @@ def fresh_token() -> str:
     if hash_token(session.id_token) == kept.printed:
         time.sleep(1.0)
         session = _refresh_session(kept)
-    printed = hash_token(session.id_token)
-    store_session(replace(kept, refresh_token=session.refresh_token, printed=printed))
+    store_session(replace(kept, refresh_token=session.refresh_token, printed=hash_token(session.id_token)))
     return session.id_token
 
 

@@ -234,8 +234,7 @@ def claim_rollback(
             return None
         return _take_over(store, clock, ids, found, document, message_id)
 
-    everybody = f"rollback {rollback_id}: everybody claims it"
-    return retry_on_conflict(claimed, MAX_COMMIT_ATTEMPTS, everybody)
+    return retry_on_conflict(claimed, MAX_COMMIT_ATTEMPTS, f"rollback {rollback_id}: everybody claims it")
 
 
 def _is_claimable(rollback: Rollback, document: Document, message_id: str) -> bool:

@@ -249,8 +249,7 @@ class StepScheduler:
             if self._may_be_sent_by_another(step):
                 self._loose.add(step.name)
             if step.name not in self._loose and step.name not in self._calls:
-                pending = replace(step, status=StepStatus.PENDING, begun_at=None)
-                self._steps[step.name] = pending
+                self._steps[step.name] = replace(step, status=StepStatus.PENDING, begun_at=None)
 
     def _skip(self, steps: Iterable[Step], note: str) -> None:
         for step in steps:

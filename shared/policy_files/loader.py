@@ -162,8 +162,7 @@ def _read(file: FilePath) -> _Source:
 def _decode_policy(source: _Source) -> Policy:
     if faults := source.find_faults():
         raise BadConfiguration(*faults)
-    values = _convert_values(source.document.value, _policy_type())
-    policy = from_builtins(values, Policy)
+    policy = from_builtins(_convert_values(source.document.value, _policy_type()), Policy)
     return msgspec.structs.replace(policy, fingerprint=source.fingerprint, warnings=source.warnings)
 
 

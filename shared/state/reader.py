@@ -117,8 +117,7 @@ class StateReader:
 
     def steps(self, rollback: str) -> list[Step]:
         """The steps of a rollback, in the plan's order; none before it is decided."""
-        found = self._all(Step, Query(f"rollbacks/{rollback}/steps"))
-        return sorted(found, key=lambda step: step.number)
+        return sorted(self._all(Step, Query(f"rollbacks/{rollback}/steps")), key=lambda step: step.number)
 
     def pace(self, system: str) -> SavedPace | None:
         """How fast a system's writes may go on; None while nothing was carried out there."""
@@ -187,8 +186,7 @@ class StateReader:
 
     def copies(self, system: str) -> list[DatabaseCopy]:
         """The copies of a system's database that are not over, newest first."""
-        unended = self._where(DatabaseCopy, "copies", is_over=False)
-        found = [one for one in unended if one.system == system]
+        found = [one for one in self._where(DatabaseCopy, "copies", is_over=False) if one.system == system]
         return sorted(found, key=lambda one: one.began_at, reverse=True)
 
     def fence(self, system: str) -> Fence | None:

@@ -152,8 +152,7 @@ class OperatorWiring(_Group):
     def _google_identity(self) -> GoogleIdentity:
         from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 
-        anonymous = self._settings.local_cloud is not None
-        return GoogleIdentity(self.identity_project, anonymous=anonymous)
+        return GoogleIdentity(self.identity_project, anonymous=self._settings.local_cloud is not None)
 
 
 class NoticeWiring(_Group):
@@ -287,8 +286,7 @@ class InspectionWiring(_Group):
     def timetable(self) -> SchedulerRuns:
         from shared.adapters.gcp.project import scheduler
 
-        rest = self._clients.rest(scheduler.HOST)
-        return scheduler.CloudSchedulerRuns(rest, self._settings.project)
+        return scheduler.CloudSchedulerRuns(self._clients.rest(scheduler.HOST), self._settings.project)
 
     @LockedCachedProperty
     def accounts(self) -> Accounts:
@@ -365,8 +363,7 @@ class SystemWiring(_Group):
     def alert_states(self) -> AlertStates:
         from shared.adapters.gcp.monitoring import alert_states
 
-        rest = self._clients.rest(alert_states.HOST)
-        return alert_states.MonitoringAlerts(rest, self._policy.project)
+        return alert_states.MonitoringAlerts(self._clients.rest(alert_states.HOST), self._policy.project)
 
     @LockedCachedProperty
     def exports(self) -> Exports:

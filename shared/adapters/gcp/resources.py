@@ -62,8 +62,7 @@ class CloudResources:
 
     @LockedCachedProperty
     def schedules(self) -> Schedules:
-        rest = self._clients.rest(scheduler.HOST)
-        return scheduler.CloudScheduler(rest, self._project, self._region)
+        return scheduler.CloudScheduler(self._clients.rest(scheduler.HOST), self._project, self._region)
 
     @LockedCachedProperty
     def triggers(self) -> Triggers:

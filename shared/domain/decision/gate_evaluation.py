@@ -75,8 +75,7 @@ def evaluate_request(
     """Decide what a person ordered; `override` leaves only gates that no person may skip."""
     ordered = Signal(Severity.CRITICAL, scenario, Mode.ACT)
     case = GateInput(facts, policy, ordered, change, now, rollback, ordered=True)
-    gates = gates_for(RequestKind.MANUAL, override=override)
-    answers = tuple(gate(case) for gate in gates)
+    answers = tuple(gate(case) for gate in gates_for(RequestKind.MANUAL, override=override))
     outcome, reason = _conclude(answers, expired=now >= deadline)
     if outcome is Outcome.ROLLBACK and not change.functions and not case.other_parts:
         lost = [*change.created, *change.deleted]

@@ -99,8 +99,7 @@ def rollback_phases(
     if is_executed:
         yield Phase("execution", decided or asked, restored, EXECUTION_TARGET)
     if is_verified and not is_repair and any(not one.external for one in policy.probes):
-        at = rollback.confirmed_at
-        yield Phase("confirmation by probes", restored or asked, at, CONFIRMATION_TARGET)
+        yield Phase("confirmation by probes", restored or asked, rollback.confirmed_at, CONFIRMATION_TARGET)
     if is_verified:
         yield Phase("verification", restored or asked, rollback.verified_at, VERIFICATION_TARGET)
     if first and any(incident.severity in one.severities for one in policy.channels):
@@ -118,8 +117,7 @@ def incident_totals(times: RecoveryTimes, alerts: Sequence[Alert], policy: Polic
     yield Phase(f"{recovered} ({times.kind})" if target else recovered, detected, times.recovered_at, target)
     due = times.status_page_due_at
     if due is not None or times.status_page_at is not None:
-        within = None if due is None else due - detected
-        yield Phase(PAGE_WRITTEN, detected, times.status_page_at, within)
+        yield Phase(PAGE_WRITTEN, detected, times.status_page_at, None if due is None else due - detected)
     if restored is not None and alerts:
         closed = [restored, *(one.received_at for one in alerts if one.verdict == "closed")]
         cleared = None if open_alerts(alerts) else max(closed)

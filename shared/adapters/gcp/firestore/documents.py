@@ -47,8 +47,7 @@ class FirestoreDocuments:
     ) -> Iterator[DocumentSnapshot]:
         """One query, read as it comes; it is given up when the caller reads no further."""
         root = self._root(database)
-        request = _query(root, scope, at, after)
-        return (_version(one, root) for one in self._run_query(database, request))
+        return (_version(one, root) for one in self._run_query(database, _query(root, scope, at, after)))
 
     def paths(self, database: str, scope: Scope, at: datetime | None, after: str = "") -> Iterator[str]:
         """The same query, of which only the names come."""

@@ -50,8 +50,7 @@ class ServiceApis:
         self._rest = rest
 
     def is_on(self, project: str, service: str) -> bool:
-        path = f"/v1/projects/{project}/services/{service}"
-        return self._rest.get(path, _Service).state == "ENABLED"
+        return self._rest.get(f"/v1/projects/{project}/services/{service}", _Service).state == "ENABLED"
 
 
 class ServiceQuotas:

@@ -135,8 +135,7 @@ def owning_ancestors(rules: ErasureRules, path: str) -> list[str]:
 
 def owner_fields(rules: ErasureRules, collection: str) -> list[str]:
     """The fields of a collection's documents that say whose they are."""
-    document = f"{collection}/-"
-    return [one.field for one in rules.documents if one.field and is_in_scope(one.scope, document)]
+    return [one.field for one in rules.documents if one.field and is_in_scope(one.scope, f"{collection}/-")]
 
 
 def owners_by_field(rules: ErasureRules, version: DocumentSnapshot) -> Iterator[str]:

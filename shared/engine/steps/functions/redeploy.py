@@ -90,8 +90,7 @@ class RedeployStep(FunctionStep):
     def set(self, step: Step) -> str:
         """Ask for the build; where the function is not there, for the function."""
         goal = decode(RedeployGoal, step.goal)
-        create = step.seen == deployment_marker(None)
-        return self._builder.build(goal.function, goal.recipe, create=create)
+        return self._builder.build(goal.function, goal.recipe, create=step.seen == deployment_marker(None))
 
 
 def _compare_with_goal(

@@ -97,8 +97,7 @@ class ServeRevisionStep(FunctionStep):
     def set(self, step: Step) -> str:
         """Ask for the list of its rehearsal, at the etag that the intent names."""
         goal = decode(ServeRevisionGoal, step.goal)
-        traffic = self._lists.pop(step.name)
-        return self._platform.shift(goal.service, traffic, step.seen, scaling=goal.scaling)
+        return self._platform.shift(goal.service, self._lists.pop(step.name), step.seen, scaling=goal.scaling)
 
 
 def _is_requested(service: Service, goal: ServeRevisionGoal, wanted: Mapping[str, int]) -> bool:
