@@ -3,8 +3,7 @@
 A file is YAML. `policies/policy.schema.json` (which editors read too) says its shape,
 `shared.policy_files.registry` what must agree inside it, and the parser's marks on which line a
 fault stands. Every fault of every file is listed before anything is refused. What was removed from
-policy files is no fault (`REMOVED_KEYS`): it is taken out first, and the policy
-has a warning.
+policy files is no fault (`REMOVED_KEYS`): it is taken out first, and the policy has a warning.
 """
 
 import hashlib

@@ -104,7 +104,6 @@ class SystemFacts(Struct, frozen=True):
 def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str, str]) -> SystemFacts:
     """What one protected system is like just now; `accounts`: what the responders run as."""
     wiring, reading, system = ours.wiring, ours.reading, policy.system
-    pages = wiring.notices.pages
     now, its = wiring.clock.now(), wiring.system(system)
     rest = read_inventory(wiring, policy)
     signed_in: Call = partial(RouterRequests, 0, 0)
@@ -127,7 +126,7 @@ def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str
         "read_back": partial(_read_back, wiring, policy),
         "granted": lambda: None if wiring.is_local else its.resources.accounts.roles(),
         "writes": partial(its.quotas.writes_a_minute, policy.region),
-        "page": lambda: pages and pages.seen(f"{system_folder(system)}/{PAGE}"),
+        "page": lambda: wiring.notices.pages and wiring.notices.pages.seen(f"{system_folder(system)}/{PAGE}"),
         "expiries": partial(its.resources.indexes.expiries, policy.integrity.database),
         "triggers": its.resources.triggers.list_triggers,
         "measured": partial(
