@@ -6,9 +6,8 @@ import typer
 
 from cli.support.command_sending import Reason, conclude_command, send
 from cli.support.confirmation import DryRun, Manner, Yes, confirm_and_send
-from cli.support.context import open_operations
+from cli.support.context import open_operations, read_restore_point
 from cli.support.exit_codes import REFUSED, create_exit
-from cli.support.operator_time import read_restore_point
 from cli.support.output import AsJson, System, print_json, print_line
 from responders.backups.database_copy import select_copy_source
 from responders.data.restore_points import read_available_points

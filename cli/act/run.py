@@ -13,9 +13,8 @@ from cli.act.pins import request_undo
 from cli.act.run_questions import Answers, ask_order, is_terminal, require_reason
 from cli.support.command_sending import Incident, Reason, build_order
 from cli.support.confirmation import DryRun, Follow, Manner, Yes, confirm_and_send
-from cli.support.context import Operations, open_operations, parse_seconds
+from cli.support.context import Operations, open_operations, parse_seconds, read_restore_point
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
-from cli.support.operator_time import read_restore_point
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, print_json, print_line, print_plan
 from responders.commands.rollback.rollback import build_possible_order, build_retry_order

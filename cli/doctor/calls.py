@@ -1,14 +1,24 @@
-"""Calls beside each other, for doctor: an error stands where one gave no answer."""
+"""Calls beside each other, for doctor; an error stands for no answer. Whether APIs are on."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from cli.doctor.finding import CheckFinding, unread, well, wrong
 from responders.support.parallel_calls import call_all
+from shared.core.errors import RollbackError
 from shared.wiring.adapters import Wiring
 
 CALL_TIMEOUT_SECONDS = 40.0
 """For all of it; some calls make others, and give each their own time."""
+
+SIGN_IN_API = "identitytoolkit.googleapis.com"
+"""Whoever commands is looked up through it, in the identity project."""
+PUSH_API = "fcm.googleapis.com"
+"""Users of an application are reached through it; messages belong to its project."""
+
+ApiStates = Mapping[str, bool | RollbackError]
+"""By project. Requests count in that of the account that makes them, which needs the API too."""
 
 Call = Callable[[], Any]
 Calls = Mapping[str, Call]
@@ -28,3 +38,15 @@ def call_in_parallel(
 def api_state_calls(wiring: Wiring, service: str, projects: Iterable[str]) -> Calls:
     """Whether each of some projects has an API on."""
     return {one: partial(wiring.inspection.apis.is_on, one, service) for one in sorted({*projects})}
+
+
+def check_apis(service: str, answers: ApiStates) -> Iterator[CheckFinding]:
+    """Whether each of some projects has an API switched on."""
+    for project, answer in answers.items():
+        what = f"{project} {service}"
+        if isinstance(answer, RollbackError):
+            yield unread(what, answer)
+        elif answer:
+            yield well(what, "it is on")
+        else:
+            yield wrong(what, "it is off: whatever is asked through it is refused", "terraform apply")

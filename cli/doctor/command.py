@@ -4,7 +4,7 @@ from collections import Counter
 
 import typer
 
-from cli.doctor.finding import CheckFinding, CheckVerdict, exit_code, run_checks
+from cli.doctor.finding import CheckVerdict, exit_code, run_checks
 from cli.doctor.installation import checks, facts
 from cli.doctor.system import checks as systems
 from cli.doctor.system import facts as gathering_system
@@ -28,8 +28,7 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
         policies = [ours.declared_policy(system)] if system else [*ours.policies.values()]
         installed = facts.collect_facts(ours, policies)
         findings = [*run_checks(checks.CHECKS, installed)]
-        deployed = facts.deployed_responders(installed.functions)
-        accounts = {name: one.account for name, one in deployed.items()}
+        accounts = {name: one.account for name, one in facts.deployed_responders(installed.functions).items()}
         for policy in policies:
             seen = gathering_system.collect_system_facts(ours, policy, accounts)
             findings += run_checks(systems.CHECKS, seen)
@@ -39,14 +38,10 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
         print_json({"at": at, "findings": findings})
     else:
         for one in sorted(findings, key=lambda one: VERDICTS_BY_SEVERITY.index(one.verdict)):
-            _show_findings(one)
+            style = "" if one.verdict is CheckVerdict.WELL else STYLES.get(one.verdict, "")
+            print_line(f"{one.verdict:<9} {one.check}: {one.what}: {one.why}", style)
+            if one.what_to_do:
+                print_line(f"{'':<9} → {one.what_to_do}", style)
         said = [f"{counted[verdict]} {verdict}" for verdict in CheckVerdict if counted[verdict]]
         print_line(", ".join(said))
     raise typer.Exit(exit_code(findings))
-
-
-def _show_findings(finding: CheckFinding) -> None:
-    style = "" if finding.verdict is CheckVerdict.WELL else STYLES.get(finding.verdict, "")
-    print_line(f"{finding.verdict:<9} {finding.check}: {finding.what}: {finding.why}", style)
-    if finding.what_to_do:
-        print_line(f"{'':<9} → {finding.what_to_do}", style)

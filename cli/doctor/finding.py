@@ -12,6 +12,10 @@ from shared.core.errors import RollbackError
 
 T = TypeVar("T")
 Facts = TypeVar("Facts")
+ESSENTIAL_CHECKS: Final = frozenset(
+    {"state", "topics", "subscriptions", "letters-kept", "clock", "stable", "functions"}
+)
+"""The checks where not knowing is itself bad news: without these nothing goes back."""
 
 
 class CheckVerdict(StrEnum):
@@ -61,19 +65,8 @@ def unread(what: str, error: RollbackError) -> CheckFinding:
     return unknown(what, f"could not look: {error}", "look again; do you have the rights?")
 
 
-ESSENTIAL_CHECKS: Final = frozenset(
-    {"state", "topics", "subscriptions", "letters-kept", "clock", "stable", "functions"}
-)
-"""The checks where not knowing is itself bad news: without these nothing goes back."""
-
-
 class UnreadFact(Exception):
-    """A check lacks an answer that it needs."""
-
-    def __init__(self, what: str, error: RollbackError) -> None:
-        super().__init__(what)
-        self.what = what
-        self.error = error
+    """A check lacks an answer that it needs: of what, and the error in its place."""
 
 
 def require_read(answer: T | RollbackError, what: str) -> T:
@@ -92,7 +85,7 @@ def run_checks(
             for one in check(facts):
                 yield replace(one, check=name)
         except UnreadFact as lacking:
-            yield replace(unread(lacking.what, lacking.error), check=name)
+            yield replace(unread(*lacking.args), check=name)
 
 
 def exit_code(findings: Iterable[CheckFinding]) -> int:

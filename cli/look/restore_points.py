@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from cli.support.command_sending import Incident
-from cli.support.context import Operations, open_operations
+from cli.support.context import Operations, open_operations, read_restore_point
 from cli.support.exit_codes import REFUSED, create_exit
-from cli.support.operator_time import read_restore_point
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from responders.data import restore_points as restoring
 from responders.data.repair import preview

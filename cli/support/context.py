@@ -5,12 +5,14 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.support.exit_codes import INTERRUPTED, INVALID_USAGE, NO_ANSWER, REFUSED, create_exit
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.core.text import suggest_names
+from shared.domain.data.backups.restore_point import STAMP, STAMP_FORMAT
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import Policy
 from shared.policy_files.loader import load_policies
@@ -119,3 +121,20 @@ def parse_seconds(option: str, span: str) -> float:
         return parse_duration(span if span[-1:].isalpha() else f"{span}s").total_seconds()
     except (ValueError, OverflowError) as unreadable:
         raise create_exit(INVALID_USAGE, f"--{option}: {span!r} is no span such as 30m") from unreadable
+
+
+def read_restore_point(text: str) -> tuple[str, str]:
+    """Return a restore point as a command names it, and its time in both zones; "": it is no time.
+
+    A stamp as `date +%Y%m%d_%H%M` prints it is in the zone of this machine; a command has UTC.
+    """
+    try:
+        is_stamp = STAMP.fullmatch(text)
+        at = datetime.strptime(text, STAMP_FORMAT) if is_stamp else datetime.fromisoformat(text)
+        if not is_stamp and at.tzinfo is None:
+            return text, ""
+        here, utc = at.astimezone(), at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return text, ""
+    shown = f"{here:%Y-%m-%d %H:%M %Z} ({utc:%Y-%m-%d %H:%M} UTC)"
+    return (f"{utc:%Y-%m-%dT%H:%M:%SZ}" if is_stamp else text), shown

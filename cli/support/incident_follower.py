@@ -111,20 +111,16 @@ class Lines:
         for moment in seen.incident.timeline[self._told :]:
             print_line(f"{format_time(moment.at)}  {status_label(moment.status)}  {moment.note}")
         self._told = len(seen.incident.timeline)
-        self._print_response(seen)
+        response = response_lines(seen.response, seen.times, seen.incident.id, seen.now)
+        for line, _ in response:  # each that states another fact than at the last look
+            if TIME_SPANS.sub("", line) not in self._response:
+                print_line(f"{format_time(seen.now)}  {line}")
+        self._response = {TIME_SPANS.sub("", line) for line, _ in response}
         done, total = count_progress(seen.steps)
         if total and done * 4 // total > self._quarter:
             self._quarter = done * 4 // total
             ahead = f"; {seen.outlook}" if seen.outlook else ""
             print_line(f"{format_time(seen.now)}  {done} of {count_noun(total, 'step')}{ahead}")
-
-    def _print_response(self, seen: FollowedIncident) -> None:
-        """Print each line that states another fact than at the last look."""
-        lines = response_lines(seen.response, seen.times, seen.incident.id, seen.now)
-        for line, _ in lines:
-            if TIME_SPANS.sub("", line) not in self._response:
-                print_line(f"{format_time(seen.now)}  {line}")
-        self._response = {TIME_SPANS.sub("", line) for line, _ in lines}
 
 
 def render_incident(seen: FollowedIncident) -> Group:

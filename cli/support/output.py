@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.support import completion
+from cli.support.options import complete_systems
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast
 
@@ -23,7 +23,7 @@ System = Annotated[
     typer.Option(
         metavar="SYSTEM",
         help="the protected system; may be left out if only one",
-        autocompletion=completion.complete_systems,
+        autocompletion=complete_systems,
     ),
 ]
 

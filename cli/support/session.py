@@ -16,7 +16,7 @@ from shared.adapters.sign_in import AuthSession, SignIn
 from shared.core.codec import from_json
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.domain.commands.credential import hash_token
-from shared.wiring.google_clients import local_cloud_address
+from shared.wiring.groups import local_cloud_address
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE, Settings
 
 
@@ -53,8 +53,7 @@ def fresh_token() -> str:
     if hash_token(session.id_token) == kept.printed:
         time.sleep(1.0)
         session = _refresh_session(kept)
-    printed = hash_token(session.id_token)
-    store_session(replace(kept, refresh_token=session.refresh_token, printed=printed))
+    store_session(replace(kept, refresh_token=session.refresh_token, printed=hash_token(session.id_token)))
     return session.id_token
 
 

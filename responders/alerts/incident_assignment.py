@@ -7,8 +7,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
-from shared.core.store import Create, Document, Update, Write, conditional_write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import Create, Document, Update, Write, conditional_write, retry_on_conflict
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus

@@ -12,8 +12,7 @@ from responders.support.command_handler import CommandRequest
 from shared.core.codec import encode
 from shared.core.errors import Refused
 from shared.core.pubsub_message import PubSubMessage
-from shared.core.store import Create, Write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import Create, Write, retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import Command, CommandRecord, command_path

@@ -10,7 +10,7 @@ from responders.data.erasure_ledger import ENTRIES_PER_COMMIT, ErasureLedger, re
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.data.repair.repair_plan import WHOLE_DATABASE
-from shared.domain.policy.erasure_rules import Place
+from shared.domain.policy.data_rules import Place
 from shared.domain.policy.system_policy import Policy
 from shared.engine.steps.documents.batched import consume_until
 from shared.ports.groups import Ports

@@ -14,15 +14,12 @@ from responders.support.parallel_calls import call_all, require_answer
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Refused, Rejected, Unavailable
-from shared.core.store import SERVER_TIME, Document, Put, Query, Update, conditional_write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import SERVER_TIME, Document, Put, Query, Update, conditional_write, retry_on_conflict
 from shared.domain.commands.command import CommandRecord, command_path
-from shared.domain.data.document import DocumentSnapshot
+from shared.domain.data.document import DocumentSnapshot, Scope
 from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure import owners
-from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
-from shared.domain.policy.document_scope import Scope
-from shared.domain.policy.erasure_rules import ErasureRules
+from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord, owners_by_field, owners_by_name
+from shared.domain.policy.data_rules import ErasureRules
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
@@ -181,14 +178,12 @@ class ErasureLedger(Struct, frozen=True):
 
     def is_version_erased(self, version: DocumentSnapshot, whose: Iterable[str] = ()) -> bool:
         """Return whether it belongs to somebody erased since; `whose`: persons named above it."""
-        theirs = owners.owners_by_name(self.rules, version.path) | {
-            *owners.owners_by_field(self.rules, version)
-        }
+        theirs = owners_by_name(self.rules, version.path) | {*owners_by_field(self.rules, version)}
         return erasures.has_erased_person({*whose, *theirs}, self.book, self.erased, version.updated_at)
 
     def is_document_erased(self, path: str, at: datetime) -> bool:
         """Whether a document is, by its name, of somebody who was erased since then."""
-        whose = owners.owners_by_name(self.rules, path)
+        whose = owners_by_name(self.rules, path)
         return erasures.has_erased_person(whose, self.book, self.erased, at)
 
 

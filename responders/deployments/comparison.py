@@ -13,8 +13,7 @@ from responders.support.inventory_reader import read_inventory
 from shared.core import text as shortened
 from shared.core.codec import SCHEMA_VERSION, decode, encode
 from shared.core.errors import Unavailable
-from shared.core.store import Document, Put, Query, Update, Write, conditional_write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import Document, Put, Query, Update, Write, conditional_write, retry_on_conflict
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments

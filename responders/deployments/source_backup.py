@@ -11,8 +11,7 @@ from responders.support.parallel_calls import answer_or_none, call_all, call_in_
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
 from shared.core.redaction import redact_secrets
-from shared.core.store import Document, Query, Update, Write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import Document, Query, Update, Write, retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import source_copies

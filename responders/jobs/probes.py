@@ -13,8 +13,7 @@ from responders.jobs.internal_alerts import ACTOR, build_finding_event, record_f
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Pool
-from shared.core.store import Create, conditional_write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import Create, conditional_write, retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.notices.notice import Notice

@@ -13,8 +13,7 @@ from responders.notices.message import build_channel_message
 from responders.notices.undelivered_notices import build_undelivered_notices, classify_channel_failure
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable
-from shared.core.store import Document, Query, Update, conditional_write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import Document, Query, Update, conditional_write, retry_on_conflict
 from shared.domain.commands import command as commands
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, StatusPageRecord

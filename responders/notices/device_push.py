@@ -16,8 +16,8 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Update
 from shared.core.text import count_noun
-from shared.domain.data.document import DocumentSnapshot
-from shared.domain.data.erasure import owners
+from shared.domain.data.document import DocumentSnapshot, Scope
+from shared.domain.data.erasure.ledger import owner_fields
 from shared.domain.data.integrity.validator import field_values
 from shared.domain.notices import notice as notices
 from shared.domain.notices import push_progress
@@ -25,7 +25,6 @@ from shared.domain.notices.notice import Notice
 from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushProgress, PushResult
 from shared.domain.policy.channels import Addressees, Audience, Channel
-from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
@@ -140,7 +139,7 @@ class DevicePushSender:
     def _list_user_fields(self, users: Addressees) -> list[str]:
         """The fields that are asked of a user's document: devices, and whose it is."""
         rules = self._policy.erasure
-        whose = owners.owner_fields(rules, users.collection) if rules is not None else []
+        whose = owner_fields(rules, users.collection) if rules is not None else []
         return sorted({users.tokens, *whose})
 
     def _send_batch(

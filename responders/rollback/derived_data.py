@@ -15,7 +15,7 @@ from shared.domain.data.document import collection_of
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Direction
-from shared.state import repair_journal
+from shared.state.reader import read_entries_after
 
 REGENERATE_VERB: Final = "regenerate"
 """The command that asks, whoever gives it."""
@@ -34,7 +34,7 @@ RECORD_OVERHEAD_BYTES: Final = 2000
 
 def iterate_journal_entries(case: Case) -> Iterator[JournalEntry]:
     """What each batch has written, however many there are. Raises: as LeasedRollback.commit."""
-    for _, document in repair_journal.read_entries_after(case.ports.store, case.rollback.id):
+    for _, document in read_entries_after(case.ports.store, case.rollback.id):
         case.extend_lease(CALL_TIMEOUT_SECONDS)
         yield decode(JournalEntry, document.fields)
 

@@ -9,7 +9,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Document, Query, Store, Write, conditional_write
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service, TrafficTarget
-from shared.domain.rollback.pins import AUTOMATION_ACTOR, CompletedShift, Pin, pin_after_shift, pin_path
+from shared.domain.rollback.pins import AUTOMATION_ACTOR, Pin, pin_after_shift, pin_path
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import serve_revision, shift_traffic
 
@@ -65,8 +65,8 @@ def _read_rebuilt_services(case: Case, done: Sequence[Step]) -> dict[str, Servic
     return {name: require_answer(one) for name, one in answers.items() if not isinstance(one, given_up)}
 
 
-def _build_shift_record(case: Case, step: Step, again: Service | None) -> CompletedShift:
-    """What a step has asked for; `again` is the service of what it has led to a new build."""
+def _build_shift_record(case: Case, step: Step, again: Service | None) -> Pin:
+    """The pin of what a step has asked for; `again` is the service of a function that it built."""
     if again is not None:
         led, goal, newest = again.name, again.traffic, again.latest_created
         origin = decode(serve_revision.ServeRevisionOrigin, step.origin).found or DEFAULT_TRAFFIC
@@ -75,16 +75,16 @@ def _build_shift_record(case: Case, step: Step, again: Service | None) -> Comple
         found = decode(shift_traffic.TrafficOrigin, step.origin)
         led, goal = asked.service, asked.traffic
         origin, newest = found.traffic, found.latest_created
-    return CompletedShift(
+    return Pin(
         system=case.policy.system,
         function=step.target,
         service=led,
-        goal=goal,
-        origin=origin,
+        held=goal,
+        before=origin,
         newest=newest,
         owner=_owner(case),
         rollback=case.rollback.id,
-        at=step.ended_at or case.now(),
+        since=step.ended_at or case.now(),
     )
 
 

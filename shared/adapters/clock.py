@@ -85,5 +85,4 @@ class EmbeddedClock:
     def _read(self, wait: float = 0.0) -> _ClockReading:
         """What the cloud answers, once so many cloud seconds are over or a moment of the wall's."""
         answer = read_clock(self._url, wait, log.context_field("message_id"))
-        now = datetime.fromisoformat(answer["now"])
-        return _ClockReading(now, answer["pace"], self._wall.monotonic())
+        return _ClockReading(datetime.fromisoformat(answer["now"]), answer["pace"], self._wall.monotonic())

@@ -136,7 +136,9 @@ class HttpProber:
         except TimeoutError:
             detail = "no answer in time"
         except (httpx.TransportError, OSError) as error:
-            detail = _describe_error(probe, error)
+            detail = type(error).__name__
+            if not probe.sign_in:  # else its words may repeat what was sent
+                detail = f"{detail}: {error}"
             if _is_local_failure(error):
                 raise Unavailable(f"probe {probe.name}: {detail}") from None
         seconds = float(took) if took else time.monotonic() - began
@@ -207,12 +209,6 @@ def _evaluate_answer(probe: Probe, status: int, body: bytes) -> tuple[bool, str]
     if not said.id_token:
         raise Rejected(f"probe {probe.name}: answered without a token: is there a second factor?")
     return True, ""
-
-
-def _describe_error(probe: Probe, error: Exception) -> str:
-    """What went wrong; after a sign-in without its words, which may repeat what was sent."""
-    kind = type(error).__name__
-    return kind if probe.sign_in else f"{kind}: {error}"
 
 
 def _replace_host(url: SplitResult, address: str) -> str:

@@ -1,5 +1,6 @@
 """Values to stored documents and back."""
 
+from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
 from typing import Any, TypeVar, overload
@@ -13,6 +14,16 @@ T = TypeVar("T")
 
 SCHEMA_VERSION = 1
 """Version of every stored document; a reader that does not know it takes nothing."""
+MAX_JSON_VALUES = 300_000
+"""More than any text of 256 KB holds. A value takes up to thirty times the memory of its text."""
+_registered_types: set[Any] = set()
+_registration_lock = Lock()
+
+
+class StoredDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that is stored as a document of its own."""
+
+    schema: int = SCHEMA_VERSION
 
 
 def encode(value: msgspec.Struct) -> dict[str, Any]:
@@ -26,8 +37,9 @@ def decode(kind: type[T], fields: dict[str, Any] | None) -> T:
     return msgspec.convert(fields, _register_type(kind))
 
 
-MAX_JSON_VALUES = 300_000
-"""More than any text of 256 KB holds. A value takes up to thirty times the memory of its text."""
+def documents_of(collection: str) -> Callable[[str], str]:
+    """Return the function that builds the path of a document of a collection from its id."""
+    return lambda name: f"{collection}/{name}"
 
 
 def read_object(text: bytes, limit: int) -> dict[str, Any]:
@@ -52,10 +64,6 @@ def read_object(text: bytes, limit: int) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused(f"JSON, but no object: {type(value).__name__}")
     return value
-
-
-_registered_types: set[Any] = set()
-_registration_lock = Lock()
 
 
 @overload

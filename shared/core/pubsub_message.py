@@ -106,8 +106,7 @@ def decode_message(headers: Mapping[str, str], body: bytes, path: str = "") -> P
     lowered = {name.lower(): value for name, value in headers.items()}
     known = _Origin(lowered, path)
     try:
-        document = read_object(body, MAX_REQUEST_BYTES)
-        content = known.unwrap_event(document)
+        content = known.unwrap_event(read_object(body, MAX_REQUEST_BYTES))
         return _message(known, content)
     except Refused as error:
         raise Undecodable(error.reason, known.id, known.topic) from error

@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
+
+from shared.core.errors import Moved, Unavailable
+
+T = TypeVar("T")
 
 
 class ObjectStore(Protocol):
@@ -113,3 +117,23 @@ class Store(Reader, Protocol):
 
         `work` may run several times. Raises: as `commit`; Throttled when contention did not end.
         """
+
+
+def retry_on_conflict(
+    attempt: Callable[[], T],
+    attempts: int,
+    gave_up: str,
+    sleep: Callable[[float], object] = lambda _: None,
+    seconds: float = 0.1,
+) -> T:
+    """Return what the attempt returns; repeat it as long as a write conflict ends it.
+
+    Each attempt reads again what its commit is conditional on; it sleeps so many seconds before.
+    Raises: Unavailable, with `gave_up`, when so many attempts met a conflict; as the attempt.
+    """
+    for _ in range(attempts):
+        try:
+            return attempt()
+        except Moved:
+            sleep(seconds)
+    raise Unavailable(gave_up)

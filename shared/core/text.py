@@ -4,6 +4,14 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+MAX_NAMES = 5
+MAX_LINES = 10
+"""So many lines are read in a notice; the trail has all of them."""
+MAX_CHARACTERS = 200
+"""So many of one text: a path of Firestore holds up to 6 KiB."""
+MAX_REASON_CHARACTERS = 1_000
+"""So many of a reason are stored and sent: a reason may quote a whole message."""
+
 
 def suggest_names(name: object, known: Iterable[str]) -> str:
     """A question for the known names most like this one, to be said after it; "" when none is."""
@@ -28,15 +36,6 @@ def one_line(text: str) -> str:
 def count_noun(number: int, singular: str, plural: str = "") -> str:
     """The number with its noun in the right form: `1 function`, `2 functions`."""
     return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
-
-
-MAX_NAMES = 5
-MAX_LINES = 10
-"""So many lines are read in a notice; the trail has all of them."""
-MAX_CHARACTERS = 200
-"""So many of one text: a path of Firestore holds up to 6 KiB."""
-MAX_REASON_CHARACTERS = 1_000
-"""So many of a reason are stored and sent: a reason may quote a whole message."""
 
 
 def shorten(whole: str, most: int = MAX_CHARACTERS) -> str:

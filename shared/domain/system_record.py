@@ -7,10 +7,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION, decode
+from shared.core.codec import StoredDocument, decode, documents_of
 from shared.domain.policy.scenario_names import Mode
 
 ALL_SYSTEMS = "all"
@@ -20,6 +20,8 @@ ALL_SYSTEMS = "all"
 GLOBAL_CONTROLS_PATH = "controls/global"
 BUDGET_PATH = "quotas/automatic"
 MAX_CONTROLS_AGE_SECONDS = 2.0
+system_path = documents_of("systems")
+"""Where a system is kept."""
 
 
 class Pause(Struct, frozen=True):
@@ -53,7 +55,7 @@ class Freeze(Struct, frozen=True):
         return f"frozen by {self.actor} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"
 
 
-class Controls(Struct, frozen=True):
+class Controls(StoredDocument, frozen=True):
     """The kill switch over all systems."""
 
     pause: Pause | None = None
@@ -62,17 +64,15 @@ class Controls(Struct, frozen=True):
     freezes: tuple[Freeze, ...] = ()
     thawed_at: datetime | None = None
     """When the newest unfreeze was published: an older freeze changes nothing."""
-    schema: int = SCHEMA_VERSION
 
 
-class Budget(Struct, frozen=True):
+class Budget(StoredDocument, frozen=True):
     """When automation began a rollback, newest last, over all systems."""
 
     starts: tuple[datetime, ...] = ()
-    schema: int = SCHEMA_VERSION
 
 
-class System(Struct, frozen=True):
+class System(StoredDocument, frozen=True):
     """One protected system as it stands."""
 
     name: str
@@ -103,11 +103,10 @@ class System(Struct, frozen=True):
     slot: str = ""
     """The rollback that has effects in flight."""
     cool_down_until: datetime | None = None
-    suspended: dict[str, datetime] = {}
+    suspended: dict[str, datetime] = field(default_factory=dict)
     """What a person changed by hand: until then automation leaves it alone."""
-    chosen: dict[str, datetime] = {}
+    chosen: dict[str, datetime] = field(default_factory=dict)
     """Functions that operators unpinned or undid: until then a plan that moves them asks."""
-    schema: int = SCHEMA_VERSION
 
     @property
     def open_incident(self) -> str:
@@ -166,8 +165,3 @@ def active_freeze(freezes: Iterable[Freeze], now: datetime, *, ordered: bool = F
 def decode_system(fields: dict[str, Any] | None, name: str) -> System:
     """Return the system that these fields hold; a new one of that name, where there are none."""
     return decode(System, fields) if fields else System(name)
-
-
-def system_path(system: str) -> str:
-    """Where a system is kept."""
-    return f"systems/{system}"

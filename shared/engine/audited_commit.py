@@ -14,6 +14,11 @@ from shared.domain.audit.chain import Event, build_entry
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 
+AUDITED_FIELDS = ("status", "cancel_requested", "expires_at")
+"""Fields whose change is told in the trail, with what they were before."""
+ANCHORED_FIELDS = frozenset({"fence", "status", "expires_at"})
+"""Fields whose change has the head of the trail anchored: a claim, a phase, a hold."""
+
 
 class CommitDraft(Struct, frozen=True):
     """What one commit is to do: change fields of the rollback, record events, write beside it."""
@@ -21,12 +26,6 @@ class CommitDraft(Struct, frozen=True):
     events: tuple[Event, ...]
     changes: dict[str, Any] = {}
     writes: tuple[Write, ...] = ()
-
-
-AUDITED_FIELDS = ("status", "cancel_requested", "expires_at")
-"""Fields whose change is told in the trail, with what they were before."""
-ANCHORED_FIELDS = frozenset({"fence", "status", "expires_at"})
-"""Fields whose change has the head of the trail anchored: a claim, a phase, a hold."""
 
 
 def prepare_commit(

@@ -19,6 +19,7 @@ from shared.engine.lease import LeasedRollback
 MIN_COMMIT_INTERVAL_SECONDS = 1.0
 """Firestore is comfortable with one write a second to a document."""
 LEASE_RENEWAL_INTERVAL_SECONDS = LEASE_DURATION.total_seconds() / 3
+_number = attrgetter("number")
 
 
 class Checkpointer:
@@ -71,8 +72,10 @@ class Checkpointer:
 
     def _build_draft(self, rollback: Rollback) -> CommitDraft:
         """Everything known and not yet committed; no intents when the rollback is to stop."""
-        if rollback.cancel_requested:
-            self._withdraw_intents()
+        if rollback.cancel_requested:  # a person's word came before the intents that never landed
+            for name, saved in self._saved.items():
+                if saved.status is StepStatus.PENDING:
+                    self._steps[name] = saved
         now = self._tenure.now()
         changed = [step for name, step in self._steps.items() if step != self._saved[name]]
         in_flight = sum(step.may_be_in_flight for step in self._steps.begun_steps())
@@ -89,12 +92,6 @@ class Checkpointer:
                 Put(quota_path(rollback.system), encode(self._pace_left(now))),
             ),
         )
-
-    def _withdraw_intents(self) -> None:
-        """Take back intents that never landed: a person's word came first."""
-        for name, saved in self._saved.items():
-            if saved.status is StepStatus.PENDING:
-                self._steps[name] = saved
 
     def _build_events(self, changed: Iterable[Step], now: datetime) -> Iterator[Event]:
         for step in changed:
@@ -115,9 +112,6 @@ class Checkpointer:
 def _committed_state(step: Step) -> tuple[object, ...]:
     """What others must know of a step before anything follows from it."""
     return (step.status, step.seen, step.deadline)
-
-
-_number = attrgetter("number")
 
 
 class StepTable(dict[str, Step]):

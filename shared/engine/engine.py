@@ -15,10 +15,17 @@ from shared.core.runtime import Clock, Pool
 from shared.core.store import Store
 from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.write_quota import Pace, resume_pace
-from shared.engine.attempt_results import AttemptResult, EffectOverQuota, EffectSent, EffectWithheld
+from shared.domain.rollback.write_quota import resume_pace
 from shared.engine.lease import LeasedRollback
-from shared.engine.step_scheduler import POLL_INTERVAL_SECONDS, StepScheduler, may_land_late
+from shared.engine.step_scheduler import (
+    POLL_INTERVAL_SECONDS,
+    AttemptResult,
+    EffectOverQuota,
+    EffectSent,
+    EffectWithheld,
+    StepScheduler,
+    may_land_late,
+)
 from shared.engine.steps.base import StepKind, StepVerdict
 from shared.engine.stop_conditions import StopConditions
 from shared.state.reader import StateReader
@@ -65,7 +72,9 @@ class Engine:
         Raises: LostRollback; Unavailable, when the store or a commit gives no answer.
         """
         steps = load_steps(self._store, tenure.rollback.id)
-        pace = self._resume_pace(tenure)
+        left = StateReader(self._store).pace(tenure.rollback.system)  # no quota is spent twice
+        quota = self._execution.write_quota.system_share
+        pace = resume_pace(left, quota, tenure.now(), self._clock.monotonic())
         carrying = StepScheduler(self._clock, self._kinds, self._execution, tenure, steps, pace)
         watched_at = self._clock.monotonic()
         while True:
@@ -94,12 +103,6 @@ class Engine:
                 POLL_INTERVAL_SECONDS if time_is_over else carrying.seconds_until_due(settling=forbidden)
             )
             carrying.record_results(self._await_results(patience))
-
-    def _resume_pace(self, tenure: LeasedRollback) -> Pace:
-        """The pace as the worker before us left it: no quota is spent twice."""
-        left = StateReader(self._store).pace(tenure.rollback.system)
-        quota = self._execution.write_quota.system_share
-        return resume_pace(left, quota, tenure.now(), self._clock.monotonic())
 
     def _await_results(self, patience: float) -> list[tuple[str, object]]:
         if len(self._pool):

@@ -26,8 +26,7 @@ from msgspec.structs import replace
 from shared.core.codec import SCHEMA_VERSION, decode
 from shared.core.errors import Ambiguous, LostRollback, Moved, Refused, Throttled, Unavailable
 from shared.core.runtime import Clock, Ids
-from shared.core.store import Document, Reader, Store, Write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import Document, Reader, Store, Write, retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, LEASE_DURATION, Lease, Rollback
@@ -235,8 +234,7 @@ def claim_rollback(
             return None
         return _take_over(store, clock, ids, found, document, message_id)
 
-    everybody = f"rollback {rollback_id}: everybody claims it"
-    return retry_on_conflict(claimed, MAX_COMMIT_ATTEMPTS, everybody)
+    return retry_on_conflict(claimed, MAX_COMMIT_ATTEMPTS, f"rollback {rollback_id}: everybody claims it")
 
 
 def _is_claimable(rollback: Rollback, document: Document, message_id: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
@@ -11,7 +12,6 @@ from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.write_quota import Pace, SavedPace
-from shared.engine.attempt_results import WRITE_RESULTS, EffectOverQuota, EffectSent, EffectWithheld
 from shared.engine.checkpoints import Checkpointer, StepTable
 from shared.engine.lease import LeasedRollback
 from shared.engine.pacing import Pacing
@@ -23,6 +23,31 @@ MAX_LOSS_DETECTION_SECONDS = 3.0
 switches, which tells of that, may be 2 s old."""
 MAX_SEND_DELAY_SECONDS = 8.0
 """How long after its intent an unconditional effect may be sent, without another intent."""
+
+
+class EffectSent(Struct, frozen=True):
+    """The effect was sent; the platform works on it under this name."""
+
+    operation: str
+
+
+class EffectOverQuota(Struct, frozen=True):
+    """The effect was sent, and refused for its number."""
+
+    reason: str
+    retry_after_seconds: float
+
+
+class EffectWithheld(Struct, frozen=True):
+    """The effect was due, and something forbids it."""
+
+    reason: str
+
+
+AttemptResult = StepObservation | EffectSent | EffectWithheld | EffectOverQuota
+
+WRITE_RESULTS = (EffectSent, EffectOverQuota, Ambiguous, Moved, Rejected)
+"""Ends of a call that has written, or tried to: it counts against the quota. No look ends so."""
 
 
 class StepScheduler:
@@ -43,9 +68,9 @@ class StepScheduler:
         self._tenure = tenure
         self._steps = StepTable(steps)
         for name, step in steps.items():
-            taken_over = self._restart_judgement(step)
-            if taken_over is not step:
-                self._steps[name] = taken_over
+            if step.status is StepStatus.BEGUN and not step.writes and not step.seen:
+                # A judgement has all of its time again: who began it before us may have died.
+                self._steps[name] = replace(step, begun_at=tenure.now())
         self._calls: dict[str, bool] = {}
         """Calls that run, and whether a token was taken for each."""
         self._loose = {name for name, step in steps.items() if step.may_be_in_flight}
@@ -175,12 +200,6 @@ class StepScheduler:
     def _is_late(self, step: Step) -> bool:
         return may_land_late(step, self._kinds[step.kind], self._tenure.now())
 
-    def _restart_judgement(self, step: Step) -> Step:
-        """A judgement has all of its time again: who began it before us may have died."""
-        if step.status is StepStatus.BEGUN and not step.writes and not step.seen:
-            return replace(step, begun_at=self._tenure.now())
-        return step
-
     def _end_step(self, step: Step, status: StepStatus, note: str) -> Step:
         self._loose.discard(step.name)
         self._has_ended = True
@@ -230,8 +249,7 @@ class StepScheduler:
             if self._may_be_sent_by_another(step):
                 self._loose.add(step.name)
             if step.name not in self._loose and step.name not in self._calls:
-                pending = replace(step, status=StepStatus.PENDING, begun_at=None)
-                self._steps[step.name] = pending
+                self._steps[step.name] = replace(step, status=StepStatus.PENDING, begun_at=None)
 
     def _skip(self, steps: Iterable[Step], note: str) -> None:
         for step in steps:
@@ -254,7 +272,7 @@ class StepScheduler:
         """Return steps to poll, and whether each may send, for a token; settling, none sends."""
         now = self._clock.monotonic()
         chosen = []
-        for step in self._prioritize_steps(settling=settling):
+        for step in sorted(self._pollable_steps(settling=settling), key=self._polling_order):
             if self._next_look.get(step.name, now) > now:
                 continue
             may_set = self._may_set(step) and not settling
@@ -284,12 +302,9 @@ class StepScheduler:
             if not asked_about and self.commits.is_committed(step):
                 yield step
 
-    def _prioritize_steps(self, *, settling: bool) -> list[Step]:
-        """Those that may be asked about: what was tried before first, then the longest."""
-        return sorted(
-            self._pollable_steps(settling=settling),
-            key=lambda step: (not (step.attempts or step.note), -self._expected_seconds(step)),
-        )
+    def _polling_order(self, step: Step) -> tuple[bool, float]:
+        """What was tried before comes first, then the longest."""
+        return not (step.attempts or step.note), -self._expected_seconds(step)
 
     def _expected_seconds(self, step: Step) -> float:
         return self._kinds[step.kind].expected_seconds

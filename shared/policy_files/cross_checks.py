@@ -5,17 +5,19 @@ from datetime import timedelta
 from typing import Any
 
 from shared.core.durations import parse_duration
+from shared.domain.data.integrity.validator import compile_schema
 from shared.domain.policy.channels import REQUIRED_KEYS
-from shared.domain.policy.data_rules import IntegrityRules
+from shared.domain.policy.data_rules import Comparison, IntegrityRules
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.signals import BREACH_SIGNAL, Unit
 from shared.domain.policy.system_policy import service_of
 from shared.domain.signals.probe_history import unobservable_reason
 from shared.domain.signals.registry import SIGNALS
-from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, mapping_in, texts_in
+from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, list_in, mapping_in, texts_in
 
 WRITES_PER_CANARY = 2
 """Its shift, and the rehearsal of it."""
+_VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)
 
 
 def security_findings(policy: Any) -> Iterator[Finding]:
@@ -34,7 +36,11 @@ def claimed_alert_policies(policy: Any) -> Iterator[tuple[YamlPath, str]]:
 def group_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the functions, canaries and orders of groups that contradict each other."""
     yield from _functions_in_one_group(policy)
-    yield from _canaries(policy)
+    for name, group in mapping_in(policy, "groups").items():
+        canary = group.get("canary") if isinstance(group, dict) else None
+        members = [function for _, function in texts_in(group, "functions")]
+        if isinstance(canary, str) and canary not in members:
+            yield ("groups", name, "canary"), f"canary {canary!r} is not in group {name!r}"
     yield from _order_of_groups(policy)
 
 
@@ -50,14 +56,6 @@ def _functions_in_one_group(policy: Mapping[str, Any]) -> Iterator[Finding]:
             yield path, f"function {function!r} stands in group {its_group!r} already"
         else:
             yield path, f"functions {function!r} and {first!r} would be one service: {service}"
-
-
-def _canaries(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    for name, group in mapping_in(policy, "groups").items():
-        canary = group.get("canary") if isinstance(group, dict) else None
-        members = [function for _, function in texts_in(group, "functions")]
-        if isinstance(canary, str) and canary not in members:
-            yield ("groups", name, "canary"), f"canary {canary!r} is not in group {name!r}"
 
 
 def _order_of_groups(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -293,7 +291,12 @@ def backup_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
 def signal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the thresholds out of range, and the alert policies of two signals."""
     yield from _thresholds(policy)
-    yield from _alert_policies_once(policy)
+    seen: dict[str, str | int] = {}
+    for path, alert_policy in claimed_alert_policies(policy):
+        if alert_policy in seen:
+            owner = seen[alert_policy]
+            yield path, f"alert policy {alert_policy} is claimed by signal {owner!r} already"
+        seen.setdefault(alert_policy, path[1])
 
 
 def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -319,15 +322,6 @@ def _threshold(path: YamlPath, holder: Mapping[str, Any], unit: Unit) -> Iterato
         yield path, f"threshold {threshold} is in seconds: above 0, at most a day"
     if unit is Unit.COUNT and not (threshold >= 1 and threshold == int(threshold)):
         yield path, f"threshold {threshold} is a count: a whole number from 1"
-
-
-def _alert_policies_once(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    seen: dict[str, str | int] = {}
-    for path, alert_policy in claimed_alert_policies(policy):
-        if alert_policy in seen:
-            owner = seen[alert_policy]
-            yield path, f"alert policy {alert_policy} is claimed by signal {owner!r} already"
-        seen.setdefault(alert_policy, path[1])
 
 
 def _functions(policy: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str, str]]:
@@ -357,3 +351,76 @@ def execution_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     if numbers and burst * share < WRITES_PER_CANARY:
         own = f"{burst * share:g} writes at once are this system's"
         yield ("execution", "write_quota"), f"{own}: a canary takes {WRITES_PER_CANARY}"
+
+
+def validate_assets(policy: Any) -> Iterator[Finding]:
+    """Every breach of a rule in the assets of one policy file's value."""
+    assets, collections = mapping_in(policy, "assets"), mapping_in(policy, "collections")
+    for place, what in names_once(assets, "static"):
+        yield ("assets", *place), what
+    for index, asset in entries_in(assets, "static"):
+        path: YamlPath = ("assets", "static", index)
+        for key in ("first", "fallback"):
+            url = asset.get(key)
+            if isinstance(url, str) and url.startswith("http://"):
+                yield (*path, key), "an origin is asked by https"
+        if asset.get("first") is not None and asset.get("first") == asset.get("fallback"):
+            yield (*path, "fallback"), "the fallback is the first origin itself"
+    for place, name in texts_in(assets, "regenerated"):
+        if not list_in(collections.get(name), "derived"):
+            what = f"nothing says how {name!r} is made again: no collection with `derived`"
+            yield ("assets", *place), what
+
+
+def validate_collections(policy: Any) -> Iterator[Finding]:
+    """Every breach of a rule in the collections of one policy file's value."""
+    collections, groups = mapping_in(policy, "collections"), mapping_in(policy, "groups")
+    for name, collection in collections.items():
+        if not isinstance(collection, dict):
+            continue
+        path: YamlPath = ("collections", name)
+        yield from _validate_schema((*path, "schema"), collection.get("schema"))
+        for field, target in mapping_in(collection, "references").items():
+            if target not in collections:
+                yield (*path, "references", field), f"{target!r} is no collection here"
+        yield from unknown_names(path, collection, "writers", groups, "group")
+        for index, query in enumerate(list_in(collection, "faulty")):
+            yield from _validate_terms((*path, "faulty", index, "where"), query)
+    yield from _validate_fence(policy, groups)
+
+
+def _validate_fence(policy: Any, groups: Mapping[str, Any]) -> Iterator[Finding]:
+    """Its writers are groups, and its canary is a probe that exercises one of their functions."""
+    fence = mapping_in(policy, "fence")
+    yield from unknown_names(("fence",), fence, "writers", groups, "group")
+    canary = fence.get("canary")
+    if not isinstance(canary, str):
+        return
+    writers = [name for _, name in texts_in(fence, "writers")]
+    stopped = [one for name in writers for one in list_in(mapping_in(groups, name), "functions")]
+    found = [one.get("function") for _, one in entries_in(policy, "probes") if one.get("name") == canary]
+    if not found:
+        yield ("fence", "canary"), f"{canary!r} is no probe"
+    elif found[0] not in stopped:
+        yield ("fence", "canary"), f"{canary!r} asks none of the functions that are stopped"
+
+
+def _validate_schema(path: YamlPath, schema: Any) -> Iterator[Finding]:
+    if not isinstance(schema, dict):
+        return
+    try:
+        compile_schema(schema)
+    except ValueError as error:
+        yield path, f"is no JSON Schema: {str(error).splitlines()[0]}"
+
+
+def _validate_terms(path: YamlPath, query: Any) -> Iterator[Finding]:
+    """A value where one is compared with, and nowhere else."""
+    for index, term in enumerate(list_in(query, "where")):
+        op = term.get("op") if isinstance(term, dict) else None
+        if op in _VALUELESS and "value" in term:
+            yield (*path, index, "value"), f"{op} takes no value"
+        elif op in tuple(Comparison) and op not in _VALUELESS and "value" not in term:
+            yield (*path, index), f"{op} needs a value"
+        elif op == Comparison.ONE_OF and not isinstance(term["value"], list):
+            yield (*path, index, "value"), "in needs a list"

@@ -3,31 +3,32 @@
 A file is YAML. `policies/policy.schema.json` (which editors read too) says its shape,
 `shared.policy_files.registry` what must agree inside it, and the parser's marks on which line a
 fault stands. Every fault of every file is listed before anything is refused. What was removed from
-policy files is no fault (`shared.policy_files.removed_keys`): it is taken out first, and the policy
-has a warning.
+policy files is no fault (`REMOVED_KEYS`): it is taken out first, and the policy has a warning.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from msgspec import inspect
+from msgspec import Struct, inspect
 
 from shared.core.codec import from_builtins, type_info
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.system_policy import Policy
-from shared.policy_files import cross_checks, registry, removed_keys, schema
-from shared.policy_files.yaml_document import Unreadable, YamlDocument, YamlFault, YamlPath
+from shared.policy_files import cross_checks, registry, schema
+from shared.policy_files.yaml_document import Finding, Unreadable, YamlDocument, YamlFault, YamlPath
 
 MAX_POLICY_BYTES = 1 << 20
 MAX_FAULT_CHARACTERS = 500
 SHARE_ROUNDING_TOLERANCE = 1e-9
+ANY_KEY: Final = "*"
+"""In the path of a removed key: whatever key stands there."""
 
 
 def load_policy(path: FilePath | str) -> Policy:
@@ -73,6 +74,49 @@ def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     return {policy.system: policy for _, policy in typed}
 
 
+class RemovedKey(Struct, frozen=True):
+    """A key that has no effect any more, or a value that it takes no more."""
+
+    instead: str
+    """What holds now, and what to write."""
+    value: str = ""
+    """The value that was removed; empty: the key was, whatever it says."""
+
+
+REMOVED_KEYS: Final[Mapping[tuple[str, ...], RemovedKey]] = {
+    ("deployments", "starts"): RemovedKey("no revision is started to test it; delete this key"),
+    ("collections", ANY_KEY, "on_repair"): RemovedKey(
+        "a repair is refused when its writes would start something; write refuse, or fire to let "
+        "them start it",
+        value="suppress",
+    ),
+}
+"""By path. Whoever removes a key or a value adds a row."""
+
+
+def strip_removed_keys(policy: Any) -> Iterator[Finding]:
+    """Take out of a policy file's value what was removed; where that stood, and what to write."""
+    for path, removed in REMOVED_KEYS.items():
+        *around, key = path
+        for where, holder in _holders(policy, (), around):
+            if key not in holder or removed.value not in ("", holder[key]):
+                continue
+            del holder[key]
+            said = f": {removed.value}" if removed.value else ""
+            name = ".".join(map(str, (*where, key)))
+            yield (*where, key), f"warning: {name}{said} was removed: {removed.instead}"
+
+
+def _holders(value: Any, where: YamlPath, around: list[str]) -> Iterator[tuple[YamlPath, dict[str, Any]]]:
+    if not isinstance(value, dict):
+        return
+    if not around:
+        yield where, value
+        return
+    for key in list(value) if around[0] == ANY_KEY else around[:1]:
+        yield from _holders(value.get(key), (*where, key), around[1:])
+
+
 class _Source:
     def __init__(self, name: str, content: bytes) -> None:
         if len(content) > MAX_POLICY_BYTES:
@@ -86,7 +130,7 @@ class _Source:
             raise BadConfiguration(f"{name}:{line}: not UTF-8") from error
         except Unreadable as error:
             raise BadConfiguration(self.format_fault(error.fault)) from error
-        removed = removed_keys.strip_removed_keys(self.document.value)
+        removed = strip_removed_keys(self.document.value)
         self.warnings = tuple(self.format_message(path, message) for path, message in removed)
         """Each as `file:line: warning: message`."""
 
@@ -117,8 +161,7 @@ def _read(file: FilePath) -> _Source:
 def _decode_policy(source: _Source) -> Policy:
     if faults := source.find_faults():
         raise BadConfiguration(*faults)
-    values = _convert_values(source.document.value, _policy_type())
-    policy = from_builtins(values, Policy)
+    policy = from_builtins(_convert_values(source.document.value, _policy_type()), Policy)
     return msgspec.structs.replace(policy, fingerprint=source.fingerprint, warnings=source.warnings)
 
 

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from shared.policy_files import cross_checks, data_cross_checks
+from shared.policy_files import cross_checks
 from shared.policy_files.yaml_document import Finding
 
 CHECKS: dict[str, Callable[[Any], Iterator[Finding]]] = {
     "groups": cross_checks.group_findings,
     "group_aliases": cross_checks.alias_findings,
-    "assets": data_cross_checks.validate_assets,
+    "assets": cross_checks.validate_assets,
     "backups": cross_checks.backup_findings,
     "channels": cross_checks.channel_findings,
-    "collections": data_cross_checks.validate_collections,
+    "collections": cross_checks.validate_collections,
     "contacts": cross_checks.contact_findings,
     "execution": cross_checks.execution_findings,
     "findings": cross_checks.security_findings,

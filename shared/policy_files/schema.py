@@ -47,12 +47,6 @@ def _validator() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(_schema())
 
 
-@cache
-def _patterns() -> dict[str, str]:
-    """What each pattern of the schema demands, in words."""
-    return {part["pattern"]: part["title"] for part in _schema()["$defs"].values() if "pattern" in part}
-
-
 def _describe_error(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
     path = tuple(error.instance_path)
     details: Mapping[str, Any] = error.kind.as_dict()
@@ -86,7 +80,8 @@ def _describe_unfit_value(error: jsonschema_rs.ValidationError) -> str:
             options = details["options"]
             return f"is not one of {', '.join(options)}{_suggest_key(error.instance, options)}"
         case "pattern":
-            return f"is not {_patterns()[details['pattern']]}"
+            parts = _schema()["$defs"].values()
+            return f"is not {next(one['title'] for one in parts if one.get('pattern') == details['pattern'])}"
         case "minItems" | "minProperties":
             return "has too few entries"
         case "maxItems":

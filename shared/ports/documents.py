@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.domain.data.document import DocumentSnapshot, Rewrite, RewriteResult
-from shared.domain.policy.document_scope import Scope
+from shared.domain.data.document import DocumentSnapshot, Rewrite, RewriteResult, Scope
 
 
 class Documents(Protocol):

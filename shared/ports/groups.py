@@ -13,8 +13,7 @@ from shared.ports.backups import Backups, Exports, Mirrors, Restores
 from shared.ports.documents import Documents, Rewrites
 from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
 from shared.ports.messaging import Bus, NoticeRenderer, Sender
-from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
-from shared.ports.probe import Prober
+from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Prober, Services
 from shared.ports.resources import ProtectedResources
 from shared.ports.storage import AssetDependencies, Media, Pages, Vault
 

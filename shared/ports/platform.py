@@ -10,7 +10,8 @@ from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic
 from shared.domain.deployments.source_copies import VariableValues
-from shared.domain.signals.health import RouterRequests
+from shared.domain.policy.probes import Probe
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 
 
 class OperationState(Struct, frozen=True):
@@ -108,3 +109,13 @@ class AlertStates(Protocol):
 
     def is_open(self, alert: str) -> bool:
         """Whether the alert of that id is open. Raises: Rejected when there is none."""
+
+
+class Prober(Protocol):
+    """A look from outside."""
+
+    def ask(self, probe: Probe) -> ProbeAnswer:
+        """One request, never a redirect, within the probe's time-out.
+
+        Raises: Rejected for an address that must not be asked; Unavailable when we could not ask.
+        """

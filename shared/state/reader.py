@@ -1,13 +1,13 @@
 """What the responders keep, read for people: typed, and nothing is changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
 from shared.core.codec import decode
-from shared.core.store import Query, Store
+from shared.core.store import Document, Query, Store
 from shared.domain import system_record as systems
 from shared.domain.audit import system_chain
 from shared.domain.audit.chain import AuditEntry, Event
@@ -49,12 +49,13 @@ from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.probe_signals import probes_path
 from shared.domain.system_record import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
-from shared.state import repair_journal
 
 T = TypeVar("T", bound=Struct)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Whatever has a time is later."""
+PAGE_SIZE: Final = 20
+"""Each entry is a document of up to 1 MiB."""
 
 
 class StateReader:
@@ -87,13 +88,15 @@ class StateReader:
 
     def incidents(self, system: str) -> list[Incident]:
         """The incidents of a system that are still kept, newest first."""
-        found = self._all(Incident, Query("incidents", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: (one.detected_at, one.id), reverse=True)
+        return sorted(
+            self._where(Incident, "incidents", system=system),
+            key=lambda one: (one.detected_at, one.id),
+            reverse=True,
+        )
 
     def alerts(self, incident: str) -> list[Alert]:
         """The alerts of an incident, the first received first."""
-        found = self._all(Alert, Query("alerts", where=(("incident", "==", incident),)))
-        return sorted(found, key=lambda one: one.received_at)
+        return sorted(self._where(Alert, "alerts", incident=incident), key=lambda one: one.received_at)
 
     def rollback(self, name: str) -> Rollback | None:
         """A rollback by its id; None when there is none."""
@@ -106,8 +109,7 @@ class StateReader:
 
     def rollbacks_of(self, system: str) -> list[Rollback]:
         """Every rollback of a system that is still kept, the first first."""
-        found = self._all(Rollback, Query("rollbacks", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: one.created_at)
+        return sorted(self._where(Rollback, "rollbacks", system=system), key=lambda one: one.created_at)
 
     def active_rollbacks(self, system: str = "") -> list[Rollback]:
         """Return the rollbacks that have not ended, of one system or of all."""
@@ -116,8 +118,7 @@ class StateReader:
 
     def steps(self, rollback: str) -> list[Step]:
         """The steps of a rollback, in the plan's order; none before it is decided."""
-        found = self._all(Step, Query(f"rollbacks/{rollback}/steps"))
-        return sorted(found, key=lambda step: step.number)
+        return sorted(self._all(Step, Query(f"rollbacks/{rollback}/steps")), key=lambda step: step.number)
 
     def pace(self, system: str) -> SavedPace | None:
         """How fast a system's writes may go on; None while nothing was carried out there."""
@@ -134,7 +135,7 @@ class StateReader:
 
     def journal(self, rollback: str) -> list[quarantine.JournalEntry]:
         """What a rollback has written of the data, batch by batch."""
-        found = repair_journal.read_entries_after(self._store, rollback)
+        found = read_entries_after(self._store, rollback)
         return [decode(quarantine.JournalEntry, one.fields) for _, one in found]
 
     def deployments(self, system: str) -> list[Deployment]:
@@ -144,7 +145,7 @@ class StateReader:
 
     def every_deployment(self, system: str) -> list[Deployment]:
         """Those that another name was announced for, too; in no order."""
-        return self._all(Deployment, Query("deployments", where=(("system", "==", system),)))
+        return self._where(Deployment, "deployments", system=system)
 
     def deployment(self, system: str, name: str) -> Deployment | None:
         """A recorded deployment; None when there is none."""
@@ -157,7 +158,7 @@ class StateReader:
 
     def pins(self, system: str) -> list[Pin]:
         """What rollbacks hold in a system now, by function."""
-        return active_pins(self._all(Pin, Query("pins", where=(("system", "==", system),))))
+        return active_pins(self._where(Pin, "pins", system=system))
 
     def pin_keeper(self, system: System, held: Sequence[Pin]) -> str:
         """Return the newest open incident that keeps one of these pins; empty: none does."""
@@ -174,18 +175,19 @@ class StateReader:
 
     def backups(self, system: str) -> list[Backup]:
         """The catalogue of a system's backups by export, newest first."""
-        found = self._all(Backup, Query("backups", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: one.slot_at, reverse=True)
+        return sorted(
+            self._where(Backup, "backups", system=system), key=lambda one: one.slot_at, reverse=True
+        )
 
     def restore_tests(self, system: str) -> list[RestoreTest]:
         """The proofs of a system's backups, newest first."""
-        found = self._all(RestoreTest, Query("proofs", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: one.began_at, reverse=True)
+        return sorted(
+            self._where(RestoreTest, "proofs", system=system), key=lambda one: one.began_at, reverse=True
+        )
 
     def copies(self, system: str) -> list[DatabaseCopy]:
         """The copies of a system's database that are not over, newest first."""
-        waiting = Query("copies", where=(("is_over", "==", False),))
-        found = [one for one in self._all(DatabaseCopy, waiting) if one.system == system]
+        found = [one for one in self._where(DatabaseCopy, "copies", is_over=False) if one.system == system]
         return sorted(found, key=lambda one: one.began_at, reverse=True)
 
     def fence(self, system: str) -> Fence | None:
@@ -210,8 +212,7 @@ class StateReader:
 
     def tallies(self, system: str) -> list[IncidentTally]:
         """What is kept of a system's incidents that are over, the first first."""
-        found = self._all(IncidentTally, Query("tallies", where=(("system", "==", system),)))
-        return sorted(found, key=lambda one: one.detected_at)
+        return sorted(self._where(IncidentTally, "tallies", system=system), key=lambda one: one.detected_at)
 
     def filed_report(self, incident: str) -> FiledReport | None:
         """The report of an incident as it was filed, or is to be; None: it is not over yet."""
@@ -245,8 +246,7 @@ class StateReader:
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""
-        found = self._all(Notice, Query("notices", where=(("incident", "==", incident),)))
-        return sorted(found, key=lambda one: one.created_at)
+        return sorted(self._where(Notice, "notices", incident=incident), key=lambda one: one.created_at)
 
     def command(self, name: str) -> CommandRecord | None:
         """What became of a command; None while nobody has carried it out."""
@@ -261,6 +261,23 @@ class StateReader:
     def _all(self, kind: type[T], query: Query) -> list[T]:
         return [decode(kind, one.fields) for one in self._store.query(query)]
 
+    def _where(self, kind: type[T], collection: str, **equal: Any) -> list[T]:
+        where = tuple((field, "==", value) for field, value in equal.items())
+        return self._all(kind, Query(collection, where))
+
     def _one(self, kind: type[T], path: str) -> T | None:
         fields = self._store.get(path).fields
         return decode(kind, fields) if fields is not None else None
+
+
+def read_entries_after(store: Store, rollback: str, name: str = "") -> Iterator[tuple[str, Document]]:
+    """The entries whose names come after that one, by name. Raises: Unavailable."""
+    while True:
+        where = (("name", ">", name),)
+        page = Query(quarantine.journal_path(rollback), where, order_by="name", limit=PAGE_SIZE)
+        found = store.query(page)
+        for document in found:
+            name = document.path.rpartition("/")[2]
+            yield name, document
+        if len(found) < PAGE_SIZE:
+            return

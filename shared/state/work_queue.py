@@ -11,6 +11,7 @@ from shared.core import topics
 from shared.core.codec import from_json
 from shared.core.errors import Refused
 from shared.core.store import Query, Store, Write
+from shared.core.text import last_segment
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.messaging import Bus
@@ -107,20 +108,17 @@ def sweep_path(moment: datetime) -> str:
 def _due_items(store: Store, kind: str, now: datetime, systems: Iterable[str]) -> list[tuple[datetime, str]]:
     """Time and key of each, the longest due first; commands that concern all systems included."""
     names = [*systems, *([ALL_SYSTEMS] if kind == COMMAND else [])]
-    found = [
-        document
-        for system in names
-        for document in store.query(
-            Query(
-                COLLECTION_BY_KIND[kind],
-                where=(("system", "==", system), ("due_at", "<=", now)),
-                order_by="due_at",
-                limit=MAX_ITEMS_PER_SWEEP,
-            )
+    queries = (
+        Query(
+            COLLECTION_BY_KIND[kind],
+            where=(("system", "==", system), ("due_at", "<=", now)),
+            order_by="due_at",
+            limit=MAX_ITEMS_PER_SWEEP,
         )
-        if document.fields is not None
-    ]
-    return sorted(((one.fields or {})["due_at"], one.path.rpartition("/")[2]) for one in found)
+        for system in names
+    )
+    found = (document for query in queries for document in store.query(query))
+    return sorted((one.fields["due_at"], last_segment(one.path)) for one in found if one.fields)
 
 
 def parse_work_item(data: bytes, *kinds: str) -> WorkItem:

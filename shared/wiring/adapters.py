@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING
 from shared.core.errors import BadConfiguration
 from shared.core.lazy import LockedCachedProperty, synchronized
 from shared.core.pubsub_message import PushIdentity
-from shared.core.runtime import Clock, Ids
+from shared.core.runtime import Ids
 from shared.core.store import Store
 from shared.domain.policy.system_policy import Policy
-from shared.ports.identity import SecretValues
 from shared.ports.messaging import Bus
-from shared.ports.probe import Prober
-from shared.wiring.google_clients import Connections, local_cloud_address
-from shared.wiring.groups import BucketWiring, InspectionWiring, NoticeWiring, OperatorWiring, ProjectWiring
+from shared.ports.platform import Prober
+from shared.wiring.groups import (
+    BucketWiring,
+    Connections,
+    InspectionWiring,
+    NoticeWiring,
+    OperatorWiring,
+    ProjectWiring,
+    SystemWiring,
+    local_cloud_address,
+)
 from shared.wiring.settings import Settings
-from shared.wiring.systems import SystemWiring
 
 if TYPE_CHECKING:
     from shared.adapters.thread_pool import ThreadPool
@@ -34,15 +40,6 @@ class Wiring(Connections):
     def __init__(self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool) -> None:
         super().__init__(settings, policies, deployed=deployed)
         self._systems: dict[str, SystemWiring] = {}
-
-    @LockedCachedProperty
-    def clock(self) -> Clock:
-        """The machine's time, or that of the local cloud."""
-        from shared.adapters.clock import EmbeddedClock, SystemClock
-
-        if self.settings.local_cloud is None:
-            return SystemClock()
-        return EmbeddedClock(self.settings.local_cloud)
 
     @LockedCachedProperty
     def store(self) -> Store:
@@ -67,8 +64,8 @@ class Wiring(Connections):
 
         local = local_cloud_address(self.settings)
         if local is not None:
-            return HttpProber(lambda _host: local, latency=LATENCY_HEADER, secrets=lambda: self._secrets)
-        return HttpProber(secrets=lambda: self._secrets)
+            return HttpProber(lambda _host: local, latency=LATENCY_HEADER, secrets=lambda: self.secrets)
+        return HttpProber(secrets=lambda: self.secrets)
 
     @LockedCachedProperty
     def operators(self) -> OperatorWiring:
@@ -76,7 +73,7 @@ class Wiring(Connections):
 
     @LockedCachedProperty
     def notices(self) -> NoticeWiring:
-        return NoticeWiring(self, lambda: self._secrets)
+        return NoticeWiring(self)
 
     @LockedCachedProperty
     def buckets(self) -> BucketWiring:
@@ -93,7 +90,7 @@ class Wiring(Connections):
     @synchronized
     def system(self, name: str) -> SystemWiring:
         if name not in self._systems:
-            self._systems[name] = SystemWiring(self, name, lambda: self.clock, lambda: self.buckets.values)
+            self._systems[name] = SystemWiring(self, name, lambda: self.buckets.values)
         return self._systems[name]
 
     @property
@@ -129,9 +126,3 @@ class Wiring(Connections):
         for name in ("notices", "operators"):
             if name in self.__dict__:
                 self.__dict__[name].close()
-
-    @LockedCachedProperty
-    def _secrets(self) -> SecretValues:
-        from shared.adapters.gcp.project import secret_values
-
-        return secret_values.SecretManagerValues(self.clients.rest(secret_values.HOST), self.project)

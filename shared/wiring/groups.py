@@ -1,32 +1,106 @@
-"""The adapters of the operations project, in the groups of `shared.ports.groups`."""
+"""The adapters in the groups of `shared.ports.groups`, and what they are connected by."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from shared.core.errors import BadConfiguration
 from shared.core.lazy import LockedCachedProperty, synchronized
+from shared.core.runtime import Clock
 from shared.core.store import ObjectStore
-from shared.ports.backups import Mirrors
+from shared.domain.policy.system_policy import Policy
+from shared.ports.backups import Backups, Exports, Mirrors, Restores
+from shared.ports.documents import Documents, Rewrites
 from shared.ports.identity import IdTokenSource, OperatorSignIn, SecretValues, TokenVerifier
-from shared.ports.messaging import DeadLetters, NoticeRenderer, Sender
-from shared.ports.operations_project import EnabledApis, MonitoringSettings, OperationsProject, SchedulerRuns
-from shared.ports.platform import Services
-from shared.ports.resources import Accounts
+from shared.ports.messaging import Bus, DeadLetters, NoticeRenderer, Sender
+from shared.ports.operations_project import (
+    EnabledApis,
+    MonitoringSettings,
+    OperationsProject,
+    Quotas,
+    SchedulerRuns,
+)
+from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
+from shared.ports.resources import Accounts, ProtectedResources
 from shared.ports.storage import AssetDependencies, Media, Pages, Vault
-from shared.wiring.google_clients import Connections, local_cloud_address
+from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:
+    from shared.adapters.gcp.clients import Clients
     from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
     from shared.adapters.gcp.firebase.messaging import FirebasePush
+
+
+class Connections:
+    """Settings, policies by system, and the clients built from them at first use.
+
+    `deployed` says that this is an instance in the cloud, which must not be connected to anything
+    local. `clients` raises BadConfiguration when it is, Unavailable when a local cloud does not
+    answer.
+    """
+
+    def __init__(self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool) -> None:
+        self.settings = settings
+        self.policies = policies
+        self._deployed = deployed
+
+    @LockedCachedProperty
+    def clients(self) -> Clients:
+        from shared.adapters.gcp.clients import Clients
+
+        return Clients(self._addresses(), deployed=self._deployed)
+
+    @LockedCachedProperty
+    def clock(self) -> Clock:
+        """The machine's time, or that of the local cloud."""
+        from shared.adapters.clock import EmbeddedClock, SystemClock
+
+        if self.settings.local_cloud is None:
+            return SystemClock()
+        return EmbeddedClock(self.settings.local_cloud)
+
+    @LockedCachedProperty
+    def secrets(self) -> SecretValues:
+        from shared.adapters.gcp.project import secret_manager
+
+        return secret_manager.SecretManager(self.clients.rest(secret_manager.HOST), self.settings.project)
+
+    def close(self) -> None:
+        if "clients" in self.__dict__:
+            self.clients.close()
+
+    def _addresses(self) -> dict[str, str]:
+        """Return the local address of each service; an emulator wins over the local cloud."""
+        addresses: dict[str, str] = {}
+        if self.settings.local_cloud is not None:
+            from shared.adapters.embedded_cloud import service_addresses
+
+            addresses = service_addresses(self.settings.local_cloud)
+        emulators = {
+            "firestore": self.settings.firestore_emulator,
+            "pubsub": self.settings.pubsub_emulator,
+            "storage": self.settings.storage_emulator,
+        }
+        local = {name: host.removeprefix("http://") for name, host in emulators.items() if host}
+        return {**addresses, **local}
+
+
+def local_cloud_address(settings: Settings) -> str | None:
+    """Return `host:port` where a local cloud plays the hosts of the web; None: it plays none."""
+    return urlsplit(settings.local_cloud).netloc if settings.local_cloud else None
 
 
 class _Group:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._settings = connections.settings
+
+    @property
+    def _clients(self) -> Clients:
+        return self._connections.clients
 
 
 class OperatorWiring(_Group):
@@ -66,7 +140,7 @@ class OperatorWiring(_Group):
         if self._settings.console_account is None:
             raise BadConfiguration("ROLLBACK_CONSOLE_ACCOUNT is not set")
         return service_account_token.ServiceAccountTokenSource(
-            self._connections.clients.rest(service_account_token.HOST), self._settings.console_account
+            self._clients.rest(service_account_token.HOST), self._settings.console_account
         )
 
     def close(self) -> None:
@@ -78,16 +152,11 @@ class OperatorWiring(_Group):
     def _google_identity(self) -> GoogleIdentity:
         from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 
-        anonymous = self._settings.local_cloud is not None
-        return GoogleIdentity(self.identity_project, anonymous=anonymous)
+        return GoogleIdentity(self.identity_project, anonymous=self._settings.local_cloud is not None)
 
 
 class NoticeWiring(_Group):
     """How people are notified."""
-
-    def __init__(self, connections: Connections, secrets: Callable[[], SecretValues]) -> None:
-        super().__init__(connections)
-        self._secrets = secrets
 
     @LockedCachedProperty
     def sender(self) -> Sender:
@@ -97,7 +166,7 @@ class NoticeWiring(_Group):
         local = local_cloud_address(self._settings)
         if local is not None:
             return ChannelSender(lambda _host: local)
-        return ChannelSender(secrets=self._secrets(), push=self._push)
+        return ChannelSender(secrets=self._connections.secrets, push=self._push)
 
     @LockedCachedProperty
     def templates(self) -> NoticeRenderer:
@@ -112,7 +181,7 @@ class NoticeWiring(_Group):
             return None
         from shared.adapters.gcp.storage.public_pages import BucketPages
 
-        return BucketPages(self._connections.clients.storage, self._settings.status_bucket)
+        return BucketPages(self._clients.storage, self._settings.status_bucket)
 
     def close(self) -> None:
         """Close the connections to Firebase, if there are any."""
@@ -136,7 +205,7 @@ class BucketWiring(_Group):
             return None
         from shared.adapters.gcp.storage.objects import BucketObjects
 
-        return BucketObjects(self._connections.clients.storage, self._settings.audit_bucket)
+        return BucketObjects(self._clients.storage, self._settings.audit_bucket)
 
     @LockedCachedProperty
     def sources(self) -> Vault | None:
@@ -155,7 +224,7 @@ class BucketWiring(_Group):
             return None
         from shared.adapters.gcp.storage.vault import BucketVault
 
-        return BucketVault(self._connections.clients.storage, bucket)
+        return BucketVault(self._clients.storage, bucket)
 
 
 class ProjectWiring(_Group):
@@ -165,26 +234,25 @@ class ProjectWiring(_Group):
     def services(self) -> Services:
         from shared.adapters.gcp.run.platform import CloudServices
 
-        return CloudServices(self._connections.clients.services)
+        return CloudServices(self._clients.services)
 
     @LockedCachedProperty
     def export_buckets(self) -> Mirrors:
         from shared.adapters.gcp.storage.mirrors import BucketMirrors
 
-        return BucketMirrors(self._connections.clients.storage)
+        return BucketMirrors(self._clients.storage)
 
     @LockedCachedProperty
     def media(self) -> Media:
         from shared.adapters.gcp.storage.media import BucketMedia
 
-        return BucketMedia(self._connections.clients.storage)
+        return BucketMedia(self._clients.storage)
 
     @LockedCachedProperty
     def provisions(self) -> AssetDependencies:
         from shared.adapters.gcp.project.asset_dependencies import CloudAssetDependencies
 
-        clients = self._connections.clients
-        return CloudAssetDependencies(clients.storage, clients.publisher)
+        return CloudAssetDependencies(self._clients.storage, self._clients.publisher)
 
 
 class InspectionWiring(_Group):
@@ -194,36 +262,37 @@ class InspectionWiring(_Group):
     def dead_letters(self) -> DeadLetters:
         from shared.adapters.gcp.pubsub.dead_letters import PubSubDeadLetters
 
-        clients = self._connections.clients
-        return PubSubDeadLetters(clients.subscriber, clients.publisher, self._settings.project)
+        return PubSubDeadLetters(self._clients.subscriber, self._clients.publisher, self._settings.project)
 
     @LockedCachedProperty
     def installation(self) -> OperationsProject:
         from shared.adapters.gcp.project.operations_project import CloudOperationsProject
 
-        clients = self._connections.clients
         return CloudOperationsProject(
-            clients.publisher, clients.subscriber, clients.functions, clients.storage, self._settings.project
+            self._clients.publisher,
+            self._clients.subscriber,
+            self._clients.functions,
+            self._clients.storage,
+            self._settings.project,
         )
 
     @LockedCachedProperty
     def apis(self) -> EnabledApis:
         from shared.adapters.gcp.project import quotas
 
-        return quotas.ServiceApis(self._connections.clients.rest(quotas.HOST))
+        return quotas.ServiceApis(self._clients.rest(quotas.HOST))
 
     @LockedCachedProperty
     def timetable(self) -> SchedulerRuns:
-        from shared.adapters.gcp.project import scheduler_runs
+        from shared.adapters.gcp.project import scheduler
 
-        rest = self._connections.clients.rest(scheduler_runs.HOST)
-        return scheduler_runs.CloudSchedulerRuns(rest, self._settings.project)
+        return scheduler.CloudSchedulerRuns(self._clients.rest(scheduler.HOST), self._settings.project)
 
     @LockedCachedProperty
     def accounts(self) -> Accounts:
         from shared.adapters.gcp.project import service_accounts
 
-        rest = self._connections.clients.rest
+        rest = self._clients.rest
         return service_accounts.ProjectAccounts(
             rest(service_accounts.HOST), rest(service_accounts.IAM_HOST), self._settings.project
         )
@@ -232,4 +301,96 @@ class InspectionWiring(_Group):
     def monitoring(self, project: str) -> MonitoringSettings:
         from shared.adapters.gcp.monitoring import configuration
 
-        return configuration.CloudMonitoring(self._connections.clients.rest(configuration.HOST), project)
+        return configuration.CloudMonitoring(self._clients.rest(configuration.HOST), project)
+
+
+class SystemWiring(_Group):
+    """What reaches into the project of one protected system."""
+
+    def __init__(self, connections: Connections, system: str, values: Callable[[], Vault | None]) -> None:
+        super().__init__(connections)
+        self._policy = connections.policies[system]
+        self._values = values
+
+    @LockedCachedProperty
+    def bus(self) -> Bus:
+        from shared.adapters.gcp.pubsub.publisher import PubSubBus
+
+        return PubSubBus(self._clients.publisher, self._policy.project)
+
+    @LockedCachedProperty
+    def platform(self) -> Platform:
+        from shared.adapters.gcp.run.platform import CloudPlatform
+
+        return CloudPlatform(
+            self._clients.functions,
+            self._clients.services,
+            self._clients.revisions,
+            self._policy.project,
+            self._policy.region,
+        )
+
+    @LockedCachedProperty
+    def builder(self) -> Builder:
+        from shared.adapters.gcp.run.builder import CloudBuilder
+
+        policy = self._policy
+        return CloudBuilder(
+            self._clients.functions, self._values, self._connections.clock, policy.project, policy.region
+        )
+
+    @LockedCachedProperty
+    def resources(self) -> ProtectedResources:
+        from shared.adapters.gcp.resources import CloudResources
+
+        policy = self._policy
+        return CloudResources(self._clients, policy.project, policy.region)
+
+    @LockedCachedProperty
+    def metrics(self) -> Metrics:
+        from shared.adapters.gcp.monitoring.metrics import RouterMetrics
+
+        monitoring, policy = self._clients.monitoring, self._policy
+        return RouterMetrics(monitoring, policy.system, policy.project, policy.region)
+
+    @LockedCachedProperty
+    def quotas(self) -> Quotas:
+        from shared.adapters.gcp.project import quotas
+
+        return quotas.ServiceQuotas(self._clients.rest(quotas.HOST), self._policy.project)
+
+    @LockedCachedProperty
+    def alert_states(self) -> AlertStates:
+        from shared.adapters.gcp.monitoring import alert_states
+
+        return alert_states.MonitoringAlerts(self._clients.rest(alert_states.HOST), self._policy.project)
+
+    @LockedCachedProperty
+    def exports(self) -> Exports:
+        from shared.adapters.gcp.firestore.exports import FirestoreExports
+
+        return FirestoreExports(self._clients.firestore_admin, self._policy.project)
+
+    @LockedCachedProperty
+    def backups(self) -> Backups:
+        from shared.adapters.gcp.firestore.backups import FirestoreBackups
+
+        return FirestoreBackups(self._clients.firestore_admin, self._policy.project)
+
+    @LockedCachedProperty
+    def restores(self) -> Restores:
+        from shared.adapters.gcp.firestore.restores import FirestoreRestores
+
+        return FirestoreRestores(self._clients.firestore_admin, self._clients.firestore, self._policy.project)
+
+    @LockedCachedProperty
+    def documents(self) -> Documents:
+        from shared.adapters.gcp.firestore.documents import FirestoreDocuments
+
+        return FirestoreDocuments(self._clients.firestore, self._policy.project)
+
+    @LockedCachedProperty
+    def rewrites(self) -> Rewrites:
+        from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
+
+        return FirestoreRewrites(self._clients.firestore, self._policy.project)

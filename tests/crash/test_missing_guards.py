@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from shared.core.errors import RollbackError
 from shared.domain.rollback.plan import Step
-from shared.engine.attempt_results import EffectSent
 from shared.engine.engine import Engine
 from shared.engine.lease import LeasedRollback
+from shared.engine.step_scheduler import EffectSent
 from shared.engine.steps.base import StepObservation
 from shared.engine.steps.functions import shift_traffic
 from tests.simulation.mutants.lease import no_fence_on_intents, no_receipt

@@ -27,7 +27,7 @@ from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult,
 from shared.domain.decision.gates.registry import GATES, RegisteredGate, RequestKind
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES, ScenarioScope
 from shared.domain.deployments.inventory.products import InventoryPart
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import Role
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.signals import Unit
 from shared.domain.policy.system_policy import Policy

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 
+from cli.doctor.calls import SIGN_IN_API, check_apis
 from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, unread, well, wrong
-from cli.doctor.installation import apis, bucket_readers, messaging, metrics
+from cli.doctor.installation import messaging, metrics
 from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, deployed_responders
+from cli.doctor.installation.messaging import EVERYBODY
 from cli.support.output import format_time
 from shared.core import topics
 from shared.core.errors import RollbackError
@@ -15,6 +17,12 @@ from shared.core.topics import deployed_function
 from shared.ports.operations_project import DeployedFunction
 from shared.state.work_queue import COLLECTION_BY_KIND
 
+LISTS = "roles/storage.legacyBucketReader"
+"""The role that shows names, and reads nothing."""
+FIRESTORE = "@gcp-sa-firestore.iam.gserviceaccount.com"
+"""How the agents that write and import exports end."""
+WITH_THE_BUCKET = ("projectEditor:", "projectViewer:")
+"""How those begin whom Cloud Storage lets read each new bucket."""
 MAX_CLOCK_DIFFERENCE = timedelta(seconds=5)
 """How far this machine's clock may be from the store's."""
 MAX_OVERDUE = timedelta(minutes=2)
@@ -24,6 +32,42 @@ POLICY_LABEL = "rollback-policy-"
 """Labels of the functions: what they were made of (terraform/source.tf)."""
 CONSOLE = deployed_function(topics.CONSOLE_ENTRY_POINT)
 PUBLISHER = "roles/pubsub.publisher"
+
+
+def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
+    """Who reads values of variables and exports by the policies of their buckets."""
+    if facts.values is None:
+        why = "the bucket of values was not looked at: ROLLBACK_VALUES_BUCKET is not set here"
+        yield unknown("values", why, "set it, and look again")
+    for bucket, granted in facts.bucket_grants.items():
+        if isinstance(granted, RollbackError):
+            yield unread(bucket, granted)
+        elif isinstance(facts.functions, RollbackError):
+            yield unread(bucket, facts.functions)
+        else:
+            held = {(role, one) for role, members in granted.items() if role != LISTS for one in members}
+            strangers = {one for role, one in held if not _is_expected(facts, bucket, role, one)}
+            why = f"by its own policy these may do more than list it: {name_first(strangers)}"
+            if not strangers:
+                yield well(bucket, "by its own policy nobody reads it but whom it is for")
+            elif strangers & EVERYBODY or any(one.startswith(WITH_THE_BUCKET) for one in strangers):
+                yield wrong(bucket, why, "terraform apply, or take it away")
+            else:
+                yield doubtful(bucket, why, "who gave it? else take it away")
+
+
+def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) -> bool:
+    """Whether Terraform gives this (terraform/iam.tf, buckets.tf)."""
+    ours = {
+        name: f"serviceAccount:{one.account}" for name, one in deployed_responders(facts.functions).items()
+    }
+    if member == f"projectOwner:{facts.project}":
+        return True
+    if role.startswith(f"projects/{facts.project}/roles/rollback_"):
+        return member in ours.values()
+    if bucket == facts.values:
+        return member == ours.get("on_work")
+    return member.endswith(FIRESTORE)
 
 
 def _policies(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -193,9 +237,9 @@ CHECKS: Final[Mapping[str, Callable[[InstallationFacts], Iterator[CheckFinding]]
     "clock": _clock,
     "overdue": _overdue,
     "anchors": _anchors,
-    "apis": lambda facts: apis.check_apis(apis.SIGN_IN, facts.sign_in),
+    "apis": lambda facts: check_apis(SIGN_IN_API, facts.sign_in),
     "dead-man": _dead_man,
-    "readers": bucket_readers.check_readers,
+    "readers": check_readers,
     "alert-policies": _own_alerts,
     "metric-names": lambda facts: metrics.check_metric_names(facts.project, facts.measured),
     "queries": lambda facts: metrics.check_queries(facts.project, facts.measured),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from cli.doctor.calls import Call, Calls, api_state_calls, call_in_parallel
-from cli.doctor.installation import apis, metrics
+from cli.doctor.calls import SIGN_IN_API, ApiStates, Call, Calls, api_state_calls, call_in_parallel
+from cli.doctor.installation import metrics
 from cli.support.context import Operations
 from responders.jobs.audit_anchor import MAX_PARALLEL_WRITES
 from responders.support.parallel_calls import call_all
@@ -52,7 +52,7 @@ class InstallationFacts(Struct, frozen=True):
     """By topic, then by role."""
     project_grants: Mapping[str, tuple[str, ...]] | RollbackError
     """By role, whom the operations project's own policy gives it."""
-    sign_in: apis.Answers
+    sign_in: ApiStates
     """Whether the API is on through which whoever speaks is looked up."""
     dead_man: JobRun | RollbackError | None
     """The job that keeps the switch outside quiet; None: there is none."""
@@ -75,6 +75,8 @@ def collect_facts(ours: Operations, policies: Collection[Policy]) -> Installatio
     """What the responders are made of, and how they work just now."""
     wiring = ours.wiring
     store, made, now = wiring.store, wiring.inspection.installation, wiring.clock.now()
+    rules = [policy.backups for policy in wiring.policies.values()]
+    buckets = (wiring.settings.values_bucket, *(one.bucket for one in rules), *(one.second for one in rules))
     halves = [work_queue.sweep_path(now - PROBE_INTERVAL * back) for back in (1, 2)]
     calls: dict[str, Call] = {
         "clock_difference": partial(_measure_clock_difference, ours),
@@ -88,13 +90,13 @@ def collect_facts(ours: Operations, policies: Collection[Policy]) -> Installatio
     }
     groups: dict[str, Calls] = {
         "grants": {topic: partial(made.grants, topic) for topic in topics.ALL_TOPICS},
-        "bucket_grants": {one: partial(made.bucket_grants, one) for one in _entrusted(wiring)},
-        "ticks": {half: partial(_is_anchor_stored, store, half) for half in halves},
+        "bucket_grants": {one: partial(made.bucket_grants, one) for one in sorted({*filter(None, buckets)})},
+        "ticks": {half: partial(_is_stored, store, half) for half in halves},
         "due_since": {
             kind: partial(work_queue.oldest_due_at, store, kind, now, ours.policies)
             for kind in work_queue.COLLECTION_BY_KIND
         },
-        "sign_in": api_state_calls(wiring, apis.SIGN_IN, (wiring.operators.identity_project, wiring.project)),
+        "sign_in": api_state_calls(wiring, SIGN_IN_API, (wiring.operators.identity_project, wiring.project)),
     }
     return InstallationFacts(
         project=wiring.project,
@@ -138,7 +140,7 @@ def _measure_clock_difference(ours: Operations) -> timedelta:
     return max(before - store, store - clock.now(), timedelta(0))
 
 
-def _is_anchor_stored(store: Store, path: str) -> bool:
+def _is_stored(store: Store, path: str) -> bool:
     return store.get(path).fields is not None
 
 
@@ -157,9 +159,3 @@ def _dead_man(wiring: Wiring) -> JobRun | None:
     if not found and errors:
         raise errors[0]
     return next(iter(found), None)
-
-
-def _entrusted(wiring: Wiring) -> list[str]:
-    rules = [policy.backups for policy in wiring.policies.values()]
-    named = (wiring.settings.values_bucket, *(one.bucket for one in rules), *(one.second for one in rules))
-    return sorted({*filter(None, named)})

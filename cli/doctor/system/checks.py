@@ -1,27 +1,146 @@
 """How one protected system stands to be rolled back: facts in, findings out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 
-from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, well, wrong
-from cli.doctor.installation import apis, metrics
-from cli.doctor.system import backups, notification_channels, signals
+from cli.doctor.calls import PUSH_API, check_apis
+from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, unread, well, wrong
+from cli.doctor.installation import metrics
+from cli.doctor.system import backups, signals
 from cli.doctor.system.facts import SystemFacts
-from cli.doctor.system.readiness import check_image_cleanup, check_proof, newest_stable, sources_stored
+from cli.support.output import format_lasting
 from shared.adapters.gcp.permissions import application_roles
+from shared.core.errors import RollbackError
 from shared.core.text import count_noun
 from shared.core.topics import deployed_function
 from shared.domain.decision.facts import ChangeSet
 from shared.domain.decision.rebuild_selection import unrestorable_functions
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.deployments.image_cleanup import (
+    FIREBASE_POLICY,
+    KEEP,
+    OPT_OUT_LABEL,
+    RETENTION,
+    find_deletion_time,
+    retention_command,
+)
+from shared.domain.deployments.images import StoredImage
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.system_policy import service_of
+from shared.domain.presentation.status_page_html import HTML_CONTENT_TYPE
 from shared.domain.system_record import active_freeze
 
+RECENT_WINDOW = timedelta(days=7)
+"""So long a notice that was given up counts against its channel."""
+SHOWN_LINES = 2
+"""Of the lines of a proof; `rollback deployments show` has all of them."""
 SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
 """What the name of a setting says that holds a secret."""
+
+
+def check_channels(facts: SystemFacts) -> Iterator[CheckFinding]:
+    """Whether each channel takes what is said through it."""
+    for name, spoken in facts.spoken.items():
+        if isinstance(spoken, RollbackError):
+            yield unread(name, spoken)
+            continue
+        lately = [one for one in spoken.given_up if one.created_at > facts.now - RECENT_WINDOW]
+        if lately:
+            newest = max(lately, key=lambda one: one.created_at)
+            why = f"given up within a week: {count_noun(len(lately), 'notice')}: {newest.last_error}"
+            judged = doubtful if spoken.sent else wrong
+            yield judged(name, why, "correct the channel, its secret or its address")
+        elif spoken.sent:
+            yield well(name, "it takes what is said through it")
+        else:
+            yield unknown(name, "nothing was said through it yet", "a drill says something")
+
+
+def check_status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
+    """Whether everybody reads the status page, and no cache keeps it."""
+    name = facts.policy.system
+    page = require_read(facts.page, name)
+    if page is None:
+        why = "no page was looked at: ROLLBACK_STATUS_BUCKET is not set here"
+        yield unknown(name, why, "set it, if there is such a bucket")
+    elif page.status != HTTPStatus.OK:
+        why = f"its public address answers {page.status}: nobody reads it"
+        yield wrong(name, why, "look at the log of on_notice, and who may read the bucket")
+    elif page.content_type != HTML_CONTENT_TYPE:
+        why = f"it is served as {page.content_type or 'nothing stated'}, not as {HTML_CONTENT_TYPE}"
+        yield doubtful(name, why, "see docs/unverified.md")
+    elif "no-cache" not in page.cache_control:
+        why = f"caches may keep it ({page.cache_control or 'nothing stated'}): it is seen late"
+        yield doubtful(name, why, "see docs/unverified.md")
+    else:
+        yield well(name, "everybody reads it, and no cache keeps it")
+
+
+def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
+    """The first STABLE one; None: there is none."""
+    return next((one for one in deployments if one.status is DeploymentStatus.STABLE), None)
+
+
+def check_proof(facts: SystemFacts) -> Iterator[CheckFinding]:
+    """Whether all that it needs was seen."""
+    stable = newest_stable(require_read(facts.deployments, facts.policy.system))
+    if stable is None:
+        return
+    name, found = stable.id, stable.restorable
+    if found is None:
+        yield unknown(name, "nobody has proven it yet", "look again in a few minutes")
+    elif found.faults:
+        why = f"it cannot be gone back to whole: {name_first(found.faults, SHOWN_LINES)}"
+        yield wrong(name, why, f"{_first_names(stable)}; bring it back, or mark another as stable")
+    elif found.unknown:
+        why = f"these could not be checked: {name_first(found.unknown, SHOWN_LINES)}"
+        yield unknown(name, why, "the log of on_deployment tells")
+    else:
+        lines = (f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}", *found.image_lines)
+        judge = doubtful if found.image_warning or found.rebuilt else well
+        yield judge(name, "; ".join(lines))
+
+
+def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
+    """Whether what its functions are built from is kept."""
+    stable = newest_stable(require_read(facts.deployments, facts.policy.system))
+    if stable is None or stable.restorable is None:
+        return
+    if stable.restorable.rebuild:
+        lacking = name_first(stable.restorable.rebuild, SHOWN_LINES)
+        yield doubtful(stable.id, f"not every function could be built again: {lacking}", _first_names(stable))
+    else:
+        yield well(stable.id, "what its functions are built from is kept")
+
+
+def check_image_cleanup(facts: SystemFacts) -> Iterator[CheckFinding]:
+    """Whether the images of the last deployments stay, so that none is built again."""
+    later, kept = facts.now + timedelta(seconds=1), facts.policy.deployments.kept
+    for place, answer in facts.cleanup.items():
+        found, oldest = require_read(answer, place), StoredImage(f"{place}/image@0", facts.now)
+        newer = [StoredImage(f"{place}/image@{number}", later) for number in range(1, kept)]
+        deleted_at = find_deletion_time(oldest, newer, found)
+        stay = deleted_at - facts.now if deleted_at is not None else RETENTION
+        if not found.cleanup_policies and found.labels.get(OPT_OUT_LABEL) != "true":
+            why = "no clean-up policy: `firebase deploy` exits with 1, or with --force sets one of 1 day"
+            yield doubtful(place, why, retention_command(place))
+        elif stay < RETENTION:
+            deleting = {name for name, one in found.policies.items() if one.action != KEEP}
+            others = ", ".join(sorted(deleting - {FIREBASE_POLICY}))
+            why = f"it deletes images after {format_lasting(stay)}; older deployments are built again"
+            then = f"; then correct the policies {others}" * bool(others)
+            yield doubtful(place, why, retention_command(place) + then)
+        else:
+            yield well(place, f"it keeps the images of the last {kept} deployments, or {RETENTION.days} days")
+
+
+def _first_names(deployment: Deployment) -> str:
+    return f"rollback deployments show {deployment.id} --system {deployment.system}"
 
 
 def _mode(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -243,7 +362,7 @@ CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {
     "expiry": backups.check_expiry,
     "triggers": backups.check_triggers,
     "assets": backups.check_assets,
-    "channels": notification_channels.check_channels,
-    "status-page": notification_channels.check_status_page,
-    "apis": lambda facts: apis.check_apis(apis.PUSH, facts.push),
+    "channels": check_channels,
+    "status-page": check_status_page,
+    "apis": lambda facts: check_apis(PUSH_API, facts.push),
 }

@@ -6,8 +6,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from cli.doctor.calls import Call, Calls, api_state_calls, call_in_parallel
-from cli.doctor.installation import apis
+from cli.doctor.calls import PUSH_API, ApiStates, Call, Calls, api_state_calls, call_in_parallel
 from cli.doctor.installation import metrics as measuring
 from cli.support.context import Operations
 from responders.support.inventory_reader import read_inventory
@@ -89,7 +88,7 @@ class SystemFacts(Struct, frozen=True):
     """What the clock saw of the assets; None: it has not looked."""
     page: PublicAccess | RollbackError | None
     """What everybody sees of the status page; None: this shell names no bucket of pages."""
-    push: apis.Answers
+    push: ApiStates
     """Whether the API is on by which its users are reached; none: no channel reaches them."""
     measured: measuring.Measured | RollbackError
     """What its alert policies and its dashboard ask for."""
@@ -129,9 +128,9 @@ def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str
         "requests": partial(its.metrics.requests, now - COUNT_WINDOW, now),
         "sign_ins": signed_in,
         "read_back": partial(_read_back, wiring, policy),
-        "granted": partial(_granted, wiring, policy),
+        "granted": lambda: None if wiring.is_local else its.resources.accounts.roles(),
         "writes": partial(its.quotas.writes_a_minute, policy.region),
-        "page": partial(_page, wiring, policy),
+        "page": lambda: wiring.notices.pages and wiring.notices.pages.seen(f"{system_folder(system)}/{PAGE}"),
         "expiries": partial(its.resources.indexes.expiries, policy.integrity.database),
         "triggers": its.resources.triggers.list_triggers,
         "measured": partial(
@@ -140,7 +139,7 @@ def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str
     }
     groups: dict[str, Calls] = {
         "probes": {one.name: partial(wiring.prober.ask, one) for one in policy.probes},
-        "push": api_state_calls(wiring, apis.PUSH, reached),
+        "push": api_state_calls(wiring, PUSH_API, reached),
         "cleanup": {one: partial(its.resources.images.cleanup, one) for one in repositories(images_of(rest))},
         "spoken": {one.name: partial(_channel_answers, wiring.store, one) for one in policy.channels},
     }
@@ -175,12 +174,3 @@ def _channel_answers(store: Store, channel: Channel) -> ChannelAnswer:
         for status, limit in ((NoticeStatus.SENT, 1), (NoticeStatus.UNDELIVERABLE, CALL_GIVEN_UP))
     )
     return ChannelAnswer(bool(sent), [decode(Notice, one.fields) for one in given_up])
-
-
-def _page(wiring: Wiring, policy: Policy) -> PublicAccess | None:
-    pages = wiring.notices.pages
-    return None if pages is None else pages.seen(f"{system_folder(policy.system)}/{PAGE}")
-
-
-def _granted(wiring: Wiring, policy: Policy) -> dict[str, tuple[str, ...]] | None:
-    return None if wiring.is_local else wiring.system(policy.system).resources.accounts.roles()

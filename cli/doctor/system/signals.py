@@ -10,7 +10,6 @@ from shared.core.errors import Rejected, RollbackError
 from shared.core.text import count_noun
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.signals.declared_checks import should_count_sign_ins
-from shared.domain.signals.health import ProbeAnswer
 from shared.domain.signals.probe_history import is_fresh
 from shared.domain.signals.probe_signals import probes_by_signal
 
@@ -65,16 +64,11 @@ def check_probes(facts: SystemFacts) -> Iterator[CheckFinding]:
         elif not answer.passed:
             why = answer.detail or f"answers {answer.status}"
             yield wrong(name, why, "an incident, or a wrong address in the policy")
-        elif _leads_elsewhere(answer):
+        elif HTTPStatus.MULTIPLE_CHOICES <= (answer.status or HTTPStatus.OK) < HTTPStatus.BAD_REQUEST:
             why = f"it leads elsewhere ({answer.status}), and an uptime check follows it there"
             yield doubtful(name, why, "name where it leads: see docs/unverified.md")
         else:
             yield well(name, f"{answer.status}, {answer.seconds:.1f} s")
-
-
-def _leads_elsewhere(answer: ProbeAnswer) -> bool:
-    status = answer.status or HTTPStatus.OK
-    return HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST
 
 
 def check_alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:

@@ -13,11 +13,13 @@ from shared.domain.decision.forecast import forecast_duration
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, count_progress
-from shared.domain.rollback.rollback import SLOT_HOLDING_STATUSES, ApprovalRequest, Rollback, RollbackStatus
+from shared.domain.rollback.rollback import ApprovalRequest, Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 
 UNDECIDED = (RollbackStatus.DECIDING, RollbackStatus.PARKED)
+EFFECT_STATUSES = (RollbackStatus.RUNNING, RollbackStatus.VERIFYING)
+"""While its rollback holds the slot of its system."""
 STEP_LABELS = {StepStatus.UNNEEDED: "alternatives not needed"}
 """Where the status of a step in small letters is not plain enough."""
 CONCLUSIONS = ("rollback.verified", "rollback.unverified", "rollback.failed")
@@ -155,7 +157,7 @@ class ResponseAct(DemoAct):
                     shown.add(note)
                     self._screen.say(note, at)
             rollback = self._scene.rollback(name)
-            return rollback is not None and rollback.status not in SLOT_HOLDING_STATUSES
+            return rollback is not None and rollback.status not in EFFECT_STATUSES
 
         with self._screen.waiting("counts of after the last shift come late"):
             self._stage.wait_for("the verification", look)

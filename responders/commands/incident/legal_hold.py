@@ -28,7 +28,7 @@ from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, rollback_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
-from shared.state import repair_journal
+from shared.state.reader import read_entries_after
 
 MAX_WRITES_PER_COMMIT = 200
 """Documents in one commit: far below what a request may hold."""
@@ -106,7 +106,7 @@ def _build_expiry_write_batches(
             continue
         for below in ("steps", "audit"):
             yield from _batch_expiry_writes(store.query(Query(f"{document.path}/{below}")), expires_at)
-        entries = repair_journal.read_entries_after(store, rollback.id)
+        entries = read_entries_after(store, rollback.id)
         yield from _batch_expiry_writes((entry for _, entry in entries), expires_at)
         if _needs_expiry_change(rollback.expires_at, expires_at):
             told = create_event(f"rollback.{record.command}", document.read_at, record.actor)

@@ -5,8 +5,7 @@ from functools import partial
 from typing import Any
 
 from shared.core.codec import decode, encode
-from shared.core.store import Update, Write
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import Update, Write, retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.incidents import incident as incidents

@@ -14,9 +14,8 @@ from responders.data.erasure_ledger import read_ledger
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, call_one, require_answer
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.data.document import DocumentSnapshot, is_in_scope
-from shared.domain.data.erasure import owners
-from shared.domain.data.erasure.ledger import declared_erasure
+from shared.domain.data.document import DocumentSnapshot, Scope, is_in_scope
+from shared.domain.data.erasure.ledger import declared_erasure, owners_by_field, owning_ancestors
 from shared.domain.data.integrity.damage import MINUTE, OnsetSearch
 from shared.domain.data.repair.repair_plan import (
     POINT_IN_TIME_WINDOW,
@@ -33,7 +32,6 @@ from shared.domain.data.repair.repair_plan import (
 )
 from shared.domain.data.ttl import TtlField, declared_ttl_fields, has_expired
 from shared.domain.policy.data_rules import declared_collection_name
-from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
@@ -162,14 +160,14 @@ class RepairSelector:
         goal, rules = self._goal, self._policy.erasure
         if rules is None:
             return list(fated)
-        above = {one.path: owners.owning_ancestors(rules, one.path) for one in fated}
+        above = {one.path: owning_ancestors(rules, one.path) for one in fated}
         asked = sorted(set().union(*above.values()))
         named: dict[str, set[str]] = {path: set() for path in asked}
         for database, at in ((goal.database, goal.at), (goal.source, goal.before)):
             found = self._documents.get(database, asked, at) if asked else {}
             for version in found.values():
                 if version is not None:
-                    named[version.path] |= set(owners.owners_by_field(rules, version))
+                    named[version.path] |= set(owners_by_field(rules, version))
         whose = {path: set().union(*(named[one] for one in paths)) for path, paths in above.items()}
         return [replace(one, whose=tuple(sorted(whose[one.path]))) for one in fated]
 

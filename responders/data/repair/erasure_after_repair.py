@@ -41,8 +41,7 @@ from shared.domain.rollback.write_ramp import WriteRamp
 from shared.engine.steps.documents import erase
 from shared.ports.groups import Ports
 from shared.ports.storage import Vault
-from shared.state import repair_journal
-from shared.state.reader import StateReader
+from shared.state.reader import StateReader, read_entries_after
 
 ERASE_AFTER_REPAIR_VERB: Final = "take-out"
 """Nobody can say it: a rollback alone gives it itself."""
@@ -165,7 +164,7 @@ def _erase_batches_of_rollback(
     is_new = rollback != record.answer.get("rollback", "")
     cursor, gone = "" if is_new else record.answer["cursor"], record.answer.get("gone", 0)
     reached = cursor
-    for name, document in repair_journal.read_entries_after(ports.store, rollback, cursor):
+    for name, document in read_entries_after(ports.store, rollback, cursor):
         entry = decode(JournalEntry, document.fields)
         if entry.kept.object in there:  # else age has taken it
             gone += _count_erased_copies(taking_out, document, ledger, vault) - entry.copies_gone

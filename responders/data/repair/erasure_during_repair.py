@@ -25,7 +25,7 @@ from shared.domain.rollback.write_ramp import WriteRamp
 from shared.engine.steps.documents.batched import MAX_PORTION_SECONDS, consume_until
 from shared.ports.groups import Ports
 from shared.ports.storage import Vault
-from shared.state import repair_journal
+from shared.state.reader import read_entries_after
 
 MAX_WORKER_LIFETIME: Final = timedelta(minutes=5)
 """So long a worker lives at most: what it has kept its entry names by then, or none ever will."""
@@ -70,9 +70,7 @@ class RepairEraser:
     def _erase_entries(
         self, position: RepairPosition, ledger: ErasureLedger | None, *, is_new: bool
     ) -> Iterator[RepairPosition]:
-        for name, document in repair_journal.read_entries_after(
-            self._ports.store, self._rollback, position.cursor
-        ):
+        for name, document in read_entries_after(self._ports.store, self._rollback, position.cursor):
             entry = decode(JournalEntry, document.fields)
             if ledger is not None and (is_new or entry.is_of_erased):
                 entry = self.erase_from_entry(document, ledger)
@@ -85,7 +83,7 @@ class RepairEraser:
     def delete_unreferenced_copies(self) -> None:
         """Delete copies that no entry names, unless just kept. Raises: Unavailable, Rejected."""
         there = self._vault.creation_times(quarantine.object_prefix(self._policy.system, self._rollback))
-        entries = repair_journal.read_entries_after(self._ports.store, self._rollback)
+        entries = read_entries_after(self._ports.store, self._rollback)
         named = {decode(JournalEntry, one.fields).kept.object for _, one in entries}
         until = self._ports.clock.now() - (timedelta() if self._is_alone else MAX_WORKER_LIFETIME)
         unnamed = {name: made_at for name, made_at in there.items() if name not in named}

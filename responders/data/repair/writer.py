@@ -40,7 +40,7 @@ from shared.engine.steps.documents.batched import MAX_PORTION_SECONDS, consume_u
 from shared.engine.steps.documents.restore import RestoreGoal
 from shared.ports.groups import Ports
 from shared.ports.storage import Vault
-from shared.state import repair_journal
+from shared.state.reader import read_entries_after
 
 MayGoOn = Callable[[datetime | None], bool]
 """Whether a request may be sent now that must have landed by then; None: whenever."""
@@ -102,9 +102,7 @@ class DocumentRewriter:
     ) -> Iterator[RepairPosition]:
         ledger = read_ledger(self._ports, self._policy)
         expiries = read_expiries(self._ports, self._policy, goal.database)
-        for name, document in repair_journal.read_entries_after(
-            self._ports.store, goal.rollback, position.cursor
-        ):
+        for name, document in read_entries_after(self._ports.store, goal.rollback, position.cursor):
             entry = decode(JournalEntry, document.fields)
             fated = self._restore_entry(step, goal, name, entry, ledger, expiries)
             pairs = [SnapshotPair(name, None, None)] * len(fated)

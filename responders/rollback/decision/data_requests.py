@@ -12,7 +12,7 @@ from responders.data.repair import preview
 from responders.data.repair.document_outcomes import read_expiries
 from responders.rollback.approval import DATA_APPROVAL_REASON
 from responders.rollback.decision.fact_collection import collect_facts
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument
 from shared.core.errors import Refused, Rejected
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
@@ -30,7 +30,7 @@ PREPARATION_TIMEOUT: Final = timedelta(minutes=30)
 """Beside the time in which any other order is decided: data are looked through first."""
 
 
-class Preparation(Struct, frozen=True):
+class Preparation(StoredDocument, frozen=True):
     """What is known of the data before anything of it is moved, `surveys/{rollback}`."""
 
     before: ScanRun | None = None
@@ -38,7 +38,6 @@ class Preparation(Struct, frozen=True):
     target: preview.RepairSource | None = None
     survey: RepairPreview | None = None
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
 
 class DataRequestForecast(Struct, frozen=True):

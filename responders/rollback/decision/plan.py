@@ -61,7 +61,7 @@ def prepare_plan(
     if sight is None:
         header = replace(made.header, scenario=decision.scenario)
         return decision, _add_duration_warning(replace(made, header=header), policy, order, severity)
-    sight, theirs = exclude_manual_changes(sight, facts.suspensions if order is None else {})
+    sight, theirs = exclude_manual_changes(sight, facts.system.suspended if order is None else {})
     part = Portion(made.steps, (*theirs, *made.header.reported))
     decision, plan = _prepare_resource_plan(policy, decision, part, sight, order, expired=expired)
     return decision, _add_duration_warning(plan, policy, order, severity) if plan is not None else None

@@ -31,7 +31,11 @@ def _generated_client(service: str, path: str) -> LockedCachedProperty[Any]:
 
     def client(clients: Clients) -> Any:
         module, _, name = path.rpartition(".")
-        return clients._build_client(getattr(import_module(module), name), service)
+        kind = getattr(import_module(module), name)
+        with _require_credentials():
+            built = kind(**clients._connection_options(kind, service))
+        clients._transports.append(built.transport)
+        return built
 
     return LockedCachedProperty(client)
 
@@ -126,12 +130,6 @@ class Clients:
     def close(self) -> None:
         for transport in self._transports:
             transport.close()
-
-    def _build_client(self, client: Any, service: str) -> Any:
-        with _require_credentials():
-            built = client(**self._connection_options(client, service))
-        self._transports.append(built.transport)
-        return built
 
     def _connection_options(self, client: Any, service: str) -> dict[str, Any]:
         """What makes a client connect to Google's own service, or to an embedded one.

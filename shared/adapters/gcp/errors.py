@@ -30,12 +30,8 @@ READ_ERRORS: StatusErrors = {
     "NOT_FOUND": Gone,
 }
 EFFECT_ERRORS: StatusErrors = {**READ_ERRORS, **dict.fromkeys(_NO_ANSWER, Ambiguous)}
-COMMIT_ERRORS: StatusErrors = {
-    **EFFECT_ERRORS,
-    "ALREADY_EXISTS": Exists,
-    "FAILED_PRECONDITION": Moved,
-    "NOT_FOUND": Moved,
-}
+CREATE_ERRORS: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
+COMMIT_ERRORS: StatusErrors = {**CREATE_ERRORS, "FAILED_PRECONDITION": Moved, "NOT_FOUND": Moved}
 SHIFT_ERRORS: StatusErrors = {**EFFECT_ERRORS, "ABORTED": Moved, "FAILED_PRECONDITION": Moved}
 """Which of the two a stale etag gets is not documented."""
 

@@ -105,7 +105,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "on_override": (*EVERY_RESPONDER, Grant("firestore.backups.PAST_PERMISSIONS", PAST)),
     "on_clock": (
         *EVERY_RESPONDER,
-        Grant("project.secret_values.PERMISSIONS", GrantScope.PROBE_SECRETS),
+        Grant("project.secret_manager.VALUES_PERMISSIONS", GrantScope.PROBE_SECRETS),
         Grant("storage.objects.CREATE_PERMISSIONS", GrantScope.AUDIT_BUCKET),
         Grant("firestore.exports.PERMISSIONS", BACKUPS),
         Grant("firestore.backups.PERMISSIONS", BACKUPS),
@@ -125,7 +125,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
     ),
     "on_deployment": (
         *EVERY_RESPONDER,
-        Grant("project.secret_values.PERMISSIONS", GrantScope.PROBE_SECRETS),
+        Grant("project.secret_manager.VALUES_PERMISSIONS", GrantScope.PROBE_SECRETS),
         Grant("run.platform.INVENTORY_PERMISSIONS", INVENTORY),
         Grant("run.platform.VALUES_PERMISSIONS", CONFIGURATIONS),
         Grant("run.runtimes.PERMISSIONS", CONFIGURATIONS),
@@ -139,14 +139,14 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant("firestore.indexes.PERMISSIONS", ESTATE),
         Grant("firebase.remote_config.PERMISSIONS", ESTATE),
         Grant("firebase.rules.PERMISSIONS", ESTATE),
-        Grant("project.scheduler_jobs.PERMISSIONS", ESTATE),
-        Grant("project.secret_versions.PERMISSIONS", ESTATE),
+        Grant("project.scheduler.PERMISSIONS", ESTATE),
+        Grant("project.secret_manager.PERMISSIONS", ESTATE),
         Grant("storage.vault.KEEPER_PERMISSIONS", GrantScope.SOURCES_BUCKET),
         Grant("storage.vault.KEEPER_PERMISSIONS", GrantScope.VALUES_BUCKET),
     ),
     "on_work": (
         *EVERY_RESPONDER,
-        Grant("project.secret_values.PERMISSIONS", GrantScope.PROBE_SECRETS),
+        Grant("project.secret_manager.VALUES_PERMISSIONS", GrantScope.PROBE_SECRETS),
         # To act as the functions' accounts is granted on each of these accounts, not by the roles.
         Grant("run.platform.PERMISSIONS", SHIFT),
         Grant("run.builder.PERMISSIONS", REBUILD),
@@ -176,7 +176,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "on_notice": (
         *EVERY_RESPONDER,
         Grant("storage.public_pages.PERMISSIONS", GrantScope.STATUS_BUCKET),
-        Grant("project.secret_values.PERMISSIONS", GrantScope.CHANNEL_SECRETS),
+        Grant("project.secret_manager.VALUES_PERMISSIONS", GrantScope.CHANNEL_SECRETS),
         Grant("firebase.messaging.PERMISSIONS", PUSH),
         Grant("firestore.documents.PERMISSIONS", PUSHED_TO),
     ),

@@ -2,7 +2,7 @@
 
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firebase import auth_config, hosting, remote_config, rules, sessions
-from shared.adapters.gcp.project import scheduler_jobs, secret_versions, service_accounts
+from shared.adapters.gcp.project import scheduler, secret_manager, service_accounts
 from shared.adapters.gcp.pubsub import eventarc_triggers
 from shared.adapters.gcp.run import images, runtimes
 from shared.core.lazy import LockedCachedProperty
@@ -58,12 +58,11 @@ class CloudResources:
 
     @LockedCachedProperty
     def secrets(self) -> SecretVersions:
-        return secret_versions.SecretManager(self._clients.rest(secret_versions.HOST), self._project)
+        return secret_manager.SecretManager(self._clients.rest(secret_manager.HOST), self._project)
 
     @LockedCachedProperty
     def schedules(self) -> Schedules:
-        rest = self._clients.rest(scheduler_jobs.HOST)
-        return scheduler_jobs.CloudScheduler(rest, self._project, self._region)
+        return scheduler.CloudScheduler(self._clients.rest(scheduler.HOST), self._project, self._region)
 
     @LockedCachedProperty
     def triggers(self) -> Triggers:

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA_VERSION, encode, from_json
+from shared.core.codec import StoredDocument, encode, from_json
 from shared.core.store import Create
 from shared.domain.audit.chain import AuditEntry
 
@@ -34,14 +34,13 @@ class Anchor(Struct, frozen=True):
         return f"{chain_anchor_prefix(self.chain)}{self.sequence:06d}-{self.hash}"
 
 
-class PendingAnchor(Struct, frozen=True):
+class PendingAnchor(StoredDocument, frozen=True):
     """An anchor that a commit asks for, until it is written."""
 
     name: str
     anchor: Anchor
     waiting: bool = True
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
 
 def pending_anchor_write(chain: str, entry: AuditEntry, expires_at: datetime | None) -> Create:

@@ -42,15 +42,11 @@ class AuditLine(Struct, frozen=True):
 def audit_lines_of_entry(entry: AuditEntry, rollback: str, incident: str, system: str) -> list[AuditLine]:
     """The events of one commit of a rollback."""
     where = {"incident": incident, "rollback": rollback, "commit_id": entry.commit_id}
-    return [_audit_line(event, system, sequence=entry.sequence, **where) for event in entry.events]
+    return [audit_line_of_event(event, system, entry.sequence, **where) for event in entry.events]
 
 
-def audit_line_of_event(event: Event, system: str, sequence: int = 0) -> AuditLine:
-    """An event outside every rollback."""
-    return _audit_line(event, system, sequence=sequence)
-
-
-def _audit_line(event: Event, system: str, **where: Any) -> AuditLine:
+def audit_line_of_event(event: Event, system: str, sequence: int = 0, **where: str) -> AuditLine:
+    """An event; outside every rollback, unless `where` names that and its incident."""
     before, after = _changed_values(event)
     topic = event.actor if "topic" in event.actor else ""
     command = event.facts.get("command")
@@ -66,6 +62,7 @@ def _audit_line(event: Event, system: str, **where: Any) -> AuditLine:
         before=before,
         after=after,
         message=str(event.facts.get("message", "")),
+        sequence=sequence,
         facts=event.facts,
         **where,
     )

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.core.chunks import count_stored_bytes
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument
 from shared.core.redaction import redact_secrets, redact_value
 from shared.core.text import cut_reason
 
@@ -35,7 +35,7 @@ class Event(Struct, frozen=True):
     facts: dict[str, Any] = {}
 
 
-class AuditEntry(Struct, frozen=True):
+class AuditEntry(StoredDocument, frozen=True):
     """The events of one commit; its document is that commit's receipt."""
 
     sequence: int
@@ -44,7 +44,6 @@ class AuditEntry(Struct, frozen=True):
     fence: int
     events: list[Event]
     hash: str = ""
-    schema: int = SCHEMA_VERSION
 
 
 def create_event(name: str, at: datetime, actor: str, **facts: Any) -> Event:
@@ -56,12 +55,8 @@ def create_event(name: str, at: datetime, actor: str, **facts: Any) -> Event:
             key: fact if count_stored_bytes(fact) <= room else cut_reason(msgspec.json.encode(fact).decode())
             for key, fact in clean.items()
         }
-    return Event(name, format_timestamp(at), redact_secrets(actor), clean)
-
-
-def format_timestamp(at: datetime) -> str:
-    """The time as it is written in the trail."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return Event(name, moment, redact_secrets(actor), clean)
 
 
 def build_entry(
@@ -78,17 +73,12 @@ def digest(entry: AuditEntry) -> str:
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()
 
 
-def never_expires(_next: AuditEntry | None) -> bool:
-    """None may be gone."""
-    return False
-
-
 def find_chain_faults(
     chain: str,
     entries: Sequence[AuditEntry],
     head: str,
     length: int | None,
-    may_be_gone: ExpiryPredicate = never_expires,
+    may_be_gone: ExpiryPredicate = lambda _next: False,
 ) -> list[str]:
     """What is wrong with a chain against its recorded head and length; empty: it is intact.
 

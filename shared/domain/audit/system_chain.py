@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.chunks import MAX_DOCUMENT_BYTES, count_stored_bytes, split_into_chunks
-from shared.core.codec import SCHEMA_VERSION, decode, encode
+from shared.core.codec import StoredDocument, decode, documents_of, encode
 from shared.core.store import Create, Document, Update, Write
 from shared.domain.audit import anchor
 from shared.domain.audit.chain import AuditEntry, Event, build_entry, create_event, genesis_hash
@@ -23,9 +22,11 @@ MAX_EVENTS_PER_SEAL = 200
 
 SEAL_EVENT = "chain.sealed"
 """The first event of each seal: it tells when the one before was made, and thus may be gone."""
+head_path = documents_of("chains")
+"""Where the head of a system's chain is kept."""
 
 
-class ChainHead(Struct, frozen=True):
+class ChainHead(StoredDocument, frozen=True):
     """The end of a system's chain."""
 
     sequence: int = 0
@@ -33,7 +34,6 @@ class ChainHead(Struct, frozen=True):
     sealed_at: datetime | None = None
     quarter: str = ""
     """The quarter of an hour in which it was last looked at."""
-    schema: int = SCHEMA_VERSION
 
 
 def event_write(system: str, key: str, event: Event) -> Create:
@@ -147,8 +147,3 @@ def system_events_path(system: str) -> str:
 def system_seals_path(system: str) -> str:
     """The collection of a system's chain."""
     return f"systems/{system}/seals"
-
-
-def head_path(system: str) -> str:
-    """Where the head of a system's chain is kept."""
-    return f"chains/{system}"

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION, from_builtins, from_json
+from shared.core.codec import StoredDocument, documents_of, from_builtins, from_json
 from shared.core.durations import parse_duration
 from shared.core.errors import Refused
 from shared.core.redaction import redact_value
@@ -32,6 +32,10 @@ MAX_COMMAND_BYTES = 64 * 1024
 AwareTime = Annotated[datetime, Meta(tz=True)]
 TIME_FIELDS = ("at", "begins_at", "since", "until")
 """The fields of a command that are times."""
+command_path = documents_of("commands")
+"""Where the proof of a command is kept."""
+SHELL_OPTIONS = {"groups": "group", "functions": "function", "delay_seconds": "delay"}
+"""The options of `rollback run` that are not called as the fields of the command."""
 
 
 class Command(Struct, frozen=True, omit_defaults=True):
@@ -99,7 +103,7 @@ class ScheduledRollback(Struct, frozen=True):
     """Why it ends no rollback of that incident; empty: it was confirmed that it may."""
 
 
-class CommandRecord(Struct, frozen=True):
+class CommandRecord(StoredDocument, frozen=True):
     """What became of a command; its document is the proof that it was carried out."""
 
     id: str
@@ -121,14 +125,13 @@ class CommandRecord(Struct, frozen=True):
     """What is to begin later; None: nothing."""
     due_at: datetime | None = None
     """When a worker must look next; None: it is done."""
-    answer: dict[str, Any] = {}
+    answer: dict[str, Any] = field(default_factory=dict)
     """What the rehearsal found; of a pause, how much was in flight."""
     tells: str = ""
     """The event to write into the audit log of each rollback under way; empty: none is left."""
     told: tuple[str, ...] = ()
     """The rollbacks whose trails have it."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def is_undecided(self) -> bool:
@@ -146,8 +149,10 @@ def parse_command(data: bytes, message_id: str, policies: Mapping[str, Policy]) 
         raise Refused(f"not JSON: {unreadable}") from unreadable
     if not isinstance(content, dict):
         raise Refused("not a JSON object")
+    verb = content.get("command")
+    shape = _shape_by_verb().get(verb, "") if isinstance(verb, str) else ""
     faults = [
-        *_find_schema_faults(content),
+        *(_describe_fault(error, shape) for error in _validator(shape).iter_errors(content)),
         *_find_unknown_names(content, policies),
         *_find_selection_faults(content),
     ]
@@ -161,12 +166,6 @@ def parse_command(data: bytes, message_id: str, policies: Mapping[str, Policy]) 
         raise Refused(str(unlike)) from unlike
     times = {name: getattr(command, name) for name in TIME_FIELDS}
     return replace(command, **{name: _to_utc(at) for name, at in times.items() if at is not None})
-
-
-def _find_schema_faults(content: Mapping[str, Any]) -> list[str]:
-    verb = content.get("command")
-    shape = _shape_by_verb().get(verb, "") if isinstance(verb, str) else ""
-    return [_describe_fault(error, shape) for error in _validator(shape).iter_errors(content)]
 
 
 def _describe_fault(error: jsonschema_rs.ValidationError, shape: str) -> str:
@@ -285,10 +284,6 @@ def format_gcloud_command(topic: str, command: Mapping[str, Any]) -> str:
     return f"""gcloud pubsub topics publish {topic} --message="$(rollback sign '{message}')\""""
 
 
-SHELL_OPTIONS = {"groups": "group", "functions": "function", "delay_seconds": "delay"}
-"""The options of `rollback run` that are not called as the fields of the command."""
-
-
 def format_shell_command(command: Mapping[str, Any]) -> str:
     """A `rollback` command as the line by which the CLI shows its plan, asks, and follows it."""
     words = ["rollback", "run", "--system", command["system"]]
@@ -298,8 +293,3 @@ def format_shell_command(command: Mapping[str, Any]) -> str:
         values = command[name] if isinstance(command[name], list | tuple) else (command[name],)
         words += [word for one in values for word in ((option,) if one is True else (option, str(one)))]
     return shlex.join(words)
-
-
-def command_path(command: str) -> str:
-    """Where the proof of a command is kept."""
-    return f"commands/{command}"

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from shared.core.codec import from_builtins
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import Credential, CredentialKind
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import Role
 
 OPERATOR_KEY = "operator"
 """The field of a command that names them."""
@@ -74,17 +74,13 @@ def operator_credential(
         raise Rejected("the token's audience is not the hash of this command")
     if said.auth_time < known.valid_since:
         raise Rejected(f"{said.name}'s sign-in was revoked")
+    shown = Role.from_name(said.role)
     return replace(
         speaker,
         subject=said.uid,
         name=said.name,
         kind=CredentialKind.PERSON,
-        role=_lower_role(Role.from_name(said.role), known.role),
+        role=None if shown is None or known.role is None else min(shown, known.role),
         second_factor=said.second_factor,
         authenticated_at=said.auth_time,
     )
-
-
-def _lower_role(shown: Role | None, known: Role | None) -> Role | None:
-    """The lower of the two; none, where one of them is none."""
-    return None if shown is None or known is None else min(shown, known)

@@ -13,9 +13,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA_VERSION, from_json
+from shared.core.codec import StoredDocument, documents_of, from_json
 from shared.core.errors import Rejected
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import Role
 
 SERVICE_ACCOUNT_RIGHT = "a service account within the policy's limits"
 """The right by which a program gives a command, as records name it."""
@@ -29,6 +29,8 @@ SERVICE_ACCOUNT_ISSUER = "https://accounts.google.com"
 """Issuer of the ID tokens of service accounts (google/oauth2/id_token.py 2.63.0)."""
 MAX_TOKEN_CHARACTERS = 16 * 1024
 _PARTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+token_path = documents_of("tokens")
+"""Where the use of a token is kept."""
 
 
 class CredentialKind(StrEnum):
@@ -58,14 +60,13 @@ class Credential(Struct, frozen=True):
     """SHA-256 of the token, in hex: what is kept of it."""
 
 
-class UsedToken(Struct, frozen=True):
+class UsedToken(StoredDocument, frozen=True):
     """A token that was used up; its document is created in the commit of its command."""
 
     command: str
     used_at: datetime
     expires_at: datetime
     """When the token itself is worth nothing any more."""
-    schema: int = SCHEMA_VERSION
 
 
 def command_fingerprint(command: Mapping[str, Any]) -> str:
@@ -179,8 +180,3 @@ def _decode_canonical_base64(part: str) -> bytes:
 def hash_token(token: str) -> str:
     """What is kept of a token: its SHA-256, in hex."""
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def token_path(token_hash: str) -> str:
-    """Where the use of a token is kept."""
-    return f"tokens/{token_hash}"

@@ -11,8 +11,7 @@ from msgspec import Struct
 from shared.core.durations import format_duration
 from shared.domain.commands.credential import Credential, CredentialKind, command_fingerprint
 from shared.domain.commands.registry import COMMAND_RULES
-from shared.domain.policy.operator_identity import IdentityRules, Principal
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import IdentityRules, Principal, Role
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -74,19 +73,16 @@ def objections(
     asked: PermissionRequest, credential: Credential, policies: Collection[Policy], said_at: datetime
 ) -> list[str]:
     """Return every objection to a command; empty: the credential might give it then."""
-    found = list(_time_objections(credential, said_at))
+    found = []
+    if credential.expires_at <= said_at:
+        found.append("the token has expired")
+    if credential.issued_at > said_at + ISSUER_CLOCK_SKEW_TOLERANCE:
+        found.append("the token was issued in the future")
     if credential.kind is CredentialKind.PERSON:
         found += _person_objections(asked, credential, policies, said_at)
     else:
         found += _service_account_objections(asked, credential, policies)
     return found
-
-
-def _time_objections(credential: Credential, said_at: datetime) -> Iterator[str]:
-    if credential.expires_at <= said_at:
-        yield "the token has expired"
-    if credential.issued_at > said_at + ISSUER_CLOCK_SKEW_TOLERANCE:
-        yield "the token was issued in the future"
 
 
 def _person_objections(

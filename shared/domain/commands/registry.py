@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import Role
 
 
 class CommandRule(Struct, frozen=True):

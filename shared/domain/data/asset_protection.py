@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import ProbeAnswer
 
@@ -18,6 +18,8 @@ ABSENT_TOPIC_COUNT: Final = -1
 REPLICATED_LOCATION_TYPES: Final = ("dual-region", "multi-region")
 """Location types of buckets that lie in more than one region
 (https://cloud.google.com/storage/docs/locations, read 2026-11)."""
+assets_path = documents_of("assets")
+"""Where it is kept what was found."""
 
 
 class ObservedAssets(Struct, frozen=True):
@@ -31,18 +33,17 @@ class ObservedAssets(Struct, frozen=True):
     """How many subscriptions each topic has; -1: there is no such topic."""
 
 
-class AssetProtectionStatus(Struct, frozen=True):
+class AssetProtectionStatus(StoredDocument, frozen=True):
     """What was found the last time, `assets/{system}`."""
 
     system: str
     looked_at: datetime
-    faults: dict[str, str] = {}
+    faults: dict[str, str] = field(default_factory=dict)
     """What does not hold of each asset; of one without an answer, what was seen of it last."""
     unseen: tuple[str, ...] = ()
     """Assets without an answer at this look."""
     unknown: tuple[str, ...] = ()
     """Those of them that people are told of: once may be a moment's trouble."""
-    schema: int = SCHEMA_VERSION
 
     @property
     def due_at(self) -> datetime:
@@ -60,11 +61,6 @@ class AssetProtectionStatus(Struct, frozen=True):
         """What is wrong and what is not known, each in words."""
         faults = (f"{name}: {what}" for name, what in self.faults.items())
         return (*faults, *(f"{name}: not known, there is no answer" for name in self.unseen))
-
-
-def assets_path(system: str) -> str:
-    """Where it is kept what was found."""
-    return f"assets/{system}"
 
 
 def regeneration_topics(policy: Policy, collection: str) -> tuple[str, ...]:

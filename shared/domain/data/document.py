@@ -11,7 +11,6 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.core.errors import RollbackError
-from shared.domain.policy.document_scope import Scope
 
 _ROOT = "/documents/"
 _NUMBER: Final = re.compile("__id(-?[0-9]+)__")
@@ -22,6 +21,27 @@ _LONGEST_PATH: Final = 6 * 1024
 """Bytes of an id, and of all of a name; with what no id may be
 (https://firebase.google.com/docs/firestore/quotas, read 2026-11-27)."""
 _NO_ID: Final = re.compile(r"\.\.?|__.*__", re.DOTALL)
+RewriteResult = datetime | RollbackError | None
+"""What became of one rewrite: when it was written, None where it is gone since; or why it is not:
+Moved (somebody has written it since), Rejected (the database does not take it), Unavailable (not
+known)."""
+REWRITE_TIMEOUT_SECONDS: Final = 10.0
+"""A request that writes documents back has landed after so long, or never does."""
+MAX_REWRITE_BYTES: Final = 2 * 2**20
+"""So much of documents, as MessagePack, is one request whatever they hold: a value takes up to four
+times as much there, and a request at most 10 MiB."""
+
+
+class Scope(Struct, frozen=True):
+    """Which documents are meant."""
+
+    collection: str
+    """A collection's path; everywhere: an id, or empty for all collections."""
+    everywhere: bool = False
+    """Whether collections of that id below any document are meant too: a collection group."""
+
+    def __str__(self) -> str:
+        return self.collection or "other collections below documents"
 
 
 class Reference(Struct, frozen=True):
@@ -62,19 +82,6 @@ class Rewrite(Struct, frozen=True):
     """None: it is to be gone."""
     seen_at: datetime | None
     """When it was written as it was read; None: it was not there."""
-
-
-RewriteResult = datetime | RollbackError | None
-"""What became of one rewrite: when it was written, None where it is gone since; or why it is not:
-Moved (somebody has written it since), Rejected (the database does not take it), Unavailable (not
-known)."""
-
-
-REWRITE_TIMEOUT_SECONDS: Final = 10.0
-"""A request that writes documents back has landed after so long, or never does."""
-MAX_REWRITE_BYTES: Final = 2 * 2**20
-"""So much of documents, as MessagePack, is one request whatever they hold: a value takes up to four
-times as much there, and a request at most 10 MiB."""
 
 
 def path_sort_key(path: str) -> tuple[bytes, ...]:

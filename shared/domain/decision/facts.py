@@ -78,11 +78,6 @@ class DecisionFacts(Struct, frozen=True):
         signals = {alert.signal for alert in self.alerts}
         return [one for one in self.damage if one.signal in signals]
 
-    @property
-    def suspensions(self) -> Mapping[str, datetime]:
-        """What a person has changed by hand: until then it is left alone."""
-        return self.system.suspended
-
 
 class ChangeSet(Struct, frozen=True):
     """What differs between what is live and the deployment to go back to."""

@@ -75,11 +75,13 @@ def evaluate_request(
     """Decide what a person ordered; `override` leaves only gates that no person may skip."""
     ordered = Signal(Severity.CRITICAL, scenario, Mode.ACT)
     case = GateInput(facts, policy, ordered, change, now, rollback, ordered=True)
-    gates = gates_for(RequestKind.MANUAL, override=override)
-    answers = tuple(gate(case) for gate in gates)
+    answers = tuple(gate(case) for gate in gates_for(RequestKind.MANUAL, override=override))
     outcome, reason = _conclude(answers, expired=now >= deadline)
     if outcome is Outcome.ROLLBACK and not change.functions and not case.other_parts:
-        outcome, reason = _conclude_without_shift(change)
+        lost = [*change.created, *change.deleted]
+        outcome, reason = Outcome.IGNORE, "everything asked for is at its target already"
+        if lost:
+            outcome, reason = Outcome.ESCALATE, f"no traffic can bring back {', '.join(lost)}"
     decision = _build_decision(case, answers, outcome, reason)
     if not override:
         return decision
@@ -154,13 +156,6 @@ def _overridden_answers(case: GateInput, gates: Iterable[Gate]) -> tuple[GateAns
     """What of these would have held up what a person has overridden."""
     answers = (gate(case) for gate in gates)
     return tuple(one for one in answers if one.answer in (GateResult.STOP, GateResult.UNKNOWN))
-
-
-def _conclude_without_shift(change: ChangeSet) -> tuple[Outcome, str]:
-    lost = [*change.created, *change.deleted]
-    if lost:
-        return Outcome.ESCALATE, f"no traffic can bring back {', '.join(lost)}"
-    return Outcome.IGNORE, "everything asked for is at its target already"
 
 
 def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool) -> tuple[Outcome, str]:

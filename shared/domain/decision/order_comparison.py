@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode
 from shared.core.store import Document, Query, Reader
+from shared.core.text import count_noun
 from shared.domain import system_record as systems
 from shared.domain.commands.credential import SERVICE_ACCOUNT_RIGHT
 from shared.domain.decision.request_scope import requested_functions
@@ -99,17 +100,17 @@ def _compare_order(
     elsewhere = named if order.way is Direction.BACK else set()
     undone = [name for name in dict.fromkeys((*sorted(left), *asks)) if name not in elsewhere]
     done = len(planned - {one.target for one in effects if one.status is not StepStatus.DONE})
-    progress = _describe_progress(current, f"{done} of {_count_functions(len(planned))} restored")
+    progress = _describe_progress(current, f"{done} of {count_noun(len(planned), 'function')} restored")
     joins, count = "", len(named)
     if relation is OrderRelation.EXTENDS:
-        joins = f"what differs beyond {_count_functions(len(planned))} is added to {current.incident}"
+        joins = f"what differs beyond {count_noun(len(planned), 'function')} is added to {current.incident}"
     elif relation is OrderRelation.JOINS:
-        part = f"{count} of {_count_functions(count)} {'is' if count == 1 else 'are'}"
+        part = f"{count} of {count_noun(count, 'function')} {'is' if count == 1 else 'are'}"
         part = part if order.groups or order.functions else "everything that the order names is"
         joins = f"{part} already part of {current.incident}: nothing more to do"
     ends = [*filter(None, (reason,)), f"{current.incident} would end: {progress}"]
     if functions := [name for name in undone if name in planned]:
-        counted = f"{len(functions)} of {_count_functions(len(planned))}"
+        counted = f"{len(functions)} of {count_noun(len(planned), 'function')}"
         ends.append(f"{counted} would stay on the bad release: {', '.join(functions)}")
     if others := [name for name in undone if name not in planned]:
         ends.append(f"not rolled back either: {', '.join(others)}")
@@ -183,7 +184,3 @@ def _describe_progress(current: Rollback, restored: str) -> str:
         case RollbackStatus.WATCHING:
             return f"its rollback is monitored until {current.watch_until:%H:%M} UTC"
     return restored
-
-
-def _count_functions(count: int) -> str:
-    return f"{count} function" if count == 1 else f"{count} functions"

@@ -15,15 +15,6 @@ from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.gates.registry import GATES
 from shared.domain.rollback.rollback import Rollback
 
-
-def suspected_cause(rollbacks: Sequence[Rollback]) -> str:
-    """Return the newest cause that one of an incident's rollbacks suspected; empty: none did."""
-    for gate in chain.from_iterable(one.gates for one in reversed(rollbacks)):
-        if gate.get("gate") == "cause" and gate.get("answer") == GateResult.PASS:
-            return str(gate["reason"])
-    return ""
-
-
 DECISION_LABELS = {
     "decision.held": "held: looked again later",
     "rollback.decided": "decided to roll back",
@@ -34,6 +25,14 @@ DECISION_LABELS = {
 """The events that tell of a decision, and what each says."""
 NEEDED_UNASKED = "something to bring back that nobody need be asked about"
 """What `ASKS_FIRST` lets pass."""
+
+
+def suspected_cause(rollbacks: Sequence[Rollback]) -> str:
+    """Return the newest cause that one of an incident's rollbacks suspected; empty: none did."""
+    for gate in chain.from_iterable(one.gates for one in reversed(rollbacks)):
+        if gate.get("gate") == "cause" and gate.get("answer") == GateResult.PASS:
+            return str(gate["reason"])
+    return ""
 
 
 class RecordedDecision(Struct, frozen=True):

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shared.domain.decision.facts import ChangeSet, DecisionFacts
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import ScenarioName
-from shared.domain.policy.signals import AUTHENTICATION_SIGNALS, Signal
+from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import failure_ratio
 from shared.domain.signals.registry import SignalSource, has_source
@@ -96,7 +96,7 @@ def scenario_functions(scenario: ScenarioName, policy: Policy, failing: Collecti
     """Return a scenario's functions: of sign-in, of the failing groups (feature), or all."""
     groups = {*policy.groups}
     if scenario is ScenarioName.AUTH:
-        groups = _sign_in_functions(policy)
+        groups = policy.sign_in_groups
     elif scenario is ScenarioName.FEATURE:
         groups = {policy.functions[one] for one in failing if one in policy.functions}
     return {name for name, group in policy.functions.items() if group in groups}
@@ -110,8 +110,3 @@ def restrict_to_functions(change: ChangeSet, wanted: Collection[str]) -> ChangeS
         created=tuple(name for name in change.created if name in wanted),
         deleted=tuple(name for name in change.deleted if name in wanted),
     )
-
-
-def _sign_in_functions(policy: Policy) -> set[str]:
-    found = (policy.groups_by_name(name) for name in AUTHENTICATION_SIGNALS)
-    return set(next((groups for groups in found if groups), ()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from itertools import takewhile
 
 from msgspec.structs import replace
 
@@ -29,9 +30,9 @@ def change_since_target(facts: DecisionFacts, policy: Policy) -> ChangeSet:
     if not stable or facts.inventory is None:
         return ChangeSet(stable[0] if stable else None, {})
     failing = facts.find_failing(policy)
-    changes = [
-        detailed_change(one, facts.inventory, facts, policy) for one in _candidates(stable, facts, policy)
-    ]
+    # The newest, and those before it up to the first that is too old to be a suspect itself.
+    young = len([*takewhile(lambda one: _is_young(one, facts, policy), stable)])
+    changes = [detailed_change(one, facts.inventory, facts, policy) for one in stable[: young + 1]]
     chosen = next((one for one in changes if failing & suspect_functions(one, facts, policy)), changes[0])
     return replace(chosen, doubts=tuple(_target_doubts(chosen, stable, facts, policy)))
 
@@ -83,14 +84,6 @@ def suspect_resources(
             continue
         (surely if one.at <= facts.onset else perhaps).extend(changed)
     return surely, perhaps
-
-
-def _candidates(stable: list[Deployment], facts: DecisionFacts, policy: Policy) -> list[Deployment]:
-    """The newest, and those before it up to the first that is too old to be a suspect itself."""
-    young = 0
-    while young < len(stable) - 1 and _is_young(stable[young], facts, policy):
-        young += 1
-    return stable[: young + 1]
 
 
 def _is_young(deployment: Deployment, facts: DecisionFacts, policy: Policy) -> bool:

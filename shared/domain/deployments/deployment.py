@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument
 from shared.core.durations import format_minute
 from shared.core.text import count_noun
 from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS
@@ -17,6 +17,8 @@ from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic, traffic_shares
 
 T = TypeVar("T")
+TAKEN_BACK_REASON = "taken back by "
+"""How the reason of a BAD deployment begins that a rollback removed; its id follows."""
 
 
 class DeploymentStatus(StrEnum):
@@ -28,8 +30,6 @@ class DeploymentStatus(StrEnum):
     BAD = "BAD"
 
 
-TAKEN_BACK_REASON = "taken back by "
-"""How the reason of a BAD deployment begins that a rollback removed; its id follows."""
 IMAGE_WARNING = timedelta(days=7)
 """So long before clean-up policies may delete its first image, people are told."""
 _BUILD_TIME = f"about {EXPECTED_REBUILD_SECONDS:.0f} s each"
@@ -94,7 +94,7 @@ class Restorability(Struct, frozen=True):
         return self.image_lines[-1] if until and until - self.checked_at <= IMAGE_WARNING else ""
 
 
-class Deployment(Struct, frozen=True):
+class Deployment(StoredDocument, frozen=True):
     """What served requests from `at` on; all of it lies in its record, a document below it."""
 
     id: str
@@ -114,15 +114,15 @@ class Deployment(Struct, frozen=True):
     """From what was live before."""
     changed_at: datetime | None = None
     """When its newest change was seen."""
-    observed_at: dict[str, datetime] = {}
+    observed_at: dict[str, datetime] = field(default_factory=dict)
     """When a look observed the new traffic, by function that it changed; no entry: at `at`."""
-    unserved: dict[str, str] = {}
+    unserved: dict[str, str] = field(default_factory=dict)
     """Revisions that are deployed and get no request, by function: a pin or named traffic holds."""
     settled_at: datetime | None = None
     """When it was recorded whole; None: it is rolling out."""
     backup_at: datetime | None = None
     """The whole minute before its first change, as of which the database can be read."""
-    health: dict[str, str] = {}
+    health: dict[str, str] = field(default_factory=dict)
     """What probes and routers said when it was recorded, by what was asked."""
     untested: tuple[str, ...] = ()
     """Changed functions that too few requests have reached to tell whether they are well."""
@@ -139,7 +139,6 @@ class Deployment(Struct, frozen=True):
     due_at: datetime | None = None
     """When it is to settle, to be judged, or proven restorable; None: nothing more is due."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def taken_back_by(self) -> str:

@@ -77,18 +77,20 @@ def check_restorability(
     faults = [
         *(line for _, line in find_functions_without_secrets(record, live)),
         *_find_account_faults(record, live, beside),
-        *_find_index_faults(record, live),
-        *_find_site_faults(record, beside),
-        *_find_rules_faults(record, beside),
+        *_find_resource_faults(record, live, beside),
         *_find_image_faults(deployment, record, beside),
         *_find_runtime_faults(record, beside),
     ]
-    unknown = [part.value for part in _checked_parts(record) if getattr(live, part) is None]
+    checked = (InventoryPart.ACCOUNTS, InventoryPart.INDEXES, InventoryPart.SECRETS)
+    unknown = [one.value for one in checked if getattr(record, one) and getattr(live, one) is None]
     unknown += [f"version {name}" for name, state in beside.versions.items() if state is None]
     unknown += [f"ruleset {name}" for name, there in beside.rulesets.items() if there is None]
     unknown += [f"account {name}" for name, state in beside.accounts.items() if state is None]
     unknown += [f"secret {one}" for one in list_secret_versions(record) if one not in (record.secrets or {})]
-    unknown += _find_role_faults(record, live, beside)
+    for account, roles in _current_roles(record, live, beside).items():
+        # An account that kept roles, or got others, may have needed those that it has lost.
+        gone = sorted({*(record.accounts or {})[account]} - {*roles}) if roles else ()
+        unknown += [f"whether {account} needs {one}, which it has lost (then grant it again)" for one in gone]
     if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
         unknown.append("runtimes")
     if inventory is None:
@@ -123,12 +125,6 @@ def find_rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tu
     """Why not each function could be built again; the first of many reasons, and how many more."""
     every = list(rebuild_obstacles((record.functions or {}).values(), unkept))
     return tuple(text.first_lines(every, MAX_STORED_REASONS))
-
-
-def _checked_parts(record: WholeInventory) -> Iterator[InventoryPart]:
-    for part in (InventoryPart.ACCOUNTS, InventoryPart.INDEXES, InventoryPart.SECRETS):
-        if getattr(record, part):
-            yield part
 
 
 def _find_revision_faults(deployment: Deployment, inventory: Inventory) -> Iterator[str]:
@@ -243,15 +239,6 @@ def _find_account_faults(
                 yield f"{name}: account {account} {has} no role any more"
 
 
-def _find_role_faults(
-    record: WholeInventory, live: WholeInventory, beside: CheckedResources
-) -> Iterator[str]:
-    """Roles that an account has lost while it kept or got others: it may have needed them."""
-    for account, roles in _current_roles(record, live, beside).items():
-        for lost in sorted(set((record.accounts or {})[account]) - set(roles)) if roles else ():
-            yield f"whether {account} needs {lost}, which it has lost (then grant it again)"
-
-
 def _current_roles(
     record: WholeInventory, live: WholeInventory, beside: CheckedResources
 ) -> dict[str, tuple[str, ...]]:
@@ -267,22 +254,18 @@ def _current_roles(
     }
 
 
-def _find_index_faults(record: WholeInventory, live: WholeInventory) -> Iterator[str]:
-    if live.indexes is None:
-        return
+def _find_resource_faults(
+    record: WholeInventory, live: WholeInventory, beside: CheckedResources
+) -> Iterator[str]:
+    """The indexes, versions of sites and rulesets that are gone."""
     for definition in record.indexes or {}:
-        if definition not in live.indexes:
+        if live.indexes is not None and definition not in live.indexes:
             yield f"index {definition} is gone"
-
-
-def _find_site_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:
     for site, one in (record.sites or {}).items():
         state = beside.versions.get(f"{site}/{one.version}", FINALIZED)
         if state not in (FINALIZED, None):
             yield f"site {site}: version {one.version} is {state or 'gone'}"
 
-
-def _find_rules_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:
-    for release, one in (record.rules or {}).items():
-        if beside.rulesets.get(one.ruleset) is False:
-            yield f"rules {release}: ruleset {one.ruleset} is gone"
+    for release, rules in (record.rules or {}).items():
+        if beside.rulesets.get(rules.ruleset) is False:
+            yield f"rules {release}: ruleset {rules.ruleset} is gone"

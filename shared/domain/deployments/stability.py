@@ -1,6 +1,6 @@
 """Is a deployment that is live known to be good? Time, requests, probes and peace say so; pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -71,7 +71,12 @@ def evaluate_stability(
         return _not_yet_stable("the metrics gave no answer", now + RETRY_INTERVAL)
     if ill := sorted(failing_functions(requests, policy.gates) & set(deployment.changed_functions)):
         return _not_yet_stable(f"failing: {', '.join(ill)}", now + RETRY_INTERVAL)
-    untested = _untested_functions(deployment.changed_functions, deployment, requests, policy)
+    untested = tuple(
+        name
+        for name in sorted(deployment.changed_functions)
+        if name in deployment.functions
+        and requests.get(name, RouterRequests(0, 0)).total < policy.gates.minimum_requests
+    )
     if not untested:
         return StabilityResult(
             DeploymentStatus.STABLE, "live in peace, reached by requests, probes pass", None
@@ -80,18 +85,6 @@ def evaluate_stability(
     last = (deployment.settled_at or deployment.at) + MAX_UNTESTED_TIME
     reason = f"too few requests to tell of {len(untested)} changed functions"
     return StabilityResult(DeploymentStatus.LIVE, reason, later if later <= last else None, untested)
-
-
-def _untested_functions(
-    changed: Collection[str], deployment: Deployment, requests: Mapping[str, RouterRequests], policy: Policy
-) -> tuple[str, ...]:
-    """The changed functions that are still there and that too few requests have reached."""
-    enough = policy.gates.minimum_requests
-    return tuple(
-        name
-        for name in sorted(changed)
-        if name in deployment.functions and requests.get(name, RouterRequests(0, 0)).total < enough
-    )
 
 
 def _not_yet_stable(reason: str, due_at: datetime) -> StabilityResult:

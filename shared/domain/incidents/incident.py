@@ -3,15 +3,24 @@
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.signals.registry import SignalSource, has_source
+
+incident_path = documents_of("incidents")
+"""Where an incident is kept."""
+public_state_path = documents_of("public")
+"""Where the public state of a system is kept."""
+page_start_path = documents_of("pages")
+"""Where the time of the first status page of a system is kept."""
+MAX_TIMELINE = 500
+"""So many lines of the time line are kept beside the first one: the audit log has all of them."""
 
 
 class IncidentStatus(StrEnum):
@@ -79,8 +88,6 @@ UNPIN_STATUS_NAMES = {"changing": "unpinning", CHANGED_STATUS_NAME: "unpinning (
 _CHANGING_STATUS_NAMES = ("rolling back", UNDOING_STATUS_NAME, "changing", "unpinning")
 PAUSED_STATUS_NAMES = {word: f"{word} (paused)" for word in _CHANGING_STATUS_NAMES}
 """The public words of a change in progress, and of the same change while a person holds it."""
-MAX_TIMELINE = 500
-"""So many lines of the time line are kept beside the first one: the audit log has all of them."""
 
 
 class TimelineEvent(Struct, frozen=True):
@@ -125,7 +132,7 @@ class IncidentScope(Struct, frozen=True):
         return bool(self.signal) and not has_source(self.signal, SignalSource.DECLARED)
 
 
-class Incident(Struct, frozen=True):
+class Incident(StoredDocument, frozen=True):
     """Trouble in one system, from its detection to its end."""
 
     id: str
@@ -170,7 +177,6 @@ class Incident(Struct, frozen=True):
     """Since when nothing is observed to fail, and not all is observed to have recovered."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def is_decided_by_person(self) -> bool:
@@ -201,7 +207,7 @@ class PublicStatusChange(Struct, frozen=True):
     at: datetime
 
 
-class PublicState(Struct, frozen=True):
+class PublicState(StoredDocument, frozen=True):
     """What the status page is written from: no names, no causes, nothing internal."""
 
     system: str
@@ -214,7 +220,7 @@ class PublicState(Struct, frozen=True):
     signal: str = ""
     onset_at: datetime | None = None
     """When the trouble began; None, where an earlier version wrote this: `since`."""
-    turns: list[PublicStatusChange] = []
+    turns: list[PublicStatusChange] = field(default_factory=list)
     """One for each change of the word, the first first."""
     ended_at: datetime | None = None
     published: bool = False
@@ -223,7 +229,6 @@ class PublicState(Struct, frozen=True):
     """What a person has written for the public of where it came from; empty: nothing."""
     expires_at: datetime | None = None
     """Of the copy that is kept for each incident."""
-    schema: int = SCHEMA_VERSION
 
 
 class AffectedPart(Struct, frozen=True):
@@ -368,21 +373,6 @@ def format_incident_id(day: str, number: int) -> str:
 def rollback_id(incident: str, number: int) -> str:
     """The id of an incident's first, second, … rollback."""
     return incident if number == 1 else f"{incident}-r{number}"
-
-
-def incident_path(incident: str) -> str:
-    """Where an incident is kept."""
-    return f"incidents/{incident}"
-
-
-def public_state_path(system: str) -> str:
-    """Where the public state of a system is kept."""
-    return f"public/{system}"
-
-
-def page_start_path(system: str) -> str:
-    """Return where the time of the first status page of a system is kept."""
-    return f"pages/{system}"
 
 
 def page_record_path(system: str, incident: str) -> str:

@@ -63,7 +63,7 @@ def open_incident(
     """
     now = system.read_at
     scope = _describe_scope(policy, signal, function, order)
-    counter = reader.get(counter_path(now))
+    counter = reader.get(f"counters/{now:%Y%m%d}")
     number = (counter.fields or {"number": 0})["number"] + 1
     scenario = find_scenario(policy, signal) if order is None else order.scenario
     why = str(order or f"{signal_label(signal)} detected")
@@ -299,8 +299,3 @@ def public_state_writes(policy: Policy, incident: Incident, now: datetime, *, ne
     if newest:
         writes.append(Put(incidents.public_state_path(policy.system), encode(state)))
     return writes
-
-
-def counter_path(now: datetime) -> str:
-    """Where the incidents of a UTC day are counted."""
-    return f"counters/{now:%Y%m%d}"

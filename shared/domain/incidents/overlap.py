@@ -5,7 +5,6 @@ from datetime import datetime
 
 from shared.domain.incidents.incident import WORKING_STATUSES, Incident, IncidentScope, IncidentStatus
 from shared.domain.policy.scenario_names import ScenarioName
-from shared.domain.policy.signals import AUTHENTICATION_SIGNALS
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.registry import SignalSource, has_source
@@ -114,6 +113,5 @@ def _groups(scope: IncidentScope, policy: Policy) -> set[str] | None:
     if scope.function is not None:
         return {policy.functions.get(scope.function, "")}
     if scope.scenario is ScenarioName.AUTH:
-        found = (policy.groups_by_name(name) for name in AUTHENTICATION_SIGNALS)
-        return set(next((groups for groups in found if groups), ())) or None
+        return policy.sign_in_groups or None
     return None

@@ -143,20 +143,13 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
         ended = newest.status in (RollbackStatus.SUCCEEDED, RollbackStatus.CANCELLED)
         if monitored or (observed_at and ended):
             verified_at = newest.verified_at
-            is_outdated = verified_at is not None and _fails_after(incident, verified_at)
-            return _well_since(incident) if is_outdated else verified_at or observed_at
+            failing = [one.at for one in incident.timeline if not one.is_well]
+            is_outdated = verified_at is not None and any(at > verified_at for at in failing)
+            if is_outdated:
+                well = takewhile(lambda one: one.is_well, reversed(incident.timeline))
+                return min((one.at for one in well), default=None)
+            return verified_at or observed_at
     return observed_at
-
-
-def _fails_after(incident: Incident, moment: datetime) -> bool:
-    """Whether the incident was judged again after it had recovered at that moment."""
-    return any(one.at > moment and not one.is_well for one in incident.timeline)
-
-
-def _well_since(incident: Incident) -> datetime | None:
-    """Return when the newest time began in which its recovery is observed; None: it is not."""
-    well = takewhile(lambda one: one.is_well, reversed(incident.timeline))
-    return min((one.at for one in well), default=None)
 
 
 def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:

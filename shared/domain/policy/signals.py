@@ -8,6 +8,11 @@ from msgspec import Struct
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 
+AUTHENTICATION_SIGNALS = ("authentication", "auth")
+"""What a policy may call the functions by which people sign in, as a group or an alias."""
+BREACH_SIGNAL = "security_breach"
+"""The signal that somebody declares: no router counts it, and no change need explain it."""
+
 
 class Unit(StrEnum):
     """What a threshold counts in."""
@@ -37,9 +42,3 @@ class Signal(Struct, frozen=True):
     also: tuple[SignalCondition, ...] = ()
     alert_policies: tuple[str, ...] = ()
     """Ids of alert policies that carry this signal but not our labels."""
-
-
-AUTHENTICATION_SIGNALS = ("authentication", "auth")
-"""What a policy may call the functions by which people sign in, as a group or an alias."""
-BREACH_SIGNAL = "security_breach"
-"""The signal that somebody declares: no router counts it, and no change need explain it."""

@@ -6,8 +6,7 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from shared.domain.policy.channels import Channel, Contact, Rung, StatusPage
-from shared.domain.policy.data_rules import Collection, FenceRules, IntegrityRules
-from shared.domain.policy.erasure_rules import ErasureRules
+from shared.domain.policy.data_rules import Collection, ErasureRules, FenceRules, IntegrityRules
 from shared.domain.policy.execution_limits import Execution
 from shared.domain.policy.gate_limits import Gates
 from shared.domain.policy.operator_identity import IdentityRules
@@ -15,7 +14,7 @@ from shared.domain.policy.probes import Probe, VerificationCheck
 from shared.domain.policy.resources import AssetRules, BackupRules, Resources
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.signals import Signal
+from shared.domain.policy.signals import AUTHENTICATION_SIGNALS, Signal
 
 
 def service_of(function: str) -> str:
@@ -152,6 +151,12 @@ class Policy(Struct, frozen=True):
     def functions(self) -> dict[str, str]:
         """Every function of the system, with its group."""
         return {function: name for name, group in self.groups.items() for function in group.functions}
+
+    @property
+    def sign_in_groups(self) -> set[str]:
+        """The groups of functions by which people sign in; none where the policy names none."""
+        found = map(self.groups_by_name, AUTHENTICATION_SIGNALS)
+        return set(next(filter(None, found), ()))
 
     def strictest_mode(self, signal: Signal) -> Mode:
         """How far automation may go after a signal, by the signal and by its scenario."""

@@ -4,9 +4,7 @@ import zlib
 from datetime import datetime, timedelta
 from typing import Final
 
-from msgspec import Struct
-
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.incidents.incident import Incident
 from shared.domain.reports.impact import ImpactCounts
 
@@ -18,9 +16,11 @@ MAX_METRICS_WAIT: Final = timedelta(minutes=15)
 """So long after the end it waits for metrics that give no answer; then it is filed without."""
 ROOT_CAUSE_REMINDER_DELAY: Final = timedelta(hours=24)
 """The runbook's time for a root cause, here from the end on."""
+report_path = documents_of("reports")
+"""Where the report of an incident is filed."""
 
 
-class FiledReport(Struct, frozen=True):
+class FiledReport(StoredDocument, frozen=True):
     """One report, as whoever reads it later finds it."""
 
     incident: str
@@ -35,7 +35,6 @@ class FiledReport(Struct, frozen=True):
     """As `compress_text` has made it."""
     html: bytes = b""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
 
 def create_pending_report(incident: Incident, ended_at: datetime) -> FiledReport:
@@ -52,13 +51,3 @@ def create_pending_report(incident: Incident, ended_at: datetime) -> FiledReport
 def compress_text(text: str) -> bytes:
     """A text in the room that a document has."""
     return zlib.compress(text.encode())
-
-
-def decompress_text(content: bytes) -> str:
-    """The text again. Raises: zlib.error."""
-    return zlib.decompress(content).decode()
-
-
-def report_path(incident: str) -> str:
-    """Where the report of an incident is filed."""
-    return f"reports/{incident}"

@@ -19,7 +19,8 @@ from shared.domain.signals.labels import signal_label, status_label
 TEMPLATE_FOLDER = Path(__file__).with_name("templates") / "report"
 MAX_VALUE_CHARACTERS = 4000
 """Signs of one foreign value; a reason has at most a thousand."""
-_SIGNS = str.maketrans("_.", "  ")
+_LOOK_ALIKE_SIGNS = str.maketrans("_.", "  ")
+"""Signs of our own names that would be written with others that look alike."""
 _COMMAND = re.compile("\u02cb(rollback [a-z-]+)\u02cb")
 _MANY_LINES = re.compile(r"\n{3,}")
 
@@ -39,7 +40,8 @@ def render_markdown(report: IncidentReport) -> str:
 @cache
 def _environment() -> Environment:
     made = create_text_environment(Environment, TEMPLATE_FOLDER, MAX_VALUE_CHARACTERS)
-    made.filters |= {"utc": _utc, "moment": _format_timestamp, "span": format_span, "words": _words}
+    made.filters |= {"utc": _utc, "moment": _format_timestamp, "span": format_span}
+    made.filters["words"] = lambda name: name.translate(_LOOK_ALIKE_SIGNS)
     made.filters |= {"label": status_label, "signal": signal_label}
     made.filters |= {"ours": TrustedText, "lesson": _format_lesson}
     return made
@@ -65,8 +67,3 @@ def format_span(seconds: float) -> TrustedText:
 def _format_lesson(line: str) -> TrustedText:
     """Return the line made harmless, with its commands as they are typed."""
     return TrustedText(_COMMAND.sub(r"`\1`", neutralize_text(line, MAX_VALUE_CHARACTERS)))
-
-
-def _words(name: str) -> str:
-    """A name of ours without signs that would be written with others that look alike."""
-    return name.translate(_SIGNS)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.recovery_times import find_scenario, measure_recovery
@@ -23,9 +23,12 @@ TALLY_DELAY = timedelta(hours=1)
 """An alert may bring an incident back until well before that."""
 TALLY_SEARCH_WINDOW = timedelta(days=8)
 """So long after its end an incident is looked for that has no tally yet."""
+tally_path = documents_of("tallies")
+"""Where the tally of an incident is kept."""
+EXECUTED_STATUSES = (RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED)
 
 
-class IncidentTally(Struct, frozen=True):
+class IncidentTally(StoredDocument, frozen=True):
     """One incident, as far as trends go."""
 
     incident: str
@@ -62,8 +65,6 @@ class IncidentTally(Struct, frozen=True):
             return self.executed, self.succeeded
         return int(self.outcome in EXECUTED_STATUSES), int(self.outcome == RollbackStatus.SUCCEEDED)
 
-    schema: int = SCHEMA_VERSION
-
 
 class MonthlyStats(Struct, frozen=True):
     """The incidents of one month and scenario; times are medians, None where there is none."""
@@ -85,9 +86,6 @@ class MonthlyStats(Struct, frozen=True):
     def success_rate(self) -> float | None:
         """The share of rollbacks that succeeded."""
         return self.succeeded / self.rollbacks if self.rollbacks else None
-
-
-EXECUTED_STATUSES = (RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED)
 
 
 def tally_incident(policy: Policy, incident: Incident, rollbacks: Sequence[Rollback]) -> IncidentTally | None:
@@ -132,11 +130,6 @@ def tally_facts(one: IncidentTally) -> dict[str, Any]:
     """As an event has them, for metrics: what is not known is left out."""
     said: dict[str, Any] = msgspec.to_builtins(one)
     return {name: value for name, value in said.items() if value is not None and name != "schema"}
-
-
-def tally_path(incident: str) -> str:
-    """Where the tally of an incident is kept."""
-    return f"tallies/{incident}"
 
 
 def _summarize_month(month: str, scenario: str, several: Sequence[IncidentTally]) -> MonthlyStats:

@@ -5,11 +5,15 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from shared.core.durations import describe_duration
+from shared.core.text import count_noun, join_names
 from shared.domain.audit.chain import AuditEntry
+from shared.domain.deployments.build_recipe import REDEPLOY
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.recovery_times import PAGE_WRITTEN, RecoveryTimes
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert, open_alerts
 
@@ -23,6 +27,23 @@ CONFIRMATION_TARGET = timedelta(minutes=3)
 """Scenario 1: "confirm system restoration within 3 minutes"."""
 DECISION_EVENTS = frozenset({"rollback.decided", "rollback.escalated", "rollback.not-taken"})
 """What ends the decision: it goes back, or a person is called, or nothing is done."""
+ENDS = ("rollback.cancelled", "rollback.failed")
+WAIT_END_EVENTS = {
+    "rollback.parked": (*("rollback.approved", "rollback.rejected", "rollback.expired"), "rollback.unparked"),
+    "rollback.held": (*("rollback.resumed", "rollback.unfrozen", "rollback.goes-on"), *ENDS),
+}
+"""What ends a wait that a rollback went into, by the event that began it."""
+WAIT_LESSONS = {
+    "rollback.parked": "It waited {span} for approval: ask fewer people, or allow automatic rollback.",
+    "rollback.held": "It was on hold for {span}, by a pause or a freeze.",
+}
+HELD_EVENT = "decision.held"
+DELAY_LESSONS = {
+    "detection": "It was detected {late} late: a probe that opens the signal checks twice a minute.",
+    "confirmation by probes": "Its probes passed {late} late: check what they request.",
+    "verification": "It was verified {late} late: too few requests were counted, or they failed.",
+    "communication": "The last channel got the first notice {late} late: `rollback notify` tests channels.",
+}
 
 
 class Phase(Struct, frozen=True):
@@ -65,7 +86,8 @@ def rollback_phases(
     detected, restored = incident.detected_at, rollback.shifted_at
     first = rollback.id == incident.id
     asked = detected if first else rollback.created_at
-    decided = _decided_at(trail)
+    moments = (one.at for entry in trail for one in entry.events if one.name in DECISION_EVENTS)
+    decided = next(map(datetime.fromisoformat, moments), None)
     if first and began_at is not None:
         yield Phase("detection", began_at, detected, DETECTION_TARGET)
     is_repair = rollback.way is Direction.REPAIR
@@ -77,8 +99,7 @@ def rollback_phases(
     if is_executed:
         yield Phase("execution", decided or asked, restored, EXECUTION_TARGET)
     if is_verified and not is_repair and any(not one.external for one in policy.probes):
-        at = rollback.confirmed_at
-        yield Phase("confirmation by probes", restored or asked, at, CONFIRMATION_TARGET)
+        yield Phase("confirmation by probes", restored or asked, rollback.confirmed_at, CONFIRMATION_TARGET)
     if is_verified:
         yield Phase("verification", restored or asked, rollback.verified_at, VERIFICATION_TARGET)
     if first and any(incident.severity in one.severities for one in policy.channels):
@@ -96,8 +117,7 @@ def incident_totals(times: RecoveryTimes, alerts: Sequence[Alert], policy: Polic
     yield Phase(f"{recovered} ({times.kind})" if target else recovered, detected, times.recovered_at, target)
     due = times.status_page_due_at
     if due is not None or times.status_page_at is not None:
-        within = None if due is None else due - detected
-        yield Phase(PAGE_WRITTEN, detected, times.status_page_at, within)
+        yield Phase(PAGE_WRITTEN, detected, times.status_page_at, None if due is None else due - detected)
     if restored is not None and alerts:
         closed = [restored, *(one.received_at for one in alerts if one.verdict == "closed")]
         cleared = None if open_alerts(alerts) else max(closed)
@@ -113,7 +133,54 @@ def all_notified_at(notices: Iterable[Notice]) -> datetime | None:
     return max(sent) if sent and len(sent) == len(first) else None
 
 
-def _decided_at(trail: Iterable[AuditEntry]) -> datetime | None:
-    moments = (one.at for entry in trail for one in entry.events if one.name in DECISION_EVENTS)
-    first = next(moments, None)
-    return datetime.fromisoformat(first) if first else None
+def derive_lessons(
+    incident: Incident,
+    trail: Sequence[AuditEntry],
+    steps: Sequence[Step],
+    phases: Iterable[Phase],
+    now: datetime,
+) -> Iterator[str]:
+    """Yield one sentence for each delay, and one if nobody acknowledged the incident."""
+    yield from _wait_lessons(trail, now)
+    for one in phases:
+        late = one.duration - one.target if one.duration is not None and one.target is not None else None
+        if one.name in DELAY_LESSONS and late is not None and not one.is_within_target:
+            yield DELAY_LESSONS[one.name].format(late=describe_duration(late))
+    yield from _slow_step_lessons(steps)
+    if not incident.acknowledged_by:
+        yield "Nobody acknowledged it: `rollback ack` names the owner and stops the escalation."
+
+
+def _wait_lessons(trail: Sequence[AuditEntry], now: datetime) -> Iterator[str]:
+    """Yield how long each wait for people lasted; a wait that has not ended counts until now."""
+    events = [(datetime.fromisoformat(one.at), one.name) for entry in trail for one in entry.events]
+    until: dict[str, datetime] = {}
+    for began, name in events:
+        if name in WAIT_END_EVENTS and (name not in until or began >= until[name]):  # it is recorded again
+            ended = (at for at, other in events if at >= began and other in WAIT_END_EVENTS[name])
+            until[name] = next(ended, now)
+            yield WAIT_LESSONS[name].format(span=describe_duration(until[name] - began))
+    held = [
+        event.facts.get("note", "") for entry in trail for event in entry.events if event.name == HELD_EVENT
+    ]
+    if held:
+        checks = count_noun(len(held) + 1, "check")
+        yield f"The decision took {checks}. It waited because: {join_names(list(dict.fromkeys(held)))}."
+
+
+def _slow_step_lessons(steps: Sequence[Step]) -> Iterator[str]:
+    """Yield how many functions were rebuilt, and the step that took longest."""
+    built = [step for step in steps if step.kind == REDEPLOY and step.begun_at is not None]
+    if built:
+        functions = count_noun(len(built), "function")
+        yield f"Rebuilt because revisions or images were missing: {functions}."
+    took = [(_step_duration(step), step.name) for step in steps if step.status is StepStatus.DONE]
+    longest = max(took, default=(timedelta(0), ""))
+    if longest[0] > timedelta(minutes=1):
+        yield f"The longest step, {longest[1]}, took {describe_duration(longest[0])}."
+
+
+def _step_duration(step: Step) -> timedelta:
+    if step.begun_at is None or step.ended_at is None:
+        return timedelta(0)
+    return step.ended_at - step.begun_at

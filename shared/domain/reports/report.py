@@ -6,7 +6,7 @@ Nothing stands in it that is not recorded; what nobody has recorded is said to b
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
+from itertools import groupby
 from typing import Any
 
 from msgspec import Struct
@@ -25,8 +25,7 @@ from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import phases
 from shared.domain.reports.impact import Impact, ImpactCounts, measure_impact, unknown_impact
-from shared.domain.reports.lessons import derive_lessons
-from shared.domain.reports.phases import Phase
+from shared.domain.reports.phases import Phase, derive_lessons
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Override, Rollback
@@ -194,9 +193,16 @@ def build_report(facts: ReportFacts) -> IncidentReport:
     incident, policy = facts.incident, facts.policy
     times = measure_recovery(policy, incident, [one.rollback for one in facts.rollbacks], facts.page)
     every = _incident_events(facts)
-    timeline = tuple(_timeline(every))
+    timeline = _timeline(every)
     names = {one.rollback.id for one in facts.rollbacks}
     meant = measure_impact(policy, incident, facts.counts, facts.now)
+    lessons = (
+        lesson
+        for kept in facts.rollbacks
+        for lesson in derive_lessons(
+            incident, kept.trail, kept.steps, list(_reported_phases(kept, facts)), facts.now
+        )
+    )
     return IncidentReport(
         incident=incident,
         system=policy.display_name or policy.system,
@@ -208,13 +214,15 @@ def build_report(facts: ReportFacts) -> IncidentReport:
         times=times,
         promises=tuple(map(_report_phase, phases.incident_totals(times, facts.alerts, policy))),
         response=evaluate_response(incident, times, facts.notices, facts.now),
-        acknowledged_after_seconds=_acknowledged_after(incident),
+        acknowledged_after_seconds=None
+        if incident.acknowledged_at is None
+        else (incident.acknowledged_at - incident.detected_at).total_seconds(),
         pins=tuple(one for one in facts.pins if one.rollback in names),
         overrides=tuple(_override_reviews(facts)),
         suspected=suspected_cause([one.rollback for one in facts.rollbacks]),
         unrecorded={**_missing_analysis(incident), **unknown_impact(meant, policy)},
         impact=meant,
-        shortened=tuple(_all_lessons(facts)),
+        shortened=tuple(dict.fromkeys(lessons)),
     )
 
 
@@ -225,52 +233,28 @@ def _missing_analysis(incident: Incident) -> dict[str, str]:
     return {} if known.prevention else {"prevention": NO_PREVENTION}
 
 
-def _all_lessons(facts: ReportFacts) -> Iterator[str]:
-    said: dict[str, None] = {}
-    for kept in facts.rollbacks:
-        found = derive_lessons(
-            facts.incident, kept.trail, kept.steps, list(_reported_phases(kept, facts)), facts.now
-        )
-        said |= dict.fromkeys(found)
-    yield from said
-
-
-def _acknowledged_after(incident: Incident) -> float | None:
-    at = incident.acknowledged_at
-    return None if at is None else (at - incident.detected_at).total_seconds()
-
-
 def _incident_events(facts: ReportFacts) -> list[AuditLine]:
     """What the trail tells of the incident, the oldest first."""
     incident = facts.incident
-    every = [one for one in facts.outside if _is_about(one, incident.id)]
+    commands = ((one, one.facts.get("command")) for one in facts.outside)
+    every = [
+        one for one, said in commands if isinstance(said, Mapping) and said.get("incident") == incident.id
+    ]
     for kept in facts.rollbacks:
         for entry in kept.trail:
             every += audit_lines.audit_lines_of_entry(entry, kept.rollback.id, incident.id, incident.system)
     return sorted(every, key=lambda one: one.at)
 
 
-def _is_about(event: AuditLine, incident: str) -> bool:
-    """Whether a command was said about the incident, or for it."""
-    command = event.facts.get("command")
-    return isinstance(command, Mapping) and command.get("incident") == incident
-
-
-def _timeline(every: Iterable[AuditLine]) -> Iterator[TimelineEntry]:
+def _timeline(every: Iterable[AuditLine]) -> tuple[TimelineEntry, ...]:
     """What people read of it: without what is quiet, and each of several alike once."""
     lines = [
         TimelineEntry(one.at, one.event, one.actor, one.why, one.rollback)
         for one in every
         if not one.event.startswith(TIMELINE_EXCLUDED_PREFIXES)
     ]
-    yield from lines[:1]
-    for before, line in pairwise(lines):
-        if _timeline_key(line) != _timeline_key(before):
-            yield line
-
-
-def _timeline_key(line: TimelineEntry) -> tuple[str, ...]:
-    return line.what, line.who, line.why, line.rollback
+    alike = groupby(lines, key=lambda one: (one.what, one.who, one.why, one.rollback))
+    return tuple(next(same) for _, same in alike)
 
 
 def _report_alert(alert: Alert) -> ReportedAlert:
@@ -288,6 +272,8 @@ def _report_rollback(kept: ReportedRollback, facts: ReportFacts) -> RollbackRepo
     rollback, plan = kept.rollback, kept.rollback.plan
     order = rollback.order
     called = [one for one in kept.steps if one.status is not StepStatus.UNNEEDED]
+    documents = [ReportedDocument(one.path, one.at) for batch in kept.journal for one in batch.landed]
+    documents += [ReportedDocument(one.path, None, one.why) for batch in kept.journal for one in batch.left]
     return RollbackReport(
         rollback=rollback.id,
         status=rollback.status,
@@ -302,14 +288,8 @@ def _report_rollback(kept: ReportedRollback, facts: ReportFacts) -> RollbackRepo
         counts=dict(Counter(str(one.status) for one in called)),
         steps=tuple(ReportedStep(one.name, one.status, one.ended_at, one.note) for one in called),
         took=tuple(map(_report_phase, _reported_phases(kept, facts))),
-        documents=tuple(sorted(_report_documents(kept.journal), key=lambda one: order_of(one.path))),
+        documents=tuple(sorted(documents, key=lambda one: order_of(one.path))),
     )
-
-
-def _report_documents(journal: Iterable[JournalEntry]) -> Iterator[ReportedDocument]:
-    for batch in journal:
-        yield from (ReportedDocument(one.path, one.at) for one in batch.landed)
-        yield from (ReportedDocument(one.path, None, one.why) for one in batch.left)
 
 
 def _reported_phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[Phase]:
@@ -341,22 +321,16 @@ def _override_reviews(facts: ReportFacts) -> Iterator[OverrideReview]:
 
 def _review_override(kept: ReportedRollback, override: Override) -> OverrideReview:
     """As kept with the rollback; where that did not go ahead, as its trail tells."""
-    answers = _overridden_gates(kept.trail)
-    skipped = override.skipped or answers or ()
+    answers = [
+        event.facts[OVERRIDDEN_FIELD]
+        for entry in kept.trail
+        for event in entry.events
+        if OVERRIDDEN_FIELD in event.facts
+    ]
+    skipped = override.skipped or (answers[-1] if answers else ())
     return OverrideReview(
         override=replace(override, skipped=tuple(skipped)),
         rollback=kept.rollback.id,
         status=kept.rollback.status,
-        decided=answers is not None,
+        decided=bool(answers),
     )
-
-
-def _overridden_gates(trail: Iterable[AuditEntry]) -> list[dict[str, Any]] | None:
-    """What the newest decision would have been held up by; None: there was none yet."""
-    found = [
-        event.facts[OVERRIDDEN_FIELD]
-        for entry in trail
-        for event in entry.events
-        if OVERRIDDEN_FIELD in event.facts
-    ]
-    return found[-1] if found else None

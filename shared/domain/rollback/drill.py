@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
 
 PROMOTION_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
 """A promotion counts drills of these: of the functions, alone or with all else."""
+drill_path = documents_of("drills")
+"""Where a drill is kept."""
 
 
 class DrillStepCount(Struct, frozen=True):
@@ -26,7 +28,7 @@ class DrillStepCount(Struct, frozen=True):
         return ", ".join(f"{count} {what}" for what, count in said.items() if count)
 
 
-class Drill(Struct, frozen=True):
+class Drill(StoredDocument, frozen=True):
     """What a rehearsal found; kept as the reason why a system was promoted."""
 
     id: str
@@ -52,14 +54,8 @@ class Drill(Struct, frozen=True):
     took_seconds: float
     forecast_seconds: float
     """What the whole rollback would take to its last shift, from a full quota."""
-    looked_at: dict[str, float] = {}
+    looked_at: dict[str, float] = field(default_factory=dict)
     """Seconds that it took to look at each step that cannot be validated."""
-    kinds: dict[str, DrillStepCount] = {}
+    kinds: dict[str, DrillStepCount] = field(default_factory=dict)
     reported: tuple[str, ...] = ()
     """What the plan leaves alone, and what is to be known of it, one line each."""
-    schema: int = SCHEMA_VERSION
-
-
-def drill_path(drill: str) -> str:
-    """Where a drill is kept."""
-    return f"drills/{drill}"

@@ -4,10 +4,9 @@ import shlex
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument
 from shared.domain.deployments.inventory.traffic import (
     Service,
     Traffic,
@@ -20,7 +19,7 @@ from shared.domain.retention import RECORD_RETENTION
 AUTOMATION_ACTOR = "automation"
 
 
-class Pin(Struct, frozen=True):
+class Pin(StoredDocument, frozen=True):
     """One function that is held, or was."""
 
     system: str
@@ -41,7 +40,6 @@ class Pin(Struct, frozen=True):
     """None: it holds."""
     ended_by: str = ""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def revisions(self) -> dict[str, int]:
@@ -57,39 +55,16 @@ class Pin(Struct, frozen=True):
         return apply_shares(service.traffic, requested_shares(self.before))
 
 
-class CompletedShift(Struct, frozen=True):
-    """A shift that is done, as far as a pin goes."""
+def pin_after_shift(shifted: Pin, known: Pin | None) -> Pin | None:
+    """Return the pin after our shift, moved or ended; None: there is none, and never was.
 
-    system: str
-    function: str
-    service: str
-    goal: Traffic
-    origin: Traffic
-    newest: str
-    """The newest revision that its plan found."""
-    owner: str
-    rollback: str
-    at: datetime
-
-
-def pin_after_shift(shifted: CompletedShift, known: Pin | None) -> Pin | None:
-    """Return the pin after our shift, moved or ended; None: there is none, and never was."""
+    `shifted` holds the goal of the shift, as if nothing had been pinned before.
+    """
     open_one = known if known is not None and known.ended_at is None else None
-    back = open_one is not None and requested_shares(shifted.goal) == requested_shares(open_one.before)
-    if is_following_latest(shifted.goal) or back:
-        return known if open_one is None else end_pin(open_one, shifted.rollback, shifted.at)
-    pin = Pin(
-        system=shifted.system,
-        function=shifted.function,
-        service=shifted.service,
-        held=shifted.goal,
-        before=shifted.origin,
-        newest=shifted.newest,
-        owner=shifted.owner,
-        rollback=shifted.rollback,
-        since=shifted.at,
-    )
-    return pin if open_one is None else replace(pin, before=open_one.before)
+    back = open_one is not None and shifted.revisions == requested_shares(open_one.before)
+    if is_following_latest(shifted.held) or back:
+        return known if open_one is None else end_pin(open_one, shifted.rollback, shifted.since)
+    return shifted if open_one is None else replace(shifted, before=open_one.before)
 
 
 def end_pin(pin: Pin, by: str, at: datetime) -> Pin:

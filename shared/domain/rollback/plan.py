@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument
 from shared.domain.policy.scenario_names import ScenarioName
 
 OVERLONG_PLAN_PREFIX = "it cannot fit"
@@ -37,7 +37,7 @@ ENDED_STEP_STATUSES = frozenset(
 )
 
 
-class Step(Struct, frozen=True):
+class Step(StoredDocument, frozen=True):
     """One goal, "be X, from Y": named, safe to run again."""
 
     name: str
@@ -46,10 +46,10 @@ class Step(Struct, frozen=True):
     target: str
     number: int = 0
     """Its place in the plan; predecessors have lower ones."""
-    goal: dict[str, Any] = {}
-    origin: dict[str, Any] = {}
+    goal: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
     """What the plan found: the state to come from, and to go back to."""
-    kept: dict[str, Any] = {}
+    kept: dict[str, Any] = field(default_factory=dict)
     """What of that is kept for an undo, where the origin does not suffice for one."""
     after: tuple[str, ...] = ()
     """Steps that must be DONE before."""
@@ -76,7 +76,6 @@ class Step(Struct, frozen=True):
     ended_at: datetime | None = None
     note: str = ""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def may_be_in_flight(self) -> bool:

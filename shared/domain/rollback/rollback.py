@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import PlanHeader
 from shared.domain.signals.baseline import Baseline
@@ -19,6 +19,8 @@ OVERRIDE_ACTOR_PREFIX = "override: "
 """How the name of whoever publishes on `rollback-override` begins."""
 UNNAMED_ACTOR = f"{OVERRIDE_ACTOR_PREFIX}not named"
 LEASE_DURATION = timedelta(seconds=30)
+rollback_path = documents_of("rollbacks")
+"""Where a rollback is kept."""
 
 
 class RollbackStatus(StrEnum):
@@ -38,8 +40,6 @@ class RollbackStatus(StrEnum):
 ENDED_ROLLBACK_STATUSES = frozenset(
     {RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED, RollbackStatus.NOT_TAKEN}
 )
-SLOT_HOLDING_STATUSES = frozenset({RollbackStatus.RUNNING, RollbackStatus.VERIFYING})
-"""Holds its system's slot."""
 
 
 class Lease(Struct, frozen=True):
@@ -147,7 +147,7 @@ class ApprovalRequest(Struct, frozen=True):
     asked_at: datetime
 
 
-class Rollback(Struct, frozen=True):
+class Rollback(StoredDocument, frozen=True):
     """One rollback as stored; every commit of it moves `commit_id`, `sequence` and `audit_head`."""
 
     id: str
@@ -219,7 +219,6 @@ class Rollback(Struct, frozen=True):
     overrides: tuple[Override, ...] = ()
     """Each use of break-glass for it, to be reviewed."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def paused_since(self) -> datetime | None:
@@ -262,11 +261,6 @@ def approvers(rollback: Rollback, plan: str, needed: int) -> dict[str, str]:
     if order and not order.rest and (needed > 1 or order.auto_confirm):
         people[order.person] = order.actor
     return people
-
-
-def rollback_path(rollback: str) -> str:
-    """Where a rollback is kept."""
-    return f"rollbacks/{rollback}"
 
 
 def audit_entry_path(rollback: str, sequence: int) -> str:

@@ -4,14 +4,16 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.execution_limits import WriteQuota
 
 ROUNDING_TOLERANCE = 1e-9
 """What binary fractions lose: a caller that waited as told must not find the bucket just short."""
+quota_path = documents_of("quotas")
+"""Where the level of a system's write quota is kept between workers."""
 
 
-class SavedPace(Struct, frozen=True):
+class SavedPace(StoredDocument, frozen=True):
     """How fast a system's next worker may go on, as its last one left it."""
 
     level: float
@@ -23,7 +25,6 @@ class SavedPace(Struct, frozen=True):
     """Tokens of effects that may have been sent since; returned where they were not."""
     per_second: float | None = None
     """The rate that the last one had learnt; None: the declared one."""
-    schema: int = SCHEMA_VERSION
 
 
 class TokenBucket:
@@ -130,8 +131,3 @@ def resume_pace(left: SavedPace | None, quota: WriteQuota, now: datetime, monoto
     if left.batch_over_at is not None:
         over_at = monotonic - max(0.0, (now - left.batch_over_at).total_seconds())
     return Pace(TokenBucket(burst, rate, monotonic, level, left.per_second), over_at)
-
-
-def quota_path(system: str) -> str:
-    """Where the level of a system's write quota is kept between workers."""
-    return f"quotas/{system}"

@@ -5,9 +5,22 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.signals.monitoring_notification import alert_key
+
+alert_path = documents_of("alerts")
+"""Where an alert is kept."""
+DECLARED_PREFIX = "declared:"
+"""How the id of an alert begins that a person has declared."""
+FINDING_PREFIX = "finding:"
+"""How the id of an alert begins that stands for a finding of Security Command Center."""
+OWN_ALERT_PREFIXES = ("probe:", "integrity:", FINDING_PREFIX, DECLARED_PREFIX)
+"""How the ids of alerts begin that Cloud Monitoring knows nothing of."""
+LOG_MATCH_CONDITION = "conditionMatchedLog"
+"""The key of a notification of an alert policy that matches log entries
+(https://cloud.google.com/monitoring/alerts/ui-mql-alert-policy, log-based alert policies).
+"""
 
 
 class AlertFact(Struct, frozen=True):
@@ -29,20 +42,7 @@ class AlertFact(Struct, frozen=True):
         return self.closed if self.still_open is None else not self.still_open
 
 
-DECLARED_PREFIX = "declared:"
-"""How the id of an alert begins that a person has declared."""
-FINDING_PREFIX = "finding:"
-"""How the id of an alert begins that stands for a finding of Security Command Center."""
-OWN_ALERT_PREFIXES = ("probe:", "integrity:", FINDING_PREFIX, DECLARED_PREFIX)
-"""How the ids of alerts begin that Cloud Monitoring knows nothing of."""
-
-LOG_MATCH_CONDITION = "conditionMatchedLog"
-"""The key of a notification of an alert policy that matches log entries
-(https://cloud.google.com/monitoring/alerts/ui-mql-alert-policy, log-based alert policies).
-"""
-
-
-class Alert(Struct, frozen=True):
+class Alert(StoredDocument, frozen=True):
     """A document of its own: a storm of alerts writes no document twice."""
 
     key: str
@@ -65,7 +65,6 @@ class Alert(Struct, frozen=True):
     absorbed_by: str = ""
     """The rollback whose decision has taken it in; empty: none has, yet."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def is_open(self) -> bool:
@@ -136,8 +135,3 @@ def open_alerts(alerts: Iterable[Alert]) -> list[Alert]:
     everything = list(alerts)
     closed = {alert.monitoring_id for alert in everything if alert.verdict == "closed"}
     return [alert for alert in everything if alert.is_open and alert.monitoring_id not in closed]
-
-
-def alert_path(key: str) -> str:
-    """Where an alert is kept."""
-    return f"alerts/{key}"

@@ -18,6 +18,9 @@ from shared.domain.signals.health import (
 from shared.domain.signals.labels import signal_label
 from shared.domain.signals.registry import SignalSource, has_source
 
+UNCOUNTED_SOURCES = (SignalSource.DATA, SignalSource.DECLARED)
+"""Of these no request tells."""
+
 
 class ConditionState(StrEnum):
     """What became of what an alert told of."""
@@ -57,10 +60,6 @@ def evaluate_condition(
     if whole.total < gates.minimum_requests:
         return otherwise
     return ConditionState.STANDS if failure_ratio(whole) > gates.failing_above else ConditionState.OVER
-
-
-UNCOUNTED_SOURCES = (SignalSource.DATA, SignalSource.DECLARED)
-"""Of these no request tells."""
 
 
 def affected_functions(alerts: Iterable[Alert], policy: Policy) -> set[str]:

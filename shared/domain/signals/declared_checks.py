@@ -42,13 +42,14 @@ def evaluate_checks(
     probes: Mapping[str, ProbeAnswer],
 ) -> dict[str, Health]:
     """Judge each check of the restored functions, or of no function; unasked probes are absent."""
-    return {
-        name: _evaluate_check(policy, asked, tallies, probes)
-        for name, check in policy.verification.items()
-        for asked in [list(_active_probes(policy, check, back))]
-        for tallies in [list(_tallies(policy, scenario, check, back, counted))]
-        if asked or tallies
-    }
+    found = {}
+    active = [one.name for one in policy.probes if one.function is None or one.function in back]
+    for name, check in policy.verification.items():
+        asked = [probe for probe in active if probe in check.probes]
+        tallies = list(_tallies(policy, scenario, check, back, counted))
+        if asked or tallies:
+            found[name] = _evaluate_check(policy, asked, tallies, probes)
+    return found
 
 
 def combine_health(health: Health, checks: Mapping[str, Health]) -> Health:
@@ -104,7 +105,8 @@ def _tallies(
     counted: RequestCounts,
 ) -> Iterator[_Tally]:
     """What is counted for it now: its functions that are back, and who signs in."""
-    functions, requests = list(_counted_functions(policy, check, back)), counted.requests
+    functions = [name for name in sorted(back) if policy.functions.get(name) in check.groups]
+    requests = counted.requests
     if functions:
         known = (
             None if requests is None else sum_requests(requests[one] for one in functions if one in requests)
@@ -112,14 +114,3 @@ def _tallies(
         yield _Tally("requests", known, policy.gates.failing_above)
     if check.sign_in_failures is not None and scenario is ScenarioName.AUTH:
         yield _Tally("sign-ins", counted.sign_ins, check.sign_in_failures)
-
-
-def _active_probes(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
-    for probe in policy.probes:
-        if probe.name in check.probes and (probe.function is None or probe.function in back):
-            yield probe.name
-
-
-def _counted_functions(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
-    groups = policy.functions
-    return (name for name in sorted(back) if groups.get(name) in check.groups)

@@ -105,6 +105,7 @@ def parse_notification(data: bytes) -> Notification:
         raise Refused("no incident: not a notification of Cloud Monitoring")
     resource = nested_object(incident, "resource")
     resource_labels = _labels(resource, "labels")
+    condition = _ALERT_POLICY.fullmatch(_text(nested_object(incident, "condition"), "name"))
     return Notification(
         version=_version(document),
         incident_id=_incident_id(_text(incident, "incident_id")),
@@ -114,7 +115,7 @@ def parse_notification(data: bytes) -> Notification:
         project=resource_labels.get("project_id") or _text(incident, "scoping_project_id") or None,
         resource_type=_text(resource, "type"),
         resource_labels=resource_labels,
-        policy_id=_policy_id(incident),
+        policy_id=condition[1] if condition else None,
         user_labels=_labels(incident, "policy_user_labels"),
         summary=_text(incident, "summary"),
         observed_value=_text(incident, "observed_value"),
@@ -142,7 +143,13 @@ def match_policy(notification: Notification, policies: Mapping[str, Policy]) -> 
     """
     system, signal = _claimed_labels(notification)
     if system is None and signal is None:
-        return _match_policy_by_id(notification.policy_id, policies)
+        listed = (
+            (policy, name)
+            for policy in policies.values()
+            for name, meaning in policy.signals.items()
+            if notification.policy_id in meaning.alert_policies
+        )
+        return next(listed, None)
     policy = policies.get(system or "")
     if policy is None or signal is None or signal not in policy.signals:
         return None
@@ -181,14 +188,6 @@ def _claimed_labels(notification: Notification) -> tuple[str | None, str | None]
     return labels.get(SYSTEM_LABEL), labels.get(SIGNAL_LABEL)
 
 
-def _match_policy_by_id(policy_id: str | None, policies: Mapping[str, Policy]) -> tuple[Policy, str] | None:
-    for policy in policies.values():
-        for signal, meaning in policy.signals.items():
-            if policy_id in meaning.alert_policies:
-                return policy, signal
-    return None
-
-
 def _version(document: Mapping[str, Any]) -> str:
     version = _text(document, "version").lower()
     if version not in _VERSIONS:
@@ -209,12 +208,6 @@ def _incident_id(incident_id: str) -> str:
     if len(incident_id.encode()) > MAX_INCIDENT_ID_BYTES:
         raise Refused(f"an incident_id of more than {MAX_INCIDENT_ID_BYTES} bytes")
     return incident_id
-
-
-def _policy_id(incident: Mapping[str, Any]) -> str | None:
-    name = _text(nested_object(incident, "condition"), "name")
-    match = _ALERT_POLICY.fullmatch(name)
-    return match[1] if match else None
 
 
 def nested_object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:

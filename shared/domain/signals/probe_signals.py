@@ -8,10 +8,10 @@ and thin data says nothing: it neither opens nor closes.
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.signals import Signal, Unit
 from shared.domain.policy.system_policy import Policy
@@ -28,6 +28,8 @@ from shared.domain.signals.registry import SIGNALS
 
 MIN_PASSES_TO_CLOSE = 3
 """So many good looks in a row close a signal."""
+probes_path = documents_of("probes")
+"""Where the record of a system's probes is kept."""
 
 
 class ProbeFinding(Struct, frozen=True):
@@ -60,25 +62,19 @@ class ProbeFinding(Struct, frozen=True):
         return f"probe:{system}:{self.signal}:{self.since.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
-class ProbeRecord(Struct, frozen=True):
+class ProbeRecord(StoredDocument, frozen=True):
     """What is kept of the probes of one system."""
 
     system: str
     since: datetime
-    looks: dict[str, tuple[ProbeResult, ...]] = {}
+    looks: dict[str, tuple[ProbeResult, ...]] = field(default_factory=dict)
     """By probe, oldest first."""
     findings: tuple[ProbeFinding, ...] = ()
     """The open ones, and those whose end is not on record yet."""
-    closed: dict[str, datetime] = {}
+    closed: dict[str, datetime] = field(default_factory=dict)
     """When each signal closed the last time: looks until then open nothing."""
-    warned: dict[str, datetime] = {}
+    warned: dict[str, datetime] = field(default_factory=dict)
     """When people were warned of each signal the last time."""
-    schema: int = SCHEMA_VERSION
-
-
-def probes_path(system: str) -> str:
-    """Where the record of a system's probes is kept."""
-    return f"probes/{system}"
 
 
 def probes_by_signal(policy: Policy) -> dict[str, list[Probe]]:

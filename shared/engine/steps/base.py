@@ -11,8 +11,7 @@ from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
 from shared.ports.groups import Ports
-from shared.ports.platform import Builder, Platform
-from shared.ports.probe import Prober
+from shared.ports.platform import Builder, Platform, Prober
 from shared.ports.resources import ProtectedResources
 
 
@@ -80,7 +79,11 @@ class StepKind:
     """Whether two people must approve it, whatever the scenario."""
 
     def __init__(self, context: StepContext) -> None:
-        """Keep what it needs of the context."""
+        """Keep the ports that it reaches the world by."""
+        self._platform = context.platform
+        self._builder = context.builder
+        self._estate = context.resources
+        self._prober = context.prober
 
     def look(self, step: Step) -> StepObservation:
         """Ask the world, not our memory, where it stands."""
@@ -103,10 +106,6 @@ class StepKind:
 class FunctionStep(StepKind):
     """A step that restores a function."""
 
-    def __init__(self, context: StepContext) -> None:
-        self._platform = context.platform
-        self._builder = context.builder
-
 
 class ResourceStep(StepKind):
     """A step that restores a resource beside the functions."""
@@ -114,9 +113,6 @@ class ResourceStep(StepKind):
     drill = DrillCheck.LOOK
     part: ClassVar[InventoryPart]
     """The part of an inventory that it changes."""
-
-    def __init__(self, context: StepContext) -> None:
-        self._estate = context.resources
 
     @classmethod
     def touches(cls, step: Step, name: str) -> bool:

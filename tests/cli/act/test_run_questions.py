@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from cli.act.run_questions import DEFAULT_REASON
 from cli.app import app
+from cli.support.context import read_restore_point
 from cli.support.exit_codes import INVALID_USAGE, REFUSED
-from cli.support.operator_time import read_restore_point
 from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.corrupted_bookshop import CorruptedShop

@@ -20,7 +20,7 @@ from local.services.identity import Account
 from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.commands.credential import ROLE_CLAIM, CredentialKind, decode_unverified_token, hash_token
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import Role
 from shared.domain.policy.system_policy import Policy
 from shared.ports.identity import TokenVerifier
 from tests.local.support.run import policy

@@ -18,7 +18,7 @@ from shared.adapters.gcp.project.service_account_token import HOST, ServiceAccou
 from shared.adapters.sign_in import SignIn
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import CredentialKind
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import Role
 from shared.domain.policy.system_policy import Policy
 from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
 from tests.local.support.run import policy

@@ -14,16 +14,15 @@ from local.core.clock import CloudClock
 from local.services.identity import Account
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.monitoring.metrics import RouterMetrics
-from shared.adapters.gcp.project.secret_values import HOST as SECRETS_HOST
-from shared.adapters.gcp.project.secret_values import SecretManagerValues
+from shared.adapters.gcp.project.secret_manager import HOST as SECRETS_HOST
+from shared.adapters.gcp.project.secret_manager import SecretManager
 from shared.adapters.gcp.run.platform import CloudPlatform
 from shared.adapters.prober import HttpProber
 from shared.domain.deployments.inventory.inventory_parts import SecretUse, build_configuration
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.probes import Probe, ProbeAccount
 from shared.domain.policy.system_policy import Group, Policy
-from shared.ports.platform import Metrics, Platform
-from shared.ports.probe import Prober
+from shared.ports.platform import Metrics, Platform, Prober
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
 from tests.support.fakes.run.platform import DEFAULT, FakePlatform
 from tests.support.fakes.run.router import FakeMetrics, FakeProber
@@ -156,7 +155,7 @@ class OverTheWire:
             clients.functions, clients.services, clients.revisions, PROJECT, REGION
         )
         self.metrics: Metrics = RouterMetrics(clients.monitoring, "shop", PROJECT, REGION)
-        secrets = SecretManagerValues(clients.rest(SECRETS_HOST), PROJECT)
+        secrets = SecretManager(clients.rest(SECRETS_HOST), PROJECT)
         self.prober: Prober = HttpProber(lambda _host: cloud.addresses["control"], secrets=lambda: secrets)
         keep_secret(clients, {"password": PASSWORD, "api-key": "k"})
 

@@ -17,7 +17,7 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firebase.hosting import FirebaseHosting
 from shared.adapters.gcp.firebase.remote_config import FirebaseRemoteConfig
 from shared.adapters.gcp.firebase.rules import FirebaseRules
-from shared.adapters.gcp.project.scheduler_jobs import CloudScheduler
+from shared.adapters.gcp.project.scheduler import CloudScheduler
 from shared.adapters.gcp.pubsub.eventarc_triggers import EventarcTriggers
 from shared.adapters.gcp.rest import MAX_PAGES, Rest
 from shared.core.errors import Ambiguous, Gone, Moved, Rejected, RollbackError, Throttled, Unavailable

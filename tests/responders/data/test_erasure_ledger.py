@@ -27,7 +27,7 @@ from shared.domain.data.document import DocumentSnapshot, Reference
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord, ErasureProgress
 from shared.domain.data.repair.repair_plan import WHOLE_DATABASE
-from shared.domain.policy.erasure_rules import ErasureRules, Place
+from shared.domain.policy.data_rules import ErasureRules, Place
 from tests.support.data.restore_tests import HERE, MINUTE, POLICY, THERE, only_proof
 from tests.support.fakes.firestore.restores import ORIGINAL
 from tests.support.fakes.runtime.clock import START

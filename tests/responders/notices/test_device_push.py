@@ -14,7 +14,7 @@ from shared.core.store import Put
 from shared.domain.data.erasure import ledger
 from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushResult
-from shared.domain.policy.erasure_rules import ErasureRules, Place
+from shared.domain.policy.data_rules import ErasureRules, Place
 from tests.support.notices.notices import read_notices as kept
 from tests.support.notices.user_devices import (
     DATABASE,

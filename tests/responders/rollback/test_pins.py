@@ -18,7 +18,7 @@ from shared.domain.incidents.incident import (
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.presentation.status_page import STATUS_SENTENCES
 from shared.domain.rollback import pins
-from shared.domain.rollback.pins import CompletedShift, Pin
+from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system_record import System
 from tests.support.fakes.runtime.clock import START
@@ -40,8 +40,8 @@ DAY = timedelta(days=1)
 TAGGED = TrafficTarget(LATEST_REVISION, 0, "fh-1")
 
 
-def shifted(goal: Traffic, origin: Traffic = FOLLOWING, rollback: str = "INC-1") -> CompletedShift:
-    return CompletedShift("shop", "order", "services/order", goal, origin, "r-2", "anna", rollback, START)
+def shifted(goal: Traffic, origin: Traffic = FOLLOWING, rollback: str = "INC-1") -> Pin:
+    return Pin("shop", "order", "services/order", goal, origin, "r-2", "anna", rollback, START)
 
 
 def pinned(origin: Traffic = FOLLOWING) -> Pin:

@@ -11,7 +11,7 @@ import main
 from cli.app import app
 from shared.domain.policy.data_rules import OnRepair
 from shared.policy_files import loader
-from shared.policy_files.removed_keys import REMOVED_KEYS, strip_removed_keys
+from shared.policy_files.loader import REMOVED_KEYS, strip_removed_keys
 from tests.support.decision.minimal_policy import SMALL, policy_faults
 
 STARTS = "deployments: { quiet: 1m, starts: rollback-starts }\n"

@@ -25,7 +25,7 @@ from shared.domain.policy import (
     signals,
     system_policy,
 )
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import Role
 from shared.domain.signals.registry import SIGNALS
 from shared.policy_files.schema import SCHEMA_FILE
 

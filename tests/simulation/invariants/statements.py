@@ -577,7 +577,7 @@ class StatementLaws:
         return tuple(found)
 
     def _judge_unfailed(self, stood: Stood) -> None:
-        """No failure is told of, and an alert has told of one for a minute and since any recovery."""
+        """No failure is told of, and an alert has told of one for a minute, since any recovery."""
         claim = stood.claim
         recovered = [at for at in self._recoveries.get(claim.incident, ()) if at <= stood.begins]
         for at, _, name, signal in self._alerts:

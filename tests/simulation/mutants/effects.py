@@ -12,9 +12,8 @@ from shared.core.codec import decode
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine import engine, step_scheduler
-from shared.engine.attempt_results import EffectSent
 from shared.engine.lease import LeasedRollback
-from shared.engine.step_scheduler import StepScheduler
+from shared.engine.step_scheduler import EffectSent, StepScheduler
 from shared.engine.steps.base import StepKind, StepObservation, StepVerdict
 from shared.engine.steps.functions import redeploy
 from shared.engine.steps.functions.judge_canary import JudgeCanaryStep

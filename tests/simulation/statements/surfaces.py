@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -27,7 +28,6 @@ from shared.domain.incidents.incident import (
 from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
 from shared.domain.presentation import console_html, status_page, status_page_html
 from shared.domain.presentation.status_page import StatusPageView
-from shared.domain.reports import filed_report
 from shared.domain.reports.filed_report import FiledReport
 from shared.state.reader import StateReader
 from shared.state.system_status import SystemStatus, read_system_status
@@ -253,7 +253,7 @@ def _read_objects(view: StatusPageView) -> PageText:
 
 def report_text(fields: dict[str, Any]) -> str:
     """A filed report."""
-    return filed_report.decompress_text(decode(FiledReport, fields).markdown)
+    return zlib.decompress(decode(FiledReport, fields).markdown).decode()
 
 
 def text_of(page: str) -> str:

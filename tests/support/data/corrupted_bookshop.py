@@ -11,8 +11,7 @@ from shared.core.store import Query
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation
-from shared.domain.policy.data_rules import Derived, IntegrityRules, OnRepair
-from shared.domain.policy.erasure_rules import ErasureRules, Place
+from shared.domain.policy.data_rules import Derived, ErasureRules, IntegrityRules, OnRepair, Place
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.runtime.hooks import Hook, no_hook

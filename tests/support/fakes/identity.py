@@ -21,7 +21,7 @@ from shared.domain.commands.credential import (
     person_credential,
     service_account_credential,
 )
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import Role
 
 CLOCK_SKEW_SECONDS = 10
 SECRET = b"known to this module alone"

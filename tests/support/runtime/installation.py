@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation import checks, metrics
-from cli.doctor.installation.bucket_readers import FIRESTORE, LISTS
-from cli.doctor.installation.checks import CODE_LABEL, POLICY_LABEL
+from cli.doctor.installation.checks import CODE_LABEL, FIRESTORE, LISTS, POLICY_LABEL
 from cli.doctor.installation.facts import InstallationFacts
 from cli.doctor.installation.messaging import MONITORING
 from cli.doctor.installation.metrics import Measured, counting_query, series_query

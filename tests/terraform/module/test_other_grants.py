@@ -9,13 +9,7 @@ from shared.adapters.gcp.firestore import backups, indexes, store
 from shared.adapters.gcp.monitoring import configuration as monitoring
 from shared.adapters.gcp.monitoring import metrics
 from shared.adapters.gcp.project import operations_project as installation
-from shared.adapters.gcp.project import (
-    quotas,
-    scheduler_jobs,
-    scheduler_runs,
-    secret_versions,
-    service_accounts,
-)
+from shared.adapters.gcp.project import quotas, scheduler, secret_manager, service_accounts
 from shared.adapters.gcp.pubsub import eventarc_triggers
 from shared.adapters.gcp.run import images, platform
 from shared.adapters.gcp.storage import objects
@@ -133,8 +127,8 @@ LOOKED_AT = (
     *quotas.APIS_PERMISSIONS,
     *remote_config.PERMISSIONS,
     *rules.PERMISSIONS,
-    *scheduler_jobs.PERMISSIONS,
-    *secret_versions.PERMISSIONS,
+    *scheduler.PERMISSIONS,
+    *secret_manager.PERMISSIONS,
     *eventarc_triggers.PERMISSIONS,
 )
 
@@ -143,7 +137,7 @@ INSTALLED = (
     *installation.PERMISSIONS,
     *monitoring.PERMISSIONS,
     *quotas.APIS_PERMISSIONS,
-    *scheduler_runs.PERMISSIONS,
+    *scheduler.RUNS_PERMISSIONS,
 )
 
 

@@ -29,7 +29,7 @@ from shared.domain.commands.credential import (
     person_credential,
     service_account_credential,
 )
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import Role
 
 PERMISSIONS = ("firebaseauth.users.get",)
 """In the identity project: the user is looked up, for revocation and for the role of now."""

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from shared.adapters.gcp.errors import EFFECT_ERRORS, StatusErrors
+from shared.adapters.gcp.errors import CREATE_ERRORS
 from shared.adapters.gcp.rest import Rest
-from shared.core.errors import Ambiguous, Exists, Gone
+from shared.core.errors import Ambiguous, Gone
 from shared.domain.deployments.inventory.inventory_parts import RulesFile, RulesRelease, RulesSource
 
 HOST: Final = "firebaserules.googleapis.com"
@@ -34,9 +34,6 @@ class _Source(Struct, frozen=True):
 
 class _Ruleset(Struct, frozen=True):
     source: _Source = _Source()
-
-
-_NEW: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
 
 
 class FirebaseRules:
@@ -78,6 +75,6 @@ class FirebaseRules:
             "rulesetName": f"{self._project}/rulesets/{ruleset}",
         }
         if new:
-            self._rest.send_change("POST", self._path, wanted, meanings=_NEW)
+            self._rest.send_change("POST", self._path, wanted, meanings=CREATE_ERRORS)
         else:
             self._rest.send_change("PATCH", f"{self._path}/{release}", {"release": wanted})

@@ -26,8 +26,7 @@ class FirestoreBackups:
         self._project = f"projects/{project}"
 
     def database(self, database: str) -> Database:
-        request = {"name": f"{self._project}/databases/{database}"}
-        answer = call_once(self._admin.get_database, request)
+        answer = call_once(self._admin.get_database, {"name": f"{self._project}/databases/{database}"})
         found = types.Database.pb(answer)
         return Database(
             uid=found.uid,

@@ -6,14 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 
 from google.cloud.firestore_v1 import types
-from google.cloud.firestore_v1.field_path import FieldPath
 
 from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.adapters.gcp.firestore.queries import add_condition
-from shared.adapters.gcp.firestore.values import read_fields, read_time
+from shared.adapters.gcp.firestore.values import format_field_path, read_fields, read_time
 from shared.core.errors import Gone
-from shared.domain.data.document import DocumentSnapshot, path_sort_key
-from shared.domain.policy.document_scope import Scope
+from shared.domain.data.document import DocumentSnapshot, Scope, path_sort_key
 
 PERMISSIONS: Final = ("datastore.databases.get", "datastore.entities.get", "datastore.entities.list")
 
@@ -49,8 +47,7 @@ class FirestoreDocuments:
     ) -> Iterator[DocumentSnapshot]:
         """One query, read as it comes; it is given up when the caller reads no further."""
         root = self._root(database)
-        request = _query(root, scope, at, after)
-        return (_version(one, root) for one in self._run_query(database, request))
+        return (_version(one, root) for one in self._run_query(database, _query(root, scope, at, after)))
 
     def paths(self, database: str, scope: Scope, at: datetime | None, after: str = "") -> Iterator[str]:
         """The same query, of which only the names come."""
@@ -99,7 +96,7 @@ class FirestoreDocuments:
         query = request.structured_query
         _narrow(query, where)
         for field in only:
-            query.select.fields.add(field_path=_field_path(field))
+            query.select.fields.add(field_path=format_field_path(field.split(".")))
         query.limit.value = most
         return [_version(one, root) for one in self._run_query(database, request)]
 
@@ -206,12 +203,7 @@ def _narrow(query: Any, where: Mapping[str, Any]) -> None:
         query.where.composite_filter.op = _AND
     for field, wanted in where.items():
         condition = query.where.composite_filter.filters.add()
-        add_condition(condition, _field_path(field), "==", wanted)
-
-
-def _field_path(field: str) -> str:
-    """Names joined by dots as Firestore takes them, each quoted where it must be."""
-    return str(FieldPath(*field.split(".")).to_api_repr())
+        add_condition(condition, format_field_path(field.split(".")), "==", wanted)
 
 
 def _read_at(request: Any, at: datetime | None) -> None:

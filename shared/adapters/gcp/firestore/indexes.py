@@ -5,22 +5,15 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
 
-from shared.adapters.gcp.errors import (
-    EFFECT_ERRORS,
-    READ_ERRORS,
-    READ_TIMEOUT_SECONDS,
-    StatusErrors,
-    call_once,
-    translate_errors,
-)
-from shared.core.errors import Exists, Rejected
+from shared.adapters.gcp.errors import CREATE_ERRORS, call_once
+from shared.adapters.gcp.listing import list_items
+from shared.core.errors import Rejected
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import Index, IndexField, is_creatable
 
 PERMISSIONS: Final = ("datastore.indexes.list",)
 WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")
 
-_CREATE: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
 _PAGE = 1000
 _Scope = types.Index.QueryScope
 _State = types.Index.State
@@ -37,15 +30,14 @@ class FirestoreIndexes:
 
     def of(self, database: str) -> dict[str, Index]:
         request = {"parent": self._groups(database), "page_size": _PAGE}
-        with translate_errors(READ_ERRORS):
-            pages = self._admin.list_indexes(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
-            found = [_index(database, types.Index.pb(message)) for message in pages]
+        messages = list_items(self._admin.list_indexes, "indexes", request)
+        found = (_index(database, types.Index.pb(message)) for message in messages)
         return {one.definition: one for one in found}
 
     def create(self, index: Index) -> str:
         parent = f"projects/{self._project}/databases/{index.database}/collectionGroups/"
         request = {"parent": f"{parent}{index.group}", "index": _message(index)}
-        begun = call_once(self._admin.create_index, request, errors=_CREATE)
+        begun = call_once(self._admin.create_index, request, errors=CREATE_ERRORS)
         return str(begun.operation.name)
 
     def expiries(self, database: str) -> list[TtlField]:
@@ -56,10 +48,8 @@ class FirestoreIndexes:
         """
         parent = self._groups(database)
         request = {"parent": parent, "filter": "ttlConfig:*", "page_size": _PAGE}
-        with translate_errors(READ_ERRORS):
-            pages = self._admin.list_fields(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
-            found = [_expiry(types.Field.pb(message)) for message in pages]
-        return sorted(found, key=lambda one: one.group)
+        messages = list_items(self._admin.list_fields, "fields", request)
+        return sorted((_expiry(types.Field.pb(one)) for one in messages), key=lambda one: one.group)
 
     def _groups(self, database: str) -> str:
         return f"projects/{self._project}/databases/{database}/collectionGroups/-"

@@ -8,9 +8,9 @@ from typing import Any, Final
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1 import types as data
 
-from shared.adapters.gcp.errors import EFFECT_ERRORS, StatusErrors, call_once
+from shared.adapters.gcp.errors import CREATE_ERRORS, EFFECT_ERRORS, StatusErrors, call_once
 from shared.adapters.gcp.listing import list_database_operations
-from shared.core.errors import Exists, Gone, Moved, Rejected, Unavailable
+from shared.core.errors import Gone, Moved, Rejected, Unavailable
 from shared.domain.data.backups.backup_records import RestoreProgress
 
 PERMISSIONS: Final = (
@@ -31,8 +31,7 @@ SCRATCH_PERMISSIONS: Final = (
 `shared.domain.data.backups.database_copy`): no other one may be overwritten or deleted.
 """
 
-_CREATE: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists, "FAILED_PRECONDITION": Moved}
-_CLONE: StatusErrors = {**EFFECT_ERRORS, "ALREADY_EXISTS": Exists}
+_CREATE: StatusErrors = {**CREATE_ERRORS, "FAILED_PRECONDITION": Moved}
 _DELETE: StatusErrors = {**EFFECT_ERRORS, "FAILED_PRECONDITION": Moved, "ABORTED": Moved}
 
 _Create = types.CreateDatabaseRequest.pb()
@@ -64,8 +63,7 @@ class FirestoreRestores:
 
     def fill(self, database: str, prefix: str) -> str:
         request = _Import(name=self._name(database), input_uri_prefix=prefix)
-        begun = call_once(self._admin.import_documents, request, errors=EFFECT_ERRORS)
-        return str(begun.operation.name)
+        return str(call_once(self._admin.import_documents, request, errors=EFFECT_ERRORS).operation.name)
 
     def restore(self, database: str, backup: str) -> str:
         request = _Restore(parent=self._project, database_id=database, backup=backup)
@@ -76,7 +74,7 @@ class FirestoreRestores:
         request = _Clone(parent=self._project, database_id=database)
         request.pitr_snapshot.database = self._name(original)
         request.pitr_snapshot.snapshot_time.FromDatetime(at)
-        begun = call_once(self._admin.clone_database, request, errors=_CLONE)
+        begun = call_once(self._admin.clone_database, request, errors=CREATE_ERRORS)
         return str(begun.operation.name)
 
     def find(self, database: str) -> RestoreProgress | None:

@@ -36,11 +36,10 @@ class FirestoreRewrites:
         """By BatchWrite, which is not atomic: one that is refused holds up no other."""
         name = f"projects/{self._project}/databases/{database}"
         writes = [_write(f"{name}/documents", one) for one in rewrites]
-        return [
-            landed
-            for some in split_into_chunks(writes, MAX_WRITES_PER_REQUEST, MAX_REQUEST_BYTES, _bytes)
-            for landed in self._send_writes(name, some)
-        ]
+        parts = split_into_chunks(
+            writes, MAX_WRITES_PER_REQUEST, MAX_REQUEST_BYTES, lambda write: int(write.ByteSize()) + 16
+        )  # with its tag and length
+        return [landed for some in parts for landed in self._send_writes(name, some)]
 
     def _send_writes(self, name: str, writes: Sequence[Any]) -> Iterator[RewriteResult]:
         request = _BatchRequest(database=name, writes=writes)
@@ -72,7 +71,3 @@ def _write(root: str, rewrite: Rewrite) -> Any:
     else:
         write.current_document.update_time.FromDatetime(rewrite.seen_at)
     return write
-
-
-def _bytes(write: Any) -> int:
-    return int(write.ByteSize()) + 16  # its tag and length

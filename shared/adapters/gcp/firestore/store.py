@@ -122,8 +122,7 @@ class FirestoreStore:
         request = _BeginRequest(database=self._database)
         request.options.read_write.retry_transaction = previous
         begun = call_once(self._client.begin_transaction, request, metadata=self._metadata)
-        transaction: bytes = begun.transaction
-        return transaction
+        return bytes(begun.transaction)
 
     def _rollback(self, transaction: bytes) -> None:
         """Let go of the transaction's locks, if there is still anything to let go of."""

@@ -50,8 +50,7 @@ def read_time(timestamp: Any) -> datetime:
 
 def format_field_path(path: Iterable[str]) -> str:
     """A field's path as a mask or a transform names it: `a.b` is two parts, a name is quoted."""
-    text: str = FieldPath(*path).to_api_repr()
-    return text
+    return str(FieldPath(*path).to_api_repr())
 
 
 def _write(message: Any, value: Any, path: Path) -> list[Path]:
@@ -63,7 +62,9 @@ def _write(message: Any, value: Any, path: Path) -> list[Path]:
         case list() | tuple():
             _write_list(message.array_value, value)
         case datetime():
-            _write_time(message.timestamp_value, value)
+            if value.tzinfo is None:
+                raise TypeError("a field cannot hold a time without a zone")
+            message.timestamp_value.FromDatetime(value)
         case _:
             _write_scalar(message, value)
     return []
@@ -93,12 +94,6 @@ def _write_scalar(message: Any, value: Any) -> None:
             message.geo_point_value.SetInParent()
         case _:
             raise TypeError(f"a field cannot hold {type(value).__name__}")
-
-
-def _write_time(message: Any, moment: datetime) -> None:
-    if moment.tzinfo is None:
-        raise TypeError("a field cannot hold a time without a zone")
-    message.FromDatetime(moment)
 
 
 def _write_list(message: Any, items: Iterable[Any]) -> None:

@@ -1,7 +1,7 @@
 """What Cloud Monitoring has counted: requests, sign-ins, what waits."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -46,14 +46,15 @@ class RouterMetrics:
 
     def requests(self, start: datetime, end: datetime) -> dict[str, RouterRequests]:
         """Count by service (short name) over whole minutes; one without a point is left out."""
-        first, last = _minute_after(start), _minute_before(end)
-        if first >= last:
-            return {}
         total: dict[str, int] = defaultdict(int)
         failed: dict[str, int] = defaultdict(int)
-        for series in self._series(self._filter(_REQUESTS), first, last, _BY_SERVICE):
+        # A filter needs the type of the resource beside that of the metric (alert.proto).
+        wanted = (
+            f'metric.type="{_REQUESTS}" AND resource.type="cloud_run_revision"'
+            f' AND resource.label.location="{self._region}"'
+        )
+        for series, counted in self._counts(wanted, start, end, _BY_SERVICE):
             service = series.resource.labels[_SERVICE]
-            counted = sum(_counts(series.points, first, last))
             total[service] += counted
             if series.metric.labels[_CLASS] == _FAILED:
                 failed[service] += counted
@@ -61,30 +62,35 @@ class RouterMetrics:
 
     def sign_ins(self, start: datetime, end: datetime) -> RouterRequests:
         """Over the same minutes, by the log of Identity Platform's requests."""
-        first, last = _minute_after(start), _minute_before(end)
-        if first >= last:
-            return RouterRequests(0, 0)
+        # Counters of the log, as terraform/log_metrics.tf makes them, over its log's resource.
+        wanted = f'metric.type="{self._counters}_{{}}" AND resource.type="identitytoolkit_project"'
         total, failed = (
-            sum(
-                count
-                for series in self._series(self._counter(name), first, last)
-                for count in _counts(series.points, first, last)
-            )
+            sum(count for _, count in self._counts(wanted.format(name), start, end))
             for name in ("sign_ins", "sign_in_failures")
         )
         return RouterRequests(total, failed)
 
     def count_matching(self, wanted: str, start: datetime, end: datetime) -> int | None:
         """Over the same minutes, all series together."""
-        first, last = _minute_after(start), _minute_before(end)
-        if first >= last:
-            return None
-        found = self._series(wanted, first, last)
-        counts = [count for one in found for count in _counts(one.points, first, last)]
+        counts = [count for _, count in self._counts(wanted, start, end)]
         return sum(counts) if counts else None
 
-    def _series(self, wanted: str, start: datetime, end: datetime, by: Collection[str] = ()) -> list[Any]:
-        """What was counted, summed by these fields; by none, in one."""
+    def _counts(
+        self, wanted: str, start: datetime, end: datetime, by: Collection[str] = ()
+    ) -> Iterator[tuple[Any, int]]:
+        """Each point over whole minutes, with its series: one for all, or one by these fields."""
+        first = start + (_EPOCH - start) % SAMPLING_INTERVAL
+        last = end - (end - _EPOCH) % SAMPLING_INTERVAL
+        if first >= last:
+            return
+        for series in self._series(wanted, first, last, by):
+            for point in series.points:
+                since = point.interval.start_time.ToDatetime(tzinfo=UTC)
+                until = point.interval.end_time.ToDatetime(tzinfo=UTC)
+                if first <= since and until <= last:
+                    yield series, point.value.int64_value
+
+    def _series(self, wanted: str, start: datetime, end: datetime, by: Collection[str]) -> list[Any]:
         span = end - start
         request = _Request(name=f"projects/{self._project}", filter=wanted)
         request.interval.start_time.FromDatetime(start)
@@ -98,31 +104,3 @@ class RouterMetrics:
         with translate_errors(READ_ERRORS):
             pages = self._client.list_time_series(request, retry=None, timeout=READ_TIMEOUT_SECONDS)
             return list(map(monitoring_v3.TimeSeries.pb, pages))
-
-    def _counter(self, name: str) -> str:
-        """A counter of the log, as terraform/log_metrics.tf makes it, over its log's resource."""
-        return f'metric.type="{self._counters}_{name}" AND resource.type="identitytoolkit_project"'
-
-    def _filter(self, metric: str) -> str:
-        """A filter needs the type of the resource beside that of the metric (alert.proto)."""
-        return (
-            f'metric.type="{metric}"'
-            ' AND resource.type="cloud_run_revision"'
-            f' AND resource.label.location="{self._region}"'
-        )
-
-
-def _counts(points: Iterable[Any], start: datetime, end: datetime) -> Iterator[int]:
-    for point in points:
-        since = point.interval.start_time.ToDatetime(tzinfo=UTC)
-        until = point.interval.end_time.ToDatetime(tzinfo=UTC)
-        if start <= since and until <= end:
-            yield point.value.int64_value
-
-
-def _minute_before(moment: datetime) -> datetime:
-    return moment - (moment - _EPOCH) % SAMPLING_INTERVAL
-
-
-def _minute_after(moment: datetime) -> datetime:
-    return moment + (_EPOCH - moment) % SAMPLING_INTERVAL

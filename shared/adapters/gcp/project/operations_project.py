@@ -1,6 +1,5 @@
 """Topics, subscriptions, functions and policies of the operations project, as set up."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -10,6 +9,7 @@ from google.pubsub_v1 import types
 
 from shared.adapters.gcp.errors import call_once
 from shared.adapters.gcp.listing import list_items
+from shared.adapters.gcp.project.service_accounts import members_by_role
 from shared.adapters.gcp.storage import objects
 from shared.core.errors import Unavailable
 from shared.core.text import last_segment
@@ -57,14 +57,14 @@ class CloudOperationsProject:
     def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
         request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
         policy = call_once(self._publisher.get_iam_policy, request)
-        return _by_role((binding.role, binding.members) for binding in policy.bindings)
+        return members_by_role((binding.role, binding.members) for binding in policy.bindings)
 
     def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
         with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
             policy = self._storage.bucket(bucket).get_iam_policy(
                 requested_policy_version=_CONDITIONAL, timeout=objects.OBJECT_TIMEOUT_SECONDS, retry=None
             )
-        return _by_role((binding["role"], binding["members"]) for binding in policy.bindings)
+        return members_by_role((binding["role"], binding["members"]) for binding in policy.bindings)
 
     def functions(self) -> list[DeployedFunction]:
         parent = f"projects/{self._project}/locations/-"
@@ -73,14 +73,6 @@ class CloudOperationsProject:
 
     def _list(self, call: Any, field: str, **asked: str) -> list[Any]:
         return list_items(call, field, {**asked, "page_size": _PAGE}, MAX_PAGES)
-
-
-def _by_role(bindings: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
-    """The members of each role, which has a binding of its own under each condition."""
-    members: dict[str, set[str]] = {}
-    for role, named in bindings:
-        members.setdefault(role, set()).update(named)
-    return {role: tuple(sorted(named)) for role, named in members.items()}
 
 
 def _subscription(message: Any) -> Subscription:

@@ -4,7 +4,6 @@ Shapes: https://cloud.google.com/service-usage/docs/reference/rest/v1beta1/servi
 (read 2026-11).
 """
 
-from collections.abc import Iterator
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct, field
@@ -51,8 +50,7 @@ class ServiceApis:
         self._rest = rest
 
     def is_on(self, project: str, service: str) -> bool:
-        path = f"/v1/projects/{project}/services/{service}"
-        return self._rest.get(path, _Service).state == "ENABLED"
+        return self._rest.get(f"/v1/projects/{project}/services/{service}", _Service).state == "ENABLED"
 
 
 class ServiceQuotas:
@@ -70,12 +68,9 @@ class ServiceQuotas:
             for limit in metric.limits
             if limit.unit.startswith(_A_MINUTE)
         ]
-        admitted = [one for limit in limits for one in _in_region(limit, region)]
+        holding = (
+            [one for one in limit.quota_buckets if one.dimensions in ({}, {"region": region})]
+            for limit in limits
+        )
+        admitted = (int(one.effective_limit) for buckets in holding for one in buckets[-1:])
         return min((one for one in admitted if one >= 0), default=None)
-
-
-def _in_region(limit: _Limit, region: str) -> Iterator[int]:
-    """What the most specific bucket that holds for the region admits; nothing where none does."""
-    holding = [one for one in limit.quota_buckets if one.dimensions in ({}, {"region": region})]
-    for bucket in holding[-1:]:
-        yield int(bucket.effective_limit)

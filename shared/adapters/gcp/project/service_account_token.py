@@ -28,5 +28,4 @@ class ServiceAccountTokenSource:
         self._path = f"/v1/projects/-/serviceAccounts/{account}:generateIdToken"
 
     def token(self, audience: str) -> str:
-        asked = {"audience": audience, "includeEmail": True}
-        return self._rest.post(self._path, asked, _Signed).token
+        return self._rest.post(self._path, {"audience": audience, "includeEmail": True}, _Signed).token

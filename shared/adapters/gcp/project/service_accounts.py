@@ -1,6 +1,7 @@
 """What service accounts may do in a project, and whether they are enabled."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote
 
@@ -63,10 +64,7 @@ class ProjectAccounts:
 
     def grants(self) -> dict[str, tuple[str, ...]]:
         policy = self._rest.post(self._path, _WITH_CONDITIONS, _Policy)
-        members: dict[str, set[str]] = defaultdict(set)
-        for binding in policy.bindings:
-            members[binding.role].update(binding.members)
-        return {role: tuple(sorted(named)) for role, named in members.items()}
+        return members_by_role((binding.role, binding.members) for binding in policy.bindings)
 
     def state(self, account: str) -> AccountState:
         """Whether anything can run as the account of that address, of this project or its own.
@@ -91,3 +89,11 @@ def account_project(account: str) -> str:
         return ""
     project, _, domain = place.removesuffix(_PROJECT_ACCOUNT_DOMAIN).partition(".")
     return f"{domain}:{project}" if domain else project
+
+
+def members_by_role(bindings: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    """Return the members of each role, which has a binding of its own under each condition."""
+    members: dict[str, set[str]] = {}
+    for role, named in bindings:
+        members.setdefault(role, set()).update(named)
+    return {role: tuple(sorted(named)) for role, named in members.items()}

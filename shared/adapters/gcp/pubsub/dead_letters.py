@@ -29,6 +29,11 @@ MAX_HANDLES_PER_REQUEST = 1000
 """So many go into one request: a larger one than 512 KiB is refused, and a handle has up to 200
 bytes; Google's own client takes the same number (google-cloud-pubsub, subscriber/_protocol/
 dispatcher.py)."""
+_AcknowledgeRequest = types.AcknowledgeRequest.pb()
+_GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
+_ModifyAckDeadlineRequest = types.ModifyAckDeadlineRequest.pb()
+_PublishRequest = types.PublishRequest.pb()
+_PullRequest = types.PullRequest.pb()
 
 
 class _NothingThere(Unavailable):
@@ -36,11 +41,6 @@ class _NothingThere(Unavailable):
 
 
 _PULL_ERRORS: StatusErrors = {**READ_ERRORS, "DEADLINE_EXCEEDED": _NothingThere}
-_AcknowledgeRequest = types.AcknowledgeRequest.pb()
-_GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
-_ModifyAckDeadlineRequest = types.ModifyAckDeadlineRequest.pb()
-_PublishRequest = types.PublishRequest.pb()
-_PullRequest = types.PullRequest.pb()
 
 
 class PubSubDeadLetters:
@@ -105,13 +105,10 @@ class PubSubDeadLetters:
             return ""
         subscription = f"projects/{project}/subscriptions/{name}"
         if subscription not in self._sources:
-            self._sources[subscription] = self._topic_of(subscription)
+            request = _GetSubscriptionRequest(subscription=subscription)
+            try:
+                found = call_once(self._subscriber.get_subscription, request, timeout=CALL_TIMEOUT_SECONDS)
+                self._sources[subscription] = str(found.topic)
+            except Rejected:  # it is gone, or not ours to see
+                self._sources[subscription] = ""
         return self._sources[subscription]
-
-    def _topic_of(self, subscription: str) -> str:
-        request = _GetSubscriptionRequest(subscription=subscription)
-        try:
-            found = call_once(self._subscriber.get_subscription, request, timeout=CALL_TIMEOUT_SECONDS)
-        except Rejected:  # it is gone, or not ours to see
-            return ""
-        return str(found.topic)

@@ -113,8 +113,7 @@ class CloudBuilder:
             more = _SECOND_GENERATION_PATHS if recipe.generation is Generation.SECOND else ()
             request = {"function": wanted, "update_mask": FieldMask(paths=sorted((*_PATHS, *more)))}
         answer = call_once(send, **request, errors=BUILD_ERRORS, timeout=DEPLOY_TIMEOUT_SECONDS)
-        name: str = answer.operation.name
-        return name
+        return str(answer.operation.name)
 
     def operation(self, name: str) -> OperationState:
         try:

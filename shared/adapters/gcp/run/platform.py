@@ -69,8 +69,7 @@ class CloudServices:
         self._services = services
 
     def service(self, name: str) -> Service:
-        answer = call_once(self._services.get_service, name=name)
-        return _service(_ServiceMessage(answer))
+        return _service(_ServiceMessage(call_once(self._services.get_service, name=name)))
 
     def shift(
         self,
@@ -92,8 +91,7 @@ class CloudServices:
         request = run_v2.UpdateServiceRequest(service=wanted, update_mask=mask, validate_only=dry_run)
         update = self._services.update_service
         answer = call_once(update, request, errors=SHIFT_ERRORS, timeout=SHIFT_TIMEOUT_SECONDS)
-        name: str = answer.operation.name
-        return name
+        return str(answer.operation.name)
 
 
 class CloudPlatform(CloudServices):
@@ -118,8 +116,7 @@ class CloudPlatform(CloudServices):
         return function_states(*self._list_everything())
 
     def values(self, function: str) -> VariableValues:
-        name = f"{self._parent}/functions/{function}"
-        answer = call_once(self._functions.get_function, name=name)
+        answer = call_once(self._functions.get_function, name=f"{self._parent}/functions/{function}")
         return variable_values(_FunctionMessage(answer))
 
     def invokers(self, service: str) -> tuple[str, ...]:
@@ -136,13 +133,11 @@ class CloudPlatform(CloudServices):
         )
 
     def revision(self, service: str, revision: str) -> Revision:
-        name = f"{service}/revisions/{revision}"
-        answer = call_once(self._revisions.get_revision, name=name)
+        answer = call_once(self._revisions.get_revision, name=f"{service}/revisions/{revision}")
         return _revision(_RevisionMessage(answer))
 
     def operation(self, name: str) -> OperationState:
-        answer = call_once(self._services.get_operation, GetOperationRequest(name=name))
-        return operation_state(answer)
+        return operation_state(call_once(self._services.get_operation, GetOperationRequest(name=name)))
 
     def _list_everything(self) -> tuple[list[Any], dict[str, Service], list[Any]]:
         """Messages of the functions, services by their names, messages of the revisions."""

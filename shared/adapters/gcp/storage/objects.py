@@ -1,7 +1,7 @@
 """Objects in Cloud Storage, written once: over its JSON API, with no retry of the client's own."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound
@@ -47,11 +47,9 @@ class BucketObjects:
 
     def read(self, name: str) -> bytes | None:
         """The content, its checksum checked; None where there is no such object, or bucket."""
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            try:
-                return download(self._bucket.blob(name))
-            except NotFound:
-                return None
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable), suppress(NotFound):
+            return download(self._bucket.blob(name))
+        return None
 
     def names(self, prefix: str) -> list[str]:
         """The names that begin so, ascending. Rejected where there is no such bucket."""

@@ -5,15 +5,15 @@ from typing import Any, Final
 import httpx
 
 from shared.adapters.gcp.storage.objects import (
+    HTTP_CREATE_ERRORS,
     HTTP_READ_ERRORS,
-    HTTP_RETRYABLE_ERRORS,
     OBJECT_TIMEOUT_SECONDS,
     HttpStatusErrors,
     translate_http_errors,
     upload,
 )
 from shared.adapters.http import send_request
-from shared.core.errors import Ambiguous, Moved, Throttled, Unavailable
+from shared.core.errors import Moved, Unavailable
 from shared.ports.storage import PublicAccess
 
 PERMISSIONS: Final = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
@@ -24,12 +24,7 @@ CACHE_CONTROL = "no-cache, max-age=0"
 """Public objects are kept by caches for an hour where nothing else is said
 (https://cloud.google.com/storage/docs/metadata#cache-control, read 2026-11)."""
 
-_PUT: HttpStatusErrors = {
-    **HTTP_RETRYABLE_ERRORS,
-    **dict.fromkeys((500, 502, 503, 504), Ambiguous),
-    409: Throttled,  # another request for the same name at the same moment
-    412: Moved,
-}
+_PUT: HttpStatusErrors = {**HTTP_CREATE_ERRORS, 412: Moved}
 
 
 class BucketPages:
@@ -50,8 +45,7 @@ class BucketPages:
         upload(blob, content, content_type, generation=generation, errors=_PUT)
 
     def address(self, name: str) -> str:
-        address: str = self._bucket.blob(name).public_url
-        return address
+        return str(self._bucket.blob(name).public_url)
 
     def seen(self, name: str) -> PublicAccess:
         """A redirect is not followed."""

@@ -1,5 +1,6 @@
 """Copies of sources, and values of variables, in buckets of our own in Cloud Storage."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -78,11 +79,8 @@ class BucketVault:
         return {blob.name: blob.time_created for blob in list_blobs(self._client, self._bucket, prefix)}
 
     def remove(self, name: str) -> None:
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            try:
-                self._bucket.blob(name).delete(timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
-            except NotFound:
-                return
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable), suppress(NotFound):
+            self._bucket.blob(name).delete(timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
 
     def _find_existing(self, name: str) -> SourceObject:
         """The object that has the name already. Listed: who may only keep may not `get` it."""

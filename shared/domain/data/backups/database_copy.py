@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import field
 from msgspec.structs import replace
 
+from shared.core.codec import documents_of
 from shared.core.text import count_noun
 from shared.domain.data.backups.backup_records import database_name_part
 from shared.domain.data.backups.filled_database import (
@@ -45,6 +46,8 @@ NOTICE_SEVERITIES: Final[Mapping[str, Severity]] = {
 }
 """The events that people hear of."""
 CUTOVER_INSTRUCTION: Final = "let the application use it as docs/cutover.md says"
+copy_path = documents_of("copies")
+"""Where a copy is kept."""
 
 
 class DatabaseCopy(FilledDatabase, frozen=True, kw_only=True):
@@ -78,11 +81,6 @@ class DatabaseCopy(FilledDatabase, frozen=True, kw_only=True):
     def as_of(self) -> datetime:
         """The moment whose documents it holds."""
         return self.point.at
-
-
-def copy_path(copy: str) -> str:
-    """Where a copy is kept."""
-    return f"copies/{copy}"
 
 
 def new_copy_id(system: str, now: datetime) -> str:

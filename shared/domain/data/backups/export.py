@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
-from msgspec import Struct
+from msgspec import field
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.core.durations import floor_to_minute
 from shared.domain.data.backups.backup_records import Export, ObjectMetadata
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
@@ -27,6 +27,8 @@ MAX_SNAPSHOT_AGE = timedelta(minutes=50)
 """So old a moment can be exported, whether or not there is point-in-time recovery (an hour)."""
 FINAL_FILE_SUFFIX = ".overall_export_metadata"
 """Ends the name of the file that an export writes last."""
+export_path = documents_of("backups")
+"""Where a backup is catalogued."""
 
 
 class ExportStatus(StrEnum):
@@ -38,7 +40,7 @@ class ExportStatus(StrEnum):
     FAILED = "FAILED"
 
 
-class Backup(Struct, frozen=True):
+class Backup(StoredDocument, frozen=True):
     """One entry of the catalogue."""
 
     id: str
@@ -66,7 +68,7 @@ class Backup(Struct, frozen=True):
     documents: int = 0
     objects: int = 0
     size_bytes: int = 0
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = field(default_factory=dict)
     """Documents per declared collection group at that moment."""
     places: tuple[str, ...] = ()
     """Where whole and equal copies lie: `gs://BUCKET/FOLDER`."""
@@ -76,7 +78,6 @@ class Backup(Struct, frozen=True):
     held_by: str = ""
     """Who keeps it beyond its time, by a legal hold; empty: nobody."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
     @property
     def folder(self) -> str:
@@ -100,11 +101,6 @@ def encode_inventory(stock: InventoryRecord) -> bytes:
     """What was live when that was last read, as JSON; no secret is in it, nor a plain value."""
     content = {"system": stock.system, "read_at": stock.read_at, "live": stock.live}
     return msgspec.json.format(msgspec.json.encode(content))
-
-
-def export_path(backup: str) -> str:
-    """Where a backup is catalogued."""
-    return f"backups/{backup}"
 
 
 def slot_start(every: timedelta, now: datetime) -> datetime:

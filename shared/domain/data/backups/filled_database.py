@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar, Final, TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument
 from shared.domain.data.backups.export import REQUEST_TIMEOUT
 from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.data.integrity.scan import CollectionTally, ScanRun
@@ -42,7 +41,7 @@ class FillStatus(StrEnum):
 FILLING_STATUSES: Final = frozenset({FillStatus.MAKING, FillStatus.RESTORING, FillStatus.CHECKING})
 
 
-class FilledDatabase(Struct, frozen=True, kw_only=True):
+class FilledDatabase(StoredDocument, frozen=True, kw_only=True):
     """One such database, as far as it has come."""
 
     CLOSES: ClassVar[FillStatus]
@@ -69,7 +68,6 @@ class FilledDatabase(Struct, frozen=True, kw_only=True):
     closing_at: datetime | None = None
     ended_at: datetime | None = None
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
 
 AnyFilledDatabase = TypeVar("AnyFilledDatabase", bound=FilledDatabase)

@@ -4,28 +4,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from msgspec import Struct
-
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.data.backups.backup_records import BackupSchedule, Database, NativeBackup, Recurrence
 
 GRACE_PERIOD: Final = timedelta(days=1)
 """Google chooses the hour of a scheduled backup, and may choose another one each day."""
 CHECK_INTERVAL: Final = timedelta(hours=1)
+managed_backups_path = documents_of("watched")
+"""Where it is kept what was found."""
 
 
-class ManagedBackupStatus(Struct, frozen=True):
+class ManagedBackupStatus(StoredDocument, frozen=True):
     """What was found the last time, `watched/{system}`."""
 
     system: str
     looked_at: datetime
     faults: tuple[str, ...] = ()
-    schema: int = SCHEMA_VERSION
-
-
-def managed_backups_path(system: str) -> str:
-    """Where it is kept what was found."""
-    return f"watched/{system}"
 
 
 def find_backup_faults(

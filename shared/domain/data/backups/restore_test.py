@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from shared.core.codec import documents_of
 from shared.core.text import count_noun
 from shared.domain.data.backups import export
 from shared.domain.data.backups.backup_records import NativeBackup, database_name_part
@@ -28,6 +29,8 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 _FAULTS_SHOWN: Final = 20
+restore_test_path = documents_of("proofs")
+"""Where a proof is kept."""
 
 
 class RestoreTest(FilledDatabase, frozen=True, kw_only=True):
@@ -73,11 +76,6 @@ class ObservedRestore(Struct, frozen=True):
     """The paths of those that are not the same."""
 
 
-def restore_test_path(proof: str) -> str:
-    """Where a proof is kept."""
-    return f"proofs/{proof}"
-
-
 def restore_test_id(system: str, now: datetime) -> str:
     """The name of the proof of a day, UTC."""
     return f"{system}-{now:%Y%m%d}"
@@ -87,33 +85,27 @@ def choose_backup(
     policy: Policy, exports: Iterable[Backup], natives: Iterable[NativeBackup], now: datetime
 ) -> RestoreTest | None:
     """The intent to prove the newest backup that is whole; None: there is none."""
-    found = [
-        RestoreTest(
-            id=restore_test_id(policy.system, now),
-            system=policy.system,
-            backup=name,
-            source=source,
-            snapshot_at=snapshot_at,
-            original=policy.backups.database,
-            database=f"{_database_prefix(policy.system)}{now:%Y%m%d%H%M}",
-            began_at=now,
-            counts=counts,
-            expires_at=now + RECORD_RETENTION,
-        )
-        for name, source, snapshot_at, counts in _restorable_backups(exports, natives)
+    whole = [
+        (one.snapshot_at, one.id, one.places[0], one.counts)
+        for one in exports
+        if one.status is export.ExportStatus.KEPT
     ]
-    return max(found, key=lambda one: one.snapshot_at, default=None)
-
-
-def _restorable_backups(
-    exports: Iterable[Backup], natives: Iterable[NativeBackup]
-) -> Iterator[tuple[str, str, datetime, dict[str, int]]]:
-    for one in exports:
-        if one.status is export.ExportStatus.KEPT:
-            yield one.id, one.places[0], one.snapshot_at, one.counts
-    for native in natives:
-        if native.is_ready:
-            yield native.name, native.name, native.snapshot_at, {}
+    whole += [(one.snapshot_at, one.name, one.name, {}) for one in natives if one.is_ready]
+    if not whole:
+        return None
+    snapshot_at, name, source, counts = max(whole, key=lambda one: one[0])
+    return RestoreTest(
+        id=restore_test_id(policy.system, now),
+        system=policy.system,
+        backup=name,
+        source=source,
+        snapshot_at=snapshot_at,
+        original=policy.backups.database,
+        database=f"{_database_prefix(policy.system)}{now:%Y%m%d%H%M}",
+        began_at=now,
+        counts=counts,
+        expires_at=now + RECORD_RETENTION,
+    )
 
 
 def _database_prefix(system: str) -> str:

@@ -8,13 +8,23 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
-from shared.domain.data.document import DocumentSnapshot, Reference, collection_of
+from shared.core.codec import StoredDocument, documents_of
+from shared.domain.data.document import (
+    DocumentSnapshot,
+    Reference,
+    collection_of,
+    documents_above,
+    is_document_id,
+    is_in_scope,
+)
 from shared.domain.data.integrity.validator import field_values
-from shared.domain.policy.erasure_rules import ErasureRules, Place
+from shared.domain.policy.data_rules import ErasureRules, Place
+
+ledger_path = documents_of("erasing")
+"""Where the salt of a system's ledger is kept."""
 
 
-class ErasureLedgerRecord(Struct, frozen=True):
+class ErasureLedgerRecord(StoredDocument, frozen=True):
     """What the ledger of a system is written with, `erasing/{system}`."""
 
     system: str
@@ -30,10 +40,9 @@ class ErasureLedgerRecord(Struct, frozen=True):
     """Whether somebody was read of whom quarantine may hold copies still."""
     added_at: datetime | None = None
     """When somebody came into the ledger last, by the store's clock; None: nobody has."""
-    schema: int = SCHEMA_VERSION
 
 
-class Erasure(Struct, frozen=True):
+class Erasure(StoredDocument, frozen=True):
     """One person, `erasures/{system}:{hash}`. It is kept as long as there may be a copy."""
 
     system: str
@@ -41,7 +50,6 @@ class Erasure(Struct, frozen=True):
     erased_at: datetime
     places: tuple[str, ...]
     """The path templates that held then."""
-    schema: int = SCHEMA_VERSION
 
 
 class ErasureProgress(Struct, frozen=True):
@@ -53,11 +61,6 @@ class ErasureProgress(Struct, frozen=True):
     removed: dict[str, int] = {}
     """Documents that were taken out, by the id of their collection."""
     is_over: bool = False
-
-
-def ledger_path(system: str) -> str:
-    """Where the salt of a system's ledger is kept."""
-    return f"erasing/{system}"
 
 
 def erasure_path(system: str, hashed: str) -> str:
@@ -108,3 +111,35 @@ def declared_erasure(rules: ErasureRules, version: DocumentSnapshot) -> tuple[st
     if not isinstance(person, str) or not person or not isinstance(erased_at, datetime):
         return None
     return person, erased_at
+
+
+def owners_by_name(rules: ErasureRules, path: str) -> set[str]:
+    """Whom a document belongs to by its own name, or by that of one that it stands below."""
+    return {
+        one.rpartition("/")[2]
+        for place in rules.documents
+        for one in (*documents_above(path), path)
+        if not place.field and is_in_scope(place.scope, one)
+    }
+
+
+def has_owner_field(rules: ErasureRules, path: str) -> bool:
+    """Whether a field of the document says whose it is."""
+    return any(place.field and is_in_scope(place.scope, path) for place in rules.documents)
+
+
+def owning_ancestors(rules: ErasureRules, path: str) -> list[str]:
+    """The documents that it stands below whose fields say whose they are, and whose it is so."""
+    return [one for one in documents_above(path) if has_owner_field(rules, one)]
+
+
+def owner_fields(rules: ErasureRules, collection: str) -> list[str]:
+    """The fields of a collection's documents that say whose they are."""
+    return [one.field for one in rules.documents if one.field and is_in_scope(one.scope, f"{collection}/-")]
+
+
+def owners_by_field(rules: ErasureRules, version: DocumentSnapshot) -> Iterator[str]:
+    """Whom its fields name; what can be nobody's id, since the document is damaged, is left out."""
+    for place in rules.documents:
+        if place.field and is_in_scope(place.scope, version.path):
+            yield from (one for one in person_ids(place, version) if is_document_id(one))

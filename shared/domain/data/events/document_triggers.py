@@ -2,13 +2,13 @@
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
 from shared.core import text
+from shared.domain.data.document import Scope
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
-from shared.domain.policy.document_scope import Scope
 
 EventFilters = Mapping[str, str]
 """Of a trigger: the value of each attribute that it filters events by, their `type` among them."""
@@ -81,8 +81,12 @@ def find_listeners(
     """Return what hears of writes in a scope; `besides`: ids that the scope does not mean."""
     known, listed = list(functions), list(triggers)
     own = {_within_project(one.trigger) for one in known} - {""}
+    by_function = ((one.name, one.definition.get("eventTrigger", {})) for one in known)
     hearing = [
-        *((one.name, _function_filters(one.definition.get("eventTrigger", {}))) for one in known),
+        *(
+            (name, {"type": by.get("eventType", ""), **parse_filters(by.get("eventFilters", ()))})
+            for name, by in by_function
+        ),
         *((str(one), one.filters) for one in listed if _within_project(one.name) not in own),
     ]
     found = [
@@ -97,11 +101,6 @@ def find_listeners(
 def _within_project(trigger: str) -> str:
     """Its name without the project, which may be named by its id or by its number."""
     return trigger.partition("/locations/")[2]
-
-
-def _function_filters(trigger: dict[str, Any]) -> EventFilters:
-    """The filters of a function's own trigger; one without a trigger hears of nothing."""
-    return {"type": trigger.get("eventType", ""), **parse_filters(trigger.get("eventFilters", ()))}
 
 
 def _document_patterns(by: EventFilters) -> Iterator[tuple[str, str]]:

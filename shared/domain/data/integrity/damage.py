@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.core.durations import ceil_to_minute, format_duration
 from shared.domain.data.integrity.scan import (
     MAX_SAMPLES_PER_COLLECTION,
@@ -39,6 +39,8 @@ MAX_STORED_COUNTS: Final = 48
 RETRY_INTERVAL: Final = timedelta(minutes=10)
 """So long after one that failed a run is tried again."""
 ONSET_ASSUMPTION: Final = "found by looking back minute by minute, which assumes that damage stays"
+damage_path = documents_of("integrity")
+"""Where the record of a system's data is kept."""
 
 
 class DamageFinding(Struct, frozen=True):
@@ -79,7 +81,7 @@ class DocumentCounts(Struct, frozen=True):
     counts: dict[str, int]
 
 
-class IntegrityRecord(Struct, frozen=True):
+class IntegrityRecord(StoredDocument, frozen=True):
     """What is kept of the integrity of one system's data."""
 
     system: str
@@ -95,7 +97,6 @@ class IntegrityRecord(Struct, frozen=True):
     """Oldest first."""
     findings: tuple[DamageFinding, ...] = ()
     """The open ones, and those whose end is not on record yet."""
-    schema: int = SCHEMA_VERSION
 
     @property
     def open_findings(self) -> dict[str, DamageFinding]:
@@ -112,11 +113,6 @@ class IntegrityRecord(Struct, frozen=True):
         if last is None or not last.is_whole or not is_conclusive(last):
             return None
         return None if any(one.faulty for one in last.tallies.values()) else last.at
-
-
-def damage_path(system: str) -> str:
-    """Where the record of a system's data is kept."""
-    return f"integrity/{system}"
 
 
 def fault_counts(run: ScanRun, signal: str) -> dict[str, int]:

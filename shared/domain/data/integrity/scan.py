@@ -14,10 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.text import count_noun
-from shared.domain.data.document import DocumentSnapshot
+from shared.domain.data.document import DocumentSnapshot, Scope
 from shared.domain.data.integrity.validator import DocumentVerdict, IntegrityCheck, has_dropped
 from shared.domain.policy.data_rules import Collection, IntegrityRules
-from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
 
 MAX_SAMPLES_PER_COLLECTION = 20
@@ -185,17 +184,12 @@ def describe_coverage(run: ScanRun, rules: IntegrityRules) -> str:
     if unknown:
         words += f", {unknown} not known"
     if not run.is_whole and not faulty and documents:
-        words += f"; {describe_sampling_error(documents, rules.confidence)}"
+        share = 1 - (1 - rules.confidence) ** (1 / documents)
+        sure = f"with {rules.confidence:.0%} confidence fewer than {share:.2%} are faulty"
+        words += f"; {sure}, unless they lie side by side"
     elif not run.is_whole:
         words += f", in a sample of {sum(run.counts.values())}"
     return words
-
-
-def describe_sampling_error(documents: int, confidence: float) -> str:
-    """Describe the faulty share that could hide, if faulty documents do not lie side by side."""
-    share = 1 - (1 - confidence) ** (1 / documents)
-    sure = f"with {confidence:.0%} confidence fewer than {share:.2%} are faulty"
-    return f"{sure}, unless they lie side by side"
 
 
 def _add_to_tally(

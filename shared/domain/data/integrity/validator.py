@@ -5,12 +5,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import jsonschema_rs
+import msgspec
 from msgspec import Struct
 
+from shared.core.codec import from_json
 from shared.domain.data.document import (
     DocumentSnapshot,
     GeoPoint,
@@ -19,8 +22,32 @@ from shared.domain.data.document import (
     is_document_path,
     is_same_value,
 )
-from shared.domain.data.integrity.schema import _TYPES, compile_schema
 from shared.domain.policy.data_rules import Collection, Comparison, FaultyQuery, Term
+
+_TYPES: Final = ("timestamp", "bytes", "reference", "geopoint")
+"""What JSON lacks. Each is written as an object whose one key no field can have
+(https://firebase.google.com/docs/firestore/quotas: names between double underscores)."""
+
+
+_REGISTRY: Final = jsonschema_rs.Registry(
+    [(f"firestore:{kind}", {"type": "object", "required": [f"__{kind}__"]}) for kind in _TYPES]
+)
+_COMPARATORS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
+    Comparison.LESS: lambda one, other: one < other,
+    Comparison.AT_MOST: lambda one, other: one <= other,
+    Comparison.MORE: lambda one, other: one > other,
+    Comparison.AT_LEAST: lambda one, other: one >= other,
+}
+
+
+def compile_schema(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    """The schema, ready to be asked; nothing is fetched for it. Raises: ValueError for none."""
+    return _compile_cached(msgspec.json.encode(schema, order="deterministic"))
+
+
+@lru_cache(maxsize=256)
+def _compile_cached(schema: bytes) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(from_json(schema), registry=_REGISTRY, offline=True)
 
 
 class IntegrityCheck(StrEnum):
@@ -102,7 +129,7 @@ class Validator:
 
     def check_document(self, version: DocumentSnapshot, sight: ObservedReferences) -> DocumentVerdict:
         """All that is wrong with it, and all that is not known of it."""
-        faults = [*self._check_schema(version), *self._check_queries(version)]
+        faults = list(self._check_fields(version))
         unknown: list[DocumentFault] = []
         for link in self.references(version):
             there = sight.documents.get(link.target) if link.target else False
@@ -119,13 +146,13 @@ class Validator:
                 (unknown if why is None else faults).append(fault)
         return DocumentVerdict(tuple(faults), tuple(unknown))
 
-    def _check_schema(self, version: DocumentSnapshot) -> Iterator[DocumentFault]:
+    def _check_fields(self, version: DocumentSnapshot) -> Iterator[DocumentFault]:
+        """What is wrong by the schema, and by the queries for faulty documents."""
         instance = to_json_value(version.fields)
         if not self._schema.is_valid(instance):
             for error in self._schema.iter_errors(instance):
                 yield DocumentFault(version.path, IntegrityCheck.SCHEMA, _describe_schema_error(error))
 
-    def _check_queries(self, version: DocumentSnapshot) -> Iterator[DocumentFault]:
         for query in self._collection.faulty:
             if is_match(query, version.fields):
                 yield DocumentFault(version.path, IntegrityCheck.QUERY, query.name)
@@ -209,14 +236,6 @@ def _linked_document(value: Any, collection: str) -> str:
         return ""
     path = path.strip("/") if "/" in path else f"{collection}/{path}"
     return path if is_document_path(path) and collection_of(path).split("/")[-1] == collection else ""
-
-
-_COMPARATORS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
-    Comparison.LESS: lambda one, other: one < other,
-    Comparison.AT_MOST: lambda one, other: one <= other,
-    Comparison.MORE: lambda one, other: one > other,
-    Comparison.AT_LEAST: lambda one, other: one >= other,
-}
 
 
 def _is_term_true(term: Term, found: list[Any]) -> bool:

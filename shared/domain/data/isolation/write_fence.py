@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import StoredDocument, documents_of
 from shared.domain.deployments.inventory.traffic import Scaling, Service
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.severity import Severity
@@ -34,6 +34,8 @@ NOTICE_SEVERITIES: Final[Mapping[str, Severity]] = {
     "fence.stuck": Severity.CRITICAL,
 }
 """The events that people hear of."""
+fence_path = documents_of("fences")
+"""Where the newest fence of a system is kept."""
 
 
 class FenceStatus(StrEnum):
@@ -59,7 +61,7 @@ class Writer(Struct, frozen=True):
         return replace(self.scaling, manual=0)
 
 
-class Fence(Struct, frozen=True):
+class Fence(StoredDocument, frozen=True):
     """One fence, and what came of it."""
 
     system: str
@@ -86,7 +88,6 @@ class Fence(Struct, frozen=True):
     told_at: datetime | None = None
     """When people were told that it does not fall; None: they were not."""
     ended_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
     writers: tuple[Writer, ...] = ()
     """As they were found; empty: nobody has looked yet, and nothing is stopped."""
 
@@ -113,11 +114,6 @@ class WriterPositions(Struct, frozen=True):
     theirs: tuple[str, ...] = ()
     is_settled: bool = True
     """Whether no service is being changed."""
-
-
-def fence_path(system: str) -> str:
-    """Where the newest fence of a system is kept."""
-    return f"fences/{system}"
 
 
 def describe_fence(rules: FenceRules, until: datetime) -> str:

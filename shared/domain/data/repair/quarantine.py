@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA_VERSION, from_msgpack
+from shared.core.codec import StoredDocument, from_msgpack
 from shared.domain.data.document import DocumentSnapshot, GeoPoint, Reference
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
@@ -48,7 +48,7 @@ class SkippedDocument(Struct, frozen=True):
     why: str
 
 
-class JournalEntry(Struct, frozen=True):
+class JournalEntry(StoredDocument, frozen=True):
     """What one batch of a repair has changed, `rollbacks/{id}/journal/{name}`."""
 
     name: str
@@ -66,7 +66,6 @@ class JournalEntry(Struct, frozen=True):
     is_of_erased: bool = True
     """Whether a copy is of somebody erased before it was kept; true where that is not known."""
     expires_at: datetime | None = None
-    schema: int = SCHEMA_VERSION
 
 
 def pack_changes(changes: Iterable[DocumentChange]) -> bytes:
@@ -114,10 +113,7 @@ def entry_name(step: str, cursor: str) -> str:
 
 def _encode_change(change: DocumentChange) -> list[Any]:
     before, after = change.before, _without_structs(change.after)
-    if before is None:
-        return [change.path, None, after, change.of, *change.whose]
-    fields = _without_structs(before.fields)
-    kept = [fields, before.created_at, before.updated_at]
+    kept = before and [_without_structs(before.fields), before.created_at, before.updated_at]
     return [change.path, kept, after, change.of, *change.whose]
 
 

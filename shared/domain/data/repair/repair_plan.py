@@ -11,16 +11,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from shared.core import text as shortened
-from shared.core.codec import from_json
+from shared.core.codec import StoredDocument, documents_of, from_json
 from shared.core.durations import floor_to_minute
-from shared.domain.data.document import DocumentSnapshot, collection_of, is_same_value, path_sort_key
+from shared.domain.data.document import DocumentSnapshot, Scope, collection_of, is_same_value, path_sort_key
 from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.integrity.validator import is_match
 from shared.domain.policy.data_rules import (
@@ -30,7 +31,6 @@ from shared.domain.policy.data_rules import (
     Term,
     declared_collection_name,
 )
-from shared.domain.policy.document_scope import Scope
 
 KIND: Final = "repair"
 MAX_SAMPLES_PER_OUTCOME: Final = 10
@@ -44,6 +44,8 @@ POINT_IN_TIME_WINDOW: Final = timedelta(minutes=58)
 (https://firebase.google.com/docs/firestore/pitr, read 2026-11-26), less what a look takes."""
 WHOLE_DATABASE: Final = Scope("", everywhere=True)
 _QUERY: Final = re.compile(r"(\S+)\s+(\S+)\s+(==|!=|<=|>=|<|>|in|present|absent)(?:\s+(.+))?")
+preview_path = documents_of("surveys")
+"""Where the survey of a rollback is kept."""
 
 
 class SelectionKind(StrEnum):
@@ -200,7 +202,7 @@ class RepairPosition(Struct, frozen=True):
     """For how long its portions have gone on; nothing that lies between them."""
 
 
-class RepairPreview(Struct, frozen=True):
+class RepairPreview(StoredDocument, frozen=True):
     """What a repair would do, looked through beforehand; nothing is written for it."""
 
     goals: tuple[RepairGoal, ...]
@@ -208,9 +210,8 @@ class RepairPreview(Struct, frozen=True):
     """In each goal; in those that were not begun, none."""
     seconds: float = 0.0
     """For how long they were looked through."""
-    samples: dict[DocumentOutcome, tuple[str, ...]] = {}
+    samples: dict[DocumentOutcome, tuple[str, ...]] = field(default_factory=dict)
     """What people read of it before anything is done: some documents of each fate, in words."""
-    schema: int = 1
 
     @property
     def is_over(self) -> bool:
@@ -231,11 +232,6 @@ class RepairPreview(Struct, frozen=True):
     def checked_documents(self) -> int:
         """How many documents were looked at."""
         return sum(one.seen for one in self.positions)
-
-
-def preview_path(rollback: str) -> str:
-    """Where the survey of a rollback is kept."""
-    return f"surveys/{rollback}"
 
 
 def parse_selection(text: str) -> DocumentSelection:
@@ -323,10 +319,7 @@ def pair_snapshots(
 
 def split_goal(goal: RepairGoal, cuts: Iterable[str]) -> list[RepairGoal]:
     """The goal in pieces that lie beside each other."""
-    ends = [*cuts, ""]
-    return [
-        replace(goal, after=after, until=until) for after, until in zip(["", *ends[:-1]], ends, strict=True)
-    ]
+    return [replace(goal, after=after, until=until) for after, until in pairwise(("", *cuts, ""))]
 
 
 def advance_position(

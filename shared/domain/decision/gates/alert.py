@@ -12,8 +12,7 @@ def known_system(case: GateInput) -> GateAnswer:
 
 def stale(case: GateInput) -> GateAnswer:
     """Old news: published long before it reached us."""
-    ages = [alert.received_at - alert.published_at for alert in case.facts.alerts]
-    youngest = min(ages)
+    youngest = min([alert.received_at - alert.published_at for alert in case.facts.alerts])
     if youngest > case.policy.gates.stale_after:
         return GateAnswer("stale", GateResult.STOP, f"received {youngest} late", Outcome.IGNORE)
     return GateAnswer(

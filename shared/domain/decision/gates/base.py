@@ -75,7 +75,7 @@ class GateInput(Struct, frozen=True):
         """The changed functions that automation leaves to a person; an order leaves none."""
         if self.ordered:
             return set()
-        suspended = self.facts.suspensions
+        suspended = self.facts.system.suspended
         return {name for name in self.change.functions if suspended.get(name, self.now) > self.now}
 
     @property

@@ -61,7 +61,11 @@ def cause(case: GateInput) -> GateAnswer:
         return GateAnswer("cause", GateResult.NOT_APPLICABLE, "nothing stable to compare with")
     surely, perhaps = _changed_resources(case)
     if surely:
-        return _resource_cause(case, surely)
+        reason = f"changed before {case.facts.onset:%H:%M:%S}: {', '.join(surely[:5])}"
+        # It touches what fails where anything is seen to fail: it is what functions stand on.
+        if _failing_system_probes(case) or case.facts.find_failing(case.policy):
+            return GateAnswer("cause", GateResult.PASS, reason)
+        return GateAnswer("cause", GateResult.UNKNOWN, f"{reason}; what fails is not known yet")
     found = _function_cause(case)
     if perhaps and found.answer is not GateResult.PASS:
         reason = f"whether it was before or after, no look can tell: {', '.join(perhaps[:5])}"
@@ -111,14 +115,6 @@ def _judge_touched_functions(
 def _changed_resources(case: GateInput) -> tuple[list[str], list[str]]:
     """What beside the functions was changed shortly before, and what perhaps was."""
     return suspect_resources(case.change, case.facts, case.policy, case.other_parts)
-
-
-def _resource_cause(case: GateInput, changed: list[str]) -> GateAnswer:
-    """It touches what fails where anything is seen to fail: it is what functions stand on."""
-    reason = f"changed before {case.facts.onset:%H:%M:%S}: {', '.join(changed[:5])}"
-    if _failing_system_probes(case) or case.facts.find_failing(case.policy):
-        return GateAnswer("cause", GateResult.PASS, reason)
-    return GateAnswer("cause", GateResult.UNKNOWN, f"{reason}; what fails is not known yet")
 
 
 def _failing_system_probes(case: GateInput) -> list[str]:

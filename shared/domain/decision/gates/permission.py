@@ -28,8 +28,7 @@ def kill_switch(case: GateInput) -> GateAnswer:
         return GateAnswer("kill switch", GateResult.STOP, "could not be read", Outcome.HOLD)
     pause = case.facts.controls.pause or case.facts.system.pause
     if pause:
-        reason = str(pause)
-        return GateAnswer("kill switch", GateResult.STOP, reason, Outcome.HOLD)
+        return GateAnswer("kill switch", GateResult.STOP, str(pause), Outcome.HOLD)
     return GateAnswer("kill switch", GateResult.PASS, "not set")
 
 

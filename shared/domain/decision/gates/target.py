@@ -1,7 +1,5 @@
 """The gates that ask whether one can go back there, and may without asking."""
 
-from collections.abc import Iterator
-
 from shared.core import text
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.rebuild_selection import unrestorable_functions
@@ -56,7 +54,9 @@ def restorable(case: GateInput) -> GateAnswer:
         named = "; ".join(f"{name}: {gone[name]}" for name in lost[:5])
         reason = f"{text.count_noun(len(lost), 'function')} without the revision of then: {named}"
         return GateAnswer("restorable", GateResult.STOP, reason, Outcome.ESCALATE)
-    refused = sorted(set(_secret_refusals(case)))
+    facts, record = case.facts, records.get(target.id)
+    missing = find_functions_without_secrets(record, facts.seen) if record and facts.seen else ()
+    refused = sorted({line for name, line in missing if name in case.scope})
     if refused:
         reason = f"what would not start again: {'; '.join(refused[:5])}"
         return GateAnswer("restorable", GateResult.STOP, reason, Outcome.ESCALATE)
@@ -67,22 +67,11 @@ def restorable(case: GateInput) -> GateAnswer:
     return GateAnswer("restorable", GateResult.PASS, f"{count}{rebuilds}{lacking}")
 
 
-def _secret_refusals(case: GateInput) -> Iterator[str]:
-    """Why functions that would go back do not get a secret that they need to start."""
-    facts, target = case.facts, case.change.target
-    record = facts.records.get(target.id) if target is not None else None
-    if record is None or facts.seen is None:
-        return
-    yield from (
-        line for name, line in find_functions_without_secrets(record, facts.seen) if name in case.scope
-    )
-
-
 def human_first(case: GateInput) -> GateAnswer:
     """Leave out what a person changed lately; request approval to move what operators chose."""
     in_hand, reasons = case.manually_changed, list[str]()
     if in_hand:
-        until = max(case.facts.suspensions[name] for name in in_hand)
+        until = max(case.facts.system.suspended[name] for name in in_hand)
         reason = f"changed manually, left until {until:%H:%M} UTC: {', '.join(sorted(in_hand)[:5])}"
         ill = suspect_functions(case.change, case.facts, case.policy) & case.facts.find_failing(case.policy)
         if not case.scope or (ill and not ill - in_hand):

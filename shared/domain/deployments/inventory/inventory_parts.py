@@ -12,6 +12,25 @@ from msgspec import Struct
 
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic
 
+LIVE_CHANNEL = "live"
+"""The channel of Hosting that everybody sees."""
+MAX_STORED_TEXT_BYTES = 128 * 1024
+"""What a text may take of a record once it is compressed. A record is one document, of 1 MiB at
+most; rules have 256 KB of text at most, a template a million characters."""
+_SECRET = frozenset(
+    {
+        "apiKey",
+        "clientSecret",
+        "password",
+        "privateKey",
+        "saltSeparator",
+        "signerKey",
+        "testPhoneNumbers",  # each with the code that signs it in
+    }
+)
+"""Fields of Identity Platform's Config and of what it embeds that hold a secret
+(https://cloud.google.com/identity-platform/docs/reference/rest/v2/Config, read 2026-11)."""
+
 
 class Generation(StrEnum):
     """Of a function; the 1st has no Cloud Run service, and no traffic to split."""
@@ -141,10 +160,6 @@ class AccountState(StrEnum):
     GONE = "GONE"
 
 
-LIVE_CHANNEL = "live"
-"""The channel of Hosting that everybody sees."""
-
-
 class HostingSite(Struct, frozen=True):
     """What a site serves."""
 
@@ -263,11 +278,6 @@ class WholeInventory(Struct, frozen=True):
     """Who holds which role on a function's service, `allUsers roles/run.invoker`, by function."""
 
 
-MAX_STORED_TEXT_BYTES = 128 * 1024
-"""What a text may take of a record once it is compressed. A record is one document, of 1 MiB at
-most; rules have 256 KB of text at most, a template a million characters."""
-
-
 def stored_text(text: str) -> str:
     """The text, where a record has the room for it; else empty."""
     return text if len(zlib.compress(text.encode())) <= MAX_STORED_TEXT_BYTES else ""
@@ -295,36 +305,17 @@ def build_configuration(
     )
 
 
-def flatten_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_settings(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return each setting by its path; secrets are left out, so their change is not seen."""
-    return dict(_settings(config, ""))
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value and name not in _SECRET:
+            found |= flatten_settings(value, f"{prefix}{name}.")
+        elif name not in _SECRET:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def is_secret_path(path: str) -> bool:
     """Whether a setting's path leads to, or through, what holds a secret."""
     return not _SECRET.isdisjoint(path.split("."))
-
-
-_SECRET = frozenset(
-    {
-        "apiKey",
-        "clientSecret",
-        "password",
-        "privateKey",
-        "saltSeparator",
-        "signerKey",
-        "testPhoneNumbers",  # each with the code that signs it in
-    }
-)
-"""Fields of Identity Platform's Config and of what it embeds that hold a secret
-(https://cloud.google.com/identity-platform/docs/reference/rest/v2/Config, read 2026-11)."""
-
-
-def _settings(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, value in config.items():
-        if name in _SECRET:
-            continue
-        if isinstance(value, Mapping) and value:
-            yield from _settings(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

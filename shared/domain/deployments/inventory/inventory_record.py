@@ -6,16 +6,19 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import field
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION, from_builtins, from_json
+from shared.core.codec import StoredDocument, documents_of, from_builtins, from_json
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.system_policy import Policy
 
+inventory_path = documents_of("inventory")
+"""Where it is kept."""
 
-class InventoryRecord(Struct, frozen=True):
+
+class InventoryRecord(StoredDocument, frozen=True):
     """What was live when all of it was last read."""
 
     system: str
@@ -28,13 +31,12 @@ class InventoryRecord(Struct, frozen=True):
     """Parts that gave no answer then: they are as they were seen before, or unknown."""
     rolling_out: str = ""
     """The deployment that has not settled yet."""
-    wrote: dict[str, str] = {}
+    wrote: dict[str, str] = field(default_factory=dict)
     """The functions that are where a rollback of ours has put them, and which one."""
-    unkept: dict[str, str] = {}
+    unkept: dict[str, str] = field(default_factory=dict)
     """Why something of a function is not kept, by `copy FUNCTION` and `values FUNCTION`."""
     old_secrets: tuple[str, ...] = ()
     """Those in use that nobody has renewed for too long, in order."""
-    schema: int = SCHEMA_VERSION
 
 
 def encode(stock: InventoryRecord) -> dict[str, Any]:
@@ -89,8 +91,3 @@ def fill_unknown_parts(live: WholeInventory, before: WholeInventory) -> WholeInv
     """What is live; parts that gave no answer are taken to be as they were."""
     missing = {part.value: getattr(before, part) for part in unknown_parts(live)}
     return replace(live, **missing)
-
-
-def inventory_path(system: str) -> str:
-    """Where it is kept."""
-    return f"inventory/{system}"

@@ -9,7 +9,7 @@ from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.probes import Probe
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import StepContext, StepKind, StepObservation, StepVerdict
+from shared.engine.steps.base import StepKind, StepObservation, StepVerdict
 
 KIND = "judge"
 
@@ -34,10 +34,6 @@ class JudgeCanaryStep(StepKind):
     """Judged by probes alone, because metrics come up to 3 minutes late. It changes nothing."""
 
     expected_seconds = 0.0
-
-    def __init__(self, context: StepContext) -> None:
-        self._platform = context.platform
-        self._prober = context.prober
 
     def look(self, step: Step) -> StepObservation:
         """At the goal when the canary serves what it should, is ready, and each probe passes.

@@ -90,8 +90,7 @@ class RedeployStep(FunctionStep):
     def set(self, step: Step) -> str:
         """Ask for the build; where the function is not there, for the function."""
         goal = decode(RedeployGoal, step.goal)
-        create = step.seen == deployment_marker(None)
-        return self._builder.build(goal.function, goal.recipe, create=create)
+        return self._builder.build(goal.function, goal.recipe, create=step.seen == deployment_marker(None))
 
 
 def _compare_with_goal(
@@ -108,13 +107,7 @@ def _compare_with_goal(
         return StepObservation(StepVerdict.AT_ORIGIN, here + FAILED_SUFFIX, error or "its deployment failed")
     if here == origin.mark:
         return StepObservation(StepVerdict.AT_ORIGIN, here if found.active else here + FAILED_SUFFIX, error)
-    return StepObservation(
-        StepVerdict.ELSEWHERE, note=f"found another deployment, of {_describe_build(found)}"
-    )
-
-
-def _describe_build(found: BuiltFunction) -> str:
     source = found.state.source
-    if source is None:
-        return "no archive in Cloud Storage"
-    return f"gs://{source.bucket}/{source.object}#{source.generation}"
+    archive = f"gs://{source.bucket}/{source.object}#{source.generation}" if source else ""
+    note = f"found another deployment, of {archive or 'no archive in Cloud Storage'}"
+    return StepObservation(StepVerdict.ELSEWHERE, note=note)

@@ -77,7 +77,9 @@ class ServeRevisionStep(FunctionStep):
                 return StepObservation(StepVerdict.UNDER_WAY)
             return StepObservation(StepVerdict.AT_ORIGIN, service.etag, "not ready")
         if service.latest_created != revision or service.traffic not in (origin.found, origin.asked):
-            return StepObservation(StepVerdict.ELSEWHERE, note=_describe_service(service))
+            lists = ", ".join(f"{one.percent} % {one.revision or 'LATEST'}" for one in service.traffic)
+            note = f"found {lists}; newest revision {service.latest_created}"
+            return StepObservation(StepVerdict.ELSEWHERE, note=note)
         if service.reconciling:
             return StepObservation(StepVerdict.UNDER_WAY)
         return StepObservation(StepVerdict.AT_ORIGIN, service.etag)
@@ -85,26 +87,20 @@ class ServeRevisionStep(FunctionStep):
     def rehearse(self, step: Step) -> None:
         """Work out the list to ask for: once the lease is looked at, nothing is read any more."""
         goal = decode(ServeRevisionGoal, step.goal)
-        self._lists[step.name] = goal.traffic or self._build_traffic(goal)
+        traffic = goal.traffic
+        if not traffic:
+            found = self._builder.find_function(goal.function)
+            revision = found.revision if found is not None else ""
+            traffic = apply_shares(self._platform.service(goal.service).traffic, {revision: 100})
+        self._lists[step.name] = traffic
 
     def set(self, step: Step) -> str:
         """Ask for the list of its rehearsal, at the etag that the intent names."""
         goal = decode(ServeRevisionGoal, step.goal)
-        traffic = self._lists.pop(step.name)
-        return self._platform.shift(goal.service, traffic, step.seen, scaling=goal.scaling)
-
-    def _build_traffic(self, goal: ServeRevisionGoal) -> Traffic:
-        found = self._builder.find_function(goal.function)
-        revision = found.revision if found is not None else ""
-        return apply_shares(self._platform.service(goal.service).traffic, {revision: 100})
+        return self._platform.shift(goal.service, self._lists.pop(step.name), step.seen, scaling=goal.scaling)
 
 
 def _is_requested(service: Service, goal: ServeRevisionGoal, wanted: Mapping[str, int]) -> bool:
     if goal.traffic:
         return is_same_traffic_list(service.traffic, goal.traffic)
     return traffic_shares(service.traffic, service.latest_ready) == wanted
-
-
-def _describe_service(service: Service) -> str:
-    lists = ", ".join(f"{one.percent} % {one.revision or 'LATEST'}" for one in service.traffic)
-    return f"found {lists}; newest revision {service.latest_created}"

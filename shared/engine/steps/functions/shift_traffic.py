@@ -59,9 +59,12 @@ class ShiftTrafficStep(FunctionStep):
             service, goal.traffic, origin.traffic, origin.latest_created, verbatim=goal.verbatim
         )
         if found is TrafficPosition.ELSEWHERE:
-            return StepObservation(
-                StepVerdict.ELSEWHERE, note=_describe_traffic(service.traffic, service.latest_created)
+            entries = ", ".join(
+                f"{one.percent} % {one.revision or 'LATEST'}" + (f" (tag {one.tag})" if one.tag else "")
+                for one in service.traffic
             )
+            note = f"found {entries}; newest revision {service.latest_created}"
+            return StepObservation(StepVerdict.ELSEWHERE, note=note)
         scaled = goal.scaling is not None and service.scaling != origin.scaling
         if found is TrafficPosition.AT_ORIGIN and scaled:
             return StepObservation(StepVerdict.ELSEWHERE, note=f"found other instances: {service.scaling}")
@@ -89,11 +92,3 @@ class ShiftTrafficStep(FunctionStep):
             return self._platform.operation(step.operation)
         except Rejected:  # operations are forgotten in time; the service itself tells the rest
             return OperationState(done=True)
-
-
-def _describe_traffic(traffic: Traffic, latest: str) -> str:
-    entries = ", ".join(
-        f"{entry.percent} % {entry.revision or 'LATEST'}" + (f" (tag {entry.tag})" if entry.tag else "")
-        for entry in traffic
-    )
-    return f"found {entries}; newest revision {latest}"

@@ -12,9 +12,6 @@ ABSENT_INDEX = "absent"
 
 _VERDICTS = {"READY": StepVerdict.AT_GOAL, "CREATING": StepVerdict.UNDER_WAY}
 
-IndexGoal = Index
-"""What is to be there, whoever makes it."""
-
 
 class CreateIndexStep(ResourceStep):
     """An index of the same definition cannot be made twice: nothing else need protect it."""
@@ -24,7 +21,7 @@ class CreateIndexStep(ResourceStep):
 
     def look(self, step: Step) -> StepObservation:
         """At the goal once queries can use it; there is nothing of a person's to overwrite."""
-        goal = decode(IndexGoal, step.goal)
+        goal = decode(Index, step.goal)
         found = self._estate.indexes.of(goal.database).get(goal.definition)
         if found is None:
             return StepObservation(StepVerdict.AT_ORIGIN, ABSENT_INDEX)
@@ -34,12 +31,12 @@ class CreateIndexStep(ResourceStep):
 
     def set(self, step: Step) -> str:
         """Begin to make it; the operation's name."""
-        return self._estate.indexes.create(decode(IndexGoal, step.goal))
+        return self._estate.indexes.create(decode(Index, step.goal))
 
     @classmethod
     def touches(cls, step: Step, name: str) -> bool:
         """Compare the definition: the step's target is the database."""
-        return decode(IndexGoal, step.goal).definition == name
+        return decode(Index, step.goal).definition == name
 
     @classmethod
     def is_at_goal(cls, step: Step, name: str, live: WholeInventory) -> bool:

@@ -10,7 +10,7 @@ from shared.core.codec import decode, from_json
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, json_fingerprint
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.base import ResourceStep, StepContext, StepObservation, StepVerdict
+from shared.engine.steps.base import ResourceStep, StepObservation, StepVerdict
 
 KIND = "set_identity"
 
@@ -47,10 +47,6 @@ class SetAuthConfigStep(ResourceStep):
     unconditional_timeout_seconds: float | None = 10.0
     """`shared.adapters.gcp.rest.EFFECT_TIMEOUT_SECONDS`: one call."""
 
-    def __init__(self, context: StepContext) -> None:
-        super().__init__(context)
-        self._platform = context.platform
-
     def look(self, step: Step) -> StepObservation:
         """Compare each field with its goal and its origin; one that is neither is a person's."""
         goal = decode(AuthConfigGoal, step.goal)
@@ -61,7 +57,8 @@ class SetAuthConfigStep(ResourceStep):
         others = [one.path for one in goal.settings if found[one.path] not in (one.goal, one.origin)]
         if others:
             return StepObservation(StepVerdict.ELSEWHERE, note=f"set to something else: {', '.join(others)}")
-        missing = self._find_missing(goal.functions)
+        known = self._platform.functions() if goal.functions else {}
+        missing = [name for name in goal.functions if name not in known]
         if missing:
             return StepObservation(
                 StepVerdict.IMPOSSIBLE, note=f"not there to be called: {', '.join(missing)}"
@@ -84,12 +81,6 @@ class SetAuthConfigStep(ResourceStep):
         """Compare the fields of this path with their goals."""
         found = mask_fields(live.identity or {})
         return all(found.get(one.path) == one.goal for one in _settings_of(step, name))
-
-    def _find_missing(self, functions: tuple[str, ...]) -> list[str]:
-        if not functions:
-            return []
-        live = self._platform.functions()
-        return [name for name in functions if name not in live]
 
 
 def _settings_of(step: Step, name: str) -> list[AuthSetting]:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from cli.doctor.calls import SIGN_IN_API
 from cli.doctor.finding import CheckVerdict, run_checks
-from cli.doctor.installation import apis, checks
-from cli.doctor.installation.bucket_readers import FIRESTORE
-from cli.doctor.installation.checks import CODE_LABEL
+from cli.doctor.installation import checks
+from cli.doctor.installation.checks import CODE_LABEL, FIRESTORE
 from cli.doctor.installation.facts import DEAD_MAN
 from cli.doctor.installation.messaging import DETACHED, FINDINGS
 from shared.core import topics
@@ -204,14 +204,14 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     (
         "sign-in off for ourselves",
         {"sign_in": {"people": True, OPS: False}},
-        *("apis", f"{OPS} {apis.SIGN_IN}", WRONG),
+        *("apis", f"{OPS} {SIGN_IN_API}", WRONG),
     ),
     (
         "sign-in off where people are",
         {"sign_in": {"people": False, OPS: True}},
-        *("apis", f"people {apis.SIGN_IN}", WRONG),
+        *("apis", f"people {SIGN_IN_API}", WRONG),
     ),
-    ("sign-in unseen", {"sign_in": {OPS: SILENT}}, "apis", f"{OPS} {apis.SIGN_IN}", UNKNOWN),
+    ("sign-in unseen", {"sign_in": {OPS: SILENT}}, "apis", f"{OPS} {SIGN_IN_API}", UNKNOWN),
     (
         "editors of the project",
         {"project_grants": {"roles/editor": ("user:e@example.com",)}},

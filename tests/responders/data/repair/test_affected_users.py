@@ -14,15 +14,20 @@ from shared.core.errors import Rejected
 from shared.core.store import Put
 from shared.domain.data.document import DocumentSnapshot, Reference
 from shared.domain.data.erasure import ledger as erasure
-from shared.domain.data.erasure import owners
-from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
+from shared.domain.data.erasure.ledger import (
+    Erasure,
+    ErasureLedgerRecord,
+    has_owner_field,
+    owners_by_field,
+    owners_by_name,
+)
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry, WrittenDocument
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from shared.domain.notices.push_progress import PushResult
-from shared.domain.policy.erasure_rules import ErasureRules, Place
+from shared.domain.policy.data_rules import ErasureRules, Place
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.state.repair_journal import PAGE_SIZE
+from shared.state.reader import PAGE_SIZE
 from tests.support.data.affected_users import PAID, build_shop_with_devices, pushed_messages, team_notices
 from tests.support.data.corrupted_bookshop import MINUTE, CorruptedShop
 from tests.support.fakes.runtime.clock import START
@@ -357,5 +362,5 @@ def test_whose_a_document_is(path: str, fields: dict[str, Any], persons: set[str
     """By its name, by one above it, by its fields; what can be no id of a document is nobody's."""
     version = DocumentSnapshot(path, fields, START, START)
 
-    assert owners.owners_by_name(RULES, path) | {*owners.owners_by_field(RULES, version)} == persons
-    assert owners.has_owner_field(RULES, path) == ("jobs" in path)
+    assert owners_by_name(RULES, path) | {*owners_by_field(RULES, version)} == persons
+    assert has_owner_field(RULES, path) == ("jobs" in path)

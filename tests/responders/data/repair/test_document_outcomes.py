@@ -20,8 +20,7 @@ from shared.domain.data.erasure.ledger import (
 from shared.domain.data.repair import repair_plan
 from shared.domain.data.repair.repair_plan import DocumentOutcome, RepairPosition
 from shared.domain.data.ttl import TtlField
-from shared.domain.policy.data_rules import Collection
-from shared.domain.policy.erasure_rules import ErasureRules, Place
+from shared.domain.policy.data_rules import Collection, ErasureRules, Place
 from tests.support.data.repairs import GOOD, HERE, MINUTE, SHOP, RepairedShop
 
 

@@ -19,16 +19,15 @@ from shared.domain.data.backups import database_copy
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_point import RestorePoint, RestoreSource
-from shared.domain.data.document import DocumentSnapshot
+from shared.domain.data.document import DocumentSnapshot, Scope
 from shared.domain.data.repair import repair_plan
 from shared.domain.data.repair.repair_plan import DocumentOutcome
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.policy.document_scope import Scope
 from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.markdown import render_markdown
 from shared.domain.reports.report import build_report
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.state import repair_journal
+from shared.state import reader
 from shared.state.audit_reader import AuditReader
 from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
@@ -453,7 +452,7 @@ def test_the_report_names_each_document() -> None:
 def test_a_journal_that_takes_longer_to_read_than_the_lease_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever concludes a repair of very many documents holds it as long as that takes."""
     monkeypatch.setattr(document_outcomes, "DOCUMENTS_PER_BATCH", 1)
-    monkeypatch.setattr(repair_journal, "PAGE_SIZE", 1)
+    monkeypatch.setattr(reader, "PAGE_SIZE", 1)
     shop = CorruptedShop(spoilt={f"customers/{n}": {"name": "Ada"} for n in ("ada", "bob")})
     shop.order()
     shop.run_until_parked()

@@ -13,8 +13,7 @@ from shared.domain.commands import permissions
 from shared.domain.commands.credential import Credential, CredentialKind, command_fingerprint
 from shared.domain.commands.permissions import ISSUER_CLOCK_SKEW_TOLERANCE, PermissionRequest, objections
 from shared.domain.commands.registry import COMMAND_RULES
-from shared.domain.policy.operator_identity import Principal
-from shared.domain.policy.roles import Role
+from shared.domain.policy.operator_identity import Principal, Role
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from tests.support.fakes.runtime.clock import START

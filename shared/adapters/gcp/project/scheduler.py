@@ -1,13 +1,22 @@
-"""Jobs of Cloud Scheduler."""
+"""Jobs of Cloud Scheduler: what they are to do, and how they went last.
 
+Shapes: https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locations.jobs
+(read 2026-11).
+"""
+
+from datetime import datetime
 from typing import Any, Final
+
+from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Unavailable
 from shared.domain.deployments.inventory.inventory_parts import SchedulerJob, json_fingerprint
+from shared.ports.operations_project import JobRun
 
 HOST: Final = "cloudscheduler.googleapis.com"
 PERMISSIONS: Final = ("cloudscheduler.jobs.list",)
+RUNS_PERMISSIONS: Final = (*PERMISSIONS, "cloudscheduler.locations.list")
 
 _PAGE = 500
 _VOLATILE_FIELDS = frozenset({"lastAttemptTime", "scheduleTime", "state", "status", "userUpdateTime"})
@@ -43,3 +52,37 @@ def _schedule(job: Job) -> SchedulerJob:
         state=job["state"],
         hash=json_fingerprint({key: value for key, value in job.items() if key not in _VOLATILE_FIELDS}),
     )
+
+
+class _Location(Struct, frozen=True, rename="camel"):
+    location_id: str
+
+
+class _Status(Struct, frozen=True):
+    code: int = 0
+
+
+class _Job(Struct, frozen=True, rename="camel"):
+    name: str
+    state: str = ""
+    status: _Status = _Status()
+    last_attempt_time: datetime | None = None
+
+
+class CloudSchedulerRuns:
+    """SchedulerRuns over `v1` of one project."""
+
+    def __init__(self, rest: Rest, project: str) -> None:
+        self._rest = rest
+        self._path = f"/v1/projects/{project}/locations"
+
+    def regions(self) -> list[str]:
+        return [one.location_id for one in self._rest.items(self._path, "locations", _Location, _PAGE)]
+
+    def runs(self, region: str) -> dict[str, JobRun]:
+        return {
+            job.name.rpartition("/")[2]: JobRun(
+                enabled=job.state == "ENABLED", at=job.last_attempt_time, code=job.status.code
+            )
+            for job in self._rest.items(f"{self._path}/{region}/jobs", "jobs", _Job, _PAGE)
+        }

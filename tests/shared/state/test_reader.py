@@ -7,8 +7,7 @@ from shared.core.store import Create
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
-from shared.state.reader import StateReader
-from shared.state.repair_journal import PAGE_SIZE, read_entries_after
+from shared.state.reader import PAGE_SIZE, StateReader, read_entries_after
 from tests.support.fakes.firestore.store import MemoryStore
 from tests.support.fakes.runtime.clock import FakeClock
 

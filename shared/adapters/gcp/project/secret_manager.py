@@ -1,17 +1,21 @@
-"""Secrets and their versions, without what they hold."""
+"""Secrets, their versions, and what those of the operations project hold, which is kept nowhere."""
 
+import base64
+import binascii
 from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
-from shared.core.errors import Gone
+from shared.core.errors import Gone, Rejected
 from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import SecretVersion
 
 HOST: Final = "secretmanager.googleapis.com"
 PERMISSIONS: Final = ("secretmanager.secrets.list", "secretmanager.versions.list")
+VALUES_PERMISSIONS: Final = ("secretmanager.versions.access",)
+"""On each secret by itself: the Terraform variable `secrets` says who reads which."""
 
 _PAGE = 1000
 
@@ -26,8 +30,16 @@ class _Version(Struct, frozen=True, rename="camel"):
     create_time: datetime
 
 
+class _Payload(Struct, frozen=True):
+    data: str = ""
+
+
+class _Accessed(Struct, frozen=True):
+    payload: _Payload = _Payload()
+
+
 class SecretManager:
-    """SecretVersions over `v1` of one project."""
+    """SecretVersions and SecretValues over `v1` of one project."""
 
     def __init__(self, rest: Rest, project: str) -> None:
         self._rest = rest
@@ -42,3 +54,11 @@ class SecretManager:
         except Gone:
             return {}
         return {last_segment(one.name): SecretVersion(one.state, one.create_time) for one in found}
+
+    def read(self, name: str) -> str:
+        """The newest version's value. Raises: Rejected (gone, disabled, no text), Unavailable."""
+        accessed = self._rest.get(f"{self._path}/{name}/versions/latest:access", _Accessed)
+        try:
+            return base64.b64decode(accessed.payload.data, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):  # the cause would say what it holds
+            raise Rejected(f"the secret {name} holds no text") from None

@@ -13,19 +13,19 @@ from local.faults.hooks import FaultHooks
 from local.services.secret_manager import secrets as local_secrets
 from local.services.secret_manager.secrets import Secrets
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.project.secret_values import HOST, SecretManagerValues
+from shared.adapters.gcp.project.secret_manager import HOST, SecretManager
 from shared.core.errors import Rejected
 from tests.support.fakes.runtime.clock import START
 
 
 @pytest.fixture
-def vault() -> Iterator[tuple[Secrets, SecretManagerValues, Any]]:
+def vault() -> Iterator[tuple[Secrets, SecretManager, Any]]:
     made = Secrets(CloudClock(START, scale=0), Journal())
     served = RestServer({local_secrets.HOST: made.calls()}, FaultHooks())
     clients = Clients({"rest": served.address}, deployed=False)
     rest = clients.rest(HOST)
     made.provision("ops", "chat", START)
-    yield made, SecretManagerValues(rest, "ops"), rest
+    yield made, SecretManager(rest, "ops"), rest
     clients.close()
     served.close()
 
@@ -35,7 +35,7 @@ def add(rest: Any, content: bytes) -> None:
     rest.post("/v1/projects/ops/secrets/chat:addVersion", payload, dict)
 
 
-def test_the_newest_value_of_a_secret(vault: tuple[Secrets, SecretManagerValues, Any]) -> None:
+def test_the_newest_value_of_a_secret(vault: tuple[Secrets, SecretManager, Any]) -> None:
     """What was added last, at once."""
     _, values, rest = vault
     for content in ("slack://a", "slack://b\nmailto://é"):
@@ -44,7 +44,7 @@ def test_the_newest_value_of_a_secret(vault: tuple[Secrets, SecretManagerValues,
 
 
 @pytest.mark.parametrize("trouble", ["absent", "disabled", "no text"])
-def test_a_secret_that_says_nothing(trouble: str, vault: tuple[Secrets, SecretManagerValues, Any]) -> None:
+def test_a_secret_that_says_nothing(trouble: str, vault: tuple[Secrets, SecretManager, Any]) -> None:
     """The answer is no, and quotes nothing."""
     _, values, rest = vault
     add(rest, b"\xff\xfehush" if trouble == "no text" else b"hush")

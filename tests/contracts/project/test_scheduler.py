@@ -13,7 +13,7 @@ from local.core.rest import RestServer
 from local.faults.hooks import FaultHooks
 from local.services.scheduler.jobs import SchedulerService
 from shared.adapters.gcp.clients import Clients
-from shared.adapters.gcp.project.scheduler_runs import HOST, CloudSchedulerRuns
+from shared.adapters.gcp.project.scheduler import HOST, CloudSchedulerRuns
 from shared.core.errors import Rejected, Unavailable
 from shared.ports.operations_project import JobRun, SchedulerRuns
 from tests.support.fakes.project.scheduler_runs import MemoryTimetable

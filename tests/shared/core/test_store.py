@@ -3,7 +3,7 @@
 import pytest
 
 from shared.core.errors import Exists, Moved, Refused, Unavailable
-from shared.core.write_conflicts import retry_on_conflict
+from shared.core.store import retry_on_conflict
 
 
 class _Attempts:
