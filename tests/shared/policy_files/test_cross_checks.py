@@ -150,10 +150,7 @@ ADDITIONS = {
         "collections: { users/ada/jobs: {} }",
         "shop.yaml:10: name 'users/ada/jobs' is not a collection's id",
     ),
-    "probe of nothing": (
-        "probes: [{ name: a }]",
-        "shop.yaml:10: a probe has an address, a sign-in, or both",
-    ),
+    "probe of nothing": ("probes: [{ name: a }]", "shop.yaml:10: a probe has an address, a sign-in, or both"),
     "sign-in of a function": (
         "probes: [{ name: a, function: placeOrder, sign_in:"
         " { email: a@b.example, password_secret: p, api_key_secret: k } }]",
