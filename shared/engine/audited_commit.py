@@ -23,7 +23,7 @@ class CommitDraft(Struct, frozen=True):
     writes: tuple[Write, ...] = ()
 
 
-AUDITED_FIELDS = ("status", "cancel_requested", "expires_at")
+AUDITED_FIELDS = ("status", "cancel_requested", "expires_at", "verification")
 """Fields whose change is told in the trail, with what they were before."""
 ANCHORED_FIELDS = frozenset({"fence", "status", "expires_at"})
 """Fields whose change has the head of the trail anchored: a claim, a phase, a hold."""

@@ -7,6 +7,7 @@ from typing import Final
 from responders.data.damage_record import read_known_damage, request_data_check
 from responders.rollback import derived_data
 from responders.rollback.case import Case, Transition
+from responders.rollback.verification.health_assessment import record_results
 from shared.core import text
 from shared.core.durations import describe_duration
 from shared.domain.data.integrity.scan import CollectionTally
@@ -16,6 +17,7 @@ from shared.domain.incidents.recovery_times import RECOVERED
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
+from shared.domain.signals.declared_checks import evaluate_documents
 
 DATA_CHECK_TIMEOUT: Final = timedelta(minutes=15)
 """So long after the last document the data are waited for to have been looked through again."""
@@ -70,6 +72,7 @@ def verify_repair(case: Case) -> bool:
     why = f"{text.count_noun(faulty, 'document is', 'documents are')} still invalid" if faulty else ""
     if unknown and not faulty:
         why = f"{text.count_noun(unknown, 'document')} could not be judged"
+    record_results(case, evaluate_documents(case.policy, last.tallies), {})
     case.commit_transition(
         _build_monitoring_transition(case, why, tuple(_format_valid_counts(case.policy, last.tallies)))
     )

@@ -1,9 +1,12 @@
 """Evaluate the verification checks that a policy declares, by router counts and probes; pure."""
 
 from collections.abc import Collection, Iterator, Mapping
+from enum import StrEnum
 
 from msgspec import Struct
 
+from shared.core.text import count_noun
+from shared.domain.data.integrity.scan import CollectionTally
 from shared.domain.policy.probes import VerificationCheck
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -26,6 +29,71 @@ class RequestCounts(Struct, frozen=True):
     sign_ins: RouterRequests | None = None
 
 
+class VerificationState(StrEnum):
+    """What became of a verification step, in words."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "not known"
+    NOT_DECLARED = "not declared"
+
+
+class VerificationResult(Struct, frozen=True):
+    """One row of a verification."""
+
+    step: str
+    state: VerificationState
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.state}, {self.reason}"
+
+
+_STATES = {
+    HealthVerdict.WELL: VerificationState.PASSED,
+    HealthVerdict.ILL: VerificationState.FAILED,
+    HealthVerdict.INCONCLUSIVE: VerificationState.UNKNOWN,
+}
+
+
+def scenario_probes(policy: Policy, scenario: ScenarioName) -> set[str]:
+    """Return the names of the probes in the verification steps of a scenario."""
+    steps = (check for check in policy.verification.values() if scenario in check.scenarios)
+    return {name for check in steps for name in check.probes}
+
+
+def build_results(
+    policy: Policy, scenario: ScenarioName, found: Mapping[str, Health], probes: Mapping[str, ProbeAnswer]
+) -> Iterator[VerificationResult]:
+    """Yield a row for each evaluated check, and for each further step of the scenario."""
+    for name, check in policy.verification.items():
+        if name in found:
+            is_failing = any(one in probes and not probes[one].passed for one in check.probes)
+            state = VerificationState.FAILED if is_failing else _STATES[found[name].verdict]
+            yield VerificationResult(name, state, found[name].reason)
+        elif scenario in check.scenarios and check == VerificationCheck(check.scenarios):
+            reason = "the policy declares no check for it"
+            yield VerificationResult(name, VerificationState.NOT_DECLARED, reason)
+        elif scenario in check.scenarios:
+            reason = "no document was restored" if check.collections else "none of its functions was restored"
+            yield VerificationResult(name, VerificationState.UNKNOWN, reason)
+
+
+def evaluate_documents(policy: Policy, tallies: Mapping[str, CollectionTally]) -> dict[str, Health]:
+    """Evaluate each check of documents by what a run through the data has found."""
+    found = {}
+    for name, check in policy.verification.items():
+        known = [tallies[one] for one in check.collections if one in tallies]
+        faulty, unknown = sum(one.faulty for one in known), sum(one.unknown for one in known)
+        verdict = HealthVerdict.ILL if faulty else HealthVerdict.WELL
+        if not faulty and (unknown or len(known) < len(check.collections)):
+            verdict = HealthVerdict.INCONCLUSIVE
+        whole = count_noun(sum(one.documents for one in known), "document")
+        if check.collections:
+            found[name] = Health(verdict, f"{whole} checked: {faulty} invalid, {unknown} could not be judged")
+    return found
+
+
 def should_count_sign_ins(policy: Policy, scenario: ScenarioName) -> bool:
     """Whether sign-ins are what was to come back, and a check counts them."""
     return scenario is ScenarioName.AUTH and any(
@@ -40,11 +108,22 @@ def evaluate_checks(
     counted: RequestCounts,
     probes: Mapping[str, ProbeAnswer],
 ) -> dict[str, Health]:
-    """Judge each check of the restored functions, or of no function; unasked probes are absent."""
+    """Judge each check of the restored functions, of no function, or of the scenario.
+
+    Probes that could not be asked are absent. A failing probe of a function that was not restored
+    leaves its check inconclusive: the rollback is not to blame, and recovery is not verified.
+    """
+    foreign = {one.name for one in policy.probes if one.function is not None and one.function not in back}
     return {
-        name: _evaluate_check(policy, asked, tallies, probes)
+        name: _evaluate_check(policy, asked, tallies, probes, foreign)
         for name, check in policy.verification.items()
-        for asked in [list(_active_probes(policy, check, back))]
+        for asked in [
+            [
+                one.name
+                for one in policy.probes
+                if one.name in check.probes and (scenario in check.scenarios or one.name not in foreign)
+            ]
+        ]
         for tallies in [list(_tallies(policy, scenario, check, back, counted))]
         if asked or tallies
     }
@@ -72,17 +151,24 @@ class _Tally(Struct, frozen=True):
 
 
 def _evaluate_check(
-    policy: Policy, asked: Collection[str], tallies: Collection[_Tally], probes: Mapping[str, ProbeAnswer]
+    policy: Policy,
+    asked: Collection[str],
+    tallies: Collection[_Tally],
+    probes: Mapping[str, ProbeAnswer],
+    foreign: Collection[str],
 ) -> Health:
     """Ill by one failing probe or by one tally; well only by all that is declared of it."""
     failed = [name for name in asked if name in probes and not probes[name].passed]
-    if failed:
-        return Health(HealthVerdict.ILL, f"{', '.join(failed)} fails")
+    reason = "; ".join(f"{name} fails: {probes[name].outcome}" for name in failed)
+    if not set(failed) <= set(foreign):
+        return Health(HealthVerdict.ILL, reason)
     enough = policy.gates.minimum_requests
     for one in tallies:
         whole = one.counted
         if whole and whole.total >= enough and failure_ratio(whole) > one.failing_above:
             return Health(HealthVerdict.ILL, f"{failure_ratio(whole):.0%} of {whole.total} {one.what} failed")
+    if failed:
+        return Health(HealthVerdict.INCONCLUSIVE, reason)
     silent = [name for name in asked if name not in probes]
     if silent:
         return Health(HealthVerdict.INCONCLUSIVE, f"{', '.join(silent)} could not be asked")
@@ -92,7 +178,7 @@ def _evaluate_check(
         if one.counted.total < enough:
             reason = describe_waiting(one.counted.total, one.what, policy.gates)
             return Health(HealthVerdict.INCONCLUSIVE, reason)
-    return Health(HealthVerdict.WELL, "it works")
+    return Health(HealthVerdict.WELL, "it worked at the newest check")
 
 
 def _tallies(
@@ -111,12 +197,6 @@ def _tallies(
         yield _Tally("requests", known, policy.gates.failing_above)
     if check.sign_in_failures is not None and scenario is ScenarioName.AUTH:
         yield _Tally("sign-ins", counted.sign_ins, check.sign_in_failures)
-
-
-def _active_probes(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
-    for probe in policy.probes:
-        if probe.name in check.probes and (probe.function is None or probe.function in back):
-            yield probe.name
 
 
 def _counted_functions(policy: Policy, check: VerificationCheck, back: Collection[str]) -> Iterator[str]:
