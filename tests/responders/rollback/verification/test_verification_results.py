@@ -61,7 +61,7 @@ def report_of(world: World, policy: Policy) -> IncidentReport:
 
 
 def test_the_steps_of_the_scenario_are_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """In status, console, report and audit log; a step without a check does not prevent the rest."""
+    """In status, console, report and audit log; a step without a check prevents nothing."""
     world = rolled_back(World(policy=POLICY))
 
     [one] = world.rollbacks()
