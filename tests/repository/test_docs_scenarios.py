@@ -41,7 +41,7 @@ def test_the_front_page_shows_one_message_that_a_person_publishes() -> None:
 
 
 def test_the_keys_of_the_page_on_policies_are_loaded() -> None:
-    """Its two examples, in the small policy; each key of a probe and of a step stands in its table."""
+    """Its two examples, in the small policy; its tables have each key of a probe and of a step."""
     page = (POLICIES.parent / "docs" / "policy.md").read_text()
     probes, steps = re.findall(r"```yaml\n(?:probes|verification):\n(.*?)```", page, flags=re.DOTALL)
     text = (POLICIES / "example.yaml").read_text()
