@@ -124,24 +124,26 @@ class HttpProber:
         alone signs in; Unavailable.
         """
         account = probe.sign_in
-        sign_in = self._build_sign_in(probe, account) if account is not None else None
+        token = self._stored_token(probe)
+        sign_in = self._build_sign_in(probe, account) if account is not None and not token else None
         began = time.monotonic()
         passed, status, detail, digest, took = False, None, "", "", None
         try:
-            token = self._stored_token(probe, began)
-            if sign_in is not None and not token:
+            if sign_in is not None:
                 status, body, headers = self._send_request(sign_in, began)
                 took = headers.get(self._latency)
                 token, detail = _read_token(probe, status, body)
                 passed = bool(token)
-            if probe.url and (token or sign_in is None):
+            if probe.url and (token or account is None):
                 status, body, headers = self._send_request(probe, began, token)
                 took = headers.get(self._latency)
                 detail = _find_mismatch(probe, status, body)
                 passed = not detail
-                digest = "" if sign_in else hashlib.sha256(body).hexdigest()
-            if account is not None:
-                self._tokens[account] = (token if passed else "", began + TOKEN_REUSE_SECONDS)
+                digest = "" if account else hashlib.sha256(body).hexdigest()
+            if not passed:
+                self._tokens.pop(account, None)
+            elif sign_in is not None:
+                self._tokens[account] = (token, began + TOKEN_REUSE_SECONDS)
         except TimeoutError:
             passed, detail = False, "no answer in time"
         except (httpx.TransportError, OSError) as error:
@@ -169,10 +171,10 @@ class HttpProber:
         except ValueError as unfit:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
 
-    def _stored_token(self, probe: Probe, now: float) -> str:
+    def _stored_token(self, probe: Probe) -> str:
         """Return the ID token of an earlier request; empty where this one must sign in."""
         token, until = self._tokens.get(probe.sign_in, ("", 0.0)) if probe.url else ("", 0.0)
-        return token if now < until else ""
+        return token if time.monotonic() < until else ""
 
     def _build_sign_in(self, probe: Probe, account: ProbeAccount) -> Probe:
         """Return the sign-in as a request of its own."""

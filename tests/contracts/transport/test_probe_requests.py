@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -160,17 +161,24 @@ def test_a_request_that_fails_signs_in_anew(server: Server) -> None:
     assert len(server.seen) - len(server.calls) == 2
 
 
-def test_a_token_serves_for_a_while_only(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And a probe that is a sign-in alone signs in each time."""
-    monkeypatch.setattr(probers, "TOKEN_REUSE_SECONDS", 0.0)
-    prober, call = prober_of(server), replace(CALL, sign_in=ACCOUNT)
-    for _ in range(2):
-        prober.ask(call)
-    monkeypatch.undo()
-    for _ in range(2):
-        prober.ask(Probe("signing-in", sign_in=ACCOUNT))
+def test_a_token_serves_for_five_minutes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each use of it leaves its end as it is; it would be refused an hour after the sign-in."""
+    now = 0.0
+    monkeypatch.setattr(probers, "time", SimpleNamespace(monotonic=lambda: now))
+    prober, signed_in = prober_of(server), []
+    for now in (0.0, 200.0, 299.0, 301.0):
+        assert prober.ask(replace(CALL, sign_in=ACCOUNT)).passed
+        signed_in.append(len(server.seen) - len(server.calls))
 
-    assert len(server.seen) - len(server.calls) == 4
+    assert signed_in == [1, 1, 1, 2]
+
+
+def test_a_sign_in_alone_is_tried_each_time(server: Server) -> None:
+    """It is what the probe is about."""
+    prober = prober_of(server)
+
+    assert [prober.ask(Probe("signing-in", sign_in=ACCOUNT)).passed for _ in range(2)] == [True, True]
+    assert len(server.seen) == 2
 
 
 def test_an_account_that_is_refused(server: Server) -> None:

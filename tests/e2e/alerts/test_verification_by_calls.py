@@ -1,6 +1,7 @@
 """A rollback in the embedded cloud whose canary and verification call the handlers of callables."""
 
 import json
+
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.world import EXAMPLE, until
