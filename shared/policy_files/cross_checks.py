@@ -115,7 +115,7 @@ def probe_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _request_findings(path: YamlPath, probe: Mapping[str, Any]) -> Iterator[Finding]:
-    """A probe requests an address, or tries a sign-in, and holds no secret."""
+    """Yield what one HTTP request, or a sign-in alone, does not have."""
     url = probe.get("url")
     if not url and not isinstance(probe.get("sign_in"), dict):
         yield path, "a probe has an address, a sign-in, or both"

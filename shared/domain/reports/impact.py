@@ -34,9 +34,9 @@ class ImpactCounts(Struct, frozen=True):
 
     @property
     def shift_line(self) -> str:
-        """How many requests failed while traffic moved, and whether that was seamless; or ""."""
+        """Return what failed while traffic moved, as a clause with its verdict; or ""."""
         during, before = self.moved, self.before_move
-        if during is None or before is None:
+        if during is None or before is None or not during.total:
             return ""
         seamless = "seamless" if failure_ratio(during) <= failure_ratio(before) else "not seamless"
         failed = f"{during.failed} of {count_noun(during.total, 'request')} failed while traffic moved"

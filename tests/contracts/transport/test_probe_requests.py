@@ -163,10 +163,10 @@ def test_a_request_that_fails_signs_in_anew(server: Server) -> None:
 
 def test_a_token_serves_for_five_minutes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each use of it leaves its end as it is; it would be refused an hour after the sign-in."""
-    now = 0.0
-    monkeypatch.setattr(probers, "time", SimpleNamespace(monotonic=lambda: now))
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    monkeypatch.setattr(probers, "time", clock)
     prober, signed_in = prober_of(server), []
-    for now in (0.0, 200.0, 299.0, 301.0):
+    for clock.now in (0.0, 200.0, 299.0, 301.0):
         assert prober.ask(replace(CALL, sign_in=ACCOUNT)).passed
         signed_in.append(len(server.seen) - len(server.calls))
 

@@ -83,7 +83,7 @@ def test_the_steps_of_the_scenario_are_rows(monkeypatch: pytest.MonkeyPatch, tmp
     report = report_of(world, POLICY)
     row = "| refunds | not declared | the policy declares no check for it |"
     assert row in render_markdown(report)
-    assert "<li>refunds: not declared, the policy declares no check for it</li>" in render_html(report)
+    assert "<p>refunds: not declared, the policy declares no check for it</p>" in render_html(report)
     changes = [
         event.facts["changes"]["verification"][1]
         for entry in world.trail(one)
