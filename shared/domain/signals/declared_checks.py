@@ -5,8 +5,6 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from shared.core.text import count_noun
-from shared.domain.data.integrity.scan import CollectionTally
 from shared.domain.policy.probes import VerificationCheck
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -77,21 +75,6 @@ def build_results(
         elif scenario in check.scenarios:
             reason = "no document was restored" if check.collections else "none of its functions was restored"
             yield VerificationResult(name, VerificationState.UNKNOWN, reason)
-
-
-def evaluate_documents(policy: Policy, tallies: Mapping[str, CollectionTally]) -> dict[str, Health]:
-    """Evaluate each check of documents by what a run through the data has found."""
-    found = {}
-    for name, check in policy.verification.items():
-        known = [tallies[one] for one in check.collections if one in tallies]
-        faulty, unknown = sum(one.faulty for one in known), sum(one.unknown for one in known)
-        verdict = HealthVerdict.ILL if faulty else HealthVerdict.WELL
-        if not faulty and (unknown or len(known) < len(check.collections)):
-            verdict = HealthVerdict.INCONCLUSIVE
-        whole = count_noun(sum(one.documents for one in known), "document")
-        if check.collections:
-            found[name] = Health(verdict, f"{whole} checked: {faulty} invalid, {unknown} could not be judged")
-    return found
 
 
 def should_count_sign_ins(policy: Policy, scenario: ScenarioName) -> bool:

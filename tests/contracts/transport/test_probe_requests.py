@@ -163,7 +163,8 @@ def test_a_request_that_fails_signs_in_anew(server: Server) -> None:
 
 def test_a_token_serves_for_five_minutes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each use of it leaves its end as it is; it would be refused an hour after the sign-in."""
-    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
     monkeypatch.setattr(probers, "time", clock)
     prober, signed_in = prober_of(server), []
     for clock.now in (0.0, 200.0, 299.0, 301.0):
