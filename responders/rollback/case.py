@@ -95,6 +95,7 @@ class Case:
         self._failing: set[str] = set()
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
+        self._observed: dict[str, Any] = {}
 
     @property
     def rollback(self) -> Rollback:
@@ -104,6 +105,10 @@ class Case:
     def observe_failing(self, functions: Iterable[str]) -> None:
         """Note functions that are observed to fail; the next commit records them."""
         self._failing.update(functions)
+
+    def observe(self, **fields: Any) -> None:
+        """Note fields of the rollback that a check has found; each commit records them."""
+        self._observed |= fields
 
     def now(self) -> datetime:
         """The store's time, on which all workers agree however wrong their clocks are."""
@@ -317,7 +322,7 @@ class Case:
 
     def _changes(self, turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
         """The turn's changes and what fails; what a person has said meanwhile stays due at once."""
-        changes = dict(turn.changes)
+        changes = {**self._observed, **turn.changes}
         if "failing" in changes:  # all of it works
             self._failing.clear()
         elif self._failing - {*rollback.failing}:
