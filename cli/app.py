@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import identity
-from cli.act import answers, copy, pins, replay, retry, run
+from cli.act import answers, copy, pins, policy, replay, retry, run
 from cli.act.erase import erase
 from cli.doctor.command import doctor
 from cli.look import (
@@ -21,7 +21,7 @@ from cli.look import (
     status,
     watch,
 )
-from cli.offline import parse, policy
+from cli.offline import parse
 from cli.support.command_sending import without_sign_in
 from cli.switches import fence, switches, upkeep
 

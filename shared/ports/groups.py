@@ -16,7 +16,7 @@ from shared.ports.messaging import Bus, NoticeRenderer, Sender
 from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
 from shared.ports.probe import Prober
 from shared.ports.resources import ProtectedResources
-from shared.ports.storage import AssetDependencies, Media, Pages, Vault
+from shared.ports.storage import AssetDependencies, Media, Pages, Vault, VersionedObjects
 
 
 class OperatorPorts(Protocol):
@@ -64,6 +64,9 @@ class BucketPorts(Protocol):
     @property
     def quarantine(self) -> Vault | None:
         """Documents as they were before a repair changed them."""
+
+    @property
+    def policies(self) -> VersionedObjects | None: ...
 
 
 class ProjectPorts(Protocol):

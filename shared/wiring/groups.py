@@ -15,7 +15,7 @@ from shared.ports.messaging import DeadLetters, NoticeRenderer, Sender
 from shared.ports.operations_project import EnabledApis, MonitoringSettings, OperationsProject, SchedulerRuns
 from shared.ports.platform import Services
 from shared.ports.resources import Accounts
-from shared.ports.storage import AssetDependencies, Media, Pages, Vault
+from shared.ports.storage import AssetDependencies, Media, Pages, Vault, VersionedObjects
 from shared.wiring.google_clients import Connections, local_cloud_address
 
 if TYPE_CHECKING:
@@ -27,6 +27,13 @@ class _Group:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._settings = connections.settings
+
+    def _pages(self, bucket: str | None) -> Pages | None:
+        if bucket is None:
+            return None
+        from shared.adapters.gcp.storage.public_pages import BucketPages
+
+        return BucketPages(self._connections.clients.storage, bucket)
 
 
 class OperatorWiring(_Group):
@@ -108,11 +115,7 @@ class NoticeWiring(_Group):
 
     @LockedCachedProperty
     def pages(self) -> Pages | None:
-        if self._settings.status_bucket is None:
-            return None
-        from shared.adapters.gcp.storage.public_pages import BucketPages
-
-        return BucketPages(self._connections.clients.storage, self._settings.status_bucket)
+        return self._pages(self._settings.status_bucket)
 
     def close(self) -> None:
         """Close the connections to Firebase, if there are any."""
@@ -149,6 +152,10 @@ class BucketWiring(_Group):
     @LockedCachedProperty
     def quarantine(self) -> Vault | None:
         return self._vault(self._settings.quarantine_bucket)
+
+    @LockedCachedProperty
+    def policies(self) -> VersionedObjects | None:
+        return self._pages(self._settings.policy_bucket)
 
     def _vault(self, bucket: str | None) -> Vault | None:
         if bucket is None:

@@ -101,7 +101,7 @@ def collect_facts(ours: Operations, policies: Collection[Policy]) -> Installatio
         is_local=wiring.is_local,
         now=now,
         code=hash_code(CHECKOUT),
-        policies={one.system: one.fingerprint[:MARK_SIGNS] for one in policies},
+        policies={one.system: wiring.policies[one.system].fingerprint[:MARK_SIGNS] for one in policies},
         policy_warnings=[warning for one in policies for warning in one.warnings],
         values=wiring.settings.values_bucket,
         **call_in_parallel(wiring, calls, groups),
