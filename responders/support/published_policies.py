@@ -73,7 +73,7 @@ class PublishedPolicies:
         """Record the refusal and notify each team, once; a sweep publishes after a crash."""
         now, name = self._ports.clock.now(), "policy.refused"
         event = create_event(name, now, "policy bucket", generation=generation, faults=fault.faults)
-        text = cut_reason(f"published policies refused, the last valid ones stay in force: {fault}")
+        text = cut_reason(f"The published policies are refused, the last valid ones stay in force: {fault}")
         for system, policy in in_force.items():
             incident = f"policy-{system}-{generation}"
             notices = create_team_notices(policy, incident, Severity.MEDIUM, name, text, now)

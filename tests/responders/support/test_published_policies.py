@@ -142,7 +142,7 @@ def test_what_is_not_valid_is_refused_and_the_last_valid_one_stays(
     assert (before, after) == (50, (50, 50, 50))
     assert system_event_names(installed.world, "policy.refused") == ["policy.refused"]
     [text] = notified_texts(installed.world, "policy.refused")
-    assert text.startswith("published policies refused, the last valid ones stay in force: ")
+    assert text.startswith("The published policies are refused, the last valid ones stay in force: ")
     assert why in text
     channels = [one.name for one in BUNDLED.channels if one.audience == "team"]
     notices = [one for one in installed.ports.store.query(Query("notices")) if one.fields]
@@ -213,7 +213,9 @@ def test_an_instance_that_dies_before_the_notice_leaves_it_to_the_sweep(installe
     installed.start_instance().current()
     installed.world.pass_time(timedelta(minutes=1))
 
-    sent = [one.channel for one in installed.ports.sender.sent if "policies refused" in one.notice["text"]]
+    sent = [
+        one.channel for one in installed.ports.sender.sent if "policies are refused" in one.notice["text"]
+    ]
     assert sorted(sent) == ["night-shift", "record"]
 
 
