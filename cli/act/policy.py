@@ -10,7 +10,7 @@ from cli.support.confirmation import DryRun, Yes
 from cli.support.context import open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.output import AsJson, System, print_json, print_line
-from responders.support.published_policies import find_valid_policies
+from responders.support.published_policies import CHECK_INTERVAL_SECONDS, find_valid_policies
 from shared.core.errors import BadConfiguration, Moved
 from shared.policy_files import loader
 
@@ -76,4 +76,4 @@ def publish(files: Files, dry_run: DryRun = False, yes: Yes = False, as_json: As
     if as_json:
         print_json({"differences": differences, "published": publishes})
     elif publishes:
-        print_line("Published. The functions use it within 15 s; a frozen plan keeps its policy.")
+        print_line(f"Published. Functions use it within {CHECK_INTERVAL_SECONDS:.0f} s; frozen plans do not.")

@@ -161,5 +161,5 @@ def _dead_man(wiring: Wiring) -> JobRun | None:
 
 def _entrusted(wiring: Wiring) -> list[str]:
     rules = [policy.backups for policy in wiring.policies.values()]
-    named = (wiring.settings.values_bucket, *(one.bucket for one in rules), *(one.second for one in rules))
-    return sorted({*filter(None, named)})
+    exports = [bucket for one in rules for bucket in (one.bucket, one.second)]
+    return sorted({*filter(None, (wiring.settings.values_bucket, wiring.settings.policy_bucket, *exports))})
