@@ -13,7 +13,7 @@ from shared.core.store import Query
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.policy_files import loader
 from shared.policy_files.loader import PUBLISHED_OBJECT
-from tests.support.fakes.runtime.hooks import no_hook, raise_error
+from tests.support.fakes.runtime.hooks import no_hook, raise_error, run_once
 from tests.support.fakes.storage.public_pages import MemoryPages
 from tests.support.notices.system_events import notified_texts, system_event_names
 from tests.support.runtime.world import POLICIES, World
@@ -201,6 +201,52 @@ def test_a_change_whose_record_got_no_answer_is_recorded_once(installed: Install
 
     assert (during, minimum(running)) == (5, 50)
     assert len(installed.differences()) == 1
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("text", [STRICT, BROKEN])
+def test_an_instance_that_dies_leaves_one_record(installed: Installation, text: str, side: str) -> None:
+    """Whether it dies before or after its commit, the next instance ends with one event."""
+    installed.publish(text)
+    store = installed.ports.store
+    store.hook = raise_error("store.commit", KeyboardInterrupt(), side)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        installed.start_instance().current()
+    store.hook = no_hook
+    installed.start_instance().current()
+
+    assert len(system_event_names(installed.world, "policy.")) == 1
+
+
+@pytest.mark.parametrize("text", [STRICT, BROKEN])
+def test_two_instances_that_check_at_once_leave_one_record(installed: Installation, text: str) -> None:
+    """Both use the same policies, whoever was first."""
+    installed.publish(text)
+    one, other = installed.start_instance(), installed.start_instance()
+    seen: list[int] = []
+    installed.ports.store.hook = run_once("store.commit", "before", lambda: seen.append(minimum(other)))
+
+    found = minimum(one), minimum(other)
+
+    assert {*seen} == {*found}
+    assert len(system_event_names(installed.world, "policy.")) == 1
+
+
+@pytest.mark.parametrize("verb", ["pages.generation", "pages.history"])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_publication_during_the_check(installed: Installation, verb: str, side: str) -> None:
+    """An instance has one generation whole, and the newest by its next check; both are recorded."""
+    installed.publish(STRICT)
+    running = installed.start_instance()
+    seen: list[int] = []
+    installed.bucket.hook = run_once(verb, side, lambda: seen.append(installed.publish(STRICTER)))
+
+    during = minimum(running)
+    installed.let_check()
+
+    assert during in (50, 90)
+    assert minimum(running) == 90
+    assert len(installed.differences()) == 2
 
 
 def test_an_instance_that_dies_before_the_notice_leaves_it_to_the_sweep(installed: Installation) -> None:
