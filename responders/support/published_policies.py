@@ -6,7 +6,7 @@ from contextlib import suppress
 from msgspec import Struct
 
 from shared.core import log
-from shared.core.errors import BadConfiguration, Moved, Rejected, RollbackError
+from shared.core.errors import BadConfiguration, Moved, Rejected
 from shared.core.lazy import synchronized
 from shared.core.store import Create
 from shared.core.text import cut_reason
@@ -48,9 +48,9 @@ class PublishedPolicies:
         if objects is not None and clock.monotonic() >= self._next_check:
             try:
                 self._check(objects)
-            except RollbackError as failure:
+            except Exception as failure:  # whatever an object holds, messages are handled
                 message = "the published policies cannot be read; the last ones stay in force"
-                log.write("WARNING", message, event="policy.unread", fault=str(failure))
+                log.write("WARNING", message, event="policy.unread", fault=repr(failure))
             self._next_check = clock.monotonic() + CHECK_INTERVAL_SECONDS
         return self._current
 

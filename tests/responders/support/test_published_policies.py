@@ -119,6 +119,8 @@ def test_each_change_is_in_the_audit_log_once_with_its_difference(installed: Ins
     [
         (json.dumps({"bookshop.yaml": BROKEN}), "bookshop.yaml:90: "),
         ("no JSON", "policies.json: "),
+        ('{"bookshop.yaml": "\\ud800"}', "policies.json: "),
+        ("[" * 100_000, "policies.json: "),
         ('{"bookshop.yaml": 5}', "policies.json: "),
         ("{}", "only an apply changes systems, projects and regions"),
         (
@@ -166,7 +168,7 @@ def test_a_valid_one_after_a_refused_one_is_in_force(installed: Installation) ->
 
 
 @pytest.mark.parametrize("verb", ["pages.generation", "pages.history"])
-@pytest.mark.parametrize("failure", [Unavailable("no answer"), Rejected("403: no")])
+@pytest.mark.parametrize("failure", [Unavailable("no answer"), Rejected("403: no"), RecursionError()])
 def test_an_unreadable_bucket_leaves_what_is_in_force(
     installed: Installation, verb: str, failure: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
