@@ -43,10 +43,7 @@ def show(system: System = "", as_json: AsJson = False) -> None:
     """Print the policy file in force."""
     with open_operations() as ours:
         text = ours.declared_policy(system).text
-    if as_json:
-        print_json({"text": text})
-    else:
-        typer.echo(text, nl=False)
+    print_json({"text": text}) if as_json else typer.echo(text, nl=False)
 
 
 @policy.command()

@@ -62,6 +62,7 @@ def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     for file in files:
         try:
             sources.append(_read(file))
+            faults += sources[-1].find_faults()
         except BadConfiguration as error:
             faults += error.faults
     return _decode_policies(sources, faults)
@@ -76,7 +77,8 @@ def parse_published(content: bytes, provisioned: Mapping[str, Policy]) -> dict[s
         texts = from_json(content, dict[str, str])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadConfiguration(f"{PUBLISHED_OBJECT}: {error}") from error
-    found = _decode_policies([_Source(name, text.encode()) for name, text in texts.items()])
+    sources = [_Source(name, text.encode()) for name, text in texts.items()]
+    found = _decode_policies(sources, [fault for one in sources for fault in one.find_faults()])
     place = attrgetter("system", "project", "region")
     if {*map(place, found.values())} != {*map(place, provisioned.values())}:
         raise BadConfiguration(f"{PUBLISHED_OBJECT}: only an apply changes systems, projects and regions")
@@ -90,10 +92,9 @@ def find_differences(before: Mapping[str, Policy], after: Mapping[str, Policy]) 
     return {name: lines[2:] for name, lines in diffs if lines}
 
 
-def _decode_policies(sources: "list[_Source]", faults: Iterable[str] = ()) -> dict[str, Policy]:
-    by_file = [fault for source in sources for fault in source.find_faults()]
-    if found := [*faults, *by_file, *_find_clashes(sources)]:
-        raise BadConfiguration(*found)
+def _decode_policies(sources: "list[_Source]", faults: list[str]) -> dict[str, Policy]:
+    if faults := [*faults, *_find_clashes(sources)]:
+        raise BadConfiguration(*faults)
     typed = [(source, _decode_policy(source)) for source in sources]
     if overdrawn := [*_find_quota_overdrafts(typed)]:
         raise BadConfiguration(*overdrawn)

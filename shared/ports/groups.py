@@ -66,7 +66,8 @@ class BucketPorts(Protocol):
         """Documents as they were before a repair changed them."""
 
     @property
-    def policies(self) -> VersionedObjects | None: ...
+    def policies(self) -> VersionedObjects | None:
+        """The published policies; responders only read them."""
 
 
 class ProjectPorts(Protocol):
