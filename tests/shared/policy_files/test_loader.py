@@ -29,6 +29,7 @@ def test_a_small_policy_is_read_with_the_defaults_of_the_code() -> None:
         groups=policy.groups,
         signals=policy.signals,
         scenarios={ScenarioName.FUNCTIONS: Mode.ACT},
+        text=SMALL,
         fingerprint=hashlib.sha256(SMALL.encode()).hexdigest(),
     )
     assert policy.functions == {"listBooks": "books", "getBook": "books", "payOrder": "orders"}
