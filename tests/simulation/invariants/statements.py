@@ -394,6 +394,7 @@ class StatementLaws:
         key = (
             *(incident.get(name) for name in ("id", "status", "severity", "respond_by", "acknowledged_by")),
             *(rollback.get(name) for name in ("id", "status", "outcome", "verified_at", "shifted_at")),
+            bool(incident) and incident["timeline"][-1]["works"],
             system.get("mode"),
             bool(system.get("pause")),
         )
