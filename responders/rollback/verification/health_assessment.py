@@ -28,6 +28,7 @@ from shared.domain.signals.health import (
     RouterRequests,
     evaluate_health,
     failing_functions,
+    working_functions,
 )
 
 
@@ -101,7 +102,8 @@ def _read_health(
     )
     every = {name: service_of(name) for name in case.policy.functions}
     counts = counts_from_services(look.requests or {}, every)
-    case.observe_failing(failing_functions(counts, case.policy.gates))
+    gates = case.policy.gates
+    case.observe_check(failing_functions(counts, gates), working_functions(counts, gates))
     answered = {name: answer for name, answer in look.probes.items() if name in own}
     known = evaluate_health(list(services.values()), requests, answered, case.policy.gates)
     outside = _judge_probes(answered.values(), len(own))
