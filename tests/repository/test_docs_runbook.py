@@ -48,7 +48,9 @@ def is_there(code: str, decision: str) -> bool:
     command: Any = typer.main.get_command(app)
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]
-    return program == "rollback" and bool(command.make_context(code, words))
+    if program != "rollback" or hasattr(command, "commands"):  # of no verb of its group
+        return False
+    return bool(command.make_context(code, words))
 
 
 def has_policy_key(key: str) -> bool:
@@ -86,6 +88,21 @@ def test_each_proof_of_the_runbook_is_there(line: str) -> None:
 def test_each_policy_key_of_the_runbook_is_one(key: str) -> None:
     """The schema of the policies admits it."""
     assert has_policy_key(key)
+
+
+@pytest.mark.parametrize(
+    ("code", "decision"),
+    [
+        ("tests/repository/test_docs_runbook.py::test_nothing", ""),
+        ("tests/repository/test_nothing.py::test_nothing", ""),
+        ("rollback nothing", ""),
+        ("make nothing", ""),
+        ("", "decisions/0000-nothing.md"),
+    ],
+)
+def test_a_proof_that_is_not_there_is_found(code: str, decision: str) -> None:
+    """Of each kind."""
+    assert not is_there(code, decision)
 
 
 def test_a_key_that_no_policy_has_is_found() -> None:
