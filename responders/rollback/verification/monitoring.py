@@ -55,6 +55,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     if ill_looks and not all(_is_earlier_trouble(alert.started_at, case) for alert in further):
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
     scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])
+    scope |= {*rollback.failing}
     if not ill_looks and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:

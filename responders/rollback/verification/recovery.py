@@ -25,6 +25,7 @@ from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import closing_verbs, format_shell_lines
 from shared.domain.incidents.opening import public_state_writes
+from shared.domain.incidents.overlap import ordered_functions
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus, rollback_path
@@ -225,17 +226,17 @@ def _describe_recovery(moved: Rollback | None, *, has_alerts: bool) -> str:
 def _build_follower_writes(
     ports: Ports, policy: Policy, recovered: Incident, works: Set[str], system: System, now: datetime
 ) -> list[Write]:
-    """Record in the incidents of orders that continue this failure what works again."""
+    """Record in open incidents of orders about this failure which functions work again."""
     writes: list[Write] = []
     for name in system.open_incidents:
         document = ports.store.get(incidents.incident_path(name))
         follower = decode(Incident, document.fields)
         told = {one for one in follower.scopes if one.proves_failure}
-        is_own = follower.is_ordered and follower.detected_at == recovered.detected_at
-        if name == recovered.id or not is_own or not told <= {*recovered.scopes}:
+        if name == recovered.id or not follower.is_ordered or not told <= {*recovered.scopes}:
             continue
-        note = f"what failed works again: {recovered.timeline[-1].note}"
-        follower = incidents.change_status(follower, follower.status, now, note, works=True)
+        if ordered_functions(follower.scopes, policy) <= works:
+            note = f"what failed works again: {recovered.timeline[-1].note}"
+            follower = incidents.change_status(follower, follower.status, now, note, works=True)
         follower = replace(
             follower,
             working=tuple(sorted({*follower.working, *works})),

@@ -24,7 +24,7 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import choose_time_names
 from shared.domain.rollback.plan import Step, unreached_steps
 from shared.domain.rollback.rollback import Direction, RollbackStatus
-from shared.domain.signals.health import Health, HealthVerdict
+from shared.domain.signals.health import Health, HealthVerdict, failing_functions
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind, StepVerdict
 from shared.engine.steps.documents import erase, restore
@@ -80,8 +80,7 @@ def verify_rollback(case: Case) -> bool:
 
     And for a roll-out that goes on, as far as its own time reaches. Where people must be asked
     about more, that is not waited for: they are asked as soon as it is not well without it.
-    Recovery is verified only where nothing fails of what the alerts are about, or of what was
-    observed to fail before.
+    Recovery is verified only where nothing fails of what the alerts are about.
     """
     joined = case.read_alerts()
     if case.raise_severity(joined):
@@ -92,12 +91,8 @@ def verify_rollback(case: Case) -> bool:
     if scope_extension.extend_scope(case, rolling, steps.values()):
         return True
     health = measuring.assess_health(case, steps.values(), shifted_at)
-    if health.verdict is HealthVerdict.WELL:
-        found = read_conditions(case, joined)
-        others = sorted({*found.functions} & {*case.rollback.failing})
-        failing = found.failing or ((f"functions that fail: {text.join_names(others)}",) if others else ())
-        if failing:
-            health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(failing), health.outside)
+    if health.verdict is HealthVerdict.WELL and (failing := read_conditions(case, joined).failing):
+        health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(failing), health.outside)
     limits = case.policy.execution
     expired = now >= shifted_at + limits.verify_within
     settled = expired or rolling is None
@@ -140,16 +135,22 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
     took = describe_duration(now - case.incident.detected_at)
     names = choose_time_names(case.incident)
     said = f"{names.recovered} {took} {names.since}" if verified else "recovery is NOT verified"
+    others = sorted(failing_functions(health.counts, case.policy.gates) & {*case.rollback.failing})
+    if verified and others:
+        said = f"what it changed works; functions fail that it did not change: {text.join_names(others)}"
+    becomes = IncidentStatus.ESCALATED if others else IncidentStatus.WATCHING
     return Transition(
         event="rollback.verified" if verified else "rollback.unverified",
         note=f"{said}: {health.reason}",
+        choices=("cancel",) if verified and others else (),
         changes={
             "status": RollbackStatus.WATCHING,
             **_probe_confirmation_fields(case, health),
-            **({"verified_at": now, "failing": ()} if verified else {"verified_at": None}),
+            **({"verified_at": now, "failing": tuple(others)} if verified else {"verified_at": None}),
+            **({"failing_since": now} if others else {}),
             "watch_until": now + case.policy.execution.watch,
         },
-        status=IncidentStatus.WATCHING if verified else IncidentStatus.VERIFYING,
+        status=becomes if verified else IncidentStatus.VERIFYING,
         system=case.release_slot,
         writes=_build_bad_mark_writes(case, steps),
     )

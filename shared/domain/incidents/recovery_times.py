@@ -144,7 +144,7 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
         if monitored or (observed_at and ended):
             verified_at = newest.verified_at
             failing = [one.at for one in incident.timeline if not one.is_well]
-            is_outdated = verified_at is not None and any(at > verified_at for at in failing)
+            is_outdated = verified_at is not None and any(at >= verified_at for at in failing)
             if is_outdated:
                 well = takewhile(lambda one: one.is_well, reversed(incident.timeline))
                 return min((one.at for one in well), default=None)

@@ -163,7 +163,7 @@ def test_users_read_once_that_a_further_part_is_affected() -> None:
 
     first, further = (one.notice["body"] for one in world.ports.sender.sent)
     assert "Ordering: not working" in first
-    assert "Ordering, Shop: not working" in further
+    assert "Shop: not working since" in further
     assert read_parts(world) == {"Ordering": "down", "Catalogue": "working", "Shop": "down"}
 
 

@@ -258,9 +258,11 @@ class StatementLaws:
         undone = undone and (fields["id"], "undone") not in self._told
         self._told |= {(fields["id"], "undone")} if undone else set()
         if fields["ill_looks"] or undone:  # what an undo brings back has failed before
-            every = tuple(self._world.policy.functions)
-            self._alerts.append((self._seen.now, every, fields["incident"], ""))
-            self._record(every, well=False)
+            steps = self._seen.steps.get(fields["id"], {}).values() if undone else ()
+            named = dict.fromkeys(one["target"] for one in steps)
+            about = tuple(named or self._world.policy.functions)
+            self._alerts.append((self._seen.now, about, fields["incident"], ""))
+            self._record(about, well=False)
         verified = fields["verified_at"] and (fields["id"], str(fields["verified_at"]))
         if verified and verified not in self._verified and not self._not_counted:
             self._verified.add(verified)
@@ -573,8 +575,8 @@ class StatementLaws:
     def _scope(self, incident: str, until: float) -> tuple[str, ...]:
         """What an incident is about, by its alerts and its order."""
         found = dict.fromkeys(self._orders.get(incident, ()))
-        for at, subjects, name, _ in self._alerts:
-            if name == incident and at <= until + MINUTE:
+        for at, subjects, name, signal in self._alerts:
+            if name == incident and at <= until + (MINUTE if signal else 0.0):
                 found |= dict.fromkeys(subjects)
         return tuple(found)
 

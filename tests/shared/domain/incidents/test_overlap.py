@@ -5,7 +5,13 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus, change_status
+from shared.domain.incidents.incident import (
+    Incident,
+    IncidentScope,
+    IncidentStatus,
+    TimelineEvent,
+    change_status,
+)
 from shared.domain.incidents.overlap import may_join
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
@@ -39,7 +45,7 @@ def incident(*scopes: IncidentScope, ended: timedelta | None = None) -> Incident
         status=IncidentStatus.INVESTIGATING,
         onset_at=START,
         detected_at=START,
-        timeline=[],
+        timeline=[TimelineEvent(IncidentStatus.INVESTIGATING, START - HOUR, "began")],
         scopes=scopes,
     )
     if ended is None:
