@@ -8,6 +8,7 @@ from shared.domain.incidents import incident
 from shared.domain.incidents.escalation import create_escalation_notices
 from shared.domain.policy.channels import Channel, ChannelKind, Contact, Rung
 from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackRequest
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.switches import publish_after_second_shift
@@ -28,9 +29,9 @@ LADDER = replace(
 )
 
 
-def outage(signal: str = "function_failure_rate") -> World:
+def outage(signal: str = "function_failure_rate", policy: Policy = LADDER) -> World:
     """Trouble that no rollback explains: a person is needed."""
-    world = World(policy=LADDER)
+    world = World(policy=policy)
     for function in world.policy.functions:
         [serving] = world.live[function]
         world.ports.world.set_failure_rate(function, serving, 0.9)
