@@ -18,7 +18,7 @@ from shared.domain.policy.channels import (
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy, service_of
 from shared.policy_files import loader
-from tests.responders.notices.test_on_call import LADDER, ack, outage
+from tests.support.notices.outage import LADDER, ack, outage
 from tests.support.runtime.world import BOOKSHOP, POLICIES, World
 
 MINUTE = timedelta(minutes=1)
