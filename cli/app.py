@@ -16,6 +16,7 @@ from cli.switches import fence, switches, upkeep
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Look": {
         "status": status.status,
+        "contacts": status.contacts,
         "watch": explain.watch,
         "explain": explain.explain,
         "report": report.report,

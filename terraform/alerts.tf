@@ -10,11 +10,8 @@ resource "google_monitoring_alert_policy" "signal" {
   severity     = local.severities[each.value.severity]
   user_labels  = merge(var.labels, { rollback_system = each.value.system, rollback_signal = each.value.name })
 
-  notification_channels = concat(
-    [google_monitoring_notification_channel.alerts[each.value.project].id],
-    # A person hears of the worst directly, not only through what may be down itself.
-    contains(["CRITICAL", "HIGH"], each.value.severity) ? local.pager_names[each.value.project] : [],
-  )
+  # The responders alone: one release can raise an alert of each service, and the incident pages once.
+  notification_channels = [google_monitoring_notification_channel.alerts[each.value.project].id]
 
   dynamic "conditions" {
     for_each = local.conditions[each.key]

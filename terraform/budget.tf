@@ -5,8 +5,7 @@ locals {
   # A budget writes to at most five channels, and only by mail.
   budget_channels = slice(local.operations_mail, 0, min(5, length(local.operations_mail)))
   operations_mail = [
-    for key, pager in local.pagers : google_monitoring_notification_channel.pager[key].id
-    if pager.project == var.operations_project && pager.type == "email"
+    for name, pager in var.pager_channels : google_monitoring_notification_channel.pager[name].id if pager.type == "email"
   ]
 }
 

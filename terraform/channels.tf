@@ -7,7 +7,7 @@ resource "google_monitoring_notification_channel" "alerts" {
 
   project      = each.key
   display_name = "Emergency rollback"
-  description  = "To the responders. Not for people: they have the pager channels."
+  description  = "To the responders. They notify people of the incident, not of each alert."
   type         = "pubsub"
   user_labels  = var.labels
   labels       = { topic = google_pubsub_topic.rollback["rollback-alerts"].id }
@@ -27,37 +27,29 @@ resource "google_pubsub_topic_iam_member" "monitoring_publishes_alerts" {
 }
 
 locals {
-  pagers = merge([
-    for project in local.projects : {
-      for name, channel in var.pager_channels : "${project}/${name}" => merge(channel, { project = project, name = name })
-    }
-  ]...)
-
-  # All that wakes a person, by project.
-  pager_names = {
-    for project in local.projects : project => concat(
-      [for key, pager in local.pagers : google_monitoring_notification_channel.pager[key].id if pager.project == project],
-      [for name in var.existing_pager_channels : name if startswith(name, "projects/${project}/")],
-    )
-  }
+  # The channels to people, for alerts on the responders and for incidents that nobody acknowledges.
+  pager_names = concat(
+    values(google_monitoring_notification_channel.pager)[*].id,
+    var.existing_pager_channels,
+  )
 }
 
 resource "google_monitoring_notification_channel" "pager" {
-  for_each = local.pagers
+  for_each = var.pager_channels
 
-  project      = each.value.project
-  display_name = "Emergency rollback: ${each.value.name}"
+  project      = var.operations_project
+  display_name = "Emergency rollback: ${each.key}"
   type         = each.value.type
   labels       = each.value.labels
   user_labels  = var.labels
 
-  depends_on = [google_project_service.operations, google_project_service.others]
+  depends_on = [google_project_service.operations]
 }
 
 # Terraform warns, and applies all the same: the responders work without a person.
 check "somebody_is_woken" {
   assert {
-    condition     = alltrue([for names in values(local.pager_names) : length(names) > 0])
-    error_message = "No pager channel in ${join(", ", [for project, names in local.pager_names : project if length(names) == 0])}: when the responders are down, nobody hears of it. See pager_channels."
+    condition     = length(local.pager_names) > 0
+    error_message = "No pager channel in ${var.operations_project}: nobody is notified when the responders are down, or when nobody acknowledges an incident. See pager_channels."
   }
 }

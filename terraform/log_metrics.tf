@@ -119,6 +119,22 @@ resource "google_logging_metric" "unrestorable" {
   depends_on = [google_project_service.operations]
 }
 
+# The clock logs it at each sweep until somebody acknowledges the incident.
+resource "google_logging_metric" "unanswered" {
+  project     = var.operations_project
+  name        = "rollback_unanswered"
+  description = "Sweeps that observed a CRITICAL or HIGH incident which nobody has acknowledged after the last step of on-call."
+  filter      = "resource.type=\"cloud_run_revision\"\njsonPayload.event=\"incident.unanswered\""
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+    unit        = "1"
+  }
+
+  depends_on = [google_project_service.operations]
+}
+
 # A backup that was not proven in its time, or of Google's own one that is not there.
 resource "google_logging_metric" "unproven_backups" {
   project     = var.operations_project
@@ -252,7 +268,7 @@ resource "time_sleep" "log_metrics_known" {
   triggers = {
     metrics = join(",", concat(
       [for key in sort(keys(local.log_counters)) : google_logging_metric.counter[key].id],
-      [for metric in [google_logging_metric.responder_errors, google_logging_metric.due, google_logging_metric.unproven_backups, google_logging_metric.unrestorable] : metric.id],
+      [for metric in [google_logging_metric.responder_errors, google_logging_metric.due, google_logging_metric.unanswered, google_logging_metric.unproven_backups, google_logging_metric.unrestorable] : metric.id],
     ))
   }
 }

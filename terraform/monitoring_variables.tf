@@ -49,7 +49,7 @@ variable "dead_man_url" {
 }
 
 variable "existing_pager_channels" {
-  description = "Full names (projects/P/notificationChannels/N) of channels made by hand because they hold a secret, such as PagerDuty's or Slack's; each is used for the alerts of its own project."
+  description = "Full names (projects/P/notificationChannels/N) of channels of the operations project that were created by hand because they hold a secret, such as PagerDuty's or Slack's. Used like pager_channels."
   type        = list(string)
   default     = []
 
@@ -57,10 +57,14 @@ variable "existing_pager_channels" {
     condition     = alltrue([for name in var.existing_pager_channels : can(regex("^projects/[^/]+/notificationChannels/[0-9]+$", name))])
     error_message = "A channel's name is projects/P/notificationChannels/N."
   }
+  validation {
+    condition     = alltrue([for name in var.existing_pager_channels : startswith(name, "projects/${var.operations_project}/")])
+    error_message = "A pager channel belongs to the operations project: alerts of an application's project notify the responders alone."
+  }
 }
 
 variable "pager_channels" {
-  description = "Ways to a person that need no secret, by name; made in every project that has alerts. Without one there, nobody hears of an incident when the responders are down."
+  description = "Channels to a person that need no secret, by name; created in the operations project. Monitoring notifies them when the responders fail, and when nobody acknowledges an incident; never of a single service."
   type = map(object({
     type   = string
     labels = map(string)

@@ -1,5 +1,5 @@
-# Alerts on ourselves, in the operations project, straight to people: the responders cannot tell
-# that they are down. Each condition names the project, which others may have taken into the scope
+# Alerts on the responders, in the operations project, directly to people: the responders cannot tell
+# that they are down, nor that nobody answers them. Each condition names the project, which others may have taken into the scope
 # of theirs.
 
 locals {
@@ -72,6 +72,19 @@ locals {
         absent   = 300
       }
     }
+    unanswered_incident = {
+      severity = "CRITICAL"
+      does     = "Nobody has acknowledged an incident, although on-call was notified. `rollback status` shows it; `rollback ack` acknowledges it and ends this alert."
+      condition = {
+        filter   = "metric.type=\"logging.googleapis.com/user/${google_logging_metric.unanswered.name}\" AND ${local.own_services}"
+        aligner  = "ALIGN_DELTA"
+        reducer  = "REDUCE_SUM"
+        period   = 60
+        group_by = []
+        above    = 0
+        lasting  = 0
+      }
+    }
     unproven_backup = {
       severity = "ERROR"
       does     = "There may be no data to go back to: an export was not whole in its time, a backup could not be restored, or Google's own backups are incomplete. `rollback backups` tells which, and why."
@@ -122,7 +135,7 @@ resource "google_monitoring_alert_policy" "self" {
   combiner              = "OR"
   severity              = each.value.severity
   user_labels           = var.labels
-  notification_channels = local.pager_names[var.operations_project]
+  notification_channels = local.pager_names
 
   conditions {
     display_name = replace(each.key, "_", " ")

@@ -1,5 +1,6 @@
-"""`rollback status`: what each system is in, at a glance."""
+"""`rollback status`: what each system is in; `rollback contacts`: who is notified of incidents."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from cli.support.context import open_operations
@@ -8,6 +9,7 @@ from cli.support.response_time import incident_line, response_lines, show_choice
 from shared.core.text import count_noun
 from shared.domain.data.backups import database_copy
 from shared.domain.incidents.incident import Incident
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals.declared_checks import VerificationState
@@ -117,3 +119,30 @@ def _pause_lines(pause: Pause, in_flight: int) -> str:
     count = f" ({in_flight} in flight)" if in_flight else ""
     by = f"by {pause.actor} since {format_time(pause.at)} UTC: {pause.reason}"
     return f"{status_label(pause_state(pause)).lower()}{count} {by}"
+
+
+def contacts(system: System = "", as_json: AsJson = False) -> None:
+    """Show who is notified of incidents, when, and by which channels. Exit code 0."""
+    with open_operations() as ours:
+        rules = [*list_contacts(ours.policy(system))]
+    if as_json:
+        print_json([{"when": when, "who": who, "channels": channels} for when, who, channels in rules])
+        return
+    for when, who, channels in rules:
+        print_line(f"{when}: {who}, by {', '.join(channels)}")
+
+
+def list_contacts(policy: Policy) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """Yield when, who and channels: of each role at once, of each step of on-call, at last."""
+    late = "not acknowledged after "
+    holders = {name: f"{name} ({', '.join(role.contacts)})" for name, role in policy.roles.items()}
+    for name, role in policy.roles.items():
+        for rule in role.notify:
+            stages = ", ".join(rule.stages).replace("_", " ")
+            yield stages, holders[name], rule.channels or policy.channels_of_contacts(role.contacts)
+    for rung in policy.on_call:
+        called = holders.get(rung.role or "", rung.contact or rung.channel or "")
+        channels = [one.name for one in policy.channels_of_step(rung)]
+        yield late + format_lasting(rung.after), called, channels
+    last = late + format_lasting(policy.answer_within)
+    yield last, "Cloud Monitoring (CRITICAL, HIGH)", ("pager_channels",)

@@ -19,10 +19,10 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, StatusPageRecord
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
-from shared.domain.notices.notice import IncidentStage, Notice, NoticeStatus, WithdrawalCondition
+from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
 from shared.domain.notices.recipients import incident_stage
-from shared.domain.policy.channels import Audience, Channel
+from shared.domain.policy.channels import Audience, Channel, IncidentStage
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import is_public
 from shared.ports.groups import Ports
@@ -110,7 +110,7 @@ class NoticeDelivery:
         now = max(self._ports.clock.now(), notice.since or notice.created_at)
         is_for_users = channel is not None and channel.audience is Audience.USERS
         early = {IncidentStage.OVER} if is_for_users else set()
-        late = {IncidentStage.BEGUN, IncidentStage.RAISED}
+        late = {IncidentStage.BEGUN, IncidentStage.SPREAD, IncidentStage.RAISED}
         if policy is None or incident_stage(notice.event) in (early if incident.ended_at is None else late):
             return True
         state = incidents.public_state(policy, incident, now)

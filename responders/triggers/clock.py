@@ -32,6 +32,7 @@ from shared.domain.signals.probe_history import PROBE_INTERVAL
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.reader import StateReader
 
 TICK_RETENTION = timedelta(hours=1)
 SWEEP_INTERVAL_SECONDS = 30
@@ -106,6 +107,7 @@ class ClockTrigger:
         run, ports, policies = self.run_stage, self._ports, self._policies
         for kind in work_queue.COLLECTION_BY_KIND:
             run(f"due work: {kind}", partial(self._publish_due_work, kind, now))
+        run("unanswered incidents", partial(self._report_unanswered_incidents, now))
         run("write fences", partial(fence_command.publish_orphaned_fences, ports, policies, now))
         run("status pages", partial(self._publish_status_pages, now))
         run("pin reminders", partial(send_due_reminders, ports, policies, now))
@@ -137,6 +139,16 @@ class ClockTrigger:
             severity = "WARNING" if now - since > OVERDUE_AFTER else "INFO"
             message = f"the oldest {kind} has been due for {seconds} s"
             log.write(severity, message, event="work.due", kind=kind, due_seconds=seconds)
+
+    def _report_unanswered_incidents(self, now: datetime) -> None:
+        """Log them; Cloud Monitoring notifies its pager channels (terraform/self_alerts.tf)."""
+        reading = StateReader(self._ports.store)
+        for system in self._policies:
+            for name in reading.system(system).open_incidents:
+                incident = reading.incident(name)
+                if incident is not None and incident.is_unanswered(now):
+                    message = "nobody has acknowledged the incident"
+                    log.write("WARNING", message, event="incident.unanswered", incident=name)
 
     def _publish_status_pages(self, now: datetime) -> None:
         if self._ports.notices.pages is not None:

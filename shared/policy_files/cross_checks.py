@@ -225,13 +225,30 @@ def contact_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         yield from unknown_names(("contacts", index), contact, "channels", known, "channel")
 
 
+def role_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the contacts that are unknown, and the channels that none of a role's contacts has."""
+    known = _names(policy, "contacts")
+    for name, role in mapping_in(policy, "roles").items():
+        yield from unknown_names(("roles", name), role, "contacts", known, "contact")
+        holders = {one for _, one in texts_in(role, "contacts")}
+        contacts = [one for _, one in entries_in(policy, "contacts") if one.get("name") in holders]
+        theirs = {channel for contact in contacts for _, channel in texts_in(contact, "channels")}
+        for index, rule in entries_in(role, "notify"):
+            kind = "channel of its contacts"
+            yield from unknown_names(("roles", name, "notify", index), rule, "channels", theirs, kind)
+
+
 def on_call_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the steps of the escalation policy that name nobody."""
-    known = {"contact": _names(policy, "contacts"), "channel": _names(policy, "channels")}
+    known: dict[str, Container[Any]] = {
+        "role": mapping_in(policy, "roles"),
+        "contact": _names(policy, "contacts"),
+        "channel": _names(policy, "channels"),
+    }
     for index, rung in entries_in(policy, "on_call"):
         named = [kind for kind in known if rung.get(kind) is not None]
         if len(named) != 1:
-            yield ("on_call", index), "names either a contact or a channel"
+            yield ("on_call", index), "names a role, a contact or a channel"
         for kind in named:
             if isinstance(rung[kind], str) and rung[kind] not in known[kind]:
                 yield ("on_call", index, kind), f"{rung[kind]!r} is no {kind}"

@@ -17,6 +17,7 @@ CHECKS: dict[str, Callable[[Any], Iterator[Finding]]] = {
     "execution": cross_checks.execution_findings,
     "findings": cross_checks.security_findings,
     "identity": cross_checks.principal_findings,
+    "roles": cross_checks.role_findings,
     "on_call": cross_checks.on_call_findings,
     "probes": cross_checks.probe_findings,
     "signals": cross_checks.signal_findings,

@@ -6,6 +6,7 @@ mock_provider "time" {}
 
 variables {
   operations_project = "example-operations"
+  pager_channels     = { oncall = { type = "email", labels = { email_address = "oncall@example.com" } } }
   policies           = ["../policies/cvplus.yaml"]
   region             = "us-east1"
 }

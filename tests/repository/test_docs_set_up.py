@@ -6,9 +6,10 @@ from pathlib import Path
 import pygohcl
 import pytest
 
+from cli.look.status import list_contacts
 from responders.data.repair.affected_users import MAX_DOCUMENTS_READ
 from shared.core import topics
-from shared.domain.policy.channels import Audience
+from shared.domain.policy.channels import Audience, IncidentStage
 from shared.domain.signals.registry import SIGNALS
 from shared.policy_files import loader
 from tests.support.cli.documented_commands import (
@@ -43,7 +44,8 @@ def test_what_is_set_by_a_name_has_that_name() -> None:
     elsewhere = {
         *SIGNALS,
         *topics.ENTRY_POINTS,
-        *("at_most", "on_call", "per_second", "sign_in"),  # of a policy
+        *("at_most", "on_call", "per_second", "sign_in", "unanswered_after"),  # of a policy
+        *IncidentStage,
         *("bypass_actors", "deletion_protection"),  # of a ruleset, of a secret
     }
 
@@ -126,9 +128,26 @@ def test_each_piece_of_terraform_is_terraform(block: str) -> None:
     assert pygohcl.loads(block)
 
 
+def test_the_policy_takes_the_role_on_the_page() -> None:
+    """In place of its own channels, contacts, roles and on-call; the output is that of its own."""
+    [block, *_] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
+    text = (POLICIES / "cvplus.yaml").read_text()
+    own = re.search(r"\nchannels:\n(.|\n)*", text)
+    shipped = loader.load_policy(POLICIES / "cvplus.yaml")
+
+    assert own is not None
+    policy = loader.parse_policy(text.replace(own[0], f"\n{block}"), "cvplus.yaml")
+    assert policy.roles["emergency-lead"] == shipped.roles["emergency-lead"]
+    assert policy.on_call == shipped.on_call[:1]
+    shown = [f"{when}: {who}, by {', '.join(channels)}" for when, who, channels in list_contacts(shipped)]
+    assert all(f"\n{line}\n" in OPERATE for line in (shown[0], *shown[-3:]))
+    rows = "".join(re.findall(r"^\| `\w+`.*? \|", OPERATE, re.M))
+    assert {*IncidentStage} <= {*re.findall(r"`(\w+)`", rows)}
+
+
 def test_the_policy_takes_the_channel_on_the_page() -> None:
     """In place of its own, with a limit that the page calls possible."""
-    [block, _] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
+    [_, block, _] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
     text = (POLICIES / "cvplus.yaml").read_text()
     own = re.search(r"\nchannels:\n(.|\n)*", text)
 
@@ -156,7 +175,7 @@ def test_the_policy_takes_the_channel_for_those_concerned() -> None:
 
 def test_the_backups_on_the_page_are_in_buckets_that_there_are(tmp_path: Path) -> None:
     """The policy takes its block, and Terraform makes what it names."""
-    [_, block] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
+    [*_, block] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
     policy = tmp_path / "cvplus.yaml"
     text = (POLICIES / "cvplus.yaml").read_text()
     policy.write_text(re.sub(r"\nbackups:\n(  .*\n)+", "\n", text) + block)

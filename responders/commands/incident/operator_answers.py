@@ -122,7 +122,9 @@ def accept(asked: CommandRequest) -> CommandEffect:
         *subject.write_rollback(
             CommitDraft((create_event("incident.accepted", now, command.actor, reason=command.reason),))
         ),
-        *_build_notification_writes(subject, f"accepted-{incident.rollbacks}", "accepted"),
+        *_build_notification_writes(
+            replace(subject, incident=incident), f"accepted-{incident.rollbacks}", "accepted"
+        ),
         *public_state_writes(asked.policy, incident, now),
         *report_filing.build_report_request(incident),
     ]

@@ -27,6 +27,12 @@ def create_escalation_notices(
     ]
 
 
+def find_answer_deadline(policy: Policy, incident: Incident, since: datetime) -> datetime | None:
+    """Return when an incident becomes unanswered; None: on-call is not notified of it."""
+    is_called = policy.escalate_when_observing or not incident.is_observed_only
+    return since + policy.answer_within if is_called else None
+
+
 def _on_call_notices(
     policy: Policy, incident: Incident, now: datetime, since: datetime, instead_of: Severity | None
 ) -> list[Notice]:
@@ -45,7 +51,7 @@ def _on_call_notices(
             max(now, since + rung.after),
             WithdrawalCondition.ACKNOWLEDGED,
             rung=number,
-            called=rung.contact or rung.channel,
+            called=rung.role or rung.contact or rung.channel,
         )
     ]
 

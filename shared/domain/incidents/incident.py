@@ -151,6 +151,8 @@ class Incident(StoredDocument, frozen=True):
     acknowledged_by: str = ""
     """Who has it in hand; empty: nobody, and the on-call ladder goes on."""
     acknowledged_at: datetime | None = None
+    unanswered_at: datetime | None = None
+    """When Cloud Monitoring notifies its pager channels, unless it is acknowledged; None: never."""
     published_by: str = ""
     """Who has shown it on the status page; empty: nobody, and the policy says when it is."""
     analysis: RootCauseAnalysis | None = None
@@ -175,6 +177,13 @@ class Incident(StoredDocument, frozen=True):
     """Since when nothing is observed to fail, and not all is observed to have recovered."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
+
+    def is_unanswered(self, now: datetime) -> bool:
+        """Return whether nobody has acknowledged a severe incident that has not recovered."""
+        is_severe = self.severity in (Severity.CRITICAL, Severity.HIGH)
+        is_open = self.ended_at is None and self.status not in WORKING_STATUSES
+        is_late = self.unanswered_at is not None and self.unanswered_at <= now
+        return is_severe and is_open and is_late and not self.acknowledged_by
 
     @property
     def is_decided_by_person(self) -> bool:

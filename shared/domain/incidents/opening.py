@@ -11,7 +11,7 @@ from shared.core.store import Create, Document, Put, Reader, Update, Write, cond
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, build_entry, genesis_hash
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.escalation import create_escalation_notices
+from shared.domain.incidents.escalation import create_escalation_notices, find_answer_deadline
 from shared.domain.incidents.incident import (
     Incident,
     IncidentScope,
@@ -83,6 +83,8 @@ def open_incident(
     if order is not None and order.way is not Direction.UNPIN:
         incident = _continue_failure(policy, system, reader, incident, scenario)
     incident = incidents.acknowledge(incident, order.responder if order is not None else "", now)
+    deadline = find_answer_deadline(policy, incident, incident.detected_at)
+    incident = replace(incident, unanswered_at=deadline)
     counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
     text, by = _describe_opening(policy, signal, order), incident.respond_by
@@ -185,6 +187,8 @@ def _reopen(
     """The incident open again, and its timers where they begin anew or run faster."""
     again = replace(known, severity=severity, rollbacks=known.rollbacks + 1, ended_at=None, expires_at=None)
     again = replace(again, is_observed_only=is_observed_only)
+    if known.ended_at is not None or known.is_observed_only:
+        again = replace(again, unanswered_at=find_answer_deadline(policy, again, now))
     if known.ended_at is not None:
         target = response_target(policy.targets, find_scenario(policy, known.signal), severity)
         again = replace(again, respond_by=now + target, acknowledged_by="", acknowledged_at=None)

@@ -41,22 +41,6 @@ class WithdrawalCondition(StrEnum):
     """The public may not see the incident: the policy waits, or asks a person."""
 
 
-class IncidentStage(StrEnum):
-    """What an event is in the course of its incident."""
-
-    BEGUN = "begun"
-    RAISED = "raised"
-    """Its severity has risen."""
-    UNDER_WAY = "under way"
-    BACK = "back"
-    STUCK = "stuck"
-    OVER = "over"
-    """It may be the end: the incident tells."""
-    REPORTED = "reported"
-    """It is known what it has meant, or what it came from."""
-    OTHER = "other"
-
-
 class Notice(Struct, frozen=True):
     """What is to be said to one channel; its id is the key by which a channel knows a repeat."""
 

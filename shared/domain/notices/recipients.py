@@ -8,8 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.core.redaction import redact_personal_data, redact_secrets, redact_value
-from shared.domain.notices.notice import IncidentStage, Notice, WithdrawalCondition
-from shared.domain.policy.channels import Audience, Channel
+from shared.domain.notices.notice import Notice, WithdrawalCondition
+from shared.domain.policy.channels import Audience, Channel, IncidentStage
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
@@ -34,17 +34,22 @@ def create_notices(
     was: Severity | None = None,
     detected_at: datetime | None = None,
     is_published: bool = False,
+    stage: IncidentStage | None = None,
     **facts: Any,
 ) -> list[Notice]:
     """Create an event's notices, one per channel that wants its severity; `to_paste`: commands.
 
-    `was`: the severity before. Channels outside the team that did not want that severity are
-    notified that the incident has begun. People outside are notified when the policy shows the
-    incident, counted from `detected_at` or now, or at once where it is published.
+    `stage`: for roles, if not the event's own. `was`: the severity before. Channels outside the
+    team that did not want that severity are notified that the incident has begun. People outside
+    are notified when the policy shows the incident, counted from `detected_at` or now, or at once
+    where it is published.
     """
     said: list[Notice] = []
+    stage = stage or incident_stage(event)
     for channel in _subscribed_channels(policy.channels, severity, event):
         is_new = was is not None and was not in channel.severities
+        if not policy.is_wanted(channel.name, IncidentStage.BEGUN if is_new else stage):
+            continue
         is_new = is_new and channel.audience is not Audience.TEAM
         name, due_at = f"detected-{severity.lower()}" if is_new else event, now
         if channel.audience not in EXTERNAL_AUDIENCES:
@@ -101,6 +106,8 @@ def create_scheduled_notices(
 ) -> list[Notice]:
     """Create notices due at `due_at` unless the condition holds; `to_paste`: commands."""
     wanting = _subscribed_channels(channels, severity, event)
+    if not event.startswith("on-call"):  # a step of on-call names its channels
+        wanting = [one for one in wanting if policy.is_wanted(one.name, incident_stage(event))]
     said = _channel_notices(policy, wanting, incident, severity, event, text, now, due_at, facts, to_paste)
     return [replace(notice, unless=unless) for notice in said]
 
@@ -181,20 +188,23 @@ _STAGE_BY_EVENT = {
     "rollback.succeeded": IncidentStage.OVER,
     "rollback.not-taken": IncidentStage.OVER,
     "incident.raised": IncidentStage.RAISED,
-    "incident.spread": IncidentStage.BEGUN,
+    "incident.spread": IncidentStage.SPREAD,
     "incident.failing-again": IncidentStage.STUCK,
     "incident.recovery-observed": IncidentStage.BACK,
     "incident.recovered": IncidentStage.OVER,
     "incident.recovery-not-observed": IncidentStage.OVER,
     "accepted": IncidentStage.OVER,
+    "rollback.parked": IncidentStage.ASKED,
+    "response-time": IncidentStage.LATE,
     "report": IncidentStage.REPORTED,
     "analysed": IncidentStage.REPORTED,
 }
 
 
+_TEAM_STAGES = {IncidentStage.ASKED, IncidentStage.LATE, IncidentStage.OTHER}
 _STAGES_BY_AUDIENCE = {
-    Audience.STAKEHOLDERS: frozenset(IncidentStage) - {IncidentStage.OTHER},
-    Audience.USERS: {IncidentStage.BEGUN, IncidentStage.RAISED, IncidentStage.OVER},
+    Audience.STAKEHOLDERS: frozenset(IncidentStage) - _TEAM_STAGES,
+    Audience.USERS: {IncidentStage.BEGUN, IncidentStage.SPREAD, IncidentStage.RAISED, IncidentStage.OVER},
     Audience.CONCERNED: frozenset(),
-    Audience.PUBLIC: frozenset(IncidentStage) - {IncidentStage.REPORTED, IncidentStage.OTHER},
+    Audience.PUBLIC: frozenset(IncidentStage) - _TEAM_STAGES - {IncidentStage.REPORTED},
 }

@@ -46,6 +46,25 @@ class Audience(StrEnum):
     PUBLIC = "public"
 
 
+class IncidentStage(StrEnum):
+    """What an event is in the course of its incident; roles name the stages that they want."""
+
+    BEGUN = "detected"
+    RAISED = "severity_raised"
+    SPREAD = "spread"
+    """It affects further parts, or a further alert has it judged again."""
+    ASKED = "approval_requested"
+    UNDER_WAY = "in_progress"
+    BACK = "restored"
+    STUCK = "action_required"
+    LATE = "response_time_breached"
+    OVER = "ended"
+    """It may be the end: the incident tells."""
+    REPORTED = "reported"
+    """It is known what it has meant, or what it came from."""
+    OTHER = "other"
+
+
 class Addressees(Struct, frozen=True):
     """Users whom a push is for, looked up in the application's database each time."""
 
@@ -89,14 +108,30 @@ class Contact(Struct, frozen=True):
     channels: tuple[str, ...]
 
 
+class RoleNotice(Struct, frozen=True):
+    """The stages of an incident that a role is notified of at once."""
+
+    stages: tuple[IncidentStage, ...]
+    channels: tuple[str, ...] = ()
+    """Of those of its contacts; empty: all of them."""
+
+
+class TeamRole(Struct, frozen=True):
+    """A role of the response team: its contacts, and their notifications."""
+
+    contacts: tuple[str, ...]
+    notify: tuple[RoleNotice, ...] = ()
+
+
 class Rung(Struct, frozen=True):
-    """One step of the on-call ladder: who is told when nobody has acknowledged until then."""
+    """One step of on-call: who is notified when nobody has acknowledged until then."""
 
     after: timedelta
     """Since detection."""
+    role: str | None = None
     contact: str | None = None
     channel: str | None = None
-    """Either of the two."""
+    """One of the three."""
 
 
 class Component(Struct, frozen=True):

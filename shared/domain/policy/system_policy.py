@@ -1,11 +1,12 @@
 """What a protected system is and how it may be rolled back: one policy file per system, typed."""
 
+from collections.abc import Container
 from datetime import timedelta
 from enum import StrEnum
 
 from msgspec import Struct, field
 
-from shared.domain.policy.channels import Channel, Contact, Rung, StatusPage
+from shared.domain.policy.channels import Channel, Contact, IncidentStage, Rung, StatusPage, TeamRole
 from shared.domain.policy.data_rules import Collection, ErasureRules, FenceRules, IntegrityRules
 from shared.domain.policy.execution_limits import Execution
 from shared.domain.policy.gate_limits import Gates
@@ -138,7 +139,11 @@ class Policy(Struct, frozen=True):
     """Where operators find the console; empty: notices lead to no page of it."""
     channels: tuple[Channel, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    roles: dict[str, TeamRole] = {}
+    """The response team. A channel of a role is notified only of the stages that a role names."""
     on_call: tuple[Rung, ...] = ()
+    unanswered_after: timedelta = timedelta(minutes=5)
+    """After the last step of on-call, until Cloud Monitoring notifies its pager channels."""
     escalate_when_observing: bool = False
     """Whether on-call is escalated to for incidents that automation only observes."""
     display_name: str = ""
@@ -166,11 +171,26 @@ class Policy(Struct, frozen=True):
             return Mode.OBSERVE
         return min(signal.mode, self.scenarios.get(signal.scenario, Mode.OBSERVE))
 
+    @property
+    def answer_within(self) -> timedelta:
+        """How long an incident may stay unacknowledged until it is unanswered."""
+        return max((one.after for one in self.on_call), default=timedelta(0)) + self.unanswered_after
+
     def channels_of_step(self, rung: Rung) -> list[Channel]:
         """The channels that a step of the on-call ladder speaks on."""
-        people = next((one for one in self.contacts if one.name == rung.contact), None)
-        names = {rung.channel, *(people.channels if people else ())}
+        holders = self.roles[rung.role].contacts if rung.role else ()
+        names = {rung.channel, *self.channels_of_contacts({rung.contact, *holders})}
         return [channel for channel in self.channels if channel.name in names]
+
+    def channels_of_contacts(self, contacts: Container[str | None]) -> list[str]:
+        """Return the names of the channels that reach these contacts."""
+        return [name for one in self.contacts if one.name in contacts for name in one.channels]
+
+    def is_wanted(self, channel: str, stage: IncidentStage) -> bool:
+        """Return whether a channel is notified of a stage; one that no role has, of every stage."""
+        roles = [one for one in self.roles.values() if channel in self.channels_of_contacts(one.contacts)]
+        rules = [rule for one in roles for rule in one.notify if channel in (rule.channels or (channel,))]
+        return not roles or any(stage in rule.stages for rule in rules)
 
     def groups_by_name(self, name: str) -> tuple[str, ...]:
         """The groups that people mean by `name`: a group's own name or an alias; () if unknown."""

@@ -26,9 +26,9 @@ from shared.domain.incidents.recovery_times import (
     find_scenario,
     recovery_target,
 )
-from shared.domain.notices.notice import IncidentStage, Notice
+from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import incident_stage, redaction_for
-from shared.domain.policy.channels import Audience
+from shared.domain.policy.channels import Audience, IncidentStage
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import (

@@ -1,43 +1,20 @@
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents import incident
 from shared.domain.incidents.escalation import create_escalation_notices
-from shared.domain.policy.channels import Channel, ChannelKind, Contact, Rung
+from shared.domain.policy.channels import Channel, ChannelKind, Rung
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import RollbackRequest
+from tests.support.notices.outage import LADDER, ack, outage
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.switches import publish_after_second_shift
-from tests.support.runtime.world import BOOKSHOP, World
+from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-PAGED = (Severity.CRITICAL, Severity.HIGH)
-LADDER = replace(
-    BOOKSHOP,
-    channels=(
-        Channel("record", ChannelKind.RECORDING),
-        Channel("anna", ChannelKind.RECORDING, severities=PAGED),
-        Channel("boss", ChannelKind.RECORDING, severities=(Severity.CRITICAL,)),
-    ),
-    contacts=(Contact("anna", ("record", "anna")),),
-    on_call=(Rung(5 * MINUTE, contact="anna"), Rung(10 * MINUTE, channel="boss")),
-)
-
-
-def outage(signal: str = "function_failure_rate") -> World:
-    """Trouble that no rollback explains: a person is needed."""
-    world = World(policy=LADDER)
-    for function in world.policy.functions:
-        [serving] = world.live[function]
-        world.ports.world.set_failure_rate(function, serving, 0.9)
-    world.ports.clock.advance(10 * MINUTE)
-    world.alert(signal=signal)
-    world.settle()
-    return world
 
 
 def paged(world: World) -> list[str]:
@@ -53,12 +30,6 @@ def breaches(world: World) -> list[str]:
         for sent in world.ports.sender.sent
         if ":response-time-" in sent.key and sent.key.endswith(":record")
     ]
-
-
-def ack(world: World, **content: Any) -> None:
-    trouble = world.incidents()[-1].id
-    world.command(command="ack", system="bookshop", incident=trouble, **content)
-    world.settle()
 
 
 def test_who_does_not_acknowledge_is_followed_by_the_next() -> None:

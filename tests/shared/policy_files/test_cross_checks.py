@@ -292,14 +292,30 @@ ADDITIONS = {
         "- { name: b, channels: [a] }",
         "shop.yaml:13: name 'b' is taken",
     ),
-    "rung for nobody": ("on_call: [{ after: 5m }]", "shop.yaml:10: names either a contact or a channel"),
+    "rung for nobody": ("on_call: [{ after: 5m }]", "shop.yaml:10: names a role, a contact or a channel"),
     "rung for two": (
         "on_call: [{ after: 5m, contact: a, channel: b }]",
-        "shop.yaml:10: names either a contact or a channel",
+        "shop.yaml:10: names a role, a contact or a channel",
     ),
     "rung for an unknown one": (
         "on_call:\n- { after: 5m, contact: anna }",
         "shop.yaml:11: 'anna' is no contact",
+    ),
+    "rung for an unknown role": ("on_call:\n- { after: 5m, role: lead }", "shop.yaml:11: 'lead' is no role"),
+    "role of an unknown contact": (
+        "roles: { lead: { contacts: [ada] } }",
+        "shop.yaml:10: 'ada' is no contact",
+    ),
+    "role on a channel of nobody": (
+        "channels: [{ name: a, kind: recording }, { name: b, kind: recording }]\n"
+        "contacts: [{ name: ada, channels: [a] }]\n"
+        "roles:\n  lead:\n    contacts: [ada]\n"
+        "    notify: [{ stages: [detected], channels: [b] }]",
+        "shop.yaml:15: 'b' is no channel of its contacts",
+    ),
+    "role at no stage": (
+        "roles: { lead: { contacts: [ada], notify: [{ stages: [begin] }] } }",
+        "shop.yaml:10: roles.lead.notify.0.stages.0:",
     ),
     "alias of no group": (
         "group_aliases: { all: [books, magazines] }",

@@ -22,9 +22,9 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents import opening, recovery_times
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.notices import recipients
-from shared.domain.notices.notice import IncidentStage, Notice
+from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import incident_stage
-from shared.domain.policy.channels import Audience
+from shared.domain.policy.channels import Audience, IncidentStage
 from shared.domain.presentation import notice_facts, status_page, status_page_html
 from shared.domain.reports.report import ReportFacts, build_report
 from shared.domain.rollback.rollback import Rollback

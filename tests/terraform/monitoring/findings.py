@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy, service_of
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
 from tests.terraform.evaluator.values import COMPUTED
@@ -24,7 +23,6 @@ CHECK = "google_monitoring_uptime_check_config"
 CHANNEL = "google_monitoring_notification_channel"
 PUBLISHER = "google_pubsub_topic_iam_member"
 SEVERITIES = {"CRITICAL": "CRITICAL", "HIGH": "ERROR", "MEDIUM": "WARNING", "LOW": None}
-URGENT = (Severity.CRITICAL, Severity.HIGH)
 _METRIC = re.compile(r'metric\.type="([^"]*)"')
 _RESOURCE = re.compile(r'resource\.type="([^"]*)"')
 _SERVICES = re.compile(r"resource\.label\.service_name=one_of\(([^)]*)\)")
@@ -68,7 +66,7 @@ def _of_signal(
         return
     yield from _of_frame(alerts[0], policy, signal)
     yield from _of_conditions(alerts[0], policy, signal, CHECK in resources)
-    yield from _of_channels(alerts[0], resources, policy.signals[signal].severity in URGENT)
+    yield from _of_channels(alerts[0], resources)
 
 
 def _of_frame(alert: Attributes, policy: Policy, signal: str) -> Iterator[str]:
@@ -159,16 +157,13 @@ def _of_services(alert: Attributes, policy: Policy, signal: str) -> Iterator[str
         yield f"watches other services than the system's: {sorted(named)[:3]}…"
 
 
-def _of_channels(alert: Attributes, resources: Resources, urgent: bool) -> Iterator[str]:
+def _of_channels(alert: Attributes, resources: Resources) -> Iterator[str]:
     own = _channels_of(alert["project"], resources)
     told = alert["notification_channels"]
     if not any(own.get(one) == "pubsub" for one in told):
         yield "the responders are not told"
-    people = [one for one in told if own.get(one) != "pubsub"]
-    if urgent and not people:
-        yield "nobody is woken"
-    if not urgent and people:
-        yield "somebody is woken for what can wait"
+    if any(own.get(one) != "pubsub" for one in told):
+        yield "notifies people of each service: the incident pages once"
 
 
 def _of_people(alert: Attributes, resources: Resources) -> Iterator[str]:

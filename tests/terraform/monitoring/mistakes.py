@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.terraform.monitoring.findings import POLICY, PUBLISHER
+from tests.terraform.monitoring.findings import CHANNEL, POLICY, PUBLISHER
 from tests.terraform.monitoring.plan import Attributes, Resources
 
 
@@ -116,9 +116,11 @@ MISTAKES: dict[str, tuple[Callable[[Resources], Any], str]] = {
         lambda all_: of(all_, "cvplus/error_rate")["alert_strategy"][0].update(auto_close="3600s"),
         "is not the policy file's",
     ),
-    "nobody woken by the worst": (
-        lambda all_: of(all_, "cvplus/frontend_unavailable")["notification_channels"].pop(),
-        "nobody is woken",
+    "a pager on the alert policy of a service": (
+        lambda all_: of(all_, "cvplus/frontend_unavailable")["notification_channels"].append(
+            all_[CHANNEL]["pager"]["oncall"]["id"]
+        ),
+        "notifies people of each service",
     ),
     "the responders left out": (
         lambda all_: of(all_, "cvplus/frontend_unavailable")["notification_channels"].pop(0),

@@ -116,7 +116,8 @@ def test_without_any_alert_nothing_is_measured_for_one(tmp_path: Path) -> None:
         "cvplus/sign_ins",
     }
     assert set(resources["google_logging_metric"]) == {
-        *("counter", "due", "incidents", "responder_errors", "trends", "unproven_backups", "unrestorable")
+        *("counter", "due", "incidents", "responder_errors", "trends", "unanswered", "unproven_backups"),
+        "unrestorable",
     }
 
 
@@ -138,6 +139,19 @@ def test_operations_and_application_in_one_project(tmp_path: Path) -> None:
     assert findings(resources_of(configuration), loaded(SHIPPED[0]), unmeasured) == []
     assert configuration.warnings == []
     assert len(resources_of(configuration)[CHANNEL]["pager"]) == 1
+
+
+def test_no_alert_policy_of_a_service_has_a_pager_channel(shipped: Configuration) -> None:
+    """A bad release raises an alert of each service; people are notified of its incident alone."""
+    made = resources_of(shipped)
+    pagers = {channel["id"]: channel["project"] for channel in made[CHANNEL]["pager"].values()}
+    notified = {
+        name: {*pagers} & {channel for alert in alerts.values() for channel in alert["notification_channels"]}
+        for name, alerts in made[POLICY].items()
+    }
+
+    assert {*pagers.values()} == {"rollback-operations"}
+    assert notified == {"signal": set(), "self": {*pagers}}
 
 
 def test_only_what_no_metric_shows_has_no_alert(shipped: Configuration) -> None:
@@ -315,6 +329,7 @@ def test_the_responders_log_what_is_counted_of_them(resources: Resources) -> Non
             "backups.missing",
             "deployment.unrestorable",
             "incident.tallied",
+            "incident.unanswered",
             "work.due",
         ),
         *("rollback.cancelled", "rollback.failed", "rollback.succeeded"),
@@ -361,6 +376,7 @@ def test_silence_stays_an_incident_and_a_burst_of_errors_ends(resources: Resourc
         "errors",
         "overdue_work",
         "silent_clock",
+        "unanswered_incident",
         "unproven_backup",
         "unrestorable",
         "waiting_messages",
@@ -398,10 +414,10 @@ def test_nothing_is_made_that_was_not_asked_for(tmp_path: Path) -> None:
 
 
 def test_without_a_pager_the_plan_says_that_nobody_is_woken(tmp_path: Path) -> None:
-    """A warning that names the projects; the responders work without a person."""
+    """A warning that names the project; the responders work without a person."""
     [warning] = plan(tmp_path, SHIPPED, {"pager_channels": {}}).warnings
 
-    assert "bookshop-prod, cvplus, rollback-operations" in warning
+    assert "No pager channel in rollback-operations" in warning
 
 
 @pytest.mark.parametrize(
@@ -412,6 +428,7 @@ def test_without_a_pager_the_plan_says_that_nobody_is_woken(tmp_path: Path) -> N
         ({"alert_severities": ["URGENT"]}, "CRITICAL, HIGH"),
         ({"dead_man_url": "http://switch.example"}, "https address"),
         ({"existing_pager_channels": ["oncall"]}, "projects/P/notificationChannels/N"),
+        ({"existing_pager_channels": ["projects/cvplus/notificationChannels/1"]}, "operations project"),
         ({"pager_channels": {"duty": {"type": "pagerduty", "labels": {}}}}, "need no secret"),
         ({"pager_channels": {"duty": {"type": "sms", "labels": {"email_address": "a"}}}}, "number"),
         ({"uptime_regions": ["EUROPE", "EUROPE", "USA_IOWA"]}, "three different"),

@@ -1,0 +1,52 @@
+# terraform test, without a cloud: alerts by service notify the responders alone, one incident pages once.
+
+mock_provider "archive" {}
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+}
+mock_provider "time" {}
+
+variables {
+  existing_pager_channels = ["projects/example-operations/notificationChannels/7"]
+  operations_project      = "example-operations"
+  pager_channels          = { oncall = { type = "email", labels = { email_address = "oncall@example.com" } } }
+  policies                = ["../policies/cvplus.yaml"]
+  region                  = "us-east1"
+}
+
+run "pagers" {
+  command = plan
+
+  assert {
+    condition     = length(google_monitoring_alert_policy.signal) > 0
+    error_message = "Signals have alert policies."
+  }
+  assert {
+    condition     = alltrue([for policy in google_monitoring_alert_policy.signal : length(policy.notification_channels) == 1])
+    error_message = "An alert policy by service notifies the responders alone."
+  }
+  assert {
+    condition     = alltrue([for policy in google_monitoring_alert_policy.self : length(policy.notification_channels) == 2])
+    error_message = "Alerts on the responders, and on incidents that nobody acknowledges, notify each pager channel."
+  }
+  assert {
+    condition     = contains(keys(google_monitoring_alert_policy.self), "unanswered_incident")
+    error_message = "An incident that nobody acknowledges has an alert policy."
+  }
+  assert {
+    condition     = alltrue([for channel in google_monitoring_notification_channel.pager : channel.project == "example-operations"])
+    error_message = "Pager channels belong to the operations project."
+  }
+}
+
+run "another_project" {
+  command = plan
+
+  variables {
+    existing_pager_channels = ["projects/cvplus/notificationChannels/7"]
+  }
+
+  expect_failures = [var.existing_pager_channels]
+}

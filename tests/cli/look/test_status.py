@@ -1,0 +1,41 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.look.status import list_contacts
+from shared.policy_files import loader
+from tests.support.cli.in_process import WorldPrompt
+from tests.support.runtime.world import POLICIES, World
+
+
+def test_the_four_roles_of_cvplus_are_listed_with_stages_and_channels() -> None:
+    """Who is notified at once, who after how long without an acknowledgement, and who at last."""
+    rules = [*list_contacts(loader.load_policy(POLICIES / "cvplus.yaml"))]
+
+    assert [(who, *channels) for _, who, channels in rules] == [
+        ("emergency-lead (gil-klainert)", "pager"),
+        ("technical-lead (engineering)", "engineering"),
+        ("communication-lead (communication)", "business"),
+        ("monitoring-lead (operations)", "monitoring"),
+        ("emergency-lead (gil-klainert)", "pager"),
+        ("technical-lead (engineering)", "engineering"),
+        ("Cloud Monitoring (CRITICAL, HIGH)", "pager_channels"),
+    ]
+    assert rules[0][0] == "detected, approval requested, action required, ended"
+    assert [when for when, *_ in rules[-3:]] == [
+        "not acknowledged after 5 min",
+        "not acknowledged after 10 min",
+        "not acknowledged after 15 min",
+    ]
+
+
+def test_contacts_are_shown_as_lines_and_as_json(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A policy without roles shows its steps of on-call."""
+    prompt = WorldPrompt(monkeypatch, tmp_path, World())
+
+    lines = prompt.say("contacts", "--system", "bookshop").stdout
+    rules = json.loads(prompt.say("contacts", "--json").stdout)
+
+    assert "not acknowledged after 15 min: night-shift, by night-shift\n" in lines
+    assert [one["who"] for one in rules] == ["keeper", "night-shift", "Cloud Monitoring (CRITICAL, HIGH)"]
