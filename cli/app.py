@@ -9,7 +9,7 @@ from cli import identity
 from cli.act import answers, copy, pins, replay, run
 from cli.doctor.command import doctor
 from cli.look import audit, backups, deploy_lock, deployments, explain, report, restore_points, status
-from cli.offline import parse, policy
+from cli.offline import cost, parse, policy
 from cli.support.command_sending import without_sign_in
 from cli.switches import fence, switches, upkeep
 
@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "doctor": doctor,
         "deployments": deployments.deployments,
         "audit": audit.audit,
+        "cost": cost.cost,
     },
     "Act": {
         "run": run.run,

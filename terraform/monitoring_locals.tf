@@ -121,6 +121,7 @@ locals {
         project      = policy.project
         function     = try(probe.function, null)
         signal       = try(probe.signal, null)
+        period       = try(probe.signal, null) == null ? 60 : 300 # 60 is the shortest that Google offers
         address      = regex("^https://(\\[[^\\]]+\\]|[^/:?]+)(?::([0-9]+))?(.*)$", probe.url)
         status_below = try(probe.status_below, 500)
         timeout      = local.seconds[try(probe.timeout, local.probe_timeout)]

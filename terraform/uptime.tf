@@ -1,4 +1,5 @@
-# The probes of the policy files, asked each minute from several regions. The responders ask the
+# The probes of the policy files, asked from several regions: each five minutes where the responders
+# ask twice a minute themselves, which is where the probe names a signal; each minute elsewhere. The responders ask the
 # same questions themselves before they believe an alert.
 
 resource "google_monitoring_uptime_check_config" "probe" {
@@ -6,7 +7,7 @@ resource "google_monitoring_uptime_check_config" "probe" {
 
   project          = each.value.project
   display_name     = "${each.value.system}: ${each.value.name}"
-  period           = "60s" # the shortest that Google offers
+  period           = "${each.value.period}s"
   timeout          = "${min(60, max(1, each.value.timeout))}s"
   selected_regions = var.uptime_regions
 

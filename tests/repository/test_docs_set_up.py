@@ -43,7 +43,7 @@ def test_what_is_set_by_a_name_has_that_name() -> None:
     elsewhere = {
         *SIGNALS,
         *topics.ENTRY_POINTS,
-        *("at_most", "on_call", "per_second", "sign_in"),  # of a policy
+        *("at_most", "on_call", "per_second", "sign_in", "updated_field"),  # of a policy
         *("bypass_actors", "deletion_protection"),  # of a ruleset, of a secret
     }
 

@@ -192,6 +192,9 @@ def test_each_probe_is_asked_as_the_policy_file_says(resources: Resources) -> No
             assert check["monitored_resource"][0]["labels"]["host"] == address.hostname
             assert (asked["path"], asked["use_ssl"]) == (path, True)
             assert check["timeout"] == f"{probe.timeout.total_seconds():g}s"
+            assert check["period"] == (
+                "300s" if probe.signal else "60s"
+            )  # the responders ask those themselves
             assert healthy(asked, probe.status_below - 1)
             assert not healthy(asked, probe.status_below)
     assert checks == {}
