@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from shared.wiring.settings import Settings
 if TYPE_CHECKING:
     from flask import Request
 
+    from responders.support.published_policies import PolicySet, PublishedPolicies
     from responders.triggers.console import ConsoleTrigger
     from responders.triggers.registry import Trigger
     from shared.wiring.adapters import Wiring
@@ -156,7 +157,7 @@ def _answer(request: Request, entry_point: str) -> tuple[str, int]:
                 require_own_topic(message, entry_point, expected)
                 with log.context(message_id=message.id, topic=message.topic):
                     with creation_lock:
-                        trigger = _trigger(entry_point)
+                        trigger = _trigger(entry_point, _policies_in_force())
                     trigger.receive(message)
             except RejectedPush as rejected:
                 _report_rejected_push(entry_point, message.topic, rejected.reason)
@@ -191,8 +192,8 @@ def _refuse(message: PubSubMessage, reason: str) -> None:
     with creation_lock:
         from responders.support.dead_letters import dead_letter_message
 
-        wiring = _wiring()
-    dead_letter_message(known, reason, wiring, next(iter(wiring.policies.values()), None))
+        policies = _policies_in_force().policies
+    dead_letter_message(known, reason, _wiring(), next(iter(policies.values()), None))
 
 
 def _identified(message: PubSubMessage) -> PubSubMessage:
@@ -202,21 +203,35 @@ def _identified(message: PubSubMessage) -> PubSubMessage:
     return replace(message, id=hashlib.sha256(message.data).hexdigest())
 
 
-@cache
-def _trigger(entry_point: str) -> Trigger:
-    """Return the trigger of an entry point, imported and built for the first message."""
+@lru_cache(maxsize=len(topics.ENTRY_POINTS))
+def _trigger(entry_point: str, known: PolicySet) -> Trigger:
+    """Return the trigger of an entry point, built for the first message under these policies."""
     from responders.triggers.registry import TRIGGERS
 
-    wiring = _wiring()
-    return TRIGGERS[entry_point](wiring, wiring.policies)
+    return TRIGGERS[entry_point](_wiring(), known.policies)
 
 
-@cache
 def _console() -> ConsoleTrigger:
+    return _console_under(_policies_in_force())
+
+
+@lru_cache(maxsize=1)
+def _console_under(known: PolicySet) -> ConsoleTrigger:
     from responders.triggers.console import ConsoleTrigger
 
-    wiring = _wiring()
-    return ConsoleTrigger(wiring, wiring.policies)
+    return ConsoleTrigger(_wiring(), known.policies)
+
+
+def _policies_in_force() -> PolicySet:
+    """Return the policies that a handler that begins now keeps to its end."""
+    return _published_policies(_wiring()).current()
+
+
+@lru_cache(maxsize=1)
+def _published_policies(wiring: Wiring) -> PublishedPolicies:
+    from responders.support.published_policies import PublishedPolicies
+
+    return PublishedPolicies(wiring, wiring.policies)
 
 
 @cache

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from cli import identity
-from cli.act import answers, copy, pins, replay, run
+from cli.act import answers, copy, pins, policy, replay, run
 from cli.doctor.command import doctor
 from cli.look import audit, backups, deploy_lock, deployments, explain, report, restore_points, status
-from cli.offline import cost, parse, policy
+from cli.offline import cost, parse
 from cli.support.command_sending import without_sign_in
 from cli.switches import fence, switches, upkeep
 

@@ -112,6 +112,48 @@ resource "google_storage_bucket" "kept" {
   depends_on = [google_kms_crypto_key_iam_member.buckets]
 }
 
+# The published policies. The responders find the policies in force, and those of plans that are under
+# way, among the generations of one object: the newest ones stay whatever their age.
+resource "google_storage_bucket" "policies" {
+  project                     = var.operations_project
+  name                        = "${var.operations_project}-rollback-policies"
+  location                    = var.region
+  labels                      = var.labels
+  uniform_bucket_level_access = true
+  public_access_prevention    = "enforced"
+
+  versioning {
+    enabled = true
+  }
+
+  lifecycle_rule {
+    action {
+      type = "Delete"
+    }
+    condition {
+      days_since_noncurrent_time = 90
+      num_newer_versions         = 20
+    }
+  }
+
+  depends_on = [google_project_service.operations]
+}
+
+# An apply publishes policy files that have changed since the last apply. It leaves what somebody has
+# published since then with `rollback policy publish`. The functions come first: they understand it.
+resource "google_storage_bucket_object" "policies" {
+  bucket       = google_storage_bucket.policies.name
+  name         = "policies.json"
+  content_type = "application/json"
+  content      = jsonencode({ for file in var.policies : "${yamldecode(file(file)).system}.yaml" => file(file) })
+
+  lifecycle {
+    ignore_changes = [detect_md5hash]
+  }
+
+  depends_on = [google_cloudfunctions2_function.console, google_cloudfunctions2_function.responders]
+}
+
 # Documents of the applications as they were before a repair wrote them: the worker puts them here and
 # takes them out to undo it. Their age removes them, and the worker those of people who are erased.
 resource "google_storage_bucket" "quarantine" {

@@ -68,6 +68,7 @@ resource "google_cloudfunctions2_function" "console" {
         ROLLBACK_DATABASE         = google_firestore_database.state.name
         ROLLBACK_IDENTITY_PROJECT = local.identity_project
         ROLLBACK_POLICIES         = "policies"
+        ROLLBACK_POLICY_BUCKET    = google_storage_bucket.policies.name
       },
     )
   }
@@ -139,5 +140,13 @@ resource "google_storage_bucket_iam_member" "console_heads" {
 
   bucket = google_storage_bucket.audit[each.value].name
   role   = google_project_iam_custom_role.operations["heads"].id
+  member = google_service_account.console[each.key].member
+}
+
+resource "google_storage_bucket_iam_member" "console_policies" {
+  for_each = local.console
+
+  bucket = google_storage_bucket.policies.name
+  role   = google_project_iam_custom_role.operations["policies"].id
   member = google_service_account.console[each.key].member
 }

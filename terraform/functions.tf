@@ -61,6 +61,7 @@ resource "google_cloudfunctions2_function" "responders" {
       GOOGLE_CLOUD_PROJECT   = var.operations_project
       ROLLBACK_DATABASE      = google_firestore_database.state.name
       ROLLBACK_POLICIES      = "policies"
+      ROLLBACK_POLICY_BUCKET = google_storage_bucket.policies.name
       ROLLBACK_PUSH_ACCOUNT  = google_service_account.push.email
       ROLLBACK_PUSH_AUDIENCE = local.push_audience
     })

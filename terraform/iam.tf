@@ -71,6 +71,10 @@ locals {
         "datastore.entities.list",
       ]
     }
+    policies = {
+      title       = "Rollback: read the published policies"
+      permissions = ["storage.objects.get", "storage.objects.list"]
+    }
     pages = {
       title       = "Rollback: write status pages in the place of older ones"
       permissions = ["storage.objects.create", "storage.objects.delete", "storage.objects.get"]
@@ -183,13 +187,14 @@ locals {
       google_storage_bucket.audit,
       google_storage_bucket.kept,
       google_storage_bucket.quarantine,
+      { policies = google_storage_bucket.policies },
       { for bucket in values(google_storage_bucket.status) : "status" => bucket },
       { for key, bucket in google_storage_bucket.exports : "exports-${key}" => bucket },
     ) : key => bucket.name
   }
   bucket_grants = merge(flatten([
     for entry_point, responder in local.responders : [
-      for bucket, roles in try(responder.buckets, {}) : {
+      for bucket, roles in merge(try(responder.buckets, {}), { policies = { policies = "the policies in force" } }) : {
         for role, reason in roles :
         "${entry_point} ${bucket} ${role}" => { entry_point = entry_point, bucket = bucket, role = role, reason = reason }
       } if contains(keys(local.granted_buckets), bucket)
@@ -298,7 +303,8 @@ resource "google_storage_bucket_iam_member" "rebuilders" {
   depends_on = [google_project_service.operations, google_project_service.others]
 }
 
-# What few may read: values of variables, and what users have entrusted to an application. Bindings
+# What few may read, or write: values of variables, what users have entrusted to an application, and
+# the policies, which the account that applies may write alone. Bindings
 # take the place of what Cloud Storage gives viewers and editors of the project with each new bucket:
 # to read objects, and to give that to anybody
 # (cloud.google.com/storage/docs/access-control/iam-roles, read 2026-11).
@@ -309,6 +315,7 @@ locals {
 resource "google_storage_bucket_iam_binding" "owners" {
   for_each = merge([
     for key, bucket in merge(
+      { policies = google_storage_bucket.policies.name },
       { values = google_storage_bucket.kept["values"].name },
       { for key, bucket in google_storage_bucket.quarantine : key => bucket.name },
       { for key, bucket in google_storage_bucket.exports : "exports-${key}" => bucket.name },

@@ -111,11 +111,11 @@ locals {
     }
   }
 
-  # Those that Google asks.
-  checked_probes = { for key, probe in local.probes : key => probe if var.uptime_checks }
+  # Those that Google requests: no check signs in.
+  checked_probes = { for key, probe in local.probes : key => probe if var.uptime_checks && !probe.signs_in }
   probes = merge([
     for system, policy in local.policies : {
-      for probe in try(policy.probes, []) : "${system}/${probe.name}" => { # no check signs in
+      for probe in try(policy.probes, []) : "${system}/${probe.name}" => {
         system       = system
         name         = probe.name
         project      = policy.project
@@ -123,6 +123,12 @@ locals {
         signal       = try(probe.signal, null)
         period       = try(probe.signal, null) == null ? 60 : 300 # 60 is the shortest that Google offers
         address      = regex("^https://(\\[[^\\]]+\\]|[^/:?]+)(?::([0-9]+))?(.*)$", probe.url)
+        signs_in     = try(probe.sign_in, null) != null
+        method       = try(probe.method, "GET")
+        body         = try(probe.body, null) == null ? null : try(tostring(probe.body), jsonencode(probe.body))
+        headers      = try(probe.headers, {})
+        status       = try(probe.expect.status, null)
+        text         = try(probe.expect.text, "")
         status_below = try(probe.status_below, 500)
         timeout      = local.seconds[try(probe.timeout, local.probe_timeout)]
       } if try(probe.url, "") != ""

@@ -9,12 +9,13 @@ output "applications" {
 }
 
 output "buckets" {
-  description = "Names of the buckets, by what they hold: audit, quarantine, source, sources, status (public), values, exports-SYSTEM, exports-SYSTEM-second."
+  description = "Names of the buckets, by what they hold: audit, policies, quarantine, source, sources, status (public), values, exports-SYSTEM, exports-SYSTEM-second."
   value = merge(
     { for key, bucket in google_storage_bucket.audit : key => bucket.name },
     { for key, bucket in google_storage_bucket.exports : "exports-${key}" => bucket.name },
     { for key, bucket in google_storage_bucket.kept : key => bucket.name },
     { for key, bucket in google_storage_bucket.quarantine : key => bucket.name },
+    { policies = google_storage_bucket.policies.name },
     { source = google_storage_bucket.source.name },
     { for bucket in values(google_storage_bucket.status) : "status" => bucket.name },
   )

@@ -70,3 +70,11 @@ resource "google_storage_bucket_iam_member" "heads" {
   role   = google_project_iam_custom_role.operations["heads"].id
   member = each.value.member
 }
+
+resource "google_storage_bucket_iam_member" "policies" {
+  for_each = var.viewers
+
+  bucket = google_storage_bucket.policies.name
+  role   = google_project_iam_custom_role.operations["policies"].id
+  member = each.key
+}

@@ -10,13 +10,14 @@ locals {
       "google_project_iam_member.build_sources"              = "The build reads the copy of the source that Cloud Functions makes for it."
       "google_storage_bucket_iam_member.build"               = "The build reads the source itself."
 
-      "google_cloud_run_v2_service_iam_member.push"     = "Pub/Sub's pushes get in, on the Cloud Run service that carries the function's name; and nobody else, not even us."
-      "google_cloud_run_v2_service_iam_member.console"  = "Operators' browsers get in, by themselves or through gcloud's proxy, as far as the page of signing in."
-      "google_project_iam_member.console_reads"         = "The console shows what is kept. In this one database."
-      "google_project_iam_member.console_users"         = "The console sees whether whoever has signed in is disabled or revoked."
-      "google_pubsub_topic_iam_member.console"          = "What operators say at the console is a command like any other."
-      "google_service_account_iam_member.console_signs" = "The console signs as itself what operators say; as nobody else."
-      "google_storage_bucket_iam_member.console_heads"  = "The console verifies audit chains against their heads."
+      "google_cloud_run_v2_service_iam_member.push"       = "Pub/Sub's pushes get in, on the Cloud Run service that carries the function's name; and nobody else, not even us."
+      "google_cloud_run_v2_service_iam_member.console"    = "Operators' browsers get in, by themselves or through gcloud's proxy, as far as the page of signing in."
+      "google_project_iam_member.console_reads"           = "The console shows what is kept. In this one database."
+      "google_project_iam_member.console_users"           = "The console sees whether whoever has signed in is disabled or revoked."
+      "google_pubsub_topic_iam_member.console"            = "What operators say at the console is a command like any other."
+      "google_service_account_iam_member.console_signs"   = "The console signs as itself what operators say; as nobody else."
+      "google_storage_bucket_iam_member.console_heads"    = "The console verifies audit chains against their heads."
+      "google_storage_bucket_iam_member.console_policies" = "The console shows systems by the policies in force."
 
       "google_service_account_iam_member.push_identity" = "Pub/Sub signs its pushes as the one account that gets in; agents from before 2021-04-08 may not by themselves."
 
@@ -34,6 +35,7 @@ locals {
       "google_storage_bucket_iam_binding.owners"          = "Owners of the project could give themselves anything; the role must have somebody, and editors and viewers are to lose it."
       "google_storage_bucket_iam_binding.values_reader"   = "The worker alone reads values of variables, to build a function again; viewers of the project lose it."
       "google_storage_bucket_iam_member.heads"            = "Whoever checks the audit chains compares them with their heads."
+      "google_storage_bucket_iam_member.policies"         = "The command line previews rollbacks by the policies in force."
       "google_storage_bucket_iam_member.public"           = "Everybody reads the status pages, which is all that is there, and cannot list them."
       "google_storage_bucket_iam_member.rebuilders"       = "Functions' agent of the application's project reads the copy that a function is built of again."
 

@@ -10,6 +10,7 @@ from shared.domain.data.backups import database_copy
 from shared.domain.incidents.incident import Incident
 from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import Rollback
+from shared.domain.signals.declared_checks import VerificationState
 from shared.domain.signals.labels import status_label
 from shared.domain.system_record import Freeze, Pause, pause_state
 from shared.state.system_status import SystemStatus, read_system_status, unfinished_freezes
@@ -102,6 +103,8 @@ def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:
     print_line(f"  rollback {rollback.id}{target}: {status_label(rollback.status)}{come}")
     if rollback.outcome:
         print_line(f"  {rollback.outcome}")
+    for row in rollback.verification.values():
+        print_line(f"  {row}", "bold yellow" if row.state is VerificationState.FAILED else "")
     if seen.outlook is not None:
         print_line(f"  {seen.outlook}", "" if seen.outlook.fits else "bold yellow")
 

@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import typer
+
 from cli.support.exit_codes import INTERRUPTED, INVALID_USAGE, NO_ANSWER, REFUSED, create_exit
+from responders.support.published_policies import find_valid_policies
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.core.text import suggest_names
@@ -74,11 +77,17 @@ class Operations:
 @contextmanager
 def open_operations() -> Iterator[Operations]:
     """The responders that this shell's environment names; exits with a sentence where it cannot."""
-    with connect_wiring(lambda settings: load_policies(Path(settings.policies)), INTERRUPTED_TEXT) as (
-        wiring,
-        known,
-    ):
-        yield Operations(wiring, known)
+    with connect_wiring(lambda one: load_policies(Path(one.policies)), INTERRUPTED_TEXT) as (wiring, local):
+        yield Operations(wiring, _policies_in_force(wiring, local))
+
+
+def _policies_in_force(wiring: Wiring, local: Mapping[str, Policy]) -> Mapping[str, Policy]:
+    """Return the published policies; without a bucket or its answer, those of the local files."""
+    try:
+        return next(find_valid_policies(wiring.buckets.policies, local, {})).policies
+    except (Rejected, Unavailable) as failure:
+        typer.echo(f"the published policies cannot be read, the local files are used: {failure}", err=True)
+        return local
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from local.application import dependencies, names
 from local.application.builds import Builds
+from local.application.callables import Handlers, WebRequest
 from local.application.dependencies import Callees
 from local.application.event_deliveries import EventDeliveries, EventDelivery
 from local.application.host_router import HostRouter, WebAnswer
@@ -64,6 +65,7 @@ class Application:
         self._random = Random(f"{seed}/{policy.system}")
         self._latencies = Random(f"{seed}/{policy.system}/latency")
         self._front = HostRouter(policy)
+        self._handlers = Handlers(policy)
         self._lock = threading.RLock()
         self._services: dict[str, ApplicationService] = {}
         self._operations: dict[str, str] = {}
@@ -334,8 +336,16 @@ class Application:
         """Whether a web address on that host is this application's."""
         return self._front.claims(host)
 
-    def answer(self, host: str, path: str, event: Mapping[str, str] | None = None) -> WebAnswer:
+    def answer(
+        self,
+        host: str,
+        path: str,
+        event: Mapping[str, str] | None = None,
+        request: WebRequest = WebRequest(),  # noqa: B008 - a value
+    ) -> WebAnswer:
         """What a client gets there: 200, or 500 as often as what serves it fails.
+
+        A handler that a probe of the policy declares answers as `Handlers` says.
 
         What is brought an event (its attributes) remembers it, and counts a request.
 
@@ -348,7 +358,7 @@ class Application:
         with self._lock:
             if route.function is None:
                 return self._answer_of_part(route.part)
-            answer = self._answer_of_function(route.function, route.tag)
+            answer = self._answer_of_function(route.function, route.tag, replace(request, path=path))
             if event is not None:
                 came = EventDelivery(self._clock.now(), answer.revision, answer.status, dict(event))
                 self.arrivals.keep(route.function, came)
@@ -359,7 +369,7 @@ class Application:
         failed = self._random.random() < flow.failure_rate
         return WebAnswer(503 if failed else 200, latency=self._taking(flow.latency))
 
-    def _answer_of_function(self, function: str, tag: str) -> WebAnswer:
+    def _answer_of_function(self, function: str, tag: str, request: WebRequest) -> WebAnswer:
         service = self.service_of(function)
         revision = service.tagged(tag) if tag else self._drawn(service)
         if revision is None or service.deleted_at is not None:
@@ -372,7 +382,11 @@ class Application:
         )
         ((flow,),) = (period.flows for period in self._burdened(function, (alone,)))
         failed = self._random.random() < flow.failure_rate
-        return WebAnswer(500 if failed else 200, revision.name, self._taking(flow.latency))
+        taking = self._taking(flow.latency)
+        found = self._handlers.answer(function, request, is_failing=failed)
+        if found is not None:
+            return WebAnswer(found.status, revision.name, taking, found.content)
+        return WebAnswer(500 if failed else 200, revision.name, taking)
 
     def _taking(self, median: timedelta) -> timedelta:
         return draw_latency(median, self._latencies)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -21,6 +22,8 @@ class WebAnswer(Struct, frozen=True):
     revision: str = ""
     """Who answered; empty when no revision did."""
     latency: timedelta = timedelta()
+    content: Any = None
+    """JSON of a declared handler; None: the answer names the revision alone."""
 
 
 class Route(Struct, frozen=True):

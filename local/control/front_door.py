@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from local.application import Application, WebAnswer
+from local.application.callables import WebRequest
 from local.control.requests import BadRequest
 from local.control.service import PREFIX, ControlPlane
 from local.core.clock import CloudClock
@@ -50,9 +51,9 @@ class FrontDoor:
         self._loop = Loop(server, "front door")
 
     def respond(
-        self, method: str, host: str, target: str, body: bytes, api_key: str = ""
+        self, method: str, host: str, target: str, body: bytes, api_key: str = "", authorization: str = ""
     ) -> tuple[int, bytes, dict[str, str]]:
-        """Status, JSON body and headers for one request; `api_key` as its header says it."""
+        """Status, JSON body and headers for one request; key and token as its headers say them."""
         if host in HOSTS:
             url = urlsplit(target)
             query = {"key": api_key, **dict(parse_qsl(url.query))}
@@ -62,10 +63,14 @@ class FrontDoor:
         url = urlsplit(target)
         for application in self._applications.values():
             if application.claims(host):
-                answer = application.answer(host, url.path, _read_event_attributes(url.query, body))
+                whose = self.identity.find_token_email(authorization.removeprefix("Bearer "))
+                request = WebRequest(method, url.path, body, whose)
+                event = _read_event_attributes(url.query, body)
+                answer = application.answer(host, url.path, event, request)
                 self._take_time(answer)
                 took = {LATENCY_HEADER: str(answer.latency.total_seconds())}
-                return answer.status, msgspec.json.encode({"revision": answer.revision}), took
+                content = {"revision": answer.revision} if answer.content is None else answer.content
+                return answer.status, msgspec.json.encode(content), took
         return *self._respond(method, host, url, body), {}
 
     def _respond(self, method: str, host: str, url: SplitResult, body: bytes) -> tuple[int, bytes]:
@@ -140,7 +145,8 @@ class _Handler(AnyMethod):
         host = self.headers.get("Host", "").rpartition("@")[2].split(":")[0].lower()
         body = self.rfile.read(length)
         key = self.headers.get("X-Goog-Api-Key", "")
-        status, answer, headers = self.door.respond(self.command, host, self.path, body, key)
+        token = self.headers.get("Authorization", "")
+        status, answer, headers = self.door.respond(self.command, host, self.path, body, key, token)
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             if options.scenario == BACKUP_SCENARIO:
                 policy, options.policy = _with_backups(policy, options.policy, Path(folder))
-            if options.scenario == ScenarioName.AUTH:
+            if options.scenario == ScenarioName.AUTH and not any(one.sign_in for one in policy.probes):
                 policy, options.policy = _with_sign_in_probe(policy, options.policy, Path(folder))
             return _run_demo(policy, options, console, log)
         except KeyboardInterrupt:

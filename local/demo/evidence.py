@@ -123,8 +123,9 @@ class Evidence:
         return self._one(System, systems.system_path(self.system_name))
 
     def public(self) -> PublicState | None:
-        """What the status page is written from."""
-        return self._one(PublicState, incidents.public_state_path(self.system_name))
+        """Return what is public of the newest incident; None before there is one."""
+        newest = max(self.incidents(), key=lambda one: one.id, default=None)
+        return self._one(PublicState, incidents.public_state_path(newest)) if newest else None
 
     @property
     def page_address(self) -> str:

@@ -60,7 +60,7 @@ def create_topics(pubsub: PubSub, projects: Iterable[str], policies: Sequence[Po
 def create_buckets(buckets: Buckets, home: str, policies: Sequence[Policy]) -> None:
     """The responders', and those of exports and assets; that of heads keeps what is in it."""
     retained = {audit_bucket(home): ANCHOR_RETENTION}
-    others = (quarantine_bucket, sources_bucket, status_bucket, values_bucket)
+    others = (policy_bucket, quarantine_bucket, sources_bucket, status_bucket, values_bucket)
     own = (*retained, *(one(home) for one in others))
     exports = {one.backups.bucket: HERE for one in policies if one.backups.bucket}
     copies = {one.backups.second: THERE for one in policies if one.backups.second}
@@ -72,6 +72,7 @@ def create_buckets(buckets: Buckets, home: str, policies: Sequence[Policy]) -> N
         except Refusal as refused:
             if refused.status != HTTPStatus.CONFLICT:
                 raise
+    buckets.change(policy_bucket(home), versioned=True)
 
 
 def create_probe_accounts(
@@ -121,6 +122,11 @@ def values_bucket(home: str) -> str:
 def quarantine_bucket(home: str) -> str:
     """The bucket for documents as they were before a repair."""
     return _bucket_name(home, "quarantine")
+
+
+def policy_bucket(home: str) -> str:
+    """The bucket of the published policies."""
+    return _bucket_name(home, "policies")
 
 
 def status_bucket(home: str) -> str:

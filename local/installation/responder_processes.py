@@ -13,11 +13,14 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
+
 from local.control.proxy import build_proxy_environment, remove_proxy_variables
 from local.installation import push_subscriptions
 from local.installation.provisioning import (
     audit_bucket,
     console_account,
+    policy_bucket,
     push_account,
     push_audience,
     quarantine_bucket,
@@ -26,7 +29,10 @@ from local.installation.provisioning import (
     values_bucket,
 )
 from local.installation.push_subscriptions import CloudAddresses
+from shared.adapters.gcp.clients import Clients
+from shared.adapters.gcp.storage.public_pages import BucketPages
 from shared.core import topics
+from shared.policy_files import loader
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 
 ROOT = Path(__file__).parent.parent.parent
@@ -72,6 +78,7 @@ class Responders:
         """
         folder = TemporaryDirectory(prefix="rollback-responders-")
         policies = _copy_policy_files(policy_files, Path(folder.name) / "policies")
+        _publish_policies(cloud, policies)
         environment = _environment(cloud, policies, Path(folder.name))
         responders = cls(cloud, environment, folder, log)
         try:
@@ -184,6 +191,7 @@ def _environment(cloud: CloudAddresses, policies: Path, folder: Path) -> dict[st
         "ROLLBACK_IDENTITY_PROJECT": cloud.home,
         LOCAL_CLOUD_VARIABLE: f"http://{cloud.addresses['control']}",
         "ROLLBACK_POLICIES": str(policies),
+        "ROLLBACK_POLICY_BUCKET": policy_bucket(cloud.home),
         "ROLLBACK_AUDIT_BUCKET": audit_bucket(cloud.home),
         "ROLLBACK_SOURCES_BUCKET": sources_bucket(cloud.home),
         "ROLLBACK_VALUES_BUCKET": values_bucket(cloud.home),
@@ -202,6 +210,20 @@ def _copy_policy_files(files: Iterable[Path], folder: Path) -> Path:
     for number, file in enumerate(files):
         (folder / f"{number:02d}-{file.stem}.yaml").symlink_to(file.resolve())
     return folder
+
+
+def _publish_policies(cloud: CloudAddresses, folder: Path) -> None:
+    """Publish the policy files, as an apply does that finds other ones published."""
+    policies = loader.load_policies(folder)
+    content = msgspec.json.encode({f"{name}.yaml": one.text for name, one in policies.items()})
+    clients = Clients(dict(cloud.addresses), deployed=False)
+    try:
+        objects = BucketPages(clients.storage, policy_bucket(cloud.home))
+        generation, live = next(objects.history(loader.PUBLISHED_OBJECT), (0, b""))
+        if content != live:
+            objects.put(loader.PUBLISHED_OBJECT, content, "application/json", generation)
+    finally:
+        clients.close()
 
 
 def free_port() -> int:

@@ -75,8 +75,7 @@ class IncidentAssigner:
             self._open(alert, policy, document, incident, kept)
         elif incident is not None and known is None:
             yields = yields or self._build_check_writes(rollback, alert)
-            is_newest = incident.id == system.incident
-            yields += self._build_failure_writes(policy, incident, alert, newest=is_newest)
+            yields += self._build_failure_writes(policy, incident, alert)
             self._store_alert(alert, incident.id, "the incident was open", yields)
             self._assign_alert(alert, policy)
         elif rollback is not None and rollback.due_at is not None and rollback.due_at <= document.read_at:
@@ -128,16 +127,14 @@ class IncidentAssigner:
         draft = CommitDraft((joined,), {"due_at": now})
         return prepare_commit(rollback, document.version, draft, self._ports.ids(), renew=False)[1]
 
-    def _build_failure_writes(
-        self, policy: Policy, known: Incident, alert: Alert, *, newest: bool
-    ) -> list[Write]:
+    def _build_failure_writes(self, policy: Policy, known: Incident, alert: Alert) -> list[Write]:
         """Make an order or a declaration a failure for everybody, if the alert proves one."""
         is_known = known.has_failed and not known.timeline[-1].works
         if is_known or not alert_scope(alert, policy).proves_failure:
             return []
         document = self._ports.store.get(incidents.incident_path(known.id))
         became = incidents.observe_failure(decode(Incident, document.fields), document.read_at)
-        states = public_state_writes(policy, became, document.read_at, newest=newest)
+        states = public_state_writes(policy, became, document.read_at)
         return [Update(document.path, encode(became), document.version), *states]
 
     def _open(

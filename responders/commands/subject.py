@@ -64,9 +64,9 @@ class CommandSubject(Struct, frozen=True):
 
     def require_newest(self) -> None:
         """Raises: Refused, when a rollback of a newer incident is in progress or has moved."""
-        if self.is_newest:
-            return
         system = decode(System, self.system.fields)
+        if system.incident == self.incident.id:
+            return
         newest = system.rollback
         fields = self.asked.ports.store.get(rollback_path(newest)).fields
         rollback = decode(Rollback, fields) if fields is not None else None
@@ -74,11 +74,6 @@ class CommandSubject(Struct, frozen=True):
             raise Refused(
                 f"the newest rollback of {system.name} is of {system.incident}, not of {self.incident.id}"
             )
-
-    @property
-    def is_newest(self) -> bool:
-        """Whether its system has had no other incident since."""
-        return decode(System, self.system.fields).incident == self.incident.id
 
     def write_incident(self, incident: Incident) -> Update:
         """The write of the incident, unless somebody has written it since it was read."""

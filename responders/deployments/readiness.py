@@ -79,7 +79,7 @@ def _describe_probe_answer(answer: Any) -> str:
     if answer is None:
         return "no answer"
     word = "passed" if answer.passed else "failed"
-    return redact_secrets(f"{word}: {answer.status or answer.detail or 'no answer'}")
+    return redact_secrets(f"{word}: {answer.outcome}")
 
 
 def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> None:

@@ -93,8 +93,11 @@ class Case:
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
         self._failing: set[str] = set()
+        self._checked: tuple[set[str], set[str]] = set(), set()
+        """The functions that the newest check observed to fail, and to work."""
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
+        self._observed: dict[str, Any] = {}
 
     @property
     def rollback(self) -> Rollback:
@@ -104,6 +107,15 @@ class Case:
     def observe_failing(self, functions: Iterable[str]) -> None:
         """Note functions that are observed to fail; the next commit records them."""
         self._failing.update(functions)
+
+    def observe_check(self, failing: set[str], working: set[str]) -> None:
+        """Note what a check since the last shift observed; the next commit records it."""
+        self.observe_failing(failing)
+        self._checked = failing, working
+
+    def observe(self, **fields: Any) -> None:
+        """Note fields of the rollback that a check has found; each commit records them."""
+        self._observed |= fields
 
     def now(self) -> datetime:
         """The store's time, on which all workers agree however wrong their clocks are."""
@@ -147,9 +159,8 @@ class Case:
             incident, later = raise_severity(self.policy, incident, self.incident.severity, now)
             said += later
             composed.append(_PreparedCommit(incident, tuple(said)))
-            writes = [*turn.writes, *notice_writes(said)]
-            if turn.status is not None or incident != known_incident:
-                writes += self._build_incident_writes(turn, before, incident, current, now)
+            public = self._build_incident_writes(turn, before, known_incident, incident, now)
+            writes = [*turn.writes, *public, *notice_writes(said)]
             if after != current:
                 writes.append(Update(document.path, encode(after), document.version))
             return CommitDraft(_build_events(turn, now), self._changes(turn, known, rollback), tuple(writes))
@@ -260,7 +271,8 @@ class Case:
         current = decode(System, document.fields)
         after = self._release_system(turn, current, now)
         before = reader.get(incidents.incident_path(self.incident.id))
-        incident = self._update_incident(decode(Incident, before.fields), turn, now)
+        known = decode(Incident, before.fields)
+        incident = self._update_incident(known, turn, now)
         scopes = merge_scopes(incident.scopes, alerts, self.policy)
         if not incident.has_failed and any(one.proves_failure for one in scopes):
             incident = incidents.observe_failure(incident, now)
@@ -294,7 +306,7 @@ class Case:
                 )
                 for alert in further
             ]
-            writes += self._build_incident_writes(turn, before, incident, current, now)
+            writes += self._build_incident_writes(turn, before, known, incident, now)
             writes.append(Update(document.path, encode(after), document.version))
         composed.append(_PreparedCommit(incident, tuple(said), reopened))
         changes = self._changes(turn, self.rollback.operator_inputs, self.rollback)
@@ -317,7 +329,7 @@ class Case:
 
     def _changes(self, turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> dict[str, Any]:
         """The turn's changes and what fails; what a person has said meanwhile stays due at once."""
-        changes = dict(turn.changes)
+        changes = {**self._observed, **turn.changes}
         if "failing" in changes:  # all of it works
             self._failing.clear()
         elif self._failing - {*rollback.failing}:
@@ -367,6 +379,12 @@ class Case:
         """Return the incident after the turn; a person may have written it meanwhile."""
         if self._failing:
             incident = incidents.observe_failure(incident, now)
+        failing, working = self._checked
+        incident = replace(
+            incident,
+            working=tuple(sorted({*incident.working, *working} - failing)),
+            failing=tuple(one for one in incident.failing if one not in working),
+        )
         if turn.status is None:
             return incident
         if turn.is_undoable is not None:
@@ -374,13 +392,14 @@ class Case:
         return incidents.change_status(incident, turn.status, now, turn.note, turn.severity)
 
     def _build_incident_writes(
-        self, turn: Transition, before: Document, incident: Incident, current: System, now: datetime
+        self, turn: Transition, before: Document, known: Incident, incident: Incident, now: datetime
     ) -> list[Write]:
-        """Return the writes of the incident and its public state; a newer incident's stays."""
-        newest = current.incident == incident.id
+        """Return the writes of the incident and its public state, if they change."""
+        if turn.status is None and incident == known:
+            return []
         return [
             Update(before.path, encode(incident), before.version),
-            *public_state_writes(self.policy, incident, now, newest=newest),
+            *public_state_writes(self.policy, incident, now),
             *report_filing.build_report_request(incident),
         ]
 

@@ -14,6 +14,7 @@ from responders.rollback.decision import repair_decision, rollback_decision, und
 from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import repair_verification, rollback_verification
 from responders.rollback.verification.monitoring import monitor_rollback
+from responders.support.published_policies import find_plan_policy
 from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
 from shared.domain.data.repair.repair_plan import RepairPosition
@@ -63,7 +64,7 @@ def execute(ports: Ports, policies: Mapping[str, Policy], rollback: str, message
         return
     pool = ports.pool()
     try:
-        case = Case(ports, policies[tenure.rollback.system], tenure, pool)
+        case = Case(ports, find_plan_policy(ports, policies, tenure.rollback), tenure, pool)
         try:
             _Execution(case, policies).work()
         except Unavailable as unanswered:

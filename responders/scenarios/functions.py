@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from responders.scenarios import not_restored
@@ -156,13 +157,7 @@ def _build_judge_goal(
         if canary not in inventory:
             return dict(goal)
         probe = Probe(name=f"{canary} answers", url=inventory[canary].service.uri)
-    return {
-        **goal,
-        "probe": probe.name,
-        "url": probe.url,
-        "status_below": probe.status_below,
-        "timeout_seconds": probe.timeout.total_seconds(),
-    }
+    return {**goal, "probe": probe.name, "request": msgspec.json.encode(probe).decode()}
 
 
 def _format_unchanged_lines(

@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from shared.adapters.http import send_request
 from shared.core.codec import from_json
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.policy.probes import Probe
+from shared.domain.policy.probes import Probe, ProbeAccount, ProbeMethod
 from shared.domain.signals.health import ProbeAnswer
 from shared.ports.identity import SecretValues
 
@@ -36,6 +36,8 @@ AddressLookup = Callable[[str, int], list[tuple[Any, ...]]]
 MAX_BODY_BYTES = 1 << 20
 """So much of a page is read, as it comes: nothing is unpacked, nothing is kept."""
 
+TOKEN_REUSE_SECONDS = 300.0
+"""So long an ID token (valid for an hour) serves further requests: Google limits sign-ins."""
 SIGN_IN_URL = "https://identitytoolkit.googleapis.com/v1/accounts:signInWithPassword"
 
 _AGENT = {"User-Agent": "rollback-prober", "Accept-Encoding": "identity"}
@@ -68,12 +70,6 @@ class ProbeDestination(Struct, frozen=True):
     """What the Host header says."""
     server_name: str | None
     """Whom the certificate must name; None: an embedded cloud has none."""
-
-
-class _ProbeRequest(Struct, frozen=True):
-    method: str = "GET"
-    headers: dict[str, str] = {}
-    content: bytes = b""
 
 
 class _Refusal(Struct, frozen=True):
@@ -117,27 +113,42 @@ class HttpProber:
         self._look_up = look_up
         self._latency = latency
         self._secrets = secrets
+        self._tokens: dict[ProbeAccount | None, tuple[str, float]] = {}
 
     def ask(self, probe: Probe) -> ProbeAnswer:
-        """One request, never a redirect, whole within the probe's time-out, its answer bounded.
+        """One request, after a sign-in where one is declared; never a redirect; its answer bounded.
 
-        Raises: Rejected for an address that must not be asked: not https, or one that leads inside
-        (private, loopback, link-local and with it the metadata server); and for a test account
-        whose secrets cannot be read, or that no password alone signs in; Unavailable.
+        All of it ends within the probe's time-out. Raises: Rejected for an address that must not be
+        asked: not https, or one that leads inside (private, loopback, link-local and with it the
+        metadata server); and for a test account whose secrets cannot be read, or that no password
+        alone signs in; Unavailable.
         """
-        question = self._build_request(probe)
+        account = probe.sign_in
+        token = self._stored_token(probe)
+        sign_in = self._build_sign_in(probe, account) if account is not None and not token else None
         began = time.monotonic()
         passed, status, detail, digest, took = False, None, "", "", None
         try:
-            status, body, headers = self._send_request(probe, question)
-            took = headers.get(self._latency)
-            passed, detail = _evaluate_answer(probe, status, body)
-            digest = "" if probe.sign_in else hashlib.sha256(body).hexdigest()
+            if sign_in is not None:
+                status, body, headers = self._send_request(sign_in, began)
+                took = headers.get(self._latency)
+                token, detail = _read_token(probe, status, body)
+                passed = bool(token)
+            if probe.url and (token or account is None):
+                status, body, headers = self._send_request(probe, began, token)
+                took = headers.get(self._latency)
+                detail = _find_mismatch(probe, status, body)
+                passed = not detail
+                digest = "" if account else hashlib.sha256(body).hexdigest()
+            if not passed:
+                self._tokens.pop(account, None)
+            elif sign_in is not None:
+                self._tokens[account] = (token, began + TOKEN_REUSE_SECONDS)
         except TimeoutError:
-            detail = "no answer in time"
+            passed, detail = False, "no answer in time"
         except (httpx.TransportError, OSError) as error:
-            detail = type(error).__name__
-            if not probe.sign_in:  # else its words may repeat what was sent
+            passed, detail = False, type(error).__name__
+            if not account:  # else its words may repeat what was sent
                 detail = f"{detail}: {error}"
             if _is_local_failure(error):
                 raise Unavailable(f"probe {probe.name}: {detail}") from None
@@ -162,10 +173,13 @@ class HttpProber:
         except ValueError as unfit:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
 
-    def _build_request(self, probe: Probe) -> _ProbeRequest:
-        account = probe.sign_in
-        if account is None:
-            return _ProbeRequest()
+    def _stored_token(self, probe: Probe) -> str:
+        """Return the ID token of an earlier request; empty where this one must sign in."""
+        token, until = self._tokens.get(probe.sign_in, ("", 0.0)) if probe.url else ("", 0.0)
+        return token if time.monotonic() < until else ""
+
+    def _build_sign_in(self, probe: Probe, account: ProbeAccount) -> Probe:
+        """Return the sign-in as a request of its own."""
         if self._secrets is None:
             raise Rejected(f"probe {probe.name}: no secret can be read here")
         secrets = self._secrets()
@@ -173,19 +187,30 @@ class HttpProber:
         key = secrets.read(account.api_key_secret).strip()
         if not (key.isascii() and key.isprintable()):
             raise Rejected(f"probe {probe.name}: the secret {account.api_key_secret} holds no key")
-        said = {"email": account.email, "password": password, "returnSecureToken": True}
-        headers = {"Content-Type": "application/json", "X-Goog-Api-Key": key}
-        return _ProbeRequest("POST", headers, msgspec.json.encode(said))
+        body = {"email": account.email, "password": password, "returnSecureToken": True}
+        headers = {"X-Goog-Api-Key": key}
+        post = ProbeMethod.POST
+        return replace(probe, url=SIGN_IN_URL, method=post, body=body, headers=headers)
 
-    def _send_request(self, probe: Probe, question: _ProbeRequest) -> tuple[int, bytes, Mapping[str, str]]:
-        there = self.destination(replace(probe, url=SIGN_IN_URL) if probe.sign_in else probe)
+    def _send_request(
+        self, probe: Probe, began: float, token: str = ""
+    ) -> tuple[int, bytes, Mapping[str, str]]:
+        there = self.destination(probe)
+        body = probe.body
+        content = (
+            b"" if body is None else body.encode() if isinstance(body, str) else msgspec.json.encode(body)
+        )
+        headers = httpx.Headers({"Content-Type": "application/json"} if content else {}, encoding="utf-8")
+        headers.update({**probe.headers, **_AGENT, "Host": there.host})
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         try:
             return send_request(
-                question.method,
+                probe.method,
                 there.url,
-                seconds=probe.timeout.total_seconds(),
-                headers={**_AGENT, **question.headers, "Host": there.host},
-                content=question.content,
+                seconds=max(0.0, began + probe.timeout.total_seconds() - time.monotonic()),
+                headers=headers,
+                content=content,
                 server_name=there.server_name,
                 reads=MAX_BODY_BYTES,
             )
@@ -193,10 +218,8 @@ class HttpProber:
             raise Rejected(f"probe {probe.name}: {probe.url}: {unfit}") from unfit
 
 
-def _evaluate_answer(probe: Probe, status: int, body: bytes) -> tuple[bool, str]:
-    """Return whether the answer is healthy, and its words. Raises: Rejected, Unavailable."""
-    if probe.sign_in is None:
-        return status < probe.status_below, ""
+def _read_token(probe: Probe, status: int, body: bytes) -> tuple[str, str]:
+    """Return the ID token, or Google's word for the refusal. Raises: Rejected, Unavailable."""
     try:
         said = from_json(body, _SignedIn)
     except msgspec.DecodeError:
@@ -205,10 +228,37 @@ def _evaluate_answer(probe: Probe, status: int, body: bytes) -> tuple[bool, str]
         word = said.error.message.partition(" ")[0]
         if word == _RATE_LIMIT_ERROR:
             raise Unavailable(f"probe {probe.name}: {word}")
-        return False, word if _WORD.fullmatch(word) else ""
+        return "", word if _WORD.fullmatch(word) else ""
     if not said.id_token:
         raise Rejected(f"probe {probe.name}: answered without a token: is there a second factor?")
-    return True, ""
+    return said.id_token, ""
+
+
+def _find_mismatch(probe: Probe, status: int, body: bytes) -> str:
+    """Return what of the answer is not as expected, without quoting it; empty: it is healthy."""
+    expect = probe.expect
+    if expect.status is None and status >= probe.status_below:
+        return f"expected a status below {probe.status_below}"
+    if expect.status not in (None, status):
+        return f"expected status {expect.status}"
+    if expect.text.encode() not in body:
+        return "the expected text is missing"
+    try:
+        value = from_json(body) if expect.json else None
+    except (ValueError, msgspec.DecodeError, RecursionError):
+        return "the answer is not JSON"
+    wrong = [path for path, wanted in expect.json.items() if not _is_expected(value, path, wanted)]
+    return f"not as expected: {', '.join(wrong)}" if wrong else ""
+
+
+def _is_expected(value: Any, path: str, wanted: Any) -> bool:
+    """Return whether a JSON answer has that value at that path; None: any value but null."""
+    for key in path.split("."):
+        if isinstance(value, list):
+            value = dict(enumerate(value)).get(int(key) if key.isdecimal() else -1)
+        else:
+            value = value.get(key) if isinstance(value, dict) else None
+    return value is not None if wanted is None else bool(value == wanted)
 
 
 def _replace_host(url: SplitResult, address: str) -> str:

@@ -14,7 +14,7 @@ from shared.domain.audit.chain import Event, build_entry
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
 
-AUDITED_FIELDS = ("status", "cancel_requested", "expires_at")
+AUDITED_FIELDS = ("status", "cancel_requested", "expires_at", "verification")
 """Fields whose change is told in the trail, with what they were before."""
 ANCHORED_FIELDS = frozenset({"fence", "status", "expires_at"})
 """Fields whose change has the head of the trail anchored: a claim, a phase, a hold."""

@@ -9,12 +9,15 @@ from shared.domain.data.integrity.validator import compile_schema
 from shared.domain.policy.channels import REQUIRED_KEYS
 from shared.domain.policy.data_rules import Comparison, IntegrityRules
 from shared.domain.policy.execution_limits import WriteQuota
+from shared.domain.policy.probes import ProbeMethod
 from shared.domain.policy.signals import BREACH_SIGNAL, Unit
 from shared.domain.policy.system_policy import service_of
 from shared.domain.signals.probe_history import unobservable_reason
 from shared.domain.signals.registry import SIGNALS
 from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, list_in, mapping_in, texts_in
 
+RESERVED_HEADERS = frozenset({"accept-encoding", "authorization", "content-length", "cookie", "host"})
+"""The prober sets them, and a policy file holds no secret."""
 WRITES_PER_CANARY = 2
 """Its shift, and the rehearsal of it."""
 _VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)
@@ -103,25 +106,41 @@ def probe_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         url = probe.get("url")
         if isinstance(url, str) and url.startswith("http://"):
             yield ("probes", index, "url"), "a probe asks by https"
-        if bool(url) == isinstance(probe.get("sign_in"), dict):
-            yield ("probes", index), "a probe has either an address or a sign-in"
-        if function and probe.get("sign_in"):
-            yield ("probes", index, "function"), "a sign-in tells of no single function"
         if probe.get("external") is True and (function or probe.get("signal")):
             yield ("probes", index, "external"), "what is external tells of no function or signal"
+        yield from _request_findings(("probes", index), probe)
     yield from _signals_of_probes(policy)
 
 
+def _request_findings(path: YamlPath, probe: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what one HTTP request, or a sign-in alone, does not have."""
+    url = probe.get("url")
+    if not url and not isinstance(probe.get("sign_in"), dict):
+        yield path, "a probe has an address, a sign-in, or both"
+    for key in ("function", "method", "body", "headers", "expect"):
+        if probe.get(key) and not url:
+            yield (*path, key), f"a sign-in without an address has no {key}"
+    if probe.get("body") is not None and probe.get("method") != ProbeMethod.POST:
+        yield (*path, "body"), "only a POST has a body"
+    for name in mapping_in(probe, "headers"):
+        if name.lower() in RESERVED_HEADERS:
+            yield (*path, "headers", name), f"the prober sets the header {name} itself"
+
+
 def verification_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield the checks that ask nothing, or that ask for what is not there."""
+    """Yield the checks that ask for what is not there, or for two kinds of things."""
     probes, groups = _names(policy, "probes"), mapping_in(policy, "groups")
+    collections = mapping_in(policy, "collections")
     for name, check in mapping_in(policy, "verification").items():
         path: YamlPath = ("verification", name)
-        is_empty = isinstance(check, dict) and check.get("sign_in_failures") is None
-        if is_empty and not any((*texts_in(check, "probes"), *texts_in(check, "groups"))):
-            yield path, f"check {name!r} names neither a probe nor a group"
         yield from unknown_names(path, check, "probes", probes, "probe", f"check {name!r}: ")
         yield from unknown_names(path, check, "groups", groups, "group", f"check {name!r}: ")
+        yield from unknown_names(path, check, "collections", collections, "collection", f"check {name!r}: ")
+        if isinstance(check, dict) and not any(check.values()):
+            yield path, f"check {name!r} names no scenario, probe, group or collection"
+        others = (*texts_in(check, "probes"), *texts_in(check, "groups"))
+        if others and any(texts_in(check, "collections")):
+            yield path, f"check {name!r} is about documents, or about probes and groups"
 
 
 def _signals_of_probes(policy: Mapping[str, Any]) -> Iterator[Finding]:

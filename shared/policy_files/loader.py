@@ -8,15 +8,17 @@ policy files is no fault (`REMOVED_KEYS`): it is taken out first, and the policy
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import unified_diff
 from enum import IntEnum
 from functools import cache
+from operator import attrgetter
 from pathlib import Path as FilePath
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, inspect
 
-from shared.core.codec import from_builtins, type_info
+from shared.core.codec import from_builtins, from_json, type_info
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.execution_limits import WriteQuota
@@ -25,6 +27,7 @@ from shared.policy_files import cross_checks, registry, schema
 from shared.policy_files.yaml_document import Finding, Unreadable, YamlDocument, YamlFault, YamlPath
 
 MAX_POLICY_BYTES = 1 << 20
+PUBLISHED_OBJECT = "policies.json"
 MAX_FAULT_CHARACTERS = 500
 SHARE_ROUNDING_TOLERANCE = 1e-9
 ANY_KEY: Final = "*"
@@ -59,14 +62,39 @@ def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     sources: list[_Source] = []
     for file in files:
         try:
-            source = _read(file)
+            sources.append(_read(file))
+            faults += sources[-1].find_faults()
         except BadConfiguration as error:
             faults += error.faults
-        else:
-            faults += source.find_faults()
-            sources.append(source)
-    faults += _find_clashes(sources)
-    if faults:
+    return _decode_policies(sources, faults)
+
+
+def parse_published(content: bytes, provisioned: Mapping[str, Policy]) -> dict[str, Policy]:
+    """Return the policies of the published object: JSON, the text of each policy file by its name.
+
+    Raises: BadConfiguration; also where a system, project or region is not one of `provisioned`.
+    """
+    try:
+        texts = from_json(content, dict[str, str])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadConfiguration(f"{PUBLISHED_OBJECT}: {error}") from error
+    sources = [_Source(name, text.encode()) for name, text in texts.items()]
+    found = _decode_policies(sources, [fault for one in sources for fault in one.find_faults()])
+    place = attrgetter("system", "project", "region")
+    if {*map(place, found.values())} != {*map(place, provisioned.values())}:
+        raise BadConfiguration(f"{PUBLISHED_OBJECT}: only an apply changes systems, projects and regions")
+    return found
+
+
+def find_differences(before: Mapping[str, Policy], after: Mapping[str, Policy]) -> dict[str, list[str]]:
+    """Return the lines of a unified diff of each policy file that differs, by system."""
+    texts = [(name, before[name].text.splitlines(), one.text.splitlines()) for name, one in after.items()]
+    diffs = ((name, [*unified_diff(old, new, n=1, lineterm="")]) for name, old, new in texts)
+    return {name: lines[2:] for name, lines in diffs if lines}
+
+
+def _decode_policies(sources: "list[_Source]", faults: list[str]) -> dict[str, Policy]:
+    if faults := [*faults, *_find_clashes(sources)]:
         raise BadConfiguration(*faults)
     typed = [(source, _decode_policy(source)) for source in sources]
     if overdrawn := [*_find_quota_overdrafts(typed)]:
@@ -124,7 +152,8 @@ class _Source:
         self.name = name
         self.fingerprint = hashlib.sha256(content).hexdigest()
         try:
-            self.document = YamlDocument(content.decode())
+            self.text = content.decode()
+            self.document = YamlDocument(self.text)
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise BadConfiguration(f"{name}:{line}: not UTF-8") from error
@@ -161,8 +190,9 @@ def _read(file: FilePath) -> _Source:
 def _decode_policy(source: _Source) -> Policy:
     if faults := source.find_faults():
         raise BadConfiguration(*faults)
-    policy = from_builtins(_convert_values(source.document.value, _policy_type()), Policy)
-    return msgspec.structs.replace(policy, fingerprint=source.fingerprint, warnings=source.warnings)
+    values = _convert_values(source.document.value, _policy_type())
+    filled = {"text": source.text, "fingerprint": source.fingerprint, "warnings": source.warnings}
+    return from_builtins({**values, **filled}, Policy)
 
 
 @cache

@@ -15,7 +15,7 @@ from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
 from shared.ports.messaging import Bus, NoticeRenderer, Sender
 from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Prober, Services
 from shared.ports.resources import ProtectedResources
-from shared.ports.storage import AssetDependencies, Media, Pages, Vault
+from shared.ports.storage import AssetDependencies, Media, Pages, Vault, VersionedObjects
 
 
 class OperatorPorts(Protocol):
@@ -63,6 +63,10 @@ class BucketPorts(Protocol):
     @property
     def quarantine(self) -> Vault | None:
         """Documents as they were before a repair changed them."""
+
+    @property
+    def policies(self) -> VersionedObjects | None:
+        """The published policies; responders only read them."""
 
 
 class ProjectPorts(Protocol):

@@ -1,5 +1,6 @@
 """Ports of buckets: objects stored while named, or public (errors: shared/ports/groups.py)."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
@@ -38,8 +39,8 @@ class PublicAccess(Struct, frozen=True):
     cache_control: str = ""
 
 
-class Pages(Protocol):
-    """What everybody reads, written again and again: one bucket of Cloud Storage."""
+class VersionedObjects(Protocol):
+    """Objects that are written again and again: one bucket of Cloud Storage."""
 
     def generation(self, name: str) -> int:
         """Which one of its contents an object has now; 0 where there is no such object."""
@@ -49,6 +50,13 @@ class Pages(Protocol):
 
         Raises: Moved (somebody has written it meanwhile), Ambiguous, Throttled (not written).
         """
+
+    def history(self, name: str) -> Iterator[tuple[int, bytes]]:
+        """Yield each generation that the bucket keeps with its content, the newest first."""
+
+
+class Pages(VersionedObjects, Protocol):
+    """What everybody reads."""
 
     def address(self, name: str) -> str:
         """Where everybody reads it."""

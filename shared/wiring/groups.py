@@ -25,7 +25,7 @@ from shared.ports.operations_project import (
 )
 from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
 from shared.ports.resources import Accounts, ProtectedResources
-from shared.ports.storage import AssetDependencies, Media, Pages, Vault
+from shared.ports.storage import AssetDependencies, Media, Pages, Vault, VersionedObjects
 from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:
@@ -102,6 +102,13 @@ class _Group:
     def _clients(self) -> Clients:
         return self._connections.clients
 
+    def _pages(self, bucket: str | None) -> Pages | None:
+        if bucket is None:
+            return None
+        from shared.adapters.gcp.storage.public_pages import BucketPages
+
+        return BucketPages(self._clients.storage, bucket)
+
 
 class OperatorWiring(_Group):
     """How operators sign in, and how the console speaks for them."""
@@ -177,11 +184,7 @@ class NoticeWiring(_Group):
 
     @LockedCachedProperty
     def pages(self) -> Pages | None:
-        if self._settings.status_bucket is None:
-            return None
-        from shared.adapters.gcp.storage.public_pages import BucketPages
-
-        return BucketPages(self._clients.storage, self._settings.status_bucket)
+        return self._pages(self._settings.status_bucket)
 
     def close(self) -> None:
         """Close the connections to Firebase, if there are any."""
@@ -218,6 +221,10 @@ class BucketWiring(_Group):
     @LockedCachedProperty
     def quarantine(self) -> Vault | None:
         return self._vault(self._settings.quarantine_bucket)
+
+    @LockedCachedProperty
+    def policies(self) -> VersionedObjects | None:
+        return self._pages(self._settings.policy_bucket)
 
     def _vault(self, bucket: str | None) -> Vault | None:
         if bucket is None:

@@ -37,6 +37,7 @@ _FORMS = {
     "ROLLBACK_IDENTITY_PROJECT": _PROJECT,
     "ROLLBACK_DATABASE": (re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]"), "a database id"),
     "ROLLBACK_AUDIT_BUCKET": _BUCKET,
+    "ROLLBACK_POLICY_BUCKET": _BUCKET,
     "ROLLBACK_QUARANTINE_BUCKET": _BUCKET,
     "ROLLBACK_SOURCES_BUCKET": _BUCKET,
     "ROLLBACK_STATUS_BUCKET": _BUCKET,
@@ -69,6 +70,8 @@ class Settings(Struct, frozen=True):
     quarantine_bucket: str | None = None
     """Where documents that a repair changes are, as they were before, for on_work alone; None:
     nothing is repaired."""
+    policy_bucket: str | None = None
+    """Where the published policies are; None: the files in the folder `policies` are in force."""
     status_bucket: str | None = None
     """Where the status pages are written; None: nowhere."""
     push_account: str | None = None

@@ -28,6 +28,7 @@ run "minimal" {
   }
   assert {
     condition = output.rollback.buckets == {
+      policies   = "cvplus-rollback-policies"
       quarantine = "cvplus-rollback-quarantine"
       source     = "cvplus-rollback-source"
       sources    = "cvplus-rollback-sources"

@@ -21,7 +21,7 @@ from shared.core import topics
 from shared.core.errors import Rejected, Unavailable
 from shared.core.redaction import has_web_token
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM
-from shared.domain.policy.probes import Probe, ProbeAccount
+from shared.domain.policy.probes import ExpectedAnswer, Probe, ProbeAccount, ProbeMethod
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.signals.health import ProbeAnswer
@@ -298,16 +298,24 @@ def test_a_rollback_whose_every_word_holds_secrets(everything: Everything) -> No
 
 
 class SigningIn:
-    """A Prober that signs in whatever it is asked, at a server that repeats what it was sent."""
+    """A Prober that signs in whatever it is asked, at a server that repeats what it was sent.
 
-    def __init__(self, toolkit: Toolkit) -> None:
+    Where it `calls`, the account posts to the probe's address too.
+    """
+
+    def __init__(self, toolkit: Toolkit, *, calls: bool) -> None:
+        self._calls = calls
         vault = Vault({"password": SAID, "key": POISON["named"]})
         self._prober = HttpProber(lambda _: f"127.0.0.1:{toolkit.server_port}", secrets=lambda: vault)
 
     def ask(self, probe: Probe) -> ProbeAnswer:
         """As the port says."""
         account = ProbeAccount("probe@shop.example", "password", "key")
-        return self._prober.ask(replace(probe, url="", function=None, sign_in=account))
+        if not self._calls:
+            return self._prober.ask(replace(probe, url="", function=None, sign_in=account))
+        expect = ExpectedAnswer(status=200, json={"result": "ok"})
+        post = replace(probe, method=ProbeMethod.POST, body={"data": {}}, expect=expect)
+        return self._prober.ask(replace(post, sign_in=account))
 
 
 @pytest.mark.parametrize(
@@ -320,21 +328,23 @@ class SigningIn:
     ],
     ids=["signed in", "refused", "a second factor", "throttled"],
 )
+@pytest.mark.parametrize("calls", [False, True], ids=["alone", "with a call"])
 def test_a_test_account_leaves_nothing_of_its_secrets(
-    status: int, content: Any, everything: Everything
+    status: int, content: Any, calls: bool, everything: Everything
 ) -> None:
     """Whatever Google answers to password and key: looks, decisions and verification are clean."""
     world, toolkit = everything.world, Toolkit()
     toolkit.answer = (status, json.dumps(content).encode())
     with serving(toolkit):
-        world.ports.prober = SigningIn(toolkit)  # type: ignore[assignment]
+        world.ports.prober = SigningIn(toolkit, calls=calls)  # type: ignore[assignment]
         world.deploy_bad()
         assert everything.push("on_alert", world.notification()) == 204
         world.settle()
         world.pass_time(timedelta(minutes=6))
     found = everything.outputs()
 
-    assert all(key == POISON["named"] for _, _, key, _ in toolkit.seen)
+    keys = {key for _, path, key, _ in toolkit.seen if path.endswith("signInWithPassword")}
+    assert keys == {POISON["named"]}
     assert toolkit.seen
     assert "incident.detected" in found["log"]
     assert_clean({**found, **everything.shown()})

@@ -54,6 +54,7 @@ def names_of(
         GrantScope.AUDIT_BUCKET: [settings.audit_bucket],
         GrantScope.EXPORT_BUCKETS: [one for one in exports if not one.endswith("-second")],
         GrantScope.SECOND_BUCKETS: [one for one in exports if one.endswith("-second")],
+        GrantScope.POLICY_BUCKET: [settings.policy_bucket],
         GrantScope.QUARANTINE_BUCKET: [buckets.get("quarantine")],
         GrantScope.SOURCES_BUCKET: [buckets["sources"]],
         GrantScope.STATUS_BUCKET: [settings.status_bucket],

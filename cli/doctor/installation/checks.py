@@ -64,7 +64,7 @@ def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) 
     if member == f"projectOwner:{facts.project}":
         return True
     if role.startswith(f"projects/{facts.project}/roles/rollback_"):
-        return member in ours.values()
+        return member in ours.values() or (bucket.endswith("-policies") and role.endswith("_policies"))
     if bucket == facts.values:
         return member == ours.get("on_work")
     return member.endswith(FIRESTORE)

@@ -76,7 +76,8 @@ def collect_facts(ours: Operations, policies: Collection[Policy]) -> Installatio
     wiring = ours.wiring
     store, made, now = wiring.store, wiring.inspection.installation, wiring.clock.now()
     rules = [policy.backups for policy in wiring.policies.values()]
-    buckets = (wiring.settings.values_bucket, *(one.bucket for one in rules), *(one.second for one in rules))
+    own = (wiring.settings.values_bucket, wiring.settings.policy_bucket)
+    buckets = (*own, *(one.bucket for one in rules), *(one.second for one in rules))
     halves = [work_queue.sweep_path(now - PROBE_INTERVAL * back) for back in (1, 2)]
     calls: dict[str, Call] = {
         "clock_difference": partial(_measure_clock_difference, ours),
@@ -103,7 +104,7 @@ def collect_facts(ours: Operations, policies: Collection[Policy]) -> Installatio
         is_local=wiring.is_local,
         now=now,
         code=hash_code(CHECKOUT),
-        policies={one.system: one.fingerprint[:MARK_SIGNS] for one in policies},
+        policies={one.system: wiring.policies[one.system].fingerprint[:MARK_SIGNS] for one in policies},
         policy_warnings=[warning for one in policies for warning in one.warnings],
         values=wiring.settings.values_bucket,
         **call_in_parallel(wiring, calls, groups),

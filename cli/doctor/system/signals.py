@@ -62,8 +62,7 @@ def check_probes(facts: SystemFacts) -> Iterator[CheckFinding]:
         if isinstance(answer, RollbackError):
             yield unread(name, answer)
         elif not answer.passed:
-            why = answer.detail or f"answers {answer.status}"
-            yield wrong(name, why, "an incident, or a wrong address in the policy")
+            yield wrong(name, answer.outcome, "an incident, or a wrong probe in the policy")
         elif HTTPStatus.MULTIPLE_CHOICES <= (answer.status or HTTPStatus.OK) < HTTPStatus.BAD_REQUEST:
             why = f"it leads elsewhere ({answer.status}), and an uptime check follows it there"
             yield doubtful(name, why, "name where it leads: see docs/unverified.md")

@@ -123,7 +123,7 @@ def accept(asked: CommandRequest) -> CommandEffect:
             CommitDraft((create_event("incident.accepted", now, command.actor, reason=command.reason),))
         ),
         *_build_notification_writes(subject, f"accepted-{incident.rollbacks}", "accepted"),
-        *public_state_writes(asked.policy, incident, now, newest=subject.is_newest),
+        *public_state_writes(asked.policy, incident, now),
         *report_filing.build_report_request(incident),
     ]
     closed = decode(System, subject.system.fields).end_incident(incident.id, now)
@@ -143,7 +143,7 @@ def publish(asked: CommandRequest) -> CommandEffect:
         f"published {incident.id}",
         (
             subject.write_incident(incident),
-            *public_state_writes(asked.policy, incident, now, newest=subject.is_newest),
+            *public_state_writes(asked.policy, incident, now),
             *_build_notification_writes(subject, "published", "put on the status page"),
         ),
         changes={"published_by": ("", command.actor)},
@@ -178,7 +178,7 @@ def record_root_cause(asked: CommandRequest) -> CommandEffect:
         f"the root cause of {incident.id} is recorded",
         (
             subject.write_incident(incident),
-            *public_state_writes(asked.policy, incident, now, newest=subject.is_newest),
+            *public_state_writes(asked.policy, incident, now),
             *report_filing.build_report_rewrite(asked.ports, incident, now),
             *notice_writes(said),
         ),

@@ -158,7 +158,7 @@ def build_supersede_writes(
             lines = format_shell_lines(policy.system, incident.id, "accept")
             event = f"superseded-{incident.rollbacks}"
             said = create_incident_notices(policy, incident, event, note, now, to_paste=lines)
-            writes += public_state_writes(policy, incident, now, newest=False)
+            writes += public_state_writes(policy, incident, now)
         else:
             changes |= {"cancel_requested": f"superseded by {successor}, {order}", "due_at": now}
         told = create_event("rollback.superseded", now, order.actor, by=successor, reason=order.reason)

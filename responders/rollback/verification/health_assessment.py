@@ -28,6 +28,7 @@ from shared.domain.signals.health import (
     RouterRequests,
     evaluate_health,
     failing_functions,
+    working_functions,
 )
 
 
@@ -80,13 +81,15 @@ def _read_health(
         for step in shifted_steps(steps)
         if "service" in step.goal
     }
-    probes = [
-        probe
+    scenario = case.rollback.plan.scenario if case.rollback.plan else ScenarioName.NONE
+    own = {
+        probe.name
         for probe in case.policy.probes
         if not probe.external and (probe.function is None or probe.function in services.values())
-    ]
+    }
+    asked = own | declared_checks.scenario_probes(case.policy, scenario)
+    probes = [probe for probe in case.policy.probes if probe.name in asked]
     metrics, now = case.ports.system(case.policy.system).metrics, case.now()
-    scenario = case.rollback.plan.scenario if case.rollback.plan else ScenarioName.NONE
     calls = build_health_calls(case.ports, metrics, probes, since, now)
     if declared_checks.should_count_sign_ins(case.policy, scenario):
         calls["sign-ins"] = partial(metrics.sign_ins, since, now)
@@ -99,14 +102,28 @@ def _read_health(
     )
     every = {name: service_of(name) for name in case.policy.functions}
     counts = counts_from_services(look.requests or {}, every)
-    case.observe_failing(failing_functions(counts, case.policy.gates))
-    known = evaluate_health(list(services.values()), requests, look.probes, case.policy.gates)
-    outside = _judge_probes(look.probes.values(), len(probes))
+    gates = case.policy.gates
+    case.observe_check(failing_functions(counts, gates), working_functions(counts, gates))
+    answered = {name: answer for name, answer in look.probes.items() if name in own}
+    known = evaluate_health(list(services.values()), requests, answered, case.policy.gates)
+    outside = _judge_probes(answered.values(), len(own))
     counted = declared_checks.RequestCounts(requests, answer_or_none(answers.get("sign-ins")))
     found = declared_checks.evaluate_checks(
         case.policy, scenario, set(services.values()), counted, look.probes
     )
+    record_results(case, found, look.probes)
     return declared_checks.combine_health(replace(known, outside=outside, counts=counts), found), requests
+
+
+def record_results(case: Case, found: Mapping[str, Health], probes: Mapping[str, ProbeAnswer]) -> None:
+    """Note the rows of the verification; documents keep the row that their own check gave them."""
+    plan, checks = case.rollback.plan, case.policy.verification
+    scenario = plan.scenario if plan else ScenarioName.NONE
+    rows = {row.step: row for row in declared_checks.build_results(case.policy, scenario, found, probes)}
+    for name, row in case.rollback.verification.items():
+        if name not in found and name in rows and checks[name].collections:
+            rows[name] = row
+    case.observe(verification=rows)
 
 
 def _judge_probes(answers: Collection[ProbeAnswer], asked: int) -> HealthVerdict:

@@ -130,7 +130,7 @@ def _record_check(
     current = decode(System, system.fields)
     writes: list[Write] = [Update(document.path, encode(became), document.version)]
     if change is not None or became.has_failed is not incident.has_failed:
-        writes += public_state_writes(policy, became, now, newest=current.incident == incident.id)
+        writes += public_state_writes(policy, became, now)
     if change is None:
         ports.store.commit(writes)
         return
@@ -242,7 +242,7 @@ def _build_follower_writes(
             failing=tuple(one for one in follower.failing if one not in works),
         )
         writes.append(Update(document.path, encode(follower), document.version))
-        writes += public_state_writes(policy, follower, now, newest=system.incident == name)
+        writes += public_state_writes(policy, follower, now)
     return writes
 
 

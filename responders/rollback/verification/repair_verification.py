@@ -7,6 +7,7 @@ from typing import Final
 from responders.data.document_check import read_known_damage, request_data_check
 from responders.rollback import derived_data
 from responders.rollback.case import Case, Transition
+from responders.rollback.verification.health_assessment import record_results
 from shared.core import text
 from shared.core.durations import describe_duration
 from shared.domain.data.integrity.scan import CollectionTally
@@ -16,6 +17,7 @@ from shared.domain.incidents.recovery_times import RECOVERED
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
+from shared.domain.signals.health import Health, HealthVerdict
 
 DATA_CHECK_TIMEOUT: Final = timedelta(minutes=15)
 """So long after the last document the data are waited for to have been looked through again."""
@@ -70,6 +72,7 @@ def verify_repair(case: Case) -> bool:
     why = f"{text.count_noun(faulty, 'document is', 'documents are')} still invalid" if faulty else ""
     if unknown and not faulty:
         why = f"{text.count_noun(unknown, 'document')} could not be judged"
+    record_results(case, _evaluate_documents(case.policy, last.tallies), {})
     case.commit_transition(
         _build_monitoring_transition(case, why, tuple(_format_valid_counts(case.policy, last.tallies)))
     )
@@ -103,3 +106,18 @@ def _format_valid_counts(policy: Policy, tallies: Mapping[str, CollectionTally])
         if declared.critical_as and tally is not None:
             well = tally.documents - tally.faulty - tally.unknown
             yield f"{declared.critical_as}: {well} of {tally.documents} valid"
+
+
+def _evaluate_documents(policy: Policy, tallies: Mapping[str, CollectionTally]) -> dict[str, Health]:
+    """Evaluate each check of documents by what a run through the data has found."""
+    found = {}
+    for name, check in policy.verification.items():
+        known = [tallies[one] for one in check.collections if one in tallies]
+        faulty, unknown = sum(one.faulty for one in known), sum(one.unknown for one in known)
+        verdict = HealthVerdict.ILL if faulty else HealthVerdict.WELL
+        if not faulty and (unknown or len(known) < len(check.collections)):
+            verdict = HealthVerdict.INCONCLUSIVE
+        whole = text.count_noun(sum(one.documents for one in known), "document")
+        if check.collections:
+            found[name] = Health(verdict, f"{whole} checked: {faulty} invalid, {unknown} could not be judged")
+    return found

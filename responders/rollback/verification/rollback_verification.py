@@ -78,7 +78,8 @@ def verify_rollback(case: Case) -> bool:
 
     And for a roll-out that goes on, as far as its own time reaches. Where people must be asked
     about more, that is not waited for: they are asked as soon as it is not well without it.
-    Recovery is verified only where nothing fails of what the alerts are about.
+    Recovery is verified only where nothing fails of what the alerts are about, or of what was
+    observed to fail before.
     """
     joined = case.read_alerts()
     if case.raise_severity(joined):
@@ -89,8 +90,12 @@ def verify_rollback(case: Case) -> bool:
     if scope_extension.extend_scope(case, rolling, steps.values()):
         return True
     health = measuring.assess_health(case, steps.values(), shifted_at)
-    if health.verdict is HealthVerdict.WELL and (failing := read_conditions(case, joined).failing):
-        health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(failing), health.outside)
+    if health.verdict is HealthVerdict.WELL:
+        found = read_conditions(case, joined)
+        others = sorted({*found.functions} & {*case.rollback.failing})
+        failing = found.failing or ((f"functions that fail: {text.join_names(others)}",) if others else ())
+        if failing:
+            health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(failing), health.outside)
     limits = case.policy.execution
     expired = now >= shifted_at + limits.verify_within
     settled = expired or rolling is None

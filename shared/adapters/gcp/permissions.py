@@ -33,6 +33,7 @@ class GrantScope(Enum):
     AUDIT_BUCKET = "audit bucket"
     EXPORT_BUCKETS = "export buckets"
     SECOND_BUCKETS = "second export buckets"
+    POLICY_BUCKET = "policy bucket"
     QUARANTINE_BUCKET = "quarantine bucket"
     SOURCES_BUCKET = "sources bucket"
     STATUS_BUCKET = "status bucket"
@@ -93,6 +94,7 @@ EVERY_RESPONDER: Final = (
     Grant("firestore.store.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
     # On the topics of `shared.core.topics.PUBLISHES` alone.
     Grant("pubsub.publisher.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
+    Grant("storage.objects.READ_PERMISSIONS", GrantScope.POLICY_BUCKET),
 )
 
 GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
@@ -187,6 +189,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         # On its own service account alone: a token that proves who publishes.
         Grant("project.service_account_token.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
         Grant("storage.objects.READ_PERMISSIONS", GrantScope.AUDIT_BUCKET),
+        Grant("storage.objects.READ_PERMISSIONS", GrantScope.POLICY_BUCKET),
     ),
 }
 """By entry point of main.py."""

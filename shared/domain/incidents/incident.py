@@ -10,13 +10,11 @@ from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.retention import RECORD_RETENTION
+from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
 from shared.domain.signals.registry import SignalSource, has_source
 
 incident_path = documents_of("incidents")
 """Where an incident is kept."""
-public_state_path = documents_of("public")
-"""Where the public state of a system is kept."""
 page_start_path = documents_of("pages")
 """Where the time of the first status page of a system is kept."""
 MAX_TIMELINE = 500
@@ -228,7 +226,6 @@ class PublicState(StoredDocument, frozen=True):
     cause: str = ""
     """What a person has written for the public of where it came from; empty: nothing."""
     expires_at: datetime | None = None
-    """Of the copy that is kept for each incident."""
 
 
 class AffectedPart(Struct, frozen=True):
@@ -299,6 +296,7 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
         ended_at=incident.ended_at,
         published=bool(incident.published_by),
         cause=incident.analysis.public if incident.analysis is not None else "",
+        expires_at=now + PUBLIC_RETENTION,
     )
 
 
@@ -375,6 +373,11 @@ def rollback_id(incident: str, number: int) -> str:
     return incident if number == 1 else f"{incident}-r{number}"
 
 
+def public_state_path(incident: Incident) -> str:
+    """Return where the public state of an incident is kept."""
+    return f"{public_history_path(incident.system)}/{incident.id}"
+
+
 def page_record_path(system: str, incident: str) -> str:
     """Where it is kept what the status page has shown of an incident."""
     return f"{page_records_path(system)}/{incident}"
@@ -387,4 +390,4 @@ def page_records_path(system: str) -> str:
 
 def public_history_path(system: str) -> str:
     """The collection of the public states of a system's incidents, by incident."""
-    return f"{public_state_path(system)}/incidents"
+    return f"public/{system}/incidents"

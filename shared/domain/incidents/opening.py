@@ -27,7 +27,7 @@ from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
-from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
+from shared.domain.retention import RECORD_RETENTION
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest
 from shared.domain.signals.labels import signal_label
@@ -258,7 +258,7 @@ def _build_opening(
                 rollbacks.audit_entry_path(rollback.id, 1),
                 {**encode(entry), "expires_at": rollback.expires_at},
             ),
-            *public_state_writes(policy, incident, rollback.created_at, newest=True),
+            *public_state_writes(policy, incident, rollback.created_at),
             *notice_writes(said),
         ),
     )
@@ -290,12 +290,6 @@ def _undecided_rollback(
     )
 
 
-def public_state_writes(policy: Policy, incident: Incident, now: datetime, *, newest: bool) -> list[Write]:
-    """The writes of what is public of an incident: its own copy, and the system's of the newest."""
-    state = public_state(policy, incident, now)
-    kept = replace(state, expires_at=now + PUBLIC_RETENTION)
-    history = incidents.public_history_path(policy.system)
-    writes: list[Write] = [Put(f"{history}/{incident.id}", encode(kept))]
-    if newest:
-        writes.append(Put(incidents.public_state_path(policy.system), encode(state)))
-    return writes
+def public_state_writes(policy: Policy, incident: Incident, now: datetime) -> list[Write]:
+    """Return the write of the public state of an incident, beside that of the incident."""
+    return [Put(incidents.public_state_path(incident), encode(public_state(policy, incident, now)))]

@@ -142,6 +142,8 @@ class Policy(Struct, frozen=True):
     escalate_when_observing: bool = False
     """Whether on-call is escalated to for incidents that automation only observes."""
     display_name: str = ""
+    text: str = ""
+    """The file's; filled in by the loader."""
     fingerprint: str = ""
     """SHA-256 of the file's bytes, filled in by the loader."""
     warnings: tuple[str, ...] = ()

@@ -222,7 +222,7 @@ def record_parts(
     it is observed which functions fail, an alert about all of them affects every part with one.
     """
     restored = [one.at for one in state.turns if one.word in RESTORED_STATUS_NAMES]
-    recent = (one for one in alerts if one.is_open and all(one.received_at > at for at in restored))
+    recent = [one for one in alerts if one.is_open and all(one.received_at > at for at in restored)]
     standing, is_undoing = open_alerts(alerts), state.word in UNDOING_NAMES
     opened = [*recent] if is_undoing else [*standing, *recent]
     proven = [one for one in incident.scopes if one.proves_failure and incident.is_ordered]
@@ -241,7 +241,8 @@ def record_parts(
     if is_undoing and not failing and not opened:
         return record
     reported = [*opened, *(() if is_undoing else proven)]
-    is_unknown = not failing and any(_is_about_any_function(policy, one) for one in reported)
+    newest: list[Alert | IncidentScope] = [*recent, *proven] if recent else reported
+    is_unknown = not failing and any(_is_about_any_function(policy, one) for one in newest)
     is_counted = all(has_source(one.signal, SignalSource.REQUESTS) for one in reported)
     working = {*incident.working} if is_counted else set()
     ordered = set() if is_undoing or proven else ordered_functions(incident.scopes, policy)

@@ -10,7 +10,7 @@ from shared.domain.incidents.incident import Incident, IncidentStatus, public_st
 from shared.domain.incidents.recovery_times import NOTHING_FAILED_TEXT
 from shared.domain.policy.system_policy import Outage, Policy
 from shared.domain.presentation.status_page import disruption_spans, downtime
-from shared.domain.signals.health import RouterRequests
+from shared.domain.signals.health import RouterRequests, failure_ratio
 
 NO_USERS = "not measured: the policy names no counter of users who meet a failure (outage.users)"
 UNCOUNTED_USERS = "not counted: the counter that the policy names (outage.users) has shown nothing"
@@ -25,8 +25,22 @@ class ImpactCounts(Struct, frozen=True):
     """Of the system's functions, from its beginning until it worked again; None: nobody knows."""
     users: int | None = None
     """Who has met a failure; None: nobody knows."""
+    moved: RouterRequests | None = None
+    """Of them, while the last rollback moved traffic; None: nobody knows, or nothing moved."""
+    before_move: RouterRequests | None = None
+    """Of as many minutes before."""
     complete_until: datetime | None = None
     """Until when every request is counted, where later ones are not yet; None: all are counted."""
+
+    @property
+    def shift_line(self) -> str:
+        """Return what failed while traffic moved, as a clause with its verdict; or ""."""
+        during, before = self.moved, self.before_move
+        if during is None or before is None or not during.total:
+            return ""
+        seamless = "seamless" if failure_ratio(during) <= failure_ratio(before) else "not seamless"
+        failed = f"{during.failed} of {count_noun(during.total, 'request')} failed while traffic moved"
+        return f"{failed}, {before.failed} of {before.total} in as many minutes before: {seamless}"
 
 
 class Impact(Struct, frozen=True):
@@ -87,6 +101,8 @@ def summarize_impact(found: Impact) -> str:
         until = found.counts.complete_until
         late = f" (not all are counted after {until:%H:%M} UTC)" if until is not None else ""
         said.append(f"{requests.failed} of {count_noun(requests.total, 'request')} failed{late}")
+    if found.counts.shift_line:
+        said.append(found.counts.shift_line)
     if users is not None:
         said.append(f"{count_noun(users, 'user')} met a failure")
     if found.cost is not None:

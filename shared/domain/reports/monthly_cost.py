@@ -43,5 +43,6 @@ def _factors(policy: Policy, documents: int) -> dict[str, float]:
         "integrity reads": checked * (MONTH / policy.integrity.every),
         "newest documents": sum(1 + len(one.references) for one in dated),
         "deployment checks": MONTH / policy.deployments.look_every,
+        "sign-ins": sum(one.sign_in is not None and one.signal is not None for one in policy.probes),
         "uptime checks": sum(MONTH / timedelta(minutes=each) for each in minutes),
     }

@@ -30,6 +30,7 @@ from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Override, Rollback
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.declared_checks import VerificationResult
 
 TIMELINE_EXCLUDED_PREFIXES = ("step.", "lease.", "health.", "rollback.claimed")
 """How the names of events begin that a time line leaves to the trail."""
@@ -144,6 +145,7 @@ class RollbackReport(Struct, frozen=True):
     steps: tuple[ReportedStep, ...]
     """But for those that nothing called for."""
     took: tuple[ReportedPhase, ...]
+    verification: tuple[VerificationResult, ...] = ()
     documents: tuple[ReportedDocument, ...] = ()
 
 
@@ -288,6 +290,7 @@ def _report_rollback(kept: ReportedRollback, facts: ReportFacts) -> RollbackRepo
         counts=dict(Counter(str(one.status) for one in called)),
         steps=tuple(ReportedStep(one.name, one.status, one.ended_at, one.note) for one in called),
         took=tuple(map(_report_phase, _reported_phases(kept, facts))),
+        verification=tuple(rollback.verification.values()),
         documents=tuple(sorted(documents, key=lambda one: order_of(one.path))),
     )
 

@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import PlanHeader
 from shared.domain.signals.baseline import Baseline
+from shared.domain.signals.declared_checks import VerificationResult
 
 LAST_STABLE = "last-stable"
 """What people call the newest stable deployment."""
@@ -205,6 +206,8 @@ class Rollback(StoredDocument, frozen=True):
     confirmed_at: datetime | None = None
     """When all probes had passed after the last shift."""
     verified_at: datetime | None = None
+    verification: dict[str, VerificationResult] = field(default_factory=dict)
+    """The verification steps by name, as its newest check found them."""
     watch_until: datetime | None = None
     conditions_read_at: datetime | None = None
     """When it was put on record whether the conditions of its alerts are over."""

@@ -1,6 +1,7 @@
 """Evaluate the verification checks that a policy declares, by router counts and probes; pure."""
 
 from collections.abc import Collection, Iterator, Mapping
+from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,6 +28,56 @@ class RequestCounts(Struct, frozen=True):
     sign_ins: RouterRequests | None = None
 
 
+class VerificationState(StrEnum):
+    """What became of a verification step, in words."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "not known"
+    NOT_DECLARED = "not declared"
+
+
+class VerificationResult(Struct, frozen=True):
+    """One row of a verification."""
+
+    step: str
+    state: VerificationState
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.state}, {self.reason}"
+
+
+_STATES = {
+    HealthVerdict.WELL: VerificationState.PASSED,
+    HealthVerdict.ILL: VerificationState.FAILED,
+    HealthVerdict.INCONCLUSIVE: VerificationState.UNKNOWN,
+}
+
+
+def scenario_probes(policy: Policy, scenario: ScenarioName) -> set[str]:
+    """Return the names of the probes in the verification steps of a scenario."""
+    steps = (check for check in policy.verification.values() if scenario in check.scenarios)
+    return {name for check in steps for name in check.probes}
+
+
+def build_results(
+    policy: Policy, scenario: ScenarioName, found: Mapping[str, Health], probes: Mapping[str, ProbeAnswer]
+) -> Iterator[VerificationResult]:
+    """Yield a row for each evaluated check, and for each further step of the scenario."""
+    for name, check in policy.verification.items():
+        if name in found:
+            is_failing = any(one in probes and not probes[one].passed for one in check.probes)
+            state = VerificationState.FAILED if is_failing else _STATES[found[name].verdict]
+            yield VerificationResult(name, state, found[name].reason)
+        elif scenario in check.scenarios and check == VerificationCheck(check.scenarios):
+            reason = "the policy declares no check for it"
+            yield VerificationResult(name, VerificationState.NOT_DECLARED, reason)
+        elif scenario in check.scenarios:
+            reason = "no document was restored" if check.collections else "none of its functions was restored"
+            yield VerificationResult(name, VerificationState.UNKNOWN, reason)
+
+
 def should_count_sign_ins(policy: Policy, scenario: ScenarioName) -> bool:
     """Whether sign-ins are what was to come back, and a check counts them."""
     return scenario is ScenarioName.AUTH and any(
@@ -41,14 +92,20 @@ def evaluate_checks(
     counted: RequestCounts,
     probes: Mapping[str, ProbeAnswer],
 ) -> dict[str, Health]:
-    """Judge each check of the restored functions, or of no function; unasked probes are absent."""
+    """Judge each check of the restored functions, of no function, or of the scenario.
+
+    Probes that could not be asked are absent. A failing probe of a function that was not restored
+    leaves its check inconclusive: the rollback is not to blame, and recovery is not verified.
+    """
     found = {}
-    active = [one.name for one in policy.probes if one.function is None or one.function in back]
+    foreign = {one.name for one in policy.probes if one.function is not None and one.function not in back}
     for name, check in policy.verification.items():
-        asked = [probe for probe in active if probe in check.probes]
+        asked = [one.name for one in policy.probes if one.name in check.probes]
+        if scenario not in check.scenarios:
+            asked = [one for one in asked if one not in foreign]
         tallies = list(_tallies(policy, scenario, check, back, counted))
         if asked or tallies:
-            found[name] = _evaluate_check(policy, asked, tallies, probes)
+            found[name] = _evaluate_check(policy, asked, tallies, probes, foreign)
     return found
 
 
@@ -74,17 +131,24 @@ class _Tally(Struct, frozen=True):
 
 
 def _evaluate_check(
-    policy: Policy, asked: Collection[str], tallies: Collection[_Tally], probes: Mapping[str, ProbeAnswer]
+    policy: Policy,
+    asked: Collection[str],
+    tallies: Collection[_Tally],
+    probes: Mapping[str, ProbeAnswer],
+    foreign: Collection[str],
 ) -> Health:
     """Ill by one failing probe or by one tally; well only by all that is declared of it."""
     failed = [name for name in asked if name in probes and not probes[name].passed]
-    if failed:
-        return Health(HealthVerdict.ILL, f"{', '.join(failed)} fails")
+    reason = "; ".join(f"{name} fails: {probes[name].outcome}" for name in failed)
+    if not set(failed) <= set(foreign):
+        return Health(HealthVerdict.ILL, reason)
     enough = policy.gates.minimum_requests
     for one in tallies:
         whole = one.counted
         if whole and whole.total >= enough and failure_ratio(whole) > one.failing_above:
             return Health(HealthVerdict.ILL, f"{failure_ratio(whole):.0%} of {whole.total} {one.what} failed")
+    if failed:
+        return Health(HealthVerdict.INCONCLUSIVE, reason)
     silent = [name for name in asked if name not in probes]
     if silent:
         return Health(HealthVerdict.INCONCLUSIVE, f"{', '.join(silent)} could not be asked")
@@ -94,7 +158,7 @@ def _evaluate_check(
         if one.counted.total < enough:
             reason = describe_waiting(one.counted.total, one.what, policy.gates)
             return Health(HealthVerdict.INCONCLUSIVE, reason)
-    return Health(HealthVerdict.WELL, "it works")
+    return Health(HealthVerdict.WELL, "it worked at the newest check")
 
 
 def _tallies(

@@ -40,6 +40,11 @@ class ProbeAnswer(Struct, frozen=True):
         """Clean what is quoted, before anybody keeps or says it."""
         force_setattr(self, "detail", redact_personal_data(self.detail))
 
+    @property
+    def outcome(self) -> str:
+        """Return the status, and what was not as expected."""
+        return ", ".join(filter(None, (str(self.status or ""), self.detail))) or "no answer"
+
 
 class HealthVerdict(StrEnum):
     """What the facts say."""

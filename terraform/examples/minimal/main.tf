@@ -10,6 +10,11 @@ module "rollback" {
   deployment_publishers = ["group:oncall@cvplus.com"] # for the baseline; add the account of CI
   viewers               = ["group:oncall@cvplus.com"]
   pager_channels        = { oncall = { type = "email", labels = { email_address = "oncall@cvplus.com" } } }
+
+  secrets = { # of the test account that the probes sign in as
+    rollback-probe-key      = { readers = ["on_clock", "on_deployment", "on_work"] }
+    rollback-probe-password = { readers = ["on_clock", "on_deployment", "on_work"] }
+  }
 }
 
 output "rollback" {

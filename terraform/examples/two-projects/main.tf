@@ -35,6 +35,11 @@ module "rollback" {
   dead_man_url     = "https://switch.example.com/rollback" # of a service outside Google Cloud
   uptime_checks    = true
 
+  secrets = { # of the test account that the probes sign in as
+    rollback-probe-key      = { readers = ["on_clock", "on_deployment", "on_work"] }
+    rollback-probe-password = { readers = ["on_clock", "on_deployment", "on_work"] }
+  }
+
   access_logs = true
   application_databases = {
     bookshop = { adopt_location = "eur3", weekly_weeks = 0 } # its weekly schedule was there before

@@ -17,6 +17,7 @@ from tests.support.fakes.run.router import USERS
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+BELOW_500 = "expected a status below 500"
 SIGN_IN = Probe("sign-in", sign_in=TEST_ACCOUNT)
 FUNCTION_PAGE = "https://europe-west1-shop.cloudfunctions.net/placeOrder"
 
@@ -169,7 +170,7 @@ def test_a_probe_of_a_function(world: PlatformWorld, url: str) -> None:
 
     world.deploy("placeOrder", failure_rate=1.0)
 
-    assert answered(world, probe) == ProbeAnswer(passed=False, status=500)
+    assert answered(world, probe) == ProbeAnswer(False, 500, BELOW_500)
     assert world.prober.ask(Probe("order", url, status_below=501)).passed
 
 
@@ -200,7 +201,7 @@ def test_a_probe_of_a_revision_that_does_not_start(world: PlatformWorld) -> None
 
     tagged = found.uri.replace("https://", "https://canary---")
 
-    assert answered(world, Probe("canary", tagged)) == ProbeAnswer(passed=False, status=503)
+    assert answered(world, Probe("canary", tagged)) == ProbeAnswer(False, 503, BELOW_500)
 
 
 def test_a_test_account_signs_in(world: PlatformWorld) -> None:
@@ -214,6 +215,20 @@ def test_a_test_account_signs_in(world: PlatformWorld) -> None:
 
     world.let_in(TEST_ACCOUNT.email, lets=True)
     assert world.prober.ask(SIGN_IN).passed
+
+
+def test_a_test_account_sends_a_request(world: PlatformWorld) -> None:
+    """The function answers it; where the account is refused, nobody is asked."""
+    probe = Probe("signed-in", FUNCTION_PAGE, sign_in=TEST_ACCOUNT, function="placeOrder")
+    world.let_in(TEST_ACCOUNT.email, lets=True)
+    passed = answered(world, probe)
+    world.deploy("placeOrder", failure_rate=1.0)
+    failed = answered(world, probe)
+    world.let_in(TEST_ACCOUNT.email, lets=False)
+
+    assert passed == ProbeAnswer(True, 200)
+    assert failed == ProbeAnswer(False, 500, BELOW_500)
+    assert answered(world, probe).status == 400
 
 
 def test_users_who_met_a_failure(world: PlatformWorld) -> None:

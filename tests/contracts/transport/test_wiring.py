@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from local.cloud import Cloud
 from local.core.clock import CloudClock
-from local.installation.provisioning import audit_bucket
+from local.installation.provisioning import audit_bucket, policy_bucket
 from responders.support.inventory_reader import read_inventory
 from shared.adapters.clock import SystemClock
 from shared.adapters.gcp.clients import Clients
@@ -22,6 +23,7 @@ from shared.domain.deployments.inventory.traffic import Scaling
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.resources import DEFAULT_DATABASE
 from shared.domain.policy.system_policy import Group, Policy
+from shared.policy_files.loader import PUBLISHED_OBJECT
 from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 from tests.local.support.rest import RESOURCES
@@ -62,6 +64,16 @@ def wiring(cloud: Cloud) -> Iterator[Wiring]:
     wiring = Wiring(settings, POLICIES, deployed=False)
     yield wiring
     wiring.close()
+
+
+def test_the_bucket_of_the_published_policies(cloud: Cloud) -> None:
+    """None where the settings name none; else that of the cloud, which nobody has written to."""
+    settings = Settings("operations", local_cloud=f"http://{cloud.addresses['control']}")
+    named = replace(settings, policy_bucket=policy_bucket("operations"))
+    with closing(Wiring(named, POLICIES, deployed=False)) as wiring:
+        assert wiring.buckets.policies is not None
+        assert wiring.buckets.policies.generation(PUBLISHED_OBJECT) == 0
+    assert Wiring(settings, POLICIES, deployed=False).buckets.policies is None
 
 
 def test_everything_of_an_embedded_cloud(wiring: Wiring) -> None:

@@ -19,6 +19,7 @@ from shared.domain.signals.probe_signals import ProbeRecord
 from tests.support.fakes.runtime.clock import FakeClock
 from tests.support.fakes.runtime.pool import InlinePool
 from tests.support.faults.fault_injection import FaultInjectorHook, InjectedFault, ProcessCrash
+from tests.support.notices.status_page import read_public_state
 from tests.support.runtime.world import EXAMPLE, World
 
 MINUTE = timedelta(minutes=1)
@@ -61,7 +62,7 @@ def test_a_frontend_that_goes_dark_is_an_incident() -> None:
     assert alert.monitoring_id.startswith("probe:bookshop:frontend_unavailable:2026")
     assert json.loads(alert.notification)["reason"].startswith("probe shop: bad for 1m, no answer")
     assert (alert.incident, alert.absorbed_by) == (incident.id, incident.id)
-    assert world.ports.store.documents["public/bookshop"]["incident"] == incident.id
+    assert read_public_state(world).incident == incident.id
     assert any(sent.key.endswith(":detected:record") for sent in world.ports.sender.sent)
     assert names_of(world)[-1] == "signal.open"
     assert [one.recorded for one in record_of(world).findings] == ["open"]

@@ -9,14 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core import topics
-from shared.core.codec import decode
 from shared.core.text import one_line
-from shared.domain.incidents.incident import (
-    IncidentStatus,
-    PublicState,
-    public_state_path,
-    public_status_changes,
-)
+from shared.domain.incidents.incident import IncidentStatus, public_status_changes
 from shared.domain.incidents.recovery_times import measure_recovery, recovery_lines
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, Component
 from shared.domain.policy.severity import Severity
@@ -38,6 +32,7 @@ from tests.support.notices.status_page import (
     build_public_state,
     build_world_with_page,
     read_page,
+    read_public_state,
 )
 from tests.support.runtime.switches import publish_after_second_shift
 from tests.support.runtime.world import BOOKSHOP, World
@@ -480,7 +475,7 @@ def test_an_undo_is_shown_as_an_undo() -> None:
 
     def keep(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "before"):
-            state = decode(PublicState, world.ports.store.get(public_state_path("bookshop")).fields)
+            state = read_public_state(world)
             pages.append(state.word)
 
     world.ports.world.hook = keep

@@ -10,9 +10,7 @@ from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service
 from shared.domain.incidents.incident import (
     IncidentScope,
     IncidentStatus,
-    PublicState,
     TimelineEvent,
-    public_state_path,
     public_status_changes,
 )
 from shared.domain.policy.scenario_names import ScenarioName
@@ -24,6 +22,7 @@ from shared.domain.system_record import System
 from tests.support.fakes.runtime.clock import START
 from tests.support.faults.fault_injection import shorten_watch
 from tests.support.notices.response import build_incident
+from tests.support.notices.status_page import read_public_state
 from tests.support.notices.system_events import read_dead_letters, system_event_names
 from tests.support.rollbacks.deployments import later_deployments, publish_audit_hint
 from tests.support.rollbacks.pins import (
@@ -440,14 +439,14 @@ def test_an_unpin_is_shown_as_an_unpin() -> None:
     world.pass_time(6 * MINUTE)
 
     assert refused(world, command="unpin", system="bookshop") == ""
-    state = decode(PublicState, world.ports.store.get(public_state_path("bookshop")).fields)
+    state = read_public_state(world)
     assert state.word.startswith("unpinning")
     world.pass_time(12 * MINUTE)
 
     incident = world.incidents()[-1]
     assert IncidentStatus.UNPINNING in [one.status for one in incident.timeline]
     assert IncidentStatus.ROLLING_BACK not in [one.status for one in incident.timeline]
-    state = decode(PublicState, world.ports.store.get(public_state_path("bookshop")).fields)
+    state = read_public_state(world)
     words = {turn.word for turn in state.turns}
     assert not any(word.startswith("rolling back") for word in words)
     assert words <= STATUS_SENTENCES.keys()

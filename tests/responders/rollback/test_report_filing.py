@@ -84,6 +84,55 @@ def test_within_minutes_of_its_end_it_is_filed_and_told() -> None:
     assert world.find_violated_invariants() == []
 
 
+def test_requests_that_failed_while_traffic_moved_are_counted() -> None:
+    """The runbook: "seamless transition (minimal disruption)"; beside as many minutes before."""
+    world = over()
+    world.pass_time(6 * MINUTE)
+
+    counts = report(world).counts
+    assert counts.moved is not None
+    assert counts.before_move is not None
+    assert counts.moved.total == counts.before_move.total > 0
+    assert counts.moved.failed <= counts.before_move.failed
+    line = (
+        f"{counts.moved.failed} of {counts.moved.total} requests failed while traffic moved, "
+        f"{counts.before_move.failed} of {counts.before_move.total} in as many minutes before: seamless"
+    )
+    assert f"{line}." in zlib.decompress(report(world).markdown).decode()
+    assert f"<p>{line}.</p>" in zlib.decompress(report(world).html).decode()
+    [notice] = said(world, "report")
+    assert line in notice.text
+
+
+def test_an_order_that_breaks_what_worked_is_not_seamless() -> None:
+    """Nothing failed before it moved traffic, and requests failed while it did."""
+    world = World(policy=COUNTING)
+    stable = world.live
+    world.deploy_bad(rate=0.0)
+    for function, revisions in stable.items():
+        for revision in revisions:
+            world.ports.world.set_failure_rate(function, revision, 0.5)
+    world.command(command="rollback", system="bookshop", auto_confirm=True)
+    world.pass_time(6 * MINUTE)
+    one, now = world.incidents()[0], world.ports.clock.now()
+
+    found = count_impact(world.ports, COUNTING, one, ImpactCounts(), now)
+
+    assert found.shift_line.endswith("in as many minutes before: not seamless")
+
+
+def test_requests_of_a_move_that_may_be_counted_later() -> None:
+    """Their counts are visible up to three minutes late: nothing is said before."""
+    world = World(policy=COUNTING)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(MINUTE)
+    one, now = world.incidents()[0], world.ports.clock.now()
+
+    assert world.rollbacks()[0].shifted_at is not None
+    assert count_impact(world.ports, COUNTING, one, ImpactCounts(), now).shift_line == ""
+
+
 def test_whom_a_short_trouble_has_met_is_counted() -> None:
     """Routers count by whole minutes: those that it has touched are counted whole."""
     world = over()

@@ -11,6 +11,7 @@ from shared.domain.policy.system_policy import Group, Policy
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import StepStatus
 from tests.support.decision.outages import make_function_fail
+from tests.support.notices.status_page import read_public_state
 from tests.support.runtime.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
@@ -48,7 +49,7 @@ def test_a_bad_release_is_rolled_back_verified_watched_and_resolved() -> None:
     assert [moment.status.value for moment in trouble.timeline] == [
         *("DETECTED", "ROLLING_BACK", "VERIFYING", "WATCHING", "RESOLVED")
     ]
-    assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
+    assert read_public_state(world).word == "resolved"
     assert world.find_violated_invariants() == []
 
 

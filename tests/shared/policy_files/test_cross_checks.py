@@ -154,16 +154,40 @@ ADDITIONS = {
         "collections: { users/ada/jobs: {} }",
         "shop.yaml:10: name 'users/ada/jobs' is not a collection's id",
     ),
-    "probe of nothing": ("probes: [{ name: a }]", "shop.yaml:10: a probe has either an address or a sign-in"),
-    "probe of both": (
-        "probes: [{ name: a, url: 'https://a.example/', sign_in:"
-        " { email: a@b.example, password_secret: p, api_key_secret: k } }]",
-        "shop.yaml:10: a probe has either an address or a sign-in",
-    ),
+    "probe of nothing": ("probes: [{ name: a }]", "shop.yaml:10: a probe has an address, a sign-in, or both"),
     "sign-in of a function": (
         "probes: [{ name: a, function: placeOrder, sign_in:"
         " { email: a@b.example, password_secret: p, api_key_secret: k } }]",
-        "shop.yaml:10: a sign-in tells of no single function",
+        "shop.yaml:10: a sign-in without an address has no function",
+    ),
+    "sign-in with a body": (
+        "probes: [{ name: a, method: POST, body: {}, expect: { text: ok }, sign_in:"
+        " { email: a@b.example, password_secret: p, api_key_secret: k } }]",
+        "shop.yaml:10: a sign-in without an address has no expect",
+    ),
+    "probe by an unknown method": (
+        "probes: [{ name: a, url: 'https://a.example/', method: PUT }]",
+        "shop.yaml:10: probes.0.method: 'PUT' is not one of GET, POST",
+    ),
+    "body of a GET": (
+        "probes: [{ name: a, url: 'https://a.example/', body: { data: {} } }]",
+        "shop.yaml:10: only a POST has a body",
+    ),
+    "secret in a header": (
+        "probes: [{ name: a, url: 'https://a.example/', headers: { authorization: Bearer x } }]",
+        "shop.yaml:10: the prober sets the header authorization itself",
+    ),
+    "header of two lines": (
+        'probes: [{ name: a, url: "https://a.example/", headers: { X-Test: "a\\nb" } }]',
+        "shop.yaml:10: probes.0.headers.X-Test:",
+    ),
+    "expected value at no path": (
+        "probes: [{ name: a, url: 'https://a.example/', expect: { json: { result..id: 1 } } }]",
+        "shop.yaml:10: name 'result..id' is not a path into a JSON answer",
+    ),
+    "expected status that is none": (
+        "probes: [{ name: a, url: 'https://a.example/', expect: { status: 99 } }]",
+        "shop.yaml:10: probes.0.expect.status:",
     ),
     "sign-in with its password": (
         "probes: [{ name: a, sign_in:"
@@ -303,7 +327,15 @@ ADDITIONS = {
     ),
     "check of nothing": (
         "verification: { payment: {} }",
-        "shop.yaml:10: check 'payment' names neither a probe nor a group",
+        "shop.yaml:10: check 'payment' names no scenario, probe, group or collection",
+    ),
+    "check of no collection": (
+        "verification: { payment: { collections: [gone] } }",
+        "shop.yaml:10: check 'payment': 'gone' is no collection",
+    ),
+    "check of documents and of groups": (
+        "verification: { payment: { collections: [jobs], groups: [orders] } }\ncollections: { jobs: {} }",
+        "shop.yaml:10: check 'payment' is about documents, or about probes and groups",
     ),
     "copy of nothing": (
         "backups: { second: copies }",

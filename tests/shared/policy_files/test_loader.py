@@ -29,6 +29,7 @@ def test_a_small_policy_is_read_with_the_defaults_of_the_code() -> None:
         groups=policy.groups,
         signals=policy.signals,
         scenarios={ScenarioName.FUNCTIONS: Mode.ACT},
+        text=SMALL,
         fingerprint=hashlib.sha256(SMALL.encode()).hexdigest(),
     )
     assert policy.functions == {"listBooks": "books", "getBook": "books", "payOrder": "orders"}
@@ -150,6 +151,24 @@ def test_the_real_policies() -> None:
     }
     assert len(bookshop.functions) == 8
     assert bookshop.scenarios[ScenarioName.FUNCTIONS] is Mode.ACT
+
+
+def test_the_verification_of_cvplus_is_that_of_the_runbook() -> None:
+    """Scenarios 1 to 3: each step is a row; the canary of each group is judged by a call."""
+    cvplus = loader.load_policy(POLICIES / "cvplus.yaml")
+
+    def steps(scenario: ScenarioName) -> list[str]:
+        return [name for name, one in cvplus.verification.items() if scenario in one.scenarios]
+
+    assert steps(ScenarioName.COMPLETE) == ["cv-processing", "sign-in"]
+    core = ["cv-processing", "sign-in", "media-generation", "payment", "payment-in-test-mode"]
+    assert steps(ScenarioName.FUNCTIONS) == core
+    data = ["user-profiles", "cv-data", "payment-records", "media-files"]
+    assert steps(ScenarioName.DATABASE) == data
+    assert all(cvplus.verification[name].collections for name in data)
+    canaries = [one.canary for one in cvplus.groups.values() if one.canary]
+    judged_by = [next(one for one in cvplus.probes if one.function == canary) for canary in canaries]
+    assert [one.name for one in judged_by if one.expect.status is None] == ["healthCheck"]
 
 
 def test_the_channels_that_are_written_out_for_later() -> None:

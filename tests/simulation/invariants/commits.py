@@ -119,7 +119,7 @@ class CommitLaws:
         if system.get("slot") and system["slot"] not in active:
             self._break(1, f"{system['slot']} holds the slot, and has nothing in flight")
         current = peek(incidents.incident_path(system["incident"])) if system.get("incident") else None
-        public = peek(incidents.public_state_path(SYSTEM)) or {}
+        public = peek(f"{incidents.public_history_path(SYSTEM)}/{system.get('incident')}") or {}
         if current and (current is not self._judged[0] or public is not self._judged[1]):
             self._judged = current, public
             word = incidents.public_status_changes(decode(incidents.Incident, current))[-1].word

@@ -394,6 +394,7 @@ class StatementLaws:
         key = (
             *(incident.get(name) for name in ("id", "status", "severity", "respond_by", "acknowledged_by")),
             *(rollback.get(name) for name in ("id", "status", "outcome", "verified_at", "shifted_at")),
+            bool(incident) and incident["timeline"][-1]["works"],
             system.get("mode"),
             bool(system.get("pause")),
         )
@@ -601,7 +602,8 @@ class StatementLaws:
     def _judge_fails(self, stood: Stood) -> None:
         """It is said to fail, and the product has recorded for a minute that it does not."""
         subjects = stood.claim.subjects or self._failing_scope(stood)
-        is_now = stood.claim.words in SINCE and stood.claim.moment is None
+        is_since = stood.claim.words in SINCE and stood.claim.moment is not None
+        is_now = stood.claim.surface is Surface.NOTICE and not is_since
         if is_now and self._fails_soon(subjects, stood.begins):
             return
         for well in self._recorded_well(subjects):

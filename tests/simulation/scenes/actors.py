@@ -102,8 +102,10 @@ class Others:
         if service.is_out:
             world.platform.end_outage(function)
         elif world.truth.fails(function):
+            follows = service.traffic == (TrafficTarget(LATEST_REVISION, 100),)
             self._deploy(function)
-            self.release_by_hand(function, LATEST_REVISION)
+            if not follows:
+                self.release_by_hand(function, LATEST_REVISION)
 
     def alert(
         self,

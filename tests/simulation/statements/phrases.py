@@ -25,7 +25,7 @@ class Promise(StrEnum):
     UNCHANGED = "unchanged"
     """No rollback of the incident has had an effect."""
     UNFAILED = "unfailed"
-    """No alert of the incident tells of a failure."""
+    """No alert of the incident tells of a failure, or its recovery was observed since."""
     NOTHING = "nothing"
     """It tells what is being done, and nothing of whether it works."""
 

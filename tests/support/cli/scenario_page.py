@@ -63,8 +63,8 @@ def render_tables(policy: Policy) -> str:
             "|---|---|---|---|---|",
             *_render_signals(policy),
             "\n## Verification\n",
-            "| check | probes that must pass | groups whose requests must not fail |",
-            "|---|---|---|",
+            "| step | scenarios | probes that must pass | requests of these groups, or documents |",
+            "|---|---|---|---|",
             *_render_checks(policy),
             "",
         )
@@ -140,11 +140,15 @@ def _describe_threshold(one: SignalCondition) -> str:
 
 def _render_checks(policy: Policy) -> Iterator[str]:
     for name, one in policy.verification.items():
-        groups = ", ".join(one.groups)
+        counted = ", ".join(one.groups)
+        if one.collections:
+            counted = f"all documents of {', '.join(one.collections)} are valid"
         if one.sign_in_failures is not None:
             failures = f"at most {one.sign_in_failures:.0%} of sign-ins fail".replace("%", " %")
-            groups = f"{groups}; {failures}" if groups else failures
-        yield f"| {name} | {', '.join(one.probes)} | {groups} |"
+            counted = f"{counted}; {failures}" if counted else failures
+        cells = (name, ", ".join(one.scenarios), ", ".join(one.probes), counted)
+        shown = cells if any(cells[2:]) else (*cells[:2], "not declared", "not declared")
+        yield f"| {' | '.join(shown)} |"
 
 
 def replace_tables(page: str, tables: str) -> str:

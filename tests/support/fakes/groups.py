@@ -9,7 +9,7 @@ from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
 from shared.ports.messaging import Bus, NoticeRenderer, Sender
 from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
 from shared.ports.resources import ProtectedResources
-from shared.ports.storage import AssetDependencies, Media, Pages, Vault
+from shared.ports.storage import AssetDependencies, Media, Pages, Vault, VersionedObjects
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class BucketFakes:
     sources: Vault | None
     values: Vault | None
     quarantine: Vault | None
+    policies: VersionedObjects | None = None
 
 
 @dataclass(frozen=True)

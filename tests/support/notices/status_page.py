@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import PublicState, PublicStatusChange
+from shared.core.codec import decode
+from shared.domain.incidents.incident import PublicState, PublicStatusChange, public_state_path
 from shared.domain.policy.channels import StatusPage
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page_html import PAGE
@@ -56,6 +57,12 @@ def build_world_with_page(**changes: object) -> World:
     world = World(policy=replace(BOOKSHOP, status_page=StatusPage(**changes)))  # type: ignore[arg-type]
     world.ports.pages = MemoryPages()
     return world
+
+
+def read_public_state(world: World) -> PublicState:
+    """Return the public state of the newest incident."""
+    fields = world.ports.store.get(public_state_path(world.incidents()[-1])).fields
+    return decode(PublicState, fields)
 
 
 def read_page(world: World, name: str = PAGE) -> str:

@@ -69,6 +69,7 @@ CALLED = JobRun(enabled=True, at=NOON - checks.MAX_TICK_AGE)
 """The dead man's switch was called as long ago as it may be."""
 LONG_AGO = NOON - checks.MAX_TICK_AGE - timedelta(seconds=1)
 VALUES, EXPORTS = f"{OPS}-rollback-values", f"{OPS}-rollback-exports-shop"
+POLICY_BUCKET = f"{OPS}-rollback-policies"
 OUR_ROLES = f"projects/{OPS}/roles/rollback_"
 READER = "roles/storage.legacyObjectReader"
 OWNED = {
@@ -132,6 +133,10 @@ HEALTHY = InstallationFacts(
             READER: (responder_member("on_work"),),
             LISTS: (f"projectViewer:{OPS}",),
             f"{OUR_ROLES}keeper": (responder_member("on_deployment"),),
+        },
+        POLICY_BUCKET: {
+            **OWNED,
+            f"{OUR_ROLES}policies": (responder_member("on_work"), "group:oncall@example.com"),
         },
         EXPORTS: {
             **OWNED,

@@ -105,6 +105,8 @@ class FakePorts:
         self.forms = NoticeTemplates()
         self.pages: MemoryPages | None = None
         """None: most worlds have no status page, which saves the time to write it."""
+        self.policies_bucket: MemoryPages | None = None
+        """None: most worlds have the policies of their code alone."""
         self.alerts = FakeAlertStates(hook)
         self.mirrors = MemoryMirrors(hook)
         self.databases = FakeDatabases(self.clock, self.mirrors, hook)
@@ -134,7 +136,7 @@ class FakePorts:
     @property
     def buckets(self) -> BucketFakes:
         """The buckets of the operations project."""
-        return BucketFakes(self.anchors, self.sources, self.values, self.quarantine)
+        return BucketFakes(self.anchors, self.sources, self.values, self.quarantine, self.policies_bucket)
 
     @property
     def projects(self) -> ProjectFakes:

@@ -55,6 +55,7 @@ def test_its_account_may_do_what_its_adapters_do(made: Configuration) -> None:
     project = operations_project(made)
     assert may == {
         settings.audit_bucket: heads,
+        settings.policy_bucket: heads,
         project: reading | of_account | users | {"pubsub.topics.publish"},
     }
     assert may == needed(made, CONSOLE_ENTRY_POINT)

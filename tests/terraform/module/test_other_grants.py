@@ -50,8 +50,9 @@ ROLES = {
             for bucket in ("bookshop", "bookshop-second")
         },
         **{
-            f"roles/storage.legacy{role} on -rollback-quarantine": 1
+            f"roles/storage.legacy{role} on -rollback-{bucket}": 1
             for role in ("BucketOwner", "ObjectOwner", "ObjectReader")
+            for bucket in ("policies", "quarantine")
         },
     },
     "sink-of-": {"roles/pubsub.publisher on rollback-deployments": 2},
@@ -161,6 +162,7 @@ def test_whoever_looks_may_read_what_the_commands_read(two_projects: Configurati
         "cvplus": {*LOOKED_AT},
         "example-operations": {*INSTALLED, *store.READ_PERMISSIONS},
         "example-operations-rollback-audit": {*objects.READ_PERMISSIONS},
+        "example-operations-rollback-policies": {*objects.READ_PERMISSIONS},
         "example-people": {*quotas.APIS_PERMISSIONS},
     }
 

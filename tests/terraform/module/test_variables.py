@@ -196,11 +196,11 @@ def test_findings_are_told_of_where_a_policy_takes_them_for_a_breach(tmp_path: P
 
 
 def test_without_options_only_the_smallest_set_is_made() -> None:
-    """No bucket but of sources, their like and repairs, no secret, no second database, no grant."""
+    """No bucket but of sources, policies and repairs, no secret, no second database, no grant."""
     made = evaluated(TERRAFORM, SMALLEST)
 
     assert [one.name for one in made.of("google_storage_bucket")] == [
-        *("kept", "kept", "quarantine", "source")
+        *("kept", "kept", "policies", "quarantine", "source")
     ]
     assert [one.name for one in made.of("google_firestore_database")] == ["state"]
     assert made.of("google_secret_manager_secret", "google_project_iam_audit_config") == []

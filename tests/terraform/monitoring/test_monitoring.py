@@ -1,5 +1,6 @@
 """The monitoring half of the Terraform module, on evaluated values."""
 
+import base64
 import json
 import re
 from copy import deepcopy
@@ -184,7 +185,7 @@ def test_each_probe_is_asked_as_the_policy_file_says(resources: Resources) -> No
     checks = resources["google_monitoring_uptime_check_config"]["probe"]
 
     for policy in loaded(*SHIPPED).values():
-        for probe in policy.probes:
+        for probe in (one for one in policy.probes if one.sign_in is None):
             check = checks.pop(f"{policy.system}/{probe.name}")
             address, asked = urlsplit(probe.url), check["http_check"][0]
             path = (address.path or "/") + (f"?{address.query}" if address.query else "")
@@ -192,11 +193,13 @@ def test_each_probe_is_asked_as_the_policy_file_says(resources: Resources) -> No
             assert check["monitored_resource"][0]["labels"]["host"] == address.hostname
             assert (asked["path"], asked["use_ssl"]) == (path, True)
             assert check["timeout"] == f"{probe.timeout.total_seconds():g}s"
-            assert check["period"] == (
-                "300s" if probe.signal else "60s"
-            )  # the responders ask those themselves
-            assert healthy(asked, probe.status_below - 1)
-            assert not healthy(asked, probe.status_below)
+            assert check["period"] == ("300s" if probe.signal else "60s")
+            assert asked["request_method"] == probe.method
+            body = base64.b64decode(asked.get("body") or "") or b"null"
+            assert json.loads(body) == probe.body
+            status = probe.expect.status
+            assert healthy(asked, status or probe.status_below - 1)
+            assert not healthy(asked, status + 1 if status else probe.status_below)
     assert checks == {}
 
 
@@ -221,6 +224,23 @@ def test_an_address_with_a_port_and_a_bound_within_a_class(tmp_path: Path) -> No
     assert check["timeout"] == "60s"
     assert healthy(asked, 402)
     assert not healthy(asked, 403)
+
+
+def test_a_check_that_posts(tmp_path: Path) -> None:
+    """Body, headers and the expected text are the probe's own; Google takes the body in base64."""
+    policy = bare(tmp_path)
+    expected = "expect: { text: ok }, headers: { content-type: text/plain, X-Test: enabled }"
+    post = f'function: read_it, method: POST, body: "a=1", {expected}'
+    policy.write_text(policy.read_text().replace("function: read_it", post))
+
+    resources = resources_of(plan(tmp_path, [policy]))
+
+    check = resources["google_monitoring_uptime_check_config"]["probe"]["bare-bones/read"]
+    asked = check["http_check"][0]
+    assert (asked["request_method"], base64.b64decode(asked["body"])) == ("POST", b"a=1")
+    assert (asked["content_type"], asked["custom_content_type"]) == ("USER_PROVIDED", "text/plain")
+    assert asked["headers"] == {"X-Test": "enabled"}
+    assert check["content_matchers"] == [{"content": "ok", "matcher": "CONTAINS_STRING"}]
 
 
 @pytest.mark.parametrize(

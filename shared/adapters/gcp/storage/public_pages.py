@@ -1,5 +1,6 @@
 """Objects in Cloud Storage that everybody reads, written in place of what was there."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx
@@ -9,6 +10,7 @@ from shared.adapters.gcp.storage.objects import (
     HTTP_READ_ERRORS,
     OBJECT_TIMEOUT_SECONDS,
     HttpStatusErrors,
+    download,
     translate_http_errors,
     upload,
 )
@@ -43,6 +45,13 @@ class BucketPages:
         blob = self._bucket.blob(name)
         blob.cache_control = CACHE_CONTROL
         upload(blob, content, content_type, generation=generation, errors=_PUT)
+
+    def history(self, name: str) -> Iterator[tuple[int, bytes]]:
+        asked = {"prefix": name, "versions": True, "timeout": OBJECT_TIMEOUT_SECONDS, "retry": None}
+        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
+            for blob in reversed([*self._bucket.list_blobs(**asked)]):  # the oldest comes first
+                if blob.name == name:
+                    yield blob.generation, download(blob)
 
     def address(self, name: str) -> str:
         return str(self._bucket.blob(name).public_url)

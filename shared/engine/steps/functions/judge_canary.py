@@ -1,10 +1,8 @@
 """The step that judges a canary by probes; the other functions of its group wait for it."""
 
-from datetime import timedelta
-
 from msgspec import Struct
 
-from shared.core.codec import decode
+from shared.core.codec import decode, from_json
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.probes import Probe
@@ -23,10 +21,9 @@ class CanaryGoal(Struct, frozen=True):
     newest: str = ""
     """The newest revision then: where a newer one serves alone, that one is judged."""
     probe: str = ""
-    """Name of the probe, empty when the function cannot be asked from outside."""
-    url: str = ""
-    status_below: int = 500
-    timeout_seconds: float = 10.0
+    """Its name; empty: the function cannot be asked from outside."""
+    request: str = ""
+    """The whole probe, as JSON."""
     times: int = 5
 
 
@@ -57,19 +54,14 @@ class JudgeCanaryStep(StepKind):
         return self._run_probes(goal)
 
     def _run_probes(self, goal: CanaryGoal) -> StepObservation:
-        if not goal.url:
+        if not goal.request:
             return StepObservation(StepVerdict.AT_GOAL, note="ready; no probe can tell more yet")
-        probe = Probe(
-            name=goal.probe,
-            url=goal.url,
-            status_below=goal.status_below,
-            timeout=timedelta(seconds=goal.timeout_seconds),
-        )
+        probe = from_json(goal.request, Probe)
         for time in range(1, goal.times + 1):
             answer = self._prober.ask(probe)
             if not answer.passed:
-                seen = f"{answer.status or 'no answer'} {answer.detail}".strip()
-                return StepObservation(StepVerdict.UNDER_WAY, note=f"probe {time} of {goal.times}: {seen}")
+                note = f"probe {time} of {goal.times}: {answer.outcome}"
+                return StepObservation(StepVerdict.UNDER_WAY, note=note)
         return StepObservation(StepVerdict.AT_GOAL, note=f"{goal.times} of {goal.times} probes passed")
 
     def set(self, step: Step) -> str:

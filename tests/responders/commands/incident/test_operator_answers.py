@@ -17,6 +17,7 @@ from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.fakes.pubsub.bus import Published
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.faults.fault_injection import shorten_watch
+from tests.support.notices.status_page import read_public_state
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import (
     HOUR,
@@ -146,7 +147,7 @@ def test_an_accepted_incident_is_over(
     [trouble] = world.incidents()
     assert trouble.status is status
     assert trouble.timeline[-1].note == "accepted by alice: good enough"
-    assert world.ports.store.documents["public/bookshop"]["word"] == word
+    assert read_public_state(world).word == word
     assert world.live == live
     assert "accepted by alice" in find_notice(world, "accepted-1")["text"]
     assert world.find_violated_invariants() == []
@@ -165,7 +166,7 @@ def test_an_incident_is_accepted_whose_rollback_is_kept_no_more() -> None:
     [trouble] = world.incidents()
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert trouble.timeline[-1].note == "accepted by alice: it is old"
-    assert world.ports.store.documents["public/bookshop"]["word"] == "resolved"
+    assert read_public_state(world).word == "resolved"
     assert publish_command(world, "accept").endswith("possible is nothing, it is over")
 
 

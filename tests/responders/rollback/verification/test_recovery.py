@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus, fence_path
-from shared.domain.incidents.incident import Incident, IncidentStatus, PublicState
+from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import find_recovered_at, measure_recovery
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
@@ -17,6 +17,7 @@ from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import make_function_fail
 from tests.support.fakes.runtime.hooks import run_once
 from tests.support.notices.notices import read_notices
+from tests.support.notices.status_page import read_public_state
 from tests.support.rollbacks.approvals import build_world_awaiting_approval, publish_command
 from tests.support.runtime.world import BOOKSHOP, EXAMPLE, World
 
@@ -48,10 +49,6 @@ def newest(world: World) -> Incident:
     return world.incidents()[-1]
 
 
-def public(world: World) -> PublicState:
-    return decode(PublicState, world.ports.store.documents["public/bookshop"])
-
-
 def events(world: World) -> list[str]:
     return [str(one["event"]) for one in read_notices(world).values()]
 
@@ -63,7 +60,7 @@ def test_what_is_only_observed_stays_open_while_it_fails() -> None:
 
     trouble, [rollback] = newest(world), world.rollbacks()
     assert (rollback.status, trouble.status) == (RollbackStatus.NOT_TAKEN, IncidentStatus.INVESTIGATING)
-    assert (public(world).word, public(world).ended_at) == ("investigating", None)
+    assert (read_public_state(world).word, read_public_state(world).ended_at) == ("investigating", None)
     times = measure_recovery(world.policy, trouble, [rollback])
     assert times.recovered_at is None
     assert times.recover_by < world.ports.clock.now()
@@ -83,7 +80,10 @@ def test_what_is_only_observed_ends_once_it_has_recovered() -> None:
     trouble, [rollback] = newest(world), world.rollbacks()
     assert trouble.status is IncidentStatus.RESOLVED
     assert trouble.timeline[-1].note == "recovered without a rollback"
-    assert (public(world).word, public(world).ended_at) == ("resolved", trouble.ended_at)
+    assert (read_public_state(world).word, read_public_state(world).ended_at) == (
+        "resolved",
+        trouble.ended_at,
+    )
     assert world.events(rollback)[-1] == "incident.recovered"
     assert "report" in events(world)
     said = [one.notice["text"] for one in world.ports.sender.sent if "incident.recovered" in one.key]
@@ -128,7 +128,7 @@ def test_a_recovery_that_nobody_can_observe_ends_as_that() -> None:
     trouble, [rollback] = newest(world), world.rollbacks()
     assert (waiting.status, waiting.unobserved_since is not None) == (IncidentStatus.INVESTIGATING, True)
     assert trouble.status is IncidentStatus.RECOVERY_NOT_OBSERVED
-    assert public(world).word == "recovery not observed"
+    assert read_public_state(world).word == "recovery not observed"
     assert find_recovered_at(trouble, [rollback]) is None
     users = [one.notice for one in world.ports.sender.sent if ":users" in one.key]
     assert all("works again" not in str(one) for one in users)
@@ -196,7 +196,7 @@ def test_a_person_still_decides_about_what_was_left_half_done() -> None:
 
     trouble, [rollback] = newest(world), world.rollbacks()
     assert trouble.status is IncidentStatus.RECOVERED
-    assert public(world).word == "rolling back (monitoring)"
+    assert read_public_state(world).word == "rolling back (monitoring)"
     assert available_verbs(trouble, rollback) == ("retry", "undo", "accept")
     assert find_recovered_at(trouble, [rollback]) is not None
     world.pass_time(HOUR)
@@ -218,7 +218,7 @@ def test_what_fails_again_is_said_again() -> None:
     world.pass_time(6 * MINUTE)
 
     assert newest(world).status is IncidentStatus.ESCALATED
-    assert public(world).word == "investigating"
+    assert read_public_state(world).word == "investigating"
     assert world.events(world.rollbacks()[0])[-1] == "incident.failing-again"
     said = [one.notice for one in world.ports.sender.sent if "failing-again" in one.key]
     assert "gcloud pubsub topics publish rollback-commands" in said[0]["text"]
@@ -305,7 +305,7 @@ def test_what_was_never_verified_is_not_resolved_by_the_end_of_the_watch() -> No
     [rollback] = world.rollbacks()
     assert (rollback.status, rollback.verified_at) == (RollbackStatus.SUCCEEDED, None)
     assert newest(world).status is IncidentStatus.INVESTIGATING
-    assert "rolling back (monitoring)" not in {one.word for one in public(world).turns}
+    assert "rolling back (monitoring)" not in {one.word for one in read_public_state(world).turns}
 
 
 def test_an_order_leaves_the_incident_before_it_open_until_that_has_recovered() -> None:
@@ -418,7 +418,7 @@ def test_what_has_recovered_stays_so_when_a_person_cancels_the_monitoring() -> N
     [cancelled] = world.rollbacks()
     assert (cancelled.status, newest(world).status) == (RollbackStatus.CANCELLED, IncidentStatus.RECOVERED)
     assert find_recovered_at(newest(world), [cancelled]) == monitored.verified_at
-    assert public(world).word == "rolling back (monitoring)"
+    assert read_public_state(world).word == "rolling back (monitoring)"
     assert publish_command(world, "accept") == ""
     assert newest(world).status is IncidentStatus.RESOLVED
 

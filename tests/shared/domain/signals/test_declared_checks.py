@@ -37,7 +37,7 @@ ENOUGH = {"payOrder": RouterRequests(10, 1), "refund": RouterRequests(10, 1)}
 @pytest.mark.parametrize(
     ("requests", "probes", "expected", "reason"),
     [
-        (ENOUGH, {"pay": GOOD}, HealthVerdict.WELL, "works"),
+        (ENOUGH, {"pay": GOOD}, HealthVerdict.WELL, "worked"),
         ({**ENOUGH, "refund": RouterRequests(10, 2)}, {"pay": GOOD}, HealthVerdict.ILL, "15% of 20"),
         ({**ENOUGH, "refund": RouterRequests(9, 1)}, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "19 of 20"),
         ({"listBooks": RouterRequests(999, 0)}, {"pay": GOOD}, HealthVerdict.INCONCLUSIVE, "0 of 20"),
@@ -78,7 +78,7 @@ def test_which_checks_count(back: set[str], expected: set[str]) -> None:
 @pytest.mark.parametrize(
     ("sign_ins", "probes", "expected", "reason"),
     [
-        (RouterRequests(20, 6), {"sign-in": GOOD}, HealthVerdict.WELL, "works"),
+        (RouterRequests(20, 6), {"sign-in": GOOD}, HealthVerdict.WELL, "worked"),
         (RouterRequests(20, 7), {"sign-in": GOOD}, HealthVerdict.ILL, "35% of 20 sign-ins failed"),
         (RouterRequests(20, 7), {}, HealthVerdict.ILL, "35% of 20 sign-ins failed"),
         (RouterRequests(20, 0), {"sign-in": BAD}, HealthVerdict.ILL, "sign-in fails"),

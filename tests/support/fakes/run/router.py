@@ -114,7 +114,8 @@ class FakeProber:
     `…cloudfunctions.net/NAME`, at an address in `addresses` (URL to function), or else as the
     function that the probe names. Every other address answers 200. `answers` overrides, by the
     probe's name; an error there is raised. An answer takes `seconds`, by the probe's name. Every
-    test account signs in, but for the addresses in `refused`.
+    test account signs in, but for the addresses in `refused`. What works answers as the probe
+    expects; what is sent makes no difference.
     """
 
     def __init__(
@@ -150,12 +151,18 @@ class FakeProber:
             status, seconds = self._status(probe), self.seconds.get(probe.name, 0.0)
             if seconds > probe.timeout.total_seconds():
                 return ProbeAnswer(False, None, "no answer in time", probe.timeout.total_seconds())
-            below = 400 if probe.sign_in else probe.status_below
-            return ProbeAnswer(status < below, status, seconds=seconds)
+            if probe.sign_in is not None and probe.sign_in.email in self.refused:
+                return ProbeAnswer(False, 400, seconds=seconds)
+            expected = probe.expect.status
+            if status == 200 or (expected is None and status < probe.status_below):
+                return ProbeAnswer(True, status if expected is None else expected, seconds=seconds)
+            below = f"a status below {probe.status_below}"
+            detail = f"expected {below if expected is None else f'status {expected}'}"
+            return ProbeAnswer(False, status, detail, seconds)
 
     def _status(self, probe: Probe) -> int:
-        if probe.sign_in is not None:
-            return 400 if probe.sign_in.email in self.refused else 200
+        if not probe.url:
+            return 200
         url = urlsplit(probe.url)
         tag, _, host = url.netloc.rpartition("---")
         services = self._platform.services()

@@ -1,12 +1,14 @@
 """Pages in memory: each write makes a new generation."""
 
+from collections.abc import Iterator
+
 from shared.core.errors import Moved, Rejected
 from shared.ports.storage import PublicAccess
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 
 class MemoryPages:
-    """A Pages; verbs for the hook: pages.generation, .put."""
+    """A Pages; verbs for the hook: pages.generation, .put, .history."""
 
     def __init__(self, hook: Hook = no_hook) -> None:
         self.hook = hook
@@ -15,6 +17,7 @@ class MemoryPages:
         self.types: dict[str, str] = {}
         """Of the content, by name."""
         self._last = 0
+        self._written: dict[str, list[tuple[int, bytes]]] = {}
 
     def generation(self, name: str) -> int:
         """0 where there is none."""
@@ -31,6 +34,13 @@ class MemoryPages:
             self._last += 1
             self.kept[name] = (self._last, content)
             self.types[name] = content_type
+            self._written.setdefault(name, []).insert(0, self.kept[name])
+
+    def history(self, name: str) -> Iterator[tuple[int, bytes]]:
+        """As a bucket with versioning keeps them, also those of a deleted object."""
+        with ask_hook_around(self.hook, "pages.history"):
+            written = [*self._written.get(name, [])]
+        yield from written
 
     def address(self, name: str) -> str:
         """An address that nobody plays."""

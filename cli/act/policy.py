@@ -1,0 +1,76 @@
+"""`rollback policy`: policy files, before they are deployed or published."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from cli.support.confirmation import DryRun, Yes
+from cli.support.context import open_operations
+from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
+from cli.support.output import AsJson, System, print_json, print_line
+from responders.support.published_policies import CHECK_INTERVAL_SECONDS, find_valid_policies
+from shared.core.errors import BadConfiguration, Moved
+from shared.policy_files import loader
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="policy files")]
+policy = typer.Typer(help="Policy files.", no_args_is_help=True)
+
+
+@policy.command()
+def check(files: Files, as_json: AsJson = False) -> None:
+    """Print every fault of the files, as file:line: message; without any, every warning.
+
+    Exit code 0 when there is no fault; 1 when there is any.
+    """
+    try:
+        warnings = [one for policy in loader.load_policy_files(files).values() for one in policy.warnings]
+        faults: tuple[str, ...] = ()
+    except BadConfiguration as error:
+        faults, warnings = error.faults, []
+    if as_json:
+        print_json({"faults": faults, "warnings": warnings})
+    else:
+        for line in (*faults, *warnings):
+            print(line)
+    if faults:
+        raise typer.Exit(REFUSED)
+
+
+@policy.command()
+def show(system: System = "", as_json: AsJson = False) -> None:
+    """Print the policy file in force."""
+    with open_operations() as ours:
+        text = ours.declared_policy(system).text
+    print_json({"text": text}) if as_json else typer.echo(text, nl=False)
+
+
+@policy.command()
+def publish(files: Files, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False) -> None:
+    """Show what the files change in the policies in force, and publish them after confirmation."""
+    with open_operations() as ours:
+        objects = ours.wiring.buckets.policies
+        if objects is None:
+            raise create_exit(INVALID_USAGE, "ROLLBACK_POLICY_BUCKET is not set: nothing can be published")
+        generation = objects.generation(loader.PUBLISHED_OBJECT)
+        before = next(find_valid_policies(objects, ours.wiring.policies, {})).policies
+        after = {**before, **loader.load_policy_files(files)}
+        content = msgspec.json.encode({f"{name}.yaml": one.text for name, one in after.items()})
+        loader.parse_published(content, before)
+        differences = loader.find_differences(before, after)
+        lines = [f"{name}: {line}" for name, theirs in differences.items() for line in theirs]
+        for line in [] if as_json else lines or ["nothing differs from the policies in force"]:
+            print_line(line)
+        publishes = bool(differences) and not dry_run
+        if publishes and not yes and not typer.confirm("Publish these policies?", err=as_json):
+            raise create_exit(REFUSED, "nothing was published")
+        try:
+            if publishes:
+                objects.put(loader.PUBLISHED_OBJECT, content, "application/json", generation)
+        except Moved:
+            raise create_exit(REFUSED, "other policies were published meanwhile: run this again") from None
+    if as_json:
+        print_json({"differences": differences, "published": publishes})
+    elif publishes:
+        print_line(f"Published. Functions use it within {CHECK_INTERVAL_SECONDS:.0f} s; frozen plans do not.")

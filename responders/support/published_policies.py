@@ -1,0 +1,116 @@
+"""The policies in force: the newest published ones that are valid, or those in the archive."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from msgspec import Struct
+
+from shared.core import log
+from shared.core.errors import BadConfiguration, Moved, Rejected
+from shared.core.lazy import synchronized
+from shared.core.store import Create
+from shared.core.text import cut_reason
+from shared.domain.audit.chain import create_event
+from shared.domain.audit.system_chain import event_write
+from shared.domain.notices.notice import notice_writes
+from shared.domain.notices.recipients import create_team_notices
+from shared.domain.policy.severity import Severity
+from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.rollback import Rollback
+from shared.policy_files.loader import PUBLISHED_OBJECT, find_differences, parse_published
+from shared.ports.groups import Ports
+from shared.ports.storage import VersionedObjects
+from shared.state.work_queue import publish_notices
+
+CHECK_INTERVAL_SECONDS = 15.0
+
+
+class PolicySet(Struct, frozen=True, eq=False):
+    """The policies of one generation (0: the archive's); a handler keeps the set it began with."""
+
+    policies: Mapping[str, Policy]
+    generation: int = 0
+
+
+class PublishedPolicies:
+    """Follows the published object; the bucket alone says which policies are in force."""
+
+    def __init__(self, ports: Ports, bundled: Mapping[str, Policy]) -> None:
+        self._ports = ports
+        self._bundled = bundled
+        self._current = PolicySet(bundled)
+        self._checked, self._next_check = -1, 0.0
+
+    @synchronized
+    def current(self) -> PolicySet:
+        """Return the policies in force; where they cannot be read now, the last ones."""
+        objects, clock = self._ports.buckets.policies, self._ports.clock
+        if objects is not None and clock.monotonic() >= self._next_check:
+            try:
+                self._check(objects)
+            except Exception as failure:  # whatever an object holds, messages are handled
+                message = "the published policies cannot be read; the last ones stay in force"
+                log.write("WARNING", message, event="policy.unread", fault=repr(failure))
+            self._next_check = clock.monotonic() + CHECK_INTERVAL_SECONDS
+        return self._current
+
+    def _check(self, objects: VersionedObjects) -> None:
+        """Record every change that is not on record, then put the newest in force here."""
+        live = objects.generation(PUBLISHED_OBJECT)
+        if live == self._checked:
+            return
+        refused: dict[int, BadConfiguration] = {}
+        found = find_valid_policies(objects, self._bundled, refused)
+        newest = after = next(found)
+        for generation, fault in refused.items():
+            self._refuse(newest.policies, generation, fault)
+        while after.generation and self._ports.store.get(f"policies/{after.generation}").fields is None:
+            self._record(before := next(found), after)
+            after = before
+        self._current, self._checked = newest, live
+
+    def _refuse(self, in_force: Mapping[str, Policy], generation: int, fault: BadConfiguration) -> None:
+        """Record the refusal and notify each team, once; a sweep publishes after a crash."""
+        now, name = self._ports.clock.now(), "policy.refused"
+        event = create_event(name, now, "policy bucket", generation=generation, faults=fault.faults)
+        text = cut_reason(f"The published policies are refused, the last valid ones stay in force: {fault}")
+        for system, policy in in_force.items():
+            incident = f"policy-{system}-{generation}"
+            notices = create_team_notices(policy, incident, Severity.MEDIUM, name, text, now)
+            writes = [event_write(system, f"{name}:{generation}", event), *notice_writes(notices)]
+            with suppress(Moved, Rejected):  # another instance was first; the console may write nothing
+                self._ports.store.commit(writes)
+                publish_notices(self._ports.bus, notices)
+
+    def _record(self, before: PolicySet, after: PolicySet) -> None:
+        now, name, facts = self._ports.clock.now(), "policy.changed", {"generation": after.generation}
+        writes = [Create(f"policies/{after.generation}", facts)]
+        for system, lines in find_differences(before.policies, after.policies).items():
+            event = create_event(name, now, "policy bucket", **facts, difference=lines)
+            writes.append(event_write(system, f"{name}:{after.generation}", event))
+        with suppress(Moved, Rejected):
+            self._ports.store.commit(writes)
+
+
+def find_valid_policies(
+    objects: VersionedObjects | None, bundled: Mapping[str, Policy], refused: dict[int, BadConfiguration]
+) -> Iterator[PolicySet]:
+    """Yield the valid policies, newest first, the archive's last; add to `refused` on the way."""
+    for generation, content in objects.history(PUBLISHED_OBJECT) if objects is not None else ():
+        try:
+            yield PolicySet(parse_published(content, bundled), generation)
+        except BadConfiguration as fault:
+            refused[generation] = fault
+    yield PolicySet(bundled)
+
+
+def find_plan_policy(ports: Ports, policies: Mapping[str, Policy], rollback: Rollback) -> Policy:
+    """Return the policy of the frozen plan, else the one in force. Raises: Unavailable."""
+    current, plan = policies[rollback.system], rollback.plan
+    if plan is None or plan.policy == current.fingerprint:
+        return current
+    with suppress(Rejected):
+        published = find_valid_policies(ports.buckets.policies, policies, {})
+        known = (one.policies[rollback.system] for one in published)
+        return next((policy for policy in known if policy.fingerprint == plan.policy), current)
+    return current
