@@ -76,7 +76,11 @@ def _check_newest_writes(
     ports: Ports, examining: DocumentChecker, policy: Policy, record: IntegrityRecord, now: datetime
 ) -> IntegrityRecord:
     """Return the record with the damage that the newest writes show, before a run is due."""
-    run = examining.check_newest_writes(now)
+    try:
+        run = examining.check_newest_writes(now)
+    except Rejected as refused:  # an index may be missing: the runs go on
+        log.write("ERROR", f"the newest writes of {policy.system} cannot be checked: {refused}")
+        return record
     new = tuple(
         _build_finding(ports, examining, policy, run, signal, now)
         for signal in damage.DAMAGE_SIGNALS

@@ -14,6 +14,8 @@ from cli.app import app
 from cli.offline.cost import PRICES
 from responders.data import document_check
 from shared.domain.presentation import status_page_html
+from shared.domain.signals.probe_history import PROBE_INTERVAL
+from shared.domain.signals.probe_signals import probes_by_signal
 from tests.support.cli.documented_commands import CVPLUS, MODULE, OPERATE, README, SET_UP
 from tests.support.runtime.world import POLICIES
 from tests.terraform.conftest import configuration
@@ -88,6 +90,21 @@ def test_the_quantities_are_those_of_what_is_provisioned() -> None:
     assert found["status page: writes"] == 2 * MINUTES * len(status_page_html.OBJECT_NAMES)
     assert found["integrity: newest writes"] == MINUTES * document_check.MAX_NEWEST_DOCUMENTS * 9
     assert CVPLUS.integrity.read_budget * 30 == found["integrity: runs"]
+
+
+def test_what_google_checks_each_five_minutes_the_responders_probe_twice_a_minute() -> None:
+    """The runbook: "Every 30 seconds", "Detection (<2 minutes)"; slow checks come beside that."""
+    made = configuration("one-project").resources
+    slow = {
+        one.key.partition("/")[2]
+        for one in made
+        if one.type == "google_monitoring_uptime_check_config" and one.values["period"] == "300s"
+    }
+    asked = {probe.name for probes in probes_by_signal(CVPLUS).values() for probe in probes}
+
+    assert slow
+    assert slow <= asked
+    assert PROBE_INTERVAL.total_seconds() == 30
 
 
 def test_the_costs_follow_the_policy_and_the_documents() -> None:

@@ -377,3 +377,21 @@ def test_the_newest_writes_are_checked_while_a_run_goes_on() -> None:
     shop.write(order(shop, 8, customer="nobody"))
     shop.check()
     assert [one.signal for one in shop.alerts()] == ["database_corruption"]
+
+
+def test_newest_writes_that_cannot_be_read_do_not_stop_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The index of the field may be switched off: the log has an error, and the pager rings."""
+    shop = dated_shop()
+
+    def refuse(verb: str, side: str) -> None:
+        if (verb, side) == ("documents.newest", "before"):
+            raise Rejected("no index")
+
+    shop.data.hook = refuse
+    shop.write({"orders/9": {"customer": "nobody"}})
+    shop.ports.clock.advance(23 * HOUR)
+    shop.look()
+
+    assert [one.signal for one in shop.alerts()] == ["database_corruption"]
+    assert shop.record().failure == ""
+    assert "the newest writes of bookshop cannot be checked: no index" in capsys.readouterr().err
