@@ -1,6 +1,6 @@
 """One rollback in a worker's hands, with its incident: every change of state goes through here."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any
@@ -72,6 +72,8 @@ class Transition(Struct, frozen=True):
     """What the incident's becomes; None: it stays as it is."""
     is_undoable: bool | None = None
     """Whether an undo of the incident restores something; None: that stays as it is."""
+    works: bool | None = None
+    """Whether its recovery is observed before it is verified; None: that stays as it is."""
 
 
 class _PreparedCommit(Struct, frozen=True):
@@ -93,7 +95,7 @@ class Case:
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
         self._failing: set[str] = set()
-        self._checked: tuple[set[str], set[str]] = set(), set()
+        self._checked: tuple[Set[str], Set[str]] = set(), set()
         """The functions that the newest check observed to fail, and to work."""
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
@@ -104,13 +106,9 @@ class Case:
         """Its newest state."""
         return self.tenure.rollback
 
-    def observe_failing(self, functions: Iterable[str]) -> None:
-        """Note functions that are observed to fail; the next commit records them."""
-        self._failing.update(functions)
-
-    def observe_check(self, failing: set[str], working: set[str]) -> None:
-        """Note what a check since the last shift observed; the next commit records it."""
-        self.observe_failing(failing)
+    def observe_check(self, failing: Set[str], working: Set[str] = frozenset()) -> None:
+        """Note what a check has observed by now; the next commit records it."""
+        self._failing |= failing
         self._checked = failing, working
 
     def observe(self, **fields: Any) -> None:
@@ -377,9 +375,9 @@ class Case:
 
     def _update_incident(self, incident: Incident, turn: Transition, now: datetime) -> Incident:
         """Return the incident after the turn; a person may have written it meanwhile."""
-        if self._failing:
-            incident = incidents.observe_failure(incident, now)
         failing, working = self._checked
+        if failing:
+            incident = incidents.observe_failure(incident, now)
         incident = replace(
             incident,
             working=tuple(sorted({*incident.working, *working} - failing)),
@@ -389,7 +387,7 @@ class Case:
             return incident
         if turn.is_undoable is not None:
             incident = replace(incident, is_undoable=turn.is_undoable)
-        return incidents.change_status(incident, turn.status, now, turn.note, turn.severity)
+        return incidents.change_status(incident, turn.status, now, turn.note, turn.severity, works=turn.works)
 
     def _build_incident_writes(
         self, turn: Transition, before: Document, known: Incident, incident: Incident, now: datetime

@@ -71,7 +71,7 @@ def decide_rollback(case: Case) -> bool:
     order = case.rollback.order
     target = order.target if order else ""
     gathered = collect_facts(case.ports, case.policy, case.now(), case.read_alerts, case.rollback.id, target)
-    case.observe_failing(gathered.facts.find_observed_failing(case.policy))
+    case.observe_check(gathered.facts.find_observed_failing(case.policy))
     if case.raise_severity(gathered.alerts):
         return True
     decision = _evaluate(case, gathered.facts)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 
+from msgspec.structs import replace
+
 from responders.rollback import completion
 from responders.rollback.case import Case, Transition
 from responders.rollback.outcome_summary import effective_steps, shifted_steps, summarize_outcome
@@ -110,13 +112,20 @@ def verify_rollback(case: Case) -> bool:
         )
     elif expired or (unrestored and settled):
         return completion.fail_rollback(case, f"not well after the last shift: {health.reason}")
-    elif case.commit_transition(
-        Transition(
-            "health.looked", health.reason, changes=_probe_confirmation_fields(case, health), say=False
-        )
-    ):
+    elif case.commit_transition(_build_check_transition(case, health)):
         case.ports.clock.sleep(HEALTH_CHECK_INTERVAL_SECONDS)
     return True
+
+
+def _build_check_transition(case: Case, health: Health) -> Transition:
+    """Record a check that ends nothing; a roll-out that continues may hold up what works again."""
+    confirmed = _probe_confirmation_fields(case, health)
+    turn = Transition("health.looked", health.reason, changes=confirmed, say=False)
+    works = health.verdict is HealthVerdict.WELL
+    if works is case.incident.timeline[-1].works or health.verdict is HealthVerdict.INCONCLUSIVE:
+        return turn
+    note = f"works again, and a roll-out continues: {health.reason}" if works else health.reason
+    return replace(turn, note=note, status=IncidentStatus.VERIFYING, works=works)
 
 
 def _probe_confirmation_fields(case: Case, health: Health) -> dict[str, datetime]:

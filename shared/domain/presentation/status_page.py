@@ -391,10 +391,11 @@ def _is_about_any_function(policy: Policy, alert: Alert | IncidentScope) -> bool
 
 
 def _component_functions(policy: Policy, component: Component) -> set[str]:
-    """Return the functions of a part; those of the group of its name, where it names none."""
+    """Return the functions of a part; of the group of its name, or all, where it names none."""
     own_name = () if component.functions else (component.name.lower().replace(" ", "-"),)
     groups = [group for name in component.groups or own_name for group in policy.groups_by_name(name)]
-    return {*component.functions, *(function for one in groups for function in policy.groups[one].functions)}
+    found = {*component.functions, *(name for one in groups for name in policy.groups[one].functions)}
+    return found or (set() if component.signals else {*policy.functions})
 
 
 def _is_component_affected(

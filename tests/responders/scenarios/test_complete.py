@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from responders.scenarios.registry import NEW_CLIENTS_WARNING
 from shared.domain.deployments import deployment
 from shared.domain.incidents import incident
-from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import notice_texts
 from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
@@ -223,6 +223,33 @@ def test_a_breach_that_is_declared() -> None:
         *("v1", "r1"),
         "ENABLED",
     )
+
+
+def test_a_breach_that_a_policy_answers_at_once() -> None:
+    """Code goes back unasked where the signal's mode is `act`; older rules wait for people."""
+    world = build_healthy_shop(security_breach={"mode": Mode.ACT})
+    deploy_bad_release(world, "functions", "sites", "rules")
+
+    world.alert(signal="security_breach")
+    world.pass_time(10 * MINUTE)
+
+    first, second = world.rollbacks()
+    assert (first.status, second.status) == (RollbackStatus.SUCCEEDED, RollbackStatus.PARKED)
+    assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r2")
+
+
+def test_a_database_that_a_policy_counts_as_the_whole_system() -> None:
+    """The loss of the database alone leads to the scenario that the policy names for it."""
+    world = build_healthy_shop(database_failure_rate={"scenario": ScenarioName.COMPLETE})
+    deploy_bad_release(world, "functions", "sites")
+
+    start_outage(world, "database_failure_rate", "site")
+    world.pass_time(20 * MINUTE)
+
+    [one] = world.rollbacks()
+    assert one.plan is not None
+    assert one.plan.scenario is ScenarioName.COMPLETE
+    assert (one.status, live_resources(world)["site"]) == (RollbackStatus.SUCCEEDED, "v1")
 
 
 def test_a_barrier_before_everything() -> None:

@@ -7,6 +7,8 @@ from msgspec.structs import replace
 
 from shared.domain.incidents import incident
 from shared.domain.policy.probes import VerificationCheck
+from shared.domain.policy.scenario_names import Mode
+from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import shifted_functions
 from tests.support.rollbacks.bookshop_resources import (
@@ -150,6 +152,22 @@ def test_a_feature(order: dict[str, Any], site: str, colour: str, functions: set
     assert (live_resources(world)["site"], shifted_functions(world)) == (site, functions)
     assert colour in str(live_resources(world)["colour"])
     assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+
+
+def test_a_feature_that_fails_where_a_policy_names_its_scenario() -> None:
+    """People are asked about the group that fails; every other function stays as it is."""
+    asked = {"severity": Severity.MEDIUM, "mode": Mode.ASK}
+    world = build_healthy_shop(performance_degraded=asked)
+    deploy_bad_release(world, "signing in")
+
+    world.alert(signal="performance_degraded")
+    world.settle()
+    assert newest_rollback(world).status is RollbackStatus.PARKED
+    approve_rollback(world, "alice")
+    world.pass_time(20 * MINUTE)
+
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert shifted_functions(world) == set(SIGNING_IN)
 
 
 def test_settings_that_were_changed_as_it_began() -> None:

@@ -171,6 +171,34 @@ def test_the_verification_of_cvplus_is_that_of_the_runbook() -> None:
     assert [one.name for one in judged_by if one.expect.status is None] == ["healthCheck"]
 
 
+def test_the_thresholds_of_cvplus_are_those_of_the_runbook() -> None:
+    """Its alert thresholds, its rollback triggers, and the addresses of its health checks."""
+    cvplus = loader.load_policy(POLICIES / "cvplus.yaml")
+
+    def conditions(name: str) -> list[tuple[float | None, float]]:
+        """Return each threshold of a signal with its duration in seconds."""
+        signal = cvplus.signals[name]
+        every = [(signal.threshold, signal.duration), *((one.threshold, one.duration) for one in signal.also)]
+        return [(threshold, (lasting or timedelta()).total_seconds()) for threshold, lasting in every]
+
+    assert conditions("frontend_unavailable") == [(None, 30), (3, 120)]
+    assert conditions("function_failure_rate") == [(0.5, 120)]
+    assert conditions("functions_failing_share") == [(0.25, 0)]
+    assert conditions("critical_path_blocked") == [(45, 0)]
+    assert conditions("database_connectivity") == [(10, 60)]
+    assert conditions("database_failure_rate") == [(0.5, 0)]
+    assert conditions("authentication_failure")[0] == (0.8, 300)
+    assert conditions("performance_degraded") == [(0.5, 0), (5, 600), (0.25, 300)]
+    assert conditions("slow_response") == [(30, 0)]
+    assert conditions("error_rate")[0] == (0.1, 300)
+    assert conditions("quota_usage") == [(0.8, 0)]
+    assert {one.url for one in cvplus.probes} >= {
+        "https://cvplus.com/api/health",
+        "https://us-central1-cvplus.cloudfunctions.net/processCV",
+        "https://cvplus.com/auth/status",
+    }
+
+
 def test_the_channels_that_are_written_out_for_later() -> None:
     """Each is a channel as it stands, once its sign is taken away."""
     text = (POLICIES / "cvplus.yaml").read_text()

@@ -275,7 +275,8 @@ class StatementLaws:
         if fields["status"] in RECOVERED and self._ended.get(fields["id"]) != fields["status"]:
             self._record_working(self._scope(fields["id"], self._seen.now), fields["id"])
         name, was_ended = fields["id"], fields["id"] in self._ended_until
-        if fields["status"] in WELL_STATUSES and self._ended.get(name) != fields["status"]:
+        newest = fields["timeline"][-1]
+        if newest["works"] or newest["status"] in WELL_STATUSES:
             self._recoveries.setdefault(name, []).append(self._seen.now)
         self._ended[name] = fields["status"]
         if fields["ended_at"] is not None:

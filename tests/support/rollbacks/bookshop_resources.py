@@ -1,6 +1,7 @@
 """A shop with more than functions: what it has, and what a bad release makes of that."""
 
 from datetime import timedelta
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -61,9 +62,10 @@ def add_healthy_resources(estate: FakeEstate) -> None:
     estate.declared = [CARTS]
 
 
-def build_healthy_shop(hook: Hook = no_hook) -> World:
-    """The shop, well."""
-    return World(hook, SHOP, furnish=add_healthy_resources)
+def build_healthy_shop(hook: Hook = no_hook, **signals: dict[str, Any]) -> World:
+    """The shop, well; `signals`: what its policy says of them in place of what it says above."""
+    changed = {name: replace(SHOP.signals[name], **fields) for name, fields in signals.items()}
+    return World(hook, replace(SHOP, signals={**SHOP.signals, **changed}), furnish=add_healthy_resources)
 
 
 def deploy_bad_release(world: World, *parts: str) -> None:
