@@ -43,6 +43,4 @@ def cost(
         print_json({"currency": "USD", "rows": rows, "everything_on": whole, "by_policy": by_policy})
         return
     print_table([*COLUMNS], ([form.format(**one) for form in COLUMNS.values()] for one in rows))
-    print_line(
-        f"{policy.system}, everything on: USD {whole:.2f} a month; as the policy is: USD {by_policy:.2f}"
-    )
+    print_line(f"{policy.system}, everything on: USD {whole:.2f} a month; by policy: USD {by_policy:.2f}")

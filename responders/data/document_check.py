@@ -80,11 +80,10 @@ class DocumentChecker:
         dated = {name: one for name, one in self._policy.collections.items() if one.updated_field}
         stretches = tuple(map(ScanRange, dated))
         run = ScanRun(self._policy.system, "newest writes", at, at, {}, stretches, is_whole=False)
-        read = partial(
-            self._documents.newest, self._database, since=at - NEWEST_SPAN, most=MAX_NEWEST_DOCUMENTS
-        )
+        newest, since = self._documents.newest, at - NEWEST_SPAN
         for name, one in dated.items():
-            found = read(scan.scope(name, one), one.updated_field)
+            where = scan.scope(name, one)
+            found = newest(self._database, where, one.updated_field, since, MAX_NEWEST_DOCUMENTS)
             run = scan.skip_range(scan.record_documents(run, self.check_documents(name, found, None)))
         return run
 

@@ -128,7 +128,7 @@ def test_people_read_a_table_and_the_sum() -> None:
     assert re.search(
         r"^uptime checks +0\.00 +[\d,]+ runs .* USD 0\.3 for 1,000 +https\S+ +2026-11-24", done.stdout, re.M
     )
-    assert lines[-1].startswith(f"cvplus, everything on: USD {printed()['everything_on']:.2f} a month; as ")
+    assert lines[-1].startswith(f"cvplus, everything on: USD {printed()['everything_on']:.2f} a month; by ")
 
 
 def test_a_file_that_is_no_policy_is_refused() -> None:
