@@ -9,7 +9,7 @@ from cli import identity
 from cli.act import answers, copy, pins, policy, replay, run
 from cli.doctor.command import doctor
 from cli.look import audit, backups, deploy_lock, deployments, explain, report, restore_points, status
-from cli.offline import parse
+from cli.offline import cost, parse
 from cli.support.command_sending import without_sign_in
 from cli.switches import fence, switches, upkeep
 
@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "doctor": doctor,
         "deployments": deployments.deployments,
         "audit": audit.audit,
+        "cost": cost.cost,
     },
     "Act": {
         "run": run.run,

@@ -64,6 +64,8 @@ locals {
       sign_in  = [for key, probe in local.checked_probes : google_monitoring_uptime_check_config.probe[key].uptime_check_id if probe.system == system && probe.signal == "authentication_failure"]
     }
   }
+  # The newest result of each check and region: one that runs each five minutes counts until the next.
+  check_window = "[6m]"
   critical_services = {
     for system in keys(local.policies) : system => distinct([
       for probe in values(local.probes) : lower(replace(probe.function, "_", "-")) if probe.system == system && probe.function != null
@@ -100,7 +102,7 @@ locals {
         for checks in [local.checks[system].site] : {
           kind    = "query"
           name    = "a probe of the site fails in ${local.thresholds[system].frontend_unavailable} regions"
-          query   = "count by (check_id) (${local.series[system].site} == 0) >= ${local.thresholds[system].frontend_unavailable}"
+          query   = "count by (check_id) (last_over_time(${local.series[system].site}${local.check_window}) == 0) >= ${local.thresholds[system].frontend_unavailable}"
           lasting = local.lasting[system].frontend_unavailable
         } if length(checks) > 0
       ]
@@ -159,7 +161,7 @@ locals {
           for checks in [local.checks[system].critical] : {
             kind    = "query"
             name    = "a probe of a critical function fails in ${local.failing_regions} regions"
-            query   = "count by (check_id) (${local.series[system].critical} == 0) >= ${local.failing_regions}"
+            query   = "count by (check_id) (last_over_time(${local.series[system].critical}${local.check_window}) == 0) >= ${local.failing_regions}"
             lasting = local.lasting[system].critical_path_blocked
           } if length(checks) > 0
         ],
@@ -273,7 +275,7 @@ locals {
             name     = "failed checks of a probe"
             filter   = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND resource.type=\"uptime_url\" AND metric.label.check_id=one_of(\"${join("\",\"", checks)}\")"
             aligner  = "ALIGN_COUNT_FALSE"
-            period   = condition.seconds
+            period   = max(300, condition.seconds) # no check runs less often
             group_by = ["metric.label.check_id"]
             above    = condition.threshold - 1
           }) if length(checks) > 0

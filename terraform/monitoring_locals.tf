@@ -121,6 +121,7 @@ locals {
         project      = policy.project
         function     = try(probe.function, null)
         signal       = try(probe.signal, null)
+        period       = try(probe.signal, null) == null ? 60 : 300 # 60 is the shortest that Google offers
         address      = regex("^https://(\\[[^\\]]+\\]|[^/:?]+)(?::([0-9]+))?(.*)$", probe.url)
         signs_in     = try(probe.sign_in, null) != null
         method       = try(probe.method, "GET")

@@ -86,7 +86,7 @@ variable "pager_channels" {
 }
 
 variable "uptime_checks" {
-  description = "Let Google ask the probes of the policy files each minute, from each of uptime_regions: each run is paid for. The responders ask those that name a signal twice a minute themselves, checks or no checks."
+  description = "Let Google ask the probes of the policy files, from each of uptime_regions: each run is paid for. The responders ask those that name a signal twice a minute themselves, checks or no checks: Google asks these each five minutes, and the others each minute."
   type        = bool
   default     = false
 }

@@ -1,13 +1,14 @@
-# The probes of the policy files, requested each minute from several regions: those without a test
-# account. The responders send the same requests themselves before they believe an alert, and compare
-# the values of a JSON answer too.
+# The probes of the policy files, requested from several regions, but for those with a test account:
+# each five minutes where the probe names a signal, which the responders request twice a minute, and each
+# minute elsewhere. The responders send the same requests themselves before they believe an alert, and
+# compare the values of a JSON answer too.
 
 resource "google_monitoring_uptime_check_config" "probe" {
   for_each = local.checked_probes
 
   project          = each.value.project
   display_name     = "${each.value.system}: ${each.value.name}"
-  period           = "60s" # the shortest that Google offers
+  period           = "${each.value.period}s"
   timeout          = "${min(60, max(1, each.value.timeout))}s"
   selected_regions = var.uptime_regions
 

@@ -150,6 +150,7 @@ def _with_backups(policy: Policy, file: Path, folder: Path) -> tuple[Policy, Pat
     """The policy with backups, and the file that says so."""
     said = yaml.safe_load(file.read_text())
     said["backups"] = {**said.get("backups", {}), **backup_day.build_backup_policy_fields(policy)}
+    said["integrity"] = {**said.get("integrity", {}), "every": "1h"}  # most of the day is skipped
     return _write_policy(said, folder / file.name)
 
 

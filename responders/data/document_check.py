@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from random import Random
@@ -30,6 +30,10 @@ from shared.ports.groups import Ports
 
 DOCUMENTS_PER_CHUNK = 500
 """Documents that are judged together, and what they name looked up together."""
+MAX_NEWEST_DOCUMENTS = 20
+"""Documents of each collection that a check of the newest writes reads, however many there are."""
+NEWEST_SPAN = timedelta(minutes=2)
+"""A check of the newest writes runs each minute; a late one misses nothing."""
 MAX_PARALLEL_FILE_READS = 16
 FILE_CHECK_TIME_LIMIT_SECONDS = 10.0
 """No batch of files is begun after that."""
@@ -70,6 +74,18 @@ class DocumentChecker:
             is_whole=all(one.limit is None for one in stretches),
             dropped=scan.find_drops(policy, counts, before or {}),
         )
+
+    def check_newest_writes(self, at: datetime) -> ScanRun:
+        """Check the documents that were written last before `at`, by their `updated_field`."""
+        dated = {name: one for name, one in self._policy.collections.items() if one.updated_field}
+        stretches = tuple(map(ScanRange, dated))
+        run = ScanRun(self._policy.system, "newest writes", at, at, {}, stretches, is_whole=False)
+        newest, since = self._documents.newest, at - NEWEST_SPAN
+        for name, one in dated.items():
+            where = scan.scope(name, one)
+            found = newest(self._database, where, one.updated_field, since, MAX_NEWEST_DOCUMENTS)
+            run = scan.skip_range(scan.record_documents(run, self.check_documents(name, found, None)))
+        return run
 
     def advance(self, run: ScanRun, seconds: float) -> tuple[ScanRun, RollbackError | None]:
         """Return the run after so many seconds, and the error that stopped it early."""

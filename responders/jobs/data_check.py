@@ -1,4 +1,4 @@
-"""on_clock: the declared data looked through on schedule, in pieces; damage is told as an alert."""
+"""on_clock: check the newest writes each minute and all data on schedule; damage opens an alert."""
 
 import shlex
 from collections.abc import Mapping
@@ -44,10 +44,7 @@ def advance_data_checks(ports: Ports, policies: Mapping[str, Policy]) -> None:
         if not policy.collections:
             continue
         document, before = read_known_damage(ports, policy)
-        if before.run is not None or damage.due_scan_reason(before, policy, document.read_at):
-            _carry_forward(ports, policy, document, before)
-        else:
-            _record_alerts(ports, policy, before, document.version, document.read_at)
+        _carry_forward(ports, policy, document, before)
 
 
 def _carry_forward(ports: Ports, policy: Policy, document: Document, before: IntegrityRecord) -> None:
@@ -55,13 +52,15 @@ def _carry_forward(ports: Ports, policy: Policy, document: Document, before: Int
     now, examining = document.read_at, DocumentChecker(ports, policy)
     after = before
     try:
-        run = before.run or _begin_run(examining, policy, before, now)
-        run, failure = examining.advance(run, CHECK_TIME_LIMIT_SECONDS)
-        after = replace(before, run=run, asked="" if before.run is None else before.asked)
-        if failure is not None:
-            raise failure
-        if run.is_over:
-            after = _conclude_run(ports, examining, policy, after, run, now)
+        after = _check_newest_writes(ports, examining, policy, before, now)
+        if before.run is not None or damage.due_scan_reason(before, policy, now):
+            run = before.run or _begin_run(examining, policy, before, now)
+            run, failure = examining.advance(run, CHECK_TIME_LIMIT_SECONDS)
+            after = replace(after, run=run, asked="" if before.run is None else before.asked)
+            if failure is not None:
+                raise failure
+            if run.is_over:
+                after = _conclude_run(ports, examining, policy, after, run, now)
     except Unavailable as no_answer:
         log.write("WARNING", f"the data of {policy.system}: {no_answer}")
     except Rejected as refused:
@@ -69,6 +68,27 @@ def _carry_forward(ports: Ports, policy: Policy, document: Document, before: Int
         after = replace(after, run=None, asked="", failure=str(refused), failed_at=now)
     if after != before:
         _save_record(ports, policy, document, before, after, now)
+    else:
+        _record_alerts(ports, policy, before, document.version, now)
+
+
+def _check_newest_writes(
+    ports: Ports, examining: DocumentChecker, policy: Policy, record: IntegrityRecord, now: datetime
+) -> IntegrityRecord:
+    """Return the record with the damage that the newest writes show, before a run is due."""
+    try:
+        run = examining.check_newest_writes(now)
+    except Rejected as refused:  # an index may be missing: the runs go on
+        log.write("ERROR", f"the newest writes of {policy.system} cannot be checked: {refused}")
+        return record
+    new = tuple(
+        _build_finding(ports, examining, policy, run, signal, now)
+        for signal in damage.DAMAGE_SIGNALS
+        if signal in policy.signals
+        and signal not in record.open_findings
+        and damage.is_above_threshold(run, signal, policy)
+    )
+    return replace(record, findings=(*record.findings, *new))
 
 
 def _begin_run(examining: DocumentChecker, policy: Policy, before: IntegrityRecord, now: datetime) -> ScanRun:
@@ -97,6 +117,7 @@ def _conclude_run(
                 known_ones[found.id(policy.system)] = found
         elif (
             known is not None
+            and known.since <= run.at  # the newest writes may have shown it while the run went on
             and damage.is_conclusive(run)
             and (run.is_whole or not examining.is_still_damaged(known.samples, run.at))
         ):  # a sample has not looked at just what was found

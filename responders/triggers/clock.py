@@ -65,20 +65,22 @@ class ClockTrigger:
     def receive(self, message: PubSubMessage) -> None:
         """Sweep and probe now and, in the same invocation, half a minute later.
 
-        A redelivery sweeps the half minutes that are left. No probe delays a sweep; late answers,
+        A redelivery sweeps the half minutes that are left. A second tick ends at once where the
+        first one sweeps both: two would be paid for waiting. No probe delays a sweep; late answers,
         backups and data checks follow. The monotonic clock measures the half minute: the wall
         clock may be corrected meanwhile. Raises: Unavailable, if no half minute can be claimed.
         """
-        del message
         clock, looks = self._ports.clock, ProbeRunner(self._ports, self._policies)
         now = clock.now()
         into = timedelta(seconds=now.second % SWEEP_INTERVAL_SECONDS, microseconds=now.microsecond)
         second = now - into + PROBE_INTERVAL
         until = clock.monotonic() + (second - now).total_seconds()
         try:
-            claimed = [self._sweep_once(looks, now)]
+            claimed = [self._sweep_once(looks, now, message.id, second)]
+            if claimed[0] is None and self._is_in_other_hands(now, message.id, second):
+                return
             clock.sleep(max(0.0, until - clock.monotonic()))
-            claimed.append(self._sweep_once(looks, max(second, clock.now())))
+            claimed.append(self._sweep_once(looks, max(second, clock.now()), message.id, second))
             self.run_stage("late probe answers", looks.record_late_answers)
         finally:
             looks.close()
@@ -86,10 +88,16 @@ class ClockTrigger:
             for stage, job in MINUTELY_JOBS.items():
                 self.run_stage(stage, partial(job, self._ports, self._policies))
 
-    def _sweep_once(self, looks: ProbeRunner, now: datetime) -> datetime | None:
+    def _is_in_other_hands(self, now: datetime, tick: str, second: datetime) -> bool:
+        """Whether another tick claimed this half minute and sweeps the second one as well."""
+        claim = self._ports.store.get(work_queue.sweep_path(now)).fields or {}
+        return claim.get("tick") != tick and claim.get("until", now) >= second
+
+    def _sweep_once(self, looks: ProbeRunner, now: datetime, tick: str, until: datetime) -> datetime | None:
         """Claim the half minute, publish its work and probe; None: another tick claimed it."""
         try:
-            claim = Create(work_queue.sweep_path(now), {"at": now, "expires_at": now + TICK_RETENTION})
+            fields = {"at": now, "tick": tick, "until": until, "expires_at": now + TICK_RETENTION}
+            claim = Create(work_queue.sweep_path(now), fields)
             claimed_at = self._ports.store.commit([claim])
         except Exists:  # the other Scheduler job's tick has it
             return None

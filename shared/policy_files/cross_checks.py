@@ -419,6 +419,8 @@ def validate_collections(policy: Any) -> Iterator[Finding]:
         for field, target in mapping_in(collection, "references").items():
             if target not in collections:
                 yield (*path, "references", field), f"{target!r} is no collection here"
+        if collection.get("everywhere") is True and collection.get("updated_field"):
+            yield (*path, "updated_field"), "Firestore has no such index by itself for collections everywhere"
         yield from unknown_names(path, collection, "writers", groups, "group")
         for index, query in enumerate(list_in(collection, "faulty")):
             yield from _validate_terms((*path, "faulty", index, "where"), query)

@@ -43,6 +43,11 @@ class Documents(Protocol):
     ) -> list[DocumentSnapshot]:
         """The first so many documents whose fields equal these, with the named fields alone."""
 
+    def newest(
+        self, database: str, scope: Scope, field: str, since: datetime, most: int
+    ) -> list[DocumentSnapshot]:
+        """Return at most so many documents whose time in that field is later, as they are now."""
+
     def count(
         self, database: str, scope: Scope, at: datetime | None, where: Mapping[str, Any] | None = None
     ) -> int:

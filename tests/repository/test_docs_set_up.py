@@ -44,7 +44,7 @@ def test_what_is_set_by_a_name_has_that_name() -> None:
     elsewhere = {
         *SIGNALS,
         *topics.ENTRY_POINTS,
-        *("at_most", "on_call", "per_second", "sign_in", "unanswered_after"),  # of a policy
+        *("at_most", "on_call", "per_second", "sign_in", "unanswered_after", "updated_field"),  # of a policy
         *IncidentStage,
         *("bypass_actors", "deletion_protection"),  # of a ruleset, of a secret
     }

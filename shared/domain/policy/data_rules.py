@@ -75,6 +75,8 @@ class Collection(Struct, frozen=True):
     """Fields that name documents, with the declared collection that these are in."""
     media: dict[str, str] = {}
     """Fields that name files, with the bucket that these are in."""
+    updated_field: str = ""
+    """The field in which the application writes the time of each write; empty: no newest writes."""
     largest_drop: float | None = None
     """The greatest share of its documents that may be gone within `drop_within`; None: any."""
     faulty: tuple[FaultyQuery, ...] = ()
@@ -98,7 +100,7 @@ class IntegrityRules(Struct, frozen=True):
     """When the declared collections are looked through, and what that may cost."""
 
     database: str = DEFAULT_DATABASE
-    every: timedelta = timedelta(hours=6)
+    every: timedelta = timedelta(days=1)
     read_budget: int = 200_000
     """Documents that one run may read; more than this are looked at in samples."""
     confidence: float = 0.95

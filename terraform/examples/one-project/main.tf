@@ -21,7 +21,7 @@ module "rollback" {
   access_logs           = true
   application_databases = { cvplus = {} }
   audit_bucket          = { location = "US" }
-  exports               = { cvplus = { database_location = "nam5", second = { location = "EU" } } }
+  exports               = { cvplus = { database_location = "us-central1", second = { location = "EU" } } }
   labels                = { owner = "operations" }
   status_page           = "EU"
 

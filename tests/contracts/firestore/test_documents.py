@@ -1,7 +1,7 @@
 """What every Documents keeps, in memory and over gRPC to an embedded Firestore."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import grpc
@@ -230,6 +230,20 @@ def test_documents_whose_fields_equal(world: DocumentsWorld) -> None:
     assert [(one.path, one.fields) for one in first] == [("users/b", {}), ("users/c", {})]
 
 
+def test_the_newest_documents_by_a_time_that_they_hold(world: DocumentsWorld) -> None:
+    """Later than the moment, newest first, so many; what holds no time is not among them."""
+    at = minute(world)
+    times = {"a": 1, "b": 3, "c": 2, "d": 0}
+    world.write({f"users/{name}": {"on": at + timedelta(minutes=late)} for name, late in times.items()})
+    world.write({"users/e": {"on": "2099-01-01"}, "users/f": {}, "users/a/users/g": {"on": at + HOUR}})
+
+    found = world.documents.newest(HERE, USERS, "on", at, 9)
+    assert [one.path for one in found] == ["users/b", "users/c", "users/a"]
+    assert found[0].fields == {"on": at + timedelta(minutes=3)}
+    assert [one.path for one in world.documents.newest(HERE, USERS, "on", at, 2)] == ["users/b", "users/c"]
+    assert world.documents.newest(HERE, USERS, "on", at + HOUR, 9) == []
+
+
 def test_collections_of_a_moment(world: DocumentsWorld) -> None:
     """One that is gone is there at the moment at which it was."""
     world.write({"users/ada": {}})
@@ -280,6 +294,7 @@ def test_a_moment_that_cannot_be_read(world: DocumentsWorld, back: timedelta) ->
     [
         ("RunQuery", lambda one: list(one.stream(HERE, USERS, None))),
         ("RunQuery", lambda one: list(one.paths(HERE, USERS, None))),
+        ("RunQuery", lambda one: one.newest(HERE, USERS, "on", datetime(2026, 1, 1, tzinfo=UTC), 1)),
         ("RunQuery", lambda one: one.matching(HERE, USERS, {}, None, ["a"], 1)),
         ("BatchGetDocuments", lambda one: one.get(HERE, ["users/ada", "users/bob"], None)),
         ("GetDocument", lambda one: one.get(HERE, ["users/ada"], None)),

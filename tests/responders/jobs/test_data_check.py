@@ -305,3 +305,93 @@ def test_a_run_on_command() -> None:
     none.settle()
     [letter] = [one for one in none.ports.bus.messages if one.topic == topics.DEAD_LETTERS]
     assert "declares no collections" in letter.attributes["reason"]
+
+
+def dated_shop() -> CheckedShop:
+    """A shop that is looked through each day, and says in `at` when it writes an order."""
+    collections = SHOP.collections | {"orders": replace(SHOP.collections["orders"], updated_field="at")}
+    return CheckedShop(replace(SHOP, integrity=IntegrityRules(), collections=collections))
+
+
+def order(shop: CheckedShop, number: int, **more: Any) -> dict[str, dict[str, Any] | None]:
+    """A new order, with the time at which it is written."""
+    written = {"customer": "ada", "status": "paid", "amount": 3, "at": shop.ports.clock.now()}
+    return {f"orders/{number}": written | more}
+
+
+def test_corruption_is_noticed_within_two_minutes_of_its_first_document() -> None:
+    """The runbook: "Detection (<2 minutes)" of "Data corruption", hours before the daily run."""
+    shop = dated_shop()
+    shop.ports.clock.advance(5 * HOUR)
+    shop.write(order(shop, 7))
+    shop.check()
+    assert shop.alerts() == []
+    last_run = shop.record().last
+
+    written_at = shop.ports.clock.now()
+    shop.write(order(shop, 8, customer="nobody"))
+    shop.ports.clock.advance(MINUTE)
+    shop.check()
+
+    [alert] = shop.alerts()
+    assert (alert.signal, alert.state, alert.started_at) == ("database_corruption", "open", written_at)
+    assert shop.record().findings[0].reason == "orders: 1 of 2 documents fail (reference)"
+    assert shop.record().last == last_run
+    shop.check()
+    assert len(shop.alerts()) == 1
+
+
+def test_damage_of_the_newest_writes_ends_by_a_run_within_the_hour() -> None:
+    """Good newest writes end nothing: a run does, which begins each hour while damage is known."""
+    shop = dated_shop()
+    shop.write(order(shop, 8, customer="nobody"))
+    shop.check()
+    shop.write({"orders/8": None})
+    shop.ports.clock.advance(2 * MINUTE)
+    shop.check()
+    assert [one.state for one in shop.alerts()] == ["open"]
+
+    shop.look()
+    assert sorted(one.state for one in shop.alerts()) == ["closed", "open"]
+
+
+def test_a_storm_of_writes_costs_no_more_than_its_newest_documents() -> None:
+    """At most 20 documents of each collection are read each minute, and what these name."""
+    shop = dated_shop()
+    shop.ports.clock.advance(MINUTE)
+    shop.write({path: one for number in range(500) for path, one in order(shop, number).items()})
+    reads = shop.data.reads
+
+    shop.check()
+
+    assert shop.data.reads - reads == 20 + 1
+
+
+def test_the_newest_writes_are_checked_while_a_run_goes_on() -> None:
+    """A run of many minutes does not delay the detection."""
+    shop = dated_shop()
+    shop.ports.clock.advance(25 * HOUR)
+    shop.data.seconds_each = 1.0
+    shop.check()
+    assert shop.record().run is not None
+    shop.write(order(shop, 8, customer="nobody"))
+    shop.check()
+    assert [one.signal for one in shop.alerts()] == ["database_corruption"]
+
+
+def test_newest_writes_that_cannot_be_read_do_not_stop_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The index of the field may be switched off: the log has an error, and the pager rings."""
+    shop = dated_shop()
+
+    def refuse(verb: str, side: str) -> None:
+        if (verb, side) == ("documents.newest", "before"):
+            raise Rejected("no index")
+
+    shop.data.hook = refuse
+    shop.write({"orders/9": {"customer": "nobody"}})
+    shop.ports.clock.advance(23 * HOUR)
+    shop.look()
+
+    assert [one.signal for one in shop.alerts()] == ["database_corruption"]
+    assert shop.record().failure == ""
+    assert "the newest writes of bookshop cannot be checked: no index" in capsys.readouterr().err

@@ -46,6 +46,44 @@ def test_the_second_schedulers_tick_sweeps_nothing_again() -> None:
     assert world.ports.store.commits == commits
 
 
+def test_the_second_schedulers_tick_does_not_wait() -> None:
+    """While the first one sweeps both half minutes, nobody pays for a second one that waits."""
+    world = World()
+    start = world.ports.clock.now()
+    tick(world)
+    world.ports.clock.jump(start - world.ports.clock.now())
+
+    tick(world)
+
+    assert world.ports.clock.now() - start < timedelta(seconds=1)
+
+
+def test_a_tick_that_comes_again_sweeps_the_half_minute_that_is_left() -> None:
+    """The worker died while it waited: Pub/Sub delivers the same message once more."""
+    world = World()
+    world.publish(topics.CLOCK, b"{}")
+    [published] = [one for one in world.waiting() if one.topic == topics.CLOCK]
+    assert world.deliver(published)
+    first, second = sorted(path for path in world.ports.store.documents if path.startswith("ticks/20260302T"))
+    world.ports.clock.jump(-timedelta(seconds=25))
+    del world.ports.store.documents[second]
+
+    assert world.deliver(published)
+
+    assert {first, second} <= {*world.ports.store.documents}
+
+
+def test_a_late_tick_leaves_no_half_minute_without_a_sweep() -> None:
+    """One that is 40 s late sweeps half of the next minute; the next tick sweeps the other half."""
+    world = World()
+    world.ports.clock.advance(timedelta(seconds=40))
+    tick(world)
+    tick(world)
+
+    ticks = {path for path in world.ports.store.documents if path.startswith("ticks/20260302T")}
+    assert len(ticks) == 3
+
+
 @pytest.mark.parametrize("kind", list(work_queue.COLLECTION_BY_KIND))
 def test_no_system_starves_another(kind: str) -> None:
     """What is due in one is handed on, however much is stuck in others, known or not."""

@@ -134,6 +134,10 @@ ADDITIONS = {
         "collections: { jobs: { faulty: [{ name: a, where: [{ field: n, op: '<' }] }] } }",
         "shop.yaml:10: < needs a value",
     ),
+    "a time of writes without an index": (
+        "collections: { jobs: { everywhere: true, updated_field: updatedAt } }",
+        "shop.yaml:10: Firestore has no such index by itself",
+    ),
     "a presence with a value": (
         "collections: {jobs: {faulty: [{ name: a, where: [{ field: n, op: absent, value: 1 }]}]}}",
         "shop.yaml:10: absent takes no value",

@@ -54,7 +54,7 @@ def lines_starting_with(*words: str) -> list[str]:
 
 SCRIPTS = [line for line in COMMANDS if line.startswith("./scripts/emergency/")]
 """The runbook's lines: tests/e2e/operators/test_runbook_scripts.py plays them at a terminal."""
-BY_THEMSELVES = ("audit", "replay", "parse", "policy", "enrol", "login", "token", "logout")
+BY_THEMSELVES = ("audit", "replay", "parse", "policy", "cost", "enrol", "login", "token", "logout")
 """Verbs whose lines have tests of their own."""
 
 

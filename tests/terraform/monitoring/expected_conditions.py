@@ -12,6 +12,8 @@ from shared.domain.policy.system_policy import Policy
 RUN = "cloud_run_revision"
 REQUESTS = "run.googleapis.com/request_count"
 LATENCIES = "run.googleapis.com/request_latencies"
+CHECK_PERIOD = 300
+"""Seconds between two runs of a check whose probe the responders ask themselves."""
 CHECKS = "monitoring.googleapis.com/uptime_check/check_passed"
 DATABASE = "firestore.googleapis.com/Database"
 SERVICE = "resource.label.service_name"
@@ -99,6 +101,7 @@ def _checks(_policy: Policy, count: float, window: int) -> list[Condition]:
     """That many are enough, and Monitoring knows only more than: one less."""
     grouped = ("metric.label.check_id",)
     aligner, above = "ALIGN_COUNT_FALSE", count - 1
+    window = max(window, CHECK_PERIOD)
     return [Threshold(CHECKS, "uptime_url", aligner, "REDUCE_SUM", above, 0, window, grouped)]
 
 

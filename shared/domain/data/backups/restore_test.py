@@ -29,6 +29,8 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 _FAULTS_SHOWN: Final = 20
+EXPORT_WEEKDAY: Final = 6
+"""Sunday, UTC: an export is restored, whose import writes every document and is paid for."""
 restore_test_path = documents_of("proofs")
 """Where a proof is kept."""
 
@@ -84,13 +86,15 @@ def restore_test_id(system: str, now: datetime) -> str:
 def choose_backup(
     policy: Policy, exports: Iterable[Backup], natives: Iterable[NativeBackup], now: datetime
 ) -> RestoreTest | None:
-    """The intent to prove the newest backup that is whole; None: there is none."""
+    """The intent to prove the newest whole backup, Google's own except on Sundays; None: none."""
     whole = [
         (one.snapshot_at, one.id, one.places[0], one.counts)
         for one in exports
         if one.status is export.ExportStatus.KEPT
     ]
-    whole += [(one.snapshot_at, one.name, one.name, {}) for one in natives if one.is_ready]
+    ready = [one for one in natives if one.is_ready]
+    if ready and (not whole or now.weekday() != EXPORT_WEEKDAY):
+        whole = [(one.snapshot_at, one.name, one.name, {}) for one in ready]
     if not whole:
         return None
     snapshot_at, name, source, counts = max(whole, key=lambda one: one[0])

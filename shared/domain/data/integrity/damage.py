@@ -38,6 +38,8 @@ MAX_STORED_COUNTS: Final = 48
 """So many counts are kept at most of the span in which documents are counted."""
 RETRY_INTERVAL: Final = timedelta(minutes=10)
 """So long after one that failed a run is tried again."""
+DAMAGED_INTERVAL: Final = timedelta(hours=1)
+"""A run begins this often while damage is known: its end is observed by runs."""
 ONSET_ASSUMPTION: Final = "found by looking back minute by minute, which assumes that damage stays"
 damage_path = documents_of("integrity")
 """Where the record of a system's data is kept."""
@@ -150,7 +152,8 @@ def due_scan_reason(record: IntegrityRecord, policy: Policy, now: datetime) -> s
         return record.asked
     if record.failed_at is not None:
         return "again" if now >= record.failed_at + RETRY_INTERVAL else ""
-    if record.last is None or now >= record.last.began_at + policy.integrity.every:
+    every = min(policy.integrity.every, DAMAGED_INTERVAL if record.open_findings else timedelta.max)
+    if record.last is None or now >= record.last.began_at + every:
         return "by schedule"
     return ""
 
@@ -183,7 +186,7 @@ def describe_damage(run: ScanRun, signal: str) -> str:
 
 
 class OnsetSearch(Struct, frozen=True):
-    """The first whole minute at which something was wrong, looked for by halves."""
+    """The first minute at which something was wrong, looked for by halves."""
 
     low: datetime
     """Nothing was wrong then, or nobody has looked yet."""
@@ -198,7 +201,7 @@ class OnsetSearch(Struct, frozen=True):
             return self.low
         if self.high - self.low <= MINUTE:
             return None
-        return self.low + (self.high - self.low) // MINUTE // 2 * MINUTE
+        return self.low + max(1, (self.high - self.low) // MINUTE // 2) * MINUTE
 
     def record_look(self, at: datetime, *, bad: bool) -> OnsetSearch:
         """The search after that look. Damage at its lower end lies before all that can be read."""

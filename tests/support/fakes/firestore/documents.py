@@ -123,6 +123,20 @@ class FakeDocuments:
             names = [field.split(".") for field in only]
             return [replace(one, fields=_cut(one.fields, names)) for one in found]
 
+    def newest(
+        self, database: str, scope: Scope, field: str, since: datetime, most: int
+    ) -> list[DocumentSnapshot]:
+        """By the time in the field; what is no time is never later than one."""
+        with ask_hook_around(self.hook, "documents.newest"):
+            later = [
+                (at, one)
+                for one in self._equal(database, scope, {}, self._moment(None))
+                if isinstance(at := one.fields.get(field), datetime) and at > since
+            ]
+            later.sort(key=lambda it: (it[0], path_sort_key(it[1].path)), reverse=True)
+            self.reads += len(later[:most])
+            return [one for _, one in later[:most]]
+
     def count(
         self, database: str, scope: Scope, at: datetime | None, where: Mapping[str, Any] | None = None
     ) -> int:

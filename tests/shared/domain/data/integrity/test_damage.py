@@ -186,8 +186,8 @@ def test_counts_are_kept_for_as_long_as_they_are_compared() -> None:
     ("record", "why"),
     [
         (IntegrityRecord("s"), "by schedule"),
-        (IntegrityRecord("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=6))), "by schedule"),
-        (IntegrityRecord("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=5))), ""),
+        (IntegrityRecord("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=24))), "by schedule"),
+        (IntegrityRecord("s", last=replace(WHOLE, began_at=NOON - timedelta(hours=23))), ""),
         (IntegrityRecord("s", last=WHOLE, asked="by ada"), "by ada"),
         (IntegrityRecord("s", failure="no", failed_at=NOON - 9 * MINUTE), ""),
         (IntegrityRecord("s", failure="no", failed_at=NOON - 10 * MINUTE), "again"),
