@@ -375,7 +375,7 @@ class Case:
 
     def _update_incident(self, incident: Incident, turn: Transition, now: datetime) -> Incident:
         """Return the incident after the turn; a person may have written it meanwhile."""
-        failing, working = self._checked
+        failing, working = (set(), set()) if turn.despite_words else self._checked
         if failing:
             incident = incidents.observe_failure(incident, now)
         incident = replace(

@@ -222,6 +222,7 @@ def record_parts(
     it is observed which functions fail, an alert about all of them affects every part with one.
     """
     restored = [one.at for one in state.turns if one.word in RESTORED_STATUS_NAMES]
+    restored += [one.at for one in incident.timeline if one.works]
     recent = [one for one in alerts if one.is_open and all(one.received_at > at for at in restored)]
     standing, is_undoing = open_alerts(alerts), state.word in UNDOING_NAMES
     opened = [*recent] if is_undoing else [*standing, *recent]
@@ -229,11 +230,12 @@ def record_parts(
     alerted = record.alerted or bool(standing or opened or proven)
     alerted_at = record.alerted_at or min((one.received_at for one in (*standing, *opened)), default=None)
     record = replace(record, alerted=alerted, alerted_at=alerted_at)
-    if state.word in UNFAILED_NAMES and not incident.is_ordered:
+    works = incident.timeline[-1].works
+    if state.word in UNFAILED_NAMES and not (incident.is_ordered or works):
         return record
     changed_at = state.turns[-1].at if state.turns else state.updated_at
     is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
-    if state.word in RESTORED_STATUS_NAMES or is_over:
+    if state.word in RESTORED_STATUS_NAMES or is_over or works:
         until = now if is_over else changed_at
         closed = tuple(one if one.until else replace(one, until=until) for one in record.parts)
         return replace(record, parts=closed)

@@ -126,6 +126,8 @@ class StatementLaws:
         """When an incident was opened again last."""
         self._observed: dict[str, tuple[str, ...]] = {}
         """The functions that each incident has observed to work."""
+        self._closed: dict[str, float] = {}
+        """When an alert of each incident was closed last."""
         self._recoveries: dict[str, list[float]] = {}
         """When each incident was observed to recover."""
         self._failures: dict[str, dict[str, float]] = {}
@@ -232,7 +234,11 @@ class StatementLaws:
                 self._wrong(f"a notice says {words!r} of {incident}, and {key} changed something", words)
 
     def _remember_alert(self, fields: Fields) -> None:
-        if fields["state"] != "open" or not fields["incident"]:
+        closed = f"alerts/{fields['key'].rpartition(':')[0]}:closed"
+        if fields["state"] != "open" and fields["incident"]:
+            self._closed[fields["incident"]] = self._seen.now
+        is_over = self._world.store.peek(closed) is not None  # its end has overtaken it
+        if fields["state"] != "open" or not fields["incident"] or is_over:
             return
         name, signal = fields["incident"], fields["signal"]
         if (fields["key"], name) in self._told:
@@ -259,8 +265,8 @@ class StatementLaws:
         self._told |= {(fields["id"], "undone")} if undone else set()
         if fields["ill_looks"] or undone:  # what an undo brings back has failed before
             steps = self._seen.steps.get(fields["id"], {}).values() if undone else ()
-            named = dict.fromkeys(one["target"] for one in steps)
-            about = tuple(named or self._world.policy.functions)
+            targets = dict.fromkeys(one["target"] for one in steps)
+            about = tuple(targets or self._world.policy.functions)
             self._alerts.append((self._seen.now, about, fields["incident"], ""))
             self._record(about, well=False)
         verified = fields["verified_at"] and (fields["id"], str(fields["verified_at"]))
@@ -638,7 +644,9 @@ class StatementLaws:
         """Which part of a time that was well a statement denies: a notice all of it until then."""
         claim = stood.claim
         if claim.surface is not Surface.NOTICE:
-            return Span(max(well.begins, stood.begins), min(well.ends, stood.ends))
+            closed = self._closed.get(claim.incident, 0.0) if not claim.subjects else 0.0
+            begins = closed if closed <= well.begins + MINUTE else 0.0  # until then it is not known
+            return Span(max(well.begins, stood.begins, begins), min(well.ends, stood.ends))
         if claim.words in SINCE and claim.moment is not None:
             return Span(max(well.begins, claim.moment), min(well.ends, stood.begins))
         begins = max(well.begins, self._opened.get(claim.incident, 0.0))
