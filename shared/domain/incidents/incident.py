@@ -49,7 +49,12 @@ WORKING_STATUSES = frozenset({IncidentStatus.WATCHING, IncidentStatus.RECOVERED}
 WELL_STATUSES = WORKING_STATUSES | {IncidentStatus.RESOLVED}
 """Its recovery was verified or observed."""
 PROCEEDING_STATUSES = frozenset(
-    {IncidentStatus.INVESTIGATING, IncidentStatus.ROLLING_BACK, IncidentStatus.VERIFYING}
+    {
+        IncidentStatus.INVESTIGATING,
+        IncidentStatus.ROLLING_BACK,
+        IncidentStatus.UNDO_REQUESTED,
+        IncidentStatus.VERIFYING,
+    }
 )
 """What works while it is in one of these, works until something is observed to fail."""
 

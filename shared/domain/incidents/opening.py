@@ -159,7 +159,7 @@ def reopen_incident(
     again = incidents.acknowledge(again, order.responder if order is not None else "", now)
     undoes = order is not None and order.way is Direction.UNDO
     status = IncidentStatus.UNDO_REQUESTED if undoes else IncidentStatus.INVESTIGATING
-    works = order is not None and not (undoes or order.rest) and known.timeline[-1].is_well
+    works = order is not None and not order.rest and known.timeline[-1].is_well
     again = incidents.change_status(again, status, now, why, works=works)
     waits = order is None and known.ended_at is None
     due_at = now + policy.gates.judge_every if waits else now
