@@ -22,7 +22,6 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.rewrites import FirestoreRewrites
 from shared.adapters.gcp.firestore.values import write_fields
-from shared.domain.data.document import Scope
 from shared.domain.data.repair.repair_plan import (
     KIND,
     DocumentOutcome,
@@ -30,7 +29,7 @@ from shared.domain.data.repair.repair_plan import (
     RepairGoal,
     RepairPosition,
 )
-from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.data_rules import Collection, Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.rollback.write_ramp import WriteRamp

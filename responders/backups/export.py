@@ -20,9 +20,9 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import export as backing
 from shared.domain.data.backups.backup_records import ObjectMetadata
 from shared.domain.data.backups.export import Backup, ExportStatus
-from shared.domain.data.document import Scope
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.notices.recipients import create_notices
+from shared.domain.policy.data_rules import Scope
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports

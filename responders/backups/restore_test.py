@@ -19,10 +19,11 @@ from shared.domain.audit.system_chain import event_write
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_test import ObservedRestore, RestoreTest
-from shared.domain.data.document import Scope, is_same_value
+from shared.domain.data.document import is_same_value
 from shared.domain.data.integrity import scan
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
+from shared.domain.policy.data_rules import Scope
 from shared.domain.policy.resources import ProofRules
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy

@@ -16,7 +16,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Update
 from shared.core.text import count_noun
-from shared.domain.data.document import DocumentSnapshot, Scope
+from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure.ledger import owner_fields
 from shared.domain.data.integrity.validator import field_values
 from shared.domain.notices import notice as notices
@@ -25,6 +25,7 @@ from shared.domain.notices.notice import Notice
 from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushProgress, PushResult
 from shared.domain.policy.channels import Addressees, Audience, Channel
+from shared.domain.policy.data_rules import Scope
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.domain.data.document import DocumentSnapshot, Rewrite, RewriteResult, Scope
+from shared.domain.data.document import DocumentSnapshot, Rewrite, RewriteResult
+from shared.domain.policy.data_rules import Scope
 
 
 class Documents(Protocol):

@@ -18,12 +18,12 @@ from local.demo.staging import operators
 from shared.core.codec import decode
 from shared.core.durations import describe_duration
 from shared.core.store import Query
-from shared.domain.data.document import Scope
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.incidents.incident import Incident
+from shared.domain.policy.data_rules import Scope
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 
 DOCUMENTS = 1000

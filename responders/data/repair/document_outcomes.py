@@ -14,7 +14,7 @@ from responders.data.erasure_ledger import read_ledger
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, call_one, require_answer
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.data.document import DocumentSnapshot, Scope, is_in_scope
+from shared.domain.data.document import DocumentSnapshot, is_in_scope
 from shared.domain.data.erasure.ledger import declared_erasure, owners_by_field, owning_ancestors
 from shared.domain.data.integrity.damage import MINUTE, OnsetSearch
 from shared.domain.data.repair.repair_plan import (
@@ -31,7 +31,7 @@ from shared.domain.data.repair.repair_plan import (
     pair_snapshots,
 )
 from shared.domain.data.ttl import TtlField, declared_ttl_fields, has_expired
-from shared.domain.policy.data_rules import declared_collection_name
+from shared.domain.policy.data_rules import Scope, declared_collection_name
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.core.errors import RollbackError
+from shared.domain.policy.data_rules import Scope
 
 _ROOT = "/documents/"
 _NUMBER: Final = re.compile("__id(-?[0-9]+)__")
@@ -30,18 +31,6 @@ REWRITE_TIMEOUT_SECONDS: Final = 10.0
 MAX_REWRITE_BYTES: Final = 2 * 2**20
 """So much of documents, as MessagePack, is one request whatever they hold: a value takes up to four
 times as much there, and a request at most 10 MiB."""
-
-
-class Scope(Struct, frozen=True):
-    """Which documents are meant."""
-
-    collection: str
-    """A collection's path; everywhere: an id, or empty for all collections."""
-    everywhere: bool = False
-    """Whether collections of that id below any document are meant too: a collection group."""
-
-    def __str__(self) -> str:
-        return self.collection or "other collections below documents"
 
 
 class Reference(Struct, frozen=True):

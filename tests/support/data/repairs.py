@@ -10,11 +10,10 @@ from responders.data.repair.document_outcomes import RepairSelector, read_expiri
 from responders.data.repair.writer import DocumentRewriter, MayGoOn
 from shared.core.codec import decode
 from shared.core.store import Query
-from shared.domain.data.document import Scope
 from shared.domain.data.repair import quarantine, repair_plan
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.data.repair.repair_plan import DocumentOutcome, RepairGoal, RepairPosition
-from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.data_rules import Collection, Scope
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus

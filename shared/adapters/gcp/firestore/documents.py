@@ -11,7 +11,8 @@ from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, transl
 from shared.adapters.gcp.firestore.queries import add_condition
 from shared.adapters.gcp.firestore.values import format_field_path, read_fields, read_time
 from shared.core.errors import Gone
-from shared.domain.data.document import DocumentSnapshot, Scope, path_sort_key
+from shared.domain.data.document import DocumentSnapshot, path_sort_key
+from shared.domain.policy.data_rules import Scope
 
 PERMISSIONS: Final = ("datastore.databases.get", "datastore.entities.get", "datastore.entities.list")
 

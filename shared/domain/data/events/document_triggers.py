@@ -7,8 +7,8 @@ from typing import Final
 from msgspec import Struct
 
 from shared.core import text
-from shared.domain.data.document import Scope
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
+from shared.domain.policy.data_rules import Scope
 
 EventFilters = Mapping[str, str]
 """Of a trigger: the value of each attribute that it filters events by, their `type` among them."""

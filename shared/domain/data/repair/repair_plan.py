@@ -21,13 +21,14 @@ from msgspec.structs import replace
 from shared.core import text as shortened
 from shared.core.codec import StoredDocument, documents_of, from_json
 from shared.core.durations import floor_to_minute
-from shared.domain.data.document import DocumentSnapshot, Scope, collection_of, is_same_value, path_sort_key
+from shared.domain.data.document import DocumentSnapshot, collection_of, is_same_value, path_sort_key
 from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.integrity.validator import is_match
 from shared.domain.policy.data_rules import (
     Collection,
     Comparison,
     FaultyQuery,
+    Scope,
     Term,
     declared_collection_name,
 )

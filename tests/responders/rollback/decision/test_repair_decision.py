@@ -19,10 +19,11 @@ from shared.domain.data.backups import database_copy
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_point import RestorePoint, RestoreSource
-from shared.domain.data.document import DocumentSnapshot, Scope
+from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.repair import repair_plan
 from shared.domain.data.repair.repair_plan import DocumentOutcome
 from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.policy.data_rules import Scope
 from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.markdown import render_markdown
 from shared.domain.reports.report import build_report

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.data.document import Scope
 from shared.domain.data.events.document_triggers import (
     DocumentEvent,
     DocumentListener,
@@ -13,6 +12,7 @@ from shared.domain.data.events.document_triggers import (
     find_listeners,
 )
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation
+from shared.domain.policy.data_rules import Scope
 from shared.domain.policy.resources import DEFAULT_DATABASE as HERE
 
 WRITTEN = "google.cloud.firestore.document.v1.written"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.data.document import DocumentSnapshot, Scope, is_same_value
+from shared.domain.data.document import DocumentSnapshot, is_same_value
 from shared.domain.data.repair import repair_plan
 from shared.domain.data.repair.quarantine import DocumentChange, object_name, pack_changes, unpack_changes
 from shared.domain.data.repair.repair_plan import (
@@ -17,7 +17,7 @@ from shared.domain.data.repair.repair_plan import (
     SelectionKind,
     SnapshotPair,
 )
-from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.data_rules import Collection, Scope
 from shared.domain.rollback.write_ramp import GROWTH_INTERVAL_SECONDS, WriteRamp
 from tests.contracts.support.every_value import EVERYTHING
 
