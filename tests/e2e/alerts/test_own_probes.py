@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from local.application import Part
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.world import PATIENT, PROBED, until
@@ -10,6 +12,7 @@ LATEST = timedelta(seconds=90)
 """A minute to the second bad look, and what a busy machine takes at five times its pace."""
 
 
+@pytest.mark.slice
 def test_frontend_goes_dark(new_world: WorldMaker) -> None:
     """The second bad look opens an incident, with all that goes with one."""
     policy = PROBED.replace("mode: ask, duration: 1m", "mode: ask, duration: 30s")

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.e2e.conftest import NOON, WorldMaker
 from tests.e2e.support.world import EXAMPLE, until
@@ -21,6 +23,7 @@ POLICY = EXAMPLE.replace(f"    url: {URL}\n", CALL)
 POLICY = POLICY[: POLICY.index("verification:")] + STEPS + POLICY[POLICY.index("\nresources:") :]
 
 
+@pytest.mark.slice
 def test_a_rollback_is_verified_by_what_the_handler_answers(new_world: WorldMaker) -> None:
     """The signed-in call judges the canary and is a row; its secrets are in no stored document."""
     world = new_world(NOON, POLICY)

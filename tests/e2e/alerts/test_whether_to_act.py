@@ -241,6 +241,7 @@ def test_a_barrier_between(world: World) -> None:
     assert world.evidence.operations() == {}
 
 
+@pytest.mark.slice
 def test_the_image_of_the_target_was_cleaned_up(world: World) -> None:
     """That function is built again from our copy; nothing is shifted to what cannot start."""
     everything = set(world.policy.functions)

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from local.faults.hooks import Fate
 from shared.core.codec import decode
 from shared.core.store import Query
@@ -20,6 +22,7 @@ def newest(world: World, status: FillStatus) -> DatabaseCopy | None:
     return found[0] if found and found[0].status is status else None
 
 
+@pytest.mark.slice
 def test_a_clone_is_made_looked_through_and_let_go(new_world: WorldMaker) -> None:
     """With the documents of its minute, whatever was written since; in the end it is gone."""
     world = new_world(NOON, COPIES)
@@ -47,6 +50,7 @@ def test_a_clone_is_made_looked_through_and_let_go(new_world: WorldMaker) -> Non
     assert ready.id not in world.wiring.system("bookshop").restores.names()
 
 
+@pytest.mark.slice
 def test_a_clone_that_fails_late_is_told(new_world: WorldMaker) -> None:
     """With Google's reason, and nothing is left of it."""
     world = new_world(NOON, COPIES)

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from shared.core.codec import decode
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
@@ -65,6 +67,7 @@ def in_status(world: World, status: RollbackStatus) -> Rollback | None:
     return found if found is not None and found.status is status else None
 
 
+@pytest.mark.slice
 def test_documents_are_written_back_behind_a_fence(new_world: WorldMaker) -> None:
     """One worker at a time raises it, writes behind it, and lets it fall."""
     world = new_world(NOON, QUIET)

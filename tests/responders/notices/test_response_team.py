@@ -86,6 +86,7 @@ def test_each_role_of_the_runbook_is_notified_of_its_stages(acknowledged: World)
     assert {event for events in heard.values() for event in events} == {*heard["record"]}
 
 
+@pytest.mark.slice
 def test_a_storm_that_nobody_acknowledges_escalates_once_to_each_role() -> None:
     """The pager rings again for the step of on-call alone, not for each alert."""
     world = World(policy=CVPLUS)
