@@ -375,7 +375,9 @@ class Case:
 
     def _update_incident(self, incident: Incident, turn: Transition, now: datetime) -> Incident:
         """Return the incident after the turn; a person may have written it meanwhile."""
-        failing, working = (set(), set()) if turn.despite_words else self._checked
+        failing, working = self._checked
+        if turn.despite_words:  # no check concludes that it works
+            working = set()
         if failing:
             incident = incidents.observe_failure(incident, now)
         incident = replace(
