@@ -14,6 +14,11 @@ variables {
   pager_channels     = { oncall = { type = "email", labels = { email_address = "oncall@example.com" } } }
   policies           = ["../policies/cvplus.yaml"]
   region             = "us-east1"
+
+  secrets = { # of the test account that the probes sign in as
+    rollback-probe-key      = { readers = ["on_clock", "on_deployment", "on_work"] }
+    rollback-probe-password = { readers = ["on_clock", "on_deployment", "on_work"] }
+  }
 }
 
 run "console" {
