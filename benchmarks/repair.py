@@ -29,7 +29,8 @@ from shared.domain.data.repair.repair_plan import (
     RepairGoal,
     RepairPosition,
 )
-from shared.domain.policy.data_rules import Collection, Scope
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.rollback.write_ramp import WriteRamp

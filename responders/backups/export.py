@@ -22,7 +22,7 @@ from shared.domain.data.backups.backup_records import ObjectMetadata
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.notices.recipients import create_notices
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports

@@ -23,7 +23,7 @@ from shared.domain.data.document import is_same_value
 from shared.domain.data.integrity import scan
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import ProofRules
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy

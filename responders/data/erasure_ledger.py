@@ -19,7 +19,8 @@ from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord, owners_by_field, owners_by_name
-from shared.domain.policy.data_rules import ErasureRules, Scope
+from shared.domain.policy.data_rules import ErasureRules
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 

@@ -25,7 +25,7 @@ from shared.domain.notices.notice import Notice
 from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushProgress, PushResult
 from shared.domain.policy.channels import Addressees, Audience, Channel
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 

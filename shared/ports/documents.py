@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.domain.data.document import DocumentSnapshot, Rewrite, RewriteResult
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 
 
 class Documents(Protocol):

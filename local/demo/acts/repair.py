@@ -23,7 +23,7 @@ from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.incidents.incident import Incident
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 
 DOCUMENTS = 1000

@@ -31,7 +31,8 @@ from shared.domain.data.repair.repair_plan import (
     pair_snapshots,
 )
 from shared.domain.data.ttl import TtlField, declared_ttl_fields, has_expired
-from shared.domain.policy.data_rules import Scope, declared_collection_name
+from shared.domain.policy.data_rules import declared_collection_name
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 

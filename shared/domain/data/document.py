@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from shared.core.errors import RollbackError
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 
 _ROOT = "/documents/"
 _NUMBER: Final = re.compile("__id(-?[0-9]+)__")

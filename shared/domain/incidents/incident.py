@@ -279,7 +279,8 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
             unpins = moment.status is IncidentStatus.UNPINNING
         word = PUBLIC_STATUS_NAMES[moment.status]
         is_before = moment.at < (incident.failure_observed_at or moment.at)
-        if moment.works or is_before or not incident.has_failed:
+        works = moment.works and moment.status is not IncidentStatus.UNDO_REQUESTED
+        if works or is_before or not incident.has_failed:
             word = UNFAILED_STATUS_NAMES.get(word, word)
             word = UNPIN_STATUS_NAMES.get(word, word) if unpins else word
         elif unpins and word == PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]:

@@ -7,19 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import DEFAULT_DATABASE
-
-
-class Scope(Struct, frozen=True):
-    """Which documents are meant."""
-
-    collection: str
-    """A collection's path; everywhere: an id, or empty for all collections."""
-    everywhere: bool = False
-    """Whether collections of that id below any document are meant too: a collection group."""
-
-    def __str__(self) -> str:
-        return self.collection or "other collections below documents"
 
 
 class Comparison(StrEnum):

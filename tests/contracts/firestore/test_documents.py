@@ -12,7 +12,7 @@ from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.core.errors import Gone, Rejected, Unavailable
 from shared.domain.data.document import DocumentSnapshot, is_document_path, is_same_value, path_sort_key
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.ports.documents import Documents
 from tests.contracts.support.application_writes import commit
 from tests.contracts.support.every_value import EVERYTHING

@@ -14,7 +14,7 @@ from shared.adapters.gcp.firestore.documents import FirestoreDocuments
 from shared.adapters.gcp.firestore.exports import FirestoreExports
 from shared.adapters.gcp.firestore.restores import FirestoreRestores
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Throttled, Unavailable
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.ports.backups import Exports, Restores
 from shared.ports.documents import Documents
 from tests.contracts.support.lost_answers import answer_once, lose_in_memory, lose_on_the_wire

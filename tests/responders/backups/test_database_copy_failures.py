@@ -8,7 +8,7 @@ from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
 from shared.core.store import Put
 from shared.domain.data.backups import database_copy
 from shared.domain.data.backups.filled_database import FillStatus, mark_failed
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import BackupRules, CopyRules
 from tests.support.data.database_copies import (
     DAY,

@@ -13,7 +13,8 @@ from shared.core.store import Query
 from shared.domain.data.repair import quarantine, repair_plan
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.data.repair.repair_plan import DocumentOutcome, RepairGoal, RepairPosition
-from shared.domain.policy.data_rules import Collection, Scope
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus

@@ -12,7 +12,7 @@ from shared.adapters.gcp.firestore.queries import add_condition
 from shared.adapters.gcp.firestore.values import format_field_path, read_fields, read_time
 from shared.core.errors import Gone
 from shared.domain.data.document import DocumentSnapshot, path_sort_key
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 
 PERMISSIONS: Final = ("datastore.databases.get", "datastore.entities.get", "datastore.entities.list")
 

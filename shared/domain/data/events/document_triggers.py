@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.core import text
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 
 EventFilters = Mapping[str, str]
 """Of a trigger: the value of each attribute that it filters events by, their `type` among them."""

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from shared.core.text import count_noun
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.integrity.validator import DocumentVerdict, IntegrityCheck, has_dropped
-from shared.domain.policy.data_rules import Collection, IntegrityRules, Scope
+from shared.domain.policy.data_rules import Collection, IntegrityRules
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
 
 MAX_SAMPLES_PER_COLLECTION = 20

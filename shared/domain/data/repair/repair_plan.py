@@ -28,10 +28,10 @@ from shared.domain.policy.data_rules import (
     Collection,
     Comparison,
     FaultyQuery,
-    Scope,
     Term,
     declared_collection_name,
 )
+from shared.domain.policy.document_scope import Scope
 
 KIND: Final = "repair"
 MAX_SAMPLES_PER_OUTCOME: Final = 10

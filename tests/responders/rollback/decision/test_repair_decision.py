@@ -23,7 +23,7 @@ from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.repair import repair_plan
 from shared.domain.data.repair.repair_plan import DocumentOutcome
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.markdown import render_markdown
 from shared.domain.reports.report import build_report

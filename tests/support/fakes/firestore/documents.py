@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from shared.core.errors import Rejected
 from shared.core.runtime import Clock
 from shared.domain.data.document import DocumentSnapshot, is_document_path, is_in_scope, path_sort_key
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 PAST_HOUR = timedelta(hours=1)

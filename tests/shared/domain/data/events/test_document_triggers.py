@@ -12,7 +12,7 @@ from shared.domain.data.events.document_triggers import (
     find_listeners,
 )
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, Generation
-from shared.domain.policy.data_rules import Scope
+from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import DEFAULT_DATABASE as HERE
 
 WRITTEN = "google.cloud.firestore.document.v1.written"

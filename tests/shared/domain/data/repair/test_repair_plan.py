@@ -17,7 +17,8 @@ from shared.domain.data.repair.repair_plan import (
     SelectionKind,
     SnapshotPair,
 )
-from shared.domain.policy.data_rules import Collection, Scope
+from shared.domain.policy.data_rules import Collection
+from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.write_ramp import GROWTH_INTERVAL_SECONDS, WriteRamp
 from tests.contracts.support.every_value import EVERYTHING
 
