@@ -81,7 +81,8 @@ def make_way(world: World) -> None:
 
 def in_order(world: World) -> Iterator[str]:
     """The verbs of the pages, each when its time has come in a night that needs all of them."""
-    yield from ("drill", "promote", "deployments", "restore-points", "notify", "check", "regenerate")
+    yield from ("drill", "promote", "deployments", "restore-points", "notify", "contacts")
+    yield from ("check", "regenerate")
     ask(world)
     yield from ("status", "ack", "explain", "report", "publish", "root-cause", "approve")
     until("its first shift", lambda: has_shifted(world, newest(world)))

@@ -15,11 +15,13 @@ from shared.domain.commands.console_operator import OPERATOR_KEY, operator_field
 from shared.domain.commands.credential import TOKEN_KEY, command_fingerprint
 from shared.domain.data.backups import restore_test
 from shared.domain.data.backups.filled_database import FillStatus
+from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import SESSION_COOKIE, ConsoleRequest, ConsoleResponse
 from tests.support.cli.browser import ADA, HOST, Browser, visible_text
 from tests.support.data.corrupted_bookshop import CorruptedShop
+from tests.support.decision.outages import record_live_deployment
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
 from tests.support.rollbacks.pins import build_rolled_back_world
@@ -358,6 +360,13 @@ def test_until_when_images_are_stored_is_on_the_page_of_deployments(world: World
 
     assert "images stored until 2026-05-01 12:0" in shown
     assert "UTC, then " in shown
+
+
+def test_a_deployment_that_nobody_has_proven_is_on_the_page(world: World, browser: Browser) -> None:
+    """The page does not fail because no proof has run yet."""
+    record_live_deployment(world, "r7", DeploymentStatus.LIVE, timedelta(minutes=1))
+
+    assert "nobody has looked yet" in visible_text(browser.get("/deployments"))
 
 
 SWITCHES: list[tuple[str, str, str]] = [
