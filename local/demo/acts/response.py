@@ -122,13 +122,17 @@ class ResponseAct(DemoAct):
         def look() -> bool:
             nonlocal to_be_killed
             now, steps = self._stage.now(), self._evidence.steps(name)
-            if to_be_killed and _is_half_done(steps):
+            is_killed = to_be_killed and _is_half_done(steps)
+            if is_killed:
                 to_be_killed = False
-                self._kill_worker(steps)
+                self._stage.kill_worker()
+                now, steps = self._stage.now(), self._evidence.steps(name)
             ended = [one for one in steps if one.kind == JUDGE and one.ended_at and one.name not in judged]
             for step in sorted(ended, key=lambda one: one.ended_at or now):
                 judged.add(step.name)
                 self._show_judgement(step)
+            if is_killed:
+                self._show_kill(steps)
             rollback = self._scene.rollback(name)
             at = max([now, *(one.ended_at for one in ended if one.ended_at)])
             if rollback is not None and rollback.status is not RollbackStatus.RUNNING:
@@ -152,8 +156,10 @@ class ResponseAct(DemoAct):
         shown: set[str] = set()
 
         def look() -> bool:
-            for at, note in self._scene.notes(name, "health.looked"):
-                if note not in shown:
+            looks = self._scene.notes(name, "health.looked")
+            ends = [at for event in CONCLUSIONS for at, _ in self._scene.notes(name, event)]
+            for at, note in looks:
+                if note not in shown and all(at <= end for end in ends):
                     shown.add(note)
                     self._screen.say(note, at)
             rollback = self._scene.rollback(name)
@@ -188,12 +194,11 @@ class ResponseAct(DemoAct):
             rate = f"writes a second that the worker keeps to now: {pace.per_second:.2g}"
             self._screen.say(rate)
 
-    def _kill_worker(self, steps: list[Step]) -> None:
+    def _show_kill(self, steps: list[Step]) -> None:
         """Kill -9 in the middle; its message comes again, and the next worker takes over."""
         done = sum(step.status is StepStatus.DONE for step in steps)
         text = f"kill -9 of the worker, with {done} of {len(steps)} steps done"
         self._screen.say(text, self._stage.now(), "bold red")
-        self._stage.kill_worker()
         self._screen.say("another worker listens", self._stage.now())
 
     def _decided(self, incident: str) -> Rollback | None:
