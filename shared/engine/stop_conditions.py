@@ -5,7 +5,7 @@ import threading
 from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Clock
-from shared.core.store import Store
+from shared.core.store import Document, Store
 from shared.domain import system_record as systems
 from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.rollback import Rollback
@@ -54,7 +54,11 @@ class StopConditions:
         window = active_freeze(windows, here.read_at, ordered=order is not None)
         if window and not (order and order.override):
             return str(window)
-        current = decode(Rollback, itself.fields)  # it stops earlier than its next commit tells
+        return self._find_rollback_reason(itself)
+
+    def _find_rollback_reason(self, itself: Document) -> str:
+        """Why the rollback itself must stop: sooner than its next commit tells."""
+        current = decode(Rollback, itself.fields)
         if current.fence != self._rollback.fence:
             return f"another worker has claimed {current.id}"
         return current.cancel_requested or ("an order waits for a worker" if current.yield_requested else "")

@@ -152,10 +152,6 @@ def _incident_facts(
     target = recovery_target(policy.targets, scenario, incident.severity)
     how_bad = describe_condition(state, incident.severity, about.record).lower()
     since = max((began for began, _ in disruption_spans(state, about.now)), default=incident.onset_at)
-    began = {one.name: one.since for one in about.record.parts if one.until is None}
-    spells: dict[datetime, list[str]] = {}
-    for part in parts:
-        spells.setdefault(began.get(part, since), []).append(part)
     return {
         "id": TrustedText(incident.id),
         "severity": TrustedText(incident.severity),
@@ -171,10 +167,7 @@ def _incident_facts(
         "expected": TrustedText(_expectation(incident, about.rollbacks, others, target)),
         "began": TrustedText(format_minute(incident.onset_at)),
         "since": TrustedText(format_minute(since)),
-        "spells": [
-            {"parts": ", ".join(names), "since": TrustedText(format_minute(at))}
-            for at, names in sorted(spells.items())
-        ],
+        "spells": _group_by_time(parts, about.record, since),
         "until": TrustedText(format_minute(incident.ended_at) if incident.ended_at else ""),
         "timeline": [
             {"at": TrustedText(f"{one.at.astimezone(UTC):%H:%M}"), "note": clean(one.note)}
@@ -186,6 +179,18 @@ def _incident_facts(
         "asked": TrustedText(_describe_request(incident, rollback, about.hold, event)),
         "hold": clean(about.hold),
     }
+
+
+def _group_by_time(parts: Iterable[str], record: StatusPageRecord, since: datetime) -> list[dict[str, str]]:
+    """Return the parts by the time from which on they fail; `since`: where none is recorded."""
+    began = {one.name: one.since for one in record.parts if one.until is None}
+    spells: dict[datetime, list[str]] = {}
+    for part in parts:
+        spells.setdefault(began.get(part, since), []).append(part)
+    return [
+        {"parts": ", ".join(names), "since": TrustedText(format_minute(at))}
+        for at, names in sorted(spells.items())
+    ]
 
 
 def _prepared_commands(notice: Notice) -> tuple[str, ...]:

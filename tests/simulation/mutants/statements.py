@@ -1,6 +1,6 @@
 """Words that say more than was observed, or are not corrected."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from responders.rollback.verification.alert_conditions import ConditionResults
 from shared.core.store import Write
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents import opening, recovery_times
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord
 from shared.domain.notices import recipients
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import incident_stage
@@ -351,7 +351,13 @@ def notice_of_the_beginning() -> AbstractContextManager[Any]:
 
 def failing_since_the_first_time() -> AbstractContextManager[Any]:
     """What fails again is called failing since it failed first."""
-    return patch.object(notice_facts, "disruption_spans", lambda *facts: [])
+    honest = notice_facts._group_by_time
+
+    def of_the_first(parts: Iterable[str], record: StatusPageRecord, since: datetime) -> list[dict[str, str]]:
+        every = tuple(replace(one, until=None) for one in reversed(record.parts))
+        return honest(parts, replace(record, parts=every), since)
+
+    return patch.object(notice_facts, "_group_by_time", of_the_first)
 
 
 def rollback_forgotten() -> AbstractContextManager[Any]:
