@@ -41,8 +41,8 @@ def cancel_rollback(case: Case) -> bool:
     why = case.rollback.cancel_requested
     replaced = bool(case.rollback.superseded_by or case.rollback.yields_to)
     is_verified = case.rollback.status is RollbackStatus.WATCHING and case.rollback.verified_at is not None
-    is_recovered = is_verified and case.incident.status is IncidentStatus.WATCHING
-    is_recovered = is_recovered or case.incident.timeline[-1].works
+    is_watched = is_verified and case.incident.status is IncidentStatus.WATCHING
+    is_recovered = is_watched or case.incident.timeline[-1].works
     becomes = IncidentStatus.RECOVERED if is_recovered else IncidentStatus.ESCALATED
     if replaced:
         is_kept = is_recovered and not case.rollback.yields_to

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -134,23 +135,26 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
     now = case.now()
     took = describe_duration(now - case.incident.detected_at)
     names = choose_time_names(case.incident)
-    said = f"{names.recovered} {took} {names.since}" if verified else "recovery is NOT verified"
+    said, status = f"{names.recovered} {took} {names.since}", IncidentStatus.WATCHING
+    changes: dict[str, Any] = {"verified_at": now, "failing": ()}
     others = sorted(failing_functions(health.counts, case.policy.gates) & {*case.rollback.failing})
-    if verified and others:
+    if not verified:
+        said, status, changes = "recovery is NOT verified", IncidentStatus.VERIFYING, {"verified_at": None}
+    elif others:
         said = f"what it changed works; functions fail that it did not change: {text.join_names(others)}"
-    becomes = IncidentStatus.ESCALATED if others else IncidentStatus.WATCHING
+        status, changes = IncidentStatus.ESCALATED, {"verified_at": now, "failing": tuple(others)}
+        changes["failing_since"] = now
     return Transition(
         event="rollback.verified" if verified else "rollback.unverified",
         note=f"{said}: {health.reason}",
-        choices=("cancel",) if verified and others else (),
+        choices=("cancel",) if status is IncidentStatus.ESCALATED else (),
         changes={
             "status": RollbackStatus.WATCHING,
             **_probe_confirmation_fields(case, health),
-            **({"verified_at": now, "failing": tuple(others)} if verified else {"verified_at": None}),
-            **({"failing_since": now} if others else {}),
+            **changes,
             "watch_until": now + case.policy.execution.watch,
         },
-        status=becomes if verified else IncidentStatus.VERIFYING,
+        status=status,
         system=case.release_slot,
         writes=_build_bad_mark_writes(case, steps),
     )
