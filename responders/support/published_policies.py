@@ -1,6 +1,6 @@
 """The policies in force: the newest published ones that are valid, or those in the archive."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from msgspec import Struct
@@ -8,7 +8,7 @@ from msgspec import Struct
 from shared.core import log
 from shared.core.errors import BadConfiguration, Moved, Rejected
 from shared.core.lazy import synchronized
-from shared.core.store import Create
+from shared.core.store import Create, Write
 from shared.core.text import cut_reason
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
@@ -64,9 +64,12 @@ class PublishedPolicies:
         newest = after = next(found)
         for generation, fault in refused.items():
             self._refuse(newest.policies, generation, fault)
+        pending: list[tuple[PolicySet, PolicySet]] = []
         while after.generation and self._ports.store.get(f"policies/{after.generation}").fields is None:
-            self._record(before := next(found), after)
+            pending.append((before := next(found), after))
             after = before
+        for before, later in reversed(pending):  # the oldest first: a crash leaves no gap behind
+            self._record(before, later)
         self._current, self._checked = newest, live
 
     def _refuse(self, in_force: Mapping[str, Policy], generation: int, fault: BadConfiguration) -> None:
@@ -78,8 +81,7 @@ class PublishedPolicies:
             incident = f"policy-{system}-{generation}"
             notices = create_team_notices(policy, incident, Severity.MEDIUM, name, text, now)
             writes = [event_write(system, f"{name}:{generation}", event), *notice_writes(notices)]
-            with suppress(Moved, Rejected):  # another instance was first; the console may write nothing
-                self._ports.store.commit(writes)
+            if self._commit(writes, name):
                 publish_notices(self._ports.bus, notices)
 
     def _record(self, before: PolicySet, after: PolicySet) -> None:
@@ -88,8 +90,18 @@ class PublishedPolicies:
         for system, lines in find_differences(before.policies, after.policies).items():
             event = create_event(name, now, "policy bucket", **facts, difference=lines)
             writes.append(event_write(system, f"{name}:{after.generation}", event))
-        with suppress(Moved, Rejected):
+        self._commit(writes, name)
+
+    def _commit(self, writes: Sequence[Write], event: str) -> bool:
+        """Return whether it is recorded now; another instance may have been first."""
+        try:
             self._ports.store.commit(writes)
+        except Moved:
+            return False
+        except Rejected as refused:  # the console may write nothing
+            log.write("WARNING", f"{event} was not recorded: {refused}", event="policy.unrecorded")
+            return False
+        return True
 
 
 def find_valid_policies(
@@ -112,5 +124,8 @@ def find_plan_policy(ports: Ports, policies: Mapping[str, Policy], rollback: Rol
     with suppress(Rejected):
         published = find_valid_policies(ports.buckets.policies, policies, {})
         known = (one.policies[rollback.system] for one in published)
-        return next((policy for policy in known if policy.fingerprint == plan.policy), current)
+        if found := next((policy for policy in known if policy.fingerprint == plan.policy), None):
+            return found
+    message = f"{rollback.id}: the policy of its plan was not found; the one in force is used"
+    log.write("WARNING", message, event="policy.plan-unread")
     return current

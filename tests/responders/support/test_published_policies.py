@@ -205,6 +205,25 @@ def test_a_change_whose_record_got_no_answer_is_recorded_once(installed: Install
     assert len(installed.differences()) == 1
 
 
+def test_of_two_changes_none_is_lost_when_the_second_record_gets_no_answer(installed: Installation) -> None:
+    """The older one is recorded first: the next check looks no further than the newest record."""
+    installed.publish(STRICT)
+    installed.publish(STRICTER)
+    running, commits = installed.start_instance(), iter([False, True])
+
+    def hook(verb: str, side: str) -> None:
+        if (verb, side) == ("store.commit", "before") and next(commits, False):
+            raise Unavailable("lost")
+
+    installed.ports.store.hook = hook
+    running.current()
+    installed.ports.store.hook = no_hook
+    installed.let_check()
+    running.current()
+
+    assert len(installed.differences()) == 2
+
+
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("text", [STRICT, BROKEN])
 def test_an_instance_that_dies_leaves_one_record(installed: Installation, text: str, side: str) -> None:
