@@ -169,7 +169,8 @@ def count_impact(
     if known.users is None and policy.outage is not None and policy.outage.users:
         calls["users"] = partial(metrics.count_matching, policy.outage.users, since, until)
     moved = _move_window(ports, incident)
-    if known.moved is None and moved is not None and now >= moved[1] + MAX_COUNT_DELAY:
+    is_counted = known.moved is not None and known.before_move is not None
+    if not is_counted and moved is not None and now >= moved[1] + MAX_COUNT_DELAY:
         calls["moved"] = partial(metrics.requests, *moved)
         calls["before"] = partial(metrics.requests, moved[0] - (moved[1] - moved[0]), moved[0])
     answers = call_all(ports, calls)

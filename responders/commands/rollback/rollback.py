@@ -63,7 +63,7 @@ def open_order_incident(
     severity: Severity,
     signal: str = "command",
 ) -> CommandEffect:
-    """Open an incident for an order; every channel hears of an emergency override."""
+    """Open an incident for an order; the team is notified of an emergency override."""
     opening = open_incident(
         asked.policy,
         system,
@@ -164,8 +164,11 @@ def require_target(store: Reader, system: str, target: str) -> None:
         raise build_unknown_deployment_refusal(store, system, target)
     named = decode(Deployment, found[0].fields)
     if target != LAST_STABLE and named.settled_at is None:
-        is_rolling = named.status is DeploymentStatus.ROLLING_OUT
-        why = "is still rolling out" if is_rolling else "was replaced before it had settled"
+        reasons = {
+            DeploymentStatus.ROLLING_OUT: "is still rolling out",
+            DeploymentStatus.BAD: "is marked bad, and had not settled",
+        }
+        why = reasons.get(named.status, "was replaced before it had settled")
         raise Refused(f"{target} {why}")
 
 
@@ -235,7 +238,7 @@ def build_order_event(asked: CommandRequest, now: datetime) -> Event:
 
 
 def build_override_notices(policy: Policy, opening: IncidentOpening) -> list[Notice]:
-    """Return the notices of an emergency override: every channel gets one."""
+    """Return the notices of an emergency override: each channel of the team gets one."""
     order, incident = opening.rollback.order, opening.incident
     if order is None or not order.override:
         return []

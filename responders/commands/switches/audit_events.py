@@ -11,7 +11,7 @@ from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice
-from shared.domain.policy.channels import Audience
+from shared.domain.policy.channels import Audience, IncidentStage
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
@@ -85,5 +85,6 @@ def _build_audit_writes(
     text = f"{record.result} by {record.actor}: {record.reason}"
     said = create_incident_notices(policy, incident, f"rollback.goes-on-{now:%H%M%S}", text, now)
     team = (one for one in policy.channels if one.audience is Audience.TEAM)
-    notified = {one.name for one in team if Severity.LOW in one.severities}  # of the switch itself
+    wanted = (one for one in team if policy.is_wanted(one.name, IncidentStage.OTHER))
+    notified = {one.name for one in wanted if Severity.LOW in one.severities}  # of the switch itself
     return writes, [one for one in said if one.channel not in notified]

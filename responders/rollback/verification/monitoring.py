@@ -93,10 +93,11 @@ def _record_failure_outside_plan(case: Case, health: Health, others: Set[str]) -
     rollback, now, gates = case.rollback, case.now(), case.policy.gates
     failing = others & failing_functions(health.counts, gates)
     outside = others & {*rollback.failing}
+    is_well = not failing and outside <= working_functions(health.counts, gates)
     if failing and case.incident.status is IncidentStatus.WATCHING:
         event, becomes = "incident.failing-again", IncidentStatus.ESCALATED
         note = f"functions fail that the rollback did not change: {join_names(sorted(failing))}"
-    elif rollback.failing_since and outside and outside <= working_functions(health.counts, gates):
+    elif rollback.failing_since and outside and is_well:
         event, becomes = "incident.recovery-observed", IncidentStatus.WATCHING
         note = f"functions work again: {join_names(sorted(outside))}"
     else:

@@ -232,9 +232,11 @@ def _build_follower_writes(
         document = ports.store.get(incidents.incident_path(name))
         follower = decode(Incident, document.fields)
         told = {one for one in follower.scopes if one.proves_failure}
-        if name == recovered.id or not follower.is_ordered or not told <= {*recovered.scopes}:
+        ordered = ordered_functions(follower.scopes, policy)
+        is_about = bool(told or ordered) and told <= {*recovered.scopes}
+        if name == recovered.id or not follower.is_ordered or not is_about:
             continue
-        if ordered_functions(follower.scopes, policy) <= works:
+        if ordered <= works:
             note = f"what failed works again: {recovered.timeline[-1].note}"
             follower = incidents.change_status(follower, follower.status, now, note, works=True)
         follower = replace(

@@ -393,7 +393,7 @@ def _is_about_any_function(policy: Policy, alert: Alert | IncidentScope) -> bool
 
 
 def _component_functions(policy: Policy, component: Component) -> set[str]:
-    """Return the functions of a part; of the group of its name, or all, where it names none."""
+    """Return the functions of a part: named, of its group, or all; none, where signals name it."""
     own_name = () if component.functions else (component.name.lower().replace(" ", "-"),)
     groups = [group for name in component.groups or own_name for group in policy.groups_by_name(name)]
     found = {*component.functions, *(name for one in groups for name in policy.groups[one].functions)}

@@ -5,15 +5,18 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from responders.rollback.verification import recovery
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus, fence_path
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus, incident_path
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import find_recovered_at, measure_recovery
 from shared.domain.policy.channels import Audience, Channel, ChannelKind
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.system_record import System
 from tests.support.decision.outages import make_function_fail
 from tests.support.fakes.runtime.hooks import run_once
 from tests.support.notices.notices import read_notices
@@ -606,3 +609,16 @@ def test_the_incident_of_an_order_learns_what_was_observed_to_work() -> None:
 
     second = newest(world)
     assert (second.failing, {*second.working}) == ((), {*BOOKSHOP.functions})
+
+
+def test_an_order_about_data_learns_nothing_of_functions_that_work_again() -> None:
+    """It names no function and continues no failure: nothing of it has recovered."""
+    world = observed()
+    recovered = newest(world)
+    about = (IncidentScope(ScenarioName.DATABASE),)
+    order = replace(recovered, id="INC-20260302-002", scopes=about)
+    world.ports.store.commit([Put(incident_path(order.id), encode(order))])
+    system = System("bookshop", incident=order.id, earlier_incidents=(recovered.id,))
+    every, now = {*BOOKSHOP.functions}, world.ports.clock.now()
+
+    assert recovery._build_follower_writes(world.ports, BOOKSHOP, recovered, every, system, now) == []
