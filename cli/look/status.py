@@ -140,6 +140,9 @@ def list_contacts(policy: Policy) -> Iterator[tuple[str, str, Sequence[str]]]:
         for rule in role.notify:
             stages = ", ".join(rule.stages).replace("_", " ")
             yield stages, holders[name], rule.channels or policy.channels_of_contacts(role.contacts)
+    held = {name for role in policy.roles.values() for name in policy.channels_of_contacts(role.contacts)}
+    if free := [one.name for one in policy.channels if one.name not in held]:
+        yield "every stage", "channels of no role", free
     for rung in policy.on_call:
         called = holders.get(rung.role or "", rung.contact or rung.channel or "")
         channels = [one.name for one in policy.channels_of_step(rung)]

@@ -18,6 +18,7 @@ def test_the_four_roles_of_cvplus_are_listed_with_stages_and_channels() -> None:
         ("technical-lead (engineering)", "engineering"),
         ("communication-lead (communication)", "business"),
         ("monitoring-lead (operations)", "monitoring"),
+        ("channels of no role", "record"),
         ("emergency-lead (gil-klainert)", "pager"),
         ("technical-lead (engineering)", "engineering"),
         ("Cloud Monitoring (CRITICAL, HIGH)", "pager_channels"),
@@ -38,4 +39,6 @@ def test_contacts_are_shown_as_lines_and_as_json(monkeypatch: pytest.MonkeyPatch
     rules = json.loads(prompt.say("contacts", "--json").stdout)
 
     assert "not acknowledged after 15 min: night-shift, by night-shift\n" in lines
-    assert [one["who"] for one in rules] == ["keeper", "night-shift", "Cloud Monitoring (CRITICAL, HIGH)"]
+    assert [one["who"] for one in rules] == [
+        *("channels of no role", "keeper", "night-shift", "Cloud Monitoring (CRITICAL, HIGH)")
+    ]
