@@ -92,8 +92,8 @@ def rollback(
     """Emergency rollback of Firebase applications.
 
     Every verb finds the responders by GOOGLE_CLOUD_PROJECT (and ROLLBACK_POLICIES, the folder of
-    the policy files). Looking needs read-only rights; every change is a command to the responders,
-    signed as whoever has signed in.
+    the policy files). Commands that only read need read-only rights. A change is a command to the
+    responders, signed by the person who has signed in; `policy publish` writes to Cloud Storage.
 
     Exit codes: 0 done, 1 the answer is no, 2 not usable as given, 3 no answer, 130 Ctrl-C.
     """

@@ -21,7 +21,7 @@ variable "billing_account" {
 }
 
 variable "budget_amount" {
-  description = "What the operations project may cost in a month, in whole units of the billing account's currency. The default is about twice what the responders cost when nothing happens (docs/operate.md); where the application lives in the same project, add what that costs."
+  description = "What the operations project may cost in a month, in whole units of the billing account's currency. The default covers the minimal example (docs/operate.md, What it costs). For your policy, set the sum that rollback cost prints. If the application is in the same project, add its costs."
   type        = number
   default     = 50
 
@@ -64,7 +64,7 @@ variable "existing_pager_channels" {
 }
 
 variable "pager_channels" {
-  description = "Channels to a person that need no secret, by name; created in the operations project. Monitoring notifies them when the responders fail, and when nobody acknowledges an incident; never of a single service."
+  description = "Channels to a person that need no secret, by name; created in the operations project. Monitoring notifies them when the responders fail, when a message is refused, when a backup or a stored deployment cannot be restored, and when nobody acknowledges an incident. Mail channels also receive the budget alert. No alert about a single service of the application reaches them."
   type = map(object({
     type   = string
     labels = map(string)

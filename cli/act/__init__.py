@@ -1,1 +1,1 @@
-"""Commands that change something: run, approve, undo, copy, erase, replay."""
+"""Commands that change something: run, approve, undo, copy, erase, replay, policy publish."""

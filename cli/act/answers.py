@@ -60,7 +60,7 @@ def accept(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
 
 
 def ack(incident: Incident, reason: Reason = "on it", as_json: AsJson = False) -> None:
-    """Say that you are on it: nobody further is called."""
+    """Acknowledge the incident and stop the escalation."""
     _send_answer("ack", incident, reason, as_json=as_json)
 
 

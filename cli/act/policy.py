@@ -40,7 +40,7 @@ def check(files: Files, as_json: AsJson = False) -> None:
 
 @policy.command()
 def show(system: System = "", as_json: AsJson = False) -> None:
-    """Print the policy file in force."""
+    """Print the policy file in force; without ROLLBACK_POLICY_BUCKET, the local file."""
     with open_operations() as ours:
         text = ours.declared_policy(system).text
     print_json({"text": text}) if as_json else typer.echo(text, nl=False)

@@ -46,7 +46,7 @@ AutoConfirm = Annotated[
     bool, typer.Option("--auto-confirm", help="as --yes; also approves what the policy asks one person")
 ]
 Override = Annotated[
-    bool, typer.Option("--override", help="break-glass: skip approval, freeze, budget; needs --incident")
+    bool, typer.Option("--override", help="emergency override: skip approval, freeze, budget (--incident)")
 ]
 Supersede = Annotated[
     bool, typer.Option("--supersede", help="end the rollback under way, if this one changes anything")

@@ -49,4 +49,4 @@ def check_apis(service: str, answers: ApiStates) -> Iterator[CheckFinding]:
         elif answer:
             yield well(what, "it is on")
         else:
-            yield wrong(what, "it is off: whatever is asked through it is refused", "terraform apply")
+            yield wrong(what, "the API is off: every call to it is refused", "terraform apply")

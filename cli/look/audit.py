@@ -136,7 +136,7 @@ def export(
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="default: standard output")
     ] = None,
     reason: Annotated[
-        str, typer.Option(metavar="TEXT", help="why; kept in the audit trail")
+        str, typer.Option(metavar="TEXT", help="why; stored in the audit log")
     ] = "export of the audit trail",
     as_json: AsJson = False,
 ) -> None:

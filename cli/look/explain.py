@@ -23,7 +23,7 @@ from shared.domain.signals.labels import signal_label
 
 
 def explain(incident: Incident, as_json: AsJson = False) -> None:
-    """Tell of an incident: its alerts, each gate's newest answer, and what else would be needed.
+    """Explain why the system did or did not roll back: alerts, results of gates, what is missing.
 
     Every answer is read from the audit trail of its rollbacks, the newest decision of each.
     """

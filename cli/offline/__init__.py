@@ -1,1 +1,1 @@
-"""Commands that need no cloud: check a policy, parse a message."""
+"""Commands that need no cloud: compute costs, parse a message."""

@@ -27,7 +27,7 @@ POLL_INTERVAL_SECONDS = 0.5
 without_sign_in: ContextVar[bool] = ContextVar("without sign-in", default=False)
 """Whether this run of the command line speaks where IAM alone guards."""
 
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="why; kept in the audit trail")]
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="why; stored in the audit log")]
 Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…")]
 
 

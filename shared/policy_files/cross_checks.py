@@ -17,7 +17,7 @@ from shared.domain.signals.registry import SIGNALS
 from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, list_in, mapping_in, texts_in
 
 RESERVED_HEADERS = frozenset({"accept-encoding", "authorization", "content-length", "cookie", "host"})
-"""The prober sets them, and a policy file holds no secret."""
+"""Headers that the prober controls, or that would hold a secret."""
 WRITES_PER_CANARY = 2
 """Its shift, and the rehearsal of it."""
 _VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)
@@ -124,7 +124,7 @@ def _request_findings(path: YamlPath, probe: Mapping[str, Any]) -> Iterator[Find
         yield (*path, "body"), "only a POST has a body"
     for name in mapping_in(probe, "headers"):
         if name.lower() in RESERVED_HEADERS:
-            yield (*path, "headers", name), f"the prober sets the header {name} itself"
+            yield (*path, "headers", name), f"a probe may not declare the header {name}; delete it"
 
 
 def verification_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:

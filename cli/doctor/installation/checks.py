@@ -20,9 +20,9 @@ from shared.state.work_queue import COLLECTION_BY_KIND
 LISTS = "roles/storage.legacyBucketReader"
 """The role that shows names, and reads nothing."""
 FIRESTORE = "@gcp-sa-firestore.iam.gserviceaccount.com"
-"""How the agents that write and import exports end."""
+"""The suffix of the service agents that write and import exports."""
 WITH_THE_BUCKET = ("projectEditor:", "projectViewer:")
-"""How those begin whom Cloud Storage lets read each new bucket."""
+"""Prefixes of the members that Cloud Storage lets read each new bucket."""
 MAX_CLOCK_DIFFERENCE = timedelta(seconds=5)
 """How far this machine's clock may be from the store's."""
 MAX_OVERDUE = timedelta(minutes=2)

@@ -33,7 +33,7 @@ class CleanupCondition(Struct, frozen=True, rename="camel"):
     keep_count: int = 0
 
     def has_name_of(self, image: StoredImage) -> bool:
-        """Return whether it is about images that are called so."""
+        """Return whether the condition matches the tags, version and package of the image."""
         tags, versions, packages = self.tag_prefixes, self.version_name_prefixes, self.package_name_prefixes
         return (
             self.tag_state in ("ANY", "TAG_STATE_UNSPECIFIED", "TAGGED" if image.tags else "UNTAGGED")

@@ -13,7 +13,7 @@ MONTH = timedelta(days=30)
 def price_rows(
     prices: Iterable[Mapping[str, str]], policy: Policy, documents: int, *, multi_region: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield each row with its dollars a month, for so many documents, and if a policy has it."""
+    """Yield each row with its cost in dollars a month, and whether the policy switches it on."""
     factors = _factors(policy, documents)
     for row in prices:
         quantity, per = float(row["quantity"]) * factors[row["times"]], int(row["per"])

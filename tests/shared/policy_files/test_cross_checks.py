@@ -175,7 +175,7 @@ ADDITIONS = {
     ),
     "secret in a header": (
         "probes: [{ name: a, url: 'https://a.example/', headers: { authorization: Bearer x } }]",
-        "shop.yaml:10: the prober sets the header authorization itself",
+        "shop.yaml:10: a probe may not declare the header authorization; delete it",
     ),
     "header of two lines": (
         'probes: [{ name: a, url: "https://a.example/", headers: { X-Test: "a\\nb" } }]',
