@@ -129,8 +129,9 @@ def console(request: Request) -> tuple[bytes, int, dict[str, str]]:
     )
     traced = log.trace_fields(dict(request.headers), os.environ.get("GOOGLE_CLOUD_PROJECT", ""))
     with log.context(responder="console", **traced):
+        in_force = _policies_in_force()
         with creation_lock:
-            answering = _console()
+            answering = _console(in_force)
         page = answering.answer(visit)
     return page.body, int(page.status), dict(page.headers)
 
@@ -156,8 +157,9 @@ def _answer(request: Request, entry_point: str) -> tuple[str, int]:
                 message = _identified(decode_message(headers, body, request.full_path))
                 require_own_topic(message, entry_point, expected)
                 with log.context(message_id=message.id, topic=message.topic):
+                    in_force = _policies_in_force()
                     with creation_lock:
-                        trigger = _trigger(entry_point, _policies_in_force())
+                        trigger = _trigger(entry_point, in_force)
                     trigger.receive(message)
             except RejectedPush as rejected:
                 _report_rejected_push(entry_point, message.topic, rejected.reason)
@@ -189,10 +191,9 @@ def _refuse(message: PubSubMessage, reason: str) -> None:
     """Audit the refusal and dead-letter the message."""
     known = _identified(message)
     log.write("WARNING", f"refused: {reason}", message_id=known.id, topic=known.topic)
+    policies = _policies_in_force().policies
     with creation_lock:
         from responders.support.dead_letters import dead_letter_message
-
-        policies = _policies_in_force().policies
     dead_letter_message(known, reason, _wiring(), next(iter(policies.values()), None))
 
 
@@ -211,12 +212,8 @@ def _trigger(entry_point: str, known: PolicySet) -> Trigger:
     return TRIGGERS[entry_point](_wiring(), known.policies)
 
 
-def _console() -> ConsoleTrigger:
-    return _console_under(_policies_in_force())
-
-
 @lru_cache(maxsize=1)
-def _console_under(known: PolicySet) -> ConsoleTrigger:
+def _console(known: PolicySet) -> ConsoleTrigger:
     from responders.triggers.console import ConsoleTrigger
 
     return ConsoleTrigger(_wiring(), known.policies)
@@ -224,14 +221,16 @@ def _console_under(known: PolicySet) -> ConsoleTrigger:
 
 def _policies_in_force() -> PolicySet:
     """Return the policies that a handler that begins now keeps to its end."""
-    return _published_policies(_wiring()).current()
+    with creation_lock:
+        published = _published_policies(_wiring())
+    return published.current()
 
 
 @lru_cache(maxsize=1)
 def _published_policies(wiring: Wiring) -> PublishedPolicies:
     from responders.support.published_policies import PublishedPolicies
 
-    return PublishedPolicies(wiring, wiring.policies)
+    return PublishedPolicies(wiring)
 
 
 @cache

@@ -51,7 +51,7 @@ def enrol(
 
     The secret for the app is shown on standard error, and kept nowhere.
 
-    Exit code 0 when enrolled; 1 when the answer is no; 2 without an API key; 3 without an answer.
+    Exit code 0 when enrolled; 1 when refused; 2 without an API key; 3 without an answer.
     """
     sign_in = SignIn(api_key or _api_key(policies), embedded_cloud())
     email = _prompt_email(email)
@@ -75,7 +75,7 @@ def login(
 
     What stays is a refresh token, readable by you alone, in the folder that `logout` empties.
 
-    Exit code 0 when signed in; 1 when the answer is no; 2 without an API key; 3 without an answer.
+    Exit code 0 when signed in; 1 when refused; 2 without an API key; 3 without an answer.
     """
     key = api_key or _api_key(policies)
     sign_in = SignIn(key, embedded_cloud())
@@ -114,7 +114,7 @@ def logout(as_json: AsJson = False) -> None:
 def token(as_json: AsJson = False) -> None:
     """Print a fresh ID token. It is a secret: it says any one command that you may say.
 
-    Exit code 0 when printed; 1 when nobody is signed in, or the answer is no; 3 without an answer.
+    Exit code 0 when printed; 1 when nobody is signed in, or refused; 3 without an answer.
     """
     printed = fresh_token()
     if as_json:

@@ -48,13 +48,17 @@ def show(system: System = "", as_json: AsJson = False) -> None:
 
 @policy.command()
 def publish(files: Files, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False) -> None:
-    """Show what the files change in the policies in force, and publish them after confirmation."""
+    """Show what the files change in the policies in force, and publish them after confirmation.
+
+    Exit code 0 when they are published, or nothing differs; 1 when you decline, or somebody else
+    published meanwhile; 2 without a bucket, or when a file has faults.
+    """
     with open_operations() as ours:
         objects = ours.wiring.buckets.policies
         if objects is None:
             raise create_exit(INVALID_USAGE, "ROLLBACK_POLICY_BUCKET is not set: nothing can be published")
         generation = objects.generation(loader.PUBLISHED_OBJECT)
-        before = next(find_valid_policies(objects, ours.wiring.policies, {})).policies
+        before = next(find_valid_policies(ours.wiring, {})).policies
         after = {**before, **loader.load_policy_files(files)}
         content = msgspec.json.encode({f"{name}.yaml": one.text for name, one in after.items()})
         loader.parse_published(content, before)

@@ -84,7 +84,7 @@ def open_operations() -> Iterator[Operations]:
 def _policies_in_force(wiring: Wiring, local: Mapping[str, Policy]) -> Mapping[str, Policy]:
     """Return the published policies; without a bucket or its answer, those of the local files."""
     try:
-        return next(find_valid_policies(wiring.buckets.policies, local, {})).policies
+        return next(find_valid_policies(wiring, {})).policies
     except (Rejected, Unavailable) as failure:
         typer.echo(f"the published policies cannot be read, the local files are used: {failure}", err=True)
         return local

@@ -1,7 +1,7 @@
 """The exit codes of every command, and the function that creates an exit.
 
 0   done; of what was followed: it ended well
-1   the answer is no: refused, declined, failed, faults were found
+1   refused, declined or failed; or faults were found
 2   the command, the settings or the policies are not usable
 3   no answer: a service could not be reached, refused us, or took too long
 130 stopped by Ctrl-C; what was asked for goes on

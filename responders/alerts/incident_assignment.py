@@ -172,7 +172,7 @@ class IncidentAssigner:
             now=document.read_at,
             commit_id=self._ports.ids(),
             events=[self._build_detected_event(alert, document.read_at)],
-            joining=alert_scope(alert, policy),
+            joining=[alert_scope(alert, policy)],
         )
 
     def _create_incident(self, alert: Alert, policy: Policy, document: Document) -> IncidentOpening:

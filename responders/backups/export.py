@@ -171,7 +171,7 @@ class _ExportStep(RecordStep):
             pass
         except Rejected as refused:
             why = f"backup {backup.id}: what is live was not written beside it: {refused}"
-            log.write("ERROR", why, event="backup.refused")
+            log.write("ERROR", why, event="backup.inventory-refused")
             return backup
         return replace(backup, configuration=backup.inventory_object)
 

@@ -100,8 +100,7 @@ class NoticeDelivery:
         if notice.unless is WithdrawalCondition.ACKNOWLEDGED:
             return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
         counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
-        works_again = incident.status in incidents.WORKING_STATUSES
-        return works_again or not counted or not incident.has_failed
+        return incident.timeline[-1].is_well or not counted or not incident.has_failed
 
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:
         """Return whether the public may not see the incident, or the notice is outdated."""

@@ -14,7 +14,7 @@ from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, Incident, IncidentStatus
+from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, WELL_STATUSES, Incident, IncidentStatus
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import format_shell_lines
 from shared.domain.incidents.opening import (
@@ -23,7 +23,7 @@ from shared.domain.incidents.opening import (
     raise_severity,
     reopen_incident,
 )
-from shared.domain.incidents.overlap import merge_scopes
+from shared.domain.incidents.overlap import alert_scope, merge_scopes
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_concerned_notices
 from shared.domain.policy.severity import Severity, worse_severity
@@ -178,8 +178,9 @@ class Case:
 
         A transaction over the joined alerts: an alert lands before, and is seen here, or after,
         and finds the rollback ended. Those of `answered` (keys) are taken in by this rollback.
-        Further ones are judged first where this one is not decided yet; else a further rollback
-        of the incident judges them, or that of the incident which has superseded this one.
+        Further ones are judged first where this one is not decided yet, or would call the trouble
+        over; else a further rollback of the incident judges them, or that of the incident which has
+        superseded this one.
         Raises: as LeasedRollback.transact.
         """
         composed: list[_PreparedCommit] = []
@@ -191,7 +192,8 @@ class Case:
                 return None
             alerts = self._query_alerts(reader)
             further = [alert for alert in unjudged_alerts(alerts) if alert.key not in answered]
-            if further and rollback.status is RollbackStatus.DECIDING and not turn.despite_words:
+            is_early = rollback.status is RollbackStatus.DECIDING or turn.status in WELL_STATUSES
+            if further and is_early and not turn.despite_words:
                 return None
             absorbed = self.build_absorb_writes(alert for alert in alerts if alert.key in answered)
             return self._build_final_commit(turn, reader, alerts, further, absorbed, composed)
@@ -291,6 +293,7 @@ class Case:
                 commit_id=self.ports.ids(),
                 events=[happened],
                 order=rest,
+                joining=[alert_scope(one, self.policy) for one in further],
             )
             incident = reopened.incident
             writes += reopened.writes

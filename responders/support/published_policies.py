@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from threading import Lock
 
 from msgspec import Struct
 
 from shared.core import log
 from shared.core.errors import BadConfiguration, Moved, Rejected
-from shared.core.lazy import synchronized
 from shared.core.store import Create, Write
 from shared.core.text import cut_reason
 from shared.domain.audit.chain import create_event
@@ -35,15 +35,18 @@ class PolicySet(Struct, frozen=True, eq=False):
 class PublishedPolicies:
     """Follows the published object; the bucket alone says which policies are in force."""
 
-    def __init__(self, ports: Ports, bundled: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports) -> None:
         self._ports = ports
-        self._bundled = bundled
-        self._current = PolicySet(bundled)
+        self._current = PolicySet(ports.policies)
         self._checked, self._next_check = -1, 0.0
+        self._lock = Lock()
 
-    @synchronized
     def current(self) -> PolicySet:
         """Return the policies in force; where they cannot be read now, the last ones."""
+        with self._lock:
+            return self._update()
+
+    def _update(self) -> PolicySet:
         objects, clock = self._ports.buckets.policies, self._ports.clock
         if objects is not None and clock.monotonic() >= self._next_check:
             try:
@@ -60,7 +63,7 @@ class PublishedPolicies:
         if live == self._checked:
             return
         refused: dict[int, BadConfiguration] = {}
-        found = find_valid_policies(objects, self._bundled, refused)
+        found = find_valid_policies(self._ports, refused)
         newest = after = next(found)
         for generation, fault in refused.items():
             self._refuse(newest.policies, generation, fault)
@@ -104,16 +107,15 @@ class PublishedPolicies:
         return True
 
 
-def find_valid_policies(
-    objects: VersionedObjects | None, bundled: Mapping[str, Policy], refused: dict[int, BadConfiguration]
-) -> Iterator[PolicySet]:
+def find_valid_policies(ports: Ports, refused: dict[int, BadConfiguration]) -> Iterator[PolicySet]:
     """Yield the valid policies, newest first, the archive's last; add to `refused` on the way."""
+    objects = ports.buckets.policies
     for generation, content in objects.history(PUBLISHED_OBJECT) if objects is not None else ():
         try:
-            yield PolicySet(parse_published(content, bundled), generation)
+            yield PolicySet(parse_published(content, ports.policies), generation)
         except BadConfiguration as fault:
             refused[generation] = fault
-    yield PolicySet(bundled)
+    yield PolicySet(ports.policies)
 
 
 def find_plan_policy(ports: Ports, policies: Mapping[str, Policy], rollback: Rollback) -> Policy:
@@ -122,8 +124,7 @@ def find_plan_policy(ports: Ports, policies: Mapping[str, Policy], rollback: Rol
     if plan is None or plan.policy == current.fingerprint:
         return current
     with suppress(Rejected):
-        published = find_valid_policies(ports.buckets.policies, policies, {})
-        known = (one.policies[rollback.system] for one in published)
+        known = (one.policies[rollback.system] for one in find_valid_policies(ports, {}))
         if found := next((policy for policy in known if policy.fingerprint == plan.policy), None):
             return found
     message = f"{rollback.id}: the policy of its plan was not found; the one in force is used"

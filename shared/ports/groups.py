@@ -5,10 +5,12 @@ call answers within a deadline of its adapter, or raises Unavailable (nothing is
 (the answer is no) or Moved (a precondition failed). Each port is built when it is first used.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from shared.core.runtime import Clock, Ids, Pool
 from shared.core.store import ObjectStore, Store
+from shared.domain.policy.system_policy import Policy
 from shared.ports.backups import Backups, Exports, Mirrors, Restores
 from shared.ports.documents import Documents, Rewrites
 from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
@@ -130,6 +132,10 @@ class Ports(Protocol):
     def ids(self) -> Ids: ...
     @property
     def prober(self) -> Prober: ...
+    @property
+    def policies(self) -> Mapping[str, Policy]:
+        """The policies in the functions' archive, by system."""
+
     @property
     def operators(self) -> OperatorPorts: ...
     @property

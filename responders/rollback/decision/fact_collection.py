@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct
@@ -30,7 +31,6 @@ from shared.domain.deployments.images import exclude_lost_images, repositories
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.source_copies import carry_over_copies
-from shared.domain.incidents.incident import WORKING_STATUSES
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert, AlertFact, open_alerts
 from shared.domain.signals.health import failing_functions
@@ -121,8 +121,8 @@ def _find_recoveries(reading: StateReader, name: str) -> list[datetime]:
     """When the last incident ended, and when open ones were observed to have recovered."""
     system = reading.system(name)
     opened = (reading.incident(one) for one in system.open_incidents)
-    turns = (turn for one in opened if one is not None for turn in one.timeline)
-    moments = [turn.at for turn in turns if turn.status in WORKING_STATUSES]
+    turns = (two for one in opened if one is not None for two in pairwise(one.timeline))
+    moments = [after.at for before, after in turns if after.is_well and not before.is_well]
     ended_at = system.previous_incident_ended_at
     return moments if ended_at is None else [*moments, ended_at]
 

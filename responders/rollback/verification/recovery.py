@@ -132,6 +132,12 @@ def _record_check(
     writes: list[Write] = [Update(document.path, encode(became), document.version)]
     if change is not None or became.has_failed is not incident.has_failed:
         writes += public_state_writes(policy, became, now)
+    opened = [alert for alert, _ in found.judged]
+    works = {*found.working}
+    if state is ConditionState.OVER:
+        works |= find_incident_functions(policy, incident, opened)
+    is_over = state is ConditionState.OVER and change is not None
+    writes += _build_follower_writes(ports, policy, became, works, current, now, is_over=is_over)
     if change is None:
         ports.store.commit(writes)
         return
@@ -142,10 +148,6 @@ def _record_check(
         *report_filing.build_report_request(became),
         Update(system.path, encode(current), system.version),
     ]
-    if state is ConditionState.OVER:
-        opened = [alert for alert, _ in found.judged]
-        works = find_incident_functions(policy, incident, opened) | found.working
-        writes += _build_follower_writes(ports, policy, became, works, current, now)
     said = _build_notices(policy, became, past, change, now)
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
@@ -224,28 +226,36 @@ def _describe_recovery(moved: Rollback | None, *, has_alerts: bool) -> str:
 
 
 def _build_follower_writes(
-    ports: Ports, policy: Policy, recovered: Incident, works: Set[str], system: System, now: datetime
+    ports: Ports,
+    policy: Policy,
+    checked: Incident,
+    works: Set[str],
+    system: System,
+    now: datetime,
+    *,
+    is_over: bool,
 ) -> list[Write]:
     """Record in open incidents of orders about this failure which functions work again."""
     writes: list[Write] = []
-    for name in system.open_incidents:
+    for name in system.open_incidents if works else ():
         document = ports.store.get(incidents.incident_path(name))
         follower = decode(Incident, document.fields)
         told = {one for one in follower.scopes if one.proves_failure}
         ordered = ordered_functions(follower.scopes, policy)
-        is_about = bool(told or ordered) and told <= {*recovered.scopes}
-        if name == recovered.id or not follower.is_ordered or not is_about:
+        is_about = bool(told or ordered) and told <= {*checked.scopes}
+        if name == checked.id or not follower.is_ordered or not is_about:
             continue
-        if ordered <= works:
-            note = f"what failed works again: {recovered.timeline[-1].note}"
-            follower = incidents.change_status(follower, follower.status, now, note, works=True)
-        follower = replace(
+        became = replace(
             follower,
             working=tuple(sorted({*follower.working, *works})),
             failing=tuple(one for one in follower.failing if one not in works),
         )
-        writes.append(Update(document.path, encode(follower), document.version))
-        writes += public_state_writes(policy, follower, now)
+        if is_over and ordered <= works:
+            note = f"what failed works again: {checked.timeline[-1].note}"
+            became = incidents.change_status(became, became.status, now, note, works=True)
+        if became != follower:
+            writes.append(Update(document.path, encode(became), document.version))
+            writes += public_state_writes(policy, became, now)
     return writes
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -171,7 +172,7 @@ class Incident(StoredDocument, frozen=True):
     due_at: datetime | None = None
     """When the recovery is checked next; None: a rollback is in progress, or the incident ended."""
     failing: tuple[str, ...] = ()
-    """Functions that the newest check of the recovery has observed to fail."""
+    """Functions that a check has observed to fail, and no later one to work."""
     working: tuple[str, ...] = ()
     """Functions that a check has observed to work, and no later one to fail."""
     is_undoable: bool = True
@@ -186,7 +187,7 @@ class Incident(StoredDocument, frozen=True):
     def is_unanswered(self, now: datetime) -> bool:
         """Return whether nobody has acknowledged a severe incident that has not recovered."""
         is_severe = self.severity in (Severity.CRITICAL, Severity.HIGH)
-        is_open = self.ended_at is None and self.status not in WORKING_STATUSES
+        is_open = self.ended_at is None and not self.timeline[-1].is_well
         is_late = self.unanswered_at is not None and self.unanswered_at <= now
         return is_severe and is_open and is_late and not self.acknowledged_by
 
@@ -336,6 +337,12 @@ def observe_failure(incident: Incident, at: datetime) -> Incident:
     observed = TimelineEvent(incident.status, at, "a failure is observed")
     first = incident.failure_observed_at if incident.has_failed else at
     return replace(incident, failure_observed_at=first, timeline=[*incident.timeline, observed])
+
+
+def failing_again_at(incident: Incident) -> datetime | None:
+    """Return when an incident stopped being well for the last time; None: it never was."""
+    turns = [two.at for one, two in pairwise(incident.timeline) if one.is_well and not two.is_well]
+    return turns[-1] if turns else None
 
 
 def change_status(

@@ -109,12 +109,14 @@ def _continue_failure(
         observed = (reader.get(newest).fields or {}).get("failing", ())
         severity = worse_severity(incident.severity, earlier.severity)
         proven = (one for one in earlier.scopes if one.proves_failure)
+        fails_again_at = incidents.failing_again_at(earlier)
+        onset_at, detected_at = fails_again_at or earlier.onset_at, fails_again_at or earlier.detected_at
         return replace(
             incident,
             severity=severity,
-            onset_at=earlier.onset_at,
-            detected_at=earlier.detected_at,
-            respond_by=earlier.detected_at + response_target(policy.targets, scenario, severity),
+            onset_at=onset_at,
+            detected_at=detected_at,
+            respond_by=detected_at + response_target(policy.targets, scenario, severity),
             published_by=earlier.published_by,
             acknowledged_by=earlier.acknowledged_by,
             acknowledged_at=earlier.acknowledged_at,
@@ -136,23 +138,24 @@ def reopen_incident(
     events: Sequence[Event],
     severity: Severity | None = None,
     order: RollbackRequest | None = None,
-    joining: IncidentScope | None = None,
+    joining: Sequence[IncidentScope] = (),
 ) -> IncidentOpening:
     """A further rollback, to be decided, of an incident that nobody works on.
 
-    A person has ordered it; or an alert has joined. If the incident is open, the rollback is due a
+    A person has ordered it; or alerts have joined. If the incident is open, the rollback is due a
     little later, so that a storm of alerts is judged together. `severity` raises it.
     """
     known = decode(Incident, before.fields)
     why = "a further alert joined" if order is None else str(order)
     if order is not None and order.rest:
         why = "people are asked about the rest"
-    scopes = known.scopes if joining is None else tuple(dict.fromkeys((*known.scopes, joining)))
-    observed = known.is_observed_only and _is_observed_only(
-        policy, system, known.signal if joining is None else joining.signal, order
+    scopes = tuple(dict.fromkeys((*known.scopes, *joining)))
+    signals = [one.signal for one in joining] or [known.signal]
+    observed = known.is_observed_only and all(
+        _is_observed_only(policy, system, one, order) for one in signals
     )
-    if joining is not None and joining.proves_failure:
-        known = incidents.observe_failure(known, now)
+    if not known.has_failed and any(one.proves_failure for one in joining):
+        known = replace(known, failure_observed_at=now)
     working = _still_working(known, order, joining)
     known = replace(known, scopes=scopes, due_at=None, unobserved_since=None, working=working)
     again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
@@ -172,13 +175,13 @@ def reopen_incident(
 
 
 def _still_working(
-    incident: Incident, order: RollbackRequest | None, joining: IncidentScope | None
+    incident: Incident, order: RollbackRequest | None, joining: Sequence[IncidentScope]
 ) -> tuple[str, ...]:
-    """Return the functions known to work that neither an undo nor the joining alert is about."""
+    """Return the functions known to work that neither an undo nor a joining alert is about."""
     if order is not None:
         return () if order.way is Direction.UNDO else incident.working
-    name = joining.function if joining is not None else None
-    return tuple(one for one in incident.working if name is not None and one != name)
+    named = {one.function for one in joining}
+    return () if None in named else tuple(one for one in incident.working if one not in named)
 
 
 def _reopen(

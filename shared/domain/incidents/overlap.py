@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from shared.domain.incidents.incident import WORKING_STATUSES, Incident, IncidentScope, IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert
@@ -57,7 +57,7 @@ def continues_failure(scopes: Iterable[IncidentScope], incident: Incident, polic
 
     What was observed to work again since does not fail.
     """
-    fails = incident.has_failed and incident.status not in WORKING_STATUSES
+    fails = incident.has_failed and not incident.timeline[-1].is_well
     told = (one for one in incident.scopes if one.proves_failure)
     functions = {name for one in told for name in ((one.function,) if one.function else policy.functions)}
     fails = fails and not (functions and functions <= {*incident.working} and not incident.failing)

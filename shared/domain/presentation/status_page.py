@@ -245,8 +245,10 @@ def record_parts(
     reported = [*opened, *(() if is_undoing else proven)]
     newest: list[Alert | IncidentScope] = [*recent, *proven] if recent else reported
     is_unknown = not failing and any(_is_about_any_function(policy, one) for one in newest)
-    is_counted = all(has_source(one.signal, SignalSource.REQUESTS) for one in reported)
-    working = {*incident.working} if is_counted else set()
+    uncounted = [one for one in reported if not has_source(one.signal, SignalSource.REQUESTS)]
+    beyond = {one.function for one in uncounted}  # of these, requests that succeed prove nothing
+    beyond |= {*policy.functions} if any(_is_about_any_function(policy, one) for one in uncounted) else set()
+    working = {*incident.working} - beyond
     ordered = set() if is_undoing or proven else ordered_functions(incident.scopes, policy)
     functions = failing | ordered | {one.function for one in reported}
     functions = (functions | {*policy.functions} if is_unknown else functions) - working
@@ -258,7 +260,8 @@ def record_parts(
     parts = [one for one in record.parts if one.until is not None]
     for one in _components(policy):
         part, mine = known.get(one.name), _component_functions(policy, one)
-        if working & mine and not functions & mine:
+        is_beyond = uncounted and _is_component_affected(policy, one, {by.signal for by in uncounted}, set())
+        if working & mine and not functions & mine and not is_beyond:
             parts += [replace(part, until=now)] if part is not None else []
         elif _is_component_affected(policy, one, signals, functions):
             part = part or AffectedPart(one.name, since, is_assumed=is_unknown)

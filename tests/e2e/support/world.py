@@ -209,7 +209,7 @@ def _forget() -> None:
     """Make main.py a fresh instance."""
     main._wiring.cache_clear()
     main._trigger.cache_clear()
-    main._console_under.cache_clear()
+    main._console.cache_clear()
 
 
 class _Quiet(WSGIRequestHandler):

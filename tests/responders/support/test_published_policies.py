@@ -45,7 +45,7 @@ class Installation:
 
     def start_instance(self) -> PublishedPolicies:
         """A fresh instance: nothing remembered."""
-        return PublishedPolicies(self.ports, {"bookshop": BUNDLED})
+        return PublishedPolicies(self.ports)
 
     def differences(self) -> list[list[str]]:
         """What the audit log says of each change, in order."""
@@ -328,12 +328,14 @@ OTHER = SLOWER.replace("channels:\n", ANOTHER_CHANNEL)
 
 @pytest.mark.parametrize("moment", ["store.commit", "platform.shift"])
 @pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("published", [True, False], ids=["of the bucket", "of the archive"])
 def test_a_plan_keeps_the_policy_that_it_was_made_with(
-    installed: Installation, moment: str, side: str
+    installed: Installation, moment: str, side: str, published: bool
 ) -> None:
     """A generation that changes within a handler reaches neither it nor a later one of the plan."""
     world, ports = installed.world, installed.ports
-    installed.publish(TEXT)
+    if published:
+        installed.publish(TEXT)
     world.responders = live = LiveResponders(installed)
     world.deploy_bad()
     world.alert()

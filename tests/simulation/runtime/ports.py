@@ -29,6 +29,7 @@ class InstancePorts:
     def __init__(self, world: World, instance: Instance) -> None:
         self._scheduler = world.scheduler
         self._instance = instance
+        self.policies = {POLICY.system: POLICY}
         self.clock = InstanceClock(world.scheduler, instance)
         self.store = world.store
         self.bus = world.bus

@@ -82,6 +82,7 @@ class FakePorts:
     def __init__(
         self, policy: Policy, hook: Hook = no_hook, seed: int = 0, *, start: datetime = START
     ) -> None:
+        self.policies: Mapping[str, Policy] = {policy.system: policy}
         self.clock = FakeClock(start)
         self.random = Random(seed)
         self.store = MemoryStore(self.clock, hook)
@@ -195,7 +196,8 @@ class World:
 
     def start_instances(self) -> None:
         """Fresh instances of every function: nothing remembered."""
-        ports, policies = self.ports, {self.policy.system: self.policy}
+        ports = self.ports
+        policies = ports.policies = {self.policy.system: self.policy}
         self.responders: dict[str, Trigger] = {
             topic: TRIGGERS[entry_point](ports, policies)
             for entry_point, several in topics.ENTRY_POINTS.items()

@@ -621,4 +621,7 @@ def test_an_order_about_data_learns_nothing_of_functions_that_work_again() -> No
     system = System("bookshop", incident=order.id, earlier_incidents=(recovered.id,))
     every, now = {*BOOKSHOP.functions}, world.ports.clock.now()
 
-    assert recovery._build_follower_writes(world.ports, BOOKSHOP, recovered, every, system, now) == []
+    writes = recovery._build_follower_writes(
+        world.ports, BOOKSHOP, recovered, every, system, now, is_over=True
+    )
+    assert writes == []
