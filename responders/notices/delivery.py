@@ -126,6 +126,8 @@ class NoticeDelivery:
     def _send(self, notice: Notice, document: Document, channel: Channel) -> None:
         """Claim, send and record; or defer, where the channel admits nothing now."""
         now = document.read_at  # all instances agree on the store's time
+        clock = self._ports.clock
+        expires_at = clock.monotonic() + MAX_SEND_DURATION.total_seconds()
         known = self._ports.store.get(outbox.channel_path(notice.system, channel.name))
         state = outbox.admit_notice(_state(known, notice, channel), channel, now)
         if isinstance(state, datetime):
@@ -145,6 +147,8 @@ class NoticeDelivery:
                 conditional_write(known, encode(state)),
             ]
         )
+        if clock.monotonic() >= expires_at:  # the process stood still: another sends what is true by then
+            return
         if channel.users is None:
             said = claimed, *self._send_to_channel(claimed, channel, content)
         else:
