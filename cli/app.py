@@ -95,7 +95,7 @@ def rollback(
     the policy files). Commands that only read need read-only rights. A change is a command to the
     responders, signed by the person who has signed in; `policy publish` writes to Cloud Storage.
 
-    Exit codes: 0 done, 1 refused or failed, 2 not usable as given, 3 no answer, 130 Ctrl-C.
+    Exit codes: 0 done, 1 refused or failed, 2 invalid usage or settings, 3 no answer, 130 Ctrl-C.
     """
     without_sign_in.set(sign_in_is_down)
 

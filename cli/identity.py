@@ -35,7 +35,7 @@ ApiKey = Annotated[
         help="web API key of the project to sign in to; default: the policies' identity.api_key",
     ),
 ]
-Email = Annotated[str, typer.Option(metavar="ADDRESS", help="who signs in; left out, it is asked for")]
+Email = Annotated[str, typer.Option(metavar="ADDRESS", help="the account to sign in; default: a prompt")]
 Policies = Annotated[
     Path, typer.Option(metavar="DIR", envvar="ROLLBACK_POLICIES", help="the folder of the policy files")
 ]

@@ -10,7 +10,7 @@ variable "alert_severities" {
 }
 
 variable "billing_account" {
-  description = "Billing account of the operations project, such as 012345-6789AB-CDEF01; null: no budget. Whoever applies needs roles/billing.costsManager on it."
+  description = "Billing account of the operations project, such as 012345-6789AB-CDEF01; null: no budget. The account that applies needs roles/billing.costsManager on it."
   type        = string
   default     = null
 
@@ -38,7 +38,7 @@ variable "dashboards" {
 }
 
 variable "dead_man_url" {
-  description = "Address of a dead man's switch outside Google Cloud, which tells people when the ping of each minute stays away; null: no ping. It stands in the state; whoever knows it can only keep the switch quiet."
+  description = "Address of a dead man's switch outside Google Cloud, which notifies people when the ping of each minute stops; null: no ping. Terraform's state contains it; with the address one can only keep the switch quiet."
   type        = string
   default     = null
 
@@ -92,7 +92,7 @@ variable "uptime_checks" {
 }
 
 variable "uptime_regions" {
-  description = "From where probes are asked; Google wants at least three locations, and two that fail together count as a failure."
+  description = "Regions from which Google calls the probes; Google requires at least three, and two that fail together count as a failure."
   type        = list(string)
   default     = ["USA_IOWA", "USA_VIRGINIA", "EUROPE", "ASIA_PACIFIC"]
 

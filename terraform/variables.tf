@@ -152,7 +152,7 @@ variable "console" {
 }
 
 variable "deployment_publishers" {
-  description = "Who may speak on rollback-deployments, as IAM members: the accounts of CI, which announce deployments, and whoever records the baseline."
+  description = "Who may publish on rollback-deployments, as IAM members: the accounts of CI, which announce deployments, and the operators who record the baseline."
   type        = set(string)
   default     = []
 
@@ -277,7 +277,7 @@ variable "quarantine" {
   }
   validation {
     condition     = var.quarantine.days >= 1 && var.quarantine.days <= 30 && floor(var.quarantine.days) == var.quarantine.days
-    error_message = "days: 1 to 30; a person who was erased may stand there so long."
+    error_message = "days: 1 to 30; documents of an erased person may stay that long."
   }
   validation {
     condition = var.quarantine.kms_key == null ? true : (
@@ -299,7 +299,7 @@ variable "labels" {
 }
 
 variable "letter_keepers" {
-  description = "Who may read the dead letters and send them once more (rollback replay), as IAM members. Never on rollback-override."
+  description = "Who may read and replay dead-letter messages (rollback replay), as IAM members. Never on rollback-override."
   type        = set(string)
   default     = []
 
@@ -421,7 +421,7 @@ variable "status_page" {
 }
 
 variable "templates" {
-  description = "Files with the words of notices in place of ours, by the names in shared/domain/presentation/templates/notices, such as users.txt."
+  description = "Files that replace the texts of notices, by the names in shared/domain/presentation/templates/notices, such as users.txt."
   type        = set(string)
   default     = []
 

@@ -65,21 +65,21 @@ def ack(incident: Incident, reason: Reason = "on it", as_json: AsJson = False) -
 
 
 def publish(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
-    """Show an incident on the status page now, whatever the policy says of when."""
+    """Show an incident on the status page now, earlier than the policy would."""
     _send_answer("publish", incident, reason, as_json=as_json)
 
 
 def root_cause(
     incident: Incident,
-    cause: Annotated[str, typer.Argument(metavar="TEXT", help="what the incident came from")],
-    prevention: Annotated[str, typer.Option(metavar="TEXT", help="what keeps it from coming again")] = "",
+    cause: Annotated[str, typer.Argument(metavar="TEXT", help="the cause of the incident")],
+    prevention: Annotated[str, typer.Option(metavar="TEXT", help="how you prevent it from now on")] = "",
     public: Annotated[
-        str, typer.Option(metavar="TEXT", help="what the status page says of it; default: nothing")
+        str, typer.Option(metavar="TEXT", help="its text for the status page; default: none")
     ] = "",
     reason: Reason = "analysed",
     as_json: AsJson = False,
 ) -> None:
-    """Record what an incident came from: its report has it, and nobody is reminded any more."""
+    """Record the cause of an incident for its report, and stop the reminders."""
     said = {"cause": cause, "prevention": prevention, "public": public}
     _send_answer("root-cause", incident, reason, as_json=as_json, **said)
 

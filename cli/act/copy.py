@@ -24,10 +24,10 @@ def copy(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have a new database made as of a restore point, looked through, and kept for a while.
+    """Create a new database as of a restore point, check it, and store it for a while.
 
-    Nothing of the application is touched. `rollback status` tells how far it is; people are told
-    when it is ready, and how to let the application use it.
+    Nothing of the application is touched. `rollback status` shows the progress. A notification
+    announces the finished copy, with the steps by which the application can use it.
     """
     named, shown = read_restore_point(restore_point)
     with open_operations() as ours:
@@ -56,7 +56,7 @@ def erase(
 ) -> None:
     """Keep a person erased in every copy of data that is opened from now on.
 
-    What is sent and kept is a keyed hash of the id. The application's own data is left alone.
+    The command contains a keyed hash of the id. The application's own data stays unchanged.
     """
     with open_operations() as ours:
         named = ours.policy(system).system

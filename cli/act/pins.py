@@ -22,7 +22,7 @@ from shared.domain.rollback.rollback import RollbackRequest
 
 
 def pins(system: System = "", as_json: AsJson = False) -> None:
-    """List what rollbacks hold on old revisions: whose it is, since when, and what lifts it."""
+    """List pinned functions: the owner and age of each pin, and the command that lifts it."""
     with open_operations() as ours:
         ours.require_state()
         policies = [ours.declared_policy(system)] if system else list(ours.policies.values())
@@ -82,10 +82,10 @@ def unpin(
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Lift pins: the newest revisions serve again, or what was asked for before the pins.
+    """Lift pins: the newest revisions serve again, or the shares that were set before the pins.
 
-    Shows what would serve, then asks. It is looked at before and after, verified and watched like
-    a rollback, in an incident of its own.
+    Shows the new traffic, then asks. An unpin is checked, verified and monitored like a rollback,
+    in an incident of its own.
 
     Exit code 0 when it succeeded, or --dry-run; 1 when it was refused, declined, failed or left to
     a person.

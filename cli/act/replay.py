@@ -1,4 +1,4 @@
-"""`rollback replay`: dead letters go back to where they came from, by a person's word."""
+"""`rollback replay`: publish refused messages again, after confirmation."""
 
 import json
 from collections.abc import Iterator
@@ -22,42 +22,41 @@ MAX_CHARACTERS_SHOWN = 200
 
 def replay(
     topic: Annotated[
-        str, typer.Option(metavar="TOPIC", help="only letters from this topic, by its short name")
+        str, typer.Option(metavar="TOPIC", help="only messages of this topic, by its short name")
     ] = "",
     reason: Annotated[
-        str, typer.Option(metavar="TEXT", help="only letters whose reason holds this text")
+        str, typer.Option(metavar="TEXT", help="only messages with this text in their reason")
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="replay without asking")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="print JSON for programs, a line per letter")
+        bool, typer.Option("--json", help="print JSON for programs, a line per message")
     ] = False,
 ) -> None:
-    """Show each dead letter, ask, publish it again on its source topic, and only then let it go.
+    """Show each refused message, ask, publish it again on its topic, then delete the stored one.
 
     Project and connection are those of the responders: GOOGLE_CLOUD_PROJECT, and
-    ROLLBACK_LOCAL_CLOUD or PUBSUB_EMULATOR_HOST where they are not Google's. What was cut or
-    scrubbed when it was kept comes back so. It comes back as old as it is: what may not be done
-    late any more is refused once more. A letter may come back twice when an answer is lost, when
-    this is killed, or when its question waits for longer than ten minutes; all carry the id of the
-    first as the attribute replayed_from, and what that names is done once. What another run has in
-    hand is not seen here; it is there again ten minutes after a run that was killed.
+    ROLLBACK_LOCAL_CLOUD or PUBSUB_EMULATOR_HOST for an emulator. Parts that were cut or scrubbed
+    stay so. A message keeps its age: a command that has expired is refused once more. A message may
+    be published twice when an answer is lost, when this run is killed, or when its question waits
+    for longer than ten minutes; each copy has the first id as the attribute replayed_from, and is
+    processed once. Messages of another run are not shown; if it was killed, for ten minutes more.
 
-    Exit code 0 when every chosen letter was replayed, or there was none; 1 when one could not be,
-    or was refused again while this was running (it is still kept), or a question was not answered;
-    2 when the command or the settings are not usable; 3 when Pub/Sub gives no answer, or refuses;
+    Exit code 0 when every chosen message was replayed, or there was none; 1 when one could not be,
+    or was refused again during this run (it stays stored), or a question was not answered;
+    2 when the command or the settings are invalid; 3 when Pub/Sub gives no answer, or refuses;
     130 when it was stopped by Ctrl-C.
     """
-    with connect_wiring(lambda _: {}, "stopped here; what was not replayed is kept") as (wiring, _):
+    with connect_wiring(lambda _: {}, "stopped here; the other messages stay stored") as (wiring, _):
         asked = Replay(wiring.inspection.dead_letters, topic, reason, yes=yes, as_json=as_json)
         stuck = asked.run()
     if not asked.found and not as_json:
-        print("no dead letter of that kind is there" if topic or reason else "none is there")
+        print("no refused message matches" if topic or reason else "no refused message is stored")
     if stuck:
         raise typer.Exit(REFUSED)
 
 
 class Replay:
-    """One pass over everything that is kept."""
+    """One pass over all refused messages that are stored."""
 
     def __init__(self, letters: DeadLetters, topic: str, reason: str, *, yes: bool, as_json: bool) -> None:
         self._letters = letters
@@ -66,42 +65,42 @@ class Replay:
         self._yes = yes
         self._as_json = as_json
         self._is_over: dict[tuple[str, str], bool] = {}
-        """Whether a letter, by its source and id, is back; absent: not met yet."""
+        """Whether a message, by its source and id, was replayed; absent: not pulled yet."""
         self._sent: set[tuple[str, str]] = set()
-        """What was sent, by its topic and the id under which it was first published there."""
+        """The replayed messages, by topic and the id under which each was first published there."""
         self.found = 0
-        """Letters that fit the filters, or came back."""
+        """The number of messages that fit the filters, or came back."""
 
     def run(self) -> int:
-        """How many chosen letters are not back. Raises: Rejected, Unavailable.
+        """Return how many chosen messages were not replayed. Raises: Rejected, Unavailable.
 
-        What is not replayed stays in hand until all were seen, so that nothing is asked twice.
+        It holds the others until it has pulled all, so that it asks about each message once.
         """
-        in_hand: dict[str, DeadLetter] = {}
+        held: dict[str, DeadLetter] = {}
         stuck = 0
         try:
-            for letter in self._pull_messages(in_hand):
+            for letter in self._pull_messages(held):
                 name = letter.source, letter.id
                 if name not in self._is_over:
                     chosen = self._is_chosen(letter)
                     self._is_over[name] = chosen and self._replay(letter)
                     stuck += chosen and not self._is_over[name]
-                elif self._is_over[name]:  # kept twice, or still, when it was too long in hand
+                elif self._is_over[name]:  # stored twice, or its lease expired
                     self._acknowledge(letter)
                 if self._is_over[name]:
-                    del in_hand[letter.handle]
+                    del held[letter.handle]
         finally:
-            self._letters.release(in_hand.values())
+            self._letters.release(held.values())
         return stuck
 
-    def _pull_messages(self, in_hand: dict[str, DeadLetter]) -> Iterator[DeadLetter]:
-        """Every letter, from then on in hand; one by one where each has to wait for an answer."""
+    def _pull_messages(self, held: dict[str, DeadLetter]) -> Iterator[DeadLetter]:
+        """Yield and hold every message; pull one by one where each needs an answer."""
         while pulled := self._letters.pull(MAX_MESSAGES_PER_PULL if self._yes else 1):
-            in_hand.update({letter.handle: letter for letter in pulled})
+            held.update({letter.handle: letter for letter in pulled})
             yield from pulled
 
     def _is_chosen(self, letter: DeadLetter) -> bool:
-        """Whether it fits the filters and a person wants it; what came back is not asked for."""
+        """Return whether it fits the filters and is confirmed, or came back in this run."""
         came_back = self._is_returned(letter)
         named = not self._topic or letter.source.rpartition("/")[2] == self._topic
         if not (came_back or (named and self._reason in letter.reason)):
@@ -117,11 +116,11 @@ class Replay:
         )
 
     def _is_returned(self, letter: DeadLetter) -> bool:
-        """Whether this run has sent it before: to send it again would have no end."""
+        """Return whether this run has sent it before: sending it again would never end."""
         return (letter.source, _first_id(letter)) in self._sent
 
     def _replay(self, letter: DeadLetter) -> bool:
-        """Whether it is back on its topic, and kept no longer."""
+        """Replay a message; return whether it is back on its topic."""
         fault = self._resend(letter)
         if not fault:
             self._acknowledge(letter)
@@ -129,11 +128,11 @@ class Replay:
         return not fault
 
     def _resend(self, letter: DeadLetter) -> str:
-        """Why it could not be published; "" when it was."""
+        """Publish it; return why that failed, or ""."""
         if self._is_returned(letter):
             return "it was refused again"
         if not letter.source:
-            return "nothing tells where it came from"
+            return "its topic is unknown"
         beginnings = {REPLAYED_FROM: _first_id(letter), FIRST_PUBLISHED_AT: letter.published_at.isoformat()}
         try:
             self._letters.resend(replace(letter, attributes={**letter.attributes, **beginnings}))
@@ -145,7 +144,7 @@ class Replay:
         return ""
 
     def _acknowledge(self, letter: DeadLetter) -> None:
-        """It is kept no longer, once it is back."""
+        """Delete the stored message, once it was replayed."""
         try:
             self._letters.acknowledge(letter)
         except (Rejected, Unavailable) as failed:

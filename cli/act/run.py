@@ -74,16 +74,16 @@ def run(
     supersede: Supersede = False,
     incident: Annotated[str, typer.Option(metavar="INCIDENT", help="the incident that it is for")] = "",
     interactive: Annotated[
-        bool, typer.Option("--interactive", help="ask for system, scenario, target and reason")
+        bool, typer.Option("--interactive", help="prompt for system, scenario, target and reason")
     ] = False,
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Roll back manually. An order for part of what is under way joins it, a wider one extends it.
+    """Roll back manually. An order joins a rollback under way, or extends it.
 
-    Shows the plan, what it would end and leave undone, how long it takes and whether that fits the
-    target, then asks. Ctrl-C stops following; the rollback goes on, and `rollback cancel` ends it.
-    Without any option it asks for system, scenario, target (or restore point) and reason.
+    Shows the plan, the rollback that it would end, its duration and whether that fits the target,
+    then asks. Ctrl-C stops following; the rollback goes on, and `rollback cancel` ends it.
+    Without any option it prompts for system, scenario, target (or restore point) and reason.
 
     Exit code 0 when it succeeded, there was nothing to do, or --dry-run; 1 when it was refused,
     declined, failed, cancelled or left to a person.
@@ -92,7 +92,7 @@ def run(
     is_interactive = interactive or not _has_options(context)
     if is_interactive and not asks:
         typer.echo(context.get_help())
-        raise create_exit(INVALID_USAGE, "no terminal to ask at: say what to roll back, and --reason TEXT")
+        raise create_exit(INVALID_USAGE, "no terminal for questions: give the options, and --reason TEXT")
     with open_operations() as ours:
         given = Answers(system, scenario, target, restore_point)
         chosen = ask_order(ours, given) if is_interactive else given
@@ -130,7 +130,7 @@ def _show_restore_point(chosen: Answers, *, as_json: bool) -> tuple[str, str]:
 
 
 def _has_options(context: typer.Context) -> bool:
-    """Return whether anything was said on the command line."""
+    """Return whether the command line has any option."""
     sources = map(context.get_parameter_source, context.params)
     return any(one is not None and one.name == "COMMANDLINE" for one in sources)
 

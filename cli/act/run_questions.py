@@ -41,12 +41,12 @@ class Answers(Struct, frozen=True):
 
 
 def is_terminal() -> bool:
-    """Return whether a person can be asked here."""
+    """Return whether a person can answer here."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def ask_order(ours: Operations, given: Answers) -> Answers:
-    """Ask for system, scenario and target; what was given already is the default."""
+    """Prompt for system, scenario and target; given answers are the defaults."""
     known = {name: policy.display_name for name, policy in ours.policies.items()}
     system = _choose("System", known, given.system or next(iter(known))) if len(known) > 1 else given.system
     policy = ours.policy(system)
@@ -59,7 +59,7 @@ def ask_order(ours: Operations, given: Answers) -> Answers:
 
 
 def require_reason(reason: str, *, auto_confirm: bool, asks: bool) -> str:
-    """Return why; ask for it where a person is there. Exits where nobody says why."""
+    """Return the reason; prompt for it at a terminal. Exits when there is none."""
     if reason or auto_confirm:
         return reason or DEFAULT_REASON
     if not asks:
@@ -68,7 +68,7 @@ def require_reason(reason: str, *, auto_confirm: bool, asks: bool) -> str:
 
 
 def _choose(title: str, choices: Mapping[str, str], default: str, *, others: bool = False) -> str:
-    """Ask for one of these by its number or name; `others`: any other answer is taken as well."""
+    """Prompt for one of these by its number or name; `others`: accept any other answer as well."""
     names = [*choices]
     for number, name in enumerate(names, 1):
         print_line(f"  {number}  {name}: {choices[name]}")

@@ -13,9 +13,9 @@ CALL_TIMEOUT_SECONDS = 40.0
 """For all of it; some calls make others, and give each their own time."""
 
 SIGN_IN_API = "identitytoolkit.googleapis.com"
-"""Whoever commands is looked up through it, in the identity project."""
+"""The API that looks up the senders of commands, in the identity project."""
 PUSH_API = "fcm.googleapis.com"
-"""Users of an application are reached through it; messages belong to its project."""
+"""The API that sends messages to the users of an application, in its project."""
 
 ApiStates = Mapping[str, bool | RollbackError]
 """By project. Requests count in that of the account that makes them, which needs the API too."""

@@ -1,4 +1,4 @@
-"""The verb: look, judge, print."""
+"""The command `rollback doctor`: collect facts, run the checks, print the findings."""
 
 from collections import Counter
 
@@ -12,17 +12,17 @@ from cli.support.context import open_operations
 from cli.support.output import STYLES, AsJson, System, print_json, print_line
 
 VERDICTS_BY_SEVERITY = (CheckVerdict.WELL, CheckVerdict.UNKNOWN, CheckVerdict.DOUBTFUL, CheckVerdict.WRONG)
-"""What a person must read stands beside the sum."""
+"""The worst are last, beside the sum."""
 
 
 def doctor(system: System = "", as_json: AsJson = False) -> None:
-    """Check that what should roll back is able to; nothing is changed.
+    """Check that the installation is able to roll back; nothing is changed.
 
-    Looks at topics, subscriptions, publishers, functions, the clock and what is due, then at each
-    system: the deployment to go back to, functions, metrics, probes and what else is protected.
+    Checks topics, subscriptions, publishers, functions, the clock and overdue work, then of each
+    system: the target of a rollback, functions, metrics, probes and other protected parts.
 
     Exit code 0: nothing is wrong (doubts are printed); 1: something is wrong; 2: settings or
-    policies are not usable; 3: something essential could not be looked at.
+    policies are invalid; 3: an essential check had no answer.
     """
     with open_operations() as ours:
         policies = [ours.declared_policy(system)] if system else [*ours.policies.values()]

@@ -1,4 +1,4 @@
-"""What doctor says of one thing that it looked at, and of one that gave no answer."""
+"""The findings of the checks of doctor, and of a check without an answer."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -15,11 +15,11 @@ Facts = TypeVar("Facts")
 ESSENTIAL_CHECKS: Final = frozenset(
     {"state", "topics", "subscriptions", "letters-kept", "clock", "stable", "functions"}
 )
-"""The checks where not knowing is itself bad news: without these nothing goes back."""
+"""The checks without which no rollback is possible: no answer fails the run."""
 
 
 class CheckVerdict(StrEnum):
-    """How a thing stands."""
+    """The result of a check."""
 
     WELL = "well"
     DOUBTFUL = "doubtful"
@@ -56,21 +56,21 @@ def wrong(what: str, why: str, what_to_do: str) -> CheckFinding:
 
 
 def unknown(what: str, why: str, what_to_do: str = "") -> CheckFinding:
-    """Return the finding of a thing that could not be looked at."""
+    """Return the finding of a check without an answer."""
     return CheckFinding("", what, CheckVerdict.UNKNOWN, why, what_to_do)
 
 
 def unread(what: str, error: RollbackError) -> CheckFinding:
-    """Return the finding of a thing that gave no answer."""
-    return unknown(what, f"could not look: {error}", "look again; do you have the rights?")
+    """Return the finding of a fact that could not be read."""
+    return unknown(what, f"could not be read: {error}", "check again; do you have the rights?")
 
 
 class UnreadFact(Exception):
-    """A check lacks an answer that it needs: of what, and the error in its place."""
+    """A check lacks an answer that it needs: its subject, and the error."""
 
 
 def require_read(answer: T | RollbackError, what: str) -> T:
-    """Return the answer. Raises: UnreadFact, when an error stands in its place."""
+    """Return the answer. Raises: UnreadFact, when it is an error."""
     if isinstance(answer, RollbackError):
         raise UnreadFact(what, answer)
     return answer
@@ -79,7 +79,7 @@ def require_read(answer: T | RollbackError, what: str) -> T:
 def run_checks(
     checks: Mapping[str, Callable[[Facts], Iterable[CheckFinding]]], facts: Facts
 ) -> Iterator[CheckFinding]:
-    """Every finding of some checks, by name; one that lacks an answer says so, and ends there."""
+    """Yield every finding of some checks; a check that lacks an answer ends with that finding."""
     for name, check in checks.items():
         try:
             for one in check(facts):
@@ -89,7 +89,7 @@ def run_checks(
 
 
 def exit_code(findings: Iterable[CheckFinding]) -> int:
-    """0: nothing is wrong; 1: something is; 3: something essential could not be looked at."""
+    """Return 0: nothing is wrong; 1: something is; 3: an essential check had no answer."""
     found = [*findings]
     if any(one.verdict is CheckVerdict.WRONG for one in found):
         return 1

@@ -25,18 +25,18 @@ from shared.domain.audit.verification import ChainFinding, ChainVerdict
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.state.audit_reader import AuditReader
 
-audit = typer.Typer(help="The audit trail (docs/audit.md).", no_args_is_help=True)
+audit = typer.Typer(help="The audit log (docs/audit.md).", no_args_is_help=True)
 
 Name = Annotated[
     str, typer.Argument(metavar="[INCIDENT|ROLLBACK]", help="INC-…, or one of its rollbacks: INC-…-r2")
 ]
 System = Annotated[
-    str, typer.Option(metavar="SYSTEM", help="what happened outside of rollbacks; also `all`, `unclaimed`")
+    str, typer.Option(metavar="SYSTEM", help="its events outside of rollbacks; also `all`, `unclaimed`")
 ]
 
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Begins what a spreadsheet would carry out."""
+"""The first characters of a cell that a spreadsheet would execute."""
 
 
 class Format(StrEnum):
@@ -47,7 +47,7 @@ class Format(StrEnum):
 
 
 class OpenAuditLog(Operations):
-    """The responders with their trail, as this shell's environment names them."""
+    """The responders with their audit log, as this shell's environment names them."""
 
     def __init__(self, ours: Operations) -> None:
         super().__init__(ours.wiring, ours.policies)
@@ -70,10 +70,10 @@ class OpenAuditLog(Operations):
 
 @audit.command()
 def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
-    """Tell what happened: when, what, who, from where, why, and what was before and after.
+    """Show the events: when, what, who, from where, why, and the state before and after.
 
     Exit code 0; 1 when there is no such incident or rollback; 2 when the command or the settings
-    are not usable; 3 when a service gives no answer.
+    are invalid; 3 when a service gives no answer.
     """
     if bool(name) is bool(system):
         raise create_exit(INVALID_USAGE, "name an incident or a rollback, or a --system")
@@ -102,14 +102,14 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that the trail is as it was written, as far as it can be proven, and say how far.
+    """Verify that the audit log is as it was written, and show how far that is proven.
 
     Links, numbers and recorded heads find an entry that was edited, removed, inserted, moved or
     exchanged; only the heads anchored outside the database (ROLLBACK_AUDIT_BUCKET) find a chain
-    that was written anew as a whole. What has expired may be gone.
+    that was written anew as a whole. Expired entries may be gone.
 
     Exit code 0 when all is intact or has expired; 1 when something is broken, or nothing is known
-    of that name; 2 when the command or the settings are not usable; 3 when a service gives no
+    of that name; 2 when the command or the settings are invalid; 3 when a service gives no
     answer: then nothing is known.
     """
     if [bool(name), bool(system), everything].count(True) != 1:
@@ -129,7 +129,7 @@ def verify(
 @audit.command()
 def export(
     form: Annotated[Format, typer.Option("--format", help="one line per event")] = Format.NDJSON,
-    since: Annotated[str, typer.Option(metavar="TIME", help="ISO 8601, in UTC unless it says so")] = "",
+    since: Annotated[str, typer.Option(metavar="TIME", help="ISO 8601; UTC unless it has an offset")] = "",
     until: Annotated[str, typer.Option(metavar="TIME", help="up to and without it")] = "",
     system: System = "",
     output: Annotated[
@@ -140,14 +140,14 @@ def export(
     ] = "export of the audit trail",
     as_json: AsJson = False,
 ) -> None:
-    """Write the trail of rollbacks and systems, in order of time; that it was done is on record.
+    """Write the audit log of rollbacks and systems, in order of time, and record the export.
 
-    The record is a command of its own, carried out before anything is read: whoever may not export
-    gets nothing. A --system narrows it to that system's rollbacks and other events. --json tells
-    how many events it was as JSON, on standard error where the trail goes to standard output.
+    The record is a command of its own, executed before anything is read: without the right to
+    export you get nothing. A --system restricts it to that system's rollbacks and other events.
+    --json prints the number of events, on standard error where the log goes to standard output.
 
     Exit code 0, also when there is nothing to export; 1 when the export is refused; 2 when the
-    command, the file or the settings are not usable; 3 when there is no answer.
+    command, the file or the settings are invalid; 3 when there is no answer.
     """
     first, last = _moment("since", since), _moment("until", until)
     _require_writable(output)

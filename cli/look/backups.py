@@ -68,13 +68,13 @@ def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
         if one.held_by:
             print_line(f"{one.id}: held by {one.held_by} (rollback release --backup)")
         if one.status is ExportStatus.KEPT and not one.configuration:
-            print_line(f"{one.id}: what was live then does not lie beside it")
+            print_line(f"{one.id}: the live state of that time is not stored beside it")
 
 
 def _backup_lines(
     rules: BackupRules, found: Sequence[Backup], watched: ManagedBackupStatus | None
 ) -> list[str]:
-    """What is said below the table, or in its place."""
+    """Return the lines below the table, or in its place."""
     lines = []
     if rules.bucket is None:
         lines.append(NOTHING)
@@ -87,7 +87,7 @@ def _backup_lines(
     if not rules.native:
         lines.append("Google's own backups are not watched (backups.native)")
     elif watched is None:
-        lines.append("nobody has looked at Google's own backups yet")
+        lines.append("Google's own backups were not checked yet")
     else:
         seen = f"at {format_time(watched.looked_at)} UTC"
         word = "incomplete" if watched.faults else "complete"

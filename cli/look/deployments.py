@@ -1,4 +1,4 @@
-"""`rollback deployments`: what was live when, and what may be gone back to."""
+"""`rollback deployments`: list and mark deployments, and record the baseline."""
 
 import json
 from typing import Annotated
@@ -30,7 +30,7 @@ def listed(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="so many of the newest")] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest deployments: STABLE ones may be gone back to, a barrier stops that."""
+    """List the newest deployments: rollbacks restore STABLE ones, a barrier prevents that."""
     if context.invoked_subcommand:
         return
     with open_operations() as ours:
@@ -39,7 +39,7 @@ def listed(
         print_json(found)
         return
     if not found:
-        print_line("none is recorded yet; `rollback deployments baseline` records what is live now")
+        print_line("none is recorded yet; `rollback deployments baseline` records the live state")
         return
     print_table(
         (
@@ -64,7 +64,7 @@ def listed(
 
 @deployments.command()
 def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None:
-    """Show all that is recorded of one deployment, but the values of variables and secrets."""
+    """Show the record of one deployment, without the values of variables and secrets."""
     with open_operations() as ours:
         name = ours.policy(system).system
         is_a_name = "/" not in deployment  # that would be a path to elsewhere
@@ -80,24 +80,24 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
     for label, text in _lines(found, record or WholeInventory()):
         print_line(f"{label:<12} {text}")
     if record is None:
-        print_line("it has no record of all that was live: it has not settled, or is older than records")
+        print_line("it has no record of the live state: it has not settled, or is older than such records")
 
 
 @deployments.command("mark-stable")
 def mark_stable(deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False) -> None:
-    """Make a deployment one that may be gone back to, because you know that it is good."""
+    """Make a deployment a target of rollbacks, because you know that it works."""
     send_command("mark-stable", reason, system, as_json=as_json, deployment=deployment)
 
 
 @deployments.command("mark-bad")
 def mark_bad(deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False) -> None:
-    """Let nobody go back to a deployment."""
+    """Exclude a deployment from the targets of rollbacks."""
     send_command("mark-bad", reason, system, as_json=as_json, deployment=deployment)
 
 
 @deployments.command("mark-barrier")
 def mark_barrier(deployment: Name, reason: Reason, system: System = "", as_json: AsJson = False) -> None:
-    """Let automation go back past a deployment only when a person says so."""
+    """Require approval before automation rolls back past a deployment."""
     send_command("mark-barrier", reason, system, as_json=as_json, deployment=deployment)
 
 
@@ -107,9 +107,9 @@ def baseline(
     name: Annotated[str, typer.Option(help="its name; left out: deploy_YYYYMMDD_HHMMSS")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Record what is live now as stable: the first place that can be gone back to.
+    """Record the live state as stable: the first target of a rollback.
 
-    Say it once after installation, when the application is known to be well.
+    Use it once after installation, when you know that the application works.
     """
     with open_operations() as ours:
         said = {"version": 1, "system": ours.declared_policy(system).system, "stable": True}
@@ -119,11 +119,11 @@ def baseline(
     if as_json:
         print_json({"message": message, **said})
     else:
-        print_line("asked for; `rollback deployments` shows it in a moment")
+        print_line("requested; `rollback deployments` shows it in a moment")
 
 
 def _lines(one: Deployment, record: WholeInventory) -> list[tuple[str, str]]:
-    """What is said of a deployment, label by label; what there is nothing to say of is left out."""
+    """Return the lines of a deployment, label by label, without empty ones."""
     proof = one.restorable
     told = [
         ("deployment", one.id),
@@ -141,7 +141,7 @@ def _lines(one: Deployment, record: WholeInventory) -> list[tuple[str, str]]:
         *(("", fault) for fault in (proof.faults if proof else ())),
         *(("images", line) for line in (proof.image_lines if proof else ())),
         *(("secret", version) for version in list_secret_versions(record)),
-        ("looked at", CHECK_SUMMARY if proof else ""),
+        ("checked", CHECK_SUMMARY if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
         ("not checked", ", ".join(shortened.first_lines(proof.unknown, MAX_STORED_REASONS)) if proof else ""),
     ]
@@ -149,11 +149,11 @@ def _lines(one: Deployment, record: WholeInventory) -> list[tuple[str, str]]:
 
 
 def _describe_restorability(proof: Restorability | None) -> str:
-    """Whether all is there that going back needs, in a word or two."""
+    """Return whether everything exists that a rollback to it needs, in a few words."""
     if proof is None:
-        return "not looked at"
+        return "not checked"
     if proof.faults:
         return f"no: {count_noun(len(proof.faults), 'fault')}"
-    short = "not all seen" if proof.unknown else "all is there"
+    short = "not all checked" if proof.unknown else "all is there"
     short += f"; {count_noun(proof.rebuilt, 'function')} to build again" if proof.rebuilt else ""
     return short + (f"; images until {format_minute(proof.images_until)}" if proof.images_until else "")

@@ -32,10 +32,9 @@ def report(
 ) -> None:
     """Write the report of an incident, as Markdown: overrides to review, time line, times, pins.
 
-    It tells what is recorded when it is written, and of what nobody has recorded that it is not.
-    Reads, and changes nothing.
+    It contains the facts that are recorded so far, and names the missing ones. It changes nothing.
 
-    Exit code 0; 1 when there is no such incident; 2 when the file or the settings are not usable;
+    Exit code 0; 1 when there is no such incident; 2 when the file or the settings are invalid;
     3 when a service gives no answer.
     """
     with open_operations() as ours:

@@ -81,13 +81,13 @@ def _day(moment: datetime | None) -> str:
 
 
 def documents(incident: Incident, as_json: AsJson = False) -> None:
-    """List each document that a repair would change, or leave alone, with the fields that differ.
+    """List each document that a repair would change or leave, with the fields that differ.
 
-    As they were when it was prepared: a plan names only some of each kind. They are read once
-    more, with read-only rights; nothing is told of whoever is known to be erased.
+    A plan names only some of each kind. This list is of the same moments as the plan, read again
+    with read-only rights. It leaves out people who are known to be erased.
 
-    Exit code 0; 1 when no data were looked through for the incident; 3 when those moments cannot be
-    read any more, or a service gives no answer.
+    Exit code 0; 1 when no data were scanned for the incident; 3 when those moments are no longer
+    readable, or a service gives no answer.
     """
     with open_operations() as ours:
         found = _document_rows(ours, incident)
@@ -105,4 +105,4 @@ def _document_rows(ours: Operations, name: str) -> Iterator[DocumentDecision]:
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
             return preview.iterate_affected_documents(ours.wiring, ours.policy(incident.system), survey)
-    raise create_exit(REFUSED, f"for {name} no data were looked through to their end")
+    raise create_exit(REFUSED, f"no scan of the data for {name} was completed")

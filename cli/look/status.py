@@ -21,7 +21,7 @@ from shared.state.system_status import SystemStatus, read_system_status, unfinis
 def status(system: System = "", as_json: AsJson = False) -> None:
     """Show mode, switches, incident, response time, rollback and progress of every system, or one.
 
-    Exit code 0, whatever is shown; 2 when no state of any system was ever written in the project.
+    Exit code 0, also during an incident; 2 when the project has no state of any system.
     """
     with open_operations() as ours:
         ours.require_state()

@@ -27,13 +27,13 @@ def parse(
     policies: Policies = Path("policies"),
     as_json: AlreadyJson = False,
 ) -> None:
-    """Print one line of JSON per FILE: what it means, and which system it concerns.
+    """Print one line of JSON per FILE: its meaning, and the system that it concerns.
 
     A FILE holds a notification of Cloud Monitoring, a structured CloudEvent, or a raw Pub/Sub
     push.
 
     Exit code 0 when every file was processed, refused ones included; 2 when the command or the
-    policies are not usable.
+    policies are invalid.
     """
     try:
         known = loader.load_policies(policies)

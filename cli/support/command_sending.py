@@ -32,7 +32,7 @@ Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id
 
 
 class CommandReply(Struct, frozen=True):
-    """What the responders said to a command."""
+    """The responders' answer to a command."""
 
     command: str
     accepted: bool
@@ -43,7 +43,7 @@ class CommandReply(Struct, frozen=True):
 
 
 def require_sender() -> None:
-    """Exits when nobody is signed in who could say a command, before anything is asked of them."""
+    """Exit before any question, when nobody is signed in who could send a command."""
     if not without_sign_in.get():
         require_session()
 
@@ -137,5 +137,5 @@ def _await_answer(ours: Operations, command: str, topic: str, message: str) -> C
     raise create_exit(
         NO_ANSWER,
         f"published as message {message}, and no answer in {ANSWER_TIMEOUT_SECONDS:.0f} s: "
-        f"`rollback status` tells whether command {command} was carried out",
+        f"`rollback audit show` lists command {command} if it was executed",
     )

@@ -25,11 +25,11 @@ from shared.wiring.settings import Settings
 
 INCIDENT = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 CLOSE_TIMEOUT_SECONDS = 2.0
-INTERRUPTED_TEXT = "stopped here; whatever was asked for goes on without this shell"
+INTERRUPTED_TEXT = "stopped here; a command that was sent goes on without this shell"
 
 
 class Operations:
-    """The responders of one operations project, as they are read and spoken to."""
+    """The responders of one operations project, for reading their state and sending commands."""
 
     def __init__(self, wiring: Wiring, policies: Mapping[str, Policy]) -> None:
         self.wiring = wiring

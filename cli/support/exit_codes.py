@@ -1,10 +1,10 @@
 """The exit codes of every command, and the function that creates an exit.
 
-0   done; of what was followed: it ended well
+0   done; or the followed rollback ended well
 1   refused, declined or failed; or faults were found
-2   the command, the settings or the policies are not usable
-3   no answer: a service could not be reached, refused us, or took too long
-130 stopped by Ctrl-C; what was asked for goes on
+2   invalid command, settings or policies
+3   no answer: a service could not be reached, denied access, or took too long
+130 stopped by Ctrl-C; a command that was sent goes on
 """
 
 import typer
@@ -18,6 +18,6 @@ INTERRUPTED = 130
 
 
 def create_exit(code: int, why: str) -> typer.Exit:
-    """What ends a verb, once the sentence stands on standard error; it repeats no secret."""
+    """Print the sentence to standard error without secrets, and return the exit of the verb."""
     typer.echo(redact_secrets(why), err=True)
     return typer.Exit(code)

@@ -50,7 +50,7 @@ def prompt_lines(incident: Incident, rollback: Rollback | None) -> list[str]:
 
 
 def show_choices(incident: Incident, rollback: Rollback | None) -> None:
-    """Print them; nothing where nothing is to be said any more."""
+    """Print the available commands, if there are any."""
     lines = prompt_lines(incident, rollback)
     if lines:
         print_line("  available commands:")

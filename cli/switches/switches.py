@@ -52,12 +52,12 @@ def unfreeze(
 
 
 def unplan(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
-    """Call off every rollback that is planned for a later time."""
+    """Cancel every scheduled rollback."""
     send_command("unplan", reason, system, as_json=as_json)
 
 
 def breach(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
-    """Declare a security breach: people are asked about the plan that takes all changes back."""
+    """Declare a security breach, and request approval to roll all changes back."""
     send_command("breach", reason, system, as_json=as_json)
 
 
@@ -72,5 +72,5 @@ def promote(
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
-    """Set how far automation may go by itself: observe, ask or act."""
+    """Set the automation mode: observe, ask or act."""
     send_command("promote", reason, system, as_json=as_json, mode=mode.lower())

@@ -33,7 +33,7 @@ def drill(
     scenario: Scenario = FUNCTIONS,
     as_json: AsJson = False,
 ) -> None:
-    """Rehearse a rollback: nothing is changed, and what was found is told and kept.
+    """Rehearse a rollback without a change, store the result, and notify the team.
 
     A promotion may need drills of `functions` or `complete` that agree (`drills_before_ask`,
     `drills_before_act` in the policy).
@@ -49,14 +49,14 @@ def drill(
 
 
 def notify(
-    test: Annotated[bool, typer.Option("--test", help="a test: the only thing to be said")] = False,
+    test: Annotated[bool, typer.Option("--test", help="send a test; nothing else can be sent")] = False,
     reason: Reason = "a test",
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
-    """Try every channel but those to users and the public, and say which have taken it."""
+    """Test every channel but those to users and the public, and show which accepted it."""
     if not test:
-        raise create_exit(INVALID_USAGE, "only a test can be said: --test")
+        raise create_exit(INVALID_USAGE, "only a test can be sent: --test")
     with open_operations() as ours:
         named = ours.declared_policy(system).system
         answer = send(ours, {"command": "notify", "system": named, "reason": reason})
@@ -72,7 +72,7 @@ def notify(
 
 
 def _await_result(ours: Operations, key: str) -> list[Notice]:
-    """The notices of a test, once each is said or given up, or after a minute."""
+    """Return the notices of a test, once each is sent or given up, or after a minute."""
     clock = ours.wiring.clock
     give_up_at = clock.monotonic() + ANSWER_TIMEOUT_SECONDS
     while True:
@@ -83,9 +83,9 @@ def _await_result(ours: Operations, key: str) -> list[Notice]:
 
 
 def check(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
-    """Have the declared data looked through now, and tell what the newest look has found.
+    """Start a check of the declared data, and show the findings of the newest one.
 
-    The new one begins within a minute, and is told by alert where it finds damage.
+    The new check begins within a minute, and opens an alert if it observes damage.
     """
     with open_operations() as ours:
         policy = ours.policy(system)
@@ -102,13 +102,13 @@ def check(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
 
 
 def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[str]:
-    """What is known of the data, in words."""
+    """Return the findings on the data, in words."""
     if found is None or found.last is None:
-        yield "the data have not been looked through yet"
+        yield "the data were not checked yet"
         return
     yield scan.describe_coverage(found.last, policy.integrity)
     if found.failure:
-        yield f"the newest run could not look: {found.failure}"
+        yield f"the newest run failed: {found.failure}"
     for one in found.open_findings.values():
         yield f"{one.signal}: {one.reason}"
         yield f"  since {format_time(one.onset_at)} UTC ({one.onset})"
@@ -121,13 +121,13 @@ def regenerate(
     reason: Reason,
     document: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATH", help="one that is meant, such as jobs/1; left out: all"),
+        typer.Option(metavar="PATH", help="one to regenerate, such as jobs/1; left out: all"),
     ] = None,
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
-    """Ask the application to make again what it makes from a collection.
+    """Request the application to regenerate the data that it derives from a collection.
 
-    By a message on each topic that the policy declares for it.
+    The request is a message on each topic that the policy declares for the collection.
     """
     send_command(*("regenerate", reason, system), as_json=as_json, collection=collection, documents=document)

@@ -138,7 +138,7 @@ class ConsolePages:
         return {
             "system": policy,
             "found": found,
-            "keeper": self._reading.pin_keeper(self._reading.system(policy.system), found),
+            "blocking": self._reading.pin_keeper(self._reading.system(policy.system), found),
             "old": {one.function for one in pins.pins_older_than(found, policy.deployments.pinned_for, now)},
             "now": now,
         }
@@ -182,7 +182,7 @@ class ConsolePages:
             "chains": systems,
             "chain": chain,
             "finding": finding,
-            "told": told[-MAX_SHOWN_EVENTS:][::-1],
+            "events": told[-MAX_SHOWN_EVENTS:][::-1],
             "left_out": max(0, len(told) - MAX_SHOWN_EVENTS),
         }
 

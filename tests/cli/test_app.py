@@ -124,8 +124,8 @@ EMPTY = (
     ("deploy-lock bookshop", "bookshop is free"),
     ("audit show --system bookshop", "no event is kept of bookshop"),
     ("audit verify --all", "nothing is kept or anchored"),
-    ("replay", "none is there"),
-    ("replay --reason x", "no dead letter of that kind is there"),
+    ("replay", "no refused message is stored"),
+    ("replay --reason x", "no refused message matches"),
 )
 """A look, and what it says where nothing has happened yet."""
 

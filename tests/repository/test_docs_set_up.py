@@ -157,7 +157,7 @@ def test_the_policy_takes_the_channel_on_the_page() -> None:
     most = schema["$defs"]["Addressees"]["properties"]["at_most"]["maximum"]
     assert channel.users is not None
     assert channel.users.at_most <= most
-    assert f"told, {most:,} at the very most" in OPERATE
+    assert f"notified, {most:,} at the very most" in OPERATE
 
 
 def test_the_policy_takes_the_channel_for_those_concerned() -> None:
@@ -170,7 +170,7 @@ def test_the_policy_takes_the_channel_for_those_concerned() -> None:
     assert own is not None
     [channel] = loader.parse_policy(text.replace(own[0], f"\nchannels:\n{block}"), "x").channels
     assert channel.audience is Audience.CONCERNED
-    assert f"the {MAX_DOCUMENTS_READ:,} that are looked at" in page
+    assert f"the {MAX_DOCUMENTS_READ:,} that are read" in page
 
 
 def test_the_backups_on_the_page_are_in_buckets_that_there_are(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How the responders themselves stand: facts in, findings out."""
+"""Checks of the responders themselves: facts in, findings out."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -37,8 +37,8 @@ PUBLISHER = "roles/pubsub.publisher"
 def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Who reads values of variables and exports by the policies of their buckets."""
     if facts.values is None:
-        why = "the bucket of values was not looked at: ROLLBACK_VALUES_BUCKET is not set here"
-        yield unknown("values", why, "set it, and look again")
+        why = "the bucket of values was not checked: ROLLBACK_VALUES_BUCKET is not set here"
+        yield unknown("values", why, "set it, and check again")
     for bucket, granted in facts.bucket_grants.items():
         if isinstance(granted, RollbackError):
             yield unread(bucket, granted)
@@ -49,11 +49,11 @@ def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
             strangers = {one for role, one in held if not _is_expected(facts, bucket, role, one)}
             why = f"by its own policy these may do more than list it: {name_first(strangers)}"
             if not strangers:
-                yield well(bucket, "by its own policy nobody reads it but whom it is for")
+                yield well(bucket, "by its own policy only the intended accounts read it")
             elif strangers & EVERYBODY or any(one.startswith(WITH_THE_BUCKET) for one in strangers):
-                yield wrong(bucket, why, "terraform apply, or take it away")
+                yield wrong(bucket, why, "terraform apply, or remove the grant")
             else:
-                yield doubtful(bucket, why, "who gave it? else take it away")
+                yield doubtful(bucket, why, "who gave it? else remove the grant")
 
 
 def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) -> bool:
@@ -115,23 +115,23 @@ def _faults(found: DeployedFunction | None, entry_point: str) -> Iterator[str]:
 
 
 def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    """Whether the functions say by their labels that they are this checkout."""
+    """Whether the labels of the functions name this checkout."""
     labels = [one.labels for one in deployed_responders(facts.functions).values()]
     wanted = {CODE_LABEL: facts.code}
     wanted |= {f"{POLICY_LABEL}{system}": mark for system, mark in facts.policies.items()}
     for label, mark in wanted.items():
         said = {one.get(label, "") for one in labels}
         if said <= {""}:
-            yield unknown(label, "no function says what it was made of")
+            yield unknown(label, "no function has a label of its source")
         elif said == {mark}:
             yield well(label, "deployed as it is here")
         else:
-            why = "what is deployed is not what is here: this shell may work out another thing"
-            yield doubtful(label, why, "check out what is deployed, or apply")
+            why = "the deployed version is not the one here: this shell may compute other results"
+            yield doubtful(label, why, "check out the deployed version, or apply")
 
 
 def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    """Whether operators find the console, and what they say there may be published."""
+    """Whether the console is there, and its account may publish commands."""
     functions = require_read(facts.functions, CONSOLE)
     found = next((one for one in functions if one.name == CONSOLE), None)
     if found is None or facts.is_local:
@@ -158,68 +158,68 @@ def _clock(facts: InstallationFacts) -> Iterator[CheckFinding]:
     if not missed:
         yield well(name, "both last half minutes were swept")
     elif len(missed) < len(facts.ticks):
-        yield doubtful(name, f"no sweep in the half minute of {name_first(missed)}", "look again in a minute")
+        yield doubtful(name, f"no sweep in the half minute of {name_first(missed)}", "check again soon")
     else:
-        why = "silent for a minute: what waits is not handed on, and no probe is asked"
-        yield wrong(name, why, "look at on_clock's log and the jobs rollback-clock of Cloud Scheduler")
+        why = "no sweep for a minute: scheduled work is not published, and no probe runs"
+        yield wrong(name, why, "read the log of on_clock, and the jobs rollback-clock of Cloud Scheduler")
 
 
 def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    """Whether anything has been due for more than two minutes."""
+    """Whether any work is overdue by more than two minutes."""
     for kind, since in facts.due_since.items():
         if isinstance(since, RollbackError):
             yield unread(COLLECTION_BY_KIND[kind], since)
         elif since is not None and facts.now - since > MAX_OVERDUE:
-            why = f"the oldest has been due since {format_time(since)} UTC, and nobody does it"
-            to_do = f"look at the log of {'on_notice' if kind == 'notice' else 'on_work'}"
+            why = f"overdue since {format_time(since)} UTC: no worker does it"
+            to_do = f"read the log of {'on_notice' if kind == 'notice' else 'on_work'}"
             yield wrong(COLLECTION_BY_KIND[kind], why, to_do)
         else:
             yield well(COLLECTION_BY_KIND[kind], "nothing is overdue")
 
 
 def _anchors(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    """Whether the heads of the audit trail are anchored outside the database."""
-    name = "audit trail"
+    """Whether the heads of the audit log are anchored outside the database."""
+    name = "audit log"
     since = require_read(facts.unanchored_since, name)
     if since is None or facts.now - since <= MAX_OVERDUE:
         yield well(name, "no head waits to be anchored")
         return
     why = f"heads have waited since {format_time(since)} UTC: a chain that is written anew is not found"
-    yield wrong(name, why, "look at on_clock's log, and whether it has a ROLLBACK_AUDIT_BUCKET")
+    yield wrong(name, why, "read the log of on_clock, and check its ROLLBACK_AUDIT_BUCKET")
 
 
 def _dead_man(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    """Whether the switch that tells when all of this is down has been called, and has answered."""
+    """Whether the dead man's switch was called, and has answered."""
     run = require_read(facts.dead_man, DEAD_MAN)
     if run is None:
-        why = "there is no such job: when all of it is down, who else tells?"
+        why = "there is no such job: nothing outside reports that the responders are down"
         yield unknown(DEAD_MAN, why, "dead_man_url in Terraform")
     elif not run.enabled:
-        why = "it is paused: the switch outside says that all is down"
+        why = "it is paused: the switch outside reports that the responders are down"
         yield wrong(DEAD_MAN, why, "resume it in Cloud Scheduler")
     elif run.at is None or facts.now - run.at > MAX_TICK_AGE:
         why = f"its last call was {f'at {format_time(run.at)} UTC' if run.at else 'never'}"
-        yield wrong(DEAD_MAN, why, "look at Cloud Scheduler's log")
+        yield wrong(DEAD_MAN, why, "read the log of Cloud Scheduler")
     elif run.code > 0:
         why = f"its last call failed (code {run.code}): the switch outside reports, or will not"
         yield wrong(DEAD_MAN, why, "correct dead_man_url in Terraform")
     elif run.code < 0:
-        yield unknown(DEAD_MAN, "it is not known how its last call ended", "look again in a minute")
+        yield unknown(DEAD_MAN, "the result of its last call is unknown", "check again in a minute")
     else:
         yield well(DEAD_MAN, f"called at {format_time(run.at)} UTC, and answered")
 
 
 def _own_alerts(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    """Whether people are told when the responders themselves are out of order."""
+    """Whether alerts on the responders themselves notify anybody."""
     name = facts.project
-    speaking = [one for one in require_read(facts.measured, name).asked if one.enabled and one.channels]
+    reaching = [one for one in require_read(facts.measured, name).asked if one.enabled and one.channels]
     if facts.is_local:
         yield unknown(name, "an embedded cloud has no alerts on the responders themselves")
-    elif not speaking:
+    elif not reaching:
         why = "no alert on the responders themselves reaches anybody"
         yield doubtful(name, why, "pager_channels in Terraform")
     else:
-        why = f"{count_noun(len(speaking), 'alert')} on the responders themselves can reach somebody"
+        why = f"{count_noun(len(reaching), 'alert')} on the responders themselves can reach somebody"
         yield well(name, why)
 
 

@@ -34,11 +34,11 @@ DEAD_MAN = "rollback-dead-man"
 
 
 class InstallationFacts(Struct, frozen=True):
-    """What was seen of an installation; an error stands where nothing was."""
+    """The facts of an installation; an error in place of each that could not be read."""
 
     project: str
     is_local: bool
-    """Messages stay on this machine: nobody is asked who pushes or publishes."""
+    """Messages stay on this machine: push tokens and publishers are not checked."""
     now: datetime
     code: str
     policies: Mapping[str, str]
@@ -51,9 +51,9 @@ class InstallationFacts(Struct, frozen=True):
     grants: Mapping[str, Mapping[str, tuple[str, ...]] | RollbackError]
     """By topic, then by role."""
     project_grants: Mapping[str, tuple[str, ...]] | RollbackError
-    """By role, whom the operations project's own policy gives it."""
+    """By role, its members in the policy of the operations project."""
     sign_in: ApiStates
-    """Whether the API is on through which whoever speaks is looked up."""
+    """Whether the API that looks up the senders of commands is on."""
     dead_man: JobRun | RollbackError | None
     """The job that keeps the switch outside quiet; None: there is none."""
     values: str | None
@@ -64,15 +64,15 @@ class InstallationFacts(Struct, frozen=True):
     ticks: Mapping[str, bool | RollbackError]
     """Whether each of the last whole half minutes was swept."""
     due_since: Mapping[str, datetime | RollbackError | None]
-    """By kind of what is due."""
+    """By kind of work."""
     measured: metrics.Measured | RollbackError
-    """What the alerts on the responders themselves ask for."""
+    """The queries of the alerts on the responders themselves."""
     unanchored_since: datetime | RollbackError | None
     """Since when the first head of an audit chain has waited to be anchored; None: none waits."""
 
 
 def collect_facts(ours: Operations, policies: Collection[Policy]) -> InstallationFacts:
-    """What the responders are made of, and how they work just now."""
+    """Collect the facts of the installation and of its work now."""
     wiring = ours.wiring
     store, made, now = wiring.store, wiring.inspection.installation, wiring.clock.now()
     rules = [policy.backups for policy in wiring.policies.values()]

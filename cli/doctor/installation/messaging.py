@@ -28,13 +28,13 @@ def check_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
     found = require_read(facts.topics, "topics")
     missing = [topic for topic in topics.ALL_TOPICS if topic not in found]
     for topic in missing:
-        yield wrong(topic, "it is not there: whatever is said on it is lost", "terraform apply")
+        yield wrong(topic, "it does not exist: its messages are lost", "terraform apply")
     if not missing:
         yield well("topics", f"all {len(topics.ALL_TOPICS)} are there")
 
 
 def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    """A schema refuses what does not fit: wanted of commands, a loss anywhere else."""
+    """Whether only the topics of commands have a schema: elsewhere it would refuse messages."""
     found = require_read(facts.topics, "topics")
     if facts.is_local:
         return
@@ -45,7 +45,7 @@ def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
         why = "without a schema: a wrong command is refused later, and not at its publisher"
         yield doubtful(topic, why, "terraform apply")
     for topic in others:
-        yield wrong(topic, f"its schema {found[topic]} refuses what is no command of ours", "terraform apply")
+        yield wrong(topic, f"its schema {found[topic]} refuses every message but commands", "terraform apply")
     if not bare and not others:
         yield well("topics", "the topics of commands alone have one")
 
@@ -61,7 +61,7 @@ def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
     ]
     yield from amiss
     if not amiss:
-        yield well("subscriptions", "each topic has its push, with dead letters, and none expires")
+        yield well("subscriptions", "each topic has its push and its dead-letter topic, and none expires")
 
 
 def _deliveries(
@@ -77,7 +77,7 @@ def _deliveries(
         to_do = "terraform apply"
         if any(one.detached or one.topic == DETACHED for one in cut):
             why = f"detached, perhaps as an emergency stop: nothing reaches {entry_point}"
-            to_do = "terraform apply -replace (docs/operate.md), once whoever stopped it agrees"
+            to_do = "terraform apply -replace (docs/operate.md), once the person who stopped it agrees"
         yield wrong(name, why, to_do)
     if len(pushes) > 1:
         why = f"pushed {count_noun(len(pushes), 'time')}: {name_first([one.name for one in pushes])}"
@@ -97,12 +97,12 @@ def _faults(
     if not one.endpoint.endswith(f"/projects/{facts.project}/topics/{topic}"):
         yield wrong(name, f"its address does not end with its topic: {one.endpoint}", to_do)
     if one.dead_letters != f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}":
-        yield wrong(name, "what it gives up is no dead letter, and is lost", to_do)
+        yield wrong(name, "without its dead-letter topic: messages that it gives up are lost", to_do)
     elif one.attempts != topics.MAX_DELIVERY_ATTEMPTS:
         why = f"gives up after {one.attempts} deliveries, not {topics.MAX_DELIVERY_ATTEMPTS}"
         yield doubtful(name, why, to_do)
     if one.expires:
-        yield wrong(name, "it goes by itself when nothing happens for a month", to_do)
+        yield wrong(name, "it expires after a month without messages", to_do)
     if one.backoff != topics.backoff(topic):
         yield doubtful(name, "its pauses between deliveries are not the stated ones", to_do)
     if one.ack_deadline != topics.ACK_DEADLINE:
@@ -130,18 +130,18 @@ def _unproven(facts: InstallationFacts, one: Subscription, entry_point: str) -> 
 
 
 def check_dead_letters(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    """Whether dead letters are kept until a person takes them out."""
+    """Whether dead-letter messages are stored until a person replays them."""
     name = topics.DEAD_LETTER_SUBSCRIPTION
     topic = f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}"
     kept = next((one for one in require_read(facts.subscriptions, name) if one.name == name), None)
     if kept is None or kept.topic != topic or kept.endpoint or kept.detached:
-        yield wrong(name, "nothing keeps dead letters: what is refused is lost", "terraform apply")
+        yield wrong(name, "nothing stores refused messages: they are lost", "terraform apply")
     elif kept.expires:
-        yield wrong(name, "it goes by itself after a month without dead letters", "terraform apply")
+        yield wrong(name, "it expires after a month without refused messages", "terraform apply")
     elif kept.kept_for < topics.DEAD_LETTER_RETENTION:
-        yield doubtful(name, f"letters are kept {format_lasting(kept.kept_for)} only", "terraform apply")
+        yield doubtful(name, f"messages are stored {format_lasting(kept.kept_for)} only", "terraform apply")
     else:
-        yield well(name, f"kept for {format_lasting(kept.kept_for)}")
+        yield well(name, f"messages are stored for {format_lasting(kept.kept_for)}")
 
 
 def check_publishers(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -164,7 +164,7 @@ def _of_the_project(facts: InstallationFacts) -> CheckFinding:
     may = {member for role in PUBLISHES for member in granted.get(role, ())}
     if may:
         why = f"on every topic by the project's own policy, as override too: {name_first(may)}"
-        return doubtful(facts.project, why, "take it away, or keep operations in a project of their own")
+        return doubtful(facts.project, why, "remove the grant, or keep operations in a project of their own")
     return well(facts.project, "by the project's own policy nobody but its owners")
 
 
@@ -173,14 +173,14 @@ def _judged(topic: str, may: set[str], *, is_local: bool) -> CheckFinding:
     others = {one for one in may if not one.endswith((MONITORING, FINDINGS))}
     is_heard = any(one.endswith(MONITORING) for one in may)
     if public:
-        return wrong(topic, f"everybody may publish ({name_first(public)})", "take the grant away")
+        return wrong(topic, f"everybody may publish ({name_first(public)})", "remove the grant")
     if topic == topics.OVERRIDE and may:
-        to_do = "is this the day when sign-in is down? else take it away"
+        to_do = "is sign-in down? else remove the grant"
         return doubtful(topic, f"may command without proof: {name_first(may)}", to_do)
     if topic == topics.ALERTS and not is_heard and not is_local:
         why = "no agent of Cloud Monitoring has it here: alerts do not arrive"
         return wrong(topic, why, "terraform apply")
     if topic == topics.ALERTS and others:
-        why = f"may say that something is down, beside Cloud Monitoring: {name_first(others)}"
-        return doubtful(topic, why, "only whoever replays dead letters needs it")
+        why = f"may publish alerts, beside Cloud Monitoring: {name_first(others)}"
+        return doubtful(topic, why, "only the operators who replay messages need it")
     return well(topic, name_first(may) or "nobody by its own policy")

@@ -1,4 +1,4 @@
-"""Whether Cloud Monitoring knows what it is asked for: what is set up there in, findings out."""
+"""Whether Cloud Monitoring can evaluate alerts and dashboards: their queries in, findings out."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,13 +18,13 @@ from shared.ports.operations_project import Metric, MetricQuery
 from shared.wiring.adapters import Wiring
 
 OWN: Final = "rollback: "
-"""How the names of the alerts on ourselves begin (terraform/self_alerts.tf)."""
+"""The prefix of the names of the responders' own alerts (terraform/self_alerts.tf)."""
 UNMEASURED: Final = frozenset({SignalSource.DATA, SignalSource.DECLARED})
 """The sources of signals that no metric shows (terraform/monitoring_locals.tf)."""
 ALERTED_SEVERITIES: Final = frozenset({Severity.CRITICAL, Severity.HIGH})
-"""What Terraform makes alerts of by itself (alert_severities)."""
+"""The severities with alerts by default (alert_severities)."""
 SERIES_WINDOW: Final = "1d"
-"""A series of which nothing was measured in that time says nothing."""
+"""A series without a point in that time counts as not measured."""
 MEASURING_TIMEOUT_SECONDS = 30.0
 """For all that is looked up of one project's alerts, beside each other."""
 
@@ -44,7 +44,7 @@ class Filter(Struct, frozen=True):
 
 
 class Measured(Struct, frozen=True):
-    """What a project's Cloud Monitoring is asked for, and what it says to that."""
+    """The queries of a project's alerts and dashboards, and Cloud Monitoring's answers."""
 
     asked: Sequence[MetricQuery]
     metrics: Mapping[str, Metric | RollbackError | None]
@@ -83,7 +83,7 @@ def is_own(one: MetricQuery) -> bool:
 
 
 def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
-    """Whether each signal that a metric shows has an alert that speaks."""
+    """Whether each signal that a metric shows has an alert with a channel."""
     name = policy.system
     found = require_read(measured, name).asked
     ours = [one for one in found if one.labels.get(SYSTEM_LABEL) == policy.system]
@@ -96,7 +96,7 @@ def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> 
         why = f"switched off, or without a channel: {name_first(silent)}"
         yield wrong(name, why, "switch it on, or terraform apply")
     if grave:
-        why = f"no alert tells of {name_first(grave)}"
+        why = f"no alert for {name_first(grave)}"
         yield doubtful(name, why, "terraform apply; alert_severities says which severities have alerts")
     if not silent and not grave:
         others = f"; none of {name_first(wanted)}" if wanted else ""
@@ -112,9 +112,9 @@ def check_metric_names(what: str, measured: Measured | RollbackError) -> Iterato
     faults = {fault for one in wanted for fault in _faults(one, found)}
     if faults:
         why = f"Cloud Monitoring does not know {name_first(faults)}"
-        yield wrong(what, why, "what asks for them says nothing: see docs/unverified.md")
+        yield wrong(what, why, "alerts and dashboards with them stay empty: see docs/unverified.md")
     elif not wanted:
-        yield unknown(what, "nothing is asked for by a filter there")
+        yield unknown(what, "no alert or dashboard there has a filter")
     else:
         yield well(what, f"{len(found.metrics)} metrics, and their labels")
 
@@ -143,7 +143,7 @@ def check_queries(what: str, measured: Measured | RollbackError) -> Iterator[Che
         if any(isinstance(found.answers.get(query), Rejected) for query in one.queries)
     }
     if refused:
-        why = f"Cloud Monitoring cannot evaluate what is asked for by {name_first(refused)}"
+        why = f"Cloud Monitoring cannot evaluate the queries of {name_first(refused)}"
         yield wrong(what, why, "see docs/unverified.md")
         return
     for answer in found.answers.values():
@@ -151,10 +151,10 @@ def check_queries(what: str, measured: Measured | RollbackError) -> Iterator[Che
     all_series = {one for query in asked for one in series_query(query)}
     bare = {one.partition("{")[0] for one in all_series if not found.answers.get(counting_query(one))}
     if not asked:
-        yield unknown(what, "nothing is asked for in PromQL there")
+        yield unknown(what, "no alert or dashboard there uses PromQL")
     elif bare:
         why = f"all can be evaluated; within a day nothing was measured of {name_first(bare)}"
-        yield unknown(what, why, "nothing happened, or the name is another: see docs/unverified.md")
+        yield unknown(what, why, "nothing happened, or the name is wrong: see docs/unverified.md")
     else:
         yield well(what, f"{len(asked)} can be evaluated, and all {len(all_series)} series are measured")
 

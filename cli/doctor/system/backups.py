@@ -1,4 +1,4 @@
-"""Whether data and assets would outlast trouble: what is kept of it in, findings out."""
+"""Checks of backups, data and assets of one system: facts in, findings out."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -23,12 +23,12 @@ def check_exports(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     newest = next((one for one in require_read(facts.exports, name) if one.is_over), None)
     if newest is None:
-        yield unknown(name, "none is over yet", "look again in an hour")
+        yield unknown(name, "none is over yet", "check again in an hour")
     elif newest.status is ExportStatus.FAILED:
-        to_do = f"rollback backups --system {name}; the log of on_clock tells more"
+        to_do = f"rollback backups --system {name}; read the log of on_clock"
         yield wrong(name, f"{newest.id}: {newest.failure}", to_do)
     elif (age := facts.now - newest.snapshot_at) > 2 * rules.every:
-        yield wrong(name, f"the newest is of {format_lasting(age)} ago", "does the clock tick? its log tells")
+        yield wrong(name, f"the newest is of {format_lasting(age)} ago", "read the log of on_clock")
     else:
         why = f"{newest.documents:,} documents of {format_time(newest.snapshot_at)} UTC"
         yield well(name, f"{why} in {len(newest.places)} places")
@@ -41,25 +41,25 @@ def check_restore_tests(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     newest = next((one for one in require_read(facts.proofs, name) if one.is_over), None)
     if newest is None:
-        yield unknown(name, "none is over yet", "look again in some hours")
+        yield unknown(name, "none is over yet", "check again in some hours")
     elif newest.faults:
         why = f"{newest.backup}: {'; '.join(newest.faults)}"
-        yield wrong(name, why, f"rollback backups --system {name}; the log of on_clock tells more")
+        yield wrong(name, why, f"rollback backups --system {name}; read the log of on_clock")
     elif (age := facts.now - newest.began_at) > 2 * DAY:
-        yield wrong(name, f"the newest is of {format_lasting(age)} ago", "does the clock tick? its log tells")
+        yield wrong(name, f"the newest is of {format_lasting(age)} ago", "read the log of on_clock")
     else:
         took = f" in {format_lasting(newest.duration)}" if newest.duration else ""
         yield well(name, f"{newest.backup} was restored{took}")
 
 
 def check_native_backups(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether Google's own backups were complete when the clock looked."""
+    """Whether Google's own backups were complete at the last check of the clock."""
     name = facts.policy.system
     if not facts.policy.backups.native:
         return
     found = require_read(facts.native, name)
     if found is None or facts.now - found.looked_at > 2 * CHECK_INTERVAL:
-        yield unknown(name, "the clock has not seen them for two hours", "may it? its log tells")
+        yield unknown(name, "the clock has not read them for two hours", "read the log of on_clock")
     elif found.faults:
         yield wrong(name, "; ".join(found.faults), "application_databases in Terraform")
     else:
@@ -67,29 +67,29 @@ def check_native_backups(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 def check_data(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether the clock could look through the documents, and at the files that they name."""
+    """Whether the clock could scan the documents and the files that they name."""
     name = facts.policy.system
     if not facts.policy.collections:
         return
     found = require_read(facts.integrity, name)
     if found is not None and found.failure:
-        why = f"it cannot be looked through: {found.failure}"
-        yield wrong(name, why, "its log tells; see docs/unverified.md")
+        why = f"the clock cannot scan it: {found.failure}"
+        yield wrong(name, why, "read the log of on_clock; see docs/unverified.md")
     elif found is None or found.last is None:
-        yield unknown(name, "the clock has not looked through it yet", "look again when a run is over")
+        yield unknown(name, "the clock has not scanned it yet", "check again when a run is over")
     elif not is_conclusive(found.last):
-        why = "files or documents that others name could not be looked at"
-        yield unknown(name, why, "may on_clock read them? its log tells")
+        why = "files or documents that others name could not be read"
+        yield unknown(name, why, "read the log of on_clock")
     elif (age := facts.now - found.last.began_at) > 3 * facts.policy.integrity.every:
-        why = f"the newest look through it is of {format_lasting(age)} ago"
-        yield wrong(name, why, "does the clock tick? its log tells")
+        why = f"the newest scan began {format_lasting(age)} ago"
+        yield wrong(name, why, "read the log of on_clock")
     else:
-        why = f"looked through at {format_time(found.last.at)} UTC; {len(found.open_findings)} open findings"
+        why = f"scanned at {format_time(found.last.at)} UTC; {len(found.open_findings)} open findings"
         yield well(name, why)
 
 
 def check_expiry(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether the database says by what documents expire: until it does, none is brought back."""
+    """Whether the database lists its TTL policies: a repair needs them."""
     name = facts.policy.system
     if facts.policy.collections:
         by = [f"{one.group} by {'.'.join(one.field)}" for one in require_read(facts.expiries, name)]
@@ -97,7 +97,7 @@ def check_expiry(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 def check_triggers(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether Eventarc tells all that hears of documents: until it does, none is brought back."""
+    """Whether Eventarc lists its triggers on documents: a repair needs them."""
     name = facts.policy.system
     if facts.policy.collections:
         found = require_read(facts.triggers, name)
@@ -105,16 +105,16 @@ def check_triggers(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 def check_assets(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether assets were as declared when the clock looked."""
+    """Whether assets were as declared at the last check of the clock."""
     name = facts.policy.system
     if facts.policy.assets == AssetRules():
         return
     found = require_read(facts.assets, name)
     if found is None or facts.now - found.due_at > RETRY_INTERVAL:
-        yield unknown(name, "the clock has not looked when it was due", "does it tick? its log tells")
+        yield unknown(name, "the clock missed the scheduled check", "read the log of on_clock")
     elif found.faults:
-        yield wrong(name, "; ".join(found.lines), "put it right, or declare what is so")
+        yield wrong(name, "; ".join(found.lines), "correct it, or change its declaration")
     elif found.unseen:
-        yield unknown(name, "; ".join(found.lines), "may it look? its log tells")
+        yield unknown(name, "; ".join(found.lines), "may on_clock read it? read its log")
     else:
         yield well(name, f"as declared at {format_time(found.looked_at)} UTC")

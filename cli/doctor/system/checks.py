@@ -1,4 +1,4 @@
-"""How one protected system stands to be rolled back: facts in, findings out."""
+"""Checks of one protected system: facts in, findings out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -36,15 +36,15 @@ from shared.domain.presentation.status_page_html import HTML_CONTENT_TYPE
 from shared.domain.system_record import active_freeze
 
 RECENT_WINDOW = timedelta(days=7)
-"""So long a notice that was given up counts against its channel."""
+"""How long a notice that was given up counts against its channel."""
 SHOWN_LINES = 2
 """Of the lines of a proof; `rollback deployments show` has all of them."""
 SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
-"""What the name of a setting says that holds a secret."""
+"""Words in the names of settings that hold a secret."""
 
 
 def check_channels(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether each channel takes what is said through it."""
+    """Whether each channel accepts its notices."""
     for name, spoken in facts.spoken.items():
         if isinstance(spoken, RollbackError):
             yield unread(name, spoken)
@@ -56,9 +56,9 @@ def check_channels(facts: SystemFacts) -> Iterator[CheckFinding]:
             judged = doubtful if spoken.sent else wrong
             yield judged(name, why, "correct the channel, its secret or its address")
         elif spoken.sent:
-            yield well(name, "it takes what is said through it")
+            yield well(name, "it accepts its notices")
         else:
-            yield unknown(name, "nothing was said through it yet", "a drill says something")
+            yield unknown(name, "no notice was sent through it yet", "a drill sends one")
 
 
 def check_status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -66,11 +66,11 @@ def check_status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
     name = facts.policy.system
     page = require_read(facts.page, name)
     if page is None:
-        why = "no page was looked at: ROLLBACK_STATUS_BUCKET is not set here"
+        why = "the page was not read: ROLLBACK_STATUS_BUCKET is not set here"
         yield unknown(name, why, "set it, if there is such a bucket")
     elif page.status != HTTPStatus.OK:
         why = f"its public address answers {page.status}: nobody reads it"
-        yield wrong(name, why, "look at the log of on_notice, and who may read the bucket")
+        yield wrong(name, why, "read the log of on_notice, and check who may read the bucket")
     elif page.content_type != HTML_CONTENT_TYPE:
         why = f"it is served as {page.content_type or 'nothing stated'}, not as {HTML_CONTENT_TYPE}"
         yield doubtful(name, why, "see docs/unverified.md")
@@ -87,19 +87,19 @@ def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
 
 
 def check_proof(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether all that it needs was seen."""
+    """Whether everything that a rollback to the newest stable deployment needs was observed."""
     stable = newest_stable(require_read(facts.deployments, facts.policy.system))
     if stable is None:
         return
     name, found = stable.id, stable.restorable
     if found is None:
-        yield unknown(name, "nobody has proven it yet", "look again in a few minutes")
+        yield unknown(name, "it was not proven yet", "check again in a few minutes")
     elif found.faults:
-        why = f"it cannot be gone back to whole: {name_first(found.faults, SHOWN_LINES)}"
-        yield wrong(name, why, f"{_first_names(stable)}; bring it back, or mark another as stable")
+        why = f"it cannot be restored completely: {name_first(found.faults, SHOWN_LINES)}"
+        yield wrong(name, why, f"{_first_names(stable)}; restore these, or mark another as stable")
     elif found.unknown:
         why = f"these could not be checked: {name_first(found.unknown, SHOWN_LINES)}"
-        yield unknown(name, why, "the log of on_deployment tells")
+        yield unknown(name, why, "read the log of on_deployment")
     else:
         lines = (f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}", *found.image_lines)
         judge = doubtful if found.image_warning or found.rebuilt else well
@@ -107,7 +107,7 @@ def check_proof(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether what its functions are built from is kept."""
+    """Whether the sources of its functions are stored."""
     stable = newest_stable(require_read(facts.deployments, facts.policy.system))
     if stable is None or stable.restorable is None:
         return
@@ -115,7 +115,7 @@ def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
         lacking = name_first(stable.restorable.rebuild, SHOWN_LINES)
         yield doubtful(stable.id, f"not every function could be built again: {lacking}", _first_names(stable))
     else:
-        yield well(stable.id, "what its functions are built from is kept")
+        yield well(stable.id, "the sources of its functions are stored")
 
 
 def check_image_cleanup(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -157,18 +157,18 @@ def _mode(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether there is a deployment to go back to, and its revisions are ready."""
+    """Whether there is a stable deployment, and its revisions are ready."""
     name = facts.policy.system
     stable = newest_stable(require_read(facts.deployments, name))
     if stable is None:
-        why = "no deployment is STABLE: there is nothing to go back to"
+        why = "no deployment is STABLE: a rollback has no target"
         yield wrong(name, why, f"rollback deployments baseline --system {name}")
         return
     inventory = require_read(facts.inventory, stable.id)
     both = {*stable.functions} & {*inventory} & {*facts.policy.functions}
     gone = unrestorable_functions(ChangeSet(stable, dict.fromkeys(both, stable.at)), inventory)
     if gone:
-        to_do = "mark what is live now as stable, if it is: rollback deployments baseline"
+        to_do = "mark the live state as stable, if it is: rollback deployments baseline"
         yield wrong(stable.id, name_first([f"{function}: {why}" for function, why in gone.items()]), to_do)
     else:
         why = f"the newest STABLE one; ready with a revision of it: {count_noun(len(both), 'function')}"
@@ -192,10 +192,10 @@ def _functions(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether each function shows the very source that it was built from."""
+    """Whether each function shows the source that it was built from."""
     name, functions = facts.policy.project, facts.rest.functions
     if functions is None:
-        why = "the functions could not be read whole: what they are built from is not known"
+        why = "the functions could not be read completely: their sources are unknown"
         yield unknown(name, why, "do you have the rights?")
         return
     bare = [one.name for one in functions.values() if not (one.source and one.source.generation)]
@@ -239,7 +239,7 @@ def _revisions(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether the routers send requests where the services say."""
+    """Whether the routers send requests as the services define."""
     name = facts.policy.system
     other = [
         function
@@ -249,8 +249,8 @@ def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
         != traffic_shares(live.service.traffic, live.service.latest_ready)
     ]
     if other:
-        why = f"traffic goes elsewhere than asked: {name_first(other)}"
-        yield doubtful(name, why, "look again in a minute; if it stays, see docs/unverified.md")
+        why = f"traffic does not go where the service defines: {name_first(other)}"
+        yield doubtful(name, why, "check again in a minute; if it stays, see docs/unverified.md")
     else:
         yield well(name, "traffic goes where it should")
 
@@ -276,7 +276,7 @@ def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
     name = facts.policy.project
     granted = require_read(facts.granted, name) if facts.accounts else None
     if granted is None:
-        yield unknown(name, "nobody knows what the responders run as, or nobody is asked here")
+        yield unknown(name, "the accounts of the responders are unknown, or nothing can be read here")
         return
     lacking = False
     for entry_point, wanted in application_roles(facts.policy).items():
@@ -295,7 +295,7 @@ def _part(part: InventoryPart, facts: SystemFacts) -> Iterator[CheckFinding]:
     wanted = part is InventoryPart.INVOKERS or is_protected(facts.policy.resources, part)
     found = getattr(facts.rest, part)
     if wanted and found is None:
-        why = "could not be read, or not whole: its changes are not seen"
+        why = "could not be read, or not completely: its changes are not observed"
         yield unknown(facts.policy.project, why, "do you have the rights? else see docs/unverified.md")
     elif wanted and found is not None:
         yield well(facts.policy.project, f"read: {len(found)}")

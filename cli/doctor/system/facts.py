@@ -40,21 +40,21 @@ from shared.ports.storage import PublicAccess
 from shared.wiring.adapters import Wiring
 
 CALL_GIVEN_UP = 200
-"""Notices that were given up, at most, of one channel."""
+"""The most notices that were given up, of one channel."""
 DAY = timedelta(days=1)
 COUNT_WINDOW = timedelta(minutes=10)
-"""The newest count is older than this only where nothing is asked, or nothing arrives."""
+"""The newest count is older than this only without requests, or if no counts arrive."""
 
 
 class ChannelAnswer(Struct, frozen=True):
-    """What became of the notices of one channel."""
+    """The results of the notices of one channel."""
 
     sent: bool
     given_up: Sequence[Notice]
 
 
 class SystemFacts(Struct, frozen=True):
-    """What was seen of a system; an error stands where nothing was."""
+    """The facts of a system; an error in place of each that could not be read."""
 
     policy: Policy
     now: datetime
@@ -71,7 +71,7 @@ class SystemFacts(Struct, frozen=True):
     accounts: Mapping[str, str]
     """What each responder runs as, by entry point."""
     granted: Mapping[str, tuple[str, ...]] | RollbackError | None
-    """Roles by account, as the application's own policy tells; None: nobody is asked here."""
+    """Roles by account, by the application's own policy; None: nothing can be read here."""
     read_back: bool | RollbackError | None
     """Whether the newest alert that was kept is open, as Monitoring says; None: none was kept."""
     writes: int | RollbackError | None
@@ -91,7 +91,7 @@ class SystemFacts(Struct, frozen=True):
     push: ApiStates
     """Whether the API is on by which its users are reached; none: no channel reaches them."""
     measured: measuring.Measured | RollbackError
-    """What its alert policies and its dashboard ask for."""
+    """The queries of its alert policies and its dashboard."""
     sign_ins: RouterRequests | RollbackError
     """Within the last day; none where nothing is decided by them."""
     integrity: damage.IntegrityRecord | RollbackError | None

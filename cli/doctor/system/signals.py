@@ -1,4 +1,4 @@
-"""Whether what shows trouble arrives: counts, probes, alerts, and what waits."""
+"""Checks of the signals of one system: counts, probes and alerts."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -31,7 +31,7 @@ def check_request_counts(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 def check_sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether sign-ins are counted, where a verification asks for their failures."""
+    """Whether sign-ins are counted, where a verification needs their failures."""
     if not should_count_sign_ins(facts.policy, ScenarioName.AUTH):
         return
     name = facts.policy.project
@@ -71,15 +71,15 @@ def check_probes(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 def check_alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether alerts can be read back by the ids that they are told of by."""
+    """Whether alerts can be read back by the ids in their notifications."""
     name = facts.policy.project
     if isinstance(facts.read_back, Rejected):
         why = f"the newest alert cannot be read back by its id: {facts.read_back}"
-        yield doubtful(name, why, "see docs/unverified.md: what only alerts tell holds, then escalates")
+        yield doubtful(name, why, "see docs/unverified.md: incidents by alerts alone hold, then escalate")
         return
     is_open = require_read(facts.read_back, name)
     if is_open is None:
-        yield unknown(name, "no alert of Cloud Monitoring was kept yet: nothing to read back")
+        yield unknown(name, "no alert of Cloud Monitoring was stored yet: nothing to read back")
     else:
         yield well(name, f"the newest alert is {'open' if is_open else 'closed'}, by its own id")
 
@@ -93,6 +93,6 @@ def check_probe_history(facts: SystemFacts) -> Iterator[CheckFinding]:
     found = require_read(facts.looks, name).looks
     if stale := [one for one in asked if not is_fresh(found.get(one, ()), facts.now)]:
         why = f"the clock has not seen the answer of {name_first(stale)} within a minute"
-        yield doubtful(name, why, "can on_clock reach these addresses? its log tells")
+        yield doubtful(name, why, "can on_clock reach these addresses? read its log")
     else:
         yield well(name, f"the clock sees {count_noun(len(asked), 'probe')} each half minute")

@@ -71,7 +71,7 @@ def value() -> Any:
 def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     """Empty at first; then what is kept and what failed, what it costs, and what is missing."""
     assert NONE_YET in shown()
-    assert "nobody has looked at Google's own backups yet" in shown()
+    assert "Google's own backups were not checked yet" in shown()
     assert value() == {"exports": [], "proofs": [], "native": None, "reads_a_day": None}
 
     begun = export.create_backup(POLICY, START, START)

@@ -160,7 +160,7 @@ def test_a_question_is_answered_with_what_was_shown(world: World, browser: Brows
     plan = parked.question.plan.fingerprint
     assert plan in visible_text(asked)
     assert "Would serve" in visible_text(asked)
-    assert "nobody has answered yet" in visible_text(said)
+    assert "the responders have not answered yet" in visible_text(said)
     assert "approve:" in visible_text(answered)
     [word] = world.rollbacks()[0].approvals
     assert (word.actor, word.person, word.plan) == (ADA, "uid-ada", plan)

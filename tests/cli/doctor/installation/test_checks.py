@@ -200,7 +200,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     (
         "not anchored",
         {"unanchored_since": NOON - timedelta(minutes=2, seconds=1)},
-        *("anchors", "audit trail", WRONG),
+        *("anchors", "audit log", WRONG),
     ),
     (
         "sign-in off for ourselves",
@@ -338,7 +338,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ("no bucket of values named", {"values": None}, "readers", "values", UNKNOWN),
     ("readers unseen", {"bucket_grants": {VALUES: SILENT}}, "readers", VALUES, UNKNOWN),
     ("no word of who ours are", {"functions": SILENT}, "readers", VALUES, UNKNOWN),
-    ("anchors unseen", {"unanchored_since": SILENT}, "anchors", "audit trail", UNKNOWN),
+    ("anchors unseen", {"unanchored_since": SILENT}, "anchors", "audit log", UNKNOWN),
     ("due unseen", {"due_since": {"notice": SILENT}}, "overdue", "notices", UNKNOWN),
 )
 """What is so, what changes for it in a healthy installation, and the finding that tells."""

@@ -458,7 +458,7 @@ def test_what_the_target_lacks_is_told_by_function() -> None:
     found = {one.check: one.why for one in run_checks(systems.CHECKS, facts)}
 
     assert found["stable"] == "placeOrder: revision placeorder-1 is gone"
-    assert found["proof"] == f"it cannot be gone back to whole: {fault}"
+    assert found["proof"] == f"it cannot be restored completely: {fault}"
 
 
 def test_a_service_on_its_way_is_not_judged() -> None:
