@@ -1,17 +1,44 @@
 """Chat, mail, text messages and pagers, by the addresses that apprise knows."""
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
 
 from shared.adapters.channels.base import ChannelClients, message_of
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.message import NoticeMessage
+from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
+
+ADDRESS_PLACEHOLDER: Final = "{address}"
+_ONE_ADDRESS: Final = re.compile(r"[^\s,;:<>\"()\[\]\\@%]+@[^\s,;:<>\"()\[\]\\@%]+|\+?[0-9][0-9 -]{4,20}")
+"""A mail address or a telephone number: no text that apprise would read as several."""
 
 
 def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
     """Send the words to the addresses in the channel's secret. Raises: Rejected, Unavailable."""
     send_message(clients.read_secret(channel), message_of(notice), channel.name)
+
+
+def send_each(
+    clients: ChannelClients, channel: Channel, notice: Mapping[str, Any], addresses: Sequence[str]
+) -> list[PushResult]:
+    """Send the words to each, in the place of `{address}` in the secret. Raises: as `send`."""
+    secret = clients.read_secret(channel)
+    if ADDRESS_PLACEHOLDER not in secret:
+        raise Rejected(f"channel {channel.name}: its secret does not contain {ADDRESS_PLACEHOLDER}")
+    return [_send_to(secret, address, message_of(notice), channel.name) for address in addresses]
+
+
+def _send_to(secret: str, address: str, worded: NoticeMessage, name: str) -> PushResult:
+    if not _ONE_ADDRESS.fullmatch(address):
+        return PushResult.GONE
+    try:
+        send_message(secret.replace(ADDRESS_PLACEHOLDER, quote(address, safe="")), worded, name)
+    except (Rejected, Unavailable) as failure:
+        return PushResult.GONE if isinstance(failure, Rejected) else PushResult.NONE
+    return PushResult.TAKEN
 
 
 def send_message(addresses: str, worded: NoticeMessage, name: str) -> None:
