@@ -101,8 +101,7 @@ class UserDelivery:
         """Tell users for a while: how far it has come, the channel's answer, and what is wrong.
 
         The notice is claimed. Each batch is on record before the next one leaves; `is_again`: the
-        first one may have left before. Raises: Moved, when another has claimed it meanwhile;
-        Unavailable, for the store's.
+        first one may have left before. Raises: Moved, if another has claimed it; Unavailable.
         """
         known = notice.spread or push_progress.begin_batch(None, self._ports.clock.now())
         try:
