@@ -49,7 +49,6 @@ class UserDelivery:
     def __init__(
         self, ports: Ports, policy: Policy, channel: Channel, users: Addressees, about: NoticeContext
     ) -> None:
-        """`about`: what the texts may say, the same for every user."""
         self._ports = ports
         self._policy = policy
         self._channel = channel
@@ -227,8 +226,7 @@ class UserDelivery:
     ) -> list[PushResult]:
         """Create the document of each mail, once: its name is a hash of notice and address.
 
-        Its form: github.com/firebase/extensions, firestore-send-email, read 2026-11. Raises: as
-        `Rewrites.rewrite`.
+        Form: github.com/firebase/extensions, firestore-send-email, 2026-11. Raises: as the port.
         """
         mails = []
         for address in addresses:

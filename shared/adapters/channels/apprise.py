@@ -1,5 +1,6 @@
 """Chat, mail, text messages and pagers, by the addresses that apprise knows."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -51,6 +52,7 @@ def send_message(addresses: str, worded: NoticeMessage, name: str) -> None:
     """
     import apprise
 
+    logging.getLogger("apprise").propagate = False  # it logs addresses
     known = apprise.Apprise()
     for line in addresses.split():
         if not known.add(line):

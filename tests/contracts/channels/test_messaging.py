@@ -1,5 +1,7 @@
 """Messages to people's devices and addresses: each has a fate of its own."""
 
+import io
+import logging
 from typing import Protocol
 
 import pytest
@@ -179,6 +181,20 @@ def test_an_address_that_is_not_taken(server: Server) -> None:
     assert sender.send_each(MAIL, KEY, TOLD, ["ada@hush.example"]) == [PushResult.NONE]
     unknown = ChannelSender(secrets=Known(mail="nothing-known://{address}"))
     assert unknown.send_each(MAIL, KEY, TOLD, ["ada@hush.example"]) == [PushResult.GONE]
+
+
+def test_an_address_is_not_logged(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library logs telephone numbers and addresses of servers: a handler of ours gets none."""
+    root, written = logging.getLogger(), io.StringIO()
+    monkeypatch.setattr(root, "handlers", [logging.StreamHandler(written)])
+    monkeypatch.setattr(root, "level", logging.INFO)
+    server.status = 503
+    sender = ChannelSender(secrets=Known(mail=f"json://{server.address}/{{address}}"))
+
+    sender.send_each(MAIL, KEY, TOLD, ["ada@hush.example"])
+
+    assert server.told
+    assert written.getvalue() == ""
 
 
 def test_a_rehearsal_reaches_no_address(server: Server) -> None:
