@@ -4,6 +4,7 @@ No token, address or id is kept, logged or told: a recipient is a place among th
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -38,7 +39,9 @@ from shared.ports.groups import Ports
 PUSH_TIME_LIMIT_SECONDS: Final = 20.0
 """Seconds after which no batch is begun: the next delivery goes on."""
 ERASED_ADDRESS: Final = ""
-"""In place of the token or address of somebody who was erased."""
+"""In place of the token or address of somebody who was erased, and of a text that is no address."""
+_ONE_ADDRESS: Final = re.compile(r"[^\s,;:<>\"()\[\]\\@%]+@[^\s,;:<>\"()\[\]\\@%]+|\+?[0-9][0-9 -]{4,20}")
+"""A mail address or a telephone number: nothing that leads to several people."""
 MAX_SILENT_BATCHES: Final = 3
 """So many in a row without an answer are the silence of the channel."""
 
@@ -160,6 +163,7 @@ class UserDelivery:
             tag = next(_texts(one, users.language), "").lower()
             language = next((it for it in users.languages if tag.startswith(it)), users.languages[0])
             languages |= {it: language for it in _texts(one, self._field) if it not in languages}
+        gone |= {one for one in languages if users.address and not _ONE_ADDRESS.fullmatch(one)}
         told_of = len(found) - len(erased)
         recipients = [
             (ERASED_ADDRESS if address in gone else address, language)

@@ -1,7 +1,6 @@
 """Chat, mail, text messages and pagers, by the addresses that apprise knows."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
@@ -13,8 +12,6 @@ from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
 
 ADDRESS_PLACEHOLDER: Final = "{address}"
-_ONE_ADDRESS: Final = re.compile(r"[^\s,;:<>\"()\[\]\\@%]+@[^\s,;:<>\"()\[\]\\@%]+|\+?[0-9][0-9 -]{4,20}")
-"""A mail address or a telephone number: no text that apprise would read as several."""
 
 
 def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
@@ -33,8 +30,6 @@ def send_each(
 
 
 def _send_to(secret: str, address: str, worded: NoticeMessage, name: str) -> PushResult:
-    if not _ONE_ADDRESS.fullmatch(address):
-        return PushResult.GONE
     try:
         send_message(secret.replace(ADDRESS_PLACEHOLDER, quote(address, safe="")), worded, name)
     except (Rejected, Unavailable) as failure:

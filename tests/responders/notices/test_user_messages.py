@@ -180,6 +180,43 @@ def test_whoever_was_erased_gets_no_mail(kind: ChannelKind, tmp_path: Path) -> N
     assert count_mails(world) == {user_address("ada"): 1, user_address("cleo"): 1}
 
 
+@WAYS
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ada@hush.example, bob@hush.example",
+        "ada@hush.example;bob@hush.example",
+        "ada@hush.example bob@hush.example",
+        "ada@hush.example\nbob@hush.example",
+        "<ada@hush.example>",
+        "mailto:ada@hush.example",
+        "ada%2Cbob@hush.example",
+        "ada",
+    ],
+)
+def test_a_text_that_is_not_one_address(text: str, kind: ChannelKind, tmp_path: Path) -> None:
+    """Nobody is told by it, so a user's own field leads to nobody else; the others are told."""
+    users = {"eve": {"contact": {"email": text, "agreed": True}}, "zoe": build_user("zoe")}
+    world = build_world_with_addresses(tmp_path, users, kind)
+    world.pass_time(2 * MINUTES)
+    assert "for 1 recipient;" in read_questions(world)[0]
+    approve_message(world)
+    world.pass_time(2 * MINUTES)
+
+    assert count_mails(world) == {user_address("zoe"): 1}
+
+
+def test_a_telephone_number_is_an_address(tmp_path: Path) -> None:
+    """As people write it, with spaces."""
+    users = {"eve": {"contact": {"email": "+49 170 1234567", "agreed": True}}}
+    world = build_world_with_addresses(tmp_path, users)
+    world.pass_time(2 * MINUTES)
+    approve_message(world)
+    world.pass_time(2 * MINUTES)
+
+    assert count_mails(world) == {"+49 170 1234567": 1}
+
+
 def test_an_address_that_gives_no_answer_holds_up_nobody(tmp_path: Path) -> None:
     """It alone is tried again, and the team reads in the end that it was not reached."""
     world = build_world_with_addresses(tmp_path, USERS)
