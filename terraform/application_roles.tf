@@ -85,6 +85,10 @@ locals {
         "run.services.list",
       ]
     }
+    mail = {
+      title       = "Rollback: put mails to users into the collection of Trigger Email"
+      permissions = ["datastore.entities.create"]
+    }
     media = {
       title       = "Rollback: see whether declared files can be read"
       permissions = ["storage.objects.get", "storage.objects.list"]
@@ -102,7 +106,7 @@ locals {
       permissions = ["cloudmessaging.messages.create"]
     }
     pushed_to = {
-      title = "Rollback: see which devices of users are pushed to"
+      title = "Rollback: see which devices and addresses of users are notified"
       permissions = [
         "datastore.databases.get",
         "datastore.entities.get",

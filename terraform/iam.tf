@@ -137,6 +137,7 @@ locals {
         copies         = [for policy in values(local.policies) : try(policy.backups.copies, null) != null if policy.project == project]
         copies_made    = [for policy in values(local.policies) : try(policy.backups.copies, null) != null if policy.project == project]
         data           = [for policy in values(local.policies) : length(try(policy.collections, {})) > 0 if policy.project == project]
+        mail           = [for policy in values(local.policies) : contains([for channel in try(policy.channels, []) : channel.kind], "trigger_email") if policy.project == project]
         media          = [for policy in values(local.policies) : length(flatten([for collection in values(try(policy.collections, {})) : keys(try(collection.media, {}))])) > 0 if policy.project == project]
         past           = [for policy in values(local.policies) : try(policy.backups.copies, null) != null || length(try(policy.collections, {})) > 0 if policy.project == project]
         proofs         = [for policy in values(local.policies) : try(policy.backups.proof, null) != null if policy.project == project]

@@ -117,8 +117,9 @@ locals {
         rollback-notices      = "that it refused something"
       }
       roles = {
+        mail      = "mails to users that a person has approved"
         push      = "that an incident began and is over, to users who have asked for it"
-        pushed_to = "the devices of users whom a channel looks up"
+        pushed_to = "the devices and addresses of users whom a channel looks up"
         state     = "notices; what is public of incidents"
       }
       buckets = { status = { pages = "the status pages, in place of older ones" } }

@@ -421,13 +421,13 @@ variable "status_page" {
 }
 
 variable "templates" {
-  description = "Files that replace the texts of notices, by the names in shared/domain/presentation/templates/notices, such as users.txt."
+  description = "Files that replace the texts of notices, by the names in shared/domain/presentation/templates/notices, such as users.txt, or users.de.txt for users who speak German."
   type        = set(string)
   default     = []
 
   validation {
-    condition     = alltrue([for one in var.templates : fileexists(one) && fileexists("${local.repository}/shared/domain/presentation/templates/notices/${basename(one)}")])
-    error_message = "Each file must exist, by a name in shared/domain/presentation/templates/notices."
+    condition     = alltrue([for one in var.templates : fileexists(one) && fileexists("${local.repository}/shared/domain/presentation/templates/notices/${replace(basename(one), "/\\.[a-z-]+\\.txt$/", ".txt")}")])
+    error_message = "Each file must exist, by a name in shared/domain/presentation/templates/notices, or with a language before .txt."
   }
 }
 

@@ -64,9 +64,16 @@ def ack(incident: Incident, reason: Reason = "on it", as_json: AsJson = False) -
     _send_answer("ack", incident, reason, as_json=as_json)
 
 
-def publish(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
-    """Show an incident on the status page now, earlier than the policy would."""
-    _send_answer("publish", incident, reason, as_json=as_json)
+def publish(
+    incident: Incident,
+    reason: Reason,
+    message: Annotated[
+        str, typer.Option(metavar="FINGERPRINT", help="send users this message, as its question showed it")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show an incident on the status page now, or send users a message that waits for approval."""
+    _send_answer("publish", incident, reason, as_json=as_json, plan=message)
 
 
 def root_cause(

@@ -8,9 +8,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from responders.notices.device_push import DevicePushSender
-from responders.notices.message import build_channel_message
-from responders.notices.undelivered_notices import build_undelivered_notices, classify_channel_failure
+from responders.notices.message import build_channel_message, gather_notice_facts
+from responders.notices.user_delivery import UserDelivery, build_undelivered_notices, classify_channel_failure
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Document, Query, Update, conditional_write, retry_on_conflict
@@ -22,7 +21,7 @@ from shared.domain.notices import outbox, push_progress
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
 from shared.domain.notices.recipients import incident_stage
-from shared.domain.policy.channels import Audience, Channel, IncidentStage
+from shared.domain.policy.channels import Audience, Channel, ChannelKind, IncidentStage
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import is_public
 from shared.ports.groups import Ports
@@ -133,13 +132,21 @@ class NoticeDelivery:
         if isinstance(state, datetime):
             self._save_notice(document, replace(notice, due_at=state))
             return
-        policy = self._policies[notice.system]
-        content = build_channel_message(self._ports, policy, notice, channel)
+        policy, users = self._policies[notice.system], None
+        content = build_channel_message(self._ports, policy, notice, channel) if channel.users is None else {}
+        if channel.users is not None:
+            about = gather_notice_facts(self._ports, policy, notice)
+            users = UserDelivery(self._ports, policy, channel, channel.users, about)
+            waiting = None if channel.kind is ChannelKind.PUSH else users.request_approval(notice, now)
+            if waiting is not None:
+                write = Update(document.path, encode(waiting[0]), document.version)
+                work_queue.commit_with_notices(self._ports.store, self._ports.bus, [write], waiting[1])
+                return
         claimed = replace(
             notice,
             attempts=notice.attempts + 1,
             due_at=now + MAX_SEND_DURATION,
-            spread=None if channel.users is None else push_progress.begin_batch(notice.spread, now),
+            spread=None if users is None else push_progress.begin_batch(notice.spread, now),
         )
         self._ports.store.commit(
             [
@@ -149,10 +156,10 @@ class NoticeDelivery:
         )
         if clock.monotonic() >= expires_at:  # the process stood still: another sends what is true by then
             return
-        if channel.users is None:
+        if users is None:
             said = claimed, *self._send_to_channel(claimed, channel, content)
         else:
-            said = DevicePushSender(self._ports, policy, channel).push_notice(claimed, channel.users, content)
+            said = users.send_notice(claimed, is_again=notice.may_repeat)
         self._retry(notice.id, self._record, channel, *said)
 
     def _send_to_channel(

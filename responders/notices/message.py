@@ -20,7 +20,7 @@ from shared.state.system_status import read_hold
 
 
 def build_channel_message(
-    ports: Ports, policy: Policy, notice: Notice, channel: Channel
+    ports: Ports, policy: Policy, notice: Notice, channel: Channel, about: NoticeContext | None = None
 ) -> Mapping[str, Any]:
     """What the channel is handed: the notice, for the team with all its facts, and its words.
 
@@ -30,10 +30,10 @@ def build_channel_message(
     whole = {**encode(notice), "repeated": repeated}
     if channel.kind is ChannelKind.RECORDING:
         return whole
-    about = _gather_notice_facts(ports, policy, notice)
+    about = about or gather_notice_facts(ports, policy, notice)
     template = notice_facts.template_name(notice, channel.audience, about)
     facts = notice_facts.template_facts(notice, about, repeated=repeated, audience=channel.audience)
-    worded = ports.notices.templates.render(template, facts)
+    worded = ports.notices.templates.render(template, facts, about.language)
     said = {"public_word": str(facts.get("public_word", "")), **asdict(worded)}
     if channel.audience is Audience.TEAM:
         return {**whole, **said}
@@ -41,7 +41,8 @@ def build_channel_message(
     return {**{name: whole[name] for name in known}, **said}
 
 
-def _gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> NoticeContext:
+def gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> NoticeContext:
+    """Read what the texts of a notice may say. Raises: Unavailable."""
     reading, now = StateReader(ports.store), ports.clock.now()
     incident = reading.incident(notice.incident)
     if incident is None:

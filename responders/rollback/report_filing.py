@@ -27,7 +27,7 @@ from shared.domain.reports.filed_report import (
     FiledReport,
 )
 from shared.domain.reports.html import render_html
-from shared.domain.reports.impact import ImpactCounts, measure_impact, summarize_impact
+from shared.domain.reports.impact import ImpactCounts, measure_impact, summarize_impact, unknown_impact
 from shared.domain.reports.markdown import render_markdown
 from shared.domain.reports.monthly_stats import tally_incident
 from shared.domain.reports.report import IncidentReport, ReportFacts, build_report
@@ -111,6 +111,8 @@ def _build_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     if summary is None or summary.false_alarm:
         return []
     incident, meant = facts.incident, summarize_impact(made.impact)
+    unknown = unknown_impact(made.impact, facts.policy) if made.impact.is_failure_observed else {}
+    meant += f"; not known: {', '.join(unknown)}" if unknown else ""
     to_paste, event = _suggested_commands(facts), f"report{_event_name_suffix(incident)}"
     text = f"its report is written\n{meant}"
     filed = create_incident_notices(

@@ -174,23 +174,23 @@ def channel_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     yield from names_once(policy, "channels")
     for index, channel in entries_in(policy, "channels"):
         kind = channel.get("kind")
-        either = ("target", "users") if kind == "push" else ()
+        either = {"push": ("target", "users"), "apprise": ("users",)}.get(str(kind), ())
         for key in ("url", "secret", "target", "users"):
             needs, has = key in REQUIRED_KEYS.get(str(kind), ()), channel.get(key) is not None
             if needs and not has:
                 yield ("channels", index), f"a channel of kind {kind} needs a {key}"
             if has and not needs and kind in REQUIRED_KEYS and key not in either:
                 yield ("channels", index, key), f"a channel of kind {kind} has no {key}"
-        if either and sum(channel.get(key) is not None for key in either) != 1:
+        if kind == "push" and sum(channel.get(key) is not None for key in either) != 1:
             yield ("channels", index), "a channel of kind push names either a target or users"
         if channel.get("users") is not None:
             yield from _addressees(policy, ("channels", index), channel)
-        if channel.get("audience") == "concerned":
-            yield from _validate_concerned_channel(policy, ("channels", index), channel)
+        if channel.get("audience") == "concerned" and not mapping_in(policy, "erasure").get("documents"):
+            yield ("channels", index), "nothing says whose documents are (erasure.documents)"
 
 
 def _addressees(policy: Mapping[str, Any], path: YamlPath, channel: Mapping[str, Any]) -> Iterator[Finding]:
-    """Users are read where one collection of them is declared, and told in words for them."""
+    """Users are read where one collection of them is declared."""
     users = mapping_in(channel, "users")
     name, at_most = users.get("collection"), _number(users, "at_most")
     declared = mapping_in(policy, "collections").get(str(name))
@@ -198,23 +198,9 @@ def _addressees(policy: Mapping[str, Any], path: YamlPath, channel: Mapping[str,
         yield (*path, "users", "collection"), f"{name!r} is no collection here"
     elif isinstance(declared, dict) and declared.get("everywhere") is True:
         yield (*path, "users", "collection"), f"{name!r} is many collections: users are in one"
-    if channel.get("audience") not in ("users", "concerned"):
-        yield path, "what is pushed to users has the audience users or concerned"
     budget = _number(mapping_in(policy, "integrity"), "read_budget") or IntegrityRules().read_budget
     if at_most is not None and at_most > budget:
         yield (*path, "users", "at_most"), f"{at_most} users are more than read_budget, {budget}"
-
-
-def _validate_concerned_channel(
-    policy: Mapping[str, Any], path: YamlPath, channel: Mapping[str, Any]
-) -> Iterator[Finding]:
-    """They are found by what is declared of whom documents belong to."""
-    if channel.get("users") is None:
-        yield path, "those concerned are looked up: users says where"
-    if mapping_in(channel, "users").get("where"):
-        yield (*path, "users", "where"), "those concerned are told, whatever else holds of them"
-    if not mapping_in(policy, "erasure").get("documents"):
-        yield path, "nothing says whose documents are (erasure.documents)"
 
 
 def contact_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:

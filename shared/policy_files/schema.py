@@ -84,7 +84,7 @@ def _describe_unfit_value(error: jsonschema_rs.ValidationError) -> str:
             return f"is not {next(one['title'] for one in parts if one.get('pattern') == details['pattern'])}"
         case "minItems" | "minProperties":
             return "has too few entries"
-        case "maxItems":
+        case "maxItems" | "maxProperties":
             return f"has too many entries: at most {details['limit']}"
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" as bound:
             return f"is out of range: {_BOUNDS[bound]} {details['limit']}"

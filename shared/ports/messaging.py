@@ -58,8 +58,8 @@ class DeadLetters(Protocol):
 class NoticeRenderer(Protocol):
     """Templates of notices."""
 
-    def render(self, template: str, facts: Mapping[str, Any]) -> NoticeMessage:
-        """The wording by that template; no value in it does anything but be read."""
+    def render(self, template: str, facts: Mapping[str, Any], language: str = "") -> NoticeMessage:
+        """The wording by that template, in that language if there is one; values are only read."""
 
 
 class Sender(Protocol):
@@ -71,7 +71,7 @@ class Sender(Protocol):
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
     ) -> list[PushResult]:
-        """The same for each of some devices of users, none or at most BATCH: what became of each.
+        """The same for each of some devices or addresses, at most BATCH: what became of each.
 
-        Raises: Unavailable, when none of them gave an answer; Rejected, when all refused.
+        Raises: Unavailable, when a service gave no answer to any; Rejected, when all refused.
         """

@@ -1,7 +1,9 @@
 import json
 import re
 import shlex
+from datetime import timedelta
 from pathlib import Path
+from textwrap import dedent
 
 import pygohcl
 import pytest
@@ -9,7 +11,9 @@ import pytest
 from cli.look.status import list_contacts
 from responders.data.repair.affected_users import MAX_DOCUMENTS_READ
 from shared.core import topics
-from shared.domain.policy.channels import Audience, IncidentStage
+from shared.domain.notices.outbox import GIVE_UP_AFTER
+from shared.domain.policy.channels import Addressees, Audience, ChannelKind, IncidentStage
+from shared.domain.presentation.notice_templates import TEMPLATE_NAMES
 from shared.domain.signals.registry import SIGNALS
 from shared.policy_files import loader
 from tests.support.cli.documented_commands import (
@@ -46,6 +50,7 @@ def test_what_is_set_by_a_name_has_that_name() -> None:
         *topics.ENTRY_POINTS,
         *("at_most", "on_call", "per_second", "sign_in", "unanswered_after", "updated_field"),  # of a policy
         *IncidentStage,
+        *ChannelKind,
         *("bypass_actors", "deletion_protection"),  # of a ruleset, of a secret
     }
 
@@ -147,7 +152,7 @@ def test_the_policy_takes_the_role_on_the_page() -> None:
 
 def test_the_policy_takes_the_channel_on_the_page() -> None:
     """In place of its own, with a limit that the page calls possible."""
-    [_, block, _] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
+    [_, block, _, _] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
     text = (POLICIES / "cvplus.yaml").read_text()
     own = re.search(r"\nchannels:\n(.|\n)*", text)
 
@@ -158,6 +163,24 @@ def test_the_policy_takes_the_channel_on_the_page() -> None:
     assert channel.users is not None
     assert channel.users.at_most <= most
     assert f"notified, {most:,} at the very most" in OPERATE
+
+
+def test_the_policy_takes_the_channels_of_mail_on_the_page() -> None:
+    """With the cap, the lifetime of a question and the names of texts that the page says."""
+    [_, _, block, _] = re.findall(r"```yaml\n(.*?)```", OPERATE, flags=re.DOTALL)
+    text = (POLICIES / "cvplus.yaml").read_text()
+    own = re.search(r"\nchannels:\n(.|\n)*", text)
+
+    assert own is not None
+    mail, texts = loader.parse_policy(text.replace(own[0], f"\n{dedent(block)}"), "cvplus.yaml").channels
+    assert mail.users is not None
+    assert mail.users.languages == ("en", "de")
+    assert texts.users is not None
+    assert texts.users.consent == mail.users.consent
+    assert f"`at_most` is {Addressees('users').at_most:,} where it is absent" in OPERATE
+    assert timedelta(hours=6) == GIVE_UP_AFTER
+    assert "A question expires after six hours" in OPERATE
+    assert {"users", "planned", "all-clear", "concerned"} <= {*TEMPLATE_NAMES}
 
 
 def test_the_policy_takes_the_channel_for_those_concerned() -> None:

@@ -1,5 +1,7 @@
 """approve, reject, ack, accept, publish, root-cause, breach: what a person says of an incident."""
 
+from datetime import datetime
+
 from msgspec.structs import replace
 
 from responders.alerts.incident_assignment import IncidentAssigner
@@ -11,7 +13,7 @@ from responders.support.resumable_command import completed_record
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.redaction import redact_personal_data
-from shared.core.store import Document, Update, Write
+from shared.core.store import Document, Query, Update, Write
 from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord, command_path
@@ -19,7 +21,7 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import IncidentStatus, RootCauseAnalysis
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.opening import public_state_writes
-from shared.domain.notices.notice import notice_writes
+from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, approvers
@@ -138,6 +140,8 @@ def publish(asked: CommandRequest) -> CommandEffect:
     """A person has the incident shown on the status page, whatever the policy says of when."""
     subject = find_subject(asked)
     command, now = asked.command, subject.system.read_at
+    if command.plan:
+        return _approve_message(asked, now)
     if subject.incident.published_by:
         raise Refused(f"{subject.incident.id} is public by {subject.incident.published_by}")
     incident = replace(subject.incident, published_by=command.actor)
@@ -150,6 +154,21 @@ def publish(asked: CommandRequest) -> CommandEffect:
         ),
         changes={"published_by": ("", command.actor)},
     )
+
+
+def _approve_message(asked: CommandRequest, now: datetime) -> CommandEffect:
+    """One person has users sent exactly the texts that wait for it. Raises: Refused."""
+    command, store = asked.command, asked.ports.store
+    if not asked.responder:
+        raise Refused("only a person approves a message to users")
+    for document in store.query(Query("notices", where=(("incident", "==", command.incident),))):
+        notice = decode(Notice, document.fields)
+        if notice.is_asked and notice.fingerprint == command.plan:
+            said = replace(notice, approved_by=command.actor, due_at=now, since=now)
+            write = Update(document.path, encode(said), document.version)
+            changes = {"approved_by": ("", command.actor)}
+            return CommandEffect(f"approved the message by {notice.channel}", (write,), changes=changes)
+    raise Refused(f"no such message of {command.incident} waits for approval: its texts may have changed")
 
 
 def _build_notification_writes(subject: CommandSubject, event_name: str, word: str) -> list[Write]:

@@ -1,17 +1,40 @@
 """Chat, mail, text messages and pagers, by the addresses that apprise knows."""
 
-from collections.abc import Mapping
-from typing import Any
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
 
 from shared.adapters.channels.base import ChannelClients, message_of
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.message import NoticeMessage
+from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
+
+ADDRESS_PLACEHOLDER: Final = "{address}"
 
 
 def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
     """Send the words to the addresses in the channel's secret. Raises: Rejected, Unavailable."""
     send_message(clients.read_secret(channel), message_of(notice), channel.name)
+
+
+def send_each(
+    clients: ChannelClients, channel: Channel, notice: Mapping[str, Any], addresses: Sequence[str]
+) -> list[PushResult]:
+    """Send the words to each, in the place of `{address}` in the secret. Raises: as `send`."""
+    secret = clients.read_secret(channel)
+    if ADDRESS_PLACEHOLDER not in secret:
+        raise Rejected(f"channel {channel.name}: its secret does not contain {ADDRESS_PLACEHOLDER}")
+    return [_send_to(secret, address, message_of(notice), channel.name) for address in addresses]
+
+
+def _send_to(secret: str, address: str, worded: NoticeMessage, name: str) -> PushResult:
+    try:
+        send_message(secret.replace(ADDRESS_PLACEHOLDER, quote(address, safe="")), worded, name)
+    except (Rejected, Unavailable) as failure:
+        return PushResult.GONE if isinstance(failure, Rejected) else PushResult.NONE
+    return PushResult.TAKEN
 
 
 def send_message(addresses: str, worded: NoticeMessage, name: str) -> None:
@@ -24,6 +47,7 @@ def send_message(addresses: str, worded: NoticeMessage, name: str) -> None:
     """
     import apprise
 
+    logging.getLogger("apprise").propagate = False  # it logs addresses
     known = apprise.Apprise()
     for line in addresses.split():
         if not known.add(line):

@@ -10,4 +10,5 @@ SENDERS: dict[ChannelKind, Send] = {
     ChannelKind.APPRISE: apprise.send,
     ChannelKind.PUSH: push.send,
     ChannelKind.STATUSPAGE: atlassian_statuspage.send,
+    ChannelKind.TRIGGER_EMAIL: lambda *notice: None,  # to users alone: documents of the application
 }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.adapters.channels import apprise
 from shared.adapters.channels.atlassian_statuspage import API_URL
 from shared.adapters.channels.base import ChannelClients, PushChannel, message_of
 from shared.adapters.channels.registry import SENDERS
@@ -37,7 +38,9 @@ class ChannelSender:
     def send_each(
         self, channel: Channel, key: str, notice: Mapping[str, Any], tokens: Sequence[str]
     ) -> list[PushResult]:
-        """By push, the one way that leads to a user."""
+        """By push to devices, or by apprise to addresses."""
         if self._clients.secrets is None:  # a rehearsal
             return [PushResult.TAKEN] * len(tokens)
+        if channel.kind is ChannelKind.APPRISE:
+            return apprise.send_each(self._clients, channel, notice, tokens)
         return self._clients.push[notice["system"]].send_to_devices(tokens, message_of(notice), key)

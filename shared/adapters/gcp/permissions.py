@@ -71,6 +71,9 @@ DATA: Final = ApplicationRole("data", lambda policy: bool(policy.collections))
 ESTATE: Final = ApplicationRole("estate")
 IMAGES: Final = ApplicationRole("images")
 INVENTORY: Final = ApplicationRole("inventory")
+MAIL: Final = ApplicationRole(
+    "mail", lambda policy: any(one.kind is ChannelKind.TRIGGER_EMAIL for one in policy.channels)
+)
 MEDIA: Final = ApplicationRole("media", lambda policy: any(one.media for one in policy.collections.values()))
 METRICS: Final = ApplicationRole("metrics")
 PAST: Final = ApplicationRole(
@@ -181,6 +184,7 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant("project.secret_manager.VALUES_PERMISSIONS", GrantScope.CHANNEL_SECRETS),
         Grant("firebase.messaging.PERMISSIONS", PUSH),
         Grant("firestore.documents.PERMISSIONS", PUSHED_TO),
+        Grant("firestore.rewrites.CREATE_PERMISSIONS", MAIL),
     ),
     CONSOLE_ENTRY_POINT: (
         Grant("firestore.store.READ_PERMISSIONS", GrantScope.OPERATIONS_PROJECT),

@@ -1,5 +1,6 @@
 """One message for one (incident, event, channel), kept until it is said."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -65,6 +66,9 @@ class Notice(Struct, frozen=True):
     attempts: int = 0
     spread: PushProgress | None = None
     """How far it has come, where the channel looks users up."""
+    preview: str = ""
+    """What a person approves before it is sent to users: each language's text; empty: nothing."""
+    approved_by: str = ""
     sent_at: datetime | None = None
     last_error: str = ""
     expires_at: datetime | None = None
@@ -73,7 +77,18 @@ class Notice(Struct, frozen=True):
     @property
     def is_waiting(self) -> bool:
         """Whether it is to be said, or said again; not one that only may have to be, later."""
-        return self.due_at is not None and (self.unless is WithdrawalCondition.NOTHING or self.attempts > 0)
+        is_certain = self.unless is WithdrawalCondition.NOTHING or self.attempts > 0
+        return self.due_at is not None and is_certain and not self.is_asked
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it waits for the approval of a person, until `due_at`."""
+        return self.due_at is not None and bool(self.preview) and not self.approved_by
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what an approval names, so that it is of these texts."""
+        return hashlib.sha256(f"{self.id}\n{self.preview}".encode()).hexdigest()
 
     @property
     def may_repeat(self) -> bool:

@@ -1,4 +1,4 @@
-"""How far a notice has come with the devices of users: counted, and nobody named. Pure.
+"""How far a notice has come with users' devices and addresses: counted, nobody named. Pure.
 
 The users are read as they were at one moment, so that each attempt finds the same devices in the
 same order, and a place in that order is all that needs to be kept of a device.
@@ -69,7 +69,7 @@ class PushProgress(Struct, frozen=True):
 
     def __str__(self) -> str:
         counts = {
-            "have it": self.taken,
+            "accepted": self.taken,
             "lead nowhere any more": self.gone,
             "refused": self.refused,
             "not reached": self.undelivered,
@@ -77,7 +77,7 @@ class PushProgress(Struct, frozen=True):
         told = ", ".join(f"{what}: {number}" for what, number in counts.items() if number)
         beyond = f"; users beyond at_most, not told: {self.beyond}" if self.beyond else ""
         unknown = f"; documents of nobody known: {self.unknown}" if self.unknown else ""
-        return f"devices of {count_noun(self.users, 'user')}: {told or 'none'}{beyond}{unknown}"
+        return f"{count_noun(self.users, 'user')}: {told or 'no device or address'}{beyond}{unknown}"
 
 
 def begin_batch(spread: PushProgress | None, now: datetime) -> PushProgress:

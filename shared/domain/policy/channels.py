@@ -20,6 +20,8 @@ class ChannelKind(StrEnum):
     """Firebase Cloud Messaging: to a topic that users have subscribed to, or to their devices."""
     STATUSPAGE = "statuspage"
     """An incident on a page of Atlassian's."""
+    TRIGGER_EMAIL = "trigger_email"
+    """The collection of the Firebase extension Trigger Email: a document for each mail."""
 
 
 REQUIRED_KEYS: dict[str, tuple[str, ...]] = {
@@ -28,6 +30,7 @@ REQUIRED_KEYS: dict[str, tuple[str, ...]] = {
     ChannelKind.APPRISE: ("secret",),
     ChannelKind.PUSH: (),
     ChannelKind.STATUSPAGE: ("secret", "target"),
+    ChannelKind.TRIGGER_EMAIL: ("target", "users"),
 }
 """The keys that a channel of each kind needs; a push needs either `target` or `users`."""
 
@@ -66,16 +69,24 @@ class IncidentStage(StrEnum):
 
 
 class Addressees(Struct, frozen=True):
-    """Users whom a push is for, looked up in the application's database each time."""
+    """Users whom a channel is for, looked up in the application's database each time."""
 
     collection: str
     """A declared one, of one document for each user."""
-    tokens: str
+    tokens: str = ""
     """The field that holds the registration token of a user's device, or those of several."""
-    at_most: int
+    at_most: int = 1000
     """So many users are told; how many more there are is said to the team."""
     where: dict[str, Any] = {}
     """Only users whose fields equal these; empty: all. Those concerned by a repair are named."""
+    address: str = ""
+    """In place of `tokens`: the field that holds a user's mail address or telephone number."""
+    consent: str = ""
+    """The field that is true where a user agrees to be told; empty: nobody is asked."""
+    language: str = ""
+    """The field that holds a user's language, such as `de-AT`."""
+    languages: tuple[str, ...] = ("en",)
+    """Those of the texts: the first one for users of no or another language."""
 
 
 class Channel(Struct, frozen=True):
@@ -87,9 +98,9 @@ class Channel(Struct, frozen=True):
     secret: str | None = None
     """The secret with apprise's addresses, one a line, or with the key of Atlassian's API."""
     target: str | None = None
-    """The topic of a push, or the id of the page."""
+    """The topic of a push, the id of the page, or the collection of mails."""
     users: Addressees | None = None
-    """In place of a topic: whose devices a push is for."""
+    """Whose devices, addresses or telephone numbers are looked up."""
     severities: tuple[Severity, ...] = tuple(Severity)
     audience: Audience = Audience.TEAM
     per_minute: int = 60

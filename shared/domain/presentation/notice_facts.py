@@ -71,6 +71,7 @@ class NoticeContext(Struct, frozen=True):
     record: StatusPageRecord = StatusPageRecord()
     hold: str = ""
     """The pause or freeze that holds the rollback, and how to lift it; empty: none does."""
+    language: str = ""
 
     @property
     def rollback(self) -> Rollback | None:

@@ -43,15 +43,17 @@ class NoticeTemplates:
         """Folder: files such as `users.txt`, in place of ours."""
         self._folder = folder
 
-    def render(self, template: str, facts: Mapping[str, Any]) -> NoticeMessage:
+    def render(self, template: str, facts: Mapping[str, Any], language: str = "") -> NoticeMessage:
         """As the port says; by our own template, with a line in the log, where theirs is broken."""
-        name = f"{template}.txt"
-        if self._folder is not None and (self._folder / name).is_file():
+        for name in (f"{template}.{language}.txt", f"{template}.txt"):
+            if self._folder is None or not (self._folder / name).is_file():
+                continue
             try:
                 return _parse_message(_sandboxed_environment(self._folder).get_template(name).render(facts))
             except _BROKEN as broken:
                 log.write("ERROR", f"the template {name} is broken: {broken}", event="template.broken")
-        return _parse_message(_sandboxed_environment(TEMPLATE_FOLDER).get_template(name).render(facts))
+        ours = _sandboxed_environment(TEMPLATE_FOLDER).get_template(f"{template}.txt")
+        return _parse_message(ours.render(facts))
 
 
 def _parse_message(text: str) -> NoticeMessage:

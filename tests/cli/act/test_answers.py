@@ -1,7 +1,9 @@
 """`rollback approve` at the prompt: what a person reads before the question is answered."""
 
+import shlex
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
@@ -12,6 +14,8 @@ from cli.support import command_sending
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.cli.in_process import WorldPrompt
+from tests.support.notices.notices import read_notices
+from tests.support.notices.user_messages import MINUTES, build_user, build_world_with_addresses, count_mails
 from tests.support.rollbacks.approvals import build_failed_rollback, build_world_awaiting_approval
 from tests.support.runtime.world import BOOKSHOP
 
@@ -59,3 +63,22 @@ def test_nothing_is_approved_where_nothing_is_asked(monkeypatch: pytest.MonkeyPa
 
     assert done.exit_code == 1
     assert "has no open question; possible is retry, undo, accept" in done.output
+
+
+def test_the_line_of_a_question_approves_a_message_to_users(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As it is pasted; the same line a second time approves nothing."""
+    world = build_world_with_addresses(tmp_path, {"ada": build_user("ada")})
+    world.pass_time(2 * MINUTES)
+    prompt = WorldPrompt(monkeypatch, tmp_path, world)
+    [asked] = [one for name, one in read_notices(world).items() if ":message.asked." in name]
+    [line] = cast(list[str], asked["commands"])
+
+    done = prompt.say(*shlex.split(line)[1:])
+    again = prompt.say(*shlex.split(line)[1:])
+
+    assert (done.exit_code, done.output) == (0, "approved the message by mail\n")
+    assert count_mails(world).total() == 1
+    assert again.exit_code == 1
+    assert "waits for approval: its texts may have changed" in again.output

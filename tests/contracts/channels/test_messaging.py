@@ -1,5 +1,7 @@
-"""Messages to people's devices: each has a fate of its own."""
+"""Messages to people's devices and addresses: each has a fate of its own."""
 
+import io
+import logging
 from typing import Protocol
 
 import pytest
@@ -8,6 +10,7 @@ from shared.adapters.channels.sender import ChannelSender
 from shared.adapters.gcp.firebase.messaging import FirebasePush
 from shared.core.errors import Rejected, RollbackError, Unavailable
 from shared.domain.notices.push_progress import PushResult
+from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.ports.messaging import Sender
 from tests.contracts.support.channels import KEY, TOLD, USERS, WORDS, Known, Server
 from tests.support.fakes.sender import FakeSender
@@ -120,4 +123,63 @@ def test_a_rehearsal_reaches_no_device(server: Server, push: FirebasePush) -> No
     sender = ChannelSender(lambda host: server.address, push={"bookshop": push})
 
     assert sender.send_each(USERS, KEY, TOLD, ["well"]) == [PushResult.TAKEN]
+    assert server.told == []
+
+
+MAIL = Channel("mail", ChannelKind.APPRISE, secret="mail", audience=Audience.USERS)
+
+
+@pytest.mark.parametrize("address", ["ada@hush.example", "+49 170 1234567", "a/../b?x=1&to=c@hush.example"])
+def test_an_address_takes_its_place_in_the_secret(address: str, server: Server) -> None:
+    """Each user's message leaves by itself, and an address changes nothing else of the secret."""
+    sender = ChannelSender(secrets=Known(mail=f"json://{server.address}/to?:who={{address}}"))
+
+    assert sender.send_each(MAIL, KEY, TOLD, [address]) == [PushResult.TAKEN]
+
+    [(_, path, _, said)] = server.told
+    assert path.partition("?")[0].strip("/") == "to"
+    assert said["title"] == WORDS.subject
+    assert said["who"] == address
+
+
+def test_a_secret_without_a_place_for_the_address(server: Server) -> None:
+    """It would tell the same few for each user: it is refused, and nothing leaves."""
+    sender = ChannelSender(secrets=Known(mail=f"json://{server.address}/hush"))
+
+    with pytest.raises(Rejected) as caught:
+        sender.send_each(MAIL, KEY, TOLD, ["ada@hush.example"])
+
+    assert "hush" not in str(caught.value)
+    assert server.told == []
+
+
+def test_an_address_that_is_not_taken(server: Server) -> None:
+    """It is tried again; one that the provider cannot read never is."""
+    sender = ChannelSender(secrets=Known(mail=f"json://{server.address}/{{address}}"))
+    server.status = 503
+
+    assert sender.send_each(MAIL, KEY, TOLD, ["ada@hush.example"]) == [PushResult.NONE]
+    unknown = ChannelSender(secrets=Known(mail="nothing-known://{address}"))
+    assert unknown.send_each(MAIL, KEY, TOLD, ["ada@hush.example"]) == [PushResult.GONE]
+
+
+def test_an_address_is_not_logged(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library logs telephone numbers and addresses of servers: a handler of ours gets none."""
+    root, written = logging.getLogger(), io.StringIO()
+    monkeypatch.setattr(root, "handlers", [logging.StreamHandler(written)])
+    monkeypatch.setattr(root, "level", logging.INFO)
+    server.status = 503
+    sender = ChannelSender(secrets=Known(mail=f"json://{server.address}/{{address}}"))
+
+    sender.send_each(MAIL, KEY, TOLD, ["ada@hush.example"])
+
+    assert server.told
+    assert written.getvalue() == ""
+
+
+def test_a_rehearsal_reaches_no_address(server: Server) -> None:
+    """In an embedded cloud nobody gets mail."""
+    sender = ChannelSender(lambda host: server.address)
+
+    assert sender.send_each(MAIL, KEY, TOLD, ["ada@hush.example"]) == [PushResult.TAKEN]
     assert server.told == []

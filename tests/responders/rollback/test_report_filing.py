@@ -13,6 +13,7 @@ from shared.core.codec import decode
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
 from shared.domain.notices.notice import NoticeStatus
+from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.system_policy import Outage
 from shared.domain.reports import filed_report
 from shared.domain.reports.filed_report import FiledReport
@@ -102,6 +103,27 @@ def test_requests_that_failed_while_traffic_moved_are_counted() -> None:
     assert f"<p>{line}.</p>" in zlib.decompress(report(world).html).decode()
     [notice] = said(world, "report")
     assert line in notice.text
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_the_business_reads_of_users_and_cost(is_counted: bool) -> None:
+    """How many users met a failure and what it cost; or that it is not known."""
+    board = Channel("board", ChannelKind.WEBHOOK, "https://y.example", audience=Audience.STAKEHOLDERS)
+    outage = COUNTING.outage if is_counted else None
+    world = over(replace(COUNTING, outage=outage, channels=(*COUNTING.channels, board)))
+    world.pass_time(6 * MINUTE)
+
+    [summary] = [
+        one.notice for one in world.ports.sender.sent if ":report" in one.key and one.channel == "board"
+    ]
+    [known] = [line for line in summary["body"].splitlines() if line.startswith("Known now: ")]
+    kept = report(world)
+    if is_counted:
+        assert f"{kept.counts.users} users met a failure, that cost " in known
+        assert "EUR" in known
+        assert "not known" not in known
+    else:
+        assert known.endswith("; not known: users, cost")
 
 
 def test_an_order_that_breaks_what_worked_is_not_seamless() -> None:

@@ -234,9 +234,31 @@ ADDITIONS = {
         pushed(more="target: t"),
         "shop.yaml:11: a channel of kind push names either a target or users",
     ),
-    "chat to users": (
+    "web hook to users": (
+        pushed(
+            "collection: users, address: mail, consent: news", kind="webhook", more="url: 'https://a.example'"
+        ),
+        "shop.yaml:11: a channel of kind webhook has no users",
+    ),
+    "mail to devices": (
         pushed(kind="apprise", more="secret: s"),
-        "shop.yaml:11: a channel of kind apprise has no users",
+        "shop.yaml:11: channels.0.users: key 'address' is missing",
+    ),
+    "push to mail addresses": (
+        pushed("collection: users, address: mail, consent: news"),
+        "shop.yaml:11: channels.0.users: key 'tokens' is missing",
+    ),
+    "mail without consent": (
+        pushed("collection: users, address: mail", kind="trigger_email", more="target: mail"),
+        'shop.yaml:11: channels.0.users: keys with values "consent" is a required property',
+    ),
+    "mail into no collection": (
+        pushed("collection: users, address: mail, consent: news", kind="trigger_email"),
+        "shop.yaml:11: a channel of kind trigger_email needs a target",
+    ),
+    "mail in a language that is none": (
+        pushed("collection: users, tokens: t, languages: [DE]"),
+        "shop.yaml:11: channels.0.users: keys with values is not a language such as de or pt-br",
     ),
     "users of no collection": (pushed(declared="{}"), "shop.yaml:11: 'users' is no collection here"),
     "users in many collections": (
@@ -245,11 +267,7 @@ ADDITIONS = {
     ),
     "users told what the team is told": (
         pushed(audience="team"),
-        "shop.yaml:11: what is pushed to users has the audience users or concerned",
-    ),
-    "users without a limit": (
-        pushed("collection: users, tokens: t"),
-        'shop.yaml:11: channels.0.users: keys with values "at_most" is a required',
+        "shop.yaml:11: channels.0.audience: 'team' is not one of users, concerned",
     ),
     "too many users": (
         pushed("collection: users, tokens: t, at_most: 10001"),
@@ -269,11 +287,11 @@ ADDITIONS = {
     ),
     "those concerned by a topic": (
         "channels:\n- { name: a, kind: push, target: t, audience: concerned }",
-        "shop.yaml:11: those concerned are looked up: users says where",
+        "shop.yaml:11: channels.0: key 'users' is missing",
     ),
     "some of those concerned": (
         pushed("collection: users, tokens: t, at_most: 9, where: { a: 1 }", audience="concerned"),
-        "shop.yaml:11: those concerned are told, whatever else holds of them",
+        "shop.yaml:11: channels.0.users.where: keys with values has too many entries: at most 0",
     ),
     "page without its id": (
         "channels:\n- { name: a, kind: statuspage, secret: s }",

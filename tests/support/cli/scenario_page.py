@@ -86,17 +86,20 @@ def _render_scenarios(policy: Policy) -> Iterator[str]:
         approved = f"{asked} ({'two people' if two else 'the order approves'})" if asked else "nothing"
         severity = policy.signals[signals[0]].severity if signals else Severity.MEDIUM
         within = _span(recovery_target(policy.targets, scenario, severity))
-        started = ", ".join(f"`{one}`" for one in signals) or "none: a person orders it"
+        conditions = (f"`{one}`: {_describe_condition(one, policy.signals[one])}" for one in signals)
+        started = "<br>".join(conditions) or "none: a person orders it"
+        steps = [name for name, one in policy.verification.items() if scenario in one.scenarios]
+        checked = ", ".join(steps) or "the steps of the functions that it restored"
         watch = _span(policy.execution.watch)
         message = json.dumps({"version": 1, "command": "rollback", **order}, separators=(",", ":"))
         yield f"## {number}. {title}\n"
         yield "| | |\n|---|---|"
         yield f"| level | {', '.join(levels) or f'of the order, such as {severity}'} |"
-        yield f"| triggers | {started} |"
+        yield f"| triggers and thresholds | {started} |"
         yield f"| restored automatically | {at_once} |"
         yield f"| restored after approval | {approved} |"
         yield f"| recovered within | {within} of the detection |"
-        yield f"| verification | the checks below, then {watch} of monitoring |"
+        yield f"| verification | {checked}; then {watch} of monitoring |"
         yield f"| command | `{format_shell_command(order)}` |"
         yield f"| message | `{message}` |\n"
 

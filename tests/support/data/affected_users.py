@@ -21,14 +21,23 @@ TELLING = replace(
 
 
 def build_customer(name: str) -> dict[str, Any]:
-    return {"email": f"{name}@example.com", "device": f"hush-{name}"}
+    return {"email": f"{name}@example.com", "device": f"hush-{name}", "agrees": name != "bob"}
+
+
+def build_mail_channel() -> Channel:
+    users = Addressees("customers", address="email", consent="agrees")
+    kind, audience = ChannelKind.TRIGGER_EMAIL, Audience.CONCERNED
+    return Channel("concerned", kind, target="outbox", audience=audience, users=users)
 
 
 def build_shop_with_devices(
-    spoilt: dict[str, Any], before: dict[str, Any] | None = None, at_most: int = 100
+    spoilt: dict[str, Any],
+    before: dict[str, Any] | None = None,
+    at_most: int = 100,
+    channel: Channel | None = None,
 ) -> CorruptedShop:
     """A bookshop whose customers have devices; `before`: what else there was before the damage."""
-    policy = replace(TELLING, channels=(TELLING.channels[0], build_device_channel(at_most)))
+    policy = replace(TELLING, channels=(TELLING.channels[0], channel or build_device_channel(at_most)))
     shop = CorruptedShop(policy, spoilt={})
     people = {f"customers/{name}": build_customer(name) for name in ("ada", "bob", "cleo")}
     shop.write(people | (before or {}))

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.push_progress import PushResult
-from shared.domain.policy.channels import Channel
+from shared.domain.policy.channels import Channel, ChannelKind
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 
@@ -55,7 +55,9 @@ class FakeSender:
         """Each by its own fate. Raises: Unavailable, while the channel is down too; Rejected."""
         with ask_hook_around(self.hook, "sender.send_each"):
             fates = [self.fates.get(token, PushResult.TAKEN) for token in tokens]
-            if channel.name in self.down or {*fates} == {PushResult.NONE}:
+            if channel.kind is ChannelKind.APPRISE:  # it says of each that it was not taken, never why
+                fates = [PushResult.NONE] * len(tokens) if channel.name in self.down else fates
+            elif channel.name in self.down or {*fates} == {PushResult.NONE}:
                 raise Unavailable(f"{channel.name} does not answer")
             if {*fates} == {PushResult.REFUSED}:
                 raise Rejected(f"{channel.name} refuses")

@@ -205,3 +205,19 @@ def test_without_options_only_the_smallest_set_is_made() -> None:
     assert [one.name for one in made.of("google_firestore_database")] == ["state"]
     assert made.of("google_secret_manager_secret", "google_project_iam_audit_config") == []
     assert not any(one.name in ("people", "replay", "state_readers", "viewers") for one in made.resources)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_taken"),
+    [("users.de.txt", True), ("users.pt-br.txt", True), ("users.DE.txt", False), ("others.de.txt", False)],
+)
+def test_a_text_in_a_language(name: str, is_taken: bool, tmp_path: Path) -> None:
+    """By the name of one of our texts, with a language before its ending."""
+    (tmp_path / name).write_text("x")
+    settings = {**SMALLEST, "templates": [str(tmp_path / name)]}
+
+    if is_taken:
+        assert evaluated(TERRAFORM, settings).resources
+    else:
+        with pytest.raises(Unevaluable, match="with a language before"):
+            evaluated(TERRAFORM, settings)

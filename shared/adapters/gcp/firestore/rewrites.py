@@ -12,6 +12,7 @@ from shared.core.chunks import split_into_chunks
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, Rewrite, RewriteResult
 
 PERMISSIONS: Final = ("datastore.entities.create", "datastore.entities.delete", "datastore.entities.update")
+CREATE_PERMISSIONS: Final = PERMISSIONS[:1]
 
 MAX_WRITES_PER_REQUEST: Final = 500
 """Writes of one request

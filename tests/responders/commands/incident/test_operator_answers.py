@@ -245,7 +245,7 @@ def resolved() -> World:
         ),
         (build_world_awaiting_approval, "accept", {}, "possible is approve, reject, cancel, ack"),
         (build_world_awaiting_approval, "approve", {"plan": "0" * 64}, "another plan now"),
-        (build_world_awaiting_approval, "approve", {"plan": "short"}, "is not a plan's fingerprint"),
+        (build_world_awaiting_approval, "approve", {"plan": "short"}, "is not a fingerprint"),
         (
             build_world_awaiting_approval,
             "approve",

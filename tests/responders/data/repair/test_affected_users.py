@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from responders.data.repair import affected_users
-from shared.core.codec import encode
+from shared.core.codec import decode, encode
 from shared.core.errors import Rejected
 from shared.core.store import Put
 from shared.domain.data.document import DocumentSnapshot, Reference
@@ -24,11 +24,19 @@ from shared.domain.data.erasure.ledger import (
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair.quarantine import JournalEntry, WrittenDocument
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
+from shared.domain.notices.notice import Notice
 from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.data_rules import ErasureRules, Place
+from shared.domain.policy.document_scope import Scope
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.reader import PAGE_SIZE
-from tests.support.data.affected_users import PAID, build_shop_with_devices, pushed_messages, team_notices
+from tests.support.data.affected_users import (
+    PAID,
+    build_mail_channel,
+    build_shop_with_devices,
+    pushed_messages,
+    team_notices,
+)
 from tests.support.data.corrupted_bookshop import MINUTE, CorruptedShop
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
@@ -69,6 +77,28 @@ def test_those_whose_documents_came_back_are_told_once() -> None:
     assert "data of yours" in words["subject"]
     assert "not finished" not in words["body"]
     assert team_notices(shop) == ""
+
+
+def test_mail_to_those_concerned_waits_for_a_person() -> None:
+    """Who agrees to mail gets one by the field of their own document; who does not gets none."""
+    spoilt = {"customers/cleo": {"name": "Cleo"}, "orders/2": {"customer": "bob", "status": "paid"}}
+    spoilt |= {"orders/3": {"customer": "ada", "status": "paid"}}
+    before = {"orders/2": PAID, "orders/3": {**PAID, "customer": "ada"}}
+    shop = build_shop_with_devices(spoilt, before, channel=build_mail_channel())
+    repair(shop)
+    shop.pass_time(3 * MINUTE)
+
+    [waiting] = [decode(Notice, one) for name, one in kept(shop).items() if name.endswith(":concerned")]
+    [question] = [str(one["text"]) for name, one in kept(shop).items() if ":message.asked." in name]
+    assert "concerned waits for approval, for 2 recipients" in question
+    assert "en: The Bookshop: a repair affected data of yours" in question
+    about = {"system": waiting.system, "incident": waiting.incident, "plan": waiting.fingerprint}
+    assert not [path for path in shop.ports.rewritten.written if path.startswith("outbox/")]
+    shop.command(command="publish", **about)
+    shop.pass_time(3 * MINUTE)
+
+    mails = shop.ports.kept.matching("(default)", Scope("outbox"), {}, None, ["to"], 100)
+    assert sorted(one.fields["to"][0] for one in mails) == ["ada@example.com", "cleo@example.com"]
 
 
 def test_whose_document_was_removed_is_told() -> None:
