@@ -6,6 +6,7 @@ from typing import Any, Final
 import httpx
 
 from shared.adapters.gcp.storage.objects import (
+    CALL_ONCE,
     HTTP_CREATE_ERRORS,
     HTTP_READ_ERRORS,
     OBJECT_TIMEOUT_SECONDS,
@@ -37,7 +38,7 @@ class BucketPages:
 
     def generation(self, name: str) -> int:
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            found = self._bucket.get_blob(name, timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
+            found = self._bucket.get_blob(name, **CALL_ONCE)
         return int(found.generation) if found is not None else 0
 
     def put(self, name: str, content: bytes, content_type: str, generation: int) -> None:
@@ -47,9 +48,9 @@ class BucketPages:
         upload(blob, content, content_type, generation=generation, errors=_PUT)
 
     def history(self, name: str) -> Iterator[tuple[int, bytes]]:
-        asked = {"prefix": name, "versions": True, "timeout": OBJECT_TIMEOUT_SECONDS, "retry": None}
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            for blob in reversed([*self._bucket.list_blobs(**asked)]):  # the oldest comes first
+            # The oldest comes first.
+            for blob in reversed([*self._bucket.list_blobs(prefix=name, versions=True, **CALL_ONCE)]):
                 if blob.name == name:
                     yield blob.generation, download(blob)
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 from google.api_core.exceptions import NotFound
 
 from shared.adapters.gcp.storage.objects import (
+    CALL_ONCE,
     HTTP_CREATE_ERRORS,
     HTTP_READ_ERRORS,
-    OBJECT_TIMEOUT_SECONDS,
     download,
     list_blobs,
     translate_http_errors,
@@ -80,7 +80,7 @@ class BucketVault:
 
     def remove(self, name: str) -> None:
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable), suppress(NotFound):
-            self._bucket.blob(name).delete(timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
+            self._bucket.blob(name).delete(**CALL_ONCE)
 
     def _find_existing(self, name: str) -> SourceObject:
         """The object that has the name already. Listed: who may only keep may not `get` it."""
