@@ -100,7 +100,9 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
         """The copy that is ready; or, where it was filled once more meanwhile, from the start."""
         newest = call_one(self._ports, partial(self._restores.find, one.id))
         if newest is not None and newest.operation != one.operation:
-            return copies.restart_fill(one, newest.operation)
+            return replace(
+                one, status=FillStatus.MAKING, operation=newest.operation, purge=ErasureProgress(), run=None
+            )
         return copies.mark_ready(one, examining.count_documents(None), self._rules, self._now)
 
     def _count_documents(self, copy: DatabaseCopy) -> dict[str, int]:

@@ -8,12 +8,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.pins import read_pins
-from shared.core import text as shortened
 from shared.core.codec import encode
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
 from shared.core.store import Create, Store, Write, conditional_write
-from shared.core.text import count_noun
+from shared.core.text import MAX_LINES, count_noun, first_lines
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
@@ -96,8 +95,8 @@ def format_pin_lines(store: Store, held: list[Pin], system: System) -> Iterator[
         f"{one.since:%Y-%m-%d %H:%M} UTC by {one.owner} ({one.rollback})"
         for one in held
     ]
-    yield from shortened.first_lines(told)
-    names = [one.function for one in held] if len(held) <= shortened.MAX_LINES else []
+    yield from first_lines(told)
+    names = [one.function for one in held] if len(held) <= MAX_LINES else []
     yield unpin_line(system.name, names, StateReader(store).pin_keeper(system, held))
 
 

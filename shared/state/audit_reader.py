@@ -19,8 +19,7 @@ from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.chain import AuditEntry, Event, genesis_hash
 from shared.domain.audit.system_chain import ChainHead
 from shared.domain.audit.verification import ChainFinding, StoredChain
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Rollback, rollback_path
 
 T = TypeVar("T", bound=Struct)
 
@@ -53,11 +52,11 @@ class AuditReader:
 
     def rollback(self, name: str) -> Rollback | None:
         """A rollback; None where there is none, or one that cannot be read."""
-        return _decode_document(Rollback, self._store.get(rollbacks.rollback_path(name)).fields)
+        return _decode_document(Rollback, self._store.get(rollback_path(name)).fields)
 
     def entries(self, name: str) -> list[AuditEntry]:
         """The readable entries of a rollback, by number."""
-        return _read_entries(self._documents(f"{rollbacks.rollback_path(name)}/audit"))[0]
+        return _read_entries(self._documents(f"{rollback_path(name)}/audit"))[0]
 
     def events(self, system: str) -> list[tuple[Event, int]]:
         """The readable single events of a system, the oldest first, each with its seal's number."""
@@ -85,7 +84,7 @@ class AuditReader:
 
     def verify_rollback(self, name: str, now: datetime) -> ChainFinding | None:
         """What the trail of a rollback proves; None where nothing is known of it."""
-        path = rollbacks.rollback_path(name)
+        path = rollback_path(name)
         anchors = self._read_anchors(path)  # before what they prove, which may go on meanwhile
         document, (documents,) = self._read_consistently(path, f"{path}/audit")
         entries, faults = _read_entries(documents)

@@ -129,11 +129,6 @@ def refusal_event_key(topic: str, message: str) -> str:
     return f"refused:{topic}:{message}"
 
 
-def quarter_hour_name(now: datetime) -> str:
-    """The quarter of an hour, by name."""
-    return f"{now:%Y%m%dT%H}{now.minute // 15}"
-
-
 def chain_name(system: str) -> str:
     """The name of a system's chain."""
     return f"systems/{system}"

@@ -378,11 +378,6 @@ def has_been_escalated(incident: Incident, reopened_at: datetime) -> bool:
     return len(before) > 1 and before[-2].status in DECIDED_BY_PERSON_STATUSES
 
 
-def format_incident_id(day: str, number: int) -> str:
-    """INC-YYYYMMDD-NNN; from the thousandth of a day on with four digits."""
-    return f"INC-{day}-{number:03d}"
-
-
 def rollback_id(incident: str, number: int) -> str:
     """The id of an incident's first, second, … rollback."""
     return incident if number == 1 else f"{incident}-r{number}"

@@ -12,8 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.audit import audit_lines
-from shared.domain.audit.audit_lines import AuditLine
+from shared.domain.audit.audit_lines import AuditLine, audit_lines_of_entry
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.data.document import path_sort_key as order_of
 from shared.domain.data.repair.quarantine import JournalEntry
@@ -244,7 +243,7 @@ def _incident_events(facts: ReportFacts) -> list[AuditLine]:
     ]
     for kept in facts.rollbacks:
         for entry in kept.trail:
-            every += audit_lines.audit_lines_of_entry(entry, kept.rollback.id, incident.id, incident.system)
+            every += audit_lines_of_entry(entry, kept.rollback.id, incident.id, incident.system)
     return sorted(every, key=lambda one: one.at)
 
 

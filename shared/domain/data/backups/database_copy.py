@@ -23,7 +23,6 @@ from shared.domain.data.backups.filled_database import (
     mark_ended,
 )
 from shared.domain.data.backups.restore_point import RestorePoint
-from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.data.integrity import scan
 from shared.domain.policy.resources import CopyRules
 from shared.domain.policy.severity import Severity
@@ -86,11 +85,6 @@ class DatabaseCopy(FilledDatabase, frozen=True, kw_only=True):
 def new_copy_id(system: str, now: datetime) -> str:
     """The name of a copy that is asked for now, and of its database."""
     return f"{_PREFIX}{database_name_part(system)}-{now.astimezone(UTC):%Y%m%d%H%M%S}"
-
-
-def restart_fill(copy: DatabaseCopy, operation: str) -> DatabaseCopy:
-    """The copy that is filled once more, by whoever had stood still: it is looked through anew."""
-    return replace(copy, status=FillStatus.MAKING, operation=operation, purge=ErasureProgress(), run=None)
 
 
 def mark_ready(

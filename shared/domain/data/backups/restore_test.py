@@ -14,9 +14,8 @@ from msgspec.structs import replace
 
 from shared.core.codec import documents_of
 from shared.core.text import count_noun
-from shared.domain.data.backups import export
 from shared.domain.data.backups.backup_records import NativeBackup, database_name_part
-from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.data.backups.filled_database import (
     FilledDatabase,
     FillStatus,
@@ -90,7 +89,7 @@ def choose_backup(
     whole = [
         (one.snapshot_at, one.id, one.places[0], one.counts)
         for one in exports
-        if one.status is export.ExportStatus.KEPT
+        if one.status is ExportStatus.KEPT
     ]
     ready = [one for one in natives if one.is_ready]
     if ready and (not whole or now.weekday() != EXPORT_WEEKDAY):
