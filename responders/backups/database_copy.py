@@ -16,8 +16,7 @@ from responders.support.parallel_calls import call_one
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Moved, Refused, Rejected
 from shared.core.store import Create, Query
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.data.backups import database_copy as copies
 from shared.domain.data.backups import restore_point
 from shared.domain.data.backups.database_copy import (
@@ -158,13 +157,17 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
         name, now = _event_name(before, after), self._now
         if not name:
             return (), []
-        facts = {"copy": after.id, "point": str(after.point), "faults": after.faults}
-        happened = create_event(name, now, ACTOR, waiting=after.waiting, **facts)
+        facts = {
+            "copy": after.id,
+            "point": str(after.point),
+            "faults": after.faults,
+            "waiting": after.waiting,
+        }
         said: list[Notice] = []
         if name in NOTICE_SEVERITIES:
             lines = "\n".join(notice_lines(name, after, self._policy))
             said = create_notices(self._policy, after.id, NOTICE_SEVERITIES[name], name, lines, now)
-        return [event_write(after.system, f"{name}:{after.id}", happened)], said
+        return [system_event(after.system, f"{name}:{after.id}", name, now, ACTOR, **facts)], said
 
 
 def _event_name(before: DatabaseCopy, after: DatabaseCopy) -> str:

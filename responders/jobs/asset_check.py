@@ -10,8 +10,7 @@ from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, RollbackError
 from shared.core.store import Document, conditional_write
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.data import asset_protection
 from shared.domain.data.asset_protection import AssetProtectionStatus, ObservedAssets
 from shared.domain.notices.notice import Notice
@@ -92,8 +91,8 @@ def _save_status(
         now = after.looked_at
         name = "assets.amiss" if after.notified_faults else "assets.kept"
         said = _build_notices(policy, after)
-        facts = create_event(name, now, ACTOR, found=after.lines)
-        events = [event_write(policy.system, f"{name}:{now:%Y%m%dT%H%M%S%f}", facts)]
+        key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
+        events = [system_event(policy.system, key, name, now, ACTOR, found=after.lines)]
     with suppress(Moved):  # another instance has looked, and told
         writes = [conditional_write(document, encode(after)), *events]
         commit_with_notices(ports.store, ports.bus, writes, said)

@@ -14,8 +14,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Pool
 from shared.core.store import Create, conditional_write, retry_on_conflict
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.probes import Probe
@@ -167,12 +166,9 @@ def _judge_probe_record(
     told = [
         *(build_finding_event(policy, one, now) for one in changes),
         *(
-            event_write(
-                policy.system,
-                f"warned:{one.about}:{now:%Y%m%dT%H%M%S}",
-                create_event("signal.warned", now, ACTOR, signal=one.signal, note=one.text),
-            )
+            system_event(policy.system, key, "signal.warned", now, ACTOR, signal=one.signal, note=one.text)
             for one in warned
+            for key in [f"warned:{one.about}:{now:%Y%m%dT%H%M%S}"]
         ),
     ]
     newly = {one.about: now for one in warned}

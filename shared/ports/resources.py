@@ -14,8 +14,7 @@ from msgspec import Struct
 
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
-from shared.domain.deployments.image_cleanup import Cleanup
-from shared.domain.deployments.images import StoredImage
+from shared.domain.deployments.images import Cleanup, StoredImage
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     Generation,

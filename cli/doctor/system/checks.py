@@ -19,15 +19,15 @@ from shared.core.topics import deployed_function
 from shared.domain.decision.facts import ChangeSet
 from shared.domain.decision.rebuild_selection import unrestorable_functions
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
-from shared.domain.deployments.image_cleanup import (
+from shared.domain.deployments.images import (
     FIREBASE_POLICY,
     KEEP,
     OPT_OUT_LABEL,
     RETENTION,
+    StoredImage,
     find_deletion_time,
     retention_command,
 )
-from shared.domain.deployments.images import StoredImage
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.scenario_names import Mode

@@ -22,8 +22,7 @@ from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.integrity import damage
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.deployment import Deployment, Inventory
-from shared.domain.deployments.image_cleanup import Cleanup
-from shared.domain.deployments.images import images_of, repositories
+from shared.domain.deployments.images import Cleanup, images_of, repositories
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel

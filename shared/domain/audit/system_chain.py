@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -34,6 +35,11 @@ class ChainHead(StoredDocument, frozen=True):
     sealed_at: datetime | None = None
     quarter: str = ""
     """The quarter of an hour in which it was last looked at."""
+
+
+def system_event(system: str, key: str, name: str, at: datetime, actor: str, /, **facts: Any) -> Create:
+    """The write of a new event of these facts, as `create_event` has them, and `event_write`."""
+    return event_write(system, key, create_event(name, at, actor, **facts))
 
 
 def event_write(system: str, key: str, event: Event) -> Create:
