@@ -35,7 +35,6 @@ EVENT_NAMES: Final = {
     ExportStatus.KEPT: "backup.kept",
     ExportStatus.FAILED: "backup.failed",
 }
-"""What is written down when a backup has come that far."""
 
 
 def advance_exports(ports: Ports, policies: Mapping[str, Policy]) -> None:

@@ -34,7 +34,6 @@ EVENT_NAMES: Final = {
     FillStatus.PROVEN: "backup.proven",
     FillStatus.FAILED: "backup.unproven",
 }
-"""What is written down when a proof has come that far."""
 
 
 def advance_restore_tests(ports: Ports, policies: Mapping[str, Policy]) -> None:

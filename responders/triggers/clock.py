@@ -48,7 +48,6 @@ MINUTELY_JOBS: Mapping[str, Callable[[Ports, Mapping[str, Policy]], None]] = {
     "asset checks": check_due_assets,
     "data checks": advance_data_checks,
 }
-"""The stages of each minute, in their order."""
 
 
 class ClockTrigger:

@@ -24,7 +24,6 @@ MAX_EVENTS_PER_SEAL = 200
 SEAL_EVENT = "chain.sealed"
 """The first event of each seal: it tells when the one before was made, and thus may be gone."""
 head_path = documents_of("chains")
-"""Where the head of a system's chain is kept."""
 
 
 class ChainHead(StoredDocument, frozen=True):

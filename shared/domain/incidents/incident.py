@@ -14,7 +14,6 @@ from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
 from shared.domain.signals.registry import SignalSource, has_source
 
 incident_path = documents_of("incidents")
-"""Where an incident is kept."""
 page_start_path = documents_of("pages")
 """Where the time of the first status page of a system is kept."""
 MAX_TIMELINE = 500

@@ -30,7 +30,6 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 MAX_COPIES_PER_SYSTEM: Final = 2
-"""So many copies of one system are made beside each other."""
 DELETION_TIMEOUT: Final = timedelta(hours=1)
 """Whoever works on it has ended by then: what still may not be deleted is somebody's."""
 _PREFIX: Final = "copy-"
@@ -43,10 +42,8 @@ NOTICE_SEVERITIES: Final[Mapping[str, Severity]] = {
     "copy.deleted": Severity.LOW,
     "copy.left": Severity.MEDIUM,
 }
-"""The events that people hear of."""
 CUTOVER_INSTRUCTION: Final = "let the application use it as docs/cutover.md says"
 copy_path = documents_of("copies")
-"""Where a copy is kept."""
 
 
 class DatabaseCopy(FilledDatabase, frozen=True, kw_only=True):

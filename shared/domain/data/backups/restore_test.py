@@ -31,7 +31,6 @@ _FAULTS_SHOWN: Final = 20
 EXPORT_WEEKDAY: Final = 6
 """Sunday, UTC: an export is restored, whose import writes every document and is paid for."""
 restore_test_path = documents_of("proofs")
-"""Where a proof is kept."""
 
 
 class RestoreTest(FilledDatabase, frozen=True, kw_only=True):

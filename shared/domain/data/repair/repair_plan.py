@@ -35,18 +35,15 @@ from shared.domain.policy.document_scope import Scope
 
 KIND: Final = "repair"
 MAX_SAMPLES_PER_OUTCOME: Final = 10
-"""So many documents of each fate are named before anything is done."""
 DOCUMENTS_PER_STEP: Final = 20_000
 """About so many documents are gone through by one step."""
 MAX_STEPS_PER_COLLECTION: Final = 8
-"""At most so many steps go through one collection."""
 POINT_IN_TIME_WINDOW: Final = timedelta(minutes=58)
 """Within it every moment can be read, a whole hour by Google
 (https://firebase.google.com/docs/firestore/pitr, read 2026-11-26), less what a look takes."""
 WHOLE_DATABASE: Final = Scope("", everywhere=True)
 _QUERY: Final = re.compile(r"(\S+)\s+(\S+)\s+(==|!=|<=|>=|<|>|in|present|absent)(?:\s+(.+))?")
 preview_path = documents_of("surveys")
-"""Where the survey of a rollback is kept."""
 
 
 class SelectionKind(StrEnum):
