@@ -14,13 +14,7 @@ from cli.support.session import embedded_cloud, fresh_token, sign_in_answered
 from shared.adapters.sign_in import Challenge, SignIn
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
-from shared.domain.commands.credential import (
-    MAX_TOKEN_CHARACTERS,
-    TOKEN_KEY,
-    command_fingerprint,
-    decode_unverified_token,
-    person_credential,
-)
+from shared.domain.commands import credential
 from shared.policy_files import loader
 
 MAX_INPUT_BYTES = 64 * 1024
@@ -87,8 +81,8 @@ def login(
             session = sign_in.finish(session, typer.prompt(CODE, err=True))
     sessions.store_session(sessions.StoredSession(email, key, session.refresh_token))
     with sign_in_answered():  # what the responders will read in the tokens
-        _, claims = decode_unverified_token(session.id_token)
-        proven = person_credential(claims, session.id_token)
+        _, claims = credential.decode_unverified_token(session.id_token)
+        proven = credential.person_credential(claims, session.id_token)
     role = proven.role.name.lower() if proven.role is not None else None
     if not proven.second_factor:
         why = "Signed in without a second factor: no command takes that. First: rollback enrol"
@@ -138,7 +132,7 @@ def sign(
     """
     content = _content(command)
     proof = _token_in(with_file) if with_file else fresh_token()
-    print(json.dumps({**content, TOKEN_KEY: proof}, ensure_ascii=False))
+    print(json.dumps({**content, credential.TOKEN_KEY: proof}, ensure_ascii=False))
 
 
 def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
@@ -146,7 +140,7 @@ def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
 
     Exit code 0 when printed; 2 when the command is no JSON object.
     """
-    said = command_fingerprint(_content(command))
+    said = credential.command_fingerprint(_content(command))
     if as_json:
         print_json({"fingerprint": said})
     else:
@@ -182,6 +176,6 @@ def _token_in(file: Path) -> str:
 def _content(command: str) -> dict[str, Any]:
     text = sys.stdin.read(MAX_INPUT_BYTES + 1) if command == STANDARD_INPUT else command
     try:
-        return read_object(text.encode(), MAX_INPUT_BYTES + MAX_TOKEN_CHARACTERS)
+        return read_object(text.encode(), MAX_INPUT_BYTES + credential.MAX_TOKEN_CHARACTERS)
     except Refused as refused:
         raise create_exit(INVALID_USAGE, f"not a command: {refused.reason}") from None
