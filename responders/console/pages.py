@@ -269,11 +269,6 @@ class FunctionBatch(Struct, frozen=True):
     rows: tuple[StepProgress, ...]
 
     @property
-    def total(self) -> int:
-        """How many steps it has."""
-        return len(self.rows)
-
-    @property
     def ended(self) -> int:
         """How many of them have ended."""
         return sum(row.status in ENDED_STEP_STATUSES for row in self.rows)

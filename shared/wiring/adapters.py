@@ -1,12 +1,11 @@
 """Select the adapter behind each port from the settings; each is built at first use."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from random import Random
-from typing import TYPE_CHECKING
 
+from shared.adapters.audit_logging_store import AuditLoggingStore
+from shared.adapters.thread_pool import ThreadPool
 from shared.core.errors import BadConfiguration
 from shared.core.lazy import LockedCachedProperty, synchronized
 from shared.core.pubsub_message import PushIdentity
@@ -17,9 +16,6 @@ from shared.ports.messaging import Bus
 from shared.ports.platform import Prober
 from shared.wiring import groups
 from shared.wiring.settings import Settings
-
-if TYPE_CHECKING:
-    from shared.adapters.thread_pool import ThreadPool
 
 MAX_PARALLEL_CALLS = 16
 """Parallel calls: at one to two seconds a call, several times the default write quota."""
@@ -35,7 +31,6 @@ class Wiring(groups.Connections):
     @LockedCachedProperty
     def store(self) -> Store:
         """The responders' own database, whose audit events are logged."""
-        from shared.adapters.audit_logging_store import AuditLoggingStore
         from shared.adapters.gcp.firestore.store import FirestoreStore
 
         database = f"projects/{self.settings.project}/databases/{self.settings.database}"
@@ -108,8 +103,6 @@ class Wiring(groups.Connections):
         return lambda: uuid.uuid4().hex
 
     def pool(self) -> ThreadPool:
-        from shared.adapters.thread_pool import ThreadPool
-
         return ThreadPool(MAX_PARALLEL_CALLS, self.clock)
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from shared.adapters.gcp.clients import Clients
 from shared.core.errors import BadConfiguration
 from shared.core.lazy import LockedCachedProperty, synchronized
 from shared.core.runtime import Clock
@@ -23,7 +24,6 @@ from shared.ports.storage import AssetDependencies, Media, Pages, Vault, Version
 from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.adapters.gcp.clients import Clients
     from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
     from shared.adapters.gcp.firebase.messaging import FirebasePush
 
@@ -43,8 +43,6 @@ class Connections:
 
     @LockedCachedProperty
     def clients(self) -> Clients:
-        from shared.adapters.gcp.clients import Clients
-
         return Clients(self._addresses(), deployed=self._deployed)
 
     @LockedCachedProperty
