@@ -48,7 +48,7 @@ def enrol(
     Exit code 0 when enrolled; 1 when the answer is no; 2 without an API key; 3 without an answer.
     """
     sign_in = SignIn(api_key or _api_key(policies), embedded_cloud())
-    email = _prompt_email(email)
+    email = email or str(typer.prompt("E-mail", err=True))
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
     with sign_in_answered():
         begun = sign_in.begin(email, password)
@@ -73,7 +73,7 @@ def login(
     """
     key = api_key or _api_key(policies)
     sign_in = SignIn(key, embedded_cloud())
-    email = _prompt_email(email)
+    email = email or str(typer.prompt("E-mail", err=True))
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
     with sign_in_answered():
         session = sign_in.begin(email, password)
@@ -159,11 +159,6 @@ def _api_key(folder: Path) -> str:
             INVALID_USAGE, f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY"
         )
     return keys.pop()
-
-
-def _prompt_email(email: str) -> str:
-    """Who it is, asked for where it was not said: on standard error, which is not the answer."""
-    return email or str(typer.prompt("E-mail", err=True))
 
 
 def _token_in(file: Path) -> str:

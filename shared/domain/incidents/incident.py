@@ -1,5 +1,6 @@
 """Our record of trouble in one system."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 
@@ -13,6 +14,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
 from shared.domain.signals.registry import SignalSource, has_source
 
+INCIDENT_ID_PATTERN = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 incident_path = documents_of("incidents")
 page_start_path = documents_of("pages")
 """Where the time of the first status page of a system is kept."""
