@@ -32,7 +32,6 @@ from shared.domain.data.backups.filled_database import (
     mark_failed,
     start_deletion,
 )
-from shared.domain.data.backups.restore_point import AvailablePoints, RestorePoint, RestoreSource
 from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
@@ -78,9 +77,9 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
 
     def _build_calls(self, one: DatabaseCopy) -> Sequence[Callable[[], Any]]:
         match one.point.source:
-            case RestoreSource.WINDOW:
+            case restore_point.RestoreSource.WINDOW:
                 return (partial(self._restores.clone, one.id, one.original, one.point.at),)
-            case RestoreSource.NATIVE:
+            case restore_point.RestoreSource.NATIVE:
                 return (partial(self._restores.restore, one.id, one.point.place),)
         return self._build_import_calls(one, one.location, one.point.place)
 
@@ -221,19 +220,19 @@ def copy(asked: CommandRequest) -> CommandEffect:
     return CommandEffect(result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id})
 
 
-def select_copy_source(text: str, kept: AvailablePoints) -> RestorePoint:
+def select_copy_source(text: str, kept: restore_point.AvailablePoints) -> restore_point.RestorePoint:
     """What a copy is made of. Raises: Refused."""
     point = restore_point.resolve_restore_point(text, kept)
-    if point.source is RestoreSource.COPY:
+    if point.source is restore_point.RestoreSource.COPY:
         raise Refused(f"{point.place} is a copy already")
     return point
 
 
-def _copy_location(kept: AvailablePoints, point: RestorePoint) -> str:
+def _copy_location(kept: restore_point.AvailablePoints, point: restore_point.RestorePoint) -> str:
     """Return the location of the original, or of its backups where it is gone. Raises: Refused."""
     if kept.database is not None:
         return kept.database.location
     places = [one.name.split("/")[3] for one in kept.natives]
-    if not places and point.source is RestoreSource.EXPORT:
+    if not places and point.source is restore_point.RestoreSource.EXPORT:
         raise Refused("the database is gone, and nothing tells where it lay: import it by hand")
     return places[-1] if places else ""

@@ -24,7 +24,6 @@ from shared.domain.signals import probe_signals
 from shared.domain.signals.early_warning import EarlyWarning, due_warnings
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.signals.probe_history import MAX_PROBE_SECONDS, PROBE_INTERVAL, ProbeResult
-from shared.domain.signals.probe_signals import ProbeRecord
 from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
@@ -135,9 +134,9 @@ class ProbeRunner:
         """The same, unless somebody writes first. Raises: Moved."""
         document = self._ports.store.get(probe_signals.probes_path(policy.system))
         now = document.read_at
-        before = decode(ProbeRecord, document.fields) if document.fields else None
+        before = decode(probe_signals.ProbeRecord, document.fields) if document.fields else None
         record, events, said = _judge_probe_record(
-            before or ProbeRecord(policy.system, since=now), looks, policy, now
+            before or probe_signals.ProbeRecord(policy.system, since=now), looks, policy, now
         )
         writes = [conditional_write(document, encode(record)), *events]
         version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
@@ -156,8 +155,8 @@ def _interleave_probes(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy,
 
 
 def _judge_probe_record(
-    record: ProbeRecord, looks: Mapping[str, list[ProbeResult]], policy: Policy, now: datetime
-) -> tuple[ProbeRecord, list[Create], list[Notice]]:
+    record: probe_signals.ProbeRecord, looks: Mapping[str, list[ProbeResult]], policy: Policy, now: datetime
+) -> tuple[probe_signals.ProbeRecord, list[Create], list[Notice]]:
     looked = probe_signals.record_results(record, looks, policy)
     changes = probe_signals.detect_changes(looked, policy, now)
     record = probe_signals.apply_changes(looked, changes)

@@ -14,10 +14,7 @@ from shared.core.errors import Unavailable
 from shared.core.store import Document, ObjectStore, Query, Store
 from shared.core.text import last_segment
 from shared.domain.audit import anchor, audit_lines, system_chain, verification
-from shared.domain.audit.anchor import Anchor
-from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.chain import AuditEntry, Event, genesis_hash
-from shared.domain.audit.system_chain import ChainHead
 from shared.domain.audit.verification import ChainFinding, StoredChain
 from shared.domain.rollback.rollback import Rollback, rollback_path
 
@@ -67,7 +64,7 @@ class AuditReader:
         ]
         return sorted(found, key=lambda event: event[0].at)
 
-    def rollback_lines(self, name: str) -> list[AuditLine]:
+    def rollback_lines(self, name: str) -> list[audit_lines.AuditLine]:
         """Each event of a rollback, in order; without its document its system is not known."""
         rollback = self.rollback(name)
         incident = rollback.incident if rollback else _FURTHER.sub("", name)
@@ -78,7 +75,7 @@ class AuditReader:
             for one in audit_lines.audit_lines_of_entry(entry, name, incident, system)
         ]
 
-    def system_lines(self, system: str) -> list[AuditLine]:
+    def system_lines(self, system: str) -> list[audit_lines.AuditLine]:
         """Each event of a system outside its rollbacks, the oldest first."""
         return [audit_lines.audit_line_of_event(event, system, seal) for event, seal in self.events(system)]
 
@@ -113,10 +110,10 @@ class AuditReader:
             system_chain.system_seals_path(system),
         )
         entries, faults = _read_entries(sealed)
-        head = _decode_document(ChainHead, document.fields)
+        head = _decode_document(system_chain.ChainHead, document.fields)
         if document.fields is not None and head is None:
             faults.append("the head's document is not readable")
-        head = head or ChainHead(hash=genesis_hash(name))
+        head = head or system_chain.ChainHead(hash=genesis_hash(name))
         if not (head.sequence or entries or faults or anchors or events):
             return None
         readable = [(_decode_document(Event, one.fields), one) for one in events]
@@ -140,7 +137,7 @@ class AuditReader:
                 return before, found
         raise Unavailable(f"{head} changes too fast to be verified")
 
-    def _read_anchors(self, chain: str) -> list[Anchor] | None:
+    def _read_anchors(self, chain: str) -> list[anchor.Anchor] | None:
         """The anchored heads of a chain by number, the last with its expiry; None: no bucket."""
         if self._anchors is None:
             return None

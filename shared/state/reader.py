@@ -38,7 +38,6 @@ from shared.domain.rollback.rollback import Rollback, rollback_path
 from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.probe_signals import probes_path
-from shared.domain.system_record import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
 
 T = TypeVar("T", bound=Struct)
 
@@ -54,15 +53,15 @@ class StateReader:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def controls(self) -> Controls:
+    def controls(self) -> systems.Controls:
         """The switches over all systems."""
-        return self._one(Controls, GLOBAL_CONTROLS_PATH) or Controls()
+        return self._one(systems.Controls, systems.GLOBAL_CONTROLS_PATH) or systems.Controls()
 
-    def budget(self) -> Budget:
+    def budget(self) -> systems.Budget:
         """When automation has acted of late."""
-        return self._one(Budget, BUDGET_PATH) or Budget()
+        return self._one(systems.Budget, systems.BUDGET_PATH) or systems.Budget()
 
-    def system(self, name: str) -> System:
+    def system(self, name: str) -> systems.System:
         """A protected system; one of which nothing was said yet is in observe mode."""
         return systems.decode_system(self._store.get(systems.system_path(name)).fields, name)
 
@@ -150,7 +149,7 @@ class StateReader:
         """What rollbacks hold in a system now, by function."""
         return active_pins(self._where(Pin, "pins", system=system))
 
-    def pin_keeper(self, system: System, held: Sequence[Pin]) -> str:
+    def pin_keeper(self, system: systems.System, held: Sequence[Pin]) -> str:
         """Return the newest open incident that keeps one of these pins; empty: none does."""
         known = (self.incident(name) for name in system.open_incidents)
         return next((one.id for one in known if one is not None and self._keeps_pins(one, held)), "")
