@@ -42,7 +42,9 @@ class Gates(Struct, frozen=True):
     worse_by: float = 0.05
     """A share of failed requests so much above that of the hour before the trouble is worse."""
     slower_by: float = 0.5
+    """A probe that takes so much longer than then, as a ratio, is worse."""
     blast_radius: int | None = None
+    """Ask when a plan touches more functions than this; None: never."""
     approvals: tuple[ScenarioName, ...] = ()
     """Scenarios that always ask a person first."""
     four_eyes: tuple[ScenarioName, ...] = (ScenarioName.DATABASE, ScenarioName.AUTH)

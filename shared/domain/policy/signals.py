@@ -37,6 +37,8 @@ class Signal(Struct, frozen=True):
     scenario: ScenarioName
     mode: Mode
     threshold: float | None = None
+    """In the unit of its kind (`shared.domain.signals.registry`): a ratio, seconds, or a count."""
     duration: timedelta | None = None
     also: tuple[SignalCondition, ...] = ()
     alert_policies: tuple[str, ...] = ()
+    """Ids of alert policies that carry this signal but not our labels."""
