@@ -162,14 +162,11 @@ def _judge_probe_record(
     record = probe_signals.apply_changes(looked, changes)
     warned = due_warnings(record, policy, now)
     said = [notice for one in warned for notice in _build_warning_notices(one, policy, now)]
-    told = [
-        *(build_finding_event(policy, one, now) for one in changes),
-        *(
-            system_event(policy.system, key, "signal.warned", now, ACTOR, signal=one.signal, note=one.text)
-            for one in warned
-            for key in [f"warned:{one.about}:{now:%Y%m%dT%H%M%S}"]
-        ),
-    ]
+    told = [build_finding_event(policy, one, now) for one in changes]
+    for warning in warned:
+        key = f"warned:{warning.about}:{now:%Y%m%dT%H%M%S}"
+        facts = {"signal": warning.signal, "note": warning.text}
+        told.append(system_event(policy.system, key, "signal.warned", now, ACTOR, **facts))
     newly = {one.about: now for one in warned}
     return replace(record, warned=record.warned | newly), told, said
 

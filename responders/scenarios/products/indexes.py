@@ -14,13 +14,12 @@ def plan_indexes(sight: ResourceState, within: timedelta) -> Portion:
     """One step for each index that is gone; one that was added hurts nobody and is left."""
     then, now = sight.recorded.indexes or {}, sight.live.indexes or {}
     dropped = [then[name] for name in sorted(then.keys() - now.keys())]
+    steps = []
+    for one in filter(is_creatable, dropped):
+        name = f"create index {one.group} {json_fingerprint(one.definition)[:8]}"
+        steps.append(resource_step(name, KIND, one.database, one, MAX_BUILD_DURATION, seen=ABSENT_INDEX))
     return Portion(
-        steps=tuple(
-            resource_step(name, KIND, one.database, one, MAX_BUILD_DURATION, seen=ABSENT_INDEX)
-            for one in dropped
-            for name in [f"create index {one.group} {json_fingerprint(one.definition)[:8]}"]
-            if is_creatable(one)
-        ),
+        steps=tuple(steps),
         reported=(
             *(
                 f"index {one.definition}: of a kind that is not made again: do it by hand"
