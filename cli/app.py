@@ -11,7 +11,7 @@ from cli.doctor.command import doctor
 from cli.look import audit, backups, deploy_lock, deployments, explain, report, restore_points, status
 from cli.offline import cost, parse
 from cli.support.command_sending import without_sign_in
-from cli.switches import fence, switches, upkeep
+from cli.switches import switches, upkeep
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Look": {
@@ -60,8 +60,8 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "notify": upkeep.notify,
         "check": upkeep.check,
         "regenerate": upkeep.regenerate,
-        "fence": fence.fence,
-        "lift-fence": fence.lift_fence,
+        "fence": switches.fence,
+        "lift-fence": switches.lift_fence,
     },
     "Who you are": {
         "enrol": identity.enrol,

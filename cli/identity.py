@@ -10,17 +10,10 @@ import typer
 from cli.support import session as sessions
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.output import AlreadyJson, AsJson, print_json
-from cli.support.session import embedded_cloud, fresh_token, sign_in_answered
 from shared.adapters.sign_in import Challenge, SignIn
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
-from shared.domain.commands.credential import (
-    MAX_TOKEN_CHARACTERS,
-    TOKEN_KEY,
-    command_fingerprint,
-    decode_unverified_token,
-    person_credential,
-)
+from shared.domain.commands import credential
 from shared.policy_files import loader
 
 MAX_INPUT_BYTES = 64 * 1024
@@ -53,10 +46,10 @@ def enrol(
 
     Exit code 0 when enrolled; 1 when refused; 2 without an API key; 3 without an answer.
     """
-    sign_in = SignIn(api_key or _api_key(policies), embedded_cloud())
-    email = _prompt_email(email)
+    sign_in = SignIn(api_key or _api_key(policies), sessions.embedded_cloud())
+    email = email or str(typer.prompt("E-mail", err=True))
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
-    with sign_in_answered():
+    with sessions.sign_in_answered():
         begun = sign_in.begin(email, password)
         if isinstance(begun, Challenge):
             raise create_exit(REFUSED, "an authenticator app is enrolled: rollback login")
@@ -78,17 +71,17 @@ def login(
     Exit code 0 when signed in; 1 when refused; 2 without an API key; 3 without an answer.
     """
     key = api_key or _api_key(policies)
-    sign_in = SignIn(key, embedded_cloud())
-    email = _prompt_email(email)
+    sign_in = SignIn(key, sessions.embedded_cloud())
+    email = email or str(typer.prompt("E-mail", err=True))
     password = typer.prompt(PASSWORD, hide_input=True, err=True)
-    with sign_in_answered():
+    with sessions.sign_in_answered():
         session = sign_in.begin(email, password)
         if isinstance(session, Challenge):
             session = sign_in.finish(session, typer.prompt(CODE, err=True))
     sessions.store_session(sessions.StoredSession(email, key, session.refresh_token))
-    with sign_in_answered():  # what the responders will read in the tokens
-        _, claims = decode_unverified_token(session.id_token)
-        proven = person_credential(claims, session.id_token)
+    with sessions.sign_in_answered():  # what the responders will read in the tokens
+        _, claims = credential.decode_unverified_token(session.id_token)
+        proven = credential.person_credential(claims, session.id_token)
     role = proven.role.name.lower() if proven.role is not None else None
     if not proven.second_factor:
         why = "Signed in without a second factor: no command takes that. First: rollback enrol"
@@ -116,7 +109,7 @@ def token(as_json: AsJson = False) -> None:
 
     Exit code 0 when printed; 1 when nobody is signed in, or refused; 3 without an answer.
     """
-    printed = fresh_token()
+    printed = sessions.fresh_token()
     if as_json:
         print_json({"token": printed})
     else:
@@ -137,8 +130,8 @@ def sign(
     file cannot be read.
     """
     content = _content(command)
-    proof = _token_in(with_file) if with_file else fresh_token()
-    print(json.dumps({**content, TOKEN_KEY: proof}, ensure_ascii=False))
+    proof = _token_in(with_file) if with_file else sessions.fresh_token()
+    print(json.dumps({**content, credential.TOKEN_KEY: proof}, ensure_ascii=False))
 
 
 def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
@@ -146,7 +139,7 @@ def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
 
     Exit code 0 when printed; 2 when the command is no JSON object.
     """
-    said = command_fingerprint(_content(command))
+    said = credential.command_fingerprint(_content(command))
     if as_json:
         print_json({"fingerprint": said})
     else:
@@ -167,11 +160,6 @@ def _api_key(folder: Path) -> str:
     return keys.pop()
 
 
-def _prompt_email(email: str) -> str:
-    """Who it is, asked for where it was not said: on standard error, which is not the answer."""
-    return email or str(typer.prompt("E-mail", err=True))
-
-
 def _token_in(file: Path) -> str:
     try:
         return file.read_text().strip()
@@ -182,6 +170,6 @@ def _token_in(file: Path) -> str:
 def _content(command: str) -> dict[str, Any]:
     text = sys.stdin.read(MAX_INPUT_BYTES + 1) if command == STANDARD_INPUT else command
     try:
-        return read_object(text.encode(), MAX_INPUT_BYTES + MAX_TOKEN_CHARACTERS)
+        return read_object(text.encode(), MAX_INPUT_BYTES + credential.MAX_TOKEN_CHARACTERS)
     except Refused as refused:
         raise create_exit(INVALID_USAGE, f"not a command: {refused.reason}") from None

@@ -96,7 +96,10 @@ def run(
     with open_operations() as ours:
         given = Answers(system, scenario, target, restore_point)
         chosen = ask_order(ours, given) if is_interactive else given
-        policy, (point, shown) = ours.policy(chosen.system), _show_restore_point(chosen, as_json=as_json)
+        policy = ours.policy(chosen.system)
+        point, shown = read_restore_point(chosen.restore_point)
+        if shown and not as_json:
+            print_line(f"restore point: {shown}", "bold")
         content = {
             "command": "rollback",
             "system": policy.system,
@@ -119,14 +122,6 @@ def run(
         manner = Manner(dry_run, yes or auto_confirm, follow_it and not at, as_json)
         question = f"Restore documents as of {shown}?" if shown else "Roll back?"
         _request_rollback(ours, policy, content, manner, question)
-
-
-def _show_restore_point(chosen: Answers, *, as_json: bool) -> tuple[str, str]:
-    """Return the restore point as a command has it, and as people read it; show that, if any."""
-    point, shown = read_restore_point(chosen.restore_point)
-    if shown and not as_json:
-        print_line(f"restore point: {shown}", "bold")
-    return point, shown
 
 
 def _has_options(context: typer.Context) -> bool:

@@ -3,16 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from cli.support import output
 from cli.support.context import open_operations
-from cli.support.output import (
-    AsJson,
-    System,
-    format_lasting,
-    format_time,
-    print_json,
-    print_line,
-    print_table,
-)
 from shared.core.durations import format_duration
 from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.data.backups.filled_database import FillStatus
@@ -26,7 +18,7 @@ NOT_PROVEN = "none was restored to try it: what can be restored is not proven"
 NOT_TRIED = "backups are not restored to try them (backups.proof)"
 
 
-def backups(system: System = "", as_json: AsJson = False) -> None:
+def backups(system: output.System = "", as_json: output.AsJson = False) -> None:
     """List the backups: exports with their copies, and what is missing of Google's own."""
     with open_operations() as ours:
         policy = ours.policy(system)
@@ -35,14 +27,14 @@ def backups(system: System = "", as_json: AsJson = False) -> None:
         watched = ours.reading.managed_backup_status(policy.system)
     if as_json:
         cost = reads_a_day(policy.backups, found)
-        print_json({"exports": found, "proofs": proofs, "native": watched, "reads_a_day": cost})
+        output.print_json({"exports": found, "proofs": proofs, "native": watched, "reads_a_day": cost})
         return
     _show(found, proofs)
     for line in (
         *_backup_lines(policy.backups, found, watched),
         *_describe_restore_test(policy.backups, proofs),
     ):
-        print_line(line)
+        output.print_line(line)
 
 
 def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
@@ -51,7 +43,7 @@ def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
     rows = (
         (
             one.id,
-            format_time(one.snapshot_at),
+            output.format_time(one.snapshot_at),
             one.status,
             f"{one.documents:,}",
             f"{one.size_bytes:,}",
@@ -61,14 +53,14 @@ def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
         )
         for one in found
     )
-    print_table((*headings, "proven"), rows)
+    output.print_table((*headings, "proven"), rows)
     for one in found:
         if one.failure:
-            print_line(f"{one.id}: {one.failure}")
+            output.print_line(f"{one.id}: {one.failure}")
         if one.held_by:
-            print_line(f"{one.id}: held by {one.held_by} (rollback release --backup)")
+            output.print_line(f"{one.id}: held by {one.held_by} (rollback release --backup)")
         if one.status is ExportStatus.KEPT and not one.configuration:
-            print_line(f"{one.id}: the live state of that time is not stored beside it")
+            output.print_line(f"{one.id}: the live state of that time is not stored beside it")
 
 
 def _backup_lines(
@@ -89,7 +81,7 @@ def _backup_lines(
     elif watched is None:
         lines.append("Google's own backups were not checked yet")
     else:
-        seen = f"at {format_time(watched.looked_at)} UTC"
+        seen = f"at {output.format_time(watched.looked_at)} UTC"
         word = "incomplete" if watched.faults else "complete"
         lines += [f"Google's own backups were {word} {seen}", *watched.faults]
     return lines
@@ -112,7 +104,7 @@ def _describe_restore_test(rules: BackupRules, proofs: Sequence[RestoreTest]) ->
     if proven is None:
         yield NOT_PROVEN
     elif proven.duration is not None:
-        took, documents = format_lasting(proven.duration), sum(proven.counts.values())
+        took, documents = output.format_lasting(proven.duration), sum(proven.counts.values())
         counted = f", {documents:,} documents counted" if documents else ""
         yield f"{proven.backup} was restored in {took}{counted}, {proven.compared} compared"
         yield from (f"not known: {one}" for one in proven.unknown)

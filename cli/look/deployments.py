@@ -9,10 +9,9 @@ from cli.support.command_sending import Reason, send_command
 from cli.support.context import open_operations
 from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
-from shared.core import text as shortened
 from shared.core import topics
 from shared.core.durations import format_minute
-from shared.core.text import count_noun, suggest_names
+from shared.core.text import count_noun, first_lines, join_names, suggest_names
 from shared.domain.deployments.deployment import Deployment, Restorability
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.restorability import CHECK_SUMMARY, MAX_STORED_REASONS, list_secret_versions
@@ -51,8 +50,8 @@ def listed(
                 one.id,
                 "not served" if one.is_unserved else format_time(one.at),
                 one.status,
-                shortened.join_names([change.name for change in one.changes], MAX_NAMES_SHOWN),
-                shortened.join_names(one.untested, MAX_NAMES_SHOWN),
+                join_names([change.name for change in one.changes], MAX_NAMES_SHOWN),
+                join_names(one.untested, MAX_NAMES_SHOWN),
                 _describe_restorability(one.restorable),
                 one.git_hash[:12],
                 one.barrier,
@@ -143,7 +142,7 @@ def _lines(one: Deployment, record: WholeInventory) -> list[tuple[str, str]]:
         *(("secret", version) for version in list_secret_versions(record)),
         ("checked", CHECK_SUMMARY if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
-        ("not checked", ", ".join(shortened.first_lines(proof.unknown, MAX_STORED_REASONS)) if proof else ""),
+        ("not checked", ", ".join(first_lines(proof.unknown, MAX_STORED_REASONS)) if proof else ""),
     ]
     return [(label, text) for label, text in told if text]
 

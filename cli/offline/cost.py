@@ -1,17 +1,21 @@
-"""`rollback cost`: what a month of protection costs."""
+"""`rollback cost`: what a month costs: quantities by a policy, at prices of policies/prices.csv."""
 
 import csv
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson, print_json, print_line, print_table
 from shared.core.errors import BadConfiguration
-from shared.domain.reports.monthly_cost import price_rows
+from shared.domain.policy.system_policy import Policy
 from shared.policy_files.loader import load_policy_files
 
+MONTH = timedelta(days=30)
 PRICES = Path(__file__).parents[2] / "policies/prices.csv"
 COLUMNS = {
     "what": "{what}",
@@ -36,7 +40,7 @@ def cost(
     except BadConfiguration as error:
         raise create_exit(INVALID_USAGE, str(error)) from error
     with PRICES.open(newline="", encoding="utf-8") as prices:
-        rows = [*price_rows(csv.DictReader(prices), policy, documents, multi_region=multi_region)]
+        rows = [*_price_rows(csv.DictReader(prices), policy, documents, multi_region=multi_region)]
     whole = round(sum(one["usd_a_month"] for one in rows), 2)
     by_policy = round(sum(one["usd_a_month"] for one in rows if one["is_in_policy"]), 2)
     if as_json:
@@ -44,3 +48,41 @@ def cost(
         return
     print_table([*COLUMNS], ([form.format(**one) for form in COLUMNS.values()] for one in rows))
     print_line(f"{policy.system}, everything on: USD {whole:.2f} a month; by policy: USD {by_policy:.2f}")
+
+
+def _price_rows(
+    prices: Iterable[Mapping[str, str]], policy: Policy, documents: int, *, multi_region: bool
+) -> Iterator[dict[str, Any]]:
+    """Yield each row with its cost in dollars a month, and whether the policy switches it on."""
+    factors = _factors(policy, documents)
+    for row in prices:
+        quantity, per = float(row["quantity"]) * factors[row["times"]], int(row["per"])
+        price = float(row["usd_multi_region" if multi_region else "usd"])
+        yield {
+            **{name: row[name] for name in ("what", "basis", "unit", "source", "read_on")},
+            "quantity": quantity,
+            "unit_price": price,
+            "per": per,
+            "usd_a_month": round(max(0.0, quantity - float(row["free"])) * price / per, 2),
+            "is_in_policy": not row["key"] or bool(attrgetter(row["key"])(policy)),
+        }
+
+
+def _factors(policy: Policy, documents: int) -> dict[str, float]:
+    """Return what a policy contributes to the quantities of a month, by the name in `times`."""
+    checked = min(policy.integrity.read_budget, 2 * documents)
+    dated = [one for one in policy.collections.values() if one.updated_field]
+    minutes = [
+        5 if one.signal else 1 for one in policy.probes if one.sign_in is None
+    ]  # terraform/monitoring_locals.tf
+    return {
+        "": 1,
+        "documents": documents,
+        "exported documents": documents * (MONTH / policy.backups.every),
+        "checked documents": checked,
+        "integrity reads": checked * (MONTH / policy.integrity.every),
+        "newest documents": sum(1 + len(one.references) for one in dated),
+        "deployment checks": MONTH / policy.deployments.look_every,
+        "sign-ins": sum(one.sign_in is not None and one.signal is not None for one in policy.probes),
+        "uptime checks": sum(MONTH / timedelta(minutes=each) for each in minutes),
+    }

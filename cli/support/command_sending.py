@@ -17,7 +17,6 @@ from responders.support.command_handler import CommandRequest
 from shared.core import topics
 from shared.core.errors import Refused
 from shared.domain.commands import command as commands
-from shared.domain.commands.command import Command
 from shared.domain.commands.credential import TOKEN_KEY
 from shared.domain.rollback.rollback import RollbackRequest
 
@@ -65,7 +64,7 @@ def send(ours: Operations, content: Mapping[str, Any]) -> CommandReply:
     return _await_answer(ours, command, topic, message)
 
 
-def check_command(ours: Operations, content: Mapping[str, Any]) -> Command:
+def check_command(ours: Operations, content: Mapping[str, Any]) -> commands.Command:
     """The command as the responders will read it, with an id of its own.
 
     Exits when it is faulty, with every fault.
@@ -80,7 +79,7 @@ def check_command(ours: Operations, content: Mapping[str, Any]) -> Command:
 
 def build_order(
     ours: Operations, content: Mapping[str, Any], build: Callable[[CommandRequest], RollbackRequest]
-) -> tuple[Command, RollbackRequest]:
+) -> tuple[commands.Command, RollbackRequest]:
     """Return a command and the order that the responders would build; exits with their refusal."""
     command, now = check_command(ours, content), ours.wiring.clock.now()
     try:

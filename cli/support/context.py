@@ -1,7 +1,6 @@
 """What a command works with: settings, policies and state, as this shell names them."""
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,14 +15,13 @@ from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.core.text import suggest_names
 from shared.domain.data.backups.restore_point import STAMP, STAMP_FORMAT
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import INCIDENT_ID_PATTERN, Incident
 from shared.domain.policy.system_policy import Policy
 from shared.policy_files.loader import load_policies
 from shared.state.reader import StateReader
 from shared.wiring.adapters import Wiring
 from shared.wiring.settings import Settings
 
-INCIDENT = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 CLOSE_TIMEOUT_SECONDS = 2.0
 INTERRUPTED_TEXT = "stopped here; a command that was sent goes on without this shell"
 
@@ -65,7 +63,7 @@ class Operations:
 
     def incident(self, name: str) -> Incident:
         """An incident by its public id; exits when there is none."""
-        found = self.reading.incident(name) if INCIDENT.fullmatch(name) else None
+        found = self.reading.incident(name) if INCIDENT_ID_PATTERN.fullmatch(name) else None
         if found is None:
             self.require_state()
             newest = (self.reading.system(system).incident for system in self.policies)

@@ -16,8 +16,7 @@ from responders.support.parallel_calls import call_one
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Moved, Refused, Rejected
 from shared.core.store import Create, Query
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.data.backups import database_copy as copies
 from shared.domain.data.backups import restore_point
 from shared.domain.data.backups.database_copy import (
@@ -33,7 +32,6 @@ from shared.domain.data.backups.filled_database import (
     mark_failed,
     start_deletion,
 )
-from shared.domain.data.backups.restore_point import AvailablePoints, RestorePoint, RestoreSource
 from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
@@ -79,9 +77,9 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
 
     def _build_calls(self, one: DatabaseCopy) -> Sequence[Callable[[], Any]]:
         match one.point.source:
-            case RestoreSource.WINDOW:
+            case restore_point.RestoreSource.WINDOW:
                 return (partial(self._restores.clone, one.id, one.original, one.point.at),)
-            case RestoreSource.NATIVE:
+            case restore_point.RestoreSource.NATIVE:
                 return (partial(self._restores.restore, one.id, one.point.place),)
         return self._build_import_calls(one, one.location, one.point.place)
 
@@ -100,7 +98,9 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
         """The copy that is ready; or, where it was filled once more meanwhile, from the start."""
         newest = call_one(self._ports, partial(self._restores.find, one.id))
         if newest is not None and newest.operation != one.operation:
-            return copies.restart_fill(one, newest.operation)
+            return replace(
+                one, status=FillStatus.MAKING, operation=newest.operation, purge=ErasureProgress(), run=None
+            )
         return copies.mark_ready(one, examining.count_documents(None), self._rules, self._now)
 
     def _count_documents(self, copy: DatabaseCopy) -> dict[str, int]:
@@ -156,13 +156,17 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
         name, now = _event_name(before, after), self._now
         if not name:
             return (), []
-        facts = {"copy": after.id, "point": str(after.point), "faults": after.faults}
-        happened = create_event(name, now, ACTOR, waiting=after.waiting, **facts)
+        facts = {
+            "copy": after.id,
+            "point": str(after.point),
+            "faults": after.faults,
+            "waiting": after.waiting,
+        }
         said: list[Notice] = []
         if name in NOTICE_SEVERITIES:
             lines = "\n".join(notice_lines(name, after, self._policy))
             said = create_notices(self._policy, after.id, NOTICE_SEVERITIES[name], name, lines, now)
-        return [event_write(after.system, f"{name}:{after.id}", happened)], said
+        return [system_event(after.system, f"{name}:{after.id}", name, now, ACTOR, **facts)], said
 
 
 def _event_name(before: DatabaseCopy, after: DatabaseCopy) -> str:
@@ -216,19 +220,19 @@ def copy(asked: CommandRequest) -> CommandEffect:
     return CommandEffect(result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id})
 
 
-def select_copy_source(text: str, kept: AvailablePoints) -> RestorePoint:
+def select_copy_source(text: str, kept: restore_point.AvailablePoints) -> restore_point.RestorePoint:
     """What a copy is made of. Raises: Refused."""
     point = restore_point.resolve_restore_point(text, kept)
-    if point.source is RestoreSource.COPY:
+    if point.source is restore_point.RestoreSource.COPY:
         raise Refused(f"{point.place} is a copy already")
     return point
 
 
-def _copy_location(kept: AvailablePoints, point: RestorePoint) -> str:
+def _copy_location(kept: restore_point.AvailablePoints, point: restore_point.RestorePoint) -> str:
     """Return the location of the original, or of its backups where it is gone. Raises: Refused."""
     if kept.database is not None:
         return kept.database.location
     places = [one.name.split("/")[3] for one in kept.natives]
-    if not places and point.source is RestoreSource.EXPORT:
+    if not places and point.source is restore_point.RestoreSource.EXPORT:
         raise Refused("the database is gone, and nothing tells where it lay: import it by hand")
     return places[-1] if places else ""

@@ -15,8 +15,7 @@ from shared.core.codec import decode, encode
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Query
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.data.backups import export as backing
 from shared.domain.data.backups.backup_records import ObjectMetadata
 from shared.domain.data.backups.export import Backup, ExportStatus
@@ -36,7 +35,6 @@ EVENT_NAMES: Final = {
     ExportStatus.KEPT: "backup.kept",
     ExportStatus.FAILED: "backup.failed",
 }
-"""What is written down when a backup has come that far."""
 
 
 def advance_exports(ports: Ports, policies: Mapping[str, Policy]) -> None:
@@ -197,5 +195,4 @@ def _record_backup_intent(ports: Ports, backup: Backup, actor: str, now: datetim
 
 def _build_event(backup: Backup, name: str, now: datetime, actor: str = ACTOR) -> Create:
     facts = {"backup": backup.id, "attempt": backup.attempt, "failure": backup.failure}
-    told = create_event(name, now, actor, **facts)
-    return event_write(backup.system, f"{name}:{backup.id}:{backup.attempt}", told)
+    return system_event(backup.system, f"{name}:{backup.id}:{backup.attempt}", name, now, actor, **facts)

@@ -11,8 +11,7 @@ from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, conditional_write
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.data.backups import native_backups
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.notices.notice import Notice
@@ -67,9 +66,8 @@ def _save_status(ports: Ports, policy: Policy, document: Document, after: Manage
     if after.faults != known:
         name = "backups.missing" if after.faults else "backups.complete"
         said = _build_notices(policy, after, now)
-        facts = create_event(name, now, ACTOR, faults=after.faults)
         key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
-        events = [event_write(policy.system, key, facts)]
+        events = [system_event(policy.system, key, name, now, ACTOR, faults=after.faults)]
     with suppress(Moved):  # another instance has looked, and told
         writes = [conditional_write(document, encode(after)), *events]
         commit_with_notices(ports.store, ports.bus, writes, said)

@@ -14,8 +14,7 @@ from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
 from shared.core.store import Create, Query
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.data.backups import restore_test as proofs
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_test import ObservedRestore, RestoreTest
@@ -35,7 +34,6 @@ EVENT_NAMES: Final = {
     FillStatus.PROVEN: "backup.proven",
     FillStatus.FAILED: "backup.unproven",
 }
-"""What is written down when a proof has come that far."""
 
 
 def advance_restore_tests(ports: Ports, policies: Mapping[str, Policy]) -> None:
@@ -146,4 +144,4 @@ def _build_event(proof: RestoreTest, name: str, now: datetime) -> Create:
         "faults": proof.faults,
         "unknown": proof.unknown,
     }
-    return event_write(proof.system, f"{name}:{proof.id}", create_event(name, now, ACTOR, **facts))
+    return system_event(proof.system, f"{name}:{proof.id}", name, now, ACTOR, **facts)

@@ -10,8 +10,7 @@ from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
 from shared.domain.commands.command import Command
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, acknowledge, incident_path, rollback_id
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.labels import status_label
@@ -82,7 +81,7 @@ class CommandSubject(Struct, frozen=True):
 
     def write_acknowledgement(self) -> list[Write]:
         """Return the write that acknowledges the incident for who acts on it, if nobody has."""
-        owned = incidents.acknowledge(self.incident, self.asked.responder, self.incident_document.read_at)
+        owned = acknowledge(self.incident, self.asked.responder, self.incident_document.read_at)
         return [self.write_incident(owned)] if owned != self.incident else []
 
     def write_rollback(self, draft: CommitDraft) -> list[Write]:
@@ -113,7 +112,7 @@ def find_subject(asked: CommandRequest) -> CommandSubject:
     """The incident that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
     system = store.get(system_path(command.system))
-    document = store.get(incidents.incident_path(command.incident))
+    document = store.get(incident_path(command.incident))
     incident = decode(Incident, document.fields) if document.fields is not None else None
     if incident is None or incident.system != command.system:
         ours = store.query(Query("incidents", where=(("system", "==", command.system),)))
@@ -122,7 +121,7 @@ def find_subject(asked: CommandRequest) -> CommandSubject:
             f"incident {command.incident} is not known in {command.system}"
             f"{suggest_names(command.incident, known)}"
         )
-    newest = incidents.rollback_id(incident.id, incident.rollbacks)
+    newest = rollback_id(incident.id, incident.rollbacks)
     if command.rollback not in ("", newest):
         raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
     kept = store.get(rollback_path(newest))

@@ -1,6 +1,5 @@
 """What each page of the console shows: read from the state, and nothing is changed."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from shared.domain.audit import system_chain
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.recorded_decision import newest_decision, suspected_cause
 from shared.domain.deployments.inventory.traffic import traffic_shares
-from shared.domain.incidents.incident import Incident, rollback_id
+from shared.domain.incidents.incident import INCIDENT_ID_PATTERN, Incident, rollback_id
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import recovery_lines, recovery_target
 from shared.domain.policy.system_policy import Policy
@@ -42,7 +41,6 @@ from shared.state.system_status import (
 Facts = dict[str, Any]
 View = Callable[[ConsoleRequest], Facts]
 
-INCIDENT_ID_PATTERN = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 MAX_NEWEST_ENTRIES = 50
 """Incidents and deployments on a page."""
 RECORDED_TEXT = "as recorded: the responder leaves what was changed since as it is"
@@ -267,11 +265,6 @@ class FunctionBatch(Struct, frozen=True):
 
     name: str
     rows: tuple[StepProgress, ...]
-
-    @property
-    def total(self) -> int:
-        """How many steps it has."""
-        return len(self.rows)
 
     @property
     def ended(self) -> int:

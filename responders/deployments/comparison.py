@@ -28,13 +28,6 @@ from shared.domain.deployments.deployment import (
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.diff import Difference, differences
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
-from shared.domain.deployments.inventory.inventory_record import (
-    InventoryRecord,
-    fill_unknown_parts,
-    filter_protected,
-    outdated_secrets,
-    unknown_parts,
-)
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.rollout import DeploymentAnnouncement, RolloutObservation
 from shared.domain.deployments.source_copies import carry_over_copies
@@ -82,11 +75,11 @@ def _compare_once(
     store, now = ports.store, document.read_at
     document_of = store.get(system_path(policy.system))
     system = decode_system(document_of.fields, policy.system)
-    found = filter_protected(read_inventory(ports, policy), policy)
+    found = stocks.filter_protected(read_inventory(ports, policy), policy)
     observed_at = now + timedelta(seconds=ports.clock.monotonic() - began)
     if found.functions is None and (stock is None or said is not None):
         raise Unavailable(f"{policy.system}: no answer about which functions there are")
-    live = carry_over_copies(fill_unknown_parts(found, stock.live), stock.live) if stock else found
+    live = carry_over_copies(stocks.fill_unknown_parts(found, stock.live), stock.live) if stock else found
     differing = differences(stock.live, live) if stock else ()
     known, compared = {}, AttributedChanges()
     if said is not None or differing or (stock is not None and stock.rolling_out):
@@ -116,12 +109,12 @@ def _compare_once(
         for one in update_deployments(situation)
     ]
     basis = _ComparisonBasis(document, document_of, known)
-    _commit_comparison(ports, situation, basis, unknown_parts(found), changed)
+    _commit_comparison(ports, situation, basis, stocks.unknown_parts(found), changed)
 
 
 def _attribute_differences(
     differing: tuple[Difference, ...],
-    stock: InventoryRecord,
+    stock: stocks.InventoryRecord,
     live: WholeInventory,
     sent: list[own_changes.SentRollback],
     system: System,
@@ -178,7 +171,7 @@ def _commit_comparison(
 
 def _next_stock(
     situation: RolloutObservation, unknown: tuple[InventoryPart, ...], changed: Iterable[Deployment]
-) -> InventoryRecord:
+) -> stocks.InventoryRecord:
     compared, now = situation.compared, situation.now
     becoming = {one.id: one for one in changed}
     rolling = [one.id for one in changed if one.status is DeploymentStatus.ROLLING_OUT]
@@ -186,7 +179,7 @@ def _next_stock(
         rolling.append(situation.open_deployment.id)
     before = situation.stock.wrote if situation.stock else {}
     others = compared.moved_functions
-    return InventoryRecord(
+    return stocks.InventoryRecord(
         system=situation.policy.system,
         read_at=now,
         due_at=now + situation.policy.deployments.look_every,
@@ -195,7 +188,7 @@ def _next_stock(
         rolling_out=rolling[0] if rolling else "",
         wrote={**{name: by for name, by in before.items() if name not in others}, **compared.ours},
         unkept=situation.stock.unkept if situation.stock else {},
-        old_secrets=outdated_secrets(situation.live, situation.policy, now),
+        old_secrets=stocks.outdated_secrets(situation.live, situation.policy, now),
     )
 
 
@@ -261,7 +254,7 @@ def _build_suspension_writes(situation: RolloutObservation, system: Document) ->
 
 
 def _build_comparison_events(
-    situation: RolloutObservation, stock: InventoryRecord
+    situation: RolloutObservation, stock: stocks.InventoryRecord
 ) -> Iterator[tuple[str, Event]]:
     """What a look finds beside deployments, each with what it is known by."""
     before, now = situation.stock, situation.now
@@ -321,7 +314,7 @@ def _first_names(names: Iterable[str]) -> list[str]:
 
 
 def _build_comparison_notices(
-    situation: RolloutObservation, changed: Iterable[Deployment], stock: InventoryRecord
+    situation: RolloutObservation, changed: Iterable[Deployment], stock: stocks.InventoryRecord
 ) -> list[Notice]:
     """What people are told: what is left alone, cannot be gone back to, or has grown old."""
     policy, now, names = situation.policy, situation.now, situation.compared.by_hand

@@ -8,14 +8,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.pins import read_pins
-from shared.core import text as shortened
 from shared.core.codec import encode
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
 from shared.core.store import Create, Store, Write, conditional_write
-from shared.core.text import count_noun
+from shared.core.text import MAX_LINES, count_noun, first_lines
 from shared.domain.audit.chain import Event, create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.rollout import RolloutObservation
 from shared.domain.notices.notice import Notice
@@ -96,8 +95,8 @@ def format_pin_lines(store: Store, held: list[Pin], system: System) -> Iterator[
         f"{one.since:%Y-%m-%d %H:%M} UTC by {one.owner} ({one.rollback})"
         for one in held
     ]
-    yield from shortened.first_lines(told)
-    names = [one.function for one in held] if len(held) <= shortened.MAX_LINES else []
+    yield from first_lines(told)
+    names = [one.function for one in held] if len(held) <= MAX_LINES else []
     yield unpin_line(system.name, names, StateReader(store).pin_keeper(system, held))
 
 
@@ -126,8 +125,8 @@ def _send_reminder(ports: Ports, policy: Policy, now: datetime) -> None:
         )
         functions = [one.function for one in old]
         said = create_notices(policy, key, Severity.MEDIUM, "pinned", text, now, functions=functions)
-        happened = create_event("pin.old", now, "on_clock", functions=functions)
-        told = [event_write(policy.system, f"old-pins:{now:%Y%m%d}", happened)]
+        key = f"old-pins:{now:%Y%m%d}"
+        told = [system_event(policy.system, key, "pin.old", now, "on_clock", functions=functions)]
     done = Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})
     with suppress(Exists):  # another instance has told it
         work_queue.commit_with_notices(ports.store, ports.bus, [done, *told], said)

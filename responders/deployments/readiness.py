@@ -33,8 +33,7 @@ from shared.domain.deployments.deployment import (
     placements,
     rollback_targets,
 )
-from shared.domain.deployments.image_cleanup import retention_command
-from shared.domain.deployments.images import images_of, repositories
+from shared.domain.deployments.images import images_of, repositories, retention_command
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, accounts_of
 from shared.domain.deployments.restorability import CheckedResources, check_restorability

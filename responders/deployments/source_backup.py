@@ -34,7 +34,6 @@ from shared.ports.storage import Vault
 
 ACTOR: Final = "on_deployment"
 MAX_PARALLEL_COPIES: Final = 50
-"""So many calls are made beside each other before the next are begun."""
 BACKUP_TIME_LIMIT_SECONDS: Final = 30.0
 """No batch is begun after that; the next look goes on."""
 COMMIT_ATTEMPTS: Final = 5
@@ -44,7 +43,6 @@ Calls = dict[str, Callable[[], SourceObject]]
 UNREFERENCED_RETENTION: Final = timedelta(days=1)
 """What is younger may be named by a commit that is on its way."""
 MAX_REMOVALS_PER_RUN: Final = 500
-"""So many are removed in one go; the next day goes on."""
 
 
 def back_up_live_sources(ports: Ports, policy: Policy) -> None:

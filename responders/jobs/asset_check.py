@@ -10,10 +10,8 @@ from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, RollbackError
 from shared.core.store import Document, conditional_write
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.data import asset_protection
-from shared.domain.data.asset_protection import AssetProtectionStatus, ObservedAssets
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.probes import Probe
@@ -40,20 +38,20 @@ def check_due_assets(ports: Ports, policies: Mapping[str, Policy]) -> None:
         if policy.assets == AssetRules():
             continue
         document = ports.store.get(asset_protection.assets_path(policy.system))
-        before = decode(AssetProtectionStatus, document.fields) if document.fields else None
+        before = decode(asset_protection.AssetProtectionStatus, document.fields) if document.fields else None
         now = document.read_at
         if before is None or now >= before.due_at:
             after = asset_protection.evaluate_assets(policy, _observe_assets(ports, policy), before, now)
             _save_status(ports, policy, document, before, after)
 
 
-def _observe_assets(ports: Ports, policy: Policy) -> ObservedAssets:
+def _observe_assets(ports: Ports, policy: Policy) -> asset_protection.ObservedAssets:
     """What there is of each asset; why something was not seen goes to the log."""
     answers = call_all(ports, dict(_build_calls(ports, policy)))
     for name, answer in answers.items():
         if isinstance(answer, RollbackError):
             log.write("WARNING", f"assets of {policy.system}: {name} is not seen: {answer}")
-    return ObservedAssets(
+    return asset_protection.ObservedAssets(
         first=select_named(answers, FIRST),
         fallback=select_named(answers, FALLBACK),
         places=select_named(answers, BUCKET),
@@ -83,8 +81,8 @@ def _save_status(
     ports: Ports,
     policy: Policy,
     document: Document,
-    before: AssetProtectionStatus | None,
-    after: AssetProtectionStatus,
+    before: asset_protection.AssetProtectionStatus | None,
+    after: asset_protection.AssetProtectionStatus,
 ) -> None:
     said: list[Notice] = []
     events = []
@@ -92,14 +90,14 @@ def _save_status(
         now = after.looked_at
         name = "assets.amiss" if after.notified_faults else "assets.kept"
         said = _build_notices(policy, after)
-        facts = create_event(name, now, ACTOR, found=after.lines)
-        events = [event_write(policy.system, f"{name}:{now:%Y%m%dT%H%M%S%f}", facts)]
+        key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
+        events = [system_event(policy.system, key, name, now, ACTOR, found=after.lines)]
     with suppress(Moved):  # another instance has looked, and told
         writes = [conditional_write(document, encode(after)), *events]
         commit_with_notices(ports.store, ports.bus, writes, said)
 
 
-def _build_notices(policy: Policy, after: AssetProtectionStatus) -> list[Notice]:
+def _build_notices(policy: Policy, after: asset_protection.AssetProtectionStatus) -> list[Notice]:
     word = "assets are as declared again"
     if after.notified_faults:
         word = "assets are not as declared" if after.faults else "assets cannot be seen"

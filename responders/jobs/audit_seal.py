@@ -26,7 +26,7 @@ class AuditSealer:
 
     def seal(self, system: str, now: datetime) -> None:
         """Seal one chain's events once in a quarter of an hour. Raises: Unavailable."""
-        quarter = system_chain.quarter_hour_name(now)
+        quarter = f"{now:%Y%m%dT%H}{now.minute // 15}"
         until = self._ports.clock.monotonic() + SEAL_TIME_LIMIT_SECONDS
         try:
             while self._looked.get(system) != quarter and self._ports.clock.monotonic() < until:

@@ -16,8 +16,7 @@ from shared.core.codec import encode
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document, conditional_write
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.data.integrity import damage, scan
 from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
 from shared.domain.data.integrity.scan import ScanRun
@@ -178,8 +177,9 @@ def _save_record(
     if after.last is not None and after.last != before.last:
         run = after.last
         found = scan.describe_coverage(run, policy.integrity)
-        looked = create_event("integrity.looked", now, ACTOR, why=run.why, found=found)
-        events.append(event_write(policy.system, f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}", looked))
+        key = f"integrity:{run.began_at:%Y%m%dT%H%M%S%f}"
+        event = system_event(policy.system, key, "integrity.looked", now, ACTOR, why=run.why, found=found)
+        events.append(event)
     try:
         writes = [conditional_write(document, encode(after)), *events]
         version = commit_with_notices(ports.store, ports.bus, writes, said)

@@ -11,8 +11,7 @@ from responders.alerts.incident_assignment import IncidentAssigner
 from shared.core.codec import encode
 from shared.core.errors import Moved
 from shared.core.store import Create, Update
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.data.integrity import damage
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals import probe_signals
@@ -28,7 +27,7 @@ def build_finding_event(policy: Policy, finding: Finding, now: datetime) -> Crea
     """The event of a finding that opened or closed."""
     facts = msgspec.to_builtins(finding)
     key = f"{finding.id(policy.system)}:{finding.state}"
-    return event_write(policy.system, key, create_event(f"signal.{finding.state}", now, ACTOR, **facts))
+    return system_event(policy.system, key, f"signal.{finding.state}", now, ACTOR, **facts)
 
 
 def record_findings(

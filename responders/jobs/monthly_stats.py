@@ -7,8 +7,7 @@ from datetime import datetime
 from shared.core.codec import decode, encode
 from shared.core.errors import Exists
 from shared.core.store import Create, Query, Store, Write
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import monthly_stats
@@ -30,11 +29,9 @@ def _record_tallies(store: Store, policy: Policy, now: datetime) -> None:
         return
     writes: list[Write] = [Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})]
     for one in _build_missing_tallies(store, policy, now):
-        told = create_event("incident.tallied", now, "on_clock", **monthly_stats.tally_facts(one))
-        writes += [
-            Create(monthly_stats.tally_path(one.incident), encode(one)),
-            event_write(policy.system, f"tallied:{one.incident}", told),
-        ]
+        key, facts = f"tallied:{one.incident}", monthly_stats.tally_facts(one)
+        writes.append(Create(monthly_stats.tally_path(one.incident), encode(one)))
+        writes.append(system_event(policy.system, key, "incident.tallied", now, "on_clock", **facts))
     with suppress(Exists):  # another instance has tallied them
         store.commit(writes)
 

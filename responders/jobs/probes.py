@@ -14,8 +14,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Pool
 from shared.core.store import Create, conditional_write, retry_on_conflict
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.probes import Probe
@@ -25,7 +24,6 @@ from shared.domain.signals import probe_signals
 from shared.domain.signals.early_warning import EarlyWarning, due_warnings
 from shared.domain.signals.health import ProbeAnswer
 from shared.domain.signals.probe_history import MAX_PROBE_SECONDS, PROBE_INTERVAL, ProbeResult
-from shared.domain.signals.probe_signals import ProbeRecord
 from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
@@ -136,9 +134,9 @@ class ProbeRunner:
         """The same, unless somebody writes first. Raises: Moved."""
         document = self._ports.store.get(probe_signals.probes_path(policy.system))
         now = document.read_at
-        before = decode(ProbeRecord, document.fields) if document.fields else None
+        before = decode(probe_signals.ProbeRecord, document.fields) if document.fields else None
         record, events, said = _judge_probe_record(
-            before or ProbeRecord(policy.system, since=now), looks, policy, now
+            before or probe_signals.ProbeRecord(policy.system, since=now), looks, policy, now
         )
         writes = [conditional_write(document, encode(record)), *events]
         version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
@@ -157,24 +155,18 @@ def _interleave_probes(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy,
 
 
 def _judge_probe_record(
-    record: ProbeRecord, looks: Mapping[str, list[ProbeResult]], policy: Policy, now: datetime
-) -> tuple[ProbeRecord, list[Create], list[Notice]]:
+    record: probe_signals.ProbeRecord, looks: Mapping[str, list[ProbeResult]], policy: Policy, now: datetime
+) -> tuple[probe_signals.ProbeRecord, list[Create], list[Notice]]:
     looked = probe_signals.record_results(record, looks, policy)
     changes = probe_signals.detect_changes(looked, policy, now)
     record = probe_signals.apply_changes(looked, changes)
     warned = due_warnings(record, policy, now)
     said = [notice for one in warned for notice in _build_warning_notices(one, policy, now)]
-    told = [
-        *(build_finding_event(policy, one, now) for one in changes),
-        *(
-            event_write(
-                policy.system,
-                f"warned:{one.about}:{now:%Y%m%dT%H%M%S}",
-                create_event("signal.warned", now, ACTOR, signal=one.signal, note=one.text),
-            )
-            for one in warned
-        ),
-    ]
+    told = [build_finding_event(policy, one, now) for one in changes]
+    for warning in warned:
+        key = f"warned:{warning.about}:{now:%Y%m%dT%H%M%S}"
+        facts = {"signal": warning.signal, "note": warning.text}
+        told.append(system_event(policy.system, key, "signal.warned", now, ACTOR, **facts))
     newly = {one.about: now for one in warned}
     return replace(record, warned=record.warned | newly), told, said
 

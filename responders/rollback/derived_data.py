@@ -18,10 +18,8 @@ from shared.domain.rollback.rollback import Direction
 from shared.state.reader import read_entries_after
 
 REGENERATE_VERB: Final = "regenerate"
-"""The command that asks, whoever gives it."""
 WRITING_DIRECTIONS: Final = (Direction.REPAIR, Direction.UNDO)
 MAX_DOCUMENTS_PER_MESSAGE: Final = 500
-"""So many are named in one message."""
 MAX_PATH_BYTES_PER_RECORD: Final = 500_000
 """So much their paths may hold together: they stand in one record, a document of at most 1 MiB
 (https://firebase.google.com/docs/firestore/quotas, read 2026-11-26)."""

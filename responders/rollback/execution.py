@@ -41,7 +41,6 @@ DECISION_HANDLERS: Mapping[Direction, Callable[[Case], bool]] = {
     Direction.UNDO: undo_decision.decide_undo,
     Direction.UNPIN: undo_decision.decide_undo,
 }
-"""The decision for each direction that was ordered."""
 
 
 HOLD_LIFTED_TRANSITION = Transition(

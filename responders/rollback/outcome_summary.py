@@ -92,13 +92,10 @@ def _reasons(undone: Iterable[Step]) -> dict[str, str]:
     found: dict[str, list[Step]] = {}
     for step in undone:
         found.setdefault(step.target, []).append(step)
-    return {
-        target: "; ".join(map(_step_reason, _steps_to_explain(several))) for target, several in found.items()
+    begun = {
+        name: [one for one in steps if one.status is not StepStatus.SKIPPED] for name, steps in found.items()
     }
-
-
-def _steps_to_explain(steps: list[Step]) -> list[Step]:
-    return [step for step in steps if step.status is not StepStatus.SKIPPED] or steps[:1]
+    return {name: "; ".join(map(_step_reason, begun[name] or steps[:1])) for name, steps in found.items()}
 
 
 def _step_reason(step: Step) -> str:

@@ -14,7 +14,6 @@ from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import serve_revision, shift_traffic
 
 ROUTING_STEP_KINDS = frozenset({shift_traffic.KIND, serve_revision.KIND})
-"""The kinds of step that lead a function's requests anywhere."""
 DEFAULT_TRAFFIC = (TrafficTarget(LATEST_REVISION, 100),)
 """What a service has that did not exist yet."""
 

@@ -7,8 +7,7 @@ from shared.core.pubsub_message import FIRST_PUBLISHED_AT, REPLAYED_FROM, PubSub
 from shared.core.redaction import redact_personal_data
 from shared.core.store import Create
 from shared.core.text import cut_reason
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write, refusal_event_key
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, refusal_event_key, system_event
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
@@ -31,8 +30,8 @@ def dead_letter_message(message: PubSubMessage, reason: str, ports: Ports, tell:
     original = {REPLAYED_FROM: message.first_id} if message.first_id != message.id else {}
     since = message.first_published_at
     facts = {"message": message.id, **original, "reason": reason}
-    told = create_event("message.refused", now, message.topic or "unknown topic", **facts)
-    create_once(ports, event_write(UNCLAIMED_SYSTEM, key, told))
+    actor = message.topic or "unknown topic"
+    create_once(ports, system_event(UNCLAIMED_SYSTEM, key, "message.refused", now, actor, **facts))
     ports.bus.publish(
         topics.DEAD_LETTERS,
         (redact_message(message.data) or b"{}")[:MAX_DEAD_LETTER_BYTES],

@@ -10,8 +10,7 @@ from shared.core import log
 from shared.core.errors import BadConfiguration, Moved, Rejected
 from shared.core.store import Create, Write
 from shared.core.text import cut_reason
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_team_notices
 from shared.domain.policy.severity import Severity
@@ -78,12 +77,13 @@ class PublishedPolicies:
     def _refuse(self, in_force: Mapping[str, Policy], generation: int, fault: BadConfiguration) -> None:
         """Record the refusal and notify each team, once; a sweep publishes after a crash."""
         now, name = self._ports.clock.now(), "policy.refused"
-        event = create_event(name, now, "policy bucket", generation=generation, faults=fault.faults)
+        facts = {"generation": generation, "faults": fault.faults}
         text = cut_reason(f"The published policies are refused, the last valid ones stay in force: {fault}")
         for system, policy in in_force.items():
             incident = f"policy-{system}-{generation}"
             notices = create_team_notices(policy, incident, Severity.MEDIUM, name, text, now)
-            writes = [event_write(system, f"{name}:{generation}", event), *notice_writes(notices)]
+            event = system_event(system, f"{name}:{generation}", name, now, "policy bucket", **facts)
+            writes = [event, *notice_writes(notices)]
             if self._commit(writes, name):
                 publish_notices(self._ports.bus, notices)
 
@@ -91,8 +91,8 @@ class PublishedPolicies:
         now, name, facts = self._ports.clock.now(), "policy.changed", {"generation": after.generation}
         writes = [Create(f"policies/{after.generation}", facts)]
         for system, lines in find_differences(before.policies, after.policies).items():
-            event = create_event(name, now, "policy bucket", **facts, difference=lines)
-            writes.append(event_write(system, f"{name}:{after.generation}", event))
+            key, more = f"{name}:{after.generation}", {**facts, "difference": lines}
+            writes.append(system_event(system, key, name, now, "policy bucket", **more))
         self._commit(writes, name)
 
     def _commit(self, writes: Sequence[Write], event: str) -> bool:

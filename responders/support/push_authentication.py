@@ -11,8 +11,7 @@ from responders.support.dead_letters import create_once
 from shared.core import topics
 from shared.core.errors import Refused, Rejected
 from shared.core.pubsub_message import PubSubMessage, PushIdentity
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, system_event
 from shared.domain.commands import credential as credentials
 from shared.domain.commands.credential import Credential, CredentialKind
 from shared.ports.groups import Ports
@@ -76,6 +75,6 @@ def require_own_topic(message: PubSubMessage, entry_point: str, expected: PushId
 def record_rejected_push(entry_point: str, topic: str, reason: str, ports: Ports) -> None:
     """Record an hour's first push that is rejected for a reason. Raises: Unavailable."""
     now = ports.clock.now()
-    rejected = create_event(REJECTED_EVENT, now, entry_point, reason=reason, topic=topic)
     key = f"{REJECTED_EVENT}:{entry_point}:{reason}:{now:%Y%m%dT%H}"
-    create_once(ports, event_write(UNCLAIMED_SYSTEM, key, rejected))
+    facts = {"reason": reason, "topic": topic}
+    create_once(ports, system_event(UNCLAIMED_SYSTEM, key, REJECTED_EVENT, now, entry_point, **facts))

@@ -8,8 +8,7 @@ from responders.support.dead_letters import create_once
 from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
 from shared.core.pubsub_message import PubSubMessage
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, event_write
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, system_event
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals import security_finding
@@ -48,9 +47,9 @@ class AlertsTrigger:
             return
         notification = parse_notification(message.data)
         if notification.verdict is NotificationMeaning.TEST:
-            now = self._ports.clock.now()
-            told = create_event("alert.test", now, message.topic, incident=notification.incident_id)
-            create_once(self._ports, event_write(UNCLAIMED_SYSTEM, f"test:{message.id}", told))
+            key, now, incident = f"test:{message.id}", self._ports.clock.now(), notification.incident_id
+            event = system_event(UNCLAIMED_SYSTEM, key, "alert.test", now, message.topic, incident=incident)
+            create_once(self._ports, event)
             return
         claimed = match_policy(notification, self._policies)
         if claimed is None:

@@ -25,8 +25,7 @@ from shared.core.errors import Exists, RollbackError
 from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Create
 from shared.core.text import cut_reason
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.probe_history import PROBE_INTERVAL
 from shared.domain.system_record import ALL_SYSTEMS
@@ -49,7 +48,6 @@ MINUTELY_JOBS: Mapping[str, Callable[[Ports, Mapping[str, Policy]], None]] = {
     "asset checks": check_due_assets,
     "data checks": advance_data_checks,
 }
-"""The stages of each minute, in their order."""
 
 
 class ClockTrigger:
@@ -133,10 +131,10 @@ class ClockTrigger:
             message = "a stage of the sweep failed; the others go on"
             fields = {"event": STAGE_FAILED_EVENT, "stage": stage, "fault": fault}
             log.write("ERROR", message, **fields, stack_trace=traceback.format_exc())
-            failed = create_event(STAGE_FAILED_EVENT, now, "on_clock", stage=stage, fault=fault)
-            key = f"{STAGE_FAILED_EVENT}:{stage}:{now:%Y%m%dT%H}"
+            key, name = f"{STAGE_FAILED_EVENT}:{stage}:{now:%Y%m%dT%H}", STAGE_FAILED_EVENT
+            event = system_event(ALL_SYSTEMS, key, name, now, "on_clock", stage=stage, fault=fault)
             with suppress(RollbackError):  # the store may be what failed: the log has it
-                create_once(self._ports, event_write(ALL_SYSTEMS, key, failed))
+                create_once(self._ports, event)
 
     def _publish_due_work(self, kind: str, now: datetime) -> None:
         """Publish it; log the age of the oldest for an alert (terraform/log_metrics.tf)."""

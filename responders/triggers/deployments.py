@@ -4,14 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from responders.backups.export import request_backup_before_deployment
-from responders.deployments import readiness
+from responders.deployments import messages, readiness
 from responders.deployments.comparison import compare_inventory
-from responders.deployments.messages import (
-    EARLIEST_DEPLOYMENT_TIME,
-    Announcement,
-    Hint,
-    parse_deployment_message,
-)
 from responders.deployments.source_backup import back_up_live_sources
 from shared.core.codec import decode
 from shared.core.errors import Refused
@@ -35,19 +29,19 @@ class DeploymentsTrigger:
     def receive(self, message: PubSubMessage) -> None:
         """Return once the message or due check is processed. Raises: Refused, Unavailable."""
         now = self._ports.clock.now()
-        match parse_deployment_message(message.data, self._policies, now):
-            case Announcement(upcoming=True) as said:
+        match messages.parse_deployment_message(message.data, self._policies, now):
+            case messages.Announcement(upcoming=True) as said:
                 policy = self._policies[said.system]
                 request_backup_before_deployment(self._ports, policy, said.deployment, now)
-            case Announcement() as said:
+            case messages.Announcement() as said:
                 at = said.at or message.first_published_at or now
-                if at <= EARLIEST_DEPLOYMENT_TIME:
+                if at <= messages.EARLIEST_DEPLOYMENT_TIME:
                     raise Refused(f"a deployment at {at.isoformat()}: not at any time that can be meant")
                 told = DeploymentAnnouncement(
                     message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier
                 )
                 self._check_inventory(said.system, now, told)
-            case Hint() as hint:
+            case messages.Hint() as hint:
                 # The last inventory holds what was logged before it.
                 wanted = (
                     min(now - CI_CLOCK_SKEW_TOLERANCE, hint.at) + CI_CLOCK_SKEW_TOLERANCE if hint.at else now

@@ -10,8 +10,7 @@ from msgspec.structs import asdict
 from shared.core import log
 from shared.core.codec import decode
 from shared.core.store import Create, Document, Query, Reader, Store, Write
-from shared.domain.audit import audit_lines
-from shared.domain.audit.audit_lines import AuditLine
+from shared.domain.audit.audit_lines import AuditLine, audit_line_of_event, audit_lines_of_entry
 from shared.domain.audit.chain import AuditEntry, Event
 
 _ROLLBACK_ENTRY_PATH = re.compile(r"(rollbacks/([^/]+))/audit/[^/]+")
@@ -65,10 +64,10 @@ def _log_audit_events(writes: Sequence[Write]) -> None:
             beside = next((one.fields for one in writes if one.path == found[1]), dict[str, Any]())
             entry = decode(AuditEntry, write.fields)
             where = beside.get("incident", ""), beside.get("system", "")
-            for one in audit_lines.audit_lines_of_entry(entry, found[2], *where):
+            for one in audit_lines_of_entry(entry, found[2], *where):
                 _log_audit_line(one)
         elif found := _SYSTEM_EVENT_PATH.fullmatch(write.path):
-            _log_audit_line(audit_lines.audit_line_of_event(decode(Event, write.fields), found[1]))
+            _log_audit_line(audit_line_of_event(decode(Event, write.fields), found[1]))
 
 
 def _log_audit_line(one: AuditLine) -> None:

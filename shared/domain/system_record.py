@@ -21,7 +21,6 @@ GLOBAL_CONTROLS_PATH = "controls/global"
 BUDGET_PATH = "quotas/automatic"
 MAX_CONTROLS_AGE_SECONDS = 2.0
 system_path = documents_of("systems")
-"""Where a system is kept."""
 
 
 class Pause(Struct, frozen=True):

@@ -11,8 +11,7 @@ from shared.core.redaction import redact_value
 from shared.core.store import SERVER_TIME, Create, Update, Write
 from shared.domain.audit import anchor
 from shared.domain.audit.chain import Event, build_entry
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Rollback, audit_entry_path, rollback_path
 
 AUDITED_FIELDS = ("status", "cancel_requested", "expires_at", "verification")
 """Fields whose change is told in the trail, with what they were before."""
@@ -39,13 +38,10 @@ def prepare_commit(
     fields = encode(after)
     if renew and after.lease is not None:
         fields["lease"] = {**fields["lease"], "renewed_at": SERVER_TIME}
-    asked = anchor.pending_anchor_write(rollbacks.rollback_path(rollback.id), entry, after.expires_at)
+    asked = anchor.pending_anchor_write(rollback_path(rollback.id), entry, after.expires_at)
     return after, [
-        Update(rollbacks.rollback_path(rollback.id), fields, version),
-        Create(
-            rollbacks.audit_entry_path(rollback.id, sequence),
-            {**encode(entry), "expires_at": after.expires_at},
-        ),
+        Update(rollback_path(rollback.id), fields, version),
+        Create(audit_entry_path(rollback.id, sequence), {**encode(entry), "expires_at": after.expires_at}),
         *draft.writes,
         *([asked] if ANCHORED_FIELDS & draft.changes.keys() else []),
     ]

@@ -9,8 +9,7 @@ from operator import attrgetter
 from shared.core.codec import encode
 from shared.core.store import Put, Update
 from shared.domain.audit.chain import Event, create_event
-from shared.domain.rollback import plan as plans
-from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus
+from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus, step_path
 from shared.domain.rollback.rollback import LEASE_DURATION, Rollback
 from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.engine.audited_commit import CommitDraft
@@ -88,7 +87,7 @@ class Checkpointer:
             events=tuple(self._build_events(changed, now)) or (create_event("lease.renewed", now, "worker"),),
             changes=changes,
             writes=(
-                *(Update(plans.step_path(rollback.id, step.name), encode(step)) for step in changed),
+                *(Update(step_path(rollback.id, step.name), encode(step)) for step in changed),
                 Put(quota_path(rollback.system), encode(self._pace_left(now))),
             ),
         )

@@ -7,8 +7,7 @@ from shared.core.errors import RollbackError
 from shared.core.runtime import Clock
 from shared.core.store import Document, Store
 from shared.domain import system_record as systems
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Rollback, rollback_path
 from shared.domain.system_record import (
     GLOBAL_CONTROLS_PATH,
     MAX_CONTROLS_AGE_SECONDS,
@@ -41,7 +40,7 @@ class StopConditions:
         try:
             everywhere = self._store.get(GLOBAL_CONTROLS_PATH)
             here = self._store.get(systems.system_path(self._rollback.system))
-            itself = self._store.get(rollbacks.rollback_path(self._rollback.id))
+            itself = self._store.get(rollback_path(self._rollback.id))
         except RollbackError as unreadable:
             return f"the kill switch could not be read: {unreadable}"
         controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()

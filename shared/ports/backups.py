@@ -4,14 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.data.backups.backup_records import (
-    BackupSchedule,
-    Database,
-    Export,
-    NativeBackup,
-    ObjectMetadata,
-    RestoreProgress,
-)
+from shared.domain.data.backups import backup_records
 
 
 class Exports(Protocol):
@@ -24,23 +17,23 @@ class Exports(Protocol):
         Raises: Exists (taken); Rejected (no such bucket, a moment that cannot be read); Ambiguous.
         """
 
-    def find(self, database: str, prefix: str) -> Export | None:
+    def find(self, database: str, prefix: str) -> backup_records.Export | None:
         """The export that was begun last under that name, whoever began it; None: nobody did."""
 
-    def look(self, operation: str) -> Export:
+    def look(self, operation: str) -> backup_records.Export:
         """How far an export has come. Raises: Rejected when it is not known any more."""
 
 
 class Backups(Protocol):
     """Google's own backups of one project's databases, for looking."""
 
-    def database(self, database: str) -> Database:
+    def database(self, database: str) -> backup_records.Database:
         """How far back it can be read. Raises: Rejected when there is no such database."""
 
-    def schedules(self, database: str) -> list[BackupSchedule]:
+    def schedules(self, database: str) -> list[backup_records.BackupSchedule]:
         """Its schedules, two at most."""
 
-    def backups(self, database: str) -> list[NativeBackup]:
+    def backups(self, database: str) -> list[backup_records.NativeBackup]:
         """What its schedules made and has not expired, the oldest first.
 
         Raises: Unavailable, when a location did not answer, too: absent is not gone.
@@ -74,10 +67,10 @@ class Restores(Protocol):
         Raises: Exists; Rejected (no such database, or minute that can be read); Ambiguous.
         """
 
-    def find(self, database: str) -> RestoreProgress | None:
+    def find(self, database: str) -> backup_records.RestoreProgress | None:
         """What fills the database, or filled it last, whoever began it; None: nobody did."""
 
-    def look(self, operation: str) -> RestoreProgress:
+    def look(self, operation: str) -> backup_records.RestoreProgress:
         """How far it has come. Raises: Rejected when it is not known any more."""
 
     def delete(self, database: str) -> None:
@@ -96,7 +89,7 @@ class Restores(Protocol):
 class Mirrors(Protocol):
     """Objects of several buckets, copied by the service itself and compared."""
 
-    def list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
+    def list_objects(self, bucket: str, prefix: str) -> dict[str, backup_records.ObjectMetadata]:
         """Every live object whose name begins so. Raises: Rejected (no such bucket)."""
 
     def copy(self, source: str, name: str, target: str, token: str = "") -> str:

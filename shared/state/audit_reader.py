@@ -14,13 +14,9 @@ from shared.core.errors import Unavailable
 from shared.core.store import Document, ObjectStore, Query, Store
 from shared.core.text import last_segment
 from shared.domain.audit import anchor, audit_lines, system_chain, verification
-from shared.domain.audit.anchor import Anchor
-from shared.domain.audit.audit_lines import AuditLine
 from shared.domain.audit.chain import AuditEntry, Event, genesis_hash
-from shared.domain.audit.system_chain import ChainHead
 from shared.domain.audit.verification import ChainFinding, StoredChain
-from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Rollback, rollback_path
 
 T = TypeVar("T", bound=Struct)
 
@@ -53,11 +49,11 @@ class AuditReader:
 
     def rollback(self, name: str) -> Rollback | None:
         """A rollback; None where there is none, or one that cannot be read."""
-        return _decode_document(Rollback, self._store.get(rollbacks.rollback_path(name)).fields)
+        return _decode_document(Rollback, self._store.get(rollback_path(name)).fields)
 
     def entries(self, name: str) -> list[AuditEntry]:
         """The readable entries of a rollback, by number."""
-        return _read_entries(self._documents(f"{rollbacks.rollback_path(name)}/audit"))[0]
+        return _read_entries(self._documents(f"{rollback_path(name)}/audit"))[0]
 
     def events(self, system: str) -> list[tuple[Event, int]]:
         """The readable single events of a system, the oldest first, each with its seal's number."""
@@ -68,7 +64,7 @@ class AuditReader:
         ]
         return sorted(found, key=lambda event: event[0].at)
 
-    def rollback_lines(self, name: str) -> list[AuditLine]:
+    def rollback_lines(self, name: str) -> list[audit_lines.AuditLine]:
         """Each event of a rollback, in order; without its document its system is not known."""
         rollback = self.rollback(name)
         incident = rollback.incident if rollback else _FURTHER.sub("", name)
@@ -79,13 +75,13 @@ class AuditReader:
             for one in audit_lines.audit_lines_of_entry(entry, name, incident, system)
         ]
 
-    def system_lines(self, system: str) -> list[AuditLine]:
+    def system_lines(self, system: str) -> list[audit_lines.AuditLine]:
         """Each event of a system outside its rollbacks, the oldest first."""
         return [audit_lines.audit_line_of_event(event, system, seal) for event, seal in self.events(system)]
 
     def verify_rollback(self, name: str, now: datetime) -> ChainFinding | None:
         """What the trail of a rollback proves; None where nothing is known of it."""
-        path = rollbacks.rollback_path(name)
+        path = rollback_path(name)
         anchors = self._read_anchors(path)  # before what they prove, which may go on meanwhile
         document, (documents,) = self._read_consistently(path, f"{path}/audit")
         entries, faults = _read_entries(documents)
@@ -114,10 +110,10 @@ class AuditReader:
             system_chain.system_seals_path(system),
         )
         entries, faults = _read_entries(sealed)
-        head = _decode_document(ChainHead, document.fields)
+        head = _decode_document(system_chain.ChainHead, document.fields)
         if document.fields is not None and head is None:
             faults.append("the head's document is not readable")
-        head = head or ChainHead(hash=genesis_hash(name))
+        head = head or system_chain.ChainHead(hash=genesis_hash(name))
         if not (head.sequence or entries or faults or anchors or events):
             return None
         readable = [(_decode_document(Event, one.fields), one) for one in events]
@@ -141,7 +137,7 @@ class AuditReader:
                 return before, found
         raise Unavailable(f"{head} changes too fast to be verified")
 
-    def _read_anchors(self, chain: str) -> list[Anchor] | None:
+    def _read_anchors(self, chain: str) -> list[anchor.Anchor] | None:
         """The anchored heads of a chain by number, the last with its expiry; None: no bucket."""
         if self._anchors is None:
             return None

@@ -9,28 +9,20 @@ from msgspec import Struct
 from shared.core.codec import decode
 from shared.core.store import Document, Query, Store
 from shared.domain import system_record as systems
-from shared.domain.audit import system_chain
 from shared.domain.audit.chain import AuditEntry, Event
-from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM
-from shared.domain.commands import command as commands
-from shared.domain.commands.command import CommandRecord
-from shared.domain.data import asset_protection
-from shared.domain.data.asset_protection import AssetProtectionStatus
-from shared.domain.data.backups import native_backups
+from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, refusal_event_key, system_events_path
+from shared.domain.commands.command import CommandRecord, command_path
+from shared.domain.data.asset_protection import AssetProtectionStatus, assets_path
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.backups.export import Backup
-from shared.domain.data.backups.native_backups import ManagedBackupStatus
+from shared.domain.data.backups.native_backups import ManagedBackupStatus, managed_backups_path
 from shared.domain.data.backups.restore_test import RestoreTest
-from shared.domain.data.erasure import ledger as erasures
-from shared.domain.data.erasure.ledger import ErasureLedgerRecord
-from shared.domain.data.integrity import damage
-from shared.domain.data.integrity.damage import IntegrityRecord
-from shared.domain.data.isolation import write_fence as fences
-from shared.domain.data.isolation.write_fence import Fence
+from shared.domain.data.erasure.ledger import ErasureLedgerRecord, ledger_path
+from shared.domain.data.integrity.damage import IntegrityRecord, damage_path
+from shared.domain.data.isolation.write_fence import Fence, fence_path
 from shared.domain.data.repair import quarantine
 from shared.domain.decision.recorded_decision import RecordedDecision, newest_decision
-from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import Deployment
+from shared.domain.deployments.deployment import Deployment, deployment_path, record_path
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
@@ -38,17 +30,14 @@ from shared.domain.incidents.incident import PAUSED_STATUS_NAMES, Incident, Publ
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import record_parts
-from shared.domain.reports import filed_report as filing
-from shared.domain.reports.filed_report import FiledReport
+from shared.domain.reports.filed_report import FiledReport, report_path
 from shared.domain.reports.monthly_stats import IncidentTally
-from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.pins import Pin, active_pins
 from shared.domain.rollback.plan import Step
-from shared.domain.rollback.rollback import Rollback
+from shared.domain.rollback.rollback import Rollback, rollback_path
 from shared.domain.rollback.write_quota import SavedPace, quota_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.probe_signals import probes_path
-from shared.domain.system_record import BUDGET_PATH, GLOBAL_CONTROLS_PATH, Budget, Controls, System
 
 T = TypeVar("T", bound=Struct)
 
@@ -64,15 +53,15 @@ class StateReader:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def controls(self) -> Controls:
+    def controls(self) -> systems.Controls:
         """The switches over all systems."""
-        return self._one(Controls, GLOBAL_CONTROLS_PATH) or Controls()
+        return self._one(systems.Controls, systems.GLOBAL_CONTROLS_PATH) or systems.Controls()
 
-    def budget(self) -> Budget:
+    def budget(self) -> systems.Budget:
         """When automation has acted of late."""
-        return self._one(Budget, BUDGET_PATH) or Budget()
+        return self._one(systems.Budget, systems.BUDGET_PATH) or systems.Budget()
 
-    def system(self, name: str) -> System:
+    def system(self, name: str) -> systems.System:
         """A protected system; one of which nothing was said yet is in observe mode."""
         return systems.decode_system(self._store.get(systems.system_path(name)).fields, name)
 
@@ -100,7 +89,7 @@ class StateReader:
 
     def rollback(self, name: str) -> Rollback | None:
         """A rollback by its id; None when there is none."""
-        return self._one(Rollback, rollbacks.rollback_path(name))
+        return self._one(Rollback, rollback_path(name))
 
     def rollbacks(self, incident: Incident) -> list[Rollback]:
         """Every response to an incident, the first first."""
@@ -149,18 +138,18 @@ class StateReader:
 
     def deployment(self, system: str, name: str) -> Deployment | None:
         """A recorded deployment; None when there is none."""
-        return self._one(Deployment, deployments.deployment_path(system, name))
+        return self._one(Deployment, deployment_path(system, name))
 
     def deployment_inventory(self, system: str, deployment: str) -> WholeInventory | None:
         """All that was live in a deployment; None when that is not recorded."""
-        fields = self._store.get(deployments.record_path(system, deployment)).fields
+        fields = self._store.get(record_path(system, deployment)).fields
         return stocks.unpack_inventory(fields["live"]) if fields is not None else None
 
     def pins(self, system: str) -> list[Pin]:
         """What rollbacks hold in a system now, by function."""
         return active_pins(self._where(Pin, "pins", system=system))
 
-    def pin_keeper(self, system: System, held: Sequence[Pin]) -> str:
+    def pin_keeper(self, system: systems.System, held: Sequence[Pin]) -> str:
         """Return the newest open incident that keeps one of these pins; empty: none does."""
         known = (self.incident(name) for name in system.open_incidents)
         return next((one.id for one in known if one is not None and self._keeps_pins(one, held)), "")
@@ -192,23 +181,23 @@ class StateReader:
 
     def fence(self, system: str) -> Fence | None:
         """The newest fence of a system; None when there was none."""
-        return self._one(Fence, fences.fence_path(system))
+        return self._one(Fence, fence_path(system))
 
     def erasure_ledger(self, system: str) -> ErasureLedgerRecord | None:
         """What a system's ledger of erased people is written with; None: there is none yet."""
-        return self._one(ErasureLedgerRecord, erasures.ledger_path(system))
+        return self._one(ErasureLedgerRecord, ledger_path(system))
 
     def managed_backup_status(self, system: str) -> ManagedBackupStatus | None:
         """What was found of Google's own backups the last time; None: nobody has looked."""
-        return self._one(ManagedBackupStatus, native_backups.managed_backups_path(system))
+        return self._one(ManagedBackupStatus, managed_backups_path(system))
 
     def asset_protection_status(self, system: str) -> AssetProtectionStatus | None:
         """What was found of a system's assets the last time; None: nobody has looked."""
-        return self._one(AssetProtectionStatus, asset_protection.assets_path(system))
+        return self._one(AssetProtectionStatus, assets_path(system))
 
     def integrity(self, system: str) -> IntegrityRecord | None:
         """What is known of a system's data; None: nobody has looked through it."""
-        return self._one(IntegrityRecord, damage.damage_path(system))
+        return self._one(IntegrityRecord, damage_path(system))
 
     def tallies(self, system: str) -> list[IncidentTally]:
         """What is kept of a system's incidents that are over, the first first."""
@@ -216,7 +205,7 @@ class StateReader:
 
     def filed_report(self, incident: str) -> FiledReport | None:
         """The report of an incident as it was filed, or is to be; None: it is not over yet."""
-        return self._one(FiledReport, filing.report_path(incident))
+        return self._one(FiledReport, report_path(incident))
 
     def status_page_record(self, incident: Incident) -> StatusPageRecord | None:
         """When the status page first showed an incident; None: its system has no status page."""
@@ -250,12 +239,12 @@ class StateReader:
 
     def command(self, name: str) -> CommandRecord | None:
         """What became of a command; None while nobody has carried it out."""
-        return self._one(CommandRecord, commands.command_path(name))
+        return self._one(CommandRecord, command_path(name))
 
     def refusal(self, topic: str, message: str) -> str | None:
         """Why a message was refused; None when it was not, or not yet."""
-        events = system_chain.system_events_path(UNCLAIMED_SYSTEM)
-        told = self._one(Event, f"{events}/{system_chain.refusal_event_key(topic, message)}")
+        events = system_events_path(UNCLAIMED_SYSTEM)
+        told = self._one(Event, f"{events}/{refusal_event_key(topic, message)}")
         return None if told is None else str(told.facts["reason"])
 
     def _all(self, kind: type[T], query: Query) -> list[T]:

@@ -8,8 +8,7 @@ from msgspec.structs import replace
 
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.isolation.write_fence import Fence
-from shared.domain.decision import forecast
-from shared.domain.decision.forecast import DurationForecast
+from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
 from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
@@ -145,7 +144,7 @@ def read_forecast(
         return None
     if read_hold(reading, rollback, now):
         return None
-    return forecast.forecast_duration(
+    return forecast_duration(
         steps,
         policy,
         rollback.plan.scenario if rollback.plan is not None else ScenarioName.FUNCTIONS,

@@ -1,12 +1,11 @@
 """Select the adapter behind each port from the settings; each is built at first use."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from random import Random
-from typing import TYPE_CHECKING
 
+from shared.adapters.audit_logging_store import AuditLoggingStore
+from shared.adapters.thread_pool import ThreadPool
 from shared.core.errors import BadConfiguration
 from shared.core.lazy import LockedCachedProperty, synchronized
 from shared.core.pubsub_message import PushIdentity
@@ -15,36 +14,23 @@ from shared.core.store import Store
 from shared.domain.policy.system_policy import Policy
 from shared.ports.messaging import Bus
 from shared.ports.platform import Prober
-from shared.wiring.groups import (
-    BucketWiring,
-    Connections,
-    InspectionWiring,
-    NoticeWiring,
-    OperatorWiring,
-    ProjectWiring,
-    SystemWiring,
-    local_cloud_address,
-)
+from shared.wiring import groups
 from shared.wiring.settings import Settings
-
-if TYPE_CHECKING:
-    from shared.adapters.thread_pool import ThreadPool
 
 MAX_PARALLEL_CALLS = 16
 """Parallel calls: at one to two seconds a call, several times the default write quota."""
 
 
-class Wiring(Connections):
+class Wiring(groups.Connections):
     """The ports of one process. Without a local cloud and emulators in its settings: Google's."""
 
     def __init__(self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool) -> None:
         super().__init__(settings, policies, deployed=deployed)
-        self._systems: dict[str, SystemWiring] = {}
+        self._systems: dict[str, groups.SystemWiring] = {}
 
     @LockedCachedProperty
     def store(self) -> Store:
         """The responders' own database, whose audit events are logged."""
-        from shared.adapters.audit_logging_store import AuditLoggingStore
         from shared.adapters.gcp.firestore.store import FirestoreStore
 
         database = f"projects/{self.settings.project}/databases/{self.settings.database}"
@@ -62,35 +48,35 @@ class Wiring(Connections):
         from shared.adapters.embedded_cloud import LATENCY_HEADER
         from shared.adapters.prober import HttpProber
 
-        local = local_cloud_address(self.settings)
+        local = groups.local_cloud_address(self.settings)
         if local is not None:
             return HttpProber(lambda _host: local, latency=LATENCY_HEADER, secrets=lambda: self.secrets)
         return HttpProber(secrets=lambda: self.secrets)
 
     @LockedCachedProperty
-    def operators(self) -> OperatorWiring:
-        return OperatorWiring(self)
+    def operators(self) -> groups.OperatorWiring:
+        return groups.OperatorWiring(self)
 
     @LockedCachedProperty
-    def notices(self) -> NoticeWiring:
-        return NoticeWiring(self)
+    def notices(self) -> groups.NoticeWiring:
+        return groups.NoticeWiring(self)
 
     @LockedCachedProperty
-    def buckets(self) -> BucketWiring:
-        return BucketWiring(self)
+    def buckets(self) -> groups.BucketWiring:
+        return groups.BucketWiring(self)
 
     @LockedCachedProperty
-    def projects(self) -> ProjectWiring:
-        return ProjectWiring(self)
+    def projects(self) -> groups.ProjectWiring:
+        return groups.ProjectWiring(self)
 
     @LockedCachedProperty
-    def inspection(self) -> InspectionWiring:
-        return InspectionWiring(self)
+    def inspection(self) -> groups.InspectionWiring:
+        return groups.InspectionWiring(self)
 
     @synchronized
-    def system(self, name: str) -> SystemWiring:
+    def system(self, name: str) -> groups.SystemWiring:
         if name not in self._systems:
-            self._systems[name] = SystemWiring(self, name, lambda: self.buckets.values)
+            self._systems[name] = groups.SystemWiring(self, name, lambda: self.buckets.values)
         return self._systems[name]
 
     @property
@@ -117,8 +103,6 @@ class Wiring(Connections):
         return lambda: uuid.uuid4().hex
 
     def pool(self) -> ThreadPool:
-        from shared.adapters.thread_pool import ThreadPool
-
         return ThreadPool(MAX_PARALLEL_CALLS, self.clock)
 
     def close(self) -> None:

@@ -7,29 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from shared.adapters.gcp.clients import Clients
 from shared.core.errors import BadConfiguration
 from shared.core.lazy import LockedCachedProperty, synchronized
 from shared.core.runtime import Clock
 from shared.core.store import ObjectStore
 from shared.domain.policy.system_policy import Policy
+from shared.ports import operations_project
 from shared.ports.backups import Backups, Exports, Mirrors, Restores
 from shared.ports.documents import Documents, Rewrites
 from shared.ports.identity import IdTokenSource, OperatorSignIn, SecretValues, TokenVerifier
 from shared.ports.messaging import Bus, DeadLetters, NoticeRenderer, Sender
-from shared.ports.operations_project import (
-    EnabledApis,
-    MonitoringSettings,
-    OperationsProject,
-    Quotas,
-    SchedulerRuns,
-)
 from shared.ports.platform import AlertStates, Builder, Metrics, Platform, Services
 from shared.ports.resources import Accounts, ProtectedResources
 from shared.ports.storage import AssetDependencies, Media, Pages, Vault, VersionedObjects
 from shared.wiring.settings import Settings
 
 if TYPE_CHECKING:
-    from shared.adapters.gcp.clients import Clients
     from shared.adapters.gcp.firebase.id_tokens import GoogleIdentity
     from shared.adapters.gcp.firebase.messaging import FirebasePush
 
@@ -49,8 +43,6 @@ class Connections:
 
     @LockedCachedProperty
     def clients(self) -> Clients:
-        from shared.adapters.gcp.clients import Clients
-
         return Clients(self._addresses(), deployed=self._deployed)
 
     @LockedCachedProperty
@@ -272,7 +264,7 @@ class InspectionWiring(_Group):
         return PubSubDeadLetters(self._clients.subscriber, self._clients.publisher, self._settings.project)
 
     @LockedCachedProperty
-    def installation(self) -> OperationsProject:
+    def installation(self) -> operations_project.OperationsProject:
         from shared.adapters.gcp.project.operations_project import CloudOperationsProject
 
         return CloudOperationsProject(
@@ -284,13 +276,13 @@ class InspectionWiring(_Group):
         )
 
     @LockedCachedProperty
-    def apis(self) -> EnabledApis:
+    def apis(self) -> operations_project.EnabledApis:
         from shared.adapters.gcp.project import quotas
 
         return quotas.ServiceApis(self._clients.rest(quotas.HOST))
 
     @LockedCachedProperty
-    def timetable(self) -> SchedulerRuns:
+    def timetable(self) -> operations_project.SchedulerRuns:
         from shared.adapters.gcp.project import scheduler
 
         return scheduler.CloudSchedulerRuns(self._clients.rest(scheduler.HOST), self._settings.project)
@@ -305,7 +297,7 @@ class InspectionWiring(_Group):
         )
 
     @synchronized
-    def monitoring(self, project: str) -> MonitoringSettings:
+    def monitoring(self, project: str) -> operations_project.MonitoringSettings:
         from shared.adapters.gcp.monitoring import configuration
 
         return configuration.CloudMonitoring(self._clients.rest(configuration.HOST), project)
@@ -361,7 +353,7 @@ class SystemWiring(_Group):
         return RouterMetrics(monitoring, policy.system, policy.project, policy.region)
 
     @LockedCachedProperty
-    def quotas(self) -> Quotas:
+    def quotas(self) -> operations_project.Quotas:
         from shared.adapters.gcp.project import quotas
 
         return quotas.ServiceQuotas(self._clients.rest(quotas.HOST), self._policy.project)

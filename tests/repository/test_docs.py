@@ -18,7 +18,7 @@ from local.installation.provisioning import audit_bucket
 from local.services.storage.conditions import Preconditions
 from responders.console.actions import ACTION_DESCRIPTIONS
 from shared.core.store import Put, Query
-from shared.domain.deployments.image_cleanup import retention_command
+from shared.domain.deployments.images import retention_command
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 from tests.e2e.support.world import responders
 from tests.support.cli import operator

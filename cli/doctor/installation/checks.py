@@ -8,12 +8,10 @@ from cli.doctor.calls import SIGN_IN_API, check_apis
 from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, unread, well, wrong
 from cli.doctor.installation import messaging, metrics
 from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, deployed_responders
-from cli.doctor.installation.messaging import EVERYBODY
 from cli.support.output import format_time
 from shared.core import topics
 from shared.core.errors import RollbackError
 from shared.core.text import count_noun
-from shared.core.topics import deployed_function
 from shared.ports.operations_project import DeployedFunction
 from shared.state.work_queue import COLLECTION_BY_KIND
 
@@ -30,7 +28,7 @@ MAX_TICK_AGE = timedelta(minutes=3)
 CODE_LABEL = "rollback-code"
 POLICY_LABEL = "rollback-policy-"
 """Labels of the functions: what they were made of (terraform/source.tf)."""
-CONSOLE = deployed_function(topics.CONSOLE_ENTRY_POINT)
+CONSOLE = topics.deployed_function(topics.CONSOLE_ENTRY_POINT)
 PUBLISHER = "roles/pubsub.publisher"
 
 
@@ -50,7 +48,7 @@ def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
             why = f"by its own policy these may do more than list it: {name_first(strangers)}"
             if not strangers:
                 yield well(bucket, "by its own policy only the intended accounts read it")
-            elif strangers & EVERYBODY or any(one.startswith(WITH_THE_BUCKET) for one in strangers):
+            elif strangers & messaging.EVERYBODY or any(one.startswith(WITH_THE_BUCKET) for one in strangers):
                 yield wrong(bucket, why, "terraform apply, or remove the grant")
             else:
                 yield doubtful(bucket, why, "who gave it? else remove the grant")
@@ -95,9 +93,9 @@ def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield unknown(name, "an embedded cloud has them beside it, not in it")
         return
     faults = [
-        (deployed_function(entry_point), fault)
+        (topics.deployed_function(entry_point), fault)
         for entry_point in topics.ENTRY_POINTS
-        for fault in _faults(functions.get(deployed_function(entry_point)), entry_point)
+        for fault in _faults(functions.get(topics.deployed_function(entry_point)), entry_point)
     ]
     for broken, why in faults:
         yield wrong(broken, why, "terraform apply")

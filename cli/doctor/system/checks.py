@@ -18,16 +18,8 @@ from shared.core.text import count_noun
 from shared.core.topics import deployed_function
 from shared.domain.decision.facts import ChangeSet
 from shared.domain.decision.rebuild_selection import unrestorable_functions
+from shared.domain.deployments import images
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
-from shared.domain.deployments.image_cleanup import (
-    FIREBASE_POLICY,
-    KEEP,
-    OPT_OUT_LABEL,
-    RETENTION,
-    find_deletion_time,
-    retention_command,
-)
-from shared.domain.deployments.images import StoredImage
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.scenario_names import Mode
@@ -122,21 +114,23 @@ def check_image_cleanup(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the images of the last deployments stay, so that none is built again."""
     later, kept = facts.now + timedelta(seconds=1), facts.policy.deployments.kept
     for place, answer in facts.cleanup.items():
-        found, oldest = require_read(answer, place), StoredImage(f"{place}/image@0", facts.now)
-        newer = [StoredImage(f"{place}/image@{number}", later) for number in range(1, kept)]
-        deleted_at = find_deletion_time(oldest, newer, found)
-        stay = deleted_at - facts.now if deleted_at is not None else RETENTION
-        if not found.cleanup_policies and found.labels.get(OPT_OUT_LABEL) != "true":
+        found, oldest = require_read(answer, place), images.StoredImage(f"{place}/image@0", facts.now)
+        newer = [images.StoredImage(f"{place}/image@{number}", later) for number in range(1, kept)]
+        deleted_at = images.find_deletion_time(oldest, newer, found)
+        stay = deleted_at - facts.now if deleted_at is not None else images.RETENTION
+        if not found.cleanup_policies and found.labels.get(images.OPT_OUT_LABEL) != "true":
             why = "no clean-up policy: `firebase deploy` exits with 1, or with --force sets one of 1 day"
-            yield doubtful(place, why, retention_command(place))
-        elif stay < RETENTION:
-            deleting = {name for name, one in found.policies.items() if one.action != KEEP}
-            others = ", ".join(sorted(deleting - {FIREBASE_POLICY}))
+            yield doubtful(place, why, images.retention_command(place))
+        elif stay < images.RETENTION:
+            deleting = {name for name, one in found.policies.items() if one.action != images.KEEP}
+            others = ", ".join(sorted(deleting - {images.FIREBASE_POLICY}))
             why = f"it deletes images after {format_lasting(stay)}; older deployments are built again"
             then = f"; then correct the policies {others}" * bool(others)
-            yield doubtful(place, why, retention_command(place) + then)
+            yield doubtful(place, why, images.retention_command(place) + then)
         else:
-            yield well(place, f"it keeps the images of the last {kept} deployments, or {RETENTION.days} days")
+            yield well(
+                place, f"it keeps the images of the last {kept} deployments, or {images.RETENTION.days} days"
+            )
 
 
 def _first_names(deployment: Deployment) -> str:

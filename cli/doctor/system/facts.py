@@ -22,19 +22,17 @@ from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.integrity import damage
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.deployment import Deployment, Inventory
-from shared.domain.deployments.image_cleanup import Cleanup
-from shared.domain.deployments.images import images_of, repositories
+from shared.domain.deployments.images import Cleanup, images_of, repositories
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page_html import PAGE, system_folder
-from shared.domain.signals import probe_signals
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.declared_checks import should_count_sign_ins
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
-from shared.domain.signals.probe_signals import ProbeRecord
+from shared.domain.signals.probe_signals import ProbeRecord, probes_path
 from shared.domain.system_record import Controls, System
 from shared.ports.storage import PublicAccess
 from shared.wiring.adapters import Wiring
@@ -150,7 +148,7 @@ def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str
 
 def _probe_results(store: Store, policy: Policy) -> ProbeRecord:
     """What is kept of the clock's looks; an empty record when there is nothing."""
-    document = store.get(probe_signals.probes_path(policy.system))
+    document = store.get(probes_path(policy.system))
     if document.fields is None:
         return ProbeRecord(policy.system, document.read_at)
     return decode(ProbeRecord, document.fields)

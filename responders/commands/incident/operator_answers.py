@@ -17,8 +17,7 @@ from shared.core.store import Document, Query, Update, Write
 from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord, command_path
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import IncidentStatus, RootCauseAnalysis
+from shared.domain.incidents.incident import IncidentStatus, RootCauseAnalysis, acknowledge, change_status
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import Notice, notice_writes
@@ -99,7 +98,7 @@ def ack(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{known.id} was acknowledged by {known.acknowledged_by} at {at}")
     subject.require_possible("ack")
     command, now = asked.command, subject.incident_document.read_at
-    incident = incidents.acknowledge(subject.incident, command.actor, now)
+    incident = acknowledge(subject.incident, command.actor, now)
     return CommandEffect(
         f"acknowledged {incident.id}",
         (
@@ -118,7 +117,7 @@ def accept(asked: CommandRequest) -> CommandEffect:
     note = f"accepted by {command.actor}: {command.reason}"
     is_recovered = subject.incident.status is IncidentStatus.RECOVERED
     becomes = IncidentStatus.RESOLVED if is_recovered else IncidentStatus.RECOVERY_NOT_OBSERVED
-    incident = incidents.change_status(subject.incident, becomes, now, note)
+    incident = change_status(subject.incident, becomes, now, note)
     writes: list[Write] = [
         subject.write_incident(incident),
         *subject.write_rollback(

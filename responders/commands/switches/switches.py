@@ -23,16 +23,6 @@ from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.drill import PROMOTION_SCENARIOS, Drill
-from shared.domain.system_record import (
-    ALL_SYSTEMS,
-    GLOBAL_CONTROLS_PATH,
-    MAX_CONTROLS_AGE_SECONDS,
-    Freeze,
-    Pause,
-    PauseState,
-    System,
-    pause_state,
-)
 from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
@@ -54,7 +44,7 @@ def pause(asked: CommandRequest) -> CommandEffect:
     count = sum(one.in_flight for one in known)
     at_work = any(one.lease for one in known)  # what it began by an older look is waited for
     now = switch.document.read_at
-    set_by = Pause(
+    set_by = systems.Pause(
         command.actor,
         asked.said_at,
         command.reason,
@@ -62,8 +52,8 @@ def pause(asked: CommandRequest) -> CommandEffect:
         expires_at,
         reached_at=None if count or at_work else now,
     )
-    reached = pause_state(set_by)
-    state = "paused" if reached is PauseState.YES else "pause requested"
+    reached = systems.pause_state(set_by)
+    state = "paused" if reached is systems.PauseState.YES else "pause requested"
     result = f"{state}, {count_noun(count, 'step')} in flight"
     said = [*_build_notices(asked, switch, result), *_build_expiry_reminders(asked, switch, expires_at)]
     write = switch.build_write(pause=set_by, switched_at=asked.said_at)
@@ -71,7 +61,7 @@ def pause(asked: CommandRequest) -> CommandEffect:
         result,
         (write, *notice_writes(said)),
         tells="rollback.paused",
-        goes_on=reached is PauseState.REQUESTED,
+        goes_on=reached is systems.PauseState.REQUESTED,
         answer={"in_flight": count},
         changes={"pause": (switch.value.pause, set_by)},
     )
@@ -97,7 +87,7 @@ def freeze(asked: CommandRequest) -> CommandEffect:
     now = switch.document.read_at
     if command.until is None or command.until <= max(now, begins_at):
         raise Refused(f"until: {command.until} is over, or before the window begins")
-    window = Freeze(command.actor, asked.said_at, command.reason, begins_at, command.until)
+    window = systems.Freeze(command.actor, asked.said_at, command.reason, begins_at, command.until)
     windows = (*(one for one in switch.value.freezes if one.until > now), window)
     if len(windows) > MAX_ACTIVE_FREEZES:
         raise Refused(f"there are {MAX_ACTIVE_FREEZES} freeze windows: unfreeze, or wait")
@@ -111,7 +101,7 @@ def freeze(asked: CommandRequest) -> CommandEffect:
     )
 
 
-def _format_freezes(windows: Iterable[Freeze]) -> str:
+def _format_freezes(windows: Iterable[systems.Freeze]) -> str:
     """Freeze windows for the trail, where a list may hold no list."""
     return "; ".join(f"from {one.begins_at:%Y-%m-%d %H:%M} UTC, {one}" for one in windows)
 
@@ -134,9 +124,9 @@ def promote(asked: CommandRequest) -> CommandEffect:
     """Set the automation mode and notify people. Raises: Refused, if drills are missing."""
     command, switch, mode = asked.command, ControlChange(asked), Mode[asked.command.mode.upper()]
     system = switch.value
-    if isinstance(system, System) and _is_superseded(system.promoted_at, asked):
+    if isinstance(system, systems.System) and _is_superseded(system.promoted_at, asked):
         return SUPERSEDED_EFFECT
-    before = system.mode if isinstance(system, System) else Mode.OBSERVE
+    before = system.mode if isinstance(system, systems.System) else Mode.OBSERVE
     _require_promotion_drills(asked, before, mode, switch.document.read_at)
     write = switch.build_write(mode=mode, promoted_by=command.actor, promoted_at=asked.said_at)
     result = f"{command.system} may {command.mode}"
@@ -238,10 +228,12 @@ def confirm_pause(
     that look is waited for. One that was lifted, or said anew, is told no further.
     Raises: Moved, when somebody else has looked, or the switch was written meanwhile; Unavailable.
     """
-    wait = MAX_CONTROLS_AGE_SECONDS - (document.read_at - record.received_at).total_seconds()
-    ports.clock.sleep(min(max(0.0, wait), MAX_CONTROLS_AGE_SECONDS))
-    everywhere = record.system == ALL_SYSTEMS
-    switch = ports.store.get(GLOBAL_CONTROLS_PATH if everywhere else systems.system_path(record.system))
+    wait = systems.MAX_CONTROLS_AGE_SECONDS - (document.read_at - record.received_at).total_seconds()
+    ports.clock.sleep(min(max(0.0, wait), systems.MAX_CONTROLS_AGE_SECONDS))
+    everywhere = record.system == systems.ALL_SYSTEMS
+    switch = ports.store.get(
+        systems.GLOBAL_CONTROLS_PATH if everywhere else systems.system_path(record.system)
+    )
     now = switch.read_at
     active = StateReader(ports.store).active_rollbacks("" if everywhere else record.system)
     pause = (switch.fields or {}).get("pause") or {}
@@ -261,7 +253,7 @@ def confirm_pause(
         "worker",
         command=record.id,
         note=result,
-        changes={"status": (PauseState.REQUESTED, PauseState.YES)},
+        changes={"status": (systems.PauseState.REQUESTED, systems.PauseState.YES)},
     )
     writes: list[Write] = [
         Update(document.path, encode(replace(over, result=result)), document.version),

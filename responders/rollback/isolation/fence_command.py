@@ -19,8 +19,7 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Put, Query, Update, Write, conditional_write
 from shared.domain import system_record as systems
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord, command_path, parse_time
 from shared.domain.data.isolation import write_fence as fences
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus
@@ -161,7 +160,7 @@ def _build_transition_writes(
     if not name:
         return
     facts = {"why": after.why, "waiting": after.waiting, "left": after.left}
-    yield event_write(after.system, f"{name}:{after.command}", create_event(name, now, "worker", **facts))
+    yield system_event(after.system, f"{name}:{after.command}", name, now, "worker", **facts)
     severity = fences.NOTICE_SEVERITIES[name]
     tell = create_team_notices if severity is Severity.CRITICAL else create_notices
     # What another system's people hear waits for nothing that those of its own do not.

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from responders.scenarios.resource_plan import Portion, ResourceState, resource_step
-from shared.domain.deployments.inventory.inventory_parts import Index, is_creatable, json_fingerprint
+from shared.domain.deployments.inventory.inventory_parts import is_creatable, json_fingerprint
 from shared.engine.steps.resources.create_index import ABSENT_INDEX, KIND
 
 MAX_BUILD_DURATION = timedelta(hours=1)
@@ -14,12 +14,12 @@ def plan_indexes(sight: ResourceState, within: timedelta) -> Portion:
     """One step for each index that is gone; one that was added hurts nobody and is left."""
     then, now = sight.recorded.indexes or {}, sight.live.indexes or {}
     dropped = [then[name] for name in sorted(then.keys() - now.keys())]
+    steps = []
+    for one in filter(is_creatable, dropped):
+        name = f"create index {one.group} {json_fingerprint(one.definition)[:8]}"
+        steps.append(resource_step(name, KIND, one.database, one, MAX_BUILD_DURATION, seen=ABSENT_INDEX))
     return Portion(
-        steps=tuple(
-            resource_step(_step_name(one), KIND, one.database, one, MAX_BUILD_DURATION, seen=ABSENT_INDEX)
-            for one in dropped
-            if is_creatable(one)
-        ),
+        steps=tuple(steps),
         reported=(
             *(
                 f"index {one.definition}: of a kind that is not made again: do it by hand"
@@ -29,7 +29,3 @@ def plan_indexes(sight: ResourceState, within: timedelta) -> Portion:
             *(f"index {name} was added since: left as it is" for name in sorted(now.keys() - then.keys())),
         ),
     )
-
-
-def _step_name(index: Index) -> str:
-    return f"create index {index.group} {json_fingerprint(index.definition)[:8]}"

@@ -6,20 +6,7 @@ from shared.adapters.gcp.project import scheduler, secret_manager, service_accou
 from shared.adapters.gcp.pubsub import eventarc_triggers
 from shared.adapters.gcp.run import images, runtimes
 from shared.core.lazy import LockedCachedProperty
-from shared.ports.resources import (
-    Accounts,
-    AuthSettings,
-    Hosting,
-    Images,
-    Indexes,
-    RemoteConfig,
-    Rules,
-    Runtimes,
-    Schedules,
-    SecretVersions,
-    Sessions,
-    Triggers,
-)
+from shared.ports import resources
 
 
 class CloudResources:
@@ -31,52 +18,52 @@ class CloudResources:
         self._region = region
 
     @LockedCachedProperty
-    def hosting(self) -> Hosting:
+    def hosting(self) -> resources.Hosting:
         return hosting.FirebaseHosting(self._clients.rest(hosting.HOST))
 
     @LockedCachedProperty
-    def remote_config(self) -> RemoteConfig:
+    def remote_config(self) -> resources.RemoteConfig:
         return remote_config.FirebaseRemoteConfig(self._clients.rest(remote_config.HOST), self._project)
 
     @LockedCachedProperty
-    def rules(self) -> Rules:
+    def rules(self) -> resources.Rules:
         return rules.FirebaseRules(self._clients.rest(rules.HOST), self._project)
 
     @LockedCachedProperty
-    def identity(self) -> AuthSettings:
+    def identity(self) -> resources.AuthSettings:
         return auth_config.IdentityPlatform(self._clients.rest(auth_config.HOST), self._project)
 
     @LockedCachedProperty
-    def sessions(self) -> Sessions:
+    def sessions(self) -> resources.Sessions:
         return sessions.FirebaseSessions(self._clients.rest(sessions.HOST), self._project)
 
     @LockedCachedProperty
-    def indexes(self) -> Indexes:
+    def indexes(self) -> resources.Indexes:
         from shared.adapters.gcp.firestore.indexes import FirestoreIndexes  # half a second of Google's
 
         return FirestoreIndexes(self._clients.firestore_admin, self._project)
 
     @LockedCachedProperty
-    def secrets(self) -> SecretVersions:
+    def secrets(self) -> resources.SecretVersions:
         return secret_manager.SecretManager(self._clients.rest(secret_manager.HOST), self._project)
 
     @LockedCachedProperty
-    def schedules(self) -> Schedules:
+    def schedules(self) -> resources.Schedules:
         return scheduler.CloudScheduler(self._clients.rest(scheduler.HOST), self._project, self._region)
 
     @LockedCachedProperty
-    def triggers(self) -> Triggers:
+    def triggers(self) -> resources.Triggers:
         return eventarc_triggers.EventarcTriggers(self._clients.rest(eventarc_triggers.HOST), self._project)
 
     @LockedCachedProperty
-    def accounts(self) -> Accounts:
+    def accounts(self) -> resources.Accounts:
         rest, iam = (self._clients.rest(service_accounts.HOST), self._clients.rest(service_accounts.IAM_HOST))
         return service_accounts.ProjectAccounts(rest, iam, self._project)
 
     @LockedCachedProperty
-    def images(self) -> Images:
+    def images(self) -> resources.Images:
         return images.ArtifactRegistry(self._clients.rest(images.HOST))
 
     @LockedCachedProperty
-    def runtimes(self) -> Runtimes:
+    def runtimes(self) -> resources.Runtimes:
         return runtimes.FunctionRuntimes(self._clients.rest(runtimes.HOST), self._project, self._region)

@@ -11,7 +11,6 @@ from shared.core.store import Create
 from shared.domain.audit.chain import AuditEntry
 
 ANCHOR_PREFIX = "heads/"
-"""Of every anchor's name."""
 PENDING_ANCHORS = "anchors"
 """The collection of those that are still to be written."""
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -23,7 +24,6 @@ MAX_EVENTS_PER_SEAL = 200
 SEAL_EVENT = "chain.sealed"
 """The first event of each seal: it tells when the one before was made, and thus may be gone."""
 head_path = documents_of("chains")
-"""Where the head of a system's chain is kept."""
 
 
 class ChainHead(StoredDocument, frozen=True):
@@ -34,6 +34,11 @@ class ChainHead(StoredDocument, frozen=True):
     sealed_at: datetime | None = None
     quarter: str = ""
     """The quarter of an hour in which it was last looked at."""
+
+
+def system_event(system: str, key: str, name: str, at: datetime, actor: str, /, **facts: Any) -> Create:
+    """The write of a new event of these facts, as `create_event` has them, and `event_write`."""
+    return event_write(system, key, create_event(name, at, actor, **facts))
 
 
 def event_write(system: str, key: str, event: Event) -> Create:
@@ -127,11 +132,6 @@ def _parse_time(written: str) -> datetime | None:
 def refusal_event_key(topic: str, message: str) -> str:
     """The key of the event that tells of a refused message; the topic by its short name."""
     return f"refused:{topic}:{message}"
-
-
-def quarter_hour_name(now: datetime) -> str:
-    """The quarter of an hour, by name."""
-    return f"{now:%Y%m%dT%H}{now.minute // 15}"
 
 
 def chain_name(system: str) -> str:

@@ -31,9 +31,7 @@ SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 MAX_COMMAND_BYTES = 64 * 1024
 AwareTime = Annotated[datetime, Meta(tz=True)]
 TIME_FIELDS = ("at", "begins_at", "since", "until")
-"""The fields of a command that are times."""
 command_path = documents_of("commands")
-"""Where the proof of a command is kept."""
 SHELL_OPTIONS = {"groups": "group", "functions": "function", "delay_seconds": "delay"}
 """The options of `rollback run` that are not called as the fields of the command."""
 

@@ -30,7 +30,6 @@ SERVICE_ACCOUNT_ISSUER = "https://accounts.google.com"
 MAX_TOKEN_CHARACTERS = 16 * 1024
 _PARTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 token_path = documents_of("tokens")
-"""Where the use of a token is kept."""
 
 
 class CredentialKind(StrEnum):

@@ -19,7 +19,6 @@ REPLICATED_LOCATION_TYPES: Final = ("dual-region", "multi-region")
 """Location types of buckets that lie in more than one region
 (https://cloud.google.com/storage/docs/locations, read 2026-11)."""
 assets_path = documents_of("assets")
-"""Where it is kept what was found."""
 
 
 class ObservedAssets(Struct, frozen=True):

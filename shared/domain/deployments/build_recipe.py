@@ -16,7 +16,6 @@ from shared.domain.deployments.inventory.inventory_parts import (
 REDEPLOY = "redeploy"
 """The kind of step that builds."""
 EXPECTED_REBUILD_SECONDS = 90.0
-"""How long a build usually takes."""
 
 
 class BuiltFunction(Struct, frozen=True):

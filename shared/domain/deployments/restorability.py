@@ -14,8 +14,15 @@ from msgspec import Struct
 from shared.core import text
 from shared.domain.deployments.build_recipe import derive_recipe
 from shared.domain.deployments.deployment import Deployment, Inventory, Restorability
-from shared.domain.deployments.image_cleanup import Cleanup, find_deletion_time
-from shared.domain.deployments.images import StoredImage, StoredImages, images_of, is_image_stored, repository
+from shared.domain.deployments.images import (
+    Cleanup,
+    StoredImage,
+    StoredImages,
+    find_deletion_time,
+    images_of,
+    is_image_stored,
+    repository,
+)
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     FunctionState,

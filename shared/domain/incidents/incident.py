@@ -1,5 +1,6 @@
 """Our record of trouble in one system."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -14,8 +15,8 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import PUBLIC_RETENTION, RECORD_RETENTION
 from shared.domain.signals.registry import SignalSource, has_source
 
+INCIDENT_ID_PATTERN = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 incident_path = documents_of("incidents")
-"""Where an incident is kept."""
 page_start_path = documents_of("pages")
 """Where the time of the first status page of a system is kept."""
 MAX_TIMELINE = 500
@@ -383,11 +384,6 @@ def has_been_escalated(incident: Incident, reopened_at: datetime) -> bool:
     while before and (before[-1].at, before[-1].status) != (reopened_at, IncidentStatus.INVESTIGATING):
         before.pop()
     return len(before) > 1 and before[-2].status in DECIDED_BY_PERSON_STATUSES
-
-
-def format_incident_id(day: str, number: int) -> str:
-    """INC-YYYYMMDD-NNN; from the thousandth of a day on with four digits."""
-    return f"INC-{day}-{number:03d}"
 
 
 def rollback_id(incident: str, number: int) -> str:

@@ -17,7 +17,6 @@ from shared.domain.incidents.incident import (
     IncidentScope,
     IncidentStatus,
     TimelineEvent,
-    format_incident_id,
     public_state,
 )
 from shared.domain.incidents.incident_notices import create_incident_notices
@@ -68,7 +67,7 @@ def open_incident(
     scenario = find_scenario(policy, signal) if order is None else order.scenario
     why = str(order or f"{signal_label(signal)} detected")
     incident = Incident(
-        id=format_incident_id(counter.path.rpartition("/")[2], number),
+        id=f"INC-{now:%Y%m%d}-{number:03d}",
         system=policy.system,
         severity=severity,
         signal=signal,

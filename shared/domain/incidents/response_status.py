@@ -5,8 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.incident import Incident, has_ended_since
 from shared.domain.incidents.recovery_times import RecoveryTimes
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 
@@ -69,7 +68,7 @@ def _next_call(incident: Incident, notices: Iterable[Notice]) -> EscalationStep 
         if one.unless is WithdrawalCondition.ACKNOWLEDGED
         and one.status is NoticeStatus.PENDING
         and one.due_at is not None
-        and not incidents.has_ended_since(incident, one.created_at)
+        and not has_ended_since(incident, one.created_at)
     ]
     if not ahead:
         return None

@@ -124,7 +124,6 @@ class RoleNotice(Struct, frozen=True):
 
     stages: tuple[IncidentStage, ...]
     channels: tuple[str, ...] = ()
-    """Of those of its contacts; empty: all of them."""
 
 
 class TeamRole(Struct, frozen=True):
@@ -138,11 +137,9 @@ class Rung(Struct, frozen=True):
     """One step of on-call: who is notified when nobody has acknowledged until then."""
 
     after: timedelta
-    """Since detection."""
     role: str | None = None
     contact: str | None = None
     channel: str | None = None
-    """One of the three."""
 
 
 class Component(Struct, frozen=True):
@@ -150,11 +147,8 @@ class Component(Struct, frozen=True):
 
     name: str
     signals: tuple[str, ...] = ()
-    """It is affected by incidents with one of these signals."""
     groups: tuple[str, ...] = ()
-    """And by failing functions of these groups or aliases; empty: those that have its name."""
     functions: tuple[str, ...] = ()
-    """And by these functions. With nothing of the three, every incident affects it."""
 
 
 class StatusPage(Struct, frozen=True):
@@ -163,8 +157,5 @@ class StatusPage(Struct, frozen=True):
     publish_after: dict[Severity, timedelta] = field(
         default_factory=lambda: dict.fromkeys(Severity, timedelta(0))
     )
-    """How long after detection an incident is shown; a severity that is absent: on command."""
     publish_orders_after: dict[Severity, timedelta] = {}
-    """The same for an incident that an operator's command opened, while no alert belongs to it."""
     components: tuple[Component, ...] = ()
-    """Empty: the system is one."""

@@ -13,7 +13,6 @@ class WriteQuota(Struct, frozen=True):
     burst: int = 60
     per_second: float = 1.0
     share: float = 1.0
-    """The part of it that is this system's: systems of one project and region divide it."""
 
     @property
     def system_share(self) -> WriteQuota:
@@ -29,19 +28,14 @@ class Execution(Struct, frozen=True):
     canary_within: timedelta = timedelta(seconds=60)
     write_quota: WriteQuota = WriteQuota()
     batch_size: int | None = None
-    """At most this many shifts in flight; None: what the quota allows."""
     delay: timedelta = timedelta(0)
-    """Pause after each batch."""
     step_attempts: int = 5
     step_within: timedelta = timedelta(minutes=5)
     rebuild_within: timedelta = timedelta(minutes=15)
-    """The same for a function that is built again."""
     confirm_within: timedelta = timedelta(minutes=3)
-    """Probes that still fail so long after the last shift: it is not restored."""
     verify_within: timedelta = timedelta(minutes=5)
     """The same for what routers count: it is known up to 3 minutes later."""
     cleared_within: timedelta = timedelta(minutes=30)
-    """An alert whose condition still stands so long after the last shift is escalated."""
     watch: timedelta = timedelta(minutes=30)
     watch_every: timedelta = timedelta(minutes=1)
     bake: timedelta = timedelta(minutes=30)

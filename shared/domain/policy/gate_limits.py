@@ -24,7 +24,6 @@ class Gates(Struct, frozen=True):
     join_window: timedelta = timedelta(minutes=10)
     stale_after: timedelta = timedelta(minutes=15)
     auto_close: timedelta = timedelta(days=7)
-    """What Cloud Monitoring closes by itself after: such a close is not a recovery."""
     judge_every: timedelta = timedelta(seconds=30)
     decide_within: dict[Severity, timedelta] = field(
         default_factory=lambda: {
@@ -36,7 +35,6 @@ class Gates(Struct, frozen=True):
     )
     cool_down: timedelta = timedelta(minutes=60)
     automatic_per_hour: int = 3
-    """Automatic rollbacks in an hour over all systems; the strictest policy wins."""
     failing_above: float = 0.1
     """A function whose share of failed requests is above this is failing."""
     minimum_requests: int = 20
@@ -54,14 +52,8 @@ class Gates(Struct, frozen=True):
     rebuilds: Rebuilds = Rebuilds.ACT
     """Where no revision is left to shift to, or the shift has failed."""
     unobserved_after: timedelta = timedelta(hours=24)
-    """An incident ends so long after its last observed failure, if no recovery is observed."""
     approval_expires: timedelta = timedelta(minutes=30)
-    """A question to a person ends after this in doing nothing."""
     notice_before: timedelta = timedelta(minutes=15)
-    """So long before a planned rollback begins people are told of it again."""
     drills_before_ask: int = 0
-    """Agreeing drills that a promotion from observe needs, to whatever mode."""
     drills_before_act: int = 0
-    """Agreeing drills that a promotion to act needs."""
     drills_within: timedelta = timedelta(days=30)
-    """Older ones prove nothing any more."""

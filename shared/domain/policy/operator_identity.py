@@ -30,18 +30,14 @@ class Principal(Struct, frozen=True):
     email: str
     commands: tuple[str, ...]
     groups: tuple[str, ...] = ()
-    """Only these groups of functions; empty: all."""
     severities: tuple[Severity, ...] = tuple(Severity)
-    """Of the rollbacks that it may order."""
 
 
 class IdentityRules(Struct, frozen=True):
     """Who may command this system."""
 
     api_key: str = ""
-    """The web API key of the project that people sign in to; public by design."""
     auth_within: timedelta = timedelta(minutes=10)
-    """A person's sign-in, second factor included, may be this old."""
     roles: dict[str, Role] = {}
     """The role that a command needs instead of that of `shared.domain.commands.registry`."""
     principals: tuple[Principal, ...] = ()

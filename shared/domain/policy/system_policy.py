@@ -1,4 +1,7 @@
-"""What a protected system is and how it may be rolled back: one policy file per system, typed."""
+"""What a protected system is and how it may be rolled back: one policy file per system, typed.
+
+`policies/policy.schema.json` says what each key means; a field's docstring, what is not said there.
+"""
 
 from collections.abc import Container
 from datetime import timedelta
@@ -28,28 +31,19 @@ class Group(Struct, frozen=True):
 
     functions: tuple[str, ...]
     canary: str | None = None
-    """The function that goes first; None: the group's first by name."""
     after: tuple[str, ...] = ()
-    """Groups that must be back before this one: clients go before what they call."""
     keep_warm: int = 0
-    """Instances that a function is to have as soon as a rollback leads requests to it."""
 
 
 class DeploymentRules(Struct, frozen=True):
     """When a change of what is live is a deployment, and what a change by hand means."""
 
     quiet: timedelta = timedelta(minutes=2)
-    """So long nothing more may change until a deployment is no longer rolling out."""
     look_every: timedelta = timedelta(minutes=5)
-    """Whatever is hinted at or not."""
     human_first: timedelta = timedelta(minutes=60)
-    """So long automation leaves alone what a person changed by hand."""
     pinned_for: timedelta = timedelta(days=3)
-    """A pin that is older is told of once a day."""
     kept: int = 30
-    """So many of the newest deployments never expire."""
     secrets_renewed_within: timedelta = timedelta(days=365)
-    """A secret in use whose newest enabled version is older is told, once."""
 
 
 class Targets(Struct, frozen=True):
@@ -72,11 +66,8 @@ class Outage(Struct, frozen=True):
     """What it means that the system does not work, as its owner declares."""
 
     per_minute: float | None = None
-    """What a minute costs; None: nobody has said."""
     currency: str = ""
-    """Three letters, such as EUR."""
     users: str = ""
-    """A filter of Cloud Monitoring for the counter of users who meet a failure; empty: none is."""
 
 
 class FindingClass(StrEnum):
@@ -111,20 +102,16 @@ class Policy(Struct, frozen=True):
     group_aliases: dict[str, tuple[str, ...]] = {}
     """What people call one group or several: `core-api` is core and admin."""
     alert_projects: tuple[str, ...] = ()
-    """Projects whose alerts count; empty: only `project`."""
     resources: Resources = Resources()
     backups: BackupRules = BackupRules()
     assets: AssetRules = AssetRules()
     integrity: IntegrityRules = IntegrityRules()
     collections: dict[str, Collection] = {}
-    """What is valid in each collection, by its id; what is not declared is not looked at."""
     fence: FenceRules | None = None
-    """None: nothing that must hold across documents is declared, and nothing is ever fenced."""
     erasure: ErasureRules | None = None
     """None: nothing is known of whom data belongs to."""
     probes: tuple[Probe, ...] = ()
     verification: dict[str, VerificationCheck] = {}
-    """What must work once functions are back, by what people call it."""
     gates: Gates = Gates()
     execution: Execution = Execution()
     deployments: DeploymentRules = DeploymentRules()
@@ -132,20 +119,14 @@ class Policy(Struct, frozen=True):
     status_page: StatusPage = StatusPage()
     identity: IdentityRules = IdentityRules()
     findings: FindingRules | None = None
-    """None: no finding is a breach."""
     outage: Outage | None = None
-    """None: nobody has declared what an outage means."""
     console_url: str = ""
-    """Where operators find the console; empty: notices lead to no page of it."""
     channels: tuple[Channel, ...] = ()
     contacts: tuple[Contact, ...] = ()
     roles: dict[str, TeamRole] = {}
-    """The response team. A channel of a role is notified only of the stages that a role names."""
     on_call: tuple[Rung, ...] = ()
     unanswered_after: timedelta = timedelta(minutes=5)
-    """After the last step of on-call, until Cloud Monitoring notifies its pager channels."""
     escalate_when_observing: bool = False
-    """Whether on-call is escalated to for incidents that automation only observes."""
     display_name: str = ""
     text: str = ""
     """The file's; filled in by the loader."""

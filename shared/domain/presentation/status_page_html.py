@@ -74,7 +74,7 @@ def _json_feed(
             {
                 "id": f"{address}/{PAGE}#{one.id}",
                 "url": f"{address}/{PAGE}#{one.id}",
-                "title": _title(one),
+                "title": f"{one.title}: {', '.join(one.parts)}" if one.parts else one.title,
                 "content_text": "\n".join(_lines(one)),
                 "date_published": _utc(one.began_at),
                 "date_modified": _utc(one.updated_at),
@@ -87,10 +87,6 @@ def _json_feed(
 def _lines(incident: StatusPageIncident) -> list[str]:
     told = [f"{format_minute(one.at)} UTC: {one.words}" for one in incident.lines]
     return [*told, f"Root cause: {incident.cause}"] if incident.cause else told
-
-
-def _title(incident: StatusPageIncident) -> str:
-    return f"{incident.title}: {', '.join(incident.parts)}" if incident.parts else incident.title
 
 
 @cache

@@ -17,7 +17,6 @@ MAX_METRICS_WAIT: Final = timedelta(minutes=15)
 ROOT_CAUSE_REMINDER_DELAY: Final = timedelta(hours=24)
 """The runbook's time for a root cause, here from the end on."""
 report_path = documents_of("reports")
-"""Where the report of an incident is filed."""
 
 
 class FiledReport(StoredDocument, frozen=True):

@@ -24,7 +24,6 @@ TALLY_DELAY = timedelta(hours=1)
 TALLY_SEARCH_WINDOW = timedelta(days=8)
 """So long after its end an incident is looked for that has no tally yet."""
 tally_path = documents_of("tallies")
-"""Where the tally of an incident is kept."""
 EXECUTED_STATUSES = (RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED)
 
 

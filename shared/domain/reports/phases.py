@@ -174,13 +174,11 @@ def _slow_step_lessons(steps: Sequence[Step]) -> Iterator[str]:
     if built:
         functions = count_noun(len(built), "function")
         yield f"Rebuilt because revisions or images were missing: {functions}."
-    took = [(_step_duration(step), step.name) for step in steps if step.status is StepStatus.DONE]
+    took = [
+        (step.ended_at - step.begun_at, step.name)
+        for step in steps
+        if step.begun_at and step.ended_at and step.status is StepStatus.DONE
+    ]
     longest = max(took, default=(timedelta(0), ""))
     if longest[0] > timedelta(minutes=1):
         yield f"The longest step, {longest[1]}, took {describe_duration(longest[0])}."
-
-
-def _step_duration(step: Step) -> timedelta:
-    if step.begun_at is None or step.ended_at is None:
-        return timedelta(0)
-    return step.ended_at - step.begun_at

@@ -12,8 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.audit import audit_lines
-from shared.domain.audit.audit_lines import AuditLine
+from shared.domain.audit.audit_lines import AuditLine, audit_lines_of_entry
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.data.document import path_sort_key as order_of
 from shared.domain.data.repair.quarantine import JournalEntry
@@ -25,7 +24,6 @@ from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import phases
 from shared.domain.reports.impact import Impact, ImpactCounts, measure_impact, unknown_impact
-from shared.domain.reports.phases import Phase, derive_lessons
 from shared.domain.rollback.pins import Pin
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Override, Rollback
@@ -201,7 +199,7 @@ def build_report(facts: ReportFacts) -> IncidentReport:
     lessons = (
         lesson
         for kept in facts.rollbacks
-        for lesson in derive_lessons(
+        for lesson in phases.derive_lessons(
             incident, kept.trail, kept.steps, list(_reported_phases(kept, facts)), facts.now
         )
     )
@@ -244,7 +242,7 @@ def _incident_events(facts: ReportFacts) -> list[AuditLine]:
     ]
     for kept in facts.rollbacks:
         for entry in kept.trail:
-            every += audit_lines.audit_lines_of_entry(entry, kept.rollback.id, incident.id, incident.system)
+            every += audit_lines_of_entry(entry, kept.rollback.id, incident.id, incident.system)
     return sorted(every, key=lambda one: one.at)
 
 
@@ -295,14 +293,14 @@ def _report_rollback(kept: ReportedRollback, facts: ReportFacts) -> RollbackRepo
     )
 
 
-def _reported_phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[Phase]:
+def _reported_phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[phases.Phase]:
     incident, rollback = facts.incident, kept.rollback
     began_at = None if rollback.order else incident.onset_at
     said_at = phases.all_notified_at(facts.notices)
     return phases.rollback_phases(incident, rollback, kept.trail, began_at, said_at, facts.policy)
 
 
-def _report_phase(phase: Phase) -> ReportedPhase:
+def _report_phase(phase: phases.Phase) -> ReportedPhase:
     return ReportedPhase(
         phase=phase.name,
         took_seconds=None if phase.duration is None else phase.duration.total_seconds(),

@@ -11,7 +11,6 @@ from shared.domain.policy.scenario_names import ScenarioName
 PROMOTION_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
 """A promotion counts drills of these: of the functions, alone or with all else."""
 drill_path = documents_of("drills")
-"""Where a drill is kept."""
 
 
 class DrillStepCount(Struct, frozen=True):

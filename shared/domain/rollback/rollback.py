@@ -21,7 +21,6 @@ OVERRIDE_ACTOR_PREFIX = "override: "
 UNNAMED_ACTOR = f"{OVERRIDE_ACTOR_PREFIX}not named"
 LEASE_DURATION = timedelta(seconds=30)
 rollback_path = documents_of("rollbacks")
-"""Where a rollback is kept."""
 
 
 class RollbackStatus(StrEnum):

@@ -12,8 +12,7 @@ from shared.adapters.gcp.project.service_accounts import account_project
 from shared.core.errors import Unavailable
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
-from shared.domain.deployments.image_cleanup import Cleanup, CleanupCondition, CleanupPolicy
-from shared.domain.deployments.images import StoredImage
+from shared.domain.deployments.images import Cleanup, CleanupCondition, CleanupPolicy, StoredImage
 from shared.domain.deployments.inventory.inventory_parts import AccountState, Generation
 from tests.contracts.support.resources import (
     ACCOUNT,

@@ -27,8 +27,7 @@ from shared.adapters.gcp.resources import CloudResources
 from shared.core.codec import from_builtins
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
-from shared.domain.deployments.image_cleanup import Cleanup
-from shared.domain.deployments.images import StoredImage
+from shared.domain.deployments.images import Cleanup, StoredImage
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     HostingSite,

@@ -10,8 +10,7 @@ from shared.core.codec import from_json
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
-from shared.domain.deployments.image_cleanup import Cleanup
-from shared.domain.deployments.images import StoredImage
+from shared.domain.deployments.images import Cleanup, StoredImage
 from shared.domain.deployments.inventory.inventory_parts import (
     LIVE_CHANNEL,
     AccountState,

@@ -1,8 +1,7 @@
 """A deployment of which one image lies in a repository that is cleaned up."""
 
 from shared.domain.deployments.deployment import Deployment
-from shared.domain.deployments.image_cleanup import Cleanup, CleanupCondition, CleanupPolicy
-from shared.domain.deployments.images import StoredImage
+from shared.domain.deployments.images import Cleanup, CleanupCondition, CleanupPolicy, StoredImage
 from tests.support.rollbacks.deployments import read_deployments
 from tests.support.rollbacks.rebuild_shop import ORDER, PLACE
 from tests.support.runtime.world import World

@@ -20,15 +20,8 @@ from google.oauth2 import id_token
 
 from shared.core.errors import Rejected, Unavailable
 from shared.core.lazy import LockedCachedProperty
+from shared.domain.commands import credential
 from shared.domain.commands.console_operator import OperatorAccount
-from shared.domain.commands.credential import (
-    ROLE_CLAIM,
-    Credential,
-    CredentialKind,
-    claimed_credential_kind,
-    person_credential,
-    service_account_credential,
-)
 from shared.domain.policy.operator_identity import Role
 
 PERMISSIONS = ("firebaseauth.users.get",)
@@ -52,19 +45,19 @@ class GoogleIdentity:
         self._project = project
         self._anonymous = anonymous
 
-    def verify(self, token: str) -> Credential:
-        if claimed_credential_kind(token, self._project) is CredentialKind.SERVICE:
+    def verify(self, token: str) -> credential.Credential:
+        if credential.claimed_credential_kind(token, self._project) is credential.CredentialKind.SERVICE:
             # Its audience is the hash of a command: whoever knows the command judges it.
             with _translate_errors():
                 claims = id_token.verify_token(
                     token, self._fetch, clock_skew_in_seconds=ISSUER_CLOCK_SKEW_SECONDS
                 )
-            return service_account_credential(claims, token)
+            return credential.service_account_credential(claims, token)
         with _translate_errors():
             claims = auth.verify_id_token(
                 token, self._app, check_revoked=True, clock_skew_seconds=ISSUER_CLOCK_SKEW_SECONDS
             )
-        return person_credential(claims, token)
+        return credential.person_credential(claims, token)
 
     def look_up(self, subject: str) -> OperatorAccount:
         with _translate_errors():
@@ -72,7 +65,7 @@ class GoogleIdentity:
         if user.disabled:
             raise Rejected("the user is disabled")
         since = datetime.fromtimestamp(user.tokens_valid_after_timestamp / 1000, UTC)
-        return OperatorAccount(Role.from_name((user.custom_claims or {}).get(ROLE_CLAIM)), since)
+        return OperatorAccount(Role.from_name((user.custom_claims or {}).get(credential.ROLE_CLAIM)), since)
 
     def close(self) -> None:
         if "_app" in self.__dict__:

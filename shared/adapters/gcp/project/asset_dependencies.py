@@ -23,7 +23,7 @@ class CloudAssetDependencies:
     def location_type(self, bucket: str) -> str:
         with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
             try:
-                found = self._storage.get_bucket(bucket, timeout=objects.OBJECT_TIMEOUT_SECONDS, retry=None)
+                found = self._storage.get_bucket(bucket, **objects.CALL_ONCE)
             except NotFound:
                 return ""
         return str(found.location_type)

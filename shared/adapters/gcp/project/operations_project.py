@@ -61,9 +61,8 @@ class CloudOperationsProject:
 
     def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
         with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
-            policy = self._storage.bucket(bucket).get_iam_policy(
-                requested_policy_version=_CONDITIONAL, timeout=objects.OBJECT_TIMEOUT_SECONDS, retry=None
-            )
+            found = self._storage.bucket(bucket)
+            policy = found.get_iam_policy(requested_policy_version=_CONDITIONAL, **objects.CALL_ONCE)
         return members_by_role((binding["role"], binding["members"]) for binding in policy.bindings)
 
     def functions(self) -> list[DeployedFunction]:

@@ -13,10 +13,9 @@ from shared.adapters.gcp.listing import list_operations, operation_state
 from shared.adapters.gcp.run.function_state import function_states
 from shared.core.errors import Gone, Rejected, Unavailable
 from shared.core.runtime import Clock
-from shared.domain.deployments import source_copies
 from shared.domain.deployments.build_recipe import BuiltFunction, Recipe, RunningDeployment
 from shared.domain.deployments.inventory.inventory_parts import Generation, SourceObject
-from shared.domain.deployments.source_copies import VariableValues
+from shared.domain.deployments.source_copies import VariableValues, decode_values
 from shared.ports.platform import OperationState
 from shared.ports.storage import Vault
 
@@ -141,7 +140,7 @@ class CloudBuilder:
         if vault is None:
             raise Rejected(f"{function}: no bucket of the values of variables is known")
         try:
-            return source_copies.decode_values(vault.read(place), recipe)
+            return decode_values(vault.read(place), recipe)
         except ValueError as other:
             raise Rejected(f"{function}: {other}") from None
 

@@ -4,8 +4,7 @@ from typing import Final
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone
-from shared.domain.deployments.image_cleanup import Cleanup
-from shared.domain.deployments.images import StoredImage
+from shared.domain.deployments.images import Cleanup, StoredImage
 
 HOST: Final = "artifactregistry.googleapis.com"
 PERMISSIONS: Final = ("artifactregistry.dockerimages.list", "artifactregistry.repositories.get")

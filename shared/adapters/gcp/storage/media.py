@@ -4,11 +4,7 @@ from typing import Any, Final
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound, RequestRangeNotSatisfiable
 
-from shared.adapters.gcp.storage.objects import (
-    HTTP_READ_ERRORS,
-    OBJECT_TIMEOUT_SECONDS,
-    translate_http_errors,
-)
+from shared.adapters.gcp.storage.objects import CALL_ONCE, HTTP_READ_ERRORS, translate_http_errors
 from shared.core.errors import Unavailable
 
 PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
@@ -29,14 +25,7 @@ class BucketMedia:
         blob = self._client.bucket(bucket).blob(name)
         with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
             try:
-                blob.download_as_bytes(
-                    start=0,
-                    end=0,
-                    raw_download=True,
-                    checksum=None,
-                    timeout=OBJECT_TIMEOUT_SECONDS,
-                    retry=None,
-                )
+                blob.download_as_bytes(start=0, end=0, raw_download=True, checksum=None, **CALL_ONCE)
             except NotFound:
                 return "it is not there"
             except RequestRangeNotSatisfiable:

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from shared.adapters.gcp.storage.objects import (
+    CALL_ONCE,
     HTTP_READ_ERRORS,
-    OBJECT_TIMEOUT_SECONDS,
     BucketObjects,
     HttpStatusErrors,
     list_blobs,
@@ -48,16 +48,8 @@ class BucketMirrors:
 
     def copy(self, source: str, name: str, target: str, token: str = "") -> str:
         with translate_http_errors(_EFFECT, Ambiguous):
-            left, _, _ = (
-                self._client.bucket(target)
-                .blob(name)
-                .rewrite(
-                    self._client.bucket(source).blob(name),
-                    token=token or None,
-                    timeout=COPY_TIMEOUT_SECONDS,
-                    retry=None,
-                )
-            )
+            made, origin = self._client.bucket(target).blob(name), self._client.bucket(source).blob(name)
+            left, _, _ = made.rewrite(origin, token or None, timeout=COPY_TIMEOUT_SECONDS, retry=None)
         return left or ""
 
     def write(self, bucket: str, name: str, content: bytes) -> None:
@@ -67,4 +59,4 @@ class BucketMirrors:
         blob = self._client.bucket(bucket).blob(name)
         blob.temporary_hold = held
         with translate_http_errors(_EFFECT, Ambiguous):
-            blob.patch(timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
+            blob.patch(**CALL_ONCE)

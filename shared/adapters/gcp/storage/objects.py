@@ -17,6 +17,8 @@ CREATE_PERMISSIONS: Final = ("storage.objects.create",)
 
 OBJECT_TIMEOUT_SECONDS = 5.0
 """Deadline to connect, and of each read of the answer."""
+CALL_ONCE: Final[Mapping[str, Any]] = {"timeout": OBJECT_TIMEOUT_SECONDS, "retry": None}
+"""The options of a call that the client sends once, within that deadline."""
 
 HttpStatusErrors = Mapping[int, type[RollbackError]]
 """What each HTTP status means; every other one is Rejected."""
@@ -79,22 +81,17 @@ def upload(
     """Write an object in the place of that generation; 0: under a name that is free."""
     with translate_http_errors(errors, Ambiguous):
         blob.upload_from_string(
-            content,
-            content_type=content_type,
-            if_generation_match=generation,
-            checksum="crc32c",
-            timeout=OBJECT_TIMEOUT_SECONDS,
-            retry=None,
+            content, content_type=content_type, if_generation_match=generation, checksum="crc32c", **CALL_ONCE
         )
 
 
 def download(blob: Any) -> bytes:
     """The content of an object, its checksum checked."""
-    content: bytes = blob.download_as_bytes(checksum="crc32c", timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
+    content: bytes = blob.download_as_bytes(checksum="crc32c", **CALL_ONCE)
     return content
 
 
 def list_blobs(client: Any, bucket: Any, prefix: str) -> list[Any]:
     """The objects of a bucket whose names begin so."""
     with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-        return list(client.list_blobs(bucket, prefix=prefix, timeout=OBJECT_TIMEOUT_SECONDS, retry=None))
+        return list(client.list_blobs(bucket, prefix=prefix, **CALL_ONCE))

@@ -5,15 +5,7 @@ from typing import Any, Final
 
 import httpx
 
-from shared.adapters.gcp.storage.objects import (
-    HTTP_CREATE_ERRORS,
-    HTTP_READ_ERRORS,
-    OBJECT_TIMEOUT_SECONDS,
-    HttpStatusErrors,
-    download,
-    translate_http_errors,
-    upload,
-)
+from shared.adapters.gcp.storage import objects
 from shared.adapters.http import send_request
 from shared.core.errors import Moved, Unavailable
 from shared.ports.storage import PublicAccess
@@ -26,7 +18,7 @@ CACHE_CONTROL = "no-cache, max-age=0"
 """Public objects are kept by caches for an hour where nothing else is said
 (https://cloud.google.com/storage/docs/metadata#cache-control, read 2026-11)."""
 
-_PUT: HttpStatusErrors = {**HTTP_CREATE_ERRORS, 412: Moved}
+_PUT: objects.HttpStatusErrors = {**objects.HTTP_CREATE_ERRORS, 412: Moved}
 
 
 class BucketPages:
@@ -36,22 +28,22 @@ class BucketPages:
         self._bucket = client.bucket(bucket)
 
     def generation(self, name: str) -> int:
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            found = self._bucket.get_blob(name, timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
+        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
+            found = self._bucket.get_blob(name, **objects.CALL_ONCE)
         return int(found.generation) if found is not None else 0
 
     def put(self, name: str, content: bytes, content_type: str, generation: int) -> None:
         """Rejected where there is no such bucket."""
         blob = self._bucket.blob(name)
         blob.cache_control = CACHE_CONTROL
-        upload(blob, content, content_type, generation=generation, errors=_PUT)
+        objects.upload(blob, content, content_type, generation=generation, errors=_PUT)
 
     def history(self, name: str) -> Iterator[tuple[int, bytes]]:
-        asked = {"prefix": name, "versions": True, "timeout": OBJECT_TIMEOUT_SECONDS, "retry": None}
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            for blob in reversed([*self._bucket.list_blobs(**asked)]):  # the oldest comes first
+        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
+            # The oldest comes first.
+            for blob in reversed([*self._bucket.list_blobs(prefix=name, versions=True, **objects.CALL_ONCE)]):
                 if blob.name == name:
-                    yield blob.generation, download(blob)
+                    yield blob.generation, objects.download(blob)
 
     def address(self, name: str) -> str:
         return str(self._bucket.blob(name).public_url)
@@ -59,7 +51,9 @@ class BucketPages:
     def seen(self, name: str) -> PublicAccess:
         """A redirect is not followed."""
         try:
-            status, _, headers = send_request("GET", self.address(name), seconds=OBJECT_TIMEOUT_SECONDS)
+            status, _, headers = send_request(
+                "GET", self.address(name), seconds=objects.OBJECT_TIMEOUT_SECONDS
+            )
         except (TimeoutError, httpx.TransportError) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
         return PublicAccess(status, headers.get("Content-Type", ""), headers.get("Cache-Control", ""))

@@ -6,15 +6,7 @@ from typing import Any, Final
 
 from google.api_core.exceptions import NotFound
 
-from shared.adapters.gcp.storage.objects import (
-    HTTP_CREATE_ERRORS,
-    HTTP_READ_ERRORS,
-    OBJECT_TIMEOUT_SECONDS,
-    download,
-    list_blobs,
-    translate_http_errors,
-    upload,
-)
+from shared.adapters.gcp.storage import objects
 from shared.core.errors import Ambiguous, Exists, Unavailable
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
@@ -52,7 +44,7 @@ class BucketVault:
         made, token = self._bucket.blob(name), None
         try:
             for _ in range(MAX_COPY_CALLS):
-                with translate_http_errors(HTTP_CREATE_ERRORS, Ambiguous):
+                with objects.translate_http_errors(objects.HTTP_CREATE_ERRORS, Ambiguous):
                     token, _, _ = made.rewrite(
                         origin, token, if_generation_match=0, timeout=COPY_TIMEOUT_SECONDS, retry=None
                     )
@@ -65,26 +57,28 @@ class BucketVault:
     def keep(self, name: str, content: bytes) -> SourceObject:
         made = self._bucket.blob(name)
         try:
-            upload(made, content)
+            objects.upload(made, content)
         except Exists:
             return self._find_existing(name)
         return self._place(made)
 
     def read(self, kept: SourceObject) -> bytes:
         """The content, its checksum checked. Rejected where there is no such generation."""
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable):
-            return download(self._bucket.blob(kept.object, generation=kept.generation))
+        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
+            return objects.download(self._bucket.blob(kept.object, generation=kept.generation))
 
     def creation_times(self, prefix: str) -> dict[str, datetime]:
-        return {blob.name: blob.time_created for blob in list_blobs(self._client, self._bucket, prefix)}
+        return {
+            blob.name: blob.time_created for blob in objects.list_blobs(self._client, self._bucket, prefix)
+        }
 
     def remove(self, name: str) -> None:
-        with translate_http_errors(HTTP_READ_ERRORS, Unavailable), suppress(NotFound):
-            self._bucket.blob(name).delete(timeout=OBJECT_TIMEOUT_SECONDS, retry=None)
+        with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable), suppress(NotFound):
+            self._bucket.blob(name).delete(**objects.CALL_ONCE)
 
     def _find_existing(self, name: str) -> SourceObject:
         """The object that has the name already. Listed: who may only keep may not `get` it."""
-        for blob in list_blobs(self._client, self._bucket, name):
+        for blob in objects.list_blobs(self._client, self._bucket, name):
             if blob.name == name:
                 return self._place(blob)
         raise Unavailable(f"{name} was there, and is gone")

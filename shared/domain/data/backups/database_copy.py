@@ -23,7 +23,6 @@ from shared.domain.data.backups.filled_database import (
     mark_ended,
 )
 from shared.domain.data.backups.restore_point import RestorePoint
-from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.data.integrity import scan
 from shared.domain.policy.resources import CopyRules
 from shared.domain.policy.severity import Severity
@@ -31,7 +30,6 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
 MAX_COPIES_PER_SYSTEM: Final = 2
-"""So many copies of one system are made beside each other."""
 DELETION_TIMEOUT: Final = timedelta(hours=1)
 """Whoever works on it has ended by then: what still may not be deleted is somebody's."""
 _PREFIX: Final = "copy-"
@@ -44,10 +42,8 @@ NOTICE_SEVERITIES: Final[Mapping[str, Severity]] = {
     "copy.deleted": Severity.LOW,
     "copy.left": Severity.MEDIUM,
 }
-"""The events that people hear of."""
 CUTOVER_INSTRUCTION: Final = "let the application use it as docs/cutover.md says"
 copy_path = documents_of("copies")
-"""Where a copy is kept."""
 
 
 class DatabaseCopy(FilledDatabase, frozen=True, kw_only=True):
@@ -86,11 +82,6 @@ class DatabaseCopy(FilledDatabase, frozen=True, kw_only=True):
 def new_copy_id(system: str, now: datetime) -> str:
     """The name of a copy that is asked for now, and of its database."""
     return f"{_PREFIX}{database_name_part(system)}-{now.astimezone(UTC):%Y%m%d%H%M%S}"
-
-
-def restart_fill(copy: DatabaseCopy, operation: str) -> DatabaseCopy:
-    """The copy that is filled once more, by whoever had stood still: it is looked through anew."""
-    return replace(copy, status=FillStatus.MAKING, operation=operation, purge=ErasureProgress(), run=None)
 
 
 def mark_ready(

@@ -28,7 +28,6 @@ MAX_SNAPSHOT_AGE = timedelta(minutes=50)
 FINAL_FILE_SUFFIX = ".overall_export_metadata"
 """Ends the name of the file that an export writes last."""
 export_path = documents_of("backups")
-"""Where a backup is catalogued."""
 
 
 class ExportStatus(StrEnum):

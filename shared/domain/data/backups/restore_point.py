@@ -30,7 +30,6 @@ ACCEPTED_FORMS: Final = (
     "CLI), a span back such as 1h, a deployment, a backup or a copy"
 )
 MAX_SUGGESTIONS_PER_SIDE: Final = 2
-"""So many restore points are named on each side of one that cannot be had."""
 
 STAMP: Final = re.compile(r"[0-9]{8}_[0-9]{4}")
 STAMP_FORMAT: Final = "%Y%m%d_%H%M"

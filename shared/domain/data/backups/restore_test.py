@@ -14,9 +14,8 @@ from msgspec.structs import replace
 
 from shared.core.codec import documents_of
 from shared.core.text import count_noun
-from shared.domain.data.backups import export
 from shared.domain.data.backups.backup_records import NativeBackup, database_name_part
-from shared.domain.data.backups.export import Backup
+from shared.domain.data.backups.export import Backup, ExportStatus
 from shared.domain.data.backups.filled_database import (
     FilledDatabase,
     FillStatus,
@@ -32,7 +31,6 @@ _FAULTS_SHOWN: Final = 20
 EXPORT_WEEKDAY: Final = 6
 """Sunday, UTC: an export is restored, whose import writes every document and is paid for."""
 restore_test_path = documents_of("proofs")
-"""Where a proof is kept."""
 
 
 class RestoreTest(FilledDatabase, frozen=True, kw_only=True):
@@ -90,7 +88,7 @@ def choose_backup(
     whole = [
         (one.snapshot_at, one.id, one.places[0], one.counts)
         for one in exports
-        if one.status is export.ExportStatus.KEPT
+        if one.status is ExportStatus.KEPT
     ]
     ready = [one for one in natives if one.is_ready]
     if ready and (not whole or now.weekday() != EXPORT_WEEKDAY):

@@ -42,7 +42,6 @@ DAMAGED_INTERVAL: Final = timedelta(hours=1)
 """A run begins this often while damage is known: its end is observed by runs."""
 ONSET_ASSUMPTION: Final = "found by looking back minute by minute, which assumes that damage stays"
 damage_path = documents_of("integrity")
-"""Where the record of a system's data is kept."""
 
 
 class DamageFinding(Struct, frozen=True):

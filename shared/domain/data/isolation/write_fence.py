@@ -33,9 +33,7 @@ NOTICE_SEVERITIES: Final[Mapping[str, Severity]] = {
     "fence.down": Severity.HIGH,
     "fence.stuck": Severity.CRITICAL,
 }
-"""The events that people hear of."""
 fence_path = documents_of("fences")
-"""Where the newest fence of a system is kept."""
 
 
 class FenceStatus(StrEnum):

@@ -194,7 +194,6 @@ class RulesFile(Struct, frozen=True):
 
 
 RulesSource = tuple[RulesFile, ...]
-"""All that a ruleset says."""
 
 
 class RulesRelease(Struct, frozen=True):

@@ -15,7 +15,6 @@ from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.system_policy import Policy
 
 inventory_path = documents_of("inventory")
-"""Where it is kept."""
 
 
 class InventoryRecord(StoredDocument, frozen=True):

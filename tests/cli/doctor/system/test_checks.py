@@ -31,7 +31,7 @@ from shared.domain.deployments.deployment import (
     Restorability,
     placements,
 )
-from shared.domain.deployments.image_cleanup import Cleanup, CleanupCondition, CleanupPolicy
+from shared.domain.deployments.images import Cleanup, CleanupCondition, CleanupPolicy
 from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
     Generation,

@@ -8,8 +8,7 @@ import pytest
 
 from local.services.artifact_registry.cleanup import PushedImage, find_deleted
 from shared.core.codec import from_builtins
-from shared.domain.deployments.image_cleanup import Cleanup, find_deletion_time
-from shared.domain.deployments.images import StoredImage
+from shared.domain.deployments.images import Cleanup, StoredImage, find_deletion_time
 from tests.support.fakes.runtime.clock import START
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)

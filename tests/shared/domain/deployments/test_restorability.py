@@ -12,8 +12,7 @@ from shared.domain.deployments.deployment import (
     LiveFunction,
     Placement,
 )
-from shared.domain.deployments.image_cleanup import Cleanup, CleanupCondition, CleanupPolicy
-from shared.domain.deployments.images import StoredImage
+from shared.domain.deployments.images import Cleanup, CleanupCondition, CleanupPolicy, StoredImage
 from shared.domain.deployments.inventory.inventory_parts import (
     AccountState,
     Configuration,
