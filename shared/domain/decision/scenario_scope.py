@@ -70,8 +70,8 @@ def _affected_parts(signal: Signal, facts: DecisionFacts, policy: Policy) -> set
     of_data = any(has_source(name, SignalSource.DATA) for name in open_ones)
     if signal.scenario not in PART_SCENARIOS or of_data:
         return set()
-    signals = (policy.signals[name] for name in open_ones)
-    return {one.scenario for one in signals if one.severity is signal.severity} & PART_SCENARIOS
+    grave = (name for name in open_ones if policy.signals[name].severity is signal.severity)
+    return {facts.limit_signal(name, policy).scenario for name in grave} & PART_SCENARIOS
 
 
 def _is_total_failure(facts: DecisionFacts, policy: Policy) -> bool:
