@@ -23,7 +23,7 @@ from shared.domain.policy.severity import Severity, is_worse, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert, alert_path
-from shared.domain.signals.breadth import limit_signal
+from shared.domain.signals.breadth import FEATURE_LEVELS, limit_signal
 from shared.domain.signals.labels import signal_label
 from shared.domain.system_record import System, decode_system, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
@@ -232,7 +232,7 @@ def _build_preemption_writes(
     if rollback.status not in PREEMPTIBLE_STATUSES or fields is None:
         return []
     severity = _measure_severity(policy, alert, rollback.failing)
-    if not is_worse(severity, decode(Incident, fields).severity):
+    if severity in FEATURE_LEVELS or not is_worse(severity, decode(Incident, fields).severity):
         return []
     why = f"it yields to {signal_label(alert.signal)} ({severity})"
     now = document.read_at

@@ -286,3 +286,36 @@ def test_page_and_notices_name_the_part_and_how_much_of_it() -> None:
     alert_of(world, "createOrder")
     world.pass_time(3 * MINUTE)
     assert read_titles(world) == ["Disrupted: Checkout"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "status"),
+    [(["getBook"], RollbackStatus.SUCCEEDED), (["getBook", "listBooks"], RollbackStatus.CANCELLED)],
+)
+def test_a_further_function_in_the_middle_of_a_feature(failing: list[str], status: RollbackStatus) -> None:
+    """What people have approved is carried out, unless a mass failure has become of it."""
+    world = build_shop()
+    world.deploy_bad([*failing, "payOrder"])
+    make_function_work(world, "payOrder")
+    alert_of(world, "getBook")
+    world.settle()
+    told: list[str] = []
+
+    def interrupt(called: str, side: str) -> None:
+        if (called, side) == ("platform.shift", "after") and not told:
+            told.append(called)
+            make_function_fail(world, "payOrder")
+            alert_of(world, "payOrder")
+            alert = world.waiting()[-1]
+            world.ports.bus.messages.remove(alert)
+            world.deliver(alert)
+
+    world.ports.world.hook = interrupt
+    world.command(command="approve", system="bookshop", incident=world.incidents()[0].id)
+    world.pass_time(5 * MINUTE)
+
+    first, second, *_ = world.rollbacks()
+    is_mass_failure = status is RollbackStatus.CANCELLED
+    assert (first.status, first.incident) == (status, second.incident)
+    assert (first.outcome == "it yields to function failure rate (HIGH)") is is_mass_failure
+    assert world.incidents()[0].severity is (Severity.HIGH if is_mass_failure else Severity.MEDIUM)
