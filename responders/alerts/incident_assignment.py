@@ -23,7 +23,7 @@ from shared.domain.policy.severity import Severity, is_worse, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert, alert_path
-from shared.domain.signals.breadth import FEATURE_LEVELS, limit_signal
+from shared.domain.signals.breadth import FEATURE_LEVELS, limit_signal, measure_level
 from shared.domain.signals.labels import signal_label
 from shared.domain.system_record import System, decode_system, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
@@ -210,12 +210,9 @@ class IncidentAssigner:
 
 
 def _measure_severity(policy: Policy, alert: Alert, others: Iterable[str | None] = ()) -> Severity:
-    """Return the level of an alert's function and of those that fail beside it.
-
-    An alert that names no function means its worst until a decision observes what fails.
-    """
+    """Return the level of an alert's function and the others; its worst, if it names none."""
     failing = (alert.function, *others) if alert.function else ()
-    return limit_signal(policy, alert.signal, failing).severity
+    return limit_signal(policy, alert.signal, measure_level(policy, failing)).severity
 
 
 def _build_preemption_writes(

@@ -31,8 +31,7 @@ from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals.alert import Alert, alert_path, open_alerts
-from shared.domain.signals.breadth import FEATURE_LEVELS, count_failing, limit_signal
-from shared.domain.signals.health import RouterRequests
+from shared.domain.signals.breadth import FEATURE_LEVELS, count_failing, limit_signal, measure_level
 from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import LeasedRollback
@@ -230,17 +229,15 @@ class Case:
         """Every alert of the incident, those that no decision has taken in included."""
         return self._query_alerts(self.ports.store)
 
-    def raise_severity(
-        self, alerts: Collection[Alert], requests: Mapping[str, RouterRequests] | None = None
-    ) -> bool:
+    def raise_severity(self, alerts: Collection[Alert], level: Severity | None = None) -> bool:
         """Raise it where a joined alert is worse or more fails; notify of further groups.
 
-        During monitoring only the team is notified. `requests`: as a decision has counted them.
+        During monitoring only the team is notified. `level`: as a decision has measured it.
         """
         functions = self.policy.functions
         failing = {*self.rollback.failing, *self._failing, *(one.function for one in alerts)}
-        signals = {one.signal for one in alerts}
-        known = (limit_signal(self.policy, one, failing, requests or {}) for one in signals)
+        level = level or measure_level(self.policy, failing)
+        known = (limit_signal(self.policy, one, level) for one in {one.signal for one in alerts})
         worst = reduce(worse_severity, (one.severity for one in known), self.incident.severity)
         further = self._find_further_groups() if worst in FEATURE_LEVELS else []
         is_raised = worst is not self.incident.severity

@@ -72,9 +72,12 @@ def decide_rollback(case: Case) -> bool:
     order = case.rollback.order
     target = order.target if order else ""
     gathered = collect_facts(case.ports, case.policy, case.now(), case.read_alerts, case.rollback.id, target)
-    gathered = replace(gathered, facts=replace(gathered.facts, failed_before=case.rollback.failing))
+    known = {"failed_before": case.rollback.failing, "level_before": case.rollback.level}
+    gathered = replace(gathered, facts=replace(gathered.facts, **known))
+    level = gathered.facts.measure_level(case.policy)
+    case.observe(level=level)
     case.observe_check(gathered.facts.find_observed_failing(case.policy))
-    if case.raise_severity(gathered.alerts, gathered.facts.requests):
+    if case.raise_severity(gathered.alerts, level):
         return True
     decision = _evaluate(case, gathered.facts)
     ports, policy, expired = case.ports, case.policy, case.now() >= case.decide_by

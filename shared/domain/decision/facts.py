@@ -22,7 +22,7 @@ from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_quota import SavedPace
 from shared.domain.signals.alert import AlertFact
-from shared.domain.signals.breadth import limit_signal
+from shared.domain.signals.breadth import limit_signal, measure_level
 from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions
 from shared.domain.system_record import Budget, Controls, System
 
@@ -54,6 +54,8 @@ class DecisionFacts(Struct, frozen=True):
     """How fast the next worker may write; None: nobody has written yet."""
     failed_before: tuple[str, ...] = ()
     """Functions that an earlier check has observed to fail: the scope never shrinks."""
+    level_before: Severity | None = None
+    """The level that an earlier check has measured: it never falls."""
 
     @property
     def onset(self) -> datetime:
@@ -75,10 +77,11 @@ class DecisionFacts(Struct, frozen=True):
         named = {alert.function for alert in self.alerts if alert.function}
         return named | failing_functions(self.requests or {}, policy.gates)
 
-    def limit_signal(self, name: str, policy: Policy) -> Signal:
-        """Return what a signal means for the functions that this decision has observed to fail."""
+    def measure_level(self, policy: Policy) -> Severity | None:
+        """Return the level of what this decision has observed to fail."""
         failing = self.find_observed_failing(policy) | {*self.failed_before}
-        return limit_signal(policy, name, failing, self.requests or {})
+        levels = [self.level_before, measure_level(policy, failing, self.requests or {})]
+        return next((one for one in Severity if one in levels), None)
 
     @property
     def damage_findings(self) -> list[DamageFinding]:
@@ -140,9 +143,9 @@ class FunctionDifference(Struct, frozen=True):
 
 def worst_signal(facts: DecisionFacts, policy: Policy) -> Signal:
     """Return the severest signal for what fails; of equals that of everything, or the first."""
-    order = list(Severity)
+    order, level = list(Severity), facts.measure_level(policy)
     return min(
-        (facts.limit_signal(name, policy) for name in dict.fromkeys(one.signal for one in facts.alerts)),
+        (limit_signal(policy, alert.signal, level) for alert in facts.alerts),
         key=lambda one: (order.index(one.severity), one.scenario is not ScenarioName.COMPLETE),
     )
 

@@ -10,16 +10,15 @@ from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity, is_worse
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
-from shared.domain.signals.health import RouterRequests, sum_requests
+from shared.domain.signals.health import RouterRequests
 from shared.domain.signals.registry import SignalSource, has_source
 
 FEATURE_LEVELS = (Severity.MEDIUM, Severity.LOW)
 """At these levels the runbook rolls features back, as planned."""
-NO_REQUESTS: Mapping[str, RouterRequests] = {}
 
 
 def measure_level(
-    policy: Policy, failing: Collection[str | None], requests: Mapping[str, RouterRequests] = NO_REQUESTS
+    policy: Policy, failing: Collection[str | None], requests: Mapping[str, RouterRequests] = {}
 ) -> Severity | None:
     """Return the level of these failing functions; None: no function is known to fail.
 
@@ -30,10 +29,8 @@ def measure_level(
     if not known:
         return None
     share = len(known) / len(groups)
-    total, affected = (
-        sum_requests(requests[one] for one in names & requests.keys()).total
-        for names in (groups.keys(), known)
-    )
+    counted = {name: one.total for name, one in requests.items() if name in groups}
+    affected, total = sum(counted.get(one, 0) for one in known), sum(counted.values())
     if share > limits.critical_above:
         return Severity.CRITICAL
     if share > limits.high_above or affected > limits.high_traffic_above * total:
@@ -46,22 +43,18 @@ def measure_level(
     return Severity.MEDIUM if is_feature or len(known) > limits.low_functions else Severity.LOW
 
 
-def limit_signal(
-    policy: Policy,
-    name: str,
-    failing: Collection[str | None],
-    requests: Mapping[str, RouterRequests] = NO_REQUESTS,
-) -> Signal:
-    """Return what a signal means for these failing functions: less than its worst, if fewer fail.
+def limit_signal(policy: Policy, name: str, level: Severity | None) -> Signal:
+    """Return what a signal means at the level of what fails; its severity is the worst it can mean.
 
     Only the count of requests tells how many functions fail: every other signal means its worst.
     """
-    signal, level = policy.signals[name], measure_level(policy, failing, requests)
-    if level is None or not has_source(name, SignalSource.REQUESTS) or not is_worse(signal.severity, level):
+    signal = policy.signals[name]
+    if level is None or not has_source(name, SignalSource.REQUESTS):
         return signal
-    if level not in FEATURE_LEVELS or signal.scenario is ScenarioName.NONE:
-        return replace(signal, severity=level)
-    return Signal(level, ScenarioName.FEATURE, min(signal.mode, Mode.ASK))
+    severity = level if is_worse(signal.severity, level) else signal.severity
+    if level not in FEATURE_LEVELS or signal.scenario in (ScenarioName.NONE, ScenarioName.FEATURE):
+        return replace(signal, severity=severity)
+    return Signal(severity, ScenarioName.FEATURE, min(signal.mode, Mode.ASK))
 
 
 def count_failing(functions: Collection[str], failing: Collection[str | None]) -> str:

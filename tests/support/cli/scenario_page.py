@@ -119,8 +119,7 @@ def _join_parts(parts: frozenset[InventoryPart], functions: str) -> str:
 
 def _meanings(policy: Policy, name: str) -> list[Signal]:
     """What a signal means, by how many functions fail; its worst first."""
-    few = ([], [*policy.functions][:2], [*policy.functions][:1])
-    return list(dict.fromkeys(limit_signal(policy, name, failing) for failing in few))
+    return list(dict.fromkeys(limit_signal(policy, name, one) for one in Severity))
 
 
 def _render_signals(policy: Policy) -> Iterator[str]:

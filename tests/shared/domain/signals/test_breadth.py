@@ -90,15 +90,29 @@ def test_what_a_signal_means(
     signal: str, count: int, severity: Severity, scenario: ScenarioName, mode: Mode
 ) -> None:
     """At most its severity, and less where fewer functions fail; only requests count functions."""
-    found = limit_signal(CVPLUS, signal, NAMES[:count])
+    found = limit_signal(CVPLUS, signal, measure_level(CVPLUS, NAMES[:count]))
 
     assert (found.severity, found.scenario, found.mode) == (severity, scenario, mode)
+
+
+def test_a_signal_that_a_policy_leads_to_features() -> None:
+    """The mode is the policy's; a signal that is MEDIUM in the policy leads to a feature, too."""
+    meant = CVPLUS.signals["error_rate"]
+    act = {"mode": Mode.ACT, "scenario": ScenarioName.FEATURE}
+    feature = replace(CVPLUS, signals={"error_rate": replace(meant, **act)})
+    functions = replace(
+        CVPLUS, signals={"error_rate": replace(meant, mode=Mode.ACT, scenario=ScenarioName.FUNCTIONS)}
+    )
+
+    assert limit_signal(feature, "error_rate", LOW) == replace(meant, severity=LOW, **act)
+    found = limit_signal(functions, "error_rate", MEDIUM)
+    assert (found.severity, found.scenario, found.mode) == (MEDIUM, ScenarioName.FEATURE, Mode.ASK)
 
 
 def test_a_policy_that_does_not_name_features() -> None:
     """A feature is a part of all functions: people are asked where those may go back."""
     scenarios = {ScenarioName.FUNCTIONS: Mode.ACT}
-    signal = limit_signal(CVPLUS, "function_failure_rate", NAMES[:1])
+    signal = limit_signal(CVPLUS, "function_failure_rate", LOW)
 
     assert replace(CVPLUS, scenarios=scenarios).strictest_mode(signal) is Mode.ASK
     observed = {**scenarios, ScenarioName.FEATURE: Mode.OBSERVE}
