@@ -236,7 +236,7 @@ class Case:
         """
         functions = self.policy.functions
         failing = {*self.rollback.failing, *self._failing, *(one.function for one in alerts)}
-        level = level or measure_level(self.policy, failing)
+        is_measured, level = level is not None, level or measure_level(self.policy, failing)
         known = (limit_signal(self.policy, one, level) for one in {one.signal for one in alerts})
         worst = reduce(worse_severity, (one.severity for one in known), self.incident.severity)
         further = self._find_further_groups() if worst in FEATURE_LEVELS else []
@@ -247,7 +247,7 @@ class Case:
         detected = self.incident.status is IncidentStatus.DETECTED
         about = "alert" if self.incident.status is IncidentStatus.WATCHING else "incident"
         why = f"severity raised to {worst}" if is_raised else f"further groups fail: {join_names(further)}"
-        count = f"; failing: {count_failing(functions, failing)}" if failing & functions.keys() else ""
+        count = f"; observed to fail: {count_failing(functions, failing)}" if is_measured else ""
         self.commit_transition(
             Transition(
                 event=f"{about}.raised-{worst.lower()}" if is_raised else "incident.spread",

@@ -119,7 +119,7 @@ def decide_rollback(case: Case) -> bool:
             reason = decision.reason
             if order is None and decision.scenario is ScenarioName.FEATURE:
                 failing = gathered.facts.find_failing(policy) | {*gathered.facts.failed_before}
-                reason = f"failing: {count_failing(policy.functions, failing)}; {reason}"
+                reason = f"observed to fail: {count_failing(policy.functions, failing)}; {reason}"
             turn = build_approval_request(case, plan, needed, reason, shown, size, told, pace)
         case _:
             turn = _build_no_action_transition(case, decision, plan, shown, told)

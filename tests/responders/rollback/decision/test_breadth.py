@@ -101,7 +101,7 @@ def test_one_function_of_151_is_no_outage_of_the_system() -> None:
     assert (incident.severity, asked.status) == (Severity.LOW, RollbackStatus.PARKED)
     assert asked.question is not None
     assert asked.question.plan.scenario is ScenarioName.FEATURE
-    assert asked.question.reason.startswith("failing: 1 of 151 functions; ")
+    assert asked.question.reason.startswith("observed to fail: 1 of 151 functions; ")
     assert measure_recovery(world.policy, incident, [asked]).target == timedelta(hours=4)
     assert (shifted_functions(world), group) == (set(), "processing")
     page = world.ports.pages.kept["public/cvplus/index.html"][1].decode()
@@ -140,7 +140,7 @@ def test_the_first_alert_of_a_release(
     assert plan is not None
     assert (incident.severity, plan.scenario) == (severity, scenario)
     assert shifted_functions(world) == (set() if status else set(failing))
-    raised = f"severity raised to {severity}; failing: {len(failing)} of 8 functions"
+    raised = f"severity raised to {severity}; observed to fail: {len(failing)} of 8 functions"
     assert [one.note for one in incident.timeline if "raised" in one.note] == (
         [] if severity is Severity.LOW else [raised]
     )
@@ -193,7 +193,7 @@ def test_scope_grows_with_what_fails() -> None:
     world.pass_time(2 * MINUTE)
 
     [incident], [one] = world.incidents(), world.rollbacks()
-    note = "severity raised to HIGH; failing: 3 of 8 functions"
+    note = "severity raised to HIGH; observed to fail: 3 of 8 functions"
     assert (incident.severity, one.status) == (Severity.HIGH, RollbackStatus.WATCHING)
     assert [line.note for line in incident.timeline if line.note == note] == [note]
     assert any(note in text for text in read_record(world, ":incident.raised-high"))
@@ -217,7 +217,7 @@ def test_a_further_group_at_the_same_level() -> None:
     world.pass_time(2 * MINUTE)
 
     [incident], [one] = world.incidents(), world.rollbacks()
-    note = "further groups fail: checkout; failing: 3 of 8 functions"
+    note = "further groups fail: checkout; observed to fail: 3 of 8 functions"
     assert (incident.severity, one.status) == (Severity.MEDIUM, RollbackStatus.PARKED)
     assert world.events(one).count("incident.spread") == 1
     assert [line.note for line in incident.timeline if line.note == note] == [note]
