@@ -1,6 +1,6 @@
 """Record an alert and assign it: to an open incident, to a reopened one, or to a new one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -19,10 +19,11 @@ from shared.domain.incidents.opening import (
 )
 from shared.domain.incidents.overlap import alert_scope, concerns_same, may_join
 from shared.domain.policy.scenario_names import Mode, ScenarioName
-from shared.domain.policy.severity import is_worse, worse_severity
+from shared.domain.policy.severity import Severity, is_worse, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert, alert_path
+from shared.domain.signals.breadth import FEATURE_LEVELS, limit_signal, measure_level
 from shared.domain.signals.labels import signal_label
 from shared.domain.system_record import System, decode_system, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
@@ -164,11 +165,12 @@ class IncidentAssigner:
         """A further rollback of an incident that nobody works on, as bad as the worse one."""
         before = self._ports.store.get(incidents.incident_path(incident.id))
         known = decode(Incident, before.fields)
+        failing = (*known.failing, *(one.function for one in known.scopes))
         return reopen_incident(
             policy,
             document,
             before,
-            severity=worse_severity(known.severity, policy.signals[alert.signal].severity),
+            severity=worse_severity(known.severity, _measure_severity(policy, alert, failing)),
             now=document.read_at,
             commit_id=self._ports.ids(),
             events=[self._build_detected_event(alert, document.read_at)],
@@ -188,7 +190,7 @@ class IncidentAssigner:
             policy,
             document,
             self._ports.store,
-            severity=policy.signals[alert.signal].severity,
+            severity=_measure_severity(policy, alert),
             signal=alert.signal,
             function=alert.function,
             onset=began_at,
@@ -208,12 +210,17 @@ class IncidentAssigner:
         )
 
 
+def _measure_severity(policy: Policy, alert: Alert, others: Iterable[str | None] = ()) -> Severity:
+    """Return the level of an alert's function and the others; its worst, if it names none."""
+    failing = (alert.function, *others) if alert.function else ()
+    return limit_signal(policy, alert.signal, measure_level(policy, failing)).severity
+
+
 def _build_preemption_writes(
     ports: Ports, policy: Policy, system: System, alert: Alert, actor: str
 ) -> list[Write]:
     """The commit by which the rollback under way is to stop for an alert; none where it goes on."""
-    signal = policy.signals[alert.signal]
-    if policy.strictest_mode(signal) is Mode.OBSERVE:
+    if policy.strictest_mode(policy.signals[alert.signal]) is Mode.OBSERVE:
         return []
     document = ports.store.get(rollback_path(system.rollback))
     rollback = decode(Rollback, document.fields) if document.fields else None
@@ -222,9 +229,10 @@ def _build_preemption_writes(
     fields = ports.store.get(incidents.incident_path(rollback.incident)).fields
     if rollback.status not in PREEMPTIBLE_STATUSES or fields is None:
         return []
-    if not is_worse(signal.severity, decode(Incident, fields).severity):
+    severity = _measure_severity(policy, alert, rollback.failing)
+    if severity in FEATURE_LEVELS or not is_worse(severity, decode(Incident, fields).severity):
         return []
-    why = f"it yields to {signal_label(alert.signal)} ({signal.severity})"
+    why = f"it yields to {signal_label(alert.signal)} ({severity})"
     now = document.read_at
     told = create_event("rollback.yields", now, actor, alert=alert.key)
     changes = {"cancel_requested": why, "yields_to": alert.key, "due_at": now}

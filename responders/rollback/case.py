@@ -12,6 +12,7 @@ from responders.rollback import report_filing
 from shared.core.codec import decode, encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
+from shared.core.text import join_names
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, WELL_STATUSES, Incident, IncidentStatus
@@ -30,6 +31,7 @@ from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals.alert import Alert, alert_path, open_alerts
+from shared.domain.signals.breadth import FEATURE_LEVELS, count_failing, limit_signal, measure_level
 from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import LeasedRollback
@@ -229,25 +231,44 @@ class Case:
         """Every alert of the incident, those that no decision has taken in included."""
         return self._query_alerts(self.ports.store)
 
-    def raise_severity(self, alerts: Iterable[Alert]) -> bool:
-        """Raise it where a joined alert is worse; during monitoring only the team is notified."""
-        severities = [self.policy.signals[alert.signal].severity for alert in alerts]
-        worst = reduce(worse_severity, severities, self.incident.severity)
-        if worst is self.incident.severity:
+    def raise_severity(self, alerts: Collection[Alert], level: Severity | None = None) -> bool:
+        """Raise it where a joined alert is worse or more fails; notify of further groups.
+
+        During monitoring only the team is notified. `level`: as a decision has measured it.
+        """
+        functions = self.policy.functions
+        failing = {*self.rollback.failing, *self._failing, *(one.function for one in alerts)}
+        is_measured, level = level is not None, level or measure_level(self.policy, failing)
+        known = (limit_signal(self.policy, one, level) for one in {one.signal for one in alerts})
+        worst = reduce(worse_severity, (one.severity for one in known), self.incident.severity)
+        further = self._find_further_groups() if worst in FEATURE_LEVELS else []
+        is_raised = worst is not self.incident.severity
+        if not (is_raised or further):
             return False
         sooner = self.now() + self.policy.gates.decide_within[worst]
         detected = self.incident.status is IncidentStatus.DETECTED
         about = "alert" if self.incident.status is IncidentStatus.WATCHING else "incident"
+        why = f"severity raised to {worst}" if is_raised else f"further groups fail: {join_names(further)}"
+        count = f"; observed to fail: {count_failing(functions, failing)}" if is_measured else ""
         self.commit_transition(
             Transition(
-                event=f"{about}.raised-{worst.lower()}",
-                note=f"severity raised to {worst}",
+                event=f"{about}.raised-{worst.lower()}" if is_raised else "incident.spread",
+                note=f"{why}{count}",
                 changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
                 status=IncidentStatus.INVESTIGATING if detected else self.incident.status,
-                severity=worst,
+                severity=worst if is_raised else None,
+                occasion="" if is_raised else f"-{len(failing)}",
             )
         )
         return True
+
+    def _find_further_groups(self) -> list[str]:
+        """The groups that this decision has newly observed to fail, by name."""
+        functions, before = self.policy.functions, self.rollback.failing
+        if not before or self.rollback.order or self.rollback.status is not RollbackStatus.DECIDING:
+            return []
+        known = {functions.get(one) for one in before}
+        return sorted({functions[one] for one in self._failing if one in functions} - known)
 
     def build_absorb_writes(self, alerts: Iterable[Alert]) -> tuple[Write, ...]:
         """The writes that take these alerts into this rollback."""

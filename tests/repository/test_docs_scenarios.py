@@ -3,9 +3,13 @@
 import json
 import re
 
+import yaml
+from msgspec.structs import asdict
+
 from shared.domain.commands.command import parse_command
 from shared.domain.policy.probes import ExpectedAnswer, VerificationCheck
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.signals import BreadthLimits
 from shared.policy_files import loader
 from tests.support.cli.documented_commands import CVPLUS, PUBLISHED, README, SIGNED
 from tests.support.cli.scenario_page import PAGE, render_tables, replace_tables
@@ -57,4 +61,7 @@ def test_the_keys_of_the_page_on_policies_are_loaded() -> None:
     assert policy.verification["refunds"] == VerificationCheck(scenarios=(ScenarioName.FUNCTIONS,))
     keys = {*re.findall(r"^\| `([a-z_.]+)` \|", page, flags=re.M)}
     assert {*(f"expect.{name}" for name in ExpectedAnswer.__struct_fields__)} <= keys
+    assert {*BreadthLimits.__struct_fields__} <= keys
+    [shown] = re.findall(r"^breadth: (\{.*\})$", page, flags=re.M)
+    assert yaml.safe_load(shown) == asdict(BreadthLimits())
     assert {*VerificationCheck.__struct_fields__, "url", "method", "body", "headers", "sign_in"} <= keys

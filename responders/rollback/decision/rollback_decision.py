@@ -60,6 +60,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, add_report_line, is_duration_reported, step_path
 from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, approvers
 from shared.domain.signals import baseline, probe_signals
+from shared.domain.signals.breadth import count_failing
 from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system_record import Budget, System
 from shared.ports.groups import Ports
@@ -71,8 +72,12 @@ def decide_rollback(case: Case) -> bool:
     order = case.rollback.order
     target = order.target if order else ""
     gathered = collect_facts(case.ports, case.policy, case.now(), case.read_alerts, case.rollback.id, target)
+    known = {"failed_before": case.rollback.failing, "level_before": case.rollback.level}
+    gathered = replace(gathered, facts=replace(gathered.facts, **known))
+    level = gathered.facts.measure_level(case.policy)
+    case.observe(level=level)
     case.observe_check(gathered.facts.find_observed_failing(case.policy))
-    if case.raise_severity(gathered.alerts):
+    if case.raise_severity(gathered.alerts, level):
         return True
     decision = _evaluate(case, gathered.facts)
     ports, policy, expired = case.ports, case.policy, case.now() >= case.decide_by
@@ -111,7 +116,11 @@ def decide_rollback(case: Case) -> bool:
             return True
         case Outcome.ASK if plan is not None:
             size, pace = describe_plan_size(plan, len(shown)), gathered.facts.pace
-            turn = build_approval_request(case, plan, needed, decision.reason, shown, size, told, pace)
+            reason = decision.reason
+            if order is None and decision.scenario is ScenarioName.FEATURE:
+                failing = gathered.facts.find_failing(policy) | {*gathered.facts.failed_before}
+                reason = f"observed to fail: {count_failing(policy.functions, failing)}; {reason}"
+            turn = build_approval_request(case, plan, needed, reason, shown, size, told, pace)
         case _:
             turn = _build_no_action_transition(case, decision, plan, shown, told)
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})

@@ -22,6 +22,7 @@ from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_quota import SavedPace
 from shared.domain.signals.alert import AlertFact
+from shared.domain.signals.breadth import limit_signal, measure_level
 from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions
 from shared.domain.system_record import Budget, Controls, System
 
@@ -51,6 +52,10 @@ class DecisionFacts(Struct, frozen=True):
     """What our own look through the data found and has not seen mended."""
     pace: SavedPace | None = None
     """How fast the next worker may write; None: nobody has written yet."""
+    failed_before: tuple[str, ...] = ()
+    """Functions that an earlier check has observed to fail: the scope never shrinks."""
+    level_before: Severity | None = None
+    """The level that an earlier check has measured: it never falls."""
 
     @property
     def onset(self) -> datetime:
@@ -71,6 +76,12 @@ class DecisionFacts(Struct, frozen=True):
         """Functions that fail by the routers' count, or that an alert names."""
         named = {alert.function for alert in self.alerts if alert.function}
         return named | failing_functions(self.requests or {}, policy.gates)
+
+    def measure_level(self, policy: Policy) -> Severity | None:
+        """Return the level of what this decision has observed to fail."""
+        failing = self.find_observed_failing(policy) | {*self.failed_before}
+        levels = [self.level_before, measure_level(policy, failing, self.requests or {})]
+        return next((one for one in Severity if one in levels), None)
 
     @property
     def damage_findings(self) -> list[DamageFinding]:
@@ -131,10 +142,10 @@ class FunctionDifference(Struct, frozen=True):
 
 
 def worst_signal(facts: DecisionFacts, policy: Policy) -> Signal:
-    """Return the severest alert's signal; among equals one about everything, else the first."""
-    order = list(Severity)
+    """Return the severest signal for what fails; of equals that of everything, or the first."""
+    order, level = list(Severity), facts.measure_level(policy)
     return min(
-        (policy.signals[alert.signal] for alert in facts.alerts),
+        (limit_signal(policy, alert.signal, level) for alert in facts.alerts),
         key=lambda one: (order.index(one.severity), one.scenario is not ScenarioName.COMPLETE),
     )
 

@@ -53,9 +53,8 @@ def evaluate_incident(
     escalates; only then is a person asked, where anything asks.
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
-    change = restrict_to_scenario(
-        change_since_target(facts, policy), signal.scenario, policy, facts.find_failing(policy)
-    )
+    failing = facts.find_failing(policy) | {*facts.failed_before}
+    change = restrict_to_scenario(change_since_target(facts, policy), signal.scenario, policy, failing)
     case = GateInput(facts, policy, signal, change, now, rollback)
     answers = tuple(gate(case) for gate in gates_for(RequestKind.ALERT))
     return _build_decision(case, answers, *_conclude(answers, expired=now >= deadline))

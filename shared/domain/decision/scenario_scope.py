@@ -10,6 +10,7 @@ from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
+from shared.domain.signals.breadth import limit_signal
 from shared.domain.signals.health import failure_ratio
 from shared.domain.signals.registry import SignalSource, has_source
 
@@ -70,8 +71,9 @@ def _affected_parts(signal: Signal, facts: DecisionFacts, policy: Policy) -> set
     of_data = any(has_source(name, SignalSource.DATA) for name in open_ones)
     if signal.scenario not in PART_SCENARIOS or of_data:
         return set()
-    signals = (policy.signals[name] for name in open_ones)
-    return {one.scenario for one in signals if one.severity is signal.severity} & PART_SCENARIOS
+    grave = (name for name in open_ones if policy.signals[name].severity is signal.severity)
+    level = facts.measure_level(policy)
+    return {limit_signal(policy, name, level).scenario for name in grave} & PART_SCENARIOS
 
 
 def _is_total_failure(facts: DecisionFacts, policy: Policy) -> bool:

@@ -253,6 +253,8 @@ class AffectedPart(Struct, frozen=True):
     """When its recovery was observed; None: it was not."""
     is_assumed: bool = False
     """Whether no check had observed which functions fail."""
+    share: str = ""
+    """How many of its functions fail, such as "1 of 14 functions"; empty: all, or not known."""
 
 
 class StatusPageRecord(Struct, frozen=True):

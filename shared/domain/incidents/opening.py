@@ -64,7 +64,7 @@ def open_incident(
     scope = _describe_scope(policy, signal, function, order)
     counter = reader.get(f"counters/{now:%Y%m%d}")
     number = (counter.fields or {"number": 0})["number"] + 1
-    scenario = find_scenario(policy, signal) if order is None else order.scenario
+    scenario = find_scenario(policy, signal, severity) if order is None else order.scenario
     why = str(order or f"{signal_label(signal)} detected")
     incident = Incident(
         id=f"INC-{now:%Y%m%d}-{number:03d}",
@@ -192,7 +192,7 @@ def _reopen(
     if known.ended_at is not None or known.is_observed_only:
         again = replace(again, unanswered_at=find_answer_deadline(policy, again, now))
     if known.ended_at is not None:
-        target = response_target(policy.targets, find_scenario(policy, known.signal), severity)
+        target = response_target(policy.targets, find_scenario(policy, known.signal, severity), severity)
         again = replace(again, respond_by=now + target, acknowledged_by="", acknowledged_at=None)
         return again, create_escalation_notices(policy, again, now, now)
     if known.is_observed_only and not is_observed_only:
@@ -235,7 +235,8 @@ def raise_severity(
     """The incident with the response time of its new severity, and the timers that go with it."""
     if incident.severity is was:
         return incident, []
-    target = response_target(policy.targets, find_scenario(policy, incident.signal), incident.severity)
+    scenario = find_scenario(policy, incident.signal, incident.severity)
+    target = response_target(policy.targets, scenario, incident.severity)
     faster = replace(incident, respond_by=incident.detected_at + target)
     return faster, create_escalation_notices(policy, faster, now, incident.detected_at, instead_of=was)
 

@@ -13,9 +13,10 @@ from msgspec import Struct
 from shared.core.durations import describe_duration
 from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord
 from shared.domain.policy.scenario_names import ScenarioName
-from shared.domain.policy.severity import Severity
+from shared.domain.policy.severity import Severity, is_worse
 from shared.domain.policy.system_policy import Policy, Targets
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
+from shared.domain.signals.breadth import FEATURE_LEVELS
 
 NOTHING_FAILED_TEXT = "nothing was observed to fail"
 TRAFFIC_RESTORED, RECOVERED, PAGE_WRITTEN = "traffic restored", "recovered", "status page written"
@@ -69,9 +70,9 @@ def measure_recovery(
     policy: Policy, incident: Incident, rollbacks: Sequence[Rollback], page: StatusPageRecord | None = None
 ) -> RecoveryTimes:
     """Return the times of an incident with all its rollbacks, the first first."""
-    scenario, by_severity = find_scenario(policy, incident.signal, rollbacks), policy.targets.by_severity
+    scenario = find_scenario(policy, incident.signal, incident.severity, rollbacks)
     target = recovery_target(policy.targets, scenario, incident.severity)
-    is_usual = target == by_severity[incident.severity]
+    is_usual = target == policy.targets.by_severity[incident.severity]
     rules = policy.status_page
     is_private_order = incident.signal not in policy.signals and page is not None and not page.alerted
     publish_after = rules.publish_orders_after if is_private_order else rules.publish_after
@@ -102,14 +103,17 @@ def choose_time_names(incident: Incident) -> TimeNames:
     return ORDER_NAMES if incident.is_ordered else DECLARATION_NAMES
 
 
-def find_scenario(policy: Policy, signal: str, rollbacks: Sequence[Rollback] = ()) -> str:
+def find_scenario(policy: Policy, signal: str, severity: Severity, rollbacks: Sequence[Rollback] = ()) -> str:
     """Return the scenario of the newest rollback that has one, else that of the signal."""
     for one in reversed(rollbacks):
         order = one.order.scenario if one.order is not None else ""
         if named := one.plan.scenario if one.plan is not None else one.scenario or order:
             return named
     known = policy.signals.get(signal)
-    return known.scenario if known is not None else ScenarioName.NONE
+    if known is None or known.scenario is ScenarioName.NONE:
+        return ScenarioName.NONE
+    is_limited = severity in FEATURE_LEVELS and is_worse(known.severity, severity)
+    return ScenarioName.FEATURE if is_limited else known.scenario
 
 
 def recovery_target(targets: Targets, scenario: str, severity: Severity) -> timedelta:

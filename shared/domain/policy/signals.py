@@ -42,3 +42,18 @@ class Signal(Struct, frozen=True):
     also: tuple[SignalCondition, ...] = ()
     alert_policies: tuple[str, ...] = ()
     """Ids of alert policies that carry this signal but not our labels."""
+
+
+class BreadthLimits(Struct, frozen=True):
+    """How much must fail for each level, as a share from 0 to 1; defaults are the runbook's."""
+
+    critical_above: float = 0.5
+    """Of all functions: the system is down."""
+    high_above: float = 0.25
+    """Of all functions: a mass failure."""
+    high_traffic_above: float = 0.5
+    """Of all requests, those to functions that fail: users are affected widely."""
+    medium_group_above: float = 0.5
+    """Of the functions of one group: a feature fails."""
+    low_functions: int = 1
+    """At most so many failing functions are single components; more are a partial outage."""

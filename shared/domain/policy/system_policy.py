@@ -18,7 +18,7 @@ from shared.domain.policy.probes import Probe, VerificationCheck
 from shared.domain.policy.resources import AssetRules, BackupRules, Resources
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.signals import AUTHENTICATION_SIGNALS, Signal
+from shared.domain.policy.signals import AUTHENTICATION_SIGNALS, BreadthLimits, Signal
 
 
 def service_of(function: str) -> str:
@@ -98,7 +98,7 @@ class Policy(Struct, frozen=True):
     groups: dict[str, Group]
     signals: dict[str, Signal]
     scenarios: dict[ScenarioName, Mode]
-    """Mode per scenario; absent means observe."""
+    """Mode per scenario; absent means observe (of `feature`: as `functions`, at most ask)."""
     group_aliases: dict[str, tuple[str, ...]] = {}
     """What people call one group or several: `core-api` is core and admin."""
     alert_projects: tuple[str, ...] = ()
@@ -110,6 +110,7 @@ class Policy(Struct, frozen=True):
     fence: FenceRules | None = None
     erasure: ErasureRules | None = None
     """None: nothing is known of whom data belongs to."""
+    breadth: BreadthLimits = BreadthLimits()
     probes: tuple[Probe, ...] = ()
     verification: dict[str, VerificationCheck] = {}
     gates: Gates = Gates()
@@ -148,9 +149,14 @@ class Policy(Struct, frozen=True):
 
     def strictest_mode(self, signal: Signal) -> Mode:
         """How far automation may go after a signal, by the signal and by its scenario."""
-        if signal.scenario is ScenarioName.NONE:
-            return Mode.OBSERVE
-        return min(signal.mode, self.scenarios.get(signal.scenario, Mode.OBSERVE))
+        return min(signal.mode, self.scenario_mode(signal.scenario))
+
+    def scenario_mode(self, scenario: ScenarioName) -> Mode:
+        """How far automation may go in a scenario, by the policy alone."""
+        absent = Mode.OBSERVE
+        if scenario is ScenarioName.FEATURE:
+            absent = min(Mode.ASK, self.scenarios.get(ScenarioName.FUNCTIONS, absent))
+        return self.scenarios.get(scenario, absent)
 
     @property
     def answer_within(self) -> timedelta:

@@ -35,6 +35,7 @@ from shared.domain.presentation.status_page import (
     RESTORED_STATUS_NAMES,
     UNFAILED_NAMES,
     describe_condition,
+    describe_parts,
     describe_status,
     disruption_spans,
     told_components,
@@ -148,8 +149,9 @@ def _incident_facts(
     state = public_state(policy, incident, about.now)
     state = mark_paused(state, rollback.paused_since if rollback is not None else None)
     parts = told_components(policy, state, about.record) or (policy.display_name or policy.system,)
+    named = ", ".join(describe_parts(parts, about.record))
     others = [one for one in about.history if one.incident != incident.id]
-    scenario = find_scenario(policy, incident.signal, about.rollbacks)
+    scenario = find_scenario(policy, incident.signal, incident.severity, about.rollbacks)
     target = recovery_target(policy.targets, scenario, incident.severity)
     how_bad = describe_condition(state, incident.severity, about.record).lower()
     since = max((began for began, _ in disruption_spans(state, about.now)), default=incident.onset_at)
@@ -163,8 +165,8 @@ def _incident_facts(
         "how_bad": TrustedText(how_bad),
         "is_raised": incident_stage(event) is IncidentStage.RAISED and incident.has_failed,
         "is_restored": state.word in RESTORED_STATUS_NAMES - UNFAILED_NAMES,
-        "parts": ", ".join(parts),
-        "impact": f"{how_bad}: {', '.join(parts)} ({signal_label(incident.signal)})",
+        "parts": named,
+        "impact": f"{how_bad}: {named} ({signal_label(incident.signal)})",
         "expected": TrustedText(_expectation(incident, about.rollbacks, others, target)),
         "began": TrustedText(format_minute(incident.onset_at)),
         "since": TrustedText(format_minute(since)),
@@ -189,7 +191,7 @@ def _group_by_time(parts: Iterable[str], record: StatusPageRecord, since: dateti
     for part in parts:
         spells.setdefault(began.get(part, since), []).append(part)
     return [
-        {"parts": ", ".join(names), "since": TrustedText(format_minute(at))}
+        {"parts": ", ".join(describe_parts(names, record)), "since": TrustedText(format_minute(at))}
         for at, names in sorted(spells.items())
     ]
 

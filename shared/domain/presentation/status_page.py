@@ -30,6 +30,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import UNCOUNTED_SOURCES
+from shared.domain.signals.breadth import count_failing
 from shared.domain.signals.registry import SignalSource, has_source
 
 UPTIME_DAYS = 90
@@ -252,6 +253,7 @@ def record_parts(
     ordered = set() if is_undoing or proven else ordered_functions(incident.scopes, policy)
     functions = failing | ordered | {one.function for one in reported}
     functions = (functions | {*policy.functions} if is_unknown else functions) - working
+    observed = (failing | {one.function for one in reported}) - working
     signals = {one.signal for one in reported} | (set() if is_undoing else {state.signal})
     if incident.failure_observed_at is not None:
         signals = {one for one in signals if not has_source(one, SignalSource.DECLARED)}
@@ -265,7 +267,9 @@ def record_parts(
             parts += [replace(part, until=now)] if part is not None else []
         elif _is_component_affected(policy, one, signals, functions):
             part = part or AffectedPart(one.name, since, is_assumed=is_unknown)
-            parts.append(replace(part, is_assumed=part.is_assumed and not failing))
+            is_share = mine & observed < mine and not _naming_signals(one, mine, signals, functions)
+            share = count_failing(mine, observed) if mine & observed and is_share else ""
+            parts.append(replace(part, is_assumed=part.is_assumed and not failing, share=share))
         elif part is not None and not (part.is_assumed and failing):
             parts.append(part)
     return replace(record, parts=tuple(parts))
@@ -291,6 +295,12 @@ def told_components(policy: Policy, state: PublicState, record: StatusPageRecord
     standing = {one.name for one in record.parts if one.until is None}
     affected = affected_components(policy, state, record)
     return affected if state.ended_at or not standing else tuple(one for one in affected if one in standing)
+
+
+def describe_parts(names: Iterable[str], record: StatusPageRecord) -> tuple[str, ...]:
+    """Return the names of parts, each with how many of its functions fail where not all do."""
+    shares = {one.name: one.share for one in record.parts}
+    return tuple(f"{shares[one]} of {one}" if shares.get(one) else one for one in names)
 
 
 def describe_condition(state: PublicState, severity: Severity, record: StatusPageRecord) -> str:
@@ -408,8 +418,17 @@ def _is_component_affected(
 ) -> bool:
     """Whether what fails belongs to a part; to one without a mapping everything belongs."""
     is_mapped = component.signals or component.groups or component.functions
-    fails = _component_functions(policy, component) & functions or signals & {*component.signals}
-    return bool(fails or not is_mapped)
+    mine = _component_functions(policy, component)
+    return bool(mine & functions or _naming_signals(component, mine, signals, functions) or not is_mapped)
+
+
+def _naming_signals(
+    component: Component, mine: Set[str], signals: Set[str], functions: Set[str | None]
+) -> set[str]:
+    """Return the signals that name a part; no count of requests does, if it is known what fails."""
+    is_counted = mine and functions - {None}
+    named = signals & {*component.signals}
+    return {one for one in named if not (is_counted and has_source(one, SignalSource.REQUESTS))}
 
 
 def _component_status(told: Sequence[ToldIncident]) -> tuple[ComponentStatus, str]:
@@ -476,7 +495,7 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
         began_at=state.onset_at or state.since,
         updated_at=state.updated_at,
         ended_at=state.ended_at,
-        parts=told_components(policy, state, record),
+        parts=describe_parts(told_components(policy, state, record), record),
         lines=tuple(lines),
         cause=one_line(state.cause),
     )

@@ -101,7 +101,7 @@ def tally_incident(policy: Policy, incident: Incident, rollbacks: Sequence[Rollb
         incident=incident.id,
         system=incident.system,
         severity=incident.severity,
-        scenario=find_scenario(policy, incident.signal, rollbacks),
+        scenario=find_scenario(policy, incident.signal, incident.severity, rollbacks),
         detected_at=incident.detected_at,
         ended_at=incident.ended_at,
         ordered=ordered,

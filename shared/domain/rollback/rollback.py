@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity
 from shared.domain.rollback.plan import PlanHeader
 from shared.domain.signals.baseline import Baseline
 from shared.domain.signals.declared_checks import VerificationResult
@@ -200,6 +201,8 @@ class Rollback(StoredDocument, frozen=True):
     """Last goal confirmed."""
     failing: tuple[str, ...] = ()
     """Functions that were observed to fail at any check."""
+    level: Severity | None = None
+    """The worst level of those that its decision has measured."""
     baseline: Baseline | None = None
     """How it was before the trouble; None: nobody has recorded it."""
     confirmed_at: datetime | None = None

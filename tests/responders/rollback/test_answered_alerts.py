@@ -58,6 +58,8 @@ def test_an_alert_that_was_ended(ends: list[Alert], still_open: bool) -> None:
         (alert(), ScenarioName.FUNCTIONS, True),
         (alert(), ScenarioName.COMPLETE, True),  # everything is more than its functions
         (alert(), ScenarioName.FEATURE, False),
+        (alert(function="getBook"), ScenarioName.FEATURE, True),  # a feature is a part of them
+        (alert(function="payOrder"), ScenarioName.FEATURE, False),
         (alert(signal="frontend_unavailable"), ScenarioName.FUNCTIONS, False),
         (alert(signal="slow_response", function="payOrder"), ScenarioName.FUNCTIONS, True),
     ],

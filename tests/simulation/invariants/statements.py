@@ -33,6 +33,7 @@ from tests.simulation.statements.phrases import (
     SPARED,
     Promise,
     Surface,
+    name_of_part,
     phrases_in,
     promised_by_sentences,
 )
@@ -357,7 +358,7 @@ class StatementLaws:
         named: dict[str, set[Promise | None]] = {}
         for one in said.now:
             label, _, parts = one.title.partition(": ")
-            for part in parts.split(", "):
+            for part in map(name_of_part, parts.split(", ")):
                 named.setdefault(part, set()).add(PAGE_PROMISES.get(f"{label}."))
             if one.newest in RESTORING:
                 self._judge_restoring(Surface.PAGE, one.newest, one.id)
@@ -379,7 +380,7 @@ class StatementLaws:
                 yield Claim(Surface.PAGE, words, promise, subjects, incident)
 
     def _subjects_of_part(self, part: str) -> tuple[str, ...]:
-        return PART_SUBJECTS.get(part) or tuple(self._world.policy.functions)
+        return PART_SUBJECTS.get(name_of_part(part)) or tuple(self._world.policy.functions)
 
     def _judge_hidden_incidents(self, shown: set[str]) -> None:
         """An incident that is open and shown is not called over by the page."""

@@ -193,6 +193,14 @@ SINCE_WHEN = re.compile(
     re.MULTILINE,
 )
 """As a notice says it whole."""
+_SHARE = re.compile(r"^\d+ of \d+ functions? of ")
+
+
+def name_of_part(words: str) -> str:
+    """The name of a part, without how many of its functions fail."""
+    return _SHARE.sub("", words)
+
+
 _SENTENCES = re.compile(r"(?<=[.!?])\s+")
 
 

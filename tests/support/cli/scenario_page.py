@@ -18,6 +18,7 @@ from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal, SignalCondition, Unit
 from shared.domain.policy.system_policy import Policy
+from shared.domain.signals.breadth import limit_signal
 from shared.domain.signals.registry import SIGNALS
 from tests.support.cli.documented_commands import CVPLUS, ROOT
 
@@ -37,7 +38,10 @@ DESCRIPTIONS = {
     ScenarioName.FUNCTIONS: ("Mass failure of functions", "functions of every group"),
     ScenarioName.DATABASE: ("Database corruption", "functions of every group"),
     ScenarioName.AUTH: ("Authentication failure", "functions of the group for signing in"),
-    ScenarioName.FEATURE: ("Failure of a feature", "functions that the order names"),
+    ScenarioName.FEATURE: (
+        "Failure of a feature",
+        "functions of the groups that fail, or that an order names",
+    ),
 }
 """The title of each scenario, and which functions it restores."""
 OPTIONS: dict[ScenarioName, dict[str, Any]] = {
@@ -75,17 +79,20 @@ def _render_scenarios(policy: Policy) -> Iterator[str]:
     for number, scenario in enumerate(DESCRIPTIONS, 1):
         title, functions = DESCRIPTIONS[scenario]
         scope, order = SCENARIO_SCOPES[scenario], build_order(scenario)
-        signals = [name for name, one in policy.signals.items() if one.scenario is scenario]
-        levels = [one.value for one in Severity if any(policy.signals[it].severity is one for it in signals)]
-        acts = policy.scenarios[scenario] is Mode.ACT and signals
+        meanings = [(name, one) for name in policy.signals for one in _meanings(policy, name)]
+        found = {name: one for name, one in meanings if one.scenario is scenario}
+        signals = [*found]
+        severities = {one.severity for _, one in meanings if one.scenario is scenario}
+        levels = [one.value for one in Severity if one in severities]
+        acts = any(policy.strictest_mode(one) is Mode.ACT for one in found.values())
         at_once = _join_parts(scope.acts, functions) if acts else "nothing"
         asked = _join_parts(scope.asks if acts else scope.acts | scope.asks, functions)
         two = scenario in policy.gates.four_eyes or scope.asks
         if scenario is ScenarioName.DATABASE:
             asked += ", documents to a restore point"
-        approved = f"{asked} ({'two people' if two else 'the order approves'})" if asked else "nothing"
-        severity = policy.signals[signals[0]].severity if signals else Severity.MEDIUM
-        within = _span(recovery_target(policy.targets, scenario, severity))
+        approved = f"{asked} ({'two people' if two else 'one person'})" if asked else "nothing"
+        targets = [_span(recovery_target(policy.targets, scenario, Severity(one))) for one in levels]
+        within = " or ".join(dict.fromkeys(targets))
         conditions = (f"`{one}`: {_describe_condition(one, policy.signals[one])}" for one in signals)
         started = "<br>".join(conditions) or "none: a person orders it"
         steps = [name for name, one in policy.verification.items() if scenario in one.scenarios]
@@ -94,7 +101,7 @@ def _render_scenarios(policy: Policy) -> Iterator[str]:
         message = json.dumps({"version": 1, "command": "rollback", **order}, separators=(",", ":"))
         yield f"## {number}. {title}\n"
         yield "| | |\n|---|---|"
-        yield f"| level | {', '.join(levels) or f'of the order, such as {severity}'} |"
+        yield f"| level | {', '.join(levels)} |"
         yield f"| triggers and thresholds | {started} |"
         yield f"| restored automatically | {at_once} |"
         yield f"| restored after approval | {approved} |"
@@ -113,10 +120,18 @@ def _join_parts(parts: frozenset[InventoryPart], functions: str) -> str:
     return ", ".join(name for part, name in names.items() if part in parts)
 
 
+def _meanings(policy: Policy, name: str) -> list[Signal]:
+    """What a signal means, by how many functions fail; its worst first."""
+    return list(dict.fromkeys(limit_signal(policy, name, one) for one in Severity))
+
+
 def _render_signals(policy: Policy) -> Iterator[str]:
     for name, one in policy.signals.items():
-        cells = (f"`{name}`", one.severity, _describe_condition(name, one), _scenario_of(one))
-        yield f"| {' | '.join(cells)} | {MODES[policy.strictest_mode(one)]} |"
+        meanings = _meanings(policy, name)
+        levels = f"{'at most ' if len(meanings) > 1 else ''}{one.severity}"
+        ways = " or ".join(dict.fromkeys(_scenario_of(each) for each in meanings))
+        modes = " or ".join(dict.fromkeys(MODES[policy.strictest_mode(each)] for each in meanings))
+        yield f"| `{name}` | {levels} | {_describe_condition(name, one)} | {ways} | {modes} |"
 
 
 def _scenario_of(signal: Signal) -> str:

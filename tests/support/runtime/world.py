@@ -24,6 +24,7 @@ from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.data.asset_protection import derived_topics
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import Incident
+from shared.domain.policy.signals import BreadthLimits
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.notice_templates import NoticeTemplates
 from shared.domain.rollback.plan import Step, StepStatus
@@ -72,8 +73,8 @@ TURNS = frozenset(
 EXAMPLE = loader.load_policy(POLICIES / "example.yaml")
 CHECKED = replace(EXAMPLE, probes=tuple(replace(probe, signal=None) for probe in EXAMPLE.probes))
 """The example, which looks after its data, and is told of other trouble by Cloud Monitoring."""
-BOOKSHOP = replace(CHECKED, collections={})
-"""The example, told of trouble by Cloud Monitoring alone."""
+BOOKSHOP = replace(CHECKED, collections={}, breadth=BreadthLimits(critical_above=0.0))
+"""The example, told of trouble by Cloud Monitoring alone; each signal means its worst."""
 
 
 class FakePorts:

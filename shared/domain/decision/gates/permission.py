@@ -12,7 +12,7 @@ def mode(case: GateInput) -> GateAnswer:
     strictest = min(case.policy.strictest_mode(case.signal), case.facts.system.mode)
     reason = (
         f"signal {case.signal.mode.name}, scenario "
-        f"{case.policy.scenarios.get(case.signal.scenario, Mode.OBSERVE).name}, "
+        f"{case.policy.scenario_mode(case.signal.scenario).name}, "
         f"system {case.facts.system.mode.name}"
     ).lower()
     if strictest is Mode.OBSERVE:

@@ -1,0 +1,62 @@
+"""How much of a system fails, and which level and scenario the runbook has for that. Pure."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from msgspec.structs import replace
+
+from shared.core.text import count_noun
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.severity import Severity, is_worse
+from shared.domain.policy.signals import Signal
+from shared.domain.policy.system_policy import Policy
+from shared.domain.signals.health import RouterRequests
+from shared.domain.signals.registry import SignalSource, has_source
+
+FEATURE_LEVELS = (Severity.MEDIUM, Severity.LOW)
+"""At these levels the runbook rolls features back, as planned."""
+
+
+def measure_level(
+    policy: Policy, failing: Collection[str | None], requests: Mapping[str, RouterRequests] = {}
+) -> Severity | None:
+    """Return the level of these failing functions; None: no function is known to fail.
+
+    Where few functions have traffic, the share of requests tells how many users are affected.
+    """
+    limits, groups = policy.breadth, policy.functions
+    known = groups.keys() & failing
+    if not known:
+        return None
+    share = len(known) / len(groups)
+    counted = {name: one.total for name, one in requests.items() if name in groups}
+    affected, total = sum(counted.get(one, 0) for one in known), sum(counted.values())
+    if share > limits.critical_above:
+        return Severity.CRITICAL
+    if share > limits.high_above or affected > limits.high_traffic_above * total:
+        return Severity.HIGH
+    by_group = Counter(groups[one] for one in known)
+    is_feature = any(
+        count > limits.medium_group_above * len(policy.groups[name].functions)
+        for name, count in by_group.items()
+    )
+    return Severity.MEDIUM if is_feature or len(known) > limits.low_functions else Severity.LOW
+
+
+def limit_signal(policy: Policy, name: str, level: Severity | None) -> Signal:
+    """Return what a signal means at the level of what fails; its severity is the worst it can mean.
+
+    Only the count of requests tells how many functions fail: every other signal means its worst.
+    """
+    signal = policy.signals[name]
+    if level is None or not has_source(name, SignalSource.REQUESTS):
+        return signal
+    severity = level if is_worse(signal.severity, level) else signal.severity
+    if level not in FEATURE_LEVELS or signal.scenario in (ScenarioName.NONE, ScenarioName.FEATURE):
+        return replace(signal, severity=severity)
+    return Signal(severity, ScenarioName.FEATURE, min(signal.mode, Mode.ASK))
+
+
+def count_failing(functions: Collection[str], failing: Collection[str | None]) -> str:
+    """Return how many of these functions fail, such as "1 of 14 functions"."""
+    return f"{len({*functions} & {*failing})} of {count_noun(len(functions), 'function')}"
