@@ -54,6 +54,8 @@ class Probe(Struct, frozen=True):
     """The function that it exercises; it then judges that function's canary."""
     status_below: int = 500
     timeout: timedelta = timedelta(seconds=10)
+    slow_after: timedelta | None = None
+    """An answer that takes longer is slow, which is no failure; None: none is."""
     signal: str | None = None
     """The signal that it tells of, asked each half minute; None: asked only when it is needed."""
     external: bool = False
