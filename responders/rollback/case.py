@@ -234,14 +234,13 @@ class Case:
         if worst is self.incident.severity:
             return False
         sooner = self.now() + self.policy.gates.decide_within[worst]
-        detected = self.incident.status is IncidentStatus.DETECTED
         about = "alert" if self.incident.status is IncidentStatus.WATCHING else "incident"
         self.commit_transition(
             Transition(
                 event=f"{about}.raised-{worst.lower()}",
                 note=f"severity raised to {worst}",
                 changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
-                status=IncidentStatus.INVESTIGATING if detected else self.incident.status,
+                status=self.incident.status,
                 severity=worst,
             )
         )
