@@ -75,6 +75,8 @@ PUBLIC_STATUS_NAMES = {
 }
 """What the status page says of what was observed to fail."""
 CHECKED_STATUS_NAME, CHANGED_STATUS_NAME = "under investigation", "changed (monitoring)"
+UNCONFIRMED_STATUS_NAME = "checking a report"
+"""What it says of a failure that the gates have not judged, or have ignored."""
 UNFAILED_STATUS_NAMES = {
     "detected": CHECKED_STATUS_NAME,
     "investigating": CHECKED_STATUS_NAME,
@@ -287,7 +289,9 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
         word = PUBLIC_STATUS_NAMES[moment.status]
         is_before = moment.at < (incident.failure_observed_at or moment.at)
         works = moment.works and moment.status is not IncidentStatus.UNDO_REQUESTED
-        if works or is_before or not incident.has_failed or incident.is_unconfirmed:
+        if incident.is_unconfirmed and moment.status is IncidentStatus.DETECTED:
+            word = UNCONFIRMED_STATUS_NAME
+        elif works or is_before or not incident.has_failed:
             word = UNFAILED_STATUS_NAMES.get(word, word)
             word = UNPIN_STATUS_NAMES.get(word, word) if unpins else word
         elif unpins and word == PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]:
