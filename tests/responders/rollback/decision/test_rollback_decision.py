@@ -411,6 +411,19 @@ def test_what_own_probes_alone_see_is_asked_about() -> None:
     assert not world.rollbacks()[0].approvals
 
 
+def test_a_person_approves_what_one_source_alone_sees() -> None:
+    """The answer counts at once: nothing waits for a second source any more."""
+    world = World()
+    stable = world.live
+    raise_probe_alarm(world)
+    world.pass_time(4 * MINUTE)
+
+    world.command("alice", command="approve", system="bookshop", incident=world.incidents()[0].id)
+    world.pass_time(MINUTE)
+
+    assert world.live == stable
+
+
 def test_an_alert_that_cloud_monitoring_calls_closed() -> None:
     """Its notification is late: asked for, the end is known, and nothing else sees any trouble."""
     world = World()
