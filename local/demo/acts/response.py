@@ -77,7 +77,7 @@ class ResponseAct(DemoAct):
         rows = [(one["gate"], one["answer"], one["reason"]) for one in rollback.gates]
         self._screen.table(("gate", "answer", "why"), rows)
         for name, answer, why in rows:
-            if name == "still true" and answer == GateResult.PASS:
+            if name == "still true" and answer == GateResult.PASS and "no second source" not in why:
                 self._screen.say(f"a second source confirms the alert: {why}", style="bold")
         plan = rollback.plan
         if plan is None:

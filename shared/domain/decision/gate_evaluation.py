@@ -57,7 +57,7 @@ def evaluate_incident(
 
     A stop decides, the first in order. Without one, what is unknown holds until the deadline, then
     escalates; only then is a person asked, where anything asks. What no second source confirms is
-    asked about at the deadline; once it was (`asked`), at once.
+    asked about at the deadline; once it was (`asked`), or where people are asked anyway, at once.
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
     change = restrict_to_scenario(
@@ -173,7 +173,7 @@ def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool, asked: bool = F
         if stop.leads_to is not Outcome.ASK:
             return stop.leads_to, f"{stop.gate}: {stop.reason}"
     unknown = [one for one in answers if one.answer is GateResult.UNKNOWN]
-    if any(one.leads_to is not Outcome.ASK or not (expired or asked) for one in unknown):
+    if any(one.leads_to is not Outcome.ASK or not (expired or asked or stops) for one in unknown):
         waited = ", until the time to decide was over" if expired else ""
         outcome = Outcome.ESCALATE if expired else Outcome.HOLD
         return outcome, f"{unknown[0].gate}: {unknown[0].reason}{waited}"

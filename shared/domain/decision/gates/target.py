@@ -120,6 +120,9 @@ def approval(case: GateInput) -> GateAnswer:
         return GateAnswer("approval", GateResult.STOP, reason, Outcome.ASK)
     if scenario in gates.approvals:
         return GateAnswer("approval", GateResult.STOP, f"{scenario} asks", Outcome.ASK)
+    parts = SCENARIO_SCOPES[scenario]
+    if parts.asks and not (case.scope or case.ordered or parts.acts - {InventoryPart.FUNCTIONS}):
+        return GateAnswer("approval", GateResult.STOP, "no changed part goes back unasked", Outcome.ASK)
     deleted = sorted(case.scope & set(case.change.deleted))
     if deleted:
         reason = f"{', '.join(deleted[:5])}: deleted since, and would be created again"

@@ -356,7 +356,11 @@ def test_code_asks_nobody_where_no_policy_speaks(scenario: ScenarioName) -> None
     signal = replace(BOOKSHOP.signals[ALERT.signal], scenario=scenario)
 
     decision = decide(
-        BAD_RELEASE, signals={ALERT.signal: signal}, scenarios={scenario: Mode.ACT}, gates=Gates()
+        BAD_RELEASE,
+        signals={ALERT.signal: signal},
+        scenarios={scenario: Mode.ACT},
+        gates=Gates(),
+        group_aliases={"authentication": ("storefront",)},
     )
 
     [approval] = [one for one in decision.answers if one.gate == "approval"]

@@ -35,11 +35,13 @@ def both(first: GateLevel, second: GateLevel) -> set[str]:
 def concluded(answers: Iterable[GateAnswer], *, expired: bool) -> tuple[Outcome, str]:
     """A stop before what is unknown before a question, each in the order of the gates.
 
-    When the time is over, what no second source confirms is a question, unless more is unknown.
+    When the time is over, or people are asked anyway, what no second source confirms is a question,
+    unless more is unknown.
     """
     against = [one for one in answers if one.answer in (STOP, UNKNOWN)]
     unknown = [one for one in against if one.answer is UNKNOWN]
-    asks = expired and all(one.leads_to is Outcome.ASK for one in unknown)
+    is_asked = any(one.answer is STOP and one.leads_to is Outcome.ASK for one in against)
+    asks = (expired or is_asked) and all(one.leads_to is Outcome.ASK for one in unknown)
 
     def rank(one: GateAnswer) -> tuple[int, int]:
         waits = one.answer is UNKNOWN and not asks
