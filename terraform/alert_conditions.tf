@@ -262,7 +262,7 @@ locals {
   }
 
   # `also`, by its unit: a share of all requests, failed checks of one probe within the duration
-  # (an answer that is too slow for the probe is a failed check), or seconds of one function.
+  # (no answer within the probe's timeout is a failed check), or seconds of one function.
   also = {
     for key, signal in local.signals : key => flatten([
       for condition in signal.also : {

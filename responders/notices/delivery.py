@@ -1,7 +1,7 @@
 """The outbox: send each notice at least once, in order on its channel, and record it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,8 @@ from shared.state.reader import StateReader
 
 COMMIT_ATTEMPTS = 10
 RETRY_SECONDS = 0.2
+PREMATURE_DELAY = timedelta(seconds=10)
+"""After it the public notice of an incident that was not judged is due again."""
 
 
 class NoticeDelivery:
@@ -58,6 +60,9 @@ class NoticeDelivery:
         notice, now = decode(Notice, document.fields), document.read_at
         if notice.due_at is None or notice.due_at > now:
             return
+        if self._is_premature(notice):
+            self._save_notice(document, replace(notice, due_at=now + PREMATURE_DELAY))
+            return
         if self._is_obsolete(notice):
             withdrawn = replace(notice, status=NoticeStatus.WITHDRAWN, due_at=None)
             self._save_notice(document, withdrawn)
@@ -75,6 +80,13 @@ class NoticeDelivery:
             self._continue_lane(notice)
             return
         self._send(notice, document, channel)
+
+    def _is_premature(self, notice: Notice) -> bool:
+        """Return whether the gates have not judged the failure that it tells the public of."""
+        if notice.unless is not WithdrawalCondition.HELD_BACK:
+            return False
+        incident = StateReader(self._ports.store).incident(notice.incident)
+        return incident is not None and incident.ended_at is None and incident.is_unconfirmed
 
     def _is_obsolete(self, notice: Notice) -> bool:
         """Whether the reason of a scheduled notice is gone."""
@@ -109,7 +121,8 @@ class NoticeDelivery:
         is_for_users = channel is not None and channel.audience is Audience.USERS
         early = {IncidentStage.OVER} if is_for_users else set()
         late = {IncidentStage.BEGUN, IncidentStage.SPREAD, IncidentStage.RAISED}
-        if policy is None or incident_stage(notice.event) in (early if incident.ended_at is None else late):
+        outdated = early if incident.ended_at is None else late
+        if policy is None or incident.is_unconfirmed or incident_stage(notice.event) in outdated:
             return True
         state = incidents.public_state(policy, incident, now)
         reading = StateReader(self._ports.store)

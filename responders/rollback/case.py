@@ -246,7 +246,6 @@ class Case:
         if not (is_raised or further):
             return False
         sooner = self.now() + self.policy.gates.decide_within[worst]
-        detected = self.incident.status is IncidentStatus.DETECTED
         about = "alert" if self.incident.status is IncidentStatus.WATCHING else "incident"
         why = f"severity raised to {worst}" if is_raised else f"further groups fail: {join_names(further)}"
         count = f"; observed to fail: {count_failing(functions, failing)}" if is_measured else ""
@@ -255,7 +254,7 @@ class Case:
                 event=f"{about}.raised-{worst.lower()}" if is_raised else "incident.spread",
                 note=f"{why}{count}",
                 changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
-                status=IncidentStatus.INVESTIGATING if detected else self.incident.status,
+                status=self.incident.status,
                 severity=worst if is_raised else None,
                 occasion="" if is_raised else f"-{len(failing)}",
             )

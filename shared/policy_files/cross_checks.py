@@ -9,7 +9,7 @@ from shared.domain.data.integrity.validator import compile_schema
 from shared.domain.policy.channels import REQUIRED_KEYS
 from shared.domain.policy.data_rules import Comparison, IntegrityRules
 from shared.domain.policy.execution_limits import WriteQuota
-from shared.domain.policy.probes import ProbeMethod
+from shared.domain.policy.probes import Probe, ProbeMethod
 from shared.domain.policy.signals import BREACH_SIGNAL, Unit
 from shared.domain.policy.system_policy import service_of
 from shared.domain.signals.probe_history import unobservable_reason
@@ -108,6 +108,9 @@ def probe_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
             yield ("probes", index, "url"), "a probe asks by https"
         if probe.get("external") is True and (function or probe.get("signal")):
             yield ("probes", index, "external"), "what is external tells of no function or signal"
+        slow_after, timeout = _span(probe, "slow_after"), _span(probe, "timeout") or Probe("").timeout
+        if slow_after is not None and slow_after >= timeout:
+            yield ("probes", index, "slow_after"), "slow_after must be shorter than the timeout of the probe"
         yield from _request_findings(("probes", index), probe)
     yield from _signals_of_probes(policy)
 

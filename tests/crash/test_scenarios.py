@@ -45,7 +45,10 @@ SITE, TEMPLATE = "shop live serves v1", "a template is published"
 SCENES = {
     "auth": Scene(("signing in", "identity"), "authentication_failure", (SETTINGS,), rollbacks=2),
     "database": Scene(
-        ("signing in", "indexes", "rules"), "database_failure_rate", (RULES, f"index {CARTS.definition}")
+        ("signing in", "indexes", "rules"),
+        "database_failure_rate",
+        (RULES, f"index {CARTS.definition}"),
+        rollbacks=2,
     ),
     "feature": Scene(("signing in", "remote_config"), "performance_degraded", (TEMPLATE,)),
     "breach": Scene(("sites", "rules", "identity"), "security_breach", (RULES, SETTINGS, SITE), frozenset()),

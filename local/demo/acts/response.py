@@ -10,6 +10,7 @@ from local.demo.screen import Counts, mark
 from local.demo.staging import irrelevant_messages, operators
 from responders.rollback import outcome_summary
 from shared.domain.decision.forecast import forecast_duration
+from shared.domain.decision.gates.base import GateResult
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, count_progress
@@ -75,6 +76,9 @@ class ResponseAct(DemoAct):
         self._screen.act(Heading.DECIDED)
         rows = [(one["gate"], one["answer"], one["reason"]) for one in rollback.gates]
         self._screen.table(("gate", "answer", "why"), rows)
+        for name, answer, why in rows:
+            if name == "still true" and answer == GateResult.PASS and "no second source" not in why:
+                self._screen.say(f"a second source confirms the alert: {why}", style="bold")
         plan = rollback.plan
         if plan is None:
             self._screen.say(f"{rollback.status}: {rollback.outcome}", style="bold red")

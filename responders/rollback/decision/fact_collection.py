@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from responders.support.parallel_calls import (
     MAX_PARALLEL_CALLS,
     METRICS_WINDOW,
-    ObservedHealth,
     answer_or_none,
     build_alert_state_calls,
     build_health_calls,
@@ -72,9 +71,9 @@ def collect_facts(
     deployments: list[Deployment] = require_answer(answers["deployments"])
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
     live = _merge_inventory(answer_or_none(answers["functions"]), answer_or_none(answers["stock"]))
-    asked_back = (
-        [] if _is_trouble_observed(read_health_answers(answers), policy) else _select_alerts_to_check(alerts)
-    )
+    # Counts that show a failure are a source beside the alerts: Cloud Monitoring need not be asked.
+    counted = failing_functions(read_health_answers(answers).requests or {}, policy.gates)
+    asked_back = [] if counted else _select_alerts_to_check(alerts)
     recorded = _select_recorded_deployments(deployments, target)
     found_functions = (answer_or_none(answers["inventory"]) or {}).values()
     places = repositories(one.image for live in found_functions for one in live.revisions)
@@ -172,13 +171,6 @@ def _facts(
         damage=tuple(integrity.open_findings.values()) if integrity is not None else (),
         pace=require_answer(answers["pace"]),
     )
-
-
-def _is_trouble_observed(look: ObservedHealth, policy: Policy) -> bool:
-    """Whether routers or probes see the trouble: then nobody else need be asked."""
-    external = {probe.name for probe in policy.probes if probe.external}
-    passed = (answer.passed for name, answer in look.probes.items() if name not in external)
-    return bool(failing_functions(look.requests or {}, policy.gates)) or not all(passed)
 
 
 def _select_alerts_to_check(alerts: Iterable[Alert]) -> list[str]:

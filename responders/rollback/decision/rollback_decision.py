@@ -44,7 +44,7 @@ from shared.domain.decision.gate_evaluation import (
     evaluate_request,
     mark_approved,
 )
-from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.request_scope import requested_change
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.deployment import DeploymentStatus, counts_by_function, record_path
@@ -220,7 +220,8 @@ def _evaluate(case: Case, facts: DecisionFacts) -> Decision:
     if order is None:
         if facts.system.slot not in ("", rollback.id):  # the rollback of another incident ends by itself
             deadline = now + policy.gates.judge_every
-        return evaluate_incident(facts, policy, deadline, now, rollback.id)
+        asked = rollback.question is not None
+        return evaluate_incident(facts, policy, deadline, now, rollback.id, asked=asked)
     change, chosen = requested_change(order, facts, policy), order.scenario
     return evaluate_request(
         facts, policy, change, deadline, now, rollback.id, scenario=chosen, override=order.override
@@ -313,7 +314,7 @@ def _build_budget_writes(gathered: CollectedFacts, case: Case) -> tuple[Write, .
 
 def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:
     """Look again later: what is not known yet may be known then."""
-    first = case.incident.status is IncidentStatus.DETECTED
+    first = case.incident.status is IncidentStatus.DETECTED and _is_confirmed(told)
     return Transition(
         event="decision.held",
         note=reason,
@@ -328,6 +329,12 @@ def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> T
     )
 
 
+def _is_confirmed(told: Mapping[str, Any]) -> bool:
+    """Return whether a second source confirms the failure, where it needs one."""
+    open_answers = (GateResult.UNKNOWN, GateResult.STOP)
+    return not any(one["gate"] == "still true" and one["answer"] in open_answers for one in told["gates"])
+
+
 def _build_no_action_transition(
     case: Case,
     decision: Decision,
@@ -339,6 +346,8 @@ def _build_no_action_transition(
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
         rollback = case.rollback
         waits = rollback.order is None and has_been_escalated(case.incident, rollback.created_at)
+        is_judged = decision.outcome is Outcome.OBSERVE or _is_confirmed(told)
+        becomes = IncidentStatus.INVESTIGATING if is_judged else case.incident.status
         note = f"nothing is rolled back: {decision.reason}; the incident stays open until it has recovered"
         return Transition(
             event="rollback.escalated" if waits else "rollback.not-taken",
@@ -349,7 +358,7 @@ def _build_no_action_transition(
                 **ended_fields(case, RollbackStatus.NOT_TAKEN, decision.reason),
                 "gates": tuple(told["gates"]),
             },
-            status=IncidentStatus.ESCALATED if waits else IncidentStatus.INVESTIGATING,
+            status=IncidentStatus.ESCALATED if waits else becomes,
         )
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):

@@ -45,19 +45,26 @@ class Permission(Struct, frozen=True):
 
 
 def evaluate_incident(
-    facts: DecisionFacts, policy: Policy, deadline: datetime, now: datetime, rollback: str
+    facts: DecisionFacts,
+    policy: Policy,
+    deadline: datetime,
+    now: datetime,
+    rollback: str,
+    *,
+    asked: bool = False,
 ) -> Decision:
     """The decision for one incident at this moment.
 
     A stop decides, the first in order. Without one, what is unknown holds until the deadline, then
-    escalates; only then is a person asked, where anything asks.
+    escalates; only then is a person asked, where anything asks. What no second source confirms is
+    asked about at the deadline; once it was (`asked`), or where people are asked anyway, at once.
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
     failing = facts.find_failing(policy) | {*facts.failed_before}
     change = restrict_to_scenario(change_since_target(facts, policy), signal.scenario, policy, failing)
     case = GateInput(facts, policy, signal, change, now, rollback)
     answers = tuple(gate(case) for gate in gates_for(RequestKind.ALERT))
-    return _build_decision(case, answers, *_conclude(answers, expired=now >= deadline))
+    return _build_decision(case, answers, *_conclude(answers, expired=now >= deadline, asked=asked))
 
 
 def evaluate_request(
@@ -123,7 +130,7 @@ def mark_approved(decision: Decision, people: Iterable[str]) -> Decision:
     by = ", ".join(people)
     answers = tuple(
         GateAnswer(one.gate, GateResult.PASS, f"{one.reason}; approved by {by}")
-        if one.answer is GateResult.STOP and one.leads_to is Outcome.ASK
+        if one.leads_to is Outcome.ASK
         else one
         for one in decision.answers
     )
@@ -157,18 +164,18 @@ def _overridden_answers(case: GateInput, gates: Iterable[Gate]) -> tuple[GateAns
     return tuple(one for one in answers if one.answer in (GateResult.STOP, GateResult.UNKNOWN))
 
 
-def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool) -> tuple[Outcome, str]:
+def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool, asked: bool = False) -> tuple[Outcome, str]:
     stops = [one for one in answers if one.answer is GateResult.STOP]
     for stop in stops:
         if stop.leads_to is Outcome.HOLD and expired:
             return (Outcome.ESCALATE, f"{stop.gate}: {stop.reason}, until the time to decide was over")
         if stop.leads_to is not Outcome.ASK:
             return stop.leads_to, f"{stop.gate}: {stop.reason}"
-    for one in answers:
-        if one.answer is GateResult.UNKNOWN:
-            waited = ", until the time to decide was over" if expired else ""
-            outcome = Outcome.ESCALATE if expired else Outcome.HOLD
-            return outcome, f"{one.gate}: {one.reason}{waited}"
-    if stops:
-        return Outcome.ASK, "; ".join(f"{stop.gate}: {stop.reason}" for stop in stops)
+    unknown = [one for one in answers if one.answer is GateResult.UNKNOWN]
+    if any(one.leads_to is not Outcome.ASK or not (expired or asked or stops) for one in unknown):
+        waited = ", until the time to decide was over" if expired else ""
+        outcome = Outcome.ESCALATE if expired else Outcome.HOLD
+        return outcome, f"{unknown[0].gate}: {unknown[0].reason}{waited}"
+    if asks := [f"{one.gate}: {one.reason}" for one in answers if one.leads_to is Outcome.ASK]:
+        return Outcome.ASK, "; ".join(asks)
     return Outcome.ROLLBACK, "every gate passes"

@@ -85,5 +85,4 @@ def gate_requirement(gate: Mapping[str, Any]) -> str:
     """What a gate that is in the way would have had to find, in words."""
     name = gate["gate"]
     found = NEEDED_UNASKED if name == APPROVAL_REQUIRED_GATE else GATES[name].needed
-    is_question = gate["answer"] == GateResult.STOP and gate["leads_to"] == Outcome.ASK
-    return f"{found}, or people who approve" if is_question else found
+    return f"{found}, or people who approve" if gate["leads_to"] == Outcome.ASK else found

@@ -77,6 +77,8 @@ PUBLIC_STATUS_NAMES = {
 }
 """What the status page says of what was observed to fail."""
 CHECKED_STATUS_NAME, CHANGED_STATUS_NAME = "under investigation", "changed (monitoring)"
+UNCONFIRMED_STATUS_NAME = "checking a report"
+"""What it says of a failure that the gates have not judged, or have ignored."""
 UNFAILED_STATUS_NAMES = {
     "detected": CHECKED_STATUS_NAME,
     "investigating": CHECKED_STATUS_NAME,
@@ -193,6 +195,13 @@ class Incident(StoredDocument, frozen=True):
         return is_severe and is_open and is_late and not self.acknowledged_by
 
     @property
+    def is_unconfirmed(self) -> bool:
+        """Return whether its gates have not judged its failure, or ignored it; nor did a person."""
+        unjudged = {IncidentStatus.DETECTED, *ENDED_INCIDENT_STATUSES}
+        is_judged = self.published_by or any(one.status not in unjudged for one in self.timeline)
+        return self.has_failed and not is_judged
+
+    @property
     def is_decided_by_person(self) -> bool:
         """Whether a person must decide what happens next."""
         return self.status in DECIDED_BY_PERSON_STATUSES
@@ -274,7 +283,7 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
     """Return each change of the public word; what follows an unpin is none of a rollback.
 
     While a change is monitored, the first observed failure ends the word of that, until the next
-    status.
+    status. Until the gates have judged a failure, the public reads that it is checked.
     """
     turns: list[PublicStatusChange] = []
     unpins, failed_in = False, None
@@ -284,7 +293,9 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
         word = PUBLIC_STATUS_NAMES[moment.status]
         is_before = moment.at < (incident.failure_observed_at or moment.at)
         works = moment.works and moment.status is not IncidentStatus.UNDO_REQUESTED
-        if works or is_before or not incident.has_failed:
+        if incident.is_unconfirmed and moment.status is IncidentStatus.DETECTED:
+            word = UNCONFIRMED_STATUS_NAME
+        elif works or is_before or not incident.has_failed:
             word = UNFAILED_STATUS_NAMES.get(word, word)
             word = UNPIN_STATUS_NAMES.get(word, word) if unpins else word
         elif unpins and word == PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]:

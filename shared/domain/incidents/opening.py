@@ -161,6 +161,8 @@ def reopen_incident(
     again = incidents.acknowledge(again, order.responder if order is not None else "", now)
     undoes = order is not None and order.way is Direction.UNDO
     status = IncidentStatus.UNDO_REQUESTED if undoes else IncidentStatus.INVESTIGATING
+    if order is None and known.is_unconfirmed:
+        status = IncidentStatus.DETECTED
     works = order is not None and not order.rest and known.timeline[-1].is_well
     again = incidents.change_status(again, status, now, why, works=works)
     waits = order is None and known.ended_at is None

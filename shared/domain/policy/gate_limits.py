@@ -38,17 +38,19 @@ class Gates(Struct, frozen=True):
     failing_above: float = 0.1
     """A function whose share of failed requests is above this is failing."""
     minimum_requests: int = 20
-    """Fewer requests than this say nothing about a function."""
+    """Fewer requests than this say nothing about a function, whatever the share that failed."""
     worse_by: float = 0.05
     """A share of failed requests so much above that of the hour before the trouble is worse."""
     slower_by: float = 0.5
     """A probe that takes so much longer than then, as a ratio, is worse."""
+    configuration_barrier: bool = True
+    """Ask before automation passes over changed rules or indexes that it does not restore."""
     blast_radius: int | None = None
     """Ask when a plan touches more functions than this; None: never."""
     approvals: tuple[ScenarioName, ...] = ()
     """Scenarios that always ask a person first."""
     four_eyes: tuple[ScenarioName, ...] = (ScenarioName.DATABASE, ScenarioName.AUTH)
-    """Scenarios that two different people must want; who orders one is the first of them."""
+    """Scenarios that two people must want where they are asked; who orders one is the first."""
     rebuilds: Rebuilds = Rebuilds.ACT
     """Where no revision is left to shift to, or the shift has failed."""
     unobserved_after: timedelta = timedelta(hours=24)

@@ -45,6 +45,8 @@ class Probe(Struct, frozen=True):
     function: str | None = None
     status_below: int = 500
     timeout: timedelta = timedelta(seconds=10)
+    slow_after: timedelta | None = None
+    """An answer that takes longer is slow, which is no failure; None: none is."""
     signal: str | None = None
     external: bool = False
 

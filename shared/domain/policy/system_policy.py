@@ -83,7 +83,7 @@ class FindingClass(StrEnum):
 
 
 class FindingRules(Struct, frozen=True):
-    """Which findings of Security Command Center are a breach: people are asked then."""
+    """Which findings of Security Command Center are a breach."""
 
     classes: tuple[FindingClass, ...] = (FindingClass.THREAT,)
     severities: tuple[Severity, ...] = (Severity.CRITICAL,)

@@ -13,6 +13,7 @@ from shared.domain.incidents.incident import (
     CHANGED_STATUS_NAME,
     CHECKED_STATUS_NAME,
     PAUSED_STATUS_NAMES,
+    UNCONFIRMED_STATUS_NAME,
     UNDO_REQUESTED_STATUS_NAME,
     UNDOING_STATUS_NAME,
     UNFAILED_STATUS_NAMES,
@@ -35,7 +36,9 @@ from shared.domain.signals.registry import SignalSource, has_source
 
 UPTIME_DAYS = 90
 DAY = timedelta(days=1)
-UNFAILED_NAMES = frozenset({*UNFAILED_STATUS_NAMES.values(), *UNPIN_STATUS_NAMES.values()})
+UNFAILED_NAMES = frozenset(
+    {*UNFAILED_STATUS_NAMES.values(), *UNPIN_STATUS_NAMES.values(), UNCONFIRMED_STATUS_NAME}
+)
 UNFAILED_NAMES |= {PAUSED_STATUS_NAMES[word] for word in UNFAILED_NAMES & PAUSED_STATUS_NAMES.keys()}
 """Words of the time in which nothing was observed to fail."""
 UNDOING_NAMES = frozenset(
@@ -70,6 +73,7 @@ STATUS_SENTENCES = {
     UNDOING_STATUS_NAME: "We are undoing our last change.",
     "undoing (paused)": "We have paused the undoing of our last change.",
     CHECKED_STATUS_NAME: "We are checking {system} as a precaution.",
+    UNCONFIRMED_STATUS_NAME: "We are checking a report of a problem with {system}.",
     "changing": "We are changing some parts of {system}.",
     "changing (paused)": "We have paused the change of some parts of {system}.",
     CHANGED_STATUS_NAME: "We have changed some parts of {system}. We are monitoring them.",
@@ -232,7 +236,7 @@ def record_parts(
     alerted_at = record.alerted_at or min((one.received_at for one in (*standing, *opened)), default=None)
     record = replace(record, alerted=alerted, alerted_at=alerted_at)
     works = incident.timeline[-1].works
-    if state.word in UNFAILED_NAMES and not (incident.is_ordered or works):
+    if state.word in UNFAILED_NAMES - {UNCONFIRMED_STATUS_NAME} and not (incident.is_ordered or works):
         return record
     changed_at = state.turns[-1].at if state.turns else state.updated_at
     is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
@@ -308,10 +312,11 @@ def describe_condition(state: PublicState, severity: Severity, record: StatusPag
     over = (UNOBSERVED_STATUS_NAME, "resolved", "rolling back (monitoring)")
     word = next((one.word for one in reversed(state.turns) if one.word not in over), state.word)
     works = _find_status(state, record) is ComponentStatus.CHECKED
-    planned = UNFAILED_NAMES - {CHECKED_STATUS_NAME} | {MAINTENANCE_STATUS_NAME}
+    checked = {CHECKED_STATUS_NAME, UNCONFIRMED_STATUS_NAME}
+    planned = UNFAILED_NAMES - checked | {MAINTENANCE_STATUS_NAME}
     if word in (planned | UNDOING_NAMES if works else planned):
         return "Maintenance"
-    return "Under investigation" if works or word == CHECKED_STATUS_NAME else SEVERITY_LABELS[severity]
+    return "Under investigation" if works or word in checked else SEVERITY_LABELS[severity]
 
 
 def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:

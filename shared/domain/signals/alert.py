@@ -1,7 +1,9 @@
 """One notification as received: deduplicated, joined to an incident, absorbed when judged."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -15,12 +17,35 @@ DECLARED_PREFIX = "declared:"
 """How the id of an alert begins that a person has declared."""
 FINDING_PREFIX = "finding:"
 """How the id of an alert begins that stands for a finding of Security Command Center."""
-OWN_ALERT_PREFIXES = ("probe:", "integrity:", FINDING_PREFIX, DECLARED_PREFIX)
-"""How the ids of alerts begin that Cloud Monitoring knows nothing of."""
 LOG_MATCH_CONDITION = "conditionMatchedLog"
 """The key of a notification of an alert policy that matches log entries
 (https://cloud.google.com/monitoring/alerts/ui-mql-alert-policy, log-based alert policies).
 """
+UPTIME_CHECK = re.compile("uptime_(?:url|check)")
+"""The monitored resource, or the metric, that the notification of an uptime check names."""
+
+
+class EvidenceSource(StrEnum):
+    """Who reports that something fails; no source confirms itself."""
+
+    PROBES = "own probes"
+    COUNTS = "request counts"
+    MONITORING = "Cloud Monitoring"
+    UPTIME_CHECKS = "uptime checks"
+    """Probes from other regions, by Cloud Monitoring."""
+    DOCUMENTS = "integrity check"
+    FINDING = "security finding"
+    PERSON = "declaration"
+
+
+MONITORING_SOURCES = (EvidenceSource.MONITORING, EvidenceSource.UPTIME_CHECKS)
+_OWN_SOURCES = {
+    "probe:": EvidenceSource.PROBES,
+    "integrity:": EvidenceSource.DOCUMENTS,
+    FINDING_PREFIX: EvidenceSource.FINDING,
+    DECLARED_PREFIX: EvidenceSource.PERSON,
+}
+"""By the prefix of the alert's id; Cloud Monitoring knows nothing of these alerts."""
 
 
 class AlertFact(Struct, frozen=True):
@@ -34,7 +59,8 @@ class AlertFact(Struct, frozen=True):
     closed: bool = False
     """A notification said that it is over: evidence, not recovery."""
     still_open: bool | None = None
-    """What Cloud Monitoring says of it now; None: no answer, or nobody asked."""
+    """What Cloud Monitoring says of it now; None: no answer."""
+    source: EvidenceSource = EvidenceSource.MONITORING
 
     @property
     def is_over(self) -> bool:
@@ -72,9 +98,17 @@ class Alert(StoredDocument, frozen=True):
         return self.state == "open"
 
     @property
+    def source(self) -> EvidenceSource:
+        """Who has raised it."""
+        prefix = "".join(self.monitoring_id.partition(":")[:2])
+        is_check = UPTIME_CHECK.search(self.notification)
+        outside = EvidenceSource.UPTIME_CHECKS if is_check else EvidenceSource.MONITORING
+        return _OWN_SOURCES.get(prefix, outside)
+
+    @property
     def is_declared(self) -> bool:
         """Whether a person or a security finding declares it, so that no check observes its end."""
-        return self.monitoring_id.startswith((FINDING_PREFIX, DECLARED_PREFIX))
+        return self.source in (EvidenceSource.FINDING, EvidenceSource.PERSON)
 
     @property
     def is_state_known(self) -> bool:
@@ -84,7 +118,7 @@ class Alert(StoredDocument, frozen=True):
     @property
     def is_of_monitoring(self) -> bool:
         """Whether Cloud Monitoring tells of it, and neither a look of our own nor a person."""
-        return not self.monitoring_id.startswith(OWN_ALERT_PREFIXES)
+        return self.source in MONITORING_SOURCES
 
     def fact(self, *, closed: bool, still_open: bool | None = None) -> AlertFact:
         """What a decision needs of it; `still_open` as AlertFact has it."""
@@ -96,6 +130,7 @@ class Alert(StoredDocument, frozen=True):
             self.function,
             closed,
             still_open,
+            self.source,
         )
 
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.probe_history import (
+    MIN_BAD_RESULTS,
     PROBE_INTERVAL,
     CriterionKind,
     ProbeResult,
@@ -89,7 +90,11 @@ def _find_warnings(record: ProbeRecord, policy: Policy, now: datetime) -> Iterat
                 yield EarlyWarning(f"blind-{probe.name}", name, f"{text}: {name} is not watched")
             if name in open_ones or not is_fresh(looks, now):
                 continue
-            for way in signal_criteria(name, policy.signals[name]):
+            limit, taken = probe.slow_after, [one.seconds for one in looks[-MIN_BAD_RESULTS:] if one.passed]
+            if limit and len(taken) == MIN_BAD_RESULTS and min(taken) > limit.total_seconds():
+                text = f"probe {probe.name} answers slowly: {taken[-1]:.1f} s, slow above"
+                yield EarlyWarning(f"slow-{probe.name}", name, f"{text} {limit.total_seconds():g} s")
+            for way in signal_criteria(name, policy.signals[name], probe.slow_after):
                 text = _describe_trend(way, looks, now)
                 if text:
                     yield EarlyWarning(name, name, f"at this rate {name} {text}; probe {probe.name}")

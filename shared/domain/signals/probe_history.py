@@ -86,13 +86,19 @@ class SignalCriterion(Struct, frozen=True):
 
     def slow_threshold(self, usual: float | None) -> float | None:
         """The seconds above which an answer is slow; None: it never is, or nobody knows."""
-        if self.seconds is not None or self.slowdown is None or usual is None:
-            return self.seconds
-        return max(QUICK_ANSWER_SECONDS, usual * (1 + self.slowdown))
+        limits = [] if self.seconds is None else [self.seconds]
+        if self.slowdown is not None and usual is not None:
+            limits.append(max(QUICK_ANSWER_SECONDS, usual * (1 + self.slowdown)))
+        return min(limits, default=None)
 
 
-def signal_criteria(name: str, signal: Signal) -> tuple[SignalCriterion, ...]:
-    """Every way in which a signal shows to a probe, that of its own threshold first."""
+def signal_criteria(
+    name: str, signal: Signal, slow_after: timedelta | None = None
+) -> tuple[SignalCriterion, ...]:
+    """Every way in which a signal shows to a probe, that of its own threshold first.
+
+    `slow_after`: when an answer of the probe is slow; only performance counts these as bad.
+    """
     threshold = signal.threshold
     own = _create_criterion(SIGNALS[name].unit, threshold, signal.duration)
     also = [_create_criterion(one.unit, one.threshold, one.duration) for one in signal.also]
@@ -104,8 +110,11 @@ def signal_criteria(name: str, signal: Signal) -> tuple[SignalCriterion, ...]:
     if name == SLOWDOWN_SIGNAL:
         span = signal.duration or DEFAULT_RATIO_WINDOW
         own = SignalCriterion(CriterionKind.SLOWER, span, limit=threshold, slowdown=threshold, failures=False)
-        counting = {CriterionKind.COUNTED: threshold}
-        also = [replace(way, slowdown=counting.get(way.kind)) for way in also]
+        seconds = None if slow_after is None else slow_after.total_seconds()
+        also = [
+            replace(way, slowdown=threshold, seconds=seconds) if way.kind is CriterionKind.COUNTED else way
+            for way in also
+        ]
     return (own, *also)
 
 

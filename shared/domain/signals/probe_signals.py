@@ -143,7 +143,9 @@ def _find_opening(
         everything = record.looks.get(probe.name, ())
         known = typical_seconds(everything, now)
         looks = [look for look in everything if closed is None or look.at > closed]
-        for way in signal_criteria(name, policy.signals[name]) if is_fresh(looks, now) else ():
+        for way in (
+            signal_criteria(name, policy.signals[name], probe.slow_after) if is_fresh(looks, now) else ()
+        ):
             first, how = detect_trouble(way, looks, known)
             if first is not None:
                 return ProbeFinding(
@@ -172,7 +174,8 @@ def _is_over(
         known = found.usual_seconds if mine else typical_seconds(looks, now)
         newest = looks[-MIN_PASSES_TO_CLOSE:]
         in_a_row = len(newest) == MIN_PASSES_TO_CLOSE and newest[0].at > found.since
-        bad = any(way.is_bad(look, known) for way in signal_criteria(found.signal, signal) for look in newest)
+        ways = signal_criteria(found.signal, signal, probe.slow_after)
+        bad = any(way.is_bad(look, known) for way in ways for look in newest)
         if bad or not in_a_row:
             return False
     return True

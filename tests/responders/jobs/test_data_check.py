@@ -17,8 +17,9 @@ from shared.domain.data.integrity import damage
 from shared.domain.data.integrity.scan import describe_coverage
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.data_rules import IntegrityRules
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.data.data_checks import GOOD, HOUR, SHOP, CheckedShop
+from tests.support.data.data_checks import GOOD, HERE, HOUR, SHOP, CheckedShop
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -282,6 +283,26 @@ def test_the_writer_is_stopped_first() -> None:
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert rollback.outcome.endswith("not over: database corruption")
     assert shop.find_violated_invariants() == []
+
+
+def test_the_code_half_goes_back_at_once_and_no_document_moves() -> None:
+    """DATABASE_ROLLBACK of the runbook: the release that wrote the damage goes back unasked."""
+    signal = replace(SHOP.signals["database_corruption"], mode=Mode.ACT)
+    acting = {"signals": {**SHOP.signals, "database_corruption": signal}}
+    shop = CheckedShop(replace(SHOP, scenarios=dict.fromkeys(ScenarioName, Mode.ACT), **acting))
+    before = shop.live
+    shop.pass_time(50 * MINUTE)
+    shop.ports.world.deploy(["createOrder", "getBook"], failure_rate=0.0)
+    shop.pass_time(5 * MINUTE)
+    shop.write({"orders/3": {"customer": "ada", "status": "paid"}})
+
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.live == before
+    assert not any(one.approvals for one in shop.rollbacks())
+    found = shop.data.get_quietly(HERE, "orders/3")
+    assert found is not None
+    assert "amount" not in found.fields
 
 
 def test_a_run_on_command() -> None:

@@ -131,6 +131,19 @@ def test_answers_that_take_longer_and_longer_are_told_of_before_they_are_too_slo
     assert len(world.ports.world.applied_shifts) == shifts
 
 
+def test_slow_answers_are_no_outage() -> None:
+    """The site takes longer than `slow_after`: people are warned, and nothing has failed."""
+    world = World(policy=EXAMPLE)
+    world.ports.prober.seconds["shop"] = 6.0
+
+    world.pass_time(10 * MINUTE)
+
+    said = [sent.notice["text"] for sent in world.ports.sender.sent if ":warned:" in sent.key]
+    assert len(said) == 1
+    assert "probe shop answers slowly: 6.0 s, slow above 5 s" in said[0]
+    assert (alerts(world), world.incidents()) == ([], [])
+
+
 def test_a_bad_release_is_rolled_back_on_the_word_of_a_probe() -> None:
     """Both sources meet in one path: a probe's alert is decided like Monitoring's."""
     world = World(policy=EXAMPLE)

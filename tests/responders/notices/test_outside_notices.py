@@ -11,6 +11,7 @@ from shared.domain.policy.channels import Audience, Channel, ChannelKind, Status
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import SHOP, CorruptedShop
+from tests.support.decision.outages import ABOUT_GET_BOOK, raise_probe_alarm
 from tests.support.fakes.runtime.hooks import run_once
 from tests.support.faults.fault_injection import shorten_watch
 from tests.support.rollbacks.approvals import publish_command
@@ -168,6 +169,34 @@ def test_users_read_at_once_of_an_order_that_continues_a_public_incident(by_comm
 
     assert len(world.incidents()) == 2
     assert [event for event, _ in read(world, "users")[before:]][:1] == ["detected"]
+
+
+def test_users_read_of_a_failure_once_a_second_source_sees_it() -> None:
+    """What own probes alone see is shown to nobody; then page and users are notified once."""
+    world = World(policy=POLICY)
+    raise_probe_alarm(world)
+    world.pass_time(MINUTE)
+    before = [read(world, name) for name in ("users", "page")]
+
+    world.alert("0.abc", resource=ABOUT_GET_BOOK)
+    world.pass_time(2 * MINUTE)
+
+    assert before == [[], []]
+    assert [event for event, _ in read(world, "users")] == ["detected"]
+    assert next(event for event, _ in read(world, "page")) == "detected"
+
+
+def test_users_read_nothing_of_a_false_alarm() -> None:
+    """It is over before a second source has seen it."""
+    world = World(policy=POLICY)
+    raise_probe_alarm(world)
+    world.pass_time(MINUTE)
+    world.ports.prober.down = lambda _: False
+    world.alert("probe:bookshop:1", "closed", resource=ABOUT_GET_BOOK)
+    world.pass_time(10 * MINUTE)
+
+    assert world.incidents()[0].status is IncidentStatus.RESOLVED
+    assert read(world, "users") + read(world, "page") == []
 
 
 def test_nobody_outside_reads_that_it_works_because_a_worse_alert_joined() -> None:

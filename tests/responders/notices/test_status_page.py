@@ -16,8 +16,9 @@ from shared.domain.policy.channels import Audience, Channel, ChannelKind, Compon
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import build_status_page
 from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, render_objects
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.state import work_queue
-from tests.support.decision.outages import make_function_fail
+from tests.support.decision.outages import ABOUT_GET_BOOK, make_function_fail, raise_probe_alarm
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.fakes.storage.public_pages import MemoryPages
@@ -167,12 +168,45 @@ def test_users_read_once_that_a_further_part_is_affected() -> None:
     assert read_parts(world) == {"Ordering": "down", "Catalogue": "working", "Shop": "down"}
 
 
+def test_the_page_shows_no_failure_that_one_source_alone_sees() -> None:
+    """It says at once that something is checked; an outage is shown once people are asked."""
+    world = build_world_with_page()
+    raise_probe_alarm(world)
+    world.pass_time(MINUTE)
+    assert "Under investigation. We are checking" in read_page(world)
+
+    world.pass_time(4 * MINUTE)
+
+    assert "Some parts do not work." in read_page(world)
+    assert world.rollbacks()[0].status is RollbackStatus.PARKED
+
+
+def test_a_false_alarm_that_comes_again_is_no_outage() -> None:
+    """Its first alert was over before a second source saw it, and so is the next."""
+    world = build_world_with_page()
+    world.deploy_bad(["getBook"], rate=0.0)
+    for number in (1, 2):
+        world.ports.prober.down = lambda probe: probe == "book"
+        world.alert(f"probe:bookshop:{number}", resource=ABOUT_GET_BOOK)
+        world.pass_time(MINUTE)
+        assert "Under investigation. We are checking a report" in read_page(world)
+        world.ports.prober.down = lambda _: False
+        world.alert(f"probe:bookshop:{number}", "closed", resource=ABOUT_GET_BOOK)
+        world.pass_time(4 * MINUTE)
+        assert "All parts work." in read_page(world)
+
+    [trouble] = world.incidents()
+    assert (trouble.status, trouble.rollbacks) == (IncidentStatus.RESOLVED, 2)
+    assert {turn.word for turn in public_status_changes(trouble)} == {"checking a report", "resolved"}
+
+
 def test_no_part_is_called_working_until_it_is_known_which_functions_fail() -> None:
     """No request is counted: an alert about all functions affects each part that has functions."""
     world = build_world_with_page(components=PARTS)
     world.command(command="promote", system="bookshop", mode="ask")
     world.settle()
     world.deploy_bad(["payOrder"])
+    world.ports.prober.down = lambda probe: probe == "shop"  # the second source
     counted = world.ports.counts.rates
     world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
     world.alert()

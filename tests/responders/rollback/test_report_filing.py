@@ -160,7 +160,8 @@ def test_whom_a_short_trouble_has_met_is_counted() -> None:
     world = over()
     one = world.incidents()[0]
     began = one.onset_at.replace(second=20, microsecond=0)
-    brief = replace(one, onset_at=began, timeline=one.timeline[:1], ended_at=began + HALF_A_MINUTE)
+    judged = replace(one.timeline[0], status=incident.IncidentStatus.INVESTIGATING)
+    brief = replace(one, onset_at=began, timeline=[judged], ended_at=began + HALF_A_MINUTE)
 
     found = count_impact(world.ports, COUNTING, brief, ImpactCounts(), world.ports.clock.now())
 

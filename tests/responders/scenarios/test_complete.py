@@ -11,7 +11,7 @@ from shared.domain.incidents import incident
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import notice_texts
-from tests.support.rollbacks.bookshop_resources import build_healthy_shop, deploy_bad_release
+from tests.support.rollbacks.bookshop_resources import ASKING_SHOP, build_healthy_shop, deploy_bad_release
 from tests.support.rollbacks.complete_scenario import (
     HOUR,
     MINUTE,
@@ -264,6 +264,40 @@ def test_a_barrier_before_everything() -> None:
     assert newest_rollback(world).status is RollbackStatus.PARKED
     assert "barrier" in newest_rollback(world).outcome
     assert live_resources(world)["site"] == "v2"
+
+
+@pytest.mark.parametrize(
+    ("signal", "parts", "asks"),
+    [
+        ("frontend_unavailable", ("sites", "rules"), "bad changed rules, which would stay"),
+        ("frontend_unavailable", ("sites", "indexes"), "bad changed indexes, which would stay"),
+        ("frontend_unavailable", ("sites", "remote_config"), ""),
+        ("database_failure_rate", ("functions", "indexes"), ""),
+        ("database_failure_rate", ("functions", "rules"), "bad changed rules, which would stay"),
+    ],
+)
+def test_configuration_that_changed_with_the_bad_release(
+    signal: str, parts: tuple[str, ...], asks: str
+) -> None:
+    """Automation asks before old code meets rules or indexes that the scenario does not restore."""
+    world = build_healthy_shop(policy=ASKING_SHOP)
+    deploy_bad_release(world, *parts)
+
+    start_outage(world, signal, "site")
+
+    one = newest_rollback(world)
+    assert (one.status is RollbackStatus.PARKED, one.outcome) == (bool(asks), asks and f"barrier: {asks}")
+
+
+def test_an_order_passes_over_configuration() -> None:
+    """Whoever orders it has been shown what stays."""
+    world = build_healthy_shop(policy=ASKING_SHOP)
+    deploy_bad_release(world, "sites", "indexes")
+
+    world.command(command="rollback", system="bookshop", scenario="complete")
+    world.settle()
+
+    assert live_resources(world)["site"] == "v1"
 
 
 def test_every_function_failing_as_one() -> None:

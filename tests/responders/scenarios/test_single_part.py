@@ -98,6 +98,21 @@ def test_sign_in_that_fails_by_functions_and_settings() -> None:
     assert world.find_violated_invariants() == []
 
 
+def test_settings_that_own_probes_alone_see_are_asked_about_at_once() -> None:
+    """People are asked about settings in any case: nobody waits for a second source before."""
+    world = build_healthy_shop()
+    deploy_bad_release(world, "identity")
+    world.ports.prober.down = lambda probe: probe == "shop" and live_resources(world)["mfa"] != "ENABLED"
+
+    world.alert("probe:bookshop:1", signal="authentication_failure")
+    world.settle()
+
+    [one] = world.rollbacks()
+    assert one.status is RollbackStatus.PARKED
+    assert "still true: no second source: 1 probe fails" in one.outcome
+    assert "approval: no changed part goes back unasked" in one.outcome
+
+
 def test_sign_in_that_fails_without_a_change() -> None:
     """That is an attack, or an outage elsewhere: people are told, and nothing goes back."""
     world = build_healthy_shop()
@@ -113,12 +128,11 @@ def test_sign_in_that_fails_without_a_change() -> None:
 
 
 def test_a_dropped_index() -> None:
-    """It is made again; no data moves."""
+    """It is made again at once, where the policy says no more than that; no data moves."""
     world = build_healthy_shop()
     deploy_bad_release(world, "indexes")
 
     start_outage(world, "database_failure_rate", "indexes")
-    approve_rollback(world, "alice", "bob")
     world.pass_time(HOUR)
 
     assert live_resources(world)["indexes"] == [CARTS]

@@ -72,7 +72,7 @@ def test_one_alert_makes_incident_rollback_public_state_and_notice_at_once() -> 
     assert world.ports.store.commits == commits + 1
     assert documents["incidents/INC-20260302-001"]["status"] == "DETECTED"
     assert documents["rollbacks/INC-20260302-001"]["status"] == "DECIDING"
-    assert documents["public/bookshop/incidents/INC-20260302-001"]["word"] == "detected"
+    assert documents["public/bookshop/incidents/INC-20260302-001"]["word"] == "checking a report"
     assert documents["alerts/0.abc:open"]["incident"] == "INC-20260302-001"
     assert "notices/INC-20260302-001:detected:record" in documents
     assert {one.topic for one in world.waiting()} == {topics.WORK, topics.NOTICES}

@@ -24,6 +24,11 @@ CHANGES = {
         'probes: [{ name: a, url: "http://shop.example/" }]\nsignals:',
         "shop.yaml:7: a probe asks by https",
     ),
+    "probe that is never slow": (
+        "signals:",
+        'probes: [{ name: a, url: "https://shop.example/", slow_after: 10s }]\nsignals:',
+        "shop.yaml:7: slow_after must be shorter than the timeout of the probe",
+    ),
     "probe of an unknown signal": (
         "signals:",
         'probes: [{ name: a, url: "https://shop.example/", signal: error_rate }]\nsignals:',

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core.errors import BadConfiguration
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -209,10 +211,18 @@ def test_the_channels_that_are_written_out_for_later() -> None:
     assert any(one.users for one in every)
 
 
-def test_data_never_moves_without_a_person() -> None:
-    """Law 10: in every policy of ours the database scenario asks at most."""
-    for policy in loader.load_policies(POLICIES).values():
-        assert policy.scenarios.get(ScenarioName.DATABASE, Mode.OBSERVE) < Mode.ACT
+def test_the_code_half_goes_back_unasked_after_a_breach_and_a_loss_of_data() -> None:
+    """Scenarios 1 and 3 of the runbook; no scenario has documents among its parts."""
+    signals = ("security_breach", "data_loss", "database_corruption", "database_connectivity")
+
+    policy = loader.load_policy(POLICIES / "cvplus.yaml")
+
+    modes = {name: policy.strictest_mode(policy.signals[name]) for name in signals}
+
+    assert modes == dict.fromkeys(signals, Mode.ACT)
+    database = SCENARIO_SCOPES[ScenarioName.DATABASE]
+    assert database.acts == {InventoryPart.FUNCTIONS, InventoryPart.INDEXES}
+    assert database.asks == {InventoryPart.RULES}
 
 
 @settings(deadline=None)

@@ -124,6 +124,12 @@ PAGE_PHRASES = (
     Phrase(Surface.PAGE, "Monitoring.", Promise.NOTHING, _FAILED),
     Phrase(Surface.PAGE, "Under investigation.", Promise.NOTHING, _FAILED),
     Phrase(Surface.PAGE, "We are checking … as a precaution.", Promise.UNFAILED, _FAILED),
+    Phrase(
+        Surface.PAGE,
+        "We are checking a report of a problem with ….",
+        Promise.NOTHING,
+        "when a second source sees it, or people are asked",
+    ),
     Phrase(Surface.PAGE, "We are checking or changing some parts.", Promise.NOTHING, _FAILED),
     Phrase(Surface.PAGE, "We are changing some parts of ….", Promise.UNFAILED, _FAILED),
     Phrase(Surface.PAGE, "We have paused the change of some parts of ….", Promise.UNFAILED, _FAILED),

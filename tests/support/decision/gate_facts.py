@@ -79,9 +79,9 @@ BAD_RELEASE = DecisionFacts(
 )
 
 
-def decide(facts: DecisionFacts, *, expired: bool = False, **policy: Any) -> Decision:
+def decide(facts: DecisionFacts, *, expired: bool = False, asked: bool = False, **policy: Any) -> Decision:
     deadline = NOW - timedelta(seconds=1) if expired else NOW + timedelta(minutes=1)
-    return evaluate_incident(facts, replace(BOOKSHOP, **policy), deadline, NOW, "INC")
+    return evaluate_incident(facts, replace(BOOKSHOP, **policy), deadline, NOW, "INC", asked=asked)
 
 
 def change_facts(**changes: Any) -> DecisionFacts:

@@ -181,6 +181,14 @@ LEVELS = (
     ),
     GateLevel("still true", "over, and more than a tenth of them", PASS, close_alert_with_counts(ILL_ENOUGH)),
     GateLevel("still true", "the metrics are silent", UNKNOWN, change_facts(requests=None)),
+    GateLevel(
+        "still true",
+        "only the source that raised it",
+        UNKNOWN,
+        lambda facts: change_request_counts(**dict.fromkeys(HALF, WELL_ENOUGH))(
+            change_alerts(function="getBook")(facts)
+        ),
+    ),
     GateLevel("mode", "asks", STOP, change_system(mode=Mode.ASK)),
     GateLevel("mode", "observes", STOP, change_system(mode=Mode.OBSERVE)),
     GateLevel("mode", "acts", PASS, change_system(mode=Mode.ACT)),
@@ -397,6 +405,7 @@ _ROWS = (
             "restorable: a secret of an unchanged one is disabled",
         ),
     ),
+    ("still true: only the source that raised it", STOP, ("external cause: fewer than half as many fail",)),
     ("barrier: between", PASS, ("target: operators let something else serve between",)),
     (
         "target: none is stable",

@@ -14,6 +14,9 @@ MINUTE = timedelta(minutes=1)
 WATCHED = replace(BOOKSHOP, execution=replace(BOOKSHOP.execution, watch=30 * MINUTE))
 """Watched for as long as the runbook asks: the watch ends later than the conditions must."""
 
+ABOUT_GET_BOOK = {"type": "cloud_run_revision", "labels": {"service_name": "getbook"}}
+"""The resource of an alert about that function."""
+
 
 def make_function_fail(world: World, function: str) -> None:
     """What the function serves now fails from here on, and always has."""
@@ -65,3 +68,10 @@ def record_live_deployment(
     )
     document = Put(deployment_path(world.policy.system, name), encode(replace(known, **changes)))
     world.ports.store.commit([document])
+
+
+def raise_probe_alarm(world: World) -> None:
+    """A release reaches one function, and own probes alone see that it fails since."""
+    world.deploy_bad(["getBook"], rate=0.0)
+    world.ports.prober.down = lambda probe: probe == "book"
+    world.alert("probe:bookshop:1", resource=ABOUT_GET_BOOK)

@@ -19,6 +19,7 @@ from shared.domain.policy.resources import Resources
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
+from shared.domain.policy.system_policy import Policy
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import Hook, no_hook
@@ -38,6 +39,7 @@ SHOP = replace(
     resources=Resources(hosting_sites=("shop",), remote_config=True, databases=("(default)",), identity=True),
     group_aliases={"authentication": ("storefront",)},
     scenarios=dict.fromkeys(ScenarioName, Mode.ACT),
+    gates=replace(BOOKSHOP.gates, configuration_barrier=False),
     signals={
         **BOOKSHOP.signals,
         "frontend_unavailable": _signal(ScenarioName.COMPLETE),
@@ -47,6 +49,8 @@ SHOP = replace(
         "security_breach": replace(_signal(ScenarioName.COMPLETE), mode=Mode.ASK),
     },
 )
+ASKING_SHOP = replace(SHOP, gates=replace(SHOP.gates, configuration_barrier=True))
+"""The shop with the default: automation asks before it passes over changed rules or indexes."""
 
 
 def add_healthy_resources(estate: FakeEstate) -> None:
@@ -62,10 +66,11 @@ def add_healthy_resources(estate: FakeEstate) -> None:
     estate.declared = [CARTS]
 
 
-def build_healthy_shop(hook: Hook = no_hook, **signals: dict[str, Any]) -> World:
+def build_healthy_shop(hook: Hook = no_hook, policy: Policy = SHOP, **signals: dict[str, Any]) -> World:
     """The shop, well; `signals`: what its policy says of them in place of what it says above."""
-    changed = {name: replace(SHOP.signals[name], **fields) for name, fields in signals.items()}
-    return World(hook, replace(SHOP, signals={**SHOP.signals, **changed}), furnish=add_healthy_resources)
+    changed = {name: replace(policy.signals[name], **fields) for name, fields in signals.items()}
+    policy = replace(policy, signals={**policy.signals, **changed})
+    return World(hook, policy, furnish=add_healthy_resources)
 
 
 def deploy_bad_release(world: World, *parts: str) -> None:

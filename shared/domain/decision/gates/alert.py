@@ -1,7 +1,12 @@
 """Gates about the alert: is its system known, is it recent, is its signal still true?"""
 
+from collections import Counter
+from collections.abc import Iterable
+
 from shared.core.text import count_noun
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.signals.alert import MONITORING_SOURCES, AlertFact, EvidenceSource
 from shared.domain.signals.health import failing_functions
 
 
@@ -21,32 +26,55 @@ def stale(case: GateInput) -> GateAnswer:
 
 
 def still_true(case: GateInput) -> GateAnswer:
-    """A second source must agree: routers, a probe, or a look through the data.
+    """A second source must see it: the source that raised an alert never confirms it.
 
-    One passing probe stops nothing.
-
-    Closed alerts stop only where no other source sees trouble either. A probe of what the system
-    depends on tells nothing of the system.
+    A declaration and a finding in the documents need none. Alerts that are all over stop where no
+    source sees a failure. What one source sees waits for another one, and in the end for a person.
     """
     if case.is_declared:
         return GateAnswer("still true", GateResult.NOT_APPLICABLE, "it was declared, not measured")
     if case.facts.damage_findings:
         reason = f"our own look through the data: {case.facts.damage_findings[0].reason}"
         return GateAnswer("still true", GateResult.PASS, reason)
-    external = {probe.name for probe in case.policy.probes if probe.external}
-    bad = [name for name, probed in case.facts.probes.items() if not probed.passed and name not in external]
-    counted = failing_functions(case.facts.requests or {}, case.policy.gates)
-    if bad or counted:
-        functions, probes = count_noun(len(counted), "function"), count_noun(len(bad), "probe")
-        seen = f"failing: {functions} by the routers' count, {probes}"
-        return GateAnswer("still true", GateResult.PASS, seen)
-    if case.facts.requests is None:
-        return GateAnswer("still true", GateResult.UNKNOWN, "the metrics could not be read")
-    if all(alert.is_over for alert in case.facts.alerts):
-        reason = "every alert has closed, and neither routers nor probes see anything"
-        return GateAnswer("still true", GateResult.STOP, reason, Outcome.IGNORE)
-    is_open = sum(alert.still_open is True for alert in case.facts.alerts)
-    reason = "neither routers nor probes see it (yet)"
-    if is_open:
-        reason += f", and Cloud Monitoring still has {is_open} of its alerts open"
-    return GateAnswer("still true", GateResult.UNKNOWN, reason)
+    alerts, policy = case.facts.alerts, case.policy
+    alarms = [one for one in alerts if policy.signals[one.signal].scenario is not ScenarioName.NONE]
+    seen = _find_evidence(case, alarms)
+    reason = _describe_evidence(case, Counter(source for source, _ in seen))
+    if any(
+        source is not alert.source and (None in (alert.function, function) or alert.function == function)
+        for alert in alarms
+        for source, function in seen
+    ):
+        return GateAnswer("still true", GateResult.PASS, reason)
+    if case.facts.requests is not None and not seen and all(alert.is_over for alert in alerts):
+        return GateAnswer("still true", GateResult.STOP, f"every alert is over; {reason}", Outcome.IGNORE)
+    return GateAnswer("still true", GateResult.UNKNOWN, f"no second source: {reason}", Outcome.ASK)
+
+
+def _find_evidence(case: GateInput, alarms: Iterable[AlertFact]) -> list[tuple[EvidenceSource, str | None]]:
+    """Return what says that something fails now: the source, and the function that it is about.
+
+    A probe of what the system depends on tells nothing of the system.
+    """
+    facts, policy = case.facts, case.policy
+    probes = (one for one in policy.probes if one.name in facts.probes and not one.external)
+    counted = failing_functions(facts.requests or {}, policy.gates)
+    return [
+        *((EvidenceSource.PROBES, one.function) for one in probes if not facts.probes[one.name].passed),
+        *((EvidenceSource.COUNTS, name) for name in sorted(counted)),
+        *(
+            (one.source, one.function)
+            for one in alarms
+            if one.source in MONITORING_SOURCES and not one.is_over
+        ),
+    ]
+
+
+def _describe_evidence(case: GateInput, seen: Counter[EvidenceSource]) -> str:
+    counts = f"show {count_noun(seen[EvidenceSource.COUNTS], 'failing function')}"
+    lines = (
+        count_noun(seen[EvidenceSource.PROBES], "probe fails", "probes fail"),
+        f"request counts {counts if case.facts.requests is not None else 'could not be read'}",
+        *(f"{count_noun(seen[one], 'open alert')} of {one}" for one in MONITORING_SOURCES if seen[one]),
+    )
+    return "; ".join(lines)

@@ -36,7 +36,7 @@ EVERY = ALERT | MANUAL | UNDO
 GATES: dict[str, RegisteredGate] = {
     "known system": RegisteredGate(known_system, EVERY, "a system that has a policy"),
     "stale": RegisteredGate(stale, ALERT, "a notification that arrives soon after it was sent"),
-    "still true": RegisteredGate(still_true, ALERT, "routers or a probe that see the trouble as well"),
+    "still true": RegisteredGate(still_true, ALERT, "a second source that sees the trouble as well"),
     "mode": RegisteredGate(
         permission.mode, ALERT, "a signal, a scenario and a promotion that all let automation act"
     ),

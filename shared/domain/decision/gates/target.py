@@ -3,15 +3,32 @@
 from shared.core import text
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.rebuild_selection import unrestorable_functions
+from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.decision.target_selection import suspect_functions
+from shared.domain.deployments.deployment import DeploymentStatus
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.restorability import describe_missing, find_functions_without_secrets
 from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.policy.scenario_names import ScenarioName
 
+HALVED_SCENARIOS = (ScenarioName.AUTH, ScenarioName.DATABASE)
+"""Their functions go back at once; sign-in settings, rules and documents are asked about."""
+CONFIGURATION = frozenset({InventoryPart.RULES, InventoryPart.INDEXES})
+"""What stands between the code and its data. A changed schema is declared as a barrier."""
+
 
 def barrier(case: GateInput) -> GateAnswer:
-    """Some deployments cannot be gone back past without thought."""
+    """Ask before going back past a declared barrier, or past rules or indexes that stay new.
+
+    Whoever orders a rollback has been shown what stays.
+    """
     barred = [f"{one.id} ({one.barrier})" for one in case.change.skipped if one.barrier]
+    is_asked = case.policy.gates.configuration_barrier and not case.ordered
+    stays = CONFIGURATION - SCENARIO_SCOPES[case.signal.scenario].acts
+    for one in case.change.skipped if is_asked else ():
+        parts = sorted({it.part for it in one.changes} & stays)
+        if parts and one.status is not DeploymentStatus.BAD:
+            barred.append(f"{one.id} changed {' and '.join(parts)}, which would stay")
     if barred:
         return GateAnswer("barrier", GateResult.STOP, ", ".join(barred), Outcome.ASK)
     return GateAnswer("barrier", GateResult.PASS, "none between")
@@ -98,11 +115,14 @@ def blast_radius(case: GateInput) -> GateAnswer:
 def approval(case: GateInput) -> GateAnswer:
     """Ask where the scenario, deleted functions or the policy on rebuilds require a person."""
     scenario, gates = case.signal.scenario, case.policy.gates
-    if scenario in gates.four_eyes and scenario is not ScenarioName.AUTH:
+    if scenario in gates.four_eyes and scenario not in HALVED_SCENARIOS:
         reason = f"{scenario} asks two people"
         return GateAnswer("approval", GateResult.STOP, reason, Outcome.ASK)
     if scenario in gates.approvals:
         return GateAnswer("approval", GateResult.STOP, f"{scenario} asks", Outcome.ASK)
+    parts = SCENARIO_SCOPES[scenario]
+    if parts.asks and not (case.scope or case.ordered or parts.acts - {InventoryPart.FUNCTIONS}):
+        return GateAnswer("approval", GateResult.STOP, "no changed part goes back unasked", Outcome.ASK)
     deleted = sorted(case.scope & set(case.change.deleted))
     if deleted:
         reason = f"{', '.join(deleted[:5])}: deleted since, and would be created again"

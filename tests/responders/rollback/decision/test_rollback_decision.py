@@ -15,8 +15,10 @@ from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
 from shared.domain.rollback.plan import StepStatus
 from tests.support.decision.outages import (
+    ABOUT_GET_BOOK,
     make_function_fail,
     notice_texts,
+    raise_probe_alarm,
     record_live_deployment,
     shifted_functions,
 )
@@ -377,12 +379,49 @@ def test_an_alert_that_stays_true_and_inconclusive() -> None:
     looks = world.events(one).count("decision.held")
     assert looks >= 4
     assert one.outcome == (
-        "still true: neither routers nor probes see it (yet), and Cloud Monitoring still has 1 of "
-        "its alerts open, until the time to decide was over"
+        "still true: no second source: 0 probes fail; request counts show 0 failing functions; "
+        "1 open alert of Cloud Monitoring, until the time to decide was over"
     )
     [trouble] = world.incidents()
     escalated = trouble.timeline[-1].at - trouble.detected_at
     assert 3 * MINUTE <= escalated <= 3 * MINUTE + MINUTE / 2
+
+
+def test_what_own_probes_alone_see_is_asked_about() -> None:
+    """Nothing moves until a second source sees it; one that joins the question answers it."""
+    world = World()
+    stable = world.live
+    raise_probe_alarm(world)
+    world.pass_time(2 * MINUTE)
+    waiting = world.rollbacks()[0]
+    world.pass_time(2 * MINUTE)
+
+    asked = world.rollbacks()[0]
+    assert waiting.status is rollback.RollbackStatus.DECIDING
+    assert world.events(asked).count("decision.held") >= 4
+    assert asked.status is rollback.RollbackStatus.PARKED
+    text, *_ = notice_texts(world, "rollback.parked")
+    assert "no second source: 1 probe fails; request counts show 0 failing functions" in text
+    assert shifted_functions(world) == set()
+
+    world.alert("0.abc", resource=ABOUT_GET_BOOK)
+    world.pass_time(5 * MINUTE)
+
+    assert world.live == stable
+    assert not world.rollbacks()[0].approvals
+
+
+def test_a_person_approves_what_one_source_alone_sees() -> None:
+    """The answer counts at once: nothing waits for a second source any more."""
+    world = World()
+    stable = world.live
+    raise_probe_alarm(world)
+    world.pass_time(4 * MINUTE)
+
+    world.command("alice", command="approve", system="bookshop", incident=world.incidents()[0].id)
+    world.pass_time(MINUTE)
+
+    assert world.live == stable
 
 
 def test_an_alert_that_cloud_monitoring_calls_closed() -> None:

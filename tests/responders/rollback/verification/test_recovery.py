@@ -146,7 +146,7 @@ def test_a_log_entry_that_matched_is_over_for_no_check() -> None:
     world.alert("0.log", signal="frontend_unavailable", condition=LOG_MATCH)
     world.ports.alerts.open["0.log"] = False
     world.pass_time(30 * MINUTE)
-    assert newest(world).status is IncidentStatus.INVESTIGATING
+    assert newest(world).status is IncidentStatus.DETECTED
 
     world.ports.clock.advance(DAY)
     world.pass_time(2 * MINUTE)

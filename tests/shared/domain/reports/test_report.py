@@ -413,6 +413,7 @@ def test_an_end_without_an_observed_recovery_is_reported_as_that() -> None:
     """A person closed the incident: the report says neither that it works nor that it fails."""
     timeline = [
         TimelineEvent(IncidentStatus.DETECTED, START, "detected"),
+        TimelineEvent(IncidentStatus.INVESTIGATING, START, "a person is needed"),
         TimelineEvent(IncidentStatus.RECOVERY_NOT_OBSERVED, START + 4 * MINUTE, "accepted"),
     ]
     closed = build_incident(IncidentStatus.RECOVERY_NOT_OBSERVED, timeline=timeline)

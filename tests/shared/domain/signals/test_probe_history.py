@@ -43,10 +43,12 @@ def looks(seen: str, seconds: float = 0.1) -> list[ProbeResult]:
     return found
 
 
-def shown(name: str, meaning: Signal, seen: str, known: float | None = None) -> int | None:
+def shown(
+    name: str, meaning: Signal, seen: str, known: float | None = None, slow_after: timedelta | None = None
+) -> int | None:
     """The number of the half minute in which the trouble began, in the first way that shows it."""
     made = looks(seen)
-    for way in signal_criteria(name, meaning):
+    for way in signal_criteria(name, meaning, slow_after):
         first, how = detect_trouble(way, made, known)
         if first is not None:
             assert how
@@ -164,6 +166,21 @@ def test_a_signal(name: str, seen: str, began: int | None) -> None:
 def test_performance(seen: str, known: float | None, began: int | None) -> None:
     """Slower than usual by half, 5 bad looks in 10 minutes, or more than a quarter failed in 5."""
     assert shown("performance_degraded", DEGRADED, seen, known) == began
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning", "seen", "began"),
+    [
+        ("frontend_unavailable", FRONTEND, "99999", None),
+        ("critical_path_blocked", CRITICAL_PATH, "99999", None),
+        ("performance_degraded", DEGRADED, "9999", None),
+        ("performance_degraded", DEGRADED, "99999", 0),
+        ("performance_degraded", DEGRADED, "55555", None),
+    ],
+)
+def test_slow_is_not_down(name: str, meaning: Signal, seen: str, began: int | None) -> None:
+    """An answer that takes longer than `slow_after` is bad for performance alone."""
+    assert shown(name, meaning, seen, slow_after=timedelta(seconds=5)) == began
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_what_is_on_record_is_not_told_again() -> None:
     assert set(ended.closed) == {"frontend_unavailable"}
 
 
-@pytest.mark.parametrize(("probe", "seconds"), [("shop", 5.0), ("order-status", 21.0), ("book", 9.0)])
+@pytest.mark.parametrize(("probe", "seconds"), [("shop", 10.0), ("order-status", 21.0), ("book", 9.0)])
 def test_how_long_a_look_may_take(probe: str, seconds: float) -> None:
     """Its time-out; where the signal counts seconds, a second more than its threshold."""
     [one] = [known for known in EXAMPLE.probes if known.name == probe]

@@ -33,17 +33,25 @@ def both(first: GateLevel, second: GateLevel) -> set[str]:
 
 
 def concluded(answers: Iterable[GateAnswer], *, expired: bool) -> tuple[Outcome, str]:
-    """A stop before what is unknown before a question, each in the order of the gates."""
+    """A stop before what is unknown before a question, each in the order of the gates.
+
+    When the time is over, or people are asked anyway, what no second source confirms is a question,
+    unless more is unknown.
+    """
     against = [one for one in answers if one.answer in (STOP, UNKNOWN)]
+    unknown = [one for one in against if one.answer is UNKNOWN]
+    is_asked = any(one.answer is STOP and one.leads_to is Outcome.ASK for one in against)
+    asks = (expired or is_asked) and all(one.leads_to is Outcome.ASK for one in unknown)
 
     def rank(one: GateAnswer) -> tuple[int, int]:
-        kind = 1 if one.answer is UNKNOWN else 2 if one.leads_to is Outcome.ASK else 0
+        waits = one.answer is UNKNOWN and not asks
+        kind = 1 if waits else 2 if one.leads_to is Outcome.ASK else 0
         return kind, ORDER.index(one.gate)
 
     if not against:
         return Outcome.ROLLBACK, "every gate passes"
     first = min(against, key=rank)
-    leads_to = Outcome.HOLD if first.answer is UNKNOWN else first.leads_to
+    leads_to = Outcome.HOLD if first.answer is UNKNOWN and not asks else first.leads_to
     held = leads_to is Outcome.HOLD and expired
     return Outcome.ESCALATE if held else leads_to, first.gate
 
