@@ -255,7 +255,7 @@ def test_any_visit_of_the_console(
             content_type=kind,
             environ_overrides={"PATH_INFO": path},
         ),
-        patch.object(main, "_console", lambda: browser.console),
+        patch.multiple(main, _policies_in_force=lambda: None, _console=lambda _: browser.console),
     ):
         _, status, answered = main.console(flask.request)
 
@@ -276,7 +276,7 @@ def test_memory_of_the_largest_form(browser: Browser, chunked: bool) -> None:
     try:
         with (
             APP.request_context(environ),
-            patch.object(main, "_console", lambda: browser.console),
+            patch.multiple(main, _policies_in_force=lambda: None, _console=lambda _: browser.console),
             suppress(RequestEntityTooLarge),
         ):
             main.console(flask.request)
