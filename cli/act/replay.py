@@ -47,11 +47,11 @@ def replay(
     2 when the command or the settings are not usable; 3 when Pub/Sub gives no answer, or refuses;
     130 when it was stopped by Ctrl-C.
     """
-    with connect_wiring(lambda _: {}, "stopped here; what was not replayed is kept") as (wiring, _):
+    with connect_wiring(lambda _: {}, "stopped here; the other messages stay stored") as (wiring, _):
         asked = Replay(wiring.inspection.dead_letters, topic, reason, yes=yes, as_json=as_json)
         stuck = asked.run()
     if not asked.found and not as_json:
-        print("no dead letter of that kind is there" if topic or reason else "none is there")
+        print("no dead-letter message matches" if topic or reason else "there is no dead-letter message")
     if stuck:
         raise typer.Exit(REFUSED)
 
@@ -133,14 +133,14 @@ class Replay:
         if self._is_returned(letter):
             return "it was refused again"
         if not letter.source:
-            return "nothing tells where it came from"
+            return "its topic is not known"
         beginnings = {REPLAYED_FROM: _first_id(letter), FIRST_PUBLISHED_AT: letter.published_at.isoformat()}
         try:
             self._letters.resend(replace(letter, attributes={**letter.attributes, **beginnings}))
         except Rejected as refused:
             return str(refused)
         except Ambiguous as lost:
-            raise Ambiguous(f"{letter.id} is kept, and may be back as well: {lost}") from lost
+            raise Ambiguous(f"{letter.id} is stored, and may be replayed as well: {lost}") from lost
         self._sent.add((letter.source, _first_id(letter)))
         return ""
 
@@ -149,7 +149,7 @@ class Replay:
         try:
             self._letters.acknowledge(letter)
         except (Rejected, Unavailable) as failed:
-            raise Unavailable(f"{letter.id} is back, and may still be kept: {failed}") from failed
+            raise Unavailable(f"{letter.id} is replayed, and may still be stored: {failed}") from failed
 
     def _print_result(self, letter: DeadLetter, fault: str) -> None:
         if not self._as_json:
@@ -177,7 +177,7 @@ def _format_letter(letter: DeadLetter) -> str:
     reason = escape_control_characters(redact_secrets(letter.reason))
     lines = [f"{source} {escape_control_characters(letter.id)} of {since}", reason, _first_characters(letter)]
     if _is_scrubbed(letter):
-        lines.append(f"what is {REDACTION_MARK} does not come back: a command without its token is refused")
+        lines.append(f"values shown as {REDACTION_MARK} are lost: a command without its token is refused")
     return "\n  ".join(lines)
 
 

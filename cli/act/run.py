@@ -92,7 +92,7 @@ def run(
     is_interactive = interactive or not _has_options(context)
     if is_interactive and not asks:
         typer.echo(context.get_help())
-        raise create_exit(INVALID_USAGE, "no terminal to ask at: say what to roll back, and --reason TEXT")
+        raise create_exit(INVALID_USAGE, "no terminal for questions: use options, and --reason TEXT")
     with open_operations() as ours:
         given = Answers(system, scenario, target, restore_point)
         chosen = ask_order(ours, given) if is_interactive else given
@@ -244,7 +244,7 @@ def _print_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
     if shown.outcome != Outcome.ROLLBACK:
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:
-        print_line("  the order waits until that is over", "yellow")
+        print_line("  the request waits until then", "yellow")
     for line in shown.under_way.describe(supersedes=supersedes) if shown.under_way is not None else ():
         print_line(line, "yellow")
     if not (shown.functions or shown.beside or shown.documents):

@@ -62,7 +62,7 @@ def unknown(what: str, why: str, what_to_do: str = "") -> CheckFinding:
 
 def unread(what: str, error: RollbackError) -> CheckFinding:
     """Return the finding of a thing that gave no answer."""
-    return unknown(what, f"could not look: {error}", "look again; do you have the rights?")
+    return unknown(what, f"check failed: {error}", "run the check again; check your permissions")
 
 
 class UnreadFact(Exception):

@@ -20,10 +20,10 @@ from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.policy.resources import BackupRules
 
-NOTHING = "nothing is exported: the policy names no bucket (backups.bucket)"
-NONE_YET = "no export yet: the clock begins one within a minute"
-NOT_PROVEN = "none was restored to try it: what can be restored is not proven"
-NOT_TRIED = "backups are not restored to try them (backups.proof)"
+NOTHING = "no exports: the policy names no bucket (backups.bucket)"
+NONE_YET = "no export yet: one starts within a minute"
+NOT_PROVEN = "no restore test has passed: it is not proven that a backup can be restored"
+NOT_TRIED = "no restore tests: the policy does not require them (backups.proof)"
 
 
 def backups(system: System = "", as_json: AsJson = False) -> None:
@@ -68,7 +68,7 @@ def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
         if one.held_by:
             print_line(f"{one.id}: held by {one.held_by} (rollback release --backup)")
         if one.status is ExportStatus.KEPT and not one.configuration:
-            print_line(f"{one.id}: what was live then does not lie beside it")
+            print_line(f"{one.id}: the inventory of that time is not stored with it")
 
 
 def _backup_lines(
@@ -85,9 +85,9 @@ def _backup_lines(
         every = format_duration(rules.every)
         lines.append(f"an export each {every} costs about {cost:,} reads a day, by the newest one")
     if not rules.native:
-        lines.append("Google's own backups are not watched (backups.native)")
+        lines.append("Google's own backups are not monitored (backups.native)")
     elif watched is None:
-        lines.append("nobody has looked at Google's own backups yet")
+        lines.append("Google's own backups were not checked yet")
     else:
         seen = f"at {format_time(watched.looked_at)} UTC"
         word = "incomplete" if watched.faults else "complete"
@@ -118,7 +118,7 @@ def _describe_restore_test(rules: BackupRules, proofs: Sequence[RestoreTest]) ->
         yield from (f"not known: {one}" for one in proven.unknown)
     newest = proofs[0] if proofs else None
     if newest is not None and newest.status is FillStatus.FAILED:
-        yield f"{newest.backup} is no backup: {'; '.join(newest.faults)}"
+        yield f"{newest.backup} failed its restore test: {'; '.join(newest.faults)}"
     elif newest is not None and not newest.is_over:
         why = f" ({newest.waiting})" if newest.waiting else ""
-        yield f"{newest.backup} is being restored to try it: {newest.status.lower()}{why}"
+        yield f"{newest.backup} is in its restore test: {newest.status.lower()}{why}"

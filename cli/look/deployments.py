@@ -80,7 +80,7 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
     for label, text in _lines(found, record or WholeInventory()):
         print_line(f"{label:<12} {text}")
     if record is None:
-        print_line("it has no record of all that was live: it has not settled, or is older than records")
+        print_line("it has no inventory record: it is not stable yet, or is older than these records")
 
 
 @deployments.command("mark-stable")
@@ -119,7 +119,7 @@ def baseline(
     if as_json:
         print_json({"message": message, **said})
     else:
-        print_line("asked for; `rollback deployments` shows it in a moment")
+        print_line("requested; `rollback deployments` shows it in a moment")
 
 
 def _lines(one: Deployment, record: WholeInventory) -> list[tuple[str, str]]:
@@ -141,7 +141,7 @@ def _lines(one: Deployment, record: WholeInventory) -> list[tuple[str, str]]:
         *(("", fault) for fault in (proof.faults if proof else ())),
         *(("images", line) for line in (proof.image_lines if proof else ())),
         *(("secret", version) for version in list_secret_versions(record)),
-        ("looked at", CHECK_SUMMARY if proof else ""),
+        ("checked", CHECK_SUMMARY if proof else ""),
         *(("rebuild", reason) for reason in (proof.rebuild if proof else ())),
         ("not checked", ", ".join(shortened.first_lines(proof.unknown, MAX_STORED_REASONS)) if proof else ""),
     ]
@@ -151,9 +151,9 @@ def _lines(one: Deployment, record: WholeInventory) -> list[tuple[str, str]]:
 def _describe_restorability(proof: Restorability | None) -> str:
     """Whether all is there that going back needs, in a word or two."""
     if proof is None:
-        return "not looked at"
+        return "not checked"
     if proof.faults:
         return f"no: {count_noun(len(proof.faults), 'fault')}"
-    short = "not all seen" if proof.unknown else "all is there"
-    short += f"; {count_noun(proof.rebuilt, 'function')} to build again" if proof.rebuilt else ""
+    short = "not all checked" if proof.unknown else "everything is available"
+    short += f"; {count_noun(proof.rebuilt, 'function')} to rebuild" if proof.rebuilt else ""
     return short + (f"; images until {format_minute(proof.images_until)}" if proof.images_until else "")

@@ -19,9 +19,9 @@ from shared.domain.data.backups.restore_point import ACCEPTED_FORMS, AvailablePo
 from shared.domain.data.repair.repair_plan import DocumentDecision, describe_document_change, preview_path
 from shared.domain.incidents.incident import rollback_id
 
-NO_WINDOW = "the database cannot be read as of any minute that is over"
+NO_WINDOW = "the database cannot be read at an earlier time"
 NOTHING = "there is no backup that can be restored"
-NOT_TRIED = "never: taken by its name alone"
+NOT_TRIED = "never: use its name"
 
 
 def restore_points(
@@ -105,4 +105,4 @@ def _document_rows(ours: Operations, name: str) -> Iterator[DocumentDecision]:
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
             return preview.iterate_affected_documents(ours.wiring, ours.policy(incident.system), survey)
-    raise create_exit(REFUSED, f"for {name} no data were looked through to their end")
+    raise create_exit(REFUSED, f"for {name} no data check has ended")

@@ -137,5 +137,5 @@ def _await_answer(ours: Operations, command: str, topic: str, message: str) -> C
     raise create_exit(
         NO_ANSWER,
         f"published as message {message}, and no answer in {ANSWER_TIMEOUT_SECONDS:.0f} s: "
-        f"`rollback status` tells whether command {command} was carried out",
+        f"`rollback status` shows whether command {command} was executed",
     )

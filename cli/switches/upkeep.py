@@ -104,11 +104,11 @@ def check(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
 def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[str]:
     """What is known of the data, in words."""
     if found is None or found.last is None:
-        yield "the data have not been looked through yet"
+        yield "no data check has ended yet"
         return
     yield scan.describe_coverage(found.last, policy.integrity)
     if found.failure:
-        yield f"the newest run could not look: {found.failure}"
+        yield f"the newest data check failed: {found.failure}"
     for one in found.open_findings.values():
         yield f"{one.signal}: {one.reason}"
         yield f"  since {format_time(one.onset_at)} UTC ({one.onset})"

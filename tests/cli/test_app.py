@@ -122,10 +122,10 @@ def test_it_is_called_by_the_name_that_every_text_uses(tmp_path: Path) -> None:
 EMPTY = (
     ("deployments --system bookshop", "none is recorded yet; `rollback deployments baseline`"),
     ("deploy-lock bookshop", "bookshop is free"),
-    ("audit show --system bookshop", "no event is kept of bookshop"),
-    ("audit verify --all", "nothing is kept or anchored"),
-    ("replay", "none is there"),
-    ("replay --reason x", "no dead letter of that kind is there"),
+    ("audit show --system bookshop", "no event is stored of bookshop"),
+    ("audit verify --all", "no audit log is stored or anchored"),
+    ("replay", "there is no dead-letter message"),
+    ("replay --reason x", "no dead-letter message matches"),
 )
 """A look, and what it says where nothing has happened yet."""
 

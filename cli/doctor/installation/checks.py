@@ -37,8 +37,8 @@ PUBLISHER = "roles/pubsub.publisher"
 def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Who reads values of variables and exports by the policies of their buckets."""
     if facts.values is None:
-        why = "the bucket of values was not looked at: ROLLBACK_VALUES_BUCKET is not set here"
-        yield unknown("values", why, "set it, and look again")
+        why = "the bucket of values was not checked: ROLLBACK_VALUES_BUCKET is not set here"
+        yield unknown("values", why, "set it, and run the check again")
     for bucket, granted in facts.bucket_grants.items():
         if isinstance(granted, RollbackError):
             yield unread(bucket, granted)
@@ -47,13 +47,13 @@ def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
         else:
             held = {(role, one) for role, members in granted.items() if role != LISTS for one in members}
             strangers = {one for role, one in held if not _is_expected(facts, bucket, role, one)}
-            why = f"by its own policy these may do more than list it: {name_first(strangers)}"
+            why = f"its IAM policy allows these more than listing: {name_first(strangers)}"
             if not strangers:
-                yield well(bucket, "by its own policy nobody reads it but whom it is for")
+                yield well(bucket, "its IAM policy allows only the intended accounts to read it")
             elif strangers & EVERYBODY or any(one.startswith(WITH_THE_BUCKET) for one in strangers):
-                yield wrong(bucket, why, "terraform apply, or take it away")
+                yield wrong(bucket, why, "terraform apply, or remove the grant")
             else:
-                yield doubtful(bucket, why, "who gave it? else take it away")
+                yield doubtful(bucket, why, "remove the grant, unless you know who needs it")
 
 
 def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) -> bool:
@@ -82,8 +82,8 @@ def _state(facts: InstallationFacts) -> Iterator[CheckFinding]:
     name = "state database"
     apart = require_read(facts.clock_difference, name)
     if apart > MAX_CLOCK_DIFFERENCE:
-        why = f"it answers; this machine's clock is {apart.total_seconds():.0f} s away from its own"
-        yield doubtful(name, why, "set this machine's clock: tokens and freezes are judged by time")
+        why = f"it answers; the clock of this machine differs by {apart.total_seconds():.0f} s"
+        yield doubtful(name, why, "set the clock of this machine: tokens and freezes depend on time")
     else:
         yield well(name, "it answers, and the clocks agree")
 
@@ -92,7 +92,7 @@ def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
     name = "functions"
     functions = {one.name: one for one in require_read(facts.functions, name)}
     if facts.is_local:
-        yield unknown(name, "an embedded cloud has them beside it, not in it")
+        yield unknown(name, "an embedded cloud does not contain them")
         return
     faults = [
         (deployed_function(entry_point), fault)
@@ -107,11 +107,11 @@ def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 def _faults(found: DeployedFunction | None, entry_point: str) -> Iterator[str]:
     if found is None:
-        yield "it is not there"
+        yield "it does not exist"
     elif found.entry_point != entry_point:
         yield f"it runs {found.entry_point}, not {entry_point}"
     elif not found.active:
-        yield "it is not ACTIVE: its newest deployment failed or goes on"
+        yield "it is not ACTIVE: its newest deployment failed or is in progress"
 
 
 def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -122,12 +122,12 @@ def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
     for label, mark in wanted.items():
         said = {one.get(label, "") for one in labels}
         if said <= {""}:
-            yield unknown(label, "no function says what it was made of")
+            yield unknown(label, "no function records its source")
         elif said == {mark}:
-            yield well(label, "deployed as it is here")
+            yield well(label, "the deployed code is the code here")
         else:
-            why = "what is deployed is not what is here: this shell may work out another thing"
-            yield doubtful(label, why, "check out what is deployed, or apply")
+            why = "the deployed code is not the code here: this shell may show other results"
+            yield doubtful(label, why, "check out the deployed version, or run terraform apply")
 
 
 def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -135,9 +135,9 @@ def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
     functions = require_read(facts.functions, CONSOLE)
     found = next((one for one in functions if one.name == CONSOLE), None)
     if found is None or facts.is_local:
-        why, to_do = "there is none: operators have the prompt alone", "console in Terraform"
+        why, to_do = "there is none: operators use the command line", "console in Terraform"
         if facts.is_local:
-            why, to_do = "an embedded cloud has it beside it, not in it", ""
+            why, to_do = "an embedded cloud does not contain it", ""
         yield unknown(CONSOLE, why, to_do)
         return
     faults = [*_faults(found, topics.CONSOLE_ENTRY_POINT)]
@@ -145,7 +145,7 @@ def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield wrong(CONSOLE, why, "terraform apply")
     granted = require_read(facts.grants.get(topics.COMMANDS, {}), topics.COMMANDS)
     if f"serviceAccount:{found.account}" not in granted.get(PUBLISHER, ()):
-        why = "its account may publish no command by the topic's own policy"
+        why = "the topic's IAM policy does not allow its account to publish commands"
         yield wrong(CONSOLE, why, "terraform apply")
     elif not faults:
         yield well(CONSOLE, f"ACTIVE at {found.uri}, and its account may publish commands")
@@ -156,12 +156,12 @@ def _clock(facts: InstallationFacts) -> Iterator[CheckFinding]:
     name = topics.CLOCK
     missed = [half for half, swept in facts.ticks.items() if not require_read(swept, name)]
     if not missed:
-        yield well(name, "both last half minutes were swept")
+        yield well(name, "both sweeps of the last minute ran")
     elif len(missed) < len(facts.ticks):
-        yield doubtful(name, f"no sweep in the half minute of {name_first(missed)}", "look again in a minute")
+        yield doubtful(name, f"no sweep ran at {name_first(missed)}", "run the check again in a minute")
     else:
-        why = "silent for a minute: what waits is not handed on, and no probe is asked"
-        yield wrong(name, why, "look at on_clock's log and the jobs rollback-clock of Cloud Scheduler")
+        why = "no sweep for a minute: waiting work is not dispatched, and no probe runs"
+        yield wrong(name, why, "check the log of on_clock and the jobs rollback-clock of Cloud Scheduler")
 
 
 def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -170,8 +170,8 @@ def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
         if isinstance(since, RollbackError):
             yield unread(COLLECTION_BY_KIND[kind], since)
         elif since is not None and facts.now - since > MAX_OVERDUE:
-            why = f"the oldest has been due since {format_time(since)} UTC, and nobody does it"
-            to_do = f"look at the log of {'on_notice' if kind == 'notice' else 'on_work'}"
+            why = f"the oldest has been due since {format_time(since)} UTC, and is not processed"
+            to_do = f"check the log of {'on_notice' if kind == 'notice' else 'on_work'}"
             yield wrong(COLLECTION_BY_KIND[kind], why, to_do)
         else:
             yield well(COLLECTION_BY_KIND[kind], "nothing is overdue")
@@ -184,27 +184,27 @@ def _anchors(facts: InstallationFacts) -> Iterator[CheckFinding]:
     if since is None or facts.now - since <= MAX_OVERDUE:
         yield well(name, "no head waits to be anchored")
         return
-    why = f"heads have waited since {format_time(since)} UTC: a chain that is written anew is not found"
-    yield wrong(name, why, "look at on_clock's log, and whether it has a ROLLBACK_AUDIT_BUCKET")
+    why = f"heads have waited since {format_time(since)} UTC: a rewritten chain is not detected"
+    yield wrong(name, why, "check the log of on_clock, and its ROLLBACK_AUDIT_BUCKET")
 
 
 def _dead_man(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the switch that tells when all of this is down has been called, and has answered."""
     run = require_read(facts.dead_man, DEAD_MAN)
     if run is None:
-        why = "there is no such job: when all of it is down, who else tells?"
+        why = "there is no such job: nothing reports when everything is down"
         yield unknown(DEAD_MAN, why, "dead_man_url in Terraform")
     elif not run.enabled:
-        why = "it is paused: the switch outside says that all is down"
+        why = "it is paused: the external switch reports that everything is down"
         yield wrong(DEAD_MAN, why, "resume it in Cloud Scheduler")
     elif run.at is None or facts.now - run.at > MAX_TICK_AGE:
         why = f"its last call was {f'at {format_time(run.at)} UTC' if run.at else 'never'}"
-        yield wrong(DEAD_MAN, why, "look at Cloud Scheduler's log")
+        yield wrong(DEAD_MAN, why, "check the log of Cloud Scheduler")
     elif run.code > 0:
-        why = f"its last call failed (code {run.code}): the switch outside reports, or will not"
+        why = f"its last call failed (code {run.code}): the external switch may report an outage"
         yield wrong(DEAD_MAN, why, "correct dead_man_url in Terraform")
     elif run.code < 0:
-        yield unknown(DEAD_MAN, "it is not known how its last call ended", "look again in a minute")
+        yield unknown(DEAD_MAN, "the result of its last call is not known", "run the check again in a minute")
     else:
         yield well(DEAD_MAN, f"called at {format_time(run.at)} UTC, and answered")
 
@@ -216,10 +216,10 @@ def _own_alerts(facts: InstallationFacts) -> Iterator[CheckFinding]:
     if facts.is_local:
         yield unknown(name, "an embedded cloud has no alerts on the responders themselves")
     elif not speaking:
-        why = "no alert on the responders themselves reaches anybody"
+        why = "no alert on the responders themselves notifies anybody"
         yield doubtful(name, why, "pager_channels in Terraform")
     else:
-        why = f"{count_noun(len(speaking), 'alert')} on the responders themselves can reach somebody"
+        why = f"{count_noun(len(speaking), 'alert')} on the responders themselves can notify somebody"
         yield well(name, why)
 
 

@@ -28,9 +28,9 @@ def check_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
     found = require_read(facts.topics, "topics")
     missing = [topic for topic in topics.ALL_TOPICS if topic not in found]
     for topic in missing:
-        yield wrong(topic, "it is not there: whatever is said on it is lost", "terraform apply")
+        yield wrong(topic, "it does not exist: messages on it are lost", "terraform apply")
     if not missing:
-        yield well("topics", f"all {len(topics.ALL_TOPICS)} are there")
+        yield well("topics", f"all {len(topics.ALL_TOPICS)} exist")
 
 
 def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -42,12 +42,13 @@ def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
     bare = [one for one in commands if one in found and not found[one]]
     others = [one for one in topics.ALL_TOPICS if one not in commands and found.get(one)]
     for topic in bare:
-        why = "without a schema: a wrong command is refused later, and not at its publisher"
+        why = "no schema: a wrong command is refused later, not at its publisher"
         yield doubtful(topic, why, "terraform apply")
     for topic in others:
-        yield wrong(topic, f"its schema {found[topic]} refuses what is no command of ours", "terraform apply")
+        why = f"its schema {found[topic]} refuses every message that is not a command"
+        yield wrong(topic, why, "terraform apply")
     if not bare and not others:
-        yield well("topics", "the topics of commands alone have one")
+        yield well("topics", "only the topics of commands have one")
 
 
 def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -61,7 +62,7 @@ def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
     ]
     yield from amiss
     if not amiss:
-        yield well("subscriptions", "each topic has its push, with dead letters, and none expires")
+        yield well("subscriptions", "each topic has one that pushes, with dead letters; none expires")
 
 
 def _deliveries(
@@ -73,18 +74,18 @@ def _deliveries(
     pushes = [one for one in here if one.endpoint]
     cut = [one for one in found if one.name == name and one not in pushes]
     if not pushes:
-        why = f"nothing is pushed to {entry_point}: its messages wait or are lost"
+        why = f"no subscription pushes to {entry_point}: its messages wait or are lost"
         to_do = "terraform apply"
         if any(one.detached or one.topic == DETACHED for one in cut):
-            why = f"detached, perhaps as an emergency stop: nothing reaches {entry_point}"
-            to_do = "terraform apply -replace (docs/operate.md), once whoever stopped it agrees"
+            why = f"detached, perhaps as an emergency stop: {entry_point} gets no messages"
+            to_do = "ask who stopped it, then terraform apply -replace (docs/operate.md)"
         yield wrong(name, why, to_do)
     if len(pushes) > 1:
         why = f"pushed {count_noun(len(pushes), 'time')}: {name_first([one.name for one in pushes])}"
         yield wrong(topic, why, "delete the others")
     for one in here:
         if not one.endpoint:
-            why = "somebody else reads this topic; on one of commands it sees unused tokens"
+            why = "another subscription reads this topic; of commands it reads unused tokens"
             yield doubtful(one.name, why, "delete it")
     for one in pushes:
         yield from _faults(facts, one, entry_point, topic)
@@ -97,16 +98,16 @@ def _faults(
     if not one.endpoint.endswith(f"/projects/{facts.project}/topics/{topic}"):
         yield wrong(name, f"its address does not end with its topic: {one.endpoint}", to_do)
     if one.dead_letters != f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}":
-        yield wrong(name, "what it gives up is no dead letter, and is lost", to_do)
+        yield wrong(name, "it has no dead-letter topic: undelivered messages are lost", to_do)
     elif one.attempts != topics.MAX_DELIVERY_ATTEMPTS:
         why = f"gives up after {one.attempts} deliveries, not {topics.MAX_DELIVERY_ATTEMPTS}"
         yield doubtful(name, why, to_do)
     if one.expires:
-        yield wrong(name, "it goes by itself when nothing happens for a month", to_do)
+        yield wrong(name, "it expires after a month without messages", to_do)
     if one.backoff != topics.backoff(topic):
-        yield doubtful(name, "its pauses between deliveries are not the stated ones", to_do)
+        yield doubtful(name, "its retry delays differ from those of Terraform", to_do)
     if one.ack_deadline != topics.ACK_DEADLINE:
-        why = f"it waits {format_lasting(one.ack_deadline)}, not {format_lasting(topics.ACK_DEADLINE)}"
+        why = f"its deadline is {format_lasting(one.ack_deadline)}, not {format_lasting(topics.ACK_DEADLINE)}"
         yield doubtful(name, why, to_do)
     if not facts.is_local:
         yield from _unproven(facts, one, entry_point)
@@ -125,7 +126,7 @@ def _unproven(facts: InstallationFacts, one: Subscription, entry_point: str) -> 
         account = found.environment.get("ROLLBACK_PUSH_ACCOUNT", "")
         if (one.account, one.audience) != (account, audience):
             to = one.audience or one.endpoint
-            said = f"its token is of {one.account} for {to}; {entry_point} accepts {account} for {audience}"
+            said = f"its token is of {one.account} for {to}; {entry_point} needs {account} for {audience}"
             yield wrong(name, said, to_do)
 
 
@@ -135,13 +136,14 @@ def check_dead_letters(facts: InstallationFacts) -> Iterator[CheckFinding]:
     topic = f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}"
     kept = next((one for one in require_read(facts.subscriptions, name) if one.name == name), None)
     if kept is None or kept.topic != topic or kept.endpoint or kept.detached:
-        yield wrong(name, "nothing keeps dead letters: what is refused is lost", "terraform apply")
+        yield wrong(name, "no subscription stores dead letters: refused messages are lost", "terraform apply")
     elif kept.expires:
-        yield wrong(name, "it goes by itself after a month without dead letters", "terraform apply")
+        yield wrong(name, "it expires after a month without dead letters", "terraform apply")
     elif kept.kept_for < topics.DEAD_LETTER_RETENTION:
-        yield doubtful(name, f"letters are kept {format_lasting(kept.kept_for)} only", "terraform apply")
+        why = f"dead letters are stored for {format_lasting(kept.kept_for)} only"
+        yield doubtful(name, why, "terraform apply")
     else:
-        yield well(name, f"kept for {format_lasting(kept.kept_for)}")
+        yield well(name, f"stored for {format_lasting(kept.kept_for)}")
 
 
 def check_publishers(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -163,9 +165,9 @@ def _of_the_project(facts: InstallationFacts) -> CheckFinding:
         return unread(facts.project, granted)
     may = {member for role in PUBLISHES for member in granted.get(role, ())}
     if may:
-        why = f"on every topic by the project's own policy, as override too: {name_first(may)}"
-        return doubtful(facts.project, why, "take it away, or keep operations in a project of their own")
-    return well(facts.project, "by the project's own policy nobody but its owners")
+        why = f"on every topic by the IAM policy of the project, override included: {name_first(may)}"
+        return doubtful(facts.project, why, "remove the grant, or use a separate project for operations")
+    return well(facts.project, "by the IAM policy of the project only its owners")
 
 
 def _judged(topic: str, may: set[str], *, is_local: bool) -> CheckFinding:
@@ -173,14 +175,14 @@ def _judged(topic: str, may: set[str], *, is_local: bool) -> CheckFinding:
     others = {one for one in may if not one.endswith((MONITORING, FINDINGS))}
     is_heard = any(one.endswith(MONITORING) for one in may)
     if public:
-        return wrong(topic, f"everybody may publish ({name_first(public)})", "take the grant away")
+        return wrong(topic, f"everybody may publish ({name_first(public)})", "remove the grant")
     if topic == topics.OVERRIDE and may:
-        to_do = "is this the day when sign-in is down? else take it away"
-        return doubtful(topic, f"may command without proof: {name_first(may)}", to_do)
+        to_do = "remove the grant, unless sign-in is down now"
+        return doubtful(topic, f"may send commands without a token: {name_first(may)}", to_do)
     if topic == topics.ALERTS and not is_heard and not is_local:
-        why = "no agent of Cloud Monitoring has it here: alerts do not arrive"
+        why = "no agent of Cloud Monitoring may publish: alerts do not arrive"
         return wrong(topic, why, "terraform apply")
     if topic == topics.ALERTS and others:
-        why = f"may say that something is down, beside Cloud Monitoring: {name_first(others)}"
-        return doubtful(topic, why, "only whoever replays dead letters needs it")
-    return well(topic, name_first(may) or "nobody by its own policy")
+        why = f"may publish alerts, beside Cloud Monitoring: {name_first(others)}"
+        return doubtful(topic, why, "only people who replay dead letters need it")
+    return well(topic, name_first(may) or "nobody, by its IAM policy")

@@ -93,14 +93,14 @@ def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> 
     wanted = shown - speaking
     grave = {one for one in wanted if policy.signals[one].severity in ALERTED_SEVERITIES}
     if silent:
-        why = f"switched off, or without a channel: {name_first(silent)}"
-        yield wrong(name, why, "switch it on, or terraform apply")
+        why = f"disabled, or without a channel: {name_first(silent)}"
+        yield wrong(name, why, "enable it, or terraform apply")
     if grave:
-        why = f"no alert tells of {name_first(grave)}"
-        yield doubtful(name, why, "terraform apply; alert_severities says which severities have alerts")
+        why = f"no alert policy for {name_first(grave)}"
+        yield doubtful(name, why, "terraform apply; alert_severities lists the severities that have alerts")
     if not silent and not grave:
-        others = f"; none of {name_first(wanted)}" if wanted else ""
-        yield well(name, f"{len(speaking)} signals have theirs{others}")
+        others = f"; none for {name_first(wanted)}" if wanted else ""
+        yield well(name, f"{len(speaking)} signals have an alert policy{others}")
 
 
 def check_metric_names(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
@@ -112,9 +112,9 @@ def check_metric_names(what: str, measured: Measured | RollbackError) -> Iterato
     faults = {fault for one in wanted for fault in _faults(one, found)}
     if faults:
         why = f"Cloud Monitoring does not know {name_first(faults)}"
-        yield wrong(what, why, "what asks for them says nothing: see docs/unverified.md")
+        yield wrong(what, why, "conditions with these names never fire: see docs/unverified.md")
     elif not wanted:
-        yield unknown(what, "nothing is asked for by a filter there")
+        yield unknown(what, "no filter is used there")
     else:
         yield well(what, f"{len(found.metrics)} metrics, and their labels")
 
@@ -143,7 +143,7 @@ def check_queries(what: str, measured: Measured | RollbackError) -> Iterator[Che
         if any(isinstance(found.answers.get(query), Rejected) for query in one.queries)
     }
     if refused:
-        why = f"Cloud Monitoring cannot evaluate what is asked for by {name_first(refused)}"
+        why = f"Cloud Monitoring cannot evaluate the queries of {name_first(refused)}"
         yield wrong(what, why, "see docs/unverified.md")
         return
     for answer in found.answers.values():
@@ -151,12 +151,12 @@ def check_queries(what: str, measured: Measured | RollbackError) -> Iterator[Che
     all_series = {one for query in asked for one in series_query(query)}
     bare = {one.partition("{")[0] for one in all_series if not found.answers.get(counting_query(one))}
     if not asked:
-        yield unknown(what, "nothing is asked for in PromQL there")
+        yield unknown(what, "no PromQL query is used there")
     elif bare:
-        why = f"all can be evaluated; within a day nothing was measured of {name_first(bare)}"
-        yield unknown(what, why, "nothing happened, or the name is another: see docs/unverified.md")
+        why = f"all queries can be evaluated; no data within a day of {name_first(bare)}"
+        yield unknown(what, why, "no such event happened, or the name differs: see docs/unverified.md")
     else:
-        yield well(what, f"{len(asked)} can be evaluated, and all {len(all_series)} series are measured")
+        yield well(what, f"{len(asked)} queries can be evaluated, and all {len(all_series)} series have data")
 
 
 def parse_filters(asked: Iterable[MetricQuery]) -> set[Filter]:

@@ -23,12 +23,12 @@ def check_exports(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     newest = next((one for one in require_read(facts.exports, name) if one.is_over), None)
     if newest is None:
-        yield unknown(name, "none is over yet", "look again in an hour")
+        yield unknown(name, "none has ended yet", "run the check again in an hour")
     elif newest.status is ExportStatus.FAILED:
-        to_do = f"rollback backups --system {name}; the log of on_clock tells more"
+        to_do = f"rollback backups --system {name}; check the log of on_clock"
         yield wrong(name, f"{newest.id}: {newest.failure}", to_do)
     elif (age := facts.now - newest.snapshot_at) > 2 * rules.every:
-        yield wrong(name, f"the newest is of {format_lasting(age)} ago", "does the clock tick? its log tells")
+        yield wrong(name, f"the newest is {format_lasting(age)} old", "check that on_clock runs, by its log")
     else:
         why = f"{newest.documents:,} documents of {format_time(newest.snapshot_at)} UTC"
         yield well(name, f"{why} in {len(newest.places)} places")
@@ -41,12 +41,12 @@ def check_restore_tests(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     newest = next((one for one in require_read(facts.proofs, name) if one.is_over), None)
     if newest is None:
-        yield unknown(name, "none is over yet", "look again in some hours")
+        yield unknown(name, "none has ended yet", "run the check again in some hours")
     elif newest.faults:
         why = f"{newest.backup}: {'; '.join(newest.faults)}"
-        yield wrong(name, why, f"rollback backups --system {name}; the log of on_clock tells more")
+        yield wrong(name, why, f"rollback backups --system {name}; check the log of on_clock")
     elif (age := facts.now - newest.began_at) > 2 * DAY:
-        yield wrong(name, f"the newest is of {format_lasting(age)} ago", "does the clock tick? its log tells")
+        yield wrong(name, f"the newest is {format_lasting(age)} old", "check that on_clock runs, by its log")
     else:
         took = f" in {format_lasting(newest.duration)}" if newest.duration else ""
         yield well(name, f"{newest.backup} was restored{took}")
@@ -59,7 +59,7 @@ def check_native_backups(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     found = require_read(facts.native, name)
     if found is None or facts.now - found.looked_at > 2 * CHECK_INTERVAL:
-        yield unknown(name, "the clock has not seen them for two hours", "may it? its log tells")
+        yield unknown(name, "on_clock has not read them for two hours", "check its permissions, by its log")
     elif found.faults:
         yield wrong(name, "; ".join(found.faults), "application_databases in Terraform")
     else:
@@ -73,18 +73,18 @@ def check_data(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     found = require_read(facts.integrity, name)
     if found is not None and found.failure:
-        why = f"it cannot be looked through: {found.failure}"
-        yield wrong(name, why, "its log tells; see docs/unverified.md")
+        why = f"it cannot be checked: {found.failure}"
+        yield wrong(name, why, "check the log of on_clock; see docs/unverified.md")
     elif found is None or found.last is None:
-        yield unknown(name, "the clock has not looked through it yet", "look again when a run is over")
+        yield unknown(name, "no data check has ended yet", "run the check again after the next data check")
     elif not is_conclusive(found.last):
-        why = "files or documents that others name could not be looked at"
-        yield unknown(name, why, "may on_clock read them? its log tells")
+        why = "files or documents that others refer to could not be read"
+        yield unknown(name, why, "check the permissions of on_clock, by its log")
     elif (age := facts.now - found.last.began_at) > 3 * facts.policy.integrity.every:
-        why = f"the newest look through it is of {format_lasting(age)} ago"
-        yield wrong(name, why, "does the clock tick? its log tells")
+        why = f"the newest data check is {format_lasting(age)} old"
+        yield wrong(name, why, "check that on_clock runs, by its log")
     else:
-        why = f"looked through at {format_time(found.last.at)} UTC; {len(found.open_findings)} open findings"
+        why = f"checked at {format_time(found.last.at)} UTC; {len(found.open_findings)} open findings"
         yield well(name, why)
 
 
@@ -93,7 +93,7 @@ def check_expiry(facts: SystemFacts) -> Iterator[CheckFinding]:
     name = facts.policy.system
     if facts.policy.collections:
         by = [f"{one.group} by {'.'.join(one.field)}" for one in require_read(facts.expiries, name)]
-        yield well(name, name_first(by) or "by no policy of the database")
+        yield well(name, name_first(by) or "the database has no TTL policy")
 
 
 def check_triggers(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -111,10 +111,10 @@ def check_assets(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     found = require_read(facts.assets, name)
     if found is None or facts.now - found.due_at > RETRY_INTERVAL:
-        yield unknown(name, "the clock has not looked when it was due", "does it tick? its log tells")
+        yield unknown(name, "the scheduled check did not run", "check that on_clock runs, by its log")
     elif found.faults:
-        yield wrong(name, "; ".join(found.lines), "put it right, or declare what is so")
+        yield wrong(name, "; ".join(found.lines), "correct the asset, or its declaration")
     elif found.unseen:
-        yield unknown(name, "; ".join(found.lines), "may it look? its log tells")
+        yield unknown(name, "; ".join(found.lines), "check the permissions of on_clock, by its log")
     else:
         yield well(name, f"as declared at {format_time(found.looked_at)} UTC")

@@ -56,9 +56,9 @@ def check_channels(facts: SystemFacts) -> Iterator[CheckFinding]:
             judged = doubtful if spoken.sent else wrong
             yield judged(name, why, "correct the channel, its secret or its address")
         elif spoken.sent:
-            yield well(name, "it takes what is said through it")
+            yield well(name, "it accepts notifications")
         else:
-            yield unknown(name, "nothing was said through it yet", "a drill says something")
+            yield unknown(name, "no notification was sent to it yet", "run a drill: it sends a notification")
 
 
 def check_status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -66,19 +66,19 @@ def check_status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
     name = facts.policy.system
     page = require_read(facts.page, name)
     if page is None:
-        why = "no page was looked at: ROLLBACK_STATUS_BUCKET is not set here"
+        why = "no page was checked: ROLLBACK_STATUS_BUCKET is not set here"
         yield unknown(name, why, "set it, if there is such a bucket")
     elif page.status != HTTPStatus.OK:
-        why = f"its public address answers {page.status}: nobody reads it"
-        yield wrong(name, why, "look at the log of on_notice, and who may read the bucket")
+        why = f"its public address answers {page.status}: nobody can read it"
+        yield wrong(name, why, "check the log of on_notice, and who may read the bucket")
     elif page.content_type != HTML_CONTENT_TYPE:
         why = f"it is served as {page.content_type or 'nothing stated'}, not as {HTML_CONTENT_TYPE}"
         yield doubtful(name, why, "see docs/unverified.md")
     elif "no-cache" not in page.cache_control:
-        why = f"caches may keep it ({page.cache_control or 'nothing stated'}): it is seen late"
+        why = f"caches may keep it ({page.cache_control or 'nothing stated'}): readers see it late"
         yield doubtful(name, why, "see docs/unverified.md")
     else:
-        yield well(name, "everybody reads it, and no cache keeps it")
+        yield well(name, "everybody can read it, and no cache stores it")
 
 
 def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
@@ -93,29 +93,29 @@ def check_proof(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     name, found = stable.id, stable.restorable
     if found is None:
-        yield unknown(name, "nobody has proven it yet", "look again in a few minutes")
+        yield unknown(name, "it was not checked yet", "run the check again in a few minutes")
     elif found.faults:
-        why = f"it cannot be gone back to whole: {name_first(found.faults, SHOWN_LINES)}"
-        yield wrong(name, why, f"{_first_names(stable)}; bring it back, or mark another as stable")
+        why = f"it cannot be restored completely: {name_first(found.faults, SHOWN_LINES)}"
+        yield wrong(name, why, f"{_first_names(stable)}; repair it, or mark another as stable")
     elif found.unknown:
         why = f"these could not be checked: {name_first(found.unknown, SHOWN_LINES)}"
-        yield unknown(name, why, "the log of on_deployment tells")
+        yield unknown(name, why, "check the log of on_deployment")
     else:
-        lines = (f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}", *found.image_lines)
+        lines = (f"everything is available, as of {found.checked_at:%Y-%m-%d %H:%M}", *found.image_lines)
         judge = doubtful if found.image_warning or found.rebuilt else well
         yield judge(name, "; ".join(lines))
 
 
 def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether what its functions are built from is kept."""
+    """Whether the sources of its functions are stored."""
     stable = newest_stable(require_read(facts.deployments, facts.policy.system))
     if stable is None or stable.restorable is None:
         return
     if stable.restorable.rebuild:
         lacking = name_first(stable.restorable.rebuild, SHOWN_LINES)
-        yield doubtful(stable.id, f"not every function could be built again: {lacking}", _first_names(stable))
+        yield doubtful(stable.id, f"functions that cannot be rebuilt: {lacking}", _first_names(stable))
     else:
-        yield well(stable.id, "what its functions are built from is kept")
+        yield well(stable.id, "the sources of its functions are stored")
 
 
 def check_image_cleanup(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -132,7 +132,7 @@ def check_image_cleanup(facts: SystemFacts) -> Iterator[CheckFinding]:
         elif stay < RETENTION:
             deleting = {name for name, one in found.policies.items() if one.action != KEEP}
             others = ", ".join(sorted(deleting - {FIREBASE_POLICY}))
-            why = f"it deletes images after {format_lasting(stay)}; older deployments are built again"
+            why = f"it deletes images after {format_lasting(stay)}; older deployments are rebuilt"
             then = f"; then correct the policies {others}" * bool(others)
             yield doubtful(place, why, retention_command(place) + then)
         else:
@@ -161,7 +161,7 @@ def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
     name = facts.policy.system
     stable = newest_stable(require_read(facts.deployments, name))
     if stable is None:
-        why = "no deployment is STABLE: there is nothing to go back to"
+        why = "no deployment is stable: a rollback has no target"
         yield wrong(name, why, f"rollback deployments baseline --system {name}")
         return
     inventory = require_read(facts.inventory, stable.id)
@@ -171,7 +171,7 @@ def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
         to_do = "mark what is live now as stable, if it is: rollback deployments baseline"
         yield wrong(stable.id, name_first([f"{function}: {why}" for function, why in gone.items()]), to_do)
     else:
-        why = f"the newest STABLE one; ready with a revision of it: {count_noun(len(both), 'function')}"
+        why = f"the newest stable one; with a ready revision of it: {count_noun(len(both), 'function')}"
         yield well(stable.id, why)
 
 
@@ -195,16 +195,16 @@ def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether each function shows the very source that it was built from."""
     name, functions = facts.policy.project, facts.rest.functions
     if functions is None:
-        why = "the functions could not be read whole: what they are built from is not known"
-        yield unknown(name, why, "do you have the rights?")
+        why = "the functions could not be read completely: their sources are not known"
+        yield unknown(name, why, "check your permissions")
         return
     bare = [one.name for one in functions.values() if not (one.source and one.source.generation)]
     if bare:
         names = name_first(bare)
-        why = f"no source with its generation is shown of {names}: they cannot be built again"
+        why = f"no source with its generation is known of {names}: they cannot be rebuilt"
         yield doubtful(name, why, "see docs/unverified.md")
     else:
-        yield well(name, f"shown of {count_noun(len(functions), 'function')}, each with its generation")
+        yield well(name, f"known of {count_noun(len(functions), 'function')}, each with its generation")
 
 
 def _services(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -249,10 +249,10 @@ def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
         != traffic_shares(live.service.traffic, live.service.latest_ready)
     ]
     if other:
-        why = f"traffic goes elsewhere than asked: {name_first(other)}"
-        yield doubtful(name, why, "look again in a minute; if it stays, see docs/unverified.md")
+        why = f"the traffic differs from the requested traffic: {name_first(other)}"
+        yield doubtful(name, why, "run the check again in a minute; if it stays, see docs/unverified.md")
     else:
-        yield well(name, "traffic goes where it should")
+        yield well(name, "the traffic is as requested")
 
 
 def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -266,7 +266,7 @@ def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
     elif admitted == declared:
         yield well(name, f"{admitted} writes a minute")
     else:
-        takes = "takes longer than it says" if admitted < declared else "could be faster"
+        takes = "takes longer than forecast" if admitted < declared else "could be faster"
         why = f"{admitted} writes a minute, declared are {declared}: a rollback {takes}"
         yield doubtful(name, why, "correct execution.write_quota in the policy")
 
@@ -276,14 +276,14 @@ def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
     name = facts.policy.project
     granted = require_read(facts.granted, name) if facts.accounts else None
     if granted is None:
-        yield unknown(name, "nobody knows what the responders run as, or nobody is asked here")
+        yield unknown(name, "the accounts of the responders are not known, or IAM cannot be read")
         return
     lacking = False
     for entry_point, wanted in application_roles(facts.policy).items():
         held = granted.get(facts.accounts.get(entry_point, ""), ())
         if missing := wanted - {role.partition(" if ")[0] for role in held}:
             lacking = True
-            why = f"it lacks {name_first(missing)} by the project's own policy"
+            why = f"it lacks {name_first(missing)} by the IAM policy of the project"
             to_do = "terraform apply, unless a folder or the organisation grants it"
             yield wrong(deployed_function(entry_point), why, to_do)
     if not lacking:
@@ -295,8 +295,8 @@ def _part(part: InventoryPart, facts: SystemFacts) -> Iterator[CheckFinding]:
     wanted = part is InventoryPart.INVOKERS or is_protected(facts.policy.resources, part)
     found = getattr(facts.rest, part)
     if wanted and found is None:
-        why = "could not be read, or not whole: its changes are not seen"
-        yield unknown(facts.policy.project, why, "do you have the rights? else see docs/unverified.md")
+        why = "could not be read completely: its changes are not observed"
+        yield unknown(facts.policy.project, why, "check your permissions, and see docs/unverified.md")
     elif wanted and found is not None:
         yield well(facts.policy.project, f"read: {len(found)}")
 
@@ -307,7 +307,7 @@ def _hosting(facts: SystemFacts) -> Iterator[CheckFinding]:
     sites = facts.rest.sites
     missing = {*facts.policy.resources.hosting_sites} - {*(sites or ())}
     if missing and sites is not None:
-        why = f"in the policy, and there is no such site: {name_first(missing)}"
+        why = f"in the policy, but no such site exists: {name_first(missing)}"
         yield wrong(facts.policy.project, why, "correct the policy")
 
 
@@ -322,11 +322,11 @@ def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
         if isinstance(value, str) and any(word in path.rpartition(".")[2].lower() for word in SECRETIVE)
     }
     if telling:
-        why = f"recorded, and called as if it held a secret: {name_first(telling)}"
+        why = f"recorded, and named like a secret: {name_first(telling)}"
         place = "shared/domain/deployments/inventory/inventory_parts.py"
-        yield doubtful(name, why, f"if it does, name it in {place}: see docs/unverified.md")
+        yield doubtful(name, why, f"if it holds a secret, name it in {place}: see docs/unverified.md")
     else:
-        yield well(name, "no setting that is recorded is called a secret")
+        yield well(name, "no recorded setting is named like a secret")
 
 
 CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {

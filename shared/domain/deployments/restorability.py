@@ -90,7 +90,7 @@ def check_restorability(
     for account, roles in _current_roles(record, live, beside).items():
         # An account that kept roles, or got others, may have needed those that it has lost.
         gone = sorted({*(record.accounts or {})[account]} - {*roles}) if roles else ()
-        unknown += [f"whether {account} needs {one}, which it has lost (then grant it again)" for one in gone]
+        unknown += [f"whether {account} needs {one}, which it lost (if so, grant it again)" for one in gone]
     if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
         unknown.append("runtimes")
     if inventory is None:

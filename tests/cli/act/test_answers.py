@@ -58,4 +58,4 @@ def test_nothing_is_approved_where_nothing_is_asked(monkeypatch: pytest.MonkeyPa
     done = prompt.say("approve", world.incidents()[0].id, "--reason", "go", "--yes")
 
     assert done.exit_code == 1
-    assert "has no open question; possible is retry, undo, accept" in done.output
+    assert "has no open question; possible commands: retry, undo, accept" in done.output

@@ -233,7 +233,7 @@ def test_a_publish_without_an_answer() -> None:
     letters = Unanswering({ALERTS})
     letters.keep(letter("a"))
 
-    with pytest.raises(Unavailable, match="a is kept, and may be back as well"):
+    with pytest.raises(Unavailable, match="a is stored, and may be replayed as well"):
         all_of(letters).run()
 
     assert [one.id for one in letters.pull(10)] == ["a"]
@@ -245,7 +245,7 @@ def test_an_acknowledgement_without_an_answer() -> None:
     letters.lost = "acknowledge"
     letters.keep(letter("a"))
 
-    with pytest.raises(Unavailable, match="a is back, and may still be kept"):
+    with pytest.raises(Unavailable, match="a is replayed, and may still be stored"):
         all_of(letters).run()
     letters.lost = ""
     again = all_of(letters).run()
@@ -312,7 +312,7 @@ def test_a_letter_that_nothing_tells_the_source_of(capsys: pytest.CaptureFixture
 
     assert all_of(letters).run() == 1
 
-    assert "nothing tells where it came from" in capsys.readouterr().out
+    assert "its topic is not known" in capsys.readouterr().out
     assert [one.id for one in letters.pull(10)] == ["a"]
 
 
@@ -383,7 +383,7 @@ def test_a_run_that_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) ->
     result = run("--yes")
 
     assert result.exit_code == 130
-    assert "what was not replayed is kept" in result.output
+    assert "the other messages stay stored" in result.output
     assert kept(cloud) == {"one", "two"}
 
 
@@ -407,7 +407,7 @@ def test_a_run_that_is_killed(cloud: Cloud) -> None:
     died = subprocess.run(line, cwd=ROOT, timeout=60, check=False)  # noqa: S603 - our own
     assert died.returncode == -signal.SIGKILL
     [sent] = pulled(cloud, SEEN)
-    assert run("--yes").output == "none is there\n"
+    assert run("--yes").output == "there is no dead-letter message\n"
     cloud.clock.advance(topics.ACK_DEADLINE)
     result = run("--yes")
 
@@ -436,7 +436,7 @@ def test_no_letters(cloud: Cloud) -> None:
     """Said in a word, and well."""
     result = run("--yes")
 
-    assert (result.exit_code, result.output) == (0, "none is there\n")
+    assert (result.exit_code, result.output) == (0, "there is no dead-letter message\n")
 
 
 def test_a_letter_without_its_token(cloud: Cloud) -> None:

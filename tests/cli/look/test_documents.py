@@ -74,7 +74,7 @@ def test_where_no_data_were_looked_through(shop: CorruptedShop, prompt: WorldPro
 
     assert prompt.say("documents", incident).exit_code == 1
     said = prompt.say("documents", incident).stderr
-    assert said == f"for {incident} no data were looked through to their end\n"
+    assert said == f"for {incident} no data check has ended\n"
     assert "INC-20260101-001" in prompt.say("documents", "INC-20260101-001").stderr
 
 
