@@ -38,7 +38,7 @@ def test_a_plan_is_shown_whole_before_it_is_approved(
     assert "started by automation, because " in before
     assert "approval is required: " in before
     assert "approved by nobody: 0 of 1" in before
-    assert " from the detection until it is verified, within the target of 10 min" in before
+    assert " after detection, within the target of 10 min" in before
     for function in world.policy.functions:
         name = function.lower()
         assert f"{function} {name}-00002 {name}-00001" in " ".join(before.split())

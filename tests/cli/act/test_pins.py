@@ -111,7 +111,7 @@ def test_an_undo_warns_of_what_it_restores(prompt: WorldPrompt, world: World) ->
     assert counted.failed > 1000
     assert f"warning: this restores what the rollback removed: {failed}" in shown
     assert failed in found["warning"]
-    assert re.search(" about [0-9]+ s to the last shift$", shown)
+    assert re.search("last shift in about [0-9]+ s$", shown)
 
 
 def test_what_failed_on_a_release_for_less_than_a_minute_is_counted_too(

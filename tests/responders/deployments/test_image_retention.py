@@ -96,7 +96,7 @@ def test_a_target_without_images_is_planned_as_a_build_with_its_time(
     shown = WorldPrompt(monkeypatch, tmp_path, shop).say(*words).stdout
 
     assert "orderStatus   orderstatus-00002   built again from our copy" in shown
-    assert "about 2 min 4 s to the last shift" in shown
+    assert "last shift in about 2 min 4 s" in shown
     rollback = roll_back(shop, minutes=40)
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert functions_on_copies(shop) == {ORDER}
