@@ -131,7 +131,7 @@ def test_no_more_than_two_are_made_at_once() -> None:
         request_copy(shop)
         shop.ports.clock.advance(timedelta(seconds=2))
     assert len(all_copies(shop)) == copies.MAX_COPIES_PER_SYSTEM
-    assert "are made now" in refusal_reasons(shop)[0]
+    assert "are in progress" in refusal_reasons(shop)[0]
 
     pass_time(shop, 15 * MINUTE)
     request_copy(shop)

@@ -106,7 +106,7 @@ def test_a_known_deployment_is_not_recorded_twice() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"{", "no announcement"),
+        (b"{", "not a message"),
         (b"[]", "not a JSON object"),
         ({"version": 2, "system": "bookshop"}, "$.version"),
         ({"version": 1, "system": "nowhere"}, "nowhere is not known"),
