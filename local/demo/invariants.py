@@ -82,7 +82,7 @@ def check_invariants(
     end = "failed, and record the end of each step" if lost.broken else "succeeded"
     word = PUBLIC_STATUS_NAMES[IncidentStatus.ESCALATED if lost.broken else IncidentStatus.RESOLVED]
     answers = {
-        f"every function serves its stable revision, also by the routers{but}": _find_not_restored(
+        f"the traffic of every function goes to its stable revision{but}": _find_not_restored(
             inventory, before, standing
         ),
         **(

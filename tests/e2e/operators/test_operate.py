@@ -15,8 +15,8 @@ from tests.support.runtime.world import POLICIES
 
 CVPLUS = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())
 SAYS = (
-    *("asked for", "deploy_20260301_", " well", "drill", "drill.recorded"),
-    *("Cloud Monitoring", "nothing is exported", "stays erased", "uptime checks"),
+    *("requested", "deploy_20260301_", " well", "drill", "drill.recorded"),
+    *("Cloud Monitoring", "no exports", "stays erased", "uptime checks"),
 )
 """What each line ends with, in order; a drill that is asked for may be done already."""
 
