@@ -47,7 +47,7 @@ def backups(system: System = "", as_json: AsJson = False) -> None:
 
 def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
     proven = {one.backup: one for one in reversed(proofs) if one.status is FillStatus.PROVEN}
-    headings = ("backup", "moment (UTC)", "status", "documents", "bytes", "copies", "kept until")
+    headings = ("backup", "moment (UTC)", "status", "documents", "bytes", "copies", "stored until")
     rows = (
         (
             one.id,

@@ -53,7 +53,7 @@ def restore_points(
         print_line(line)
     if found.backups:
         print_table(
-            ("backup", "moment (UTC)", "from", "proven", "kept until"),
+            ("backup", "moment (UTC)", "from", "proven", "stored until"),
             (
                 (
                     *(one.backup, format_time(one.at), one.source),

@@ -56,7 +56,7 @@ def notify(
 ) -> None:
     """Try every channel but those to users and the public, and say which have taken it."""
     if not test:
-        raise create_exit(INVALID_USAGE, "only a test can be said: --test")
+        raise create_exit(INVALID_USAGE, "only a test notification can be sent: --test")
     with open_operations() as ours:
         named = ours.declared_policy(system).system
         answer = send(ours, {"command": "notify", "system": named, "reason": reason})

@@ -100,7 +100,7 @@ def _end_rollback(
     dropped = (f"not started: the extension by {more.actor}, {more.reason}",) if more is not None else ()
     serves = outcome_summary.read_served_revisions(case, steps) if short else {}
     later = tuple(build_outstanding_erasure(case.rollback, steps, case.now())) if running else ()
-    waits = ("erasures of the meantime follow when no pause or freeze is set",) if later else ()
+    waits = ("pending erasures run when no pause, freeze or rollback blocks them",) if later else ()
     turn = Transition(
         event=event_name,
         note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else note,

@@ -71,7 +71,7 @@ def cancel_scheduled_rollbacks(asked: CommandRequest) -> CommandEffect:
     key = f"unplanned-{command.id}"
     said = create_notices(policy, key, severity, "unplanned", text, now)
     writes = (write for _, write in found)
-    return CommandEffect(f"cancelled: {len(found)} scheduled", (*writes, *notice_writes(said)))
+    return CommandEffect(f"scheduled rollbacks cancelled: {len(found)}", (*writes, *notice_writes(said)))
 
 
 def begin_scheduled_rollback(

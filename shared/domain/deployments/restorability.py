@@ -33,7 +33,7 @@ FINALIZED: Final = "FINALIZED"
 """The one state in which a version of Hosting can be released
 (https://firebase.google.com/docs/reference/hosting/rest/v1beta1/sites.versions, read 2026-11)."""
 CHECK_SUMMARY: Final = (
-    "revisions Ready, their images or our sources, versions in Secret Manager, accounts, runtimes, "
+    "revisions Ready, their images or stored sources, versions in Secret Manager, accounts, runtimes, "
     "versions of Hosting, rulesets, indexes; no revision was started"
 )
 """What a proof looks at, in words for people."""
