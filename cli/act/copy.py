@@ -62,11 +62,8 @@ def erase(
         named = ours.policy(system).system
         ledger = ours.reading.erasure_ledger(named)
         if ledger is None:
-            raise create_exit(
-                REFUSED,
-                f"{named} has no ledger: the clock makes one within a minute where its policy "
-                "says what belongs to a person (erasure)",
-            )
+            why = f"{named} has no erasure ledger: on_clock creates it within a minute"
+            raise create_exit(REFUSED, f"{why}, if the policy says what belongs to a person (erasure)")
         said = {"command": "erase", "system": named, "person": hash_person(ledger.salt, person)}
         answer = send(ours, {**said, "reason": reason})
     conclude_command(answer, as_json=as_json)

@@ -53,7 +53,7 @@ def _list_pins(system: str, found: list[Pin], now: datetime, keeper: str) -> Non
         return
     print_line(f"{system}: {len(found)} pinned", "bold")
     print_table(
-        ("  function", "held on", "for", "by"),
+        ("  function", "pinned to", "for", "by"),
         (
             (
                 f"  {one.function}",
@@ -66,7 +66,7 @@ def _list_pins(system: str, found: list[Pin], now: datetime, keeper: str) -> Non
     )
     for one in found:
         if one.newest not in one.revisions:
-            print_line(f"  {one.function}: not served is {one.newest}", "yellow")
+            print_line(f"  {one.function}: no traffic for the newest revision {one.newest}", "yellow")
     names = [pin.function for pin in found] if len(found) == 1 else []
     more = "" if names else ", or one: --function NAME"
     print_line(f"  lift: {unpin_line(system, names, keeper)}{more}")
@@ -151,7 +151,7 @@ def _show_preview(ours: Operations, policy: Policy, order: RollbackRequest, show
     if shown.outcome in (Outcome.HOLD, Outcome.ASK):
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     found, warning = shown.reversal, [shown.reversal.warning] if shown.reversal.warning else []
-    left, ahead = (f"left as it is: {line}" for line in found.refused), None
+    left, ahead = (f"not changed: {line}" for line in found.refused), None
     if found.plan is not None:
         steps, kind = found.plan.steps, found.plan.header.scenario
         pace, now = ours.reading.pace(policy.system), ours.wiring.clock.now()

@@ -64,7 +64,7 @@ def publish(files: Files, dry_run: DryRun = False, yes: Yes = False, as_json: As
         loader.parse_published(content, before)
         differences = loader.find_differences(before, after)
         lines = [f"{name}: {line}" for name, theirs in differences.items() for line in theirs]
-        for line in [] if as_json else lines or ["nothing differs from the policies in force"]:
+        for line in [] if as_json else lines or ["the files equal the policies in force"]:
             print_line(line)
         publishes = bool(differences) and not dry_run
         if publishes and not yes and not typer.confirm("Publish these policies?", err=as_json):
@@ -73,8 +73,10 @@ def publish(files: Files, dry_run: DryRun = False, yes: Yes = False, as_json: As
             if publishes:
                 objects.put(loader.PUBLISHED_OBJECT, content, "application/json", generation)
         except Moved:
-            raise create_exit(REFUSED, "other policies were published meanwhile: run this again") from None
+            raise create_exit(REFUSED, "somebody published other policies: run this again") from None
     if as_json:
         print_json({"differences": differences, "published": publishes})
     elif publishes:
-        print_line(f"Published. Functions use it within {CHECK_INTERVAL_SECONDS:.0f} s; frozen plans do not.")
+        print_line(
+            f"Published. Functions use it within {CHECK_INTERVAL_SECONDS:.0f} s; plans keep the old one."
+        )

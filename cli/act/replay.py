@@ -139,7 +139,7 @@ class Replay:
         except Rejected as refused:
             return str(refused)
         except Ambiguous as lost:
-            raise Ambiguous(f"{letter.id} is kept, and may be back as well: {lost}") from lost
+            raise Ambiguous(f"{letter.id} is stored, and may be replayed as well: {lost}") from lost
         self._sent.add((letter.source, _first_id(letter)))
         return ""
 
@@ -148,7 +148,7 @@ class Replay:
         try:
             self._letters.acknowledge(letter)
         except (Rejected, Unavailable) as failed:
-            raise Unavailable(f"{letter.id} is back, and may still be kept: {failed}") from failed
+            raise Unavailable(f"{letter.id} is replayed, and may still be stored: {failed}") from failed
 
     def _print_result(self, letter: DeadLetter, fault: str) -> None:
         if not self._as_json:
@@ -176,7 +176,7 @@ def _format_letter(letter: DeadLetter) -> str:
     reason = escape_control_characters(redact_secrets(letter.reason))
     lines = [f"{source} {escape_control_characters(letter.id)} of {since}", reason, _first_characters(letter)]
     if _is_scrubbed(letter):
-        lines.append(f"what is {REDACTION_MARK} does not come back: a command without its token is refused")
+        lines.append(f"values shown as {REDACTION_MARK} are lost: a command without its token is refused")
     return "\n  ".join(lines)
 
 

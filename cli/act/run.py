@@ -239,7 +239,7 @@ def _print_preview(shown: RollbackPreview, *, supersedes: bool) -> None:
     if shown.outcome != Outcome.ROLLBACK:
         print_line(f"{shown.outcome}: {shown.reason}", "yellow")
     if shown.outcome == Outcome.HOLD:
-        print_line("  the order waits until that is over", "yellow")
+        print_line("  the request waits until then", "yellow")
     for line in shown.under_way.describe(supersedes=supersedes) if shown.under_way is not None else ():
         print_line(line, "yellow")
     if not (shown.functions or shown.beside or shown.documents):

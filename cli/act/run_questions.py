@@ -26,7 +26,7 @@ SCENARIOS: Final[Mapping[str, str]] = {
     ScenarioName.COMPLETE: "functions, sites and Remote Config; rules and sign-in settings after approval",
     ScenarioName.FUNCTIONS: "functions",
     ScenarioName.DATABASE: "documents, to a restore point, after approval",
-    ScenarioName.AUTH: "functions of signing in; sign-in settings after approval",
+    ScenarioName.AUTH: "sign-in functions; sign-in settings after approval",
     ScenarioName.FEATURE: "Remote Config, or the functions that --group and --function name",
 }
 
@@ -85,7 +85,7 @@ def _list_targets(ours: Operations, policy: Policy) -> dict[str, str]:
     found = rollback_targets(ours.reading.deployments(policy.system), MAX_TARGETS_SHOWN)
     stable = [one.id for one in found if one.status is DeploymentStatus.STABLE]
     listed = {one.id: f"{status_label(one.status)}, live from {format_time(one.at)} UTC" for one in found}
-    return {LAST_STABLE: stable[0] if stable else "none is known", **listed}
+    return {LAST_STABLE: stable[0] if stable else "no deployment is known", **listed}
 
 
 def _list_restore_points(ours: Operations, policy: Policy) -> dict[str, str]:

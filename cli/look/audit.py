@@ -64,7 +64,7 @@ class OpenAuditLog(Operations):
         """The rollbacks that a name means; exits when nothing is known of it."""
         found = self.trail.responses(name)
         if not found:
-            raise create_exit(REFUSED, f"nothing is kept or anchored of {name}")
+            raise create_exit(REFUSED, f"no audit log is stored or anchored of {name}")
         return found
 
 
@@ -88,7 +88,7 @@ def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
     if as_json:
         print_json(told)
     elif not told:
-        print(f"no event is kept of {name or system}")
+        print(f"no event is stored of {name or system}")
     for one in () if as_json else told:
         print(_line(one))
 
@@ -119,7 +119,7 @@ def verify(
     if as_json:
         print_json(found)
     elif not found:
-        print("nothing is kept or anchored")
+        print("no audit log is stored or anchored")
     for finding in () if as_json else found:
         _print_findings(finding)
     if any(finding.verdict is ChainVerdict.BROKEN for finding in found):
@@ -214,7 +214,7 @@ def _findings(ours: OpenAuditLog, name: str, system: str) -> Iterator[ChainFindi
     if system:
         found = trail.verify_system(ours.require_system(system), now)
         if found is None:
-            raise create_exit(REFUSED, f"nothing is kept or anchored of {system}")
+            raise create_exit(REFUSED, f"no audit log is stored or anchored of {system}")
         yield found
         return
     for one in ours.find_rollbacks(name) if name else trail.rollbacks():
@@ -248,7 +248,7 @@ def _moment(option: str, text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as unlike:
-        why = f"--{option} {text!r} is no time; one is 2026-03-02T12:00:00Z"
+        why = f"--{option} {text!r} is no time such as 2026-03-02T12:00:00Z"
         raise create_exit(INVALID_USAGE, why) from unlike
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 

@@ -12,10 +12,10 @@ from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.policy.resources import BackupRules
 
-NOTHING = "nothing is exported: the policy names no bucket (backups.bucket)"
-NONE_YET = "no export yet: the clock begins one within a minute"
-NOT_PROVEN = "none was restored to try it: what can be restored is not proven"
-NOT_TRIED = "backups are not restored to try them (backups.proof)"
+NOTHING = "no exports: the policy names no bucket (backups.bucket)"
+NONE_YET = "no export yet: one starts within a minute"
+NOT_PROVEN = "no restore test has passed: it is not proven that a backup can be restored"
+NOT_TRIED = "no restore tests: the policy does not require them (backups.proof)"
 
 
 def backups(system: output.System = "", as_json: output.AsJson = False) -> None:
@@ -39,7 +39,7 @@ def backups(system: output.System = "", as_json: output.AsJson = False) -> None:
 
 def _show(found: Sequence[Backup], proofs: Sequence[RestoreTest]) -> None:
     proven = {one.backup: one for one in reversed(proofs) if one.status is FillStatus.PROVEN}
-    headings = ("backup", "moment (UTC)", "status", "documents", "bytes", "copies", "kept until")
+    headings = ("backup", "moment (UTC)", "status", "documents", "bytes", "copies", "stored until")
     rows = (
         (
             one.id,
@@ -77,7 +77,7 @@ def _backup_lines(
         every = format_duration(rules.every)
         lines.append(f"an export each {every} costs about {cost:,} reads a day, by the newest one")
     if not rules.native:
-        lines.append("Google's own backups are not watched (backups.native)")
+        lines.append("Google's own backups are not monitored (backups.native)")
     elif watched is None:
         lines.append("Google's own backups were not checked yet")
     else:
@@ -110,7 +110,7 @@ def _describe_restore_test(rules: BackupRules, proofs: Sequence[RestoreTest]) ->
         yield from (f"not known: {one}" for one in proven.unknown)
     newest = proofs[0] if proofs else None
     if newest is not None and newest.status is FillStatus.FAILED:
-        yield f"{newest.backup} is no backup: {'; '.join(newest.faults)}"
+        yield f"{newest.backup} failed its restore test: {'; '.join(newest.faults)}"
     elif newest is not None and not newest.is_over:
         why = f" ({newest.waiting})" if newest.waiting else ""
-        yield f"{newest.backup} is being restored to try it: {newest.status.lower()}{why}"
+        yield f"{newest.backup} is in its restore test: {newest.status.lower()}{why}"

@@ -154,5 +154,5 @@ def _describe_restorability(proof: Restorability | None) -> str:
     if proof.faults:
         return f"no: {count_noun(len(proof.faults), 'fault')}"
     short = "not all checked" if proof.unknown else "all is there"
-    short += f"; {count_noun(proof.rebuilt, 'function')} to build again" if proof.rebuilt else ""
+    short += f"; {count_noun(proof.rebuilt, 'function')} to rebuild" if proof.rebuilt else ""
     return short + (f"; images until {format_minute(proof.images_until)}" if proof.images_until else "")

@@ -69,14 +69,14 @@ def _show_decision(rollback: str, decision: RecordedDecision) -> None:
         ),
     )
     if decision.blocking_gates:
-        print_line("for a rollback, this would have had to be different:")
+        print_line("missing for a rollback:")
         for gate in decision.blocking_gates:
-            print_line(f"  {gate['gate']}: {gate_requirement(gate)}; it was: {gate['reason']}")
+            print_line(f"  {gate['gate']}: {gate_requirement(gate)}; observed: {gate['reason']}")
     if decision.difference or decision.reported:
         print_line(f"the plan: {count_noun(len(decision.difference), 'function')}")
     print_plan(decision.difference, (*decision.resources, *decision.reported))
     if decision.prepared_command:
-        print_line("a person does what was prepared by one of:")
+        print_line("to execute the prepared plan, run one of:")
         for line in filter(None, (decision.prepared_shell, decision.prepared_command)):
             print_line(f"  {line}")
 

@@ -19,9 +19,9 @@ from shared.domain.data.backups.restore_point import ACCEPTED_FORMS, AvailablePo
 from shared.domain.data.repair.repair_plan import DocumentDecision, describe_document_change, preview_path
 from shared.domain.incidents.incident import rollback_id
 
-NO_WINDOW = "the database cannot be read as of any minute that is over"
+NO_WINDOW = "the database cannot be read at an earlier time"
 NOTHING = "there is no backup that can be restored"
-NOT_TRIED = "never: taken by its name alone"
+NOT_TRIED = "never: use its name"
 
 
 def restore_points(
@@ -53,7 +53,7 @@ def restore_points(
         print_line(line)
     if found.backups:
         print_table(
-            ("backup", "moment (UTC)", "from", "proven", "kept until"),
+            ("backup", "moment (UTC)", "from", "proven", "stored until"),
             (
                 (
                     *(one.backup, format_time(one.at), one.source),

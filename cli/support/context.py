@@ -57,7 +57,7 @@ class Operations:
             return self.policies[system]
         known = ", ".join(sorted(self.policies))
         if not system:
-            raise create_exit(INVALID_USAGE, f"which system? --system is one of {known}")
+            raise create_exit(INVALID_USAGE, f"name a system: --system is one of {known}")
         meant = suggest_names(system, self.policies)
         raise create_exit(INVALID_USAGE, f"no system {system}{meant}; there is {known}")
 
@@ -127,7 +127,7 @@ def parse_seconds(option: str, span: str) -> float:
     try:
         return parse_duration(span if span[-1:].isalpha() else f"{span}s").total_seconds()
     except (ValueError, OverflowError) as unreadable:
-        raise create_exit(INVALID_USAGE, f"--{option}: {span!r} is no span such as 30m") from unreadable
+        raise create_exit(INVALID_USAGE, f"--{option}: {span!r} is no duration such as 30m") from unreadable
 
 
 def read_restore_point(text: str) -> tuple[str, str]:

@@ -89,7 +89,7 @@ def _read_incident(ours: Operations, name: str) -> FollowedIncident:
     newest = incidents.rollback_id(incident.id, incident.rollbacks)
     rollback = ours.reading.rollback(newest)
     if rollback is None:
-        raise create_exit(REFUSED, f"rollback {newest} is gone: it has expired")
+        raise create_exit(REFUSED, f"rollback {newest} was deleted: it has expired")
     steps, now = ours.reading.steps(newest), ours.wiring.clock.now()
     policy = ours.policies[incident.system]
     times = read_recovery_times(ours.reading, policy, incident)

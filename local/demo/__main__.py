@@ -53,7 +53,7 @@ FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 every law holds, 1 one does not or the play broke off, 130 interrupted."""
+    """Exit codes: 0 every invariant holds, 1 one does not or the demo failed, 130 interrupted."""
     options = _options(arguments)
     console = Console(highlight=False, emoji=False)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -116,15 +116,15 @@ def _run_demo(policy: Policy, options: argparse.Namespace, console: Console, log
 
 
 def format_verdict(missed: Sequence[str], *, holds: bool) -> str:
-    """Return the last sentence: whether every law holds, and which targets were missed."""
-    verdict = Heading.VERDICT if holds else "not every law holds"
+    """Return the last sentence: whether every invariant holds, and which targets were missed."""
+    verdict = Heading.VERDICT if holds else "not every invariant holds"
     return f"{verdict}; missed targets: {', '.join(missed)}" if missed else verdict
 
 
 def _play_scene(
     stage: DemoStage, screen: Screen, options: argparse.Namespace, play: Callable[[Scene], bool]
 ) -> bool:
-    """Play an emergency; return whether every law holds, from its detection to its end."""
+    """Play an emergency; return whether every invariant holds, from its detection to its end."""
     policy = stage.policy
     evidence = Evidence(stage.wiring, policy, policy.project, stage.addresses["pubsub"])
     try:
@@ -183,26 +183,31 @@ def _show_log(console: Console, log: Path) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
     systems = sorted(file.stem for file in POLICIES.glob("*.yaml"))
-    parser.add_argument("--system", choices=systems, default="cvplus", help="the policy to play")
+    parser.add_argument("--system", choices=systems, default="cvplus", help="the policy of the demo")
     parser.add_argument("--policy", type=Path, help="the file of another policy")
     parser.add_argument(
         "--scenario",
         choices=(*RELEASE_SCENARIOS, REPAIR_SCENARIO, BACKUP_SCENARIO),
         default=RELEASE_SCENARIOS[0],
-        help="which way back is played; backups: a day of a database, and nothing goes back",
+        help="the scenario; backups: a day of exports and restore tests, without a rollback",
     )
     parser.add_argument("--scale", type=float, default=10.0, help="cloud seconds per second")
     parser.add_argument(
-        "--chaos", choices=["", "kill"], default="", help="kill: the worker dies by kill -9 in the middle"
+        "--chaos",
+        choices=["", "kill"],
+        default="",
+        help="kill: kill -9 ends the worker in the middle of the rollback",
     )
     parser.add_argument(
         "--faults",
         choices=[fault.value for fault in RollbackFault],
         default="",
-        help="quota: Cloud Run refuses writes in the middle, and says when to come back; "
-        "images-gone: some functions must be built again; one-broken: one cannot come back",
+        help="quota: Cloud Run refuses some writes, with a time to retry after; "
+        "images-gone: some functions must be built again; one-broken: one cannot be restored",
     )
-    parser.add_argument("--hour", type=int, choices=range(24), help="of the day, UTC, at which it starts")
+    parser.add_argument(
+        "--hour", type=int, choices=range(24), help="hour of the day (UTC) at which the demo starts"
+    )
     parser.add_argument("--picture", type=Path, help="an SVG file of the main lines")
     stated = [f"--{name.lower()}={os.environ[name]}" for name in OPTION_VARIABLES if os.environ.get(name)]
     options = parser.parse_args([*stated, *(sys.argv[1:] if arguments is None else arguments)])

@@ -16,6 +16,7 @@ from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import Incident, PublicState
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import Rollback
+from shared.domain.signals.labels import signal_label
 
 MINUTE = timedelta(minutes=1)
 FAILING_PARTS = {ScenarioName.COMPLETE: Part.SITE, ScenarioName.AUTH: Part.SIGN_INS}
@@ -104,7 +105,7 @@ class Scene:
         for (signal, state, is_late), times in received.items():
             verb = "opened" if state == "open" else state
             late = " after the last shift, on metrics that are minutes old" if is_late else ""
-            yield max(times), f"{count_noun(len(times), 'alert')} {verb}{late}: {signal}"
+            yield max(times), f"{count_noun(len(times), 'alert')} {verb}{late}: {signal_label(signal)}"
 
     def show_page(self, incident: Incident, published_at: datetime) -> None:
         """Show what the status page says, and how long after the detection it was written."""

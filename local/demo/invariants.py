@@ -79,29 +79,39 @@ def check_invariants(
     """
     inventory, lost = evidence.inventory(), before.lost
     but = _describe_exceptions(lost)
-    end = "failed, and tell what is where" if lost.broken else "ended well"
+    end = "failed, and record the end of each step" if lost.broken else "succeeded"
     word = PUBLIC_STATUS_NAMES[IncidentStatus.ESCALATED if lost.broken else IncidentStatus.RESOLVED]
     answers = {
-        f"every function is back on its stable revision, and routed there{but}": _find_not_restored(
+        f"the traffic of every function goes to its stable revision{but}": _find_not_restored(
             inventory, before, standing
         ),
         **(
             {f"each function was shifted exactly once{but}": _find_wrong_shift_counts(evidence, before)}
             if scenario is ScenarioName.FUNCTIONS
             else {
-                "no function was touched": _find_changed_services(evidence, before),
-                "all beside the functions is as it was": _find_changed_resources(before, live),
+                "no function was changed": _find_changed_services(evidence, before),
+                "sites, Remote Config, rules and sign-in settings are as before": _find_changed_resources(
+                    before, live
+                ),
             }
         ),
-        f"no revision was made, and every tag is kept{but}": _find_changed_revisions(inventory, before),
+        f"no revision was created, and every tag still exists{but}": _find_changed_revisions(
+            inventory, before
+        ),
         f"exactly one incident and one rollback, both {end}": _find_wrong_incidents(evidence, lost),
         f"every step of the plan is done{but}": _find_wrong_steps(evidence, lost, disturbed),
-        "the audit trail is as it was written and anchored": _find_broken_chains(evidence),
-        "the duplicate did nothing": _find_changed_duplicate(evidence, before.strangers),
-        "test and foreign alerts did nothing, and are recorded": _find_mishandled_messages(evidence),
-        "the only dead letter is the foreign alert, with its reason": _find_unexpected_dead_letters(evidence),
-        "each notice was said once per incident, event and channel": _find_wrong_notices(evidence, disturbed),
-        "the status page shows what alerts reported, and no slot is held": _find_status_page_faults(
+        "the audit log matches its hashes and its anchors": _find_broken_chains(evidence),
+        "the duplicate alert changed nothing": _find_changed_duplicate(evidence, before.strangers),
+        "the test alert and the foreign alert changed nothing, and are recorded": _find_mishandled_messages(
+            evidence
+        ),
+        "the only dead-letter message is the foreign alert, with its reason": _find_unexpected_dead_letters(
+            evidence
+        ),
+        "each notification was sent once per incident, event and channel": _find_wrong_notices(
+            evidence, disturbed
+        ),
+        "the status page shows what alerts reported, and no rollback runs": _find_status_page_faults(
             evidence, word
         ),
     }
@@ -142,7 +152,7 @@ def _find_wrong_shift_counts(evidence: Evidence, before: StateBefore) -> Iterato
         if times != (0 if function in before.lost.images else 1):
             yield f"{function}: {times} shifts"
     for service in since:
-        yield f"{service} was changed too"
+        yield f"{service} was changed as well"
     builds = evidence.builds()
     for function in before.inventory:
         times, rebuilt = builds[function], function in before.lost.rebuilt
@@ -159,7 +169,7 @@ def _find_changed_services(evidence: Evidence, before: StateBefore) -> Iterator[
 def _find_changed_resources(before: StateBefore, live: WholeInventory) -> Iterator[str]:
     for part in COMPARED_PARTS:
         if getattr(before.beside, part) is None or getattr(live, part) is None:
-            yield f"{part} cannot be seen"
+            yield f"{part} cannot be read"
     for one in differences(before.beside, live):
         yield f"{one.part} {one.name} was {one.change}"
 
@@ -172,7 +182,7 @@ def _find_changed_revisions(inventory: Inventory, before: StateBefore) -> Iterat
         if _tags(inventory[function]) != _tags(live):
             yield f"{function} has the tags {_tags(inventory[function])}, not {_tags(live)}"
     if not any(_tags(live) for live in before.inventory.values()):
-        yield "nothing was tagged, so nothing is proven"
+        yield "no revision has a tag, so the check proves nothing"
 
 
 def _tags(live: LiveFunction) -> dict[str, str]:
@@ -203,11 +213,11 @@ def _find_wrong_failure(evidence: Evidence, rollback: Rollback, lost: FaultTarge
     where: dict[str, str] = next((one.facts["where"] for one in failed), {})
     steps = evidence.steps(rollback.id)
     if where.keys() != {step.name for step in steps}:
-        yield f"{rollback.id} tells of {len(where)} of {len(steps)} steps"
+        yield f"{rollback.id} records the end of {len(where)} of {len(steps)} steps"
     for step in steps:
         done = where.get(step.name, "").startswith(StepStatus.DONE)
         if step.status is not StepStatus.UNNEEDED and done == (step.target in lost.broken):
-            yield f"{rollback.id} tells of {step.name}: {where.get(step.name)}"
+            yield f"{rollback.id} records for {step.name}: {where.get(step.name)}"
 
 
 def _find_wrong_steps(evidence: Evidence, lost: FaultTargets, disturbed: bool) -> Iterator[str]:
@@ -231,7 +241,7 @@ def _find_broken_chains(evidence: Evidence) -> Iterator[str]:
         for fault in found.faults:
             yield f"{found.chain}: {fault}"
         if found.chain.startswith("rollbacks/") and not found.anchored:
-            yield f"{found.chain}: no head of it is anchored"
+            yield f"{found.chain}: none of its heads is anchored"
 
 
 def _find_changed_duplicate(evidence: Evidence, sent: IrrelevantMessages) -> Iterator[str]:
@@ -241,7 +251,7 @@ def _find_changed_duplicate(evidence: Evidence, sent: IrrelevantMessages) -> Ite
         return
     kept = next((one for one in evidence.alerts() if one.key == repeated.key), None)
     if kept is None:
-        yield "the alert is gone"
+        yield "the alert does not exist any more"
     elif replace(kept, absorbed_by="") != replace(repeated, absorbed_by=""):
         yield "the alert was changed"
 
@@ -250,18 +260,18 @@ def _find_mishandled_messages(evidence: Evidence) -> Iterator[str]:
     kept = {alert.monitoring_id for alert in evidence.alerts()}
     for stranger in (strangers.TEST_ID, strangers.FOREIGN_ID):
         if stranger in kept:
-            yield f"{stranger} was taken for an alert"
+            yield f"{stranger} was recorded as an alert"
     if strangers.find_test_event(evidence) is None:
-        yield "nothing is recorded of the test notification"
+        yield "the test notification is not recorded"
     if strangers.find_foreign_event(evidence) is None:
-        yield "nothing is recorded of the foreign alert"
+        yield "the foreign alert is not recorded"
 
 
 def _find_unexpected_dead_letters(evidence: Evidence) -> Iterator[str]:
     letters = evidence.dead_letters()
     expected = [one for one in letters if strangers.FOREIGN_PROJECT in one.reason]
     if len(expected) != 1:
-        yield f"{len(expected)} dead letters of the foreign alert"
+        yield f"{len(expected)} dead-letter messages of the foreign alert"
     for letter in letters:
         if letter not in expected:
             yield f"from {letter.source}: {letter.reason}"
@@ -281,13 +291,13 @@ def _find_wrong_notices(evidence: Evidence, disturbed: bool) -> Iterator[str]:
     wanted = {severity for channel in evidence.channels for severity in channel.severities}
     unwanted = bool(incidents) and wanted.isdisjoint(incidents.values())
     if not unwanted and not any(notice.incident in incidents for notice in notices):
-        yield "nothing was said of any incident"
+        yield "no notification of an incident was sent"
 
 
 def _find_status_page_faults(evidence: Evidence, word: str) -> Iterator[str]:
     public, system = evidence.public(), evidence.system()
     if public is None or public.word != word:
-        yield f"what is public says {public.word if public else 'nothing'}"
+        yield f"the public status is {public.word if public else 'not set'}"
     page = evidence.page()
     well = ("All parts work.",) if word == PUBLIC_STATUS_NAMES[IncidentStatus.RESOLVED] else ()
     alerted = {one.incident for one in evidence.alerts()}
@@ -296,6 +306,6 @@ def _find_status_page_faults(evidence: Evidence, word: str) -> Iterator[str]:
             yield f"the page does not say {words}"
     for one in evidence.incidents():
         if one.id in page and one.id not in alerted:
-            yield f"the page shows {one.id}, an order that nobody published"
+            yield f"the page shows {one.id}, which no alert opened and nobody published"
     if system is None or system.slot:
-        yield f"the slot is held by {system.slot if system else 'nobody knows whom'}"
+        yield f"the rollback in progress is {system.slot if system else 'not known'}"

@@ -13,7 +13,7 @@ from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 
 
 def play(scene: Scene) -> bool:
-    """One emergency, from the stable release to the end of the watch; whether every law holds.
+    """One emergency, from the stable release to the end of monitoring; whether all invariants hold.
 
     Raises: Broken.
     """

@@ -55,7 +55,7 @@ def advance_copies(ports: Ports, policies: Mapping[str, Policy]) -> None:
 class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
     WHAT = "copy"
     SECONDS = 30.0
-    FAILED = "it could not be made"
+    FAILED = "the copy could not be made"
     RETRIES_CREATION = False
 
     def _advance_record(self, one: DatabaseCopy) -> DatabaseCopy:
@@ -122,7 +122,7 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
         if copy.id not in call_one(self._ports, self._restores.names):
             return copies.mark_deleted(copy, self._now)
         if self._count_documents(copy) != copy.counts:
-            why = "it holds other numbers of documents than when it was ready"
+            why = "its document counts changed since it was ready"
             return copies.mark_handed_over(copy, why, self._now)
         return start_deletion(copy, self._now)
 
@@ -197,11 +197,11 @@ def copy(asked: CommandRequest) -> CommandEffect:
     known = StateReader(asked.ports.store).copies(policy.system)
     open_ones = [one.id for one in known if one.status in FILLING_STATUSES]
     if len(open_ones) >= MAX_COPIES_PER_SYSTEM:
-        raise Refused(f"{', '.join(open_ones)} are made now: wait for one of them")
+        raise Refused(f"{', '.join(open_ones)} are in progress: wait until one has ended")
     try:
         kept = restore_points.read_available_points(asked.ports, policy)
     except Rejected as no:
-        raise Refused(f"what there is to copy cannot be seen: {no}") from no
+        raise Refused(f"the backups and copies cannot be read: {no}") from no
     point = select_copy_source(command.restore_point, kept)
     now = asked.ports.clock.now()
     made = DatabaseCopy(
@@ -215,7 +215,7 @@ def copy(asked: CommandRequest) -> CommandEffect:
         reason=command.reason,
         began_at=now,
     )
-    untried = "" if point.is_verified else "; it was never restored to try it"
+    untried = "" if point.is_verified else "; it has no restore test"
     result = f"{made.id}: {policy.backups.database} as of {point}, within minutes to hours{untried}"
     return CommandEffect(result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id})
 
@@ -234,5 +234,5 @@ def _copy_location(kept: restore_point.AvailablePoints, point: restore_point.Res
         return kept.database.location
     places = [one.name.split("/")[3] for one in kept.natives]
     if not places and point.source is restore_point.RestoreSource.EXPORT:
-        raise Refused("the database is gone, and nothing tells where it lay: import it by hand")
+        raise Refused("the database is gone, and its location is not known: import it manually")
     return places[-1] if places else ""

@@ -35,7 +35,7 @@ from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
 ACTOR: Final = "on_clock"
-STOPPED_REASON: Final = "nothing is begun while a pause or a freeze is set"
+STOPPED_REASON: Final = "nothing starts while a pause or a freeze is set"
 
 JobRecord = TypeVar("JobRecord", DatabaseCopy, RestoreTest)
 Rules = TypeVar("Rules", CopyRules, ProofRules)
@@ -86,7 +86,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
             log.write(severity, f"{self.WHAT} {one.id}: {failure}", event=f"{self.WHAT}.waits")
             after = replace(one, waiting=str(failure))
         if after.status in FILLING_STATUSES and self._now >= after.began_at + self._rules.within:
-            reason = f"not over in time: {after.waiting or after.status.lower()}"
+            reason = f"not finished in time: {after.waiting or after.status.lower()}"
             after = mark_failed(after, reason, self._now)
         if after != one:
             self._save_result(after, *self._build_notifications(one, after))
@@ -133,7 +133,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
             begun = call_one(self._ports, partial(self._restores.find, one.database))
         if begun is None:
             return self._request_fill(one) if may_request_fill(one, self._now) else one
-        part = f"{begun.percent} % of it is there" if begun.percent else ""
+        part = f"{begun.percent} % restored" if begun.percent else ""
         if begun.ended_at is None:
             return replace(one, operation=begun.operation, waiting=part)
         known = replace(one, operation=begun.operation, waiting="")
@@ -163,7 +163,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
             if self._is_stopped():
                 return replace(intent, waiting=STOPPED_REASON)
             if self._ports.clock.monotonic() > until:
-                return replace(intent, waiting="it took too long to be sent")
+                return replace(intent, waiting="the request was not sent in time")
             try:
                 operation = call_one(self._ports, call)
             except Exists:  # of a request before: the next look finds it

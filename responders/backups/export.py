@@ -68,7 +68,7 @@ class _ExportStep(RecordStep):
             log.write("ERROR", f"backup {backup.id}: {refused}", event="backup.refused")
             after = replace(backup, failure=str(refused), copying="", token="")
         if not after.is_over and backing.is_late(backup, self._policy, now):
-            reason = after.failure or f"not over when the next one is due ({after.status.lower()})"
+            reason = after.failure or f"not finished when the next one was due ({after.status.lower()})"
             after = backing.mark_failed(after, reason, now)
         if after != backup:
             said, events = [], []
@@ -130,7 +130,7 @@ class _ExportStep(RecordStep):
         mirrors = self._ports.projects.export_buckets
         files: dict[str, ObjectMetadata] = self._list_objects(backup.bucket, f"{backup.folder}/")
         if not backing.has_unchanged_files(backup, files):
-            reason = f"what was exported is not there any more: {len(files)} of {backup.objects}"
+            reason = f"exported files are missing: found {len(files)} of {backup.objects}"
             return backing.record_failed_attempt(backup, f"{reason} files", self._now)
         if backup.second is None:
             return backing.mark_complete(backup, self._now)
@@ -168,7 +168,7 @@ class _ExportStep(RecordStep):
         except Exists:  # of an attempt before
             pass
         except Rejected as refused:
-            why = f"backup {backup.id}: what is live was not written beside it: {refused}"
+            why = f"backup {backup.id}: the inventory was not stored with it: {refused}"
             log.write("ERROR", why, event="backup.inventory-refused")
             return backup
         return replace(backup, configuration=backup.inventory_object)

@@ -40,7 +40,7 @@ def check_native_backups(ports: Ports, policies: Mapping[str, Policy]) -> None:
         try:
             found = _find_faults(ports, policy, now)
         except (Rejected, Unavailable) as failure:
-            log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
+            log.write("WARNING", f"the backups of {policy.system} cannot be read: {failure}")
         else:
             _save_status(ports, policy, document, ManagedBackupStatus(policy.system, now, found))
 

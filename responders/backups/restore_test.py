@@ -65,7 +65,7 @@ def _begin(ports: Ports, policy: Policy) -> None:
         try:
             natives = call_one(ports, listed)
         except (Rejected, Unavailable) as failure:
-            log.write("WARNING", f"the backups of {policy.system} are not seen: {failure}")
+            log.write("WARNING", f"the backups of {policy.system} cannot be read: {failure}")
     proof = proofs.choose_backup(policy, exports, natives, now)
     if proof is not None:
         told = _build_event(proof, "backup.restoring", now)

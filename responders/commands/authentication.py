@@ -45,7 +45,7 @@ class Actor(Struct, frozen=True):
         """By what they may say it, in words."""
         known = self.credential
         if known is None:
-            return f"published on {topics.OVERRIDE}, which IAM alone guards"
+            return f"published on {topics.OVERRIDE}, which only IAM protects"
         if known.kind is CredentialKind.SERVICE:
             return credentials.SERVICE_ACCOUNT_RIGHT
         role = known.role.name.lower() if known.role is not None else "no role"
@@ -66,12 +66,12 @@ def authenticate_command(
     content: dict[str, Any] = from_json(message.data)
     token = content.pop(TOKEN_KEY, None)
     if has_web_token(msgspec.json.encode(content).decode()):
-        raise Refused(f"a token stands outside the field {TOKEN_KEY}")
+        raise Refused(f"a token is outside the field {TOKEN_KEY}")
     if not needs_token:
         named = content.get("actor")
         return Actor(f"{OVERRIDE_ACTOR_PREFIX}{named}" if named else UNNAMED_ACTOR)
     if not token:
-        raise Refused(f"no token: a command on {topics.COMMANDS} proves who says it")
+        raise Refused(f"no token: a command on {topics.COMMANDS} must carry the token of its sender")
     incident = StateReader(ports.store).incident(content["incident"]) if "incident" in content else None
     asked = PermissionRequest.from_content(content, incident.severity if incident is not None else None)
     try:
@@ -100,7 +100,7 @@ def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Wri
     if document.fields is not None:
         used = decode(UsedToken, document.fields)
         if used.command == command:
-            raise Moved(f"command {command} was carried out meanwhile")
-        raise Refused(f"{actor.name}'s token is used up: command {used.command} was said with it")
+            raise Moved(f"command {command} was executed in the meantime")
+        raise Refused(f"the token of {actor.name} was already used by command {used.command}")
     used = UsedToken(command, document.read_at, credential.expires_at + USED_TOKEN_EXTRA_RETENTION)
     return [Create(document.path, encode(used))]

@@ -70,7 +70,7 @@ def _refuse_stale(ports: Ports, policies: Mapping[str, Policy], command: Command
         return
     late = ports.clock.now() - said_at
     if late > policies[command.system].gates.stale_after:
-        raise Refused(f"said {late} ago: too late for a {command.command}")
+        raise Refused(f"sent {late} ago: too late for a {command.command}")
 
 
 def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:

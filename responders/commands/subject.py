@@ -35,23 +35,20 @@ class CommandSubject(Struct, frozen=True):
 
     @property
     def rollback(self) -> Rollback:
-        """The incident's newest. Raises: Refused, when it is kept no more."""
+        """The incident's newest. Raises: Refused, when it is deleted."""
         if self.newest is None:
-            raise Refused(
-                f"the rollback of {self.incident.id} is kept no more: an order to roll back opens "
-                "another incident"
-            )
+            raise Refused(f"the rollback of {self.incident.id} is deleted: request a new rollback")
         return self.newest
 
     def require_possible(self, verb: str) -> None:
         """Raises: Refused, if the verb does nothing here, or was about an earlier rollback."""
         possible, rollback = available_verbs(self.incident, self.newest), self.newest
         if verb not in possible:
-            instead = ", ".join(possible) or "nothing, it is over"
+            instead = ", ".join(possible) or "none: the incident has ended"
             its = f"{rollback.id} is “{status_label(rollback.status)}”" if rollback else "is deleted"
             raise Refused(
                 f"{verb} is not possible: {self.incident.id} is “{status_label(self.incident.status)}” "
-                f"and its rollback {its}; possible is {instead}"
+                f"and its rollback {its}; possible commands: {instead}"
             )
         if verb != "ack" and rollback is not None:
             self.require_current()
@@ -59,7 +56,7 @@ class CommandSubject(Struct, frozen=True):
     def require_current(self) -> None:
         """Raises: Refused, when what was said is, or may be, older than the rollback."""
         if is_command_outdated(self.asked.command, self.asked.said_at, self.incident, self.rollback):
-            raise Refused(f"{self.rollback.id} began after that was said")
+            raise Refused(f"{self.rollback.id} started after the command was sent")
 
     def require_newest(self) -> None:
         """Raises: Refused, when a rollback of a newer incident is in progress or has moved."""

@@ -174,7 +174,7 @@ class ConsolePages:
             finding = self._trail.verify_rollback(chain, now)
             told = self._trail.rollback_lines(chain)
         elif chain:
-            raise Rejected(f"nothing is kept or anchored of {chain}")
+            raise Rejected(f"no audit log is stored or anchored of {chain}")
         return {
             "rollbacks": rollbacks,
             "chains": systems,

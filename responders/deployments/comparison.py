@@ -78,7 +78,7 @@ def _compare_once(
     found = stocks.filter_protected(read_inventory(ports, policy), policy)
     observed_at = now + timedelta(seconds=ports.clock.monotonic() - began)
     if found.functions is None and (stock is None or said is not None):
-        raise Unavailable(f"{policy.system}: no answer about which functions there are")
+        raise Unavailable(f"{policy.system}: the list of functions could not be read")
     live = carry_over_copies(stocks.fill_unknown_parts(found, stock.live), stock.live) if stock else found
     differing = differences(stock.live, live) if stock else ()
     known, compared = {}, AttributedChanges()
@@ -327,8 +327,8 @@ def _build_comparison_notices(
     if names:
         until = now + policy.deployments.human_first
         text = (
-            f"{policy.system}: changed by hand: {', '.join(_first_names(names))}; "
-            f"automation leaves that alone until {until:%Y-%m-%d %H:%M} UTC"
+            f"{policy.system}: changed manually: {', '.join(_first_names(names))}; "
+            f"automation does not change that until {until:%Y-%m-%d %H:%M} UTC"
         )
         key = f"by-hand-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
         said += create_notices(policy, key, Severity.HIGH, "suspended", text, now, functions=names)

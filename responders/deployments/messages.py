@@ -91,13 +91,13 @@ def parse_deployment_message(
 ) -> Announcement | Hint | work_queue.WorkItem:
     """What the message tells. Raises: Refused, with every fault."""
     if len(content) > MAX_MESSAGE_BYTES:
-        raise Refused(f"no announcement, hint or hand-over: {len(content)} bytes")
+        raise Refused(f"not a message for this topic: {len(content)} bytes")
     try:
         said = from_json(redact_message(content))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as unreadable:
-        raise Refused(f"no announcement, hint or hand-over: {unreadable}") from unreadable
+        raise Refused(f"not a message for this topic: {unreadable}") from unreadable
     if not isinstance(said, dict):
-        raise Refused("no announcement, hint or hand-over: not a JSON object")
+        raise Refused("not a message for this topic: not a JSON object")
     if "kind" in said:
         return work_queue.parse_work_item(content, work_queue.DEPLOYMENT, work_queue.INVENTORY)
     if "protoPayload" in said or "logName" in said:
@@ -113,15 +113,15 @@ def _announcement(said: dict[str, Any], policies: Mapping[str, Policy], now: dat
     if isinstance(system, str) and system not in policies:
         faults.append(f"system {system[:80]} is not known")
     if said.get("upcoming") and not said.get("deployment"):
-        faults.append("what is upcoming has no name: deployment")
+        faults.append("an upcoming deployment needs a name: deployment")
     if said.get("upcoming") and (said.get("stable") or said.get("barrier")):
-        faults.append("what is upcoming is neither stable nor a barrier yet")
+        faults.append("an upcoming deployment cannot be stable or a barrier yet")
     if not faults:
         announcement = from_builtins(said, Announcement)
         if announcement.at is None or EARLIEST_DEPLOYMENT_TIME < announcement.at < now + timedelta(days=1):
             return announcement
         moment = announcement.at.isoformat()
-        faults.append(f"a deployment at {moment}: not at any time that can be meant")
+        faults.append(f"a deployment at {moment}: the time is too early or too late")
     raise Refused(f"no announcement of a deployment: {'; '.join(faults)}")
 
 

@@ -28,7 +28,7 @@ from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
 
-MANUAL_CHANGE_ACTOR = "somebody, by hand"
+MANUAL_CHANGE_ACTOR = "somebody, manually"
 
 
 class PinCheckResult(Struct, frozen=True):
@@ -66,7 +66,7 @@ def check_pins(store: Store, situation: RolloutObservation, actor: str) -> PinCh
 def _update_pin(pin: Pin, state: FunctionState | None, now: datetime) -> Pin:
     """The pin as this look leaves it; of a newest revision that is not served it knows."""
     if state is None:
-        return end_pin(pin, "its function is gone", now)
+        return end_pin(pin, "its function was deleted", now)
     if not pin.is_in_force(state.traffic):
         return end_pin(pin, MANUAL_CHANGE_ACTOR, now)
     if state.latest in pin.revisions:

@@ -125,12 +125,12 @@ def _judge_stability(
 ) -> Deployment:
     newer = [one.id for one in known if one.at > deployment.at and not one.named]
     if newer:
-        return replace(deployment, due_at=None, reason=f"{newer[0]} came before it had proved good")
+        return replace(deployment, due_at=None, reason=f"{newer[0]} replaced it before it was stable")
     if live.functions is not None and placements(live.functions) != deployment.functions:
         return replace(deployment, due_at=None, reason="something else is live since")
     if deployment.is_unserved:
         held = shortened.join_names(list(deployment.unserved))
-        return replace(deployment, due_at=None, reason=f"no request reaches what it deployed: {held}")
+        return replace(deployment, due_at=None, reason=f"no request reaches its revisions: {held}")
     system = StateReader(ports.store).system(policy.system)
     since = stability_period_start(deployment, system)
     metrics = ports.system(policy.system).metrics
@@ -242,7 +242,7 @@ def build_restorability_notices(
         text = f"{name}: {warning}\n{command}"
         said += create_notices(policy, key, level, f"images-{moment}", text, now, to_paste=[command])
     if faults != _faults(before):
-        word = "cannot be gone back to" if faults else "has all again that going back needs"
+        word = "cannot be restored" if faults else "can be restored again"
         text = "\n".join((f"{name} {word}", *shortened.first_lines(faults, MAX_FAULTS_PER_NOTICE)))
         said += create_notices(policy, key, severity, f"restorable-{moment}", text, now, faults=faults)
     return said

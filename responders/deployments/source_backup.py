@@ -111,7 +111,7 @@ def _store_variable_values(
     """Where its values are kept. Raises: Unavailable when it has others by now."""
     values = ports.system(policy.system).platform.values(function.name)
     if not values.is_recorded_for(function):
-        raise Unavailable("it was deployed again meanwhile")
+        raise Unavailable("it was deployed again in the meantime")
     name = source_copies.values_object_name(policy.system, function)
     return vault.keep(name, source_copies.encode_values(values))
 

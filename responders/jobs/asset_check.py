@@ -50,7 +50,7 @@ def _observe_assets(ports: Ports, policy: Policy) -> asset_protection.ObservedAs
     answers = call_all(ports, dict(_build_calls(ports, policy)))
     for name, answer in answers.items():
         if isinstance(answer, RollbackError):
-            log.write("WARNING", f"assets of {policy.system}: {name} is not seen: {answer}")
+            log.write("WARNING", f"assets of {policy.system}: {name} cannot be read: {answer}")
     return asset_protection.ObservedAssets(
         first=select_named(answers, FIRST),
         fallback=select_named(answers, FALLBACK),
@@ -100,7 +100,7 @@ def _save_status(
 def _build_notices(policy: Policy, after: asset_protection.AssetProtectionStatus) -> list[Notice]:
     word = "assets are as declared again"
     if after.notified_faults:
-        word = "assets are not as declared" if after.faults else "assets cannot be seen"
+        word = "assets are not as declared" if after.faults else "assets cannot be read"
     text = "\n".join((f"{policy.system}: {word}", *after.lines))
     now = after.looked_at
     key = f"assets-{policy.system}-{now:%Y%m%dT%H%M%S%f}"

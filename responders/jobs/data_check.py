@@ -32,7 +32,7 @@ from shared.state.work_queue import commit_with_notices
 
 CHECK_TIME_LIMIT_SECONDS: Final = 15.0
 """Of each system, each minute: the rest comes with the next one."""
-RESTORE_HINT: Final = "what is invalid is brought back, once nothing writes more of it, by"
+RESTORE_HINT: Final = "when no more documents become invalid, restore them with"
 MINIMUM_READ_HISTORY: Final = timedelta(hours=1)
 """How far any database can be read back (https://firebase.google.com/docs/firestore/pitr)."""
 
@@ -63,7 +63,7 @@ def _carry_forward(ports: Ports, policy: Policy, document: Document, before: Int
     except Unavailable as no_answer:
         log.write("WARNING", f"the data of {policy.system}: {no_answer}")
     except Rejected as refused:
-        log.write("ERROR", f"the data of {policy.system} cannot be seen: {refused}")
+        log.write("ERROR", f"the data of {policy.system} cannot be read: {refused}")
         after = replace(after, run=None, asked="", failure=str(refused), failed_at=now)
     if after != before:
         _save_record(ports, policy, document, before, after, now)
@@ -132,9 +132,9 @@ def _build_finding(
     began, is_within = examining.find_first_damage(run, signal, earliest)
     how = damage.ONSET_ASSUMPTION
     if began is None:
-        how = "not known: what is wrong has no past that can be read"
+        how = "not known: no earlier version of the invalid documents can be read"
     elif not is_within:
-        how = "at the latest: it began before all that can be read"
+        how = "at the latest: it began before the oldest version that can be read"
     onset, collections = began or run.at, tuple(damage.fault_counts(run, signal))
     deployments = StateReader(ports.store).every_deployment(policy.system)
     return DamageFinding(
@@ -170,7 +170,7 @@ def _save_record(
     changes = [one for one in after.findings if one not in before.findings]
     said = [notice for one in changes for notice in _build_damage_notices(policy, one, now)]
     if after.failure and not before.failure:
-        text = f"{policy.system}: its data cannot be looked through: {after.failure}"
+        text = f"{policy.system}: its data cannot be checked: {after.failure}"
         key = f"integrity-{policy.system}-{now:%Y%m%dT%H%M%S%f}"
         said += create_notices(policy, key, Severity.HIGH, "data-unseen", text, now)
     events = [build_finding_event(policy, one, now) for one in changes]
@@ -200,12 +200,12 @@ def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime)
     system = policy.display_name or policy.system
     lines = [f"{system}: {signal_label(finding.signal)}: {finding.reason}"]
     if finding.closed_at is not None:
-        lines = [f"{system}: {signal_label(finding.signal)} is over: {finding.reason}"]
+        lines = [f"{system}: {signal_label(finding.signal)} has ended: {finding.reason}"]
     else:
         lines.append(f"since {finding.onset_at:%Y-%m-%d %H:%M:%S} UTC ({finding.onset})")
         lines += [f"changed before: {one}" for one in finding.suspects]
         if not finding.suspects:
-            lines.append("nothing is known to have changed before")
+            lines.append("no earlier change is known")
         if finding.signal == damage.CORRUPTION_SIGNAL:
             words = ["rollback", "run", "--system", policy.system, "--scenario", "database"]
             words += ["--select", SelectionKind.INVALID.value, "--reason", "damage"]

@@ -23,11 +23,11 @@ from shared.engine.steps.resource_differences import describe_resource_changes
 APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""
 ANSWER_VERBS = ("approve", "reject")
-NO_PLAN_TEXT = "the form names no plan: open the question again, read its plan, and answer that"
+NO_PLAN_TEXT = "the form names no plan: open the request again, read its plan, and answer that"
 """Why an answer of the console is refused that does not carry what its page showed."""
 DATA_APPROVALS: Final = 2
 """Of a request that moves data."""
-DATA_APPROVAL_REASON: Final = "data are moved by people's word alone"
+DATA_APPROVAL_REASON: Final = "documents change only after approval"
 
 
 def forecast_plan(case: Case, plan: Plan, pace: SavedPace | None) -> DurationForecast:
@@ -61,7 +61,7 @@ def build_approval_request(
     people = "one person" if needed == 1 else f"{needed} different people"
     asked = (
         f"{people} must approve: {plan.scenario} back to {plan.target}, "
-        f"{back}; because {reason}; expires in {describe_duration(until - now)}"
+        f"{back}; reason: {reason}; expires in {describe_duration(until - now)}"
     )
     return Transition(
         event="rollback.parked",
@@ -102,21 +102,21 @@ def await_approval(case: Case) -> bool:
     """Decide again on approval or a new alert, else wait or expire. Return whether to continue."""
     rollback = case.rollback
     if unjudged_alerts(case.read_alerts()):
-        return _decide_again(case, "a further alert joined: it is judged again")
+        return _decide_again(case, "a further alert joined: evaluating again")
     question = rollback.question
     if question is not None:
         people = approvers(rollback, question.plan.fingerprint, question.needed)
         if len(people) >= question.needed:
-            return _decide_again(case, f"approved by {', '.join(people.values())}: it is judged again")
+            return _decide_again(case, f"approved by {', '.join(people.values())}: evaluating again")
     until = rollback.parked_until
     if until is not None and case.now() < until:
-        case.wait("rollback.waits", "for a person", min(until, case.next_check_at(APPROVAL_POLL_INTERVAL)))
+        case.wait("rollback.waits", "for approval", min(until, case.next_check_at(APPROVAL_POLL_INTERVAL)))
         return False
     expired = Transition(
         event="rollback.expired",
-        note="nobody decided in time: nothing was done",
+        note="nobody answered in time: nothing was done",
         details=_prepared_plan_lines(question),
-        changes=ended_fields(case, RollbackStatus.NOT_TAKEN, "the question expired"),
+        changes=ended_fields(case, RollbackStatus.NOT_TAKEN, "the request for approval expired"),
         status=IncidentStatus.ESCALATED,
         choices=("retry", "accept"),
     )
@@ -161,7 +161,7 @@ def _prepared_plan_lines(question: ApprovalRequest | None) -> tuple[str, ...]:
         return ()
     plan = question.plan
     asked = f"prepared: {plan.scenario} back to {plan.target}, plan {plan.fingerprint[:12]}"
-    return (f"{asked}; retry asks about it again", *plan.reported)
+    return (f"{asked}; `rollback retry` requests approval again", *plan.reported)
 
 
 def format_plan_changes(shown: Sequence[FunctionDifference]) -> list[str]:

@@ -88,19 +88,19 @@ def _end_rollback(
     rest = _build_remaining_order(case, status)
     if rest is not None:
         becomes = IncidentStatus.INVESTIGATING
-        why = f"{why}; people are asked about the rest"
+        why = f"{why}; the rest needs approval"
     escalated, successor = becomes in DECIDED_BY_PERSON_STATUSES, case.rollback.superseded_by
     is_undoable = has_undoable_changes(case.ports.store, case.incident)
     ended = replace(case.rollback, status=status)
     possible = closing_verbs(ended, is_undoable=is_undoable) if escalated else ()
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
     short = escalated or bool(successor) or status is RollbackStatus.FAILED
-    note = f"continued by {successor}: its own rollback is {why}" if successor else why
+    note = f"continued by {successor}; this rollback: {why}" if successor else why
     more = case.rollback.extension
-    dropped = (f"not begun: what {more.actor} added, {more.reason}",) if more is not None else ()
+    dropped = (f"not started: the extension by {more.actor}, {more.reason}",) if more is not None else ()
     serves = outcome_summary.read_served_revisions(case, steps) if short else {}
     later = tuple(build_outstanding_erasure(case.rollback, steps, case.now())) if running else ()
-    waits = ("who was erased meanwhile is taken out as soon as nothing forbids it",) if later else ()
+    waits = ("pending erasures run when no pause, freeze or rollback blocks them",) if later else ()
     turn = Transition(
         event=event_name,
         note=f"{why}; a person may now {_join_alternatives(possible)}" if escalated else note,
@@ -138,7 +138,7 @@ def _build_remaining_order(case: Case, status: RollbackStatus) -> RollbackReques
     return RollbackRequest(
         command="",
         actor="",
-        reason=f"what {case.rollback.id} might not do by itself",
+        reason=f"the steps of {case.rollback.id} that need approval",
         scenario=plan.scenario,
         target=plan.target,
         rest=True,

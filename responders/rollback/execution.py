@@ -45,7 +45,7 @@ DECISION_HANDLERS: Mapping[Direction, Callable[[Case], bool]] = {
 
 HOLD_LIFTED_TRANSITION = Transition(
     event="rollback.goes-on",
-    note="the rollback continues: nothing holds it any more",
+    note="the rollback continues: the hold has ended",
     changes={"held_since": None},
     despite_words=True,
 )
@@ -167,7 +167,7 @@ class _Execution:
             return completion.fail_rollback(case, f"held for too long: {reason}")
         held = Transition(
             event="rollback.held",
-            note=f"nothing is in flight and nothing more is done: {reason}",
+            note=f"no step is in flight, and no further step starts: {reason}",
             changes={
                 "held_since": since or now,
                 "due_at": case.next_check_at(case.policy.gates.judge_every),

@@ -63,22 +63,22 @@ def _format_scaling_lines(
     function: str, now: Scaling, then: Scaling | None, wanted: Scaling, warm: int
 ) -> Iterator[str]:
     if now.manual is not None:
-        yield f"{function}: its instances are {now}, and stay so"
+        yield f"{function}: its instances are {now}, and are not changed"
     elif wanted != now:
         why = f", {warm} are kept warm" if wanted.minimum == warm > now.minimum else ""
-        yield f"{function}: its service's instances become {wanted} with the shift ({now} now{why})"
+        yield f"{function}: the instances of its service become {wanted} with the shift ({now} now{why})"
     elif then is not None and then != now:
-        yield f"{function}: its service's instances stay {now} ({then} then)"
+        yield f"{function}: the instances of its service stay {now} ({then} then)"
 
 
 def _format_capacity_losses(live: LiveFunction, back: Iterable[Capacity]) -> Iterator[str]:
     then = list(back)
     now = [one.capacity for one in live.revisions if one.name in live_shares(live)]
-    said = _list_reduced_values("requests at once of an instance", _concurrencies(then), _concurrencies(now))
+    said = _list_reduced_values("concurrent requests per instance", _concurrencies(then), _concurrencies(now))
     if live.service.scaling.manual is None:  # else neither limit is in force
-        kept = "instances kept warm by itself"
+        kept = "minimum instances"
         said += _list_reduced_values(kept, [one.minimum for one in then], [one.minimum for one in now])
-        said += _list_reduced_values("instances at most", _limits(then), _limits(now))
+        said += _list_reduced_values("maximum instances", _limits(then), _limits(now))
     if said:
         yield f"{live.function}: its old revision has {', '.join(said)}"
 

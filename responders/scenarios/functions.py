@@ -24,7 +24,7 @@ MAX_FUNCTIONS_WITH_REBUILDS = 300
 """Functions whose rebuilds stand in the plan beside their shifts: it is frozen in one commit of at
 most 1,000 writes and 10 MiB. So many rebuilds take 1.5 MiB where each function has 20 variables,
 9.4 where it has 500: a plan has their names, never what they hold."""
-_BY_NAME = "; ordered by its name it is, built again from our copy"
+_BY_NAME = "; a rollback that names it rebuilds it from the stored copy"
 
 
 def plan_functions(
@@ -70,7 +70,7 @@ def plan_functions(
     reported = (
         *_format_unchanged_lines(change, scope, (seen.functions or {}) if seen is not None else {}),
         *describe_missing(target, differing),
-        *(() if fits else ("a shift that fails is not built again: there are too many functions",)),
+        *(() if fits else ("a function whose shift fails is not rebuilt: there are too many functions",)),
         *not_restored.format_unrestored_lines(differing, inventory, record, seen),
     )
     return freeze_plan(ScenarioName.FUNCTIONS, target.id, steps, policy.fingerprint, reported)
@@ -165,15 +165,15 @@ def _format_unchanged_lines(
 ) -> Iterable[str]:
     yield from change.passed_over
     for function in sorted(change.rebuilt & set(scope)):
-        yield f"{function} is built again from our copy of its source: not the artefact of old"
+        yield f"{function} is rebuilt from the stored copy of its source: it is not the original image"
         lacks = rebuild_obstacle(live[function]) if function in live else ""
         if lacks:
-            yield f"{function}: no undo can build what it is now: {lacks}"
+            yield f"{function}: an undo cannot rebuild its present version: {lacks}"
     for function in change.created:
-        yield f"{function} was created since: left as it is"
+        yield f"{function} was created later: not changed"
     for function in change.deleted:
         if function not in scope:
             known = function in change.recipes
-            yield f"{function} was deleted since: not brought back{_BY_NAME if known else ''}"
+            yield f"{function} was deleted later: not restored{_BY_NAME if known else ''}"
     for function in change.left:
-        yield f"{function} is in a person's hands: left as it is"
+        yield f"{function} was changed manually: automation does not change it"

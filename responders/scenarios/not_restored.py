@@ -37,7 +37,7 @@ def format_unrestored_lines(
         concerns = one.part is not InventoryPart.INVOKERS or one.name in functions
         called = PRODUCTS[one.part].unrestored_as
         if called and concerns:
-            yield f"{called} {one.name}: {one.change.value} since, and left so"
+            yield f"{called} {one.name}: {one.change.value} later, and not restored"
 
 
 def _format_hosting_pins(functions: Collection[str], inventory: Inventory) -> Iterator[str]:
@@ -47,13 +47,13 @@ def _format_hosting_pins(functions: Collection[str], inventory: Inventory) -> It
         tags = [one.tag for one in inventory[name].service.traffic]
         pins = [tag for tag in tags if tag.startswith(HOSTING_TAG)]
         if pins:
-            yield f"{name}: what Hosting pins by {', '.join(pins)} goes back with Hosting"
+            yield f"{name}: Hosting routes to its tag {', '.join(pins)} until Hosting is rolled back"
 
 
 def _format_trigger_difference(name: str, was: FunctionState, now: FunctionState) -> Iterator[str]:
     """A trigger is not touched: changing one loses the messages in flight."""
     if was.definition and was.definition.get("eventTrigger", {}) != now.definition.get("eventTrigger", {}):
-        yield f"{name}: its trigger or retry setting was changed since, and is left so"
+        yield f"{name}: its trigger or retry setting was changed later, and is not restored"
 
 
 def _format_queued_work(function: FunctionState) -> str:

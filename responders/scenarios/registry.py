@@ -17,7 +17,7 @@ from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 
-NEW_CLIENTS_WARNING = "what stays new of the sites will call old functions: the system's probes are asked"
+NEW_CLIENTS_WARNING = "sites that stay on the new version call old functions: the probes check that"
 
 
 def _plan_parts(

@@ -60,9 +60,7 @@ def exclude_manual_changes(
             if suspension_name(part, name) in until and was.get(name) != now.get(name)
         ]
         ends = {name: until[suspension_name(part, name)] for name in theirs}
-        told += [
-            f"{part} {name}: in a person's hands until {end:%H:%M} UTC: left" for name, end in ends.items()
-        ]
+        told += [f"{part} {name}: changed manually, kept until {end:%H:%M} UTC" for name, end in ends.items()]
         others = {name: one for name, one in was.items() if name not in theirs}
         as_it_is = {name: now[name] for name in theirs if name in now}
         recorded = replace(recorded, **{part.value: {**others, **as_it_is}})

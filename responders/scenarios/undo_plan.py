@@ -29,7 +29,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 
-DOCUMENTS_FIRST_NOTE: Final = "documents are put back first, behind a fence: say undo again for it"
+DOCUMENTS_FIRST_NOTE: Final = "documents are restored first, behind a fence: run undo again for this function"
 
 
 class UndoPlan(Struct, frozen=True):
@@ -135,14 +135,14 @@ def plan_undo(
         rehearsed = all(step.kind != shift_traffic.KIND for step in steps)
         if found.live is not None and found.is_rescaled:
             now = found.live.service.scaling
-            refused.append(f"{function}: its instances were changed since, and stay {now}")
+            refused.append(f"{function}: its instances were changed later, and stay {now}")
         more = _steps(found, policy.execution, rehearsed=rehearsed)
         steps += more
         builds = any(step.kind == redeploy.KIND for step in more)
         shown += _build_differences(found, builds=builds)
         if builds:
-            old = "not the artefact of old"
-            rebuilt.append(f"{function} is built again from our copy of its source: {old}")
+            old = "it is not the original image"
+            rebuilt.append(f"{function} is rebuilt from the stored copy of its source: {old}")
     found_all = UndoPlan(None, shown, tuple(refused), tuple(rebuilt))
     if not steps:
         return found_all
@@ -171,11 +171,11 @@ def _find_build_obstacle(found: _UndoFunction) -> str:
     if built.deploying:
         return "it is being deployed"
     if not (found.has_original_build or any(is_built_from(built.state, made) for made in one.builds)):
-        return "it was deployed by somebody since"
+        return "somebody deployed it later"
     if not found.has_newest_revision:
-        return "a newer revision was made by somebody since"
+        return "somebody created a newer revision"
     if one.before is None and not found.has_original_build:
-        return f"it was built again, and what it was cannot be: {one.why_not}"
+        return f"it was rebuilt, and its earlier version cannot be rebuilt: {one.why_not}"
     return ""
 
 
@@ -186,7 +186,7 @@ def _find_traffic_obstacle(found: _UndoFunction) -> str:
     service = live.service
     built = (apply_shares(traffic, {service.latest_created: 100}) for traffic in one.served)
     if not any(is_same_traffic_list(service.traffic, left) for left in (*one.left, *built)):
-        return "its traffic was changed by somebody since"
+        return "somebody changed its traffic later"
     for name in sorted({entry.revision for entry in one.traffic} - {LATEST_REVISION}):
         revision = live.revision(name)
         if revision is None:
@@ -210,8 +210,8 @@ def _find_newest_revision_obstacle(live: LiveFunction, one: UndoTarget) -> str:
         return f"its newest revision {service.latest_created} is not ready"
     if one.newest not in ("", service.latest_created):
         return (
-            f"{service.latest_created} was deployed since, and LATEST would serve it: "
-            "unpin it after the incident, where that is wanted"
+            f"{service.latest_created} was deployed later, and LATEST would serve it: "
+            "to serve it, unpin the function after the incident"
         )
     return ""
 

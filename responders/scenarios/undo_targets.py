@@ -117,8 +117,8 @@ def _after_build(step: Step, known: UndoTarget) -> UndoTarget:
 
 def _find_obstacle(found: str, before: redeploy.ReplacedDeployment) -> str:
     if found == deployment_marker(None):
-        return "it was not there, and nothing is deleted"
-    return before.lacking or "too little of it was recorded"
+        return "it did not exist before, and an undo deletes nothing"
+    return before.lacking or "its record is incomplete"
 
 
 def _after_serve(step: Step, known: UndoTarget) -> UndoTarget:

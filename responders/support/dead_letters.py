@@ -51,7 +51,7 @@ def _notify_refusal(message: PubSubMessage, reason: str, ports: Ports, policy: P
     now = ports.clock.now()
     topic = message.topic_name or "unknown"
     key = f"refused-{topic}-{now:%Y%m%dT%H}"
-    text = f"A message on {topic} was refused and kept as a dead letter: {reason}"
+    text = f"A message on {topic} was refused and stored as a dead-letter message: {reason}"
     said = create_notices(policy, key, Severity.LOW, "refused", text, now, message=message.id)
     for notice, write in zip(said, notice_writes(said), strict=True):
         if create_once(ports, write):

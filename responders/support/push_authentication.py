@@ -45,7 +45,7 @@ def authenticate_push(
     except Rejected as rejected:
         raise RejectedPush(str(rejected)) from None
     if credential.kind is not CredentialKind.SERVICE or credential.name != expected.account:
-        raise RejectedPush("the token is of another account than the one that pushes")
+        raise RejectedPush("the token belongs to another account than that of the subscription")
     function = topics.deployed_function(entry_point)
     if credential.audience != expected.audience.replace("{function}", function):
         raise RejectedPush(f"the token is for another audience than {function}")

@@ -37,8 +37,8 @@ class StopReason(StrEnum):
     """Why a worker stopped carrying."""
 
     ENDED = "every step has ended"
-    STOPPED = "something forbids to go on"
-    HANDED_OVER = "its time is over"
+    STOPPED = "a stop condition holds"
+    HANDED_OVER = "its time limit has passed"
 
 
 class Engine:
@@ -134,7 +134,7 @@ class Engine:
         if may_land_late(step, kind, tenure.now()) or not tenure.is_leased_for(
             kind.unconditional_timeout_seconds or 0.0
         ):
-            return EffectWithheld("its time to be sent is over")
+            return EffectWithheld("its time limit to be sent has passed")
         return EffectSent(kind.set(step))
 
 

@@ -234,7 +234,7 @@ def claim_rollback(
             return None
         return _take_over(store, clock, ids, found, document, message_id)
 
-    return retry_on_conflict(claimed, MAX_COMMIT_ATTEMPTS, f"rollback {rollback_id}: everybody claims it")
+    return retry_on_conflict(claimed, MAX_COMMIT_ATTEMPTS, f"rollback {rollback_id}: claimed by others")
 
 
 def _is_claimable(rollback: Rollback, document: Document, message_id: str) -> bool:

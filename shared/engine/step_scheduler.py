@@ -143,7 +143,7 @@ class StepScheduler:
         if self._pacing.is_reserved(step):
             self._pacing.account_for(step, landed=look.verdict is not StepVerdict.AT_ORIGIN)
         if look.verdict is StepVerdict.AT_GOAL:
-            note = look.note or ("" if step.attempts else "found at its goal")
+            note = look.note or ("" if step.attempts else "already in its target state")
             return self._end_step(step, StepStatus.DONE, note)
         if self._may_still_land(step) and not look.is_further:
             self._schedule_look(step, POLL_INTERVAL_SECONDS)

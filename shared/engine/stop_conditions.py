@@ -60,4 +60,4 @@ class StopConditions:
         current = decode(Rollback, itself.fields)
         if current.fence != self._rollback.fence:
             return f"another worker has claimed {current.id}"
-        return current.cancel_requested or ("an order waits for a worker" if current.yield_requested else "")
+        return current.cancel_requested or ("a request waits for a worker" if current.yield_requested else "")

@@ -31,8 +31,8 @@ def read_open_question(reading: StateReader, incident: Incident, now: datetime) 
     rollback = reading.rollback(rollback_id(incident.id, incident.rollbacks))
     verbs = available_verbs(incident, rollback)
     if rollback is None or rollback.question is None or "approve" not in verbs:
-        possible = ", ".join(verbs) or "nothing, it is over"
-        raise Refused(f"{incident.id} has no open question; possible is {possible}")
+        possible = ", ".join(verbs) or "none: the incident has ended"
+        raise Refused(f"{incident.id} has no open question; possible commands: {possible}")
     plan = rollback.question.plan
     decision = newest_decision(reading.audit_entries(rollback.id), plan.fingerprint)
     return OpenQuestion(

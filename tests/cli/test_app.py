@@ -122,8 +122,8 @@ def test_it_is_called_by_the_name_that_every_text_uses(tmp_path: Path) -> None:
 EMPTY = (
     ("deployments --system bookshop", "none is recorded yet; `rollback deployments baseline`"),
     ("deploy-lock bookshop", "bookshop is free"),
-    ("audit show --system bookshop", "no event is kept of bookshop"),
-    ("audit verify --all", "nothing is kept or anchored"),
+    ("audit show --system bookshop", "no event is stored of bookshop"),
+    ("audit verify --all", "no audit log is stored or anchored"),
     ("replay", "no refused message is stored"),
     ("replay --reason x", "no refused message matches"),
 )

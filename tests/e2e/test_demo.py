@@ -33,9 +33,9 @@ from tests.support.runtime.world import POLICIES
 MINUTE = timedelta(minutes=1)
 ROOT = POLICIES.parent
 HOLD_ANYWAY = {
-    "no revision was made, and every tag is kept",
+    "no revision was created, and every tag still exists",
     "every step of the plan is done",
-    "the audit trail is as it was written and anchored",
+    "the audit log matches its hashes and its anchors",
 }
 """What an untouched system keeps too."""
 
@@ -79,7 +79,7 @@ def test_laws_of_a_system_that_nobody_brought_back(world: World) -> None:
 
     found = invariants.check_invariants(world.evidence, before, standing(world))
 
-    untagged = "nothing was tagged, so nothing is proven"
+    untagged = "no revision has a tag, so the check proves nothing"
     holding = {law.text for law in found if law.faults in ((), (untagged,))}
     assert holding == HOLD_ANYWAY
 
@@ -96,7 +96,7 @@ def test_where_no_channel_is_nothing_need_be_said(new_world: WorldMaker) -> None
 
     found = invariants.check_invariants(world.evidence, before, standing(world))
 
-    assert "each notice was said once per incident, event and channel" in {
+    assert "each notification was sent once per incident, event and channel" in {
         law.text for law in found if law.holds
     }
 
@@ -163,7 +163,7 @@ def test_lines_out_of_the_order_of_their_times_are_found() -> None:
     screen.act("An act")
     for text, at in (("first", NOON), ("late", NOON + MINUTE), ("without", None), ("early", NOON)):
         screen.say(text, at)
-    screen.act("The end")
+    screen.act("Outcome")
     screen.say("again", NOON)
 
     assert screen.disordered == ["early"]
@@ -179,8 +179,8 @@ def test_an_alert_soon_after_the_last_shift_is_said_to_be_late() -> None:
 
     lines = dict(Scene.alert_lines(cast(Scene, scene), NOON))
 
-    late = "1 alert opened after the last shift, on metrics that are minutes old: function_failure_rate"
-    assert lines == {NOON + MINUTE: late, NOON + 9 * MINUTE: "2 alerts opened: function_failure_rate"}
+    late = "1 alert opened after the last shift, on metrics that are minutes old: function failure rate"
+    assert lines == {NOON + MINUTE: late, NOON + 9 * MINUTE: "2 alerts opened: function failure rate"}
 
 
 def test_picture_of_the_main_lines() -> None:
@@ -232,9 +232,9 @@ def test_phase_beside_its_target() -> None:
 
 def test_the_last_sentence_names_missed_targets() -> None:
     """A cross in the table is no law that is broken, and is not passed over in silence."""
-    assert demo.format_verdict([], holds=True) == "every law holds"
-    assert demo.format_verdict(["decision"], holds=True) == "every law holds; missed targets: decision"
-    assert demo.format_verdict([], holds=False) == "not every law holds"
+    assert demo.format_verdict([], holds=True) == "every invariant holds"
+    assert demo.format_verdict(["decision"], holds=True) == "every invariant holds; missed targets: decision"
+    assert demo.format_verdict([], holds=False) == "not every invariant holds"
 
 
 @pytest.mark.parametrize(

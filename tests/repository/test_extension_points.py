@@ -93,7 +93,7 @@ def test_a_new_gate_blocks_a_rollback(monkeypatch: pytest.MonkeyPatch, tmp_path:
     said = WorldPrompt(monkeypatch, tmp_path, world).say("explain", rollback.incident).stdout
     assert world.live == before
     assert rollback.status is RollbackStatus.NOT_TAKEN
-    assert "stock-taking: no stock-taking; it was: until Monday" in said
+    assert "stock-taking: no stock-taking; observed: until Monday" in said
 
 
 def test_a_new_scenario_makes_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,7 +119,7 @@ TOKENS: dict[str, tuple[Callable[[EntryPointPorts], str | None], str]] = {
     ),
     "another account": (
         lambda ports: ports.push_token(OVERRIDE, email="eve@evil.iam.gserviceaccount.com"),
-        "the token is of another account than the one that pushes",
+        "the token belongs to another account than that of the subscription",
     ),
     "an address that nobody verified": (
         lambda ports: ports.push_token(OVERRIDE, email_verified=False),
@@ -127,7 +127,7 @@ TOKENS: dict[str, tuple[Callable[[EntryPointPorts], str | None], str]] = {
     ),
     "a person": (
         lambda ports: ports.sign_in.person(),
-        "the token is of another account than the one that pushes",
+        "the token belongs to another account than that of the subscription",
     ),
     "a person of another project": (
         lambda ports: ports.sign_in.person(iss=f"{PERSON_ISSUER_PREFIX}evil", aud="evil"),
@@ -285,7 +285,10 @@ def test_keys_that_cannot_be_fetched_lose_no_message(ports: EntryPointPorts) -> 
 REMOVED: dict[str, tuple[dict[str, Any], str]] = {
     "another audience": ({"audience": "https://elsewhere.example.com"}, "the token is for another audience"),
     "another issuer": ({"iss": "https://evil.example.com"}, "the token is of a foreign issuer"),
-    "another account": ({"email": "eve@evil.iam.gserviceaccount.com"}, "the token is of another account"),
+    "another account": (
+        {"email": "eve@evil.iam.gserviceaccount.com"},
+        "the token belongs to another account",
+    ),
     "an address that nobody verified": ({"email_verified": False}, "the token has no verified e-mail"),
     "expired": ({"exp": 1}, "the token has expired"),
 }

@@ -118,4 +118,4 @@ def test_an_order_for_everything() -> None:
 
     one = world.rollbacks()[0]
     assert (one.status, one.takeovers) == (RollbackStatus.FAILED, 0)
-    assert "release shop: failed, no result in time: its time to be sent is over" in one.outcome
+    assert "release shop: failed, no result in time: its time limit to be sent has passed" in one.outcome

@@ -45,7 +45,7 @@ def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
         else:
             held = {(role, one) for role, members in granted.items() if role != LISTS for one in members}
             strangers = {one for role, one in held if not _is_expected(facts, bucket, role, one)}
-            why = f"by its own policy these may do more than list it: {name_first(strangers)}"
+            why = f"its IAM policy allows these more than listing: {name_first(strangers)}"
             if not strangers:
                 yield well(bucket, "by its own policy only the intended accounts read it")
             elif strangers & messaging.EVERYBODY or any(one.startswith(WITH_THE_BUCKET) for one in strangers):
@@ -80,8 +80,8 @@ def _state(facts: InstallationFacts) -> Iterator[CheckFinding]:
     name = "state database"
     apart = require_read(facts.clock_difference, name)
     if apart > MAX_CLOCK_DIFFERENCE:
-        why = f"it answers; this machine's clock is {apart.total_seconds():.0f} s away from its own"
-        yield doubtful(name, why, "set this machine's clock: tokens and freezes are judged by time")
+        why = f"it answers; the clock of this machine differs by {apart.total_seconds():.0f} s"
+        yield doubtful(name, why, "set the clock of this machine: tokens and freezes depend on time")
     else:
         yield well(name, "it answers, and the clocks agree")
 
@@ -90,7 +90,7 @@ def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
     name = "functions"
     functions = {one.name: one for one in require_read(facts.functions, name)}
     if facts.is_local:
-        yield unknown(name, "an embedded cloud has them beside it, not in it")
+        yield unknown(name, "an embedded cloud does not contain them")
         return
     faults = [
         (topics.deployed_function(entry_point), fault)
@@ -105,11 +105,11 @@ def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 def _faults(found: DeployedFunction | None, entry_point: str) -> Iterator[str]:
     if found is None:
-        yield "it is not there"
+        yield "it does not exist"
     elif found.entry_point != entry_point:
         yield f"it runs {found.entry_point}, not {entry_point}"
     elif not found.active:
-        yield "it is not ACTIVE: its newest deployment failed or goes on"
+        yield "it is not ACTIVE: its newest deployment failed or is in progress"
 
 
 def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -122,7 +122,7 @@ def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
         if said <= {""}:
             yield unknown(label, "no function has a label of its source")
         elif said == {mark}:
-            yield well(label, "deployed as it is here")
+            yield well(label, "the deployed code is the code here")
         else:
             why = "the deployed version is not the one here: this shell may compute other results"
             yield doubtful(label, why, "check out the deployed version, or apply")
@@ -133,9 +133,9 @@ def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
     functions = require_read(facts.functions, CONSOLE)
     found = next((one for one in functions if one.name == CONSOLE), None)
     if found is None or facts.is_local:
-        why, to_do = "there is none: operators have the prompt alone", "console in Terraform"
+        why, to_do = "there is none: operators use the command line", "console in Terraform"
         if facts.is_local:
-            why, to_do = "an embedded cloud has it beside it, not in it", ""
+            why, to_do = "an embedded cloud does not contain it", ""
         yield unknown(CONSOLE, why, to_do)
         return
     faults = [*_faults(found, topics.CONSOLE_ENTRY_POINT)]
@@ -143,7 +143,7 @@ def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield wrong(CONSOLE, why, "terraform apply")
     granted = require_read(facts.grants.get(topics.COMMANDS, {}), topics.COMMANDS)
     if f"serviceAccount:{found.account}" not in granted.get(PUBLISHER, ()):
-        why = "its account may publish no command by the topic's own policy"
+        why = "the topic's IAM policy does not allow its account to publish commands"
         yield wrong(CONSOLE, why, "terraform apply")
     elif not faults:
         yield well(CONSOLE, f"ACTIVE at {found.uri}, and its account may publish commands")
@@ -154,7 +154,7 @@ def _clock(facts: InstallationFacts) -> Iterator[CheckFinding]:
     name = topics.CLOCK
     missed = [half for half, swept in facts.ticks.items() if not require_read(swept, name)]
     if not missed:
-        yield well(name, "both last half minutes were swept")
+        yield well(name, "both sweeps of the last minute ran")
     elif len(missed) < len(facts.ticks):
         yield doubtful(name, f"no sweep in the half minute of {name_first(missed)}", "check again soon")
     else:
@@ -199,7 +199,7 @@ def _dead_man(facts: InstallationFacts) -> Iterator[CheckFinding]:
         why = f"its last call was {f'at {format_time(run.at)} UTC' if run.at else 'never'}"
         yield wrong(DEAD_MAN, why, "read the log of Cloud Scheduler")
     elif run.code > 0:
-        why = f"its last call failed (code {run.code}): the switch outside reports, or will not"
+        why = f"its last call failed (code {run.code}): the external switch may report an outage"
         yield wrong(DEAD_MAN, why, "correct dead_man_url in Terraform")
     elif run.code < 0:
         yield unknown(DEAD_MAN, "the result of its last call is unknown", "check again in a minute")

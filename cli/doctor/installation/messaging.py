@@ -30,7 +30,7 @@ def check_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
     for topic in missing:
         yield wrong(topic, "it does not exist: its messages are lost", "terraform apply")
     if not missing:
-        yield well("topics", f"all {len(topics.ALL_TOPICS)} are there")
+        yield well("topics", f"all {len(topics.ALL_TOPICS)} exist")
 
 
 def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -42,12 +42,12 @@ def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
     bare = [one for one in commands if one in found and not found[one]]
     others = [one for one in topics.ALL_TOPICS if one not in commands and found.get(one)]
     for topic in bare:
-        why = "without a schema: a wrong command is refused later, and not at its publisher"
+        why = "no schema: a wrong command is refused later, not at its publisher"
         yield doubtful(topic, why, "terraform apply")
     for topic in others:
         yield wrong(topic, f"its schema {found[topic]} refuses every message but commands", "terraform apply")
     if not bare and not others:
-        yield well("topics", "the topics of commands alone have one")
+        yield well("topics", "only the topics of commands have one")
 
 
 def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
@@ -73,7 +73,7 @@ def _deliveries(
     pushes = [one for one in here if one.endpoint]
     cut = [one for one in found if one.name == name and one not in pushes]
     if not pushes:
-        why = f"nothing is pushed to {entry_point}: its messages wait or are lost"
+        why = f"no subscription pushes to {entry_point}: its messages wait or are lost"
         to_do = "terraform apply"
         if any(one.detached or one.topic == DETACHED for one in cut):
             why = f"detached, perhaps as an emergency stop: nothing reaches {entry_point}"
@@ -84,7 +84,7 @@ def _deliveries(
         yield wrong(topic, why, "delete the others")
     for one in here:
         if not one.endpoint:
-            why = "somebody else reads this topic; on one of commands it sees unused tokens"
+            why = "another subscription reads this topic; of commands it reads unused tokens"
             yield doubtful(one.name, why, "delete it")
     for one in pushes:
         yield from _faults(facts, one, entry_point, topic)
@@ -104,9 +104,9 @@ def _faults(
     if one.expires:
         yield wrong(name, "it expires after a month without messages", to_do)
     if one.backoff != topics.backoff(topic):
-        yield doubtful(name, "its pauses between deliveries are not the stated ones", to_do)
+        yield doubtful(name, "its retry delays differ from those of Terraform", to_do)
     if one.ack_deadline != topics.ACK_DEADLINE:
-        why = f"it waits {format_lasting(one.ack_deadline)}, not {format_lasting(topics.ACK_DEADLINE)}"
+        why = f"its deadline is {format_lasting(one.ack_deadline)}, not {format_lasting(topics.ACK_DEADLINE)}"
         yield doubtful(name, why, to_do)
     if not facts.is_local:
         yield from _unproven(facts, one, entry_point)
@@ -125,7 +125,7 @@ def _unproven(facts: InstallationFacts, one: Subscription, entry_point: str) -> 
         account = found.environment.get("ROLLBACK_PUSH_ACCOUNT", "")
         if (one.account, one.audience) != (account, audience):
             to = one.audience or one.endpoint
-            said = f"its token is of {one.account} for {to}; {entry_point} accepts {account} for {audience}"
+            said = f"its token is of {one.account} for {to}; {entry_point} needs {account} for {audience}"
             yield wrong(name, said, to_do)
 
 
@@ -178,7 +178,7 @@ def _judged(topic: str, may: set[str], *, is_local: bool) -> CheckFinding:
         to_do = "is sign-in down? else remove the grant"
         return doubtful(topic, f"may command without proof: {name_first(may)}", to_do)
     if topic == topics.ALERTS and not is_heard and not is_local:
-        why = "no agent of Cloud Monitoring has it here: alerts do not arrive"
+        why = "no agent of Cloud Monitoring may publish: alerts do not arrive"
         return wrong(topic, why, "terraform apply")
     if topic == topics.ALERTS and others:
         why = f"may publish alerts, beside Cloud Monitoring: {name_first(others)}"

@@ -93,14 +93,14 @@ def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> 
     wanted = shown - speaking
     grave = {one for one in wanted if policy.signals[one].severity in ALERTED_SEVERITIES}
     if silent:
-        why = f"switched off, or without a channel: {name_first(silent)}"
-        yield wrong(name, why, "switch it on, or terraform apply")
+        why = f"disabled, or without a channel: {name_first(silent)}"
+        yield wrong(name, why, "enable it, or terraform apply")
     if grave:
         why = f"no alert for {name_first(grave)}"
         yield doubtful(name, why, "terraform apply; alert_severities says which severities have alerts")
     if not silent and not grave:
-        others = f"; none of {name_first(wanted)}" if wanted else ""
-        yield well(name, f"{len(speaking)} signals have theirs{others}")
+        others = f"; none for {name_first(wanted)}" if wanted else ""
+        yield well(name, f"{len(speaking)} signals have an alert policy{others}")
 
 
 def check_metric_names(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
@@ -156,7 +156,7 @@ def check_queries(what: str, measured: Measured | RollbackError) -> Iterator[Che
         why = f"all can be evaluated; within a day nothing was measured of {name_first(bare)}"
         yield unknown(what, why, "nothing happened, or the name is wrong: see docs/unverified.md")
     else:
-        yield well(what, f"{len(asked)} can be evaluated, and all {len(all_series)} series are measured")
+        yield well(what, f"{len(asked)} queries can be evaluated, and all {len(all_series)} series have data")
 
 
 def parse_filters(asked: Iterable[MetricQuery]) -> set[Filter]:

@@ -93,7 +93,7 @@ def check_expiry(facts: SystemFacts) -> Iterator[CheckFinding]:
     name = facts.policy.system
     if facts.policy.collections:
         by = [f"{one.group} by {'.'.join(one.field)}" for one in require_read(facts.expiries, name)]
-        yield well(name, name_first(by) or "by no policy of the database")
+        yield well(name, name_first(by) or "the database has no TTL policy")
 
 
 def check_triggers(facts: SystemFacts) -> Iterator[CheckFinding]:

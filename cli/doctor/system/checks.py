@@ -67,10 +67,10 @@ def check_status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"it is served as {page.content_type or 'nothing stated'}, not as {HTML_CONTENT_TYPE}"
         yield doubtful(name, why, "see docs/unverified.md")
     elif "no-cache" not in page.cache_control:
-        why = f"caches may keep it ({page.cache_control or 'nothing stated'}): it is seen late"
+        why = f"caches may keep it ({page.cache_control or 'nothing stated'}): readers see it late"
         yield doubtful(name, why, "see docs/unverified.md")
     else:
-        yield well(name, "everybody reads it, and no cache keeps it")
+        yield well(name, "everybody can read it, and no cache stores it")
 
 
 def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
@@ -93,7 +93,7 @@ def check_proof(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"these could not be checked: {name_first(found.unknown, SHOWN_LINES)}"
         yield unknown(name, why, "read the log of on_deployment")
     else:
-        lines = (f"all is there, as of {found.checked_at:%Y-%m-%d %H:%M}", *found.image_lines)
+        lines = (f"everything is available, as of {found.checked_at:%Y-%m-%d %H:%M}", *found.image_lines)
         judge = doubtful if found.image_warning or found.rebuilt else well
         yield judge(name, "; ".join(lines))
 
@@ -105,7 +105,7 @@ def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     if stable.restorable.rebuild:
         lacking = name_first(stable.restorable.rebuild, SHOWN_LINES)
-        yield doubtful(stable.id, f"not every function could be built again: {lacking}", _first_names(stable))
+        yield doubtful(stable.id, f"functions that cannot be rebuilt: {lacking}", _first_names(stable))
     else:
         yield well(stable.id, "the sources of its functions are stored")
 
@@ -124,7 +124,7 @@ def check_image_cleanup(facts: SystemFacts) -> Iterator[CheckFinding]:
         elif stay < images.RETENTION:
             deleting = {name for name, one in found.policies.items() if one.action != images.KEEP}
             others = ", ".join(sorted(deleting - {images.FIREBASE_POLICY}))
-            why = f"it deletes images after {format_lasting(stay)}; older deployments are built again"
+            why = f"it deletes images after {format_lasting(stay)}; older deployments are rebuilt"
             then = f"; then correct the policies {others}" * bool(others)
             yield doubtful(place, why, images.retention_command(place) + then)
         else:
@@ -165,7 +165,7 @@ def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
         to_do = "mark the live state as stable, if it is: rollback deployments baseline"
         yield wrong(stable.id, name_first([f"{function}: {why}" for function, why in gone.items()]), to_do)
     else:
-        why = f"the newest STABLE one; ready with a revision of it: {count_noun(len(both), 'function')}"
+        why = f"the newest stable one; with a ready revision of it: {count_noun(len(both), 'function')}"
         yield well(stable.id, why)
 
 
@@ -195,10 +195,10 @@ def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
     bare = [one.name for one in functions.values() if not (one.source and one.source.generation)]
     if bare:
         names = name_first(bare)
-        why = f"no source with its generation is shown of {names}: they cannot be built again"
+        why = f"no source with its generation is known of {names}: they cannot be rebuilt"
         yield doubtful(name, why, "see docs/unverified.md")
     else:
-        yield well(name, f"shown of {count_noun(len(functions), 'function')}, each with its generation")
+        yield well(name, f"known of {count_noun(len(functions), 'function')}, each with its generation")
 
 
 def _services(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -246,7 +246,7 @@ def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"traffic does not go where the service defines: {name_first(other)}"
         yield doubtful(name, why, "check again in a minute; if it stays, see docs/unverified.md")
     else:
-        yield well(name, "traffic goes where it should")
+        yield well(name, "the traffic is as requested")
 
 
 def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -260,7 +260,7 @@ def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
     elif admitted == declared:
         yield well(name, f"{admitted} writes a minute")
     else:
-        takes = "takes longer than it says" if admitted < declared else "could be faster"
+        takes = "takes longer than forecast" if admitted < declared else "could be faster"
         why = f"{admitted} writes a minute, declared are {declared}: a rollback {takes}"
         yield doubtful(name, why, "correct execution.write_quota in the policy")
 
@@ -277,7 +277,7 @@ def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
         held = granted.get(facts.accounts.get(entry_point, ""), ())
         if missing := wanted - {role.partition(" if ")[0] for role in held}:
             lacking = True
-            why = f"it lacks {name_first(missing)} by the project's own policy"
+            why = f"it lacks {name_first(missing)} by the IAM policy of the project"
             to_do = "terraform apply, unless a folder or the organisation grants it"
             yield wrong(deployed_function(entry_point), why, to_do)
     if not lacking:
@@ -301,7 +301,7 @@ def _hosting(facts: SystemFacts) -> Iterator[CheckFinding]:
     sites = facts.rest.sites
     missing = {*facts.policy.resources.hosting_sites} - {*(sites or ())}
     if missing and sites is not None:
-        why = f"in the policy, and there is no such site: {name_first(missing)}"
+        why = f"in the policy, but no such site exists: {name_first(missing)}"
         yield wrong(facts.policy.project, why, "correct the policy")
 
 
@@ -316,11 +316,11 @@ def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
         if isinstance(value, str) and any(word in path.rpartition(".")[2].lower() for word in SECRETIVE)
     }
     if telling:
-        why = f"recorded, and called as if it held a secret: {name_first(telling)}"
+        why = f"recorded, and named like a secret: {name_first(telling)}"
         place = "shared/domain/deployments/inventory/inventory_parts.py"
-        yield doubtful(name, why, f"if it does, name it in {place}: see docs/unverified.md")
+        yield doubtful(name, why, f"if it holds a secret, name it in {place}: see docs/unverified.md")
     else:
-        yield well(name, "no setting that is recorded is called a secret")
+        yield well(name, "no recorded setting is named like a secret")
 
 
 CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {

@@ -26,8 +26,8 @@ def check_request_counts(facts: SystemFacts) -> Iterator[CheckFinding]:
     if total:
         yield well(name, f"{count_noun(total, 'request')} counted within {format_lasting(COUNT_WINDOW)}")
     else:
-        why = f"no request was counted within {format_lasting(COUNT_WINDOW)}: nothing is judged by it"
-        yield doubtful(name, why, "is there traffic at all?")
+        why = f"no request was counted within {format_lasting(COUNT_WINDOW)}: decisions have no counts"
+        yield doubtful(name, why, "check that there is traffic")
 
 
 def check_sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -39,8 +39,8 @@ def check_sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
     if found.total:
         yield well(name, f"{found.total} were counted within a day, {found.failed} of them failed")
     else:
-        why = "none was counted within a day: no rollback of authentication is verified"
-        yield doubtful(name, why, "does anybody sign in? is request logging on, and the counter there?")
+        why = "none was counted within a day: an auth rollback cannot be verified"
+        yield doubtful(name, why, "check that people sign in, request logging is on, and the counter exists")
 
 
 def check_request_log(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -53,7 +53,7 @@ def check_request_log(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, "Identity Platform logs its requests")
     else:
         why = f"Identity Platform logs no requests: {SIGN_IN} never fires"
-        yield doubtful(name, why, f"switch {REQUEST_LOG} on")
+        yield doubtful(name, why, f"enable {REQUEST_LOG}")
 
 
 def check_probes(facts: SystemFacts) -> Iterator[CheckFinding]:
@@ -64,8 +64,8 @@ def check_probes(facts: SystemFacts) -> Iterator[CheckFinding]:
         elif not answer.passed:
             yield wrong(name, answer.outcome, "an incident, or a wrong probe in the policy")
         elif HTTPStatus.MULTIPLE_CHOICES <= (answer.status or HTTPStatus.OK) < HTTPStatus.BAD_REQUEST:
-            why = f"it leads elsewhere ({answer.status}), and an uptime check follows it there"
-            yield doubtful(name, why, "name where it leads: see docs/unverified.md")
+            why = f"it redirects ({answer.status}), and an uptime check follows the redirect"
+            yield doubtful(name, why, "name the final address: see docs/unverified.md")
         else:
             yield well(name, f"{answer.status}, {answer.seconds:.1f} s")
 
@@ -95,4 +95,4 @@ def check_probe_history(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"the clock has not seen the answer of {name_first(stale)} within a minute"
         yield doubtful(name, why, "can on_clock reach these addresses? read its log")
     else:
-        yield well(name, f"the clock sees {count_noun(len(asked), 'probe')} each half minute")
+        yield well(name, f"on_clock reads {count_noun(len(asked), 'probe')} each half minute")

@@ -53,28 +53,28 @@ class BackupDayAct:
 
     def play(self) -> bool:
         """Whether the day ends as it should. Raises: Broken."""
-        self._screen.act("A database in the morning")
+        self._screen.act("The start of the day")
         documents.write_documents(self._stage, documents.build_valid_documents(self._policy, DOCUMENTS))
         counted = f"{DOCUMENTS} documents in each of {', '.join(self._policy.collections)}"
         self._screen.say(counted, self._stage.now())
         self._next_slot()  # all that is to come has a whole slot before it, whatever hour it is
         self._stage.rescale(FAST_SCALE)
-        self._screen.act("Exported, copied to another continent, and compared")
+        self._screen.act("Export, copy to another continent, and comparison")
         first = self._backup()
-        self._screen.act("Restored into a scratch database, to see that it can be")
-        self._show_proof(self._stage.wait_for("the proof", self.proofs)[0])
-        self._screen.act("An export that fails late")
+        self._screen.act("Restore test in a scratch database")
+        self._show_proof(self._stage.wait_for("the restore test", self.proofs)[0])
+        self._screen.act("An export that fails after its start")
         self._stage.install_fault_plan(self._failing())
         self._next_slot()
         second = self._backup()
         self._stage.remove_fault_plan()
-        self._screen.act("One document that is not valid")
+        self._screen.act("One invalid document")
         path, spoilt_at = self._spoil()
         self._next_slot()
         third = self._backup()
-        finding = self._stage.wait_for("the damage to be found", self._damage)
+        finding = self._stage.wait_for("the corruption to be found", self._damage)
         self._show_damage(finding)
-        proved = self._stage.wait_for("the last proof", self.proofs)  # after midnight: a second one
+        proved = self._stage.wait_for("the last restore test", self.proofs)  # after midnight: a second one
         return self._judged((first, second, third), proved, finding, path, spoilt_at)
 
     def _judged(
@@ -90,24 +90,24 @@ class BackupDayAct:
         )
         found, attempts = {one.path for one in finding.samples}, [one.attempt for one in backups]
         held = [
-            ("each slot has one whole backup", all(one.status is ExportStatus.KEPT for one in backups)),
-            ("each lies alike on two continents", all(len(one.places) == 2 for one in backups)),
-            ("the export that failed was begun anew", attempts == [1, 2, 1]),
+            ("each slot has one complete backup", all(one.status is ExportStatus.KEPT for one in backups)),
+            ("each backup is stored on two continents", all(len(one.places) == 2 for one in backups)),
+            ("the export that failed was started again", attempts == [1, 2, 1]),
             (
-                "each day's newest backup was restored and is what it was",
+                "each day's newest backup passed its restore test",
                 all(one.status is FillStatus.PROVEN for one in proved),
             ),
             ("no scratch database is left", left == []),
-            ("just the spoilt document is found", found == {path}),
-            ("and the minute in which that began", _same_minute(finding.onset_at, spoilt_at)),
+            ("only the corrupted document is found", found == {path}),
+            ("the minute of the corruption is found", _same_minute(finding.onset_at, spoilt_at)),
         ]
-        self._screen.act("The evening")
+        self._screen.act("The end of the day")
         self._screen.table(("", "what must hold"), [(mark(holds), text) for text, holds in held])
         return all(holds for _, holds in held)
 
     def _next_slot(self) -> None:
         """Skip what is left of this one; a proof under way would be late then."""
-        self._stage.wait_for("the proof under way", lambda: self.proofs() is not None)
+        self._stage.wait_for("the restore test in progress", lambda: self.proofs() is not None)
         now, every = self._stage.now(), self._policy.backups.every
         self._stage.skip_time(slot_start(every, now) + every + MINUTE - now)
 
@@ -167,7 +167,7 @@ class BackupDayAct:
         path, known = (f"{name}/{DOCUMENTS // 2}", documents.build_valid_fields(collection, DOCUMENTS // 2))
         documents.write_documents(self._stage, [(path, {**known, field: "nobody"})])
         spoilt_at = self._stage.now()
-        self._screen.say(f"{path} names nobody that is there", spoilt_at, "red")
+        self._screen.say(f"{path} refers to a document that does not exist", spoilt_at, "red")
         return path, spoilt_at
 
 

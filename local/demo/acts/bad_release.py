@@ -10,6 +10,7 @@ from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory.traffic import Traffic, TrafficTarget
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.labels import status_label
 
 STABLE, BAD = "r1", "r2"
 FAILURE_RATE = 0.8
@@ -31,13 +32,13 @@ class BadReleaseAct(DemoAct):
         self._screen.say(f"{policy.display_name or policy.system}: {size}", stage.now())
         self._tag(inventory)
         stable = self._announce(STABLE, stable=True)
-        operators.publish_command(stage, self._said("drill", reason="before it may act"))
+        operators.publish_command(stage, self._said("drill", reason="test before automatic rollback"))
         stage.wait_for("the drill", self._evidence.drills)
-        operators.publish_command(stage, self._said("promote", mode="act", reason="its drill agrees"))
+        operators.publish_command(stage, self._said("promote", mode="act", reason="the drill passed"))
         stage.wait_for("the promotion", self._may_act)
         if self._scene.lost.images:
             everything = set(stable.functions)
-            stage.wait_for("our copies", lambda: self._evidence.buildable(stable.id) >= everything)
+            stage.wait_for("the source copies", lambda: self._evidence.buildable(stable.id) >= everything)
         for command in sorted(self._evidence.commands(), key=lambda one: one.received_at):
             self._screen.say(f"{command.actor}: {command.result} ({command.reason})", stage.now())
         self._scene.show_application()
@@ -58,16 +59,16 @@ class BadReleaseAct(DemoAct):
             case ScenarioName.COMPLETE:
                 version = releases.release_site(self._stage)
                 releases.publish_template(self._stage)
-                said = f"{BAD} is another version of the site, {version}, and another template"
+                said = f"{BAD} releases site version {version} and another Remote Config template"
             case ScenarioName.FEATURE:
                 releases.publish_template(self._stage)
-                said = f"{BAD} is another template: a feature that is to go again"
+                said = f"{BAD} publishes another Remote Config template with a feature to roll back"
             case ScenarioName.AUTH:
                 releases.disable_email_sign_in(self._stage)
-                said = f"{BAD} switches signing in by e-mail off"
+                said = f"{BAD} disables sign-in by e-mail"
             case _:
                 self._stage.deploy(BAD, FAILURE_RATE)
-                said = f"{BAD} goes out to every function"
+                said = f"{BAD} is deployed to every function"
                 struck_at = newest_serving_revision_at(self._evidence.inventory())
         self._screen.say(said, struck_at)
         inventory = self._evidence.inventory()
@@ -93,12 +94,12 @@ class BadReleaseAct(DemoAct):
                 self._scene.show_application()
             return alert
 
-        with self._screen.waiting("waiting for our probes, or Cloud Monitoring, to notice"):
+        with self._screen.waiting("waiting for an alert of a probe or of Cloud Monitoring"):
             return self._stage.wait_for("the first alert", look)
 
     def first_page(self, incident: str) -> datetime:
         """When the first status page that names the incident was written."""
-        with self._screen.waiting("waiting for the status page, which is written each half minute"):
+        with self._screen.waiting("waiting for the status page, which is written every 30 seconds"):
             return self._stage.wait_for("the status page", lambda: self._evidence.published_at(incident))
 
     def notification(self) -> Alert:
@@ -108,7 +109,7 @@ class BadReleaseAct(DemoAct):
             sent = (one for one in self._evidence.alerts() if not irrelevant_messages.is_probe_alert(one))
             return next((one for one in sent if one.incident), None)
 
-        with self._screen.waiting("waiting for Cloud Monitoring, whose metrics come late"):
+        with self._screen.waiting("waiting for Cloud Monitoring: its metrics are minutes late"):
             return self._stage.wait_for("a notification of Cloud Monitoring", look)
 
     def _tag(self, inventory: Inventory) -> None:
@@ -137,7 +138,7 @@ class BadReleaseAct(DemoAct):
             f"the record of {release}", lambda: self._evidence.deployment(release)
         )
         functions = f"{len(recorded.functions)} functions"
-        text = f"{recorded.id} is recorded as {recorded.status}, {functions}"
+        text = f"{recorded.id} is recorded as {status_label(recorded.status)}, {functions}"
         self._screen.say(text, self._stage.now())
         return recorded
 

@@ -42,14 +42,14 @@ class MonitoringAct:
 
     def _look(self, seen: Rollback) -> Rollback:
         """The rollback after one more look of its worker."""
-        resting = self._stage.wait_for("a pause", lambda: self._resting(seen.id))
+        resting = self._stage.wait_for("a moment without a worker", lambda: self._resting(seen.id))
         seen_at = self._stage.now()
         self._stage.wait_for("its end", lambda: self._stage.now() >= seen_at + self._settling)
         if resting.due_at is not None:
             skipped = resting.due_at + SECOND - self._stage.now()
             if skipped > timedelta():
                 self._stage.skip_time(skipped)
-        return self._stage.wait_for("a look of the watch", lambda: self._moved_on(resting))
+        return self._stage.wait_for("a check of the monitoring period", lambda: self._moved_on(resting))
 
     def _resting(self, name: str) -> Rollback | None:
         """The rollback, when nobody works on it and nothing waits to be said."""
@@ -71,5 +71,5 @@ class MonitoringAct:
     def _rollback(self, name: str) -> Rollback:
         found = self._scene.rollback(name)
         if found is None:
-            raise DemoFailed(f"rollback {name} is gone")
+            raise DemoFailed(f"rollback {name} does not exist any more")
         return found

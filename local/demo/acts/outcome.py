@@ -1,4 +1,4 @@
-"""The last part: how it ended, how long each phase took, and whether every law holds."""
+"""The last part: how it ended, how long each phase took, and whether every invariant holds."""
 
 from datetime import datetime, timedelta
 from operator import itemgetter
@@ -11,6 +11,7 @@ from local.demo.screen import mark
 from local.demo.staging.processes import DemoFailed
 from shared.domain.incidents.recovery_times import measure_recovery
 from shared.domain.reports.phases import all_notified_at, incident_totals, rollback_phases
+from shared.domain.signals.labels import status_label
 
 
 class OutcomeAct(DemoAct):
@@ -18,16 +19,19 @@ class OutcomeAct(DemoAct):
 
     def show_end(self, incident: str) -> None:
         """Show in the order of time what became of the incident, its rollbacks and its alerts."""
-        self._stage.wait_for("every notice to be said", self._all_is_said)
+        self._stage.wait_for("every notification to be sent", self._all_is_said)
         self._screen.act(Heading.END)
         rollbacks = self._evidence.rollbacks()
         restored_at = max((one.shifted_at for one in rollbacks if one.shifted_at), default=None)
         lines = [(at, text, "") for at, text in self._scene.alert_lines(restored_at)]
         for one in rollbacks:
-            lines.append((one.ended_at or self._stage.now(), f"{one.id} {one.status}: {one.outcome}", "bold"))
+            text = f"{one.id} {status_label(one.status)}: {one.outcome}"
+            lines.append((one.ended_at or self._stage.now(), text, "bold"))
         for ended in self._evidence.incidents():
             if ended.id == incident:
-                lines += [(turn.at, f"{turn.status}: {turn.note}", "") for turn in ended.timeline]
+                lines += [
+                    (turn.at, f"{status_label(turn.status)}: {turn.note}", "") for turn in ended.timeline
+                ]
         public = self._evidence.public()
         if public is not None:
             lines.append((public.updated_at, self._scene.describe_public(public), ""))
@@ -42,11 +46,11 @@ class OutcomeAct(DemoAct):
         evidence = self._evidence
         rollback = self._scene.rollback(name)
         if rollback is None:
-            raise DemoFailed(f"{name} is gone")
+            raise DemoFailed(f"rollback {name} does not exist any more")
         ended = next(one for one in evidence.incidents() if one.id == rollback.incident)
         self._screen.act(Heading.TIMES)
         self._screen.say(
-            "Our probes look each half minute; metrics are a minute late, up to three at Google."
+            "Probes run every 30 s. Metrics are 1 minute late here, up to 3 minutes late at Google."
         )
         policy = self._stage.policy
         said = [one for one in evidence.notices() if one.incident == ended.id]
@@ -72,7 +76,7 @@ class OutcomeAct(DemoAct):
         self._screen.table(("", "phase", "took", "target"), rows)
 
     def show_laws(self, before: StateBefore) -> bool:
-        """Whether every law holds; each is shown, with what breaks it."""
+        """Whether every invariant holds; each is shown, with what breaks it."""
         self._screen.act(Heading.LAWS)
         found = invariants.check_invariants(
             self._evidence,
@@ -82,7 +86,7 @@ class OutcomeAct(DemoAct):
             scenario=self._scene.scenario,
             disturbed=self._scene.kills,
         )
-        self._screen.table(("", "law"), [(mark(law.holds), law.text) for law in found])
+        self._screen.table(("", "invariant"), [(mark(law.holds), law.text) for law in found])
         for law in found:
             for fault in law.faults[: invariants.SHOWN_FAULTS]:
                 self._screen.say(f"{law.text}: {fault}", style="red")

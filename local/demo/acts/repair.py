@@ -53,26 +53,26 @@ class RepairAct(DemoAct):
         """Whether everything is as it should be in the end. Raises: Broken."""
         self._screen.act("A database in use")
         self._application(dict(shelves.build_valid_documents(self._policy, DOCUMENTS)))
-        self._screen.say(f"{len(self._wanted)} documents, all of them valid", self._stage.now())
+        self._screen.say(f"{len(self._wanted)} documents, all valid", self._stage.now())
         self._stage.skip_time(10 * MINUTE)
         self._application(self._changed(self._spoilt[1::3], 1))
         self._stage.skip_time(2 * MINUTE)
-        self._screen.act("A release writes damage, and the application goes on")
+        self._screen.act("A release corrupts documents while the application writes")
         spoilt = {path: {**self._fields[path], self._field: "nobody"} for path in self._spoilt}
         shelves.write_documents(self._stage, spoilt.items())
         struck_at = self._stage.now()
-        self._screen.say(f"{len(spoilt)} documents name nobody that is there", struck_at, "red")
+        self._screen.say(f"{len(spoilt)} documents refer to a document that does not exist", struck_at, "red")
         self._stage.skip_time(MINUTE)
         others = [path for path in self._fields if path not in spoilt]
         self._application(self._changed(others[::7], 2))
         detected = self._detected()
-        self._screen.act("An order, and a question to a second person")
+        self._screen.act("A manual rollback request, and the approval of a second person")
         parked = self._asked()
-        self._screen.act("Brought back, while the application goes on")
+        self._screen.act("Restoring documents while the application writes")
         self._application(self._changed(self._spoilt[2:3], 3))
         self._say("approve", operators.OPERATOR_EMAILS[1], incident=parked.incident)
         self._application(self._changed(others[1:2], 4))
-        ended = self._rollback("the data to be looked through again", REPAIR_DONE_STATUSES)
+        ended = self._rollback("the check of the restored documents", REPAIR_DONE_STATUSES)
         holds = self._judged(parked, ended, detected.detected_at)
         MonitoringAct(self._scene).follow(ended.id)
         OutcomeAct(self._scene).show_times(ended.id, struck_at)
@@ -96,7 +96,7 @@ class RepairAct(DemoAct):
 
     def _asked(self) -> Rollback:
         self._say("rollback", operators.OPERATOR_EMAILS[0], scenario="database", select="invalid")
-        with self._screen.waiting("the data are looked through until their writer has stopped"):
+        with self._screen.waiting("the worker checks the documents until no more of them become invalid"):
             parked = self._rollback("the question", (RollbackStatus.PARKED, *ENDED_ROLLBACK_STATUSES))
         question = parked.question
         self._screen.say(question.reason if question else parked.outcome, self._stage.now())
@@ -113,20 +113,20 @@ class RepairAct(DemoAct):
         writing = restored_at - (ended.started_at or restored_at)
         took = (verified_at or self._stage.now()) - detected_at
         text = f"{len(named)} documents written in {describe_duration(writing)}"
-        self._screen.say(
-            f"{text}; the application itself has since corrected {len(meanwhile)} more", restored_at
-        )
+        self._screen.say(f"{text}; the application itself corrected {len(meanwhile)} more", restored_at)
         self._screen.say(f"{describe_duration(took)} from detection to verification", verified_at, "bold")
         held = [
-            ("nothing was moved before two people had agreed", parked.started_at is None),
-            ("every document is as the application wants it", there == self._wanted),
-            ("written were just the invalid ones", named == set(self._spoilt) - meanwhile),
-            ("in less than 15 minutes from detection", took < self._policy.targets.database),
-            ("and the data were looked through again", verified_at is not None),
+            ("no document was changed before two people approved", parked.started_at is None),
+            ("every document is as the application last wrote it", there == self._wanted),
+            ("only invalid documents were written", named == set(self._spoilt) - meanwhile),
+            ("verified in less than 15 minutes after detection", took < self._policy.targets.database),
+            ("the documents were checked again after the repair", verified_at is not None),
         ]
         if self._policy.fence is not None:
-            held.append(("behind a fence, which falls then", self._was_fenced(ended)))
-        self._screen.act("What is there now")
+            held.append(
+                ("a write fence was active during the repair and is lifted now", self._was_fenced(ended))
+            )
+        self._screen.act("Result")
         self._screen.table(("", "what must hold"), [(mark(holds), text) for text, holds in held])
         return all(holds for _, holds in held)
 
@@ -137,7 +137,7 @@ class RepairAct(DemoAct):
             fence = decode(Fence, self._store.get(fences.fence_path(self._policy.system)).fields)
             return fence if fence.falls_at is not None else None
 
-        fence = self._stage.wait_for("the fence to fall", look)
+        fence = self._stage.wait_for("the write fence to be lifted", look)
         times = [fence.stood_at, ended.started_at, ended.shifted_at, fence.falls_at]
         known = [one for one in times if one is not None]
         return len(known) == len(times) and known == sorted(known)
@@ -152,7 +152,9 @@ class RepairAct(DemoAct):
 
     def _say(self, verb: str, person: str, **more: Any) -> None:
         said = {"version": 1, "command": verb, "system": self._policy.system, **more}
-        operators.publish_command(self._stage, {**said, "reason": "documents name nobody"}, person)
+        operators.publish_command(
+            self._stage, {**said, "reason": "documents with a broken reference"}, person
+        )
 
     def _rollback(self, what: str, statuses: tuple[RollbackStatus, ...]) -> Rollback:
         """Return the rollback that a person ordered, once it has come so far."""

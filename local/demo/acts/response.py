@@ -9,6 +9,7 @@ from local.demo.acts.headings import Heading
 from local.demo.screen import Counts, mark
 from local.demo.staging import irrelevant_messages, operators
 from responders.rollback import outcome_summary
+from shared.core.text import count_noun
 from shared.domain.decision.forecast import forecast_duration
 from shared.domain.decision.gates.base import GateResult
 from shared.domain.incidents.incident import Incident
@@ -16,6 +17,7 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, count_progress
 from shared.domain.rollback.rollback import ApprovalRequest, Rollback, RollbackStatus
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.labels import status_label
 from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 
 UNDECIDED = (RollbackStatus.DECIDING, RollbackStatus.PARKED)
@@ -51,7 +53,7 @@ class ResponseAct(DemoAct):
         self._screen.act(Heading.DETECTED)
         if irrelevant_messages.is_probe_alert(alert):
             said = json.loads(alert.notification)["reason"]
-            self._screen.say(f"seen first by ourselves: {said}", alert.received_at)
+            self._screen.say(f"first detected by the rollback system: {said}", alert.received_at)
         text = f"{incident.id} {incident.severity}: {incident.timeline[0].note}"
         self._screen.say(text, incident.detected_at, "bold red")
         self._scene.show_page(incident, published_at)
@@ -81,10 +83,12 @@ class ResponseAct(DemoAct):
                 self._screen.say(f"a second source confirms the alert: {why}", style="bold")
         plan = rollback.plan
         if plan is None:
-            self._screen.say(f"{rollback.status}: {rollback.outcome}", style="bold red")
+            self._screen.say(f"{status_label(rollback.status)}: {rollback.outcome}", style="bold red")
         else:
             steps = self._evidence.steps(rollback.id)
-            text = f"{plan.scenario} back to {plan.target}: {count_progress(steps)[1]} steps"
+            text = (
+                f"{plan.scenario} rollback to {plan.target}: {count_noun(count_progress(steps)[1], 'step')}"
+            )
             for decided in self._scene.events(rollback.id, "rollback.decided"):
                 self._screen.say(text, datetime.fromisoformat(decided.at), "bold")
                 if self._of_functions:
@@ -95,7 +99,7 @@ class ResponseAct(DemoAct):
 
     def _approve(self, incident: str, question: ApprovalRequest) -> None:
         """As many people as are asked sign in and say that they want the plan."""
-        self._screen.act("Asked")
+        self._screen.act("Approval requested")
         people = operators.OPERATOR_EMAILS[: question.needed]
         people_needed = "1 person" if question.needed == 1 else f"{question.needed} people"
         text = f"{question.reason}; {people_needed} must approve"
@@ -144,7 +148,7 @@ class ResponseAct(DemoAct):
             shown.show(self._counted(steps), at, self._ahead(rollback, steps))
             return rollback is not None and rollback.status is not RollbackStatus.RUNNING
 
-        self._stage.wait_for("the functions to go back", look)
+        self._stage.wait_for("the rollback of the functions", look)
         if self._scene.refuses:
             self._show_refusals()
         restored = self._scene.rollback(name)
@@ -169,7 +173,7 @@ class ResponseAct(DemoAct):
             rollback = self._scene.rollback(name)
             return rollback is not None and rollback.status not in EFFECT_STATUSES
 
-        with self._screen.waiting("counts of after the last shift come late"):
+        with self._screen.waiting("waiting for the metrics of requests after the last shift"):
             self._stage.wait_for("the verification", look)
         for event in CONCLUSIONS:
             for at, note in self._scene.notes(name, event):
@@ -192,10 +196,10 @@ class ResponseAct(DemoAct):
         refused = self._stage.count_injected_faults()
         self._stage.remove_fault_plan()
         pace = self._evidence.pace()
-        text = f"Cloud Run refused {refused} writes for their number (429), each was sent again"
+        text = f"Cloud Run refused {refused} writes for the write quota (429); the worker retried each"
         self._screen.say(text, style="bold red" if refused else "")
         if pace is not None and pace.per_second is not None:
-            rate = f"writes a second that the worker keeps to now: {pace.per_second:.2g}"
+            rate = f"the worker now sends at most {pace.per_second:.2g} writes a second"
             self._screen.say(rate)
 
     def _show_kill(self, steps: list[Step]) -> None:
@@ -203,7 +207,7 @@ class ResponseAct(DemoAct):
         done = sum(step.status is StepStatus.DONE for step in steps)
         text = f"kill -9 of the worker, with {done} of {len(steps)} steps done"
         self._screen.say(text, self._stage.now(), "bold red")
-        self._screen.say("another worker listens", self._stage.now())
+        self._screen.say("another worker is ready", self._stage.now())
 
     def _decided(self, incident: str) -> Rollback | None:
         found = (one for one in self._evidence.acting_rollbacks() if one.incident == incident)

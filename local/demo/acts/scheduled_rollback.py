@@ -15,7 +15,7 @@ class ScheduledRollbackAct(DemoAct):
 
     def schedule_rollback(self) -> datetime:
         """When the rollback is to begin: a person has said so, and people were told."""
-        self._screen.act("Planned")
+        self._screen.act("Scheduled")
         begins_at = (self._stage.now() + LEAD_TIME).replace(microsecond=0)
         said = {
             "version": 1,
@@ -24,7 +24,7 @@ class ScheduledRollbackAct(DemoAct):
             "scenario": "feature",
             "severity": "MEDIUM",
             "at": begins_at.isoformat(),
-            "reason": "the new checkout sells less",
+            "reason": "fewer orders since the new checkout",
         }
         operators.publish_command(self._stage, said)
         self._show("planned")
@@ -35,9 +35,9 @@ class ScheduledRollbackAct(DemoAct):
         self._skip_to(begins_at - self._stage.policy.gates.notice_before)
         self._show("planned-soon")
         self._skip_to(begins_at)
-        with self._screen.waiting("waiting for the sweep that finds it due"):
-            found = self._stage.wait_for("the planned rollback", self._evidence.incidents)
-        self._screen.act("Begun")
+        with self._screen.waiting("waiting for the sweep that starts the scheduled rollback"):
+            found = self._stage.wait_for("the scheduled rollback", self._evidence.incidents)
+        self._screen.act("Started")
         [incident] = found
         text = f"{incident.id} {incident.severity}: {incident.timeline[0].note}"
         self._screen.say(text, incident.detected_at, "bold")
@@ -58,6 +58,6 @@ class ScheduledRollbackAct(DemoAct):
                 if one.event == event and one.sent_at is not None
             ]
 
-        sent_at, text = self._stage.wait_for(f"what is said of {event}", told)[0]
+        sent_at, text = self._stage.wait_for(f"the notification of {event}", told)[0]
         for line in text.split("\n"):
             self._screen.say(line, sent_at)

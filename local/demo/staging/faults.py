@@ -43,9 +43,9 @@ class FaultTargets(Struct, frozen=True):
     def told(self) -> Iterator[str]:
         """What is wrong, in words."""
         if self.images:
-            yield f"the stable images are gone of {', '.join(self.images)}"
+            yield f"the images of the stable revisions are deleted: {', '.join(self.images)}"
         if self.broken:
-            yield f"no build succeeds any more of {', '.join(sorted(self.broken))}"
+            yield f"every build fails of {', '.join(sorted(self.broken))}"
 
 
 def select_fault_targets(fault: RollbackFault, policy: Policy) -> FaultTargets:

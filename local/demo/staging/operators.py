@@ -12,10 +12,12 @@ from shared.core.errors import RollbackError
 from shared.domain.commands.credential import TOKEN_KEY
 
 OPERATOR_EMAILS = ("operator@example.com", "second@example.com")
-PASSWORD = "of the play"  # noqa: S105 - it protects nothing
+PASSWORD = "demo-password"  # noqa: S105 - it protects nothing
 APP_SECRET = "JBSWY3DPEHPK3PXP"  # noqa: S105 - of an authenticator app that is played, too
 API_KEY = "of-the-play"
-SIGN_IN_HINT = f"as {OPERATOR_EMAILS[0]}, password: {PASSWORD}, secret of the authenticator app: {APP_SECRET}"
+SIGN_IN_HINT = (
+    f"sign in as {OPERATOR_EMAILS[0]}, password: {PASSWORD}, secret of the authenticator app: {APP_SECRET}"
+)
 """What whoever wants to look must know; the first command makes the person."""
 
 
@@ -32,7 +34,7 @@ def _create_token(stage: DemoStage, email: str) -> str:
     try:
         asked = sign_in.begin(email, PASSWORD)
         if not isinstance(asked, Challenge):
-            raise DemoFailed("the operator was asked for no second factor")
+            raise DemoFailed("the operator was not asked for a second factor")
         return sign_in.finish(asked, totp_code(APP_SECRET, time.time())).id_token
     except RollbackError as error:
         raise DemoFailed(f"the operator cannot sign in: {error}") from error

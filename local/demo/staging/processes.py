@@ -192,7 +192,7 @@ class DemoStage:
             if found:
                 return found
             time.sleep(POLL_INTERVAL_SECONDS)
-        raise DemoFailed(f"waited {seconds:.0f} s in vain for {what}")
+        raise DemoFailed(f"timed out after {seconds:.0f} s, waiting for {what}")
 
     def _asked(self, method: str, what: str, content: Any = None) -> Any:
         try:

@@ -161,7 +161,7 @@ def _change_backup_hold(asked: CommandRequest) -> CommandEffect:
     if not holds and not backup.held_by:
         raise Refused(f"{backup.id} is not held")
     if backup.status is not ExportStatus.KEPT:
-        raise Refused(f"{backup.id} is {backup.status}: only what lies whole can be held")
+        raise Refused(f"{backup.id} is {backup.status}: only a complete backup can be held")
     usual = max(backup.began_at + RECORD_RETENTION, document.read_at + RELEASED_RETENTION)
     by = command.actor if holds else ""
     fields = {"held_by": by, "expires_at": None if holds else usual}
@@ -221,7 +221,7 @@ def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> t
     }
     answers = call_in_batches(ports, calls, MAX_PARALLEL_CALLS, WORK_TIME_LIMIT_SECONDS)
     for number in range(done, len(names)):
-        answer = answers.get(str(number), "there was no time for it")
+        answer = answers.get(str(number), "the time limit was reached")
         if answer is not None:
             return number, len(names), str(answer)
     return len(names), len(names), ""

@@ -38,11 +38,11 @@ def approve(asked: CommandRequest) -> CommandEffect:
     rollback, actor = subject.rollback, asked.command.actor
     until = rollback.parked_until
     if until is not None and subject.rollback_document.read_at >= until:
-        raise Refused(f"the question expired at {until:%Y-%m-%d %H:%M:%S} UTC")
+        raise Refused(f"the request for approval expired at {until:%Y-%m-%d %H:%M:%S} UTC")
     before = approvers(rollback, question.plan.fingerprint, question.needed)
     if asked.person in before:
         wants = before[asked.person]
-        raise Refused(f"{wants} has approved it already; {question.needed} different people must")
+        raise Refused(f"{wants} approved it already; {question.needed} different people must approve")
     word = _build_answer(subject, question)
     told = create_event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
     draft = CommitDraft((told,), {"approvals": (*rollback.approvals, word), "due_at": word.at})
@@ -65,14 +65,14 @@ def _require_question(subject: CommandSubject, verb: str) -> ApprovalRequest:
     subject.require_possible(verb)
     command, question = subject.asked.command, subject.rollback.question
     if question is None:
-        raise Refused(f"{subject.rollback.id} asks nothing")
+        raise Refused(f"{subject.rollback.id} requests no approval")
     plan = question.plan.fingerprint
     if subject.asked.at_console and not command.plan:
         raise Refused(NO_PLAN_TEXT)
     if command.plan not in ("", plan):
-        raise Refused(f"{subject.rollback.id} asks about another plan now: {plan}")
+        raise Refused(f"{subject.rollback.id} now requests approval of another plan: {plan}")
     if not command.plan and subject.asked.said_at < question.asked_at - DUE_TIME_SKEW_TOLERANCE:
-        raise Refused(f"{subject.rollback.id} has asked anew since then, about the plan {plan}")
+        raise Refused(f"{subject.rollback.id} has requested approval again since then, of the plan {plan}")
     return question
 
 
@@ -142,7 +142,7 @@ def publish(asked: CommandRequest) -> CommandEffect:
     if command.plan:
         return _approve_message(asked, now)
     if subject.incident.published_by:
-        raise Refused(f"{subject.incident.id} is public by {subject.incident.published_by}")
+        raise Refused(f"{subject.incident.id} was published by {subject.incident.published_by} already")
     incident = replace(subject.incident, published_by=command.actor)
     return CommandEffect(
         f"published {incident.id}",

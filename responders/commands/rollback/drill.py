@@ -54,9 +54,9 @@ def drill(asked: CommandRequest) -> CommandEffect:
     require_target(asked.ports.store, asked.policy.system, asked.command.target)
     system = StateReader(asked.ports.store).system(asked.policy.system)
     if system.open_incident:
-        raise Refused(f"nothing is rehearsed during {system.open_incident}")
+        raise Refused(f"no drill runs during {system.open_incident}")
     return CommandEffect(
-        "to be drilled",
+        "drill requested",
         rehearses=build_rollback_order(asked.command, asked.policy, asked.said_at),
         drills=True,
     )
@@ -68,7 +68,7 @@ def run_drill(
     """Rehearse, record and tell; recorded once, whoever else does so too. Raises: Unavailable."""
     now = document.read_at
     done, pace = _rehearse(ports, policy, record, order, now)
-    result = f"drill {'agrees' if done.agrees else 'does NOT agree'}: {done.outcome}, {done.reason}"
+    result = f"drill {'passed' if done.agrees else 'FAILED'}: {done.outcome}, {done.reason}"
     known = completed_record(record, now, result)
     lines = (f"Drill by {record.actor} in {record.system}: {result}", *_format_result_lines(done))
     key = f"drill-{record.id}"
@@ -216,13 +216,13 @@ def _count_results_by_kind(tried: Mapping[str, Step], refused: Iterable[str]) ->
 
 def _format_result_lines(done: Drill) -> Iterable[str]:
     yield (
-        f"back to {done.target or 'nowhere'}: tried in {done.took_seconds:.0f} s; "
-        f"in earnest about {done.forecast_seconds:.0f} s"
+        f"target {done.target or 'not known'}: the drill took {done.took_seconds:.0f} s; "
+        f"a rollback takes about {done.forecast_seconds:.0f} s"
     )
     for kind, count in done.kinds.items():
         yield f"{kind.replace('_', ' ')}: {count}"
     for name, why in sorted(done.refused.items())[:10]:
         yield f"{name}: {why}"
     if done.not_rehearsed:
-        yield f"not rehearsed for want of write quota: {text.count_noun(len(done.not_rehearsed), 'step')}"
+        yield f"not tried, for lack of write quota: {text.count_noun(len(done.not_rehearsed), 'step')}"
     yield from text.first_lines(done.reported)

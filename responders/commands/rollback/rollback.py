@@ -46,7 +46,7 @@ def start_manual_rollback(asked: CommandRequest) -> CommandEffect:
         find_subject(asked)
     wanted = build_possible_order(asked)
     if command.dry_run:
-        return CommandEffect("to be rehearsed", rehearses=wanted)
+        return CommandEffect("dry run requested", rehearses=wanted)
     order = replace(wanted, person=asked.person, right=asked.right)
     system = store.get(systems.system_path(policy.system))
     now = system.read_at  # all instances agree on the store's time
@@ -112,7 +112,7 @@ def cancel(asked: CommandRequest) -> CommandEffect:
     told = create_event("rollback.cancel-requested", now, command.actor, reason=command.reason)
     draft = CommitDraft((told,), {"cancel_requested": why, "due_at": now})
     writes = (*subject.write_rollback(draft), *subject.write_acknowledgement())
-    return CommandEffect(f"{rollback.id} is to stop", writes)
+    return CommandEffect(f"{rollback.id} stops after the steps in flight", writes)
 
 
 def build_rollback_order(command: Command, policy: Policy, said_at: datetime) -> RollbackRequest:
@@ -166,9 +166,9 @@ def require_target(store: Reader, system: str, target: str) -> None:
     if target != LAST_STABLE and named.settled_at is None:
         reasons = {
             DeploymentStatus.ROLLING_OUT: "is still rolling out",
-            DeploymentStatus.BAD: "is marked bad, and had not settled",
+            DeploymentStatus.BAD: "is marked as bad, and was never stable",
         }
-        why = reasons.get(named.status, "was replaced before it had settled")
+        why = reasons.get(named.status, "was replaced before it was stable")
         raise Refused(f"{target} {why}")
 
 
@@ -184,7 +184,7 @@ def build_retry_order(subject: CommandSubject) -> RollbackRequest:
     if not has_plan(scenario):
         raise Refused(
             f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
-            "say rollback, with what is to go back"
+            "run `rollback run` with another scenario"
         )
     subject.require_newest()
     command, before = subject.asked.command, subject.rollback

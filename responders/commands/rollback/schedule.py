@@ -44,11 +44,11 @@ def _schedule_rollback(asked: CommandRequest, begins_at: datetime) -> CommandEff
         find_subject(asked)
     now = asked.ports.store.get(system_path(policy.system)).read_at
     if begins_at <= now:
-        raise Refused(f"at: {begins_at:%Y-%m-%d %H:%M} UTC is over")
+        raise Refused(f"at: {begins_at:%Y-%m-%d %H:%M} UTC is in the past")
     order = rollback.build_possible_order(asked)
     kept = replace(order, person=asked.person, right=asked.right)
     planned = ScheduledRollback(kept, command.severity, begins_at)
-    result = f"planned for {begins_at:%Y-%m-%d %H:%M} UTC"
+    result = f"scheduled for {begins_at:%Y-%m-%d %H:%M} UTC"
     said = notice_writes(_build_announcements(asked, planned, result, now))
     return CommandEffect(result, tuple(said), planned=planned)
 
@@ -58,20 +58,20 @@ def cancel_scheduled_rollbacks(asked: CommandRequest) -> CommandEffect:
     command, policy, store = asked.command, asked.policy, asked.ports.store
     now = store.get(system_path(policy.system)).read_at
     waiting = Query("commands", where=(("system", "==", policy.system), ("due_at", ">", now)))
-    result = f"called off by {command.actor}: {command.reason}"
+    result = f"cancelled by {command.actor}: {command.reason}"
     found = [
         (planned, Update(one.path, _completed_fields(result, now), one.version))
         for one in store.query(waiting)
         if (planned := decode(CommandRecord, one.fields).planned) is not None
     ]
     if not found:
-        return CommandEffect("nothing is planned")
+        return CommandEffect("no rollback is scheduled")
     severity = reduce(worse_severity, (planned.severity for planned, _ in found))
-    text = f"{policy.system}: what was planned is {result}"
+    text = f"{policy.system}: the scheduled rollback is {result}"
     key = f"unplanned-{command.id}"
     said = create_notices(policy, key, severity, "unplanned", text, now)
     writes = (write for _, write in found)
-    return CommandEffect(f"{len(found)} called off", (*writes, *notice_writes(said)))
+    return CommandEffect(f"scheduled rollbacks cancelled: {len(found)}", (*writes, *notice_writes(said)))
 
 
 def begin_scheduled_rollback(
@@ -83,9 +83,9 @@ def begin_scheduled_rollback(
     needless, against = _find_start_obstacle(ports, policy, planned, known, now)
     said: list[Notice] = []
     writes: list[Write] = []
-    result, incident, opening = needless or f"not begun: {against}", "", None
+    result, incident, opening = needless or f"not started: {against}", "", None
     if against:
-        text = f"{policy.system}: the rollback that {record.actor} ordered is {result}"
+        text = f"{policy.system}: the rollback requested by {record.actor}: {result}"
         key = f"planned-{record.id}"
         said = create_notices(policy, key, planned.severity, "not-begun", text, now)
         writes += notice_writes(said)
@@ -129,7 +129,7 @@ def _find_start_obstacle(
     if late > policy.gates.stale_after:
         return "", f"it is {format_duration(timedelta(seconds=round(late.total_seconds())))} too late"
     if system.open_incident and system.incident != planned.open_incident:
-        return "", f"it yields to {system.open_incident}"
+        return "", f"{system.open_incident} is open and has priority"
     return superseding.find_start_obstacle(ports, policy, planned, system, now)
 
 
@@ -149,7 +149,7 @@ def _build_announcements(
     before = policy.gates.notice_before
     if planned.begins_at - before <= now:
         return
-    near = f"{policy.system}: begins in {format_duration(before)}: {about}\n{line}"
+    near = f"{policy.system}: starts in {format_duration(before)}: {about}\n{line}"
     yield from create_scheduled_notices(
         policy,
         [one for one in policy.channels if one.audience not in EXTERNAL_AUDIENCES],

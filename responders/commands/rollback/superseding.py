@@ -52,7 +52,7 @@ def order_beside_incident(
     """Join or extend the open rollback, or have a worker read the change. Raises: Refused."""
     command = asked.command
     found = compare_with_current(asked.ports.store, asked.policy, order)
-    refusal = describe_conflict(found, command) if found else f"{open_incident} is rolled back again"
+    refusal = describe_conflict(found, command) if found else f"{open_incident} has another rollback"
     if found is not None and found.joins and not command.supersede:
         return _join_rollback(asked, found, order)
     conflicts = found is not None and found.relation is OrderRelation.CONFLICTS and not command.supersede
@@ -60,7 +60,7 @@ def order_beside_incident(
         raise Refused(refusal)
     refusal = "" if command.supersede else refusal
     planned = ScheduledRollback(order, command.severity, now, open_incident, refusal)
-    result = f"{open_incident} is open: reading what the order would change"
+    result = f"{open_incident} is open: checking what the request would change"
     return CommandEffect(result, _build_yield_writes(asked, found) if found else (), planned=planned)
 
 
@@ -90,7 +90,7 @@ def _join_rollback(asked: CommandRequest, found: OrderComparison, order: Rollbac
     place = store.get(incidents.incident_path(found.incident))
     rollback, now = decode(Rollback, document.fields), document.read_at
     if rollback.status in ENDED_ROLLBACK_STATUSES:
-        raise Moved(f"{rollback.id} has ended meanwhile")
+        raise Moved(f"{rollback.id} has ended in the meantime")
     word, changes = "joined", dict[str, Any]()
     if found.relation is OrderRelation.EXTENDS:
         undecided = rollback.status is RollbackStatus.DECIDING
@@ -102,7 +102,7 @@ def _join_rollback(asked: CommandRequest, found: OrderComparison, order: Rollbac
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, asked.ports.ids(), renew=False)
     owned = incidents.acknowledge(decode(Incident, place.fields), order.responder, now)
-    note = f"{word} by an order of {command.actor}: {command.reason}"
+    note = f"{word} by a manual rollback request of {command.actor}: {command.reason}"
     noted = incidents.change_status(owned, owned.status, now, note)
     writes.append(Update(place.path, encode(noted), place.version))
     return CommandEffect(found.joins, tuple(writes), incident=found.incident)
@@ -127,11 +127,11 @@ def find_start_obstacle(
         outcome, reason = data.outcome, data.reason
         acts = outcome is not Outcome.ESCALATE
     if outcome is Outcome.IGNORE:
-        goes_on = f"; {system.open_incident} goes on" if system.open_incident else ""
+        goes_on = f"; {system.open_incident} continues" if system.open_incident else ""
         return f"nothing to do: {reason}{goes_on}", ""
     if found is None:
         return "", ""
-    return "", planned.refusal if acts else f"{reason}: {found.rollback} goes on"
+    return "", planned.refusal if acts else f"{reason}: {found.rollback} continues"
 
 
 def build_supersede_writes(
@@ -150,7 +150,7 @@ def build_supersede_writes(
         incident = incidents.acknowledge(decode(Incident, place.fields), order.responder, now)
         changes: dict[str, Any] = {"superseded_by": successor}
         if rollback.status in ENDED_ROLLBACK_STATUSES:
-            note = f"continued by {successor}, which {order.actor} ordered: {order.reason}"
+            note = f"continued by {successor}, requested by {order.actor}: {order.reason}"
             works = incident.status in incidents.WORKING_STATUSES
             becomes = IncidentStatus.WATCHING if works else IncidentStatus.INVESTIGATING
             incident = incidents.change_status(incident, becomes, now, note)

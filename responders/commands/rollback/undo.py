@@ -30,12 +30,12 @@ def build_undo_order(subject: CommandSubject) -> RollbackRequest:
     subject.require_newest()
     subject.require_current()
     if not has_undoable_changes(subject.asked.ports.store, subject.incident):
-        raise Refused(f"{name} has nothing to undo: none of its rollbacks has moved anything")
+        raise Refused(f"{name} has nothing to undo: none of its rollbacks has changed anything")
     return RollbackRequest(
         command=command.id,
         actor=command.actor,
         reason=command.reason,
-        target=f"what {name} found",
+        target=f"the state before {name}",
         incident=name,
         person=subject.asked.person,
         right=subject.asked.right,
@@ -64,7 +64,7 @@ def build_unpin_order(asked: CommandRequest) -> RollbackRequest:
     ]
     if not named:
         pinned = ", ".join(one.function for one in held_now) or "nothing"
-        raise Refused(f"nothing of that is pinned; pinned is {pinned}")
+        raise Refused(f"none of these functions is pinned. Pinned functions: {pinned}")
     if keeper := StateReader(store).pin_keeper(system, named):
         raise Refused(
             f"{keeper} is open and concerns these functions: cancel its rollback or wait for the end, "

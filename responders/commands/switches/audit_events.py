@@ -37,7 +37,7 @@ def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Poli
     system = "" if record.system == ALL_SYSTEMS else record.system
     for rollback in StateReader(ports.store).active_rollbacks(system):
         append = partial(_append_control_event, ports, policies, command, rollback.id)
-        too_fast = f"rollback {rollback.id} changes too fast to be told of command {command}"
+        too_fast = f"rollback {rollback.id} changes too fast to record command {command}"
         retry_on_conflict(append, COMMIT_ATTEMPTS, too_fast, ports.clock.sleep)
     ports.store.commit([Update(command_path(command), {"tells": ""})])
 

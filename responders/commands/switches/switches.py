@@ -27,7 +27,7 @@ from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
 
-SUPERSEDED_EFFECT = CommandEffect("overtaken by a newer switch")
+SUPERSEDED_EFFECT = CommandEffect("superseded by a newer command")
 MAX_ACTIVE_FREEZES = 50
 """Windows that are not over, of one system or of all."""
 
@@ -39,7 +39,7 @@ def pause(asked: CommandRequest) -> CommandEffect:
         return SUPERSEDED_EFFECT
     expires_at = parse_time(command.expires, asked.said_at)
     if expires_at is not None and expires_at <= asked.said_at:
-        raise Refused(f"expires: {expires_at:%Y-%m-%d %H:%M:%S} UTC is over")
+        raise Refused(f"expires: {expires_at:%Y-%m-%d %H:%M:%S} UTC is in the past")
     known = StateReader(asked.ports.store).active_rollbacks(command.system)
     count = sum(one.in_flight for one in known)
     at_work = any(one.lease for one in known)  # what it began by an older look is waited for
@@ -86,7 +86,7 @@ def freeze(asked: CommandRequest) -> CommandEffect:
     begins_at = command.begins_at or asked.said_at
     now = switch.document.read_at
     if command.until is None or command.until <= max(now, begins_at):
-        raise Refused(f"until: {command.until} is over, or before the window begins")
+        raise Refused(f"until: {command.until} is in the past, or before the start of the window")
     window = systems.Freeze(command.actor, asked.said_at, command.reason, begins_at, command.until)
     windows = (*(one for one in switch.value.freezes if one.until > now), window)
     if len(windows) > MAX_ACTIVE_FREEZES:
@@ -129,8 +129,8 @@ def promote(asked: CommandRequest) -> CommandEffect:
     before = system.mode if isinstance(system, systems.System) else Mode.OBSERVE
     _require_promotion_drills(asked, before, mode, switch.document.read_at)
     write = switch.build_write(mode=mode, promoted_by=command.actor, promoted_at=asked.said_at)
-    result = f"{command.system} may {command.mode}"
-    said = _build_notices(asked, switch, f"automation may {command.mode}, before {before.name.lower()}")
+    result = f"automation mode of {command.system}: {command.mode}"
+    said = _build_notices(asked, switch, f"automation mode {command.mode}, before: {before.name.lower()}")
     changes = {"mode": (before.name.lower(), command.mode)}
     return CommandEffect(result, (write, *notice_writes(said)), changes=changes)
 
@@ -151,8 +151,8 @@ def _require_promotion_drills(asked: CommandRequest, before: Mode, mode: Mode, n
     if missing > 0:
         within = format_duration(gates.drills_within)
         raise Refused(
-            f"{missing} more agreeing drills of {' or '.join(PROMOTION_SCENARIOS)} within {within} "
-            f"are needed before {asked.policy.system} may {asked.command.mode}: say drill"
+            f"{missing} more passed drills of {' or '.join(PROMOTION_SCENARIOS)} within {within} "
+            f"are needed in {asked.policy.system} for the mode {asked.command.mode}: run `rollback drill`"
         )
 
 
@@ -175,8 +175,8 @@ def _build_expiry_reminders(
         return []
     command, now = asked.command, switch.document.read_at
     text = (
-        f"{command.system or 'all systems'}: still paused by {command.actor}, though only until "
-        f"{expires_at:%Y-%m-%d %H:%M} UTC: a person resumes, or pauses anew"
+        f"{command.system or 'all systems'}: still paused by {command.actor}. The pause was to end at "
+        f"{expires_at:%Y-%m-%d %H:%M} UTC: resume, or pause again"
     )
     return [
         notice
@@ -246,7 +246,7 @@ def confirm_pause(
         ports.store.commit([Update(document.path, encode(over), document.version)])
         return
     before = record.answer["in_flight"]
-    result = f"paused: nothing is in flight any more, {before} were when it was said"
+    result = f"paused: no step is in flight ({before} when it was requested)"
     told = create_event(
         "pause.reached",
         now,

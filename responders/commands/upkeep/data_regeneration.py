@@ -30,12 +30,12 @@ def regenerate(asked: CommandRequest) -> CommandEffect:
     declared = {name: one for name, one in policy.collections.items() if one.derived}
     if command.collection not in declared:
         meant = suggest_names(command.collection, declared)
-        what = f"nothing says how {command.collection!r} is made again{meant}"
+        what = f"no derived data of {command.collection!r} are declared{meant}"
         raise Refused(f"{what}; {policy.system} has {', '.join(sorted(declared)) or 'none'}")
     strange = [one for one in command.documents if command.collection not in one.split("/")]
     if strange:
         raise Refused(f"{strange[0]!r} is no document of {command.collection}")
-    result = f"what is made from {command.collection} is to be asked for"
+    result = f"regeneration from {command.collection} is requested"
     wanted = {"collection": command.collection, "documents": [*command.documents]}
     return CommandEffect(result, goes_on=True, answer={**wanted, "taken": {}, "refused": {}})
 
@@ -85,7 +85,7 @@ def _build_request_message(policy: Policy, record: CommandRecord, topic: str) ->
 
 
 def _describe_result(collection: str, taken: Mapping[str, str], refused: Mapping[str, str]) -> str:
-    asked = f"what is made from {collection} was asked for on {', '.join(taken)}" if taken else ""
+    asked = f"regeneration from {collection} was requested on {', '.join(taken)}" if taken else ""
     failed = "; ".join(f"{topic}: {why}" for topic, why in refused.items())
-    nobody = f"what is made from {collection} could not be asked for: {failed}" if failed else ""
+    nobody = f"regeneration from {collection} could not be requested: {failed}" if failed else ""
     return "; ".join(filter(None, (asked, nobody)))

@@ -18,7 +18,7 @@ def mark_stable(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{deployment.id} is still rolling out")
     system = StateReader(asked.ports.store).system(command.system)
     if system.open_incident:
-        raise Refused(f"nothing is stable during {system.open_incident}")
+        raise Refused(f"no deployment becomes stable during {system.open_incident}")
     return _change_fields(
         document,
         deployment,

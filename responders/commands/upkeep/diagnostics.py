@@ -18,10 +18,10 @@ def check(asked: CommandRequest) -> CommandEffect:
     if not policy.collections:
         raise Refused(f"{policy.system} declares no collections")
     document, known = read_known_damage(asked.ports, policy)
-    wanted = replace(known, asked=f"asked for by {command.actor}: {command.reason}")
-    when = "once the run under way is over" if known.run is not None else "within a minute"
+    wanted = replace(known, asked=f"requested by {command.actor}: {command.reason}")
+    when = "after the check in progress" if known.run is not None else "within a minute"
     names = ", ".join(sorted(policy.collections))
-    return CommandEffect(f"looked through {when}: {names}", (conditional_write(document, encode(wanted)),))
+    return CommandEffect(f"data check {when}: {names}", (conditional_write(document, encode(wanted)),))
 
 
 def export(asked: CommandRequest) -> CommandEffect:
@@ -39,4 +39,4 @@ def notify(asked: CommandRequest) -> CommandEffect:
     if not said:
         raise Refused(f"{policy.system} has no channel for the team or the stakeholders")
     names = ", ".join(one.channel for one in said)
-    return CommandEffect(f"a test is on its way to {names}", tuple(notice_writes(said)))
+    return CommandEffect(f"a test notification is sent to {names}", tuple(notice_writes(said)))

@@ -56,7 +56,7 @@ def raise_fence(asked: CommandRequest) -> CommandEffect:
     longest = now + rules.longest
     until = min(parse_time(command.expires, now) or longest, longest)
     if until <= now:
-        raise Refused(f"expires: {until:%Y-%m-%d %H:%M:%S} UTC is over")
+        raise Refused(f"expires: {until:%Y-%m-%d %H:%M:%S} UTC is in the past")
     switch = ControlChange(asked)
     _require_no_active_shift(asked, switch.value)
     fence = Fence(policy.system, command.id, command.actor, command.reason, now, until)
@@ -73,11 +73,11 @@ def lift_fence(asked: CommandRequest) -> CommandEffect:
     if fence is None or fence.is_over:
         raise Refused(f"{policy.system} has no fence")
     if fence.status is FenceStatus.FALLING:
-        return CommandEffect(f"it falls already: {fence.why}")
+        return CommandEffect(f"it is being lifted already: {fence.why}")
     after = fences.start_lowering(fence, f"lifted by {command.actor}: {command.reason}", document.read_at)
     due = Update(command_path(fence.command), {"due_at": document.read_at})
     told = _build_transition_writes(asked.ports, policy, fence, after, document)
-    return CommandEffect("it falls", (*told, due))
+    return CommandEffect("the fence is being lifted", (*told, due))
 
 
 def _require_no_active_shift(asked: CommandRequest, system: System | Controls) -> None:
@@ -85,7 +85,7 @@ def _require_no_active_shift(asked: CommandRequest, system: System | Controls) -
     slot = system.slot if isinstance(system, System) else ""
     steps = load_steps(asked.ports.store, slot).values() if slot else ()
     if any(restores_function(step) for step in steps):
-        raise Refused(f"{slot} is bringing functions back: wait for its end, or cancel it")
+        raise Refused(f"{slot} is restoring functions: wait for its end, or cancel it")
 
 
 def continue_fence(ports: Ports, tell: Policy, document: Document, record: CommandRecord) -> None:

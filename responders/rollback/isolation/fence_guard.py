@@ -61,15 +61,15 @@ def prepare_fence(case: Case, takes: timedelta) -> FencePreparation:
     if fence is None or fence.is_over:
         return _build_new_fence(case, rules, document)
     if fence.status is FenceStatus.FALLING:
-        return FencePreparation(why_not=f"a fence is falling: {fence.why}")
+        return FencePreparation(why_not=f"a fence is being lifted: {fence.why}")
     if fence.rollback:
-        return FencePreparation(why_not=f"the fence of {fence.rollback} falls with it")
+        return FencePreparation(why_not=f"the fence of {fence.rollback} is lifted with it")
     if fence.status is FenceStatus.RAISING:
         takes += rules.stands_within
     if now + takes > fence.until:
-        ends = f"the fence of {fence.actor} falls at {fence.until:%H:%M} UTC"
+        ends = f"the fence of {fence.actor} is lifted at {fence.until:%H:%M} UTC"
         return FencePreparation(
-            why_not=f"{ends}, and writing takes {describe_duration(takes)}: lift it, or wait"
+            why_not=f"{ends}, and the repair takes {describe_duration(takes)}: lift it, or wait"
         )
     return FencePreparation()
 
@@ -93,7 +93,7 @@ def await_fence(case: Case) -> bool:
     if fence.status is FenceStatus.STANDING:
         return True
     if case.now() >= fence.began_at + rules.stands_within + RAISE_GRACE_PERIOD:
-        return fail_rollback(case, f"no document was written: the fence does not stand: {fence.waiting}")
+        return fail_rollback(case, f"no document was written: the fence is not active: {fence.waiting}")
     case.wait("fence.waited", f"for the fence: {fence.waiting}", case.now() + POLL_INTERVAL)
     return False
 
@@ -104,9 +104,9 @@ def require_fence(ports: Ports, policy: Policy, rollback: Rollback) -> None:
         return
     fence, began = read_fence(ports, policy), rollback.started_at
     if fence is None or fence.status is not FenceStatus.STANDING:
-        raise Rejected(f"nothing more is written: {_describe_lost_fence(fence)}")
+        raise Rejected(f"no more documents are written: {_describe_lost_fence(fence)}")
     if began is not None and fence.began_at > began:
-        raise Rejected("nothing more is written: the fence has fallen, and another one stands")
+        raise Rejected("no more documents are written: the fence was lifted, and another one is active")
 
 
 def await_fence_removal(case: Case) -> bool:
@@ -116,7 +116,7 @@ def await_fence_removal(case: Case) -> bool:
         return False
     if not is_fence_up(case.ports, case.policy):
         return False
-    case.wait("fence.waited", "for the fence to fall", case.now() + POLL_INTERVAL)
+    case.wait("fence.waited", "for the fence to be lifted", case.now() + POLL_INTERVAL)
     return True
 
 
@@ -154,4 +154,4 @@ def _build_new_fence(case: Case, rules: FenceRules, document: Document) -> Fence
 
 
 def _describe_lost_fence(fence: Fence | None) -> str:
-    return f"the fence has fallen: {fence.why}" if fence is not None else "there is no fence"
+    return f"the fence was lifted: {fence.why}" if fence is not None else "there is no fence"

@@ -67,7 +67,7 @@ class FenceStep:
         for failure in unseen.values():  # it holds up no other
             raise failure
         if not stand.is_settled:
-            return replace(fence, waiting="instances start")
+            return replace(fence, waiting="instances are starting")
         if not fences.may_be_lowered(fence, self._now):
             return replace(fence, waiting="")
         return fences.mark_lowered(fence, stand.theirs, self._now)
@@ -102,16 +102,16 @@ class FenceStep:
         if fence.writers and _writer_functions(policy, rules) != [one.function for one in fence.writers]:
             return "the policy declares other writers now"
         if now >= fence.until:
-            return "its time is over"
+            return "its time limit has passed"
         if fence.rollback and self._read_rollback().status not in (
             RollbackStatus.RUNNING,  # it may write yet, or what it has written is looked through
             RollbackStatus.VERIFYING,
         ):
-            return f"{fence.rollback} writes nothing more"
+            return f"{fence.rollback} writes no more documents"
         if fence.status is FenceStatus.STANDING:
             return ""
         if now >= fence.began_at + rules.stands_within:
-            return f"it does not stand in time: {fence.waiting}"
+            return f"it was not active in time: {fence.waiting}"
         return "a person has stopped automation" if self._is_stopped(policy) else ""
 
     def _is_stopped(self, policy: Policy) -> bool:
@@ -140,7 +140,7 @@ class FenceStep:
         if stand.to_stop:
             return self._stop_writers(fence, policy, stand.to_stop, services)
         if not stand.is_settled:
-            return replace(fence, waiting="instances end")
+            return replace(fence, waiting="instances are stopping")
         return self._check_canary(fence, policy, rules)
 
     def _record_writers(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
@@ -160,7 +160,7 @@ class FenceStep:
         if not fences.may_send(fence, self._now):
             return replace(fence, sent_at=self._now, waiting="writers are about to be stopped")
         if self._ports.clock.monotonic() - self._read > MAX_READ_AGE_SECONDS:
-            return replace(fence, waiting="it took too long to be sent")
+            return replace(fence, waiting="the request was not sent in time")
         if self._is_stopped(policy):
             return self._start_lowering("a person has stopped automation")
         self._scale({one: one.stopped_scaling for one in writers}, services)

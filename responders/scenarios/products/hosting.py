@@ -41,7 +41,7 @@ def plan_hosting(sight: ResourceState, within: timedelta) -> Portion:
         steps=tuple(_step(one, within) for one in changed if not obstacles[one]),
         reported=(
             *(f"{one}: {said}" for one, said in obstacles.items() if said),
-            *(f"{one} was made since: left as it is" for one in _new_channels(recorded, live)),
+            *(f"{one} was created later: not changed" for one in _new_channels(recorded, live)),
         ),
     )
 
@@ -56,15 +56,15 @@ def _obstacle(channel: _Channel, statuses: Statuses) -> str:
     """Why a channel is left as it is; empty: nothing stands in the way."""
     key = (channel.site, channel.then)
     if channel.now is None:
-        return "it was deleted since: not brought back"
+        return "it was deleted later: not restored"
     if not channel.then:
-        return "nothing was released then: left as it is"
+        return "nothing was released at that time: not changed"
     if not channel.now and channel.name == LIVE_CHANNEL:
-        return "nothing is released now, perhaps because a person disabled it: left as it is"
+        return "nothing is released now, perhaps because a person disabled it: not changed"
     if key not in statuses:
-        return f"whether {channel.then} can still be released cannot be seen: left as it is"
+        return f"the status of {channel.then} cannot be read: not changed"
     if statuses[key] != FINALIZED:
-        return f"{channel.then} is {statuses[key] or 'gone'}: it cannot be gone back to"
+        return f"{channel.then} is {statuses[key] or 'gone'}: it cannot be released"
     return ""
 
 

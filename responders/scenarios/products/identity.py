@@ -40,11 +40,11 @@ def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
     said = [one for one in settings if _OUTPUT_ONLY_SETTINGS.fullmatch(one.path)]
     called, missing = _find_blocking_functions(settings, live)
     settable = tuple(one for one in settings if one not in said and not (missing and one.path == BLOCKING))
-    reported = [f"identity {one.path} is the platform's to say: left as it is" for one in said]
+    reported = [f"identity {one.path} is set by the platform: not changed" for one in said]
     if missing:
-        reported.append(f"identity {BLOCKING} is left as it is: {', '.join(missing)} is not there")
+        reported.append(f"identity {BLOCKING} is not changed: {', '.join(missing)} does not exist")
     if any(one.path.startswith("notification.sendEmail.smtp.") for one in settable):
-        reported.append("identity: the password of the mail server is not kept and stays as it is")
+        reported.append("identity: the password of the mail server is not stored and is not changed")
     if not settable:
         return Portion(reported=tuple(reported))
     goal, seen = AuthConfigGoal(settable, () if missing else called), describe_origin(settable)

@@ -22,10 +22,10 @@ def plan_indexes(sight: ResourceState, within: timedelta) -> Portion:
         steps=tuple(steps),
         reported=(
             *(
-                f"index {one.definition}: of a kind that is not made again: do it by hand"
+                f"index {one.definition}: a rollback cannot create this kind: create it manually"
                 for one in dropped
                 if not is_creatable(one)
             ),
-            *(f"index {name} was added since: left as it is" for name in sorted(now.keys() - then.keys())),
+            *(f"index {name} was added later: not changed" for name in sorted(now.keys() - then.keys())),
         ),
     )

@@ -31,7 +31,7 @@ PLANNERS: dict[InventoryPart, Planner] = {
 def portion_of(part: InventoryPart, sight: ResourceState, within: timedelta) -> Portion:
     """Return a product's part of a plan, or why there is none. Raises: KeyError (unknown part)."""
     if getattr(sight.recorded, part) is None:
-        return Portion(reported=(f"{part} was not recorded then: left as it is",))
+        return Portion(reported=(f"{part} was not recorded at that time: not changed",))
     if getattr(sight.live, part) is None:
-        return Portion(reported=(f"{part} cannot be seen now: left as it is",))
+        return Portion(reported=(f"{part} cannot be read now: not changed",))
     return PLANNERS[part].portion(sight, within)

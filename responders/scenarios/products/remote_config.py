@@ -14,7 +14,7 @@ from shared.engine.steps.resources.publish_remote_config import (
     compress_template,
 )
 
-CLIENT_CACHE_NOTE = "clients ask again when their own cache is over, by default after 12 hours"
+CLIENT_CACHE_NOTE = "clients fetch it when their cache expires, by default after 12 hours"
 """https://firebase.google.com/docs/reference/js/remote-config.remoteconfigsettings
 (read 2026-11)."""
 
@@ -48,6 +48,6 @@ def _describe_template_change(name: str, then: RemoteConfigTemplate) -> str:
     if then.content:
         return f"template {name}: {CLIENT_CACHE_NOTE}"
     return (
-        f"template {name}: version {then.version} is larger than what is kept: left as it is;"
-        " the console of Remote Config keeps 300 versions to go back to"
+        f"template {name}: version {then.version} is too large to be stored: not changed;"
+        " the console of Remote Config keeps 300 versions"
     )

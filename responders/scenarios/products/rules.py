@@ -20,7 +20,7 @@ def plan_rules(sight: ResourceState, within: timedelta) -> Portion:
         reported=(
             *(line for one in changed for line in _format_release_change(*one)),
             *(
-                f"rules {name} were released for the first time since: left as they are"
+                f"rules {name} were first released later: not changed"
                 for name in sorted(now.keys() - before.keys())
             ),
         ),
@@ -48,7 +48,7 @@ def _step(name: str, then: RulesRelease, now: RulesRelease | None, within: timed
 
 def _format_release_change(name: str, then: RulesRelease, now: RulesRelease | None) -> Iterator[str]:
     if not then.source or (now is not None and not now.source):
-        yield f"rules {name}: the difference cannot be shown: no copy of one side is kept"
+        yield f"rules {name}: the difference cannot be shown: no copy of one side is stored"
         return
     source = now.source if now else ()
     for line in rules_diff.difference(source, then.source):

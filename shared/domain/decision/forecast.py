@@ -57,13 +57,13 @@ class DurationForecast(Struct, frozen=True):
     def __str__(self) -> str:
         verified = self.whole_seconds + self.verify_seconds
         left, whole = (describe_duration(timedelta(seconds=ceil(one))) for one in (self.seconds, verified))
-        to = f"about {left} to the last {self.last}"
+        to = f"last {self.last} in about {left}"
         if self.target_seconds is None:
             return to
         fits = "within" if self.fits else "MORE THAN"
-        since = "" if self.seconds == self.whole_seconds else " from the detection"
+        when = f"in about {whole}" if self.seconds == self.whole_seconds else f"about {whole} after detection"
         target = f"{fits} the target of {self.target_seconds / 60:g} min"
-        return f"{to}, about {whole}{since} until it is verified, {target}"
+        return f"{to}, verified {when}, {target}"
 
     def after(self, waited: float) -> DurationForecast:
         """Return the forecast of a plan that begins so many seconds later."""

@@ -35,7 +35,7 @@ def update_deployments(situation: RolloutObservation) -> list[Deployment]:
         _refuse_unstable(situation, situation.said)
     rolling, before = situation.open_deployment, list[Deployment]()
     if rolling is not None and _is_replaced(rolling, situation.compared):
-        reason = "something else served before it had settled"
+        reason = "another deployment was live before it was stable"
         before = [replace(rolling, status=DeploymentStatus.LIVE, due_at=None, reason=reason)]
         known = tuple(one for one in situation.known if one.id != rolling.id)
         situation = replace(situation, known=(*known, *before))
@@ -142,10 +142,10 @@ def _update_known_deployment(
     if not said.stable or named.status is DeploymentStatus.STABLE:
         return told
     if named.functions != placements(situation.live.functions or {}):
-        raise Refused(f"{named.id} is not what is live: it cannot be called stable")
+        raise Refused(f"{named.id} is not live: it cannot be marked as stable")
     _refuse_unserved(named)
     if named.status is DeploymentStatus.BAD:
-        raise Refused(f"{named.id} is known to be bad: mark-stable says otherwise")
+        raise Refused(f"{named.id} is marked as bad: mark-stable changes that")
     return _mark_announced_stable(set_status(told, DeploymentStatus.STABLE, situation))
 
 
@@ -190,7 +190,7 @@ def _refuse_unserved(one: Deployment) -> None:
     """Raises: Refused, when no request reaches what the deployment changed."""
     if one.is_unserved:
         names = join_names(list(one.unserved))
-        raise Refused(f"{one.id} cannot be called stable: no request reaches what it deployed ({names})")
+        raise Refused(f"{one.id} cannot be marked as stable: no request reaches its revisions ({names})")
 
 
 def _refuse_unstable(situation: RolloutObservation, said: DeploymentAnnouncement) -> None:
@@ -202,6 +202,6 @@ def _refuse_unstable(situation: RolloutObservation, said: DeploymentAnnouncement
         for revision in placed.revisions:
             state = functions[name].revisions.get(revision)
             if state is not None and state.created_at > said.at + CI_CLOCK_SKEW_TOLERANCE:
-                raise Refused(f"not what was called stable: {name} serves a newer revision")
+                raise Refused(f"not the deployment announced as stable: {name} serves a newer revision")
     if situation.system.open_incident:
-        raise Refused(f"nothing is stable during {situation.system.open_incident}")
+        raise Refused(f"no deployment becomes stable during {situation.system.open_incident}")

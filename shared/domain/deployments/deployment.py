@@ -82,8 +82,9 @@ class Restorability(Struct, frozen=True):
     @property
     def image_lines(self) -> tuple[str, ...]:
         """Return what it takes to restore the deployment without its images, now and later."""
-        lost = f"{count_noun(self.rebuilt, 'function')} to build again, {_BUILD_TIME}: images deleted"
-        later = "it cannot be restored whole" if self.rebuild else f"functions are built again, {_BUILD_TIME}"
+        lost = f"{count_noun(self.rebuilt, 'function')} to rebuild, {_BUILD_TIME}: images deleted"
+        later = f"functions are rebuilt, {_BUILD_TIME}"
+        later = "it cannot be restored completely" if self.rebuild else later
         until = self.images_until and f"images stored until {format_minute(self.images_until)} UTC"
         return (*([lost] if self.rebuilt else []), *([f"{until}, then {later}"] if until else []))
 

@@ -40,7 +40,7 @@ FINALIZED: Final = "FINALIZED"
 """The one state in which a version of Hosting can be released
 (https://firebase.google.com/docs/reference/hosting/rest/v1beta1/sites.versions, read 2026-11)."""
 CHECK_SUMMARY: Final = (
-    "revisions Ready, their images or our sources, versions in Secret Manager, accounts, runtimes, "
+    "revisions Ready, their images or stored sources, versions in Secret Manager, accounts, runtimes, "
     "versions of Hosting, rulesets, indexes; no revision was started"
 )
 """What a proof looks at, in words for people."""
@@ -97,7 +97,7 @@ def check_restorability(
     for account, roles in _current_roles(record, live, beside).items():
         # An account that kept roles, or got others, may have needed those that it has lost.
         gone = sorted({*(record.accounts or {})[account]} - {*roles}) if roles else ()
-        unknown += [f"whether {account} needs {one}, which it has lost (then grant it again)" for one in gone]
+        unknown += [f"whether {account} needs {one}, which it lost (if so, grant it again)" for one in gone]
     if beside.runtimes is None and any(one.runtime for one in (record.functions or {}).values()):
         unknown.append("runtimes")
     if inventory is None:

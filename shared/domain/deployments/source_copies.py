@@ -41,9 +41,9 @@ def decode_values(content: bytes, function: FunctionState | Recipe) -> VariableV
     try:
         values = from_json(content, VariableValues)
     except msgspec.MsgspecError:
-        raise ValueError("what is kept are no values") from None
+        raise ValueError("the stored object holds no values") from None
     if not values.is_recorded_for(function):
-        raise ValueError("other values are kept than were recorded")
+        raise ValueError("the stored values differ from the recorded ones")
     return values
 
 
@@ -72,13 +72,13 @@ def rebuild_obstacles(functions: Iterable[FunctionState], unkept: Mapping[str, s
     """Why functions could not be built again, one line each; `unkept` has the reasons by what."""
     for one in sorted(functions, key=lambda function: function.name):
         if not one.definition:
-            yield f"{one.name}: what it was deployed with is not recorded"
+            yield f"{one.name}: its deployment settings are not recorded"
         if one.source is None:
             yield f"{one.name}: its source is not in Cloud Storage"
         if is_missing_source_copy(one):
             yield _append_reason(f"{one.name}: no copy of its source", unkept.get(f"copy {one.name}"))
         if is_missing_values(one):
-            told = f"{one.name}: the values of its variables are not kept"
+            told = f"{one.name}: the values of its variables are not stored"
             yield _append_reason(told, unkept.get(f"values {one.name}"))
 
 

@@ -60,7 +60,7 @@ def evaluate_stability(
         return _not_yet_stable(f"{system.open_incident} is open", now + RETRY_INTERVAL)
     done_at = stability_period_start(deployment, system) + policy.execution.bake
     if now < done_at:
-        return _not_yet_stable("it has not been live in peace for long enough", done_at)
+        return _not_yet_stable("it has not been live without an incident for long enough", done_at)
     unasked = sorted(probe.name for probe in policy.probes if probe.name not in probes)
     failed = sorted(name for name, answer in probes.items() if not answer.passed)
     if failed:
@@ -79,7 +79,7 @@ def evaluate_stability(
     )
     if not untested:
         return StabilityResult(
-            DeploymentStatus.STABLE, "live in peace, reached by requests, probes pass", None
+            DeploymentStatus.STABLE, "live without an incident, reached by requests, probes pass", None
         )
     later = now + UNTESTED_RETRY_INTERVAL
     last = (deployment.settled_at or deployment.at) + MAX_UNTESTED_TIME

@@ -147,7 +147,7 @@ def reopen_incident(
     known = decode(Incident, before.fields)
     why = "a further alert joined" if order is None else str(order)
     if order is not None and order.rest:
-        why = "people are asked about the rest"
+        why = "the rest needs approval"
     scopes = tuple(dict.fromkeys((*known.scopes, *joining)))
     signals = [one.signal for one in joining] or [known.signal]
     observed = known.is_observed_only and all(

@@ -14,7 +14,7 @@ from shared.domain.signals.health import RouterRequests, failure_ratio
 
 NO_USERS = "not measured: the policy names no counter of users who meet a failure (outage.users)"
 UNCOUNTED_USERS = "not counted: the counter that the policy names (outage.users) has shown nothing"
-NO_REQUESTS = "not counted: the routers have given whoever has written this no answer"
+NO_REQUESTS = "not counted: the metrics gave no answer when this was written"
 NO_PRICE = "not known: the policy does not say what a minute costs (outage.per_minute)"
 
 

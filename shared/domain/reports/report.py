@@ -35,7 +35,7 @@ TIMELINE_EXCLUDED_PREFIXES = ("step.", "lease.", "health.", "rollback.claimed")
 OVERRIDDEN_FIELD = "overridden"
 """The fact of a decision that tells which gates an override has skipped."""
 NO_CAUSE = "nobody has recorded it"
-NO_PREVENTION = "nobody has said what keeps it from coming again"
+NO_PREVENTION = "nobody has recorded how to prevent it"
 
 
 class ReportedRollback(Struct, frozen=True):

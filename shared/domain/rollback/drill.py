@@ -23,7 +23,7 @@ class DrillStepCount(Struct, frozen=True):
     refused: int = 0
 
     def __str__(self) -> str:
-        said = {"validated": self.validated, "looked at": self.looked_at, "refused": self.refused}
+        said = {"validated": self.validated, "checked": self.looked_at, "refused": self.refused}
         return ", ".join(f"{count} {what}" for what, count in said.items() if count)
 
 

@@ -92,7 +92,7 @@ def unpin_line(system: str, functions: Iterable[str], open_incident: str) -> str
 def unpin_command(system: str, functions: Iterable[str]) -> str:
     """The one line for a shell that lifts the pins of these functions."""
     names = [word for function in functions for word in ("--function", function)]
-    words = ("rollback", "unpin", "--system", system, *names, "--reason", "it may go on")
+    words = ("rollback", "unpin", "--system", system, *names, "--reason", "serve the newest revision")
     return shlex.join(words)
 
 

@@ -175,13 +175,15 @@ def detect_trouble(
             run = _bad_run(way, looks, known)
             if newest.at - run[0].at >= way.span:
                 lasted = format_duration(newest.at - run[0].at)
-                return run[0], f"bad for {lasted}, {_describe_result(newest)}"
+                return run[0], f"failing or slow for {lasted}, {_describe_result(newest)}"
         case CriterionKind.COUNTED if len(bad_within) >= way.limit:
-            return bad_within[0], f"{len(bad_within)} bad looks in {span}, {_describe_result(newest)}"
+            return bad_within[
+                0
+            ], f"{len(bad_within)} failed or slow checks in {span}, {_describe_result(newest)}"
         case CriterionKind.SHARE if enough and len(bad_within) >= MIN_BAD_RESULTS:
             share = len(bad_within) / len(within)
             if share > way.limit:
-                return bad_within[0], f"{share:.0%} of {len(within)} looks failed in {span}"
+                return bad_within[0], f"{share:.0%} of {len(within)} checks failed in {span}"
         case CriterionKind.SLOWER if enough and known is not None and len(bad_within) >= MIN_BAD_RESULTS:
             takes, too_long = median(look.seconds for look in within), way.slow_threshold(known)
             if too_long is not None and takes > too_long:

@@ -42,7 +42,7 @@ def test_a_plan_is_shown_whole_before_it_is_approved(
     assert "started by automation, because " in before
     assert "approval is required: " in before
     assert "approved by nobody: 0 of 1" in before
-    assert " from the detection until it is verified, within the target of 10 min" in before
+    assert " after detection, within the target of 10 min" in before
     for function in world.policy.functions:
         name = function.lower()
         assert f"{function} {name}-00002 {name}-00001" in " ".join(before.split())
@@ -62,7 +62,7 @@ def test_nothing_is_approved_where_nothing_is_asked(monkeypatch: pytest.MonkeyPa
     done = prompt.say("approve", world.incidents()[0].id, "--reason", "go", "--yes")
 
     assert done.exit_code == 1
-    assert "has no open question; possible is retry, undo, accept" in done.output
+    assert "has no open question; possible commands: retry, undo, accept" in done.output
 
 
 def test_the_line_of_a_question_approves_a_message_to_users(

@@ -48,7 +48,7 @@ def test_pins_are_listed_with_owner_age_and_the_line_that_lifts_them(
     line, behind = (one for one in shown.stdout.splitlines() if "getBook" in one)
     assert line.split()[:2] == ["getBook", "getbook-00001"]
     assert line.endswith("automation, INC-20260302-001")
-    assert behind == "  getBook: not served is getbook-00003"
+    assert behind == "  getBook: no traffic for the newest revision getbook-00003"
     assert "lift: rollback unpin --system bookshop" in shown.stdout
     assert len(pins) == 8
     assert pins[0]["age_seconds"] > 0
@@ -76,7 +76,7 @@ def test_an_unpin_is_shown_asked_said_and_followed(prompt: WorldPrompt, world: W
     assert done.exit_code == 0, done.output
     assert "bookshop: nothing is pinned" in prompt.say("pins").stdout
     again = prompt.say("unpin", "--reason", "again", "--yes")
-    assert (again.exit_code, "nothing of that is pinned" in again.output) == (1, True)
+    assert (again.exit_code, "none of these functions is pinned" in again.output) == (1, True)
 
 
 def test_an_undo_is_shown_and_refused_with_its_reason(prompt: WorldPrompt, world: World) -> None:
@@ -111,7 +111,7 @@ def test_an_undo_warns_of_what_it_restores(prompt: WorldPrompt, world: World) ->
     assert counted.failed > 1000
     assert f"warning: this restores what the rollback removed: {failed}" in shown
     assert failed in found["warning"]
-    assert re.search(" about [0-9]+ s to the last shift$", shown)
+    assert re.search("last shift in about [0-9]+ s$", shown)
 
 
 def test_what_failed_on_a_release_for_less_than_a_minute_is_counted_too(
@@ -144,7 +144,7 @@ def test_an_undo_of_a_world_that_has_moved_is_refused_at_the_prompt(
     refused = prompt.say("undo", incident, "--reason", "any", "--yes")
 
     assert refused.exit_code == 1
-    assert "getBook: getbook-00003 was deployed since" in refused.output
+    assert "getBook: getbook-00003 was deployed later" in refused.output
     assert len(world.rollbacks()) == 1
 
 
@@ -161,7 +161,7 @@ def test_an_undo_that_builds_is_shown_as_no_artefact_of_old(
     done = prompt.say(*words, "--yes", "--no-follow")
 
     assert "ask: what is built again is not the artefact of old" in tried.stdout
-    assert tried.stdout.count("built again") == 3
+    assert tried.stdout.count("built again") == 2
     assert (found["outcome"], found["rebuilt"], found["left"]) == ("ask", [AGAIN], [])
     assert done.exit_code == 0, done.output
     shop.pass_time(timedelta(minutes=1))

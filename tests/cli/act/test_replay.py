@@ -233,7 +233,7 @@ def test_a_publish_without_an_answer() -> None:
     letters = Unanswering({ALERTS})
     letters.keep(letter("a"))
 
-    with pytest.raises(Unavailable, match="a is kept, and may be back as well"):
+    with pytest.raises(Unavailable, match="a is stored, and may be replayed as well"):
         all_of(letters).run()
 
     assert [one.id for one in letters.pull(10)] == ["a"]
@@ -245,7 +245,7 @@ def test_an_acknowledgement_without_an_answer() -> None:
     letters.lost = "acknowledge"
     letters.keep(letter("a"))
 
-    with pytest.raises(Unavailable, match="a is back, and may still be kept"):
+    with pytest.raises(Unavailable, match="a is replayed, and may still be stored"):
         all_of(letters).run()
     letters.lost = ""
     again = all_of(letters).run()

@@ -50,7 +50,7 @@ def test_a_retry_shows_its_plan_and_what_it_passes_over_and_asks(world: World, t
     assert "back to v1: 8 functions" in shown
     assert "getBook getbook-00004 getbook-00001" in " ".join(shown.split())
     assert " is passed over: 15 of 30 minutes baked" in shown
-    assert " from the detection until it is verified, within the target of 10 min" in shown
+    assert " after detection, within the target of 10 min" in shown
     if typed == "y\n":
         assert (done.exit_code, world.rollbacks()[-1].status) == (0, RollbackStatus.SUCCEEDED), done.output
         assert world.live["getBook"] == {"getbook-00001": 100}

@@ -36,7 +36,7 @@ def test_every_function_is_listed_however_many_there_are(
     for function in world.policy.functions:
         name = function.lower()
         assert f"{function} {name}-00002 {name}-00001" in shown
-    forecast = "about 34 s to the last shift, about 3 min 34 s until it is verified, within the target of"
+    forecast = "last shift in about 34 s, verified in about 3 min 34 s, within the target of"
     assert f"{forecast} 10 min" in shown
 
 

@@ -104,7 +104,7 @@ def test_show_tells_of_a_system(vault: Vault) -> None:
     assert [one["event"] for one in refused] == ["message.refused"] * 2
     assert refused[0]["origin"].endswith("/topics/rollback-alerts")
     nothing = run("show", "--system", "all")
-    assert (nothing.exit_code, nothing.output) == (0, "no event is kept of all\n")
+    assert (nothing.exit_code, nothing.output) == (0, "no event is stored of all\n")
 
 
 WRONG = (
@@ -139,7 +139,7 @@ def test_what_is_not_there_is_no_wrong_usage(vault: Vault) -> None:
 
     assert [one.exit_code for one in done] == [1, 1, 1]
     assert all(
-        f"nothing is kept or anchored of {words[-1]}" in one.output
+        f"no audit log is stored or anchored of {words[-1]}" in one.output
         for words, one in zip(unknown, done, strict=True)
     )
 
@@ -209,7 +209,7 @@ def test_nothing_is_kept_yet(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> N
 
     verified, exported = run("verify", "--all"), run("export")
 
-    assert (verified.exit_code, verified.output) == (0, "nothing is kept or anchored\n")
+    assert (verified.exit_code, verified.output) == (0, "no audit log is stored or anchored\n")
     assert exported.exit_code == 0
     [record] = [json.loads(line) for line in exported.stdout.splitlines()]
     assert record["event"] == "command.export"

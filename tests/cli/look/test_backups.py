@@ -104,7 +104,7 @@ def test_the_catalogue_is_shown(wiring: Wiring) -> None:
     assert shown().splitlines()[2].split()[-1] == "2026-03-02"
     assert f"{kept.id} was restored in 9 min, 30 documents counted, 20 compared" in shown()
     wiring.store.commit([Put(proof.restore_test_path("2"), encode(proof.mark_closed(later_on, START)))])
-    assert f"{kept.id} is no backup: no room" in shown()
+    assert f"{kept.id} failed its restore test: no room" in shown()
     assert [one["status"] for one in value()["exports"]] == [ExportStatus.FAILED, ExportStatus.KEPT]
     assert value()["reads_a_day"] == 220
 
@@ -114,7 +114,7 @@ def test_a_policy_that_exports_nothing(wiring: Wiring, folder: Path) -> None:
     (folder / "bookshop.yaml").write_text(EXAMPLE.read_text())
 
     assert NOTHING in shown()
-    assert "not watched" in shown()
+    assert "not monitored" in shown()
 
 
 def test_what_has_failed_tells_no_cost() -> None:

@@ -41,6 +41,6 @@ def test_until_when_images_are_stored_is_shown(monkeypatch: pytest.MonkeyPatch, 
     [row] = [one for one in prompt.say("deployments").stdout.splitlines() if one.startswith("v2")]
     shown = prompt.say("deployments", "show", "v2").stdout
 
-    assert "not all checked; 1 function to build again; images until 2026-05-01 12:0" in row
-    assert "images       1 function to build again, about 90 s each: images deleted\n" in shown
-    assert "UTC, then functions are built again, about 90 s each\n" in shown
+    assert "not all checked; 1 function to rebuild; images until 2026-05-01 12:0" in row
+    assert "images       1 function to rebuild, about 90 s each: images deleted\n" in shown
+    assert "UTC, then functions are rebuilt, about 90 s each\n" in shown

@@ -65,6 +65,6 @@ def test_a_clone_that_fails_late_is_told(new_world: WorldMaker) -> None:
     pass_time(world, 11 * MINUTE)
     failed = until("its end", lambda: newest(world, FillStatus.FAILED))
 
-    assert failed.faults == ("it could not be made: no room",)
+    assert failed.faults == ("the copy could not be made: no room",)
     assert any("no room" in one.text for one in world.evidence.notices())
     assert failed.id not in world.wiring.system("bookshop").restores.names()

@@ -63,4 +63,4 @@ def test_an_application_in_another_project_is_asked(wiring: Wiring) -> None:
     assert said["fields"] == ["files", "media"]
     after = decode(CommandRecord, wiring.store.get(PATH).fields or {})
     assert after.due_at is None
-    assert "was asked for on regenerate-media" in after.result
+    assert "was requested on regenerate-media" in after.result

@@ -140,7 +140,7 @@ def test_a_freeze_is_shown_and_what_it_leaves_to_a_person_did_not_go_well(world:
     [window] = value("status")["freezes"]
     assert window["reason"] == "the sale"
     assert value("run", "--reason", "x", "--dry-run")["outcome"] == "hold"
-    assert "the order waits until that is over" in run("run", "--reason", "x", "--dry-run").output
+    assert "the request waits until then" in run("run", "--reason", "x", "--dry-run").output
 
     assert value("unfreeze", "--all", "--reason", "it is over")["accepted"]
     unknown = run("run", "--target", "v11", "--reason", "x", "--yes")
@@ -258,12 +258,12 @@ def test_ctrl_c_just_as_a_call_begins_ends_it(world: World) -> None:
 
 
 WRONG = (
-    ("deploy-lock --wait --within soon", 2, "no span such as 30m"),
+    ("deploy-lock --wait --within soon", 2, "no duration such as 30m"),
     ("run --reason x --group catalog", 2, "did you mean catalogue"),
     ("run --reason x --system bookshp", 2, "did you mean bookshop"),
     ("run", 2, "--reason"),
     ("run --target v1", 2, "--reason TEXT is missing"),
-    ("run --reason x --delay soon", 2, "no span such as 30m"),
+    ("run --reason x --delay soon", 2, "no duration such as 30m"),
     ("run --reason x --restore-point latest", 2, "scenario"),
     ("run --reason x --scenario database --select some", 2, "'some' is none of invalid, all"),
     ("drill --reason x --scenario featur", 2, "did you mean feature"),

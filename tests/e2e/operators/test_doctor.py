@@ -86,7 +86,7 @@ def test_the_command_that_keeps_images(world: World) -> None:
     set_retention(registry, place, 86400)
     found = image_cleanup()
     assert found["verdict"] == CheckVerdict.DOUBTFUL
-    assert found["why"] == "it deletes images after 1 d; older deployments are built again"
+    assert found["why"] == "it deletes images after 1 d; older deployments are rebuilt"
 
     run_firebase(registry, found["what_to_do"])
 

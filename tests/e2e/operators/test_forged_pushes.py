@@ -49,7 +49,7 @@ def attacks(world: World) -> Mapping[str, tuple[str, str, str]]:
             "the push is of another topic",
         ),
         "another entry point": (own, identity.service_token(elsewhere), "the token is for another audience"),
-        "another account": (own, identity.service_token(other), "the token is of another account"),
+        "another account": (own, identity.service_token(other), "the token belongs to another account"),
         "another issuer": (
             own,
             identity.service_token({**claims, "iss": "https://evil.example.com"}),

@@ -16,7 +16,7 @@ from tests.support.runtime.world import POLICIES
 CVPLUS = re.sub(r"\n    signal: \w+", "", (POLICIES / "cvplus.yaml").read_text())
 SAYS = (
     *("requested", "deploy_20260301_", " well", "drill", "drill.recorded"),
-    *("Cloud Monitoring", "nothing is exported", "stays erased", "uptime checks"),
+    *("Cloud Monitoring", "no exports", "stays erased", "uptime checks"),
 )
 """What each line ends with, in order; a drill that is asked for may be done already."""
 

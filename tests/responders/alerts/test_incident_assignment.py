@@ -201,7 +201,10 @@ def test_a_pause_does_not_answer_a_question() -> None:
 
     assert waiting is rollback.RollbackStatus.PARKED
     [one] = world.rollbacks()
-    assert (one.status, one.outcome) == (rollback.RollbackStatus.NOT_TAKEN, "the question expired")
+    assert (one.status, one.outcome) == (
+        rollback.RollbackStatus.NOT_TAKEN,
+        "the request for approval expired",
+    )
 
 
 @pytest.mark.parametrize("closed_first", [True, False])

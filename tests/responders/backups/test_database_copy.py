@@ -107,7 +107,7 @@ def test_a_copy_that_is_ready_is_a_restore_point() -> None:
     ],
 )
 def test_what_cannot_be_had_is_refused(point: str, reason: str) -> None:
-    """With the nearest; nothing is begun."""
+    """With the nearest; nothing starts."""
     shop = build_shop_with_copies()
     request_copy(shop, point)
 
@@ -131,7 +131,7 @@ def test_no_more_than_two_are_made_at_once() -> None:
         request_copy(shop)
         shop.ports.clock.advance(timedelta(seconds=2))
     assert len(all_copies(shop)) == copies.MAX_COPIES_PER_SYSTEM
-    assert "are made now" in refusal_reasons(shop)[0]
+    assert "are in progress" in refusal_reasons(shop)[0]
 
     pass_time(shop, 15 * MINUTE)
     request_copy(shop)
@@ -205,7 +205,7 @@ def test_a_switch_that_is_set_after_the_intent(point: str, place: str, made: int
     fake.hook = pausing(shop, place)
     pass_time(shop, 5 * MINUTE)
     assert len(shop.ports.filled.ever) == made
-    assert only_copy(shop).waiting.startswith("nothing is begun")
+    assert only_copy(shop).waiting.startswith("nothing starts")
     assert only_copy(shop).operation == ""
 
     shop.command(command="resume", system="bookshop")

@@ -37,7 +37,7 @@ def test_an_operation_that_fails_late() -> None:
 
     made = only_copy(shop)
     assert (made.status, made.is_over) == (FillStatus.FAILED, True)
-    assert made.faults == ("it could not be made: no room",)
+    assert made.faults == ("the copy could not be made: no room",)
     assert shop.ports.filled.made == [ORIGINAL]
     assert "no room" in notified_events(shop)[0]
     assert audit_event_names(shop) == ["copy.failed", "copy.gone"]
@@ -189,7 +189,7 @@ def test_one_that_takes_too_long_is_given_up() -> None:
     pass_time(shop, 10 * MINUTE)
 
     assert only_copy(shop).status is FillStatus.FAILED
-    assert "not over in time" in notified_events(shop)[0]
+    assert "not finished in time" in notified_events(shop)[0]
     assert shop.ports.filled.made == [ORIGINAL]
 
 

@@ -95,7 +95,7 @@ def test_what_is_not_whole_cannot_be_held() -> None:
     say(shop, "hold")
 
     [letter] = read_dead_letters(shop)
-    assert "only what lies whole can be held" in letter["reason"]
+    assert "only a complete backup can be held" in letter["reason"]
 
 
 def test_a_hold_goes_on_where_a_service_gave_no_answer() -> None:

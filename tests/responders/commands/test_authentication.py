@@ -351,7 +351,7 @@ def test_a_used_token_with_another_command(world: World, google: Google) -> None
     say(world, {**PAUSE, "id": "second", "token": token})
 
     [letter] = read_dead_letters(world)
-    reason = "used up: command first was said with it"
+    reason = "was already used by command first"
     assert reason in letter["reason"]
     assert [one.id for one in records(world)] == ["first"]
     audited_and_told(world, before, reason)
@@ -416,7 +416,7 @@ def test_two_commands_race_for_one_token(world: World, google: Google) -> None:
 
     assert [one.id for one in records(world)] == ["fast"]
     [letter] = read_dead_letters(world)
-    assert "used up" in letter["reason"]
+    assert "already used" in letter["reason"]
 
 
 def test_an_identity_service_that_is_down(world: World) -> None:

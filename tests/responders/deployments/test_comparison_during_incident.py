@@ -57,7 +57,7 @@ def test_who_leads_requests_away_from_where_we_led_them_is_a_person() -> None:
     assert until == newest.changed_at + BOOKSHOP.deployments.human_first
     said = [one.notice["text"] for one in world.ports.sender.sent if ":suspended" in one.key]
     assert len(said) == 1
-    assert "changed by hand: getBook" in said[0]
+    assert "changed manually: getBook" in said[0]
 
     world.ports.world.change_by_hand("payOrder", (TrafficTarget(LATEST_REVISION, 100),))
     world.pass_time(8 * MINUTE)

@@ -261,7 +261,7 @@ def test_what_serves_no_request_is_not_called_stable() -> None:
     world.pass_time(HOUR)
 
     assert read_deployments(world)["r3"].status is DeploymentStatus.LIVE
-    assert read_deployments(world)["r3"].reason.startswith("no request reaches what it deployed")
+    assert read_deployments(world)["r3"].reason.startswith("no request reaches its revisions")
 
 
 def test_an_order_back_to_a_stable_deployment_is_no_deployment() -> None:

@@ -55,7 +55,7 @@ def test_people_are_notified_before_images_are_deleted() -> None:
     world.ports.clock.advance(DAY)
     world.pass_time(2 * MINUTE)
 
-    said = f"images stored until {until:%Y-%m-%d %H:%M} UTC, then functions are built again, about 90 s each"
+    said = f"images stored until {until:%Y-%m-%d %H:%M} UTC, then functions are rebuilt, about 90 s each"
     assert system_event_names(world).count("deployment.images-expire") == 1
     assert read_warnings(world) == [(Severity.LOW, f"bookshop: v2: {said}\n{KEEP}", (KEEP,))]
 
@@ -78,7 +78,7 @@ def test_the_end_of_what_cannot_be_built_again_is_urgent() -> None:
 
     [(severity, text, commands)] = read_warnings(world)
     assert (severity, commands) == (Severity.HIGH, (KEEP,))
-    assert "UTC, then it cannot be restored whole" in text
+    assert "UTC, then it cannot be restored completely" in text
 
 
 def test_a_target_without_images_is_planned_as_a_build_with_its_time(
@@ -96,7 +96,7 @@ def test_a_target_without_images_is_planned_as_a_build_with_its_time(
     shown = WorldPrompt(monkeypatch, tmp_path, shop).say(*words).stdout
 
     assert "orderStatus   orderstatus-00002   built again from our copy" in shown
-    assert "about 2 min 4 s to the last shift" in shown
+    assert "last shift in about 2 min 4 s" in shown
     rollback = roll_back(shop, minutes=40)
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert functions_on_copies(shop) == {ORDER}
@@ -148,7 +148,7 @@ def test_a_secret_that_is_disabled_is_notified_before_it_is_needed(
     world.pass_time(7 * MINUTE)
 
     told = [str(one.notice["text"]) for one in world.ports.sender.sent if ":restorable-" in one.key]
-    assert told == ["bookshop: v2 cannot be gone back to\ngetBook: secret PAY/3 is DISABLED"]
+    assert told == ["bookshop: v2 cannot be restored\ngetBook: secret PAY/3 is DISABLED"]
     shown = prompt.say("deployments", "show", "v2").stdout
     assert "restorable   no: 1 fault\n" in shown
     assert "getBook: secret PAY/3 is DISABLED" in shown

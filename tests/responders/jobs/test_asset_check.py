@@ -155,7 +155,7 @@ def test_what_cannot_be_seen_is_looked_at_each_hour_and_told(failure: Exception)
     assert told(shop) == []
 
     pass_hours(shop, 3)
-    unseen = "bookshop: assets cannot be seen\nregenerated previews: not known, there is no answer"
+    unseen = "bookshop: assets cannot be read\nregenerated previews: not known, there is no answer"
     assert told(shop) == [unseen]
 
     shop.ports.provisions.hook = lambda verb, side: None

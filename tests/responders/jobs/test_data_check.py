@@ -315,7 +315,7 @@ def test_a_run_on_command() -> None:
 
     last = shop.record().last
     assert last is not None
-    assert last.why == "asked for by ada: users miss books"
+    assert last.why == "requested by ada: users miss books"
     assert [one.signal for one in shop.record().findings] == ["database_corruption"]
     said = list(integrity_lines(SHOP, shop.record()))
     assert said[1] == "database_corruption: customers: 1 of 21 documents fail (schema)"

@@ -60,7 +60,9 @@ def test_a_frontend_that_goes_dark_is_an_incident() -> None:
     assert incident.detected_at - dark_at <= 2 * MINUTE
     [alert] = alerts(world)
     assert alert.monitoring_id.startswith("probe:bookshop:frontend_unavailable:2026")
-    assert json.loads(alert.notification)["reason"].startswith("probe shop: bad for 1m, no answer")
+    assert json.loads(alert.notification)["reason"].startswith(
+        "probe shop: failing or slow for 1m, no answer"
+    )
     assert (alert.incident, alert.absorbed_by) == (incident.id, incident.id)
     assert read_public_state(world).incident == incident.id
     assert any(sent.key.endswith(":detected:record") for sent in world.ports.sender.sent)

@@ -349,7 +349,7 @@ def test_what_the_policy_holds_back_a_person_publishes() -> None:
     assert incident.id in read_page(world)
     assert "INC-20260302-001:published:record" in {one.key for one in world.ports.sender.sent}
     [letter] = world.ports.bus.take(topics.DEAD_LETTERS)
-    assert "is public by" in letter.attributes["reason"]
+    assert "was published by" in letter.attributes["reason"]
 
 
 def test_a_false_alarm_that_was_over_in_time_is_never_shown() -> None:

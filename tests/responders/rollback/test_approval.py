@@ -77,7 +77,7 @@ def test_another_plan_than_the_approved_one_is_asked_about_anew() -> None:
     assert one.question is not None
     assert one.question.plan.fingerprint != first.plan.fingerprint
     assert world.ports.world.applied_shifts == []
-    assert "another plan now" in publish_command(world, "approve", plan=first.plan.fingerprint)
+    assert "of another plan" in publish_command(world, "approve", plan=first.plan.fingerprint)
 
     publish_command(world, "approve", actor="alice", plan=one.question.plan.fingerprint)
     world.pass_time(HOUR)
@@ -133,7 +133,7 @@ def test_a_question_that_is_judged_again_expires_when_it_would_have() -> None:
     assert (one.status, one.parked_until) == (RollbackStatus.PARKED, until)
     assert "rollback.unparked" in world.events(one)
     world.pass_time(4 * MINUTE)
-    assert newest_rollback(world).outcome == "the question expired"
+    assert newest_rollback(world).outcome == "the request for approval expired"
 
 
 def test_nobody_answers_and_nothing_is_done() -> None:
@@ -144,7 +144,7 @@ def test_nobody_answers_and_nothing_is_done() -> None:
     world.pass_time(BOOKSHOP.gates.approval_expires + 2 * MINUTE)
 
     assert world.live == bad
-    assert newest_rollback(world).outcome == "the question expired"
+    assert newest_rollback(world).outcome == "the request for approval expired"
     assert '"command":"retry"' in find_notice(world, "rollback.expired")["text"]
     assert "prepared: functions back to v1, plan " in find_notice(world, "rollback.expired")["text"]
 
@@ -154,7 +154,7 @@ def test_four_eyes_are_two_people() -> None:
     world = build_world_awaiting_approval(FOUR_EYES)
 
     assert publish_command(world, "approve", actor="alice") == ""
-    assert "alice has approved it already" in publish_command(world, "approve", actor="alice")
+    assert "alice approved it already" in publish_command(world, "approve", actor="alice")
     world.pass_time(3 * MINUTE)
     assert newest_rollback(world).status is RollbackStatus.PARKED
 
@@ -173,7 +173,7 @@ def test_who_orders_is_the_first_of_two_people(auto_confirm: bool) -> None:
     world.command(command="rollback", system="bookshop", actor="alice", auto_confirm=auto_confirm)
     world.pass_time(2 * MINUTE)
     assert newest_rollback(world).status is RollbackStatus.PARKED
-    assert "alice has approved it already" in publish_command(world, "approve", actor="alice")
+    assert "alice approved it already" in publish_command(world, "approve", actor="alice")
 
     publish_command(world, "approve", actor="bob")
     world.pass_time(HOUR)
@@ -213,7 +213,7 @@ def test_an_expired_question_is_approved_by_nobody() -> None:
     world.pass_time(HOUR)
 
     assert world.live == bad
-    assert newest_rollback(world).outcome == "the question expired"
+    assert newest_rollback(world).outcome == "the request for approval expired"
 
 
 def test_a_policy_that_asks_more_people_asks_anew() -> None:
@@ -245,7 +245,7 @@ def test_two_names_of_one_person_are_one_person() -> None:
     world.publish(topics.COMMANDS, {"version": 1, "command": "approve", **about, "token": token})
     world.pass_time(2 * MINUTE)
 
-    assert "alice has approved it already" in read_dead_letters(world)[-1]["reason"]
+    assert "alice approved it already" in read_dead_letters(world)[-1]["reason"]
     assert newest_rollback(world).status is RollbackStatus.PARKED
 
 

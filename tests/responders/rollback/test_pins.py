@@ -169,7 +169,7 @@ def test_a_rollback_leaves_a_pin_for_each_function() -> None:
     assert (one.owner, one.rollback) == ("automation", rollback.id)
     assert one.revisions == {"getbook-00001": 100}
     assert one.since < (rollback.shifted_at or one.since)
-    line = "rollback unpin --system bookshop --function getBook --reason 'it may go on'"
+    line = "rollback unpin --system bookshop --function getBook --reason 'serve the newest revision'"
     assert pins.unpin_line("bookshop", [one.function], "") == line
     assert pins.unpin_line("bookshop", [one.function], "INC-1") == f"once INC-1 has ended: {line}"
 
@@ -378,14 +378,14 @@ def test_what_a_person_holds_is_not_unpinned() -> None:
 
     last = world.rollbacks()[-1]
     assert last.plan is not None
-    assert last.plan.reported == ("getBook: its traffic was changed by somebody since",)
+    assert last.plan.reported == ("getBook: somebody changed its traffic later",)
     assert set(world.steps(last.id)) == {"shift listBooks"}
 
 
 def test_an_unpin_is_refused_where_nothing_is_pinned_or_an_incident_is_open() -> None:
     """An emergency is not disturbed, and nothing is opened for nothing."""
     world = World(policy=shorten_watch())
-    assert "nothing of that is pinned" in refused(world, command="unpin", system="bookshop")
+    assert "none of these functions is pinned" in refused(world, command="unpin", system="bookshop")
     world.deploy_bad()
     world.alert()
     world.pass_time(4 * MINUTE)
@@ -518,5 +518,5 @@ def test_an_unpin_is_not_offered_while_it_would_be_refused() -> None:
 
     assert text.split("\n")[-1] == (
         f"once {incident.id} has ended: "
-        "rollback unpin --system bookshop --function getBook --reason 'it may go on'"
+        "rollback unpin --system bookshop --function getBook --reason 'serve the newest revision'"
     )

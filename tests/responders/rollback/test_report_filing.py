@@ -320,7 +320,7 @@ def test_a_root_cause_may_be_known_before_it_is_over_and_be_corrected() -> None:
     found = world.incidents()[0].analysis
     assert found is not None
     assert (found.cause, found.prevention) == ("a migration", "")
-    assert "- Prevention: nobody has said" in zlib.decompress(report(world).markdown).decode()
+    assert "- Prevention: nobody has recorded" in zlib.decompress(report(world).markdown).decode()
     assert said(world, "root-cause") == []
 
 

@@ -75,7 +75,8 @@ def test_a_function_does_not_come_back_cold_where_the_policy_wants_it_warm() -> 
     assert world.live["getBook"] == {"getbook-00001": 100}
     assert world.ports.world.services()["getBook"].scaling == Scaling(2)
     assert reported(world) == [
-        "getBook: its service's instances become 2 or more with the shift (0 or more now, 2 are kept warm)"
+        "getBook: the instances of its service become 2 or more with the shift "
+        "(0 or more now, 2 are kept warm)"
     ]
     assert world.ports.world.applied_shifts == ["getbook"]
 
@@ -101,7 +102,7 @@ def test_an_undo_leaves_the_instances_that_somebody_has_set_since() -> None:
 
     service = world.ports.world.services()["getBook"]
     assert (service.traffic, service.scaling) == (FOLLOWING, Scaling(9))
-    assert reported(world)[1:] == ["getBook: its instances were changed since, and stay 9 or more"]
+    assert reported(world)[1:] == ["getBook: its instances were changed later, and stay 9 or more"]
 
 
 def test_instances_that_were_taken_away_since_come_back() -> None:
@@ -118,7 +119,9 @@ def test_instances_that_were_taken_away_since_come_back() -> None:
     ordered(world)
 
     assert world.ports.world.services()["getBook"].scaling == Scaling(3, 50)
-    assert reported(world) == ["getBook: its service's instances become 3 to 50 with the shift (0 to 1 now)"]
+    assert reported(world) == [
+        "getBook: the instances of its service become 3 to 50 with the shift (0 to 1 now)"
+    ]
 
 
 def test_more_than_there_was_stays_and_is_said() -> None:
@@ -129,7 +132,7 @@ def test_more_than_there_was_stays_and_is_said() -> None:
     ordered(world)
 
     assert world.ports.world.services()["getBook"].scaling == Scaling(4)
-    assert reported(world) == ["getBook: its service's instances stay 4 or more (0 or more then)"]
+    assert reported(world) == ["getBook: the instances of its service stay 4 or more (0 or more then)"]
 
 
 def test_what_is_scaled_by_hand_stays_so_and_is_warned_about() -> None:
@@ -140,7 +143,7 @@ def test_what_is_scaled_by_hand_stays_so_and_is_warned_about() -> None:
     ordered(world)
 
     assert world.ports.world.services()["getBook"].scaling == BY_HAND
-    assert reported(world) == ["getBook: its instances are 0, by hand, and stay so"]
+    assert reported(world) == ["getBook: its instances are 0, set manually, and are not changed"]
 
 
 def test_less_that_comes_back_with_a_revision_is_warned_about() -> None:
@@ -155,8 +158,8 @@ def test_less_that_comes_back_with_a_revision_is_warned_about() -> None:
     world.settle()
 
     assert reported(world) == [
-        "getBook: its old revision has 80 requests at once of an instance (500 now), "
-        "0 instances kept warm by itself (2 now), 100 instances at most (200 now)"
+        "getBook: its old revision has 80 concurrent requests per instance (500 now), "
+        "0 minimum instances (2 now), 100 maximum instances (200 now)"
     ]
 
 

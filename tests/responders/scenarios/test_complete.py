@@ -106,8 +106,8 @@ def test_what_a_person_has_changed_during_the_incident(part: str) -> None:
     assert {name: live_resources(world)[name] for name in ours} == {**ours, **theirs}
     plan = world.rollbacks()[0].plan
     assert plan is not None
-    assert any("in a person's hands until" in line for line in plan.reported)
-    assert "changed by hand" in str(notice_texts(world, "suspended"))
+    assert any("changed manually, kept until" in line for line in plan.reported)
+    assert "changed manually" in str(notice_texts(world, "suspended"))
 
 
 @pytest.mark.parametrize("word", ["reject", "nobody"])
@@ -152,7 +152,7 @@ def test_a_version_that_is_gone() -> None:
 
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.NOT_TAKEN
-    assert "v1 is gone: it cannot be gone back to" in one.outcome
+    assert "v1 is gone: it cannot be released" in one.outcome
     [text, *_] = [
         str(sent.notice["text"]) for sent in world.ports.sender.sent if "rollback.escalated" in sent.key
     ]

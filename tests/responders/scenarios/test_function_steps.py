@@ -42,7 +42,7 @@ def test_a_revision_that_is_gone_is_built_again_and_served() -> None:
     assert healthy_functions(shop) == set(shop.live)
     assert step_statuses(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
     assert rollback.plan is not None
-    assert f"{ORDER} is built again from our copy of its source: not the artefact of old" in (
+    assert f"{ORDER} is rebuilt from the stored copy of its source: it is not the original image" in (
         rollback.plan.reported
     )
     assert shop.find_violated_invariants() == []
@@ -173,7 +173,7 @@ def test_a_canary_that_cannot_come_back_speaks_for_nobody(canary: str) -> None:
     assert f"1 of 8 not done: shift {canary}: failed" in rollback.outcome
     steps = shop.steps(rollback.id)
     judged = {step.target: step for step in steps.values() if step.kind == "judge"}
-    assert judged[canary].note == "not judged: the canary is elsewhere"
+    assert judged[canary].note == "not tested: the canary serves another revision"
 
 
 def test_what_serves_may_not_be_known_at_the_end() -> None:
@@ -258,7 +258,7 @@ def test_a_function_that_was_deleted_is_left_by_automation() -> None:
     assert rollback.status in (RollbackStatus.WATCHING, RollbackStatus.SUCCEEDED)
     assert "listBooks" not in shop.ports.world.functions()
     assert rollback.plan is not None
-    assert any("listBooks was deleted since" in line for line in rollback.plan.reported)
+    assert any("listBooks was deleted later" in line for line in rollback.plan.reported)
 
 
 def test_a_deleted_function_that_a_person_orders_is_created_once_approved() -> None:
@@ -335,4 +335,4 @@ def test_what_hosting_pins_by_tag_is_told() -> None:
 
     assert rollback.plan is not None
     told = [line for line in rollback.plan.reported if line.startswith(ORDER)]
-    assert told == [f"{ORDER}: what Hosting pins by fh-1234 goes back with Hosting"]
+    assert told == [f"{ORDER}: Hosting routes to its tag fh-1234 until Hosting is rolled back"]

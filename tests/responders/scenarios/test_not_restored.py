@@ -20,7 +20,7 @@ SEND = "sendMail"
 RECEIVED = "the old code will receive them"
 TASKS = f"{SEND}: tasks that failed are retried by the settings of its queue; {RECEIVED}"
 MEETS = f"{SEND}: events that failed are retried for %s; {RECEIVED}"
-CHANGED = f"{SEND}: its trigger or retry setting was changed since, and is left so"
+CHANGED = f"{SEND}: its trigger or retry setting was changed later, and is not restored"
 
 
 def function(trigger: dict[str, Any], generation: Generation = Generation.SECOND) -> FunctionState:
@@ -59,12 +59,12 @@ PRIVATE = live(function({}), invokers={SEND: (), "another": ()})
             SCHEDULED,
             MOVED,
             [
-                "schedule hourly: created since, and left so",
-                "schedule nightly: changed since, and left so",
-                "the roles of run@: changed since, and left so",
+                "schedule hourly: created later, and not restored",
+                "schedule nightly: changed later, and not restored",
+                "the roles of run@: changed later, and not restored",
             ],
         ),
-        (PUBLIC, PRIVATE, [f"who may call {SEND}: changed since, and left so"]),
+        (PUBLIC, PRIVATE, [f"who may call {SEND}: changed later, and not restored"]),
         (FED_ONCE, PRIVATE, [CHANGED]),
         (None, MOVED, []),
         (SCHEDULED, None, []),

@@ -269,7 +269,7 @@ def test_a_question_shows_the_present_and_the_future_of_each_resource(
     page = html.unescape(visible_text(browser.get(f"/say?command=approve&incident={incident}")))
 
     assert shown in page
-    assert " from the detection until it is verified, within the target of 5 min" in page
+    assert " after detection, within the target of 5 min" in page
 
 
 @pytest.mark.parametrize("verb", ["undo", "unpin"])
@@ -322,7 +322,7 @@ def test_the_console_shows_who_ordered_and_the_pause(world: World, browser: Brow
         assert "ordered by bob: checkout broken" in page
         assert "Acknowledged by bob at 2026-03-02 12:" in page
         assert "by anna: I look; to continue: rollback resume --system bookshop --reason WHY" in page
-        assert "to the last shift" not in page
+        assert "last shift in" not in page
 
 
 def _main(page: ConsoleResponse) -> bytes:

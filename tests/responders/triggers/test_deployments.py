@@ -65,7 +65,7 @@ def test_what_was_called_stable_is_not_what_is_live_any_more() -> None:
     world.settle()
 
     [letter] = read_dead_letters(world)
-    assert letter["reason"] == "not what was called stable: getBook serves a newer revision"
+    assert letter["reason"] == "not the deployment announced as stable: getBook serves a newer revision"
     assert "v2" not in read_deployments(world)
 
 
@@ -77,7 +77,7 @@ def test_what_is_live_during_an_incident_is_not_called_stable() -> None:
     world.settle()
 
     [letter] = read_dead_letters(world)
-    assert letter["reason"].startswith("nothing is stable during INC-")
+    assert letter["reason"].startswith("no deployment becomes stable during INC-")
     assert "v2" not in read_deployments(world)
 
 
@@ -106,7 +106,7 @@ def test_a_known_deployment_is_not_recorded_twice() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"{", "no announcement"),
+        (b"{", "not a message"),
         (b"[]", "not a JSON object"),
         ({"version": 2, "system": "bookshop"}, "$.version"),
         ({"version": 1, "system": "nowhere"}, "nowhere is not known"),

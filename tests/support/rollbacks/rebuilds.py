@@ -17,7 +17,7 @@ BAD = SourceObject("sources", f"{ORDER}.zip", 2)
 VALUES = {"RELEASE": "bad"}
 CONFIGURED = build_configuration(VALUES, iter(()), account="runtime@demo", max_instances=9)
 """What it runs with."""
-AGAIN = f"{ORDER} is built again from our copy of its source: not the artefact of old"
+AGAIN = f"{ORDER} is rebuilt from the stored copy of its source: it is not the original image"
 
 
 def build_world_with_rebuild(

@@ -36,7 +36,7 @@ class Scaling(Struct, frozen=True):
 
     def __str__(self) -> str:
         if self.manual is not None:
-            return f"{self.manual}, by hand"
+            return f"{self.manual}, set manually"
         return f"{self.minimum} to {self.maximum}" if self.maximum else f"{self.minimum} or more"
 
 

@@ -16,7 +16,7 @@ MAX_PORTION_SECONDS: Final = 8.0
 """So long one portion lasts: well within the lease."""
 MAX_PORTION_LANDING_SECONDS: Final = MAX_PORTION_SECONDS + REWRITE_TIMEOUT_SECONDS
 
-SUPPRESSION_UNAVAILABLE: Final = "people agreed to event suppression, which this version does not have"
+SUPPRESSION_UNAVAILABLE: Final = "the approved plan uses event suppression, which this version does not have"
 """Why nothing more is written of a plan of an earlier version."""
 
 Goal = TypeVar("Goal")

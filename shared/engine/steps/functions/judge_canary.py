@@ -45,7 +45,8 @@ class JudgeCanaryStep(StepKind):
             served = traffic_shares(service.serving, service.latest_ready)
             again = service.latest_created != goal.newest and served == {service.latest_created: 100}
             if served != goal.revisions and not again:
-                return StepObservation(StepVerdict.AT_GOAL, note="not judged: the canary is elsewhere")
+                note = "not tested: the canary serves another revision"
+                return StepObservation(StepVerdict.AT_GOAL, note=note)
             for revision in served:
                 if not self._platform.revision(goal.service, revision).ready:
                     return StepObservation(StepVerdict.UNDER_WAY, note=f"{revision} is not ready")
@@ -55,7 +56,7 @@ class JudgeCanaryStep(StepKind):
 
     def _run_probes(self, goal: CanaryGoal) -> StepObservation:
         if not goal.request:
-            return StepObservation(StepVerdict.AT_GOAL, note="ready; no probe can tell more yet")
+            return StepObservation(StepVerdict.AT_GOAL, note="ready; no probe can test it yet")
         probe = from_json(goal.request, Probe)
         for time in range(1, goal.times + 1):
             answer = self._prober.ask(probe)

@@ -71,7 +71,7 @@ class RedeployStep(FunctionStep):
             running = self._builder.find_running_deployment(goal.function)
             if running is not None and running.source != goal.recipe.source:
                 return StepObservation(
-                    StepVerdict.ELSEWHERE, note=f"somebody deploys it: {running.operation}"
+                    StepVerdict.ELSEWHERE, note=f"somebody is deploying it: {running.operation}"
                 )
             return StepObservation(StepVerdict.UNDER_WAY, note="it is being built")
         look = _compare_with_goal(found, goal, origin, error)
@@ -101,7 +101,7 @@ def _compare_with_goal(
             return StepObservation(StepVerdict.AT_ORIGIN, deployment_marker(None), error)
         return StepObservation(StepVerdict.ELSEWHERE, note="somebody has deleted it")
     if found.active and is_built_from(found.state, goal.recipe):
-        return StepObservation(StepVerdict.AT_GOAL, note="built again from our copy of its source")
+        return StepObservation(StepVerdict.AT_GOAL, note="rebuilt from the stored copy of its source")
     here = deployment_marker(found.state)
     if not found.active and found.state.source == goal.recipe.source:
         return StepObservation(StepVerdict.AT_ORIGIN, here + FAILED_SUFFIX, error or "its deployment failed")

@@ -41,7 +41,7 @@ class PublishRemoteConfigStep(ResourceStep):
             return StepObservation(StepVerdict.AT_GOAL)
         if template.hash == origin.hash:
             return StepObservation(StepVerdict.AT_ORIGIN, template.etag)
-        return StepObservation(StepVerdict.ELSEWHERE, note=f"version {template.version} says something else")
+        return StepObservation(StepVerdict.ELSEWHERE, note=f"version {template.version} has other content")
 
     def rehearse(self, step: Step) -> None:
         """Let the platform validate the template, and publish nothing."""

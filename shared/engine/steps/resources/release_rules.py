@@ -59,10 +59,10 @@ class ReleaseRulesStep(ResourceStep):
             if goal.source:
                 return StepObservation(StepVerdict.AT_ORIGIN, found + RECREATED_SUFFIX)
             return StepObservation(
-                StepVerdict.IMPOSSIBLE, note=f"{goal.ruleset} is gone, and no copy is kept"
+                StepVerdict.IMPOSSIBLE, note=f"{goal.ruleset} is gone, and no copy is stored"
             )
         if found and goal.source and self._estate.rules.ruleset(found) == goal.source:
-            return StepObservation(StepVerdict.AT_GOAL, note=f"{found} says the same")
+            return StepObservation(StepVerdict.AT_GOAL, note=f"{found} has the same rules")
         return StepObservation(StepVerdict.ELSEWHERE, note=f"found {found or 'no ruleset'} in force")
 
     def set(self, step: Step) -> str:

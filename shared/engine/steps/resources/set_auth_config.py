@@ -60,9 +60,7 @@ class SetAuthConfigStep(ResourceStep):
         known = self._platform.functions() if goal.functions else {}
         missing = [name for name in goal.functions if name not in known]
         if missing:
-            return StepObservation(
-                StepVerdict.IMPOSSIBLE, note=f"not there to be called: {', '.join(missing)}"
-            )
+            return StepObservation(StepVerdict.IMPOSSIBLE, note=f"missing functions: {', '.join(missing)}")
         return StepObservation(StepVerdict.AT_ORIGIN, json_fingerprint(found))
 
     def set(self, step: Step) -> str:

@@ -411,7 +411,7 @@ def test_what_is_amiss_with_a_system_is_told(
     ("changes", "told"),
     [
         ({}, ["carts by meta.until"]),
-        ({"expiries": ()}, ["by no policy of the database"]),
+        ({"expiries": ()}, ["the database has no TTL policy"]),
         ({"policy": replace(SHOP, collections={}), "expiries": SILENT}, []),
     ],
 )
@@ -505,12 +505,12 @@ def test_images_that_stay(changes: dict[str, Any]) -> None:
         ({}, "no clean-up policy: `firebase deploy` exits with 1, or with --force sets one of 1 day", ""),
         (
             {"firebase-functions-cleanup": ONE_DAY},
-            "it deletes images after 1 d; older deployments are built again",
+            "it deletes images after 1 d; older deployments are rebuilt",
             "",
         ),
         (
             {"delete-old": ONE_DAY},
-            "it deletes images after 1 d; older deployments are built again",
+            "it deletes images after 1 d; older deployments are rebuilt",
             "; then correct the policies delete-old",
         ),
     ],

@@ -94,7 +94,7 @@ def test_a_retry_of_a_wider_scenario() -> None:
     world.alert("0.x", signal="frontend_unavailable")
     world.pass_time(HOUR)
     first = newest_rollback(world)
-    assert (first.status, first.outcome) == (RollbackStatus.NOT_TAKEN, "the question expired")
+    assert (first.status, first.outcome) == (RollbackStatus.NOT_TAKEN, "the request for approval expired")
 
     assert publish_command(world, "retry") == ""
     world.pass_time(HOUR)
@@ -158,8 +158,8 @@ def test_an_incident_is_accepted_whose_rollback_is_kept_no_more() -> None:
     world = build_failed_rollback()
     world.ports.store.remove(f"rollbacks/{newest_rollback(world).id}")
 
-    assert publish_command(world, "retry").endswith("its rollback is deleted; possible is accept")
-    assert "is kept no more: an order to roll back opens another" in publish_command(world, "undo")
+    assert publish_command(world, "retry").endswith("its rollback is deleted; possible commands: accept")
+    assert "is deleted: request a new rollback" in publish_command(world, "undo")
     assert publish_command(world, "accept", actor="alice", reason="it is old") == ""
     world.settle()
 
@@ -167,7 +167,7 @@ def test_an_incident_is_accepted_whose_rollback_is_kept_no_more() -> None:
     assert trouble.status is incident.IncidentStatus.RESOLVED
     assert trouble.timeline[-1].note == "accepted by alice: it is old"
     assert read_public_state(world).word == "resolved"
-    assert publish_command(world, "accept").endswith("possible is nothing, it is over")
+    assert publish_command(world, "accept").endswith("possible commands: none: the incident has ended")
 
 
 def test_a_failure_offers_retry_undo_and_accept() -> None:
@@ -235,16 +235,16 @@ def resolved() -> World:
 @pytest.mark.parametrize(
     ("make", "verb", "content", "why"),
     [
-        (build_failed_rollback, "approve", {}, "“Failed”; possible is retry, undo, accept"),
-        (build_failed_rollback, "cancel", {}, "possible is retry, undo, accept"),
+        (build_failed_rollback, "approve", {}, "“Failed”; possible commands: retry, undo, accept"),
+        (build_failed_rollback, "cancel", {}, "possible commands: retry, undo, accept"),
         (
             build_world_awaiting_approval,
             "retry",
             {},
-            "for approval”; possible is approve, reject, cancel, ack",
+            "for approval”; possible commands: approve, reject, cancel, ack",
         ),
-        (build_world_awaiting_approval, "accept", {}, "possible is approve, reject, cancel, ack"),
-        (build_world_awaiting_approval, "approve", {"plan": "0" * 64}, "another plan now"),
+        (build_world_awaiting_approval, "accept", {}, "possible commands: approve, reject, cancel, ack"),
+        (build_world_awaiting_approval, "approve", {"plan": "0" * 64}, "of another plan"),
         (build_world_awaiting_approval, "approve", {"plan": "short"}, "is not a fingerprint"),
         (
             build_world_awaiting_approval,
@@ -259,8 +259,8 @@ def resolved() -> World:
             "did you mean INC-20260302-001",
         ),
         (build_world_awaiting_approval, "ack", {"incident": "yesterday"}, "is not an incident such as"),
-        (resolved, "retry", {}, "nothing, it is over"),
-        (resolved, "ack", {}, "nothing, it is over"),
+        (resolved, "retry", {}, "none: the incident has ended"),
+        (resolved, "ack", {}, "none: the incident has ended"),
     ],
 )
 def test_a_wrong_answer_is_told_what_would_be_possible(
@@ -288,7 +288,7 @@ def test_a_cancel_that_was_said_before_the_retry_does_not_stop_it() -> None:
     world.deliver(late, published_at=said_at)
 
     assert newest_rollback(world).cancel_requested == ""
-    assert "began after that was said" in read_dead_letters(world)[-1]["reason"]
+    assert "started after the command was sent" in read_dead_letters(world)[-1]["reason"]
 
 
 def set_aside(world: World, verb: str, **content: Any) -> Published:
@@ -314,7 +314,7 @@ def test_a_retry_that_was_said_before_the_last_rollback_begins_none() -> None:
     world.deliver(late, published_at=said_at)
 
     assert len(world.rollbacks()) == before
-    assert "began after that was said" in read_dead_letters(world)[-1]["reason"]
+    assert "started after the command was sent" in read_dead_letters(world)[-1]["reason"]
 
 
 def test_the_prepared_command_asks_for_no_more_than_was_ordered() -> None:

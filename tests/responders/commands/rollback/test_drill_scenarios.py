@@ -139,7 +139,7 @@ def test_a_ruleset_that_is_gone(copied: bool) -> None:
     deploy_bad_release(world, "rules")
     world.ports.beside.rulesets.pop("r1", None)
 
-    assert refused(world) == ({} if copied else {RULES: "r1 is gone, and no copy is kept"})
+    assert refused(world) == ({} if copied else {RULES: "r1 is gone, and no copy is stored"})
 
 
 def test_a_setting_that_somebody_changes_just_then() -> None:
@@ -195,7 +195,7 @@ def test_a_function_that_only_a_rebuild_brings_back() -> None:
     assert done.agrees
     assert set(done.looked_at) == {ORDER}
     assert set(done.rehearsed) == set(world.policy.functions) - {ORDER}
-    assert f"{ORDER} is built again" in str(done.reported)
+    assert f"{ORDER} is rebuilt" in str(done.reported)
 
 
 def test_a_function_that_is_gone_and_named() -> None:

@@ -76,7 +76,7 @@ def test_without_a_stable_deployment_there_is_no_last_stable() -> None:
 
 @pytest.mark.parametrize(
     ("status", "why"),
-    [("ROLLING_OUT", "v1 is still rolling out"), ("LIVE", "v1 was replaced before it had settled")],
+    [("ROLLING_OUT", "v1 is still rolling out"), ("LIVE", "v1 was replaced before it was stable")],
 )
 def test_a_deployment_that_was_not_recorded_whole_is_no_target(status: str, why: str) -> None:
     """One that something else replaced meanwhile never will be."""

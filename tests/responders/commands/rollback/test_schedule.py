@@ -60,7 +60,7 @@ def test_a_feature_that_is_planned(named: dict[str, Any], functions: set[str], t
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"at": "2020-01-01T00:00:00Z"}, "is over"),
+        ({"at": "2020-01-01T00:00:00Z"}, "is in the past"),
         ({"at": "tomorrow"}, "is not a time such as"),
         ({"scenario": "complete"}, "scenario"),
         ({"severity": "HIGH"}, "severity"),
@@ -104,7 +104,7 @@ def test_a_plan_whose_time_finds_trouble() -> None:
 
     [trouble] = world.incidents()
     assert trouble.signal == "frontend_unavailable"
-    assert f"not begun: it yields to {trouble.id}" in notice_lines(world, "not-begun")[0]
+    assert f"not started: {trouble.id} is open and has priority" in notice_lines(world, "not-begun")[0]
 
 
 def test_a_plan_that_nobody_could_begin_in_time() -> None:

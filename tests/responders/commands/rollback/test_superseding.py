@@ -214,7 +214,7 @@ def test_an_order_with_nothing_to_do_leaves_the_monitoring_alone() -> None:
     for key in ("plain", "forced", "over"):
         said = record_of(world, key).result
         assert said.startswith("nothing to do: everything asked for is at its target already")
-        assert f"{watched.incident} goes on" in said
+        assert f"{watched.incident} continues" in said
     assert len(world.incidents()) == 1
     assert world.rollbacks()[0].status is RollbackStatus.WATCHING
     assert len(world.ports.sender.sent) == sent
@@ -232,7 +232,7 @@ def test_what_changed_while_it_was_monitored_goes_back_with_a_confirmation_alone
 
     order(world, id="plain", functions=["searchBooks"])
     world.settle()
-    assert record_of(world, "plain").result.startswith("not begun: ")
+    assert record_of(world, "plain").result.startswith("not started: ")
     assert "--supersede" in record_of(world, "plain").result
     assert record_of(world, "plain").answer == {"refused": True}
 
@@ -347,7 +347,7 @@ def test_a_repair_of_valid_documents_ends_no_monitoring() -> None:
     world.settle()
 
     assert "the order goes another direction" in refusals(world)[0]
-    assert record_of(world, "repair").result.startswith("not begun: no damage was found")
+    assert record_of(world, "repair").result.startswith("not started: no damage was found")
     assert world.rollbacks()[0].status is RollbackStatus.WATCHING
 
 
@@ -383,7 +383,7 @@ def test_what_was_added_is_named_where_the_rollback_ends_before() -> None:
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.CANCELLED
     texts = [sent.notice["text"] for sent in world.ports.sender.sent]
-    assert any("not begun: what bob added, payments fail" in text for text in texts)
+    assert any("not started: the extension by bob, payments fail" in text for text in texts)
 
 
 def test_what_has_recovered_is_not_called_failing_by_the_order_that_supersedes_its_monitoring() -> None:

@@ -39,7 +39,7 @@ def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) 
     kept = world.ports.store.documents[SYSTEM if where else GLOBAL_CONTROLS_PATH]["pause"]
     assert decode(Pause, kept).reached_at is not None
     assert in_flight[0] > 0
-    reached = f"paused: nothing is in flight any more, {in_flight[0]} were when it was said"
+    reached = f"paused: no step is in flight ({in_flight[0]} when it was requested)"
     assert (record["result"], record["due_at"]) == (reached, None)
     assert [f"pause requested, {in_flight[0]} step" in one for one in notice_lines(world, "pause:")]
     world.pass_time(5 * MINUTE)
@@ -49,7 +49,7 @@ def test_a_pause_is_requested_until_nothing_is_in_flight(where: dict[str, str]) 
     assert told["facts"]["changes"] == {"status": ["PAUSE_REQUESTED", "PAUSED"]}
     [one] = world.rollbacks()
     assert (one.status, one.in_flight) == (RollbackStatus.RUNNING, 0)
-    assert "nothing is in flight" in notice_lines(world, "rollback.held")[0]
+    assert "no step is in flight" in notice_lines(world, "rollback.held")[0]
 
 
 def test_a_pause_that_was_lifted_before_it_was_reached_is_not_told_as_reached() -> None:
@@ -219,7 +219,7 @@ def test_a_pause_waits_for_a_worker_that_has_only_begun_to_decide() -> None:
     assert said == [RollbackStatus.DECIDING]
     assert notice_lines(world, "pause:")[0].startswith("all systems: pause requested, 0 steps in flight")
     assert (record["result"], record["due_at"]) == (
-        "paused: nothing is in flight any more, 0 were when it was said",
+        "paused: no step is in flight (0 when it was requested)",
         None,
     )
     assert world.ports.world.applied_shifts == []
@@ -291,14 +291,14 @@ def test_a_pause_that_is_not_in_force_any_more_reminds_nobody(then: list[str]) -
     [
         ({"command": "freeze"}, "until"),
         ({"command": "freeze", "until": "tomorrow"}, "is not a time such as"),
-        ({"command": "freeze", "until": "2026-01-01T00:00:00Z"}, "is over"),
+        ({"command": "freeze", "until": "2026-01-01T00:00:00Z"}, "is in the past"),
         (
             {"command": "freeze", "from": "2027-03-01T00:00:00Z", "until": "2027-02-01T00:00:00Z"},
-            "before the window begins",
+            "before the start of the window",
         ),
         ({"command": "freeze", "until": "2026-03-02T12:00:00"}, "is not a time such as"),
         ({"command": "pause", "expires": "soon"}, "or a span such as 2h"),
-        ({"command": "pause", "expires": "2026-01-01T00:00:00Z"}, "is over"),
+        ({"command": "pause", "expires": "2026-01-01T00:00:00Z"}, "is in the past"),
         ({"command": "pauze"}, "did you mean pause"),
         ({"command": "pause", "untill": "x"}, "untill"),
         ({"command": "rollback", "system": "bookshop", "override": True}, "incident"),
@@ -359,7 +359,7 @@ def test_a_promotion_is_told_with_what_it_was_before() -> None:
 
     assert changed(world, "promote") == {"mode": ["act", "ask"]}
     said = notice_lines(world, "promote")[-1]
-    assert "automation may ask, before act, by alice: a bad week" in said
+    assert "automation mode ask, before: act, by alice: a bad week" in said
 
 
 def late(world: World, verb: str, after: timedelta, **content: Any) -> str:

@@ -58,7 +58,7 @@ def test_each_declared_topic_is_asked_once() -> None:
         ("print-again", {**said, "fields": []}),
     ]
     told = notice_lines(world, "regenerate")
-    assert told == ["bookshop: what is made from books was asked for on draw-again, print-again"]
+    assert told == ["bookshop: regeneration from books was requested on draw-again, print-again"]
     event = world.ports.store.documents["systems/bookshop/audit/regenerate:mine"]
     assert event["facts"] == {"result": told[0].removeprefix("bookshop: ")}
 
@@ -66,7 +66,7 @@ def test_each_declared_topic_is_asked_once() -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ({"collection": "book"}, "nothing says how 'book' is made again"),
+        ({"collection": "book"}, "no derived data of 'book' are declared"),
         ({"collection": "orders"}, "bookshop has books"),
         ({"documents": ["orders/1"]}, "'orders/1' is no document of books"),
         ({"documents": []}, "documents"),

@@ -79,7 +79,7 @@ def test_nothing_is_called_stable_during_an_incident() -> None:
 
     mark(world, "mark-stable", "v2")
 
-    assert "nothing is stable during INC-" in read_dead_letters(world)[0]["reason"]
+    assert "no deployment becomes stable during INC-" in read_dead_letters(world)[0]["reason"]
     assert read_deployments(world)["v2"].status is DeploymentStatus.LIVE
 
 

@@ -22,7 +22,7 @@ def test_a_dry_run_tells_and_does_nothing() -> None:
 
     found = shop.ports.store.get("commands/dry")
     record = decode(CommandRecord, found.fields)
-    assert record.result.startswith("ask: data are moved by people's word alone")
+    assert record.result.startswith("ask: documents change only after approval")
     assert "2 documents back to" in record.result
     assert record.answer["fates"] == {"brought back": 2}
     assert len(shop.incidents()) == incidents

@@ -333,7 +333,7 @@ def test_the_revision_to_go_back_to_was_cleaned_up() -> None:
 
     rollback = world.rollbacks()[0]
     assert rollback.plan is not None
-    assert any("payOrder is built again" in line for line in rollback.plan.reported)
+    assert any("payOrder is rebuilt" in line for line in rollback.plan.reported)
     assert "shift payOrder" not in world.steps(rollback.id)
     assert world.live == stable | {"payOrder": {"payorder-00003": 100}}
 
@@ -507,4 +507,4 @@ def test_a_function_in_a_persons_hands() -> None:
     assert shifted_functions(world) == set(world.policy.functions) - {"listBooks"}
     plan = world.rollbacks()[0].plan
     assert plan is not None
-    assert plan.reported == ("listBooks is in a person's hands: left as it is",)
+    assert plan.reported == ("listBooks was changed manually: automation does not change it",)

@@ -281,7 +281,7 @@ def test_an_undo_that_would_serve_what_was_deployed_since_does_nothing_and_says_
     assert last.plan is not None
     warning, refused = last.plan.reported
     assert warning.startswith("warning: this restores what the rollback removed: ")
-    assert refused.startswith("getBook: getbook-00003 was deployed since")
+    assert refused.startswith("getBook: getbook-00003 was deployed later")
     assert world.live["getBook"] == held["getBook"]
     assert set(read_pins(world)) == {"getBook"}
 
@@ -296,7 +296,7 @@ def test_an_undo_of_a_world_that_has_moved_altogether_is_not_taken() -> None:
 
     last = world.rollbacks()[-1]
     assert last.status is RollbackStatus.NOT_TAKEN
-    assert "getBook: getbook-00003 was deployed since" in last.outcome
+    assert "getBook: getbook-00003 was deployed later" in last.outcome
     newest = world.incidents()[-1]
     assert [one.status for one in newest.timeline[-2:]] == [IncidentStatus.ESCALATED, IncidentStatus.RESOLVED]
 
@@ -321,7 +321,7 @@ def test_an_undo_is_refused_with_its_reason() -> None:
     world.pass_time(3 * MINUTE)
 
     assert "has nothing to undo" in publish_command(world, "undo")
-    assert "possible is accept" in publish_command(world, "retry")
+    assert "possible commands: accept" in publish_command(world, "retry")
 
 
 def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
@@ -340,7 +340,7 @@ def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
     assert against((build_traffic_target("getbook-00002"),)) == ""
     assert against((build_traffic_target("getbook-00009"),)) == "getBook: its revision getbook-00009 is gone"
     assert against(FOLLOWING, "getbook-00002") == ""
-    assert "getbook-00002 was deployed since" in against(FOLLOWING, "getbook-00001")
+    assert "getbook-00002 was deployed later" in against(FOLLOWING, "getbook-00001")
     unready = tuple(replace(revision, ready=False) for revision in one.revisions)
     inventory["getBook"] = replace(one, revisions=unready)
     assert (

@@ -171,12 +171,14 @@ def test_what_was_never_kept_is_left_with_its_reason() -> None:
     shop.ports.sources.lost.add(BAD)
 
     assert refused(build_world_with_rebuild(shop=shop)) == (
-        f"{ORDER}: it was built again, and what it was cannot be: no copy of its source"
+        f"{ORDER}: it was rebuilt, and its earlier version cannot be rebuilt: no copy of its source"
     )
     unseen = build_world_with_rebuild(announced=False)
     first = unseen.rollbacks()[0].plan
     assert first is not None
-    assert any(line.startswith(f"{ORDER}: no undo can build what it is now") for line in first.reported)
+    assert any(
+        line.startswith(f"{ORDER}: an undo cannot rebuild its present version") for line in first.reported
+    )
     assert "no copy of its source" in refused(unseen)
 
 
@@ -186,18 +188,18 @@ def test_a_plan_of_before_what_was_live_was_recorded_in_it() -> None:
     path = plan_path(shop.rollbacks()[0].id, f"redeploy {ORDER}")
     shop.ports.store.commit([Update(path, {"kept": {}})])
 
-    assert refused(shop).endswith("what it was cannot be: too little of it was recorded")
+    assert refused(shop).endswith("its earlier version cannot be rebuilt: its record is incomplete")
 
 
 def test_what_somebody_deployed_since_stays() -> None:
     """By whichever way: through the function, or past it."""
     shop = build_world_with_rebuild()
     shop.ports.world.deploy([ORDER])
-    assert refused(shop) == f"{ORDER}: it was deployed by somebody since"
+    assert refused(shop) == f"{ORDER}: somebody deployed it later"
 
     moved = build_world_with_rebuild()
     moved.ports.world.change_by_hand(ORDER, (build_traffic_target(NEWEST),))
-    assert refused(moved) == f"{ORDER}: its traffic was changed by somebody since"
+    assert refused(moved) == f"{ORDER}: somebody changed its traffic later"
 
 
 def failed(shop: World, *, told: bool = True, made: bool = False) -> World:
@@ -242,7 +244,7 @@ def test_what_somebody_made_past_a_failed_build_stays(made: bool) -> None:
     shop = failed(World(policy=shorten_watch()), made=made)
     theirs = shop.ports.world.deploy_past(ORDER)
 
-    assert refused(shop) == f"{ORDER}: a newer revision was made by somebody since"
+    assert refused(shop) == f"{ORDER}: somebody created a newer revision"
     assert shop.live[ORDER] == {theirs: 100}
 
 
@@ -251,7 +253,7 @@ def test_what_somebody_made_past_a_build_stays() -> None:
     shop = build_world_with_rebuild()
     theirs = shop.ports.world.deploy_past(ORDER)
 
-    assert refused(shop) == f"{ORDER}: a newer revision was made by somebody since"
+    assert refused(shop) == f"{ORDER}: somebody created a newer revision"
     assert shop.live[ORDER] == {theirs: 100}
 
 
@@ -391,7 +393,7 @@ def test_a_function_that_was_created_again_is_not_deleted() -> None:
 
     last = shop.rollbacks()[-1]
     assert last.status is RollbackStatus.NOT_TAKEN
-    assert last.outcome.endswith("it was not there, and nothing is deleted")
+    assert last.outcome.endswith("it did not exist before, and an undo deletes nothing")
 
 
 def test_a_function_that_could_not_be_created_again_is_as_it_was() -> None:

@@ -78,7 +78,7 @@ def test_it_falls_by_itself() -> None:
     shop.pass_time(3 * MINUTE)
 
     assert writer_scalings(shop) == BEFORE
-    assert read_fence(shop).why == "its time is over"
+    assert read_fence(shop).why == "its time limit has passed"
     assert read_fence(shop).status is FenceStatus.DOWN
 
 
@@ -205,7 +205,7 @@ def test_people_may_order_behind_it() -> None:
     ("rules", "said", "reason"),
     [
         (None, {}, "declares no invariants"),
-        (RULES, {"expires": "2026-03-02T11:00:00Z"}, "is over"),
+        (RULES, {"expires": "2026-03-02T11:00:00Z"}, "is in the past"),
         (RULES, {"expires": "soon"}, "is not a time"),
     ],
 )
@@ -252,7 +252,7 @@ def test_a_rollback_that_brings_functions_back_comes_first() -> None:
     shop.command(command="fence", system="bookshop")
     shop.deliver_commands()
 
-    assert "is bringing functions back" in refusal_reasons(shop)[0]
+    assert "is restoring functions" in refusal_reasons(shop)[0]
 
 
 class _Stopped(BaseException):

@@ -175,7 +175,7 @@ def test_a_fence_that_falls_is_waited_for() -> None:
     shop.approve("bob")
     assert read_fence(shop).command == before.command
     shop.run_until(lambda: read_fence(shop).rollback == shop.newest.id)
-    assert "a fence is falling: lifted by" in hold_reasons(shop)
+    assert "a fence is being lifted: lifted by" in hold_reasons(shop)
     shop.pass_time(15 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED
@@ -191,7 +191,7 @@ def test_a_persons_fence_that_falls_too_soon_is_waited_for(monkeypatch: pytest.M
     raise_fence(shop, expires="12m")
     shop.approve("bob")
     shop.run_until(lambda: read_fence(shop).rollback == shop.newest.id)
-    assert "and writing takes 15 min 0 s: lift it, or wait" in hold_reasons(shop)
+    assert "and the repair takes 15 min 0 s: lift it, or wait" in hold_reasons(shop)
     shop.pass_time(12 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.SUCCEEDED

@@ -29,7 +29,7 @@ def test_a_fence_that_nobody_raises_ends_it() -> None:
     shop.ports.store.commit([Update(commands.command_path(read_fence(shop).command), {"due_at": None})])
     shop.pass_time(8 * MINUTE)
     assert shop.newest.status is RollbackStatus.FAILED
-    assert "the fence does not stand" in shop.newest.outcome
+    assert "the fence is not active" in shop.newest.outcome
 
 
 def test_a_fence_that_does_not_stand_ends_it() -> None:
@@ -40,7 +40,7 @@ def test_a_fence_that_does_not_stand_ends_it() -> None:
     shop.pass_time(12 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.FAILED
-    assert "no document was written: the fence has fallen" in shop.newest.outcome
+    assert "no document was written: the fence was lifted" in shop.newest.outcome
     assert "still writes" in shop.newest.outcome
     assert shop.behind == []
     assert shop.data == {**GOOD, **SPOILT}
@@ -58,7 +58,7 @@ def test_a_fence_that_falls_ends_it_halfway() -> None:
     assert len(shop.behind) == 1
     assert len(shop.written()) == 1
     assert shop.newest.status is RollbackStatus.FAILED
-    assert "nothing more is written: the fence has fallen: lifted by carol" in shop.newest.outcome
+    assert "no more documents are written: the fence was lifted: lifted by carol" in shop.newest.outcome
     assert_unfenced(shop)
 
 
@@ -88,7 +88,7 @@ def test_another_fence_is_not_the_one_that_it_was_begun_behind() -> None:
     shop.after_a_batch(replaced)
     shop.approve("bob")
     shop.pass_time(6 * MINUTE)
-    assert "another one stands" in shop.newest.outcome
+    assert "another one is active" in shop.newest.outcome
     assert len(shop.behind) == 1
 
 
@@ -103,7 +103,7 @@ def test_cancelled_while_it_is_waited_for() -> None:
     shop.pass_time(8 * MINUTE)
 
     assert shop.behind == []
-    assert read_fence(shop).why == f"{shop.newest.id} writes nothing more"
+    assert read_fence(shop).why == f"{shop.newest.id} writes no more documents"
     assert_unfenced(shop)
 
 

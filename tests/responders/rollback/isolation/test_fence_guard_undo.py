@@ -60,7 +60,7 @@ def test_an_undo_whose_fence_falls_halfway() -> None:
     shop.pass_time(8 * MINUTE)
 
     assert shop.newest.status is RollbackStatus.FAILED
-    assert "nothing more is written: the fence has fallen: lifted by carol" in shop.newest.outcome
+    assert "no more documents are written: the fence was lifted: lifted by carol" in shop.newest.outcome
     assert shop.data == GOOD
     assert_unfenced(shop)
 

@@ -121,7 +121,7 @@ def test_a_writer_that_does_not_start_is_told_loudly() -> None:
 
     assert read_fence(shop).status is FenceStatus.FALLING
     [loud] = [one for one in notified_events(shop) if "DOES NOT FALL" in one]
-    assert "instances start" in loud
+    assert "instances are starting" in loud
 
 
 def test_a_writer_that_may_not_be_looked_at_is_not_gone() -> None:

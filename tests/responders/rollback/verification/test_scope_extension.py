@@ -47,7 +47,7 @@ def test_what_a_roll_out_reaches_later_and_has_no_image_is_built_again() -> None
     assert functions_on_copies(shop) == {ORDER}
     assert healthy_functions(shop) == set(shop.live)
     assert step_statuses(shop, ORDER) == {"redeploy": StepStatus.DONE, "serve": StepStatus.DONE}
-    assert f"{ORDER} is built again from our copy of its source: not the artefact of old" in (
+    assert f"{ORDER} is rebuilt from the stored copy of its source: it is not the original image" in (
         rollback.plan.reported
     )
     assert shop.find_violated_invariants() == []

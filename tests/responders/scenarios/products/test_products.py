@@ -39,13 +39,13 @@ def site(version: str, **channels: str) -> WholeInventory:
         (site("v2"), {("shop", "v1"): "FINALIZED"}, ["release shop"], ""),
         (site("v2"), {("shop", "v1"): "EXPIRED"}, [], "v1 is EXPIRED"),
         (site("v2"), {("shop", "v1"): None}, [], "v1 is gone"),
-        (site("v2"), {}, [], "cannot be seen"),
+        (site("v2"), {}, [], "cannot be read"),
         (site("v1", next="p2"), {("shop", "p1"): "FINALIZED"}, ["release shop (next)"], ""),
-        (site("v1", next="p1", more="p3"), {}, [], "shop (more) was made since"),
-        (site("v1", more="p3"), {}, [], "shop (next): it was deleted since"),
+        (site("v1", next="p1", more="p3"), {}, [], "shop (more) was created later"),
+        (site("v1", more="p3"), {}, [], "shop (next): it was deleted later"),
         (site(""), {("shop", "v1"): "FINALIZED"}, [], "perhaps because a person disabled it"),
-        (WholeInventory(sites={}), {}, [], "it was deleted since"),
-        (WholeInventory(sites=None), {}, [], "sites cannot be seen now"),
+        (WholeInventory(sites={}), {}, [], "it was deleted later"),
+        (WholeInventory(sites=None), {}, [], "sites cannot be read now"),
     ],
 )
 def test_what_hosting_adds(live: WholeInventory, statuses: Statuses, steps: list[str], said: str) -> None:
@@ -74,10 +74,10 @@ def template(colour: str, content: str = "{}") -> WholeInventory:
     ("recorded", "live", "steps", "said"),
     [
         (template("red"), template("red"), 0, ""),
-        (template("red"), template("blue"), 1, "their own cache"),
-        (template("red", ""), template("blue"), 0, "version 7 is larger than what is kept"),
-        (template("red"), WholeInventory(), 0, "cannot be seen now"),
-        (WholeInventory(), template("blue"), 0, "was not recorded then"),
+        (template("red"), template("blue"), 1, "their cache"),
+        (template("red", ""), template("blue"), 0, "version 7 is too large to be stored"),
+        (template("red"), WholeInventory(), 0, "cannot be read now"),
+        (WholeInventory(), template("blue"), 0, "was not recorded at that time"),
         (WholeInventory(remote_config={}), template("blue"), 0, ""),
     ],
 )
@@ -125,8 +125,8 @@ def in_force(ruleset: str, *condition: str) -> WholeInventory:
         (in_force("a"), in_force("b", "false"), ["b"], "no copy of one side"),
         (in_force("a", "true"), in_force("b"), ["b"], "no copy of one side"),
         (in_force("a", "true"), WholeInventory(rules={}), [""], ""),
-        (WholeInventory(rules={}), in_force("b", "true"), [], "released for the first time"),
-        (in_force("a", "true"), WholeInventory(), [], "cannot be seen now"),
+        (WholeInventory(rules={}), in_force("b", "true"), [], "first released later"),
+        (in_force("a", "true"), WholeInventory(), [], "cannot be read now"),
     ],
 )
 def test_what_rules_add(
@@ -160,9 +160,9 @@ def index(group: str, mode: str = "ASCENDING") -> dict[str, Index]:
     [
         (index("carts"), index("carts"), 0, ""),
         (index("carts"), {}, 1, ""),
-        ({}, index("carts"), 0, "was added since"),
-        (index("carts", "vector_config dimension: 3"), {}, 0, "do it by hand"),
-        (index("carts"), None, 0, "cannot be seen now"),
+        ({}, index("carts"), 0, "was added later"),
+        (index("carts", "vector_config dimension: 3"), {}, 0, "create it manually"),
+        (index("carts"), None, 0, "cannot be read now"),
     ],
 )
 def test_what_indexes_add(
@@ -200,10 +200,10 @@ CALLS_NOBODY = {f"{TRIGGER}.functionUri": "https://r-p.cloudfunctions.net/gone"}
         ({"mfa.state": "ON"}, {}, ["mfa.state"], ""),
         ({"a": 1}, {"a": 1, "mfa.state": "ON"}, ["mfa.state"], ""),
         ({"client.apiKey": "x", "a": 1}, {"client.apiKey": "y", "a": 1}, [], ""),
-        ({"signIn.hashConfig.rounds": 8}, {"signIn.hashConfig.rounds": 9}, [], "to say"),
+        ({"signIn.hashConfig.rounds": 8}, {"signIn.hashConfig.rounds": 9}, [], "set by the platform"),
         (CALLS, {"a": 1}, ["a", "blockingFunctions.triggers"], ""),
         (CALLS_SERVICE, {}, ["blockingFunctions.triggers"], ""),
-        (CALLS_NOBODY, {}, [], "gone is not there"),
+        (CALLS_NOBODY, {}, [], "gone does not exist"),
         ({f"{TRIGGER}.updateTime": "1", **CALLS}, {f"{TRIGGER}.updateTime": "2", **CALLS}, [], ""),
         (
             {"notification.sendEmail.smtp.host": "a"},
@@ -211,7 +211,7 @@ CALLS_NOBODY = {f"{TRIGGER}.functionUri": "https://r-p.cloudfunctions.net/gone"}
             ["notification.sendEmail.smtp.host"],
             "the password of the mail server",
         ),
-        ({"mfa.state": "ON"}, None, [], "cannot be seen now"),
+        ({"mfa.state": "ON"}, None, [], "cannot be read now"),
         ({}, {"mfa.state": "ON"}, [], ""),
     ],
 )

@@ -119,7 +119,7 @@ def test_an_outlook_while_it_runs_counts_what_has_passed_and_what_was_learnt() -
     assert ahead.seconds == pytest.approx(throttled + ROUND_TRIP)
     assert ahead.whole_seconds == pytest.approx(570 + ahead.seconds)
     assert not ahead.fits
-    said = "about 39 s to the last shift, about 13 min 9 s from the detection until it is verified, MORE THAN"
+    said = "last shift in about 39 s, verified about 13 min 9 s after detection, MORE THAN"
     assert str(ahead) == f"{said} the target of 10 min"
 
 
@@ -141,7 +141,7 @@ def test_what_repairs_nothing_has_no_target(way: Direction) -> None:
 
     ahead = forecast_duration([shift("a")], BOOKSHOP, order=order)
 
-    assert (str(ahead), ahead.fits) == ("about 9 s to the last shift", True)
+    assert (str(ahead), ahead.fits) == ("last shift in about 9 s", True)
     assert (ahead.verify_seconds > 0) is (way is Direction.UNPIN)
 
 
@@ -225,7 +225,7 @@ def test_what_cannot_fit_says_so_before_it_starts() -> None:
 
     header = world.rollbacks()[0].plan
     assert header is not None
-    assert header.reported[0].startswith("it cannot fit: about ")
+    assert header.reported[0].startswith("it cannot fit: last shift in about ")
     [told] = [
         sent.notice
         for sent in world.ports.sender.sent

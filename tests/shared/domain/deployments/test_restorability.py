@@ -60,7 +60,7 @@ def inventory(*revisions: tuple[str, bool]) -> Inventory:
 
 NO_MAIL = "pay: secret MAIL/latest is DISABLED"
 EDITS = ("roles/editor",)
-NEEDED = "whether run@shop needs roles/editor, which it has lost (then grant it again)"
+NEEDED = "whether run@shop needs roles/editor, which it lost (if so, grant it again)"
 NO_ROLE = "pay: account run@shop is gone, or has no role any more"
 THERE = inventory(("pay-1", True), ("pay-2", True))
 
@@ -91,7 +91,7 @@ def test_what_is_released_no_more(beside: CheckedResources, faults: list[str], u
 
 SOURCE, COPY = SourceObject("sources", "pay.zip", 7), SourceObject("ours", "pay.zip", 1)
 WHOLE = FunctionState("pay", Generation.SECOND, source=SOURCE, definition={"a": 1}, copy=COPY)
-NO_COPY, NO_VALUES = "pay: no copy of its source", "pay: the values of its variables are not kept"
+NO_COPY, NO_VALUES = "pay: no copy of its source", "pay: the values of its variables are not stored"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ NO_COPY, NO_VALUES = "pay: no copy of its source", "pay: the values of its varia
         (replace(WHOLE, copy=None), {"copy pay": "403"}, [f"{NO_COPY}: 403"]),
         (replace(WHOLE, build_variables=("A",)), {"values pay": "403"}, [f"{NO_VALUES}: 403"]),
         (replace(WHOLE, source=None, copy=None), {}, ["pay: its source is not in Cloud Storage"]),
-        (replace(WHOLE, definition={}), {}, ["pay: what it was deployed with is not recorded"]),
+        (replace(WHOLE, definition={}), {}, ["pay: its deployment settings are not recorded"]),
     ],
 )
 def test_what_stands_in_the_way_of_building_again(
@@ -175,17 +175,17 @@ ONE_DAY = Cleanup({"firebase": CleanupPolicy("DELETE", CleanupCondition(older_th
             {IMAGE: START},
             ONE_DAY,
             True,
-            ["images stored until 2026-03-03 12:00 UTC, then functions are built again, about 90 s each"],
+            ["images stored until 2026-03-03 12:00 UTC, then functions are rebuilt, about 90 s each"],
             True,
         ),
         (
             {IMAGE: START + 7 * DAY},
             ONE_DAY,
             False,
-            ["images stored until 2026-03-10 12:00 UTC, then it cannot be restored whole"],
+            ["images stored until 2026-03-10 12:00 UTC, then it cannot be restored completely"],
             False,
         ),
-        ({}, ONE_DAY, True, ["1 function to build again, about 90 s each: images deleted"], False),
+        ({}, ONE_DAY, True, ["1 function to rebuild, about 90 s each: images deleted"], False),
     ],
 )
 def test_until_when_images_are_stored(

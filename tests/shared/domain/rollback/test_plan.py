@@ -166,7 +166,7 @@ def test_rebuilds_stand_in_as_long_as_they_fit_into_one_commit(number: int, stan
     assert ("redeploy" in kinds) is stand_in
     assert len(plan.steps) <= 1_000
     assert plan.header.reported == (
-        () if stand_in else ("a shift that fails is not built again: there are too many functions",)
+        () if stand_in else ("a function whose shift fails is not rebuilt: there are too many functions",)
     )
 
 
@@ -177,8 +177,8 @@ def test_what_was_created_or_deleted_since_is_left_and_reported() -> None:
     touched = {step.target for step in plan.steps}
     assert touched.isdisjoint({"payOrder", "listBooks"})
     assert plan.header.reported == (
-        "payOrder was created since: left as it is",
-        "listBooks was deleted since: not brought back",
+        "payOrder was created later: not changed",
+        "listBooks was deleted later: not restored",
     )
 
 

@@ -121,7 +121,7 @@ def test_people_are_warned_once_an_hour() -> None:
 def test_trouble_that_is_there_already() -> None:
     """Nobody is warned of what has been found."""
     rising = record([2 + number / 10 for number in range(30)])
-    found = ProbeFinding("slow_response", "book", None, NOON, NOON, "probe book: bad for 30s")
+    found = ProbeFinding("slow_response", "book", None, NOON, NOON, "probe book: failing or slow for 30s")
 
     assert due_warnings(replace(rising, findings=(found,)), SLOW, NOON) == ()
 

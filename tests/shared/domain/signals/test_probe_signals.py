@@ -96,7 +96,7 @@ def test_what_a_finding_says() -> None:
         function=None,
         since=NOON + PROBE_INTERVAL,
         onset_at=NOON + PROBE_INTERVAL + timedelta(seconds=1),
-        reason="probe shop: bad for 1m, 500 after 0.1 s",
+        reason="probe shop: failing or slow for 1m, 500 after 0.1 s",
     )
     assert finding.id("bookshop") == "probe:bookshop:frontend_unavailable:20260302T120030Z"
 
