@@ -76,7 +76,8 @@ def decide_rollback(case: Case) -> bool:
     gathered = replace(gathered, facts=replace(gathered.facts, **known))
     level = gathered.facts.measure_level(case.policy)
     case.observe(level=level)
-    case.observe_check(gathered.facts.find_observed_failing(case.policy))
+    # Its counts reach back to before a check that has observed these functions to work.
+    case.observe_check(gathered.facts.find_observed_failing(case.policy) - {*case.incident.working})
     if case.raise_severity(gathered.alerts, level):
         return True
     decision = _evaluate(case, gathered.facts)

@@ -103,7 +103,12 @@ def _read_health(
     every = {name: service_of(name) for name in case.policy.functions}
     counts = counts_from_services(look.requests or {}, every)
     gates = case.policy.gates
-    case.observe_check(failing_functions(counts, gates), working_functions(counts, gates))
+    probed = frozenset(
+        one.function
+        for one in probes
+        if one.function and one.name in look.probes and not look.probes[one.name].passed
+    )
+    case.observe_check(failing_functions(counts, gates), working_functions(counts, gates) - probed)
     answered = {name: answer for name, answer in look.probes.items() if name in own}
     known = evaluate_health(list(services.values()), requests, answered, case.policy.gates)
     outside = _judge_probes(answered.values(), len(own))
@@ -112,7 +117,8 @@ def _read_health(
         case.policy, scenario, set(services.values()), counted, look.probes
     )
     record_results(case, found, look.probes)
-    return declared_checks.combine_health(replace(known, outside=outside, counts=counts), found), requests
+    known = replace(known, outside=outside, counts=counts, probed=probed)
+    return declared_checks.combine_health(known, found), requests
 
 
 def record_results(case: Case, found: Mapping[str, Health], probes: Mapping[str, ProbeAnswer]) -> None:

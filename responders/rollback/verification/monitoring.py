@@ -43,6 +43,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     health = measuring.assess_health_while_monitoring(case, steps, since)
     ill_looks = rollback.ill_looks + 1 if health.verdict is HealthVerdict.ILL else 0
     if ill_looks >= REGRESSION_CHECKS:
+        case.observe_check(failing_functions(health.counts, case.policy.gates) | health.probed)
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
     joined = case.read_alerts()  # read again: alerts come and close while health is looked at
     answered = completion.alerts_answered_by_plan(case, steps, joined)

@@ -110,6 +110,7 @@ def _record_check(
         moved.way is Direction.UNDO
         or moved.status is RollbackStatus.FAILED
         or moved.failing_since is not None
+        or (moved.verified_at is None and moved.failing)
     )
     if is_ill and state is ConditionState.OVER and not found.is_observed:
         state = ConditionState.UNKNOWN  # an alert that closed before the end tells nothing of after it

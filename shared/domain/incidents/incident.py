@@ -52,6 +52,7 @@ WELL_STATUSES = WORKING_STATUSES | {IncidentStatus.RESOLVED}
 """Its recovery was verified or observed."""
 PROCEEDING_STATUSES = frozenset(
     {
+        IncidentStatus.DETECTED,
         IncidentStatus.INVESTIGATING,
         IncidentStatus.ROLLING_BACK,
         IncidentStatus.UNDO_REQUESTED,

@@ -63,6 +63,8 @@ class Health(Struct, frozen=True):
     """What the probes alone say; not known without any, or when one could not be asked."""
     counts: Mapping[str, RouterRequests] = {}
     """The requests of each function of the system, where they were counted."""
+    probed: frozenset[str] = frozenset()
+    """Functions whose own probe failed."""
 
 
 def failing_functions(requests: Mapping[str, RouterRequests], gates: Gates) -> set[str]:

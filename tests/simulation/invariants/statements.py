@@ -185,7 +185,8 @@ class StatementLaws:
             stood_at = made if phrase.words in COMPOSED and LATE_NOTICE in text else self._seen.now
             if phrase.promise is Promise.UNCHANGED:
                 self._judge_unchanged(phrase.words, incident)
-            moment = over if phrase.promise is Promise.OVER else said
+            is_now = phrase.words not in COMPOSED and phrase.promise is not Promise.OVER
+            moment = None if is_now else over if phrase.promise is Promise.OVER else said
             claim = Claim(Surface.NOTICE, phrase.words, phrase.promise, (), incident, moment)
             self._stood.append(Stood(claim, stood_at, stood_at))
 
