@@ -189,20 +189,6 @@ resource "google_storage_bucket" "quarantine" {
   depends_on = [google_kms_crypto_key_iam_member.buckets]
 }
 
-# An export is written by Firestore's agent of the application's own project, into a bucket of ours
-# (cloud.google.com/firestore/docs/manage-data/export-import, read 2026-11-25). It asks for the bucket
-# as well: scripts in use give it roles/storage.admin there.
-resource "google_storage_bucket_iam_member" "exporters" {
-  for_each = var.exports
-
-  bucket = google_storage_bucket.exports[each.key].name
-  role   = "roles/storage.admin"
-  member = "serviceAccount:service-${data.google_project.every[local.policies[each.key].project].number}@gcp-sa-firestore.iam.gserviceaccount.com"
-
-  # The agent is there once its API is on.
-  depends_on = [google_project_service.operations, google_project_service.others]
-}
-
 data "google_storage_project_service_account" "operations" {
   project = var.operations_project
 }
@@ -229,16 +215,4 @@ resource "google_storage_bucket" "status" {
   public_access_prevention    = "inherited" # all others are enforced; this one holds public pages alone
 
   depends_on = [google_project_service.operations]
-}
-
-# Of Google's roles the one that cannot list. It goes on a bucket alone, not on a folder in it
-# (cloud.google.com/storage/docs/access-control/iam-roles, read 2026-11-25), so the bucket holds
-# nothing else.
-resource "google_storage_bucket_iam_member" "public" {
-  #checkov:skip=CKV_GCP_28:The status page is for everybody; tests/terraform/checks.py finds any other.
-  for_each = google_storage_bucket.status
-
-  bucket = each.value.name
-  role   = "roles/storage.legacyObjectReader" # exactly storage.objects.get
-  member = "allUsers"
 }

@@ -72,7 +72,7 @@ resource "google_cloudfunctions2_function" "responders" {
     google_firestore_index.due,
     google_project_iam_member.build_logs,
     google_project_iam_member.build_sources,
-    google_storage_bucket_iam_member.build,
+    google_storage_bucket_iam_policy.buckets,
   ]
 }
 

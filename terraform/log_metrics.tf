@@ -192,7 +192,7 @@ resource "google_logging_metric" "rollbacks" {
   depends_on = [google_project_service.operations]
 }
 
-# What stays of each incident that is over (incident.tallied), for the trends: how long it took, in
+# What stays of each incident that is over (incident.tallied), for the trends beside dashboards: how long it took, in
 # seconds, and how it ended. False alarms and the success of rollbacks are counts, by their labels.
 locals {
   trends = {
@@ -203,7 +203,7 @@ locals {
 }
 
 resource "google_logging_metric" "trends" {
-  for_each = local.trends
+  for_each = { for name, description in local.trends : name => description if var.dashboards }
 
   project         = var.operations_project
   name            = "rollback_${each.key}_seconds"
@@ -233,6 +233,8 @@ resource "google_logging_metric" "trends" {
 }
 
 resource "google_logging_metric" "incidents" {
+  count = var.dashboards ? 1 : 0
+
   project     = var.operations_project
   name        = "rollback_incidents"
   description = "Incidents that are over, by system, scenario, how the rollback ended, and whether it was a false alarm."

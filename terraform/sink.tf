@@ -45,12 +45,3 @@ resource "google_logging_project_sink" "changes" {
 
   depends_on = [google_project_service.operations, google_project_service.others]
 }
-
-resource "google_pubsub_topic_iam_member" "changes" {
-  for_each = google_logging_project_sink.changes
-
-  project = var.operations_project
-  topic   = google_pubsub_topic.rollback["rollback-deployments"].name
-  role    = "roles/pubsub.publisher"
-  member  = each.value.writer_identity
-}

@@ -84,23 +84,20 @@ resource "google_pubsub_subscription" "letters_kept" {
   }
 }
 
-resource "google_pubsub_subscription_iam_member" "letters_kept" {
-  for_each = var.letter_keepers
+resource "google_pubsub_subscription_iam_binding" "letters_kept" {
+  count = length(var.letter_keepers) > 0 ? 1 : 0
 
   project      = var.operations_project
   subscription = google_pubsub_subscription.letters_kept.name
-  role         = google_project_iam_custom_role.operations["letters"].id
-  member       = each.key
+  role         = "projects/${var.operations_project}/roles/${google_project_iam_custom_role.operations["letters"].role_id}"
+  members      = var.letter_keepers
 }
 
-resource "google_pubsub_subscription_iam_member" "letters_from" {
-  for_each = {
-    for pair in setproduct(keys(local.pushes), var.letter_keepers) :
-    "${pair[0]} ${pair[1]}" => { topic = pair[0], member = pair[1] }
-  }
+resource "google_pubsub_subscription_iam_binding" "letters_from" {
+  for_each = length(var.letter_keepers) > 0 ? local.pushes : {}
 
   project      = var.operations_project
-  subscription = google_pubsub_subscription.push[each.value.topic].name
-  role         = google_project_iam_custom_role.operations["letters_from"].id
-  member       = each.value.member
+  subscription = google_pubsub_subscription.push[each.key].name
+  role         = "projects/${var.operations_project}/roles/${google_project_iam_custom_role.operations["letters_from"].role_id}"
+  members      = var.letter_keepers
 }

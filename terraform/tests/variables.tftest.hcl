@@ -1,6 +1,5 @@
 # terraform test, without a cloud: values that cannot work are refused before anything is planned.
 
-mock_provider "archive" {}
 mock_provider "google" {}
 mock_provider "time" {}
 

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -64,25 +65,36 @@ def lifting(address: str) -> Mistake:
     return mistake
 
 
+def granting(bucket: str, role: str, member: str) -> Mistake:
+    """Somebody has a role in a bucket that is nothing for them."""
+
+    def mistake(configuration: Configuration) -> None:
+        policy = configuration.named(BUCKET.format(bucket)).values
+        bindings = json.loads(policy["policy_data"])["bindings"]
+        policy["policy_data"] = json.dumps({"bindings": [*bindings, {"role": role, "members": [member]}]})
+
+    return mistake
+
+
 FUNCTION = 'google_cloudfunctions2_function.responders["{}"]'
-PUBLISHER = 'google_pubsub_topic_iam_member.{}["{} group:oncall@example.com"]'
+PUBLISHERS = 'google_pubsub_topic_iam_binding.publishers["{}"]'
 INVOKER = 'google_cloud_run_v2_service_iam_member.push["{}"]'
 AUDIT = 'google_storage_bucket.audit["audit"]'
-OWNERS = 'google_storage_bucket_iam_binding.owners["{}"]'
+BUCKET = 'google_storage_bucket_iam_policy.buckets["{}"]'
 PUSH = 'google_pubsub_subscription.push["{}"]'
 SINK = 'google_logging_project_sink.changes["cvplus"]'
 MISTAKES: list[tuple[str, Mistake]] = [
     (
         "topic_without_publisher",
-        without(PUBLISHER.format("people", "rollback-commands"),
-                PUBLISHER.format("replay", "rollback-commands")),
+        without(PUBLISHERS.format("rollback-commands")),
     ),
-    ("source_without_grant", without("google_pubsub_topic_iam_member.clock")),
-    ("source_without_grant", without('google_pubsub_topic_iam_member.changes["cvplus"]')),
+    ("source_without_grant", without(PUBLISHERS.format("rollback-clock"))),
+    ("source_without_grant", saying(PUBLISHERS.format("rollback-deployments"), "members",
+                                    value=["group:oncall@example.com"])),
     ("subscription_that_loses", lacking(PUSH.format("rollback-work"), "dead_letter_policy")),
     ("subscription_that_loses", lacking(PUSH.format("rollback-alerts"), "expiration_policy")),
     ("subscription_that_loses", without("google_pubsub_subscription.letters_kept")),
-    ("letters_that_cannot_move", without("google_pubsub_topic_iam_member.given_up")),
+    ("letters_that_cannot_move", without(PUBLISHERS.format("rollback-dead-letters"))),
     (
         "letters_that_cannot_move",
         without('google_pubsub_subscription_iam_member.given_up["rollback-work"]'),
@@ -122,13 +134,11 @@ MISTAKES: list[tuple[str, Mistake]] = [
     ),
     (
         "open_to_everybody",
-        saying('google_storage_bucket_iam_member.public["US"]', "role",
-               value="roles/storage.objectViewer"),
+        granting("status", "roles/storage.objectViewer", "allUsers"),
     ),
     (
         "open_to_everybody",
-        saying('google_storage_bucket_iam_member.public["US"]', "bucket",
-               value="example-operations-rollback-audit"),
+        granting("audit", "roles/storage.legacyObjectReader", "allUsers"),
     ),
     (
         "open_to_everybody",
@@ -139,12 +149,11 @@ MISTAKES: list[tuple[str, Mistake]] = [
         saying(FUNCTION.format("on_alert"), "service_config", 0, "ingress_settings",
                value="ALLOW_ALL"),
     ),
-    ("readable_by_the_project", without(OWNERS.format("values legacyBucketOwner"))),
-    ("readable_by_the_project", without("google_storage_bucket_iam_binding.values_reader")),
+    ("readable_by_the_project", without(BUCKET.format("values"))),
     (
         "readable_by_the_project",
-        saying(OWNERS.format("exports-bookshop-second legacyObjectReader"), "members",
-               value=["projectViewer:example-operations"]),
+        granting("exports-bookshop-second", "roles/storage.legacyObjectReader",
+                 "projectViewer:example-operations"),
     ),
     (
         "shared_account",
@@ -165,7 +174,7 @@ MISTAKES: list[tuple[str, Mistake]] = [
     ("key_without_grant", unordered("google_firestore_database.state")),
     ("stop_that_is_lifted", lifting('google_service_account.responders["on_work"]')),
     ("stop_that_is_lifted", lifting(PUSH.format("rollback-work"))),
-    ("unconfined_state", lacking('google_project_iam_member.state["on_alert"]', "condition")),
+    ("unconfined_state", lacking("google_project_iam_binding.state", "condition")),
 ]  # fmt: skip
 
 
@@ -204,8 +213,8 @@ def test_an_apply_during_an_incident_undoes_no_rollback(two_projects: Configurat
         "google_monitoring_notification_channel",
         "google_monitoring_uptime_check_config",
         "google_project_iam_audit_config",
+        "google_project_iam_binding",
         "google_project_iam_custom_role",
-        "google_project_iam_member",
         "google_project_service",
         "google_pubsub_topic_iam_member",  # who asks for data to be made again
     }
@@ -293,7 +302,7 @@ def test_who_looks_at_a_backup_or_a_secret_is_told(two_projects: Configuration) 
 
 def test_a_role_that_is_too_broad_is_seen(two_projects: Configuration) -> None:
     """A role of Google's that nobody has measured is none that a responder may have."""
-    grant = two_projects.named('google_project_iam_member.state["on_alert"]')
+    grant = two_projects.named("google_project_iam_binding.state")
     grant.values["role"] = "roles/datastore.owner"
 
     with pytest.raises(KeyError):

@@ -57,14 +57,14 @@ def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 
 def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) -> bool:
-    """Whether Terraform gives this (terraform/iam.tf, buckets.tf)."""
+    """Whether Terraform gives this (terraform/bucket_grants.tf)."""
     ours = {
         name: f"serviceAccount:{one.account}" for name, one in deployed_responders(facts.functions).items()
     }
     if member == f"projectOwner:{facts.project}":
         return True
     if role.startswith(f"projects/{facts.project}/roles/rollback_"):
-        return member in ours.values() or (bucket.endswith("-policies") and role.endswith("_policies"))
+        return member in ours.values() or (bucket.endswith("-policies") and role.endswith("_read_objects"))
     if bucket == facts.values:
         return member == ours.get("on_work")
     return member.endswith(FIRESTORE)

@@ -136,7 +136,7 @@ HEALTHY = InstallationFacts(
         },
         POLICY_BUCKET: {
             **OWNED,
-            f"{OUR_ROLES}policies": (responder_member("on_work"), "group:oncall@example.com"),
+            f"{OUR_ROLES}read_objects": (responder_member("on_work"), "group:oncall@example.com"),
         },
         EXPORTS: {
             **OWNED,

@@ -116,8 +116,7 @@ def test_without_any_alert_nothing_is_measured_for_one(tmp_path: Path) -> None:
         "cvplus/sign_ins",
     }
     assert set(resources["google_logging_metric"]) == {
-        *("counter", "due", "incidents", "responder_errors", "trends", "unanswered", "unproven_backups"),
-        "unrestorable",
+        *("counter", "due", "responder_errors", "unanswered", "unproven_backups", "unrestorable")
     }
 
 

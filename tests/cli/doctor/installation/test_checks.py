@@ -313,7 +313,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ),
     (
         "a reader of policies reads values",
-        read(VALUES, "user:a@example.com", f"{OUR_ROLES}policies"),
+        read(VALUES, "user:a@example.com", f"{OUR_ROLES}read_objects"),
         *("readers", VALUES, DOUBTFUL),
     ),
     ("everybody reads values", read(VALUES, "allUsers"), "readers", VALUES, WRONG),
