@@ -176,7 +176,7 @@ resource "google_project_iam_binding" "state" {
   condition {
     title       = "rollback-database-only"
     description = "Not the application's, where both share a project."
-    expression  = "resource.name == \"${google_firestore_database.state.id}\""
+    expression  = "resource.name == \"${local.state_name}\""
   }
 }
 

@@ -64,6 +64,6 @@ resource "google_project_iam_binding" "state_readers" {
   condition {
     title       = "rollback-database-only"
     description = "Not the application's, where both share a project."
-    expression  = "resource.name == \"${google_firestore_database.state.id}\""
+    expression  = "resource.name == \"${local.state_name}\""
   }
 }

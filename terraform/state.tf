@@ -1,3 +1,8 @@
+locals {
+  # Not its id, which no plan shows before the first apply.
+  state_name = "projects/${google_firestore_database.state.project}/databases/${google_firestore_database.state.name}"
+}
+
 # The responders' own database: several regions, so that it outlives the one that is in trouble.
 resource "google_firestore_database" "state" {
   project                           = var.operations_project
