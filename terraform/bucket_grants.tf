@@ -51,7 +51,7 @@ locals {
       for system in keys(var.exports) : {
         bucket = "exports-${system}"
         role   = "roles/storage.admin"
-        member = "serviceAccount:service-${data.google_project.every[local.policies[system].project].number}@gcp-sa-firestore.iam.gserviceaccount.com"
+        member = var.exports[system].app_engine_agent ? "serviceAccount:${local.policies[system].project}@appspot.gserviceaccount.com" : "serviceAccount:service-${data.google_project.every[local.policies[system].project].number}@gcp-sa-firestore.iam.gserviceaccount.com"
         reason = "Firestore's agent of the application's project writes the export that on_clock asks for."
       }
     ],

@@ -73,12 +73,7 @@ resource "google_cloudfunctions2_function" "console" {
     )
   }
 
-  depends_on = [
-    google_artifact_registry_repository_iam_member.build,
-    google_project_iam_member.build_logs,
-    google_project_iam_member.build_sources,
-    google_storage_bucket_iam_policy.buckets,
-  ]
+  depends_on = [time_sleep.build_granted]
 }
 
 resource "google_cloud_run_v2_service_iam_member" "console" {

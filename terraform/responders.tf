@@ -81,7 +81,7 @@ locals {
       description     = "Records deployments from what is really live."
       topics          = ["rollback-deployments"]
       cpu             = "1"
-      memory          = "512Mi"
+      memory          = "1Gi" # until its largest inventory is measured
       concurrency     = 1
       instances       = 5
       timeout_seconds = 240 # a look, then half a minute of copies, the last of which take as long
@@ -126,8 +126,8 @@ locals {
       description     = "Decides rollbacks and carries them forward."
       topics          = ["rollback-work"]
       cpu             = "1"
-      memory          = "512Mi"
-      concurrency     = 1 # the lease is one request's; a second would wait for it in vain
+      memory          = "1Gi" # until its largest inventory is measured
+      concurrency     = 1     # the lease is one request's; a second would wait for it in vain
       instances       = 10
       timeout_seconds = 300 # it yields after 120; what is then in flight has its own deadline
       publishes = {

@@ -163,8 +163,9 @@ variable "deployment_publishers" {
 }
 
 variable "exports" {
-  description = "Buckets for exports of an application's database, by system: one at database_location, where the database is (for nam5 that is US), and a second one in another continent."
+  description = "Buckets for exports of an application's database, by system: one at database_location, where the database is (for nam5 that is US), and a second one in another continent. app_engine_agent: Firestore still acts as the App Engine account there (the console's Import/Export page shows it)."
   type = map(object({
+    app_engine_agent  = optional(bool, false)
     database_location = string
     kms_key           = optional(string)
     retention_days    = optional(number, 30)

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from tests.terraform import checks
-from tests.terraform.checks import findings
-from tests.terraform.evaluator.evaluator import Configuration
+from tests.terraform.checks import findings, grants, members
+from tests.terraform.conftest import TERRAFORM
+from tests.terraform.evaluator.evaluator import Configuration, evaluated
+from tests.terraform.module.minimal_variables import SMALLEST
 
 Mistake = Callable[[Configuration], None]
 
@@ -184,6 +186,37 @@ def test_a_mistake_is_found(check: str, mistake: Mistake, two_projects: Configur
     mistake(two_projects)
 
     assert check in {one.partition(":")[0] for one in findings(two_projects)}
+
+
+def test_a_subscription_that_is_made_anew_gets_its_grants_again() -> None:
+    """To lift the emergency stop replaces it, and Google forgets the grants on the old one."""
+    written = (TERRAFORM / "subscriptions.tf").read_text()
+
+    for name in ("_member.given_up", "_binding.letters_from"):
+        kind, _, name = f"google_pubsub_subscription_iam{name}".partition(".")
+        _, _, grant = written.partition(f'resource "{kind}" "{name}"')
+        again = "replace_triggered_by = [google_pubsub_subscription.push[each.key].id]"
+        assert again in grant.partition("\n}\n")[0]
+
+
+def test_exports_are_written_by_the_account_that_firestore_acts_as() -> None:
+    """Its own agent, or the App Engine account where an older project was never migrated."""
+    exports = {"cvplus": {"database_location": "nam5", "app_engine_agent": True}}
+
+    made = evaluated(TERRAFORM, {**SMALLEST, "exports": exports})
+
+    [writes] = [one for one in grants(made) if one.values["role"] == "roles/storage.admin"]
+    assert members(writes) == ["serviceAccount:cvplus@appspot.gserviceaccount.com"]
+
+
+def test_no_function_is_built_before_its_grants_have_spread(example: Configuration) -> None:
+    """Of the responders and of the console."""
+    [sleep] = [one for one in example.of("time_sleep") if one.name == "build_granted"]
+
+    assert "google_artifact_registry_repository_iam_member.build" in sleep.depends_on
+    assert {"time_sleep.build_granted"} <= {
+        awaited for one in example.of("google_cloudfunctions2_function") for awaited in one.depends_on
+    }
 
 
 def test_an_application_s_own_function_is_found(two_projects: Configuration) -> None:

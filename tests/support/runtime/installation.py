@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation import checks, metrics
-from cli.doctor.installation.checks import CODE_LABEL, FIRESTORE, LISTS, POLICY_LABEL
+from cli.doctor.installation.checks import CODE_LABEL, EXPORTERS, LISTS, POLICY_LABEL
 from cli.doctor.installation.facts import InstallationFacts
 from cli.doctor.installation.messaging import MONITORING
 from cli.doctor.installation.metrics import Measured, counting_query, series_query
@@ -141,7 +141,7 @@ HEALTHY = InstallationFacts(
         EXPORTS: {
             **OWNED,
             READER: (f"projectOwner:{OPS}",),
-            "roles/storage.admin": (f"serviceAccount:service-1{FIRESTORE}",),
+            "roles/storage.admin": (f"serviceAccount:service-1{EXPORTERS[0]}",),
             f"{OUR_ROLES}mirrors": (responder_member("on_clock"),),
         },
     },

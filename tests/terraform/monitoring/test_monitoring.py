@@ -383,6 +383,15 @@ def test_silence_stays_an_incident_and_a_burst_of_errors_ends(resources: Resourc
     }
 
 
+def test_a_clock_that_never_ticked_is_silent_too(resources: Resources) -> None:
+    """A condition of absence waits for a first point; the query takes no series for no tick."""
+    [condition] = resources[POLICY]["self"]["silent_clock"]["conditions"]
+
+    [query] = condition["condition_prometheus_query_language"]
+    assert query["query"].endswith("[5m])) or vector(0)) < 1")
+    assert 'response_class="ack"' in query["query"]
+
+
 def test_the_budget_writes_mail_and_nothing_else(resources: Resources) -> None:
     """A budget's message on a topic of ours would become a dead letter."""
     [budget] = resources["google_billing_budget"]["operations"].values()
