@@ -27,8 +27,13 @@ resource "google_storage_bucket" "audit" {
 
 locals {
   exports = merge(
-    { for system, bucket in var.exports : system => { location = lookup(local.export_locations, bucket.database_location, bucket.database_location), kms_key = bucket.kms_key, days = bucket.retention_days } },
-    { for system, bucket in var.exports : "${system}-second" => { location = bucket.second.location, kms_key = bucket.second.kms_key, days = bucket.retention_days } if bucket.second != null },
+    { for system, bucket in var.exports : system => {
+      location = bucket.dual_region == null ? lookup(local.export_locations, bucket.database_location, bucket.database_location) : local.dual_locations[regex("^[a-z]+", bucket.database_location)]
+      regions  = bucket.dual_region == null ? [] : [for region in bucket.dual_region : upper(region)]
+      kms_key  = bucket.kms_key
+      days     = bucket.retention_days
+    } },
+    { for system, bucket in var.exports : "${system}-second" => { location = bucket.second.location, regions = [], kms_key = bucket.second.kms_key, days = bucket.retention_days } if bucket.second != null },
   )
 
   # What functions are made of: copies of their sources, and values of their plain variables.
@@ -56,6 +61,13 @@ resource "google_storage_bucket" "exports" {
   labels                      = var.labels
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
+
+  dynamic "custom_placement_config" {
+    for_each = length(each.value.regions) > 0 ? [each.value.regions] : []
+    content {
+      data_locations = custom_placement_config.value
+    }
+  }
 
   lifecycle_rule {
     action {

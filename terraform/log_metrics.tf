@@ -59,6 +59,7 @@ locals {
       } : "${system}/${name}" => merge(counter, { project = policy.project, name = "${local.log_prefix[system]}_${name}" })
       if anytrue([for signal in counter.signals : contains(keys(local.signals), "${system}/${signal}")]) ||
       var.dashboards && contains(["requests", "server_errors", "shifts"], name) ||
+      var.health_alerts && contains(["requests", "server_errors"], name) ||
       contains(["sign_ins", "sign_in_failures"], name) && anytrue([
         # What verifies a rollback of authentication is counted whether an alert asks for it or not.
         for check in values(try(policy.verification, {})) : try(check.sign_in_failures, null) != null
@@ -270,6 +271,7 @@ resource "time_sleep" "log_metrics_known" {
   triggers = {
     metrics = join(",", concat(
       [for key in sort(keys(local.log_counters)) : google_logging_metric.counter[key].id],
+      values(google_logging_metric.database_timings)[*].id,
       [for metric in [google_logging_metric.responder_errors, google_logging_metric.due, google_logging_metric.unanswered, google_logging_metric.unproven_backups, google_logging_metric.unrestorable] : metric.id],
     ))
   }

@@ -123,6 +123,35 @@ run "exports_elsewhere_than_the_database" {
   expect_failures = [var.exports]
 }
 
+run "exports_in_regions_of_two_continents" {
+  command = plan
+
+  variables {
+    exports = { cvplus = { database_location = "nam5", dual_region = ["us-east1", "europe-west1"] } }
+  }
+
+  expect_failures = [var.exports]
+}
+
+run "exports_in_two_regions_under_a_key" {
+  command = plan
+
+  variables {
+    exports = {
+      cvplus = {
+        database_location = "us-central1"
+        dual_region       = ["us-central1", "us-east1"]
+        kms_key           = "projects/keys/locations/us/keyRings/rollback/cryptoKeys/exports"
+      }
+    }
+  }
+
+  assert {
+    condition     = google_storage_bucket.exports["cvplus"].location == "US" && length(google_storage_bucket.exports["cvplus"].custom_placement_config[0].data_locations) == 2
+    error_message = "The bucket lies in both regions."
+  }
+}
+
 run "backups_that_are_stored_too_long" {
   command = plan
 

@@ -392,6 +392,37 @@ def test_a_clock_that_never_ticked_is_silent_too(resources: Resources) -> None:
     assert 'response_class="ack"' in query["query"]
 
 
+def test_the_runbook_s_figures_notify_people_and_start_no_rollback(tmp_path: Path) -> None:
+    """Answers within 3 s, 99.9 % available, reads within 100 ms, writes within 500 ms.
+
+    Where the application has a project of its own, by channels there.
+    """
+    resources = resources_of(plan(tmp_path, SHIPPED[:1], {"health_alerts": True}))
+    alerts = {key: one for key, one in resources[POLICY]["self"].items() if key.startswith("cvplus/")}
+    channels = resources["google_monitoring_notification_channel"]["health"]
+
+    assert {*alerts} == {
+        "cvplus/average_response",
+        "cvplus/database_reads",
+        "cvplus/database_writes",
+        *(f"cvplus/{what}_availability_{how}" for what in ("functions", "site") for how in ("fast", "slow")),
+    }
+    limits = {}
+    for key, alert in alerts.items():
+        [condition] = alert["conditions"]
+        for block in condition.get("condition_threshold", []):
+            limits[key.partition("/")[2]] = block["threshold_value"]
+        assert alert["project"] == "cvplus"
+        assert alert["notification_channels"] == [one["id"] for one in channels.values()]
+        assert "rollback_signal" not in alert["user_labels"]
+    assert (limits["database_reads"], limits["database_writes"]) == (100, 500)
+    assert (limits["site_availability_fast"], limits["site_availability_slow"]) == (13.44, 5.6)
+    [response] = alerts["cvplus/average_response"]["conditions"]
+    assert response["condition_prometheus_query_language"][0]["query"].endswith("[10m])) > 3000")
+    goals = [one["goal"] for one in resources["google_monitoring_slo"]["availability"].values()]
+    assert goals == [0.999, 0.999]
+
+
 def test_the_budget_writes_mail_and_nothing_else(resources: Resources) -> None:
     """A budget's message on a topic of ours would become a dead letter."""
     [budget] = resources["google_billing_budget"]["operations"].values()
