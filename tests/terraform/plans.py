@@ -65,7 +65,7 @@ def _resources(module: Mapping[str, Any]) -> Iterator[Planned]:
         yield from _resources(child)
 
 
-def plan(terraform: str, example: str, cloud: Cloud, folder: Path) -> Plan:
+def plan(terraform: str, example: str, cloud: Cloud, folder: Path, *options: str) -> Plan:
     """Plan an example against the embedded cloud. Raises: CalledProcessError."""
     hosts = {"CLOUD_BILLING": project_policies.BILLING_HOST, "RESOURCE_MANAGER": project_policies.HOST}
     environment = {
@@ -89,10 +89,58 @@ def plan(terraform: str, example: str, cloud: Cloud, folder: Path) -> Plan:
     saved = str(folder / f"{example}.plan")
     run("init", "-backend=false", "-input=false", "-no-color")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    output = run("plan", "-input=false", "-no-color", f"-out={saved}")
+    output = run("plan", "-input=false", "-no-color", f"-out={saved}", *options)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Plan(example, output, seconds, run("show", "-json", saved))
+
+
+LEFT_ALONE: dict[str, dict[str, Any]] = {
+    'google_service_account.responders["on_work"]': {"disabled": True},
+    'google_pubsub_subscription.push["rollback-work"]': {"topic": "_deleted-topic_"},
+    "google_storage_bucket_object.policies": {"detect_md5hash": "of another object"},
+    "google_storage_bucket_object.source": {
+        "detect_md5hash": "of another archive",
+        "source": "elsewhere.zip",
+    },
+}
+"""What a person or another machine has changed, and no apply undoes."""
+
+
+def build_changed_state(planned: Plan) -> str:
+    """Return a state in which only those resources are, each changed."""
+    values = {one.address: (one.type, one.values) for one in planned.resources()}
+    resources = []
+    for address, changes in LEFT_ALONE.items():
+        kind, found = values[f"module.rollback.{address}"]
+        name, _, key = address.partition(".")[2].partition("[")
+        instance = {"schema_version": 0, "attributes": {**found, "id": address, **changes}}
+        if key:
+            instance["index_key"] = key.strip('"]')
+        resources.append(
+            {
+                "module": "module.rollback",
+                "mode": "managed",
+                "type": kind,
+                "name": name,
+                "provider": 'provider["registry.terraform.io/hashicorp/google"]',
+                "instances": [instance],
+            }
+        )
+    return json.dumps({"version": 4, "serial": 1, "lineage": "tests", "outputs": {}, "resources": resources})
+
+
+def undone(planned: Plan) -> Iterator[str]:
+    """What a plan over that state would undo."""
+    for one in json.loads(planned.shown)["resource_changes"]:
+        address = one["address"].removeprefix("module.rollback.")
+        change = one["change"]
+        if address in LEFT_ALONE:
+            if "delete" in change["actions"] or change["before"] is None:
+                yield f"an apply makes {address} anew"
+            for argument, value in LEFT_ALONE[address].items():
+                if change["after"].get(argument) != value:
+                    yield f"an apply undoes {argument} of {address}"
 
 
 def faults(planned: Plan, documented: str) -> Iterator[str]:
@@ -135,7 +183,13 @@ def main() -> int:
             planned = plan(terraform, example, cloud, folder)
             counts = " | ".join(map(str, planned.counts()))
             print(f"| {example} | {counts} | planned in {planned.seconds:.1f} s of processor time")  # noqa: T201
-            for fault in faults(planned, OPERATE.read_text()):
+            wrong = [*faults(planned, OPERATE.read_text())]
+            if example == "minimal":
+                state = folder / "changed.tfstate"
+                state.write_text(build_changed_state(planned))
+                over = plan(terraform, example, cloud, folder, f"-state={state}", "-refresh=false")
+                wrong += undone(over)
+            for fault in wrong:
                 found += 1
                 print(f"{example}: {fault}", file=sys.stderr)  # noqa: T201
     finally:

@@ -44,7 +44,7 @@ def place(grant: Resource, project: str) -> str:
 
 def custom_roles(example: Configuration) -> str:
     """Each custom role, with its permissions and who has it."""
-    holders = defaultdict(set)
+    holders: dict[str, set[str]] = defaultdict(set)
     for grant in grants(example):
         holders[grant.values["role"]] |= {short_member(one) for one in members(grant)}
     lines = ["| custom role | permissions | held by |", "|---|---|---|"]
@@ -73,8 +73,8 @@ def every_grant(example: Configuration) -> str:
             row = (short_role(grant), ", ".join(sorted(who)), reason)
             places.setdefault(row, {})[place(grant, project)] = None
     lines = ["| where | role | who | why |", "|---|---|---|---|"]
-    for (role, who, reason), where in places.items():
-        lines.append(f"| {', '.join(where)} | `{role}` | {who} | {reason} |")
+    for (role, named, reason), where in places.items():
+        lines.append(f"| {', '.join(where)} | `{role}` | {named} | {reason} |")
     return "\n".join(lines)
 
 
