@@ -8,11 +8,13 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from msgspec import Struct
 
@@ -143,6 +145,37 @@ def undone(planned: Plan) -> Iterator[str]:
                     yield f"an apply undoes {argument} of {address}"
 
 
+def packing_faults(terraform: str, folder: Path) -> Iterator[str]:
+    """What does not hold when a saved plan packs the source elsewhere: without the cloud's part."""
+    root = folder / "source"
+    shutil.rmtree(root, ignore_errors=True)
+    (root / "terraform").mkdir(parents=True)
+    for name in ("main.py", "requirements.txt", "policies", "responders", "shared"):
+        (root / name).symlink_to(ROOT / name)
+    shutil.copy(TERRAFORM / "package_source.py", root / "terraform")
+    written, _, _ = (TERRAFORM / "source.tf").read_text().partition('resource "google_storage_bucket"')
+    written = re.sub(r"  depends_on = .*\n", "", written)
+    policies = json.dumps([str(ROOT / "policies" / "cvplus.yaml")])
+    (root / "terraform" / "main.tf").write_text(
+        f'{written}\nlocals {{ repository = "${{path.module}}/.." }}\n'
+        f'variable "policies" {{ default = {policies} }}\nvariable "templates" {{ default = [] }}\n'
+    )
+    for arguments in (["init"], ["plan", "-out=saved"], ["apply", "saved"]):
+        if arguments[0] == "apply" and [*root.rglob("*.zip")]:
+            yield "the plan has packed the source already"
+        subprocess.run(  # noqa: S603 - the Terraform that is judged by
+            [terraform, f"-chdir={root / 'terraform'}", arguments[0], "-input=false", *arguments[1:]],
+            env={**os.environ, "TF_DATA_DIR": str(root / "data")},
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+    with ZipFile(root / "terraform" / ".terraform" / "rollback-source.zip") as archive:
+        if {*archive.namelist()} != {*source_files(configuration("minimal"))}:
+            yield "the archive does not hold the source"
+    if "import " in (root / "terraform" / "terraform.tfstate").read_text():
+        yield "the state holds text of the source"
+
+
 def faults(planned: Plan, documented: str) -> Iterator[str]:
     """What does not hold of a plan; `documented`: the page that shows its counts."""
     counts = planned.counts()
@@ -189,6 +222,7 @@ def main() -> int:
                 state.write_text(build_changed_state(planned))
                 over = plan(terraform, example, cloud, folder, f"-state={state}", "-refresh=false")
                 wrong += undone(over)
+                wrong += packing_faults(terraform, folder)
             for fault in wrong:
                 found += 1
                 print(f"{example}: {fault}", file=sys.stderr)  # noqa: T201
