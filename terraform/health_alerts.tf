@@ -28,8 +28,13 @@ locals {
         severity = "WARNING"
         does     = "The site of ${system} answers in more than 3 s on average. See its dashboard; look for a deployment with `rollback status`."
         condition = {
-          query   = "avg by (check_id) (avg_over_time(${local.site_latency[system]}[10m])) > 3000"
-          lasting = 300
+          filter   = "metric.type=\"monitoring.googleapis.com/uptime_check/request_latency\" AND resource.type=\"uptime_url\" AND metric.label.check_id=one_of(\"${join("\",\"", local.checks[system].site)}\")"
+          aligner  = "ALIGN_MEAN"
+          reducer  = "REDUCE_MEAN"
+          period   = 600 # no check runs less often than each five minutes
+          group_by = ["metric.label.check_id"]
+          above    = 3000
+          lasting  = 300
         }
       } if length(local.checks[system].site) > 0
     },
@@ -156,4 +161,50 @@ resource "google_monitoring_notification_channel" "health" {
   user_labels  = var.labels
 
   depends_on = [google_project_service.operations, google_project_service.others]
+}
+
+resource "google_monitoring_alert_policy" "health" {
+  for_each = local.health_alerts
+
+  project               = each.value.project
+  display_name          = "health: ${replace(replace(each.key, "_", " "), "/", ", ")}"
+  combiner              = "OR"
+  severity              = each.value.severity
+  user_labels           = merge(var.labels, { rollback_system = each.value.system })
+  notification_channels = local.people[each.value.project]
+
+  conditions {
+    display_name = replace(replace(each.key, "_", " "), "/", ", ")
+
+    condition_threshold {
+      filter          = each.value.condition.filter
+      comparison      = "COMPARISON_GT"
+      threshold_value = each.value.condition.above
+      duration        = "${each.value.condition.lasting}s"
+
+      dynamic "aggregations" {
+        for_each = can(each.value.condition.aligner) ? [each.value.condition] : [] # a burn rate is one value
+
+        content {
+          alignment_period     = "${aggregations.value.period}s"
+          per_series_aligner   = aggregations.value.aligner
+          cross_series_reducer = aggregations.value.reducer
+          group_by_fields      = aggregations.value.group_by
+        }
+      }
+    }
+  }
+
+  alert_strategy {
+    auto_close           = "1800s"
+    notification_prompts = ["OPENED", "CLOSED"]
+  }
+
+  documentation {
+    mime_type = "text/markdown"
+    subject   = "health: ${replace(replace(each.key, "_", " "), "/", ", ")}"
+    content   = each.value.does
+  }
+
+  depends_on = [time_sleep.log_metrics_known]
 }

@@ -6,6 +6,7 @@ locals {
   # are those that shared/adapters/gcp/permissions.py lists for each entry point.
   operations_roles = {
     anchors      = ["storage.objects.create"]
+    hints        = ["pubsub.topics.publish"]
     holds        = ["storage.objects.get", "storage.objects.list", "storage.objects.update"]
     keeper       = ["storage.objects.create", "storage.objects.delete", "storage.objects.list"]
     letters      = ["pubsub.subscriptions.consume", "pubsub.subscriptions.get"]
@@ -115,6 +116,7 @@ locals {
   given_roles = setunion(
     ["state"],
     [for grant in local.bucket_grants : grant.role],
+    var.change_hints ? ["hints"] : [],
     length(var.letter_keepers) > 0 ? ["letters", "letters_from"] : [],
     length(local.state_readers) > 0 ? ["read_state"] : [],
   )

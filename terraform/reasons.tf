@@ -27,6 +27,7 @@ locals {
       "google_pubsub_subscription_iam_member.given_up"             = "Pub/Sub acknowledges what it has moved to the dead letters."
       "google_pubsub_subscription_iam_binding.letters_from"        = "Which topic a given-up letter came from, its subscription tells whoever replays."
       "google_pubsub_subscription_iam_binding.letters_kept"        = "Whoever replays takes the letters out."
+      "google_pubsub_topic_iam_member.changes"                     = "Each sink writes its hints with an identity of its own."
       "google_pubsub_topic_iam_member.findings"                    = "Security Command Center of the application's project says there what it has found."
       "google_pubsub_topic_iam_member.monitoring_publishes_alerts" = "Cloud Monitoring of the application's project says there what it has seen, and nothing else."
       "google_pubsub_topic_iam_member.override"                    = "Commands without a token, on the day when sign-in is down."

@@ -125,17 +125,17 @@ locals {
 }
 
 resource "google_monitoring_alert_policy" "self" {
-  for_each = merge(local.self_alerts, local.health_alerts)
+  for_each = local.self_alerts
 
-  project               = try(each.value.project, var.operations_project)
-  display_name          = local.people_titles[each.key]
+  project               = var.operations_project
+  display_name          = "rollback: ${replace(each.key, "_", " ")}"
   combiner              = "OR"
   severity              = each.value.severity
-  user_labels           = merge(var.labels, can(each.value.system) ? { rollback_system = each.value.system } : {})
-  notification_channels = local.people[try(each.value.project, var.operations_project)]
+  user_labels           = var.labels
+  notification_channels = local.pager_names
 
   conditions {
-    display_name = local.people_titles[each.key]
+    display_name = replace(each.key, "_", " ")
 
     dynamic "condition_threshold" {
       for_each = can(each.value.condition.above) ? [each.value.condition] : []
@@ -146,21 +146,17 @@ resource "google_monitoring_alert_policy" "self" {
         threshold_value = condition_threshold.value.above
         duration        = "${condition_threshold.value.lasting}s"
 
-        dynamic "aggregations" {
-          for_each = can(condition_threshold.value.aligner) ? [condition_threshold.value] : [] # a burn rate is one value
-
-          content {
-            alignment_period     = "${aggregations.value.period}s"
-            per_series_aligner   = aggregations.value.aligner
-            cross_series_reducer = aggregations.value.reducer
-            group_by_fields      = aggregations.value.group_by
-          }
+        aggregations {
+          alignment_period     = "${condition_threshold.value.period}s"
+          per_series_aligner   = condition_threshold.value.aligner
+          cross_series_reducer = condition_threshold.value.reducer
+          group_by_fields      = condition_threshold.value.group_by
         }
       }
     }
 
     dynamic "condition_prometheus_query_language" {
-      for_each = can(each.value.condition.query) ? [each.value.condition] : []
+      for_each = contains(keys(each.value.condition), "query") ? [each.value.condition] : []
 
       content {
         query                     = condition_prometheus_query_language.value.query
@@ -174,25 +170,18 @@ resource "google_monitoring_alert_policy" "self" {
   alert_strategy {
     # Counters of errors have no data once there are none, so that is the end of an incident; of a
     # silence it is the beginning, and it goes on until a person or a tick ends it.
-    auto_close           = each.key == "silent_clock" ? "604800s" : "1800s"
+    auto_close           = can(each.value.condition.query) ? "604800s" : "1800s"
     notification_prompts = ["OPENED", "CLOSED"]
   }
 
   documentation {
     mime_type = "text/markdown"
-    subject   = local.people_titles[each.key]
+    subject   = "rollback: ${replace(each.key, "_", " ")}"
     content   = each.value.does
   }
 
   # The clock ticks before its silence is an alert.
   depends_on = [google_cloud_scheduler_job.clock, time_sleep.log_metrics_known]
-}
-
-locals {
-  people_titles = merge(
-    { for key in keys(local.self_alerts) : key => "rollback: ${replace(key, "_", " ")}" },
-    { for key in keys(local.health_alerts) : key => "health: ${replace(replace(key, "_", " "), "/", ", ")}" },
-  )
 }
 
 # That everything is down no alert of the same cloud can tell: with the project, its billing or

@@ -53,13 +53,6 @@ locals {
       reason = "Pub/Sub moves to the dead letters what was not acknowledged in all its attempts."
     }],
     [
-      for sink in values(google_logging_project_sink.changes) : {
-        topic  = "rollback-deployments"
-        member = sink.writer_identity
-        reason = "Each sink writes its hints with an identity of its own."
-      }
-    ],
-    [
       for account in values(google_service_account.console) : {
         topic  = "rollback-commands"
         member = account.member

@@ -44,13 +44,6 @@ removed {
 }
 
 removed {
-  from = google_pubsub_topic_iam_member.changes
-  lifecycle {
-    destroy = false
-  }
-}
-
-removed {
   from = google_pubsub_topic_iam_member.clock
   lifecycle {
     destroy = false

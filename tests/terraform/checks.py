@@ -66,7 +66,7 @@ def publishers(configuration: Configuration) -> dict[str, set[str]]:
     """Who may publish, by topic."""
     found: dict[str, set[str]] = defaultdict(set)
     for one in configuration.of("google_pubsub_topic_iam_member", "google_pubsub_topic_iam_binding"):
-        if one.values["role"] == PUBLISHER:
+        if one.values["role"] == PUBLISHER or one.values["role"].endswith("/roles/rollback_hints"):
             found[one.values["topic"]] |= {*members(one)}
     return found
 

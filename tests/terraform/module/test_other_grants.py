@@ -52,7 +52,7 @@ ROLES = {
         for role in ("BucketOwner", "ObjectOwner", "ObjectReader")
         for bucket in BUCKETS
     },
-    "sink-of-": {"roles/pubsub.publisher on rollback-deployments": 2},
+    "sink-of-": {"projects/example-operations/roles/rollback_hints on rollback-deployments": 2},
     "storage-agent@": {"roles/cloudkms.cryptoKeyEncrypterDecrypter on a key": 5},
 }
 """What machines that are no responders may, and how often, in the example of two projects."""

@@ -398,7 +398,7 @@ def test_the_runbook_s_figures_notify_people_and_start_no_rollback(tmp_path: Pat
     Where the application has a project of its own, by channels there.
     """
     resources = resources_of(plan(tmp_path, SHIPPED[:1], {"health_alerts": True}))
-    alerts = {key: one for key, one in resources[POLICY]["self"].items() if key.startswith("cvplus/")}
+    alerts = resources[POLICY]["health"]
     channels = resources["google_monitoring_notification_channel"]["health"]
 
     assert {*alerts} == {
@@ -410,15 +410,13 @@ def test_the_runbook_s_figures_notify_people_and_start_no_rollback(tmp_path: Pat
     limits = {}
     for key, alert in alerts.items():
         [condition] = alert["conditions"]
-        for block in condition.get("condition_threshold", []):
-            limits[key.partition("/")[2]] = block["threshold_value"]
+        limits[key.partition("/")[2]] = condition["condition_threshold"][0]["threshold_value"]
         assert alert["project"] == "cvplus"
         assert alert["notification_channels"] == [one["id"] for one in channels.values()]
         assert "rollback_signal" not in alert["user_labels"]
     assert (limits["database_reads"], limits["database_writes"]) == (100, 500)
     assert (limits["site_availability_fast"], limits["site_availability_slow"]) == (13.44, 5.6)
-    [response] = alerts["cvplus/average_response"]["conditions"]
-    assert response["condition_prometheus_query_language"][0]["query"].endswith("[10m])) > 3000")
+    assert limits["average_response"] == 3000
     goals = [one["goal"] for one in resources["google_monitoring_slo"]["availability"].values()]
     assert goals == [0.999, 0.999]
 
