@@ -80,6 +80,7 @@ class SystemResources:
             jobs.HOST: self.scheduler.calls(),
             eventarc.HOST: self.eventarc.calls(),
             project_policies.HOST: self.projects.calls(),
+            project_policies.BILLING_HOST: self.projects.billing_calls(),
             service_accounts.HOST: self.accounts.calls(),
             repositories.HOST: self.registry.calls(),
             runtimes.HOST: self.runtimes.calls(),

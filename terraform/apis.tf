@@ -25,6 +25,11 @@ locals {
     "workloadidentity.googleapis.com"     = "creating Google's service agents"
   }
 
+  needed_apis = {
+    "fcm.googleapis.com"            = anytrue([for rights in values(local.needed_rights) : rights.push])
+    "iamcredentials.googleapis.com" = var.console != null
+  }
+
   # Those of an application, where it is not the operations project, and of whoever lives beside it:
   # what the responders read or shift, and what is made there.
   application_apis = {
@@ -66,7 +71,7 @@ locals {
 }
 
 resource "google_project_service" "operations" {
-  for_each = setunion(keys(local.apis), [
+  for_each = setunion([for api in keys(local.apis) : api if lookup(local.needed_apis, api, true)], [
     for policy in values(local.policies) : "securitycenter.googleapis.com" # findings, where the application lives here
     if policy.project == var.operations_project && try(policy.findings, null) != null
   ])

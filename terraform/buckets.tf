@@ -27,8 +27,13 @@ resource "google_storage_bucket" "audit" {
 
 locals {
   exports = merge(
-    { for system, bucket in var.exports : system => { location = lookup(local.export_locations, bucket.database_location, bucket.database_location), kms_key = bucket.kms_key, days = bucket.retention_days } },
-    { for system, bucket in var.exports : "${system}-second" => { location = bucket.second.location, kms_key = bucket.second.kms_key, days = bucket.retention_days } if bucket.second != null },
+    { for system, bucket in var.exports : system => {
+      location = bucket.dual_region == null ? lookup(local.export_locations, bucket.database_location, bucket.database_location) : local.dual_locations[regex("^[a-z]+", bucket.database_location)]
+      regions  = bucket.dual_region == null ? [] : [for region in bucket.dual_region : upper(region)]
+      kms_key  = bucket.kms_key
+      days     = bucket.retention_days
+    } },
+    { for system, bucket in var.exports : "${system}-second" => { location = bucket.second.location, regions = [], kms_key = bucket.second.kms_key, days = bucket.retention_days } if bucket.second != null },
   )
 
   # What functions are made of: copies of their sources, and values of their plain variables.
@@ -56,6 +61,13 @@ resource "google_storage_bucket" "exports" {
   labels                      = var.labels
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
+
+  dynamic "custom_placement_config" {
+    for_each = length(each.value.regions) > 0 ? [each.value.regions] : []
+    content {
+      data_locations = custom_placement_config.value
+    }
+  }
 
   lifecycle_rule {
     action {
@@ -189,20 +201,6 @@ resource "google_storage_bucket" "quarantine" {
   depends_on = [google_kms_crypto_key_iam_member.buckets]
 }
 
-# An export is written by Firestore's agent of the application's own project, into a bucket of ours
-# (cloud.google.com/firestore/docs/manage-data/export-import, read 2026-11-25). It asks for the bucket
-# as well: scripts in use give it roles/storage.admin there.
-resource "google_storage_bucket_iam_member" "exporters" {
-  for_each = var.exports
-
-  bucket = google_storage_bucket.exports[each.key].name
-  role   = "roles/storage.admin"
-  member = "serviceAccount:service-${data.google_project.every[local.policies[each.key].project].number}@gcp-sa-firestore.iam.gserviceaccount.com"
-
-  # The agent is there once its API is on.
-  depends_on = [google_project_service.operations, google_project_service.others]
-}
-
 data "google_storage_project_service_account" "operations" {
   project = var.operations_project
 }
@@ -229,16 +227,4 @@ resource "google_storage_bucket" "status" {
   public_access_prevention    = "inherited" # all others are enforced; this one holds public pages alone
 
   depends_on = [google_project_service.operations]
-}
-
-# Of Google's roles the one that cannot list. It goes on a bucket alone, not on a folder in it
-# (cloud.google.com/storage/docs/access-control/iam-roles, read 2026-11-25), so the bucket holds
-# nothing else.
-resource "google_storage_bucket_iam_member" "public" {
-  #checkov:skip=CKV_GCP_28:The status page is for everybody; tests/terraform/checks.py finds any other.
-  for_each = google_storage_bucket.status
-
-  bucket = each.value.name
-  role   = "roles/storage.legacyObjectReader" # exactly storage.objects.get
-  member = "allUsers"
 }

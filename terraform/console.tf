@@ -73,12 +73,7 @@ resource "google_cloudfunctions2_function" "console" {
     )
   }
 
-  depends_on = [
-    google_artifact_registry_repository_iam_member.build,
-    google_project_iam_member.build_logs,
-    google_project_iam_member.build_sources,
-    google_storage_bucket_iam_member.build,
-  ]
+  depends_on = [time_sleep.build_granted]
 }
 
 resource "google_cloud_run_v2_service_iam_member" "console" {
@@ -102,51 +97,4 @@ resource "google_service_account_iam_member" "console_signs" {
   service_account_id = google_service_account.console[each.key].name
   role               = "roles/iam.serviceAccountOpenIdTokenCreator"
   member             = google_service_account.console[each.key].member
-}
-
-resource "google_pubsub_topic_iam_member" "console" {
-  for_each = local.console
-
-  project = var.operations_project
-  topic   = google_pubsub_topic.rollback["rollback-commands"].name
-  role    = "roles/pubsub.publisher"
-  member  = google_service_account.console[each.key].member
-}
-
-resource "google_project_iam_member" "console_reads" {
-  for_each = local.console
-
-  project = var.operations_project
-  role    = google_project_iam_custom_role.operations["read_state"].id
-  member  = google_service_account.console[each.key].member
-
-  condition {
-    title       = "rollback-database-only"
-    description = "Not the application's, where both share a project."
-    expression  = "resource.name == \"${google_firestore_database.state.id}\""
-  }
-}
-
-resource "google_project_iam_member" "console_users" {
-  for_each = local.console
-
-  project = local.identity_project
-  role    = google_project_iam_custom_role.users.id
-  member  = google_service_account.console[each.key].member
-}
-
-resource "google_storage_bucket_iam_member" "console_heads" {
-  for_each = { for pair in setproduct(keys(local.console), keys(google_storage_bucket.audit)) : pair[0] => pair[1] }
-
-  bucket = google_storage_bucket.audit[each.value].name
-  role   = google_project_iam_custom_role.operations["heads"].id
-  member = google_service_account.console[each.key].member
-}
-
-resource "google_storage_bucket_iam_member" "console_policies" {
-  for_each = local.console
-
-  bucket = google_storage_bucket.policies.name
-  role   = google_project_iam_custom_role.operations["policies"].id
-  member = google_service_account.console[each.key].member
 }

@@ -23,6 +23,18 @@ locals {
   }
 }
 
+# A build before its grants have spread fails, and with it the first apply.
+resource "time_sleep" "build_granted" {
+  create_duration = "60s"
+
+  depends_on = [
+    google_artifact_registry_repository_iam_member.build,
+    google_project_iam_member.build_logs,
+    google_project_iam_member.build_sources,
+    google_storage_bucket_iam_policy.buckets,
+  ]
+}
+
 # Plain HTTP functions: Pub/Sub pushes to their address, no Eventarc trigger stands between.
 resource "google_cloudfunctions2_function" "responders" {
   for_each = local.responders
@@ -67,13 +79,7 @@ resource "google_cloudfunctions2_function" "responders" {
     })
   }
 
-  depends_on = [
-    google_artifact_registry_repository_iam_member.build,
-    google_firestore_index.due,
-    google_project_iam_member.build_logs,
-    google_project_iam_member.build_sources,
-    google_storage_bucket_iam_member.build,
-  ]
+  depends_on = [google_firestore_index.due, time_sleep.build_granted]
 }
 
 resource "google_cloud_run_v2_service_iam_member" "push" {

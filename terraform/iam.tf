@@ -1,206 +1,126 @@
+# Who may do what. The tables say it: responders.tf for the responders, the lists below for everybody
+# else. Each custom role belongs to those that the tables give it to, and an apply removes whom somebody
+# has added to one of ours, to a topic or to a bucket (docs/security.md).
 locals {
-  # Roles of our own, where the narrowest of Google's would allow more: the permissions are those
-  # that shared/adapters/gcp/permissions.py lists for each entry point.
+  # Roles in the operations project, where the narrowest of Google's would allow more: the permissions
+  # are those that shared/adapters/gcp/permissions.py lists for each entry point.
   operations_roles = {
-    anchors = {
-      title       = "Rollback: write what is written once, read and delete nothing"
-      permissions = ["storage.objects.create"]
-    }
-    keeper = {
-      title       = "Rollback: keep what functions are made of, and let it go, without reading it"
-      permissions = ["storage.objects.create", "storage.objects.delete", "storage.objects.list"]
-    }
-    holds = {
-      title       = "Rollback: hold exports beyond their time"
-      permissions = ["storage.objects.get", "storage.objects.list", "storage.objects.update"]
-    }
-    mirrors = {
-      title = "Rollback: keep copies of exports, and replace what is left of one"
-      permissions = [
-        "storage.objects.create",
-        "storage.objects.delete",
-        "storage.objects.get",
-        "storage.objects.list",
-      ]
-    }
-    letters = {
-      title       = "Rollback: take dead letters out"
-      permissions = ["pubsub.subscriptions.consume", "pubsub.subscriptions.get"]
-    }
-    letters_from = {
-      title       = "Rollback: see where a dead letter came from"
-      permissions = ["pubsub.subscriptions.get"]
-    }
-    heads = {
-      title       = "Rollback: read audit heads"
-      permissions = ["storage.objects.get", "storage.objects.list"]
-    }
-    look = {
-      title = "Rollback: see how the responders are set up"
-      permissions = [
-        "cloudfunctions.functions.list",
-        "cloudscheduler.jobs.list",
-        "cloudscheduler.locations.list",
-        "monitoring.alertPolicies.list",
-        "monitoring.dashboards.list",
-        "monitoring.metricDescriptors.list",
-        "monitoring.monitoredResourceDescriptors.list",
-        "monitoring.timeSeries.list",
-        "pubsub.subscriptions.list",
-        "pubsub.topics.getIamPolicy",
-        "pubsub.topics.list",
-        "resourcemanager.projects.getIamPolicy",
-        "serviceusage.services.get",
-        "storage.buckets.getIamPolicy",
-      ]
-    }
-    quarantine = {
-      title = "Rollback: keep documents as they were before a repair, read them, remove those of erased people"
-      permissions = [
-        "storage.objects.create",
-        "storage.objects.delete",
-        "storage.objects.get",
-        "storage.objects.list",
-      ]
-    }
-    read_state = {
-      title = "Rollback: read the state"
-      permissions = [
-        "datastore.databases.get",
-        "datastore.entities.get",
-        "datastore.entities.list",
-      ]
-    }
-    policies = {
-      title       = "Rollback: read the published policies"
-      permissions = ["storage.objects.get", "storage.objects.list"]
-    }
-    pages = {
-      title       = "Rollback: write status pages in the place of older ones"
-      permissions = ["storage.objects.create", "storage.objects.delete", "storage.objects.get"]
-    }
-    source_reader = {
-      title       = "Rollback: read kept sources, of which functions are built again"
-      permissions = ["storage.objects.get"]
-    }
-    state = {
-      title = "Rollback: read and write the state, delete nothing"
-      permissions = [
-        "datastore.databases.get",
-        "datastore.entities.create",
-        "datastore.entities.get",
-        "datastore.entities.list",
-        "datastore.entities.update",
-      ]
+    anchors      = ["storage.objects.create"]
+    hints        = ["pubsub.topics.publish"]
+    holds        = ["storage.objects.get", "storage.objects.list", "storage.objects.update"]
+    keeper       = ["storage.objects.create", "storage.objects.delete", "storage.objects.list"]
+    letters      = ["pubsub.subscriptions.consume", "pubsub.subscriptions.get"]
+    letters_from = ["pubsub.subscriptions.get"]
+    mirrors      = ["storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list"]
+    pages        = ["storage.objects.create", "storage.objects.delete", "storage.objects.get"]
+    read_objects = ["storage.objects.get", "storage.objects.list"]
+    read_state   = ["datastore.databases.get", "datastore.entities.get", "datastore.entities.list"]
+    state = [
+      "datastore.databases.get",
+      "datastore.entities.create",
+      "datastore.entities.get",
+      "datastore.entities.list",
+      "datastore.entities.update",
+    ]
+  }
+
+  # The policies of each application's project, and which rights one of them has a use for; a right that
+  # is not listed is always needed.
+  policies_in = {
+    for project in local.applications : project => [for policy in values(local.policies) : policy if policy.project == project]
+  }
+  needed_rights = {
+    for project, policies in local.policies_in : project => {
+      assets    = anytrue([for policy in policies : length(concat(try(policy.assets.replicated, []), try(policy.assets.regenerated, []))) > 0])
+      backups   = anytrue([for policy in policies : try(policy.backups.bucket, null) != null || try(policy.backups.native, false)])
+      copies    = anytrue([for policy in policies : try(policy.backups.copies, null) != null])
+      data      = anytrue([for policy in policies : length(try(policy.collections, {})) > 0])
+      mail      = anytrue([for policy in policies : contains([for channel in try(policy.channels, []) : channel.kind], "trigger_email")])
+      media     = length(local.media_buckets[project]) > 0
+      past      = anytrue([for policy in policies : try(policy.backups.copies, null) != null || length(try(policy.collections, {})) > 0])
+      proofs    = anytrue([for policy in policies : try(policy.backups.proof, null) != null])
+      push      = anytrue([for policy in policies : contains([for channel in try(policy.channels, []) : channel.kind], "push")])
+      pushed_to = anytrue([for policy in policies : anytrue([for channel in try(policy.channels, []) : try(channel.users, null) != null])])
+      repair    = anytrue([for policy in policies : length(try(policy.collections, {})) > 0])
+      scratch   = length(local.scratch_databases[project]) > 0
     }
   }
 
-  # The buckets in which some policy's collections have files.
-  media_buckets = distinct(flatten([
-    for policy in values(local.policies) : [
-      for collection in values(try(policy.collections, {})) : values(try(collection.media, {}))
-    ]
-  ]))
+  # The buckets in which some policy's collections have files, and how the databases are named that
+  # copies (shared/domain/data/backups/database_copy.py) and restore tests (restore_test.py) make.
+  media_buckets = {
+    for project, policies in local.policies_in : project => distinct(flatten([
+      for policy in policies : [for collection in values(try(policy.collections, {})) : values(try(collection.media, {}))]
+    ]))
+  }
+  scratch_databases = {
+    for project, policies in local.policies_in : project => distinct(flatten([
+      for policy in policies : [
+        try(policy.backups.copies, null) != null ? ["copy-"] : [],
+        try(policy.backups.proof, null) != null ? ["proof-"] : [],
+      ]
+    ]))
+  }
 
-  # Where a role reaches less than its project.
+  # Where a right reaches less than its project.
   application_conditions = {
-    copies_made = {
-      title       = "copies-only"
-      description = "The databases that copies are (shared/domain/data/backups/database_copy.py)."
-      expression  = "resource.name.extract(\"/databases/{id}\").startsWith(\"copy-\")"
-    }
-    media = {
-      title       = "declared-media-only"
-      description = "The buckets that the policies' collections name."
-      expression = join(" || ", [
-        for bucket in local.media_buckets : "resource.name.startsWith(\"projects/_/buckets/${bucket}/\") || resource.name == \"projects/_/buckets/${bucket}\""
-      ])
-    }
-    proofs_scratch = {
-      title       = "scratch-databases-only"
-      description = "The databases that proofs make and delete (shared/domain/data/backups/restore_test.py)."
-      expression  = "resource.name.extract(\"/databases/{id}\").startsWith(\"proof-\")"
-    }
-    sources = {
-      title       = "function-sources-only"
-      description = "The buckets in which Cloud Functions keeps sources, of both generations."
-      expression  = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-\") || resource.name.startsWith(\"projects/_/buckets/gcf-sources-\")"
+    for project in local.applications : project => {
+      media = {
+        title       = "declared-media-only"
+        description = "The buckets that the policies' collections name."
+        expression = join(" || ", [
+          for bucket in local.media_buckets[project] : "resource.name.startsWith(\"projects/_/buckets/${bucket}/\") || resource.name == \"projects/_/buckets/${bucket}\""
+        ])
+      }
+      scratch = {
+        title       = "scratch-databases-only"
+        description = "The databases that copies and restore tests make and delete."
+        expression = join(" || ", [
+          for prefix in local.scratch_databases[project] : "resource.name.extract(\"/databases/{id}\").startsWith(\"${prefix}\")"
+        ])
+      }
+      sources = {
+        title       = "function-sources-only"
+        description = "The buckets in which Cloud Functions keeps sources, of both generations."
+        expression  = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-\") || resource.name.startsWith(\"projects/_/buckets/gcf-sources-\")"
+      }
     }
   }
 
-  # Roles that no policy of an application has a use for, by project: given to nobody there.
-  needless_roles = {
-    for project in local.applications : project => [
-      for role, uses in {
-        assets         = [for policy in values(local.policies) : length(concat(try(policy.assets.replicated, []), try(policy.assets.regenerated, []))) > 0 if policy.project == project]
-        backups        = [for policy in values(local.policies) : try(policy.backups.bucket, null) != null || try(policy.backups.native, false) if policy.project == project]
-        copies         = [for policy in values(local.policies) : try(policy.backups.copies, null) != null if policy.project == project]
-        copies_made    = [for policy in values(local.policies) : try(policy.backups.copies, null) != null if policy.project == project]
-        data           = [for policy in values(local.policies) : length(try(policy.collections, {})) > 0 if policy.project == project]
-        mail           = [for policy in values(local.policies) : contains([for channel in try(policy.channels, []) : channel.kind], "trigger_email") if policy.project == project]
-        media          = [for policy in values(local.policies) : length(flatten([for collection in values(try(policy.collections, {})) : keys(try(collection.media, {}))])) > 0 if policy.project == project]
-        past           = [for policy in values(local.policies) : try(policy.backups.copies, null) != null || length(try(policy.collections, {})) > 0 if policy.project == project]
-        proofs         = [for policy in values(local.policies) : try(policy.backups.proof, null) != null if policy.project == project]
-        proofs_scratch = [for policy in values(local.policies) : try(policy.backups.proof, null) != null if policy.project == project]
-        repair         = [for policy in values(local.policies) : length(try(policy.collections, {})) > 0 if policy.project == project]
-        push           = [for policy in values(local.policies) : contains([for channel in try(policy.channels, []) : channel.kind], "push") if policy.project == project]
-        pushed_to      = [for policy in values(local.policies) : anytrue([for channel in try(policy.channels, []) : try(channel.users, null) != null]) if policy.project == project]
-      } : role if !anytrue(uses)
+  # Both command responders have the same rights, so they have one role.
+  role_names = { for entry_point in keys(local.responders) : entry_point => trimprefix(entry_point == "on_override" ? "on_command" : entry_point, "on_") }
+
+  # Each right of each responder in each application, and the role that holds it.
+  application_grants = flatten([
+    for entry_point, responder in local.responders : [
+      for right, reason in responder.roles : [
+        for project in local.applications : {
+          entry_point = entry_point
+          project     = project
+          reason      = reason
+          right       = right
+          role        = contains(keys(local.application_conditions[project]), right) ? right : local.role_names[entry_point]
+        } if lookup(local.needed_rights[project], right, true)
+      ] if contains(keys(local.application_rights), right)
     ]
+  ])
+  application_roles = {
+    for key, grants in { for grant in local.application_grants : "${grant.project} ${grant.role}" => grant... } : key => {
+      project      = grants[0].project
+      role         = grants[0].role
+      entry_points = distinct(grants[*].entry_point)
+      permissions  = sort(distinct(flatten([for grant in grants : local.application_rights[grant.right]])))
+    }
   }
-
-  application_grants = merge([
-    for entry_point, responder in local.responders : merge([
-      for role, reason in responder.roles : {
-        for project in local.applications :
-        "${entry_point} ${role} ${project}" => { entry_point = entry_point, role = role, reason = reason, project = project }
-        if !contains(local.needless_roles[project], role)
-      } if contains(keys(local.application_roles), role)
-    ]...)
-  ]...)
 
   # A role that nobody is given is not made.
-  given_roles = {
-    operations = setunion(
-      ["state"],
-      [for grant in values(local.bucket_grants) : grant.role],
-      length(var.letter_keepers) > 0 ? ["letters", "letters_from"] : [],
-      length(var.viewers) > 0 ? ["look"] : [],
-      length(var.viewers) > 0 || var.console != null ? [for bucket in var.audit_bucket[*] : "heads"] : [],
-      length(setunion(var.state_readers, var.viewers)) > 0 || var.console != null ? ["read_state"] : [],
-    )
-    applications = setunion(
-      [for grant in values(local.application_grants) : "${grant.project} ${grant.role}"],
-      length(var.viewers) > 0 ? [for pair in setproduct(local.applications, local.viewer_roles) : "${pair[0]} ${pair[1]}"] : [],
-    )
-  }
-
-  publish_grants = merge([
-    for entry_point, responder in local.responders : {
-      for topic, reason in responder.publishes :
-      "${entry_point} ${topic}" => { entry_point = entry_point, topic = topic, reason = reason }
-    }
-  ]...)
-
-  # The buckets in which responders may have roles, where there are such: one line for each.
-  granted_buckets = {
-    for key, bucket in merge(
-      google_storage_bucket.audit,
-      google_storage_bucket.kept,
-      google_storage_bucket.quarantine,
-      { policies = google_storage_bucket.policies },
-      { for bucket in values(google_storage_bucket.status) : "status" => bucket },
-      { for key, bucket in google_storage_bucket.exports : "exports-${key}" => bucket },
-    ) : key => bucket.name
-  }
-  bucket_grants = merge(flatten([
-    for entry_point, responder in local.responders : [
-      for bucket, roles in merge(try(responder.buckets, {}), { policies = { policies = "the policies in force" } }) : {
-        for role, reason in roles :
-        "${entry_point} ${bucket} ${role}" => { entry_point = entry_point, bucket = bucket, role = role, reason = reason }
-      } if contains(keys(local.granted_buckets), bucket)
-    ]
-  ])...)
+  given_roles = setunion(
+    ["state"],
+    [for grant in local.bucket_grants : grant.role],
+    var.change_hints ? ["hints"] : [],
+    length(var.letter_keepers) > 0 ? ["letters", "letters_from"] : [],
+    length(local.state_readers) > 0 ? ["read_state"] : [],
+  )
 
   # Cloud Run asks whoever updates a service, if only its traffic, to be allowed to act as the
   # account that it runs as.
@@ -213,58 +133,53 @@ locals {
 }
 
 resource "google_project_iam_custom_role" "operations" {
-  for_each = { for name, role in local.operations_roles : name => role if contains(local.given_roles.operations, name) }
+  for_each = { for name, permissions in local.operations_roles : name => permissions if contains(local.given_roles, name) }
 
   project     = var.operations_project
   role_id     = "rollback_${each.key}"
-  title       = each.value.title
-  permissions = each.value.permissions
+  title       = "Rollback: ${replace(each.key, "_", " ")}"
+  permissions = each.value
 
   depends_on = [google_project_service.operations]
 }
 
 resource "google_project_iam_custom_role" "applications" {
-  for_each = {
-    for pair in setproduct(local.applications, keys(local.application_roles)) :
-    "${pair[0]} ${pair[1]}" => { project = pair[0], role = pair[1] } if contains(local.given_roles.applications, "${pair[0]} ${pair[1]}")
-  }
+  for_each = local.application_roles
 
   project     = each.value.project
   role_id     = "rollback_${each.value.role}"
-  title       = local.application_roles[each.value.role].title
-  permissions = local.application_roles[each.value.role].permissions
+  title       = "Rollback: ${replace(each.value.role, "_", " ")}, for ${join(" and ", each.value.entry_points)}"
+  permissions = each.value.permissions
 
   depends_on = [google_project_service.operations, google_project_service.others]
 }
 
-resource "google_project_iam_member" "state" {
-  for_each = local.responders
-
-  project = var.operations_project
-  role    = google_project_iam_custom_role.operations["state"].id
-  member  = google_service_account.responders[each.key].member
-
-  condition {
-    title       = "rollback-database-only"
-    description = each.value.roles.state
-    expression  = "resource.name == \"${google_firestore_database.state.id}\""
-  }
-}
-
-resource "google_project_iam_member" "applications" {
-  for_each = local.application_grants
+resource "google_project_iam_binding" "applications" {
+  for_each = local.application_roles
 
   project = each.value.project
-  role    = google_project_iam_custom_role.applications["${each.value.project} ${each.value.role}"].id
-  member  = google_service_account.responders[each.value.entry_point].member
+  role    = "projects/${each.value.project}/roles/${google_project_iam_custom_role.applications[each.key].role_id}"
+  members = [for entry_point in each.value.entry_points : google_service_account.responders[entry_point].member]
 
   dynamic "condition" {
-    for_each = [for role, condition in local.application_conditions : condition if role == each.value.role]
+    for_each = [for role, condition in local.application_conditions[each.value.project] : condition if role == each.value.role]
     content {
       title       = condition.value.title
       description = condition.value.description
       expression  = condition.value.expression
     }
+  }
+}
+
+resource "google_project_iam_binding" "state" {
+  project = var.operations_project
+  role    = "projects/${var.operations_project}/roles/${google_project_iam_custom_role.operations["state"].role_id}"
+  members = values(google_service_account.responders)[*].member
+
+  condition {
+    title       = "rollback-database-only"
+    description = "Not the application's, where both share a project."
+    expression  = "resource.name == \"${local.state_name}\""
   }
 }
 
@@ -277,73 +192,10 @@ resource "google_project_iam_custom_role" "users" {
   depends_on = [google_project_service.operations, google_project_service.others]
 }
 
-resource "google_project_iam_member" "users" {
+resource "google_project_iam_binding" "users" {
   project = local.identity_project
-  role    = google_project_iam_custom_role.users.id
-  member  = google_service_account.responders["on_command"].member
-}
-
-resource "google_storage_bucket_iam_member" "responders" {
-  for_each = local.bucket_grants
-
-  bucket = local.granted_buckets[each.value.bucket]
-  role   = google_project_iam_custom_role.operations[each.value.role].id
-  member = google_service_account.responders[each.value.entry_point].member
-}
-
-# A function that is built again is read by Functions' agent of its own project, which has no rights
-# in ours.
-resource "google_storage_bucket_iam_member" "rebuilders" {
-  for_each = setsubtract(local.applications, [var.operations_project])
-
-  bucket = google_storage_bucket.kept["sources"].name
-  role   = "roles/storage.legacyObjectReader" # exactly storage.objects.get
-  member = "serviceAccount:service-${data.google_project.every[each.key].number}@gcf-admin-robot.iam.gserviceaccount.com"
-
-  # The agent is there once its API is on.
-  depends_on = [google_project_service.operations, google_project_service.others]
-}
-
-# What few may read, or write: values of variables, what users have entrusted to an application, and
-# the policies, which the account that applies may write alone. Bindings
-# take the place of what Cloud Storage gives viewers and editors of the project with each new bucket:
-# to read objects, and to give that to anybody
-# (cloud.google.com/storage/docs/access-control/iam-roles, read 2026-11).
-locals {
-  given_with_a_bucket = ["legacyBucketOwner", "legacyObjectOwner", "legacyObjectReader"]
-}
-
-resource "google_storage_bucket_iam_binding" "owners" {
-  for_each = merge([
-    for key, bucket in merge(
-      { policies = google_storage_bucket.policies.name },
-      { values = google_storage_bucket.kept["values"].name },
-      { for key, bucket in google_storage_bucket.quarantine : key => bucket.name },
-      { for key, bucket in google_storage_bucket.exports : "exports-${key}" => bucket.name },
-      ) : {
-      for role in local.given_with_a_bucket : "${key} ${role}" => { bucket = bucket, role = role }
-      if "${key} ${role}" != "values legacyObjectReader" # the worker's
-    }
-  ]...)
-
-  bucket  = each.value.bucket
-  role    = "roles/storage.${each.value.role}"
-  members = ["projectOwner:${var.operations_project}"]
-}
-
-resource "google_storage_bucket_iam_binding" "values_reader" {
-  bucket  = google_storage_bucket.kept["values"].name
-  role    = "roles/storage.legacyObjectReader" # exactly storage.objects.get
-  members = [google_service_account.responders["on_work"].member]
-}
-
-resource "google_pubsub_topic_iam_member" "responders" {
-  for_each = local.publish_grants
-
-  project = var.operations_project
-  topic   = google_pubsub_topic.rollback[each.value.topic].name
-  role    = "roles/pubsub.publisher" # exactly pubsub.topics.publish
-  member  = google_service_account.responders[each.value.entry_point].member
+  role    = "projects/${local.identity_project}/roles/${google_project_iam_custom_role.users.role_id}"
+  members = concat([google_service_account.responders["on_command"].member], values(google_service_account.console)[*].member)
 }
 
 # Where an application is asked to make data again, which a policy declares: topics of its own.
@@ -391,12 +243,6 @@ resource "google_project_iam_member" "build_sources" {
     description = "The buckets in which Cloud Functions keeps sources."
     expression  = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-\")"
   }
-}
-
-resource "google_storage_bucket_iam_member" "build" {
-  bucket = google_storage_bucket.source.name
-  role   = "roles/storage.objectViewer"
-  member = google_service_account.build.member
 }
 
 resource "google_artifact_registry_repository_iam_member" "build" {

@@ -59,6 +59,7 @@ locals {
       } : "${system}/${name}" => merge(counter, { project = policy.project, name = "${local.log_prefix[system]}_${name}" })
       if anytrue([for signal in counter.signals : contains(keys(local.signals), "${system}/${signal}")]) ||
       var.dashboards && contains(["requests", "server_errors", "shifts"], name) ||
+      var.health_alerts && contains(["requests", "server_errors"], name) ||
       contains(["sign_ins", "sign_in_failures"], name) && anytrue([
         # What verifies a rollback of authentication is counted whether an alert asks for it or not.
         for check in values(try(policy.verification, {})) : try(check.sign_in_failures, null) != null
@@ -192,7 +193,7 @@ resource "google_logging_metric" "rollbacks" {
   depends_on = [google_project_service.operations]
 }
 
-# What stays of each incident that is over (incident.tallied), for the trends: how long it took, in
+# What stays of each incident that is over (incident.tallied), for the trends beside dashboards: how long it took, in
 # seconds, and how it ended. False alarms and the success of rollbacks are counts, by their labels.
 locals {
   trends = {
@@ -203,7 +204,7 @@ locals {
 }
 
 resource "google_logging_metric" "trends" {
-  for_each = local.trends
+  for_each = { for name, description in local.trends : name => description if var.dashboards }
 
   project         = var.operations_project
   name            = "rollback_${each.key}_seconds"
@@ -233,6 +234,8 @@ resource "google_logging_metric" "trends" {
 }
 
 resource "google_logging_metric" "incidents" {
+  count = var.dashboards ? 1 : 0
+
   project     = var.operations_project
   name        = "rollback_incidents"
   description = "Incidents that are over, by system, scenario, how the rollback ended, and whether it was a false alarm."
@@ -268,6 +271,7 @@ resource "time_sleep" "log_metrics_known" {
   triggers = {
     metrics = join(",", concat(
       [for key in sort(keys(local.log_counters)) : google_logging_metric.counter[key].id],
+      values(google_logging_metric.database_timings)[*].id,
       [for metric in [google_logging_metric.responder_errors, google_logging_metric.due, google_logging_metric.unanswered, google_logging_metric.unproven_backups, google_logging_metric.unrestorable] : metric.id],
     ))
   }

@@ -2,79 +2,68 @@
 # may take dead letters out in subscriptions.tf; what people may order, their own tokens say.
 
 locals {
+  # What doctor looks at in the operations project.
+  installation_rights = [
+    "cloudfunctions.functions.list",
+    "cloudscheduler.jobs.list",
+    "cloudscheduler.locations.list",
+    "monitoring.alertPolicies.list",
+    "monitoring.dashboards.list",
+    "monitoring.metricDescriptors.list",
+    "monitoring.monitoredResourceDescriptors.list",
+    "monitoring.timeSeries.list",
+    "pubsub.subscriptions.list",
+    "pubsub.topics.getIamPolicy",
+    "pubsub.topics.list",
+    "resourcemanager.projects.getIamPolicy",
+    "serviceusage.services.get",
+    "storage.buckets.getIamPolicy",
+  ]
   # What doctor looks at in an application: as the responders see it, and what is admitted there; and
   # what the data can be brought back to.
-  viewer_roles = ["estate", "images", "inventory", "metrics", "past", "quotas", "triggers", "watched"]
-}
+  viewer_rights = ["estate", "images", "inventory", "metrics", "past", "quotas", "triggers", "watched"]
 
-resource "google_project_iam_member" "viewers" {
-  for_each = var.viewers
-
-  project = var.operations_project
-  role    = google_project_iam_custom_role.operations["look"].id
-  member  = each.key
-}
-
-resource "google_project_iam_member" "viewers_of_applications" {
-  for_each = {
-    for one in setproduct(local.applications, local.viewer_roles, var.viewers) :
-    "${one[0]} ${one[1]} ${one[2]}" => { project = one[0], role = one[1], member = one[2] }
+  # One role in each project, also where people sign in.
+  viewer_permissions = {
+    for project in setunion(local.projects, [local.identity_project]) : project => sort(distinct(concat(
+      ["serviceusage.services.get"],
+      project == var.operations_project ? local.installation_rights : [],
+      contains(local.applications, project) ? flatten([for right in local.viewer_rights : local.application_rights[right]]) : [],
+    ))) if length(var.viewers) > 0
   }
 
-  project = each.value.project
-  role    = google_project_iam_custom_role.applications["${each.value.project} ${each.value.role}"].id
-  member  = each.value.member
+  state_readers = concat(tolist(setunion(var.state_readers, var.viewers)), values(google_service_account.console)[*].member)
 }
 
-# Where people sign in, when that is a project of its own.
-resource "google_project_iam_custom_role" "viewers_of_identity" {
-  count = length(var.viewers) > 0 && !contains(local.projects, local.identity_project) ? 1 : 0
+resource "google_project_iam_custom_role" "viewers" {
+  for_each = local.viewer_permissions
 
-  project     = local.identity_project
-  role_id     = "rollback_look_at_identity"
-  title       = "Rollback: see which APIs are on"
-  permissions = ["serviceusage.services.get"]
+  project     = each.key
+  role_id     = "rollback_viewer"
+  title       = "Rollback: look at what doctor looks at"
+  permissions = each.value
 
-  depends_on = [google_project_service.others]
+  depends_on = [google_project_service.operations, google_project_service.others]
 }
 
-resource "google_project_iam_member" "viewers_of_identity" {
-  for_each = length(google_project_iam_custom_role.viewers_of_identity) > 0 ? var.viewers : toset([])
+resource "google_project_iam_binding" "viewers" {
+  for_each = local.viewer_permissions
 
-  project = local.identity_project
-  role    = google_project_iam_custom_role.viewers_of_identity[0].id
-  member  = each.key
+  project = each.key
+  role    = "projects/${each.key}/roles/${google_project_iam_custom_role.viewers[each.key].role_id}"
+  members = var.viewers
 }
 
-resource "google_project_iam_member" "state_readers" {
-  for_each = setunion(var.state_readers, var.viewers)
+resource "google_project_iam_binding" "state_readers" {
+  count = length(local.state_readers) > 0 ? 1 : 0
 
   project = var.operations_project
-  role    = google_project_iam_custom_role.operations["read_state"].id
-  member  = each.key
+  role    = "projects/${var.operations_project}/roles/${google_project_iam_custom_role.operations["read_state"].role_id}"
+  members = local.state_readers
 
   condition {
     title       = "rollback-database-only"
     description = "Not the application's, where both share a project."
-    expression  = "resource.name == \"${google_firestore_database.state.id}\""
+    expression  = "resource.name == \"${local.state_name}\""
   }
-}
-
-resource "google_storage_bucket_iam_member" "heads" {
-  for_each = {
-    for pair in setproduct(keys(google_storage_bucket.audit), var.viewers) :
-    "${pair[0]} ${pair[1]}" => { bucket = pair[0], member = pair[1] }
-  }
-
-  bucket = google_storage_bucket.audit[each.value.bucket].name
-  role   = google_project_iam_custom_role.operations["heads"].id
-  member = each.value.member
-}
-
-resource "google_storage_bucket_iam_member" "policies" {
-  for_each = var.viewers
-
-  bucket = google_storage_bucket.policies.name
-  role   = google_project_iam_custom_role.operations["policies"].id
-  member = each.key
 }

@@ -18,8 +18,8 @@ locals {
   }
 
   # The responders: one entry makes a function, its account, its subscriptions and its grants. Each
-  # grant has its reason here: publishes by topic; roles (of iam.tf) in the state or the applications;
-  # buckets (of buckets.tf) by the roles in them.
+  # grant has its reason here: publishes by topic; roles in the state (iam.tf) or the applications, by
+  # their rights (application_roles.tf); buckets (of buckets.tf) by the roles in them.
   # timeout_seconds is at most 600, the longest that a push waits for its acknowledgement.
   responders = {
     on_alert = {
@@ -52,19 +52,18 @@ locals {
         rollback-work         = "rollbacks that are due, and those that the probes ask for"
       }
       roles = {
-        assets         = "whether declared buckets lie in more than one region, and declared topics are there"
-        backups        = "exports by time slot, how many documents they must hold, and whether Google's own backups are made"
-        copies         = "the past of a database, or a backup, as a database of its own, for whoever asked for it"
-        copies_made    = "the databases that these copies are, until somebody uses them"
-        data           = "whether the documents keep what is declared of them, and since when they do not"
-        media          = "whether the files that they name can be read"
-        proofs         = "the newest backup, restored each day to see that it can be"
-        proofs_scratch = "the database that it is restored into, which nobody else uses"
-        state          = "what is due; what the probes show; the chains that it seals; the catalogue of backups; what is wrong with data, and the deployments that may be why"
+        assets  = "whether declared buckets lie in more than one region, and declared topics are there"
+        backups = "exports by time slot, how many documents they must hold, and whether Google's own backups are made"
+        copies  = "the past of a database, or a backup, as a database of its own, for whoever asked for it"
+        data    = "whether the documents keep what is declared of them, and since when they do not"
+        media   = "whether the files that they name can be read"
+        proofs  = "the newest backup, restored each day to see that it can be"
+        scratch = "the databases that copies and restore tests fill, which nobody else uses yet"
+        state   = "what is due; what the probes show; the chains that it seals; the catalogue of backups; what is wrong with data, and the deployments that may be why"
       }
       buckets = merge(
         { audit = { anchors = "heads of the chains, where nobody can change them" } },
-        { for system in keys(var.exports) : "exports-${system}" => { anchors = "what was live, beside each export", heads = "what was exported, to be compared with its copy" } },
+        { for system in keys(var.exports) : "exports-${system}" => { anchors = "what was live, beside each export", read_objects = "what was exported, to be compared with its copy" } },
         { for system in keys(var.exports) : "exports-${system}-second" => { mirrors = "the copy of each export" } },
       )
     }
@@ -82,7 +81,7 @@ locals {
       description     = "Records deployments from what is really live."
       topics          = ["rollback-deployments"]
       cpu             = "1"
-      memory          = "512Mi"
+      memory          = "1Gi" # until its largest inventory is measured
       concurrency     = 1
       instances       = 5
       timeout_seconds = 240 # a look, then half a minute of copies, the last of which take as long
@@ -91,7 +90,7 @@ locals {
         rollback-notices      = "that it refused something, or that nobody can go back"
       }
       roles = {
-        configurations = "the values of variables, to keep them; which runtimes there are"
+        configurations = "the values of variables, to keep them"
         estate         = "what is live beside the functions; whether the accounts that they run as are enabled"
         images         = "whether the images of deployments are there"
         inventory      = "what is live"
@@ -128,8 +127,8 @@ locals {
       description     = "Decides rollbacks and carries them forward."
       topics          = ["rollback-work"]
       cpu             = "1"
-      memory          = "512Mi"
-      concurrency     = 1 # the lease is one request's; a second would wait for it in vain
+      memory          = "1Gi" # until its largest inventory is measured
+      concurrency     = 1     # the lease is one request's; a second would wait for it in vain
       instances       = 10
       timeout_seconds = 300 # it yields after 120; what is then in flight has its own deadline
       publishes = {
@@ -150,8 +149,9 @@ locals {
       }
       buckets = merge(
         {
-          quarantine = { quarantine = "documents as they were before a repair, and out again to undo it" }
-          sources    = { source_reader = "what a function is built of again, which whoever deploys must be able to read" }
+          quarantine = { mirrors = "documents as they were before a repair, and out again to undo it" }
+          sources    = { (local.reads_one_object) = "what a function is built of again, which whoever deploys must be able to read" }
+          values     = { (local.reads_one_object) = "values of variables, to build a function again; nobody else reads them" }
         },
         { for system in keys(var.exports) : "exports-${system}" => { holds = "exports that a person holds beyond their time" } },
         { for system in keys(var.exports) : "exports-${system}-second" => { holds = "their copies" } },

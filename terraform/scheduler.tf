@@ -14,14 +14,5 @@ resource "google_cloud_scheduler_job" "clock" {
     data       = base64encode("tick from ${each.key}")
   }
 
-  depends_on = [google_pubsub_topic_iam_member.clock]
-}
-
-resource "google_pubsub_topic_iam_member" "clock" {
-  project = var.operations_project
-  topic   = google_pubsub_topic.rollback["rollback-clock"].name
-  role    = "roles/pubsub.publisher"
-  member  = local.agents.cloudscheduler
-
-  depends_on = [google_workload_identity_service_agent.agents]
+  depends_on = [google_pubsub_topic_iam_binding.publishers]
 }

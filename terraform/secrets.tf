@@ -43,15 +43,13 @@ resource "google_secret_manager_secret" "rollback" {
   depends_on = [google_project_service.operations]
 }
 
-resource "google_secret_manager_secret_iam_member" "readers" {
-  for_each = merge([
-    for name, secret in var.secrets : { for reader in secret.readers : "${name} ${reader}" => { name = name, reader = reader } }
-  ]...)
+resource "google_secret_manager_secret_iam_binding" "readers" {
+  for_each = { for name, secret in var.secrets : name => secret if length(secret.readers) > 0 }
 
   project   = var.operations_project
-  secret_id = google_secret_manager_secret.rollback[each.value.name].secret_id
+  secret_id = google_secret_manager_secret.rollback[each.key].secret_id
   role      = "roles/secretmanager.secretAccessor" # exactly to read the value of a version
-  member    = google_service_account.responders[each.value.reader].member
+  members   = [for reader in each.value.readers : google_service_account.responders[reader].member]
 }
 
 # Terraform warns, and applies all the same: what the secret is for is dead, and nothing else.

@@ -6,7 +6,8 @@ locals {
   own_subscriptions = "resource.type=\"pubsub_subscription\" AND resource.label.project_id=\"${var.operations_project}\""
   own_services      = "resource.type=\"cloud_run_revision\" AND resource.label.project_id=\"${var.operations_project}\""
 
-  # In the form of local.conditions; absent instead of above: nothing came for that many seconds.
+  # In the form of local.conditions. A clock that never ticked has no series, which a condition of
+  # absence never misses: its query takes none for 0.
   self_alerts = {
     backlog = {
       severity = "ERROR"
@@ -64,12 +65,8 @@ locals {
       severity = "CRITICAL"
       does     = "No tick of the clock has been answered: whatever waits stays waiting. See Cloud Scheduler's two jobs and the log of on_clock."
       condition = {
-        filter   = "metric.type=\"pubsub.googleapis.com/subscription/push_request_count\" AND ${local.own_subscriptions} AND resource.label.subscription_id=\"${google_pubsub_subscription.push["rollback-clock"].name}\" AND metric.label.response_class=\"ack\""
-        aligner  = "ALIGN_DELTA"
-        reducer  = "REDUCE_SUM"
-        period   = 60
-        group_by = []
-        absent   = 300
+        query   = "(sum(increase(pubsub_googleapis_com:subscription_push_request_count{monitored_resource=\"pubsub_subscription\",project_id=\"${var.operations_project}\",subscription_id=\"${google_pubsub_subscription.push["rollback-clock"].name}\",response_class=\"ack\"}[5m])) or vector(0)) < 1"
+        lasting = 60
       }
     }
     unanswered_incident = {
@@ -158,19 +155,14 @@ resource "google_monitoring_alert_policy" "self" {
       }
     }
 
-    dynamic "condition_absent" {
-      for_each = can(each.value.condition.absent) ? [each.value.condition] : []
+    dynamic "condition_prometheus_query_language" {
+      for_each = contains(keys(each.value.condition), "query") ? [each.value.condition] : []
 
       content {
-        filter   = condition_absent.value.filter
-        duration = "${condition_absent.value.absent}s"
-
-        aggregations {
-          alignment_period     = "${condition_absent.value.period}s"
-          per_series_aligner   = condition_absent.value.aligner
-          cross_series_reducer = condition_absent.value.reducer
-          group_by_fields      = condition_absent.value.group_by
-        }
+        query                     = condition_prometheus_query_language.value.query
+        duration                  = "${condition_prometheus_query_language.value.lasting}s"
+        evaluation_interval       = "30s"
+        disable_metric_validation = true # without a tick there is no such metric
       }
     }
   }
@@ -178,7 +170,7 @@ resource "google_monitoring_alert_policy" "self" {
   alert_strategy {
     # Counters of errors have no data once there are none, so that is the end of an incident; of a
     # silence it is the beginning, and it goes on until a person or a tick ends it.
-    auto_close           = can(each.value.condition.absent) ? "604800s" : "1800s"
+    auto_close           = can(each.value.condition.query) ? "604800s" : "1800s"
     notification_prompts = ["OPENED", "CLOSED"]
   }
 
@@ -188,7 +180,8 @@ resource "google_monitoring_alert_policy" "self" {
     content   = each.value.does
   }
 
-  depends_on = [time_sleep.log_metrics_known]
+  # The clock ticks before its silence is an alert.
+  depends_on = [google_cloud_scheduler_job.clock, time_sleep.log_metrics_known]
 }
 
 # That everything is down no alert of the same cloud can tell: with the project, its billing or

@@ -12,6 +12,9 @@ locals {
     { for file in var.templates : "policies/templates/${basename(file)}" => file },
   )
 
+  source_archive = "${path.root}/.terraform/rollback-source.zip"
+  source_hash    = sha256(join("\n", [for name, file in local.source_files : "${name} ${filesha256(file)}"]))
+
   # What the functions were made of, for whoever compares it with a checkout (rollback doctor).
   source_labels = merge(
     { rollback-code = substr(sha256(join("\n", [for file in sort(keys(local.code_files)) : "${file} ${filesha256(local.code_files[file])}"])), 0, 40) },
@@ -19,19 +22,17 @@ locals {
   )
 }
 
-# The same files make the same zip, whenever and wherever it is made.
-data "archive_file" "source" {
-  type             = "zip"
-  output_path      = "${path.root}/.terraform/rollback-source.zip"
-  output_file_mode = "0644"
+# Made by the apply, so that a saved plan can be applied on another machine, and from the files: no text
+# of theirs is in the plan or the state. The same files make the same zip.
+resource "terraform_data" "source" {
+  triggers_replace = local.source_hash
 
-  dynamic "source" {
-    for_each = local.source_files
-    content {
-      filename = source.key
-      content  = file(source.value)
-    }
+  provisioner "local-exec" {
+    command     = "python3 '${path.module}/package_source.py' '${local.source_archive}'"
+    environment = { SOURCE_FILES = jsonencode(local.source_files) }
   }
+
+  depends_on = [google_storage_bucket.source] # right before the upload
 }
 
 resource "google_storage_bucket" "source" {
@@ -61,6 +62,12 @@ resource "google_storage_bucket" "source" {
 # Its name changes with its content: that is what makes a new revision.
 resource "google_storage_bucket_object" "source" {
   bucket = google_storage_bucket.source.name
-  name   = "source-${data.archive_file.source.output_sha256}.zip"
-  source = data.archive_file.source.output_path
+  name   = "source-${local.source_hash}.zip"
+  source = local.source_archive
+
+  lifecycle {
+    ignore_changes = [detect_md5hash, source] # the archive is where it was made, and nowhere else
+  }
+
+  depends_on = [terraform_data.source]
 }

@@ -1,3 +1,8 @@
+locals {
+  # Not its id, which no plan shows before the first apply.
+  state_name = "projects/${google_firestore_database.state.project}/databases/${google_firestore_database.state.name}"
+}
+
 # The responders' own database: several regions, so that it outlives the one that is in trouble.
 resource "google_firestore_database" "state" {
   project                           = var.operations_project
@@ -33,32 +38,37 @@ resource "google_kms_crypto_key_iam_member" "state" {
   depends_on = [google_workload_identity_service_agent.agents]
 }
 
-# What has ended goes by itself. These are all collections in which something expires; a collection
-# of the same name below another document counts as well.
+# What has ended expires. Firestore takes one policy for each collection, and no deletion is granted to a
+# responder, so that each of these collections needs its own. A collection of the same name below another
+# document counts as well.
+locals {
+  expiring = {
+    alerts      = "notifications of alert policies and probes"
+    anchors     = "heads of audit chains that are on their way to the audit bucket"
+    audit       = "audit events of a rollback or a system"
+    backups     = "exports of an application's database"
+    commands    = "operator commands"
+    copies      = "databases that copies were made into"
+    counters    = "the number of the next incident of a day"
+    deployments = "deployments, newest and stable"
+    incidents   = "incidents"
+    journal     = "what one batch of a repair has changed"
+    notices     = "notifications to people"
+    pins        = "functions whose traffic a rollback holds"
+    proofs      = "restore tests"
+    record      = "what was live at a deployment"
+    reports     = "incident reports"
+    rollbacks   = "rollbacks"
+    seals       = "seals of a system's audit chain"
+    steps       = "steps of a rollback"
+    surveys     = "what a repair of documents would change"
+    ticks       = "that a tick or a daily job was done, so that it is done once"
+    tokens      = "that a token was used, so that it is used once"
+  }
+}
+
 resource "google_firestore_field" "expires_at" {
-  for_each = toset([
-    "alerts",
-    "anchors",
-    "audit",
-    "backups",
-    "commands",
-    "copies",
-    "counters",
-    "deployments",
-    "incidents",
-    "journal",
-    "notices",
-    "pins",
-    "proofs",
-    "record",
-    "reports",
-    "rollbacks",
-    "seals",
-    "steps",
-    "surveys",
-    "ticks",
-    "tokens",
-  ])
+  for_each = local.expiring
 
   project    = var.operations_project
   database   = google_firestore_database.state.name
@@ -83,7 +93,8 @@ resource "google_firestore_field" "looks" {
 }
 
 # What is due in one system, the longest due first: the clock asks for each system by itself, so
-# that none starves another. Functions are deployed once these are ready.
+# that none starves another, and a query over two fields needs an index in each collection. Functions are
+# deployed once these are ready.
 resource "google_firestore_index" "due" {
   for_each = toset(["commands", "deployments", "incidents", "inventory", "notices", "reports", "rollbacks"])
 

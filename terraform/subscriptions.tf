@@ -11,7 +11,7 @@ resource "google_pubsub_subscription" "push" {
 
   project = var.operations_project
   name    = "${each.key}-push"
-  topic   = "projects/${var.operations_project}/topics/${google_pubsub_topic.rollback[each.key].name}" # not .id: checks.tf compares it in the first plan too
+  topic   = google_pubsub_topic.rollback[each.key].id
   labels  = var.labels
 
   ack_deadline_seconds       = 600 # the longest; the function's own time-out ends it sooner
@@ -43,7 +43,8 @@ resource "google_pubsub_subscription" "push" {
   }
 
   lifecycle {
-    # Detaching the work subscription is an emergency stop: an apply must not lift it (checks.tf).
+    # Detaching the work subscription is an emergency stop: an apply must not lift it. `rollback doctor`
+    # shows it; Terraform reads only the topic, which a detached subscription still has.
     ignore_changes = [topic]
   }
 
@@ -57,6 +58,11 @@ resource "google_pubsub_subscription_iam_member" "given_up" {
   subscription = each.value.name
   role         = "roles/pubsub.subscriber"
   member       = local.agents.pubsub
+
+  lifecycle {
+    # A subscription that is made anew, to lift the emergency stop, has lost its grants.
+    replace_triggered_by = [google_pubsub_subscription.push[each.key].id]
+  }
 
   depends_on = [google_workload_identity_service_agent.agents]
 }
@@ -84,23 +90,24 @@ resource "google_pubsub_subscription" "letters_kept" {
   }
 }
 
-resource "google_pubsub_subscription_iam_member" "letters_kept" {
-  for_each = var.letter_keepers
+resource "google_pubsub_subscription_iam_binding" "letters_kept" {
+  count = length(var.letter_keepers) > 0 ? 1 : 0
 
   project      = var.operations_project
   subscription = google_pubsub_subscription.letters_kept.name
-  role         = google_project_iam_custom_role.operations["letters"].id
-  member       = each.key
+  role         = "projects/${var.operations_project}/roles/${google_project_iam_custom_role.operations["letters"].role_id}"
+  members      = var.letter_keepers
 }
 
-resource "google_pubsub_subscription_iam_member" "letters_from" {
-  for_each = {
-    for pair in setproduct(keys(local.pushes), var.letter_keepers) :
-    "${pair[0]} ${pair[1]}" => { topic = pair[0], member = pair[1] }
-  }
+resource "google_pubsub_subscription_iam_binding" "letters_from" {
+  for_each = length(var.letter_keepers) > 0 ? local.pushes : {}
 
   project      = var.operations_project
-  subscription = google_pubsub_subscription.push[each.value.topic].name
-  role         = google_project_iam_custom_role.operations["letters_from"].id
-  member       = each.value.member
+  subscription = google_pubsub_subscription.push[each.key].name
+  role         = "projects/${var.operations_project}/roles/${google_project_iam_custom_role.operations["letters_from"].role_id}"
+  members      = var.letter_keepers
+
+  lifecycle {
+    replace_triggered_by = [google_pubsub_subscription.push[each.key].id]
+  }
 }

@@ -19,6 +19,8 @@ locals {
   key_locations = { asia = "asia", eu = "europe", eur3 = "europe", nam5 = "us", nam7 = "us", us = "us" }
   # The bucket that is at the location of a database.
   export_locations = { eur3 = "EU", nam5 = "US", nam7 = "US" }
+  # Where a bucket in two regions lies, by the place of one of them.
+  dual_locations = { asia = "ASIA", eur = "EU", europe = "EU", nam = "US", us = "US" }
 
   key_name      = "^projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+$"
   bucket_place  = "^([A-Z]+[0-9]?|[a-z]+-[a-z]+[0-9]+)$"
@@ -163,9 +165,11 @@ variable "deployment_publishers" {
 }
 
 variable "exports" {
-  description = "Buckets for exports of an application's database, by system: one at database_location, where the database is (for nam5 that is US), and a second one in another continent."
+  description = "Buckets for exports of an application's database, by system: one at database_location, where the database is (for nam5 that is US), and a second one in another continent. dual_region: two regions of that continent instead, such as [\"us-central1\", \"us-east1\"]. A key lies where its bucket does; for two regions that is us, europe or asia. app_engine_agent: Firestore still acts as the App Engine account there (the console's Import/Export page shows it)."
   type = map(object({
+    app_engine_agent  = optional(bool, false)
     database_location = string
+    dual_region       = optional(list(string))
     kms_key           = optional(string)
     retention_days    = optional(number, 30)
     second = optional(object({
@@ -205,6 +209,16 @@ variable "exports" {
     error_message = "The second location must be in another continent than the database."
   }
   validation {
+    condition = alltrue([
+      for one in values(var.exports) : one.dual_region == null ? true :
+      length(distinct(one.dual_region)) == 2 && alltrue([
+        for region in one.dual_region : can(regex(local.region_name, region)) &&
+        try(local.dual_locations[regex("^[a-z]+", region)], "") == try(local.dual_locations[regex("^[a-z]+", one.database_location)], "nowhere")
+      ])
+    ])
+    error_message = "dual_region names two regions of the database's continent, in asia, europe or us."
+  }
+  validation {
     condition     = alltrue([for one in values(var.exports) : one.retention_days >= 1 && one.retention_days <= 3650])
     error_message = "retention_days is 1 to 3650."
   }
@@ -212,8 +226,8 @@ variable "exports" {
     condition = alltrue(flatten([
       for one in values(var.exports) : [
         for place, key in {
-          (lower(lookup(local.export_locations, one.database_location, one.database_location))) = one.kms_key
-          (lower(try(one.second.location, "nowhere")))                                          = try(one.second.kms_key, null)
+          (lower(one.dual_region == null ? lookup(local.export_locations, one.database_location, one.database_location) : lookup(local.dual_locations, regex("^[a-z]+", one.database_location), ""))) = one.kms_key
+          (lower(try(one.second.location, "nowhere")))                                                                                                                                                = try(one.second.kms_key, null)
         } : key == null ? true : try(regex(local.key_name, key)[0], "") == lookup(local.key_locations, place, place)
       ]
     ]))

@@ -2,10 +2,6 @@ terraform {
   required_version = ">= 1.9.0" # validations that name other variables
 
   required_providers {
-    archive = {
-      source  = "hashicorp/archive"
-      version = ">= 2.7.0, < 3.0.0"
-    }
     google = {
       source  = "hashicorp/google"
       version = ">= 8.0.0, < 9.0.0"

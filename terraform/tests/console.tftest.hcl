@@ -1,6 +1,5 @@
 # terraform test, without a cloud: a console, who reaches it, and Google's service agents.
 
-mock_provider "archive" {}
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }

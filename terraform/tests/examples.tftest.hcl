@@ -1,7 +1,6 @@
 # terraform test, without a cloud: each example can be planned, and plans what its comment promises.
 # An example has no provider requirements of its own, so each run names the mocked providers.
 
-mock_provider "archive" {}
 mock_provider "google" {}
 mock_provider "time" {}
 
@@ -9,9 +8,8 @@ run "minimal" {
   command = plan
 
   providers = {
-    archive = archive
-    google  = google
-    time    = time
+    google = google
+    time   = time
   }
 
   module {
@@ -46,9 +44,8 @@ run "one_project" {
   command = plan
 
   providers = {
-    archive = archive
-    google  = google
-    time    = time
+    google = google
+    time   = time
   }
 
   module {
@@ -73,9 +70,8 @@ run "two_projects" {
   command = plan
 
   providers = {
-    archive = archive
-    google  = google
-    time    = time
+    google = google
+    time   = time
   }
 
   module {

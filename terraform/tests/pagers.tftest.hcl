@@ -1,6 +1,5 @@
 # terraform test, without a cloud: alerts by service notify the responders alone, one incident pages once.
 
-mock_provider "archive" {}
 mock_provider "google" {
   mock_data "google_project" {
     defaults = { number = "123456789012" }

@@ -1,6 +1,5 @@
-# terraform test, without a cloud: values that cannot work are refused before anything is planned.
+# terraform test, without a cloud: each variable at its limits and beyond them.
 
-mock_provider "archive" {}
 mock_provider "google" {}
 mock_provider "time" {}
 
@@ -16,21 +15,215 @@ variables {
   }
 }
 
-# One run for all of them: every one of the four must be refused.
+# Each run breaks every variable in another way, and expects the refusal of each.
 run "values_that_cannot_work" {
   command = plan
 
   variables {
-    clock_regions = ["us-east1", "us-east1"]                                                        # both clocks in one region
-    exports       = { cvplus = { database_location = "nam5", second = { location = "us-east1" } } } # one continent
-    state_kms_key = "projects/keys/locations/europe/keyRings/rollback/cryptoKeys/state"             # the state is elsewhere
-    viewers       = ["allUsers"]
+    alert_severities        = ["URGENT"]
+    application_databases   = { another = {} }
+    application_images      = { another = {} }
+    audit_bucket            = { location = "US", retention_days = 0 }
+    billing_account         = "012345-6789ab-CDEF01"
+    budget_amount           = 0
+    clock_regions           = ["us-east1", "us-east1"]
+    command_publishers      = ["allUsers"]
+    console                 = { invokers = ["allAuthenticatedUsers"] }
+    dead_man_url            = "http://switch.example.com"
+    deployment_publishers   = ["allUsers"]
+    existing_pager_channels = ["pagerduty"]
+    identity_project        = "Short"
+    labels                  = { Owner = "operations" }
+    letter_keepers          = ["oncall@example.com"]
+    override_publishers     = ["serviceAccount:ci@example.iam.gserviceaccount.com"]
+    pager_channels          = { chat = { type = "slack", labels = {} } }
+    region                  = "US"
+    runtime_accounts        = { another = [] }
+    secrets                 = { "rollback.chat" = { readers = [] } }
+    state_location          = "us-east1"
+    state_readers           = ["allUsers"]
+    status_page             = "nam5"
+    templates               = ["../policies/cvplus.yaml"]
+    uptime_regions          = ["EUROPE", "USA_IOWA"]
+    viewers                 = ["allUsers"]
   }
 
   expect_failures = [
-    var.clock_regions,
-    var.exports,
-    var.state_kms_key,
-    var.viewers,
+    var.alert_severities, var.application_databases, var.application_images, var.audit_bucket, var.billing_account,
+    var.budget_amount, var.clock_regions, var.command_publishers, var.console, var.dead_man_url,
+    var.deployment_publishers, var.existing_pager_channels, var.identity_project, var.labels, var.letter_keepers, var.override_publishers, var.pager_channels, var.region, var.runtime_accounts, var.secrets, var.state_location,
+    var.state_readers, var.status_page, var.templates, var.uptime_regions, var.viewers,
   ]
+}
+
+run "values_just_beyond_their_limits" {
+  command = plan
+
+  variables {
+    application_databases = { cvplus = { daily_days = 99 } }
+    application_images    = { cvplus = { days = 0 } }
+    audit_bucket          = { location = "US", retention_days = 3651 }
+    budget_amount         = 1.5
+    clock_regions         = ["us-east1"]
+    identity_project      = "a-name-of-thirty-one-characters"
+    kept                  = { values_kms_key = "projects/keys/locations/us/keyRings/rollback/cryptoKeys/values" }
+    operations_project    = "short"
+    pager_channels        = { oncall = { type = "sms", labels = { email_address = "oncall@example.com" } } }
+    quarantine            = { days = 0 }
+    runtime_accounts      = { cvplus = ["somebody@example.com"] }
+    uptime_regions        = ["EUROPE", "USA_IOWA", "MARS"]
+  }
+
+  expect_failures = [
+    var.application_databases, var.application_images, var.audit_bucket, var.budget_amount, var.clock_regions,
+    var.identity_project, var.kept, var.operations_project,
+    var.pager_channels, var.quarantine, var.runtime_accounts, var.uptime_regions,
+  ]
+}
+
+run "places_that_do_not_fit" {
+  command = plan
+
+  variables {
+    audit_bucket            = { location = "nam5" }
+    clock_regions           = ["us-east1", "EU"]
+    existing_pager_channels = ["projects/cvplus/notificationChannels/7"]
+    exports                 = { cvplus = { database_location = "nam5", second = { location = "us-east1" } } }
+    kept                    = { location = "Mars" }
+    quarantine              = { location = "nam5" }
+    state_kms_key           = "projects/keys/locations/europe/keyRings/rollback/cryptoKeys/state"
+  }
+
+  expect_failures = [
+    var.audit_bucket, var.clock_regions, var.existing_pager_channels, var.exports, var.kept,
+    var.quarantine, var.state_kms_key,
+  ]
+}
+
+run "exports_of_a_system_that_is_not_there" {
+  command = plan
+
+  variables {
+    application_databases = { cvplus = { adopt_location = "nam7" } }
+    exports               = { another = { database_location = "nam5" } }
+    quarantine            = { days = 31 }
+  }
+
+  expect_failures = [var.exports, var.quarantine]
+}
+
+run "exports_elsewhere_than_the_database" {
+  command = plan
+
+  variables {
+    application_databases = { cvplus = { adopt_location = "nam7" } }
+    exports               = { cvplus = { database_location = "nam5", retention_days = 0 } }
+  }
+
+  expect_failures = [var.exports]
+}
+
+run "exports_in_regions_of_two_continents" {
+  command = plan
+
+  variables {
+    exports = { cvplus = { database_location = "nam5", dual_region = ["us-east1", "europe-west1"] } }
+  }
+
+  expect_failures = [var.exports]
+}
+
+run "exports_in_two_regions_under_a_key" {
+  command = plan
+
+  variables {
+    exports = {
+      cvplus = {
+        database_location = "us-central1"
+        dual_region       = ["us-central1", "us-east1"]
+        kms_key           = "projects/keys/locations/us/keyRings/rollback/cryptoKeys/exports"
+      }
+    }
+  }
+
+  assert {
+    condition     = google_storage_bucket.exports["cvplus"].location == "US" && length(google_storage_bucket.exports["cvplus"].custom_placement_config[0].data_locations) == 2
+    error_message = "The bucket lies in both regions."
+  }
+}
+
+run "backups_that_are_stored_too_long" {
+  command = plan
+
+  variables {
+    application_databases = { cvplus = { weekly_weeks = 15 } }
+  }
+
+  expect_failures = [var.application_databases]
+}
+
+run "keys_that_do_not_fit" {
+  command = plan
+
+  variables {
+    audit_bucket = { location = "EU", kms_key = "projects/keys/locations/us/keyRings/rollback/cryptoKeys/audit" }
+    exports      = { cvplus = { database_location = "nam5", kms_key = "projects/keys/locations/nam5/keyRings/rollback/cryptoKeys/exports" } }
+    quarantine   = { kms_key = "quarantine" }
+  }
+
+  expect_failures = [var.audit_bucket, var.exports, var.quarantine]
+}
+
+run "a_database_that_is_nowhere" {
+  command = plan
+
+  variables {
+    application_databases = { cvplus = { adopt_location = "US" } }
+  }
+
+  expect_failures = [var.application_databases]
+}
+
+run "no_policy" {
+  command = plan
+
+  variables {
+    policies = []
+  }
+
+  expect_failures = [var.policies]
+}
+
+run "values_at_their_limits" {
+  command = plan
+
+  variables {
+    alert_severities      = []
+    application_databases = { cvplus = { daily_days = 98, weekly_weeks = 14, adopt_location = "nam7" } }
+    application_images    = { cvplus = { days = 1, newest = 1 } }
+    audit_bucket          = { location = "US", retention_days = 3650, kms_key = "projects/keys/locations/us/keyRings/rollback/cryptoKeys/audit" }
+    billing_account       = "012345-6789AB-CDEF01"
+    budget_amount         = 1
+    clock_regions         = ["us-east1", "us-west1"]
+    console               = { invokers = ["allUsers"] }
+    exports               = { cvplus = { database_location = "nam7", retention_days = 1, second = { location = "EU" } } }
+    identity_project      = "thirty-characters-are-the-most"
+    labels                = { a = "" }
+    override_publishers   = ["group:commanders@example.com"]
+    quarantine            = { days = 30, location = "US" }
+    secrets = {
+      _                       = { readers = [] }
+      rollback-probe-key      = { readers = ["on_clock", "on_deployment", "on_work"] }
+      rollback-probe-password = { readers = ["on_clock", "on_deployment", "on_work"] }
+    }
+    state_kms_key  = "projects/keys/locations/europe/keyRings/rollback/cryptoKeys/state"
+    state_location = "eur3"
+    uptime_checks  = true
+    uptime_regions = ["ASIA_PACIFIC", "EUROPE", "SOUTH_AMERICA"]
+  }
+
+  assert {
+    condition     = google_storage_bucket.exports["cvplus-second"].location == "EU"
+    error_message = "The second bucket lies in another continent."
+  }
 }

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from local.application.names import project_number
 from local.cloud import Cloud
 from local.faults import plan as fault_plan
 from local.services import eventarc
@@ -138,6 +139,18 @@ def test_a_project_s_roles(cloud: Cloud) -> None:
 
     assert product.done("POST", f"{path}:getIamPolicy", {})["bindings"] == bindings
     assert product.refused("POST", f"{path}:setIamPolicy", change) == "ABORTED"
+
+
+def test_a_plan_of_terraform_reads_number_account_and_agent(cloud: Cloud) -> None:
+    """A project has one number, which Google's agents are named by, and somebody pays for it."""
+    number = str(project_number("shop"))
+    url = f"http://{cloud.addresses['storage']}/storage/v1/projects/shop/serviceAccount"
+    agent = httpx.get(url).json()["email_address"]
+
+    assert Product(cloud, project_policies.HOST).get("/v1/projects/shop")["projectNumber"] == number
+    billing = Product(cloud, project_policies.BILLING_HOST).get("/v1/projects/shop/billingInfo")
+    assert billing["billingEnabled"] is True
+    assert agent == f"service-{number}@gs-project-accounts.iam.gserviceaccount.com"
 
 
 def test_a_service_account(cloud: Cloud) -> None:

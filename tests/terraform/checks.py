@@ -1,8 +1,10 @@
 """What must hold of an evaluated configuration, each as a list of findings; none: it holds."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from shared.core.topics import ALERTS, CONSOLE_ENTRY_POINT, OVERRIDE
@@ -20,15 +22,6 @@ PREDEFINED = {
 }
 """What is used of the roles of Google's that a responder has; any other must be one of our own
 (cloud.google.com/iam/docs/roles-permissions, read 2026-11)."""
-
-
-GIVEN_WITH_A_BUCKET = (
-    "roles/storage.legacyBucketOwner",
-    "roles/storage.legacyObjectOwner",
-    "roles/storage.legacyObjectReader",
-)
-"""To viewers and editors of its project: to read objects, or to give that to anybody
-(cloud.google.com/storage/docs/access-control/iam-roles, read 2026-11)."""
 
 
 def agent(configuration: Configuration, service: str) -> str:
@@ -56,8 +49,12 @@ def account_of(function: Mapping[str, Any]) -> str:
 
 
 def grants(configuration: Configuration) -> list[Resource]:
-    """Whatever gives somebody a role."""
-    return [one for one in configuration.resources if re.search(r"_iam_(member|binding)$", one.type)]
+    """Whatever gives somebody a role; the policy of a bucket is one grant for each role."""
+    found = [one for one in configuration.resources if re.search(r"_iam_(member|binding)$", one.type)]
+    for one in configuration.of("google_storage_bucket_iam_policy"):
+        for binding in json.loads(one.values["policy_data"])["bindings"]:
+            found.append(replace(one, values={"bucket": one.values["bucket"], **binding}))
+    return found
 
 
 def members(grant: Resource) -> list[str]:
@@ -68,9 +65,9 @@ def members(grant: Resource) -> list[str]:
 def publishers(configuration: Configuration) -> dict[str, set[str]]:
     """Who may publish, by topic."""
     found: dict[str, set[str]] = defaultdict(set)
-    for one in configuration.of("google_pubsub_topic_iam_member"):
-        if one.values["role"] == PUBLISHER:
-            found[one.values["topic"]].add(one.values["member"])
+    for one in configuration.of("google_pubsub_topic_iam_member", "google_pubsub_topic_iam_binding"):
+        if one.values["role"] == PUBLISHER or one.values["role"].endswith("/roles/rollback_hints"):
+            found[one.values["topic"]] |= {*members(one)}
     return found
 
 
@@ -211,10 +208,10 @@ def open_to_everybody(configuration: Configuration) -> list[str]:
     """Only the bucket of the status pages may be, and nobody can list it."""
     found = []
     for one in grants(configuration):
-        public = one.type == "google_storage_bucket_iam_member" and (
-            str(one.values["bucket"]).endswith("-rollback-status"),
-            one.values["role"],
-        ) == (True, "roles/storage.legacyObjectReader")
+        public = (
+            str(one.values.get("bucket", "")).endswith("-rollback-status")
+            and one.values["role"] == "roles/storage.legacyObjectReader"
+        )
         if EVERYBODY & {*members(one)} and not public:
             found.append(f"{one.address}: open to everybody")
     for bucket in configuration.of("google_storage_bucket"):
@@ -231,23 +228,20 @@ def open_to_everybody(configuration: Configuration) -> list[str]:
 
 
 def readable_by_the_project(configuration: Configuration) -> list[str]:
-    """Values and users' data are nothing for whoever may view or edit the project.
+    """No bucket is anything for whoever may view or edit the project.
 
-    Cloud Storage gives them these roles with each new bucket; only a binding takes them away.
+    Cloud Storage gives them roles with each new bucket; only a policy takes them away
+    (cloud.google.com/storage/docs/access-control/iam-roles, read 2026-11).
     """
-    bound = {
-        (one.values["bucket"], one.values["role"]): {*members(one)}
-        for one in configuration.of("google_storage_bucket_iam_binding")
-    }
+    policies = {one.values["bucket"] for one in configuration.of("google_storage_bucket_iam_policy")}
     return [
-        f"{bucket.address}: viewers or editors of the project have {role}"
+        f"{bucket.address}: has what Cloud Storage gives with a bucket"
         for bucket in configuration.of("google_storage_bucket")
-        if re.search(r"-rollback-(values|exports-.*)$", bucket.values["name"])
-        for role in GIVEN_WITH_A_BUCKET
-        if any(
-            one.startswith(("projectEditor:", "projectViewer:"))
-            for one in bound.get((bucket.values["name"], role), {"projectViewer:"})
-        )
+        if bucket.values["name"] not in policies
+    ] + [
+        f"{one.address}: viewers or editors of the project have {one.values['role']}"
+        for one in grants(configuration)
+        if any(member.startswith(("projectEditor:", "projectViewer:")) for member in members(one))
     ]
 
 
@@ -361,7 +355,7 @@ def unconfined_state(configuration: Configuration) -> list[str]:
     wanted = {f'resource.name == "{one}"' for one in databases}
     return [
         f"{one.address}: reaches every database"
-        for one in configuration.of("google_project_iam_member")
+        for one in configuration.of("google_project_iam_binding")
         if str(one.values["role"]).endswith("/roles/rollback_state")
         and {block["expression"] for block in one.values.get("condition", [])} != wanted
     ]

@@ -1,14 +1,16 @@
 """The entry points: their topics, settings and permissions, beside what is provisioned for them."""
 
+import json
 import re
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
-from shared.adapters.gcp.permissions import GRANTS, ApplicationRole, GrantScope
+from shared.adapters.gcp.permissions import GRANTS, ApplicationScope, GrantScope
 from shared.core import topics
 from shared.domain.data.asset_protection import derived_topics
 from shared.domain.policy.system_policy import Policy
-from shared.policy_files.loader import parse_policy
+from shared.policy_files.loader import load_policy
 from shared.wiring.settings import Settings
 from tests.terraform.checks import functions
 from tests.terraform.conftest import TERRAFORM
@@ -38,10 +40,10 @@ def needed(configuration: Configuration, entry_point: str) -> dict[str, set[str]
 
 
 def names_of(
-    scope: ApplicationRole | GrantScope, configuration: Configuration, settings: Settings
+    scope: ApplicationScope | GrantScope, configuration: Configuration, settings: Settings
 ) -> list[str]:
     """The projects, buckets or secrets that a scope is here."""
-    if isinstance(scope, ApplicationRole):
+    if isinstance(scope, ApplicationScope):
         return [one.project for one in policies_of(configuration) if scope.is_needed(one)]
     buckets = outputs_of(configuration)["buckets"]
     exports = [
@@ -75,7 +77,14 @@ def outputs_of(configuration: Configuration) -> dict[str, Any]:
 def policies_of(configuration: Configuration) -> list[Policy]:
     """Those that the functions read."""
     return [
-        parse_policy(one["content"], one["filename"])
-        for one in configuration.named("archive_file.source").values["source"]
-        if re.fullmatch(r"policies/[^/]*\.yaml", one["filename"])
+        load_policy(Path(file))
+        for name, file in source_files(configuration).items()
+        if re.fullmatch(r"policies/[^/]*\.yaml", name)
     ]
+
+
+def source_files(configuration: Configuration) -> dict[str, str]:
+    """The paths of the files that the functions are made of, by their names in the archive."""
+    [provisioner] = configuration.named("terraform_data.source").values["provisioner"]
+    found: dict[str, str] = json.loads(provisioner["environment"]["SOURCE_FILES"])
+    return found

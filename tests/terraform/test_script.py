@@ -23,19 +23,21 @@ NO_PROVIDERS = "Error: Failed to query available provider packages"
 NOT_RUN = [({"version": "1.8.5"}, "1.9 is needed"), ({"init": 1, "said": NO_PROVIDERS}, "cannot be")]
 
 
-def run(folder: Path, how: dict[str, object], required: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, how: dict[str, object], required: str = "", python: str = "echo"
+) -> subprocess.CompletedProcess[str]:
     """The script, where a Terraform answers so."""
     binary = folder / "terraform"
     answers = {"version": "1.13.0", "said": "", "fmt": 0, "init": 0, "validate": 0, "test": 0}
     binary.write_text(STAND_IN.format(**{**answers, **how}))
     binary.chmod(0o755)
-    return started(str(binary), required)
+    return started(str(binary), required, python)
 
 
-def started(binary: str, required: str = "") -> subprocess.CompletedProcess[str]:
+def started(binary: str, required: str = "", python: str = "echo") -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own script
         [SCRIPT],
-        env={**os.environ, "TERRAFORM": binary, "TERRAFORM_REQUIRED": required},
+        env={**os.environ, "TERRAFORM": binary, "TERRAFORM_REQUIRED": required, "PYTHON": python},
         capture_output=True,
         text=True,
         check=False,
@@ -43,7 +45,7 @@ def started(binary: str, required: str = "") -> subprocess.CompletedProcess[str]
 
 
 def test_with_a_terraform_all_is_checked(tmp_path: Path) -> None:
-    """The format of all files, each example and the module; last its tests."""
+    """The format of all files, each example and the module; its tests; last the plans."""
     done = run(tmp_path, {})
 
     folders = [*(f"terraform/examples/{one}/" for one in EXAMPLES), "terraform"]
@@ -52,7 +54,14 @@ def test_with_a_terraform_all_is_checked(tmp_path: Path) -> None:
         "asked: fmt",
         *(f"asked: validate -chdir={folder}" for folder in folders),
         "asked: test -chdir=terraform",
+        "-m tests.terraform.plans",
     ]
+
+
+def test_what_is_wrong_with_a_plan_fails(tmp_path: Path) -> None:
+    """As Python says it."""
+    assert run(tmp_path, {}).returncode == 0
+    assert run(tmp_path, {}, python="false").returncode == 1
 
 
 @pytest.mark.parametrize(("how", "why"), NOT_RUN)

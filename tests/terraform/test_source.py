@@ -1,12 +1,15 @@
+import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.terraform.conftest import TERRAFORM
-from tests.terraform.evaluator.archive import zipped
+from tests.terraform.entry_points import source_files
 from tests.terraform.evaluator.evaluator import evaluated
 
 ROOT = TERRAFORM.parent
@@ -42,8 +45,13 @@ def made(folder: Path) -> tuple[bytes, str]:
         "templates": [],
     }
     configuration = evaluated(folder / "terraform", variables)
-    archive = configuration.named("archive_file.source").values
-    return zipped(archive), configuration.named("google_storage_bucket_object.source").values["name"]
+    archive = folder / "source.zip"
+    subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, TERRAFORM / "package_source.py", archive],
+        env={"SOURCE_FILES": json.dumps(source_files(configuration))},
+        check=True,
+    )
+    return archive.read_bytes(), configuration.named("google_storage_bucket_object.source").values["name"]
 
 
 def touched(folder: Path) -> None:

@@ -17,7 +17,7 @@ from shared.state.work_queue import COLLECTION_BY_KIND
 
 LISTS = "roles/storage.legacyBucketReader"
 """The role that shows names, and reads nothing."""
-FIRESTORE = "@gcp-sa-firestore.iam.gserviceaccount.com"
+EXPORTERS = ("@gcp-sa-firestore.iam.gserviceaccount.com", "@appspot.gserviceaccount.com")
 """The suffix of the service agents that write and import exports."""
 WITH_THE_BUCKET = ("projectEditor:", "projectViewer:")
 """Prefixes of the members that Cloud Storage lets read each new bucket."""
@@ -55,17 +55,17 @@ def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 
 def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) -> bool:
-    """Whether Terraform gives this (terraform/iam.tf, buckets.tf)."""
+    """Whether Terraform gives this (terraform/bucket_grants.tf)."""
     ours = {
         name: f"serviceAccount:{one.account}" for name, one in deployed_responders(facts.functions).items()
     }
     if member == f"projectOwner:{facts.project}":
         return True
     if role.startswith(f"projects/{facts.project}/roles/rollback_"):
-        return member in ours.values() or (bucket.endswith("-policies") and role.endswith("_policies"))
+        return member in ours.values() or (bucket.endswith("-policies") and role.endswith("_read_objects"))
     if bucket == facts.values:
         return member == ours.get("on_work")
-    return member.endswith(FIRESTORE)
+    return member.endswith(EXPORTERS)
 
 
 def _policies(facts: InstallationFacts) -> Iterator[CheckFinding]:

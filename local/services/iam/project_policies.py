@@ -1,15 +1,20 @@
-"""Resource Manager, `v3`: who may do what in a project. Policies are kept and enforced nowhere."""
+"""Resource Manager: who may do what in a project, and its number; Cloud Billing: who pays for it.
+
+Policies are kept and enforced nowhere.
+"""
 
 import uuid
 
 import grpc
 
+from local.application.names import project_number
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore
 from local.core.rest import Resource, RestMethod, RestRequest
 
 HOST = "cloudresourcemanager.googleapis.com"
+BILLING_HOST = "cloudbilling.googleapis.com"
 
 
 class Projects:
@@ -30,9 +35,28 @@ class Projects:
         """What is served."""
         project = "/v3/projects/{project}"
         return (
+            RestMethod("projects.get", "GET", "/v1/projects/{project}", self._describe),
             RestMethod("projects.getIamPolicy", "POST", f"{project}:getIamPolicy", self._get),
             RestMethod("projects.setIamPolicy", "POST", f"{project}:setIamPolicy", self._set),
         )
+
+    def billing_calls(self) -> tuple[RestMethod, ...]:
+        """What is served of Cloud Billing."""
+        path = "/v1/projects/{project}/billingInfo"
+        return (RestMethod("projects.getBillingInfo", "GET", path, self._get_billing),)
+
+    def _describe(self, request: RestRequest) -> Resource:
+        """Every project is there."""
+        project = request.ids["project"]
+        number = str(project_number(project))
+        return {"projectId": project, "projectNumber": number, "name": project, "lifecycleState": "ACTIVE"}
+
+    def _get_billing(self, request: RestRequest) -> Resource:
+        """Every project has an account, and it is the same one."""
+        project = request.ids["project"]
+        account = "billingAccounts/000000-000000-000000"
+        name = f"projects/{project}/billingInfo"
+        return {"name": name, "projectId": project, "billingAccountName": account, "billingEnabled": True}
 
     def _get(self, request: RestRequest) -> Resource:
         kept = self._shelf.find(f"projects/{request.ids['project']}")

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 from msgspec import Struct
 
+from local.application.names import project_number
 from local.services.storage import uploads
 from local.services.storage.buckets import Buckets
 from local.services.storage.conditions import number, read_preconditions
@@ -46,6 +47,7 @@ CALLS = tuple(
         "objects.list",
         "objects.patch",
         "objects.rewrite",
+        "projects.serviceAccount.get",
     )
 )
 """What is served, by the names under which faults find it."""
@@ -108,6 +110,12 @@ class StorageService:
             ("GET", f"(?:/download)?{bucket}/o/{name}", "objects.get", self._get),
             ("PATCH", f"{bucket}/o/{name}", "objects.patch", self._patch),
             ("DELETE", f"{bucket}/o/{name}", "objects.delete", self._delete),
+            (
+                "GET",
+                "/storage/v1/projects/(?P<name>[^/]+)/serviceAccount",
+                "projects.serviceAccount.get",
+                self._agent,
+            ),
             ("GET", "/(?P<bucket>[^/]+)/(?P<name>public/.+)", "objects.get", self._read),
         )
 
@@ -123,6 +131,11 @@ class StorageService:
                 bucket, name = unquote(parts.get("bucket", "")), unquote(parts.get("name", ""))
                 return f"{NAME}/{verb}", partial(handler, request, bucket, name)
         raise unsupported_call()
+
+    def _agent(self, _request: StorageRequest, _bucket: str, project: str) -> StorageAnswer:
+        """The address of Cloud Storage's own agent of a project."""
+        agent = f"service-{project_number(project)}@gs-project-accounts.iam.gserviceaccount.com"
+        return _build_json_answer({"kind": "storage#serviceAccount", "email_address": agent})
 
     def _create_bucket(self, request: StorageRequest, _bucket: str, _name: str) -> StorageAnswer:
         said = _document(request.body)

@@ -18,11 +18,12 @@ from shared.domain.policy.channels import ChannelKind
 from shared.domain.policy.system_policy import Policy
 
 
-class ApplicationRole(Struct, frozen=True):
-    """A custom role in the project of each application that has a use for it."""
+class ApplicationScope(Struct, frozen=True):
+    """The project of each application that has a use for it."""
 
-    name: str
     is_needed: Callable[[Policy], bool] = lambda policy: True
+    role: str | None = None
+    """The custom role, where a condition narrows it; None: that of the entry point."""
 
 
 class GrantScope(Enum):
@@ -48,7 +49,7 @@ class Grant(Struct, frozen=True):
 
     adapter: str
     """Module and constant, below this package."""
-    scope: ApplicationRole | GrantScope
+    scope: ApplicationScope | GrantScope
 
     def permissions(self) -> tuple[str, ...]:
         """Return the permissions. Imports the adapter, and Google's client with it."""
@@ -57,41 +58,23 @@ class Grant(Struct, frozen=True):
         return found
 
 
-ALERTS: Final = ApplicationRole("alerts")
-ASSETS: Final = ApplicationRole(
-    "assets", lambda policy: bool(policy.assets.replicated or policy.assets.regenerated)
+APPLICATION: Final = ApplicationScope()
+ASSETS: Final = ApplicationScope(lambda policy: bool(policy.assets.replicated or policy.assets.regenerated))
+BACKUPS: Final = ApplicationScope(lambda policy: policy.backups.bucket is not None or policy.backups.native)
+COPIES: Final = ApplicationScope(lambda policy: policy.backups.copies is not None)
+DATA: Final = ApplicationScope(lambda policy: bool(policy.collections))
+MAIL: Final = ApplicationScope(
+    lambda policy: any(one.kind is ChannelKind.TRIGGER_EMAIL for one in policy.channels)
 )
-BACKUPS: Final = ApplicationRole(
-    "backups", lambda policy: policy.backups.bucket is not None or policy.backups.native
+MEDIA: Final = ApplicationScope(lambda policy: any(one.media for one in policy.collections.values()), "media")
+PAST: Final = ApplicationScope(lambda policy: policy.backups.copies is not None or bool(policy.collections))
+PROOFS: Final = ApplicationScope(lambda policy: policy.backups.proof is not None)
+PUSH: Final = ApplicationScope(lambda policy: any(one.kind is ChannelKind.PUSH for one in policy.channels))
+PUSHED_TO: Final = ApplicationScope(lambda policy: any(one.users is not None for one in policy.channels))
+SCRATCH: Final = ApplicationScope(
+    lambda policy: policy.backups.copies is not None or policy.backups.proof is not None, "scratch"
 )
-CONFIGURATIONS: Final = ApplicationRole("configurations")
-COPIES: Final = ApplicationRole("copies", lambda policy: policy.backups.copies is not None)
-COPIES_MADE: Final = ApplicationRole("copies_made", COPIES.is_needed)
-DATA: Final = ApplicationRole("data", lambda policy: bool(policy.collections))
-ESTATE: Final = ApplicationRole("estate")
-IMAGES: Final = ApplicationRole("images")
-INVENTORY: Final = ApplicationRole("inventory")
-MAIL: Final = ApplicationRole(
-    "mail", lambda policy: any(one.kind is ChannelKind.TRIGGER_EMAIL for one in policy.channels)
-)
-MEDIA: Final = ApplicationRole("media", lambda policy: any(one.media for one in policy.collections.values()))
-METRICS: Final = ApplicationRole("metrics")
-PAST: Final = ApplicationRole(
-    "past", lambda policy: policy.backups.copies is not None or bool(policy.collections)
-)
-PROOFS: Final = ApplicationRole("proofs", lambda policy: policy.backups.proof is not None)
-PROOFS_SCRATCH: Final = ApplicationRole("proofs_scratch", PROOFS.is_needed)
-PUSH: Final = ApplicationRole(
-    "push", lambda policy: any(one.kind is ChannelKind.PUSH for one in policy.channels)
-)
-PUSHED_TO: Final = ApplicationRole(
-    "pushed_to", lambda policy: any(one.users is not None for one in policy.channels)
-)
-REBUILD: Final = ApplicationRole("rebuild")
-REPAIR: Final = ApplicationRole("repair", DATA.is_needed)
-SHIFT: Final = ApplicationRole("shift")
-SOURCES: Final = ApplicationRole("sources")
-WAYS_BACK: Final = ApplicationRole("ways_back")
+SOURCES: Final = ApplicationScope(role="sources")
 
 EVERY_RESPONDER: Final = (
     Grant("firestore.store.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
@@ -119,11 +102,10 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
         Grant("storage.mirrors.TARGET_PERMISSIONS", GrantScope.SECOND_BUCKETS),
         Grant("firestore.restores.PERMISSIONS", PROOFS),
         Grant("firestore.documents.PERMISSIONS", PROOFS),
-        Grant("firestore.restores.SCRATCH_PERMISSIONS", PROOFS_SCRATCH),
         Grant("firestore.restores.PERMISSIONS", COPIES),
         Grant("firestore.restores.CLONE_PERMISSIONS", COPIES),
         Grant("firestore.documents.PERMISSIONS", COPIES),
-        Grant("firestore.restores.SCRATCH_PERMISSIONS", COPIES_MADE),
+        Grant("firestore.restores.SCRATCH_PERMISSIONS", SCRATCH),
         Grant("firestore.documents.PERMISSIONS", DATA),
         Grant("storage.media.PERMISSIONS", MEDIA),
         Grant("project.asset_dependencies.PERMISSIONS", ASSETS),
@@ -131,49 +113,48 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "on_deployment": (
         *EVERY_RESPONDER,
         Grant("project.secret_manager.VALUES_PERMISSIONS", GrantScope.PROBE_SECRETS),
-        Grant("run.platform.INVENTORY_PERMISSIONS", INVENTORY),
-        Grant("run.platform.VALUES_PERMISSIONS", CONFIGURATIONS),
-        Grant("run.runtimes.PERMISSIONS", CONFIGURATIONS),
+        Grant("run.platform.INVENTORY_PERMISSIONS", APPLICATION),
+        Grant("run.platform.VALUES_PERMISSIONS", APPLICATION),
         Grant("storage.vault.COPY_PERMISSIONS", SOURCES),
-        Grant("run.images.PERMISSIONS", IMAGES),
-        Grant("monitoring.metrics.PERMISSIONS", METRICS),
-        Grant("run.platform.INVOKERS_PERMISSIONS", ESTATE),
-        Grant("project.service_accounts.PERMISSIONS", ESTATE),
-        Grant("firebase.hosting.PERMISSIONS", ESTATE),
-        Grant("firebase.auth_config.PERMISSIONS", ESTATE),
-        Grant("firestore.indexes.PERMISSIONS", ESTATE),
-        Grant("firebase.remote_config.PERMISSIONS", ESTATE),
-        Grant("firebase.rules.PERMISSIONS", ESTATE),
-        Grant("project.scheduler.PERMISSIONS", ESTATE),
-        Grant("project.secret_manager.PERMISSIONS", ESTATE),
+        Grant("run.images.PERMISSIONS", APPLICATION),
+        Grant("monitoring.metrics.PERMISSIONS", APPLICATION),
+        Grant("run.platform.INVOKERS_PERMISSIONS", APPLICATION),
+        Grant("project.service_accounts.PERMISSIONS", APPLICATION),
+        Grant("firebase.hosting.PERMISSIONS", APPLICATION),
+        Grant("firebase.auth_config.PERMISSIONS", APPLICATION),
+        Grant("firestore.indexes.PERMISSIONS", APPLICATION),
+        Grant("firebase.remote_config.PERMISSIONS", APPLICATION),
+        Grant("firebase.rules.PERMISSIONS", APPLICATION),
+        Grant("project.scheduler.PERMISSIONS", APPLICATION),
+        Grant("project.secret_manager.PERMISSIONS", APPLICATION),
         Grant("storage.vault.KEEPER_PERMISSIONS", GrantScope.SOURCES_BUCKET),
         Grant("storage.vault.KEEPER_PERMISSIONS", GrantScope.VALUES_BUCKET),
     ),
     "on_work": (
         *EVERY_RESPONDER,
         Grant("project.secret_manager.VALUES_PERMISSIONS", GrantScope.PROBE_SECRETS),
-        # To act as the functions' accounts is granted on each of these accounts, not by the roles.
-        Grant("run.platform.PERMISSIONS", SHIFT),
-        Grant("run.builder.PERMISSIONS", REBUILD),
-        Grant("monitoring.metrics.PERMISSIONS", METRICS),
-        Grant("run.images.PERMISSIONS", IMAGES),
-        Grant("monitoring.alert_states.PERMISSIONS", ALERTS),
+        # To act as the functions' accounts is granted on each of these accounts, not by the role.
+        Grant("run.platform.PERMISSIONS", APPLICATION),
+        Grant("run.builder.PERMISSIONS", APPLICATION),
+        Grant("monitoring.metrics.PERMISSIONS", APPLICATION),
+        Grant("run.images.PERMISSIONS", APPLICATION),
+        Grant("monitoring.alert_states.PERMISSIONS", APPLICATION),
         Grant("storage.vault.READ_PERMISSIONS", GrantScope.SOURCES_BUCKET),
         # No other entry point reads this bucket.
         Grant("storage.vault.READ_PERMISSIONS", GrantScope.VALUES_BUCKET),
         # A legal hold.
         Grant("storage.mirrors.HOLD_PERMISSIONS", GrantScope.EXPORT_BUCKETS),
         Grant("storage.mirrors.HOLD_PERMISSIONS", GrantScope.SECOND_BUCKETS),
-        Grant("firebase.hosting.WRITE_PERMISSIONS", WAYS_BACK),
-        Grant("firebase.auth_config.WRITE_PERMISSIONS", WAYS_BACK),
-        Grant("firestore.indexes.WRITE_PERMISSIONS", WAYS_BACK),
-        Grant("firebase.remote_config.WRITE_PERMISSIONS", WAYS_BACK),
-        Grant("firebase.rules.WRITE_PERMISSIONS", WAYS_BACK),
-        Grant("firebase.sessions.PERMISSIONS", WAYS_BACK),
-        Grant("firestore.documents.PERMISSIONS", REPAIR),
-        Grant("firestore.backups.PAST_PERMISSIONS", REPAIR),
-        Grant("firestore.rewrites.PERMISSIONS", REPAIR),
-        Grant("pubsub.eventarc_triggers.PERMISSIONS", REPAIR),
+        Grant("firebase.hosting.WRITE_PERMISSIONS", APPLICATION),
+        Grant("firebase.auth_config.WRITE_PERMISSIONS", APPLICATION),
+        Grant("firestore.indexes.WRITE_PERMISSIONS", APPLICATION),
+        Grant("firebase.remote_config.WRITE_PERMISSIONS", APPLICATION),
+        Grant("firebase.rules.WRITE_PERMISSIONS", APPLICATION),
+        Grant("firebase.sessions.PERMISSIONS", APPLICATION),
+        Grant("firestore.documents.PERMISSIONS", DATA),
+        Grant("firestore.backups.PAST_PERMISSIONS", DATA),
+        Grant("firestore.rewrites.PERMISSIONS", DATA),
+        Grant("pubsub.eventarc_triggers.PERMISSIONS", DATA),
         Grant("storage.vault.QUARANTINE_PERMISSIONS", GrantScope.QUARANTINE_BUCKET),
         Grant("storage.media.PERMISSIONS", MEDIA),
         Grant("pubsub.publisher.PERMISSIONS", GrantScope.DERIVED_TOPICS),
@@ -200,10 +181,11 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
 
 
 def application_roles(policy: Policy) -> dict[str, set[str]]:
-    """Return the roles in the application of a policy, by the entry point that has them."""
+    """Return the custom roles in the application of a policy, by the entry point that has them."""
     found: dict[str, set[str]] = defaultdict(set)
     for entry_point, grants in GRANTS.items():
+        own = entry_point.replace("override", "command").removeprefix("on_")  # both have the same rights
         for one in grants:
-            if isinstance(one.scope, ApplicationRole) and one.scope.is_needed(policy):
-                found[entry_point].add(f"projects/{policy.project}/roles/rollback_{one.scope.name}")
+            if isinstance(one.scope, ApplicationScope) and one.scope.is_needed(policy):
+                found[entry_point].add(f"projects/{policy.project}/roles/rollback_{one.scope.role or own}")
     return dict(found)

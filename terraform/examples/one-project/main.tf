@@ -16,6 +16,7 @@ module "rollback" {
   alert_severities = ["CRITICAL", "HIGH", "MEDIUM", "LOW"]
   dashboards       = true
   dead_man_url     = "https://switch.example.com/cvplus" # of a service outside Google Cloud
+  health_alerts    = true
   uptime_checks    = true
 
   access_logs           = true

@@ -33,6 +33,7 @@ module "rollback" {
   budget_amount    = 60
   dashboards       = true
   dead_man_url     = "https://switch.example.com/rollback" # of a service outside Google Cloud
+  health_alerts    = true
   uptime_checks    = true
 
   secrets = { # of the test account that the probes sign in as

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation import checks, metrics
-from cli.doctor.installation.checks import CODE_LABEL, FIRESTORE, LISTS, POLICY_LABEL
+from cli.doctor.installation.checks import CODE_LABEL, EXPORTERS, LISTS, POLICY_LABEL
 from cli.doctor.installation.facts import InstallationFacts
 from cli.doctor.installation.messaging import MONITORING
 from cli.doctor.installation.metrics import Measured, counting_query, series_query
@@ -136,12 +136,12 @@ HEALTHY = InstallationFacts(
         },
         POLICY_BUCKET: {
             **OWNED,
-            f"{OUR_ROLES}policies": (responder_member("on_work"), "group:oncall@example.com"),
+            f"{OUR_ROLES}read_objects": (responder_member("on_work"), "group:oncall@example.com"),
         },
         EXPORTS: {
             **OWNED,
             READER: (f"projectOwner:{OPS}",),
-            "roles/storage.admin": (f"serviceAccount:service-1{FIRESTORE}",),
+            "roles/storage.admin": (f"serviceAccount:service-1{EXPORTERS[0]}",),
             f"{OUR_ROLES}mirrors": (responder_member("on_clock"),),
         },
     },

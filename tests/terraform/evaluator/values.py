@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from tests.terraform.evaluator.archive import sha256_of
-
 
 class Unknown(str):
     """A value that only the cloud knows; its text says whose it is."""
@@ -24,7 +22,6 @@ class Unevaluable(Exception):
 
 
 COMPUTED = {
-    ("data.archive_file", "output_sha256"): sha256_of,
     ("data.google_project", "number"): "number-of-{project_id}",
     (
         "data.google_storage_project_service_account",

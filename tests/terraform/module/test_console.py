@@ -61,7 +61,7 @@ def test_its_account_may_do_what_its_adapters_do(made: Configuration) -> None:
     assert may == needed(made, CONSOLE_ENTRY_POINT)
     topics = [
         one.values["topic"]
-        for one in made.of("google_pubsub_topic_iam_member")
+        for one in made.of("google_pubsub_topic_iam_binding")
         if f"serviceAccount:{settings.console_account}" in members(one)
     ]
     assert topics == [*PUBLISHES[CONSOLE_ENTRY_POINT]]

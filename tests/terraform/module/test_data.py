@@ -89,6 +89,19 @@ def test_exports_lie_on_two_continents_each_under_its_key(two_projects: Configur
     assert places == {"bookshop": ("EU", ["europe"]), "bookshop-second": ("US", ["us"])}
 
 
+def test_exports_lie_in_two_regions_under_one_key() -> None:
+    """What one region loses the other has; the key lies in their continent."""
+    key = "projects/keys/locations/us/keyRings/rollback/cryptoKeys/exports"
+    dual = {"database_location": "us-central1", "dual_region": ["us-central1", "us-east1"], "kms_key": key}
+
+    made = evaluated(TERRAFORM, {**SMALLEST, "exports": {"cvplus": dual}})
+
+    bucket = made.named('google_storage_bucket.exports["cvplus"]').values
+    assert bucket["location"] == "US"
+    assert bucket["custom_placement_config"] == [{"data_locations": ["US-CENTRAL1", "US-EAST1"]}]
+    assert bucket["encryption"] == [{"default_kms_key_name": key}]
+
+
 def test_a_secret_has_no_value(example: Configuration) -> None:
     """Neither the configuration nor the state ever holds one."""
     secrets = example.of("google_secret_manager_secret")

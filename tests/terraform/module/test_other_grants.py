@@ -1,5 +1,6 @@
 """Who else than a responder may do what, and that each grant has its reason."""
 
+import re
 from collections import Counter, defaultdict
 
 import pytest
@@ -17,6 +18,7 @@ from tests.terraform.checks import account_of, functions, grants, members, opera
 from tests.terraform.conftest import TERRAFORM, configuration
 from tests.terraform.evaluator.blocks import blocks_in
 from tests.terraform.evaluator.evaluator import Configuration, Resource
+from tests.terraform.security_tables import reason_of, tables
 
 BUILD = {
     "roles/artifactregistry.writer on rollback": 1,
@@ -30,6 +32,10 @@ PUBSUB = {
     "roles/pubsub.publisher on rollback-dead-letters": 1,
     "roles/pubsub.subscriber on a push subscription": 7,
 }
+BUCKETS = (
+    *("audit", "exports-bookshop", "exports-bookshop-second", "policies"),
+    *("quarantine", "source", "sources", "status", "values"),
+)
 ROLES = {
     "gcf-admin-robot.": {"roles/storage.legacyObjectReader on -rollback-sources": 2},
     "rollback-build@": BUILD,
@@ -42,20 +48,11 @@ ROLES = {
     "gcp-sa-monitoring-notification.": {"roles/pubsub.publisher on rollback-alerts": 2},
     "gcp-sa-pubsub.": PUBSUB,
     "projectOwner:": {
-        "roles/storage.legacyBucketOwner on -rollback-values": 1,
-        "roles/storage.legacyObjectOwner on -rollback-values": 1,
-        **{
-            f"roles/storage.legacy{role} on -rollback-exports-{bucket}": 1
-            for role in ("BucketOwner", "ObjectOwner", "ObjectReader")
-            for bucket in ("bookshop", "bookshop-second")
-        },
-        **{
-            f"roles/storage.legacy{role} on -rollback-{bucket}": 1
-            for role in ("BucketOwner", "ObjectOwner", "ObjectReader")
-            for bucket in ("policies", "quarantine")
-        },
+        f"roles/storage.legacy{role} on -rollback-{bucket}": 1
+        for role in ("BucketOwner", "ObjectOwner", "ObjectReader")
+        for bucket in BUCKETS
     },
-    "sink-of-": {"roles/pubsub.publisher on rollback-deployments": 2},
+    "sink-of-": {"projects/example-operations/roles/rollback_hints on rollback-deployments": 2},
     "storage-agent@": {"roles/cloudkms.cryptoKeyEncrypterDecrypter on a key": 5},
 }
 """What machines that are no responders may, and how often, in the example of two projects."""
@@ -149,8 +146,8 @@ def roles_of(member: str, example: Configuration) -> dict[str, set[str]]:
         for one in example.of("google_project_iam_custom_role")
     }
     found: dict[str, set[str]] = defaultdict(set)
-    for one in example.of("google_project_iam_member", "google_storage_bucket_iam_member"):
-        if one.values["member"] == member:
+    for one in grants(example):
+        if member in members(one) and ("bucket" in one.values or one.type.startswith("google_project_")):
             found[one.values.get("bucket") or one.values["project"]] |= roles[one.values["role"]]
     return dict(found)
 
@@ -172,10 +169,8 @@ def test_ci_reads_the_state_and_nothing_else(two_projects: Configuration) -> Non
     ci = "serviceAccount:ci@example-operations.iam.gserviceaccount.com"
 
     assert roles_of(ci, two_projects) == {"example-operations": {*store.READ_PERMISSIONS}}
-    for one in two_projects.of("google_project_iam_member"):
-        if one.name == "state_readers":
-            [under] = one.values["condition"]
-            assert under["expression"].endswith('/databases/rollback"')
+    [readers] = [one for one in two_projects.of("google_project_iam_binding") if one.name == "state_readers"]
+    assert readers.values["condition"][0]["expression"].endswith('/databases/rollback"')
 
 
 def test_each_grant_has_its_reason(example: Configuration) -> None:
@@ -183,8 +178,15 @@ def test_each_grant_has_its_reason(example: Configuration) -> None:
     reasons = example.outputs["rollback"]["grants"]
 
     for one in [*grants(example), *example.of("google_project_iam_audit_config")]:
-        reason = reasons.get(one.address) or reasons.get(f"{one.type}.{one.name}", "")
-        assert reason.strip(), one.address
+        for member in members(one) if "role" in one.values else [""]:
+            assert reason_of(one, member, reasons).strip(), f"{one.address} {member}"
+
+
+def test_the_page_for_reviewers_prints_roles_and_grants() -> None:
+    """As `python -m tests.terraform.security_tables` prints them."""
+    page = (TERRAFORM.parent / "docs" / "security.md").read_text()
+
+    assert [table for table in tables() if table not in page] == []
 
 
 def test_no_reason_is_left_of_a_grant_that_is_gone() -> None:
@@ -196,15 +198,14 @@ def test_no_reason_is_left_of_a_grant_that_is_gone() -> None:
     }
     reasons = configuration("two-projects").outputs["rollback"]["grants"]
 
-    assert {one.partition("[")[0] for one in reasons} <= written
+    assert {re.split(r"[ \[]", one)[0] for one in reasons} <= written
 
 
 @pytest.mark.parametrize("example_name", ["minimal", "one-project", "two-projects"])
 def test_operators_can_record_the_baseline(example_name: str) -> None:
     """Whoever may command may speak on the topic of deployments too, or the first step fails."""
     may: dict[str, set[str]] = defaultdict(set)
-    for one in configuration(example_name).of("google_pubsub_topic_iam_member"):
-        if one.name == "people":
-            may[one.values["topic"]].add(one.values["member"])
+    for one in configuration(example_name).of("google_pubsub_topic_iam_binding"):
+        may[one.values["topic"]] = {one for one in members(one) if not one.startswith("serviceAccount:")}
 
     assert may["rollback-commands"] <= may["rollback-deployments"]

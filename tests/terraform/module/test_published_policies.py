@@ -53,16 +53,14 @@ def test_only_the_deploying_account_writes_policies(example: Configuration) -> N
     writers = {
         member
         for one in found
-        if one.values["role"] != f"projects/{project}/roles/rollback_policies"
+        if one.values["role"] != f"projects/{project}/roles/rollback_read_objects"
         for member in members(one)
     }
     [role] = [
         one.values["permissions"]
         for one in example.of("google_project_iam_custom_role")
-        if one.values["role_id"] == "rollback_policies"
+        if one.values["role_id"] == "rollback_read_objects"
     ]
 
     assert writers == {f"projectOwner:{project}"}
     assert {*role} == {"storage.objects.get", "storage.objects.list"}
-    taken = {str(one.values["role"]) for one in found if one.type == "google_storage_bucket_iam_binding"}
-    assert taken == {f"roles/storage.legacy{one}" for one in ("BucketOwner", "ObjectOwner", "ObjectReader")}

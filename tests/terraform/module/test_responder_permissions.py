@@ -24,8 +24,8 @@ def test_a_responder_publishes_on_its_topics(entry_point: str, example: Configur
 
     granted = {
         one.values["topic"]
-        for one in example.of("google_pubsub_topic_iam_member")
-        if one.values["member"] == f"serviceAccount:{account}" and one.name == "responders"
+        for one in example.of("google_pubsub_topic_iam_binding")
+        if f"serviceAccount:{account}" in members(one)
     }
 
     assert granted == {*topics.PUBLISHES[entry_point]}
@@ -124,21 +124,17 @@ def test_no_role_is_made_that_nobody_is_given(example: Configuration) -> None:
 
 def test_doctor_asks_for_the_roles_that_are_given(example: Configuration) -> None:
     """What a responder has in an application, by name; and the runtime of every function."""
-    members = {
+    accounts = {
         f"serviceAccount:{one['service_config'][0]['service_account_email']}": entry_point
         for entry_point, one in functions(example).items()
     }
-    grants = [
-        one.values
-        for one in example.of("google_project_iam_member")
-        if one.address.startswith("google_project_iam_member.applications")
-    ]
+    applications = [one for one in example.of("google_project_iam_binding") if one.name == "applications"]
 
     for policy in policies_of(example):
         given: dict[str, set[str]] = defaultdict(set)
-        for one in grants:
-            if one["project"] == policy.project:
-                given[members[one["member"]]].add(one["role"])
+        for one in applications:
+            for member in members(one) if one.values["project"] == policy.project else ():
+                given[accounts[member]].add(one.values["role"])
         assert given == application_roles(policy)
     runtimes = {one["build_config"][0]["runtime"] for one in functions(example).values()}
     assert runtimes == {"python311"}
@@ -208,11 +204,10 @@ def test_whoever_replays_may_do_what_replay_does(two_projects: Configuration) ->
         one.values["role_id"]: {*one.values["permissions"]}
         for one in two_projects.of("google_project_iam_custom_role")
     }
-    on = ("google_pubsub_subscription_iam_member", "google_pubsub_topic_iam_member")
     granted = {
         one.values["role"].rpartition("/")[2]
-        for one in two_projects.of(*on)
-        if one.values["member"] == member
+        for one in grants(two_projects)
+        if one.type.startswith("google_pubsub_") and member in members(one)
     }
 
     may = {permission for role in granted for permission in roles.get(role, {"pubsub.topics.publish"})}

@@ -200,11 +200,13 @@ def test_without_options_only_the_smallest_set_is_made() -> None:
     made = evaluated(TERRAFORM, SMALLEST)
 
     assert [one.name for one in made.of("google_storage_bucket")] == [
-        *("kept", "kept", "policies", "quarantine", "source")
+        *("kept", "kept", "quarantine", "policies", "source")
     ]
     assert [one.name for one in made.of("google_firestore_database")] == ["state"]
     assert made.of("google_secret_manager_secret", "google_project_iam_audit_config") == []
-    assert not any(one.name in ("people", "replay", "state_readers", "viewers") for one in made.resources)
+    assert not any(
+        one.name in ("override", "replayed_alerts", "state_readers", "viewers") for one in made.resources
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,12 +34,12 @@ def findings(
 ) -> list[str]:
     """Everything that is wrong; `unmeasured` has a reason for each system/signal without alert."""
     found = [*_of_grants(resources)]
-    for name in ("signal", "self"):
+    for name in ("signal", "self", "health"):
         for key, alert in resources.get(POLICY, {}).get(name, {}).items():
             found += [f"{key}: {wrong}" for wrong in violations(alert)]
             found += [f"{key}: {wrong}" for wrong in _of_counters(alert, resources)]
-    for key, alert in resources.get(POLICY, {}).get("self", {}).items():
-        found += [f"{key}: {wrong}" for wrong in _of_people(alert, resources)]
+        for key, alert in resources.get(POLICY, {}).get(name, {}).items() if name != "signal" else ():
+            found += [f"{key}: {wrong}" for wrong in _of_people(alert, resources)]
     for system, policy in policies.items():
         for signal in policy.signals:
             found += [

@@ -16,6 +16,7 @@ FILES = (
     "budget.tf",
     "channels.tf",
     "dashboard.tf",
+    "health_alerts.tf",
     "log_metrics.tf",
     "alert_conditions.tf",
     "monitoring_locals.tf",

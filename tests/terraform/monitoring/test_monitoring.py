@@ -116,8 +116,7 @@ def test_without_any_alert_nothing_is_measured_for_one(tmp_path: Path) -> None:
         "cvplus/sign_ins",
     }
     assert set(resources["google_logging_metric"]) == {
-        *("counter", "due", "incidents", "responder_errors", "trends", "unanswered", "unproven_backups"),
-        "unrestorable",
+        *("counter", "due", "responder_errors", "unanswered", "unproven_backups", "unrestorable")
     }
 
 
@@ -382,6 +381,44 @@ def test_silence_stays_an_incident_and_a_burst_of_errors_ends(resources: Resourc
         "unrestorable",
         "waiting_messages",
     }
+
+
+def test_a_clock_that_never_ticked_is_silent_too(resources: Resources) -> None:
+    """A condition of absence waits for a first point; the query takes no series for no tick."""
+    [condition] = resources[POLICY]["self"]["silent_clock"]["conditions"]
+
+    [query] = condition["condition_prometheus_query_language"]
+    assert query["query"].endswith("[5m])) or vector(0)) < 1")
+    assert 'response_class="ack"' in query["query"]
+
+
+def test_the_runbook_s_figures_notify_people_and_start_no_rollback(tmp_path: Path) -> None:
+    """Answers within 3 s, 99.9 % available, reads within 100 ms, writes within 500 ms.
+
+    Where the application has a project of its own, by channels there.
+    """
+    resources = resources_of(plan(tmp_path, SHIPPED[:1], {"health_alerts": True}))
+    alerts = resources[POLICY]["health"]
+    channels = resources["google_monitoring_notification_channel"]["health"]
+
+    assert {*alerts} == {
+        "cvplus/average_response",
+        "cvplus/database_reads",
+        "cvplus/database_writes",
+        *(f"cvplus/{what}_availability_{how}" for what in ("functions", "site") for how in ("fast", "slow")),
+    }
+    limits = {}
+    for key, alert in alerts.items():
+        [condition] = alert["conditions"]
+        limits[key.partition("/")[2]] = condition["condition_threshold"][0]["threshold_value"]
+        assert alert["project"] == "cvplus"
+        assert alert["notification_channels"] == [one["id"] for one in channels.values()]
+        assert "rollback_signal" not in alert["user_labels"]
+    assert (limits["database_reads"], limits["database_writes"]) == (100, 500)
+    assert (limits["site_availability_fast"], limits["site_availability_slow"]) == (13.44, 5.6)
+    assert limits["average_response"] == 3000
+    goals = [one["goal"] for one in resources["google_monitoring_slo"]["availability"].values()]
+    assert goals == [0.999, 0.999]
 
 
 def test_the_budget_writes_mail_and_nothing_else(resources: Resources) -> None:

@@ -11,8 +11,8 @@ from shared.core.errors import Rejected
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import Index, IndexField, is_creatable
 
-PERMISSIONS: Final = ("datastore.indexes.list",)
-WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.indexes.create")
+PERMISSIONS: Final = ("datastore.schemas.list",)
+WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.schemas.create")
 
 _PAGE = 1000
 _Scope = types.Index.QueryScope

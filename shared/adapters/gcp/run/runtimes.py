@@ -8,7 +8,6 @@ from shared.adapters.gcp.rest import Rest
 from shared.domain.deployments.inventory.inventory_parts import Generation
 
 HOST: Final = "cloudfunctions.googleapis.com"
-PERMISSIONS: Final = ("cloudfunctions.runtimes.list",)
 
 _DECOMMISSIONED = "DECOMMISSIONED"
 """Nothing is deployed with it any more, and what runs may be disabled

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from cli.doctor.calls import SIGN_IN_API
 from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation import checks
-from cli.doctor.installation.checks import CODE_LABEL, FIRESTORE
+from cli.doctor.installation.checks import CODE_LABEL, EXPORTERS
 from cli.doctor.installation.facts import DEAD_MAN
 from cli.doctor.installation.messaging import DETACHED, FINDINGS
 from shared.core import topics
@@ -313,7 +313,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ),
     (
         "a reader of policies reads values",
-        read(VALUES, "user:a@example.com", f"{OUR_ROLES}policies"),
+        read(VALUES, "user:a@example.com", f"{OUR_ROLES}read_objects"),
         *("readers", VALUES, DOUBTFUL),
     ),
     ("everybody reads values", read(VALUES, "allUsers"), "readers", VALUES, WRONG),
@@ -327,7 +327,7 @@ INSTALLATIONS: tuple[tuple[str, dict[str, Any], str, str, CheckVerdict], ...] = 
     ),
     (
         "an agent reads values",
-        read(VALUES, f"serviceAccount:service-1{FIRESTORE}"),
+        read(VALUES, f"serviceAccount:service-1{EXPORTERS[0]}"),
         *("readers", VALUES, DOUBTFUL),
     ),
     (

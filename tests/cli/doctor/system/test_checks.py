@@ -14,7 +14,7 @@ from cli.doctor.installation.metrics import Measured
 from cli.doctor.system import checks as systems
 from cli.doctor.system import signals
 from cli.doctor.system.facts import ChannelAnswer, SystemFacts
-from shared.adapters.gcp.permissions import GRANTS, ApplicationRole, application_roles
+from shared.adapters.gcp.permissions import GRANTS, ApplicationScope, Grant, application_roles
 from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
 from shared.core.errors import Rejected
 from shared.domain.data.asset_protection import AssetProtectionStatus
@@ -151,6 +151,14 @@ TOLD = build_measured_policy(
 SEEN_DOWN = MetricQuery("shop: y", {SYSTEM_LABEL: "shop", SIGNAL_LABEL: "frontend_unavailable"}, channels=1)
 TOLD = replace(TOLD, asked=[*TOLD.asked, SEEN_DOWN])
 LOOKED_THROUGH = scan.ScanRun("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
+
+
+def role_names(entry_point: str, grants: tuple[Grant, ...]) -> set[str]:
+    """The roles of an entry point in an application with a use for each."""
+    own = entry_point.replace("override", "command").removeprefix("on_")
+    return {one.scope.role or own for one in grants if isinstance(one.scope, ApplicationScope)}
+
+
 HEALTHY_SHOP = SystemFacts(
     policy=SHOP,
     now=NOON,
@@ -166,9 +174,8 @@ HEALTHY_SHOP = SystemFacts(
     accounts={name: one.account for name, one in deployed_responders(FUNCTIONS).items()},
     granted={
         f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
-            f"projects/shop-prod/roles/rollback_{one.scope.name}{UNDER.get(one.scope.name, '')}"
-            for one in grants
-            if isinstance(one.scope, ApplicationRole)
+            f"projects/shop-prod/roles/rollback_{role}{UNDER.get(role, '')}"
+            for role in role_names(name, grants)
         )
         for name, grants in GRANTS.items()
     },
