@@ -30,6 +30,7 @@ from shared.domain.deployments.images import exclude_lost_images, repositories
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.source_copies import carry_over_copies
+from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert, AlertFact, open_alerts
 from shared.domain.signals.health import failing_functions
@@ -47,6 +48,8 @@ class CollectedFacts(Struct, frozen=True):
     facts: DecisionFacts
     alerts: tuple[Alert, ...]
     budget: Document
+    working: frozenset[str] = frozenset()
+    """Functions that checks of open incidents have observed to work, and no later one to fail."""
 
 
 def collect_facts(
@@ -66,7 +69,8 @@ def collect_facts(
     Raises: Unavailable, when our own store does not tell of alerts, deployments, systems, the
     budget or the pace.
     """
-    answers = _collect_answers(ports, policy, now, joined, writing=writing)
+    opened = _read_open_incidents(StateReader(ports.store), policy.system)
+    answers = _collect_answers(ports, policy, now, joined, opened, writing=writing)
     alerts: list[Alert] = require_answer(answers["alerts"])
     deployments: list[Deployment] = require_answer(answers["deployments"])
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
@@ -85,18 +89,25 @@ def collect_facts(
         for alert in judged
     )
     facts = _facts(policy.system, answers, later, now, alerts=found, deployments=deployments, live=live)
-    return CollectedFacts(facts, tuple(judged), require_answer(answers["budget"]))
+    working = frozenset(name for one in opened for name in one.working)
+    return CollectedFacts(facts, tuple(judged), require_answer(answers["budget"]), working)
 
 
 def _collect_answers(
-    ports: Ports, policy: Policy, now: datetime, joined: Callable[[], list[Alert]], *, writing: bool
+    ports: Ports,
+    policy: Policy,
+    now: datetime,
+    joined: Callable[[], list[Alert]],
+    opened: Iterable[Incident],
+    *,
+    writing: bool,
 ) -> dict[str, Any]:
     store, platform = ports.store, ports.system(policy.system).platform
     triggers = {"triggers": ports.system(policy.system).resources.triggers.list_triggers} if writing else {}
     reading = StateReader(store)
     shifts = [one.shifted_at for one in reading.rollbacks_of(policy.system) if one.shifted_at is not None]
     # what failed before a shift, or before a recovery, may work since
-    since = max([now - METRICS_WINDOW, *shifts, *_find_recoveries(reading, policy.system)])
+    since = max([now - METRICS_WINDOW, *shifts, *_find_recoveries(opened, reading.system(policy.system))])
     return call_all(
         ports,
         {
@@ -116,11 +127,13 @@ def _collect_answers(
     )
 
 
-def _find_recoveries(reading: StateReader, name: str) -> list[datetime]:
+def _read_open_incidents(reading: StateReader, system: str) -> list[Incident]:
+    return [*filter(None, map(reading.incident, reading.system(system).open_incidents))]
+
+
+def _find_recoveries(opened: Iterable[Incident], system: System) -> list[datetime]:
     """When the last incident ended, and when open ones were observed to have recovered."""
-    system = reading.system(name)
-    opened = (reading.incident(one) for one in system.open_incidents)
-    turns = (two for one in opened if one is not None for two in pairwise(one.timeline))
+    turns = (two for one in opened for two in pairwise(one.timeline))
     moments = [after.at for before, after in turns if after.is_well and not before.is_well]
     ended_at = system.previous_incident_ended_at
     return moments if ended_at is None else [*moments, ended_at]

@@ -77,7 +77,7 @@ def decide_rollback(case: Case) -> bool:
     level = gathered.facts.measure_level(case.policy)
     case.observe(level=level)
     # Its counts reach back to before a check that has observed these functions to work.
-    case.observe_check(gathered.facts.find_observed_failing(case.policy) - {*case.incident.working})
+    case.observe_check(gathered.facts.find_observed_failing(case.policy) - gathered.working)
     if case.raise_severity(gathered.alerts, level):
         return True
     decision = _evaluate(case, gathered.facts)

@@ -76,6 +76,9 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
     found = evaluate_conditions(ports, policy, incident, alerts, max(changes), document.read_at, window)
+    told = {name for one in past for name in (one.fields or {}).get("failing", ())} & {*found.functions}
+    if told and not found.failing:  # also what its rollback has reported beside what it was about
+        found = replace(found, failing=(f"functions that fail: {join_names(sorted(told))}",))
     _record_check(ports, policy, document, system, past, foreign, found)
 
 
@@ -112,7 +115,10 @@ def _record_check(
         or moved.failing_since is not None
         or (moved.verified_at is None and moved.failing)
     )
-    if is_ill and state is ConditionState.OVER and not found.is_observed:
+    opened = [alert for alert, _ in found.judged]
+    affected = find_incident_functions(policy, incident, opened)
+    is_known = found.is_observed or affected <= {*incident.working}
+    if is_ill and state is ConditionState.OVER and not is_known:
         state = ConditionState.UNKNOWN  # an alert that closed before the end tells nothing of after it
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
     moved = moved or (foreign if state is ConditionState.OVER else None)
@@ -133,10 +139,7 @@ def _record_check(
     writes: list[Write] = [Update(document.path, encode(became), document.version)]
     if change is not None or became.has_failed is not incident.has_failed:
         writes += public_state_writes(policy, became, now)
-    opened = [alert for alert, _ in found.judged]
-    works = {*found.working}
-    if state is ConditionState.OVER:
-        works |= find_incident_functions(policy, incident, opened)
+    works = found.working | (affected if state is ConditionState.OVER else set())
     is_over = state is ConditionState.OVER and change is not None
     writes += _build_follower_writes(ports, policy, became, works, current, now, is_over=is_over)
     if change is None:
