@@ -404,11 +404,9 @@ class Case:
             working = set()
         if failing:
             incident = incidents.observe_failure(incident, now)
-        is_lost = turn.changes.get("status") is RollbackStatus.FAILED  # what worked may fail again
-        known = () if is_lost else incident.working
         incident = replace(
             incident,
-            working=tuple(sorted({*known, *working} - failing)),
+            working=tuple(sorted({*incident.working, *working} - failing)),
             failing=tuple(one for one in incident.failing if one not in working),
         )
         if turn.status is None:

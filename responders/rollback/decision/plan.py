@@ -82,8 +82,8 @@ def _prepare_resource_plan(
         halves = PlanParts(asks=halves.asks)
     if decision.outcome is Outcome.ROLLBACK:
         wait = bool(unread_parts(decision.scenario, sight)) and not expired
-        decision = _adjust_decision_to_parts(decision, halves, order, wait=wait)
-    together = decision.outcome is not Outcome.ROLLBACK or _is_preapproved(order)
+        decision = _adjust_decision_to_parts(policy, decision, halves, order, wait=wait)
+    together = decision.outcome is not Outcome.ROLLBACK or _is_preapproved(policy, order)
     chosen = join_plans(halves.acts, halves.asks) if together else halves.acts
     if not chosen.steps:
         return decision, None
@@ -112,9 +112,9 @@ def non_function_step_names(plan: Plan) -> list[str]:
 
 
 def _adjust_decision_to_parts(
-    decision: Decision, halves: PlanParts, order: RollbackRequest | None, *, wait: bool
+    policy: Policy, decision: Decision, halves: PlanParts, order: RollbackRequest | None, *, wait: bool
 ) -> Decision:
-    if halves.acts.steps or (halves.asks.steps and _is_preapproved(order)):
+    if halves.acts.steps or (halves.asks.steps and _is_preapproved(policy, order)):
         return decision
     if halves.asks.steps:
         return require_approval(decision, SECURITY_APPROVAL_REASON)
@@ -136,6 +136,6 @@ def unread_parts(scenario: ScenarioName, sight: ResourceState) -> list[Inventory
     ]
 
 
-def _is_preapproved(order: RollbackRequest | None) -> bool:
-    """Whether a person has said in advance what is asked: by break-glass."""
-    return order is not None and order.override
+def _is_preapproved(policy: Policy, order: RollbackRequest | None) -> bool:
+    """Return whether rules and sign-in settings need no approval: by the policy, or break-glass."""
+    return not policy.gates.security_approval or (order is not None and order.override)

@@ -117,7 +117,8 @@ def _record_check(
     )
     opened = [alert for alert, _ in found.judged]
     affected = find_incident_functions(policy, incident, opened)
-    is_known = found.is_observed or affected <= {*incident.working}
+    was_verified = moved is not None and moved.verified_at is not None  # what worked then may fail since
+    is_known = found.is_observed or (affected <= {*incident.working} and not was_verified)
     if is_ill and state is ConditionState.OVER and not is_known:
         state = ConditionState.UNKNOWN  # an alert that closed before the end tells nothing of after it
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now

@@ -11,7 +11,12 @@ from shared.domain.incidents import incident
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import notice_texts
-from tests.support.rollbacks.bookshop_resources import ASKING_SHOP, build_healthy_shop, deploy_bad_release
+from tests.support.rollbacks.bookshop_resources import (
+    ASKING_SHOP,
+    SHOP,
+    build_healthy_shop,
+    deploy_bad_release,
+)
 from tests.support.rollbacks.complete_scenario import (
     HOUR,
     MINUTE,
@@ -344,6 +349,18 @@ def test_an_order_that_confirms_itself() -> None:
     world.pass_time(HOUR)
     assert live_resources(world)["rules"] == "r1"
     assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED, RollbackStatus.SUCCEEDED]
+
+
+def test_an_order_that_confirms_itself_for_rules_too() -> None:
+    """The owner's way, `gates.security_approval: false`: `--auto-confirm` restores all of it."""
+    world = build_healthy_shop(policy=replace(SHOP, gates=replace(SHOP.gates, security_approval=False)))
+    deploy_bad_release(world, "sites", "rules")
+
+    world.command(command="rollback", system="bookshop", scenario="complete", auto_confirm=True)
+    world.pass_time(HOUR)
+
+    assert (live_resources(world)["site"], live_resources(world)["rules"]) == ("v1", "r1")
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED]
 
 
 def test_an_order_for_what_is_there_already() -> None:

@@ -98,6 +98,21 @@ def test_sign_in_that_fails_by_functions_and_settings() -> None:
     assert world.find_violated_invariants() == []
 
 
+def test_settings_that_a_policy_restores_without_approval() -> None:
+    """The owner's way, `gates.security_approval: false`: functions and settings in one plan."""
+    world = build_healthy_shop(policy=replace(SHOP, gates=replace(SHOP.gates, security_approval=False)))
+    deploy_bad_release(world, "signing in", "identity")
+
+    start_outage(world, "authentication_failure", "mfa")
+    world.pass_time(HOUR)
+
+    [one] = world.rollbacks()
+    assert one.status is RollbackStatus.SUCCEEDED
+    assert shifted_functions(world) == set(SIGNING_IN)
+    assert live_resources(world)["mfa"] == "ENABLED"
+    assert world.find_violated_invariants() == []
+
+
 def test_settings_that_own_probes_alone_see_are_asked_about_at_once() -> None:
     """People are asked about settings in any case: nobody waits for a second source before."""
     world = build_healthy_shop()
