@@ -170,6 +170,6 @@ def format_plan_changes(shown: Sequence[FunctionDifference]) -> list[str]:
 
 
 def required_approvals(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:
-    """How many different people must want it; two for rules and identity, unless the policy says no."""
+    """How many people must want it; two for rules and identity, unless the policy needs none."""
     reopens = policy.gates.security_approval and any(class_of(step).four_eyes for step in steps)
     return 2 if reopens or decision.scenario in policy.gates.four_eyes else 1

@@ -121,7 +121,11 @@ def approval(case: GateInput) -> GateAnswer:
     if scenario in gates.approvals:
         return GateAnswer("approval", GateResult.STOP, f"{scenario} asks", Outcome.ASK)
     parts = SCENARIO_SCOPES[scenario]
-    if parts.asks and gates.security_approval and not (case.scope or case.ordered or parts.acts - {InventoryPart.FUNCTIONS}):
+    if (
+        parts.asks
+        and gates.security_approval
+        and not (case.scope or case.ordered or parts.acts - {InventoryPart.FUNCTIONS})
+    ):
         return GateAnswer("approval", GateResult.STOP, "no changed part goes back unasked", Outcome.ASK)
     deleted = sorted(case.scope & set(case.change.deleted))
     if deleted:
