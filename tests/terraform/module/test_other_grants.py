@@ -18,7 +18,7 @@ from tests.terraform.checks import account_of, functions, grants, members, opera
 from tests.terraform.conftest import TERRAFORM, configuration
 from tests.terraform.evaluator.blocks import blocks_in
 from tests.terraform.evaluator.evaluator import Configuration, Resource
-from tests.terraform.security_tables import reason_of, tables
+from tests.terraform.pages.security_tables import reason_of, tables
 
 BUILD = {
     "roles/artifactregistry.writer on rollback": 1,
@@ -183,7 +183,7 @@ def test_each_grant_has_its_reason(example: Configuration) -> None:
 
 
 def test_the_page_for_reviewers_prints_roles_and_grants() -> None:
-    """As `python -m tests.terraform.security_tables` prints them."""
+    """As `python -m tests.terraform.pages.security_tables` prints them."""
     page = (TERRAFORM.parent / "docs" / "security.md").read_text()
 
     assert [table for table in tables() if table not in page] == []

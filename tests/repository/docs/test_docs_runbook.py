@@ -93,7 +93,7 @@ def test_each_policy_key_of_the_runbook_is_one(key: str) -> None:
 @pytest.mark.parametrize(
     ("code", "decision"),
     [
-        ("tests/repository/test_docs_runbook.py::test_nothing", ""),
+        ("tests/repository/docs/test_docs_runbook.py::test_nothing", ""),
         ("tests/repository/test_nothing.py::test_nothing", ""),
         ("rollback nothing", ""),
         ("make nothing", ""),

@@ -1,4 +1,4 @@
-"""The tables of docs/security.md: `python -m tests.terraform.security_tables` prints them."""
+"""The tables of docs/security.md: `python -m tests.terraform.pages.security_tables` prints them."""
 
 import re
 from collections import defaultdict

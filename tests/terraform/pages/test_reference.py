@@ -3,11 +3,11 @@
 import re
 
 from tests.terraform.conftest import TERRAFORM
-from tests.terraform.reference import COSTS, PAGE, render
+from tests.terraform.pages.reference import COSTS, PAGE, render
 
 
 def test_the_page_is_what_the_code_says() -> None:
-    """As `python -m tests.terraform.reference` prints it."""
+    """As `python -m tests.terraform.pages.reference` prints it."""
     assert PAGE.read_text() == render()
 
 

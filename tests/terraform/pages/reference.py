@@ -1,4 +1,4 @@
-"""Inputs and outputs of the module, from its code: `python -m tests.terraform.reference`."""
+"""Inputs and outputs of the module, from its code: `python -m tests.terraform.pages.reference`."""
 
 import json
 import re
