@@ -15,7 +15,7 @@ locals {
 
   responder_bucket_grants = flatten([
     for entry_point, responder in local.responders : [
-      for bucket, roles in merge(try(responder.buckets, {}), { policies = { read_objects = "the policies in force" } }) : [
+      for bucket, roles in merge(try(responder.buckets, {}), { policies = { read_objects = "reads the policies in force" } }) : [
         for role, reason in roles : { bucket = bucket, role = role, member = google_service_account.responders[entry_point].member, reason = reason }
       ] if contains(keys(local.granted_buckets), bucket)
     ]

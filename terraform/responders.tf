@@ -12,8 +12,8 @@ locals {
       rollback-work         = "the rollback that was requested or changed"
     }
     roles = {
-      past  = "the points in time to which data can be restored, before a copy or an order"
-      state = "commands, controls, rollbacks"
+      past  = "reads the points in time to which data can be restored"
+      state = "stores commands, controls and rollbacks"
     }
   }
 
@@ -31,14 +31,14 @@ locals {
       instances       = 20
       timeout_seconds = 60
       publishes = {
-        rollback-dead-letters = "what it refuses"
+        rollback-dead-letters = "messages that it refuses"
         rollback-notices      = "that an incident was detected"
         rollback-work         = "the rollback to be decided"
       }
-      roles = { state = "alerts, incidents, rollbacks" }
+      roles = { state = "stores alerts, incidents and rollbacks" }
     }
     on_clock = {
-      description     = "Hands on what is due and looks through the probes, twice a minute; has data exported and checked."
+      description     = "Dispatches scheduled work and runs the probes, twice a minute; starts exports and data checks."
       topics          = ["rollback-clock"]
       cpu             = "0.333" # it waits nearly all of the time, and is paid for by the second
       memory          = "512Mi"
@@ -46,25 +46,25 @@ locals {
       instances       = 5   # two minutes of ticks from two regions, and one more
       timeout_seconds = 300 # two sweeps, half a minute apart; the last looks end within two minutes, copies and checks of data within two more
       publishes = {
-        rollback-dead-letters = "what it refuses"
-        rollback-deployments  = "looks and proofs that are due"
-        rollback-notices      = "notices and status pages that are due, what the probes show, and that it refused something"
-        rollback-work         = "rollbacks that are due, and those that the probes ask for"
+        rollback-dead-letters = "messages that it refuses"
+        rollback-deployments  = "scheduled checks of deployments"
+        rollback-notices      = "scheduled notices and status pages, incidents of the probes, notices of refused messages"
+        rollback-work         = "scheduled rollbacks, and rollbacks for incidents of the probes"
       }
       roles = {
-        assets  = "whether declared buckets lie in more than one region, and declared topics are there"
-        backups = "exports by time slot, how many documents they must hold, and whether Google's own backups are made"
-        copies  = "the past of a database, or a backup, as a database of its own, for whoever asked for it"
-        data    = "whether the documents keep what is declared of them, and since when they do not"
-        media   = "whether the files that they name can be read"
-        proofs  = "the newest backup, restored each day to see that it can be"
-        scratch = "the databases that copies and restore tests fill, which nobody else uses yet"
-        state   = "what is due; what the probes show; the chains that it seals; the catalogue of backups; what is wrong with data, and the deployments that may be why"
+        assets  = "checks that declared buckets lie in more than one region, and that declared topics exist"
+        backups = "starts exports, counts the documents that they must hold, and checks Google's own backups"
+        copies  = "creates a database from a backup or from the past, by an operator's command"
+        data    = "checks documents against the declared schemas, and since when they are invalid"
+        media   = "checks that the files of documents can be read"
+        proofs  = "restores the newest backup each day as a test"
+        scratch = "fills and deletes the databases of copies and restore tests"
+        state   = "stores schedules, probe results, sealed audit chains, the list of backups and data findings; reads deployments"
       }
       buckets = merge(
-        { audit = { anchors = "heads of the chains, where nobody can change them" } },
-        { for system in keys(var.exports) : "exports-${system}" => { anchors = "what was live, beside each export", read_objects = "what was exported, to be compared with its copy" } },
-        { for system in keys(var.exports) : "exports-${system}-second" => { mirrors = "the copy of each export" } },
+        { audit = { anchors = "stores heads of the audit chains, where nobody can change them" } },
+        { for system in keys(var.exports) : "exports-${system}" => { anchors = "stores the live state beside each export", read_objects = "compares an export with its copy" } },
+        { for system in keys(var.exports) : "exports-${system}-second" => { mirrors = "stores the copy of each export" } },
       )
     }
     on_command = merge(local.command_responder, {
@@ -73,12 +73,12 @@ locals {
       instances   = 5
     })
     on_override = merge(local.command_responder, {
-      description = "Executes commands without a token, on the day when sign-in is down."
+      description = "Executes commands without a token while sign-in is down."
       topics      = ["rollback-override"]
       instances   = 2
     })
     on_deployment = {
-      description     = "Records deployments from what is really live."
+      description     = "Records deployments by comparison with the live state."
       topics          = ["rollback-deployments"]
       cpu             = "1"
       memory          = "1Gi" # until its largest inventory is measured
@@ -86,25 +86,25 @@ locals {
       instances       = 5
       timeout_seconds = 240 # a look, then half a minute of copies, the last of which take as long
       publishes = {
-        rollback-dead-letters = "what it refuses"
-        rollback-notices      = "that it refused something, or that nobody can go back"
+        rollback-dead-letters = "messages that it refuses"
+        rollback-notices      = "notices of refused messages and of deployments that cannot be restored"
       }
       roles = {
-        configurations = "the values of variables, to keep them"
-        estate         = "what is live beside the functions; whether the accounts that they run as are enabled"
-        images         = "whether the images of deployments are there"
-        inventory      = "what is live"
-        metrics        = "whether requests reach what is new, and fail"
-        sources        = "what functions are built from, to copy it"
-        state          = "deployments, the last inventory"
+        configurations = "reads the values of variables, to store them"
+        estate         = "reads the live configuration beside the functions, and whether the runtime accounts are enabled"
+        images         = "checks that the images of deployments exist"
+        inventory      = "reads the live functions and revisions"
+        metrics        = "counts the requests of a new deployment, and how many fail"
+        sources        = "copies the sources of functions"
+        state          = "stores deployments and the last inventory"
       }
       buckets = {
-        sources = { keeper = "copies of what functions are built from, as long as a record names them" }
-        values  = { keeper = "values of variables, which it cannot read again" }
+        sources = { keeper = "stores copies of the sources of functions while a record names them" }
+        values  = { keeper = "stores values of variables, which it cannot read again" }
       }
     }
     on_notice = {
-      description     = "Says one notice to one channel; writes the status pages."
+      description     = "Sends one notice to one channel; writes the status pages."
       topics          = ["rollback-notices"]
       cpu             = "1"
       memory          = "512Mi"
@@ -112,19 +112,19 @@ locals {
       instances       = 10
       timeout_seconds = 60
       publishes = {
-        rollback-dead-letters = "what it refuses"
-        rollback-notices      = "that it refused something"
+        rollback-dead-letters = "messages that it refuses"
+        rollback-notices      = "notices of refused messages"
       }
       roles = {
-        mail      = "mails to users that a person has approved"
-        push      = "that an incident began and is over, to users who have asked for it"
-        pushed_to = "the devices and addresses of users whom a channel looks up"
-        state     = "notices; what is public of incidents"
+        mail      = "writes mails to users that a person has approved"
+        push      = "notifies subscribed users that an incident began or ended"
+        pushed_to = "reads the devices and addresses of users for channels that declare them"
+        state     = "stores notices, reads the public state of incidents"
       }
-      buckets = { status = { pages = "the status pages, in place of older ones" } }
+      buckets = { status = { pages = "replaces the status pages" } }
     }
     on_work = {
-      description     = "Decides rollbacks and carries them forward."
+      description     = "Decides on rollbacks and executes them."
       topics          = ["rollback-work"]
       cpu             = "1"
       memory          = "1Gi" # until its largest inventory is measured
@@ -132,29 +132,29 @@ locals {
       instances       = 10
       timeout_seconds = 300 # it yields after 120; what is then in flight has its own deadline
       publishes = {
-        rollback-dead-letters = "what it refuses"
-        rollback-notices      = "each turn of the rollback"
-        rollback-work         = "the hand-over to its successor"
+        rollback-dead-letters = "messages that it refuses"
+        rollback-notices      = "notices of each state of the rollback"
+        rollback-work         = "the handover to the next worker"
       }
       roles = {
-        alerts    = "whether the alert is still open"
-        images    = "whether the images of the target are there"
-        media     = "whether the files that documents name can be read, before they come back"
-        metrics   = "whether requests fail, before and after"
-        repair    = "documents back to what they were, under the time at which each was read; what hears of that"
-        rebuild   = "a function whose revision is gone, from our copy of its source"
-        shift     = "what is live, and traffic back to where it was"
-        state     = "rollbacks, their steps and audit"
-        ways_back = "hosting, configuration, rules, sign-in and indexes back to where they were"
+        alerts    = "checks whether the alert is still open"
+        images    = "checks that the images of the target exist"
+        media     = "checks that the files of documents can be read before the documents are restored"
+        metrics   = "counts failed requests before and after a rollback"
+        repair    = "restores documents, unless they changed since they were read; reads the triggers that this starts"
+        rebuild   = "rebuilds a function from the stored copy of its source when its revision is gone"
+        shift     = "reads the live revisions and shifts traffic"
+        state     = "stores rollbacks, their steps and audit log"
+        ways_back = "restores Hosting, Remote Config, rules, sign-in settings and indexes"
       }
       buckets = merge(
         {
-          quarantine = { mirrors = "documents as they were before a repair, and out again to undo it" }
-          sources    = { (local.reads_one_object) = "what a function is built of again, which whoever deploys must be able to read" }
-          values     = { (local.reads_one_object) = "values of variables, to build a function again; nobody else reads them" }
+          quarantine = { mirrors = "stores documents as they were before a repair, and reads them to undo it" }
+          sources    = { (local.reads_one_object) = "reads the source for a rebuild" }
+          values     = { (local.reads_one_object) = "reads values of variables for a rebuild; no other account reads them" }
         },
-        { for system in keys(var.exports) : "exports-${system}" => { holds = "exports that a person holds beyond their time" } },
-        { for system in keys(var.exports) : "exports-${system}-second" => { holds = "their copies" } },
+        { for system in keys(var.exports) : "exports-${system}" => { holds = "keeps exports under a legal hold" } },
+        { for system in keys(var.exports) : "exports-${system}-second" => { holds = "keeps their copies under a legal hold" } },
       )
     }
   }
