@@ -10,6 +10,7 @@ from responders.commands.authentication import authenticate_command, build_token
 from responders.commands.registry import COMMANDS
 from responders.support.command_handler import CommandRequest
 from shared.core.codec import encode
+from shared.core.durations import describe_duration
 from shared.core.errors import Refused
 from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Create, Write, retry_on_conflict
@@ -70,7 +71,7 @@ def _refuse_stale(ports: Ports, policies: Mapping[str, Policy], command: Command
         return
     late = ports.clock.now() - said_at
     if late > policies[command.system].gates.stale_after:
-        raise Refused(f"sent {late} ago: too late for a {command.command}")
+        raise Refused(f"sent {describe_duration(late)} ago: too late for a {command.command}")
 
 
 def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import timedelta
 
+from shared.core.durations import describe_duration
 from shared.core.text import count_noun
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.policy.scenario_names import ScenarioName
@@ -18,11 +20,10 @@ def known_system(case: GateInput) -> GateAnswer:
 def stale(case: GateInput) -> GateAnswer:
     """Old news: published long before it reached us."""
     youngest = min([alert.received_at - alert.published_at for alert in case.facts.alerts])
+    reason = f"received {describe_duration(max(youngest, timedelta(0)))} after it was sent"
     if youngest > case.policy.gates.stale_after:
-        return GateAnswer("stale", GateResult.STOP, f"received {youngest} late", Outcome.IGNORE)
-    return GateAnswer(
-        "stale", GateResult.PASS, f"received {youngest.total_seconds():.0f} s after it was sent"
-    )
+        return GateAnswer("stale", GateResult.STOP, reason, Outcome.IGNORE)
+    return GateAnswer("stale", GateResult.PASS, reason)
 
 
 def still_true(case: GateInput) -> GateAnswer:

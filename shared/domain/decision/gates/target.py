@@ -98,7 +98,7 @@ def human_first(case: GateInput) -> GateAnswer:
     if case.chosen:
         reasons.insert(0, f"operators chose what serves: {', '.join(sorted(case.chosen)[:5])}")
         return GateAnswer("human first", GateResult.STOP, "; ".join(reasons), Outcome.ASK)
-    reason = "; ".join(reasons) or "nothing is in a person's hands"
+    reason = "; ".join(reasons) or "no function is under manual control"
     return GateAnswer("human first", GateResult.PASS, reason)
 
 
