@@ -31,7 +31,7 @@ locals {
       "google_pubsub_topic_iam_member.findings"                    = "Security Command Center of the application's project publishes its findings."
       "google_pubsub_topic_iam_member.monitoring_publishes_alerts" = "Cloud Monitoring of the application's project publishes its alerts."
       "google_pubsub_topic_iam_member.override"                    = "Administrators publish commands without a token while sign-in is down."
-      "google_pubsub_topic_iam_member.regeneration"                = "on_work asks the application to regenerate data, after approval, on the topics that its policy declares."
+      "google_pubsub_topic_iam_member.regeneration"                = "on_work requests the application to regenerate data, by the command regenerate or after a repair, on the topics of its policy."
       "google_pubsub_topic_iam_member.replayed_alerts"             = "An operator replays a dead-letter message to its topic."
 
       "google_secret_manager_secret_iam_binding.readers" = "Only the responders that need the value read it."

@@ -151,7 +151,7 @@ locals {
         {
           quarantine = { mirrors = "stores documents as they were before a repair, and reads them to undo it" }
           sources    = { (local.reads_one_object) = "reads the source for a rebuild" }
-          values     = { (local.reads_one_object) = "reads values of variables for a rebuild; no other account reads them" }
+          values     = { (local.reads_one_object) = "reads values of variables for a rebuild" }
         },
         { for system in keys(var.exports) : "exports-${system}" => { holds = "keeps exports under a legal hold" } },
         { for system in keys(var.exports) : "exports-${system}-second" => { holds = "keeps their copies under a legal hold" } },

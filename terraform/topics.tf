@@ -66,7 +66,7 @@ locals {
         ) : {
         topic  = pair[0]
         member = pair[1]
-        reason = "People and CI speak, each on the one topic that is theirs."
+        reason = "Operators publish commands; CI publishes announcements."
       }
     ],
     [

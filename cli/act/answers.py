@@ -68,7 +68,7 @@ def publish(
     incident: Incident,
     reason: Reason,
     message: Annotated[
-        str, typer.Option(metavar="FINGERPRINT", help="send users this message, as its question showed it")
+        str, typer.Option(metavar="FINGERPRINT", help="approve the message to users with this fingerprint")
     ] = "",
     as_json: AsJson = False,
 ) -> None:

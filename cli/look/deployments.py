@@ -29,7 +29,7 @@ def listed(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="so many of the newest")] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest deployments: rollbacks restore STABLE ones, a barrier prevents that."""
+    """List the newest deployments: rollbacks restore STABLE ones, past a barrier after approval."""
     if context.invoked_subcommand:
         return
     with open_operations() as ours:

@@ -21,7 +21,7 @@ from shared.domain.incidents.incident import rollback_id
 
 NO_WINDOW = "the database cannot be read at an earlier time"
 NOTHING = "there is no backup that can be restored"
-NOT_TRIED = "never: use its name"
+NOT_TRIED = "not tested: select it by its name"
 
 
 def restore_points(

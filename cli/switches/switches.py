@@ -60,7 +60,7 @@ def unplan(reason: Reason, system: System = "", as_json: AsJson = False) -> None
 
 
 def breach(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
-    """Declare a security breach, and request approval to roll all changes back."""
+    """Declare a security breach: code is rolled back at once if the policy says `act`."""
     send_command("breach", reason, system, as_json=as_json)
 
 
@@ -83,7 +83,10 @@ def fence(
     reason: Reason,
     system: System = "",
     expires: Annotated[
-        str, typer.Option(metavar="SPAN", help="fall after that, such as 20m; the policy's longest else")
+        str,
+        typer.Option(
+            metavar="SPAN", help="how long it stays up, such as 20m; by default `longest` of the policy"
+        ),
     ] = "",
     yes: Yes = False,
     as_json: AsJson = False,
@@ -106,5 +109,5 @@ def fence(
 
 
 def lift_fence(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
-    """Let the fence fall now: every function that it has stopped is as it was before."""
+    """Lift the fence now: each stopped function gets its previous instances."""
     send_command("lift-fence", reason, system, as_json=as_json)

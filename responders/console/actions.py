@@ -20,20 +20,20 @@ from shared.domain.presentation.console_http import ConsoleRequest, ConsoleRespo
 from shared.ports.groups import Ports
 
 ACTION_DESCRIPTIONS = {
-    "approve": "Let exactly this plan be carried out.",
+    "approve": "Exactly this plan is executed.",
     "reject": "Nothing is done; the incident stays open.",
-    "cancel": "It ends: calls in flight settle, nothing is undone, the rest is listed.",
-    "ack": "You have it in hand: nobody further is called.",
+    "cancel": "The rollback ends: calls in flight settle, nothing is undone, the rest is listed.",
+    "ack": "You acknowledge the incident. The escalation stops.",
     "retry": "A further rollback of this incident begins.",
-    "undo": "What its rollbacks have found is put back.",
-    "accept": "The incident is over as it stands.",
-    "publish": "Users read of it on the status page now.",
-    "root-cause": "Its report says so, and nobody is reminded any more.",
-    "pause": "Nothing is done any more, before its next effect.",
-    "resume": "What was paused goes on.",
-    "unpin": "The newest revisions serve again.",
-    "mark-stable": "It may be gone back to.",
-    "mark-bad": "Nobody goes back to it.",
+    "undo": "The state before its rollbacks is restored.",
+    "accept": "The incident ends as it is.",
+    "publish": "The status page shows the incident now.",
+    "root-cause": "The report contains the cause. The reminders stop.",
+    "pause": "Each rollback stops before its next effect.",
+    "resume": "Paused rollbacks continue.",
+    "unpin": "The newest revisions receive all requests again.",
+    "mark-stable": "It becomes a target of rollbacks.",
+    "mark-bad": "It is excluded as a target of rollbacks.",
 }
 FIELDS = ("system", "incident", "plan", "deployment")
 TEXT_FIELD_LABELS = {

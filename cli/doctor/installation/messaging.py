@@ -84,7 +84,7 @@ def _deliveries(
         yield wrong(topic, why, "delete the others")
     for one in here:
         if not one.endpoint:
-            why = "another subscription reads this topic; of commands it reads unused tokens"
+            why = "another subscription reads this topic, and with commands their valid tokens"
             yield doubtful(one.name, why, "delete it")
     for one in pushes:
         yield from _faults(facts, one, entry_point, topic)

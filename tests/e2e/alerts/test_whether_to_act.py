@@ -188,7 +188,7 @@ def test_the_image_of_what_the_roll_out_reaches_later_was_cleaned_up(world: Worl
     one = carried_out(world)
 
     assert one.plan is not None
-    assert any("payOrder is built again" in line for line in one.plan.reported)
+    assert any("payOrder is rebuilt" in line for line in one.plan.reported)
     assert world.evidence.builds() == {"payOrder": 1}
 
 
@@ -256,7 +256,7 @@ def test_the_image_of_the_target_was_cleaned_up(world: World) -> None:
     one = carried_out(world)
 
     assert one.plan is not None
-    assert any("payOrder is built again" in line for line in one.plan.reported)
+    assert any("payOrder is rebuilt" in line for line in one.plan.reported)
     assert world.evidence.builds() == {"payOrder": 1}
     [built] = world.live.pop("payOrder")
     assert built != gone

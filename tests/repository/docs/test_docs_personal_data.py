@@ -71,6 +71,6 @@ def test_who_reads_what() -> None:
     }
 
     assert quarantine == {"on_work"}
-    assert "| copies of replaced documents | `on_work` alone |" in PAGE
+    assert "| copies of replaced documents | `on_work`, and owners of the operations project |" in PAGE
     assert documents == {"on_clock", "on_work", "on_notice"}
     assert "| documents of the application | `on_clock` and `on_work`; `on_notice` where" in PAGE

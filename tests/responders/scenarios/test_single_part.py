@@ -125,7 +125,7 @@ def test_settings_that_own_probes_alone_see_are_asked_about_at_once() -> None:
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.PARKED
     assert "still true: no second source: 1 probe fails" in one.outcome
-    assert "approval: no changed part goes back unasked" in one.outcome
+    assert "approval: every changed part needs approval" in one.outcome
 
 
 def test_sign_in_that_fails_without_a_change() -> None:

@@ -126,7 +126,7 @@ def approval(case: GateInput) -> GateAnswer:
         and gates.security_approval
         and not (case.scope or case.ordered or parts.acts - {InventoryPart.FUNCTIONS})
     ):
-        return GateAnswer("approval", GateResult.STOP, "no changed part goes back unasked", Outcome.ASK)
+        return GateAnswer("approval", GateResult.STOP, "every changed part needs approval", Outcome.ASK)
     deleted = sorted(case.scope & set(case.change.deleted))
     if deleted:
         reason = f"{', '.join(deleted[:5])}: deleted since, and would be created again"
