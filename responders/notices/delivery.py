@@ -20,7 +20,7 @@ from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
-from shared.domain.notices.recipients import incident_stage
+from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, IncidentStage
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import is_public
@@ -120,8 +120,7 @@ class NoticeDelivery:
         now = max(self._ports.clock.now(), notice.since or notice.created_at)
         is_for_users = channel is not None and channel.audience is Audience.USERS
         early = {IncidentStage.OVER} if is_for_users else set()
-        late = {IncidentStage.BEGUN, IncidentStage.SPREAD, IncidentStage.RAISED}
-        outdated = early if incident.ended_at is None else late
+        outdated = early if incident.ended_at is None else BEGINNING_STAGES
         if policy is None or incident.is_unconfirmed or incident_stage(notice.event) in outdated:
             return True
         state = incidents.public_state(policy, incident, now)

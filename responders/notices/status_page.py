@@ -83,7 +83,9 @@ class StatusPageWriter:
         if incident is None or incident.ended_at is not None:
             return []
         text = f"further parts are affected: {join_names(further)}"
-        return create_incident_notices(policy, incident, f"incident.spread-{len(newest.parts)}", text, now)
+        return create_incident_notices(
+            policy, incident, f"incident.spread-parts-{len(newest.parts)}", text, now
+        )
 
     def _read_states(self, system: str, now: datetime) -> list[PublicState]:
         query = Query(

@@ -117,7 +117,9 @@ class UserDelivery:
             language, places = next(groupby(turn[:size], lambda place: recipients[place][1]))
             some = list(places)
             turn = turn[len(some) :]
-            content = self._build_message(replace(notice, spread=replace(known, is_begun=is_again)), language)
+            since = self._about.now if notice.preview else notice.since  # as it was approved
+            told = replace(notice, spread=replace(known, is_begun=is_again), since=since)
+            content = self._build_message(told, language)
             try:
                 fates = self._send_batch(notice, content, [recipients[place][0] for place in some])
             except (Rejected, Unavailable) as failure:

@@ -17,10 +17,17 @@ from shared.core.store import Document, Query, Update, Write
 from shared.core.text import count_noun
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord, command_path
-from shared.domain.incidents.incident import IncidentStatus, RootCauseAnalysis, acknowledge, change_status
+from shared.domain.incidents.incident import (
+    Incident,
+    IncidentStatus,
+    RootCauseAnalysis,
+    acknowledge,
+    change_status,
+)
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import Notice, notice_writes
+from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, approvers
@@ -140,7 +147,7 @@ def publish(asked: CommandRequest) -> CommandEffect:
     subject = find_subject(asked)
     command, now = asked.command, subject.system.read_at
     if command.plan:
-        return _approve_message(asked, now)
+        return _approve_message(asked, subject.incident, now)
     if subject.incident.published_by:
         raise Refused(f"{subject.incident.id} was published by {subject.incident.published_by} already")
     incident = replace(subject.incident, published_by=command.actor)
@@ -155,7 +162,7 @@ def publish(asked: CommandRequest) -> CommandEffect:
     )
 
 
-def _approve_message(asked: CommandRequest, now: datetime) -> CommandEffect:
+def _approve_message(asked: CommandRequest, incident: Incident, now: datetime) -> CommandEffect:
     """One person has users sent exactly the texts that wait for it. Raises: Refused."""
     command, store = asked.command, asked.ports.store
     if not asked.responder:
@@ -163,6 +170,8 @@ def _approve_message(asked: CommandRequest, now: datetime) -> CommandEffect:
     for document in store.query(Query("notices", where=(("incident", "==", command.incident),))):
         notice = decode(Notice, document.fields)
         if notice.is_asked and notice.fingerprint == command.plan:
+            if incident.ended_at is not None and incident_stage(notice.event) in BEGINNING_STAGES:
+                raise Refused(f"{incident.id} has ended: nothing is sent")
             said = replace(notice, approved_by=command.actor, due_at=now, since=now)
             write = Update(document.path, encode(said), document.version)
             changes = {"approved_by": ("", command.actor)}

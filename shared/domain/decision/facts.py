@@ -80,7 +80,8 @@ class DecisionFacts(Struct, frozen=True):
     def measure_level(self, policy: Policy) -> Severity | None:
         """Return the level of what this decision has observed to fail."""
         failing = self.find_observed_failing(policy) | {*self.failed_before}
-        levels = [self.level_before, measure_level(policy, failing, self.requests or {})]
+        measured = None if self.requests is None else measure_level(policy, failing, self.requests)
+        levels = [self.level_before, measured]
         return next((one for one in Severity if one in levels), None)
 
     @property

@@ -170,6 +170,8 @@ def incident_stage(event: str) -> IncidentStage:
     return next((one for name, one in _STAGE_BY_EVENT.items() if event.startswith(name)), IncidentStage.OTHER)
 
 
+BEGINNING_STAGES = frozenset({IncidentStage.BEGUN, IncidentStage.SPREAD, IncidentStage.RAISED})
+"""Notices of these stages are not sent once the incident has ended."""
 _STAGE_BY_EVENT = {
     "detected": IncidentStage.BEGUN,
     "reopened": IncidentStage.BEGUN,

@@ -21,7 +21,7 @@ LOG_MATCH_CONDITION = "conditionMatchedLog"
 """The key of a notification of an alert policy that matches log entries
 (https://cloud.google.com/monitoring/alerts/ui-mql-alert-policy, log-based alert policies).
 """
-UPTIME_CHECK = re.compile("uptime_(?:url|check)")
+UPTIME_CHECK = re.compile(r'"type":\s*"(?:uptime_url"|monitoring\.googleapis\.com/uptime_check/)')
 """The monitored resource, or the metric, that the notification of an uptime check names."""
 
 

@@ -19,6 +19,7 @@ from shared.domain.policy.data_rules import ErasureRules, Place
 from shared.domain.policy.severity import Severity
 from tests.support.fakes.runtime.hooks import raise_error
 from tests.support.notices.notices import read_notices
+from tests.support.notices.system_events import read_dead_letters
 from tests.support.notices.user_devices import INCIDENT
 from tests.support.notices.user_messages import (
     MINUTES,
@@ -281,6 +282,8 @@ def test_what_is_over_before_anybody_approves(tmp_path: Path) -> None:
     approve_message(world, plan=plan)
     world.pass_time(2 * MINUTES)
 
+    assert "has ended: nothing is sent" in read_dead_letters(world)[-1]["reason"]
+    world.pass_time(timedelta(hours=6))
     assert count_mails(world) == {}
     assert read_notice(world).status is NoticeStatus.WITHDRAWN
 

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import reduce
 
 from shared.core.durations import describe_duration
 from shared.core.text import count_noun
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.signals.alert import MONITORING_SOURCES, AlertFact, EvidenceSource
 from shared.domain.signals.health import failing_functions
 
@@ -40,10 +42,12 @@ def still_true(case: GateInput) -> GateAnswer:
     alerts, policy = case.facts.alerts, case.policy
     alarms = [one for one in alerts if policy.signals[one.signal].scenario is not ScenarioName.NONE]
     seen = _find_evidence(case, alarms)
+    worst = reduce(worse_severity, (policy.signals[one.signal].severity for one in alarms), Severity.LOW)
     reason = _describe_evidence(case, Counter(source for source, _ in seen))
     if any(
         source is not alert.source and (None in (alert.function, function) or alert.function == function)
         for alert in alarms
+        if policy.signals[alert.signal].severity is worst  # a milder one confirms no graver one
         for source, function in seen
     ):
         return GateAnswer("still true", GateResult.PASS, reason)
