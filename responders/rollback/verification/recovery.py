@@ -70,7 +70,8 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     joined = ports.store.query(Query("alerts", where=(("incident", "==", incident.id),)))
     alerts = [decode(Alert, one.fields) for one in joined]
     changes = [incident.detected_at, *(one.received_at for one in alerts if one.is_open)]
-    changes += [one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"]]
+    ended = (one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"])
+    changes += filter(None, ended)
     foreign = _find_foreign_rollback(ports, incident)
     changes += [_find_last_change(foreign)] if foreign is not None else []
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
