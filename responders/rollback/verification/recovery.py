@@ -106,22 +106,12 @@ def _record_check(
 ) -> None:
     """One commit: what the check found, and what becomes of the incident by that."""
     now, incident = document.read_at, decode(Incident, document.fields)
-    state = _judge(found)
-    if state is ConditionState.OVER and fence_guard.is_fence_up(ports, policy):  # its writers are stopped
-        state = ConditionState.UNKNOWN
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
-    is_ill = moved is not None and (
-        moved.way is Direction.UNDO
-        or moved.status is RollbackStatus.FAILED
-        or moved.failing_since is not None
-        or (moved.verified_at is None and moved.failing)
-    )
-    opened = [alert for alert, _ in found.judged]
-    affected = find_incident_functions(policy, incident, opened)
-    was_verified = moved is not None and moved.verified_at is not None  # what worked then may fail since
-    is_known = found.is_observed or (affected <= {*incident.working} and not was_verified)
-    if is_ill and state is ConditionState.OVER and not is_known:
-        state = ConditionState.UNKNOWN  # an alert that closed before the end tells nothing of after it
+    affected = find_incident_functions(policy, incident, [alert for alert, _ in found.judged])
+    state = _judge(found)
+    is_proven = _is_recovery_proven(incident, moved, found, affected)
+    if state is ConditionState.OVER and (not is_proven or fence_guard.is_fence_up(ports, policy)):
+        state = ConditionState.UNKNOWN  # a fence stops the writers: nothing of them is observed
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
     moved = moved or (foreign if state is ConditionState.OVER else None)
     became = replace(
@@ -180,6 +170,21 @@ def _find_foreign_rollback(ports: Ports, incident: Incident) -> Rollback | None:
 def _find_last_change(rollback: Rollback) -> datetime:
     """When a rollback had made its last change, which it knows of itself once it has ended."""
     return rollback.shifted_at or (rollback.started_at and rollback.ended_at) or EPOCH
+
+
+def _is_recovery_proven(
+    incident: Incident, moved: Rollback | None, found: ConditionResults, affected: Set[str]
+) -> bool:
+    """Return whether the closed alerts are enough, or a check observed the functions to work.
+
+    An alert that closed before the end of an undo or of a failed rollback proves nothing.
+    Functions that worked before a verified rollback got worse again may have failed since.
+    """
+    if found.is_observed or moved is None:
+        return True
+    is_ill = moved.way is Direction.UNDO or moved.status is RollbackStatus.FAILED
+    is_ill = is_ill or moved.failing_since is not None or (moved.verified_at is None and bool(moved.failing))
+    return not is_ill or (moved.verified_at is None and affected <= {*incident.working})
 
 
 def _judge(found: ConditionResults) -> ConditionState:

@@ -251,9 +251,7 @@ def record_parts(
     newest: list[Alert | IncidentScope] = [*recent, *proven] if recent else reported
     is_unknown = not failing and any(_is_about_any_function(policy, one) for one in newest)
     uncounted = [one for one in reported if not has_source(one.signal, SignalSource.REQUESTS)]
-    beyond = {one.function for one in uncounted}  # of these, requests that succeed prove nothing
-    beyond |= {*policy.functions} if any(_is_about_any_function(policy, one) for one in uncounted) else set()
-    working = {*incident.working} - beyond
+    working = {*incident.working} - _find_uncounted_functions(policy, uncounted)
     ordered = set() if is_undoing or proven else ordered_functions(incident.scopes, policy)
     functions = failing | ordered | {one.function for one in reported}
     functions = (functions | {*policy.functions} if is_unknown else functions) - working
@@ -416,6 +414,13 @@ def _component_functions(policy: Policy, component: Component) -> set[str]:
     groups = [group for name in component.groups or own_name for group in policy.groups_by_name(name)]
     found = {*component.functions, *(name for one in groups for name in policy.groups[one].functions)}
     return found or (set() if component.signals else {*policy.functions})
+
+
+def _find_uncounted_functions(policy: Policy, uncounted: Sequence[Alert | IncidentScope]) -> set[str | None]:
+    """Return the functions of these alerts: their successful requests prove no recovery."""
+    if any(_is_about_any_function(policy, one) for one in uncounted):
+        return {*policy.functions}
+    return {one.function for one in uncounted}
 
 
 def _is_component_affected(
