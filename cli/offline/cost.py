@@ -72,9 +72,8 @@ def _factors(policy: Policy, documents: int) -> dict[str, float]:
     """Return what a policy contributes to the quantities of a month, by the name in `times`."""
     checked = min(policy.integrity.read_budget, 2 * documents)
     dated = [one for one in policy.collections.values() if one.updated_field]
-    minutes = [
-        5 if one.signal else 1 for one in policy.probes if one.sign_in is None
-    ]  # terraform/monitoring_locals.tf
+    # As terraform/monitoring_locals.tf has it.
+    minutes = [5 if one.signal else 1 for one in policy.probes if one.sign_in is None]
     return {
         "": 1,
         "documents": documents,

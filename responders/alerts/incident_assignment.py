@@ -182,8 +182,8 @@ class IncidentAssigner:
         before = self._read_incident(decode_system(document.fields, policy.system).incident)
         began_at = alert.started_at
         if before is not None and before.status is IncidentStatus.RESOLVED:
-            is_same = concerns_same(before, alert_scope(alert, policy), policy)
-            is_same |= alert.function in before.working
+            scope = alert_scope(alert, policy)
+            is_same = alert.function in before.working or concerns_same(before, scope, policy)
             is_late = is_same and began_at < (before.ended_at or began_at)
             began_at = document.read_at if is_late else began_at
         return open_incident(

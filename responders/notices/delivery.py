@@ -31,7 +31,7 @@ from shared.state.reader import StateReader
 COMMIT_ATTEMPTS = 10
 RETRY_SECONDS = 0.2
 PREMATURE_DELAY = timedelta(seconds=10)
-"""After it the public notice of an incident that was not judged is due again."""
+"""How long a public notice waits before its incident, not judged yet, is checked again."""
 
 
 class NoticeDelivery:

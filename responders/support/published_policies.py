@@ -1,7 +1,6 @@
 """The policies in force: the newest published ones that are valid, or those in the archive."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from threading import Lock
 
 from msgspec import Struct
@@ -123,10 +122,13 @@ def find_plan_policy(ports: Ports, policies: Mapping[str, Policy], rollback: Rol
     current, plan = policies[rollback.system], rollback.plan
     if plan is None or plan.policy == current.fingerprint:
         return current
-    with suppress(Rejected):
+    why = "no published version has its fingerprint"
+    try:
         known = (one.policies[rollback.system] for one in find_valid_policies(ports, {}))
         if found := next((policy for policy in known if policy.fingerprint == plan.policy), None):
             return found
-    message = f"{rollback.id}: the policy of its plan was not found; the one in force is used"
-    log.write("WARNING", message, event="policy.plan-unread")
+    except Rejected as refused:
+        why = str(refused)
+    message = "the policy of the plan was not found; the policy in force is used"
+    log.write("WARNING", message, event="policy.plan-unread", rollback=rollback.id, fault=why)
     return current

@@ -152,7 +152,7 @@ def _needs_expiry_change(is_: datetime | None, wanted: datetime | None) -> bool:
 
 
 def _change_backup_hold(asked: CommandRequest) -> CommandEffect:
-    """A backup is held, or released."""
+    """Hold or release a backup. Raises: Refused."""
     command = asked.command
     document, backup = _find_backup(asked)
     holds = command.command == "hold"
@@ -203,7 +203,7 @@ def _continue_backup_hold(ports: Ports, policy: Policy, document: Document, reco
 
 
 def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int, int, str]:
-    """How many of how many files are as wanted now, in their order, and why it is not one more."""
+    """Set the holds from number `done` on; return the files done, all files, and why it stopped."""
     mirrors = ports.projects.export_buckets
     buckets = [backup.bucket, *([backup.second] if backup.second else [])]
     prefixes = [f"{backup.folder}/", *([backup.configuration] if backup.configuration else [])]

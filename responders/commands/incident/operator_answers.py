@@ -143,7 +143,7 @@ def accept(asked: CommandRequest) -> CommandEffect:
 
 
 def publish(asked: CommandRequest) -> CommandEffect:
-    """A person has the incident shown on the status page, whatever the policy says of when."""
+    """Show the incident on the status page now; with a plan, approve that message to users."""
     subject = find_subject(asked)
     command, now = asked.command, subject.system.read_at
     if command.plan:
@@ -163,7 +163,7 @@ def publish(asked: CommandRequest) -> CommandEffect:
 
 
 def _approve_message(asked: CommandRequest, incident: Incident, now: datetime) -> CommandEffect:
-    """One person has users sent exactly the texts that wait for it. Raises: Refused."""
+    """Approve exactly the texts to users that the command names. Raises: Refused."""
     command, store = asked.command, asked.ports.store
     if not asked.responder:
         raise Refused("only a person approves a message to users")

@@ -69,8 +69,11 @@ def collect_facts(
     Raises: Unavailable, when our own store does not tell of alerts, deployments, systems, the
     budget or the pace.
     """
-    opened = _read_open_incidents(StateReader(ports.store), policy.system)
-    answers = _collect_answers(ports, policy, now, joined, opened, writing=writing)
+    reading = StateReader(ports.store)
+    system = reading.system(policy.system)
+    opened = [*filter(None, map(reading.incident, system.open_incidents))]
+    recovered = _find_recoveries(opened, system)
+    answers = _collect_answers(ports, policy, now, joined, recovered, writing=writing)
     alerts: list[Alert] = require_answer(answers["alerts"])
     deployments: list[Deployment] = require_answer(answers["deployments"])
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
@@ -98,7 +101,7 @@ def _collect_answers(
     policy: Policy,
     now: datetime,
     joined: Callable[[], list[Alert]],
-    opened: Iterable[Incident],
+    recovered: Iterable[datetime],
     *,
     writing: bool,
 ) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def _collect_answers(
     reading = StateReader(store)
     shifts = [one.shifted_at for one in reading.rollbacks_of(policy.system) if one.shifted_at is not None]
     # what failed before a shift, or before a recovery, may work since
-    since = max([now - METRICS_WINDOW, *shifts, *_find_recoveries(opened, reading.system(policy.system))])
+    since = max([now - METRICS_WINDOW, *shifts, *recovered])
     return call_all(
         ports,
         {
@@ -125,10 +128,6 @@ def _collect_answers(
             **build_health_calls(ports, ports.system(policy.system).metrics, policy.probes, since, now),
         },
     )
-
-
-def _read_open_incidents(reading: StateReader, system: str) -> list[Incident]:
-    return [*filter(None, map(reading.incident, reading.system(system).open_incidents))]
 
 
 def _find_recoveries(opened: Iterable[Incident], system: System) -> list[datetime]:

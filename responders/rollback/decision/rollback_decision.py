@@ -119,7 +119,7 @@ def decide_rollback(case: Case) -> bool:
             size, pace = describe_plan_size(plan, len(shown)), gathered.facts.pace
             reason = decision.reason
             if order is None and decision.scenario is ScenarioName.FEATURE:
-                failing = gathered.facts.find_failing(policy) | {*gathered.facts.failed_before}
+                failing = gathered.facts.find_known_failing(policy)
                 reason = f"observed to fail: {count_failing(policy.functions, failing)}; {reason}"
             turn = build_approval_request(case, plan, needed, reason, shown, size, told, pace)
         case _:

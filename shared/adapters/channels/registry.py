@@ -1,8 +1,18 @@
 """The kinds of channel that a policy may declare, each with what sends a notice to it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from shared.adapters.channels import apprise, atlassian_statuspage, push, webhook
-from shared.adapters.channels.base import Send
-from shared.domain.policy.channels import ChannelKind
+from shared.adapters.channels.base import ChannelClients, Send
+from shared.core.errors import Rejected
+from shared.domain.policy.channels import Channel, ChannelKind
+
+
+def _refuse_team_mail(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
+    """Refuse: only `UserDelivery` sends mails of Trigger Email. Raises: Rejected."""
+    raise Rejected(f"channel {channel.name}: Trigger Email sends to users only")
+
 
 SENDERS: dict[ChannelKind, Send] = {
     ChannelKind.RECORDING: lambda *notice: None,  # the document of the notice is the record
@@ -10,5 +20,5 @@ SENDERS: dict[ChannelKind, Send] = {
     ChannelKind.APPRISE: apprise.send,
     ChannelKind.PUSH: push.send,
     ChannelKind.STATUSPAGE: atlassian_statuspage.send,
-    ChannelKind.TRIGGER_EMAIL: lambda *notice: None,  # to users alone: documents of the application
+    ChannelKind.TRIGGER_EMAIL: _refuse_team_mail,
 }

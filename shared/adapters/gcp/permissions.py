@@ -184,7 +184,8 @@ def application_roles(policy: Policy) -> dict[str, set[str]]:
     """Return the custom roles in the application of a policy, by the entry point that has them."""
     found: dict[str, set[str]] = defaultdict(set)
     for entry_point, grants in GRANTS.items():
-        own = entry_point.replace("override", "command").removeprefix("on_")  # both have the same rights
+        # on_override has the rights of on_command, as in terraform/iam.tf (role_names).
+        own = ("on_command" if entry_point == "on_override" else entry_point).removeprefix("on_")
         for one in grants:
             if isinstance(one.scope, ApplicationScope) and one.scope.is_needed(policy):
                 found[entry_point].add(f"projects/{policy.project}/roles/rollback_{one.scope.role or own}")

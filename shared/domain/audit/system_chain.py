@@ -37,7 +37,7 @@ class ChainHead(StoredDocument, frozen=True):
 
 
 def system_event(system: str, key: str, name: str, at: datetime, actor: str, /, **facts: Any) -> Create:
-    """The write of a new event of these facts, as `create_event` has them, and `event_write`."""
+    """Return the write that creates an event of a system; its key makes a repetition known."""
     return event_write(system, key, create_event(name, at, actor, **facts))
 
 

@@ -17,7 +17,7 @@ from shared.domain.deployments.inventory.traffic import (
     traffic_shares,
 )
 from shared.domain.policy.scenario_names import ScenarioName
-from shared.domain.policy.severity import Severity
+from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_quota import SavedPace
@@ -72,6 +72,10 @@ class DecisionFacts(Struct, frozen=True):
         collections = {name for one in self.damage_findings for name in one.collections}
         return self.find_observed_failing(policy) | writer_functions(policy, collections)
 
+    def find_known_failing(self, policy: Policy) -> set[str]:
+        """Return the functions that this check or an earlier one has observed to fail."""
+        return self.find_failing(policy) | {*self.failed_before}
+
     def find_observed_failing(self, policy: Policy) -> set[str]:
         """Functions that fail by the routers' count, or that an alert names."""
         named = {alert.function for alert in self.alerts if alert.function}
@@ -81,8 +85,9 @@ class DecisionFacts(Struct, frozen=True):
         """Return the level of what this decision has observed to fail."""
         failing = self.find_observed_failing(policy) | {*self.failed_before}
         measured = None if self.requests is None else measure_level(policy, failing, self.requests)
-        levels = [self.level_before, measured]
-        return next((one for one in Severity if one in levels), None)
+        if self.level_before is None or measured is None:
+            return self.level_before or measured
+        return worse_severity(self.level_before, measured)
 
     @property
     def damage_findings(self) -> list[DamageFinding]:

@@ -60,7 +60,7 @@ def evaluate_incident(
     asked about at the deadline; once it was (`asked`), or where people are asked anyway, at once.
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
-    failing = facts.find_failing(policy) | {*facts.failed_before}
+    failing = facts.find_known_failing(policy)
     change = restrict_to_scenario(change_since_target(facts, policy), signal.scenario, policy, failing)
     case = GateInput(facts, policy, signal, change, now, rollback)
     answers = tuple(gate(case) for gate in gates_for(RequestKind.ALERT))

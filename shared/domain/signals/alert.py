@@ -101,9 +101,10 @@ class Alert(StoredDocument, frozen=True):
     def source(self) -> EvidenceSource:
         """Who has raised it."""
         prefix = "".join(self.monitoring_id.partition(":")[:2])
+        if prefix in _OWN_SOURCES:
+            return _OWN_SOURCES[prefix]
         is_check = UPTIME_CHECK.search(self.notification)
-        outside = EvidenceSource.UPTIME_CHECKS if is_check else EvidenceSource.MONITORING
-        return _OWN_SOURCES.get(prefix, outside)
+        return EvidenceSource.UPTIME_CHECKS if is_check else EvidenceSource.MONITORING
 
     @property
     def is_declared(self) -> bool:

@@ -177,9 +177,8 @@ def detect_trouble(
                 lasted = format_duration(newest.at - run[0].at)
                 return run[0], f"failing or slow for {lasted}, {_describe_result(newest)}"
         case CriterionKind.COUNTED if len(bad_within) >= way.limit:
-            return bad_within[
-                0
-            ], f"{len(bad_within)} failed or slow checks in {span}, {_describe_result(newest)}"
+            how = f"{len(bad_within)} failed or slow checks in {span}, {_describe_result(newest)}"
+            return bad_within[0], how
         case CriterionKind.SHARE if enough and len(bad_within) >= MIN_BAD_RESULTS:
             share = len(bad_within) / len(within)
             if share > way.limit:

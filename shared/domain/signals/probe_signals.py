@@ -143,9 +143,9 @@ def _find_opening(
         everything = record.looks.get(probe.name, ())
         known = typical_seconds(everything, now)
         looks = [look for look in everything if closed is None or look.at > closed]
-        for way in (
-            signal_criteria(name, policy.signals[name], probe.slow_after) if is_fresh(looks, now) else ()
-        ):
+        if not is_fresh(looks, now):
+            continue
+        for way in signal_criteria(name, policy.signals[name], probe.slow_after):
             first, how = detect_trouble(way, looks, known)
             if first is not None:
                 return ProbeFinding(
