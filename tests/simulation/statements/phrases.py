@@ -164,7 +164,7 @@ PHRASES = (
     Phrase(Surface.STATUS, "over after …", Promise.ENDED, _FINAL),
     Phrase(Surface.STATUS, "Resolved", Promise.OVER, _FINAL),
     Phrase(Surface.STATUS, "no incident is known", Promise.QUIET, "when an incident is opened"),
-    Phrase(Surface.REPORT, "it works again since …", Promise.WORKS, _REWRITTEN),
+    Phrase(Surface.REPORT, "it was observed to work again at …", Promise.WORKS, _REWRITTEN),
     Phrase(Surface.REPORT, SPARED, Promise.IN_TIME, _REWRITTEN),
     Phrase(Surface.REPORT, LATE, Promise.WORKS, _REWRITTEN),
     Phrase(Surface.CONSOLE, SPARED.capitalize(), Promise.IN_TIME, _WELL),
