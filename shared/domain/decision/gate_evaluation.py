@@ -58,6 +58,7 @@ def evaluate_incident(
     A stop decides, the first in order. Without one, what is unknown holds until the deadline, then
     escalates; only then is a person asked, where anything asks. What no second source confirms is
     asked about at the deadline; once it was (`asked`), or where people are asked anyway, at once.
+    Where automation only observes, it holds until the deadline as well: nobody is asked then.
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
     failing = facts.find_known_failing(policy)
@@ -166,16 +167,24 @@ def _overridden_answers(case: GateInput, gates: Iterable[Gate]) -> tuple[GateAns
 
 def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool, asked: bool = False) -> tuple[Outcome, str]:
     stops = [one for one in answers if one.answer is GateResult.STOP]
+    unknown = [one for one in answers if one.answer is GateResult.UNKNOWN]
+    waiting = [one for one in unknown if one.leads_to is Outcome.ASK and not (expired or asked)]
     for stop in stops:
         if stop.leads_to is Outcome.HOLD and expired:
             return (Outcome.ESCALATE, f"{stop.gate}: {stop.reason}, until the time to decide was over")
+        if stop.leads_to is Outcome.OBSERVE and waiting:
+            return Outcome.HOLD, _join_reasons(waiting)
         if stop.leads_to is not Outcome.ASK:
             return stop.leads_to, f"{stop.gate}: {stop.reason}"
-    unknown = [one for one in answers if one.answer is GateResult.UNKNOWN]
-    if any(one.leads_to is not Outcome.ASK or not (expired or asked or stops) for one in unknown):
+    deciding = [one for one in unknown if one.leads_to is not Outcome.ASK or (one in waiting and not stops)]
+    if deciding:
         waited = ", until the time to decide was over" if expired else ""
         outcome = Outcome.ESCALATE if expired else Outcome.HOLD
-        return outcome, f"{unknown[0].gate}: {unknown[0].reason}{waited}"
-    if asks := [f"{one.gate}: {one.reason}" for one in answers if one.leads_to is Outcome.ASK]:
-        return Outcome.ASK, "; ".join(asks)
+        return outcome, f"{_join_reasons(deciding)}{waited}"
+    if asks := [one for one in answers if one.leads_to is Outcome.ASK]:
+        return Outcome.ASK, _join_reasons(asks)
     return Outcome.ROLLBACK, "every gate passes"
+
+
+def _join_reasons(answers: Iterable[GateAnswer]) -> str:
+    return "; ".join(f"{one.gate}: {one.reason}" for one in answers)
