@@ -122,7 +122,7 @@ def require_approval(decision: Decision, reason: str) -> Decision:
     """The decision to go back, with a reason why people are asked first."""
     gate = GateAnswer(APPROVAL_REQUIRED_GATE, GateResult.STOP, reason, Outcome.ASK)
     asks = (decision.reason,) if decision.outcome is Outcome.ASK else ()
-    reasons = "; ".join((*asks, f"{gate.gate}: {reason}"))
+    reasons = "; ".join((*asks, str(gate)))
     return replace(decision, outcome=Outcome.ASK, reason=reasons, answers=(*decision.answers, gate))
 
 
@@ -169,22 +169,16 @@ def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool, asked: bool = F
     stops = [one for one in answers if one.answer is GateResult.STOP]
     unknown = [one for one in answers if one.answer is GateResult.UNKNOWN]
     waiting = [one for one in unknown if one.leads_to is Outcome.ASK and not (expired or asked)]
+    waited = ", until the time to decide was over" if expired else ""
     for stop in stops:
         if stop.leads_to is Outcome.HOLD and expired:
-            return (Outcome.ESCALATE, f"{stop.gate}: {stop.reason}, until the time to decide was over")
+            return Outcome.ESCALATE, f"{stop}{waited}"
         if stop.leads_to is Outcome.OBSERVE and waiting:
-            return Outcome.HOLD, _join_reasons(waiting)
+            return Outcome.HOLD, "; ".join(map(str, waiting))
         if stop.leads_to is not Outcome.ASK:
-            return stop.leads_to, f"{stop.gate}: {stop.reason}"
-    deciding = [one for one in unknown if one.leads_to is not Outcome.ASK or (one in waiting and not stops)]
-    if deciding:
-        waited = ", until the time to decide was over" if expired else ""
-        outcome = Outcome.ESCALATE if expired else Outcome.HOLD
-        return outcome, f"{_join_reasons(deciding)}{waited}"
-    if asks := [one for one in answers if one.leads_to is Outcome.ASK]:
-        return Outcome.ASK, _join_reasons(asks)
+            return stop.leads_to, str(stop)
+    if holds := [one for one in unknown if one.leads_to is not Outcome.ASK or (one in waiting and not stops)]:
+        return (Outcome.ESCALATE if expired else Outcome.HOLD), f"{'; '.join(map(str, holds))}{waited}"
+    if asks := [str(one) for one in answers if one.leads_to is Outcome.ASK]:
+        return Outcome.ASK, "; ".join(asks)
     return Outcome.ROLLBACK, "every gate passes"
-
-
-def _join_reasons(answers: Iterable[GateAnswer]) -> str:
-    return "; ".join(f"{one.gate}: {one.reason}" for one in answers)

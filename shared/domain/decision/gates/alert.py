@@ -1,7 +1,7 @@
 """Gates about the alert: is its system known, is it recent, is its signal still true?"""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from functools import reduce
 
@@ -14,7 +14,6 @@ from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult,
 from shared.domain.decision.scenario_scope import scenario_functions
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity, worse_severity
-from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import MONITORING_SOURCES, AlertFact, EvidenceSource
 from shared.domain.signals.breadth import limit_signal
@@ -26,9 +25,7 @@ class _Evidence(Struct, frozen=True):
 
     source: EvidenceSource
     function: str | None
-    """None: it is about no single one."""
     signal: str | None = None
-    """That of an alert, or the one that a probe feeds."""
 
 
 def known_system(case: GateInput) -> GateAnswer:
@@ -48,9 +45,8 @@ def stale(case: GateInput) -> GateAnswer:
 def still_true(case: GateInput) -> GateAnswer:
     """A second source must see it: the source that raised an alert never confirms it.
 
-    A declaration and a finding in the documents need none. Alerts that are all over stop where no
-    source sees what they are about. What one source sees waits for another one, and in the end for
-    a person.
+    A declaration and a finding in the documents need none. Alerts that are all over stop where none
+    sees the same. What one source sees waits for another one, and in the end for a person.
     """
     if case.is_declared:
         return GateAnswer("still true", GateResult.NOT_APPLICABLE, "it was declared, not measured")
@@ -59,73 +55,63 @@ def still_true(case: GateInput) -> GateAnswer:
         return GateAnswer("still true", GateResult.PASS, reason)
     alerts, policy, level = case.facts.alerts, case.policy, case.facts.measure_level(case.policy)
     meant = {one.signal: limit_signal(policy, one.signal, level) for one in alerts}
-    alarms = [one for one in alerts if meant[one.signal].scenario is not ScenarioName.NONE]
-    seen = _find_evidence(case, alarms)
+    grave = [one for one in alerts if meant[one.signal].scenario is not ScenarioName.NONE]
+    alarms = grave or alerts
+    seen = _find_evidence(case, grave)
     worst = reduce(worse_severity, (meant[one.signal].severity for one in alarms), Severity.LOW)
     reason = _describe_evidence(case, Counter(one.source for one in seen))
     if any(
-        _select_relevant([one for one in seen if one.source is not alert.source], alert, meant, policy)
+        _select_relevant(policy, [one for one in seen if one.source is not alert.source], alert)
         for alert in alarms
         if meant[alert.signal].severity is worst  # a milder one confirms no graver one
     ):
         return GateAnswer("still true", GateResult.PASS, reason)
-    stands = any(not one.is_over or _select_relevant(seen, one, meant, policy) for one in alerts)
+    stands = any(not one.is_over or _select_relevant(policy, seen, one) for one in alerts)
     if case.facts.requests is not None and not stands:
         return GateAnswer("still true", GateResult.STOP, f"every alert is over; {reason}", Outcome.IGNORE)
     others = {one.source for one in seen} - {one.source for one in alarms}
     missing = "no second source sees the same failure" if others else "no second source"
-    return GateAnswer("still true", GateResult.UNKNOWN, f"{missing}: {reason}", Outcome.ASK)
+    leads_to = Outcome.ASK if grave else Outcome.OBSERVE  # nobody is asked about a warning
+    return GateAnswer("still true", GateResult.UNKNOWN, f"{missing}: {reason}", leads_to)
 
 
 def _find_evidence(case: GateInput, alarms: Iterable[AlertFact]) -> list[_Evidence]:
-    """Return what says that something fails now.
-
-    A probe of what the system depends on tells nothing of the system.
-    """
+    """Return what says that something fails now; no probe of what the system depends on does."""
     facts, policy = case.facts, case.policy
     probes = (one for one in policy.probes if one.name in facts.probes and not one.external)
     failed = (one for one in probes if not facts.probes[one.name].passed)
     counted = failing_functions(facts.requests or {}, policy.gates)
+    raised = (one for one in alarms if one.source in MONITORING_SOURCES and not one.is_over)
     return [
         *(_Evidence(EvidenceSource.PROBES, one.function, one.signal) for one in failed),
         *(_Evidence(EvidenceSource.COUNTS, name) for name in sorted(counted)),
-        *(
-            _Evidence(one.source, one.function, one.signal)
-            for one in alarms
-            if one.source in MONITORING_SOURCES and not one.is_over
-        ),
+        *(_Evidence(one.source, one.function, one.signal) for one in raised),
     ]
 
 
-def _select_relevant(
-    seen: Collection[_Evidence], alert: AlertFact, meant: Mapping[str, Signal], policy: Policy
-) -> list[_Evidence]:
+def _select_relevant(policy: Policy, seen: Collection[_Evidence], alert: AlertFact) -> list[_Evidence]:
     """Select what is about the same failure as an alert.
 
-    An alert that names no function is about the functions of its scenario. Where the policy names
-    none of these, functions tell of it that are more than the share that means a system failure.
+    One that names no function is about the functions of its scenario; where the policy names none
+    of these, about as many failing ones as mean that the system is down.
     """
     if alert.function is not None:
         return [one for one in seen if one.function in (None, alert.function)]
-    scenario = meant[alert.signal].scenario
-    if scenario not in (ScenarioName.COMPLETE, ScenarioName.AUTH, ScenarioName.DATABASE):
+    declared = (name for name, one in policy.collections.items() if one.writers)
+    about = {
+        ScenarioName.COMPLETE: set[str](),
+        ScenarioName.AUTH: scenario_functions(ScenarioName.AUTH, policy, ()),
+        ScenarioName.DATABASE: writer_functions(policy, declared),
+    }
+    scenario = policy.signals[alert.signal].scenario
+    if scenario not in about:
         return [*seen]
-    concerned = set[str]()
-    if scenario is ScenarioName.AUTH:
-        concerned = scenario_functions(scenario, policy, ())
-    elif scenario is ScenarioName.DATABASE:
-        declared = (name for name, one in policy.collections.items() if one.writers)
-        concerned = writer_functions(policy, declared)
     failing = policy.functions.keys() & {one.function for one in seen}
-    if not concerned and len(failing) > policy.breadth.critical_above * len(policy.functions):
-        concerned = failing
+    is_down = len(failing) > policy.breadth.critical_above * len(policy.functions)
+    concerned = about[scenario] or (failing if is_down else set())
     alike = {name for name, one in policy.signals.items() if one.scenario is scenario}
-
-    def is_relevant(one: _Evidence) -> bool:
-        is_alike = one.signal in alike if one.signal else one.function is None
-        return is_alike or one.function in concerned
-
-    return [*filter(is_relevant, seen)]
+    general = (one for one in seen if (one.signal in alike if one.signal else one.function is None))
+    return [*general, *(one for one in seen if one.function in concerned)]
 
 
 def _describe_evidence(case: GateInput, seen: Counter[EvidenceSource]) -> str:

@@ -428,6 +428,23 @@ def test_what_own_probes_alone_see_while_automation_only_observes(second: bool) 
     assert shifted_functions(world) == set()
 
 
+@pytest.mark.parametrize("second", [False, True])
+def test_a_warning_that_one_source_alone_sees(second: bool) -> None:
+    """Nobody is asked about it, so it waits for nothing; it is no outage in public either."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    if second:
+        make_function_fail(world, "getBook")
+
+    world.alert(signal="slow_response", resource=ABOUT_GET_BOOK)
+    world.pass_time(MINUTE)
+
+    [found], [response] = world.incidents(), world.rollbacks()
+    assert response.status is rollback.RollbackStatus.NOT_TAKEN
+    assert found.is_unconfirmed is not second
+    assert found.ended_at is None
+
+
 def test_a_person_approves_what_one_source_alone_sees() -> None:
     """The answer counts at once: nothing waits for a second source any more."""
     world = World()

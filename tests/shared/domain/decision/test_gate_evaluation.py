@@ -392,7 +392,8 @@ def test_the_severest_alert_says_what_is_at_stake() -> None:
     decision = decide(change_facts(alerts=(mild, ALERT)))
 
     assert decision.scenario is ScenarioName.FUNCTIONS
-    assert decide(change_facts(alerts=(mild,)), expired=True).outcome is Outcome.OBSERVE
+    assert decide(change_facts(alerts=(mild,))).outcome is Outcome.OBSERVE
+    assert decide(change_facts(alerts=(mild,), requests=QUIET)).outcome is Outcome.OBSERVE
 
 
 def test_what_one_source_sees_is_held_where_automation_only_observes() -> None:

@@ -64,13 +64,14 @@ def judge(facts: DecisionFacts, **policy: Any) -> GateAnswer:
         ([raised(PROBES), raised(MONITORING, signal="slow_response")], {"probes": DOWN}, GateResult.UNKNOWN),
         ([raised(PROBES, closed=True)], {}, GateResult.STOP),
         ([raised(PROBES)], {}, GateResult.UNKNOWN),
-        ([raised(MONITORING, signal="slow_response")], {"probes": DOWN}, GateResult.UNKNOWN),
+        ([raised(MONITORING, signal="slow_response")], {}, GateResult.UNKNOWN),
+        ([raised(MONITORING, signal="slow_response")], {"probes": DOWN}, GateResult.PASS),
     ],
 )
 def test_the_source_that_raised_an_alert_never_confirms_it(
     alerts: list[AlertFact], seen: dict[str, Any], answer: GateResult
 ) -> None:
-    """Probes of one region are one source; a warning or another function's trouble is none."""
+    """Probes of one region are one source; warnings and other functions confirm nothing graver."""
     found = judge(replace(BAD_RELEASE, **{"requests": QUIET, **seen}, alerts=tuple(alerts)))
 
     assert found.answer is answer
