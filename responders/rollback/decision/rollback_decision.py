@@ -331,9 +331,11 @@ def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> T
 
 
 def _is_confirmed(told: Mapping[str, Any]) -> bool:
-    """Return whether a second source confirms the failure, where it needs one."""
+    """Return whether a second source confirms the failure, or none is needed, or awaited longer."""
     open_answers = (GateResult.UNKNOWN, GateResult.STOP)
-    return not any(one["gate"] == "still true" and one["answer"] in open_answers for one in told["gates"])
+    is_over = told.get("outcome") == Outcome.OBSERVE  # only a warning is observed without waiting
+    found = [one for one in told["gates"] if one["gate"] == "still true" and one["answer"] in open_answers]
+    return all(is_over and one["leads_to"] == Outcome.ASK for one in found)
 
 
 def _build_no_action_transition(
@@ -347,8 +349,7 @@ def _build_no_action_transition(
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
         rollback = case.rollback
         waits = rollback.order is None and has_been_escalated(case.incident, rollback.created_at)
-        is_judged = decision.outcome is Outcome.OBSERVE or _is_confirmed(told)
-        becomes = IncidentStatus.INVESTIGATING if is_judged else case.incident.status
+        becomes = IncidentStatus.INVESTIGATING if _is_confirmed(told) else case.incident.status
         note = f"nothing is rolled back: {decision.reason}; the incident stays open until it has recovered"
         return Transition(
             event="rollback.escalated" if waits else "rollback.not-taken",
