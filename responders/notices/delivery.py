@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from responders.notices.message import build_channel_message, gather_notice_facts
-from responders.notices.user_delivery import UserDelivery, build_undelivered_notices, classify_channel_failure
+from responders.notices.user_delivery import UserDelivery, build_undelivered_notices
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Document, Query, Update, conditional_write, retry_on_conflict
@@ -19,7 +19,12 @@ from shared.domain.incidents.incident import Incident, StatusPageRecord
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
-from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
+from shared.domain.notices.outbox import (
+    MAX_SEND_DURATION,
+    ChannelState,
+    DeliveryResult,
+    classify_channel_failure,
+)
 from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, IncidentStage
 from shared.domain.policy.system_policy import Policy

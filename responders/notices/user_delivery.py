@@ -26,7 +26,7 @@ from shared.domain.data.integrity.validator import field_values
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
 from shared.domain.notices.notice import Notice, NoticeStatus
-from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult
+from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult, classify_channel_failure
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushProgress, PushResult
 from shared.domain.notices.recipients import create_notices, create_team_notices
 from shared.domain.policy.channels import Addressees, Audience, Channel, ChannelKind, IncidentStage
@@ -64,7 +64,8 @@ class UserDelivery:
     def request_approval(self, notice: Notice, now: datetime) -> tuple[Notice, list[Notice]] | None:
         """Return the notice as it waits for a person, or is given up, and who is told of that.
 
-        None: a person has approved these texts. Raises: Unavailable.
+        None: a person has approved these texts. While the recipients cannot be counted, it is due
+        again after as long as it has waited so far.
         """
         first, texts = replace(notice, attempts=0, spread=None, since=self._about.now), ""
         for language in self._users.languages:
@@ -72,14 +73,17 @@ class UserDelivery:
             texts += f"{language}: {words['subject']}\n{words['body']}"
         if notice.preview == texts and notice.approved_by:
             return None
-        why = "nobody approved it in time"
+        asked, why = replace(notice, preview=texts, approved_by=""), "nobody approved it in time"
         if notice.preview != texts:
-            notice = replace(notice, preview=texts, approved_by="")
             try:
-                return self._ask(notice, now)
-            except Rejected as failure:
+                return self._ask(asked, now)
+            except (Rejected, Unavailable) as failure:
                 why = str(failure)
-        ended = outbox.mark_undeliverable(notice, why)
+                age, channel = outbox.notice_age(notice, now), self._channel
+                if isinstance(failure, Unavailable) and age <= outbox.GIVE_UP_AFTER:
+                    pause = min(max(age, channel.first_retry), channel.longest_retry)
+                    return replace(notice, due_at=now + pause, last_error=why), []
+        ended = outbox.mark_undeliverable(asked, why)
         return ended, build_undelivered_notices(self._policy, ended, now)
 
     def _ask(self, notice: Notice, now: datetime) -> tuple[Notice, list[Notice]]:
@@ -261,11 +265,6 @@ def _mail_result(result: RewriteResult) -> PushResult:
     if not isinstance(result, RollbackError) or isinstance(result, Moved):  # it is there already
         return PushResult.TAKEN
     return PushResult.NONE if isinstance(result, Unavailable) else PushResult.REFUSED
-
-
-def classify_channel_failure(failure: Rejected | Unavailable) -> tuple[DeliveryResult, str]:
-    """What a failure says of a channel."""
-    return DeliveryResult.REFUSED if isinstance(failure, Rejected) else DeliveryResult.NONE, str(failure)
 
 
 def build_undelivered_notices(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:
