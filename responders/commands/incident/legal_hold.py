@@ -26,7 +26,7 @@ from shared.core.errors import Refused, RollbackError
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
 from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.backups.export import Backup, ExportStatus, export_path
 from shared.domain.incidents.incident import Incident, incident_path, rollback_id
@@ -197,7 +197,7 @@ def _continue_backup_hold(ports: Ports, policy: Policy, document: Document, reco
         said = create_notices(policy, key, Severity.HIGH, f"not-{word}-{record.id}", text, now)
     writes = (
         _build_final_write(document, replace(record, answer=answer)),
-        event_write(policy.system, f"{name}:{record.id}", create_event(name, now, ACTOR, **facts)),
+        system_event(policy.system, f"{name}:{record.id}", name, now, ACTOR, **facts),
     )
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
