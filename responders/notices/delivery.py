@@ -19,12 +19,7 @@ from shared.domain.incidents.incident import Incident, StatusPageRecord
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
-from shared.domain.notices.outbox import (
-    MAX_SEND_DURATION,
-    ChannelState,
-    DeliveryResult,
-    classify_channel_failure,
-)
+from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
 from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, IncidentStage
 from shared.domain.policy.system_policy import Policy
@@ -185,7 +180,7 @@ class NoticeDelivery:
         try:
             self._ports.notices.sender.send(channel, notice.id, content)
         except (Rejected, Unavailable) as failure:
-            return classify_channel_failure(failure)
+            return outbox.classify_channel_failure(failure)
         return DeliveryResult.TAKEN, ""
 
     def _record(self, channel: Channel, claimed: Notice, answer: DeliveryResult, error: str) -> None:

@@ -26,7 +26,7 @@ from shared.domain.data.integrity.validator import field_values
 from shared.domain.notices import notice as notices
 from shared.domain.notices import outbox, push_progress
 from shared.domain.notices.notice import Notice, NoticeStatus
-from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult, classify_channel_failure
+from shared.domain.notices.outbox import MAX_SEND_DURATION, DeliveryResult
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH, PushProgress, PushResult
 from shared.domain.notices.recipients import create_notices, create_team_notices
 from shared.domain.policy.channels import Addressees, Audience, Channel, ChannelKind, IncidentStage
@@ -113,7 +113,7 @@ class UserDelivery:
         try:
             recipients, known = self._look_up_recipients(notice, known)
         except (Rejected, Unavailable) as failure:
-            return notice, *classify_channel_failure(failure)
+            return notice, *outbox.classify_channel_failure(failure)
         notice, turn = self._save_progress(notice, known), push_progress.next_device_positions(known)
         size = 1 if self._channel.kind is ChannelKind.APPRISE else MAX_DEVICES_PER_BATCH
         until, silent = self._ports.clock.monotonic() + PUSH_TIME_LIMIT_SECONDS, 0
@@ -127,7 +127,7 @@ class UserDelivery:
             try:
                 fates = self._send_batch(notice, content, [recipients[place][0] for place in some])
             except (Rejected, Unavailable) as failure:
-                return notice, *classify_channel_failure(failure)
+                return notice, *outbox.classify_channel_failure(failure)
             silent = silent + 1 if set(fates) == {PushResult.NONE} else 0
             goes_on = bool(turn) and silent < MAX_SILENT_BATCHES and self._ports.clock.monotonic() < until
             known = push_progress.record_batch(known, some, fates, goes_on=goes_on)
