@@ -8,7 +8,7 @@ import typer
 
 from cli.support.command_sending import Incident
 from cli.support.context import Operations, open_operations, read_restore_point
-from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.exit_codes import REFUSED, create_exit, exit_on
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from responders.data import restore_points as restoring
 from responders.data.repair import preview
@@ -38,11 +38,9 @@ def restore_points(
     with open_operations() as ours:
         found = restoring.read_available_points(ours.wiring, ours.policy(system))
     if point:
-        try:
+        with exit_on(Refused, REFUSED):
             named, shown = read_restore_point(point)
             meant = resolve_restore_point(named, found)
-        except Refused as refused:
-            raise create_exit(REFUSED, refused.reason) from refused
         until = f", until about {format_time(meant.until)} UTC" if meant.until else ""
         print_json(meant) if as_json else print_line(f"{shown or point} is {meant}{until}")
         return
