@@ -17,7 +17,6 @@ from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.domain.data.backups.restore_point import ACCEPTED_FORMS, AvailablePoints, resolve_restore_point
 from shared.domain.data.repair.repair_plan import DocumentDecision, describe_document_change, preview_path
-from shared.domain.incidents.incident import rollback_id
 
 NO_WINDOW = "the database cannot be read at an earlier time"
 NOTHING = "there is no backup that can be restored"
@@ -98,8 +97,8 @@ def documents(incident: Incident, as_json: AsJson = False) -> None:
 
 def _document_rows(ours: Operations, name: str) -> Iterator[DocumentDecision]:
     incident = ours.incident(name)
-    for number in range(incident.rollbacks, 0, -1):
-        place = ours.wiring.store.get(preview_path(rollback_id(name, number)))
+    for rollback in reversed(incident.rollback_ids):
+        place = ours.wiring.store.get(preview_path(rollback))
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
             return preview.iterate_affected_documents(ours.wiring, ours.policy(incident.system), survey)
