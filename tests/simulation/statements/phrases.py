@@ -128,7 +128,7 @@ PAGE_PHRASES = (
         Surface.PAGE,
         "We are checking a report of a problem with ….",
         Promise.NOTHING,
-        "when a second source sees it, people are asked, or the time to decide is over",
+        "when a second source sees it, or the time to decide is over",
     ),
     Phrase(Surface.PAGE, "We are checking or changing some parts.", Promise.NOTHING, _FAILED),
     Phrase(Surface.PAGE, "We are changing some parts of ….", Promise.UNFAILED, _FAILED),
