@@ -34,7 +34,7 @@ from shared.domain.data.repair.repair_plan import (
 )
 from shared.domain.data.ttl import TtlField
 from shared.domain.decision.facts import DecisionFacts
-from shared.domain.decision.forecast import DOCUMENTS_PER_SECOND, forecast_documents
+from shared.domain.decision.forecast import DOCUMENTS_PER_SECOND, forecast_copy, forecast_documents
 from shared.domain.policy.data_rules import OnRepair, declared_collection_name
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -42,6 +42,8 @@ from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.documents import erase
 from shared.ports.groups import Ports
+
+UNKNOWN_COPY_TIME = "minutes to hours: the number of its documents is not known"
 
 
 class RepairSource(Struct, frozen=True):
@@ -73,8 +75,16 @@ def find_named_source(ports: Ports, policy: Policy, said: str) -> RepairSource:
     found = restore_point.resolve_restore_point(said, available)
     read = found.read_source(database)
     if read is None:
-        raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
+        raise Refused(f"restore_point: {found}: {describe_copy_first(policy, found, available)}")
     return RepairSource(*read)
+
+
+def describe_copy_first(
+    policy: Policy, point: restore_point.RestorePoint, available: restore_point.AvailablePoints
+) -> str:
+    """Return that a backup must be copied before it is read, and how long that takes."""
+    ahead = forecast_copy(policy, point, available)
+    return f"have it copied first ({ahead or UNKNOWN_COPY_TIME}), and name the copy"
 
 
 def begin_survey(
@@ -195,9 +205,16 @@ def find_unknown_trigger_reason(facts: DecisionFacts) -> str:
 
 
 def build_repair_plan(
-    policy: Policy, survey: RepairPreview, source: RepairSource, starts: Sequence[TriggeredTarget]
+    policy: Policy,
+    survey: RepairPreview,
+    source: RepairSource,
+    starts: Sequence[TriggeredTarget],
+    waited: float = 0.0,
 ) -> Plan | None:
-    """The steps that bring back what the survey has found; None: there is nothing to do."""
+    """The steps that bring back what the survey has found; None: there is nothing to do.
+
+    Its target counts from a detection so many seconds ago.
+    """
     within = policy.execution.step_within.total_seconds()
     steps = [
         Step(
@@ -220,7 +237,7 @@ def build_repair_plan(
         return None
     if policy.erasure is not None:
         steps.append(build_erasure_step(policy, steps))
-    lines = _format_survey_lines(policy, survey, starts)
+    lines = _format_survey_lines(policy, survey, starts, waited)
     return freeze_plan(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
 
 
@@ -270,9 +287,10 @@ def survey_seconds(survey: RepairPreview) -> float:
 
 
 def _format_survey_lines(
-    policy: Policy, survey: RepairPreview, starts: Iterable[TriggeredTarget]
+    policy: Policy, survey: RepairPreview, starts: Iterable[TriggeredTarget], waited: float
 ) -> Iterator[str]:
-    yield str(forecast_documents(survey_seconds(survey), survey.checked_documents, policy))
+    ahead = forecast_documents(survey_seconds(survey), survey.checked_documents, policy)
+    yield str(ahead.after(waited))
     outcomes = repair_plan.describe_outcomes(survey.outcome_counts)
     yield f"{text.count_noun(survey.checked_documents, 'document')} checked: {outcomes}"
     yield from format_fence_lines(policy)

@@ -60,6 +60,8 @@ class RestorePoint(Struct, frozen=True):
     """When the backup or copy was tested; None: never, or it is of the window."""
     until: datetime | None = None
     """About when it cannot be had any more; None: nobody knows."""
+    documents: int = 0
+    """How many documents a backup holds; 0: nobody knows."""
 
     @property
     def is_verified(self) -> bool:
@@ -137,6 +139,15 @@ class AvailablePoints(Struct, frozen=True):
         """The bounds of the window and the backups that were tried, the oldest first."""
         known = [*(self.window or ()), *(one for one in self.backups if one.is_verified)]
         return sorted(known, key=lambda one: one.at)
+
+    def measured_rate(self, source: RestoreSource) -> float | None:
+        """Return the documents a second of the newest timed restore test; None: there is none."""
+        sizes = {one.backup: one.documents for one in self.backups if one.source is source and one.documents}
+        timed = (one for one in self.proofs if one.backup in sizes and one.duration)
+        newest = max(timed, key=lambda one: one.began_at, default=None)
+        if newest is None or not newest.duration:
+            return None
+        return sizes[newest.backup] / newest.duration.total_seconds()
 
     def _build_point(self, at: datetime) -> RestorePoint:
         kept = self.now - self.database.earliest_at if self.database else timedelta()
@@ -259,8 +270,10 @@ def _restorable_backups(
     for one in exports:
         if one.status is ExportStatus.KEPT:
             point = RestorePoint(one.snapshot_at, RestoreSource.EXPORT, one.places[0], one.id)
-            yield replace(point, proven_at=proven.get(one.id), until=one.expires_at)
+            known = replace(point, until=one.expires_at, documents=one.documents)
+            yield replace(known, proven_at=proven.get(one.id))
     for native in natives:
         if native.is_ready:
             point = RestorePoint(native.snapshot_at, RestoreSource.NATIVE, native.name, native.name)
-            yield replace(point, proven_at=proven.get(native.name), until=native.expires_at)
+            known = replace(point, until=native.expires_at, documents=native.documents)
+            yield replace(known, proven_at=proven.get(native.name))
