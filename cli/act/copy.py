@@ -14,7 +14,7 @@ from responders.data.restore_points import read_available_points
 from shared.core.errors import Refused
 from shared.domain.data.backups.restore_point import ACCEPTED_FORMS
 from shared.domain.data.erasure.ledger import hash_person
-from shared.domain.decision.forecast import forecast_copy
+from shared.domain.decision.forecast import describe_copy_time
 
 
 def copy(
@@ -42,8 +42,7 @@ def copy(
             print_line(f"restore point: {shown}", "bold")
         if not as_json:
             print_line(f"{policy.backups.database} of {policy.system} as of {point}", "bold")
-            if ahead := forecast_copy(policy, point, found):
-                print_line(str(ahead))
+            print_line(describe_copy_time(policy, point, found))
         elif dry_run:
             print_json(point)
         manner = Manner(dry_run, yes, follow=False, as_json=as_json)

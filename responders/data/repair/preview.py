@@ -34,7 +34,7 @@ from shared.domain.data.repair.repair_plan import (
 )
 from shared.domain.data.ttl import TtlField
 from shared.domain.decision.facts import DecisionFacts
-from shared.domain.decision.forecast import DOCUMENTS_PER_SECOND, forecast_copy, forecast_documents
+from shared.domain.decision.forecast import DOCUMENTS_PER_SECOND, describe_copy_time, forecast_documents
 from shared.domain.policy.data_rules import OnRepair, declared_collection_name
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -42,8 +42,6 @@ from shared.domain.rollback import write_ramp
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.documents import erase
 from shared.ports.groups import Ports
-
-UNKNOWN_COPY_TIME = "minutes to hours: the number of its documents is not known"
 
 
 class RepairSource(Struct, frozen=True):
@@ -75,16 +73,9 @@ def find_named_source(ports: Ports, policy: Policy, said: str) -> RepairSource:
     found = restore_point.resolve_restore_point(said, available)
     read = found.read_source(database)
     if read is None:
-        raise Refused(f"restore_point: {found}: {describe_copy_first(policy, found, available)}")
+        takes = describe_copy_time(policy, found, available)
+        raise Refused(f"restore_point: {found}: have it copied first ({takes}), and name the copy")
     return RepairSource(*read)
-
-
-def describe_copy_first(
-    policy: Policy, point: restore_point.RestorePoint, available: restore_point.AvailablePoints
-) -> str:
-    """Return that a backup must be copied before it is read, and how long that takes."""
-    ahead = forecast_copy(policy, point, available)
-    return f"have it copied first ({ahead or UNKNOWN_COPY_TIME}), and name the copy"
 
 
 def begin_survey(
@@ -205,16 +196,9 @@ def find_unknown_trigger_reason(facts: DecisionFacts) -> str:
 
 
 def build_repair_plan(
-    policy: Policy,
-    survey: RepairPreview,
-    source: RepairSource,
-    starts: Sequence[TriggeredTarget],
-    waited: float = 0.0,
+    policy: Policy, survey: RepairPreview, source: RepairSource, starts: list[TriggeredTarget], waited: float
 ) -> Plan | None:
-    """The steps that bring back what the survey has found; None: there is nothing to do.
-
-    Its target counts from a detection so many seconds ago.
-    """
+    """Return the steps that restore what was found; None: nothing. `waited`: since detection."""
     within = policy.execution.step_within.total_seconds()
     steps = [
         Step(

@@ -88,12 +88,8 @@ def forecast_by_survey(
     at: datetime,
     expiries: Sequence[TtlField],
     seconds: float,
-    waited: float = 0.0,
 ) -> tuple[DataRequestForecast, Preparation]:
-    """Advance the survey, or begin anew under another policy; forecast. Raises: Unavailable.
-
-    The incident was detected `waited` seconds ago.
-    """
+    """Advance the survey, or begin anew under another policy; forecast. Raises: Unavailable."""
     try:
         source = known.target or preview.find_repair_source(ports, policy, record, order.restore_point)
         select, survey = parse_selection(order.select), known.survey
@@ -104,7 +100,7 @@ def forecast_by_survey(
     except (Refused, Rejected) as no:
         return replace(found, outcome=Outcome.ESCALATE, reason=str(no)), known
     found, known = replace(found, survey=survey), replace(known, target=source, survey=survey)
-    return _forecast_from_survey(policy, order, facts, found, source, survey, waited), known
+    return _forecast_from_survey(policy, order, facts, found, source, survey), known
 
 
 def _forecast_from_survey(
@@ -114,13 +110,12 @@ def _forecast_from_survey(
     found: DataRequestForecast,
     source: preview.RepairSource,
     survey: RepairPreview,
-    waited: float,
 ) -> DataRequestForecast:
     """What becomes of it by what the survey has found; the same, while that is not over."""
     if not survey.is_over:
         return found
     starts = preview.find_triggered_targets(policy, preview.count_document_writes(survey), facts)
-    plan = preview.build_repair_plan(policy, survey, source, starts, waited)
+    plan = preview.build_repair_plan(policy, survey, source, starts, facts.waited_seconds)
     if plan is None:
         reason = f"there is nothing to bring back: {describe_outcomes(survey.outcome_counts)}"
         return replace(found, outcome=Outcome.IGNORE, reason=reason)

@@ -97,7 +97,8 @@ def _advance_preparation(
         return replace(found, outcome=Outcome.HOLD, reason=str(unknown)), known
     left = SURVEY_LEASE_SHARE * LEASE_DURATION.total_seconds() - case.tenure.seconds_since_commit
     at, waited = record.last.at, (case.now() - case.incident.detected_at).total_seconds()
-    return forecast_by_survey(ports, policy, order, facts, found, known, record, at, expiries, left, waited)
+    facts = replace(facts, waited_seconds=waited)
+    return forecast_by_survey(ports, policy, order, facts, found, known, record, at, expiries, left)
 
 
 def _find_data_obstacle(case: Case, document: Document, record: IntegrityRecord, known: Preparation) -> str:

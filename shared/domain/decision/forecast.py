@@ -78,15 +78,12 @@ def forecast_documents(seconds: float, documents: int, policy: Policy) -> Durati
     return DurationForecast(seconds, seconds, target, "document", verify)
 
 
-def forecast_copy(policy: Policy, point: RestorePoint, kept: AvailablePoints) -> DurationForecast | None:
-    """Forecast the copy of a backup and its check; None: how many documents it holds is not known.
-
-    At the speed of the newest restore test of such a backup, else as fast as the policy declares.
-    """
+def describe_copy_time(policy: Policy, point: RestorePoint, kept: AvailablePoints) -> str:
+    """Return how long a copy of the point and its check take, by a measured or declared speed."""
     if not point.documents or policy.backups.copies is None:
-        return None
+        return "minutes to hours, as the number of its documents is not known"
     rate = kept.measured_rate(point.source) or policy.backups.copies.documents_per_second
-    return forecast_documents(point.documents / rate, point.documents, policy)
+    return str(forecast_documents(point.documents / rate, point.documents, policy))
 
 
 def forecast_duration(

@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from shared.core.durations import ceil_to_minute, floor_to_minute, parse_duration
 from shared.core.errors import Refused
@@ -143,11 +142,9 @@ class AvailablePoints(Struct, frozen=True):
     def measured_rate(self, source: RestoreSource) -> float | None:
         """Return the documents a second of the newest timed restore test; None: there is none."""
         sizes = {one.backup: one.documents for one in self.backups if one.source is source and one.documents}
-        timed = (one for one in self.proofs if one.backup in sizes and one.duration)
-        newest = max(timed, key=lambda one: one.began_at, default=None)
-        if newest is None or not newest.duration:
-            return None
-        return sizes[newest.backup] / newest.duration.total_seconds()
+        known = ((one.began_at, sizes.get(one.backup, 0), one.duration) for one in self.proofs)
+        rates = {began: size / took.total_seconds() for began, size, took in known if size and took}
+        return rates[max(rates)] if rates else None
 
     def _build_point(self, at: datetime) -> RestorePoint:
         kept = self.now - self.database.earliest_at if self.database else timedelta()
@@ -269,11 +266,9 @@ def _restorable_backups(
 ) -> Iterator[RestorePoint]:
     for one in exports:
         if one.status is ExportStatus.KEPT:
-            point = RestorePoint(one.snapshot_at, RestoreSource.EXPORT, one.places[0], one.id)
-            known = replace(point, until=one.expires_at, documents=one.documents)
-            yield replace(known, proven_at=proven.get(one.id))
+            place, rest = one.places[0], (proven.get(one.id), one.expires_at, one.documents)
+            yield RestorePoint(one.snapshot_at, RestoreSource.EXPORT, place, one.id, *rest)
     for native in natives:
         if native.is_ready:
-            point = RestorePoint(native.snapshot_at, RestoreSource.NATIVE, native.name, native.name)
-            known = replace(point, until=native.expires_at, documents=native.documents)
-            yield replace(known, proven_at=proven.get(native.name))
+            name, rest = native.name, (proven.get(native.name), native.expires_at, native.documents)
+            yield RestorePoint(native.snapshot_at, RestoreSource.NATIVE, name, name, *rest)
