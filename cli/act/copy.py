@@ -41,8 +41,8 @@ def copy(
         if shown and not as_json:
             print_line(f"restore point: {shown}", "bold")
         if not as_json:
-            print_line(f"{policy.backups.database} of {policy.system} as of {point}", "bold")
-            print_line(describe_copy_time(policy, point, found))
+            takes = describe_copy_time(policy, point, found)
+            print_line(f"{policy.backups.database} of {policy.system} as of {point}: {takes}", "bold")
         elif dry_run:
             print_json(point)
         manner = Manner(dry_run, yes, follow=False, as_json=as_json)

@@ -26,9 +26,8 @@ class DataHalf(Struct, frozen=True):
     """What follows for the documents after the code half."""
 
     line: str
-    """What people read with the code half."""
     order: RollbackRequest | None = None
-    """What they are asked about; None: nothing, and the line says why."""
+    """What people are asked about; None: nothing, and the line says why."""
     is_urgent: bool = False
     """Whether a check knows the damage: then the question waits for no monitoring."""
 

@@ -14,6 +14,7 @@ from shared.domain.data.backups.restore_test import restore_test_path
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.resources import BackupRules, CopyRules
 from shared.domain.rollback.rollback import RollbackStatus
+from tests.support.cli.browser import Browser
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.corrupting_release import HOUR, MINUTE, POLICY, SPOILT, SpoiltShop
 from tests.support.data.data_checks import HERE
@@ -53,9 +54,7 @@ def test_two_people_approve_and_the_documents_are_restored_once() -> None:
     assert shop.find_violated_invariants() == []
 
 
-def test_the_question_is_shown_wherever_people_look(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_question_is_shown_wherever_people_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """With its restore point and its forecast, as any other question."""
     monkeypatch.setenv("COLUMNS", "300")
     shop = SpoiltShop()
@@ -63,15 +62,17 @@ def test_the_question_is_shown_wherever_people_look(
     prompt = WorldPrompt(monkeypatch, tmp_path, shop)
     [incident] = shop.incidents()
 
-    for shown in (
-        prompt.say("status").output,
-        prompt.say("status", incident.id).output,
-        prompt.say("explain", incident.id).output,
-        prompt.say("report", incident.id).output,
-    ):
-        print(shown)
-        print("=======")
-    assert 0
+    waits = "documents change only after approval: 1 document as of 2026-03-02 13:54 UTC; last document in"
+    for command in ("status", "report"):
+        shown = prompt.say(command, *([incident.id] if command == "report" else [])).output
+        assert "INC-20260302-001-r2: Waiting for approval" in shown
+        assert waits in shown
+    browser = Browser(shop)
+    browser.sign_in()
+    page = browser.get(f"/say?command=approve&incident={incident.id}").body.decode()
+    assert "2026-03-02 13:54 UTC" in page
+    assert "within the target of 15 min" in page
+    assert "brought back: orders/1" in page
 
 
 @pytest.mark.parametrize("answer", ["approve", "reject", ""])
