@@ -14,6 +14,7 @@ from responders.data.restore_points import read_available_points
 from shared.core.errors import Refused
 from shared.domain.data.backups.restore_point import ACCEPTED_FORMS
 from shared.domain.data.erasure.ledger import hash_person
+from shared.domain.decision.forecast import describe_copy_time
 
 
 def copy(
@@ -37,7 +38,8 @@ def copy(
         if shown and not as_json:
             print_line(f"restore point: {shown}", "bold")
         if not as_json:
-            print_line(f"{policy.backups.database} of {policy.system} as of {point}", "bold")
+            takes = describe_copy_time(policy, point, found)
+            print_line(f"{policy.backups.database} of {policy.system} as of {point}: {takes}", "bold")
         elif dry_run:
             print_json(point)
         manner = Manner(dry_run, yes, follow=False, as_json=as_json)

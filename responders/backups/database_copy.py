@@ -33,6 +33,7 @@ from shared.domain.data.backups.filled_database import (
     start_deletion,
 )
 from shared.domain.data.erasure.ledger import ErasureProgress
+from shared.domain.decision.forecast import describe_copy_time
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.resources import CopyRules
@@ -216,7 +217,8 @@ def copy(asked: CommandRequest) -> CommandEffect:
         began_at=now,
     )
     untried = "" if point.is_verified else "; it has no restore test"
-    result = f"{made.id}: {policy.backups.database} as of {point}, within minutes to hours{untried}"
+    takes = describe_copy_time(policy, point, kept)
+    result = f"{made.id}: {policy.backups.database} as of {point}: {takes}{untried}"
     return CommandEffect(result, (Create(copies.copy_path(made.id), encode(made)),), answer={"copy": made.id})
 
 

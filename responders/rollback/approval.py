@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from responders.rollback.case import Case, Transition, unjudged_alerts
-from responders.rollback.completion import build_cool_down_change, ended_fields
+from responders.rollback.completion import build_cool_down_change, build_remaining_order, ended_fields
 from shared.core import text
 from shared.core.durations import describe_duration
 from shared.domain.decision.facts import FunctionDifference
@@ -125,15 +125,8 @@ def await_approval(case: Case) -> bool:
         is_late = case.incident.is_unconfirmed and case.now() >= case.decide_by
         case.wait("rollback.waits", "for approval", due, IncidentStatus.INVESTIGATING if is_late else None)
         return False
-    expired = Transition(
-        event="rollback.expired",
-        note="nobody answered in time: nothing was done",
-        details=_prepared_plan_lines(question),
-        changes=ended_fields(case, RollbackStatus.NOT_TAKEN, "the request for approval expired"),
-        status=IncidentStatus.ESCALATED,
-        choices=("retry", "accept"),
-    )
-    return not case.commit_final_transition(expired)
+    note, why = "nobody answered in time: nothing was done", "the request for approval expired"
+    return not case.commit_final_transition(_build_refusal(case, "rollback.expired", note, why))
 
 
 def _decide_again(case: Case, why: str) -> bool:
@@ -153,18 +146,23 @@ def _decide_again(case: Case, why: str) -> bool:
 def end_rejected(case: Case, no: ApprovalAnswer) -> bool:
     """End it because a person does not want it. Whether the worker must go on with it."""
     by = f"rejected by {no.actor}: {no.reason}"
-    rejected = Transition(
-        event="rollback.rejected",
-        note=f"{by}; nothing was done",
-        details=_prepared_plan_lines(case.rollback.question),
-        changes=ended_fields(case, RollbackStatus.NOT_TAKEN, by),
-        status=IncidentStatus.ESCALATED,
-        choices=("retry", "accept"),
-        system=build_cool_down_change(case),
-        despite_words=True,
-    )
+    turn = _build_refusal(case, "rollback.rejected", f"{by}; nothing was done", by)
+    rejected = replace(turn, system=build_cool_down_change(case), despite_words=True)
     return not case.commit_final_transition(
         rejected, answered={alert.key for alert in unjudged_alerts(case.read_alerts())}
+    )
+
+
+def _build_refusal(case: Case, event: str, note: str, why: str) -> Transition:
+    """Return the end of a question without an approval, after which the next one may be asked."""
+    return Transition(
+        event=event,
+        note=note,
+        details=_prepared_plan_lines(case.rollback.question),
+        changes=ended_fields(case, RollbackStatus.NOT_TAKEN, why),
+        status=IncidentStatus.ESCALATED,
+        choices=("retry", "accept"),
+        rest=build_remaining_order(case),
     )
 
 

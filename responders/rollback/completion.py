@@ -8,8 +8,10 @@ from msgspec.structs import replace
 from responders.data.repair.erasure_after_repair import build_outstanding_erasure
 from responders.rollback import derived_data, outcome_summary
 from responders.rollback.case import Case, Transition, unjudged_alerts
+from responders.rollback.data_half import find_data_half
 from responders.rollback.pins import build_pin_writes
 from responders.support.undoable_changes import has_undoable_changes
+from shared.core.store import Write
 from shared.domain.data.repair import repair_plan as repair
 from shared.domain.incidents.incident import DECIDED_BY_PERSON_STATUSES, IncidentStatus
 from shared.domain.incidents.next_actions import closing_verbs
@@ -50,13 +52,13 @@ def cancel_rollback(case: Case) -> bool:
     return _end_rollback(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
 
 
-def succeed_rollback(case: Case, note: str, becomes: IncidentStatus) -> bool:
-    """End what is done. Whether the worker must go on with it.
+def succeed_rollback(case: Case, note: str, becomes: IncidentStatus, writes: tuple[Write, ...] = ()) -> bool:
+    """End what is done, with these writes. Whether the worker must go on with it.
 
     Only what was observed to have recovered is RESOLVED; what still fails is ESCALATED; of all else
     the recovery is observed.
     """
-    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, becomes, note)
+    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, becomes, note, writes=writes)
 
 
 def build_cool_down_change(case: Case) -> Callable[[System], System]:
@@ -80,12 +82,14 @@ def _end_rollback(
     becomes: IncidentStatus,
     why: str,
     moved: Collection[str] = (),
+    writes: tuple[Write, ...] = (),
 ) -> bool:
     running = case.rollback.status is RollbackStatus.RUNNING  # later, that is kept already
     if running:
         derived_data.request_regeneration(case)
     steps = load_steps(case.ports.store, case.rollback.id).values()
-    rest = _build_remaining_order(case, status)
+    # Whoever calls a rollback off has called off what would be asked about next, too.
+    rest = None if status is RollbackStatus.CANCELLED else build_remaining_order(case)
     if rest is not None:
         becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; the rest needs approval"
@@ -118,7 +122,7 @@ def _end_rollback(
         changes=ended_fields(case, status, why),
         status=becomes,
         is_undoable=is_undoable,
-        writes=(*build_pin_writes(case, steps), *later) if running else (),
+        writes=(*writes, *((*build_pin_writes(case, steps), *later) if running else ())),
         system=build_cool_down_change(case) if person else None,
         rest=rest,
         despite_words=status is not RollbackStatus.SUCCEEDED,
@@ -127,14 +131,11 @@ def _end_rollback(
     return not case.commit_final_transition(turn, answered=alerts_answered_by_plan(case, steps, joined))
 
 
-def _build_remaining_order(case: Case, status: RollbackStatus) -> RollbackRequest | None:
-    """What needs a person's word still, as an order that nobody has given; None: nothing does.
-
-    Whoever calls a rollback off has called that off, too.
-    """
+def build_remaining_order(case: Case) -> RollbackRequest | None:
+    """What needs a person's word still, as an order that nobody has given; None: nothing does."""
     plan = case.rollback.plan
-    if plan is None or not plan.asks or status is RollbackStatus.CANCELLED:
-        return None
+    if plan is None or not plan.asks:
+        return half.order if (half := find_data_half(case)) else None
     return RollbackRequest(
         command="",
         actor="",

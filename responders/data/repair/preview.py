@@ -34,7 +34,7 @@ from shared.domain.data.repair.repair_plan import (
 )
 from shared.domain.data.ttl import TtlField
 from shared.domain.decision.facts import DecisionFacts
-from shared.domain.decision.forecast import DOCUMENTS_PER_SECOND, forecast_documents
+from shared.domain.decision.forecast import DOCUMENTS_PER_SECOND, describe_copy_time, forecast_documents
 from shared.domain.policy.data_rules import OnRepair, declared_collection_name
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -73,7 +73,8 @@ def find_named_source(ports: Ports, policy: Policy, said: str) -> RepairSource:
     found = restore_point.resolve_restore_point(said, available)
     read = found.read_source(database)
     if read is None:
-        raise Refused(f"restore_point: {found}: have it copied first, and name the copy")
+        takes = describe_copy_time(policy, found, available)
+        raise Refused(f"restore_point: {found}: have it copied first ({takes}), and name the copy")
     return RepairSource(*read)
 
 
@@ -195,9 +196,9 @@ def find_unknown_trigger_reason(facts: DecisionFacts) -> str:
 
 
 def build_repair_plan(
-    policy: Policy, survey: RepairPreview, source: RepairSource, starts: Sequence[TriggeredTarget]
+    policy: Policy, survey: RepairPreview, source: RepairSource, starts: list[TriggeredTarget], waited: float
 ) -> Plan | None:
-    """The steps that bring back what the survey has found; None: there is nothing to do."""
+    """Return the steps that restore what was found; None: nothing. `waited`: since detection."""
     within = policy.execution.step_within.total_seconds()
     steps = [
         Step(
@@ -220,7 +221,7 @@ def build_repair_plan(
         return None
     if policy.erasure is not None:
         steps.append(build_erasure_step(policy, steps))
-    lines = _format_survey_lines(policy, survey, starts)
+    lines = _format_survey_lines(policy, survey, starts, waited)
     return freeze_plan(ScenarioName.DATABASE, str(source), steps, policy.fingerprint, lines)
 
 
@@ -270,9 +271,10 @@ def survey_seconds(survey: RepairPreview) -> float:
 
 
 def _format_survey_lines(
-    policy: Policy, survey: RepairPreview, starts: Iterable[TriggeredTarget]
+    policy: Policy, survey: RepairPreview, starts: Iterable[TriggeredTarget], waited: float
 ) -> Iterator[str]:
-    yield str(forecast_documents(survey_seconds(survey), survey.checked_documents, policy))
+    ahead = forecast_documents(survey_seconds(survey), survey.checked_documents, policy)
+    yield str(ahead.after(waited))
     outcomes = repair_plan.describe_outcomes(survey.outcome_counts)
     yield f"{text.count_noun(survey.checked_documents, 'document')} checked: {outcomes}"
     yield from format_fence_lines(policy)

@@ -115,7 +115,7 @@ def _forecast_from_survey(
     if not survey.is_over:
         return found
     starts = preview.find_triggered_targets(policy, preview.count_document_writes(survey), facts)
-    plan = preview.build_repair_plan(policy, survey, source, starts)
+    plan = preview.build_repair_plan(policy, survey, source, starts, facts.seconds_since_detection)
     if plan is None:
         reason = f"there is nothing to bring back: {describe_outcomes(survey.outcome_counts)}"
         return replace(found, outcome=Outcome.IGNORE, reason=reason)

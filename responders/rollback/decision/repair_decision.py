@@ -96,7 +96,8 @@ def _advance_preparation(
     except Unavailable as unknown:
         return replace(found, outcome=Outcome.HOLD, reason=str(unknown)), known
     left = SURVEY_LEASE_SHARE * LEASE_DURATION.total_seconds() - case.tenure.seconds_since_commit
-    at = record.last.at
+    at, waited = record.last.at, (case.now() - case.incident.detected_at).total_seconds()
+    facts = replace(facts, seconds_since_detection=waited)
     return forecast_by_survey(ports, policy, order, facts, found, known, record, at, expiries, left)
 
 
@@ -149,6 +150,8 @@ def _apply_forecast(
         reason = describe_approvals(case.rollback, plan, DATA_APPROVALS)
         if not reason:
             asks = build_approval_request(case, plan, DATA_APPROVALS, found.reason, [], back, told, None)
+            shown = f"{found.reason}: {back} as of {plan.header.target}; {plan.header.reported[0]}"
+            asks = replace(asks, changes={**asks.changes, "outcome": shown})
             return not case.commit_final_transition(asks, answered=answered)
         found = replace(found, outcome=Outcome.ROLLBACK, reason=reason)
         told["outcome"] = found.outcome

@@ -15,7 +15,8 @@ from responders.rollback.approval import (
     required_approvals,
 )
 from responders.rollback.case import Case, Transition
-from responders.rollback.completion import ended_fields
+from responders.rollback.completion import build_remaining_order, ended_fields
+from responders.rollback.data_half import find_data_half
 from responders.rollback.decision.fact_collection import CollectedFacts, collect_facts
 from responders.rollback.decision.plan import describe_plan_size, prepare_plan
 from responders.rollback.decision.undo_preview import describe_failures
@@ -125,6 +126,7 @@ def decide_rollback(case: Case) -> bool:
             turn = build_approval_request(case, plan, needed, reason, shown, size, told, pace)
         case _:
             turn = _build_no_action_transition(case, decision, plan, shown, told)
+            turn = replace(turn, rest=build_remaining_order(case))
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
 
 
@@ -244,6 +246,7 @@ def _build_start_transition(
     ahead = forecast_plan(case, plan, gathered.facts.pace)
     is_breach = _must_revoke_sessions(case, gathered)
     revoked = (build_revocation_command(rollback, case.policy, now),) if is_breach else ()
+    documents = find_data_half(case, begins=True)
 
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):
@@ -257,6 +260,7 @@ def _build_start_transition(
         details=(
             *(() if is_duration_reported(plan.header) else (str(ahead),)),
             *text.first_lines(plan.header.reported),
+            *((documents.line,) if documents is not None else ()),
         ),
         facts={
             **told,

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from responders.rollback import completion
 from responders.rollback.case import Case, Transition
+from responders.rollback.data_half import find_data_half
 from responders.rollback.outcome_summary import effective_steps, shifted_steps, summarize_outcome
 from responders.rollback.pins import build_pin_writes
 from responders.rollback.verification import health_assessment as measuring
@@ -101,7 +102,11 @@ def verify_rollback(case: Case) -> bool:
     if (health.verdict is HealthVerdict.WELL and settled) or (
         expired and health.verdict is HealthVerdict.INCONCLUSIVE
     ):
-        case.commit_transition(_build_monitoring_transition(case, health, steps.values()))
+        turn, documents = _build_monitoring_transition(case, health, steps.values()), find_data_half(case)
+        if documents is not None and documents.is_urgent:
+            note = f"its code is restored, its documents are not: {health.reason}"
+            return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING, turn.writes)
+        case.commit_transition(turn)
     elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:
         return completion.succeed_rollback(
             case, f"what may go back at once is back; not well: {health.reason}", IncidentStatus.INVESTIGATING

@@ -56,6 +56,7 @@ class DecisionFacts(Struct, frozen=True):
     """Functions that an earlier check has observed to fail: the scope never shrinks."""
     level_before: Severity | None = None
     """The level that an earlier check has measured: it never falls."""
+    seconds_since_detection: float = 0.0
 
     @property
     def onset(self) -> datetime:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
 from shared.core.durations import describe_duration
+from shared.domain.data.backups.restore_point import AvailablePoints, RestorePoint
 from shared.domain.data.repair.repair_plan import decode_position
 from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS, REDEPLOY
 from shared.domain.deployments.inventory.traffic import EXPECTED_SHIFT_SECONDS
@@ -75,6 +76,14 @@ def forecast_documents(seconds: float, documents: int, policy: Policy) -> Durati
     verify = EXPECTED_CHECK_START_SECONDS + documents / DOCUMENTS_PER_SECOND
     target = policy.targets.database.total_seconds()
     return DurationForecast(seconds, seconds, target, "document", verify)
+
+
+def describe_copy_time(policy: Policy, point: RestorePoint, kept: AvailablePoints) -> str:
+    """Return how long a copy of the point and its check take, by a measured or declared speed."""
+    if not point.documents or policy.backups.copies is None:
+        return "minutes to hours, as the number of its documents is not known"
+    rate = kept.measured_rate(point.source) or policy.backups.copies.documents_per_second
+    return str(forecast_documents(point.documents / rate, point.documents, policy))
 
 
 def forecast_duration(

@@ -45,6 +45,7 @@ class Gates(Struct, frozen=True):
     """A probe that takes so much longer than then, as a ratio, is worse."""
     configuration_barrier: bool = True
     security_approval: bool = True
+    data_question: bool = True
     blast_radius: int | None = None
     """Ask when a plan touches more functions than this; None: never."""
     approvals: tuple[ScenarioName, ...] = ()

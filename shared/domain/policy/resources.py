@@ -60,6 +60,7 @@ class CopyRules(Struct, frozen=True):
 
     kept: timedelta = timedelta(days=3)
     within: timedelta = timedelta(hours=24)
+    documents_per_second: int = 500
 
 
 class BackupRules(Struct, frozen=True):

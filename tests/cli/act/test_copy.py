@@ -9,6 +9,7 @@ import pytest
 from shared.domain.data.backups.filled_database import FillStatus
 from tests.support.cli.in_process import WorldPrompt
 from tests.support.data.database_copies import POLICY, all_copies, build_shop_with_copies, only_copy
+from tests.support.fakes.firestore.restores import ORIGINAL
 from tests.support.runtime.world import POLICIES, World
 
 
@@ -57,6 +58,18 @@ def test_a_dry_run_asks_for_nothing(shop: World, prompt: WorldPrompt) -> None:
     assert (said.exit_code, as_json.exit_code) == (0, 0)
     assert json.loads(as_json.output)["source"] == "window"
     assert all_copies(shop) == []
+
+
+def test_how_long_the_copy_of_a_backup_takes(shop: World, prompt: WorldPrompt) -> None:
+    """It is compared with the target before anything is sent."""
+    shop.ports.databases.hold_documents(ORIGINAL, customers=1_200_000)
+    shop.ports.databases.back_up(ORIGINAL, timedelta(days=60))
+    [backup] = shop.ports.databases.backups(ORIGINAL)
+
+    said = prompt.say("copy", "--restore-point", backup.name, "--reason", "any", "--dry-run")
+
+    assert "last document in about 40 min" in said.output
+    assert "MORE THAN the target of 15 min" in said.output
 
 
 def test_what_cannot_be_had_is_refused_before_anything_is_said(shop: World, prompt: WorldPrompt) -> None:

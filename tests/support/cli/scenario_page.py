@@ -89,7 +89,7 @@ def _render_scenarios(policy: Policy) -> Iterator[str]:
         asked = _join_parts(scope.asks if acts else scope.acts | scope.asks, functions)
         two = scenario in policy.gates.four_eyes or scope.asks
         if scenario is ScenarioName.DATABASE:
-            asked += ", documents to a restore point"
+            asked += ", documents to a restore point, once the code has gone back"
         approved = f"{asked} ({'two people' if two else 'one person'})" if asked else "nothing"
         targets = [_span(recovery_target(policy.targets, scenario, Severity(one))) for one in levels]
         within = " or ".join(dict.fromkeys(targets))

@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from shared.core.durations import ceil_to_minute, floor_to_minute, parse_duration
 from shared.core.errors import Refused
@@ -60,6 +59,8 @@ class RestorePoint(Struct, frozen=True):
     """When the backup or copy was tested; None: never, or it is of the window."""
     until: datetime | None = None
     """About when it cannot be had any more; None: nobody knows."""
+    documents: int = 0
+    """How many documents a backup holds; 0: nobody knows."""
 
     @property
     def is_verified(self) -> bool:
@@ -137,6 +138,13 @@ class AvailablePoints(Struct, frozen=True):
         """The bounds of the window and the backups that were tried, the oldest first."""
         known = [*(self.window or ()), *(one for one in self.backups if one.is_verified)]
         return sorted(known, key=lambda one: one.at)
+
+    def measured_rate(self, source: RestoreSource) -> float | None:
+        """Return the documents a second of the newest timed restore test; None: there is none."""
+        sizes = {one.backup: one.documents for one in self.backups if one.source is source and one.documents}
+        known = ((one.began_at, sizes.get(one.backup, 0), one.duration) for one in self.proofs)
+        rates = {began: size / took.total_seconds() for began, size, took in known if size and took}
+        return rates[max(rates)] if rates else None
 
     def _build_point(self, at: datetime) -> RestorePoint:
         kept = self.now - self.database.earliest_at if self.database else timedelta()
@@ -258,9 +266,9 @@ def _restorable_backups(
 ) -> Iterator[RestorePoint]:
     for one in exports:
         if one.status is ExportStatus.KEPT:
-            point = RestorePoint(one.snapshot_at, RestoreSource.EXPORT, one.places[0], one.id)
-            yield replace(point, proven_at=proven.get(one.id), until=one.expires_at)
+            place, rest = one.places[0], (proven.get(one.id), one.expires_at, one.documents)
+            yield RestorePoint(one.snapshot_at, RestoreSource.EXPORT, place, one.id, *rest)
     for native in natives:
         if native.is_ready:
-            point = RestorePoint(native.snapshot_at, RestoreSource.NATIVE, native.name, native.name)
-            yield replace(point, proven_at=proven.get(native.name), until=native.expires_at)
+            name, rest = native.name, (proven.get(native.name), native.expires_at, native.documents)
+            yield RestorePoint(native.snapshot_at, RestoreSource.NATIVE, name, name, *rest)

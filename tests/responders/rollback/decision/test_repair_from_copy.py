@@ -5,6 +5,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from shared.core import topics
+from shared.core.store import Query
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.isolation.write_fence import FenceStatus
 from shared.domain.policy.data_rules import FenceRules
@@ -21,9 +22,10 @@ FENCED = FenceRules(invariants=("an order is paid once",), writers=("checkout",)
 POLICY = replace(SHOP, backups=RULES)
 
 
-def spoilt_for_long() -> tuple[CorruptedShop, str]:
+def spoilt_for_long(**counts: int) -> tuple[CorruptedShop, str]:
     """A shop whose damage is older than its window, and the backup of before."""
     shop = CorruptedShop(POLICY, spoilt={})
+    shop.ports.databases.hold_documents(HERE, **counts)
     shop.ports.databases.back_up(HERE, 60 * DAY)
     [backup] = shop.ports.databases.backups(HERE)
     shop.ports.clock.advance(MINUTE)
@@ -66,8 +68,22 @@ def test_a_backup_itself_is_copied_first() -> None:
     shop.pass_time(40 * MINUTE)
 
     assert [one for one in shop.rollbacks() if one.plan] == []
-    assert "have it copied first" in refusal_reasons(shop)[-1]
+    assert "have it copied first (minutes to hours" in refusal_reasons(shop)[-1]
     assert shop.data == {**GOOD, **SPOILT}
+
+
+def test_a_copy_that_takes_longer_than_the_target_says_so_before_it_begins() -> None:
+    """By the declared speed, until a restore test has measured it."""
+    shop, backup = spoilt_for_long(customers=1_200_000)
+
+    shop.order(restore_point=backup)
+    shop.command(command="copy", system="bookshop", restore_point=backup)
+    shop.settle()
+
+    assert "last document in about 40 min" in refusal_reasons(shop)[-1]
+    assert "MORE THAN the target of 15 min" in refusal_reasons(shop)[-1]
+    results = [str((one.fields or {}).get("result")) for one in shop.ports.store.query(Query("commands"))]
+    assert any("last document in about 40 min" in one for one in results)
 
 
 def test_behind_a_fence_nothing_writes_meanwhile() -> None:

@@ -255,3 +255,16 @@ def test_forms_are_said_in_one_place() -> None:
     """Each that the sentence names is one."""
     for said in ("latest", "2026-03-18T12:00:00Z", "20260318_1200", "1h"):
         assert said == "latest" or restore_point.parse_time_or_span(said, NOW) is not None
+
+
+def test_how_fast_backups_are_restored_is_what_the_newest_restore_test_measured() -> None:
+    """Each kind by itself; a test without an end, or of an unknown size, measures nothing."""
+    began = NOW - DAY
+    timed = replace(build_proof(OLD.id, FillStatus.PROVEN, began), filled_at=began + 10 * MINUTE)
+    older = replace(timed, began_at=began - DAY, filled_at=began)
+    sized = replace(OLD, documents=60_000)
+
+    assert replace(KEPT, exports=(sized,), proofs=(older, timed)).measured_rate(RestoreSource.EXPORT) == 100
+    assert replace(KEPT, exports=(sized,), proofs=(timed,)).measured_rate(RestoreSource.NATIVE) is None
+    assert replace(KEPT, exports=(OLD,), proofs=(timed,)).measured_rate(RestoreSource.EXPORT) is None
+    assert replace(KEPT, exports=(sized,), proofs=PROVEN).measured_rate(RestoreSource.EXPORT) is None
