@@ -34,7 +34,8 @@ def copy(
     with open_operations() as ours:
         policy = ours.policy(system)
         with exit_on(Refused, REFUSED):
-            point = select_copy_source(named, read_available_points(ours.wiring, policy))
+            found = read_available_points(ours.wiring, policy)
+            point = select_copy_source(named, found)
         if shown and not as_json:
             print_line(f"restore point: {shown}", "bold")
         if not as_json:

@@ -97,7 +97,8 @@ def test_requests_that_failed_while_traffic_moved_are_counted() -> None:
     assert counts.moved.failed <= counts.before_move.failed
     line = (
         f"{counts.moved.failed} of {counts.moved.total} requests failed while traffic moved, "
-        f"{counts.before_move.failed} of {counts.before_move.total} in as many minutes before: seamless, no larger share"
+        f"{counts.before_move.failed} of {counts.before_move.total} in as many minutes before: "
+        "seamless, no larger share"
     )
     assert f"{line}." in zlib.decompress(report(world).markdown).decode()
     assert f"<p>{line}.</p>" in zlib.decompress(report(world).html).decode()
