@@ -53,9 +53,7 @@ def test_a_decision() -> None:
 
     [one] = world.rollbacks()
     assert (one.status, one.takeovers) == (RollbackStatus.NOT_TAKEN, 0)
-    assert one.outcome.startswith(
-        "still true: no second source: 0 probes fail; request counts could not be read"
-    )
+    assert one.outcome.startswith("cause: the metrics could not be read; what fails is not known yet")
 
 
 def test_the_end_of_a_watch() -> None:

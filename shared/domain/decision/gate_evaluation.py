@@ -57,8 +57,7 @@ def evaluate_incident(
 
     A stop decides, the first in order. Without one, what is unknown holds until the deadline, then
     escalates; only then is a person asked, where anything asks. What no second source confirms is
-    asked about at the deadline; once it was (`asked`), or where people are asked anyway, at once.
-    Where automation only observes, it holds until the deadline as well: nobody is asked then.
+    asked about or observed at the deadline; at once if it was `asked`, or people are asked anyway.
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
     failing = facts.find_known_failing(policy)

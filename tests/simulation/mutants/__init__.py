@@ -23,10 +23,10 @@ MUTANTS: tuple[Mutant, ...] = (
 )
 HIDING = {
     "no_fence_on_intents": 20067,
-    "lease_never_ends": 20094,
+    "lease_never_ends": 20554,
     "copies_count_as_deaths": 20133,
-    "no_receipt": 20090,
-    "no_precondition_on_the_effect": 20301,
+    "no_receipt": 20069,
+    "no_precondition_on_the_effect": 20061,
     "persons_change_overwritten": 20607,
     "persons_release_overwritten": 21002,
     "persons_deployment_built_over": 20269,

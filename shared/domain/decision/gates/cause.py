@@ -89,7 +89,8 @@ def _function_cause(case: GateInput) -> GateAnswer:
         reason = f"people cannot sign in; {changed} of the sign-in"
         return GateAnswer("cause", GateResult.PASS, reason)
     if not failing:
-        return GateAnswer("cause", GateResult.UNKNOWN, "what fails is not known yet")
+        unread = "the metrics could not be read; " if facts.requests is None else ""
+        return GateAnswer("cause", GateResult.UNKNOWN, f"{unread}what fails is not known yet")
     return _judge_touched_functions(facts, before, unsure, failing)
 
 

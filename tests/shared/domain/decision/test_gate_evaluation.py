@@ -414,7 +414,8 @@ def test_a_reason_names_the_gates_that_decide() -> None:
 
     held, late, asked = decide(silent), decide(silent, expired=True), decide(silent, asked=True)
 
-    unknown = "external cause: the metrics could not be read; cause: what fails is not known yet"
+    unread = "the metrics could not be read"
+    unknown = f"external cause: {unread}; cause: {unread}; what fails is not known yet"
     assert held.reason == (
         "still true: no second source: 0 probes fail; request counts could not be read; "
         f"1 open alert of Cloud Monitoring; {unknown}"
