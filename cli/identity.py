@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.support import session as sessions
-from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
+from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit, exit_on
 from cli.support.output import AlreadyJson, AsJson, print_json
 from shared.adapters.sign_in import Challenge, SignIn
 from shared.core.codec import read_object
@@ -147,10 +147,8 @@ def fingerprint_of(command: CommandText, as_json: AsJson = False) -> None:
 
 
 def _api_key(folder: Path) -> str:
-    try:
+    with exit_on(BadConfiguration, INVALID_USAGE):
         known = loader.load_policies(folder)
-    except BadConfiguration as error:
-        raise create_exit(INVALID_USAGE, str(error)) from None
     keys = {policy.identity.api_key for policy in known.values()} - {""}
     if len(keys) != 1:
         why = "the policies state several" if keys else "no policy states one"
@@ -169,7 +167,5 @@ def _token_in(file: Path) -> str:
 
 def _content(command: str) -> dict[str, Any]:
     text = sys.stdin.read(MAX_INPUT_BYTES + 1) if command == STANDARD_INPUT else command
-    try:
+    with exit_on(Refused, INVALID_USAGE, "not a command: "):
         return read_object(text.encode(), MAX_INPUT_BYTES + credential.MAX_TOKEN_CHARACTERS)
-    except Refused as refused:
-        raise create_exit(INVALID_USAGE, f"not a command: {refused.reason}") from None

@@ -7,7 +7,7 @@ import typer
 from cli.support.command_sending import Incident, Reason, conclude_command, require_sender, send, send_command
 from cli.support.confirmation import Yes
 from cli.support.context import open_operations
-from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
+from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit, exit_on
 from cli.support.output import AsJson, System, print_json, print_line, print_plan
 from shared.core.errors import Refused
 from shared.state.open_question import read_open_question
@@ -26,11 +26,8 @@ def approve(
 
     --plan and --yes answer the question beforehand.
     """
-    with open_operations() as ours:
-        try:
-            asked = read_open_question(ours.reading, ours.incident(incident), ours.wiring.clock.now())
-        except Refused as nothing:
-            raise create_exit(REFUSED, f"refused: {nothing.reason}") from None
+    with open_operations() as ours, exit_on(Refused, REFUSED, "refused: "):
+        asked = read_open_question(ours.reading, ours.incident(incident), ours.wiring.clock.now())
     if as_json:
         print_json(asked, err=True)
     else:

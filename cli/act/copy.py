@@ -7,7 +7,7 @@ import typer
 from cli.support.command_sending import Reason, conclude_command, send
 from cli.support.confirmation import DryRun, Manner, Yes, confirm_and_send
 from cli.support.context import open_operations, read_restore_point
-from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.exit_codes import REFUSED, create_exit, exit_on
 from cli.support.output import AsJson, System, print_json, print_line
 from responders.backups.database_copy import select_copy_source
 from responders.data.restore_points import read_available_points
@@ -33,11 +33,9 @@ def copy(
     named, shown = read_restore_point(restore_point)
     with open_operations() as ours:
         policy = ours.policy(system)
-        try:
+        with exit_on(Refused, REFUSED):
             found = read_available_points(ours.wiring, policy)
             point = select_copy_source(named, found)
-        except Refused as refused:
-            raise create_exit(REFUSED, refused.reason) from refused
         if shown and not as_json:
             print_line(f"restore point: {shown}", "bold")
         if not as_json:

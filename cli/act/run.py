@@ -89,17 +89,12 @@ def run(
     declined, failed, cancelled or left to a person.
     """
     asks = is_terminal() and not as_json
-    is_interactive = interactive or not _has_options(context)
-    if is_interactive and not asks:
-        typer.echo(context.get_help())
-        raise create_exit(INVALID_USAGE, "no terminal for questions: give the options, and --reason TEXT")
+    is_interactive = _is_interactive(context, interactive=interactive, asks=asks)
     with open_operations() as ours:
         given = Answers(system, scenario, target, restore_point)
         chosen = ask_order(ours, given) if is_interactive else given
         policy = ours.policy(chosen.system)
-        point, shown = read_restore_point(chosen.restore_point)
-        if shown and not as_json:
-            print_line(f"restore point: {shown}", "bold")
+        point, shown = _show_restore_point(chosen.restore_point, as_json=as_json)
         content = {
             "command": "rollback",
             "system": policy.system,
@@ -124,10 +119,23 @@ def run(
         _request_rollback(ours, policy, content, manner, question)
 
 
-def _has_options(context: typer.Context) -> bool:
-    """Return whether the command line has any option."""
+def _is_interactive(context: typer.Context, *, interactive: bool, asks: bool) -> bool:
+    """Return whether to prompt: on request, or without options. Exits where nobody can answer."""
     sources = map(context.get_parameter_source, context.params)
-    return any(one is not None and one.name == "COMMANDLINE" for one in sources)
+    if not interactive and any(one is not None and one.name == "COMMANDLINE" for one in sources):
+        return False
+    if not asks:
+        typer.echo(context.get_help())
+        raise create_exit(INVALID_USAGE, "no terminal for questions: give the options, and --reason TEXT")
+    return True
+
+
+def _show_restore_point(text: str, *, as_json: bool) -> tuple[str, str]:
+    """Print and return a restore point as `read_restore_point` reads it."""
+    point, shown = read_restore_point(text)
+    if shown and not as_json:
+        print_line(f"restore point: {shown}", "bold")
+    return point, shown
 
 
 def _request_rollback(

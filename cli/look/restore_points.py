@@ -8,7 +8,7 @@ import typer
 
 from cli.support.command_sending import Incident
 from cli.support.context import Operations, open_operations, read_restore_point
-from cli.support.exit_codes import REFUSED, create_exit
+from cli.support.exit_codes import REFUSED, create_exit, exit_on
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
 from responders.data import restore_points as restoring
 from responders.data.repair import preview
@@ -17,7 +17,6 @@ from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.domain.data.backups.restore_point import ACCEPTED_FORMS, AvailablePoints, resolve_restore_point
 from shared.domain.data.repair.repair_plan import DocumentDecision, describe_document_change, preview_path
-from shared.domain.incidents.incident import rollback_id
 
 NO_WINDOW = "the database cannot be read at an earlier time"
 NOTHING = "there is no backup that can be restored"
@@ -38,11 +37,9 @@ def restore_points(
     with open_operations() as ours:
         found = restoring.read_available_points(ours.wiring, ours.policy(system))
     if point:
-        try:
+        with exit_on(Refused, REFUSED):
             named, shown = read_restore_point(point)
             meant = resolve_restore_point(named, found)
-        except Refused as refused:
-            raise create_exit(REFUSED, refused.reason) from refused
         until = f", until about {format_time(meant.until)} UTC" if meant.until else ""
         print_json(meant) if as_json else print_line(f"{shown or point} is {meant}{until}")
         return
@@ -100,8 +97,8 @@ def documents(incident: Incident, as_json: AsJson = False) -> None:
 
 def _document_rows(ours: Operations, name: str) -> Iterator[DocumentDecision]:
     incident = ours.incident(name)
-    for number in range(incident.rollbacks, 0, -1):
-        place = ours.wiring.store.get(preview_path(rollback_id(name, number)))
+    for rollback in reversed(incident.rollback_ids):
+        place = ours.wiring.store.get(preview_path(rollback))
         survey = decode(Preparation, place.fields).survey if place.fields else None
         if survey is not None and survey.is_over:
             return preview.iterate_affected_documents(ours.wiring, ours.policy(incident.system), survey)

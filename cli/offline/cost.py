@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.support.exit_codes import INVALID_USAGE, create_exit
+from cli.support.exit_codes import INVALID_USAGE, exit_on
 from cli.support.output import AsJson, print_json, print_line, print_table
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.system_policy import Policy
@@ -35,10 +35,8 @@ def cost(
     as_json: AsJson = False,
 ) -> None:
     """Print what a month of protection costs by a policy, at Google's list prices in US dollars."""
-    try:
+    with exit_on(BadConfiguration, INVALID_USAGE):
         [policy] = load_policy_files([file]).values()
-    except BadConfiguration as error:
-        raise create_exit(INVALID_USAGE, str(error)) from error
     with PRICES.open(newline="", encoding="utf-8") as prices:
         rows = [*_price_rows(csv.DictReader(prices), policy, documents, multi_region=multi_region)]
     whole = round(sum(one["usd_a_month"] for one in rows), 2)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.identity import Policies
-from cli.support.exit_codes import INVALID_USAGE, create_exit
+from cli.support.exit_codes import INVALID_USAGE, exit_on
 from cli.support.output import AlreadyJson
 from shared.core import pubsub_message
 from shared.core.codec import read_object
@@ -35,10 +35,8 @@ def parse(
     Exit code 0 when every file was processed, refused ones included; 2 when the command or the
     policies are invalid.
     """
-    try:
+    with exit_on(BadConfiguration, INVALID_USAGE):
         known = loader.load_policies(policies)
-    except BadConfiguration as error:
-        raise create_exit(INVALID_USAGE, str(error)) from error
     for file in files:
         print(json.dumps({"file": file, **_describe_message(file, known)}))
 

@@ -10,7 +10,7 @@ import typer
 from msgspec import Struct
 
 from cli.support.context import Operations, open_operations
-from cli.support.exit_codes import INVALID_USAGE, NO_ANSWER, REFUSED, create_exit
+from cli.support.exit_codes import INVALID_USAGE, NO_ANSWER, REFUSED, create_exit, exit_on
 from cli.support.output import print_json, print_line
 from cli.support.session import fresh_token, require_session
 from responders.support.command_handler import CommandRequest
@@ -69,12 +69,9 @@ def check_command(ours: Operations, content: Mapping[str, Any]) -> commands.Comm
 
     Exits when it is faulty, with every fault.
     """
-    try:
-        return commands.parse_command(
-            json.dumps(_drop_unset_options(content)).encode(), ours.wiring.ids(), ours.policies
-        )
-    except Refused as faulty:
-        raise create_exit(INVALID_USAGE, faulty.reason) from faulty
+    said = json.dumps(_drop_unset_options(content)).encode()
+    with exit_on(Refused, INVALID_USAGE):
+        return commands.parse_command(said, ours.wiring.ids(), ours.policies)
 
 
 def build_order(
@@ -82,10 +79,8 @@ def build_order(
 ) -> tuple[commands.Command, RollbackRequest]:
     """Return a command and the order that the responders would build; exits with their refusal."""
     command, now = check_command(ours, content), ours.wiring.clock.now()
-    try:
+    with exit_on(Refused, REFUSED, "refused: "):
         return command, build(CommandRequest(command, now, ours.wiring, ours.policies))
-    except Refused as refused:
-        raise create_exit(REFUSED, f"refused: {refused.reason}") from refused
 
 
 def send_command(

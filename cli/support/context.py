@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from cli.support.exit_codes import INTERRUPTED, INVALID_USAGE, NO_ANSWER, REFUSED, create_exit
+from cli.support.exit_codes import INTERRUPTED, INVALID_USAGE, NO_ANSWER, REFUSED, create_exit, exit_on
 from responders.support.published_policies import find_valid_policies
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
@@ -93,12 +93,10 @@ def connect_wiring(
     load: Callable[[Settings], Mapping[str, Policy]], stopped: str
 ) -> Iterator[tuple[Wiring, Mapping[str, Policy]]]:
     """The connection that this shell's environment names, and policies; `stopped`: by Ctrl-C."""
-    try:
+    with exit_on(BadConfiguration, INVALID_USAGE):
         settings = Settings.from_mapping(os.environ)
         policies = load(settings)
         wiring = Wiring(settings, policies, deployed="K_SERVICE" in os.environ)
-    except BadConfiguration as error:
-        raise create_exit(INVALID_USAGE, str(error)) from error
     try:
         yield wiring, policies
     except BadConfiguration as error:

@@ -7,6 +7,9 @@
 130 stopped by Ctrl-C; a command that was sent goes on
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import typer
 
 from shared.core.redaction import redact_secrets
@@ -21,3 +24,12 @@ def create_exit(code: int, why: str) -> typer.Exit:
     """Print the sentence to standard error without secrets, and return the exit of the verb."""
     typer.echo(redact_secrets(why), err=True)
     return typer.Exit(code)
+
+
+@contextmanager
+def exit_on(kind: type[Exception], code: int, before: str = "") -> Iterator[None]:
+    """Exit where the body raises an error of that kind, with `before` and its text."""
+    try:
+        yield
+    except kind as error:
+        raise create_exit(code, f"{before}{error}") from error

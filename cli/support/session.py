@@ -11,7 +11,7 @@ import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cli.support.exit_codes import INVALID_USAGE, NO_ANSWER, REFUSED, create_exit
+from cli.support.exit_codes import INVALID_USAGE, NO_ANSWER, REFUSED, create_exit, exit_on
 from shared.adapters.sign_in import AuthSession, SignIn
 from shared.core.codec import from_json
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
@@ -83,11 +83,9 @@ def embedded_cloud() -> str | None:
     """Return the address of an embedded cloud in Google's place; signing in needs nothing else."""
     if LOCAL_CLOUD_VARIABLE not in os.environ:
         return None
-    try:
+    with exit_on(BadConfiguration, INVALID_USAGE):
         settings = Settings.from_mapping({"GOOGLE_CLOUD_PROJECT": "any-project", **os.environ})
         return local_cloud_address(settings)
-    except BadConfiguration as error:
-        raise create_exit(INVALID_USAGE, str(error)) from None
 
 
 @contextmanager

@@ -14,8 +14,7 @@ from shared.core.durations import describe_duration
 from shared.core.errors import Refused
 from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Create, Write, retry_on_conflict
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import Command, CommandRecord, command_path
 from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy.scenario_names import Mode
@@ -98,7 +97,9 @@ def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
         tells=effect.tells,
         expires_at=None if goes_on else now + RECORD_RETENTION,
     )
-    told = create_event(
+    told = system_event(
+        record.system,
+        f"command:{command.id}",
         f"command.{command.command}",
         now,
         command.actor,
@@ -107,10 +108,5 @@ def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
         changes=effect.changes,
     )
     asked.ports.store.commit(
-        [
-            Create(command_path(command.id), encode(record)),
-            event_write(record.system, f"command:{command.id}", told),
-            *used_up,
-            *effect.writes,
-        ]
+        [Create(command_path(command.id), encode(record)), told, *used_up, *effect.writes]
     )

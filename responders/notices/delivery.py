@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from responders.notices.message import build_channel_message, gather_notice_facts
-from responders.notices.user_delivery import UserDelivery, build_undelivered_notices, classify_channel_failure
+from responders.notices.user_delivery import UserDelivery, build_undelivered_notices
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Document, Query, Update, conditional_write, retry_on_conflict
@@ -180,7 +180,7 @@ class NoticeDelivery:
         try:
             self._ports.notices.sender.send(channel, notice.id, content)
         except (Rejected, Unavailable) as failure:
-            return classify_channel_failure(failure)
+            return outbox.classify_channel_failure(failure)
         return DeliveryResult.TAKEN, ""
 
     def _record(self, channel: Channel, claimed: Notice, answer: DeliveryResult, error: str) -> None:

@@ -64,7 +64,8 @@ class UserDelivery:
     def request_approval(self, notice: Notice, now: datetime) -> tuple[Notice, list[Notice]] | None:
         """Return the notice as it waits for a person, or is given up, and who is told of that.
 
-        None: a person has approved these texts. Raises: Unavailable.
+        None: a person has approved these texts. While the recipients cannot be counted, it is due
+        again after as long as it has waited so far.
         """
         first, texts = replace(notice, attempts=0, spread=None, since=self._about.now), ""
         for language in self._users.languages:
@@ -72,14 +73,17 @@ class UserDelivery:
             texts += f"{language}: {words['subject']}\n{words['body']}"
         if notice.preview == texts and notice.approved_by:
             return None
-        why = "nobody approved it in time"
+        asked, why = replace(notice, preview=texts, approved_by=""), "nobody approved it in time"
         if notice.preview != texts:
-            notice = replace(notice, preview=texts, approved_by="")
             try:
-                return self._ask(notice, now)
-            except Rejected as failure:
+                return self._ask(asked, now)
+            except (Rejected, Unavailable) as failure:
                 why = str(failure)
-        ended = outbox.mark_undeliverable(notice, why)
+                age, channel = outbox.notice_age(notice, now), self._channel
+                if isinstance(failure, Unavailable) and age <= outbox.GIVE_UP_AFTER:
+                    pause = min(max(age, channel.first_retry), channel.longest_retry)
+                    return replace(notice, due_at=now + pause, last_error=why), []
+        ended = outbox.mark_undeliverable(asked, why)
         return ended, build_undelivered_notices(self._policy, ended, now)
 
     def _ask(self, notice: Notice, now: datetime) -> tuple[Notice, list[Notice]]:
@@ -109,7 +113,7 @@ class UserDelivery:
         try:
             recipients, known = self._look_up_recipients(notice, known)
         except (Rejected, Unavailable) as failure:
-            return notice, *classify_channel_failure(failure)
+            return notice, *outbox.classify_channel_failure(failure)
         notice, turn = self._save_progress(notice, known), push_progress.next_device_positions(known)
         size = 1 if self._channel.kind is ChannelKind.APPRISE else MAX_DEVICES_PER_BATCH
         until, silent = self._ports.clock.monotonic() + PUSH_TIME_LIMIT_SECONDS, 0
@@ -123,7 +127,7 @@ class UserDelivery:
             try:
                 fates = self._send_batch(notice, content, [recipients[place][0] for place in some])
             except (Rejected, Unavailable) as failure:
-                return notice, *classify_channel_failure(failure)
+                return notice, *outbox.classify_channel_failure(failure)
             silent = silent + 1 if set(fates) == {PushResult.NONE} else 0
             goes_on = bool(turn) and silent < MAX_SILENT_BATCHES and self._ports.clock.monotonic() < until
             known = push_progress.record_batch(known, some, fates, goes_on=goes_on)
@@ -261,11 +265,6 @@ def _mail_result(result: RewriteResult) -> PushResult:
     if not isinstance(result, RollbackError) or isinstance(result, Moved):  # it is there already
         return PushResult.TAKEN
     return PushResult.NONE if isinstance(result, Unavailable) else PushResult.REFUSED
-
-
-def classify_channel_failure(failure: Rejected | Unavailable) -> tuple[DeliveryResult, str]:
-    """What a failure says of a channel."""
-    return DeliveryResult.REFUSED if isinstance(failure, Rejected) else DeliveryResult.NONE, str(failure)
 
 
 def build_undelivered_notices(policy: Policy, ended: Notice, now: datetime) -> list[Notice]:

@@ -203,13 +203,21 @@ class Case:
         self.tenure.transact(compose)
         return self._publish_commit(composed)
 
-    def wait(self, event_name: str, note: str, until: datetime, **changes: Any) -> None:
-        """Let go of the rollback until then; the clock will hand it on."""
+    def wait(
+        self,
+        event_name: str,
+        note: str,
+        until: datetime,
+        status: IncidentStatus | None = None,
+        **changes: Any,
+    ) -> None:
+        """Let go of the rollback until then, and set the status of the incident if one is given."""
         self.commit_transition(
             Transition(
                 event=event_name,
                 note=note,
                 changes={**changes, "due_at": until, "lease": None},
+                status=status,
                 say=False,
                 despite_words=True,
             )

@@ -12,8 +12,7 @@ from responders.support.parallel_calls import answer_or_none, call_all
 from shared.core.codec import decode, encode
 from shared.core.durations import ceil_to_minute, floor_to_minute
 from shared.core.store import Document, Put, Update, Write
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.incidents.incident import Incident, incident_path
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice, WithdrawalCondition
@@ -98,10 +97,12 @@ def _commit_report(ports: Ports, document: Document, record: FiledReport, facts:
         html=filed_report.compress_text(render_html(made)),
         expires_at=None if incident.held_by else now + RECORD_RETENTION,
     )
-    told = create_event("report.filed", now, ACTOR, incident=incident.id, counts=encode(facts.counts))
     key = f"report:{incident.id}:{now:%Y%m%dT%H%M%S%f}"
-    kept = Update(document.path, encode(became), document.version)
-    writes: list[Write] = [kept, event_write(incident.system, key, told)]
+    about = {"incident": incident.id, "counts": encode(facts.counts)}
+    writes: list[Write] = [
+        Update(document.path, encode(became), document.version),
+        system_event(incident.system, key, "report.filed", now, ACTOR, **about),
+    ]
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 

@@ -11,7 +11,7 @@ from shared.core.store import Document, Update
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
-from shared.domain.notices.notice import Notice, notice_writes
+from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -49,8 +49,7 @@ def continue_command(
         if record.due_at is None:
             happened, said = end(policy, record, document.read_at)
             known = event_write(record.system, f"{record.command}:{record.id}", happened)
-            ports.store.commit([write, known, *notice_writes(said)])
-            work_queue.publish_notices(ports.bus, said)
+            work_queue.commit_with_notices(ports.store, ports.bus, [write, known], said)
             return
         ports.store.commit([write])
         document = ports.store.get(document.path)

@@ -3,7 +3,7 @@
 from responders.scenarios import undo_targets
 from shared.core.store import Query, Store
 from shared.domain.data.repair import quarantine
-from shared.domain.incidents.incident import Incident, rollback_id
+from shared.domain.incidents.incident import Incident
 from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.engine.engine import load_steps
 from shared.state.reader import StateReader
@@ -16,8 +16,8 @@ def has_undoable_changes(store: Store, incident: Incident) -> bool:
 
 def moved_functions(store: Store, incident: Incident) -> dict[str, undo_targets.UndoTarget]:
     """The functions that an incident's rollbacks have moved, as they were found."""
-    names = (rollback_id(incident.id, n + 1) for n in range(incident.rollbacks))
-    return undo_targets.collect_undo_targets([load_steps(store, name).values() for name in names])
+    steps = [load_steps(store, name).values() for name in incident.rollback_ids]
+    return undo_targets.collect_undo_targets(steps)
 
 
 def repairs_with_writes(store: Store, incident: Incident) -> list[str]:

@@ -55,4 +55,4 @@ def _summarize(
     if until is not None:
         yield f"the question expires at {until:%Y-%m-%d %H:%M:%S} UTC"
     if decision is not None and decision.duration is not None:
-        yield str(decision.duration.after((now - question.asked_at).total_seconds()))
+        yield str(decision.duration.after((now - datetime.fromisoformat(decision.at)).total_seconds()))

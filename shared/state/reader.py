@@ -77,11 +77,8 @@ class StateReader:
 
     def incidents(self, system: str) -> list[Incident]:
         """The incidents of a system that are still kept, newest first."""
-        return sorted(
-            self._where(Incident, "incidents", system=system),
-            key=lambda one: (one.detected_at, one.id),
-            reverse=True,
-        )
+        found = self._where(Incident, "incidents", system=system)
+        return sorted(found, key=lambda one: (one.detected_at, one.id), reverse=True)
 
     def alerts(self, incident: str) -> list[Alert]:
         """The alerts of an incident, the first received first."""
@@ -93,8 +90,7 @@ class StateReader:
 
     def rollbacks(self, incident: Incident) -> list[Rollback]:
         """Every response to an incident, the first first."""
-        names = [incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks)]
-        return [one for one in map(self.rollback, names) if one is not None]
+        return [one for one in map(self.rollback, incident.rollback_ids) if one is not None]
 
     def rollbacks_of(self, system: str) -> list[Rollback]:
         """Every rollback of a system that is still kept, the first first."""
@@ -156,7 +152,7 @@ class StateReader:
 
     def _keeps_pins(self, incident: Incident, held: Sequence[Pin]) -> bool:
         """Return whether its rollback of these is in progress, or a person must decide."""
-        names = [incidents.rollback_id(incident.id, n + 1) for n in range(incident.rollbacks)]
+        names = incident.rollback_ids
         if incident.is_awaiting_recovery or any(one.rollback in names for one in held):
             return not incident.is_awaiting_recovery
         planned = {one.target for one in self.steps(names[-1])}
@@ -164,15 +160,13 @@ class StateReader:
 
     def backups(self, system: str) -> list[Backup]:
         """The catalogue of a system's backups by export, newest first."""
-        return sorted(
-            self._where(Backup, "backups", system=system), key=lambda one: one.slot_at, reverse=True
-        )
+        found = self._where(Backup, "backups", system=system)
+        return sorted(found, key=lambda one: one.slot_at, reverse=True)
 
     def restore_tests(self, system: str) -> list[RestoreTest]:
         """The proofs of a system's backups, newest first."""
-        return sorted(
-            self._where(RestoreTest, "proofs", system=system), key=lambda one: one.began_at, reverse=True
-        )
+        found = self._where(RestoreTest, "proofs", system=system)
+        return sorted(found, key=lambda one: one.began_at, reverse=True)
 
     def copies(self, system: str) -> list[DatabaseCopy]:
         """The copies of a system's database that are not over, newest first."""

@@ -26,10 +26,10 @@ from shared.core.errors import Refused, RollbackError
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
 from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord
 from shared.domain.data.backups.export import Backup, ExportStatus, export_path
-from shared.domain.incidents.incident import Incident, incident_path, rollback_id
+from shared.domain.incidents.incident import Incident, incident_path
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -119,8 +119,8 @@ def _build_expiry_write_batches(
     for collection in ("alerts", "notices"):
         yield from _batch_expiry_writes(store.query(Query(collection, where=about)), expires_at)
     yield from _batch_expiry_writes([store.get(filed_report.report_path(incident.id))], expires_at)
-    for number in range(1, incident.rollbacks + 1):
-        document = store.get(rollback_path(rollback_id(incident.id, number)))
+    for name in incident.rollback_ids:
+        document = store.get(rollback_path(name))
         rollback = decode(Rollback, document.fields) if document.fields is not None else None
         if rollback is None or rollback.status not in ENDED_ROLLBACK_STATUSES:
             continue
@@ -197,7 +197,7 @@ def _continue_backup_hold(ports: Ports, policy: Policy, document: Document, reco
         said = create_notices(policy, key, Severity.HIGH, f"not-{word}-{record.id}", text, now)
     writes = (
         _build_final_write(document, replace(record, answer=answer)),
-        event_write(policy.system, f"{name}:{record.id}", create_event(name, now, ACTOR, **facts)),
+        system_event(policy.system, f"{name}:{record.id}", name, now, ACTOR, **facts),
     )
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 

@@ -22,8 +22,7 @@ from shared.core.codec import encode
 from shared.core.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Put, Update, Write
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord
 from shared.domain.decision import forecast
 from shared.domain.decision.facts import ChangeSet, DecisionFacts
@@ -73,13 +72,13 @@ def run_drill(
     lines = (f"Drill by {record.actor} in {record.system}: {result}", *_format_result_lines(done))
     key = f"drill-{record.id}"
     said = create_notices(policy, key, Severity.LOW, "drilled", "\n".join(lines), now, drill=done.id)
-    facts = {key: value for key, value in encode(done).items() if key not in ("actor", "at")}
-    told = create_event("drill.recorded", now, "worker", command=record.id, **facts)
+    facts = {name: value for name, value in encode(done).items() if name not in ("actor", "at")}
+    facts["command"], key = record.id, f"drilled:{record.id}"
     writes: list[Write] = [
         Update(document.path, encode(known), document.version),
         Create(drill_path(done.id), encode(done)),
         Put(quota_path(policy.system), encode(pace)),
-        event_write(record.system, f"drilled:{record.id}", told),
+        system_event(record.system, key, "drill.recorded", now, "worker", **facts),
     ]
     with suppress(Moved):  # somebody else has recorded it
         work_queue.commit_with_notices(ports.store, ports.bus, writes, said)

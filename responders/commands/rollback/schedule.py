@@ -15,7 +15,7 @@ from shared.core.durations import format_duration
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord, ScheduledRollback, format_gcloud_command
 from shared.domain.incidents.opening import open_incident
 from shared.domain.notices.notice import Notice, WithdrawalCondition, notice_writes
@@ -111,10 +111,11 @@ def begin_scheduled_rollback(
             more += told_of
         said = [*opening.notices, *more]
         writes += [*opening.writes, *notice_writes(more)]
-    told = create_event("command.begun", now, "worker", command=record.id, result=result)
+    key, about = f"begun:{record.id}", {"command": record.id, "result": result}
+    told = system_event(policy.system, key, "command.begun", now, "worker", **about)
     answer = {"incident": incident, "answer": {"refused": bool(against)}}
     ended = Update(document.path, {**_completed_fields(result, now), **answer}, document.version)
-    ports.store.commit([ended, event_write(policy.system, f"begun:{record.id}", told), *writes])
+    ports.store.commit([ended, told, *writes])
     work_queue.publish_notices(ports.bus, said)
     if opening is not None:
         by = ports.clock.now() + DUE_TIME_SKEW_TOLERANCE

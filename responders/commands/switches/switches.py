@@ -14,8 +14,7 @@ from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import count_noun
 from shared.domain import system_record as systems
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord, parse_time
 from shared.domain.notices.notice import Notice, WithdrawalCondition, notice_writes
 from shared.domain.notices.recipients import create_notices, create_scheduled_notices
@@ -247,7 +246,9 @@ def confirm_pause(
         return
     before = record.answer["in_flight"]
     result = f"paused: no step is in flight ({before} when it was requested)"
-    told = create_event(
+    told = system_event(
+        record.system,
+        f"paused:{record.id}",
         "pause.reached",
         now,
         "worker",
@@ -258,7 +259,7 @@ def confirm_pause(
     writes: list[Write] = [
         Update(document.path, encode(replace(over, result=result)), document.version),
         Update(switch.path, {"pause": {**pause, "reached_at": now}}, switch.version),
-        event_write(record.system, f"paused:{record.id}", told),
+        told,
     ]
     where = "all systems" if everywhere else record.system
     text = f"{where}: {result}; paused by {record.actor}: {record.reason}"

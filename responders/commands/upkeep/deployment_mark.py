@@ -13,37 +13,18 @@ from shared.state.reader import StateReader
 
 def mark_stable(asked: CommandRequest) -> CommandEffect:
     """One may go back to it; whether all is there for that is proven at once."""
-    (document, deployment), command = _find_deployment(asked), asked.command
+    found = document, deployment = _find_deployment(asked)
     if deployment.status is DeploymentStatus.ROLLING_OUT:
         raise Refused(f"{deployment.id} is still rolling out")
-    system = StateReader(asked.ports.store).system(command.system)
+    system = StateReader(asked.ports.store).system(asked.command.system)
     if system.open_incident:
         raise Refused(f"no deployment becomes stable during {system.open_incident}")
-    return _change_fields(
-        document,
-        deployment,
-        f"{deployment.id} is STABLE",
-        status=DeploymentStatus.STABLE.value,
-        reason=f"{command.actor}: {command.reason}",
-        untested=[],
-        due_at=document.read_at,
-        expires_at=None,
-    )
+    return _set_status(asked, found, DeploymentStatus.STABLE, untested=[], due_at=document.read_at)
 
 
 def mark_bad(asked: CommandRequest) -> CommandEffect:
     """Nobody goes back to it, by machine or by order of last-stable."""
-    (document, deployment), command = _find_deployment(asked), asked.command
-    return _change_fields(
-        document,
-        deployment,
-        f"{deployment.id} is BAD",
-        status=DeploymentStatus.BAD.value,
-        baked_at=None,
-        reason=f"{command.actor}: {command.reason}",
-        due_at=None,
-        expires_at=None,
-    )
+    return _set_status(asked, _find_deployment(asked), DeploymentStatus.BAD, baked_at=None, due_at=None)
 
 
 def mark_barrier(asked: CommandRequest) -> CommandEffect:
@@ -51,6 +32,15 @@ def mark_barrier(asked: CommandRequest) -> CommandEffect:
     document, deployment = _find_deployment(asked)
     result = f"{deployment.id} is a barrier"
     return _change_fields(document, deployment, result, barrier=asked.command.reason)
+
+
+def _set_status(
+    asked: CommandRequest, found: tuple[Document, Deployment], status: DeploymentStatus, **changes: Any
+) -> CommandEffect:
+    """The effect that gives a deployment a status for a person's reason, and keeps its record."""
+    (document, deployment), reason = found, f"{asked.command.actor}: {asked.command.reason}"
+    changes |= {"status": status.value, "reason": reason, "expires_at": None}
+    return _change_fields(document, deployment, f"{deployment.id} is {status.value}", **changes)
 
 
 def _change_fields(document: Document, deployment: Deployment, result: str, **changes: Any) -> CommandEffect:

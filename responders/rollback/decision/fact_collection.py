@@ -1,6 +1,6 @@
 """The facts of one decision, each read once."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
@@ -78,12 +78,11 @@ def collect_facts(
     deployments: list[Deployment] = require_answer(answers["deployments"])
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
     live = _merge_inventory(answer_or_none(answers["functions"]), answer_or_none(answers["stock"]))
-    # Counts that show a failure are a source beside the alerts: Cloud Monitoring need not be asked.
-    counted = failing_functions(read_health_answers(answers).requests or {}, policy.gates)
-    asked_back = [] if counted else _select_alerts_to_check(alerts)
+    inventory = answer_or_none(answers["inventory"]) or {}
+    counted = counts_by_function(read_health_answers(answers).requests or {}, inventory)
+    asked_back = _select_alerts_to_check(alerts, failing_functions(counted, policy.gates))
     recorded = _select_recorded_deployments(deployments, target)
-    found_functions = (answer_or_none(answers["inventory"]) or {}).values()
-    places = repositories(one.image for live in found_functions for one in live.revisions)
+    places = repositories(one.image for live in inventory.values() for one in live.revisions)
     calls = _build_follow_up_calls(ports, policy, recorded, places)
     later = call_all(ports, {**calls, **build_alert_state_calls(ports, policy.system, asked_back)})
     standing, states = open_alerts(alerts), read_alert_states(later)
@@ -185,16 +184,13 @@ def _facts(
     )
 
 
-def _select_alerts_to_check(alerts: Iterable[Alert]) -> list[str]:
-    """Select the newest open alerts, not cancelled ones: an edited policy cures nothing."""
+def _select_alerts_to_check(alerts: Iterable[Alert], failing: Collection[str]) -> list[str]:
+    """Select the newest open alerts but those cancelled, or about a function that is failing."""
     everything = sorted(alerts, key=lambda alert: alert.started_at, reverse=True)
     cancelled = {alert.monitoring_id for alert in everything if alert.verdict == "cancelled"}
-    asked = [
-        alert.monitoring_id
-        for alert in everything
-        if alert.is_open and alert.is_of_monitoring and alert.monitoring_id not in cancelled
-    ]
-    return asked[:MAX_PARALLEL_CALLS]
+    known = (one for one in everything if one.is_open and one.is_of_monitoring)
+    asked = (one for one in known if one.monitoring_id not in cancelled and one.function not in failing)
+    return [one.monitoring_id for one in asked][:MAX_PARALLEL_CALLS]
 
 
 def _merge_inventory(

@@ -11,6 +11,7 @@ from responders.rollback.approval import (
     build_approval_request,
     forecast_plan,
     format_plan_changes,
+    is_confirmed,
     required_approvals,
 )
 from responders.rollback.case import Case, Transition
@@ -45,7 +46,7 @@ from shared.domain.decision.gate_evaluation import (
     evaluate_request,
     mark_approved,
 )
-from shared.domain.decision.gates.base import GateResult, Outcome
+from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.deployment import DeploymentStatus, counts_by_function, record_path
@@ -319,7 +320,7 @@ def _build_budget_writes(gathered: CollectedFacts, case: Case) -> tuple[Write, .
 
 def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:
     """Look again later: what is not known yet may be known then."""
-    first = case.incident.status is IncidentStatus.DETECTED and _is_confirmed(told)
+    first = case.incident.status is IncidentStatus.DETECTED and is_confirmed(told)
     return Transition(
         event="decision.held",
         note=reason,
@@ -334,12 +335,6 @@ def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> T
     )
 
 
-def _is_confirmed(told: Mapping[str, Any]) -> bool:
-    """Return whether a second source confirms the failure, where it needs one."""
-    open_answers = (GateResult.UNKNOWN, GateResult.STOP)
-    return not any(one["gate"] == "still true" and one["answer"] in open_answers for one in told["gates"])
-
-
 def _build_no_action_transition(
     case: Case,
     decision: Decision,
@@ -351,8 +346,7 @@ def _build_no_action_transition(
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
         rollback = case.rollback
         waits = rollback.order is None and has_been_escalated(case.incident, rollback.created_at)
-        is_judged = decision.outcome is Outcome.OBSERVE or _is_confirmed(told)
-        becomes = IncidentStatus.INVESTIGATING if is_judged else case.incident.status
+        becomes = IncidentStatus.INVESTIGATING if is_confirmed(told) else case.incident.status
         note = f"nothing is rolled back: {decision.reason}; the incident stays open until it has recovered"
         return Transition(
             event="rollback.escalated" if waits else "rollback.not-taken",

@@ -5,8 +5,7 @@ from typing import Final
 from responders.support.resumable_command import completed_record
 from shared.core.codec import encode
 from shared.core.store import Create, Document, Update
-from shared.domain.audit.chain import create_event
-from shared.domain.audit.system_chain import event_write
+from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_team_notices
@@ -40,8 +39,8 @@ def end_suppression(ports: Ports, tell: Policy, document: Document, record: Comm
         taken = [one["hearer"]["subscription"] for one in fields["listeners"] if one["by_hand"]]
         text = "\n".join((f"{result}. {MANUAL_RESTORE_TEXT}", found.path, *taken))
         writes.append(Update(found.path, {"is_over": True}, found.version))
-        happened = create_event(SUPPRESSION_ENDED_EVENT, now, "worker", subscriptions=taken)
         said = create_team_notices(tell, record.id, Severity.CRITICAL, SUPPRESSION_ENDED_EVENT, text, now)
-        told = [event_write(record.system, f"{SUPPRESSION_ENDED_EVENT}:{record.id}", happened)]
+        key = f"{SUPPRESSION_ENDED_EVENT}:{record.id}"
+        told = [system_event(record.system, key, SUPPRESSION_ENDED_EVENT, now, "worker", subscriptions=taken)]
         told += notice_writes(said) if taken else []
     ports.store.commit([*writes, *told])

@@ -1,9 +1,9 @@
 """Whether the conditions of an incident's alerts are over, not only the notifications of them."""
 
-from collections.abc import Collection, Set
+from collections.abc import Callable, Collection, Set
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -136,24 +136,9 @@ def evaluate_conditions(
     newest = sorted((one for one in joined if one.is_open), key=lambda one: one.started_at, reverse=True)
     alerted = alert_conditions.affected_functions(newest, policy)
     functions = find_incident_functions(policy, incident, newest)
-    signals = {alert.signal for alert in newest}
-    probes = [
-        one
-        for one in policy.probes
-        if not one.external and (one.function in functions or one.signal in signals)
-    ]
     cancelled = {alert.monitoring_id for alert in joined if alert.verdict == "cancelled"}
-    known = (one.monitoring_id for one in newest if one.is_state_known)
-    asked = list(dict.fromkeys(name for name in known if name not in cancelled))
-    metrics = ports.system(policy.system).metrics
-    answers = call_in_batches(
-        ports,
-        {
-            **build_health_calls(ports, metrics, probes, max(since, now - window), now),
-            "record": partial(ports.store.get, probe_signals.probes_path(policy.system)),
-            **build_alert_state_calls(ports, policy.system, asked),
-        },
-    )
+    calls = _build_calls(ports, policy, newest, functions, cancelled, max(since, now - window), now)
+    answers = call_in_batches(ports, calls)
     look = read_health_answers(answers)
     services = {name: service_of(name) for name in policy.functions}
     requests = None if look.requests is None else counts_from_services(look.requests, services)
@@ -180,6 +165,31 @@ def evaluate_conditions(
     everywhere = tuple(sorted(failing_functions(requests or {}, policy.gates)))
     works = working_functions(requests or {}, policy.gates)
     return ConditionResults(judged, tuple(failing), enough, functions == alerted, are_well, everywhere, works)
+
+
+def _build_calls(
+    ports: Ports,
+    policy: Policy,
+    alerts: Collection[Alert],
+    functions: Set[str],
+    cancelled: Set[str],
+    since: datetime,
+    now: datetime,
+) -> dict[str, Callable[[], Any]]:
+    """Build the calls that read health, probes and the states of alerts that were not cancelled."""
+    signals = {alert.signal for alert in alerts}
+    probes = [
+        one
+        for one in policy.probes
+        if not one.external and (one.function in functions or one.signal in signals)
+    ]
+    known = (one.monitoring_id for one in alerts if one.is_state_known)
+    asked = list(dict.fromkeys(name for name in known if name not in cancelled))
+    return {
+        **build_health_calls(ports, ports.system(policy.system).metrics, probes, since, now),
+        "record": partial(ports.store.get, probe_signals.probes_path(policy.system)),
+        **build_alert_state_calls(ports, policy.system, asked),
+    }
 
 
 def find_incident_functions(policy: Policy, incident: Incident, opened: Collection[Alert]) -> set[str]:

@@ -86,8 +86,8 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
 def _read_rollbacks(ports: Ports, incident: Incident) -> list[Document]:
     """The stored rollbacks of the incident, the newest first, down to one that moved something."""
     found: list[Document] = []
-    for number in range(incident.rollbacks, 0, -1):
-        one = ports.store.get(rollback_path(incidents.rollback_id(incident.id, number)))
+    for name in reversed(incident.rollback_ids):
+        one = ports.store.get(rollback_path(name))
         if one.fields is not None:
             found.append(one)
             if one.fields["started_at"] is not None:

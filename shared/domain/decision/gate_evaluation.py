@@ -58,6 +58,7 @@ def evaluate_incident(
     A stop decides, the first in order. Without one, what is unknown holds until the deadline, then
     escalates; only then is a person asked, where anything asks. What no second source confirms is
     asked about at the deadline; once it was (`asked`), or where people are asked anyway, at once.
+    Where automation only observes, it holds until the deadline as well: nobody is asked then.
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
     failing = facts.find_known_failing(policy)
@@ -121,7 +122,7 @@ def require_approval(decision: Decision, reason: str) -> Decision:
     """The decision to go back, with a reason why people are asked first."""
     gate = GateAnswer(APPROVAL_REQUIRED_GATE, GateResult.STOP, reason, Outcome.ASK)
     asks = (decision.reason,) if decision.outcome is Outcome.ASK else ()
-    reasons = "; ".join((*asks, f"{gate.gate}: {reason}"))
+    reasons = "; ".join((*asks, str(gate)))
     return replace(decision, outcome=Outcome.ASK, reason=reasons, answers=(*decision.answers, gate))
 
 
@@ -166,16 +167,18 @@ def _overridden_answers(case: GateInput, gates: Iterable[Gate]) -> tuple[GateAns
 
 def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool, asked: bool = False) -> tuple[Outcome, str]:
     stops = [one for one in answers if one.answer is GateResult.STOP]
+    unknown = [one for one in answers if one.answer is GateResult.UNKNOWN]
+    waiting = [one for one in unknown if one.leads_to is Outcome.ASK and not (expired or asked)]
+    waited = ", until the time to decide was over" if expired else ""
     for stop in stops:
         if stop.leads_to is Outcome.HOLD and expired:
-            return (Outcome.ESCALATE, f"{stop.gate}: {stop.reason}, until the time to decide was over")
+            return Outcome.ESCALATE, f"{stop}{waited}"
+        if stop.leads_to is Outcome.OBSERVE and waiting:
+            return Outcome.HOLD, "; ".join(map(str, waiting))
         if stop.leads_to is not Outcome.ASK:
-            return stop.leads_to, f"{stop.gate}: {stop.reason}"
-    unknown = [one for one in answers if one.answer is GateResult.UNKNOWN]
-    if any(one.leads_to is not Outcome.ASK or not (expired or asked or stops) for one in unknown):
-        waited = ", until the time to decide was over" if expired else ""
-        outcome = Outcome.ESCALATE if expired else Outcome.HOLD
-        return outcome, f"{unknown[0].gate}: {unknown[0].reason}{waited}"
-    if asks := [f"{one.gate}: {one.reason}" for one in answers if one.leads_to is Outcome.ASK]:
+            return stop.leads_to, str(stop)
+    if holds := [one for one in unknown if one.leads_to is not Outcome.ASK or (one in waiting and not stops)]:
+        return (Outcome.ESCALATE if expired else Outcome.HOLD), f"{'; '.join(map(str, holds))}{waited}"
+    if asks := [str(one) for one in answers if one.leads_to is Outcome.ASK]:
         return Outcome.ASK, "; ".join(asks)
     return Outcome.ROLLBACK, "every gate passes"

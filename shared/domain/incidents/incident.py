@@ -203,6 +203,11 @@ class Incident(StoredDocument, frozen=True):
         return self.has_failed and not is_judged
 
     @property
+    def rollback_ids(self) -> list[str]:
+        """Return the ids of its rollbacks, the first first."""
+        return [rollback_id(self.id, number + 1) for number in range(self.rollbacks)]
+
+    @property
     def is_decided_by_person(self) -> bool:
         """Whether a person must decide what happens next."""
         return self.status in DECIDED_BY_PERSON_STATUSES

@@ -13,10 +13,10 @@ from msgspec import Struct
 from shared.core.durations import describe_duration
 from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord
 from shared.domain.policy.scenario_names import ScenarioName
-from shared.domain.policy.severity import Severity, is_worse
+from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy, Targets
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
-from shared.domain.signals.breadth import FEATURE_LEVELS
+from shared.domain.signals.breadth import limit_signal
 
 NOTHING_FAILED_TEXT = "nothing was observed to fail"
 TRAFFIC_RESTORED, RECOVERED, PAGE_WRITTEN = "traffic restored", "recovered", "status page written"
@@ -109,11 +109,8 @@ def find_scenario(policy: Policy, signal: str, severity: Severity, rollbacks: Se
         order = one.order.scenario if one.order is not None else ""
         if named := one.plan.scenario if one.plan is not None else one.scenario or order:
             return named
-    known = policy.signals.get(signal)
-    if known is None or known.scenario is ScenarioName.NONE:
-        return ScenarioName.NONE
-    is_limited = severity in FEATURE_LEVELS and is_worse(known.severity, severity)
-    return ScenarioName.FEATURE if is_limited else known.scenario
+    known = signal in policy.signals
+    return limit_signal(policy, signal, severity).scenario if known else ScenarioName.NONE
 
 
 def recovery_target(targets: Targets, scenario: str, severity: Severity) -> timedelta:

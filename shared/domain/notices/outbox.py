@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import SCHEMA_VERSION
+from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
 
@@ -33,6 +34,11 @@ class DeliveryResult(StrEnum):
     REFUSED = "refused"
     """It answers, and will never take this one."""
     NONE = "none"
+
+
+def classify_channel_failure(failure: Rejected | Unavailable) -> tuple[DeliveryResult, str]:
+    """Return what a failure says of a channel, and its text."""
+    return DeliveryResult.REFUSED if isinstance(failure, Rejected) else DeliveryResult.NONE, str(failure)
 
 
 class ChannelState(Struct, frozen=True):
@@ -93,10 +99,15 @@ def conclude_attempt(
         return replace(notice, status=NoticeStatus.SENT, sent_at=now, due_at=None)
     if answer is DeliveryResult.PARTLY:
         return replace(notice, attempts=1, due_at=now)
-    late = now - (notice.since or notice.created_at) > GIVE_UP_AFTER
+    late = notice_age(notice, now) > GIVE_UP_AFTER
     if answer is DeliveryResult.REFUSED or late or notice.attempts >= channel.attempts:
         return mark_undeliverable(notice, error)
     return replace(notice, due_at=state.rests_until, last_error=error)
+
+
+def notice_age(notice: Notice, now: datetime) -> timedelta:
+    """Return how long ago the notice was first due."""
+    return now - (notice.since or notice.created_at)
 
 
 def mark_undeliverable(notice: Notice, why: str) -> Notice:

@@ -38,7 +38,8 @@ class ImpactCounts(Struct, frozen=True):
         during, before = self.moved, self.before_move
         if during is None or before is None or not during.total:
             return ""
-        seamless = "seamless" if failure_ratio(during) <= failure_ratio(before) else "not seamless"
+        is_seamless = failure_ratio(during) <= failure_ratio(before)
+        seamless = "seamless, no larger share" if is_seamless else "not seamless, a larger share"
         failed = f"{during.failed} of {count_noun(during.total, 'request')} failed while traffic moved"
         return f"{failed}, {before.failed} of {before.total} in as many minutes before: {seamless}"
 

@@ -47,12 +47,13 @@ def limit_signal(policy: Policy, name: str, level: Severity | None) -> Signal:
     """Return what a signal means at the level of what fails; its severity is the worst it can mean.
 
     Only the count of requests tells how many functions fail: every other signal means its worst.
+    The limited severity decides the scenario, so that targets and decisions agree.
     """
     signal = policy.signals[name]
     if level is None or not has_source(name, SignalSource.REQUESTS):
         return signal
     severity = level if is_worse(signal.severity, level) else signal.severity
-    if level not in FEATURE_LEVELS or signal.scenario in (ScenarioName.NONE, ScenarioName.FEATURE):
+    if severity not in FEATURE_LEVELS or signal.scenario in (ScenarioName.NONE, ScenarioName.FEATURE):
         return replace(signal, severity=severity)
     return Signal(severity, ScenarioName.FEATURE, min(signal.mode, Mode.ASK))
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core.codec import encode
-from shared.core.errors import Rejected
+from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Put
 from shared.domain.data.erasure import ledger
 from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord
@@ -17,7 +17,7 @@ from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import ChannelKind
 from shared.domain.policy.data_rules import ErasureRules, Place
 from shared.domain.policy.severity import Severity
-from tests.support.fakes.runtime.hooks import raise_error
+from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.notices.notices import read_notices
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.notices.user_devices import INCIDENT
@@ -267,6 +267,39 @@ def test_users_that_cannot_be_counted(tmp_path: Path) -> None:
     assert read_questions(world) == []
     assert read_notice(world).status is NoticeStatus.UNDELIVERABLE
     assert "no index" in str(read_notices(world)[f"{INCIDENT}:short.detected.mail:record"]["text"])
+
+
+def test_a_database_that_gives_no_answer_for_hours(tmp_path: Path) -> None:
+    """Nobody is asked, it is given up after six hours, and the team reads why."""
+    world = build_world_with_addresses(tmp_path, USERS)
+    world.ports.kept.hook = raise_error("documents.matching", Unavailable("the database is down"))
+    world.pass_time(timedelta(hours=1))
+    assert read_notice(world).status is NoticeStatus.PENDING
+    assert "the database is down" in read_notice(world).last_error
+
+    world.pass_time(timedelta(hours=6))
+
+    assert read_questions(world) == []
+    assert read_notice(world).status is NoticeStatus.UNDELIVERABLE
+    short = str(read_notices(world)[f"{INCIDENT}:short.detected.mail:record"]["text"])
+    assert "no user is told; given up: the database is down" in short
+
+
+def test_a_database_that_answers_again(tmp_path: Path) -> None:
+    """The question is asked within the longest wait of the channel, and users are told once."""
+    world = build_world_with_addresses(tmp_path, USERS)
+    world.ports.kept.hook = raise_error("documents.matching", Unavailable("the database is down"))
+    world.pass_time(timedelta(hours=2))
+    assert read_questions(world) == []
+
+    world.ports.kept.hook = no_hook
+    world.pass_time(timedelta(minutes=11))
+    assert "mail waits for approval, for 3 recipients;" in read_questions(world)[0]
+    approve_message(world)
+    world.pass_time(2 * MINUTES)
+
+    assert count_mails(world) == TOLD
+    assert {one.sent.notice["repeated"] for one in world.ports.sender.pushed} == {False}
 
 
 def test_what_is_over_before_anybody_approves(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.incidents import incident
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
+from shared.state.open_question import read_open_question
+from shared.state.reader import StateReader
+from tests.support.decision.outages import ABOUT_GET_BOOK, raise_probe_alarm
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import (
     HOUR,
@@ -263,3 +266,42 @@ def test_names_on_the_topic_without_proof_are_one_person() -> None:
     world.pass_time(HOUR)
 
     assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+
+
+def test_a_question_that_is_judged_again_says_why_it_is_asked_now() -> None:
+    """Another alert confirms the failure: the reason is the new one, and no time counts twice."""
+    world = World()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    raise_probe_alarm(world)
+    world.pass_time(2 * MINUTE)
+    first = newest_rollback(world).question
+    world.alert("0.abc", resource=ABOUT_GET_BOOK)
+    world.pass_time(2 * MINUTE)
+
+    question = newest_rollback(world).question
+    [asked], now = world.incidents(), world.ports.clock.now()
+    assert first is not None
+    assert question is not None
+    assert (question.plan, question.asked_at) == (first.plan, first.asked_at)
+    assert "no second source" in first.reason
+    assert "no second source" not in question.reason
+    [*_, forecast] = read_open_question(StateReader(world.ports.store), asked, now).summary
+    assert "verified about 7 min 9 s after detection" in forecast  # 4 min passed, and 3 verify it
+
+
+def test_a_question_alone_publishes_no_outage() -> None:
+    """Who is asked at once may find a false alarm; once the time to decide is over, it is one."""
+    world = World()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    raise_probe_alarm(world)
+    world.pass_time(MINUTE)
+    [asked] = world.incidents()
+    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert asked.is_unconfirmed
+
+    world.pass_time(4 * MINUTE)
+
+    [late] = world.incidents()
+    assert (late.status, late.is_unconfirmed) == (incident.IncidentStatus.INVESTIGATING, False)

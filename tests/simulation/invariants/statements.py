@@ -131,6 +131,8 @@ class StatementLaws:
         """When an alert of each incident was closed last."""
         self._recoveries: dict[str, list[float]] = {}
         """When each incident was observed to recover."""
+        self._landed: dict[float, float] = {}
+        """When the commit landed that is dated at a moment, of a recovery or a notice."""
         self._failures: dict[str, dict[str, float]] = {}
         """The functions that each incident has observed to fail, and since when."""
         self._remembers: dict[str, Callable[[Fields], None]] = {
@@ -139,6 +141,7 @@ class StatementLaws:
             "rollbacks": self._remember_rollback,
             "commands": self._remember_command,
             "reports": self._judge_report,
+            "notices": lambda fields: self._remember_landing(fields["created_at"]),
         }
         self._shown_of_rollbacks: dict[str, tuple[list[str], datetime | None]] = {}
         """The functions that each rollback has observed to fail, and since when it is held."""
@@ -254,6 +257,7 @@ class StatementLaws:
 
     def _remember_rollback(self, fields: Fields) -> None:
         self._remember_failing(fields["incident"], fields)
+        self._remember_landing(fields["verified_at"])
         order = fields["order"]
         if order is not None:
             named = [*order["functions"]]
@@ -289,6 +293,7 @@ class StatementLaws:
         if newest["works"] or newest["status"] in WELL_STATUSES:
             self._recoveries.setdefault(name, []).append(self._seen.now)
         self._ended[name] = fields["status"]
+        self._remember_landing(fields["ended_at"])
         if fields["ended_at"] is not None:
             self._not_counted.discard(name)
             self._ended_until[name] = FOREVER
@@ -299,6 +304,10 @@ class StatementLaws:
         if self._is_counted(name):
             self._record_working([one for one in fields["working"] if one not in before], name)
             self._record(fields["failing"], well=False)
+
+    def _remember_landing(self, moment: datetime | None) -> None:
+        if moment is not None:
+            self._landed.setdefault(seconds_of(moment), self._seen.now)
 
     def _remember_failing(self, incident: str, fields: Fields) -> None:
         failures = self._failures.setdefault(incident, {})
@@ -544,10 +553,11 @@ class StatementLaws:
     def _contrary(self, stood: Stood, subject: str, span: Span) -> float:
         """For how long a statement stood while its subject failed, and that could be known."""
         claim, made = stood.claim, stood.begins if stood.claim.moment is None else stood.claim.moment
+        landed = self._landed.get(made, made + SAME_COMMIT)
         accepted, known = self._accepted_at(span), self._known(subject, span, claim)
         if claim.promise is Promise.OVER and accepted is not None:
             return 0.0
-        seen_before = span.begins <= made and min(span.begins + MINUTE, known) <= made + SAME_COMMIT
+        seen_before = span.begins <= made and min(span.begins + MINUTE, known) <= landed
         if claim.moment is not None and seen_before and made < span.ends - MINUTE:
             return span.ends - made
         if claim.surface is Surface.REPORT or (claim.promise in LAST and not seen_before):

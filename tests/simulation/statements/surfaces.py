@@ -72,6 +72,8 @@ _ENTRY = re.compile(r"<entry>\s*<title>(.*?)</title>")
 _CONSOLE_PAGES: dict[tuple[object, ...], str] = {}
 _WATCHED: dict[tuple[object, ...], str] = {}
 _PAGES: dict[tuple[object, ...], PageText] = {}
+_HISTORY = re.compile(r'<section aria-labelledby="(?:decided-1|alerts)"')
+"""Where the console's page begins to tell of the past."""
 _SPACES = re.compile(r"\s+")
 
 
@@ -207,8 +209,7 @@ class Surfaces:
         }
         page = console_html.render_page("incident" if incident else "systems", {**beside, **facts})
         [_, live] = page.split('id="live"', 1)
-        [live, *_] = live.split('<section aria-labelledby="decided-1"', 1)
-        return text_of(live)
+        return text_of(_HISTORY.split(live, maxsplit=1)[0])
 
 
 def _likeness(seen: SystemStatus) -> tuple[object, ...]:

@@ -1,17 +1,31 @@
 """Gates about the alert: is its system known, is it recent, is its signal still true?"""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from functools import reduce
 
+from msgspec import Struct
+
 from shared.core.durations import describe_duration
 from shared.core.text import count_noun
+from shared.domain.data.integrity.damage import writer_functions
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
+from shared.domain.decision.scenario_scope import scenario_functions
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity, worse_severity
+from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import MONITORING_SOURCES, AlertFact, EvidenceSource
+from shared.domain.signals.breadth import limit_signal
 from shared.domain.signals.health import failing_functions
+
+
+class _Evidence(Struct, frozen=True):
+    """One report that something fails now."""
+
+    source: EvidenceSource
+    function: str | None
+    signal: str | None = None
 
 
 def known_system(case: GateInput) -> GateAnswer:
@@ -31,48 +45,73 @@ def stale(case: GateInput) -> GateAnswer:
 def still_true(case: GateInput) -> GateAnswer:
     """A second source must see it: the source that raised an alert never confirms it.
 
-    A declaration and a finding in the documents need none. Alerts that are all over stop where no
-    source sees a failure. What one source sees waits for another one, and in the end for a person.
+    A declaration and a finding in the documents need none. Alerts that are all over stop where none
+    sees the same. What one source sees waits for another one, and in the end for a person.
     """
     if case.is_declared:
         return GateAnswer("still true", GateResult.NOT_APPLICABLE, "it was declared, not measured")
     if case.facts.damage_findings:
         reason = f"our own look through the data: {case.facts.damage_findings[0].reason}"
         return GateAnswer("still true", GateResult.PASS, reason)
-    alerts, policy = case.facts.alerts, case.policy
-    alarms = [one for one in alerts if policy.signals[one.signal].scenario is not ScenarioName.NONE]
-    seen = _find_evidence(case, alarms)
-    worst = reduce(worse_severity, (policy.signals[one.signal].severity for one in alarms), Severity.LOW)
-    reason = _describe_evidence(case, Counter(source for source, _ in seen))
+    alerts, policy, level = case.facts.alerts, case.policy, case.facts.measure_level(case.policy)
+    meant = {one.signal: limit_signal(policy, one.signal, level) for one in alerts}
+    grave = [one for one in alerts if meant[one.signal].scenario is not ScenarioName.NONE]
+    alarms = grave or alerts
+    seen = _find_evidence(case, grave)
+    worst = reduce(worse_severity, (meant[one.signal].severity for one in alarms), Severity.LOW)
+    reason = _describe_evidence(case, Counter(one.source for one in seen))
     if any(
-        source is not alert.source and (None in (alert.function, function) or alert.function == function)
+        _select_relevant(policy, [one for one in seen if one.source is not alert.source], alert)
         for alert in alarms
-        if policy.signals[alert.signal].severity is worst  # a milder one confirms no graver one
-        for source, function in seen
+        if meant[alert.signal].severity is worst  # a milder one confirms no graver one
     ):
         return GateAnswer("still true", GateResult.PASS, reason)
-    if case.facts.requests is not None and not seen and all(alert.is_over for alert in alerts):
+    stands = any(not one.is_over or _select_relevant(policy, seen, one) for one in alerts)
+    if case.facts.requests is not None and not stands:
         return GateAnswer("still true", GateResult.STOP, f"every alert is over; {reason}", Outcome.IGNORE)
-    return GateAnswer("still true", GateResult.UNKNOWN, f"no second source: {reason}", Outcome.ASK)
+    others = {one.source for one in seen} - {one.source for one in alarms}
+    missing = "no second source sees the same failure" if others else "no second source"
+    leads_to = Outcome.ASK if grave else Outcome.OBSERVE  # nobody is asked about a warning
+    return GateAnswer("still true", GateResult.UNKNOWN, f"{missing}: {reason}", leads_to)
 
 
-def _find_evidence(case: GateInput, alarms: Iterable[AlertFact]) -> list[tuple[EvidenceSource, str | None]]:
-    """Return what says that something fails now: the source, and the function that it is about.
-
-    A probe of what the system depends on tells nothing of the system.
-    """
+def _find_evidence(case: GateInput, alarms: Iterable[AlertFact]) -> list[_Evidence]:
+    """Return what says that something fails now; no probe of what the system depends on does."""
     facts, policy = case.facts, case.policy
     probes = (one for one in policy.probes if one.name in facts.probes and not one.external)
+    failed = (one for one in probes if not facts.probes[one.name].passed)
     counted = failing_functions(facts.requests or {}, policy.gates)
+    raised = (one for one in alarms if one.source in MONITORING_SOURCES and not one.is_over)
     return [
-        *((EvidenceSource.PROBES, one.function) for one in probes if not facts.probes[one.name].passed),
-        *((EvidenceSource.COUNTS, name) for name in sorted(counted)),
-        *(
-            (one.source, one.function)
-            for one in alarms
-            if one.source in MONITORING_SOURCES and not one.is_over
-        ),
+        *(_Evidence(EvidenceSource.PROBES, one.function, one.signal) for one in failed),
+        *(_Evidence(EvidenceSource.COUNTS, name) for name in sorted(counted)),
+        *(_Evidence(one.source, one.function, one.signal) for one in raised),
     ]
+
+
+def _select_relevant(policy: Policy, seen: Collection[_Evidence], alert: AlertFact) -> list[_Evidence]:
+    """Select what is about the same failure as an alert.
+
+    One that names no function is about the functions of its scenario; where the policy names none
+    of these, about as many failing ones as mean that the system is down.
+    """
+    if alert.function is not None:
+        return [one for one in seen if one.function in (None, alert.function)]
+    declared = (name for name, one in policy.collections.items() if one.writers)
+    about = {
+        ScenarioName.COMPLETE: set[str](),
+        ScenarioName.AUTH: scenario_functions(ScenarioName.AUTH, policy, ()),
+        ScenarioName.DATABASE: writer_functions(policy, declared),
+    }
+    scenario = policy.signals[alert.signal].scenario
+    if scenario not in about:
+        return [*seen]
+    failing = policy.functions.keys() & {one.function for one in seen}
+    is_down = len(failing) > policy.breadth.critical_above * len(policy.functions)
+    concerned = about[scenario] or (failing if is_down else set())
+    alike = {name for name, one in policy.signals.items() if one.scenario is scenario}
+    general = (one for one in seen if (one.signal in alike if one.signal else one.function is None))
+    return [*general, *(one for one in seen if one.function in concerned)]
 
 
 def _describe_evidence(case: GateInput, seen: Counter[EvidenceSource]) -> str:

@@ -43,7 +43,10 @@ class GateAnswer(Struct, frozen=True):
     answer: GateResult
     reason: str
     leads_to: Outcome = Outcome.ROLLBACK
-    """What a stop of this gate means."""
+    """What a stop of this gate means; of an unknown answer, whether people are asked in the end."""
+
+    def __str__(self) -> str:
+        return f"{self.gate}: {self.reason}"
 
 
 class GateInput(Struct, frozen=True):

@@ -378,10 +378,7 @@ def test_an_alert_that_stays_true_and_inconclusive() -> None:
     [one] = world.rollbacks()
     looks = world.events(one).count("decision.held")
     assert looks >= 4
-    assert one.outcome == (
-        "still true: no second source: 0 probes fail; request counts show 0 failing functions; "
-        "1 open alert of Cloud Monitoring, until the time to decide was over"
-    )
+    assert one.outcome == "cause: what fails is not known yet, until the time to decide was over"
     [trouble] = world.incidents()
     escalated = trouble.timeline[-1].at - trouble.detected_at
     assert 3 * MINUTE <= escalated <= 3 * MINUTE + MINUTE / 2
@@ -411,6 +408,43 @@ def test_what_own_probes_alone_see_is_asked_about() -> None:
     assert not world.rollbacks()[0].approvals
 
 
+@pytest.mark.parametrize("second", [False, True])
+def test_what_own_probes_alone_see_while_automation_only_observes(second: bool) -> None:
+    """The page calls it an outage once a second source sees it, or once its time is over."""
+    world = World(promoted=False)
+    raise_probe_alarm(world)
+    world.pass_time(2 * MINUTE)
+    [waiting] = world.incidents()
+    if second:
+        world.alert("0.abc", resource=ABOUT_GET_BOOK)
+        world.pass_time(MINUTE / 2)
+    else:
+        world.pass_time(2 * MINUTE)
+
+    [judged], [response] = world.incidents(), world.rollbacks()
+    assert (waiting.status, waiting.is_unconfirmed) == (incident.IncidentStatus.DETECTED, True)
+    assert (judged.status, judged.is_unconfirmed) == (incident.IncidentStatus.INVESTIGATING, False)
+    assert response.status is rollback.RollbackStatus.NOT_TAKEN
+    assert shifted_functions(world) == set()
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_a_warning_that_one_source_alone_sees(second: bool) -> None:
+    """Nobody is asked about it, so it waits for nothing; it is no outage in public either."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    if second:
+        make_function_fail(world, "getBook")
+
+    world.alert(signal="slow_response", resource=ABOUT_GET_BOOK)
+    world.pass_time(MINUTE)
+
+    [found], [response] = world.incidents(), world.rollbacks()
+    assert response.status is rollback.RollbackStatus.NOT_TAKEN
+    assert found.is_unconfirmed is not second
+    assert found.ended_at is None
+
+
 def test_a_person_approves_what_one_source_alone_sees() -> None:
     """The answer counts at once: nothing waits for a second source any more."""
     world = World()
@@ -438,6 +472,24 @@ def test_an_alert_that_cloud_monitoring_calls_closed() -> None:
         incident.IncidentStatus.RESOLVED,
         rollback.RollbackStatus.NOT_TAKEN,
     )
+
+
+def test_an_alert_that_is_over_while_another_function_fails() -> None:
+    """Cloud Monitoring is asked about it: only the failure of its own function keeps it open."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    make_function_fail(world, "payOrder")
+    world.ports.alerts.open["0.abc"] = False
+
+    world.alert(resource=ABOUT_GET_BOOK)
+    world.pass_time(MINUTE)
+
+    [response] = world.rollbacks()
+    assert response.status is rollback.RollbackStatus.NOT_TAKEN
+    assert response.outcome.startswith(
+        "still true: every alert is over; 0 probes fail; request counts show 1"
+    )
+    assert shifted_functions(world) == set()
 
 
 def test_an_alert_that_is_only_watched_joins_the_watch() -> None:

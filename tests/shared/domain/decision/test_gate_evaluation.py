@@ -393,3 +393,32 @@ def test_the_severest_alert_says_what_is_at_stake() -> None:
 
     assert decision.scenario is ScenarioName.FUNCTIONS
     assert decide(change_facts(alerts=(mild,))).outcome is Outcome.OBSERVE
+    assert decide(change_facts(alerts=(mild,), requests=QUIET)).outcome is Outcome.OBSERVE
+
+
+def test_what_one_source_sees_is_held_where_automation_only_observes() -> None:
+    """It is no outage in public until a second source sees it, or the time to decide is over."""
+    alone = replace(change_system(mode=Mode.OBSERVE), requests=QUIET)
+
+    held, late, answered = decide(alone), decide(alone, expired=True), decide(alone, asked=True)
+
+    assert (held.outcome, late.outcome, answered.outcome) == (Outcome.HOLD, Outcome.OBSERVE, Outcome.OBSERVE)
+    assert held.reason.startswith("still true: no second source")
+    assert decide(change_system(mode=Mode.OBSERVE)).outcome is Outcome.OBSERVE
+
+
+def test_a_reason_names_the_gates_that_decide() -> None:
+    """A missing second source alone would be a question: what else is unknown escalates."""
+    silent = change_facts(requests=None, inventory=build_inventory(HALF))
+    unseen = change_facts(requests=QUIET)
+
+    held, late, asked = decide(silent), decide(silent, expired=True), decide(silent, asked=True)
+
+    unknown = "external cause: the metrics could not be read; cause: what fails is not known yet"
+    assert held.reason == (
+        "still true: no second source: 0 probes fail; request counts could not be read; "
+        f"1 open alert of Cloud Monitoring; {unknown}"
+    )
+    assert (late.outcome, late.reason) == (Outcome.ESCALATE, f"{unknown}, until the time to decide was over")
+    assert (asked.outcome, asked.reason) == (Outcome.HOLD, unknown)
+    assert decide(unseen, expired=True).reason.startswith("cause: what fails is not known yet")

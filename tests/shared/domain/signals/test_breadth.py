@@ -5,9 +5,10 @@ from itertools import pairwise
 import pytest
 from msgspec.structs import replace
 
+from shared.domain.incidents.recovery_times import find_scenario
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity, worse_severity
-from shared.domain.policy.signals import BreadthLimits
+from shared.domain.policy.signals import BreadthLimits, Signal
 from shared.domain.signals.breadth import count_failing, limit_signal, measure_level
 from shared.domain.signals.health import RouterRequests
 from tests.support.cli.documented_commands import CVPLUS
@@ -107,6 +108,18 @@ def test_a_signal_that_a_policy_leads_to_features() -> None:
     assert limit_signal(feature, "error_rate", LOW) == replace(meant, severity=LOW, **act)
     found = limit_signal(functions, "error_rate", MEDIUM)
     assert (found.severity, found.scenario, found.mode) == (MEDIUM, ScenarioName.FEATURE, Mode.ASK)
+
+
+@pytest.mark.parametrize("scenario", ScenarioName)
+@pytest.mark.parametrize("worst", Severity)
+def test_targets_and_decisions_mean_the_same_scenario(worst: Severity, scenario: ScenarioName) -> None:
+    """Whatever fails, an incident of the limited severity has the target of what is decided."""
+    for name in CVPLUS.signals:
+        policy = replace(CVPLUS, signals={name: Signal(worst, scenario, Mode.ACT)})
+        for level in Severity:
+            found = limit_signal(policy, name, level)
+
+            assert find_scenario(policy, name, found.severity) == found.scenario, (name, level)
 
 
 def test_a_policy_that_does_not_name_features() -> None:

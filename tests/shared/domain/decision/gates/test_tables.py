@@ -35,23 +35,25 @@ def both(first: GateLevel, second: GateLevel) -> set[str]:
 def concluded(answers: Iterable[GateAnswer], *, expired: bool) -> tuple[Outcome, str]:
     """A stop before what is unknown before a question, each in the order of the gates.
 
-    When the time is over, or people are asked anyway, what no second source confirms is a question,
-    unless more is unknown.
+    What no second source confirms is a question when the time is over, or where people are asked
+    anyway; it holds before that, also where automation only observes. What else is unknown holds
+    until then, and decides alone after it.
     """
     against = [one for one in answers if one.answer in (STOP, UNKNOWN)]
-    unknown = [one for one in against if one.answer is UNKNOWN]
-    is_asked = any(one.answer is STOP and one.leads_to is Outcome.ASK for one in against)
-    asks = (expired or is_asked) and all(one.leads_to is Outcome.ASK for one in unknown)
+    asks = expired or any(one.answer is STOP and one.leads_to is Outcome.ASK for one in against)
+    [*alone] = (one for one in against if one.answer is UNKNOWN and one.leads_to is Outcome.ASK)
 
     def rank(one: GateAnswer) -> tuple[int, int]:
-        waits = one.answer is UNKNOWN and not asks
+        waits = one.answer is UNKNOWN and not (one in alone and asks)
         kind = 1 if waits else 2 if one.leads_to is Outcome.ASK else 0
         return kind, ORDER.index(one.gate)
 
     if not against:
         return Outcome.ROLLBACK, "every gate passes"
     first = min(against, key=rank)
-    leads_to = Outcome.HOLD if first.answer is UNKNOWN and not asks else first.leads_to
+    if first.leads_to is Outcome.OBSERVE and alone and not expired:
+        return Outcome.HOLD, alone[0].gate
+    leads_to = Outcome.HOLD if rank(first)[0] == 1 else first.leads_to
     held = leads_to is Outcome.HOLD and expired
     return Outcome.ESCALATE if held else leads_to, first.gate
 
