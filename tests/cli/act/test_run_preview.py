@@ -1,6 +1,7 @@
 """`rollback run` at the prompt: what a person reads before they answer."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,18 @@ def test_a_critical_rollback_is_shown_against_its_own_target(
     assert "release shop: v2 → v1" in " ".join(shown.split())
     assert "within the target of 5 min" in shown
     assert (found["target_seconds"], found["fits"]) == (300.0, True)
+
+
+def test_an_order_about_what_fails_is_forecast_from_its_detection(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Automation only observes: the incident is open, and an order continues it."""
+    world = World(promoted=False)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(timedelta(minutes=9))
+
+    shown = prompt_of(monkeypatch, tmp_path, world).say("run", "--reason", "broken", "--dry-run").stdout
+
+    assert "verified about 12 min" in shown
+    assert " after detection, MORE THAN the target of 10 min" in shown

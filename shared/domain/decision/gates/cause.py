@@ -80,8 +80,11 @@ def _function_cause(case: GateInput) -> GateAnswer:
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
     before, unsure = suspect_functions(change, facts, case.policy), _undetermined_functions(case)
     if not before and not unsure:
-        window = case.policy.gates.suspect_window
-        reason = f"no change in the {format_duration(window)} before {facts.onset:%H:%M:%S}"
+        window, onset = format_duration(case.policy.gates.suspect_window), f"{facts.onset:%H:%M:%S}"
+        is_later = all(at > facts.onset for at in change.functions.values())
+        reason = f"no change in the {window} before {onset}"
+        if is_later:
+            reason = f"what serves now was changed after {onset}, when the failure began"
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
     failing = facts.find_failing(case.policy)
     if before and case.signal.scenario is ScenarioName.AUTH and _failing_system_probes(case):
