@@ -34,7 +34,7 @@ from shared.core.errors import RollbackError, Unavailable
 from shared.core.store import Store
 from shared.domain.data.events.document_triggers import DocumentEvent
 from shared.domain.data.repair import repair_plan as repair
-from shared.domain.decision.facts import DecisionFacts
+from shared.domain.decision.facts import DecisionFacts, FunctionDifference
 from shared.domain.decision.gate_evaluation import evaluate_reversal
 from shared.domain.decision.gates.base import GateAnswer, Outcome
 from shared.domain.deployments.build_recipe import BuiltFunction
@@ -119,11 +119,10 @@ def preview_from_facts(
     planned = reversal.add_document_steps(planned, documents, policy, order.target)
     writes = sum(one.goal.get("documents", 0) for one in documents)
     takes = timedelta(seconds=write_ramp.ramp_seconds(writes))
-    if planned.plan is not None and planned.shown and order.way is Direction.UNDO:
-        undone = decode(Incident, store.get(incident_path(order.incident)).fields)
-        rolled_back, shown = StateReader(store).rollbacks(undone), planned.shown
-        failed = describe_failures(ports, policy, rolled_back, [one.function for one in shown], inventory)
-        names = text.join_names([revision for one in shown for revision in one.target])
+    rolled_back, again = _find_removed_revisions(store, policy, order, planned.shown, inventory)
+    if planned.plan is not None and again:
+        failed = describe_failures(ports, policy, rolled_back, [one.function for one in again], inventory)
+        names = text.join_names([revision for one in again for revision in one.target])
         warning = f"warning: this restores what the rollback removed: {failed} on {names}"
         planned = replace(planned, plan=add_report_line(planned.plan, warning), warning=warning)
     worked = UndoPreview(outcome, reason, allowed.answers, planned, takes)
@@ -135,6 +134,28 @@ def preview_from_facts(
         return replace(worked, outcome=outcome, reason=unknown)
     starts = find_triggered_targets(policy, _count_undo_writes(chain.from_iterable(pieces.values())), facts)
     return _build_preview(policy, order, worked, starts)
+
+
+def _find_removed_revisions(
+    store: Store,
+    policy: Policy,
+    order: RollbackRequest,
+    shown: list[FunctionDifference],
+    inventory: Inventory,
+) -> tuple[list[Rollback], list[FunctionDifference]]:
+    """Find what would serve again although a rollback removed it, and those rollbacks."""
+    reader = StateReader(store)
+    if order.way is Direction.UNDO:
+        return reader.rollbacks(decode(Incident, store.get(incident_path(order.incident)).fields)), shown
+    pins = {pin.function: pin for pin in reader.pins(policy.system)}
+    made = {
+        one.function: [inventory[one.function].revision(name) for name in one.target]
+        for one in shown
+        if one.function in inventory and one.function in pins
+    }
+    old = [name for name, found in made.items() if any(x and x.created_at < pins[name].since for x in found)]
+    named = filter(None, map(reader.rollback, dict.fromkeys(pins[name].rollback for name in old)))
+    return [*named], [one for one in shown if one.function in old]
 
 
 def describe_failures(

@@ -114,6 +114,21 @@ def test_an_undo_warns_of_what_it_restores(prompt: WorldPrompt, world: World) ->
     assert re.search("last shift in about [0-9]+ s$", shown)
 
 
+def test_an_unpin_warns_of_what_it_restores(prompt: WorldPrompt, world: World) -> None:
+    """As an undo does; what was deployed since the rollback, no rollback has removed."""
+    world.deploy_bad(["getBook"], rate=0.0)
+    words = ("unpin", "--reason", "it was no cure", "--dry-run")
+
+    shown = " ".join(prompt.say(*words).stdout.split())
+    since = " ".join(prompt.say(*words, "--function", "getBook").stdout.split())
+
+    assert re.search(
+        "warning: this restores what the rollback removed: [0-9,]+ of [0-9,]+ requests failed on create",
+        shown,
+    )
+    assert "warning" not in since
+
+
 def test_what_failed_on_a_release_for_less_than_a_minute_is_counted_too(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
