@@ -193,6 +193,7 @@ def test_an_escalation_alone_publishes_no_outage() -> None:
     people = Channel("users", ChannelKind.WEBHOOK, "https://users.example", audience=Audience.USERS)
     world = World(policy=replace(BOOKSHOP, channels=(*BOOKSHOP.channels, people)))
     world.ports.pages = MemoryPages()
+    world.ports.counts.rates["getBook"] = 0.0
     raise_alarm_without_change(world)
     [found] = world.incidents()
     assert (found.status, found.is_unconfirmed) == (IncidentStatus.ESCALATED, True)
