@@ -13,7 +13,6 @@ from shared.core.durations import describe_duration
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.decision.gate_evaluation import Decision
-from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
 from shared.domain.policy.system_policy import Policy
@@ -95,18 +94,10 @@ def build_approval_request(
             "due_at": case.next_check_at(APPROVAL_POLL_INTERVAL),
             "lease": None,
         },
-        status=IncidentStatus.INVESTIGATING if is_confirmed(told) or now >= case.decide_by else None,
+        status=IncidentStatus.INVESTIGATING,
         say=not same,
         occasion="" if before is None else f"-{case.rollback.sequence}",
     )
-
-
-def is_confirmed(told: Mapping[str, Any]) -> bool:
-    """Return whether a second source confirms the failure, or none is needed, or awaited longer."""
-    open_answers = (GateResult.UNKNOWN, GateResult.STOP)
-    is_over = told.get("outcome") == Outcome.OBSERVE  # only a warning is observed without waiting
-    found = [one for one in told["gates"] if one["gate"] == "still true" and one["answer"] in open_answers]
-    return all(is_over and one["leads_to"] == Outcome.ASK for one in found)
 
 
 def await_approval(case: Case) -> bool:
@@ -122,7 +113,7 @@ def await_approval(case: Case) -> bool:
     until = rollback.parked_until
     if until is not None and case.now() < until:
         due = min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))
-        is_late = case.incident.is_unconfirmed and case.now() >= case.decide_by
+        is_late = case.incident.is_confirmation_overdue(case.now())
         case.wait("rollback.waits", "for approval", due, IncidentStatus.INVESTIGATING if is_late else None)
         return False
     note, why = "nobody answered in time: nothing was done", "the request for approval expired"

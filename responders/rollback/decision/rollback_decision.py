@@ -11,7 +11,6 @@ from responders.rollback.approval import (
     build_approval_request,
     forecast_plan,
     format_plan_changes,
-    is_confirmed,
     required_approvals,
 )
 from responders.rollback.case import Case, Transition
@@ -44,6 +43,7 @@ from shared.domain.decision.gate_evaluation import (
     Decision,
     evaluate_incident,
     evaluate_request,
+    is_confirmed,
     mark_approved,
 )
 from shared.domain.decision.gates.base import Outcome
@@ -320,7 +320,8 @@ def _build_budget_writes(gathered: CollectedFacts, case: Case) -> tuple[Write, .
 
 def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:
     """Look again later: what is not known yet may be known then."""
-    first = case.incident.status is IncidentStatus.DETECTED and is_confirmed(told)
+    is_judged = is_confirmed(told) or case.incident.is_confirmation_overdue(case.now())
+    is_hidden = case.incident.status is IncidentStatus.DETECTED or case.incident.is_unconfirmed
     return Transition(
         event="decision.held",
         note=reason,
@@ -330,7 +331,7 @@ def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> T
             "gates": tuple(told["gates"]),
             "lease": None,
         },
-        status=IncidentStatus.INVESTIGATING if first else None,
+        status=IncidentStatus.INVESTIGATING if is_hidden and is_judged else None,
         say=False,
     )
 

@@ -127,9 +127,13 @@ def _record_check(
     change = _decide_change(incident, moved, found, state, expired=expired)
     if change is not None:
         became = incidents.change_status(became, change.becomes, now, change.note)
+    is_counted = any(one.function in found.functions for one in incident.scopes)
+    if became.ended_at is None and (is_counted or became.is_confirmation_overdue(now)):
+        became = replace(became, unconfirmed_until=None)
     current = decode(System, system.fields)
     writes: list[Write] = [Update(document.path, encode(became), document.version)]
-    if change is not None or became.has_failed is not incident.has_failed:
+    is_shown = became.is_unconfirmed is not incident.is_unconfirmed
+    if change is not None or is_shown or became.has_failed is not incident.has_failed:
         writes += public_state_writes(policy, became, now)
     works = found.working | (affected if state is ConditionState.OVER else set())
     is_over = state is ConditionState.OVER and change is not None

@@ -1,7 +1,8 @@
 """May we act? Every reason not to, asked in a fixed order, each answer kept with its facts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -136,6 +137,14 @@ def mark_approved(decision: Decision, people: Iterable[str]) -> Decision:
     )
     outcome, reason = _conclude(answers, expired=False)
     return replace(decision, outcome=outcome, reason=reason, answers=answers)
+
+
+def is_confirmed(told: Mapping[str, Any]) -> bool:
+    """Return whether a second source confirms the failure, or none is needed, or awaited longer."""
+    open_answers = (GateResult.UNKNOWN, GateResult.STOP)
+    is_over = told.get("outcome") == Outcome.OBSERVE  # only a warning is observed without waiting
+    found = [one for one in told["gates"] if one["gate"] == "still true" and one["answer"] in open_answers]
+    return all(is_over and one["leads_to"] == Outcome.ASK for one in found)
 
 
 def _build_decision(

@@ -185,6 +185,8 @@ class Incident(StoredDocument, frozen=True):
     """When something was first observed to fail, where an order or a declaration opened it."""
     unobserved_since: datetime | None = None
     """Since when nothing is observed to fail, and not all is observed to have recovered."""
+    unconfirmed_until: datetime | None = None
+    """When it counts as an outage although no second source confirms it; None: not recorded."""
     ended_at: datetime | None = None
     expires_at: datetime | None = None
 
@@ -197,10 +199,15 @@ class Incident(StoredDocument, frozen=True):
 
     @property
     def is_unconfirmed(self) -> bool:
-        """Return whether its gates have not judged its failure, or ignored it; nor did a person."""
+        """Return whether neither a second source, a person nor the time to decide confirms it."""
         unjudged = {IncidentStatus.DETECTED, *ENDED_INCIDENT_STATUSES}
-        is_judged = self.published_by or any(one.status not in unjudged for one in self.timeline)
-        return self.has_failed and not is_judged
+        is_judged = any(one.status not in unjudged for one in self.timeline)
+        is_waiting = self.unconfirmed_until is not None or not is_judged
+        return self.has_failed and is_waiting and not self.published_by
+
+    def is_confirmation_overdue(self, now: datetime) -> bool:
+        """Return whether it counts as an outage by now, without a second source."""
+        return self.unconfirmed_until is not None and now >= self.unconfirmed_until
 
     @property
     def rollback_ids(self) -> list[str]:
@@ -299,7 +306,7 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
         word = PUBLIC_STATUS_NAMES[moment.status]
         is_before = moment.at < (incident.failure_observed_at or moment.at)
         works = moment.works and moment.status is not IncidentStatus.UNDO_REQUESTED
-        if incident.is_unconfirmed and moment.status is IncidentStatus.DETECTED:
+        if incident.is_unconfirmed and moment.status not in ENDED_INCIDENT_STATUSES:
             word = UNCONFIRMED_STATUS_NAME
         elif works or is_before or not incident.has_failed:
             word = UNFAILED_STATUS_NAMES.get(word, word)
@@ -399,8 +406,8 @@ def has_ended_since(incident: Incident, moment: datetime) -> bool:
 
 def has_been_escalated(incident: Incident, reopened_at: datetime) -> bool:
     """Whether it waited for a person when it came to be judged again at that moment."""
-    before = [*incident.timeline]
-    while before and (before[-1].at, before[-1].status) != (reopened_at, IncidentStatus.INVESTIGATING):
+    before, begun = [*incident.timeline], (IncidentStatus.DETECTED, IncidentStatus.INVESTIGATING)
+    while before and (before[-1].at != reopened_at or before[-1].status not in begun):
         before.pop()
     return len(before) > 1 and before[-2].status in DECIDED_BY_PERSON_STATUSES
 

@@ -163,6 +163,7 @@ def reopen_incident(
     status = IncidentStatus.UNDO_REQUESTED if undoes else IncidentStatus.INVESTIGATING
     if order is None and known.is_unconfirmed:
         status = IncidentStatus.DETECTED
+    again = again if order is None else replace(again, unconfirmed_until=None)
     works = order is not None and not order.rest and known.timeline[-1].is_well
     again = incidents.change_status(again, status, now, why, works=works)
     waits = order is None and known.ended_at is None
@@ -196,6 +197,8 @@ def _reopen(
     if known.ended_at is not None:
         target = response_target(policy.targets, find_scenario(policy, known.signal, severity), severity)
         again = replace(again, respond_by=now + target, acknowledged_by="", acknowledged_at=None)
+        decide_by = now + policy.gates.decide_within[severity]
+        again = replace(again, unconfirmed_until=again.unconfirmed_until and decide_by)
         return again, create_escalation_notices(policy, again, now, now)
     if known.is_observed_only and not is_observed_only:
         return again, create_escalation_notices(policy, again, now, now)

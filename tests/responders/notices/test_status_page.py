@@ -181,6 +181,98 @@ def test_the_page_shows_no_failure_that_one_source_alone_sees() -> None:
     assert world.rollbacks()[0].status is RollbackStatus.PARKED
 
 
+def raise_alarm_without_change(world: World) -> None:
+    """Own probes alone see a failure, and nothing has changed lately that could explain it."""
+    world.ports.prober.down = lambda probe: probe == "book"
+    world.alert("probe:bookshop:1", resource=ABOUT_GET_BOOK)
+    world.pass_time(MINUTE)
+
+
+def test_an_escalation_alone_publishes_no_outage() -> None:
+    """People are needed at once; the page shows an outage once the time to decide is over."""
+    people = Channel("users", ChannelKind.WEBHOOK, "https://users.example", audience=Audience.USERS)
+    world = World(policy=replace(BOOKSHOP, channels=(*BOOKSHOP.channels, people)))
+    world.ports.pages = MemoryPages()
+    world.ports.counts.rates["getBook"] = 0.0
+    raise_alarm_without_change(world)
+    [found] = world.incidents()
+    assert (found.status, found.is_unconfirmed) == (IncidentStatus.ESCALATED, True)
+    assert "Under investigation. We are checking a report" in read_page(world)
+    told = [one.key.split(":")[1:] for one in world.ports.sender.sent]
+    assert ["rollback.escalated", "night-shift"] in told
+    assert ["detected", "users"] not in told
+
+    world.pass_time(4 * MINUTE)
+
+    [late] = world.incidents()
+    assert (late.status, late.is_unconfirmed) == (IncidentStatus.ESCALATED, False)
+    assert [turn.word for turn in public_status_changes(late)] == ["detected", "investigating"]
+    assert world.ports.sender.sent[-1].key.endswith(":detected:users")
+    assert "Some parts do not work." in read_page(world)
+
+
+@pytest.mark.parametrize("by", ["alert", "counts", "person"])
+def test_an_escalated_failure_is_shown_once_it_is_confirmed(by: str) -> None:
+    """An alert of another source confirms it, a check that counts requests, or a person."""
+    hour = dict.fromkeys(Severity, HOUR)
+    policy = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, decide_within=hour))
+    world = World(policy=policy)
+    world.ports.pages = MemoryPages()
+    raise_alarm_without_change(world)
+    [found] = world.incidents()
+    assert found.is_unconfirmed
+    if by == "alert":
+        world.alert("0.abc", resource=ABOUT_GET_BOOK)
+    elif by == "counts":
+        make_function_fail(world, "getBook")
+        world.pass_time(6 * MINUTE)
+    else:
+        world.command(command="publish", system="bookshop", incident=found.id)
+    world.pass_time(MINUTE)
+
+    [shown] = world.incidents()
+    assert not shown.is_unconfirmed
+    assert "Some parts do not work." in read_page(world)
+
+
+@pytest.mark.parametrize("joined", [False, True], ids=["one alert", "another of the same source joins"])
+def test_an_escalated_false_alarm_is_no_outage(joined: bool) -> None:
+    """It was over before a second source saw it; a further alert does not extend its time."""
+    world = build_world_with_page()
+    raise_alarm_without_change(world)
+    [found] = world.incidents()
+    if joined:
+        world.alert("probe:bookshop:2", resource=ABOUT_GET_BOOK)
+        world.pass_time(MINUTE)
+        [again] = world.incidents()
+        assert (again.rollbacks, again.status) == (2, IncidentStatus.ESCALATED)
+        assert again.unconfirmed_until == found.unconfirmed_until
+    world.ports.prober.down = lambda _: False
+    for number in (1, 2)[: 1 + joined]:
+        world.alert(f"probe:bookshop:{number}", "closed", resource=ABOUT_GET_BOOK)
+    world.pass_time(5 * MINUTE)
+
+    [over] = world.incidents()
+    assert over.status is IncidentStatus.RESOLVED
+    assert {turn.word for turn in public_status_changes(over)} == {"checking a report", "resolved"}
+    assert "All parts work." in read_page(world)
+
+
+def test_a_rejection_alone_publishes_no_outage() -> None:
+    """Whoever rejects the plan may have found a false alarm."""
+    world = build_world_with_page()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    raise_probe_alarm(world)
+    world.pass_time(MINUTE)
+    [asked] = world.incidents()
+    world.command(command="reject", system="bookshop", incident=asked.id)
+    world.settle()
+
+    [rejected] = world.incidents()
+    assert (rejected.status, rejected.is_unconfirmed) == (IncidentStatus.ESCALATED, True)
+
+
 def test_a_false_alarm_that_comes_again_is_no_outage() -> None:
     """Its first alert was over before a second source saw it, and so is the next."""
     world = build_world_with_page()

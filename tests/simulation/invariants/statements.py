@@ -582,7 +582,10 @@ class StatementLaws:
         return min(found, default=None)
 
     def _known(self, subject: str, span: Span, claim: Claim) -> float:
-        """When the product was told that the subject fails in this time; for ever: never."""
+        """When the product was told that the subject fails in this time; for ever: never.
+
+        The public page speaks of published incidents only: it knows from their publication on.
+        """
         told = [
             max(at, self._public.get(incident, FOREVER)) if claim.surface is Surface.PAGE else at
             for at, subjects, incident, _ in self._alerts
