@@ -44,7 +44,7 @@ class RecoveryTimes(Struct, frozen=True):
 
     detected_at: datetime
     traffic_restored_at: datetime | None
-    """When the last shift of the newest rollback with effects was confirmed, if nothing fails since."""
+    """When the newest rollback with effects confirmed its last shift, if nothing failed again."""
     recovered_at: datetime | None
     """When its recovery was observed, and nothing has contradicted it since."""
     ended_at: datetime | None
@@ -126,7 +126,10 @@ def response_target(targets: Targets, scenario: str, severity: Severity) -> time
 
 
 def find_traffic_restored_at(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:
-    """Return when the newest rollback with effects confirmed its last shift; None: it fails again since."""
+    """Return when the last shift of the newest rollback with effects was confirmed.
+
+    None: there is none, or something failed again after it.
+    """
     newest, again_at = _newest_with_effects(rollbacks), failing_again_at(incident)
     shifted_at = newest.shifted_at if newest is not None and newest.way is not Direction.UNDO else None
     is_outdated = shifted_at is not None and again_at is not None and shifted_at < again_at
