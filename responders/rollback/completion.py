@@ -52,13 +52,21 @@ def cancel_rollback(case: Case) -> bool:
     return _end_rollback(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
 
 
-def succeed_rollback(case: Case, note: str, becomes: IncidentStatus, writes: tuple[Write, ...] = ()) -> bool:
+def succeed_rollback(
+    case: Case,
+    note: str,
+    becomes: IncidentStatus,
+    writes: tuple[Write, ...] = (),
+    *,
+    works: bool | None = None,
+) -> bool:
     """End what is done, with these writes. Whether the worker must go on with it.
 
     Only what was observed to have recovered is RESOLVED; what still fails is ESCALATED; of all else
-    the recovery is observed.
+    the recovery is observed. `works`: as `change_status`.
     """
-    return _end_rollback(case, "rollback.succeeded", RollbackStatus.SUCCEEDED, becomes, note, writes=writes)
+    status, event = RollbackStatus.SUCCEEDED, "rollback.succeeded"
+    return _end_rollback(case, event, status, becomes, note, writes=writes, works=works)
 
 
 def build_cool_down_change(case: Case) -> Callable[[System], System]:
@@ -83,6 +91,7 @@ def _end_rollback(
     why: str,
     moved: Collection[str] = (),
     writes: tuple[Write, ...] = (),
+    works: bool | None = None,
 ) -> bool:
     running = case.rollback.status is RollbackStatus.RUNNING  # later, that is kept already
     if running:
@@ -121,6 +130,7 @@ def _end_rollback(
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
         changes=ended_fields(case, status, why),
         status=becomes,
+        works=works,
         is_undoable=is_undoable,
         writes=(*writes, *((*build_pin_writes(case, steps), *later) if running else ())),
         system=build_cool_down_change(case) if person else None,

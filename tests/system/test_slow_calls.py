@@ -5,6 +5,7 @@ from datetime import timedelta
 from shared.adapters.gcp.errors import READ_TIMEOUT_SECONDS
 from shared.core.errors import Unavailable
 from shared.core.runtime import Pool
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.wiring.adapters import MAX_PARALLEL_CALLS
@@ -70,6 +71,12 @@ def test_the_end_of_a_watch() -> None:
     [one] = world.rollbacks()
     assert one.status is RollbackStatus.SUCCEEDED
     assert "not known to be over: function failure rate" in one.outcome
+    assert world.incidents()[0].status is IncidentStatus.INVESTIGATING
+
+    ports.are_slow = False
+    world.pass_time(10 * MINUTE)
+
+    assert world.incidents()[0].status is IncidentStatus.RESOLVED
 
 
 def test_an_undo_of_what_was_built_again() -> None:

@@ -31,7 +31,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
 
     An alert that the plan is no answer to ends the watch early: it must be judged. One whose
     condition still stands at its limit, or anything that fails at the end, leaves the incident to a
-    person.
+    person. One that is not known to be over leaves it to the recovery check.
     """
     if case.raise_severity(case.read_alerts()) or record_ended_conditions(case):
         return True
@@ -62,13 +62,13 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
         moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
         standing = told_of.lines or (("its alerts were over too late",) if late else ())
-        is_recovered = rollback.verified_at is not None and rollback.failing_since is None
-        becomes = IncidentStatus.RESOLVED if is_recovered else IncidentStatus.INVESTIGATING
+        is_well = rollback.verified_at is not None and rollback.failing_since is None and not told_of.stands
+        stable = is_well and not told_of.lines
+        becomes = IncidentStatus.RESOLVED if stable else IncidentStatus.INVESTIGATING
         if told_of.stands:
             becomes = IncidentStatus.ESCALATED
-        stable = is_recovered and not told_of.stands
         outcome = _describe_outcome(case, health, moved, standing, stable=stable)
-        return completion.succeed_rollback(case, outcome, becomes)
+        return completion.succeed_rollback(case, outcome, becomes, works=is_well)
     next_look = case.next_check_at(case.policy.execution.watch_every)
     looked = Transition(
         event="health.looked",

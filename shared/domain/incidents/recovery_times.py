@@ -11,7 +11,7 @@ from itertools import takewhile
 from msgspec import Struct
 
 from shared.core.durations import describe_duration
-from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord
+from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord, failing_again_at
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy, Targets
@@ -44,7 +44,7 @@ class RecoveryTimes(Struct, frozen=True):
 
     detected_at: datetime
     traffic_restored_at: datetime | None
-    """When the last shift of the newest rollback with effects was confirmed."""
+    """When the newest rollback with effects confirmed its last shift, if nothing failed again."""
     recovered_at: datetime | None
     """When its recovery was observed, and nothing has contradicted it since."""
     ended_at: datetime | None
@@ -84,7 +84,7 @@ def measure_recovery(
     is_unpin = any(one.way is Direction.UNPIN for one in rollbacks[:1])
     return RecoveryTimes(
         detected_at=incident.detected_at,
-        traffic_restored_at=find_traffic_restored_at(rollbacks),
+        traffic_restored_at=find_traffic_restored_at(incident, rollbacks),
         recovered_at=find_recovered_at(incident, rollbacks),
         ended_at=incident.ended_at,
         target=target,
@@ -125,10 +125,15 @@ def response_target(targets: Targets, scenario: str, severity: Severity) -> time
     return target if scenario == ScenarioName.DATABASE else min(target, targets.by_severity[severity])
 
 
-def find_traffic_restored_at(rollbacks: Sequence[Rollback]) -> datetime | None:
-    """Return when the last shift of the newest rollback with effects was confirmed."""
-    newest = _newest_with_effects(rollbacks)
-    return newest.shifted_at if newest is not None and newest.way is not Direction.UNDO else None
+def find_traffic_restored_at(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:
+    """Return when the last shift of the newest rollback with effects was confirmed.
+
+    None: there is none, or something failed again after it.
+    """
+    newest, again_at = _newest_with_effects(rollbacks), failing_again_at(incident)
+    shifted_at = newest.shifted_at if newest is not None and newest.way is not Direction.UNDO else None
+    is_outdated = shifted_at is not None and again_at is not None and shifted_at < again_at
+    return None if is_outdated else shifted_at
 
 
 def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:
@@ -158,6 +163,7 @@ def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:
     restored, recovered, page = times.traffic_restored_at, times.recovered_at, times.status_page_at
     names = times.names
     has_failed = names is FAILURE_NAMES
+    is_missing = recovered is None and times.ended_at is None
     missing = "traffic is not restored yet" if has_failed else NOTHING_FAILED_TEXT
     traffic = f"{names.traffic} {_after(times, restored)}" if restored else missing
     margin = describe_duration(abs(times.recover_by - (recovered or now)))
@@ -177,7 +183,7 @@ def recovery_lines(times: RecoveryTimes, now: datetime) -> tuple[str, ...]:
     if times.has_target:
         state = f"{state}; the target is {describe_duration(times.target)} ({times.kind}){kept}"
     return (
-        *([traffic] if restored or times.ended_at is None or not has_failed else []),
+        *([traffic] if restored or is_missing or not has_failed else []),
         *([state] if times.has_target or restored or recovered else []),
         *([shown] if shown else []),
     )

@@ -494,6 +494,24 @@ def test_trouble_elsewhere_soon_after_the_end_is_another_incident() -> None:
     assert payments.detected_at > (media.ended_at or payments.detected_at)
 
 
+def test_an_alert_without_a_function_soon_after_the_end_is_another_incident() -> None:
+    """Payments fail after media was resolved, and the alert names no function."""
+    world = World(policy=SHOP)
+    world.deploy_bad(["getBook"])
+    world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
+    world.pass_time(20 * MINUTE)
+    [media] = world.incidents()
+    assert media.status is incident.IncidentStatus.RESOLVED
+
+    world.ports.world.deploy(["payOrder"], failure_rate=0.8)
+    world.alert("0.wide")
+    world.pass_time(MINUTE)
+
+    before, payments = world.incidents()
+    assert before == media
+    assert payments.detected_at > (media.ended_at or payments.detected_at)
+
+
 def test_the_same_trouble_soon_after_the_end_reopens_the_incident() -> None:
     """It is the same group of functions: the incident goes on."""
     world = World(policy=SHOP)

@@ -507,7 +507,8 @@ def test_an_alert_that_is_only_watched_joins_the_watch() -> None:
 
     [one] = world.rollbacks()
     assert one.status is rollback.RollbackStatus.SUCCEEDED
-    assert one.outcome.startswith("no regression during monitoring, not known to be over: slow response")
+    assert one.outcome == "no regression of what it changed, not known to be over: slow response of payOrder"
+    assert world.incidents()[0].status is incident.IncidentStatus.INVESTIGATING
 
 
 def test_a_group_whose_canary_is_back_already() -> None:

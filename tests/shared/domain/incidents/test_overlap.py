@@ -69,7 +69,9 @@ def incident(*scopes: IncidentScope, ended: timedelta | None = None) -> Incident
         (RATE, DATA, False, False),
         (DATA, DATA, True, True),
         (MEDIA, PAYMENTS, False, False),
-        (MEDIA, RATE, True, True),  # it tells of every function
+        (MEDIA, RATE, True, False),  # it tells of every function: what fails now may be another one
+        (OF_BOOK, RATE, True, False),
+        (RATE, OF_BOOK, True, True),
         (ORDER, OF_SEARCH, True, False),  # an order, such as an unpin, proves no failure
         (ORDER, OF_PAYMENT, False, False),
         (BREACH, OF_BOOK, True, False),  # it was declared, and nothing had failed

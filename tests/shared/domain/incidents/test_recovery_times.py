@@ -100,6 +100,22 @@ def test_what_fails_again_recovers_when_that_is_over() -> None:
     assert times.recovered_at == START + 9 * MINUTE
 
 
+def test_what_fails_again_has_no_restored_traffic() -> None:
+    """A shift before that restored what fails now no longer; a later shift does."""
+    turns = [
+        TimelineEvent(IncidentStatus.WATCHING, START + 3 * MINUTE, "verified"),
+        TimelineEvent(IncidentStatus.RESOLVED, START + 4 * MINUTE, "recovered"),
+        TimelineEvent(IncidentStatus.INVESTIGATING, START + 5 * MINUTE, "a further alert joined"),
+    ]
+    trouble = build_incident(IncidentStatus.INVESTIGATING, timeline=turns)
+
+    times = measure_recovery(BOOKSHOP, trouble, [WELL, build_rollback(RollbackStatus.DECIDING)])
+    later = measure_recovery(BOOKSHOP, trouble, [WELL, went(RollbackStatus.VERIFYING, 8)])
+
+    assert recovery_lines(times, START + 6 * MINUTE)[0] == "traffic is not restored yet"
+    assert later.traffic_restored_at == START + 8 * MINUTE
+
+
 def test_what_a_person_closes_has_not_recovered() -> None:
     """Nobody observed it: there is no second duration, and every text says so."""
     closed = TimelineEvent(IncidentStatus.RECOVERY_NOT_OBSERVED, START + MINUTE, "accepted by ada")
