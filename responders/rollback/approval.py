@@ -19,6 +19,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, is_duration_reported
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
 from shared.domain.rollback.write_quota import SavedPace
+from shared.domain.signals.alert import open_alerts
 from shared.engine.steps.registry import class_of
 from shared.engine.steps.resource_differences import describe_resource_changes
 
@@ -101,10 +102,15 @@ def build_approval_request(
 
 
 def await_approval(case: Case) -> bool:
-    """Decide again on approval or a new alert, else wait or expire. Return whether to continue."""
-    rollback = case.rollback
-    if unjudged_alerts(case.read_alerts()):
+    """Decide again on approval, a new alert or the end of all, else wait or expire.
+
+    Return whether to continue.
+    """
+    rollback, alerts = case.rollback, case.read_alerts()
+    if unjudged_alerts(alerts):
         return _decide_again(case, "a further alert joined: evaluating again")
+    if rollback.order is None and alerts and not open_alerts(alerts):
+        return _decide_again(case, "every alert is over: evaluating again")
     question = rollback.question
     if question is not None:
         people = approvers(rollback, question.plan.fingerprint, question.needed)

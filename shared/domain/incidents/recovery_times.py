@@ -128,10 +128,12 @@ def response_target(targets: Targets, scenario: str, severity: Severity) -> time
 def find_traffic_restored_at(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:
     """Return when the last shift of the newest rollback with effects was confirmed.
 
-    None: there is none, or something failed again after it.
+    None: there is none, or something failed again after it; an undo, or an unpin of what failed
+    then, restores nothing.
     """
     newest, again_at = _newest_with_effects(rollbacks), failing_again_at(incident)
-    shifted_at = newest.shifted_at if newest is not None and newest.way is not Direction.UNDO else None
+    no_way = (Direction.UNDO, Direction.UNPIN) if incident.has_failed else (Direction.UNDO,)
+    shifted_at = newest.shifted_at if newest is not None and newest.way not in no_way else None
     is_outdated = shifted_at is not None and again_at is not None and shifted_at < again_at
     return None if is_outdated else shifted_at
 

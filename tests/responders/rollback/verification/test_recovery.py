@@ -625,3 +625,19 @@ def test_an_order_about_data_learns_nothing_of_functions_that_work_again() -> No
         world.ports, BOOKSHOP, recovered, every, system, now, is_over=True
     )
     assert writes == []
+
+
+def test_a_question_ends_when_every_alert_is_over() -> None:
+    """Somebody has mended it meanwhile: the page says no longer that it fails."""
+    world = build_world_awaiting_approval()
+    heal(world)
+    world.pass_time(5 * MINUTE)
+    world.alert(state="closed")
+
+    world.pass_time(8 * MINUTE)
+
+    [rollback] = world.rollbacks()
+    assert rollback.status is RollbackStatus.NOT_TAKEN
+    assert "every alert is over" in rollback.outcome
+    assert newest(world).status is IncidentStatus.RESOLVED
+    assert newest(world).timeline[-1].note == "recovered without a rollback"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from shared.domain.incidents.incident import IncidentStatus, StatusPageRecord, TimelineEvent
+from shared.domain.incidents.incident import IncidentScope, IncidentStatus, StatusPageRecord, TimelineEvent
 from shared.domain.incidents.recovery_times import measure_recovery, recovery_lines
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
@@ -114,6 +114,21 @@ def test_what_fails_again_has_no_restored_traffic() -> None:
 
     assert recovery_lines(times, START + 6 * MINUTE)[0] == "traffic is not restored yet"
     assert later.traffic_restored_at == START + 8 * MINUTE
+
+
+@pytest.mark.parametrize("has_failed", [True, False])
+def test_an_unpin_of_what_fails_then_restores_nothing(has_failed: bool) -> None:
+    """While nothing has failed, its shift is a change; once something has, no restoration."""
+    order = RollbackRequest("c", "ada", "why", way=Direction.UNPIN)
+    unpinned = replace(went(RollbackStatus.VERIFYING, 1), order=order)
+    observed_at = START + 2 * MINUTE if has_failed else None
+    scopes = (IncidentScope(ScenarioName.FUNCTIONS),)
+    subject = replace(build_incident(), scopes=scopes, failure_observed_at=observed_at)
+
+    times = measure_recovery(BOOKSHOP, subject, [unpinned])
+
+    assert subject.has_failed is has_failed
+    assert times.traffic_restored_at == (None if has_failed else START + MINUTE)
 
 
 def test_what_a_person_closes_has_not_recovered() -> None:
