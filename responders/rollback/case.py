@@ -426,10 +426,8 @@ class Case:
         if turn.status not in (IncidentStatus.DETECTED, *ENDED_INCIDENT_STATUSES):
             until = incident.unconfirmed_until or self.decide_by
             # A warning that joins what was escalated confirms nothing graver.
-            is_warning = (turn.status, turn.facts.get("outcome")) == (
-                IncidentStatus.ESCALATED,
-                Outcome.OBSERVE,
-            )
+            outcome = turn.facts.get("outcome")
+            is_warning = turn.status is IncidentStatus.ESCALATED and outcome is Outcome.OBSERVE
             is_judged = "gates" in turn.facts and is_confirmed(turn.facts) and not is_warning
             waits = incident.is_unconfirmed and not is_judged and now < until
             incident = replace(incident, unconfirmed_until=until if waits else None)
