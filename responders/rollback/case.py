@@ -15,6 +15,7 @@ from shared.core.store import Document, Query, Reader, Update, Write
 from shared.core.text import join_names
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.decision.gate_evaluation import is_confirmed
+from shared.domain.decision.gates.base import Outcome
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, WELL_STATUSES, Incident, IncidentStatus
 from shared.domain.incidents.incident_notices import create_incident_notices
@@ -424,7 +425,10 @@ class Case:
             incident = replace(incident, is_undoable=turn.is_undoable)
         if turn.status not in (IncidentStatus.DETECTED, *ENDED_INCIDENT_STATUSES):
             until = incident.unconfirmed_until or self.decide_by
-            is_judged = "gates" in turn.facts and is_confirmed(turn.facts)
+            # A warning that joins what was escalated confirms nothing graver.
+            outcome = turn.facts.get("outcome")
+            is_warning = turn.status is IncidentStatus.ESCALATED and outcome is Outcome.OBSERVE
+            is_judged = "gates" in turn.facts and is_confirmed(turn.facts) and not is_warning
             waits = incident.is_unconfirmed and not is_judged and now < until
             incident = replace(incident, unconfirmed_until=until if waits else None)
         return incidents.change_status(incident, turn.status, now, turn.note, turn.severity, works=turn.works)

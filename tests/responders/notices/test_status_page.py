@@ -14,7 +14,7 @@ from shared.domain.incidents.incident import IncidentStatus, public_status_chang
 from shared.domain.incidents.recovery_times import measure_recovery, recovery_lines
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, Component
 from shared.domain.policy.severity import Severity
-from shared.domain.presentation.status_page import build_status_page
+from shared.domain.presentation.status_page import build_status_page, disruption_spans
 from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, render_objects
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state import work_queue
@@ -201,6 +201,7 @@ def test_an_escalation_alone_publishes_no_outage() -> None:
     told = [one.key.split(":")[1:] for one in world.ports.sender.sent]
     assert ["rollback.escalated", "night-shift"] in told
     assert ["detected", "users"] not in told
+    assert disruption_spans(read_public_state(world), world.ports.clock.now()) == []
 
     world.pass_time(4 * MINUTE)
 
@@ -208,6 +209,8 @@ def test_an_escalation_alone_publishes_no_outage() -> None:
     assert (late.status, late.is_unconfirmed) == (IncidentStatus.ESCALATED, False)
     assert [turn.word for turn in public_status_changes(late)] == ["detected", "investigating"]
     assert world.ports.sender.sent[-1].key.endswith(":detected:users")
+    [(began, _)] = disruption_spans(read_public_state(world), world.ports.clock.now())
+    assert began == late.onset_at
     assert "Some parts do not work." in read_page(world)
 
 

@@ -445,6 +445,22 @@ def test_a_warning_that_one_source_alone_sees(second: bool) -> None:
     assert found.ended_at is None
 
 
+def test_a_warning_joins_an_escalation_that_nobody_has_confirmed() -> None:
+    """A person must still decide, and the warning confirms nothing."""
+    world = World()
+    world.ports.prober.down = lambda probe: probe == "book"
+    world.alert("probe:bookshop:1", resource=ABOUT_GET_BOOK)
+    world.pass_time(MINUTE)
+    [escalated] = world.incidents()
+    world.alert("0.slow", signal="slow_response", resource=ABOUT_GET_BOOK)
+    world.pass_time(MINUTE)
+
+    [joined] = world.incidents()
+    assert joined.rollbacks == 2
+    assert (escalated.status, escalated.is_unconfirmed) == (incident.IncidentStatus.ESCALATED, True)
+    assert (joined.status, joined.is_unconfirmed) == (incident.IncidentStatus.ESCALATED, True)
+
+
 def test_a_person_approves_what_one_source_alone_sees() -> None:
     """The answer counts at once: nothing waits for a second source any more."""
     world = World()
