@@ -105,9 +105,13 @@ data "google_project" "every" {
   project_id = each.key
 }
 
-# Agents are born when they are first needed; a grant to one that is not there yet is refused.
+# Agents are born when they are first needed; a grant to one that is not there yet is refused. Firestore's
+# gets a grant on a key and on the buckets of exports alone.
 resource "google_workload_identity_service_agent" "agents" {
-  for_each = toset(["cloudscheduler.googleapis.com", "firestore.googleapis.com", "pubsub.googleapis.com"])
+  for_each = setunion(
+    ["cloudscheduler.googleapis.com", "pubsub.googleapis.com"],
+    var.state_kms_key != null || length(var.exports) > 0 ? ["firestore.googleapis.com"] : [],
+  )
 
   parent = "projects/${data.google_project.every[var.operations_project].number}/locations/global/serviceProducers/${each.key}"
 

@@ -115,9 +115,7 @@ def test_without_any_alert_nothing_is_measured_for_one(tmp_path: Path) -> None:
         "cvplus/sign_in_failures",
         "cvplus/sign_ins",
     }
-    assert set(resources["google_logging_metric"]) == {
-        *("counter", "due", "responder_errors", "unanswered", "unproven_backups", "unrestorable")
-    }
+    assert set(resources["google_logging_metric"]) == {*("counter", "due", "events", "responder_errors")}
 
 
 def test_a_file_without_thresholds_gets_those_of_the_embedded_cloud(tmp_path: Path) -> None:
@@ -386,17 +384,31 @@ def test_silence_stays_an_incident_and_a_burst_of_errors_ends(resources: Resourc
     }
 
     assert strategies["silent_clock"] == "604800s"
-    assert strategies["errors"] == "1800s"
+    assert {key for key, value in strategies.items() if value != "1800s"} == {"silent_clock"}
     assert set(strategies) == {
-        "backlog",
         "dead_letters",
         "errors",
         "overdue_work",
         "silent_clock",
         "unanswered_incident",
-        "unproven_backup",
         "unrestorable",
         "waiting_messages",
+    }
+
+
+def test_people_are_notified_of_each_event_that_they_have_to_act_on(resources: Resources) -> None:
+    """One counter has all of them; each condition reads its own, and none is left out."""
+    read = {
+        block["display_name"]: {*re.findall(r'"((?:backups?|deployment|incident)\.\w+)"', repr(block))}
+        for alert in resources[POLICY]["self"].values()
+        for block in alert["conditions"]
+        if "user/rollback_events" in repr(block)
+    }
+
+    assert read == {
+        "unanswered incident": {"incident.unanswered"},
+        "unproven backup": {"backup.failed", "backup.unproven", "backups.missing"},
+        "unrestorable deployment": {"deployment.unrestorable"},
     }
 
 
