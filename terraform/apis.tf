@@ -1,11 +1,11 @@
 locals {
   # The APIs that the operations project needs, and what for. Requests of the responders to an
-  # application or the identity project are counted here as well.
+  # application or the identity project are counted here as well. cloudresourcemanager and serviceusage
+  # are on before the first plan, which asks both (README).
   apis = {
     "artifactregistry.googleapis.com"     = "images of the functions; whether an application's are kept"
     "cloudbuild.googleapis.com"           = "builds of the functions"
     "cloudfunctions.googleapis.com"       = "the functions; reading an application's"
-    "cloudresourcemanager.googleapis.com" = "project numbers, grants; reading an application's"
     "cloudscheduler.googleapis.com"       = "the clock; reading an application's schedules"
     "eventarc.googleapis.com"             = "reading what hears of an application's documents"
     "fcm.googleapis.com"                  = "pushing to users of an application"
@@ -98,7 +98,7 @@ resource "google_project_service" "others" {
 }
 
 # Numbers, which the names of Google's agents are made of. Read in the plan: what depends on them
-# could not be planned otherwise, so cloudresourcemanager is switched on by hand before (README).
+# could not be planned otherwise.
 data "google_project" "every" {
   for_each = local.projects
 
