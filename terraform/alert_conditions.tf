@@ -315,7 +315,7 @@ locals {
     {
       for key, signal in local.signals : key => merge(signal, {
         combiner   = signal.name == "function_failure_rate" ? "AND_WITH_MATCHING_RESOURCE" : "OR"
-        conditions = concat(local.measures[signal.system][signal.name], signal.name == "function_failure_rate" ? [] : local.also[key])
+        conditions = concat(local.measures[signal.system][signal.name], [for condition in local.also[key] : condition if signal.name != "function_failure_rate"])
       })
     },
     {
