@@ -1,10 +1,14 @@
 # What each signal is measured by: per system and signal a list of conditions, any one of which is
-# enough. A condition is either
+# enough, but for a share of the requests of one function, which holds only beside their number. A
+# condition is either
 #   { kind = "filter", name, filter, denominator, aligner, reducer, period, group_by, above, lasting }
 # with null for no denominator, period and lasting in seconds, or
 #   { kind = "query", name, query, lasting }
 # in PromQL, where a filter cannot say it: 30 s (filters know whole minutes), shares of functions,
-# comparisons with yesterday, shares of quotas.
+# comparisons with yesterday, shares of quotas, shares of enough calls.
+#
+# A share of fewer calls than gates.minimum_requests in five minutes says nothing: as the responders
+# judge what they count themselves (health.py), two failed calls of a rare function raise no alert.
 #
 # Cloud Monitoring knows only "greater than": where a policy counts, N is already too much, so the
 # condition says > N - 1, and PromQL >= N. Ratios and seconds are too much when they are above.
@@ -13,8 +17,6 @@
 locals {
   # How points become one value.
   shapes = {
-    # Both sides of a ratio are aligned and grouped alike.
-    ratio = { kind = "filter", aligner = "ALIGN_RATE", reducer = "REDUCE_SUM", period = 60, group_by = [] }
     # Not a rate, which would be per second. The window is the period, so nothing has to last.
     count   = { kind = "filter", aligner = "ALIGN_DELTA", reducer = "REDUCE_SUM", group_by = [], denominator = null, lasting = 0 }
     slowest = { kind = "filter", aligner = "ALIGN_DELTA", reducer = "REDUCE_PERCENTILE_95", period = 60, group_by = ["resource.label.service_name"], denominator = null }
@@ -54,7 +56,7 @@ locals {
     "resource.type=\"firestore.googleapis.com/Database\"",
     "resource.label.database_id!=\"${local.database}\"",
   ])
-  unreachable = "\"UNAVAILABLE\",\"DEADLINE_EXCEEDED\",\"INTERNAL\",\"RESOURCE_EXHAUSTED\""
+  unreachable = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED"]
 
   # Probes that exercise no function ask for the site, the others for the critical path.
   checks = {
@@ -75,25 +77,35 @@ locals {
   # The same as series of PromQL.
   series = {
     for system, policy in local.policies : system => {
-      requests      = "logging_googleapis_com:user_${local.log_prefix[system]}_requests{monitored_resource=\"cloud_run_revision\"}"
-      server_errors = "logging_googleapis_com:user_${local.log_prefix[system]}_server_errors{monitored_resource=\"cloud_run_revision\"}"
-      latencies     = "run_googleapis_com:request_latencies_bucket{monitored_resource=\"cloud_run_revision\",project_id=\"${policy.project}\",location=\"${policy.region}\"}"
-      site          = "monitoring_googleapis_com:uptime_check_check_passed{monitored_resource=\"uptime_url\",check_id=~\"${join("|", local.checks[system].site)}\"}"
-      critical      = "monitoring_googleapis_com:uptime_check_check_passed{monitored_resource=\"uptime_url\",check_id=~\"${join("|", local.checks[system].critical)}\"}"
-      quota         = "monitored_resource=\"consumer_quota\",project_id=\"${policy.project}\""
+      requests         = "logging_googleapis_com:user_${local.log_prefix[system]}_requests{monitored_resource=\"cloud_run_revision\"}"
+      server_errors    = "logging_googleapis_com:user_${local.log_prefix[system]}_server_errors{monitored_resource=\"cloud_run_revision\"}"
+      sign_ins         = "logging_googleapis_com:user_${local.log_prefix[system]}_sign_ins{monitored_resource=\"identitytoolkit_project\"}"
+      sign_in_failures = "logging_googleapis_com:user_${local.log_prefix[system]}_sign_in_failures{monitored_resource=\"identitytoolkit_project\"}"
+      database         = "firestore_googleapis_com:api_request_count{monitored_resource=\"firestore.googleapis.com/Database\",database_id!=\"${local.database}\"}"
+      # Rules that refuse everything are a failure of the database too.
+      database_errors = "firestore_googleapis_com:api_request_count{monitored_resource=\"firestore.googleapis.com/Database\",database_id!=\"${local.database}\",response_code=~\"${join("|", concat(local.unreachable, ["PERMISSION_DENIED"]))}\"}"
+      latencies       = "run_googleapis_com:request_latencies_bucket{monitored_resource=\"cloud_run_revision\",project_id=\"${policy.project}\",location=\"${policy.region}\"}"
+      site            = "monitoring_googleapis_com:uptime_check_check_passed{monitored_resource=\"uptime_url\",check_id=~\"${join("|", local.checks[system].site)}\"}"
+      critical        = "monitoring_googleapis_com:uptime_check_check_passed{monitored_resource=\"uptime_url\",check_id=~\"${join("|", local.checks[system].critical)}\"}"
+      quota           = "monitored_resource=\"consumer_quota\",project_id=\"${policy.project}\""
     }
   }
   enough_requests = {
     for system, policy in local.policies : system => try(policy.gates.minimum_requests, local.gate_defaults.minimum_requests)
   }
 
-  # The share of failed requests of all functions: no filter could name them all, the counter does.
-  all_failures = {
-    for system in keys(local.policies) : system => merge(local.shapes.ratio, {
-      name        = "share of failed requests of all functions"
-      filter      = local.log_filters[system].server_errors
-      denominator = local.log_filters[system].requests
-    })
+  # Shares of failed calls, and what makes the calls enough.
+  shares = {
+    for system in keys(local.policies) : system => {
+      for name, series in {
+        requests = { failed = local.series[system].server_errors, all = local.series[system].requests }
+        sign_ins = { failed = local.series[system].sign_in_failures, all = local.series[system].sign_ins }
+        database = { failed = local.series[system].database_errors, all = local.series[system].database }
+        } : name => {
+        share  = "sum(rate(${series.failed}[2m])) / sum(rate(${series.all}[2m]))"
+        enough = "sum(increase(${series.all}[5m])) >= ${local.enough_requests[system]}"
+      }
+    }
   }
 
   measures = {
@@ -107,25 +119,29 @@ locals {
         } if length(checks) > 0
       ]
 
-      function_failure_rate = concat(
-        [
-          for index, filter in local.run_filters[system] : merge(local.shapes.ratio, {
-            name        = "share of failed requests of a function (${index + 1})"
-            filter      = "${local.requests_metric} AND ${filter} AND metric.label.response_code_class=\"5xx\""
-            denominator = "${local.requests_metric} AND ${filter}"
-            group_by    = ["resource.label.service_name"]
-            above       = local.thresholds[system].function_failure_rate
-            lasting     = local.lasting[system].function_failure_rate
-          })
-        ],
-        # Cloud Run counts only what reached an instance; the request log has the failed starts too.
-        [merge(local.all_failures[system], {
-          name     = "share of failed requests of a function, failed starts included"
+      # By filters, and both at once of one function: the notification of a query may not name it. The
+      # log has the failed starts too; Cloud Run counts only what reached an instance.
+      function_failure_rate = [
+        {
+          kind        = "filter"
+          name        = "share of failed requests of a function, failed starts included"
+          filter      = local.log_filters[system].server_errors
+          denominator = local.log_filters[system].requests
+          aligner     = "ALIGN_RATE"
+          reducer     = "REDUCE_SUM"
+          period      = 60
+          group_by    = ["resource.label.service_name"]
+          above       = local.thresholds[system].function_failure_rate
+          lasting     = local.lasting[system].function_failure_rate
+        },
+        merge(local.shapes.count, {
+          name     = "enough requests of that function"
+          filter   = local.log_filters[system].requests
+          period   = 300
           group_by = ["resource.label.service_name"]
-          above    = local.thresholds[system].function_failure_rate
-          lasting  = local.lasting[system].function_failure_rate
-        })],
-      )
+          above    = local.enough_requests[system] - 1
+        }),
+      ]
 
       # A function fails when its own failure rate is too much. Thin traffic says nothing.
       functions_failing_share = [{
@@ -181,13 +197,12 @@ locals {
         lasting = local.lasting[system].performance_degraded
       }]
 
-      authentication_failure = [merge(local.shapes.ratio, {
-        name        = "share of failed sign-ins"
-        filter      = local.log_filters[system].sign_in_failures
-        denominator = local.log_filters[system].sign_ins
-        above       = local.thresholds[system].authentication_failure
-        lasting     = local.lasting[system].authentication_failure
-      })]
+      authentication_failure = [{
+        kind    = "query"
+        name    = "share of failed sign-ins"
+        query   = "${local.shares[system].sign_ins.share} > ${local.thresholds[system].authentication_failure} and ${local.shares[system].sign_ins.enough}"
+        lasting = local.lasting[system].authentication_failure
+      }]
 
       database_connectivity = [
         merge(local.shapes.count, {
@@ -198,20 +213,18 @@ locals {
         }),
         merge(local.shapes.count, {
           name   = "calls that Firestore failed"
-          filter = "${local.firestore_calls} AND metric.label.response_code=one_of(${local.unreachable})"
+          filter = "${local.firestore_calls} AND metric.label.response_code=one_of(\"${join("\",\"", local.unreachable)}\")"
           period = local.lasting[system].database_connectivity
           above  = local.thresholds[system].database_connectivity - 1
         }),
       ]
 
-      # Rules that refuse everything are a failure of the database too.
-      database_failure_rate = [merge(local.shapes.ratio, {
-        name        = "share of calls that Firestore failed"
-        filter      = "${local.firestore_calls} AND metric.label.response_code=one_of(${local.unreachable},\"PERMISSION_DENIED\")"
-        denominator = local.firestore_calls
-        above       = local.thresholds[system].database_failure_rate
-        lasting     = local.lasting[system].database_failure_rate
-      })]
+      database_failure_rate = [{
+        kind    = "query"
+        name    = "share of calls that Firestore failed"
+        query   = "${local.shares[system].database.share} > ${local.thresholds[system].database_failure_rate} and ${local.shares[system].database.enough}"
+        lasting = local.lasting[system].database_failure_rate
+      }]
 
       slow_response = [
         for index, filter in local.run_filters[system] : merge(local.shapes.slowest, {
@@ -222,10 +235,12 @@ locals {
         })
       ]
 
-      error_rate = [merge(local.all_failures[system], {
-        above   = local.thresholds[system].error_rate
+      error_rate = [{
+        kind    = "query"
+        name    = "share of failed requests of all functions"
+        query   = "${local.shares[system].requests.share} > ${local.thresholds[system].error_rate} and ${local.shares[system].requests.enough}"
         lasting = local.lasting[system].error_rate
-      })]
+      }]
 
       # Limits are sampled daily. A minute's usage is compared with limits per minute only.
       quota_usage = [
@@ -266,10 +281,12 @@ locals {
   also = {
     for key, signal in local.signals : key => flatten([
       for condition in signal.also : {
-        ratio = [merge(local.all_failures[signal.system], {
-          above   = condition.threshold
+        ratio = [{
+          kind    = "query"
+          name    = "share of failed requests of all functions"
+          query   = "${local.shares[signal.system].requests.share} > ${condition.threshold} and ${local.shares[signal.system].requests.enough}"
           lasting = condition.seconds
-        })]
+        }]
         count = [
           for checks in [signal.name == "authentication_failure" ? local.checks[signal.system].sign_in : concat(local.checks[signal.system].site, signal.name == "frontend_unavailable" ? [] : local.checks[signal.system].critical)] : merge(local.shapes.count, {
             name     = "failed checks of a probe"
@@ -292,5 +309,18 @@ locals {
     ])
   }
 
-  conditions = { for key, signal in local.signals : key => concat(local.measures[signal.system][signal.name], local.also[key]) }
+  # The alert policies of each signal: one, and where its conditions hold only together another one for
+  # its `also`.
+  alerts = merge(
+    {
+      for key, signal in local.signals : key => merge(signal, {
+        combiner   = signal.name == "function_failure_rate" ? "AND_WITH_MATCHING_RESOURCE" : "OR"
+        conditions = concat(local.measures[signal.system][signal.name], [for condition in local.also[key] : condition if signal.name != "function_failure_rate"])
+      })
+    },
+    {
+      for key, signal in local.signals : "${key}/also" => merge(signal, { combiner = "OR", conditions = local.also[key] })
+      if signal.name == "function_failure_rate" && length(local.also[key]) > 0
+    },
+  )
 }

@@ -2,11 +2,11 @@
 # labels say whose trouble it is: the responders read nothing else of it, names least of all.
 
 resource "google_monitoring_alert_policy" "signal" {
-  for_each = local.signals
+  for_each = local.alerts
 
   project      = each.value.project
   display_name = "${each.value.system}: ${replace(each.value.name, "_", " ")}"
-  combiner     = "OR"
+  combiner     = each.value.combiner
   severity     = local.severities[each.value.severity]
   user_labels  = merge(var.labels, { rollback_system = each.value.system, rollback_signal = each.value.name })
 
@@ -14,7 +14,7 @@ resource "google_monitoring_alert_policy" "signal" {
   notification_channels = [google_monitoring_notification_channel.alerts[each.value.project].id]
 
   dynamic "conditions" {
-    for_each = local.conditions[each.key]
+    for_each = each.value.conditions
 
     content {
       display_name = conditions.value.name
@@ -85,8 +85,8 @@ resource "google_monitoring_alert_policy" "signal" {
 
   lifecycle {
     precondition {
-      condition     = length(local.conditions[each.key]) >= 1 && length(local.conditions[each.key]) <= 6
-      error_message = "${each.key}: ${length(local.conditions[each.key])} conditions; Cloud Monitoring takes one to six. Without probes there is nothing to measure, and with more than 300 functions too much for one policy file."
+      condition     = length(each.value.conditions) >= 1 && length(each.value.conditions) <= 6
+      error_message = "${each.key}: ${length(each.value.conditions)} conditions; Cloud Monitoring takes one to six. Without probes there is nothing to measure, and with more than 300 functions too much for one policy file."
     }
     precondition {
       condition     = each.value.auto_close >= 1800 && each.value.auto_close <= 604800
@@ -98,14 +98,14 @@ resource "google_monitoring_alert_policy" "signal" {
     }
     precondition {
       condition = alltrue([
-        for condition in local.conditions[each.key] : condition.kind == "query" ? true :
+        for condition in each.value.conditions : condition.kind == "query" ? true :
         condition.lasting % 60 == 0 && condition.period >= 60 && condition.period % 60 == 0
       ])
-      error_message = "${each.key}: this signal's durations are whole minutes; only frontend_unavailable, functions_failing_share, performance_degraded and quota_usage may hold for less."
+      error_message = "${each.key}: this signal's durations are whole minutes, as those of critical_path_blocked, database_connectivity, function_failure_rate and slow_response."
     }
     precondition {
       condition = alltrue([
-        for condition in local.conditions[each.key] : condition.kind == "query" ? true : length(condition.filter) <= 2048
+        for condition in each.value.conditions : condition.kind == "query" ? true : length(condition.filter) <= 2048
       ])
       error_message = "${each.key}: a filter has at most 2,048 characters; the names of the functions are too long for sixty of them."
     }

@@ -1,11 +1,11 @@
 locals {
   # The APIs that the operations project needs, and what for. Requests of the responders to an
-  # application or the identity project are counted here as well.
+  # application or the identity project are counted here as well. cloudresourcemanager and serviceusage
+  # are on before the first plan, which asks both (README).
   apis = {
     "artifactregistry.googleapis.com"     = "images of the functions; whether an application's are kept"
     "cloudbuild.googleapis.com"           = "builds of the functions"
     "cloudfunctions.googleapis.com"       = "the functions; reading an application's"
-    "cloudresourcemanager.googleapis.com" = "project numbers, grants; reading an application's"
     "cloudscheduler.googleapis.com"       = "the clock; reading an application's schedules"
     "eventarc.googleapis.com"             = "reading what hears of an application's documents"
     "fcm.googleapis.com"                  = "pushing to users of an application"
@@ -98,16 +98,20 @@ resource "google_project_service" "others" {
 }
 
 # Numbers, which the names of Google's agents are made of. Read in the plan: what depends on them
-# could not be planned otherwise, so cloudresourcemanager is switched on by hand before (README).
+# could not be planned otherwise.
 data "google_project" "every" {
   for_each = local.projects
 
   project_id = each.key
 }
 
-# Agents are born when they are first needed; a grant to one that is not there yet is refused.
+# Agents are born when they are first needed; a grant to one that is not there yet is refused. Firestore's
+# gets a grant on a key and on the buckets of exports alone.
 resource "google_workload_identity_service_agent" "agents" {
-  for_each = toset(["cloudscheduler.googleapis.com", "firestore.googleapis.com", "pubsub.googleapis.com"])
+  for_each = setunion(
+    ["cloudscheduler.googleapis.com", "pubsub.googleapis.com"],
+    var.state_kms_key != null || length(var.exports) > 0 ? ["firestore.googleapis.com"] : [],
+  )
 
   parent = "projects/${data.google_project.every[var.operations_project].number}/locations/global/serviceProducers/${each.key}"
 

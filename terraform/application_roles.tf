@@ -67,6 +67,8 @@ locals {
     push = ["cloudmessaging.messages.create"]
     # See which devices and addresses of users are notified.
     pushed_to = ["datastore.databases.get", "datastore.entities.get", "datastore.entities.list"]
+    # See what custom roles permit.
+    roles = ["iam.roles.get"]
     # See what the platform admits, and which APIs are on.
     quotas = ["serviceusage.quotas.get", "serviceusage.services.get"]
     # See what alerts and dashboards ask for, and whether it is known.

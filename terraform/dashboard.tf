@@ -88,7 +88,7 @@ locals {
     },
     {
       title = "Rollbacks that ended, by how", limit = null
-      query = "sum by (event) (increase(logging_googleapis_com:user_rollback_rollbacks{monitored_resource=\"cloud_run_revision\"}[10m]))"
+      query = "sum by (event) (increase(logging_googleapis_com:user_rollback_events{monitored_resource=\"cloud_run_revision\",event=~\"rollback[.].*\"}[10m]))"
     },
     {
       title = "Errors of the responders", limit = null

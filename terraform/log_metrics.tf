@@ -104,49 +104,33 @@ resource "google_logging_metric" "responder_errors" {
   depends_on = [google_project_service.operations]
 }
 
-# Each audit event is a line of the log as well.
-resource "google_logging_metric" "unrestorable" {
-  project     = var.operations_project
-  name        = "rollback_unrestorable"
-  description = "Deployments that could not be gone back to any more, as their proof found them."
-  filter      = "resource.type=\"cloud_run_revision\"\njsonPayload.event=\"deployment.unrestorable\""
-
-  metric_descriptor {
-    metric_kind = "DELTA"
-    value_type  = "INT64"
-    unit        = "1"
-  }
-
-  depends_on = [google_project_service.operations]
+# Each audit event is a line of the log as well. The clock logs incident.unanswered at each sweep until
+# somebody acknowledges the incident.
+locals {
+  counted_events = concat(
+    # What cannot be gone back to: as its proof found it, in its time, or of Google's own backups.
+    ["backup.failed", "backup.unproven", "backups.missing", "deployment.unrestorable"],
+    ["incident.unanswered"],
+    var.dashboards ? ["rollback.cancelled", "rollback.failed", "rollback.succeeded"] : [],
+  )
 }
 
-# The clock logs it at each sweep until somebody acknowledges the incident.
-resource "google_logging_metric" "unanswered" {
-  project     = var.operations_project
-  name        = "rollback_unanswered"
-  description = "Sweeps that observed a CRITICAL or HIGH incident which nobody has acknowledged after the last step of on-call."
-  filter      = "resource.type=\"cloud_run_revision\"\njsonPayload.event=\"incident.unanswered\""
+resource "google_logging_metric" "events" {
+  project          = var.operations_project
+  name             = "rollback_events"
+  description      = "Events that people are notified of or that a dashboard shows, by their name."
+  filter           = "resource.type=\"cloud_run_revision\"\njsonPayload.event=(\"${join("\" OR \"", local.counted_events)}\")"
+  label_extractors = { event = "EXTRACT(jsonPayload.event)" }
 
   metric_descriptor {
     metric_kind = "DELTA"
     value_type  = "INT64"
     unit        = "1"
-  }
 
-  depends_on = [google_project_service.operations]
-}
-
-# A backup that was not proven in its time, or of Google's own one that is not there.
-resource "google_logging_metric" "unproven_backups" {
-  project     = var.operations_project
-  name        = "rollback_unproven_backups"
-  description = "Exports that were not whole, copied and compared when the next one was due; backups that could not be restored, or held something else; looks that found Google's own backups incomplete."
-  filter      = "resource.type=\"cloud_run_revision\"\njsonPayload.event=(\"backup.failed\" OR \"backup.unproven\" OR \"backups.missing\")"
-
-  metric_descriptor {
-    metric_kind = "DELTA"
-    value_type  = "INT64"
-    unit        = "1"
+    labels {
+      key        = "event"
+      value_type = "STRING"
+    }
   }
 
   depends_on = [google_project_service.operations]
@@ -164,30 +148,6 @@ resource "google_logging_metric" "due" {
     metric_kind = "DELTA"
     value_type  = "DISTRIBUTION"
     unit        = "s"
-  }
-
-  depends_on = [google_project_service.operations]
-}
-
-# How rollbacks end: for the dashboard alone.
-resource "google_logging_metric" "rollbacks" {
-  count = var.dashboards ? 1 : 0
-
-  project          = var.operations_project
-  name             = "rollback_rollbacks"
-  description      = "Rollbacks that have ended, by the event that ended them."
-  filter           = "resource.type=\"cloud_run_revision\"\njsonPayload.event=(\"rollback.succeeded\" OR \"rollback.failed\" OR \"rollback.cancelled\")"
-  label_extractors = { event = "EXTRACT(jsonPayload.event)" }
-
-  metric_descriptor {
-    metric_kind = "DELTA"
-    value_type  = "INT64"
-    unit        = "1"
-
-    labels {
-      key        = "event"
-      value_type = "STRING"
-    }
   }
 
   depends_on = [google_project_service.operations]
@@ -272,7 +232,7 @@ resource "time_sleep" "log_metrics_known" {
     metrics = join(",", concat(
       [for key in sort(keys(local.log_counters)) : google_logging_metric.counter[key].id],
       values(google_logging_metric.database_timings)[*].id,
-      [for metric in [google_logging_metric.responder_errors, google_logging_metric.due, google_logging_metric.unanswered, google_logging_metric.unproven_backups, google_logging_metric.unrestorable] : metric.id],
+      [for metric in [google_logging_metric.responder_errors, google_logging_metric.due, google_logging_metric.events] : metric.id],
     ))
   }
 }

@@ -21,7 +21,7 @@ locals {
   ]
   # What doctor looks at in an application: as the responders see it, and what is admitted there; and
   # what the data can be brought back to.
-  viewer_rights = ["estate", "images", "inventory", "metrics", "past", "quotas", "triggers", "watched"]
+  viewer_rights = ["estate", "images", "inventory", "metrics", "past", "quotas", "roles", "triggers", "watched"]
 
   # One role in each project, also where people sign in.
   viewer_permissions = {

@@ -42,8 +42,10 @@ locals {
       ]))
     },
     {
-      for entry_point, responder in local.responders :
-      "google_project_iam_binding.state ${google_service_account.responders[entry_point].member}" => responder.roles.state
+      for key, reasons in {
+        for entry_point, responder in local.responders :
+        "google_project_iam_binding.state ${google_service_account.responders[entry_point].member}" => responder.roles.state...
+      } : key => join("; ", distinct(reasons))
     },
     {
       for key, reasons in {

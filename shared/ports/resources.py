@@ -143,6 +143,9 @@ class Accounts(Protocol):
     def roles(self) -> dict[str, tuple[str, ...]]:
         """The roles of each service account that has any, by its address."""
 
+    def permissions(self, role: str) -> frozenset[str]:
+        """Return the permissions of a custom role, by its full name; none of a deleted one."""
+
     def grants(self) -> dict[str, tuple[str, ...]]:
         """Whom the project's own policy gives each role, under a condition or not."""
 

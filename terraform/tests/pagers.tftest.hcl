@@ -1,8 +1,19 @@
 # terraform test, without a cloud: alerts by service notify the responders alone, one incident pages once.
 
 mock_provider "google" {
+  # OpenTofu gives a plan mocked values too, and the provider checks their form.
   mock_data "google_project" {
     defaults = { number = "123456789012" }
+  }
+  mock_resource "google_logging_project_sink" {
+    defaults = { writer_identity = "serviceAccount:sink@gcp-sa-logging.iam.gserviceaccount.com" }
+  }
+  mock_resource "google_service_account" {
+    defaults = {
+      email  = "an-account@example-operations.iam.gserviceaccount.com"
+      member = "serviceAccount:an-account@example-operations.iam.gserviceaccount.com"
+      name   = "projects/example-operations/serviceAccounts/an-account@example-operations.iam.gserviceaccount.com"
+    }
   }
 }
 mock_provider "time" {}

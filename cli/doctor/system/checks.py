@@ -266,7 +266,7 @@ def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 
 def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
-    """Whether each responder has its roles in the application."""
+    """Whether each responder has its roles in the application, and each role its permissions."""
     name = facts.policy.project
     granted = require_read(facts.granted, name) if facts.accounts else None
     if granted is None:
@@ -274,14 +274,18 @@ def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     lacking = False
     for entry_point, wanted in application_roles(facts.policy).items():
-        held = granted.get(facts.accounts.get(entry_point, ""), ())
-        if missing := wanted - {role.partition(" if ")[0] for role in held}:
+        held = granted.get(facts.accounts.get(entry_point, ""), {})
+        if missing := {
+            f"{permission} of {role}" if role in held else role
+            for role, permissions in wanted.items()
+            for permission in permissions - held.get(role, frozenset())
+        }:
             lacking = True
             why = f"it lacks {name_first(missing)} by the IAM policy of the project"
             to_do = "terraform apply, unless a folder or the organisation grants it"
             yield wrong(deployed_function(entry_point), why, to_do)
     if not lacking:
-        yield well(name, "the responders have their roles")
+        yield well(name, "the responders have their roles and permissions")
 
 
 def _part(part: InventoryPart, facts: SystemFacts) -> Iterator[CheckFinding]:

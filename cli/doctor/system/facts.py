@@ -34,6 +34,7 @@ from shared.domain.signals.declared_checks import should_count_sign_ins
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.signals.probe_signals import ProbeRecord, probes_path
 from shared.domain.system_record import Controls, System
+from shared.ports.resources import Accounts
 from shared.ports.storage import PublicAccess
 from shared.wiring.adapters import Wiring
 
@@ -68,8 +69,8 @@ class SystemFacts(Struct, frozen=True):
     """What the clock saw through the probes."""
     accounts: Mapping[str, str]
     """What each responder runs as, by entry point."""
-    granted: Mapping[str, tuple[str, ...]] | RollbackError | None
-    """Roles by account, by the application's own policy; None: nothing can be read here."""
+    granted: Mapping[str, Mapping[str, frozenset[str]]] | RollbackError | None
+    """Permissions by account and custom role, by the project's own policy; None: not readable."""
     read_back: bool | RollbackError | None
     """Whether the newest alert that was kept is open, as Monitoring says; None: none was kept."""
     writes: int | RollbackError | None
@@ -126,7 +127,7 @@ def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str
         "requests": partial(its.metrics.requests, now - COUNT_WINDOW, now),
         "sign_ins": signed_in,
         "read_back": partial(_read_back, wiring, policy),
-        "granted": lambda: None if wiring.is_local else its.resources.accounts.roles(),
+        "granted": lambda: None if wiring.is_local else permissions_by_role(its.resources.accounts, policy),
         "writes": partial(its.quotas.writes_a_minute, policy.region),
         "page": lambda: wiring.notices.pages and wiring.notices.pages.seen(f"{system_folder(system)}/{PAGE}"),
         "expiries": partial(its.resources.indexes.expiries, policy.integrity.database),
@@ -144,6 +145,14 @@ def collect_system_facts(ours: Operations, policy: Policy, accounts: Mapping[str
     return SystemFacts(
         policy=policy, now=now, accounts=accounts, rest=rest, **call_in_parallel(wiring, calls, groups)
     )
+
+
+def permissions_by_role(accounts: Accounts, policy: Policy) -> dict[str, dict[str, frozenset[str]]]:
+    """Return what the project's own roles permit each account, by account and role."""
+    held = {who: {one.partition(" if ")[0] for one in roles} for who, roles in accounts.roles().items()}
+    own = {one for roles in held.values() for one in roles if one.startswith(f"projects/{policy.project}/")}
+    permitted = {role: accounts.permissions(role) for role in own}
+    return {who: {role: permitted[role] for role in roles & own} for who, roles in held.items()}
 
 
 def _probe_results(store: Store, policy: Policy) -> ProbeRecord:

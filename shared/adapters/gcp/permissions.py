@@ -133,7 +133,6 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
     "on_work": (
         *EVERY_RESPONDER,
         Grant("project.secret_manager.VALUES_PERMISSIONS", GrantScope.PROBE_SECRETS),
-        # To act as the functions' accounts is granted on each of these accounts, not by the role.
         Grant("run.platform.PERMISSIONS", APPLICATION),
         Grant("run.builder.PERMISSIONS", APPLICATION),
         Grant("monitoring.metrics.PERMISSIONS", APPLICATION),
@@ -180,13 +179,15 @@ GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
 """By entry point of main.py."""
 
 
-def application_roles(policy: Policy) -> dict[str, set[str]]:
-    """Return the custom roles in the application of a policy, by the entry point that has them."""
-    found: dict[str, set[str]] = defaultdict(set)
+def application_roles(policy: Policy) -> dict[str, dict[str, set[str]]]:
+    """Return the permissions in the application of a policy, by entry point and custom role."""
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for entry_point, grants in GRANTS.items():
         # on_override has the rights of on_command, as in terraform/iam.tf (role_names).
         own = ("on_command" if entry_point == "on_override" else entry_point).removeprefix("on_")
         for one in grants:
             if isinstance(one.scope, ApplicationScope) and one.scope.is_needed(policy):
-                found[entry_point].add(f"projects/{policy.project}/roles/rollback_{one.scope.role or own}")
+                role = f"projects/{policy.project}/roles/rollback_{one.scope.role or own}"
+                # To act as the functions' accounts is granted on each account, not by the role.
+                found[entry_point][role].update({*one.permissions()} - {"iam.serviceAccounts.actAs"})
     return dict(found)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from local.application.application import INITIAL_AGE
 from shared.adapters.gcp.project.service_accounts import account_project
-from shared.core.errors import Unavailable
+from shared.core.errors import Gone, Unavailable
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.images import Cleanup, CleanupCondition, CleanupPolicy, StoredImage
@@ -214,6 +214,18 @@ def test_the_roles_of_an_account(world: EstateWorld) -> None:
     grants = world.estate.accounts.grants()
     assert {*grants} == {"roles/editor", "roles/viewer"}
     assert all(f"serviceAccount:{ACCOUNT}" in members for members in grants.values())
+
+
+def test_the_permissions_of_a_custom_role(world: EstateWorld) -> None:
+    """A deleted role has none, and one that never was is gone."""
+    role = world.make_role("rollback_work", "run.services.get", "run.services.update")
+
+    assert world.estate.accounts.permissions(role) == {"run.services.get", "run.services.update"}
+
+    world.delete_role(role)
+    assert world.estate.accounts.permissions(role) == frozenset()
+    with pytest.raises(Gone):
+        world.estate.accounts.permissions(f"{role}ing")
 
 
 def test_an_account_that_is_disabled(world: EstateWorld) -> None:

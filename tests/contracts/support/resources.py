@@ -120,6 +120,12 @@ class EstateWorld(Protocol):
         """One more role for `ACCOUNT`."""
         ...
 
+    def make_role(self, role: str, *permissions: str) -> str:
+        """One more custom role of the project; its full name."""
+        ...
+
+    def delete_role(self, role: str) -> None: ...
+
     def turn_off(self) -> None:
         """`ACCOUNT`, which is there."""
         ...
@@ -232,6 +238,14 @@ class InMemory:
         held = set(self._fake.granted.get(ACCOUNT, ()))
         held.add(f"{role} if {condition}" if condition else role)
         self._fake.granted[ACCOUNT] = tuple(sorted(held))
+
+    def make_role(self, role: str, *permissions: str) -> str:
+        name = f"projects/{PROJECT}/roles/{role}"
+        self._fake.permitted[name] = frozenset(permissions)
+        return name
+
+    def delete_role(self, role: str) -> None:
+        self._fake.permitted[role] = frozenset()
 
     def turn_off(self) -> None:
         self._fake.account_states[ACCOUNT] = AccountState.DISABLED
@@ -358,6 +372,15 @@ class OverTheWire:
             binding["condition"] = {"title": "t", "expression": condition}
         change = {"policy": {**policy, "bindings": [*policy["bindings"], binding]}}
         product.done("POST", f"{project}:setIamPolicy", change)
+
+    def make_role(self, role: str, *permissions: str) -> str:
+        stated = {"roleId": role, "role": {"title": role, "includedPermissions": [*permissions]}}
+        product = self._product(service_accounts.HOST)
+        name: str = product.done("POST", f"/v1/projects/{PROJECT}/roles", stated)["name"]
+        return name
+
+    def delete_role(self, role: str) -> None:
+        self._product(service_accounts.HOST).done("DELETE", f"/v1/{role}")
 
     def turn_off(self) -> None:
         path = f"/v1/projects/{PROJECT}/serviceAccounts/{ACCOUNT}:disable"

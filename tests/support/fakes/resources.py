@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared.core.codec import from_json
-from shared.core.errors import Exists, Moved, Rejected, Unavailable
+from shared.core.errors import Exists, Gone, Moved, Rejected, Unavailable
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.images import Cleanup, StoredImage
@@ -73,6 +73,7 @@ class FakeEstate:
         self.unreachable: list[str] = []
         """Locations of triggers that give no answer."""
         self.granted: dict[str, tuple[str, ...]] = {}
+        self.permitted: dict[str, frozenset[str]] = {}
         self.account_states = {"runtime@demo": AccountState.ENABLED}
         """Of the accounts that there are, by address."""
         self.pushed: dict[str, dict[str, StoredImage]] = {}
@@ -253,6 +254,13 @@ class FakeEstate:
         """The roles of each service account, by its address."""
         with ask_hook_around(self.hook, "accounts.roles"):
             return dict(self.granted)
+
+    def permissions(self, role: str) -> frozenset[str]:
+        """The permissions of a custom role. Raises: Gone."""
+        with ask_hook_around(self.hook, "accounts.permissions"):
+            if role not in self.permitted:
+                raise Gone(role)
+            return self.permitted[role]
 
     def grants(self) -> dict[str, tuple[str, ...]]:
         """Whom the project gives each role."""

@@ -18,11 +18,10 @@ API_OF = {
     "cloudmessaging": "fcm",
     "datastore": "firestore",
     "firebaseauth": "identitytoolkit",
-    "resourcemanager": "cloudresourcemanager",
 }
 """Where the first word of a permission is not the name of its API."""
-BEFORE = {"serviceusage"}
-"""Switched on by hand, because an apply needs it itself."""
+BEFORE = {"resourcemanager", "serviceusage"}
+"""Switched on by hand, because a plan and an apply need them themselves."""
 
 
 def schedules(configuration: Configuration) -> dict[tuple[str, str], dict[str, int]]:

@@ -112,6 +112,7 @@ def test_nobody_else_may_anything(two_projects: Configuration) -> None:
 
 LOOKED_AT = (
     *service_accounts.PERMISSIONS,
+    *service_accounts.ROLES_PERMISSIONS,
     *backups.PAST_PERMISSIONS,
     *hosting.PERMISSIONS,
     *auth_config.PERMISSIONS,

@@ -123,18 +123,23 @@ def test_no_role_is_made_that_nobody_is_given(example: Configuration) -> None:
 
 
 def test_doctor_asks_for_the_roles_that_are_given(example: Configuration) -> None:
-    """What a responder has in an application, by name; and the runtime of every function."""
+    """What a responder has in an application, by role; and the runtime of every function."""
     accounts = {
         f"serviceAccount:{one['service_config'][0]['service_account_email']}": entry_point
         for entry_point, one in functions(example).items()
     }
     applications = [one for one in example.of("google_project_iam_binding") if one.name == "applications"]
+    permitted = {
+        f"projects/{one.values['project']}/roles/{one.values['role_id']}": {*one.values["permissions"]}
+        for one in example.of("google_project_iam_custom_role")
+    }
 
     for policy in policies_of(example):
-        given: dict[str, set[str]] = defaultdict(set)
+        given: dict[str, dict[str, set[str]]] = defaultdict(dict)
         for one in applications:
             for member in members(one) if one.values["project"] == policy.project else ():
-                given[accounts[member]].add(one.values["role"])
+                role = one.values["role"]
+                given[accounts[member]][role] = permitted[role]
         assert given == application_roles(policy)
     runtimes = {one["build_config"][0]["runtime"] for one in functions(example).values()}
     assert runtimes == {"python311"}

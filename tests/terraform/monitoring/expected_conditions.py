@@ -40,7 +40,7 @@ class Query(Struct, frozen=True):
     """A condition in PromQL: the metrics that it reads, and how it compares."""
 
     metrics: tuple[str, ...]
-    comparison: str
+    compared: tuple[str, ...]
     duration: int
     """Seconds."""
 
@@ -92,9 +92,16 @@ def _slowest(_policy: Policy, seconds: float, lasting: int) -> list[Condition]:
     return [Threshold(LATENCIES, RUN, aligner, reducer, above, lasting, grouped=(SERVICE,))]
 
 
+def _share_of(policy: Policy, failed: str, every: str, ratio: float, lasting: int) -> list[Condition]:
+    """A share of enough calls within the five minutes that the gates count too."""
+    enough = f"and sum(increase({series(every)}"
+    compared = (f"> {ratio:g} {enough}", f"[5m])) >= {policy.gates.minimum_requests}")
+    return [Query((series(failed), series(every)), compared, lasting)]
+
+
 def _share(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
-    errors = counter(policy, "server_errors")
-    return [Threshold(errors, RUN, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, ratio=True)]
+    failed, every = (counter(policy, name) for name in ("server_errors", "requests"))
+    return _share_of(policy, failed, every, ratio, lasting)
 
 
 def _checks(_policy: Policy, count: float, window: int) -> list[Condition]:
@@ -106,33 +113,35 @@ def _checks(_policy: Policy, count: float, window: int) -> list[Condition]:
 
 
 def _frontend(_policy: Policy, regions: float, lasting: int) -> list[Condition]:
-    return [Query((series(CHECKS),), f"== 0) >= {regions:g}", lasting)]
+    return [Query((series(CHECKS),), (f"== 0) >= {regions:g}",), lasting)]
 
 
 def _failure_rate(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
+    errors, every = (counter(policy, name) for name in ("server_errors", "requests"))
+    enough, grouped = policy.gates.minimum_requests - 1, (SERVICE,)
     return [
-        Threshold(metric, RUN, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, MINUTE, (SERVICE,), True)
-        for metric in (REQUESTS, counter(policy, "server_errors"))
+        Threshold(errors, RUN, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, MINUTE, grouped, ratio=True),
+        Threshold(every, RUN, "ALIGN_DELTA", "REDUCE_SUM", enough, 0, 5 * MINUTE, grouped),
     ]
 
 
 def _failing_share(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
     metrics = tuple(series(counter(policy, name)) for name in ("server_errors", "requests"))
-    return [Query(metrics, f"> {ratio:g} and", lasting)]
+    return [Query(metrics, (f"> {ratio:g} and",), lasting)]
 
 
 def _critical_path(policy: Policy, seconds: float, lasting: int) -> list[Condition]:
-    return [*_slowest(policy, seconds, lasting), Query((series(CHECKS),), "== 0) >= 2", lasting)]
+    return [*_slowest(policy, seconds, lasting), Query((series(CHECKS),), ("== 0) >= 2",), lasting)]
 
 
 def _degraded(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
     metrics = (f"{series(LATENCIES)}_bucket", series(counter(policy, "requests")))
-    return [Query(metrics, f"- 1 > {ratio:g}", lasting)]
+    return [Query(metrics, (f"- 1 > {ratio:g}",), lasting)]
 
 
 def _sign_ins(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
-    metric, resource = counter(policy, "sign_in_failures"), "identitytoolkit_project"
-    return [Threshold(metric, resource, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, ratio=True)]
+    failed, every = (counter(policy, name) for name in ("sign_in_failures", "sign_ins"))
+    return _share_of(policy, failed, every, ratio, lasting)
 
 
 def _connectivity(policy: Policy, count: float, window: int) -> list[Condition]:
@@ -143,8 +152,8 @@ def _connectivity(policy: Policy, count: float, window: int) -> list[Condition]:
     ]
 
 
-def _database_rate(_policy: Policy, ratio: float, lasting: int) -> list[Condition]:
-    return [Threshold(FIRESTORE, DATABASE, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, ratio=True)]
+def _database_rate(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
+    return _share_of(policy, FIRESTORE, FIRESTORE, ratio, lasting)
 
 
 def _quota(_policy: Policy, ratio: float, lasting: int) -> list[Condition]:
@@ -152,8 +161,8 @@ def _quota(_policy: Policy, ratio: float, lasting: int) -> list[Condition]:
     limit, exceeded = series(f"{quota}/limit"), f"{quota}/exceeded"
     grouped = ("metric.label.quota_metric",)
     return [
-        Query((series(f"{quota}/rate/net_usage"), limit), f"> {ratio:g}", lasting),
-        Query((series(f"{quota}/allocation/usage"), limit), f"> {ratio:g}", lasting),
+        Query((series(f"{quota}/rate/net_usage"), limit), (f"> {ratio:g}",), lasting),
+        Query((series(f"{quota}/allocation/usage"), limit), (f"> {ratio:g}",), lasting),
         Threshold(exceeded, "consumer_quota", "ALIGN_COUNT_TRUE", "REDUCE_SUM", 0, 0, MINUTE, grouped),
     ]
 

@@ -23,6 +23,8 @@ CHECK = "google_monitoring_uptime_check_config"
 CHANNEL = "google_monitoring_notification_channel"
 PUBLISHER = "google_pubsub_topic_iam_member"
 SEVERITIES = {"CRITICAL": "CRITICAL", "HIGH": "ERROR", "MEDIUM": "WARNING", "LOW": None}
+TOGETHER = "function_failure_rate"
+"""Its conditions hold only together, so that its `also` has an alert policy of its own."""
 _METRIC = re.compile(r'metric\.type="([^"]*)"')
 _RESOURCE = re.compile(r'resource\.type="([^"]*)"')
 _SERVICES = re.compile(r"resource\.label\.service_name=one_of\(([^)]*)\)")
@@ -61,19 +63,26 @@ def _of_signal(
         if alerts:
             yield "has an alert policy and a reason for having none"
         return
-    if len(alerts) != 1:
+    apart = signal == TOGETHER and bool(policy.signals[signal].also)
+    if len(alerts) != 1 + apart:
         yield f"{len(alerts)} alert policies carry its labels"
         return
-    yield from _of_frame(alerts[0], policy, signal)
-    yield from _of_conditions(alerts[0], policy, signal, CHECK in resources)
-    yield from _of_channels(alerts[0], resources)
+    for alert in alerts:
+        yield from _of_frame(alert, policy, signal)
+        yield from _of_channels(alert, resources)
+    every = [one for alert in alerts for one in alert["conditions"]]
+    yield from _of_conditions({"conditions": every}, policy, signal, CHECK in resources)
 
 
 def _of_frame(alert: Attributes, policy: Policy, signal: str) -> Iterator[str]:
     if alert["project"] != policy.project:
         yield f"stands in {alert['project']}: its notifications would be foreign"
-    if alert["combiner"] != "OR":
+    counted = {one.get("display_name") for one in alert["conditions"]}
+    together = "enough requests of that function" in counted
+    if alert["combiner"] != ("AND_WITH_MATCHING_RESOURCE" if together else "OR"):
         yield f"combiner {alert['combiner']}"
+    if together and len(counted) != 2:
+        yield f"holds only together with {len(counted) - 1} others"
     if alert.get("severity") != SEVERITIES[policy.signals[signal].severity]:
         yield f"severity {alert.get('severity')}"
     [strategy] = alert["alert_strategy"]
@@ -117,8 +126,9 @@ def _differences(block: Attributes, wanted: Threshold | Query) -> Iterator[str]:
     if seconds(block["duration"]) != wanted.duration:
         yield f"duration {block['duration']}, not {wanted.duration}s"
     if isinstance(wanted, Query):
-        if wanted.comparison not in block["query"]:
-            yield f"does not compare by {wanted.comparison!r}: {block['query']}"
+        for compared in wanted.compared:
+            if compared not in block["query"]:
+                yield f"does not compare by {compared!r}: {block['query']}"
         return
     [aggregation] = block["aggregations"]
     resource = _RESOURCE.search(block["filter"])

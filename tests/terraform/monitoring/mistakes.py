@@ -33,6 +33,11 @@ def spoil_query(resources: Resources) -> None:
     one["query"] = one["query"].replace("> 0.25", "> 25")
 
 
+def spoil_floor(resources: Resources) -> None:
+    one = condition(resources, "cvplus/database_failure_rate")
+    one["query"] = one["query"].replace(">= 20", ">= 0")
+
+
 def spoil_grant(resources: Resources) -> None:
     del resources[PUBLISHER]["monitoring_publishes_alerts"]["cvplus"]
 
@@ -54,7 +59,7 @@ MISTAKES: dict[str, tuple[Callable[[Resources], Any], str]] = {
         "threshold 30, not 30000",
     ),
     "half a minute in a filter": (
-        lambda all_: condition(all_, "cvplus/error_rate").update(duration="30s"),
+        lambda all_: condition(all_, "cvplus/slow_response").update(duration="30s"),
         "duration 30s is not of whole minutes",
     ),
     "no resource.type": (spoil_resource, "no resource.type"),
@@ -82,14 +87,23 @@ MISTAKES: dict[str, tuple[Callable[[Resources], Any], str]] = {
     ),
     "a share against percents": (spoil_query, "does not compare by"),
     "a denominator aligned otherwise": (
-        lambda all_: condition(all_, "cvplus/error_rate")["denominator_aggregations"][0].update(
+        lambda all_: condition(all_, "cvplus/function_failure_rate")["denominator_aggregations"][0].update(
             alignment_period="300s"
         ),
         "aligned differently",
     ),
     "no denominator": (
-        lambda all_: condition(all_, "cvplus/error_rate").pop("denominator_filter"),
+        lambda all_: condition(all_, "cvplus/function_failure_rate").pop("denominator_filter"),
         "ratio False, not True",
+    ),
+    "a share of two calls": (spoil_floor, "does not compare by"),
+    "a share of a function's two calls": (
+        lambda all_: condition(all_, "cvplus/function_failure_rate", 1).update(threshold_value=0),
+        "threshold 0, not 19",
+    ),
+    "a share or a number": (
+        lambda all_: of(all_, "cvplus/function_failure_rate").update(combiner="OR"),
+        "combiner OR",
     ),
     "one alert for all functions": (
         lambda all_: condition(all_, "cvplus/function_failure_rate")["aggregations"][0].update(
@@ -98,7 +112,7 @@ MISTAKES: dict[str, tuple[Callable[[Resources], Any], str]] = {
         "group (), not",
     ),
     "a comparison that the API refuses": (
-        lambda all_: condition(all_, "cvplus/error_rate").update(comparison="COMPARISON_GE"),
+        lambda all_: condition(all_, "cvplus/slow_response").update(comparison="COMPARISON_GE"),
         "comparison COMPARISON_GE",
     ),
     "a function that nobody watches": (spoil_service, "watches other services"),

@@ -115,9 +115,7 @@ def test_without_any_alert_nothing_is_measured_for_one(tmp_path: Path) -> None:
         "cvplus/sign_in_failures",
         "cvplus/sign_ins",
     }
-    assert set(resources["google_logging_metric"]) == {
-        *("counter", "due", "responder_errors", "unanswered", "unproven_backups", "unrestorable")
-    }
+    assert set(resources["google_logging_metric"]) == {*("counter", "due", "events", "responder_errors")}
 
 
 def test_a_file_without_thresholds_gets_those_of_the_embedded_cloud(tmp_path: Path) -> None:
@@ -259,7 +257,7 @@ def test_a_check_that_posts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("signals", "told"),
     [
-        ({"error_rate": "duration: 90s"}, "durations are whole minutes"),
+        ({"function_failure_rate": "duration: 90s"}, "durations are whole minutes"),
         ({"database_connectivity": "duration: 30s"}, "durations are whole minutes"),
         ({"quota_usage": "also: [{ unit: count, threshold: 2 }]"}, "would mean something else"),
         ({"authentication_failure": "also: [{ unit: ratio, threshold: 0.5 }]"}, "would mean something else"),
@@ -290,6 +288,23 @@ def test_half_a_minute_holds_where_a_query_watches(tmp_path: Path) -> None:
     resources = resources_of(configuration)
     assert findings(resources, loaded(path), unmeasured) == []
     assert condition(resources, "bare-bones/frontend_unavailable")["duration"] == "30s"
+
+
+def test_a_share_counts_from_as_many_calls_as_the_gates_ask_for(tmp_path: Path) -> None:
+    """Two failed calls of a rare function raise no alert; its `also` does not wait for more."""
+    path = bare(tmp_path, function_failure_rate="also: [{ unit: seconds, threshold: 9, duration: 1m }]")
+    path.write_text(path.read_text().replace("auto_close: 30m", "auto_close: 30m, minimum_requests: 50"))
+
+    configuration = plan(tmp_path, [path])
+
+    resources = resources_of(configuration)
+    assert findings(resources, loaded(path), configuration.outputs["signals_without_alert"]) == []
+    alerts = resources[POLICY]["signal"]
+    share, also = alerts["bare-bones/function_failure_rate"], alerts["bare-bones/function_failure_rate/also"]
+    assert (share["combiner"], also["combiner"]) == ("AND_WITH_MATCHING_RESOURCE", "OR")
+    assert share["user_labels"] == also["user_labels"]
+    assert condition(resources, "bare-bones/function_failure_rate", 1)["threshold_value"] == 49
+    assert condition(resources, "bare-bones/error_rate")["query"].endswith("[5m])) >= 50")
 
 
 def test_the_counters_name_every_function_of_their_system(resources: Resources) -> None:
@@ -369,17 +384,31 @@ def test_silence_stays_an_incident_and_a_burst_of_errors_ends(resources: Resourc
     }
 
     assert strategies["silent_clock"] == "604800s"
-    assert strategies["errors"] == "1800s"
+    assert {key for key, value in strategies.items() if value != "1800s"} == {"silent_clock"}
     assert set(strategies) == {
-        "backlog",
         "dead_letters",
         "errors",
         "overdue_work",
         "silent_clock",
         "unanswered_incident",
-        "unproven_backup",
         "unrestorable",
         "waiting_messages",
+    }
+
+
+def test_people_are_notified_of_each_event_that_they_have_to_act_on(resources: Resources) -> None:
+    """One counter has all of them; each condition reads its own, and none is left out."""
+    read = {
+        block["display_name"]: {*re.findall(r'"((?:backups?|deployment|incident)\.\w+)"', repr(block))}
+        for alert in resources[POLICY]["self"].values()
+        for block in alert["conditions"]
+        if "user/rollback_events" in repr(block)
+    }
+
+    assert read == {
+        "unanswered incident": {"incident.unanswered"},
+        "unproven backup": {"backup.failed", "backup.unproven", "backups.missing"},
+        "unrestorable deployment": {"deployment.unrestorable"},
     }
 
 

@@ -15,6 +15,7 @@ HOST: Final = "cloudresourcemanager.googleapis.com"
 IAM_HOST: Final = "iam.googleapis.com"
 GRANTS_PERMISSIONS: Final = ("resourcemanager.projects.getIamPolicy",)
 PERMISSIONS: Final = (*GRANTS_PERMISSIONS, "iam.serviceAccounts.get")
+ROLES_PERMISSIONS: Final = ("iam.roles.get",)
 
 _ACCOUNT = "serviceAccount:"
 _PROJECT_ACCOUNT_DOMAIN = ".iam.gserviceaccount.com"
@@ -39,6 +40,11 @@ class _Policy(Struct, frozen=True):
     bindings: list[_Binding] = []
 
 
+class _Role(Struct, frozen=True, rename="camel"):
+    included_permissions: list[str] = []
+    deleted: bool = False
+
+
 class _ServiceAccount(Struct, frozen=True):
     disabled: bool = False
 
@@ -61,6 +67,10 @@ class ProjectAccounts:
                 if member.startswith(_ACCOUNT):
                     roles[member.removeprefix(_ACCOUNT)].add(f"{binding.role}{condition}")
         return {account: tuple(sorted(held)) for account, held in roles.items()}
+
+    def permissions(self, role: str) -> frozenset[str]:
+        found = self._iam.get(f"/v1/{role}", _Role)
+        return frozenset(() if found.deleted else found.included_permissions)
 
     def grants(self) -> dict[str, tuple[str, ...]]:
         policy = self._rest.post(self._path, _WITH_CONDITIONS, _Policy)

@@ -1,5 +1,6 @@
 """What doctor says of a protected system."""
 
+from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from cli.doctor.installation.facts import deployed_responders
 from cli.doctor.installation.metrics import Measured
 from cli.doctor.system import checks as systems
 from cli.doctor.system import signals
-from cli.doctor.system.facts import ChannelAnswer, SystemFacts
+from cli.doctor.system.facts import ChannelAnswer, SystemFacts, permissions_by_role
 from shared.adapters.gcp.permissions import GRANTS, ApplicationScope, Grant, application_roles
 from shared.adapters.gcp.storage.public_pages import CACHE_CONTROL
 from shared.core.errors import Rejected
@@ -57,6 +58,7 @@ from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system_record import Controls, Freeze, Pause, System
 from shared.ports.operations_project import MetricQuery
 from shared.ports.storage import PublicAccess
+from tests.support.fakes.resources import FakeEstate
 from tests.support.runtime.installation import (
     DOUBTFUL,
     FUNCTIONS,
@@ -126,8 +128,6 @@ RESTORED = RestoreTest(
     is_over=True,
 )
 """A proof of as long ago as the newest may be."""
-UNDER = {"sources": ' if resource.name.startsWith("projects/_/buckets/gcf-sources-")'}
-"""The conditions under which roles are held, as the adapter of accounts tells them."""
 BUILT = FunctionState(
     "placeOrder",
     Generation.SECOND,
@@ -153,10 +153,16 @@ TOLD = replace(TOLD, asked=[*TOLD.asked, SEEN_DOWN])
 LOOKED_THROUGH = scan.ScanRun("shop", "", NOON, NOON - 3 * SHOP.integrity.every, {}, ())
 
 
-def role_names(entry_point: str, grants: tuple[Grant, ...]) -> set[str]:
-    """The roles of an entry point in an application with a use for each."""
+def roles_of(entry_point: str, grants: tuple[Grant, ...]) -> dict[str, frozenset[str]]:
+    """The roles of an entry point in an application with a use for each, and what they permit."""
     own = entry_point.replace("override", "command").removeprefix("on_")
-    return {one.scope.role or own for one in grants if isinstance(one.scope, ApplicationScope)}
+    found: dict[str, set[str]] = defaultdict(set)
+    for one in grants:
+        if isinstance(one.scope, ApplicationScope):
+            found[f"projects/shop-prod/roles/rollback_{one.scope.role or own}"] |= {*one.permissions()} - {
+                "iam.serviceAccounts.actAs"
+            }
+    return {role: frozenset(permitted) for role, permitted in found.items()}
 
 
 HEALTHY_SHOP = SystemFacts(
@@ -173,10 +179,7 @@ HEALTHY_SHOP = SystemFacts(
     ),
     accounts={name: one.account for name, one in deployed_responders(FUNCTIONS).items()},
     granted={
-        f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": tuple(
-            f"projects/shop-prod/roles/rollback_{role}{UNDER.get(role, '')}"
-            for role in role_names(name, grants)
-        )
+        f"rollback-{name.replace('_', '-')}@{OPS}.iam.gserviceaccount.com": roles_of(name, grants)
         for name, grants in GRANTS.items()
     },
     read_back=True,
@@ -216,8 +219,11 @@ def test_a_healthy_system_is_well() -> None:
 
 def test_a_role_is_missed_where_the_policy_has_a_use_for_it() -> None:
     """Nobody pushes to users of a shop without a channel for that."""
-    held = {who: tuple(roles) for who, roles in application_roles(SHOP).items()}
-    granted = {HEALTHY_SHOP.accounts[who]: roles for who, roles in held.items()}
+    held = application_roles(SHOP)
+    granted = {
+        HEALTHY_SHOP.accounts[who]: {role: frozenset(permitted) for role, permitted in roles.items()}
+        for who, roles in held.items()
+    }
     pushing = replace(SHOP, channels=(Channel("users", ChannelKind.PUSH, target="outages"),))
 
     assert "on_notice" not in held
@@ -225,6 +231,34 @@ def test_a_role_is_missed_where_the_policy_has_a_use_for_it() -> None:
     spoken = {"users": ChannelAnswer(sent=True, given_up=())}
     pushed = replace(HEALTHY_SHOP, granted=granted, policy=pushing, spoken=spoken)
     assert ill(pushed) == [("own-roles", WRONG)]
+
+
+def test_a_permission_is_missed_in_a_role_that_is_there() -> None:
+    """A policy that was published without an apply, or an edited role: the responder is refused."""
+    assert isinstance(HEALTHY_SHOP.granted, dict)
+    account, work = HEALTHY_SHOP.accounts["on_work"], "projects/shop-prod/roles/rollback_work"
+    held = HEALTHY_SHOP.granted[account]
+    edited = {**held, work: held[work] - {"run.services.update"}}
+
+    found = run_checks(
+        systems.CHECKS, replace(HEALTHY_SHOP, granted={**HEALTHY_SHOP.granted, account: edited})
+    )
+
+    [fault] = [one for one in found if one.verdict is not WELL]
+    assert (fault.check, fault.verdict) == ("own-roles", WRONG)
+    assert f"it lacks run.services.update of {work} by the IAM policy" in fault.why
+
+
+def test_what_roles_permit_is_read_of_the_projects_own() -> None:
+    """Under a condition or not; of Google's own roles nobody needs it."""
+    accounts = FakeEstate()
+    role = "projects/shop-prod/roles/rollback_sources"
+    accounts.granted = {"a@x": ("roles/viewer", f"{role} if resource.name == 'x'"), "b@x": ("roles/viewer",)}
+    accounts.permitted = {role: frozenset({"storage.objects.get"})}
+
+    found = permissions_by_role(accounts, SHOP)
+
+    assert found == {"a@x": {role: frozenset({"storage.objects.get"})}, "b@x": {}}
 
 
 PAUSE = Pause("anna", NOON, "we look")
