@@ -21,8 +21,6 @@ from local.services.pubsub.resources.subscriptions import EVENTS_MODE
 from shared.adapters.embedded_cloud import LATENCY_HEADER
 from shared.core.codec import from_json
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
-"""An event holds a document twice, before and after, each up to 1 MiB, in base64."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -136,14 +134,9 @@ class _Handler(AnyMethod):
         with tunnel:
             type(self)(tunnel, self.client_address, self.server)
 
-    def respond(self) -> None:
+    def respond(self, body: bytes) -> None:
         """As the base says."""
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > MAX_BODY_BYTES:
-            self.send_error(413)
-            return
         host = self.headers.get("Host", "").rpartition("@")[2].split(":")[0].lower()
-        body = self.rfile.read(length)
         key = self.headers.get("X-Goog-Api-Key", "")
         token = self.headers.get("Authorization", "")
         status, answer, headers = self.door.respond(self.command, host, self.path, body, key, token)

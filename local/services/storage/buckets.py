@@ -29,6 +29,8 @@ BUCKETS, OBJECTS = "storage buckets", "storage objects"
 """What they are called in the journal."""
 NAME_LIMIT_BYTES = 1024
 """cloud.google.com/storage/docs/objects#naming (read 2026-11)."""
+MAX_OBJECT_BYTES = 256 * 1024 * 1024
+"""Objects are held in memory (Google: 5 TiB)."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _RESERVED = re.compile(r"\.|\.\.|\.well-known/acme-challenge/.*|.*[\r\n].*", re.DOTALL)
