@@ -12,7 +12,8 @@ from local.core.loopback import Loop
 from local.faults.hooks import FaultHooks
 from local.services.storage.buckets import MAX_OBJECT_BYTES
 from local.services.storage.errors import Refusal
-from local.services.storage.service import StorageAnswer, StorageRequest, StorageService
+from local.services.storage.requests import StorageAnswer, StorageRequest
+from local.services.storage.service import StorageService
 
 _STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: (400, "invalid"),
@@ -75,9 +76,9 @@ class _Handler(AnyMethod):
     def respond(self, body: bytes) -> None:
         """As the base says."""
         headers = {name.lower(): value for name, value in self.headers.items()}
-        address = headers.get("host", self.owner.address)
+        origin = f"http://{headers.get('host', self.owner.address)}"
         try:
-            answer = self.owner.answer(StorageRequest(self.command, self.path, headers, body, address))
+            answer = self.owner.answer(StorageRequest(self.command, self.path, headers, body, origin))
         except Dropped:
             self.close_connection = True
             with suppress(OSError):  # the client has hung up first
@@ -89,4 +90,5 @@ class _Handler(AnyMethod):
         if answer.status not in (204, 304):
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
