@@ -13,7 +13,7 @@ from local.faults.hooks import FaultHooks
 from local.services.storage.buckets import MAX_OBJECT_BYTES
 from local.services.storage.errors import Refusal
 from local.services.storage.requests import StorageAnswer, StorageRequest
-from local.services.storage.service import StorageService
+from local.services.storage.service import NAME, StorageService
 
 _STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: (400, "invalid"),
@@ -76,7 +76,8 @@ class _Handler(AnyMethod):
     def respond(self, body: bytes) -> None:
         """As the base says."""
         headers = {name.lower(): value for name, value in self.headers.items()}
-        origin = f"http://{headers.get('host', self.owner.address)}"
+        host = headers.get("host", self.owner.address)
+        origin = f"{'https' if host == NAME else 'http'}://{host}"  # the proxy plays the name over TLS
         try:
             answer = self.owner.answer(StorageRequest(self.command, self.path, headers, body, origin))
         except Dropped:

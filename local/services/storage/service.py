@@ -118,8 +118,12 @@ class StorageService:
         named = [one for one in found if one.name.startswith(query.get("prefix", ""))]
         size, after = number(query, "maxResults") or 0, query.get("pageToken", "")
         shown, token = page(named, lambda one: one.name, size, after, MAX_PAGE_SIZE)
-        answer: dict[str, Any] = {"kind": "storage#buckets", "items": [bucket_resource(one) for one in shown]}
-        return _build_json_answer({**answer, "nextPageToken": token} if token else answer)
+        answer: dict[str, Any] = {"kind": "storage#buckets"}
+        if token:
+            answer["nextPageToken"] = token
+        if shown:
+            answer["items"] = [bucket_resource(one) for one in shown]
+        return _build_json_answer(answer)
 
     def _create_bucket(self, request: StorageRequest, _bucket: str, _name: str) -> StorageAnswer:
         said = _document(request.body)

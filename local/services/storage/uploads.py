@@ -19,7 +19,7 @@ from local.services.storage.values import StoredObject, crc32c_of, md5_of
 from shared.core.codec import from_builtins, from_json
 
 DEFAULT_TYPE = "application/octet-stream"
-_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_RANGE = re.compile(r"bytes (?:(\d+)-(\d+|\*)|\*)/(\d+|\*)")
 
 
 class Upload(Struct):
@@ -92,7 +92,8 @@ class Uploads:
     def _take(self, upload: Upload, chunk: bytes, said: str) -> bool:
         """Whether that was the last chunk; without a range the chunk is the whole content.
 
-        `bytes */*` and `bytes */TOTAL` without content ask how far it has come.
+        `bytes */*` and `bytes */TOTAL` without content ask how far it has come; by `bytes 0-*/*`
+        Node's client streams everything that is left.
         """
         if not said:
             upload.content = chunk
@@ -100,14 +101,16 @@ class Uploads:
         place = _RANGE.fullmatch(said)
         if place is None:
             raise invalid_request(f"Failed to parse Content-Range header: {said[:100]}")
-        first, _, total = place.groups()
+        first, last, total = place.groups()
         if first is not None:
+            if last != "*" and int(last) - int(first) + 1 != len(chunk):
+                raise invalid_request(f"The chunk has {len(chunk)} bytes, and not those of {said[:100]}")
             if int(first) > len(upload.content):
                 raise invalid_request("A chunk before this one is missing.")
             if int(first) + len(chunk) > MAX_OBJECT_BYTES:
                 raise Refusal(413, "uploadTooLarge", f"An object has at most {MAX_OBJECT_BYTES} bytes.")
             upload.content = upload.content[: int(first)] + chunk
-        return total != "*" and len(upload.content) >= int(total)
+        return last == "*" if total == "*" else len(upload.content) >= int(total)
 
 
 def read_simple_upload(bucket: str, request: StorageRequest) -> Upload:

@@ -274,6 +274,20 @@ def test_an_upload_in_chunks_as_the_go_client_sends_it(world: StorageWorld, api:
     assert (last.json()["size"], last.json()["cacheControl"]) == ("262145", "no-store")
 
 
+def test_an_upload_in_a_stream_as_node_sends_it(world: StorageWorld, api: httpx.Client) -> None:
+    """The body is all that is left of the content; every other chunk is as long as it says."""
+    upload = f"{world.url}/upload/storage/v1/b/shelf/o?uploadType=resumable&name=a"
+    session = api.post(upload).headers["Location"]
+    api.put(session, content=b"one", headers={"Content-Range": "bytes 0-2/*"})
+
+    short = api.put(session, content=b"tw", headers={"Content-Range": "bytes 3-5/*"})
+    last = api.put(session, content=iter([b"t", b"wo"]), headers={"Content-Range": "bytes 3-*/*"})
+
+    assert short.status_code == 400
+    assert last.raise_for_status().json()["size"] == "6"
+    assert api.get("/b/shelf/o/a?alt=media").content == b"onetwo"
+
+
 def test_a_hash_in_a_header(world: StorageWorld, api: httpx.Client) -> None:
     """Content that does not have it is refused, at once or at the end of an upload in chunks."""
     upload = f"{world.url}/upload/storage/v1/b/shelf/o?name=a&uploadType="
