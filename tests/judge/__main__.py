@@ -1,7 +1,7 @@
 """Let Google's own system tests judge the embedded cloud: `python -m tests.judge [firestore]`.
 
 Needs a package index on the first run, and the packages `mock` and `google-cloud-testutils`; for
-Storage a Go module proxy and Go, so that it is judged only when it is named.
+`storage` and `clients` Go, Node and their registries, so that those are judged only when named.
 """
 
 import argparse
@@ -9,16 +9,16 @@ import sys
 from collections.abc import Iterator
 
 from local.services.firestore import Concurrency
-from tests.judge import firestore, pubsub, storage
+from tests.judge import clients, firestore, pubsub, storage
 from tests.judge.suite import Verdict
 
-SERVICES = ("firestore", "pubsub", "storage")
+SERVICES = ("firestore", "pubsub", "storage", "clients")
 
 
 def main() -> int:
     """0 when everything that was asked for is as good as it must be."""
     parser = argparse.ArgumentParser(prog="python -m tests.judge", description=__doc__)
-    parser.add_argument("service", nargs="?", choices=SERVICES, help="default: each but storage")
+    parser.add_argument("service", nargs="?", choices=SERVICES, help="default: the first two")
     parser.add_argument("--mode", choices=list(Concurrency), help="Firestore's; default: both")
     arguments = parser.parse_args()
     modes = [Concurrency(arguments.mode)] if arguments.mode else list(Concurrency)
@@ -42,6 +42,9 @@ def _verdicts(service: str | None, modes: list[Concurrency]) -> Iterator[tuple[s
     if service == "storage":
         verdict = storage.judge()
         yield "storage", verdict, storage.is_good(verdict)
+    if service == "clients":
+        verdict = clients.judge()
+        yield "clients", verdict, clients.is_good(verdict)
 
 
 if __name__ == "__main__":
