@@ -163,7 +163,8 @@ class _Handler(AnyMethod):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(answer)
+        if self.command != "HEAD":
+            self.wfile.write(answer)
 
 
 def _compile_template(template: str) -> re.Pattern[str]:

@@ -55,46 +55,17 @@ _OBJECT_KINDS: Mapping[str, Any] = {
     "temporaryHold": bool,
 }
 _BUCKET_ANSWERS = frozenset(
-    [
-        "etag",
-        "generation",
-        "id",
-        "kind",
-        "locationType",
-        "metageneration",
-        "name",
-        "owner",
-        "projectNumber",
-        "satisfiesPZI",
-        "satisfiesPZS",
-        "selfLink",
-        "timeCreated",
-        "updated",
-    ]
+    (
+        *("etag", "generation", "id", "kind", "locationType", "metageneration", "name", "owner"),
+        *("projectNumber", "satisfiesPZI", "satisfiesPZS", "selfLink", "timeCreated", "updated"),
+    )
 )
 _OBJECT_ANSWERS = frozenset(
-    [
-        "bucket",
-        "componentCount",
-        "crc32c",
-        "etag",
-        "generation",
-        "id",
-        "kind",
-        "md5Hash",
-        "mediaLink",
-        "metageneration",
-        "name",
-        "owner",
-        "retentionExpirationTime",
-        "selfLink",
-        "size",
-        "timeCreated",
-        "timeDeleted",
-        "timeFinalized",
-        "timeStorageClassUpdated",
-        "updated",
-    ]
+    (
+        *("bucket", "componentCount", "crc32c", "etag", "generation", "id", "kind", "md5Hash"),
+        *("mediaLink", "metageneration", "name", "owner", "retentionExpirationTime", "selfLink"),
+        *("size", "timeCreated", "timeDeleted", "timeFinalized", "timeStorageClassUpdated", "updated"),
+    )
 )
 """What the service sets itself: clients send it back as they read it."""
 

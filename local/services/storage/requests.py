@@ -9,38 +9,17 @@ from msgspec import Struct
 from local.services.storage.errors import unsupported_call
 
 _SERVED_PARAMETERS = frozenset(
-    [
-        "contentEncoding",
-        "delimiter",
-        "endOffset",
-        "generation",
-        "maxResults",
-        "name",
-        "optionsRequestedPolicyVersion",
-        "pageToken",
-        "permissions",
-        "prefix",
-        "project",
-        "rewriteToken",
-        "sourceGeneration",
-        "startOffset",
-        "uploadType",
-        "upload_id",
-        "versions",
-    ]
+    (
+        *("contentEncoding", "delimiter", "endOffset", "generation", "maxResults", "name"),
+        *("optionsRequestedPolicyVersion", "pageToken", "permissions", "prefix", "project"),
+        *("rewriteToken", "sourceGeneration", "startOffset", "uploadType", "upload_id", "versions"),
+    )
 )
 _PARAMETERS_WITHOUT_EFFECT = frozenset(
-    [
-        "$.xgafv",
-        "access_token",
-        "alt",
-        "fields",
-        "key",
-        "prettyPrint",
-        "projection",
-        "quotaUser",
-        "userProject",
-    ]
+    (
+        *("$.xgafv", "access_token", "alt", "fields", "key", "prettyPrint", "projection", "quotaUser"),
+        *("userProject",),
+    )
 )
 _PRECONDITION = re.compile("if(source)?(meta)?generation(not)?match", re.IGNORECASE)
 _ENCRYPTION_HEADERS = ("x-goog-encryption-", "x-goog-copy-source-encryption-")

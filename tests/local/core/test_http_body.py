@@ -40,11 +40,15 @@ def request_line(server: str) -> str:
 
 
 def send(cloud: Cloud, server: str, headers: str, body: bytes, *, then: bytes = b"") -> bytes:
-    """Everything that a server answers on one connection, once we have sent all."""
+    """Everything that a server answers to a request, and to what is sent behind it."""
+    return exchange(cloud, server, f"{request_line(server)}{headers}\r\n\r\n".encode() + body + then)
+
+
+def exchange(cloud: Cloud, server: str, sent: bytes) -> bytes:
+    """Everything that comes back on one connection, once we have sent all."""
     host, _, port = cloud.addresses[server].partition(":")
     with socket.create_connection((host, int(port)), 10.0) as connection:
-        head = f"{request_line(server)}{headers}\r\n\r\n"
-        connection.sendall(head.encode() + body + then)
+        connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         with connection.makefile("rb") as answer:
             return answer.read()
@@ -141,6 +145,18 @@ def test_a_body_that_cannot_be_read(
     assert b"\r\nConnection: close\r\n" in answer
     assert answer.count(b"HTTP/1.1 ") == 1
     assert cloud.buckets.all(PLACE, versions=True) == before
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_an_answer_to_head_has_no_body(cloud: Cloud, server: str) -> None:
+    """The next answer on the connection begins behind its headers."""
+    head = b"HEAD /storage/v1/b/shelf/o HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    answer = exchange(cloud, server, head + head.replace(b"HEAD", b"GET"))
+
+    first, _, second = answer.partition(b"\r\n\r\n")
+    assert b"HTTP/1.1 " in first
+    assert second.startswith(b"HTTP/1.1 ")
 
 
 def test_chunks_in_http_1_0(cloud: Cloud) -> None:
