@@ -89,7 +89,7 @@ format: $(STAMP) ## bring the code into its format
 	$(BIN)/ruff format .
 
 .PHONY: judge
-judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVICE=firestore|pubsub)
+judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVICE=firestore|pubsub|storage|clients)
 	$(BIN)/python -m tests.judge $(SERVICE)
 
 .PHONY: bench

@@ -4,15 +4,19 @@ import argparse
 import json
 import math
 import re
+import shlex
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from local.cloud import ADDRESS_NAMES, Cloud
+from local.control.proxy import build_client_environment, write_authority
 from local.core.clock import CloudClock
 from local.faults import plan
 from local.faults.plan import BadPlan
@@ -60,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(failed, file=sys.stderr)
         return 1
     try:
-        return _serve(cloud, files if options.responders else (), stopping)
+        with _folder(options.data) as folder:
+            say = _describe(cloud, folder, environment=options.environment)
+            return _serve(cloud, files if options.responders else (), say, stopping)
     finally:
         cloud.stop()
 
@@ -82,13 +88,35 @@ def _start(policies: Sequence[Policy], options: argparse.Namespace) -> Cloud:
     )
 
 
-def _serve(cloud: Cloud, policy_files: Sequence[Path], stopping: threading.Event) -> int:
+def _folder(data: Path | None) -> AbstractContextManager[str | Path]:
+    """Where files for clients are: with the data, or as long as the cloud runs."""
+    return nullcontext(data) if data else TemporaryDirectory(prefix="embedded-cloud-")
+
+
+def _describe(cloud: Cloud, folder: str | Path, *, environment: bool) -> Callable[..., None]:
+    """What prints every address, and on request the variables with which clients find them."""
+    authority = write_authority(Path(folder), cloud.identity.connection_details()["certificate"])
+
+    def say(**more: object) -> None:
+        print(json.dumps({**cloud.addresses, "authority": str(authority), **more}), flush=True)
+        if environment:
+            variables = build_client_environment(cloud.addresses["proxy"], authority, cloud.home)
+            print(
+                *(f"export {name}={shlex.quote(it)}" for name, it in variables.items()), sep="\n", flush=True
+            )
+
+    return say
+
+
+def _serve(
+    cloud: Cloud, policy_files: Sequence[Path], say: Callable[..., None], stopping: threading.Event
+) -> int:
     """Say where everything is, and wait; with policy files the responders run beside the cloud.
 
     One of them that dies is started again, as Google does.
     """
     if not policy_files:
-        print(json.dumps(cloud.addresses), flush=True)
+        say()
         stopping.wait()
         return 0
     try:
@@ -97,7 +125,7 @@ def _serve(cloud: Cloud, policy_files: Sequence[Path], stopping: threading.Event
         print(failed, file=sys.stderr)
         return 1
     try:
-        print(json.dumps({**cloud.addresses, "responders": responders.addresses}), flush=True)
+        say(responders=responders.addresses)
         while not stopping.wait(RESTART_CHECK_INTERVAL_SECONDS):
             responders.restart_dead()
     except NotListening as failed:
@@ -123,6 +151,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--concurrency", choices=list(Concurrency), default=Concurrency.PESSIMISTIC, help="Firestore's")
     add("--point-in-time-recovery", action="store_true", help="Firestore keeps seven days readable")
     add("--faults", type=Path, metavar="FILE", help="a fault plan (docs/embedded-cloud.md)")
+    add("--environment", action="store_true", help="print the variables that lead clients to its proxy")
     add("--port", type=_port, action="append", default=[], metavar="NAME=PORT")
     return parser.parse_args(arguments)
 

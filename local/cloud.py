@@ -1,8 +1,8 @@
-"""The embedded cloud, composed: one clock, one journal, seven addresses on loopback."""
+"""The embedded cloud, composed: one clock, one journal, and its addresses on loopback."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from local.application.sources import Sources, read_release
 from local.control.application_control import ApplicationControl
 from local.control.front_door import FrontDoor
 from local.control.service import ControlPlane
+from local.control.tunnels import PlayedHost, Proxy
 from local.core import rest
 from local.core.clock import CloudClock
 from local.core.grpc_services import ServiceDefinition, serve, served_call_names
@@ -45,6 +46,7 @@ from local.installation.schedule import Heartbeat
 from local.services.firestore import Concurrency, FirestoreAdmin, FirestoreService
 from local.services.functions.deployments import QUOTA_METRIC, Deployments
 from local.services.functions.service import Functions
+from local.services.identity import HOSTS as IDENTITY_HOSTS
 from local.services.identity import EmbeddedIdentity, service_account_tokens
 from local.services.monitoring import (
     AlertEvaluator,
@@ -59,12 +61,20 @@ from local.services.pubsub.service import PubSub
 from local.services.run import Revisions, Rollouts, RunServices, WriteQuotaBucket
 from local.services.run.operations import RunOperations
 from local.services.service_usage import service
-from local.services.storage import CALLS, Buckets, StorageServer, StorageService
+from local.services.storage import CALLS, NAME, Buckets, StorageServer, StorageService
 from local.services.storage.errors import Refusal
 from local.system_resources import SystemResources
 from shared.domain.policy.system_policy import Policy
 
-ADDRESS_NAMES = ("firestore", "pubsub", "run", "functions", "monitoring", "rest", "storage", "control")
+GRPC_HOSTS = {
+    "firestore.googleapis.com": "firestore",
+    "pubsub.googleapis.com": "pubsub",
+    "run.googleapis.com": "run",
+    "cloudfunctions.googleapis.com": "functions",
+    "monitoring.googleapis.com": "monitoring",
+}
+"""Which address serves the gRPC of a host."""
+ADDRESS_NAMES = (*GRPC_HOSTS.values(), "rest", "storage", "control", "proxy")
 """The addresses of a cloud."""
 
 
@@ -224,12 +234,27 @@ class Cloud:
             server, address = serve(services, self.faults, ports.get(name, 0))
             self._closing.callback(_stop_grpc_server, server)
             self.addresses[name] = address
-        products_server = RestServer(products, self.faults, ports.get("rest", 0))
-        self._closing.callback(products_server.close)
-        self.addresses["rest"] = products_server.address
+        self._products = RestServer(products, self.faults, ports.get("rest", 0))
+        self._closing.callback(self._products.close)
+        self.addresses["rest"] = self._products.address
         storage = StorageServer(StorageService(self.buckets), self.faults, ports.get("storage", 0))
         self._closing.callback(storage.close)
         self.addresses["storage"] = storage.address
+        proxy = Proxy(self._played_hosts(products), lambda: self.identity.tls, ports.get("proxy", 0))
+        self._closing.callback(proxy.close)
+        self.addresses["proxy"] = proxy.address
+
+    def _played_hosts(self, products: Iterable[str]) -> dict[str, PlayedHost]:
+        """Who serves each of Google's hosts."""
+        return {
+            **{host: PlayedHost(self.addresses["rest"]) for host in products},
+            **{
+                host: PlayedHost(self.addresses["rest"], self.addresses[name])
+                for host, name in GRPC_HOSTS.items()
+            },
+            **{host: PlayedHost(self.addresses["control"]) for host in IDENTITY_HOSTS},
+            NAME: PlayedHost(self.addresses["storage"]),
+        }
 
     def _services(
         self, estate: ApplicationRegistry, metrics: MetricService
@@ -298,7 +323,7 @@ class Cloud:
             self.injector,
             self.identity,
         )
-        door = FrontDoor(plane, self._applications, self.identity, self.clock, self._front)
+        door = FrontDoor(plane, self._applications, self.identity, self._products, self.clock, self._front)
         self._closing.callback(door.close)
 
     def _incidents(self, project: str) -> list[AlertIncident]:

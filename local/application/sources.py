@@ -37,7 +37,7 @@ class Sources:
         bucket = f"gcf-v2-sources-{number}-{application.region}"
         revision = service.latest_created
         with self._lock:
-            self._learn(bucket)
+            self._learn(bucket, application.project)
             if (bucket, revision.name) not in self._known:
                 self._known[bucket, revision.name] = self._buckets.put(
                     bucket,
@@ -49,7 +49,7 @@ class Sources:
                 )
             return self._known[bucket, revision.name]
 
-    def _learn(self, bucket: str) -> None:
+    def _learn(self, bucket: str, project: str) -> None:
         """Take in what is in the bucket from before this process began; or make it."""
         if bucket in self._learnt:
             return
@@ -57,8 +57,7 @@ class Sources:
         try:
             found = self._buckets.all(bucket, versions=True)
         except Refusal:  # the first deployment into a region makes it
-            self._buckets.create(bucket)
-            self._buckets.change(bucket, versioned=True)
+            self._buckets.create(bucket, project=project, versioned=True)
             return
         self._known.update({(bucket, one.metadata["revision"]): one for one in found})
 

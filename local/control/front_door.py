@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from http.server import ThreadingHTTPServer
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
@@ -14,15 +15,15 @@ from local.application.callables import WebRequest
 from local.control.requests import BadRequest
 from local.control.service import PREFIX, ControlPlane
 from local.core.clock import CloudClock
+from local.core.grpc_services import Dropped
 from local.core.http_handler import AnyMethod
 from local.core.loopback import Loop
+from local.core.rest import RestServer
 from local.services.identity import HOSTS, EmbeddedIdentity
 from local.services.pubsub.resources.subscriptions import EVENTS_MODE
 from shared.adapters.embedded_cloud import LATENCY_HEADER
 from shared.core.codec import from_json
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
-"""An event holds a document twice, before and after, each up to 1 MiB, in base64."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 
@@ -38,12 +39,14 @@ class FrontDoor:
         control: ControlPlane,
         applications: Mapping[str, Application],
         identity: EmbeddedIdentity,
+        rest: RestServer,
         clock: CloudClock,
         server: ThreadingHTTPServer,
     ) -> None:
         self.identity = identity
         self._control = control
         self._applications = applications
+        self._rest = rest
         self._clock = clock
         self._closing = threading.Event()
         handler = type("Handler", (_Handler,), {"door": self})
@@ -53,11 +56,17 @@ class FrontDoor:
     def respond(
         self, method: str, host: str, target: str, body: bytes, api_key: str = "", authorization: str = ""
     ) -> tuple[int, bytes, dict[str, str]]:
-        """Status, JSON body and headers for one request; key and token as its headers say them."""
+        """Status, JSON body and headers for one request; key and token as its headers say them.
+
+        Raises: Dropped.
+        """
         if host in HOSTS:
             url = urlsplit(target)
             query = {"key": api_key, **dict(parse_qsl(url.query))}
             reply = self.identity.respond(method, host, url.path, query, body)
+            if reply.status == HTTPStatus.NOT_FOUND:  # the products of these hosts have more
+                status, more, answered = self._rest.respond(method, target, {"host": host}, body)
+                return status, answered, dict(more)
             kept = "no-store" if reply.max_age is None else f"public, max-age={reply.max_age}"
             return reply.status, msgspec.json.encode(reply.content), {"Cache-Control": kept}
         url = urlsplit(target)
@@ -113,40 +122,20 @@ class _Pushed(Struct):
 
 
 class _Handler(AnyMethod):
-    """Reads a request, lets the door answer it, writes the answer.
-
-    A CONNECT to one of Google's identity hosts is led nowhere: the host is played behind TLS of our
-    own, so that a client which knows the address by heart and insists on TLS comes here.
-    """
+    """Lets the door answer a request, writes the answer."""
 
     door: FrontDoor
 
-    def do_CONNECT(self) -> None:  # noqa: N802 - the name that the base asks for
-        """Play the host that is asked for, over TLS, until the client hangs up."""
-        self.close_connection = True
-        if self.path.rpartition(":")[0] not in HOSTS:
-            self.send_error(502)
-            return
-        self.send_response(200)
-        self.end_headers()
-        try:
-            tunnel = self.door.identity.tls.wrap_socket(self.connection, server_side=True)
-        except OSError:  # the client trusts another authority, or is gone
-            return
-        with tunnel:
-            type(self)(tunnel, self.client_address, self.server)
-
-    def respond(self) -> None:
+    def respond(self, body: bytes) -> None:
         """As the base says."""
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > MAX_BODY_BYTES:
-            self.send_error(413)
-            return
         host = self.headers.get("Host", "").rpartition("@")[2].split(":")[0].lower()
-        body = self.rfile.read(length)
         key = self.headers.get("X-Goog-Api-Key", "")
         token = self.headers.get("Authorization", "")
-        status, answer, headers = self.door.respond(self.command, host, self.path, body, key, token)
+        try:
+            status, answer, headers = self.door.respond(self.command, host, self.path, body, key, token)
+        except Dropped:
+            self.close_connection = True
+            return
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

@@ -52,7 +52,7 @@ class ControlPlane:
     POST    /_cloud/calls        `Calls`; `{function: [[callee, …], …]}`
     POST    /_cloud/records      a `Writing`; how far it has come
     GET     /_cloud/identity     `{"project", "hosts", "certificate"}`: where people sign in, the
-                                 hosts that a CONNECT here reaches, who vouches for them (PEM)
+                                 hosts of Identity, who vouches for all hosts of the proxy (PEM)
     POST    /_cloud/identity     an `Account`: a person is made or replaced; `{"uid"}`
     ======  ==================  ===========================================================
 

@@ -22,6 +22,8 @@ def cut(peer: str) -> None:
     host, _, port = address.rpartition(":")
     for connection in _sockets():
         with connection, suppress(OSError):  # not connected: a listener, or closed by now
+            if connection.family == socket.AF_UNIX:  # an event loop's own
+                continue
             far, far_port = connection.getpeername()[:2]
             if far_port == int(port) and far.removeprefix(IPV4_MAPPED_PREFIX) == host.strip("[]"):
                 connection.shutdown(socket.SHUT_RDWR)

@@ -21,8 +21,6 @@ from local.core.pages import page
 from local.faults.hooks import FaultHooks
 from shared.core.codec import from_json
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
-
 HTTP_STATUS = {
     "CANCELLED": 499,
     "INVALID_ARGUMENT": 400,
@@ -148,18 +146,13 @@ class RestServer:
 
 
 class _Handler(AnyMethod):
-    """Reads a request, lets the products answer it, writes the answer."""
+    """Lets the products answer a request, writes the answer."""
 
     rest: RestServer
 
-    def respond(self) -> None:
+    def respond(self, body: bytes) -> None:
         """As the base says."""
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > MAX_BODY_BYTES:
-            self.send_error(413)
-            return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        body = self.rfile.read(length)
         try:
             status, more, answer = self.rest.respond(self.command, self.path, headers, body)
         except Dropped:
@@ -170,7 +163,8 @@ class _Handler(AnyMethod):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(answer)
+        if self.command != "HEAD":
+            self.wfile.write(answer)
 
 
 def _compile_template(template: str) -> re.Pattern[str]:

@@ -62,13 +62,13 @@ def create_buckets(buckets: Buckets, home: str, policies: Sequence[Policy]) -> N
     retained = {audit_bucket(home): ANCHOR_RETENTION}
     others = (policy_bucket, quarantine_bucket, sources_bucket, status_bucket, values_bucket)
     own = (*retained, *(one(home) for one in others))
-    exports = {one.backups.bucket: HERE for one in policies if one.backups.bucket}
-    copies = {one.backups.second: THERE for one in policies if one.backups.second}
-    assets = {name: HERE for one in policies for name in one.assets.replicated}
-    everything = {**dict.fromkeys(own, HERE), **exports, **copies, **assets}
-    for name, location in everything.items():
+    exports = {one.backups.bucket: (HERE, one.project) for one in policies if one.backups.bucket}
+    copies = {one.backups.second: (THERE, one.project) for one in policies if one.backups.second}
+    assets = {name: (HERE, one.project) for one in policies for name in one.assets.replicated}
+    everything = {**dict.fromkeys(own, (HERE, home)), **exports, **copies, **assets}
+    for name, (location, project) in everything.items():
         try:
-            buckets.create(name, retention=retained.get(name), location=location)
+            buckets.create(name, retention=retained.get(name), location=location, project=project)
         except Refusal as refused:
             if refused.status != HTTPStatus.CONFLICT:
                 raise

@@ -1,6 +1,7 @@
 """Let Google's own system tests judge the embedded cloud: `python -m tests.judge [firestore]`.
 
-Needs a package index on the first run, and the packages `mock` and `google-cloud-testutils`.
+Needs a package index on the first run, and the packages `mock` and `google-cloud-testutils`; for
+`storage` and `clients` Go, Node and their registries, so that those are judged only when named.
 """
 
 import argparse
@@ -8,16 +9,16 @@ import sys
 from collections.abc import Iterator
 
 from local.services.firestore import Concurrency
-from tests.judge import firestore, pubsub
+from tests.judge import clients, firestore, pubsub, storage
 from tests.judge.suite import Verdict
 
-SERVICES = ("firestore", "pubsub")
+SERVICES = ("firestore", "pubsub", "storage", "clients")
 
 
 def main() -> int:
     """0 when everything that was asked for is as good as it must be."""
     parser = argparse.ArgumentParser(prog="python -m tests.judge", description=__doc__)
-    parser.add_argument("service", nargs="?", choices=SERVICES, help="default: each in turn")
+    parser.add_argument("service", nargs="?", choices=SERVICES, help="default: the first two")
     parser.add_argument("--mode", choices=list(Concurrency), help="Firestore's; default: both")
     arguments = parser.parse_args()
     modes = [Concurrency(arguments.mode)] if arguments.mode else list(Concurrency)
@@ -38,6 +39,12 @@ def _verdicts(service: str | None, modes: list[Concurrency]) -> Iterator[tuple[s
     if service in (None, "pubsub"):
         verdict = pubsub.judge()
         yield "pubsub", verdict, pubsub.is_good(verdict)
+    if service == "storage":
+        verdict = storage.judge()
+        yield "storage", verdict, storage.is_good(verdict)
+    if service == "clients":
+        verdict = clients.judge()
+        yield "clients", verdict, clients.is_good(verdict)
 
 
 if __name__ == "__main__":

@@ -29,11 +29,30 @@ def policy_file(tmp_path: Path) -> Path:
 def test_signal_ends_it_cleanly(policy_file: Path, number: signal.Signals) -> None:
     """Exit code 0 after a signal, and nothing more was printed."""
     with running("--policy", policy_file) as (process, addresses):
+        authority = Path(addresses.pop("authority"))
         assert httpx.get(f"http://{addresses['control']}/_cloud/addresses").json() == addresses
+        assert authority.read_text().startswith("-----BEGIN CERTIFICATE-----")
         process.send_signal(number)
         output, _ = process.communicate(timeout=60)
 
     assert (process.returncode, output) == (0, "")
+    assert not authority.exists()
+
+
+def test_the_variables_for_unchanged_clients(policy_file: Path, tmp_path: Path) -> None:
+    """Printed behind the addresses, as a shell reads them; their files are with the data."""
+    arguments = ("--policy", policy_file, "--data", tmp_path, "--environment")
+    with running(*arguments) as (process, addresses):
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(13)]
+
+    told = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines)
+    assert told["HTTPS_PROXY"] == told["grpc_proxy"] == f"http://{addresses['proxy']}"
+    assert told["NO_PROXY"] == "127.0.0.1,localhost"
+    for name in ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"):
+        assert told[name] == addresses["authority"] == str(tmp_path / "authority.pem")
+    assert json.loads(Path(told["GOOGLE_APPLICATION_CREDENTIALS"]).read_text())["type"] == "authorized_user"
+    assert told["GOOGLE_CLOUD_PROJECT"] == "bookshop"
 
 
 def test_killed_cloud_goes_on_where_it_was(policy_file: Path, tmp_path: Path) -> None:

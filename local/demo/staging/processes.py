@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from local.cloud import ADDRESS_NAMES
 from local.installation.provisioning import audit_bucket, status_bucket
 from local.installation.responder_processes import STOP_LIMIT_SECONDS, Responders
 from shared.core.errors import Unavailable
@@ -84,7 +85,8 @@ class DemoStage:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
                 raise DemoFailed("the embedded cloud did not start")
-            stage = cls(policy, process, json.loads(line))
+            said: dict[str, str] = json.loads(line)
+            stage = cls(policy, process, {name: said[name] for name in ADDRESS_NAMES})
             stage._responders = Responders.start(stage, [policy_file], log)
         except BaseException:
             if stage is not None:

@@ -15,6 +15,9 @@ from msgspec import Struct
 from local.core.journal import Journal
 
 JOURNAL_SERVICE = "identity keys"
+PLAYED_NAMES = "*.googleapis.com"
+"""The hosts that the cloud plays."""
+_SERVER = "server"
 _FROM, _UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2120, 1, 1, tzinfo=UTC)
 """Certificates are valid whatever the cloud's clock says; who reads them reads the machine's."""
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -32,9 +35,8 @@ class SigningKey(Struct, frozen=True):
 class Keys:
     """Two keys that sign (people's tokens, services' tokens), and a certificate authority."""
 
-    def __init__(self, journal: Journal, hosts: tuple[str, ...]) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._hosts = hosts
         self._lock = threading.Lock()
 
     @cached_property
@@ -50,12 +52,12 @@ class Keys:
     @cached_property
     def authority(self) -> bytes:
         """The certificate, in PEM, of the authority that vouches for the hosts."""
-        return self._blocks("tls")[0]
+        return self._blocks(_SERVER)[0]
 
     @cached_property
     def server(self) -> bytes:
         """Key and certificate, in PEM, of a server that plays the hosts."""
-        return b"".join(self._blocks("tls")[1:])
+        return b"".join(self._blocks(_SERVER)[1:])
 
     def _signing(self, name: str) -> SigningKey:
         key_block, certificate = self._blocks(name)
@@ -71,7 +73,7 @@ class Keys:
             parts = sorted(key for key in kept if key.partition("/")[0] == name)
             if parts:
                 return [kept[part] for part in parts]
-            blocks = list(self._made_for_tls() if name == "tls" else _create_signing_key(name))
+            blocks = list(self._made_for_tls() if name == _SERVER else _create_signing_key(name))
             changes = [(f"{name}/{number}", block) for number, block in enumerate(blocks)]
             self._journal.write(JOURNAL_SERVICE, changes)
             return blocks
@@ -88,10 +90,10 @@ class Keys:
             .add_extension(_usage(signs=True), critical=True)
             .add_extension(identifier, critical=False)
         )
-        names = x509.SubjectAlternativeName([x509.DNSName(host) for host in self._hosts])
+        names = x509.SubjectAlternativeName([x509.DNSName(PLAYED_NAMES)])
         by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
         server = (
-            _certificate(_build_name(self._hosts[0]), issuer, server_key)
+            _certificate(_build_name(PLAYED_NAMES), issuer, server_key)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

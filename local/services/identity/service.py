@@ -4,7 +4,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,7 @@ from local.services.identity.requests import (
     SignInRequest,
 )
 from local.services.identity.second_factor import SecondFactorEnrolment
+from local.services.identity.token_exchange import ACCESS_TOKEN, UnknownGrant, exchange
 from local.services.identity.users import Account, Session, User, Users, is_totp_code, uid_of
 from shared.core.codec import from_json
 from shared.domain.commands.credential import PERSON_ISSUER_PREFIX, SERVICE_ACCOUNT_ISSUER
@@ -37,6 +38,8 @@ HOSTS = (
     "securetoken.googleapis.com",
     "www.googleapis.com",
     "iamcredentials.googleapis.com",
+    "oauth2.googleapis.com",
+    "sts.googleapis.com",
 )
 SIGN_IN = "/v1/accounts:signInWithPassword"
 PEOPLE_CERTIFICATES = "/robot/v1/metadata/x509/securetoken@system.gserviceaccount.com"
@@ -69,7 +72,7 @@ class EmbeddedIdentity:
         self.users = Users(journal)
         self.takes_no_password: Callable[[str], bool] = lambda api_key: False
         """Whether a web API key is of a project in which nobody signs in by password."""
-        self._keys = Keys(journal, HOSTS)
+        self._keys = Keys(journal)
         self._clock = clock
         self._wall = wall
         self._pending: dict[str, tuple[str, float]] = {}
@@ -103,8 +106,12 @@ class EmbeddedIdentity:
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
-        """The server's side of TLS for the hosts."""
+        """The server's side of TLS for the hosts.
+
+        A client of REST may offer h2 as well: it gets what it always offers beside it.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_alpn_protocols(["http/1.1", "h2"])
         with TemporaryDirectory() as folder:  # a chain is loaded from a file alone
             chain = Path(folder) / "server.pem"
             chain.touch(mode=0o600)
@@ -142,6 +149,9 @@ class EmbeddedIdentity:
 
     def sign_push(self, email: str, audience: str, _now: datetime) -> str:
         """Sign the token of a push, as Google does for the service account of its subscription."""
+        return self._sign_for(email, audience)
+
+    def _sign_for(self, email: str, audience: str) -> str:
         return self.service_token(self.service_claims(email, audience))
 
     def service_claims(self, email: str, audience: str) -> dict[str, Any]:
@@ -177,8 +187,8 @@ class EmbeddedIdentity:
             case "POST", "securetoken.googleapis.com", "/v1/token":
                 _require_key(query)
                 return IdentityReply(200, self._refresh(dict(parse_qsl(body.decode()))))
-            case "POST", "iamcredentials.googleapis.com", p if p.endswith(":generateIdToken"):
-                return IdentityReply(200, self._service(path, body))
+            case "POST", _, _:
+                return self._issue(host, path, body)
         raise IdentityError("NOT_FOUND", 404)
 
     @property
@@ -312,6 +322,24 @@ class EmbeddedIdentity:
         if not asked.include_email:
             del claims["email"], claims["email_verified"]
         return {"token": self.service_token(claims)}
+
+    def _issue(self, host: str, path: str, body: bytes) -> IdentityReply:
+        """Tokens for programs."""
+        match host, path.rpartition(":")[2]:
+            case "iamcredentials.googleapis.com", "generateIdToken":
+                return IdentityReply(200, self._service(path, body))
+            case "iamcredentials.googleapis.com", "generateAccessToken":
+                expires_at = datetime.fromtimestamp(self._life()["exp"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                return IdentityReply(200, {"accessToken": ACCESS_TOKEN, "expireTime": expires_at})
+            case "oauth2.googleapis.com" | "sts.googleapis.com", "/token" | "/v1/token":
+                return self._exchange(body)
+        raise IdentityError("NOT_FOUND", 404)
+
+    def _exchange(self, body: bytes) -> IdentityReply:
+        try:
+            return IdentityReply(200, exchange(body, self._sign_for))
+        except UnknownGrant as unknown:
+            return IdentityReply(400, {"error": str(unknown)})
 
     def _token(self, user: User, session: Session) -> str:
         authenticated_at = int(session.authenticated_at.timestamp())

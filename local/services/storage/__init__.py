@@ -2,6 +2,6 @@
 
 from local.services.storage.buckets import Buckets
 from local.services.storage.server import StorageServer
-from local.services.storage.service import CALLS, StorageService
+from local.services.storage.service import CALLS, NAME, StorageService
 
-__all__ = ["CALLS", "Buckets", "StorageServer", "StorageService"]
+__all__ = ["CALLS", "NAME", "Buckets", "StorageServer", "StorageService"]

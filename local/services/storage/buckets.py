@@ -14,6 +14,7 @@ from local.core.journal import Journal
 from local.services.storage.conditions import Preconditions
 from local.services.storage.errors import (
     bucket_exists,
+    bucket_not_empty,
     bucket_not_found,
     condition_not_met,
     invalid_request,
@@ -22,13 +23,16 @@ from local.services.storage.errors import (
     retention_not_met,
     retention_policy_locked,
 )
-from local.services.storage.values import Bucket, StoredObject, retention_expires_at
+from local.services.storage.fields import merge
+from local.services.storage.values import Bucket, StoredObject, etag_of, retention_expires_at
 from shared.core.codec import from_json, from_msgpack
 
 BUCKETS, OBJECTS = "storage buckets", "storage objects"
 """What they are called in the journal."""
 NAME_LIMIT_BYTES = 1024
 """cloud.google.com/storage/docs/objects#naming (read 2026-11)."""
+MAX_OBJECT_BYTES = 256 * 1024 * 1024
+"""Objects are held in memory (Google: 5 TiB)."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _RESERVED = re.compile(r"\.|\.\.|\.well-known/acme-challenge/.*|.*[\r\n].*", re.DOTALL)
@@ -48,7 +52,16 @@ class Buckets:
         for _, value in journal.read(OBJECTS):
             self._learn(from_msgpack(value, StoredObject))
 
-    def create(self, name: str, *, retention: timedelta | None = None, location: str = "US") -> Bucket:
+    def create(
+        self,
+        name: str,
+        *,
+        retention: timedelta | None = None,
+        location: str = "US",
+        project: str = "",
+        versioned: bool = False,
+        fields: Mapping[str, Any] | None = None,
+    ) -> Bucket:
         """A new bucket; one with retention keeps each object that long."""
         if not _BUCKET.fullmatch(name):
             raise invalid_request(f"Invalid bucket name: '{name}'")
@@ -61,9 +74,12 @@ class Buckets:
                     name,
                     now,
                     now,
+                    versioned=versioned,
                     retention_seconds=int(retention.total_seconds()) if retention else None,
                     retention_from=now if retention else None,
                     location=location,
+                    project=project,
+                    fields=merge({}, fields or {}),
                 )
             )
 
@@ -73,30 +89,59 @@ class Buckets:
             raise bucket_not_found()
         return self._buckets[name]
 
+    def of_project(self, project: str) -> list[Bucket]:
+        """The buckets of a project, by name."""
+        return sorted(
+            (one for one in list(self._buckets.values()) if one.project == project), key=lambda one: one.name
+        )
+
     def change(
-        self, name: str, *, versioned: bool | None = None, retention_seconds: int | None = None
+        self,
+        name: str,
+        *,
+        versioned: bool | None = None,
+        retention: timedelta | None = None,
+        fields: Mapping[str, Any] | None = None,
+        conditions: Preconditions = Preconditions(),  # noqa: B008 - frozen
     ) -> Bucket:
         """The bucket with what is given; None leaves it as it is, retention of 0 ends it."""
         with self._lock:
             bucket = self.bucket(name)
+            conditions.check(bucket)
             now = self._clock.now()
-            after = replace(bucket, updated_at=now, metageneration=bucket.metageneration + 1)
-            if versioned is not None:
-                after = replace(after, versioned=versioned)
-            if retention_seconds is not None:
-                if bucket.locked and retention_seconds < (bucket.retention_seconds or 0):
+            after = replace(
+                bucket,
+                updated_at=now,
+                metageneration=bucket.metageneration + 1,
+                versioned=bucket.versioned if versioned is None else versioned,
+                fields=merge(bucket.fields, fields or {}),
+            )
+            if retention is not None:
+                seconds = int(retention.total_seconds())
+                if bucket.locked and seconds < (bucket.retention_seconds or 0):
                     raise retention_policy_locked(name)
                 after = replace(
                     after,
-                    retention_seconds=retention_seconds or None,
-                    retention_from=(bucket.retention_from or now) if retention_seconds else None,
+                    retention_seconds=seconds or None,
+                    retention_from=(bucket.retention_from or now) if seconds else None,
                 )
             return self._put_bucket(after)
 
-    def grant(self, name: str, bindings: list[dict[str, Any]]) -> Bucket:
-        """The bucket with these bindings in its IAM policy, and no other."""
+    def remove(self, name: str, conditions: Preconditions) -> None:
+        """The bucket is gone; one with any generation of an object stays."""
+        with self._lock:
+            conditions.check(self.bucket(name))
+            if self._objects.get(name):
+                raise bucket_not_empty()
+            self._journal.write(BUCKETS, [(name, None)])
+            del self._buckets[name]
+
+    def grant(self, name: str, bindings: list[dict[str, Any]], etag: str | None = None) -> Bucket:
+        """The bucket with these bindings in its IAM policy, if that is at the etag."""
         with self._lock:
             bucket = self.bucket(name)
+            if etag and etag != etag_of(0, bucket.metageneration):
+                raise condition_not_met("If-Match")
             return self._put_bucket(
                 replace(bucket, bindings=bindings, metageneration=bucket.metageneration + 1)
             )
@@ -119,7 +164,7 @@ class Buckets:
         content_type: str,
         metadata: Mapping[str, str],
         conditions: Preconditions,
-        cache_control: str = "",
+        fields: Mapping[str, Any] | None = None,
     ) -> StoredObject:
         """A new live generation, in the place of the one before."""
         if not name or len(name.encode()) > NAME_LIMIT_BYTES or _RESERVED.fullmatch(name):
@@ -130,8 +175,20 @@ class Buckets:
             conditions.check(live)
             now = self._clock.now()
             self._last = max(self._last + 1, (now - _EPOCH) // timedelta(microseconds=1))
+            inherited = {
+                "storageClass": home.fields.get("storageClass"),
+                "eventBasedHold": home.fields.get("defaultEventBasedHold"),
+            }
             stored = StoredObject(
-                bucket, name, self._last, content, content_type, now, now, dict(metadata), cache_control
+                bucket,
+                name,
+                self._last,
+                content,
+                content_type,
+                now,
+                now,
+                dict(metadata),
+                fields=merge({}, {**inherited, **(fields or {})}),
             )
             self._keep([*self._put_aside(home, live, now), stored])
             return stored
@@ -154,16 +211,23 @@ class Buckets:
         bucket: str,
         name: str,
         generation: int | None,
-        changes: Mapping[str, object],
+        fields: Mapping[str, Any],
         conditions: Preconditions,
     ) -> StoredObject:
-        """The object with other metadata, which retention does not forbid."""
+        """The object with a patch of its fields, which retention does not forbid."""
         with self._lock:
             self.bucket(bucket)
             found = self._found(bucket, name, generation)
             conditions.check(found)
+            before = {**found.fields, "metadata": found.metadata, "contentType": found.content_type}
+            after = merge(before, fields)
             edited = replace(
-                found, **changes, updated_at=self._clock.now(), metageneration=found.metageneration + 1
+                found,
+                metadata=after.pop("metadata", {}),
+                content_type=after.pop("contentType", ""),
+                fields=after,
+                updated_at=self._clock.now(),
+                metageneration=found.metageneration + 1,
             )
             self._keep([edited])
             return edited
@@ -221,8 +285,9 @@ class Buckets:
         until = retention_expires_at(home, stored)
         if until is not None and self._clock.now() < until:
             raise retention_not_met(stored.bucket, stored.name, until)
-        if stored.held:
-            raise object_under_hold(stored.bucket, stored.name)
+        for kind in ("temporaryHold", "eventBasedHold"):
+            if stored.fields.get(kind):
+                raise object_under_hold(stored.bucket, stored.name, kind)
 
     def _put_bucket(self, bucket: Bucket) -> Bucket:
         self._journal.write(BUCKETS, [(bucket.name, msgspec.json.encode(bucket))])

@@ -66,10 +66,11 @@ def retention_not_met(bucket: str, name: str, until: datetime) -> Refusal:
     return Refusal(403, "retentionPolicyNotMet", message)
 
 
-def object_under_hold(bucket: str, name: str) -> Refusal:
-    """An object under a temporary hold."""
+def object_under_hold(bucket: str, name: str, kind: str) -> Refusal:
+    """An object under a temporary or an event-based hold."""
+    word = "Temporary" if kind == "temporaryHold" else "Event-Based"
     message = (
-        f"Object '{bucket}/{name}' is under active Temporary hold and cannot be deleted, "
+        f"Object '{bucket}/{name}' is under active {word} hold and cannot be deleted, "
         "overwritten or archived until hold is removed."
     )
     return Refusal(403, "objectUnderActiveHold", message)
@@ -87,6 +88,20 @@ def bucket_exists() -> Refusal:
     return Refusal(409, "conflict", message)
 
 
-def unsupported_call() -> Refusal:
-    """A path, a method or a parameter that the embedded cloud does not play."""
-    return Refusal(501, "notImplemented", "The embedded cloud does not serve this.")
+def bucket_not_empty() -> Refusal:
+    """A bucket that still has objects, or older generations of them."""
+    return Refusal(409, "conflict", "The bucket you tried to delete is not empty.")
+
+
+def not_public() -> Refusal:
+    """A browser's read of what lies outside public/."""
+    message = "Anonymous caller does not have storage.objects.get access to the Google Cloud Storage object."
+    return Refusal(403, "forbidden", message)
+
+
+def unsupported_call(what: str) -> Refusal:
+    """A call, a parameter or a header that the embedded cloud does not play.
+
+    400 and not 501 or 404: Go's client repeats every 5xx for ever, and absent is another thing.
+    """
+    return Refusal(400, "notImplemented", f"The embedded cloud does not serve {what}.")

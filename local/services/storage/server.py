@@ -2,16 +2,18 @@
 
 import socket
 from contextlib import suppress
-from http.server import ThreadingHTTPServer
 
 import grpc
 
 from local.core.grpc_services import Dropped, StatusError
 from local.core.http_handler import AnyMethod
+from local.core.http_server import listen
 from local.core.loopback import Loop
 from local.faults.hooks import FaultHooks
+from local.services.storage.buckets import MAX_OBJECT_BYTES
 from local.services.storage.errors import Refusal
-from local.services.storage.service import StorageAnswer, StorageRequest, StorageService
+from local.services.storage.requests import StorageAnswer, StorageRequest
+from local.services.storage.service import NAME, StorageService
 
 _STATUSES = {
     grpc.StatusCode.INVALID_ARGUMENT: (400, "invalid"),
@@ -34,9 +36,8 @@ class StorageServer:
     def __init__(self, service: StorageService, faults: FaultHooks, port: int = 0) -> None:
         self._service = service
         self._faults = faults
-        handler = type("Handler", (_Handler,), {"owner": self})
-        server = _Server(("127.0.0.1", port), handler)
-        self.address = f"127.0.0.1:{server.server_port}"
+        server, self.address = listen(port)
+        server.RequestHandlerClass = type("Handler", (_Handler,), {"owner": self})
         self._loop = Loop(server, "storage")
 
     def answer(self, request: StorageRequest) -> StorageAnswer:
@@ -67,17 +68,18 @@ def _build_error_answer(request: StorageRequest, refusal: Refusal) -> StorageAns
 
 
 class _Handler(AnyMethod):
-    """Reads a request, lets the owner answer it, writes the answer."""
+    """Lets the owner answer a request, writes the answer."""
 
     owner: StorageServer
+    max_body_bytes = MAX_OBJECT_BYTES
 
-    def respond(self) -> None:
+    def respond(self, body: bytes) -> None:
         """As the base says."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        address = headers.get("host", self.owner.address)
+        host = headers.get("host", self.owner.address)
+        origin = f"{'https' if host == NAME else 'http'}://{host}"  # the proxy plays the name over TLS
         try:
-            answer = self.owner.answer(StorageRequest(self.command, self.path, headers, body, address))
+            answer = self.owner.answer(StorageRequest(self.command, self.path, headers, body, origin))
         except Dropped:
             self.close_connection = True
             with suppress(OSError):  # the client has hung up first
@@ -89,11 +91,5 @@ class _Handler(AnyMethod):
         if answer.status not in (204, 304):
             self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(answer.body)
-
-
-class _Server(ThreadingHTTPServer):
-    """Has room for clients that come at once."""
-
-    request_queue_size = 64
-    daemon_threads = True
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)

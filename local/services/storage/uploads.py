@@ -10,14 +10,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from local.services.storage.buckets import Buckets
-from local.services.storage.conditions import Preconditions
+from local.services.storage.buckets import MAX_OBJECT_BYTES, Buckets
+from local.services.storage.conditions import Preconditions, read_preconditions
 from local.services.storage.errors import Refusal, invalid_request
+from local.services.storage.fields import merge, read_object_fields
+from local.services.storage.requests import StorageRequest
 from local.services.storage.values import StoredObject, crc32c_of, md5_of
 from shared.core.codec import from_builtins, from_json
 
 DEFAULT_TYPE = "application/octet-stream"
-_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_RANGE = re.compile(r"bytes (?:(\d+)-(\d+|\*)|\*)/(\d+|\*)")
 
 
 class Upload(Struct):
@@ -25,13 +27,12 @@ class Upload(Struct):
 
     bucket: str
     name: str
-    content_type: str
-    metadata: dict[str, str]
+    fields: dict[str, Any]
+    """As of the object's resource."""
     conditions: Preconditions
     said_md5: str = ""
     said_crc32c: str = ""
     content: bytes = b""
-    cache_control: str = ""
 
 
 class UploadIncomplete(Struct, frozen=True):
@@ -56,14 +57,15 @@ class Uploads:
         ):
             if said and said != real:
                 raise invalid_request(f'Provided {kind} "{said}" doesn\'t match calculated {kind} "{real}".')
+        fields = dict(upload.fields)
         return self._buckets.put(
             upload.bucket,
             upload.name,
             upload.content,
-            upload.content_type,
-            upload.metadata,
+            fields.pop("contentType"),
+            fields.pop("metadata", {}),
             upload.conditions,
-            upload.cache_control,
+            fields,
         )
 
     def begin(self, upload: Upload) -> str:
@@ -81,10 +83,7 @@ class Uploads:
             if upload is None:
                 raise Refusal(404, "notFound", "No such upload.")
             if self._take(upload, chunk, headers.get("content-range", "")):
-                for said in headers.get("x-goog-hash", "").split(","):
-                    kind, _, value = said.strip().partition("=")
-                    upload.said_md5 = value if kind == "md5" else upload.said_md5
-                    upload.said_crc32c = value if kind == "crc32c" else upload.said_crc32c
+                _take_hashes(upload, headers)
                 stored = self.finish(upload)
                 del self._begun[key]
                 return stored
@@ -93,7 +92,8 @@ class Uploads:
     def _take(self, upload: Upload, chunk: bytes, said: str) -> bool:
         """Whether that was the last chunk; without a range the chunk is the whole content.
 
-        `bytes */*` and `bytes */TOTAL` without content ask how far it has come.
+        `bytes */*` and `bytes */TOTAL` without content ask how far it has come; by `bytes 0-*/*`
+        Node's client streams everything that is left.
         """
         if not said:
             upload.content = chunk
@@ -101,58 +101,61 @@ class Uploads:
         place = _RANGE.fullmatch(said)
         if place is None:
             raise invalid_request(f"Failed to parse Content-Range header: {said[:100]}")
-        first, _, total = place.groups()
+        first, last, total = place.groups()
         if first is not None:
+            if last != "*" and int(last) - int(first) + 1 != len(chunk):
+                raise invalid_request(f"The chunk has {len(chunk)} bytes, and not those of {said[:100]}")
             if int(first) > len(upload.content):
-                raise Refusal(503, "backendError", "A chunk before this one is missing.")
+                raise invalid_request("A chunk before this one is missing.")
+            if int(first) + len(chunk) > MAX_OBJECT_BYTES:
+                raise Refusal(413, "uploadTooLarge", f"An object has at most {MAX_OBJECT_BYTES} bytes.")
             upload.content = upload.content[: int(first)] + chunk
-        return total != "*" and len(upload.content) >= int(total)
+        return last == "*" if total == "*" else len(upload.content) >= int(total)
 
 
-def read_simple_upload(
-    bucket: str, query: Mapping[str, str], content_type: str, body: bytes, asked: Preconditions
-) -> Upload:
-    """`uploadType=media`: the body is the content."""
-    return Upload(bucket, query.get("name", ""), content_type or DEFAULT_TYPE, {}, asked, content=body)
+def read_simple_upload(bucket: str, request: StorageRequest) -> Upload:
+    """`uploadType=media`: the body is the content. Raises: Refusal."""
+    upload = build_upload(bucket, request, request.headers.get("content-type", ""), b"")
+    upload.content = request.body
+    return upload
 
 
-def read_multipart_upload(
-    bucket: str, query: Mapping[str, str], content_type: str, body: bytes, asked: Preconditions
-) -> Upload:
+def read_multipart_upload(bucket: str, request: StorageRequest) -> Upload:
     """`uploadType=multipart`: metadata in JSON, then the content. Raises: Refusal."""
-    boundary = _parameter(content_type, "boundary")
-    parts = body.split(b"--" + boundary.encode()) if boundary else []
+    boundary = _parameter(request.headers.get("content-type", ""), "boundary")
+    parts = request.body.split(b"--" + boundary.encode()) if boundary else []
     if len(parts) < 4:
         raise invalid_request("Bad multipart request: two parts are expected.")
     (_, resource), (said_type, content) = (_part(part) for part in parts[1:3])
-    upload = build_upload(bucket, query, said_type, resource, asked)
+    upload = build_upload(bucket, request, said_type, resource)
     upload.content = content
     return upload
 
 
-def build_upload(
-    bucket: str, query: Mapping[str, str], content_type: str, resource: bytes, asked: Preconditions
-) -> Upload:
+def build_upload(bucket: str, request: StorageRequest, content_type: str, resource: bytes) -> Upload:
     """An upload by its metadata, without its content yet. Raises: Refusal."""
+    query = request.query
     try:
         said: dict[str, Any] = from_json(resource or b"{}", dict[str, Any])
-        metadata = from_builtins(said.get("metadata", {}), dict[str, str])
-        texts = {
-            name: from_builtins(said.get(name, ""), str)
-            for name in ("name", "contentType", "md5Hash", "crc32c", "cacheControl")
-        }
+        name, md5, crc32c = (from_builtins(said.get(it, ""), str) for it in ("name", "md5Hash", "crc32c"))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise invalid_request(f"Parse Error: {error}") from error
-    return Upload(
-        bucket,
-        texts["name"] or query.get("name", ""),
-        texts["contentType"] or content_type or DEFAULT_TYPE,
-        metadata,
-        asked,
-        texts["md5Hash"],
-        texts["crc32c"],
-        cache_control=texts["cacheControl"],
-    )
+    fields = merge({}, read_object_fields(said))
+    fields["contentType"] = fields.get("contentType") or content_type or DEFAULT_TYPE
+    if encoding := query.get("contentEncoding"):
+        fields["contentEncoding"] = encoding
+    name = name or query.get("name", "")
+    upload = Upload(bucket, name, fields, read_preconditions(query), md5, crc32c)
+    _take_hashes(upload, request.headers)
+    return upload
+
+
+def _take_hashes(upload: Upload, headers: Mapping[str, str]) -> None:
+    """What a header promises of the content: `crc32c=…,md5=…`."""
+    for said in headers.get("x-goog-hash", "").split(","):
+        kind, _, value = said.strip().partition("=")
+        upload.said_md5 = value if kind == "md5" else upload.said_md5
+        upload.said_crc32c = value if kind == "crc32c" else upload.said_crc32c
 
 
 def _part(part: bytes) -> tuple[str, bytes]:

@@ -4,9 +4,15 @@ import base64
 import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import google_crc32c
 from msgspec import Struct
+
+from local.application.names import project_number
+
+DEFAULT_CLASS = "STANDARD"
+_API = "https://www.googleapis.com/storage/v1"
 
 
 class Bucket(Struct, frozen=True):
@@ -21,6 +27,9 @@ class Bucket(Struct, frozen=True):
     retention_from: datetime | None = None
     locked: bool = False
     location: str = "US"
+    project: str = ""
+    fields: dict[str, Any] = {}
+    """What else was set of it, in the form of its resource: stored, and played only where said."""
     bindings: list[dict[str, Any]] = []
     """Of its IAM policy, which is kept and enforced nowhere."""
 
@@ -36,9 +45,9 @@ class StoredObject(Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     metadata: dict[str, str] = {}
-    cache_control: str = ""
     metageneration: int = 1
-    held: bool = False
+    fields: dict[str, Any] = {}
+    """What else was set of it, in the form of its resource."""
     replaced_at: datetime | None = None
     """Since when it is noncurrent; None: it is the live one."""
 
@@ -75,11 +84,14 @@ def bucket_resource(bucket: Bucket) -> dict[str, Any]:
         "name": bucket.name,
         "location": bucket.location,
         "locationType": _location_type(bucket.location),
-        "storageClass": "STANDARD",
+        "projectNumber": str(project_number(bucket.project)),
+        "selfLink": f"{_API}/b/{bucket.name}",
+        "storageClass": DEFAULT_CLASS,
         "timeCreated": _format_time(bucket.created_at),
         "updated": _format_time(bucket.updated_at),
         "metageneration": str(bucket.metageneration),
-        "etag": _etag(0, bucket.metageneration),
+        "etag": etag_of(0, bucket.metageneration),
+        **bucket.fields,
     }
     if bucket.versioned:
         resource["versioning"] = {"enabled": True}
@@ -97,8 +109,8 @@ def policy_resource(bucket: Bucket) -> dict[str, Any]:
     return {
         "kind": "storage#policy",
         "resourceId": f"projects/_/buckets/{bucket.name}",
-        "version": 1,
-        "etag": _etag(0, bucket.metageneration),
+        "version": 3 if any("condition" in one for one in bucket.bindings) else 1,
+        "etag": etag_of(0, bucket.metageneration),
         "bindings": bucket.bindings,
     }
 
@@ -108,10 +120,8 @@ def object_resource(bucket: Bucket, stored: StoredObject) -> dict[str, Any]:
     until = retention_expires_at(bucket, stored)
     optional = {
         "metadata": stored.metadata or None,
-        "cacheControl": stored.cache_control or None,
         "timeDeleted": stored.replaced_at and _format_time(stored.replaced_at),
         "retentionExpirationTime": until and _format_time(until),
-        "temporaryHold": stored.held or None,
     }
     return {
         "kind": "storage#object",
@@ -121,29 +131,17 @@ def object_resource(bucket: Bucket, stored: StoredObject) -> dict[str, Any]:
         "generation": str(stored.generation),
         "metageneration": str(stored.metageneration),
         "contentType": stored.content_type,
-        "storageClass": "STANDARD",
+        "selfLink": f"{_API}/b/{stored.bucket}/o/{quote(stored.name, safe='')}",
+        "storageClass": DEFAULT_CLASS,
         "size": str(len(stored.content)),
         "md5Hash": md5_of(stored.content),
         "crc32c": crc32c_of(stored.content),
-        "etag": _etag(stored.generation, stored.metageneration),
+        "etag": etag_of(stored.generation, stored.metageneration),
         "timeCreated": _format_time(stored.created_at),
+        "timeFinalized": _format_time(stored.created_at),
         "updated": _format_time(stored.updated_at),
+        **stored.fields,
         **{name: value for name, value in optional.items() if value is not None},
-    }
-
-
-def media_headers(stored: StoredObject) -> dict[str, str]:
-    """What a download says of its object."""
-    return {
-        **({"Cache-Control": stored.cache_control} if stored.cache_control else {}),
-        "Content-Type": stored.content_type,
-        "ETag": _etag(stored.generation, stored.metageneration),
-        "X-Goog-Generation": str(stored.generation),
-        "X-Goog-Metageneration": str(stored.metageneration),
-        "X-Goog-Hash": f"crc32c={crc32c_of(stored.content)},md5={md5_of(stored.content)}",
-        "X-Goog-Stored-Content-Encoding": "identity",
-        "X-Goog-Stored-Content-Length": str(len(stored.content)),
-        "X-Goog-Storage-Class": "STANDARD",
     }
 
 
@@ -151,5 +149,6 @@ def _format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _etag(generation: int, metageneration: int) -> str:
+def etag_of(generation: int, metageneration: int) -> str:
+    """Of one state of an object, or of a bucket, whose generation is 0."""
     return base64.b64encode(f"{generation}/{metageneration}".encode()).decode()
