@@ -6,20 +6,13 @@ from cli.support.command_sending import Incident
 from cli.support.context import open_operations
 from cli.support.exit_codes import REFUSED
 from cli.support.incident_follower import follow_incident
-from cli.support.output import (
-    AsJson,
-    escape_control_characters,
-    format_time,
-    print_json,
-    print_line,
-    print_plan,
-    print_table,
-)
-from cli.support.response_time import incident_line
+from cli.support.output import AsJson, format_time, print_json, print_line, print_plan, print_table
+from cli.support.response_time import incident_line, last_change_line
 from shared.core.text import count_noun
 from shared.domain.decision.recorded_decision import RecordedDecision, gate_requirement
 from shared.domain.presentation.html_templates import format_moment
 from shared.domain.signals.labels import signal_label
+from shared.state.system_status import read_hold
 
 
 def explain(incident: Incident, as_json: AsJson = False) -> None:
@@ -32,10 +25,13 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
         every = ours.reading.rollbacks(record)
         made = ours.reading.decisions(every)
         joined = ours.reading.alerts(record.id)
+        hold = read_hold(ours.reading, every[-1] if every else None, ours.wiring.clock.now())
     if as_json:
         print_json({"incident": record, "alerts": joined, "decisions": made})
         return
     print_line(f"{incident_line(record)} in {record.system}")
+    for line in filter(None, (last_change_line(record), hold)):
+        print_line(f"  {line}")
     for alert in joined:
         named = f" of {alert.function}" if alert.function else ""
         why = f"; {alert.joined}" if alert.joined else ""
@@ -46,7 +42,7 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
         print_line(f"  acknowledged by {record.acknowledged_by} at {format_time(record.acknowledged_at)} UTC")
     for one in every:
         for line in filter(None, (*one.commands, one.outcome)):
-            print_line(f"  {one.id}: {escape_control_characters(line)}")
+            print_line(f"  {one.id}: {line}")
     for rollback, decision in made.items():
         _show_decision(rollback, decision)
     if not made:
@@ -60,13 +56,10 @@ def _show_decision(rollback: str, decision: RecordedDecision) -> None:
         f"{rollback}: {decision.label} ({decision.scenario}{target}) at {format_moment(decision.at)} UTC",
         "bold",
     )
-    print_line(f"  {escape_control_characters(decision.note)}")
+    print_line(f"  {decision.note}")
     print_table(
         ("  gate", "answer", "why"),
-        (
-            (f"  {gate['gate']}", gate["answer"], escape_control_characters(gate["reason"]))
-            for gate in decision.gates
-        ),
+        ((f"  {gate['gate']}", gate["answer"], gate["reason"]) for gate in decision.gates),
     )
     if decision.blocking_gates:
         print_line("missing for a rollback:")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cli.support.context import open_operations
 from cli.support.output import STYLES, AsJson, System, format_lasting, format_time, print_json, print_line
-from cli.support.response_time import incident_line, response_lines, show_choices
+from cli.support.response_time import incident_line, last_change_line, response_lines, show_choices
 from shared.core.text import count_noun
 from shared.domain.data.backups import database_copy
 from shared.domain.incidents.incident import Incident
@@ -65,8 +65,7 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
     line = f"  incident {incident_line(incident)}"
     print_line(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
-    began = "ordered" if incident.is_ordered and not incident.has_failed else "detected"
-    print_line(f"  {began} {format_time(incident.detected_at)} UTC, {how_long}")
+    print_line(f"  {incident.beginning} {format_time(incident.detected_at)} UTC, {how_long}")
     standing = seen.response and seen.times and response_lines(seen.response, seen.times, incident.id, now)
     for text, style in standing or ():
         print_line(f"  {text}", style)
@@ -83,6 +82,7 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
 def _show_earlier_incident(incident: Incident, now: datetime) -> None:
     line = f"  incident {incident_line(incident)}"
     print_line(f"{line}, open for {format_lasting(now - incident.detected_at)}")
+    print_line(f"  {last_change_line(incident)}")
     if incident.due_at is not None:  # none of its rollbacks is in progress
         show_choices(incident, None)
 

@@ -17,6 +17,12 @@ def incident_line(incident: Incident) -> str:
     return f"{incident.id}  {incident.severity}  {status}  {signal}"
 
 
+def last_change_line(incident: Incident) -> str:
+    """Return since when an incident is in its status, and why."""
+    last = incident.timeline[-1]
+    return f"{status_label(last.status)} since {format_time(last.at)} UTC: {last.note}"
+
+
 def response_lines(
     response: ResponseStatus, times: RecoveryTimes, incident: str, now: datetime
 ) -> list[tuple[str, str]]:

@@ -222,7 +222,8 @@ class ConsolePages:
             for name, one in sorted(moved_functions(store, incident).items())
         ]
         documents = [f"documents that {name} has written" for name in repairs_with_writes(store, incident)]
-        return OpenQuestion("", [warning, RECORDED_TEXT], functions, documents)
+        counted = [f"how many requests failed: rollback undo {incident.id} --dry-run"] if functions else []
+        return OpenQuestion("", [warning, *counted, RECORDED_TEXT], functions, documents)
 
     def recorded_retry(self, incident: Incident) -> OpenQuestion:
         """Return what the newest rollback planned, as it was recorded; a retry plans anew."""

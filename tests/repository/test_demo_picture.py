@@ -40,6 +40,9 @@ def test_the_picture_shows_the_system_and_each_gate() -> None:
 
     assert f"{len(policy.functions)} functions in {len(policy.groups)} groups" in text, HINT
     assert rows == [*GATES], HINT
+    assert re.search(r"^(?:[\d:]+ )? *a second source confirms the alert: .*probe", decided, re.MULTILINE), (
+        HINT
+    )
 
 
 def test_the_picture_fetches_nothing() -> None:

@@ -210,6 +210,11 @@ class Incident(StoredDocument, frozen=True):
         return self.unconfirmed_until is not None and now >= self.unconfirmed_until
 
     @property
+    def beginning(self) -> str:
+        """Return how it began, in a word: ordered, until something is observed to fail."""
+        return "ordered" if self.is_ordered and not self.has_failed else "detected"
+
+    @property
     def rollback_ids(self) -> list[str]:
         """Return the ids of its rollbacks, the first first."""
         return [rollback_id(self.id, number + 1) for number in range(self.rollbacks)]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli.in_process import WorldPrompt
+from tests.support.rollbacks.approvals import build_failed_rollback
 from tests.support.runtime.world import World
 
 MINUTE = timedelta(minutes=1)
@@ -47,3 +48,33 @@ def test_watching_what_is_only_observed_is_no_success(observed: tuple[World, Wor
     _, prompt = observed
 
     assert prompt.say("watch", "INC-20260302-001").exit_code == 1
+
+
+def test_who_continued_an_incident_is_shown_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An order goes on with what waited for a person: `status` and `explain` say whose, and why."""
+    world = build_failed_rollback()
+    world.ports.world.set_failure_rate("payOrder", "payorder-00001", 0.9)
+    world.pass_time(5 * MINUTE)
+    world.command("bob", command="rollback", system="bookshop", functions=["searchBooks"], reason="search")
+    world.pass_time(MINUTE)
+    old, new = world.incidents()
+    prompt = WorldPrompt(monkeypatch, tmp_path, world)
+
+    for shown in (prompt.say("status").stdout, prompt.say("explain", old.id).stdout):
+        assert f"UTC: continued by {new.id}, requested by bob: search\n" in shown
+
+
+def test_an_explanation_shows_the_pause(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who has paused, since when and why, and the command that continues."""
+    world = World()
+    world.deploy_bad()
+    world.command("bob", command="rollback", system="bookshop", reason="checkout broken")
+    world.deliver_commands()
+    world.command("anna", command="pause", system="bookshop", reason="I look")
+    world.deliver_commands()
+
+    said = WorldPrompt(monkeypatch, tmp_path, world).say("explain", world.incidents()[0].id).stdout
+
+    assert " by anna: I look; to continue: rollback resume --system bookshop --reason WHY\n" in said

@@ -196,6 +196,26 @@ def test_each_way_to_start_the_embedded_cloud_serves_and_ends(line: str) -> None
     assert served.returncode == 0
 
 
+def test_two_pages_say_the_same_of_gcloud_and_pins() -> None:
+    """A line that lifts a pin in the one ends it in the other, and nobody verifies it in either."""
+    operate, pins = ((ROOT / "docs" / name).read_text() for name in ("operate.md", "pins.md"))
+    paragraphs = [one.replace("\n", " ") for one in operate.split("\n\n")]
+    told = [one for one in paragraphs if "lifts a pin" in one]
+    ends = {
+        line: row.split("|")[3].strip()
+        for row in pins.splitlines()
+        if row.startswith("| `gcloud")
+        for line in re.findall(r"`(gcloud [^`]+)`", row.split("|")[1])
+    }
+
+    lines = [line for one in told for line in re.findall(r"`(gcloud [^`]+)`", one)]
+    assert {ends[line] for line in lines} == {"ends: moved by hand"}
+    assert all(
+        "nobody verifies it" in one and "](pins.md#what-other-tools-do-to-a-pin)" in one for one in told
+    )
+    assert "Nothing verifies or monitors the change: use `rollback unpin`" in pins
+
+
 def test_the_front_page_names_what_the_console_offers() -> None:
     """Each command of it and no other: it does not have every verb of the shell."""
     page = (ROOT / "README.md").read_text()

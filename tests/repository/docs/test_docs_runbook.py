@@ -4,7 +4,9 @@ import ast
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +76,30 @@ def test_no_row_of_the_page_is_empty() -> None:
         assert all(PROOFS.fullmatch(one) for one in proof.split("<br>")), line
         assert differs
         assert "Not yet" not in differs or NOT_YET.search(differs), line
+
+
+def runbook_lines() -> Iterator[str]:
+    """Yield each line of the runbook that states something: no heading, comment, brace or label."""
+    text = (Path(__file__).parent / "runbook.md").read_text()
+    for line in map(str.strip, re.sub(r"(?s)<!--.*?-->", "", text).splitlines()):
+        is_table_head = line.startswith(("| Level", "|--"))
+        is_frame = line.startswith(("#", "//", "```", "---", "const ")) or line.endswith(("{", "[", ":**"))
+        if words_of(line) and not is_frame and not is_table_head:
+            yield line.partition(" // ")[0]
+
+
+def words_of(line: str) -> set[str]:
+    """Return the words and numbers of a line, without its marks."""
+    return {*re.findall(r"[a-z0-9][a-z0-9%./_-]*", line.lower().replace("**", ""))}
+
+
+@pytest.mark.parametrize("line", [*runbook_lines()])
+def test_each_line_of_the_runbook_has_its_row(line: str) -> None:
+    """With all its words; of a sentence, a row may leave out its beginning."""
+    stated = {one.rstrip(".") for one in words_of(line)}
+    rows = [{one.rstrip(".") for one in words_of(row[0])} for row in ROWS]
+
+    assert [row for row in rows if stated <= row or (len(row) > 4 and row <= stated)]
 
 
 @pytest.mark.parametrize("line", sorted({row[1] for row in ROWS}))

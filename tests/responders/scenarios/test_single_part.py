@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared.domain.incidents import incident
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.probes import VerificationCheck
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity
@@ -48,6 +49,13 @@ def test_sign_in_that_fails_by_its_settings() -> None:
     assert world.ports.beside.effects == ["set authorizedDomains, mfa.state"]
     assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
     assert shifted_functions(world) == set()
+    done = [moment.note for moment in world.incidents()[0].timeline if moment.status in EFFECT_STATUSES]
+    assert [note for note in done if "recovered " in note]
+    assert [note for note in (*done, newest_rollback(world).outcome) if "function" in note] == []
+
+
+EFFECT_STATUSES = {IncidentStatus.VERIFYING, IncidentStatus.WATCHING, IncidentStatus.RESOLVED}
+"""Of an incident of which something was changed: nothing was verified of a function."""
 
 
 @pytest.mark.parametrize(

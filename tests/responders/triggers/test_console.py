@@ -286,7 +286,26 @@ def test_what_a_reversal_restores_is_shown_before_it_is_confirmed(verb: str) -> 
         name = function.lower()
         assert f"{function} {name}-00001 {name}-00002" in page
     warning = "warning: this restores what the rollback removed; its recorded cause: 8 of 8 changed functions"
-    assert (warning in page) is (verb == "undo")
+    counted = f"how many requests failed: rollback undo {world.incidents()[0].id} --dry-run"
+    assert [line in page for line in (warning, counted)] == [verb == "undo"] * 2
+
+
+def test_an_order_that_has_failed_is_called_detected(world: World, browser: Browser) -> None:
+    """On both pages, as in `status`: its time counts as an outage from then on."""
+    world.deploy_bad()
+    world.command(command="rollback", actor="bob", reason="checkout broken", system="bookshop")
+    world.deliver_commands()
+    [opened] = world.incidents()
+    addresses = ("/", f"/incidents/{opened.id}")
+    before = [html.unescape(visible_text(browser.get(one))) for one in addresses]
+    world.alert()
+    world.deliver_newest()
+    [failed] = world.incidents()
+    after = [html.unescape(visible_text(browser.get(one))) for one in addresses]
+
+    assert (opened.has_failed, failed.has_failed) == (False, True)
+    assert [", ordered 2026-03-02" in page for page in (*before, *after)] == [True, True, False, False]
+    assert [", detected 2026-03-02" in page for page in (*before, *after)] == [False, False, True, True]
 
 
 def test_what_a_retry_repeats_is_shown_before_it_is_confirmed() -> None:

@@ -13,6 +13,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from shared.core.codec import decode
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import WELL_STATUSES, IncidentStatus
 from shared.domain.incidents.recovery_times import RECOVERED as RECOVERED_AFTER
@@ -281,11 +282,21 @@ class StatementLaws:
             steps = self._seen.steps.get(fields["id"], {}).values()
             self._record(dict.fromkeys(one["target"] for one in steps), well=True)
 
+    def _judge_public_state(self, fields: Fields) -> None:
+        """The commit that changes the public word of an incident changes its public state."""
+        about = decode(incidents.Incident, fields)
+        kept = self._world.store.peek(incidents.public_state_path(about)) or {}
+        word = incidents.public_state(self._world.policy, about, about.detected_at).word
+        if kept.get("word") != word:
+            stale = f"{kept.get('word')!r}, and its time line {word!r}"
+            self._wrong(f"the public state of {about.id} says {stale}", stale)
+
     def _remember_incident(self, fields: Fields) -> None:
         """An incident that has ended as recovered, or is recovered and waits for a person.
 
         It proves nothing of what the alerts of another open incident are about.
         """
+        self._judge_public_state(fields)
         if fields["status"] in RECOVERED and self._ended.get(fields["id"]) != fields["status"]:
             self._record_working(self._scope(fields["id"], self._seen.now), fields["id"])
         name, was_ended = fields["id"], fields["id"] in self._ended_until

@@ -52,6 +52,7 @@ HIDING = {
     "failed_without_public_state": 20693,
     "undo_called_a_repair": 20150,
     "page_says_no_incident": 20089,
+    "superseded_without_public_state": 20104,
 }
 """Those that show in few worlds, and the first seed in which each was last caught: played first."""
 PLAYED = {"late_counts_as_dead": SLOW, "ended_and_due_again": SILENT, "slot_not_asked_for": CROSSING}

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from responders.alerts import incident_assignment
 from responders.commands.incident import operator_answers
+from responders.commands.rollback import superseding
 from responders.notices import delivery
 from responders.notices.delivery import NoticeDelivery
 from responders.rollback import case, report_filing
@@ -70,6 +71,11 @@ def recovered_without_public_state() -> AbstractContextManager[Any]:
 def accepted_without_public_state() -> AbstractContextManager[Any]:
     """A person accepts, and the page says "Not working" for ever."""
     return patch.object(operator_answers, "public_state_writes", lambda *facts, **more: [])
+
+
+def superseded_without_public_state() -> AbstractContextManager[Any]:
+    """An order continues an incident, and the page still says that a report is checked."""
+    return patch.object(superseding, "public_state_writes", lambda *facts, **more: [])
 
 
 def accepted_as_resolved() -> AbstractContextManager[Any]:
@@ -375,6 +381,7 @@ MUTANTS = (
     failed_without_public_state,
     recovered_without_public_state,
     accepted_without_public_state,
+    superseded_without_public_state,
     accepted_as_resolved,
     target_of_the_wrong_kind,
     target_by_severity_alone,

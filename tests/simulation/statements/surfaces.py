@@ -175,7 +175,8 @@ class Surfaces:
     def explained(self, incident: str) -> str:
         """`rollback explain`."""
         said: list[str] = []
-        ours = SimpleNamespace(incident=self._reading.incident, reading=self._reading)
+        wiring = SimpleNamespace(clock=self._world.clock)
+        ours = SimpleNamespace(incident=self._reading.incident, reading=self._reading, wiring=wiring)
 
         def keep(text: str, style: str = "") -> None:
             said.append(text)

@@ -1,5 +1,6 @@
 """A bookshop's data brought back by a person's order: prepared, asked about, written, looked at."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -95,6 +96,23 @@ def test_the_data_come_back_by_the_word_of_two() -> None:
         if one.name == "rollback.verified"
     ]
     assert "customers: 2 of 2 valid" in str(verified)
+
+
+def test_a_repair_says_how_many_documents_it_has_written_and_left() -> None:
+    """In the note of its last write: those that are valid and changed since are left."""
+    shop = CorruptedShop()
+    shop.write({"customers/bob": {"email": "bob@example.org"}})
+    shop.pass_time(10 * MINUTE)
+    shop.order()
+    shop.run_until_parked()
+    shop.approve("bob")
+    shop.pass_time(10 * MINUTE)
+
+    [note] = [one.note for one in shop.incidents()[-1].timeline if one.status is IncidentStatus.VERIFYING]
+    assert re.fullmatch(
+        r"2 documents written, \d+ s after the first of them; 1 valid, changed since, and left", note
+    )
+    assert shop.written() == set(SPOILT)
 
 
 def test_the_question_is_short_however_many_pieces_and_long_names_there_are(
