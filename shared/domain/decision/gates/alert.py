@@ -44,9 +44,9 @@ def stale(case: GateInput) -> GateAnswer:
 def still_true(case: GateInput) -> GateAnswer:
     """A second source must see it: the source that raised an alert never confirms it.
 
-    With `gates.second_source: false` it does, while it sees the failure. A declaration and a finding
-    in the documents need none. Alerts that are all over stop where none sees the same. What one
-    source sees waits for another one, and in the end for a person.
+    With `gates.second_source: false` it does, while it sees the failure. A declaration and a
+    finding in the documents need none. Alerts that are all over stop where none sees the same. What
+    one source sees waits for another one, and in the end for a person.
     """
     if case.is_declared:
         return GateAnswer("still true", GateResult.NOT_APPLICABLE, "it was declared, not measured")
