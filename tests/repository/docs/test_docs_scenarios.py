@@ -4,7 +4,7 @@ import json
 import re
 
 import yaml
-from msgspec.structs import asdict
+from msgspec import convert
 
 from shared.domain.commands.command import parse_command
 from shared.domain.policy.probes import ExpectedAnswer, VerificationCheck
