@@ -79,7 +79,7 @@ def test_the_source_that_raised_an_alert_never_confirms_it(
 
 def test_a_policy_that_needs_no_second_source() -> None:
     """The source that raised an alert suffices while it sees the failure; automation acts on it."""
-    alone = {"gates": replace(BOOKSHOP.gates, second_source=False)}
+    alone: dict[str, Any] = {"gates": replace(BOOKSHOP.gates, second_source=False)}
     probe = replace(BAD_RELEASE, alerts=(raised(PROBES),), probes=DOWN, requests=QUIET)
     monitoring = replace(BAD_RELEASE, alerts=(raised(MONITORING),), requests=QUIET)
     well = replace(probe, probes={"shop": ProbeAnswer(True, 200)})
