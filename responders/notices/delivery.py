@@ -149,7 +149,8 @@ class NoticeDelivery:
         if channel.users is not None:
             about = gather_notice_facts(self._ports, policy, notice)
             users = UserDelivery(self._ports, policy, channel, channel.users, about)
-            waiting = None if channel.kind is ChannelKind.PUSH else users.request_approval(notice, now)
+            is_asked = channel.users.approval and channel.kind is not ChannelKind.PUSH
+            waiting = users.request_approval(notice, now) if is_asked else None
             if waiting is not None:
                 write = Update(document.path, encode(waiting[0]), document.version)
                 work_queue.commit_with_notices(self._ports.store, self._ports.bus, [write], waiting[1])

@@ -95,6 +95,14 @@ def alias_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         yield from unknown_names(("group_aliases",), aliases, alias, groups, "group", f"alias {alias!r}: ")
 
 
+def breadth_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the names of the critical path that nothing has."""
+    functions = {function for _, _, function in _functions(policy)}
+    known = functions | {*mapping_in(policy, "groups"), *mapping_in(policy, "group_aliases")}
+    breadth = mapping_in(policy, "breadth")
+    yield from unknown_names(("breadth",), breadth, "critical_path", known, "function, group or alias")
+
+
 def probe_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the probes that ask nothing, or tell of nothing."""
     yield from names_once(policy, "probes")

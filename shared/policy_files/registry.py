@@ -11,6 +11,7 @@ CHECKS: dict[str, Callable[[Any], Iterator[Finding]]] = {
     "group_aliases": cross_checks.alias_findings,
     "assets": cross_checks.validate_assets,
     "backups": cross_checks.backup_findings,
+    "breadth": cross_checks.breadth_findings,
     "channels": cross_checks.channel_findings,
     "collections": cross_checks.validate_collections,
     "contacts": cross_checks.contact_findings,

@@ -11,7 +11,6 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.breadth import limit_signal
-from shared.domain.signals.health import failure_ratio
 from shared.domain.signals.registry import SignalSource, has_source
 
 
@@ -54,7 +53,7 @@ being down."""
 def widen_scenario(signal: Signal, facts: DecisionFacts, policy: Policy) -> Signal:
     """The signal, where more than its part is bad as one of everything.
 
-    That is where every function fails, or as grave alerts tell of several parts at once. Not where
+    That is where every request fails, or as grave alerts tell of several parts at once. Not where
     it would act less readily than it does.
     """
     everything = replace(signal, scenario=ScenarioName.COMPLETE)
@@ -77,12 +76,11 @@ def _affected_parts(signal: Signal, facts: DecisionFacts, policy: Policy) -> set
 
 
 def _is_total_failure(facts: DecisionFacts, policy: Policy) -> bool:
-    """Whether each function has enough requests to say so, and every one of them failed."""
-    counted, enough = facts.requests or {}, policy.gates.minimum_requests
-    return all(
-        name in counted and counted[name].total >= enough and failure_ratio(counted[name]) == 1
-        for name in policy.functions
-    )
+    """Whether every request failed, and enough functions have traffic to tell of the system."""
+    counted = [one for name, one in (facts.requests or {}).items() if name in policy.functions]
+    known, size = sum(one.total >= policy.gates.minimum_requests for one in counted), len(policy.functions)
+    is_enough = known == size or known > max(1, policy.breadth.high_above * size)
+    return is_enough and all(one.failed == one.total for one in counted)
 
 
 def restrict_to_scenario(

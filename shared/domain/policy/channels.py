@@ -83,6 +83,8 @@ class Addressees(Struct, frozen=True):
     """In place of `tokens`: the field that holds a user's mail address or telephone number."""
     consent: str = ""
     """The field that is true where a user agrees to be told; empty: nobody is asked."""
+    approval: bool = True
+    """Whether a person approves each mail or text message; a push never waits."""
     language: str = ""
     """The field that holds a user's language, such as `de-AT`."""
     languages: tuple[str, ...] = ("en",)

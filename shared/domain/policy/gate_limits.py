@@ -46,6 +46,7 @@ class Gates(Struct, frozen=True):
     configuration_barrier: bool = True
     security_approval: bool = True
     data_question: bool = True
+    second_source: bool = True
     blast_radius: int | None = None
     """Ask when a plan touches more functions than this; None: never."""
     approvals: tuple[ScenarioName, ...] = ()

@@ -57,3 +57,5 @@ class BreadthLimits(Struct, frozen=True):
     """Of the functions of one group: a feature fails."""
     low_functions: int = 1
     """At most so many failing functions are single components; more are a partial outage."""
+    critical_path: tuple[str, ...] = ()
+    """Functions, groups and aliases whose failure alone is as bad as a mass failure."""

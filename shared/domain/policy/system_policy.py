@@ -147,6 +147,11 @@ class Policy(Struct, frozen=True):
         found = map(self.groups_by_name, AUTHENTICATION_SIGNALS)
         return set(next(filter(None, found), ()))
 
+    @property
+    def critical_path(self) -> set[str]:
+        """The functions and groups whose failure is as bad as a mass failure."""
+        return {one for name in self.breadth.critical_path for one in (name, *self.groups_by_name(name))}
+
     def strictest_mode(self, signal: Signal) -> Mode:
         """How far automation may go after a signal, by the signal and by its scenario."""
         return min(signal.mode, self.scenario_mode(signal.scenario))

@@ -22,7 +22,8 @@ def measure_level(
 ) -> Severity | None:
     """Return the level of these failing functions; None: no function is known to fail.
 
-    Where few functions have traffic, the share of requests tells how many users are affected.
+    Where few functions have traffic, the share of requests tells how many users are affected: the
+    system is down where a mass failure meets most requests.
     """
     limits, groups = policy.breadth, policy.functions
     known = groups.keys() & failing
@@ -31,16 +32,18 @@ def measure_level(
     share = len(known) / len(groups)
     counted = {name: one.total for name, one in requests.items() if name in groups}
     affected, total = sum(counted.get(one, 0) for one in known), sum(counted.values())
-    if share > limits.critical_above:
+    is_mass_failure = share > limits.high_above
+    if share > limits.critical_above or (is_mass_failure and affected > limits.critical_above * total):
         return Severity.CRITICAL
-    if share > limits.high_above or affected > limits.high_traffic_above * total:
+    features = {
+        name
+        for name, count in Counter(groups[one] for one in known).items()
+        if count > limits.medium_group_above * len(policy.groups[name].functions)
+    }
+    is_critical_path = not policy.critical_path.isdisjoint(known | features)
+    if is_mass_failure or is_critical_path or affected > limits.high_traffic_above * total:
         return Severity.HIGH
-    by_group = Counter(groups[one] for one in known)
-    is_feature = any(
-        count > limits.medium_group_above * len(policy.groups[name].functions)
-        for name, count in by_group.items()
-    )
-    return Severity.MEDIUM if is_feature or len(known) > limits.low_functions else Severity.LOW
+    return Severity.MEDIUM if features or len(known) > limits.low_functions else Severity.LOW
 
 
 def limit_signal(policy: Policy, name: str, level: Severity | None) -> Signal:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 from cli.act.run_questions import DEFAULT_REASON
@@ -12,7 +13,7 @@ from cli.app import app
 from cli.support.context import read_restore_point
 from cli.support.exit_codes import INVALID_USAGE, REFUSED
 from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
-from tests.support.cli.in_process import WorldPrompt
+from tests.support.cli.in_process import WorldOperations, WorldPrompt
 from tests.support.data.corrupted_bookshop import CorruptedShop
 from tests.support.runtime.world import CHECKED, World
 
@@ -65,6 +66,30 @@ def test_without_any_option_each_is_asked_for(monkeypatch: pytest.MonkeyPatch, t
     assert "back to v1: 8 functions" in done.output
     order = order_of(world)
     assert (order.scenario, order.target, order.reason) == ("functions", "v1", "broken")
+
+
+@pytest.mark.parametrize("answer", ["2", "bookshop"])
+def test_of_several_systems_one_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str
+) -> None:
+    """By number or name, with the name that people read; the next questions are about that one."""
+    world = World()
+    world.deploy_bad()
+    prompt_of(monkeypatch, tmp_path, world)
+    museum = replace(world.policy, system="museum", display_name="The Museum")
+    operations = WorldOperations(world)
+    operations.policies = {"museum": museum, "bookshop": world.policy}
+    monkeypatch.setattr("cli.support.context.Wiring", lambda *_, **__: operations)
+
+    done = type_at_terminal(monkeypatch, f"garden\n{answer}\nfunctions\nv1\nbroken\ny\n")
+
+    assert done.exit_code == 0, done.output
+    assert "1  museum: The Museum" in done.output
+    assert "2  bookshop: The Bookshop" in done.output
+    assert "System [museum]" in done.output
+    assert "garden is not in the list" in done.output
+    assert "back to v1: 8 functions" in done.output
+    assert (world.incidents()[0].system, order_of(world).target) == ("bookshop", "v1")
 
 
 def test_a_script_asks_with_its_own_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

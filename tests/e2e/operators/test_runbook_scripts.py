@@ -75,6 +75,7 @@ PLAYED: dict[str, tuple[list[tuple[str, str]], dict[str, Any]]] = {
     ),
 }
 """Each line, what is typed at which prompt, and the order that the responders record."""
+[BY_GROUP] = [one for one in SCRIPTS if "--group" in one]
 
 
 class Terminal:
@@ -152,7 +153,7 @@ def play(world: World, line: str, folder: Path) -> tuple[Terminal, Rollback]:
 
 
 def test_each_line_of_the_runbook_is_understood(world: World, tmp_path: Path) -> None:
-    """The order is recorded as the line says it, under a pause; the first line is carried out."""
+    """The order is recorded as the line says it, under a pause; two are carried out."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "date").write_text(RELATIVE_DATE)
@@ -180,7 +181,10 @@ def test_each_line_of_the_runbook_is_understood(world: World, tmp_path: Path) ->
             assert re.search(r"2025-08-21 14:\d\d IDT \(2025-08-21 11:\d\d UTC\)", terminal.shown)
 
     world.command(command="resume", system="cvplus")
-    terminal, _ = play(world, SCRIPTS[0], folder)
-    world.cloud.clock.rescale(SCALE)
-    assert terminal.wait() == 0, terminal.shown
-    assert newest(world).status is RollbackStatus.SUCCEEDED
+    for line, groups in ((BY_GROUP, {"processing"}), (SCRIPTS[0], world.policy.groups.keys())):
+        terminal, _ = play(world, line, folder)
+        world.cloud.clock.rescale(SCALE)
+        assert terminal.wait() == 0, terminal.shown
+        assert newest(world).status is RollbackStatus.SUCCEEDED
+        back = {name for name, serving in world.live.items() if serving == world.stable[name]}
+        assert back == {name for name, group in world.policy.functions.items() if group in groups}

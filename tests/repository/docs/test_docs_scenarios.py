@@ -4,8 +4,8 @@ import json
 import re
 
 import yaml
-from msgspec.structs import asdict
 
+from shared.core.codec import from_builtins
 from shared.domain.commands.command import parse_command
 from shared.domain.policy.probes import ExpectedAnswer, VerificationCheck
 from shared.domain.policy.scenario_names import ScenarioName
@@ -63,5 +63,5 @@ def test_the_keys_of_the_page_on_policies_are_loaded() -> None:
     assert {*(f"expect.{name}" for name in ExpectedAnswer.__struct_fields__)} <= keys
     assert {*BreadthLimits.__struct_fields__} <= keys
     [shown] = re.findall(r"^breadth: (\{.*\})$", page, flags=re.M)
-    assert yaml.safe_load(shown) == asdict(BreadthLimits())
+    assert from_builtins(yaml.safe_load(shown), BreadthLimits) == BreadthLimits()
     assert {*VerificationCheck.__struct_fields__, "url", "method", "body", "headers", "sign_in"} <= keys

@@ -73,6 +73,17 @@ def test_a_person_approves_before_users_are_told(kind: ChannelKind, tmp_path: Pa
 
 
 @WAYS
+def test_a_policy_that_has_mail_sent_without_approval(kind: ChannelKind, tmp_path: Path) -> None:
+    """Nobody is asked; consent, language and one message for each user are as before."""
+    world = build_world_with_addresses(tmp_path, USERS, kind, approval=False)
+    world.pass_time(3 * MINUTES)
+
+    assert (count_mails(world), read_questions(world)) == (TOLD, [])
+    notice = read_notice(world)
+    assert (notice.status, notice.approved_by, notice.preview) == (NoticeStatus.SENT, "", "")
+
+
+@WAYS
 def test_each_user_reads_it_in_their_language(kind: ChannelKind, tmp_path: Path) -> None:
     """By the declared field; who has none, or another one, reads the first declared language."""
     world = build_world_with_addresses(tmp_path, USERS, kind)

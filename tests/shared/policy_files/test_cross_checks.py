@@ -352,6 +352,10 @@ ADDITIONS = {
         "group_aliases: { books: [orders] }",
         "shop.yaml:10: alias 'books' is the name of a group",
     ),
+    "critical path of nothing": (
+        "breadth: { critical_path: [books, payOrder, magazines] }",
+        "shop.yaml:10: 'magazines' is no function, group or alias",
+    ),
     "all sign-ins may fail": (
         "verification: { sign-in: { sign_in_failures: 1 } }",
         "shop.yaml:10: verification.sign-in.sign_in_failures:",

@@ -30,13 +30,14 @@ CHANNELS = {
 }
 
 
-def build_mail_policy(kind: ChannelKind, at_most: int = 1000) -> Policy:
+def build_mail_policy(kind: ChannelKind, at_most: int = 1000, *, approval: bool = True) -> Policy:
     """A policy whose users agree to mail by a field, and read it in their language."""
     users = Addressees(
         "users",
         at_most=at_most,
         address="contact.email",
         consent="contact.agreed",
+        approval=approval,
         language="locale",
         languages=("en", "de"),
     )
@@ -61,9 +62,11 @@ def build_world_with_addresses(
     kind: ChannelKind = ChannelKind.APPRISE,
     at_most: int = 1000,
     hook: Hook = no_hook,
+    *,
+    approval: bool = True,
 ) -> World:
     """These users, and an incident that was detected just now; `folder`: for a German text."""
-    world = World(hook, policy=build_mail_policy(kind, at_most))
+    world = World(hook, policy=build_mail_policy(kind, at_most, approval=approval))
     if folder is not None:
         (folder / "users.de.txt").write_text(GERMAN)
         world.ports.forms = NoticeTemplates(folder)

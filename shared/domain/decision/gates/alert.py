@@ -14,9 +14,8 @@ from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult,
 from shared.domain.decision.scenario_scope import scenario_functions
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity, worse_severity
-from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import MONITORING_SOURCES, AlertFact, EvidenceSource
-from shared.domain.signals.breadth import limit_signal
+from shared.domain.signals.breadth import limit_signal, measure_level
 from shared.domain.signals.health import failing_functions
 
 
@@ -45,8 +44,9 @@ def stale(case: GateInput) -> GateAnswer:
 def still_true(case: GateInput) -> GateAnswer:
     """A second source must see it: the source that raised an alert never confirms it.
 
-    A declaration and a finding in the documents need none. Alerts that are all over stop where none
-    sees the same. What one source sees waits for another one, and in the end for a person.
+    With `gates.second_source: false` it does, while it sees the failure. A declaration and a
+    finding in the documents need none. Alerts that are all over stop where none sees the same. What
+    one source sees waits for another one, and in the end for a person.
     """
     if case.is_declared:
         return GateAnswer("still true", GateResult.NOT_APPLICABLE, "it was declared, not measured")
@@ -58,15 +58,18 @@ def still_true(case: GateInput) -> GateAnswer:
     grave = [one for one in alerts if meant[one.signal].scenario is not ScenarioName.NONE]
     alarms = grave or alerts
     seen = _find_evidence(case, grave)
+    is_alone_enough = not policy.gates.second_source
     worst = reduce(worse_severity, (meant[one.signal].severity for one in alarms), Severity.LOW)
     reason = _describe_evidence(case, Counter(one.source for one in seen))
     if any(
-        _select_relevant(policy, [one for one in seen if one.source is not alert.source], alert)
+        _select_relevant(
+            case, [one for one in seen if is_alone_enough or one.source is not alert.source], alert
+        )
         for alert in alarms
         if meant[alert.signal].severity is worst  # a milder one confirms no graver one
     ):
         return GateAnswer("still true", GateResult.PASS, reason)
-    stands = any(not one.is_over or _select_relevant(policy, seen, one) for one in alerts)
+    stands = any(not one.is_over or _select_relevant(case, seen, one) for one in alerts)
     if case.facts.requests is not None and not stands:
         return GateAnswer("still true", GateResult.STOP, f"every alert is over; {reason}", Outcome.IGNORE)
     others = {one.source for one in seen} - {one.source for one in alarms}
@@ -89,7 +92,7 @@ def _find_evidence(case: GateInput, alarms: Iterable[AlertFact]) -> list[_Eviden
     ]
 
 
-def _select_relevant(policy: Policy, seen: Collection[_Evidence], alert: AlertFact) -> list[_Evidence]:
+def _select_relevant(case: GateInput, seen: Collection[_Evidence], alert: AlertFact) -> list[_Evidence]:
     """Select what is about the same failure as an alert.
 
     One that names no function is about the functions of its scenario; where the policy names none
@@ -97,6 +100,7 @@ def _select_relevant(policy: Policy, seen: Collection[_Evidence], alert: AlertFa
     """
     if alert.function is not None:
         return [one for one in seen if one.function in (None, alert.function)]
+    policy = case.policy
     declared = (name for name, one in policy.collections.items() if one.writers)
     about = {
         ScenarioName.COMPLETE: set[str](),
@@ -107,7 +111,7 @@ def _select_relevant(policy: Policy, seen: Collection[_Evidence], alert: AlertFa
     if scenario not in about:
         return [*seen]
     failing = policy.functions.keys() & {one.function for one in seen}
-    is_down = len(failing) > policy.breadth.critical_above * len(policy.functions)
+    is_down = measure_level(policy, failing, case.facts.requests or {}) is Severity.CRITICAL
     concerned = about[scenario] or (failing if is_down else set())
     alike = {name for name, one in policy.signals.items() if one.scenario is scenario}
     general = (one for one in seen if (one.signal in alike if one.signal else one.function is None))

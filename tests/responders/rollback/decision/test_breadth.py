@@ -89,7 +89,7 @@ def test_one_function_of_151_is_no_outage_of_the_system() -> None:
     """LOW from its first commit on: nothing moves, nothing is public, and people are asked."""
     world = World(policy=replace(CVPLUS, probes=(), collections={}))
     world.ports.pages = MemoryPages()
-    failing, group = "generateCV", world.policy.functions["generateCV"]
+    failing, group = "getQRCodes", world.policy.functions["getQRCodes"]
     world.deploy_bad([failing])
 
     alert_of(world, failing)
@@ -103,7 +103,7 @@ def test_one_function_of_151_is_no_outage_of_the_system() -> None:
     assert asked.question.plan.scenario is ScenarioName.FEATURE
     assert asked.question.reason.startswith("observed to fail: 1 of 151 functions; ")
     assert measure_recovery(world.policy, incident, [asked]).target == timedelta(hours=4)
-    assert (shifted_functions(world), group) == (set(), "processing")
+    assert (shifted_functions(world), group) == (set(), "public-profiles")
     page = world.ports.pages.kept["public/cvplus/index.html"][1].decode()
     assert "All parts work." in page
     assert incident.id not in page
@@ -111,6 +111,24 @@ def test_one_function_of_151_is_no_outage_of_the_system() -> None:
     world.command(command="approve", system="cvplus", incident=incident.id)
     world.pass_time(5 * MINUTE)
     assert shifted_functions(world) == {failing}
+
+
+@pytest.mark.parametrize("failing", [["processCV"], [*CVPLUS.groups["processing"].functions]])
+def test_cv_processing_that_is_blocked(failing: list[str]) -> None:
+    """The runbook's trigger of scenario 2: HIGH, and automatic, although 150 functions work."""
+    world = World(policy=replace(CVPLUS, probes=(), collections={}))
+    world.deploy_bad([*failing, "getQRCodes"], rate=1.0)
+    make_function_work(world, "getQRCodes")
+
+    for function in failing:
+        alert_of(world, function)
+    world.pass_time(2 * MINUTE)
+
+    [incident], [one] = world.incidents(), world.rollbacks()
+    assert one.plan is not None
+    assert (incident.severity, one.plan.scenario) == (Severity.HIGH, ScenarioName.FUNCTIONS)
+    assert shifted_functions(world) == {*failing, "getQRCodes"}
+    assert measure_recovery(world.policy, incident, [one]).target == timedelta(minutes=10)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +163,29 @@ def test_the_first_alert_of_a_release(
         [] if severity is Severity.LOW else [raised]
     )
     assert all(raised in text for text in read_record(world, ":incident.raised"))
+
+
+@pytest.mark.parametrize(
+    ("busy", "severity", "scenario"),
+    [
+        (["getBook", "payOrder", "createOrder"], Severity.CRITICAL, ScenarioName.COMPLETE),
+        (["getBook", "payOrder"], Severity.HIGH, ScenarioName.FUNCTIONS),
+    ],
+)
+def test_every_request_fails_and_most_functions_are_idle(
+    busy: list[str], severity: Severity, scenario: ScenarioName
+) -> None:
+    """The functions with traffic tell of the system, if they are more than a quarter of it."""
+    world = build_shop()
+    world.ports.counts.rates.update({one: 2.0 if one in busy else 0.0 for one in SHOP.functions})
+    world.deploy_bad(rate=1.0)
+
+    alert_of(world, "getBook")
+    world.settle()
+
+    [incident], [one] = world.incidents(), world.rollbacks()
+    assert one.plan is not None
+    assert (incident.severity, one.plan.scenario) == (severity, scenario)
 
 
 def test_a_feature_that_fails_is_rolled_back_after_approval() -> None:

@@ -27,7 +27,10 @@ from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
+from shared.domain.policy.system_policy import Group
+from shared.domain.signals.health import RouterRequests
 from shared.engine.steps.resource_differences import is_own_change
+from tests.support.cli.documented_commands import CVPLUS
 from tests.support.decision.gate_facts import BAD_RELEASE, ONSET
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
@@ -94,9 +97,31 @@ def test_every_function_failing(failed: int, everything: Mode, becomes: Scenario
     found = widen_scenario(signal, replace(BAD_RELEASE, requests=counted), policy)
 
     assert found.scenario is becomes
-    missing = dict(list(counted.items())[1:])
-    fewer = widen_scenario(signal, replace(BAD_RELEASE, requests=missing), policy)
-    assert fewer.scenario is ScenarioName.FUNCTIONS
+
+
+@pytest.mark.parametrize(
+    ("size", "busy", "rare", "becomes"),
+    [
+        (151, 60, RouterRequests(3, 3), ScenarioName.COMPLETE),
+        (151, 60, RouterRequests(0, 0), ScenarioName.COMPLETE),
+        (151, 60, RouterRequests(3, 2), ScenarioName.FUNCTIONS),  # some requests work
+        (151, 37, RouterRequests(0, 0), ScenarioName.FUNCTIONS),  # a quarter: it tells of too few
+        (2, 1, RouterRequests(0, 0), ScenarioName.FUNCTIONS),
+        (2, 2, RouterRequests(0, 0), ScenarioName.COMPLETE),
+        (1, 1, RouterRequests(0, 0), ScenarioName.COMPLETE),
+        (1, 0, RouterRequests(19, 19), ScenarioName.FUNCTIONS),
+    ],
+)
+def test_every_request_failing(size: int, busy: int, rare: RouterRequests, becomes: ScenarioName) -> None:
+    """Functions with enough traffic tell of the system, if they are more than a quarter of it."""
+    names = [*CVPLUS.functions][:size]
+    policy = replace(CVPLUS, groups={"all": Group(tuple(names))})
+    counted = dict.fromkeys(names, rare) | dict.fromkeys(names[:busy], RouterRequests(20, 20))
+    signal = Signal(Severity.CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT)
+
+    found = widen_scenario(signal, replace(BAD_RELEASE, requests=counted), policy)
+
+    assert found.scenario is becomes
 
 
 CARTS = Index("(default)", "carts", "COLLECTION", (IndexField("a", "ASCENDING"),) * 2)

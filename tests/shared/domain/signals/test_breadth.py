@@ -16,6 +16,7 @@ from tests.support.cli.documented_commands import CVPLUS
 NAMES = [*CVPLUS.functions]
 PROCESSING, CALENDAR = CVPLUS.groups["processing"].functions, CVPLUS.groups["calendar"].functions
 CRITICAL, HIGH, MEDIUM, LOW = Severity
+PREMIUM = CVPLUS.groups["premium"].functions
 
 
 @pytest.mark.parametrize(
@@ -23,11 +24,17 @@ CRITICAL, HIGH, MEDIUM, LOW = Severity
     [
         ([], None),
         ([None, "unknownFunction"], None),
-        (PROCESSING[:1], LOW),
+        (PREMIUM[:1], LOW),
+        (["getCVStatus"], LOW),
         (CALENDAR, MEDIUM),  # a feature of one function
-        (PROCESSING[:2], MEDIUM),  # a partial outage
-        (PROCESSING, MEDIUM),
-        (NAMES[: len(NAMES) // 4], MEDIUM),
+        (PREMIUM[:2], MEDIUM),  # a partial outage
+        (PREMIUM, MEDIUM),
+        (["processCV"], HIGH),  # CV processing is blocked
+        (["generateCV"], HIGH),
+        (["downloadProcessedCV", "getCVStatus", "uploadCV"], MEDIUM),  # half of its group
+        (["downloadProcessedCV", "getCVStatus", "uploadCV", "uploadCVFromUrl"], HIGH),
+        (PROCESSING, HIGH),
+        (NAMES[-(len(NAMES) // 4) :], MEDIUM),
         (NAMES[: len(NAMES) // 4 + 1], HIGH),
         (NAMES[: len(NAMES) // 2], HIGH),
         (NAMES[: len(NAMES) // 2 + 1], CRITICAL),
@@ -56,9 +63,30 @@ def test_one_function_that_most_requests_go_to(requests: int, level: Severity) -
     assert measure_level(CVPLUS, NAMES[:1], counted) is level
 
 
+@pytest.mark.parametrize(
+    ("failing", "others", "level"), [(60, 0, CRITICAL), (60, 59, CRITICAL), (60, 60, HIGH), (37, 0, HIGH)]
+)
+def test_a_mass_failure_that_most_requests_meet(failing: int, others: int, level: Severity) -> None:
+    """Share of traffic is the measure: idle functions do not make an outage smaller."""
+    bad, well = NAMES[:failing], NAMES[failing : failing + others]
+    counted = dict.fromkeys(bad, RouterRequests(30, 30)) | dict.fromkeys(well, RouterRequests(30, 0))
+
+    assert measure_level(CVPLUS, bad, counted) is level
+
+
+def test_a_critical_path_by_its_alias() -> None:
+    """An alias stands for its groups; `medium_group_above` is their share, too."""
+    policy = replace(CVPLUS, breadth=BreadthLimits(critical_path=("cv-processing",)))
+
+    assert measure_level(policy, ["processCV"]) is LOW
+    assert measure_level(policy, PROCESSING[:3]) is MEDIUM
+    assert measure_level(policy, PROCESSING[:4]) is HIGH
+    assert measure_level(replace(CVPLUS, breadth=BreadthLimits()), PROCESSING) is MEDIUM
+
+
 def test_levels_of_a_policy() -> None:
     """The numbers are keys of the policy; with 0, each failing function counts as the system."""
-    assert CVPLUS.breadth == BreadthLimits()
+    assert CVPLUS.breadth == BreadthLimits(critical_path=("processCV", "generateCV", "processing"))
     everything = replace(CVPLUS, breadth=BreadthLimits(critical_above=0.0))
     strict = replace(CVPLUS, breadth=BreadthLimits(high_above=0.0))
     parts = replace(CVPLUS, breadth=BreadthLimits(low_functions=0))

@@ -77,6 +77,29 @@ def test_the_source_that_raised_an_alert_never_confirms_it(
     assert found.answer is answer
 
 
+def test_a_policy_that_needs_no_second_source() -> None:
+    """The source that raised an alert suffices while it sees the failure; automation acts on it."""
+    alone: dict[str, Any] = {"gates": replace(BOOKSHOP.gates, second_source=False)}
+    probe = replace(BAD_RELEASE, alerts=(raised(PROBES),), probes=DOWN, requests=QUIET)
+    monitoring = replace(BAD_RELEASE, alerts=(raised(MONITORING),), requests=QUIET)
+    well = replace(probe, probes={"shop": ProbeAnswer(True, 200)})
+
+    assert [judge(one, **alone).answer for one in (probe, monitoring)] == [GateResult.PASS, GateResult.PASS]
+    assert judge(well, **alone).answer is GateResult.UNKNOWN
+    one = replace(BAD_RELEASE, alerts=(raised(PROBES, function="getBook"),), probes=BOOK_DOWN, requests=QUIET)
+    assert decide(one, **alone).outcome is Outcome.ROLLBACK
+    assert decide(one).outcome is Outcome.HOLD
+
+
+def test_what_fails_for_most_users_confirms_that_the_system_is_down() -> None:
+    """By the level of what fails: idle functions do not make it smaller."""
+    three = dict.fromkeys(FIVE[:3], ILL)
+    facts = replace(BAD_RELEASE, alerts=(raised(PROBES, signal=SITE),), requests=three)
+
+    assert judge(facts, **PARTS).answer is GateResult.PASS
+    assert judge(replace(facts, requests=QUIET | three), **PARTS).answer is GateResult.UNKNOWN
+
+
 def test_the_words_say_what_confirms_and_what_does_not() -> None:
     """Whoever is asked reads both."""
     alerts = (raised(PROBES), raised(MONITORING, closed=True))
