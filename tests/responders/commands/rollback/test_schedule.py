@@ -150,6 +150,7 @@ def test_worse_trouble_in_the_middle_of_a_feature(verb: str) -> None:
     assert estate.sites["shop"].version == "v1"
     [one] = world.incidents()
     assert one.severity == "CRITICAL"
+    world.ports.alerts.open["0.abc"] = False
     world.pass_time(HOUR)
     assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
     assert world.find_violated_invariants() == []

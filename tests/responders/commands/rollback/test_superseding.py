@@ -222,6 +222,19 @@ def test_an_order_with_nothing_to_do_leaves_the_monitoring_alone() -> None:
     assert world.rollbacks()[0].status is RollbackStatus.SUCCEEDED
 
 
+def test_an_order_with_nothing_to_do_without_an_incident_ends_as_that() -> None:
+    """Its incident is opened at once; it is called neither a failure nor a rollback."""
+    world = World()
+    stable = world.live
+    order(world, functions=["searchBooks"])
+    world.pass_time(10 * MINUTE)
+
+    [rollback], [incident] = world.rollbacks(), world.incidents()
+    assert (rollback.status, world.live) == (RollbackStatus.NOT_TAKEN, stable)
+    assert rollback.outcome.startswith("everything asked for is at its target already")
+    assert not incident.has_failed
+
+
 def test_what_changed_while_it_was_monitored_goes_back_with_a_confirmation_alone() -> None:
     """A second bad release of one function: the order says what would end, and is given again."""
     world = World()
