@@ -104,6 +104,7 @@ class Case:
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
         self._observed: dict[str, Any] = {}
+        self._undone: Set[str] = frozenset()
 
     @property
     def rollback(self) -> Rollback:
@@ -114,6 +115,10 @@ class Case:
         """Note what a check has observed by now; the next commit records it."""
         self._failing |= failing
         self._checked = failing, working
+
+    def undo_functions(self, functions: Iterable[str]) -> None:
+        """Note what an undo brings back to what failed: no check has observed that to work."""
+        self._undone = {*functions}
 
     def observe(self, **fields: Any) -> None:
         """Note fields of the rollback that a check has found; each commit records them."""
@@ -416,7 +421,7 @@ class Case:
             incident = incidents.observe_failure(incident, now)
         incident = replace(
             incident,
-            working=tuple(sorted({*incident.working, *working} - failing)),
+            working=tuple(sorted({*incident.working, *working} - failing - self._undone)),
             failing=tuple(one for one in incident.failing if one not in working),
         )
         if turn.status is None:

@@ -179,9 +179,9 @@ def reopen_incident(
 def _still_working(
     incident: Incident, order: RollbackRequest | None, joining: Sequence[IncidentScope]
 ) -> tuple[str, ...]:
-    """Return the functions known to work that neither an undo nor a joining alert is about."""
+    """Return the functions known to work that no joining alert is about."""
     if order is not None:
-        return () if order.way is Direction.UNDO else incident.working
+        return incident.working
     named = {one.function for one in joining}
     return () if None in named else tuple(one for one in incident.working if one not in named)
 
