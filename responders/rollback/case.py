@@ -99,7 +99,7 @@ class Case:
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
         self._failing: set[str] = set()
-        self._checked: tuple[Set[str], Set[str]] = set(), set()
+        self._checked: tuple[Set[str], Set[str], bool] = set(), set(), False
         """The functions that the newest check observed to fail, and to work."""
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
@@ -111,10 +111,15 @@ class Case:
         """Its newest state."""
         return self.tenure.rollback
 
-    def observe_check(self, failing: Set[str], working: Set[str] = frozenset()) -> None:
-        """Note what a check has observed by now; the next commit records it."""
+    def observe_check(
+        self, failing: Set[str], working: Set[str] = frozenset(), *, is_older: bool = False
+    ) -> None:
+        """Note what a check has observed; the next commit records it.
+
+        `is_older`: nothing fails by it that an incident has recorded as working until that commit.
+        """
         self._failing |= failing
-        self._checked = failing, working
+        self._checked = failing, working, is_older
 
     def undo_functions(self, functions: Iterable[str]) -> None:
         """Note what an undo brings back to what failed: no check has observed that to work."""
@@ -379,7 +384,7 @@ class Case:
         if not composed:
             return False
         [now_true] = composed
-        self._checked = set(), set()  # it is recorded
+        self._checked = set(), set(), False  # it is recorded
         self.incident = now_true.incident
         work_queue.publish_notices(self.ports.bus, now_true.notices)
         if self.incident.due_at is not None:
@@ -414,7 +419,9 @@ class Case:
 
     def _update_incident(self, incident: Incident, turn: Transition, now: datetime) -> Incident:
         """Return the incident after the turn; a person may have written it meanwhile."""
-        failing, working = self._checked
+        failing, working, is_older = self._checked
+        if is_older:
+            failing = failing - {*incident.working}
         if turn.despite_words:  # no check concludes that it works
             working = set()
         if failing:

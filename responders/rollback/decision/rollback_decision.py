@@ -79,7 +79,8 @@ def decide_rollback(case: Case) -> bool:
     level = gathered.facts.measure_level(case.policy)
     case.observe(level=level)
     # Its counts reach back to before a check that has observed these functions to work.
-    case.observe_check(gathered.facts.find_observed_failing(case.policy) - gathered.working)
+    failing = gathered.facts.find_observed_failing(case.policy) - gathered.working
+    case.observe_check(failing, is_older=True)
     if case.raise_severity(gathered.alerts, level):
         return True
     decision = _evaluate(case, gathered.facts)

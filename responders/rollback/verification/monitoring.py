@@ -68,7 +68,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         if told_of.stands:
             becomes = IncidentStatus.ESCALATED
         outcome = _describe_outcome(case, health, moved, standing, stable=stable)
-        return completion.succeed_rollback(case, outcome, becomes, works=is_well)
+        return completion.succeed_rollback(case, outcome, becomes, works=is_well or None)
     next_look = case.next_check_at(case.policy.execution.watch_every)
     looked = Transition(
         event="health.looked",

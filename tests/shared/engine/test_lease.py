@@ -85,10 +85,13 @@ def test_whoever_takes_over_from_few_that_died_brings_it_to_its_end(verb: str) -
     assert world.find_violated_invariants() == []
 
 
-@pytest.mark.parametrize("verb", ["alerts.is_open", "platform.service"])
-def test_what_kills_every_worker_is_given_up_and_told(verb: str) -> None:
-    """After three take-overs without progress nobody dies of it any more; a person is called."""
-    world = after_deaths(verb, MAX_TAKEOVERS + 1)
+@pytest.mark.parametrize(("verb", "before"), [("alerts.is_open", 2), ("platform.service", 1)])
+def test_what_kills_every_worker_is_given_up_and_told(verb: str, before: int) -> None:
+    """After three take-overs without progress nobody dies of it any more; a person is called.
+
+    The first worker of all dies so soon that its successor is taken for a copy of the message.
+    """
+    world = after_deaths(verb, before + MAX_TAKEOVERS)
 
     [one] = world.rollbacks()
     assert (one.status, one.due_at) == (RollbackStatus.FAILED, None)
