@@ -120,6 +120,8 @@ def test_a_worse_alert_raises_the_severity_while_the_rollback_runs() -> None:
 
     world.ports.world.hook = run_once("platform.shift", "after", critical)
     world.alert("0.high", signal="critical_path_blocked")
+    world.pass_time(2 * MINUTE)
+    world.ports.alerts.open |= {"0.high": False, "0.critical": False}
     world.pass_time(60 * MINUTE)
 
     [trouble] = world.incidents()
@@ -479,7 +481,9 @@ def test_trouble_elsewhere_soon_after_the_end_is_another_incident() -> None:
     world = World(policy=SHOP)
     world.deploy_bad(["getBook"])
     world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
-    world.pass_time(20 * MINUTE)
+    world.pass_time(2 * MINUTE)
+    world.ports.alerts.open["0.media"] = False
+    world.pass_time(18 * MINUTE)
     [media] = world.incidents()
     assert media.status is incident.IncidentStatus.RESOLVED
 
@@ -499,7 +503,9 @@ def test_an_alert_without_a_function_soon_after_the_end_is_another_incident() ->
     world = World(policy=SHOP)
     world.deploy_bad(["getBook"])
     world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
-    world.pass_time(20 * MINUTE)
+    world.pass_time(2 * MINUTE)
+    world.ports.alerts.open["0.media"] = False
+    world.pass_time(18 * MINUTE)
     [media] = world.incidents()
     assert media.status is incident.IncidentStatus.RESOLVED
 
@@ -543,7 +549,7 @@ def test_two_incidents_at_once_act_one_after_the_other() -> None:
     system = world.ports.store.documents["systems/bookshop"]
     assert (system["incident"], system["earlier_incidents"]) == (pay.id, [media.id])
     assert "decision.held" in world.events(world.rollbacks()[1])
-    world.ports.alerts.open["0.pay"] = False
+    world.ports.alerts.open |= {"0.pay": False, "0.media": False}
 
     world.pass_time(HOUR)
 
@@ -579,6 +585,8 @@ def test_an_alert_that_comes_after_the_recovery_is_not_dated_before_it() -> None
     began_at = world.ports.clock.now()
     media: dict[str, Any] = {"signal": "media_failing", "resource": of_function(world, "getBook")}
     world.alert("0.media", **media)
+    world.pass_time(2 * MINUTE)
+    world.ports.alerts.open["0.media"] = False
     world.pass_time(HOUR)
     [first] = world.incidents()
     assert first.status is incident.IncidentStatus.RESOLVED

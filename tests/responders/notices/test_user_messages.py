@@ -318,6 +318,8 @@ def test_what_is_over_before_anybody_approves(tmp_path: Path) -> None:
     world = build_world_with_addresses(tmp_path, USERS)
     world.pass_time(2 * MINUTES)
     plan = read_notice(world).fingerprint
+    for function, [serving] in world.live.items():
+        world.ports.world.set_failure_rate(function, serving, 0.0)
     world.alert(state="closed")
     world.ports.alerts.open["0.abc"] = False
     world.pass_time(timedelta(hours=1))

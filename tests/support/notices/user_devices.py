@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from shared.domain.notices.push_progress import MAX_DEVICES_PER_BATCH
 from shared.domain.policy.channels import Addressees, Audience, Channel, ChannelKind
 from shared.domain.policy.system_policy import Policy
+from tests.support.decision.outages import make_function_fail
 from tests.support.notices.notices import read_notices as kept
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -42,6 +43,8 @@ def build_world_with_users(count: int, policy: Policy | None = None) -> World:
         world.ports.kept.write(DATABASE, {f"users/{user_name(number)}": fields})
     world.ports.clock.advance(timedelta(minutes=1))
     world.ports.alerts.open["0.abc"] = True
+    for function in world.policy.functions:  # a second source: users are told of no false alarm
+        make_function_fail(world, function)
     world.alert()
     return world
 

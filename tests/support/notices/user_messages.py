@@ -13,6 +13,7 @@ from shared.domain.policy.channels import Addressees, Audience, Channel, Channel
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.notice_templates import NoticeTemplates
+from tests.support.decision.outages import make_function_fail
 from tests.support.fakes.runtime.hooks import Hook, no_hook
 from tests.support.notices.notices import read_notices
 from tests.support.notices.user_devices import DATABASE, INCIDENT
@@ -75,6 +76,8 @@ def build_world_with_addresses(
         world.ports.kept.write(DATABASE, {f"users/{name}": fields})
     world.ports.clock.advance(MINUTES)
     world.ports.alerts.open["0.abc"] = True
+    for function in world.policy.functions:  # a second source: users are told of no false alarm
+        make_function_fail(world, function)
     world.alert()
     return world
 
