@@ -59,6 +59,7 @@ class IncidentAssigner:
         document = store.get(system_path(policy.system))
         known = decode(Alert, kept.fields) if kept.fields else None
         system = decode_system(document.fields, policy.system)
+        alert = replace(alert, received_at=document.read_at)  # all instances agree on this time
         end = self._read_other_state(alert, "closed") if alert.is_open else None
         if not alert.is_open or (end is not None and end.verdict == "closed"):  # its end overtook it
             if known is None:
