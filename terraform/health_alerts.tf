@@ -1,7 +1,7 @@
 # The runbook's figures of a healthy system, as alerts to people: answers within 3 s on average, 99.9 %
 # available, reads of the database within 100 ms, writes within 500 ms. They start no rollback; the
-# signals of the policy file do. They stand in the project of the application, with pagers of its own
-# where that is another project: a policy notifies channels of its own project alone.
+# signals of the policy file do, and page nobody. They stand in the project of the application, and so do
+# their channels: a policy notifies channels of its own project alone.
 
 locals {
   healthy = { for system, policy in local.policies : system => policy if var.health_alerts }
@@ -71,10 +71,9 @@ locals {
   )
 
   # Channels to people, by project.
-  people = merge(
-    { for project in local.applications : project => [for key, channel in google_monitoring_notification_channel.health : channel.id if channel.project == project] },
-    { (var.operations_project) = local.pager_names },
-  )
+  people = {
+    for project in local.applications : project => [for key, channel in google_monitoring_notification_channel.health : channel.id if channel.project == project]
+  }
 }
 
 # Firestore's own latencies leave streams out, which most reads of the clients are. So the functions log
@@ -149,8 +148,8 @@ resource "google_monitoring_slo" "availability" {
 
 resource "google_monitoring_notification_channel" "health" {
   for_each = merge([
-    for project in setsubtract(local.applications, [var.operations_project]) : {
-      for name, pager in var.pager_channels : "${project} ${name}" => merge(pager, { project = project, name = name })
+    for project in local.applications : {
+      for name, channel in var.health_channels : "${project} ${name}" => merge(channel, { project = project, name = name })
     } if var.health_alerts
   ]...)
 

@@ -64,9 +64,31 @@ variable "existing_pager_channels" {
 }
 
 variable "health_alerts" {
-  description = "Notify pager_channels when a system misses a figure of the runbook: answers within 3 s on average and 99.9 % availability of the site (with uptime_checks), 99.9 % of the functions, reads of the database within 100 ms and writes within 500 ms (as the functions log them). Seven alert policies a system, free before September 2027, then about 0.35 USD a month for each of them."
+  description = "Notify health_channels when a system misses a figure of the runbook: answers within 3 s on average and 99.9 % availability of the site (with uptime_checks), 99.9 % of the functions, reads of the database within 100 ms and writes within 500 ms (as the functions log them). Seven alert policies a system, free before September 2027, then about 0.35 USD a month for each of them."
   type        = bool
   default     = false
+}
+
+variable "health_channels" {
+  description = "Channels to people that need no secret, by name; created in the project of each application. Monitoring notifies them of health_alerts, and of nothing else: no pager, one release may notify them several times."
+  type = map(object({
+    type   = string
+    labels = map(string)
+  }))
+  default = {}
+
+  validation {
+    condition     = alltrue([for channel in values(var.health_channels) : contains(["email", "sms"], channel.type)])
+    error_message = "Only email (label email_address) and sms (label number) need no secret; others are set up in Monitoring."
+  }
+
+  validation {
+    condition = alltrue([
+      for channel in values(var.health_channels) :
+      try(length(channel.labels[channel.type == "sms" ? "number" : "email_address"]) > 0, false)
+    ])
+    error_message = "An email channel has the label email_address, an sms channel the label number."
+  }
 }
 
 variable "pager_channels" {

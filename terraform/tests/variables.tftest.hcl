@@ -47,6 +47,7 @@ run "values_that_cannot_work" {
     dead_man_url            = "http://switch.example.com"
     deployment_publishers   = ["allUsers"]
     existing_pager_channels = ["pagerduty"]
+    health_channels         = { chat = { type = "slack", labels = {} } }
     identity_project        = "Short"
     labels                  = { Owner = "operations" }
     letter_keepers          = ["oncall@example.com"]
@@ -66,7 +67,7 @@ run "values_that_cannot_work" {
   expect_failures = [
     var.alert_severities, var.application_databases, var.application_images, var.audit_bucket, var.billing_account,
     var.budget_amount, var.clock_regions, var.command_publishers, var.console, var.dead_man_url,
-    var.deployment_publishers, var.existing_pager_channels, var.identity_project, var.labels, var.letter_keepers, var.override_publishers, var.pager_channels, var.region, var.runtime_accounts, var.secrets, var.state_location,
+    var.deployment_publishers, var.existing_pager_channels, var.health_channels, var.identity_project, var.labels, var.letter_keepers, var.override_publishers, var.pager_channels, var.region, var.runtime_accounts, var.secrets, var.state_location,
     var.state_readers, var.status_page, var.templates, var.uptime_regions, var.viewers,
   ]
 }
@@ -80,6 +81,7 @@ run "values_just_beyond_their_limits" {
     audit_bucket          = { location = "US", retention_days = 3651 }
     budget_amount         = 1.5
     clock_regions         = ["us-east1"]
+    health_channels       = { team = { type = "sms", labels = { email_address = "team@example.com" } } }
     identity_project      = "a-name-of-thirty-one-characters"
     kept                  = { values_kms_key = "projects/keys/locations/us/keyRings/rollback/cryptoKeys/values" }
     operations_project    = "short"
@@ -91,7 +93,7 @@ run "values_just_beyond_their_limits" {
 
   expect_failures = [
     var.application_databases, var.application_images, var.audit_bucket, var.budget_amount, var.clock_regions,
-    var.identity_project, var.kept, var.operations_project,
+    var.health_channels, var.identity_project, var.kept, var.operations_project,
     var.pager_channels, var.quarantine, var.runtime_accounts, var.uptime_regions,
   ]
 }

@@ -17,6 +17,7 @@ module "rollback" {
   dashboards       = true
   dead_man_url     = "https://switch.example.com/cvplus" # of a service outside Google Cloud
   health_alerts    = true
+  health_channels  = { team = { type = "email", labels = { email_address = "team@cvplus.com" } } }
   uptime_checks    = true
 
   access_logs           = true

@@ -34,6 +34,7 @@ module "rollback" {
   dashboards       = true
   dead_man_url     = "https://switch.example.com/rollback" # of a service outside Google Cloud
   health_alerts    = true
+  health_channels  = { team = { type = "email", labels = { email_address = "team@example.com" } } }
   uptime_checks    = true
 
   secrets = { # of the test account that the probes sign in as

@@ -424,9 +424,11 @@ def test_a_clock_that_never_ticked_is_silent_too(resources: Resources) -> None:
 def test_the_runbook_s_figures_notify_people_and_start_no_rollback(tmp_path: Path) -> None:
     """Answers within 3 s, 99.9 % available, reads within 100 ms, writes within 500 ms.
 
-    Where the application has a project of its own, by channels there.
+    By channels of their own in the project of the application, and by no pager.
     """
-    resources = resources_of(plan(tmp_path, SHIPPED[:1], {"health_alerts": True}))
+    team = {"team": {"type": "email", "labels": {"email_address": "team@example.com"}}}
+    given = {"health_alerts": True, "health_channels": team}
+    resources = resources_of(plan(tmp_path, SHIPPED[:1], given))
     alerts = resources[POLICY]["health"]
     channels = resources["google_monitoring_notification_channel"]["health"]
 
