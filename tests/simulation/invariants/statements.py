@@ -324,6 +324,7 @@ class StatementLaws:
         failures = self._failures.setdefault(incident, {})
         for function in fields["failing"]:
             failures.setdefault(function, self._seen.now)
+        self._record([one for one in fields["failing"] if one not in self._records], well=False)
 
     def _record_working(self, subjects: Iterable[str], incident: str) -> None:
         """These work, but for what the alerts of another open incident are about."""
@@ -332,9 +333,10 @@ class StatementLaws:
         self._record([one for one in subjects if one not in stands], well=True)
 
     def _is_counted(self, incident: str) -> bool:
-        """Whether requests tell of everything that the alerts of an incident are about."""
+        """Whether requests tell of all that the alerts of an incident, or its order, are about."""
         signals = {signal for _, _, name, signal in self._alerts if name == incident and signal}
-        return bool(signals) and all(has_source(one, SignalSource.REQUESTS) for one in signals)
+        is_known = bool(signals) or incident in self._orders
+        return is_known and all(has_source(one, SignalSource.REQUESTS) for one in signals)
 
     def _record(self, subjects: Iterable[str], *, well: bool) -> None:
         """What the product knows of these from now on."""
