@@ -116,12 +116,13 @@ locals {
   probes = merge([
     for system, policy in local.policies : {
       for probe in try(policy.probes, []) : "${system}/${probe.name}" => {
-        system       = system
-        name         = probe.name
-        project      = policy.project
-        function     = try(probe.function, null)
-        signal       = try(probe.signal, null)
-        period       = try(probe.signal, null) == null ? 60 : 300 # 60 is the shortest that Google offers
+        system   = system
+        name     = probe.name
+        project  = policy.project
+        function = try(probe.function, null)
+        signal   = try(probe.signal, null)
+        # 60 is the shortest that Google offers: nothing else confirms in time that a site fails.
+        period       = contains(["", "frontend_unavailable"], try(coalesce(probe.signal), "")) ? 60 : 300
         address      = regex("^https://(\\[[^\\]]+\\]|[^/:?]+)(?::([0-9]+))?(.*)$", probe.url)
         signs_in     = try(probe.sign_in, null) != null
         method       = try(probe.method, "GET")

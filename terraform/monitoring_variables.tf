@@ -114,7 +114,7 @@ variable "pager_channels" {
 }
 
 variable "uptime_checks" {
-  description = "Let Google ask the probes of the policy files, from each of uptime_regions: each run is paid for. The responders ask those that name a signal twice a minute themselves, checks or no checks: Google asks these each five minutes, and the others each minute."
+  description = "Let Google ask the probes of the policy files, from each of uptime_regions: each run is paid for. The responders ask those that name a signal twice a minute themselves, checks or no checks: Google asks these each five minutes, and the others and those of frontend_unavailable each minute."
   type        = bool
   default     = false
 }

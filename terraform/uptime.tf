@@ -1,6 +1,6 @@
 # The probes of the policy files, requested from several regions, but for those with a test account:
 # each five minutes where the probe names a signal, which the responders request twice a minute, and each
-# minute elsewhere. The responders send the same requests themselves before they believe an alert, and
+# minute elsewhere and for frontend_unavailable. The responders send the same requests themselves before they believe an alert, and
 # compare the values of a JSON answer too.
 
 resource "google_monitoring_uptime_check_config" "probe" {

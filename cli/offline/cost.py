@@ -71,7 +71,8 @@ def _factors(policy: Policy, documents: int) -> dict[str, float]:
     checked = min(policy.integrity.read_budget, 2 * documents)
     dated = [one for one in policy.collections.values() if one.updated_field]
     # As terraform/monitoring_locals.tf has it.
-    minutes = [5 if one.signal else 1 for one in policy.probes if one.sign_in is None]
+    asked = [one for one in policy.probes if one.sign_in is None]
+    minutes = [1 if one.signal in (None, "frontend_unavailable") else 5 for one in asked]
     return {
         "": 1,
         "documents": documents,

@@ -204,7 +204,7 @@ def test_each_probe_is_asked_as_the_policy_file_says(resources: Resources) -> No
             assert check["monitored_resource"][0]["labels"]["host"] == address.hostname
             assert (asked["path"], asked["use_ssl"]) == (path, True)
             assert check["timeout"] == f"{probe.timeout.total_seconds():g}s"
-            assert check["period"] == ("300s" if probe.signal else "60s")
+            assert check["period"] == ("60s" if probe.signal in (None, "frontend_unavailable") else "300s")
             assert asked["request_method"] == probe.method
             body = base64.b64decode(asked.get("body") or "") or b"null"
             assert json.loads(body) == probe.body
