@@ -70,7 +70,7 @@ variable "health_alerts" {
 }
 
 variable "health_channels" {
-  description = "Channels to people that need no secret, by name; created in the project of each application. Monitoring notifies them of health_alerts, and of nothing else: no pager, one release may notify them several times."
+  description = "Channels to people that need no secret, by name; created in the project of each application. Monitoring notifies them of health_alerts, and of nothing else. Do not name a pager: one release can cause several notifications. Without channels, health_alerts notifies nobody."
   type = map(object({
     type   = string
     labels = map(string)
@@ -114,7 +114,7 @@ variable "pager_channels" {
 }
 
 variable "uptime_checks" {
-  description = "Let Google ask the probes of the policy files, from each of uptime_regions: each run is paid for. The responders ask those that name a signal twice a minute themselves, checks or no checks: Google asks these each five minutes, and the others and those of frontend_unavailable each minute."
+  description = "Let Google ask the probes of the policy files, from each of uptime_regions: each run is paid for. The responders ask those that name a signal twice a minute themselves, checks or no checks: Google asks these every five minutes, and every minute those of frontend_unavailable and those without a signal."
   type        = bool
   default     = false
 }

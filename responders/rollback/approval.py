@@ -25,6 +25,8 @@ from shared.engine.steps.resource_differences import describe_resource_changes
 
 APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""
+OVER_INTERVAL = timedelta(minutes=5)
+"""How often a question is decided again while every alert is over."""
 ANSWER_VERBS = ("approve", "reject")
 NO_PLAN_TEXT = "the form names no plan: open the request again, read its plan, and answer that"
 """Why an answer of the console is refused that does not carry what its page showed."""
@@ -109,8 +111,6 @@ def await_approval(case: Case) -> bool:
     rollback, alerts = case.rollback, case.read_alerts()
     if unjudged_alerts(alerts):
         return _decide_again(case, "a further alert joined: evaluating again")
-    if rollback.order is None and alerts and not open_alerts(alerts):
-        return _decide_again(case, "every alert is over: evaluating again")
     question = rollback.question
     if question is not None:
         people = approvers(rollback, question.plan.fingerprint, question.needed)
@@ -118,6 +118,10 @@ def await_approval(case: Case) -> bool:
             return _decide_again(case, f"approved by {', '.join(people.values())}: evaluating again")
     until = rollback.parked_until
     if until is not None and case.now() < until:
+        within = case.policy.gates.decide_within[case.incident.severity]
+        is_due = case.now() - (rollback.decide_by or case.now()) + within >= OVER_INTERVAL
+        if is_due and rollback.order is None and alerts and not open_alerts(alerts):
+            return _decide_again(case, "every alert is over: evaluating again")
         due = min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))
         is_late = case.incident.is_confirmation_overdue(case.now())
         case.wait("rollback.waits", "for approval", due, IncidentStatus.INVESTIGATING if is_late else None)

@@ -384,7 +384,7 @@ class Case:
         if not composed:
             return False
         [now_true] = composed
-        self._checked = set(), set(), False  # it is recorded
+        self._checked, self._undone = (set(), set(), False), frozenset()  # it is recorded
         self.incident = now_true.incident
         work_queue.publish_notices(self.ports.bus, now_true.notices)
         if self.incident.due_at is not None:

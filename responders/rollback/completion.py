@@ -98,7 +98,8 @@ def _end_rollback(
         derived_data.request_regeneration(case)
     steps = load_steps(case.ports.store, case.rollback.id).values()
     # Whoever calls a rollback off has called off what would be asked about next, too.
-    rest = None if status is RollbackStatus.CANCELLED else build_remaining_order(case)
+    asks = bool(case.rollback.plan and case.rollback.plan.asks) and status is not RollbackStatus.CANCELLED
+    rest = build_remaining_order(case) if asks or status is RollbackStatus.SUCCEEDED else None
     if rest is not None:
         becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; the rest needs approval"

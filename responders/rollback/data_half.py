@@ -18,7 +18,7 @@ from shared.domain.data.repair.repair_plan import SelectionKind
 from shared.domain.decision.forecast import describe_copy_time
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import BREACH_SIGNAL
-from shared.domain.rollback.rollback import Direction, RollbackRequest
+from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
 from shared.state.reader import StateReader
 
 
@@ -40,7 +40,9 @@ def find_data_half(case: Case, *, begins: bool = False) -> DataHalf | None:
     if not (is_breach or ScenarioName.DATABASE in scenarios) or not policy.gates.data_question:
         return None
     past = StateReader(case.ports.store).rollbacks(incident)
-    has_begun = begins or any(one.started_at for one in past)
+    moved = [one for one in past if one.started_at and one.way is Direction.BACK][-1:]
+    done = {one.id for one in moved if one.status is RollbackStatus.SUCCEEDED} | {case.rollback.id}
+    has_begun = begins or any(one.id in done for one in moved)
     if (order and not order.rest) or not has_begun or any(one.way is Direction.REPAIR for one in past):
         return None
     record = read_known_damage(case.ports, policy)[1]
@@ -49,8 +51,9 @@ def find_data_half(case: Case, *, begins: bool = False) -> DataHalf | None:
     try:
         select, point = _select_documents(case, record), _find_point(case, valid_at)
     except (Refused, Rejected) as no:
-        return DataHalf(f"nobody is asked about documents: {no}")
-    line = f"two people are asked next about documents ({select}), back to {point or 'before the damage'}"
+        return DataHalf(f"no approval is requested for documents: {no}")
+    when = "next" if damaged is not None else "if a check then finds invalid documents"
+    line = f"two people must approve documents ({select}) {when}, back to {point or 'before the damage'}"
     asks = RollbackRequest("", "", f"the documents of {incident.id}", ScenarioName.DATABASE, rest=True)
     asks = replace(asks, way=Direction.REPAIR, select=select, restore_point=point.name if point else "")
     return DataHalf(line, asks, is_urgent=damaged is not None)

@@ -276,12 +276,12 @@ def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
     for entry_point, wanted in application_roles(facts.policy).items():
         held = granted.get(facts.accounts.get(entry_point, ""), {})
         if missing := {
-            f"{permission} of {role}" if role in held else role
+            f"{permission} in the role {role}" if role in held else f"the role {role}"
             for role, permissions in wanted.items()
             for permission in permissions - held.get(role, frozenset())
         }:
             lacking = True
-            why = f"it lacks {name_first(missing)} by the IAM policy of the project"
+            why = f"by the IAM policy and roles of the project, it lacks {name_first(missing)}"
             to_do = "terraform apply, unless a folder or the organisation grants it"
             yield wrong(deployed_function(entry_point), why, to_do)
     if not lacking:

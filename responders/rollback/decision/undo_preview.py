@@ -154,8 +154,8 @@ def _find_removed_revisions(
         if one.function in inventory and one.function in pins
     }
     old = [name for name, found in made.items() if any(x and x.created_at < pins[name].since for x in found)]
-    named = filter(None, map(reader.rollback, dict.fromkeys(pins[name].rollback for name in old)))
-    return [*named], [one for one in shown if one.function in old]
+    named = [*filter(None, map(reader.rollback, dict.fromkeys(pins[name].rollback for name in old)))]
+    return named if len(named) == 1 else [], [one for one in shown if one.function in old]
 
 
 def describe_failures(

@@ -130,6 +130,8 @@ def _record_check(
     is_counted = any(one.function in found.functions for one in incident.scopes)
     if became.ended_at is None and (is_counted or became.is_confirmation_overdue(now)):
         became = replace(became, unconfirmed_until=None)
+        if became.status is IncidentStatus.DETECTED:
+            became = incidents.change_status(became, IncidentStatus.INVESTIGATING, now, "confirmed by counts")
     current = decode(System, system.fields)
     writes: list[Write] = [Update(document.path, encode(became), document.version)]
     is_shown = became.is_unconfirmed is not incident.is_unconfirmed

@@ -103,8 +103,9 @@ def verify_rollback(case: Case) -> bool:
         expired and health.verdict is HealthVerdict.INCONCLUSIVE
     ):
         turn, documents = _build_monitoring_transition(case, health, steps.values()), find_data_half(case)
-        if documents is not None and documents.is_urgent:
-            note = f"its code is restored, its documents are not: {health.reason}"
+        is_well = health.verdict is HealthVerdict.WELL and turn.status is IncidentStatus.WATCHING
+        if is_well and documents is not None and documents.is_urgent:
+            note = f"its code is restored ({health.reason}), invalid or missing documents are not"
             return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING, turn.writes)
         case.commit_transition(turn)
     elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:

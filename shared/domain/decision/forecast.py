@@ -81,7 +81,7 @@ def forecast_documents(seconds: float, documents: int, policy: Policy) -> Durati
 def describe_copy_time(policy: Policy, point: RestorePoint, kept: AvailablePoints) -> str:
     """Return how long a copy of the point and its check take, by a measured or declared speed."""
     if not point.documents or policy.backups.copies is None:
-        return "minutes to hours, as the number of its documents is not known"
+        return "minutes to hours: no number of documents, or no speed of a copy, is known"
     rate = kept.measured_rate(point.source) or policy.backups.copies.documents_per_second
     return str(forecast_documents(point.documents / rate, point.documents, policy))
 

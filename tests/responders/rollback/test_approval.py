@@ -305,3 +305,16 @@ def test_a_question_alone_publishes_no_outage() -> None:
 
     [late] = world.incidents()
     assert (late.status, late.is_unconfirmed) == (incident.IncidentStatus.INVESTIGATING, False)
+
+
+def test_a_question_expires_although_every_alert_is_over() -> None:
+    """The routers still count failures: it is decided again now and then, and ends in time."""
+    world = build_world_awaiting_approval()
+    world.pass_time(2 * MINUTE)
+    world.alert(state="closed")
+
+    world.pass_time(BOOKSHOP.gates.approval_expires)
+
+    one = newest_rollback(world)
+    assert one.outcome == "the request for approval expired"
+    assert 1 <= world.events(one).count("rollback.unparked") <= 6

@@ -21,7 +21,7 @@ from tests.support.data.data_checks import HERE
 from tests.support.data.database_copies import only_copy
 from tests.support.data.restore_points import build_proof
 from tests.support.decision.outages import notice_texts
-from tests.support.fakes.runtime.hooks import no_hook
+from tests.support.fakes.runtime.hooks import no_hook, run_once
 
 
 def test_two_people_approve_and_the_documents_are_restored_once() -> None:
@@ -35,7 +35,7 @@ def test_two_people_approve_and_the_documents_are_restored_once() -> None:
     assert question.question is not None
     assert question.question.needed == 2
     [begun] = set(notice_texts(shop, "rollback.decided"))
-    assert "two people are asked next about documents (invalid), back to 2026-03-0" in begun
+    assert "two people must approve documents (invalid) next, back to 2026-03-0" in begun
     [asked] = set(notice_texts(shop, "rollback.parked"))
     assert "2 different people must approve: database back to" in asked
     assert "brought back: orders/1" in asked
@@ -115,7 +115,7 @@ def test_without_a_bucket_for_copies_of_documents() -> None:
     shop.pass_time(30 * MINUTE)
 
     [begun] = set(notice_texts(shop, "rollback.decided"))
-    assert "nobody is asked about documents: there is no bucket for copies" in begun
+    assert "no approval is requested for documents: there is no bucket for copies" in begun
     assert shop.questions() == []
 
 
@@ -128,7 +128,7 @@ def test_a_rollback_of_the_database_without_known_damage() -> None:
     shop.pass_time(30 * MINUTE)
 
     [begun] = set(notice_texts(shop, "rollback.decided"))
-    assert "nobody is asked about documents: no check has found invalid or missing documents" in begun
+    assert "no approval is requested for documents: no check has found invalid or missing documents" in begun
     assert shop.questions() == []
 
 
@@ -166,7 +166,7 @@ def test_a_restore_point_that_must_be_copied_first() -> None:
     shop.approve_code_half()
 
     [begun] = set(notice_texts(shop, "rollback.decided"))
-    assert "nobody is asked about documents: 2026-03-0" in begun
+    assert "no approval is requested for documents: 2026-03-0" in begun
     assert "must be copied first (last document in about 40 min" in begun
     assert "MORE THAN the target of 15 min" in begun
     assert shop.questions() == []
@@ -179,7 +179,7 @@ def test_no_restore_point_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     shop.approve_code_half()
 
     [begun] = set(notice_texts(shop, "rollback.decided"))
-    assert "nobody is asked about documents: no restore point before 2026-03-0" in begun
+    assert "no approval is requested for documents: no restore point before 2026-03-0" in begun
     assert shop.questions() == []
 
 
@@ -209,7 +209,7 @@ def test_the_restore_points_cannot_be_read_when_the_code_half_ends() -> None:
     shop.ports.databases.hook = refuse
     shop.pass_time(10 * MINUTE)
     [begun] = set(notice_texts(shop, "rollback.decided"))
-    assert "asked next about documents (invalid), back to before the damage" in begun
+    assert "must approve documents (invalid) next, back to before the damage" in begun
     assert shop.live == shop.before
     shop.ports.databases.hook = no_hook
     shop.pass_time(10 * MINUTE)
@@ -246,3 +246,37 @@ def test_documents_that_a_breach_has_corrupted() -> None:
     [question] = shop.questions()
     assert question.status is RollbackStatus.PARKED, question.outcome
     assert shop.live == shop.before
+
+
+def test_what_a_person_has_cancelled_asks_nothing_later() -> None:
+    """A further breach joins after the cancel: nobody is asked about documents."""
+    shop = SpoiltShop(replace(POLICY, integrity=replace(POLICY.integrity, every=timedelta(days=1))))
+    shop.alert(signal="security_breach")
+    while not any(one.status is RollbackStatus.WATCHING for one in shop.rollbacks()):
+        shop.pass_time(MINUTE / 4)
+    shop.say("ada", "cancel")
+    shop.pass_time(3 * MINUTE)
+
+    shop.alert("0.second", signal="security_breach")
+    shop.pass_time(10 * MINUTE)
+
+    assert shop.rollbacks()[0].status is RollbackStatus.CANCELLED
+    assert shop.questions() == []
+
+
+def test_a_code_half_that_failed_asks_nothing_and_can_be_tried_again() -> None:
+    """What it went back to fails as well: a person decides about the code first."""
+    shop = SpoiltShop()
+
+    def spoil_too() -> None:
+        for function, revisions in shop.before.items():
+            for revision in revisions:
+                shop.ports.world.set_failure_rate(function, revision, 0.9)
+
+    shop.ports.world.hook = run_once("platform.shift", "after", spoil_too)
+    shop.pass_time(30 * MINUTE)
+
+    [code] = shop.rollbacks()
+    assert code.status is RollbackStatus.FAILED
+    assert shop.incidents()[-1].status is IncidentStatus.ESCALATED
+    assert any("a person may now retry" in text for text in notice_texts(shop, "rollback.failed"))

@@ -84,7 +84,7 @@ def _function_cause(case: GateInput) -> GateAnswer:
         is_later = all(at > facts.onset for at in change.functions.values())
         reason = f"no change in the {window} before {onset}"
         if is_later:
-            reason = f"what serves now was changed after {onset}, when the failure began"
+            reason = f"the failure began at {onset}; the revisions that serve were deployed later"
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
     failing = facts.find_failing(case.policy)
     if before and case.signal.scenario is ScenarioName.AUTH and _failing_system_probes(case):

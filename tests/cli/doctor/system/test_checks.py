@@ -246,7 +246,7 @@ def test_a_permission_is_missed_in_a_role_that_is_there() -> None:
 
     [fault] = [one for one in found if one.verdict is not WELL]
     assert (fault.check, fault.verdict) == ("own-roles", WRONG)
-    assert f"it lacks run.services.update of {work} by the IAM policy" in fault.why
+    assert f"it lacks run.services.update in the role {work}" in fault.why
 
 
 def test_what_roles_permit_is_read_of_the_projects_own() -> None:

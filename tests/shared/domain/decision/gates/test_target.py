@@ -87,7 +87,7 @@ def test_traffic_that_was_moved_after_the_onset_is_no_cause() -> None:
     decision = decide(change_facts(inventory=MOVED, deployments=(*records, STABLE)))
 
     assert decision.outcome is Outcome.ESCALATE
-    assert decision.reason.startswith("cause: what serves now was changed after ")
+    assert decision.reason.startswith("cause: the failure began at ")
 
 
 HOUR = timedelta(hours=1)
