@@ -22,29 +22,30 @@ MUTANTS: tuple[Mutant, ...] = (
     *statements.MUTANTS,
 )
 HIDING = {
+    "unconditional_effect_sent_late": 20103,
+    "lease_by_wall_clock": 20056,
     "no_fence_on_intents": 20067,
-    "lease_never_ends": 20554,
     "copies_count_as_deaths": 20133,
-    "no_receipt": 20069,
+    "no_receipt": 20482,
     "no_precondition_on_the_effect": 20061,
-    "persons_change_overwritten": 20607,
-    "persons_release_overwritten": 21002,
+    "persons_change_overwritten": 20084,
+    "persons_release_overwritten": 20575,
     "persons_deployment_built_over": 20269,
     "persons_template_overwritten": 20090,
-    "template_published_over_the_newest": 20178,
+    "template_published_over_the_newest": 20621,
     "unconditional_effect_repeated": 20103,
     "rebuild_sent_again_at_once": 20103,
-    "unreadable_switch_means_go": 20284,
-    "own_document_not_asked": 20511,
-    "words_overtaken": 21343,
-    "approval_of_another_plan": 20480,
+    "unreadable_switch_means_go": 20086,
+    "own_document_not_asked": 20263,
+    "words_overtaken": 20144,
+    "approval_of_another_plan": 20328,
     "finished_without_the_joined_alerts": 20179,
     "ended_and_due_again": 20170,
     "budget_ignored": 20124,
     "cause_ignored": 20055,
     "failed_notices_count_as_sent": 20129,
     "accepted_as_resolved": 20199,
-    "verified_by_one_function": 20088,
+    "verified_by_one_function": 20134,
     "reopened_without_public_state": 20089,
     "failing_since_the_first_time": 20089,
     "rollback_forgotten": 20055,
@@ -55,7 +56,12 @@ HIDING = {
     "superseded_without_public_state": 20104,
 }
 """Those that show in few worlds, and the first seed in which each was last caught: played first."""
-PLAYED = {"late_counts_as_dead": SLOW, "ended_and_due_again": SILENT, "slot_not_asked_for": CROSSING}
+PLAYED = {
+    "late_counts_as_dead": SLOW,
+    "lease_never_ends": CROSSING,
+    "ended_and_due_again": SILENT,
+    "slot_not_asked_for": CROSSING,
+}
 """Those that are caught in scenes of their own."""
 HIDES_FOR = 50
 """Seeds without it after which a mutant belongs there: `mutants` says of which that is so."""
