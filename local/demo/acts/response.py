@@ -126,9 +126,10 @@ class ResponseAct(DemoAct):
             self._stage.install_fault_plan(REFUSALS)
         things = "functions" if self._of_functions else "resources"
         shown = self._screen.progress(f"{things} restored")
+        shown_at: datetime | None = None
 
         def look() -> bool:
-            nonlocal to_be_killed
+            nonlocal to_be_killed, shown_at
             now, steps = self._stage.now(), self._evidence.steps(name)
             is_killed = to_be_killed and _is_half_done(steps)
             if is_killed:
@@ -138,13 +139,14 @@ class ResponseAct(DemoAct):
             ended = [one for one in steps if one.kind == JUDGE and one.ended_at and one.name not in judged]
             for step in sorted(ended, key=lambda one: one.ended_at or now):
                 judged.add(step.name)
-                self._show_judgement(step)
+                self._show_judgement(step, shown_at)
             if is_killed:
                 self._show_kill(steps)
             rollback = self._scene.rollback(name)
             at = max([now, *(one.ended_at for one in ended if one.ended_at)])
             if rollback is not None and rollback.status is not RollbackStatus.RUNNING:
                 at = rollback.shifted_at or rollback.ended_at or at
+            shown_at = at
             shown.show(self._counted(steps), at, self._ahead(rollback, steps))
             return rollback is not None and rollback.status is not RollbackStatus.RUNNING
 
@@ -213,11 +215,13 @@ class ResponseAct(DemoAct):
         found = (one for one in self._evidence.acting_rollbacks() if one.incident == incident)
         return next((one for one in found if one.status not in UNDECIDED), None)
 
-    def _show_judgement(self, step: Step) -> None:
+    def _show_judgement(self, step: Step, shown_at: datetime | None) -> None:
+        """Show a canary's result, not before what was shown until it was stored."""
         canary, group = step.target, step.name.removeprefix(f"{JUDGE} ")
         well = step.status is StepStatus.DONE
         text = f"{mark(well)} canary {canary} of {group}: {step.note}"
-        self._screen.say(text, step.ended_at, "green" if well else "red")
+        at = max(filter(None, (step.ended_at, shown_at)), default=None)
+        self._screen.say(text, at, "green" if well else "red")
 
     def _counted(self, steps: list[Step]) -> Counts:
         """Of each group, how many functions are back, and how many are to come back."""
