@@ -146,7 +146,7 @@ def _request_rollback(
     """Show what the rollback would do, and go through with it; exits where it fails."""
     command, order = build_order(ours, content, build_possible_order)
     current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
-    since = _find_detection(ours, policy, order, command.severity)
+    since = _find_detection(ours, policy, order, command.severity) if command.at is None else None
     shown = preview_rollback(ours, policy, order, command.severity, current, since)
     if not show_preview(shown, manner, supersedes=content["supersede"]):
         return

@@ -119,7 +119,8 @@ def await_approval(case: Case) -> bool:
     until = rollback.parked_until
     if until is not None and case.now() < until:
         within = case.policy.gates.decide_within[case.incident.severity]
-        is_due = case.now() - (rollback.decide_by or case.now()) + within >= OVER_INTERVAL
+        decided_at = (rollback.decide_by or case.now()) - within
+        is_due = case.now() - decided_at >= OVER_INTERVAL
         if is_due and rollback.order is None and alerts and not open_alerts(alerts):
             return _decide_again(case, "every alert is over: evaluating again")
         due = min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))

@@ -100,11 +100,12 @@ class Case:
         self.incident = decode(Incident, document.fields)
         self._failing: set[str] = set()
         self._checked: tuple[Set[str], Set[str], bool] = set(), set(), False
-        """The functions that the newest check observed to fail, and to work."""
+        """Functions that the newest check observed to fail, and to work; whether records are newer."""
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
         self._observed: dict[str, Any] = {}
         self._undone: Set[str] = frozenset()
+        """Functions that an undo brings back to what failed."""
 
     @property
     def rollback(self) -> Rollback:

@@ -476,17 +476,22 @@ def of_function(world: World, function: str) -> dict[str, object]:
     return {"type": "cloud_run_revision", "labels": labels}
 
 
-def test_trouble_elsewhere_soon_after_the_end_is_another_incident() -> None:
-    """Payments fail five minutes after media was resolved: neither is dated by the other."""
+def build_world_after_media() -> World:
+    """Media failed, was rolled back, and its incident is resolved."""
     world = World(policy=SHOP)
     world.deploy_bad(["getBook"])
     world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
     world.pass_time(2 * MINUTE)
     world.ports.alerts.open["0.media"] = False
     world.pass_time(18 * MINUTE)
-    [media] = world.incidents()
-    assert media.status is incident.IncidentStatus.RESOLVED
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    return world
 
+
+def test_trouble_elsewhere_soon_after_the_end_is_another_incident() -> None:
+    """Payments fail five minutes after media was resolved: neither is dated by the other."""
+    world = build_world_after_media()
+    [media] = world.incidents()
     world.ports.world.deploy(["payOrder"], failure_rate=0.8)
     world.alert("0.pay", signal="payments_failing", resource=of_function(world, "payOrder"))
     world.pass_time(MINUTE)
@@ -500,15 +505,8 @@ def test_trouble_elsewhere_soon_after_the_end_is_another_incident() -> None:
 
 def test_an_alert_without_a_function_soon_after_the_end_is_another_incident() -> None:
     """Payments fail after media was resolved, and the alert names no function."""
-    world = World(policy=SHOP)
-    world.deploy_bad(["getBook"])
-    world.alert("0.media", signal="media_failing", resource=of_function(world, "getBook"))
-    world.pass_time(2 * MINUTE)
-    world.ports.alerts.open["0.media"] = False
-    world.pass_time(18 * MINUTE)
+    world = build_world_after_media()
     [media] = world.incidents()
-    assert media.status is incident.IncidentStatus.RESOLVED
-
     world.ports.world.deploy(["payOrder"], failure_rate=0.8)
     world.alert("0.wide")
     world.pass_time(MINUTE)
