@@ -100,7 +100,7 @@ class Case:
         self.incident = decode(Incident, document.fields)
         self._failing: set[str] = set()
         self._checked: tuple[Set[str], Set[str], bool] = set(), set(), False
-        """Functions that the newest check observed to fail, and to work; whether records are newer."""
+        """Functions that the newest check saw fail, and work; whether records are newer than it."""
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
         self._observed: dict[str, Any] = {}
