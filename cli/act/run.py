@@ -204,7 +204,7 @@ def preview_rollback(
     now = ours.wiring.clock.now()
     waited = (now - (detected or now)).total_seconds()
     if order.way is Direction.REPAIR:
-        repair = _preview_repair(ours, policy, order)
+        repair = _preview_repair(ours, policy, order, waited)
         return replace(repair, under_way=current, ahead=repair.ahead.after(waited))
     ends = current.rollback if current else ""
     found = forecast_order(ours.wiring, policy, order, now, ends, severity=severity)
@@ -224,9 +224,9 @@ def preview_rollback(
     )
 
 
-def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest) -> RollbackPreview:
+def _preview_repair(ours: Operations, policy: Policy, order: RollbackRequest, age: float) -> RollbackPreview:
     now = ours.wiring.clock.now()
-    found, _ = forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf)
+    found, _ = forecast_data_request(ours.wiring, policy, order, now, Preparation(), math.inf, age)
     plan, survey = found.plan, found.survey
     seconds, checked = (preview.survey_seconds(survey), survey.checked_documents) if survey else (0.0, 0)
     return RollbackPreview(

@@ -1,6 +1,7 @@
 """HTTP/1.1 on loopback for servers that answer every method in one place."""
 
 import socket
+import time
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import ClassVar
 from local.core.http_body import BodyRefused, read_body
 
 DRAIN_TIMEOUT_SECONDS = 1.0
-DRAIN_READS = 1024
+DRAIN_SECONDS = 10.0
 DRAIN_READ_BYTES = 64 * 1024
 
 
@@ -49,6 +50,7 @@ class AnyMethod(BaseHTTPRequestHandler):
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(DRAIN_TIMEOUT_SECONDS)
-            for _ in range(DRAIN_READS):
+            until = time.monotonic() + DRAIN_SECONDS
+            while time.monotonic() < until:
                 if not self.connection.recv(DRAIN_READ_BYTES):
                     return

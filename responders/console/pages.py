@@ -222,11 +222,7 @@ class ConsolePages:
             for name, one in sorted(moved_functions(store, incident).items())
         ]
         documents = [f"documents that {name} has written" for name in repairs_with_writes(store, incident)]
-        counted = (
-            [f"for the number of failed requests, run `rollback undo {incident.id} --dry-run`"]
-            if functions
-            else []
-        )
+        counted = [f"failed requests: run `rollback undo {incident.id} --dry-run`"] if functions else []
         return OpenQuestion("", [warning, *counted, RECORDED_TEXT], functions, documents)
 
     def recorded_retry(self, incident: Incident) -> OpenQuestion:

@@ -125,7 +125,8 @@ def await_approval(case: Case) -> bool:
             return _decide_again(case, "every alert is over: evaluating again")
         due = min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))
         is_late = case.incident.is_confirmation_overdue(case.now())
-        case.wait("rollback.waits", "for approval", due, IncidentStatus.INVESTIGATING if is_late else None)
+        note = "no second source confirmed it in time; it waits for approval" if is_late else "for approval"
+        case.wait("rollback.waits", note, due, IncidentStatus.INVESTIGATING if is_late else None)
         return False
     note, why = "nobody answered in time: nothing was done", "the request for approval expired"
     return not case.commit_final_transition(_build_refusal(case, "rollback.expired", note, why))

@@ -217,17 +217,12 @@ class Case:
         return self._publish_commit(composed)
 
     def wait(
-        self,
-        event_name: str,
-        note: str,
-        until: datetime,
-        status: IncidentStatus | None = None,
-        **changes: Any,
+        self, event: str, note: str, until: datetime, status: IncidentStatus | None = None, **changes: Any
     ) -> None:
-        """Let go of the rollback until then, and set the status of the incident if one is given."""
+        """Release the rollback until then, and set the status of the incident if one is given."""
         self.commit_transition(
             Transition(
-                event=event_name,
+                event=event,
                 note=note,
                 changes={**changes, "due_at": until, "lease": None},
                 status=status,

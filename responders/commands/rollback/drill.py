@@ -73,12 +73,12 @@ def run_drill(
     key = f"drill-{record.id}"
     said = create_notices(policy, key, Severity.LOW, "drilled", "\n".join(lines), now, drill=done.id)
     facts = {name: value for name, value in encode(done).items() if name not in ("actor", "at")}
-    facts["command"], key = record.id, f"drilled:{record.id}"
+    facts["command"] = record.id
     writes: list[Write] = [
         Update(document.path, encode(known), document.version),
         Create(drill_path(done.id), encode(done)),
         Put(quota_path(policy.system), encode(pace)),
-        system_event(record.system, key, "drill.recorded", now, "worker", **facts),
+        system_event(record.system, f"drilled:{record.id}", "drill.recorded", now, "worker", **facts),
     ]
     with suppress(Moved):  # somebody else has recorded it
         work_queue.commit_with_notices(ports.store, ports.bus, writes, said)

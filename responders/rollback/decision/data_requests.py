@@ -53,10 +53,17 @@ class DataRequestForecast(Struct, frozen=True):
 
 
 def forecast_data_request(
-    ports: Ports, policy: Policy, order: RollbackRequest, now: datetime, known: Preparation, seconds: float
+    ports: Ports,
+    policy: Policy,
+    order: RollbackRequest,
+    now: datetime,
+    known: Preparation,
+    seconds: float,
+    waited: float = 0.0,
 ) -> tuple[DataRequestForecast, Preparation]:
-    """Forecast an order, its survey advanced by some seconds; nothing is stored."""
+    """Forecast an order, its survey advanced by some seconds; `waited`: seconds since detection."""
     facts = collect_facts(ports, policy, now, list, "", order.target, writing=True).facts
+    facts = replace(facts, seconds_since_detection=waited)
     found = forecast_by_gates(order, facts, policy, now + PREPARATION_TIMEOUT, now, "")
     _, record = read_known_damage(ports, policy)
     at = now.replace(second=0, microsecond=0)

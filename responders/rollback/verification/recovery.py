@@ -131,7 +131,8 @@ def _record_check(
     if became.ended_at is None and (is_counted or became.is_confirmation_overdue(now)):
         became = replace(became, unconfirmed_until=None)
         if became.status is IncidentStatus.DETECTED:
-            became = incidents.change_status(became, IncidentStatus.INVESTIGATING, now, "confirmed by counts")
+            note = "confirmed by request counts" if is_counted else "no second source confirmed it in time"
+            became = incidents.change_status(became, IncidentStatus.INVESTIGATING, now, note)
     current = decode(System, system.fields)
     writes: list[Write] = [Update(document.path, encode(became), document.version)]
     is_shown = became.is_unconfirmed is not incident.is_unconfirmed

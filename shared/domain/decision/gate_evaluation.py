@@ -140,7 +140,7 @@ def mark_approved(decision: Decision, people: Iterable[str]) -> Decision:
 
 
 def is_confirmed(told: Mapping[str, Any]) -> bool:
-    """Return whether a second source confirms the failure, or none is needed, or awaited longer."""
+    """Return whether a second source confirms it, none is needed, or the wait for one has ended."""
     open_answers = (GateResult.UNKNOWN, GateResult.STOP)
     is_over = told.get("outcome") == Outcome.OBSERVE  # only a warning is observed without waiting
     found = [one for one in told["gates"] if one["gate"] == "still true" and one["answer"] in open_answers]

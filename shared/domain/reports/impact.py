@@ -39,7 +39,7 @@ class ImpactCounts(Struct, frozen=True):
         if during is None or before is None or not during.total:
             return ""
         is_seamless = failure_ratio(during) <= failure_ratio(before)
-        seamless = "seamless: no larger share" if is_seamless else "not seamless: a larger share"
+        seamless = "seamless (no larger share)" if is_seamless else "not seamless (a larger share)"
         failed = f"{during.failed} of {count_noun(during.total, 'request')} failed while traffic moved"
         return f"{failed}, {before.failed} of {before.total} in as many minutes before: {seamless}"
 

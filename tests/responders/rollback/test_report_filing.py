@@ -98,7 +98,7 @@ def test_requests_that_failed_while_traffic_moved_are_counted() -> None:
     line = (
         f"{counts.moved.failed} of {counts.moved.total} requests failed while traffic moved, "
         f"{counts.before_move.failed} of {counts.before_move.total} in as many minutes before: "
-        "seamless: no larger share"
+        "seamless (no larger share)"
     )
     assert f"{line}." in zlib.decompress(report(world).markdown).decode()
     assert f"<p>{line}.</p>" in zlib.decompress(report(world).html).decode()
@@ -141,7 +141,7 @@ def test_an_order_that_breaks_what_worked_is_not_seamless() -> None:
 
     found = count_impact(world.ports, COUNTING, one, ImpactCounts(), now)
 
-    assert found.shift_line.endswith("in as many minutes before: not seamless: a larger share")
+    assert found.shift_line.endswith("in as many minutes before: not seamless (a larger share)")
 
 
 def test_requests_of_a_move_that_may_be_counted_later() -> None:

@@ -286,7 +286,7 @@ def test_what_a_reversal_restores_is_shown_before_it_is_confirmed(verb: str) -> 
         name = function.lower()
         assert f"{function} {name}-00001 {name}-00002" in page
     warning = "warning: this restores what the rollback removed; its recorded cause: 8 of 8 changed functions"
-    counted = f"for the number of failed requests, run `rollback undo {world.incidents()[0].id} --dry-run`"
+    counted = f"failed requests: run `rollback undo {world.incidents()[0].id} --dry-run`"
     assert [line in page for line in (warning, counted)] == [verb == "undo"] * 2
 
 
