@@ -249,11 +249,14 @@ def record_parts(
         return record
     reported = [*opened, *(() if is_undoing else proven)]
     newest: list[Alert | IncidentScope] = [*recent, *proven] if recent else reported
-    is_unknown = not failing and any(_is_about_any_function(policy, one) for one in newest)
+    is_wide = any(_is_about_any_function(policy, one) for one in newest)
+    is_unknown = is_wide and not failing
     uncounted = [one for one in reported if not has_source(one.signal, SignalSource.REQUESTS)]
     working = {*incident.working} - _find_uncounted_functions(policy, uncounted)
     ordered = set() if is_undoing or proven else ordered_functions(incident.scopes, policy)
     functions = failing | ordered | {one.function for one in reported}
+    plan = rollback.plan if rollback is not None and is_wide else None
+    functions |= policy.functions.keys() & (plan.changed if plan is not None else ())
     functions = (functions | {*policy.functions} if is_unknown else functions) - working
     observed = (failing | {one.function for one in reported}) - working
     signals = {one.signal for one in reported} | (set() if is_undoing else {state.signal})

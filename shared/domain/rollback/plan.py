@@ -99,6 +99,8 @@ class PlanHeader(Struct, frozen=True):
     """Steps that are none of its own: only a person's word to a further plan brings them about."""
     extensions: int = 0
     """How often steps were added to it while it was carried out."""
+    changed: tuple[str, ...] = ()
+    """The functions and other things that its steps change, each once."""
 
 
 class Plan(Struct, frozen=True):
@@ -123,6 +125,7 @@ def freeze_plan(
         fingerprint=hashlib.sha256(content).hexdigest(),
         policy=policy,
         reported=tuple(reported),
+        changed=tuple(dict.fromkeys(step.target for step in ordered)),
     )
     return Plan(header, ordered)
 
@@ -159,6 +162,7 @@ def extend_plan(header: PlanHeader, addition: Plan) -> Plan:
         fingerprint=hashlib.sha256(chained.encode()).hexdigest(),
         reported=tuple(dict.fromkeys((*header.reported, *addition.header.reported))),
         extensions=extensions,
+        changed=tuple(dict.fromkeys((*header.changed, *addition.header.changed))),
     )
     return Plan(longer, steps)
 

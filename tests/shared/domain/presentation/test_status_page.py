@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from shared.domain.incidents.incident import AffectedPart, PublicState, StatusPageRecord
 from shared.domain.policy.channels import Component, StatusPage
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.presentation.status_page import (
     UPTIME_DAYS,
@@ -16,12 +17,17 @@ from shared.domain.presentation.status_page import (
     disruption_spans,
     downtime,
     is_public,
+    record_parts,
 )
+from shared.domain.rollback.plan import PlanHeader
+from shared.domain.signals.alert import Alert
 from tests.support.fakes.runtime.clock import START
+from tests.support.notices.response import build_incident, build_rollback
 from tests.support.notices.status_page import BACK_SINCE, DAY, HOUR, MINUTE, SECOND, build_public_state
 from tests.support.runtime.world import BOOKSHOP
 
 PARTS = (Component("Shop"), Component("Signing in", ("authentication_failure",)))
+PART_FUNCTIONS = {"Orders": "placeOrder", "Search": "searchBooks"}
 RULES = StatusPage(publish_after={Severity.CRITICAL: timedelta(0), Severity.HIGH: timedelta(seconds=90)})
 
 
@@ -205,6 +211,31 @@ def test_trouble_of_no_part() -> None:
     seen = build_status_page(policy, [build_public_state()], BACK_SINCE, START)
 
     assert (seen.mood, seen.parts[0].mood) == (ComponentStatus.TROUBLED, ComponentStatus.WORKING)
+
+
+@pytest.mark.parametrize(
+    ("changed", "working", "affected"),
+    [
+        ((), (), ["Orders"]),
+        (("placeOrder", "searchBooks"), (), ["Orders", "Search"]),
+        (("placeOrder", "searchBooks"), ("searchBooks",), ["Orders"]),
+    ],
+)
+def test_a_part_that_is_restored_is_affected(
+    changed: tuple[str, ...], working: tuple[str, ...], affected: list[str]
+) -> None:
+    """An alert names no function, one is seen to fail: what else is restored is in doubt."""
+    parts = tuple(Component(name, functions=(one,)) for name, one in PART_FUNCTIONS.items())
+    policy = replace(BOOKSHOP, status_page=StatusPage(components=parts))
+    times = (START, START, START)
+    alert = Alert("0.a:open", "0.a", "open", "", "bookshop", "function_failure_rate", "INC", *times, None, "")
+    plan = PlanHeader(ScenarioName.FUNCTIONS, "r1", 2, "", "", changed=changed)
+    rollback = build_rollback(failing=("placeOrder",), plan=plan)
+    told, incident = build_public_state(), build_incident(working=working)
+
+    record = record_parts(policy, told, StatusPageRecord(), [alert], rollback, incident, START)
+
+    assert [one.name for one in record.parts] == affected
 
 
 TWO_PARTS = (Component("Shop"), Component("Checkout"))
