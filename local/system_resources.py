@@ -5,13 +5,18 @@ from datetime import datetime
 
 from local.application import Application, Part
 from local.core.clock import CloudClock
+from local.core.iam_policies import IamPolicies
 from local.core.journal import Journal
+from local.core.resource_store import ResourceStore
 from local.core.rest import Resource, RestMethod
 from local.services import eventarc
 from local.services.artifact_registry import repositories
 from local.services.firebase import hosting, identity, remote_config, rules
 from local.services.functions import runtimes
 from local.services.iam import project_policies, service_accounts
+from local.services.iam.grants import GrantRules
+from local.services.iam.permissions import read_permissions
+from local.services.iam.roles import Roles
 from local.services.pubsub import PubSub
 from local.services.run.messages import service_account
 from local.services.scheduler import jobs
@@ -31,11 +36,18 @@ class SystemResources:
         self.remote_config = remote_config.RemoteConfigService(clock, journal)
         self.rules = rules.RulesService(clock, journal)
         self.identity = identity.IdentityPlatformService(journal)
-        self.secrets = secrets.Secrets(clock, journal)
+        self.grants = GrantRules(
+            lambda email: self.accounts.is_there(email), lambda it: self.roles.is_there(it)
+        )
+        policies = IamPolicies(ResourceStore(journal, "policies"), self.grants.check)
+        self.accounts = service_accounts.ServiceAccounts(clock, journal, policies)
+        self.roles = Roles(clock, journal, read_permissions())
+        self.projects = project_policies.Projects(
+            IamPolicies(ResourceStore(journal, "projects"), self.grants.check)
+        )
+        self.secrets = secrets.Secrets(clock, journal, policies)
         self.scheduler = jobs.SchedulerService(clock, journal)
         self.eventarc = eventarc.Eventarc(clock, journal, pubsub)
-        self.projects = project_policies.Projects(journal)
-        self.accounts = service_accounts.ServiceAccounts(journal)
         self.registry = repositories.ImageRegistry(clock, journal)
         self.runtimes = runtimes.Runtimes()
         self._applications: list[Application] = []
@@ -81,7 +93,7 @@ class SystemResources:
             eventarc.HOST: self.eventarc.calls(),
             project_policies.HOST: self.projects.calls(),
             project_policies.BILLING_HOST: self.projects.billing_calls(),
-            service_accounts.HOST: self.accounts.calls(),
+            service_accounts.HOST: (*self.accounts.calls(), *self.roles.calls()),
             repositories.HOST: self.registry.calls(),
             runtimes.HOST: self.runtimes.calls(),
         }

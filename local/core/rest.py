@@ -4,7 +4,7 @@ One address serves every product; the Host header says which, as it does at Goog
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -43,6 +43,9 @@ _DETAILS = (error_details_pb2.RetryInfo, error_details_pb2.ErrorInfo)
 _PATH_VARIABLE_PATTERN = re.compile(r"\{(\w+)(=\*\*)?\}")
 _ONE = r"(?:[a-z0-9-]+\.[a-z0-9.-]+:)?[^/:]+"
 """One segment; a project's may begin with a domain, `example.com:shop`."""
+
+_COMMON_PARAMETERS = frozenset(("$alt", "alt", "fields", "key", "prettyPrint", "quotaUser"))
+"""https://cloud.google.com/apis/docs/system-parameters (read 2026-11)."""
 
 Resource = dict[str, Any]
 """A resource in its JSON form."""
@@ -90,6 +93,27 @@ def build_list_response(
     shown, following = page(resources, lambda one: str(one["name"]), int(size), token, most)
     answer: Resource = {field: list(shown)} if shown else {}
     return {**answer, "nextPageToken": following} if following else answer
+
+
+def invalid_argument(reason: str) -> StatusError:
+    """Return the refusal of a request that cannot be valid."""
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, reason)
+
+
+def refuse_unknown_fields(names: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse fields of a body that nobody stores, as Google words it. Raises: StatusError."""
+    _refuse_unknown(names, known, "Cannot find field.")
+
+
+def refuse_unknown_parameters(request: RestRequest, known: Iterable[str]) -> None:
+    """Refuse query parameters that nobody reads, as Google words it. Raises: StatusError."""
+    _refuse_unknown(request.query, {*known} | _COMMON_PARAMETERS, "Cannot bind query parameter.")
+
+
+def _refuse_unknown(names: Iterable[str], known: Iterable[str], why: str) -> None:
+    if unknown := {*names} - {*known}:
+        listed = ", ".join(f'"{one}"' for one in sorted(unknown))
+        raise invalid_argument(f"Invalid JSON payload received. Unknown name {listed}: {why}")
 
 
 def served_call_names(products: Mapping[str, Sequence[RestMethod]]) -> list[str]:
