@@ -35,6 +35,8 @@ PUSH_MAXIMUM_BACKOFF = timedelta(seconds=60)
 
 EVENTS_MODE = "__GCP_CloudEventsMode"
 """Of an endpoint that Eventarc has made, in its query: how an event is to be unwrapped there."""
+RUN_DOMAIN = ".run.app"
+"""Where the services of Cloud Run answer."""
 
 _MUTABLE = (
     "push_config",
@@ -198,22 +200,22 @@ def _check_push(subscription: Subscription) -> None:
 
 
 def _check_endpoint(endpoint: str) -> None:
-    """Nothing for a plain loopback URL, or where Eventarc pushes to.
+    """Nothing for a plain loopback URL, a service of Cloud Run, or where Eventarc pushes to.
 
-    An embedded cloud must never reach a real service: of the latter only what is played here is.
+    An embedded cloud must never reach a real service: of the last two only what is played here is.
     """
     try:
         url = urlsplit(endpoint)
         host, _ = url.hostname or "", url.port
     except ValueError as error:
         raise invalid_argument(f"Invalid push endpoint given (endpoint={endpoint}): {error}") from error
-    if EVENTS_MODE in url.query:
+    if EVENTS_MODE in url.query or (url.scheme == "https" and host.endswith(RUN_DOMAIN)):
         return
     if url.scheme != "http" or not is_loopback(host):
         raise invalid_argument(
             f"Invalid push endpoint given (endpoint={endpoint}): the embedded Pub/Sub pushes to"
-            " http:// addresses on loopback (127.0.0.0/8, ::1, localhost) only, so that nothing"
-            " leaves this machine."
+            f" http:// addresses on loopback (127.0.0.0/8, ::1, localhost) and to *{RUN_DOMAIN} that"
+            " it plays, so that nothing leaves this machine."
         )
 
 
