@@ -109,6 +109,8 @@ class PlainFunctions:
             made.name = name
             made.create_time.FromDatetime(self._clock.now())
             made.state = _State.FAILED
+            if not asked.HasField("service_config"):
+                made.service_config.all_traffic_on_latest_revision = True
             return self._deploy("create", made)
 
     def update(self, asked: Any, paths: Collection[str]) -> Message:

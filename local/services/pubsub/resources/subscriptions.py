@@ -35,9 +35,11 @@ PUSH_MAXIMUM_BACKOFF = timedelta(seconds=60)
 
 EVENTS_MODE = "__GCP_CloudEventsMode"
 """Of an endpoint that Eventarc has made, in its query: how an event is to be unwrapped there."""
-RUN_DOMAIN = ".run.app"
-"""Where the services of Cloud Run answer."""
 
+RUN_DOMAIN = ".run.app"
+"""Of the hosts of Cloud Run services."""
+
+_UNSUPPORTED_FIELDS = ("bigquery_config", "cloud_storage_config", "bigtable_config")
 _MUTABLE = (
     "push_config",
     "ack_deadline_seconds",
@@ -48,8 +50,9 @@ _MUTABLE = (
     "dead_letter_policy",
     "retry_policy",
     "enable_exactly_once_delivery",
+    "message_transforms",
+    *_UNSUPPORTED_FIELDS,
 )
-_UNSUPPORTED_FIELDS = ("bigquery_config", "cloud_storage_config", "bigtable_config")
 _NO_TIME = timedelta()
 
 
@@ -200,9 +203,9 @@ def _check_push(subscription: Subscription) -> None:
 
 
 def _check_endpoint(endpoint: str) -> None:
-    """Nothing for a plain loopback URL, a service of Cloud Run, or where Eventarc pushes to.
+    """Nothing for a plain loopback URL, a Cloud Run service, or where Eventarc pushes to.
 
-    An embedded cloud must never reach a real service: of the last two only what is played here is.
+    An embedded cloud must never reach a real service: of the latter two only what is played here is.
     """
     try:
         url = urlsplit(endpoint)
@@ -214,8 +217,8 @@ def _check_endpoint(endpoint: str) -> None:
     if url.scheme != "http" or not is_loopback(host):
         raise invalid_argument(
             f"Invalid push endpoint given (endpoint={endpoint}): the embedded Pub/Sub pushes to"
-            f" http:// addresses on loopback (127.0.0.0/8, ::1, localhost) and to *{RUN_DOMAIN} that"
-            " it plays, so that nothing leaves this machine."
+            " http:// addresses on loopback (127.0.0.0/8, ::1, localhost) only, so that nothing"
+            " leaves this machine."
         )
 
 
