@@ -44,7 +44,7 @@ _PATH_VARIABLE_PATTERN = re.compile(r"\{(\w+)(=\*\*)?\}")
 _ONE = r"(?:[a-z0-9-]+\.[a-z0-9.-]+:)?[^/:]+"
 """One segment; a project's may begin with a domain, `example.com:shop`."""
 
-_COMMON_PARAMETERS = frozenset(("$alt", "alt", "fields", "key", "prettyPrint", "quotaUser"))
+_COMMON_PARAMETERS = frozenset(("$alt", "$prettyPrint", "alt", "fields", "key", "prettyPrint", "quotaUser"))
 """https://cloud.google.com/apis/docs/system-parameters (read 2026-11)."""
 
 Resource = dict[str, Any]
@@ -57,9 +57,12 @@ class RestRequest(NamedTuple):
     ids: Mapping[str, str]
     """What stands in the path for each name of the call's template."""
     query: Mapping[str, str]
+    """By name in camel case: `update_mask` is read as `updateMask`."""
     headers: Mapping[str, str]
     """By lower-case name."""
     body: Resource
+    parameters: Sequence[tuple[str, str]] = ()
+    """The query with each value of a name that stands more than once."""
 
 
 class RestReply(NamedTuple):
@@ -125,12 +128,18 @@ class RestServer:
     """The products behind one address, each under its host."""
 
     def __init__(
-        self, products: Mapping[str, Sequence[RestMethod]], faults: FaultHooks, port: int = 0
+        self,
+        products: Mapping[str, Sequence[RestMethod]],
+        faults: FaultHooks,
+        port: int = 0,
+        admit: Callable[[str, str], str] = lambda _, project: project,
     ) -> None:
+        """`admit` returns the id of a project that a request to a host names, or refuses it."""
         self._routes = {
             host: [(call, _compile_template(call.path)) for call in calls] for host, calls in products.items()
         }
         self._faults = faults
+        self._admit = admit
         server, self.address = listen(port)
         server.RequestHandlerClass = type("Handler", (_Handler,), {"rest": self})
         self._loop = Loop(server, "rest")
@@ -163,10 +172,18 @@ class RestServer:
             if found is None or call.method != method:
                 continue
             ids = {name: unquote(part) for name, part in found.groupdict().items()}
-            request = RestRequest(ids, dict(parse_qsl(url.query)), headers, _decode_body(body))
+            parameters = [(camel_case(name), value) for name, value in parse_qsl(url.query)]
             with self._faults.around(f"{host}/{call.name}"):
+                if "project" in ids:
+                    ids["project"] = self._admit(host, ids["project"])
+                request = RestRequest(ids, dict(parameters), headers, _decode_body(body), parameters)
                 return call.answer(request)
         raise StatusError(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {url.path}")
+
+
+def camel_case(name: str) -> str:
+    """A name as JSON writes it; Google reads both forms."""
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
 
 
 class _Handler(AnyMethod):
