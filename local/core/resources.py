@@ -24,6 +24,7 @@ from local.core.rest import (
     RestMethod,
     RestRequest,
     build_list_response,
+    camel_case,
     invalid_argument,
     refuse_unknown_fields,
     refuse_unknown_parameters,
@@ -32,7 +33,7 @@ from shared.core.codec import from_builtins
 
 MAX_PAGE_SIZE = 1000
 _PAGE_PARAMETERS = frozenset(("pageSize", "pageToken"))
-_MASK_PARAMETERS = frozenset(("updateMask", "update_mask"))
+_MASK = "updateMask"
 
 
 class Change(NamedTuple):
@@ -95,6 +96,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     """Whether a PUT creates what is not there."""
     parameters: tuple[str, ...] = ()
     """More query parameters of a creation and a change."""
+    delete_parameters: tuple[str, ...] = ()
     has_etag: bool = False
     complete: Callable[[Change], Resource] = _set_nothing
     """Returns what the service sets, and refuses what Google refuses."""
@@ -119,7 +121,7 @@ class ResourceCollection:
         served = {
             "create": ("POST", kind.path, self.create),
             "get": ("GET", one, self.get),
-            "list": ("GET", kind.path, self.list),
+            "list": ("GET", kind.path, self.list_page),
             "patch": ("PATCH", one, self.change),
             "update": ("PUT", one, self.replace),
             "delete": ("DELETE", one, self.delete),
@@ -168,23 +170,26 @@ class ResourceCollection:
         refuse_unknown_parameters(request, ())
         return self.find(request)
 
-    def list(self, request: RestRequest) -> Resource:
+    def list_page(self, request: RestRequest) -> Resource:
         """Return a page of a collection."""
         if request.query.get("filter") or request.query.get("orderBy"):
             raise StatusError(grpc.StatusCode.UNIMPLEMENTED, "filters are not supported")
         refuse_unknown_parameters(request, {*_PAGE_PARAMETERS, "filter", "orderBy"})
         field = self.kind.listed_as or self.kind.path.rpartition("/")[2]
-        found = self._store.below(self.parent_of(request))
+        found = self.stored(request)
         return build_list_response(request, field, found, MAX_PAGE_SIZE)
+
+    def stored(self, request: RestRequest) -> list[Resource]:
+        """Return all of a collection, by name."""
+        return self._store.below(self.parent_of(request))
 
     def change(self, request: RestRequest) -> Resource:
         """Change the fields that the mask names, or without one as the kind says."""
         kind = self.kind
-        refuse_unknown_parameters(request, {*_MASK_PARAMETERS, *kind.parameters})
-        body = self._unwrap(request.body, _MASK_PARAMETERS) if kind.wraps_change else request.body
+        refuse_unknown_parameters(request, {_MASK, *kind.parameters})
+        body = self._unwrap(request.body, {_MASK}) if kind.wraps_change else request.body
         fields = self._read(body, is_whole=False)
-        stated = {**request.body, **request.query}
-        mask = next((str(it) for key, it in stated.items() if key in _MASK_PARAMETERS), "")
+        mask = str(request.query.get(_MASK) or (kind.wraps_change and request.body.get(_MASK)) or "")
         paths = [_camel_case(path.strip()) for path in mask.split(",") if path.strip()]
         with self._store.lock:
             before = self.find(request)
@@ -203,7 +208,7 @@ class ResourceCollection:
 
     def delete(self, request: RestRequest) -> Resource:
         """Remove one resource and its policy."""
-        refuse_unknown_parameters(request, {"etag"} if self.kind.has_etag else ())
+        refuse_unknown_parameters(request, {"etag", *self.kind.delete_parameters})
         with self._store.lock:
             self._refuse_stale(self.find(request), request.query.get("etag"))
             name = self.name_of(request)
@@ -249,8 +254,8 @@ class ResourceCollection:
             return _without_empty(fields, kind.explicit)
         for path in named:
             head = path.partition(".")[0]
-            if head in kind.answers or head == "name":
-                raise invalid_argument(f"Update mask contains a read-only path: {path}")
+            if head in (*kind.answers, "name", "etag"):  # as a client has read them
+                continue
             if head not in kind.fields:
                 raise invalid_argument(f"Update mask contains an invalid path: {path}")
             _assign(current, fields, path.split("."))
@@ -312,6 +317,8 @@ def _assign(target: Resource, source: Resource, parts: list[str]) -> None:
         inner = dict(target.get(head) or {})
         _assign(inner, source.get(head) or {}, rest)
         target[head] = inner
+        if not inner:
+            del target[head]
     elif head in source:
         target[head] = source[head]
     else:
@@ -321,4 +328,4 @@ def _assign(target: Resource, source: Resource, parts: list[str]) -> None:
 def _camel_case(path: str) -> str:
     """The first part of a mask's path as JSON writes it: both forms are read."""
     head, dot, rest = path.partition(".")
-    return re.sub(r"_([a-z])", lambda found: found[1].upper(), head) + dot + rest
+    return camel_case(head) + dot + rest

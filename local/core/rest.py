@@ -45,7 +45,7 @@ _PATH_VARIABLE_PATTERN = re.compile(r"\{(\w+)(=\*\*)?\}")
 _ONE = r"(?:[a-z0-9-]+\.[a-z0-9.-]+:)?[^/:]+"
 """One segment; a project's may begin with a domain, `example.com:shop`."""
 
-_COMMON_PARAMETERS = frozenset(("$alt", "alt", "fields", "key", "prettyPrint", "quotaUser"))
+_COMMON_PARAMETERS = frozenset(("$alt", "$prettyPrint", "alt", "fields", "key", "prettyPrint", "quotaUser"))
 """https://cloud.google.com/apis/docs/system-parameters (read 2026-11)."""
 
 Resource = dict[str, Any]
@@ -58,6 +58,7 @@ class RestRequest(NamedTuple):
     ids: Mapping[str, str]
     """What stands in the path for each name of the call's template."""
     query: Mapping[str, str]
+    """By name in camel case: `update_mask` is read as `updateMask`."""
     headers: Mapping[str, str]
     """By lower-case name."""
     body: Resource
@@ -144,13 +145,18 @@ class RestServer:
         faults: FaultHooks,
         port: int = 0,
         transcoded: Mapping[str, Sequence[Route]] = MappingProxyType({}),
+        admit: Callable[[str, str], str] = lambda _, project: project,
     ) -> None:
-        """`transcoded` has the routes of gRPC services, which come behind a product's own."""
+        """`transcoded` has the routes of gRPC services, which come behind a product's own.
+
+        `admit` returns the id of a project that a request to a host names, or refuses it.
+        """
         self._routes = {
             host: [*_build_routes(host, products.get(host, ())), *transcoded.get(host, ())]
             for host in {*products, *transcoded}
         }
         self._faults = faults
+        self._admit = admit
         server, self.address = listen(port)
         server.RequestHandlerClass = type("Handler", (_Handler,), {"rest": self})
         self._loop = Loop(server, "rest")
@@ -160,13 +166,16 @@ class RestServer:
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body for one request. Raises: Dropped."""
         url, streams = urlsplit(target), False
+        host = headers.get("host", "").partition(":")[0].lower()
         try:
-            route, ids = self._find_route(method, headers.get("host", ""), url.path)
+            route, ids = self._find_route(method, host, url.path)
             streams = route.streams
-            query = parse_qsl(url.query)
-            request = RestRequest(ids, dict(query), headers, _decode_body(body), query)
+            parameters = parse_qsl(url.query)
+            query = {camel_case(name): value for name, value in parameters}
             with self._faults.around(route.call):
-                answer = route.answer(request)
+                if "project" in ids:
+                    ids["project"] = self._admit(host, ids["project"])
+                answer = route.answer(RestRequest(ids, query, headers, _decode_body(body), parameters))
         except Dropped:
             raise
         except StatusError as refused:
@@ -180,13 +189,17 @@ class RestServer:
         """Answer nothing more."""
         self._loop.close()
 
-    def _find_route(self, method: str, authority: str, path: str) -> tuple[Route, dict[str, str]]:
-        host = authority.partition(":")[0].lower()
+    def _find_route(self, method: str, host: str, path: str) -> tuple[Route, dict[str, str]]:
         for route in self._routes.get(host, ()):
             found = route.pattern.fullmatch(path)
             if found is not None and route.method == method:
                 return route, {name: unquote(part) for name, part in found.groupdict().items()}
         raise StatusError(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {path}")
+
+
+def camel_case(name: str) -> str:
+    """A name as JSON writes it; Google reads both forms."""
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
 
 
 class _Handler(AnyMethod):

@@ -77,7 +77,7 @@ class Roles(ResourceCollection):
             )
         return super().find(request)
 
-    def list(self, request: RestRequest) -> Resource:
+    def list_page(self, request: RestRequest) -> Resource:
         """As the base says; without permissions and deleted ones, unless somebody asks for them."""
         refuse_unknown_parameters(request, ("pageSize", "pageToken", "showDeleted", "view"))
         hidden = () if request.query.get("view") == "FULL" else ("includedPermissions",)
