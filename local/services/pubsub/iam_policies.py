@@ -12,7 +12,7 @@ from google.iam.v1.iam_policy_pb2 import (
 )
 from google.iam.v1.policy_pb2 import Policy
 
-from local.core.iam_policies import NO_POLICY_ETAG, replace_policy
+from local.core.iam_messages import NO_POLICY_ETAG, replace_policy
 from local.services.pubsub.broker import Broker
 from local.services.pubsub.statuses import not_found
 

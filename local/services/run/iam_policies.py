@@ -10,7 +10,7 @@ from local.application import Application
 from local.application.applications import ApplicationRegistry, parse_resource_name
 from local.application.service import ApplicationService
 from local.core.grpc_services import StatusError
-from local.core.iam_policies import NO_POLICY_ETAG, replace_policy
+from local.core.iam_messages import NO_POLICY_ETAG, replace_policy
 from local.core.journal import Journal
 from local.services.plain_functions import PlainFunctions
 from local.services.run import messages
