@@ -187,7 +187,10 @@ def operation_message(application: Application, build: Build) -> Message:
 
 
 def _fields_to_change(paths: Iterable[str], function: Any) -> list[str]:
-    """The fields to change. Raises: Refused for one that a function does not have."""
+    """The fields to change, a whole configuration as those that it sets.
+
+    Raises: Refused for one that a function does not have.
+    """
     for path in paths:
         descriptor = _FUNCTION.DESCRIPTOR
         for part in path.split("."):
@@ -195,7 +198,12 @@ def _fields_to_change(paths: Iterable[str], function: Any) -> list[str]:
             if field is None:
                 raise invalid_argument(f"update_mask: a function has no field '{path}'")
             descriptor = field.message_type
-    return list(paths) or _set(function)
+    changed = [
+        below
+        for path in paths
+        for below in [one for one in _set(function) if one.startswith(f"{path}.")] or [path]
+    ]
+    return changed or _set(function)
 
 
 def _set(function: Any) -> list[str]:

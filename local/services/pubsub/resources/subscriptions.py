@@ -205,7 +205,7 @@ def _check_push(subscription: Subscription) -> None:
 def _check_endpoint(endpoint: str) -> None:
     """Nothing for a plain loopback URL, a Cloud Run service, or where Eventarc pushes to.
 
-    An embedded cloud must never reach a real service: of the latter two only what it plays here.
+    An embedded cloud never reaches a real service: of the latter two only what is played here is.
     """
     try:
         url = urlsplit(endpoint)
