@@ -63,6 +63,7 @@ class Installation:
         self.example = example
         self.folder = folder
         self.operations_project = variables["GOOGLE_CLOUD_PROJECT"]
+        self._example = folder / "repository" / "terraform" / "examples" / example
         self._environment = {**os.environ, **variables, "CHECKPOINT_DISABLE": "1"}
         self._session = requests.Session()
         self._session.proxies = {"https": variables["HTTPS_PROXY"]}
@@ -119,10 +120,15 @@ class Installation:
         assert old in text, f"{file} lacks {old}"
         path.write_text(text.replace(old, new))
 
+    def adopt(self, address: str, identifier: str) -> None:
+        """Let the next apply import what is there."""
+        with (self._example / "import.tf").open("a") as file:
+            file.write(f'import {{\n  to = {MODULE}{address}\n  id = "{identifier}"\n}}\n')
+
     def _start(self, *arguments: str, check: bool) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # noqa: S603 - the Terraform that is judged by
             [os.environ.get("TERRAFORM") or "terraform", *arguments],
-            cwd=self.folder / "repository" / "terraform" / "examples" / self.example,
+            cwd=self._example,
             env=self._environment,
             check=check,
             stdout=subprocess.PIPE,
@@ -267,8 +273,7 @@ def remove(it: Installation) -> str:
 
 def install_again(it: Installation) -> str:
     """What stayed is imported; the apply restores the deleted roles, and the next plan is empty."""
-    database = f"projects/{it.operations_project}/databases/rollback"
-    it.run("import", "-input=false", "-no-color", f"{MODULE}google_firestore_database.state", database)
+    it.adopt("google_firestore_database.state", f"projects/{it.operations_project}/databases/rollback")
     added = it.apply().done[0]
     plan(it)
     return f"{added} added, no changes afterwards"
