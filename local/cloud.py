@@ -262,7 +262,9 @@ class Cloud:
         self._products = RestServer(products, self.faults, ports.get("rest", 0), transcoded, self._admit)
         self._closing.callback(self._products.close)
         self.addresses["rest"] = self._products.address
-        storage = StorageServer(StorageService(self.buckets), self.faults, ports.get("storage", 0))
+        storage = StorageServer(
+            StorageService(self.buckets, self.surroundings.grants.check), self.faults, ports.get("storage", 0)
+        )
         self._closing.callback(storage.close)
         self.addresses["storage"] = storage.address
         proxy = Proxy(self._played_hosts(products), lambda: self.identity.tls, ports.get("proxy", 0))

@@ -6,8 +6,8 @@ https://cloud.google.com/iam/docs/reference/rest/v1/Policy
 """
 
 import uuid
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import grpc
 import msgspec
@@ -131,6 +131,10 @@ class IamPolicies:
             policy = from_builtins(asked, _Policy)
         except msgspec.ValidationError as error:
             raise invalid_argument(f"Invalid value at 'policy': {error}") from error
+        if policy.version not in (0, 1, CONDITIONAL_VERSION):
+            raise invalid_argument(f"policy.version {policy.version} is none of 0, 1 and 3")
+        if any(one.condition for one in policy.bindings) and policy.version != CONDITIONAL_VERSION:
+            raise invalid_argument("A policy with conditions must have version 3.")
         paths = {path.strip().removeprefix("policy.") for path in str(mask or _DEFAULT_MASK).split(",")}
         if unknown := paths - {"bindings", "etag", "version", "auditConfigs", "audit_configs"}:
             raise invalid_argument(f"updateMask: unknown path {', '.join(sorted(unknown))}")
@@ -138,7 +142,7 @@ class IamPolicies:
             before = self.read(name)
             if policy.etag and policy.etag != before["etag"]:
                 raise StatusError(grpc.StatusCode.ABORTED, "There were concurrent policy changes.")
-            self._check_bindings(policy, before)
+            check_grants(asked.get("bindings", []), before.get("bindings", []), self._check)
             kept = {"bindings": before.get("bindings", []), "auditConfigs": before.get("auditConfigs", [])}
             if "bindings" in paths:
                 kept["bindings"] = [one for one in asked.get("bindings", []) if one.get("members")]
@@ -161,19 +165,19 @@ class IamPolicies:
             if name in self._store:
                 self._store.write({name: None})
 
-    def _check_bindings(self, policy: _Policy, before: Mapping[str, Any]) -> None:
-        """Check the grants that a policy adds."""
-        if policy.version not in (0, 1, CONDITIONAL_VERSION):
-            raise invalid_argument(f"policy.version {policy.version} is none of 0, 1 and 3")
-        known = {
-            grant for one in before.get("bindings", []) for grant in _grants(from_builtins(one, _Binding))
-        }
-        for binding in policy.bindings:
-            if binding.condition is not None and policy.version != CONDITIONAL_VERSION:
-                raise invalid_argument("A policy with conditions must have version 3.")
-            for grant in _grants(binding):
-                if grant not in known:
-                    self._check(grant)
+
+def check_grants(asked: object, present: Sequence[Resource], check: GrantCheck) -> None:
+    """Check the grants that bindings add to those that are there.
+
+    Raises: StatusError INVALID_ARGUMENT, also for what is no binding.
+    """
+    try:
+        bindings = from_builtins(asked, list[_Binding])
+    except msgspec.ValidationError as error:
+        raise invalid_argument(f"Invalid value at 'policy.bindings': {error}") from error
+    known = {grant for one in from_builtins(present, list[_Binding]) for grant in _grants(one)}
+    for grant in (grant for one in bindings for grant in _grants(one) if grant not in known):
+        check(grant)
 
 
 def _grants(binding: _Binding) -> list[Grant]:

@@ -39,6 +39,18 @@ HTTP_STATUS = {
 }
 """google/rpc/code.proto; every other status is 500."""
 
+LEGACY_REASONS = {
+    "INVALID_ARGUMENT": "badRequest",
+    "FAILED_PRECONDITION": "failedPrecondition",
+    "PERMISSION_DENIED": "forbidden",
+    "NOT_FOUND": "notFound",
+    "ALREADY_EXISTS": "alreadyExists",
+    "ABORTED": "aborted",
+    "RESOURCE_EXHAUSTED": "rateLimitExceeded",
+    "SERVICE_DISABLED": "accessNotConfigured",
+}
+"""What clients that are older than statuses read, as Google's REST answers hold it beside them."""
+
 _DETAILS = (error_details_pb2.RetryInfo, error_details_pb2.ErrorInfo)
 """What a refusal may carry; named so that their descriptors are there to be written as JSON."""
 _PATH_VARIABLE_PATTERN = re.compile(r"\{(\w+)(=\*\*)?\}")
@@ -256,4 +268,8 @@ def _build_error_body(refused: StatusError, status: int) -> Resource:
     ).details
     if details:
         error["details"] = [json_format.MessageToDict(detail) for detail in details]
+    named = [detail.get("reason", "") for detail in error.get("details", ())]
+    reason = next((LEGACY_REASONS[one] for one in (*named, refused.code.name) if one in LEGACY_REASONS), "")
+    if reason:
+        error["errors"] = [{"message": refused.message, "domain": "global", "reason": reason}]
     return {"error": error}

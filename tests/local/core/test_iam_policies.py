@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from local.cloud import Cloud
@@ -53,6 +54,7 @@ class Holder:
 def cloud() -> Iterator[Cloud]:
     with running() as cloud:
         cloud.surroundings.accounts.provision("shop", "worker@shop.iam.gserviceaccount.com")
+        cloud.buckets.create("shelf", location="EU")
         yield cloud
 
 
@@ -154,3 +156,22 @@ def test_what_is_not_there_has_no_policy(cloud: Cloud) -> None:
     product.done("POST", f"{path}?secretId=gone", {"replication": {"automatic": {}}})
 
     assert "bindings" not in product.get(f"{path}/gone:getIamPolicy")
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {**grant(ANN), "colour": "red"},
+        grant("serviceAccount:nobody@shop.iam.gserviceaccount.com"),
+        grant(ANN, colour="red"),
+        grant(ANN, role="projects/shop/roles/none"),
+    ],
+)
+def test_a_policy_of_a_bucket_that_google_refuses(cloud: Cloud, policy: dict[str, Any]) -> None:
+    """Cloud Storage has a form of its own, and the same rules."""
+    path = f"http://{cloud.addresses['storage']}/storage/v1/b/shelf/iam"
+
+    refused = httpx.put(path, json=policy, trust_env=False)
+
+    assert refused.status_code == 400
+    assert not httpx.get(path, trust_env=False).json()["bindings"]

@@ -75,9 +75,11 @@ def test_a_strict_project_has_its_apis_off(strict: Cloud) -> None:
     usage, jobs = Product(strict, HOST), Product(strict, SCHEDULER)
     refused = jobs.ask("GET", JOBS)
     (detail,) = refused.json()["error"]["details"]
+    (legacy,) = refused.json()["error"]["errors"]
 
     assert refused.status_code == 403
     assert (detail["reason"], detail["metadata"]["service"]) == ("SERVICE_DISABLED", SCHEDULER)
+    assert legacy["reason"] == "accessNotConfigured"
     assert jobs.get(JOBS.replace(HOME, SHOP.project))["jobs"]
     assert SCHEDULER not in listed(usage)
 
