@@ -312,7 +312,7 @@ class Cloud:
             },
             "run": {
                 ServicesGrpcTransport: run,
-                RevisionsGrpcTransport: Revisions(estate),
+                RevisionsGrpcTransport: Revisions(estate, plain),
                 operations: RunOperations(estate, self.clock),
             },
             "functions": {

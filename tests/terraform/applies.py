@@ -31,6 +31,14 @@ CLOUD = ("-m", "local", "--environment", "--no-alerts", "--no-ticks", "--no-inst
 SPREADING = 'create_duration = "60s"'
 """How long the module waits for Google, twice at once."""
 MODULE = "module.rollback."
+_REPOSITORIES = "google_artifact_registry_repository.applications"
+_DATABASE = 'google_firestore_database.applications["bookshop"]'
+ADOPTED = {
+    _DATABASE: "projects/bookshop-prod/databases/(default)",
+    f'{_REPOSITORIES}["bookshop"]': "bookshop-prod/europe-west1/gcf-artifacts",
+    f'{_REPOSITORIES}["cvplus"]': "cvplus/us-central1/gcf-artifacts",
+}
+"""What was there before two-projects is applied, by address."""
 WORK = f'{MODULE}google_pubsub_subscription.push["rollback-work"]'
 
 
@@ -65,6 +73,7 @@ class Installation:
         self.operations_project = variables["GOOGLE_CLOUD_PROJECT"]
         self._example = folder / "repository" / "terraform" / "examples" / example
         self._environment = {**os.environ, **variables, "CHECKPOINT_DISABLE": "1"}
+        self.text = (self._example / "main.tf").read_text()
         self._session = requests.Session()
         self._session.proxies = {"https": variables["HTTPS_PROXY"]}
         self._session.verify = variables["SSL_CERT_FILE"]
@@ -120,6 +129,19 @@ class Installation:
         assert old in text, f"{file} lacks {old}"
         path.write_text(text.replace(old, new))
 
+    def prepare(self) -> None:
+        """Make the accounts that an example grants something, as its documentation asks."""
+        for name, project in set(re.findall(r"\b([\w-]+)@([\w-]+)\.iam\.gserviceaccount", self.text)):
+            self.ask("POST", f"iam.googleapis.com/v1/projects/{project}/serviceAccounts", {"accountId": name})
+        if "adopt_location" in self.text:
+            database = "firestore.googleapis.com/v1/projects/bookshop-prod/databases"
+            self.ask("DELETE", f"{database}/(default)")
+            self.ask(
+                "POST", f"{database}?databaseId=(default)", {"locationId": "eur3", "type": "FIRESTORE_NATIVE"}
+            )
+            for address, identifier in ADOPTED.items():
+                self.adopt(address, identifier)
+
     def adopt(self, address: str, identifier: str) -> None:
         """Let the next apply import what is there."""
         with (self._example / "import.tf").open("a") as file:
@@ -173,6 +195,7 @@ def installed(example: str) -> Iterator[Installation]:
 
 def apply(it: Installation) -> str:
     """The first apply makes what the plan of the documentation counts."""
+    it.prepare()
     it.run("init", "-input=false", "-no-color")
     added, changed, removed = it.apply().done
     shown = f"Apply complete! Resources: {added} added, {changed} changed, {removed} destroyed."

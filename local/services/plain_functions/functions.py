@@ -99,6 +99,14 @@ class PlainFunctions:
         """The Run services of a region."""
         return [services.build_service(function) for function in self.below(location)]
 
+    def revisions(self, location: Location, service: str) -> list[Any]:
+        """The newest revision of a service (`-`: of each in the region).
+
+        Raises: StatusError NOT_FOUND.
+        """
+        found = self.services(location) if service == "-" else [self.find_service(location, service)]
+        return [services.build_revision(one) for one in found]
+
     def create(self, name: str, asked: Any) -> Message:
         """The operation that makes a new function. Raises: StatusError ALREADY_EXISTS."""
         with self._lock:

@@ -10,6 +10,7 @@ from local.application import names
 from local.application.applications import parse_resource_name
 
 _Service: Any = run_v2.Service.pb()
+_Revision: Any = run_v2.Revision.pb()
 _Ingress = functions_v2.ServiceConfig.IngressSettings
 _INGRESS = {
     _Ingress.ALLOW_INTERNAL_ONLY: run_v2.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_ONLY,
@@ -63,6 +64,29 @@ def build_service(function: Any) -> Message:
         latest_created_revision=revision,
         latest_ready_revision=revision if sound else "",
         etag=f'"{base64.b64encode(f"{generation}/{location}/{name}".encode()).decode()}"',
+    )
+    return message
+
+
+def build_revision(service: Any) -> Message:
+    """`google.cloud.run.v2.Revision`: the newest of a service, which alone is known."""
+    template = service.template
+    message: Message = _Revision(
+        name=service.latest_created_revision,
+        uid=names.digest(service.latest_created_revision)[:32],
+        generation=1,
+        observed_generation=1,
+        labels=service.labels,
+        create_time=service.update_time,
+        update_time=service.update_time,
+        service=service.name.rpartition("/")[2],
+        service_account=template.service_account,
+        containers=template.containers,
+        timeout=template.timeout,
+        max_instance_request_concurrency=template.max_instance_request_concurrency,
+        scaling=template.scaling,
+        conditions=[service.terminal_condition],
+        etag=service.etag,
     )
     return message
 

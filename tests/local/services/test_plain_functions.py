@@ -92,6 +92,10 @@ def test_its_run_service(cloud: Cloud) -> None:
     assert service["ingress"] == "INGRESS_TRAFFIC_INTERNAL_ONLY"
     assert service["terminalCondition"]["state"] == "CONDITION_SUCCEEDED"
     assert run(cloud).get(f"/v2/{LOCATION}/services")["services"] == [service]
+    for name in ("rollback-on-work", "-"):
+        [revision] = run(cloud).get(f"/v2/{LOCATION}/services/{name}/revisions")["revisions"]
+        assert revision["name"] == service["latestReadyRevision"]
+        assert run(cloud).get(f"/v2/{revision['name']}")["containers"] == service["template"]["containers"]
     assert run(cloud).get(f"/v2/{SERVICE}:getIamPolicy") == {"etag": "ACAB"}
 
 

@@ -135,7 +135,7 @@ def served(world: World) -> Iterator[World]:
             ServicesGrpcTransport: RunServices(
                 estate, world.clock, world.rollouts, world.quota, world.faults, plain, Journal()
             ),
-            RevisionsGrpcTransport: Revisions(estate),
+            RevisionsGrpcTransport: Revisions(estate, plain),
             operations: RunOperations(estate, world.clock),
             FunctionServiceGrpcTransport: Functions(
                 estate, Sources(Buckets(world.clock, Journal())), world.quota, world.faults, plain, Runtimes()
