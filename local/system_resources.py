@@ -124,7 +124,6 @@ class SystemResources:
             project_policies.HOST: self.projects.calls(),
             project_policies.BILLING_HOST: self.projects.billing_calls(),
             agents.HOST: self.agents.calls(),
-            runtimes.HOST: self.runtimes.calls(),
         }
 
     def _site_serves(self, site: str, version: Resource) -> None:

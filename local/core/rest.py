@@ -5,6 +5,7 @@ One address serves every product; the Host header says which, as it does at Goog
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -59,6 +60,10 @@ _ONE = r"(?:[a-z0-9-]+\.[a-z0-9.-]+:)?[^/:]+"
 _COMMON_PARAMETERS = frozenset(("$alt", "$prettyPrint", "alt", "fields", "key", "prettyPrint", "quotaUser"))
 """https://cloud.google.com/apis/docs/system-parameters (read 2026-11)."""
 
+_PROJECT_PATTERN = re.compile(rf"(?<=/projects/){_ONE}")
+ANY_PROJECT = "-"
+"""Stands for each project."""
+
 Resource = dict[str, Any]
 """A resource in its JSON form."""
 
@@ -74,7 +79,7 @@ class RestRequest(NamedTuple):
     """By lower-case name."""
     body: Resource
     parameters: Sequence[tuple[str, str]] = ()
-    """The query with each value of a name that stands more than once."""
+    """Those of `query`, with each that is repeated."""
 
 
 class RestReply(NamedTuple):
@@ -92,6 +97,17 @@ class RestMethod(NamedTuple):
     path: str
     """`{name}` stands for one part, `{name=**}` for several."""
     answer: Callable[[RestRequest], Resource | RestReply]
+
+
+class Route(NamedTuple):
+    """Where a call is served: its name for faults, its verb, and its paths."""
+
+    call: str
+    method: str
+    pattern: re.Pattern[str]
+    answer: Callable[[RestRequest], Any]
+    streams: bool = False
+    """Whether it answers with an array, its refusals too."""
 
 
 def build_list_response(
@@ -144,11 +160,16 @@ class RestServer:
         products: Mapping[str, Sequence[RestMethod]],
         faults: FaultHooks,
         port: int = 0,
+        transcoded: Mapping[str, Sequence[Route]] = MappingProxyType({}),
         admit: Callable[[str, str], str] = lambda _, project: project,
     ) -> None:
-        """`admit` returns the id of a project that a request to a host names, or refuses it."""
+        """`transcoded` has the routes of gRPC services, which come behind a product's own.
+
+        `admit` returns the id of a project that a request to a host names, or refuses it.
+        """
         self._routes = {
-            host: [(call, _compile_template(call.path)) for call in calls] for host, calls in products.items()
+            host: [*_build_routes(host, products.get(host, ())), *transcoded.get(host, ())]
+            for host in {*products, *transcoded}
         }
         self._faults = faults
         self._admit = admit
@@ -160,13 +181,21 @@ class RestServer:
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body for one request. Raises: Dropped."""
+        url, streams = urlsplit(target), False
+        host = headers.get("host", "").partition(":")[0].lower()
         try:
-            answer = self._answer(method, target, headers, body)
+            route, ids = self._find_route(method, host, self._admit_path(host, url.path))
+            streams = route.streams
+            parameters = parse_qsl(url.query)
+            query = {camel_case(name): value for name, value in parameters}
+            with self._faults.around(route.call):
+                answer = route.answer(RestRequest(ids, query, headers, _decode_body(body), parameters))
         except Dropped:
             raise
         except StatusError as refused:
             status = HTTP_STATUS.get(refused.code.name, 500)
-            return status, {}, msgspec.json.encode(_build_error_body(refused, status))
+            error = _build_error_body(refused, status)
+            return status, {}, msgspec.json.encode([error] if streams else error)
         reply = answer if isinstance(answer, RestReply) else RestReply(answer, {})
         return 200, reply.headers, msgspec.json.encode(reply.body)
 
@@ -174,23 +203,21 @@ class RestServer:
         """Answer nothing more."""
         self._loop.close()
 
-    def _answer(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> Resource | RestReply:
-        url = urlsplit(target)
-        host = headers.get("host", "").partition(":")[0].lower()
-        for call, pattern in self._routes.get(host, ()):
-            found = pattern.fullmatch(url.path)
-            if found is None or call.method != method:
-                continue
-            ids = {name: unquote(part) for name, part in found.groupdict().items()}
-            parameters = [(camel_case(name), value) for name, value in parse_qsl(url.query)]
-            with self._faults.around(f"{host}/{call.name}"):
-                if "project" in ids:
-                    ids["project"] = self._admit(host, ids["project"])
-                request = RestRequest(ids, dict(parameters), headers, _decode_body(body), parameters)
-                return call.answer(request)
-        raise StatusError(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {url.path}")
+    def _admit_path(self, host: str, path: str) -> str:
+        """The path with the id of the project that it names. Raises: StatusError."""
+        named = _PROJECT_PATTERN.search(path)
+        if named is None or named[0] == ANY_PROJECT:
+            return path
+        project = unquote(named[0])
+        found = self._admit(host, project)
+        return path if found == project else path[: named.start()] + found + path[named.end() :]
+
+    def _find_route(self, method: str, host: str, path: str) -> tuple[Route, dict[str, str]]:
+        for route in self._routes.get(host, ()):
+            found = route.pattern.fullmatch(path)
+            if found is not None and route.method == method:
+                return route, {name: unquote(part) for name, part in found.groupdict().items()}
+        raise StatusError(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {path}")
 
 
 def camel_case(name: str) -> str:
@@ -218,6 +245,12 @@ class _Handler(AnyMethod):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer)
+
+
+def _build_routes(host: str, calls: Sequence[RestMethod]) -> list[Route]:
+    return [
+        Route(f"{host}/{call.name}", call.method, _compile_template(call.path), call.answer) for call in calls
+    ]
 
 
 def _compile_template(template: str) -> re.Pattern[str]:
