@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 
@@ -153,6 +154,8 @@ EXAMPLES = {
     ),
 }
 
+NAMED = [name for name, one in EXAMPLES.items() if one.query or {"name", "accountId", "roleId"} & {*one.body}]
+
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
@@ -280,9 +283,7 @@ def test_a_field_of_another_type_is_refused(scene: Scene) -> None:
 def test_a_duplicate_is_refused(scene: Scene) -> None:
     """What a client names is there once; what the service names has another name each time."""
     first = scene.create()
-    is_named = scene.example.query or {"name", "accountId", "roleId"} & {*scene.example.body}
-
-    if is_named:
+    if scene.example in map(EXAMPLES.get, NAMED):
         assert scene.product.refused("POST", scene.creation, scene.stated()) == "ALREADY_EXISTS"
     else:
         assert scene.create()["name"] != first["name"]
@@ -305,7 +306,7 @@ def test_an_old_etag_is_refused(scene: Scene) -> None:
 def test_a_list_comes_in_pages(scene: Scene) -> None:
     """The token of a page leads to the rest."""
     scene.create()
-    if not scene.example.query and not {"name", "accountId", "roleId"} & {*scene.example.body}:
+    if scene.example not in map(EXAMPLES.get, NAMED):
         scene.create()
     whole = scene.listed()
     field = scene.example.listed_as or scene.collection.rpartition("/")[2]
@@ -338,3 +339,17 @@ def holds(whole: Any, part: Any) -> bool:
     if isinstance(part, list):
         return len(whole) == len(part) and all(map(holds, whole, part))
     return bool(whole == part)
+
+
+@pytest.mark.parametrize("scene", NAMED, indirect=True)
+@pytest.mark.parametrize("name", ["", "a b", "ä", "x" * 600])
+def test_a_name_against_google_s_rules_is_refused(scene: Scene, name: str) -> None:
+    """No name, a space, a letter beyond ASCII, and a name without end."""
+    path, body = scene.collection, scene.stated()
+    if scene.example.query:
+        path = f"{path}?{scene.example.query.partition('=')[0]}={quote(name)}"
+    else:
+        (field,) = {"name", "accountId", "roleId"} & {*body}
+        body[field] = str(body[field]).rpartition("/")[0] + "/" + name if "/" in body[field] else name
+
+    assert scene.product.refused("POST", path, body) == "INVALID_ARGUMENT"
