@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from datetime import timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -168,6 +169,7 @@ class Scene:
 
     def __init__(self, cloud: Cloud, example: Example) -> None:
         self.example = example
+        self.clock = cloud.clock
         self.product = Product(cloud, example.host)
         self.collection = example.path
         self.creation = f"{example.path}?{example.query}" if example.query else example.path
@@ -238,6 +240,7 @@ def test_one_field_changes_and_the_rest_stays(scene: Scene) -> None:
     own = {*scene.stated(), *scene.stated().get(scene.example.wrapper, {})} - {scene.example.field}
     assert {key: changed[key] for key in own & {*made}} == {key: made[key] for key in own & {*made}}
     assert scene.product.get(scene.one(made)) == changed
+    scene.clock.advance(timedelta(seconds=1))
     assert scene.change(changed, **{scene.example.field: "120s"}) == changed
 
 
@@ -339,6 +342,19 @@ def holds(whole: Any, part: Any) -> bool:
     if isinstance(part, list):
         return len(whole) == len(part) and all(map(holds, whole, part))
     return bool(whole == part)
+
+
+@pytest.mark.parametrize("scene", ["secret", "account", "service"], indirect=True)
+@pytest.mark.parametrize("path", ["colour", "displayName.colour", "ttl.seconds"])
+def test_a_mask_of_a_field_that_is_not_there_is_refused(scene: Scene, path: str) -> None:
+    """Nor has text parts of its own."""
+    made = scene.create()
+    fields = {"labels": {"a": "c"}} if scene.example.field == "ttl" else {scene.example.field: "x"}
+    body = {scene.example.wrapper: fields, "updateMask": path} if scene.example.wraps_change else fields
+    query = "" if scene.example.wraps_change else f"?updateMask={path}"
+
+    assert scene.product.refused("PATCH", f"{scene.one(made)}{query}", body) == "INVALID_ARGUMENT"
+    assert scene.product.get(scene.one(made)) == made
 
 
 @pytest.mark.parametrize("scene", NAMED, indirect=True)
