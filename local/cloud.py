@@ -298,6 +298,7 @@ class Cloud:
         policies = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]
         plain = PlainFunctions(self.clock, self._journal, self.faults, self._find_generation)
         run = RunServices(estate, self.clock, self.rollouts, self.quota, self.faults, plain, self._journal)
+        run.check_grant = self.pubsub.policy.check_grant = self.surroundings.grants.check
         return {
             "firestore": {
                 FirestoreGrpcTransport: self.firestore,

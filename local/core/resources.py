@@ -34,6 +34,8 @@ from shared.core.codec import from_builtins
 MAX_PAGE_SIZE = 1000
 _PAGE_PARAMETERS = frozenset(("pageSize", "pageToken"))
 _MASK = "updateMask"
+_CHANGE_TIMES = frozenset(("mutationRecord", "mutationRecords", "updateTime", "userUpdateTime"))
+"""When a resource was changed, as its service shows it."""
 
 
 class Change(NamedTuple):
@@ -208,7 +210,7 @@ class ResourceCollection:
 
     def delete(self, request: RestRequest) -> Resource:
         """Remove one resource and its policy."""
-        refuse_unknown_parameters(request, {"etag", *self.kind.delete_parameters})
+        refuse_unknown_parameters(request, {*self.kind.delete_parameters, *(["etag"] * self.kind.has_etag)})
         with self._store.lock:
             self._refuse_stale(self.find(request), request.query.get("etag"))
             name = self.name_of(request)
@@ -237,9 +239,9 @@ class ResourceCollection:
         held = {key: it for key, it in (before or {}).items() if key not in kind.fields}
         shown = name.rpartition("/")[2] if kind.shows_id else name
         after = {**held, "name": shown, **fields}
-        if before == after:
-            return before
         after |= kind.complete(Change(name, request.ids, request.query, self._clock.now(), before, after))
+        if before is not None and _without_times(before) == _without_times(after):
+            return before
         if kind.has_etag:
             after["etag"] = f'"{uuid.uuid4().hex[:14]}"'
         self._store.write({name: after})
@@ -310,12 +312,19 @@ def _without_empty(fields: Resource, explicit: Iterable[str]) -> Resource:
     return {key: it for key, it in fields.items() if key in explicit or it not in (None, "", False, [], {})}
 
 
+def _without_times(resource: Resource) -> Resource:
+    return {key: it for key, it in resource.items() if key not in _CHANGE_TIMES}
+
+
 def _assign(target: Resource, source: Resource, parts: list[str]) -> None:
     """Take one path of the source over, or clear it."""
     head, rest = parts[0], parts[1:]
     if rest:
-        inner = dict(target.get(head) or {})
-        _assign(inner, source.get(head) or {}, rest)
+        inner, stated = target.get(head) or {}, source.get(head) or {}
+        if not isinstance(inner, dict) or not isinstance(stated, dict):
+            raise invalid_argument(f"Update mask contains an invalid path: {head} is no object")
+        inner = dict(inner)
+        _assign(inner, stated, rest)
         target[head] = inner
         if not inner:
             del target[head]

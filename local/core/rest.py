@@ -60,6 +60,10 @@ _ONE = r"(?:[a-z0-9-]+\.[a-z0-9.-]+:)?[^/:]+"
 _COMMON_PARAMETERS = frozenset(("$alt", "$prettyPrint", "alt", "fields", "key", "prettyPrint", "quotaUser"))
 """https://cloud.google.com/apis/docs/system-parameters (read 2026-11)."""
 
+_PROJECT_PATTERN = re.compile(rf"(?<=/projects/){_ONE}")
+ANY_PROJECT = "-"
+"""Stands for each project."""
+
 Resource = dict[str, Any]
 """A resource in its JSON form."""
 
@@ -180,13 +184,11 @@ class RestServer:
         url, streams = urlsplit(target), False
         host = headers.get("host", "").partition(":")[0].lower()
         try:
-            route, ids = self._find_route(method, host, url.path)
+            route, ids = self._find_route(method, host, self._admit_path(host, url.path))
             streams = route.streams
             parameters = parse_qsl(url.query)
             query = {camel_case(name): value for name, value in parameters}
             with self._faults.around(route.call):
-                if "project" in ids:
-                    ids["project"] = self._admit(host, ids["project"])
                 answer = route.answer(RestRequest(ids, query, headers, _decode_body(body), parameters))
         except Dropped:
             raise
@@ -200,6 +202,15 @@ class RestServer:
     def close(self) -> None:
         """Answer nothing more."""
         self._loop.close()
+
+    def _admit_path(self, host: str, path: str) -> str:
+        """The path with the id of the project that it names. Raises: StatusError."""
+        named = _PROJECT_PATTERN.search(path)
+        if named is None or named[0] == ANY_PROJECT:
+            return path
+        project = unquote(named[0])
+        found = self._admit(host, project)
+        return path if found == project else path[: named.start()] + found + path[named.end() :]
 
     def _find_route(self, method: str, host: str, path: str) -> tuple[Route, dict[str, str]]:
         for route in self._routes.get(host, ()):

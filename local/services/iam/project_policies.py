@@ -1,6 +1,9 @@
 """Resource Manager: who may do what in a project, its number; Cloud Billing: who pays for it."""
 
+import grpc
+
 from local.application.names import project_number
+from local.core.grpc_services import StatusError
 from local.core.iam_policies import IamPolicies
 from local.core.rest import Resource, RestMethod, RestRequest
 
@@ -36,6 +39,8 @@ class Projects:
 
     def _describe(self, request: RestRequest) -> Resource:
         project = request.ids["project"]
+        if project.isdigit():
+            raise StatusError(grpc.StatusCode.PERMISSION_DENIED, "The caller does not have permission")
         number = str(project_number(project))
         return {"projectId": project, "projectNumber": number, "name": project, "lifecycleState": "ACTIVE"}
 

@@ -15,6 +15,8 @@ HOST = "iam.googleapis.com"
 
 
 def _complete(change: Change) -> Resource:
+    if change.before is not None:
+        return {}
     email = change.name.rpartition("/")[2]
     return {"projectId": change.ids["project"], "email": email, "uniqueId": _unique_id(email)}
 

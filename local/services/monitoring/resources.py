@@ -35,6 +35,7 @@ _CHANNEL_LABELS = {
     "webhook_tokenauth": {"url"},
 }
 """The labels that a channel of each type needs."""
+_ID_PATTERN = r"[A-Za-z0-9_.-]{1,63}"
 _LAYOUTS = ("columnLayout", "gridLayout", "mosaicLayout", "rowLayout")
 _SERVICES = (
     *("appEngine", "basicService", "cloudEndpoints", "cloudRun", "clusterIstio", "custom"),
@@ -115,6 +116,7 @@ SERVICES = Kind(
     calls="services",
     path="/v3/projects/{project}/services",
     id_query="serviceId",
+    id_pattern=_ID_PATTERN,
     is_numbered=True,
     fields={
         **dict.fromkeys(_SERVICES, dict[str, Any]),
@@ -176,6 +178,7 @@ class MonitoringResources:
             calls="services.serviceLevelObjectives",
             path="/v3/projects/{project}/services/{service}/serviceLevelObjectives",
             id_query="serviceLevelObjectiveId",
+            id_pattern=_ID_PATTERN,
             is_numbered=True,
             fields={
                 "calendarPeriod": str,

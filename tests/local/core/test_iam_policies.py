@@ -175,3 +175,22 @@ def test_a_policy_of_a_bucket_that_google_refuses(cloud: Cloud, policy: dict[str
 
     assert refused.status_code == 400
     assert not httpx.get(path, trust_env=False).json()["bindings"]
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [
+        ("pubsub.googleapis.com", "/v1/projects/shop/topics/rollback-alerts"),
+        ("run.googleapis.com", "/v2/projects/shop/locations/europe-west1/services/placeorder"),
+    ],
+)
+def test_a_grant_by_grpc_to_an_account_that_is_not_there(cloud: Cloud, host: str, path: str) -> None:
+    """Services with a gRPC form refuse it too, and take one to an account that is there."""
+    product, role = Product(cloud, host), "roles/run.invoker"
+    gone = grant("serviceAccount:nobody@shop.iam.gserviceaccount.com", role=role)
+    there = grant("serviceAccount:worker@shop.iam.gserviceaccount.com", role=role)
+
+    assert product.refused("POST", f"{path}:setIamPolicy", {"policy": gone}) == "INVALID_ARGUMENT"
+    stored = product.done("POST", f"{path}:setIamPolicy", {"policy": there})
+
+    assert stored["bindings"] == there["bindings"]

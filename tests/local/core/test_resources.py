@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterator
 from copy import deepcopy
+from datetime import timedelta
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 
@@ -153,6 +155,8 @@ EXAMPLES = {
     ),
 }
 
+NAMED = [name for name, one in EXAMPLES.items() if one.query or {"name", "accountId", "roleId"} & {*one.body}]
+
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
@@ -165,6 +169,7 @@ class Scene:
 
     def __init__(self, cloud: Cloud, example: Example) -> None:
         self.example = example
+        self.clock = cloud.clock
         self.product = Product(cloud, example.host)
         self.collection = example.path
         self.creation = f"{example.path}?{example.query}" if example.query else example.path
@@ -235,6 +240,7 @@ def test_one_field_changes_and_the_rest_stays(scene: Scene) -> None:
     own = {*scene.stated(), *scene.stated().get(scene.example.wrapper, {})} - {scene.example.field}
     assert {key: changed[key] for key in own & {*made}} == {key: made[key] for key in own & {*made}}
     assert scene.product.get(scene.one(made)) == changed
+    scene.clock.advance(timedelta(seconds=1))
     assert scene.change(changed, **{scene.example.field: "120s"}) == changed
 
 
@@ -280,9 +286,7 @@ def test_a_field_of_another_type_is_refused(scene: Scene) -> None:
 def test_a_duplicate_is_refused(scene: Scene) -> None:
     """What a client names is there once; what the service names has another name each time."""
     first = scene.create()
-    is_named = scene.example.query or {"name", "accountId", "roleId"} & {*scene.example.body}
-
-    if is_named:
+    if scene.example in map(EXAMPLES.get, NAMED):
         assert scene.product.refused("POST", scene.creation, scene.stated()) == "ALREADY_EXISTS"
     else:
         assert scene.create()["name"] != first["name"]
@@ -305,7 +309,7 @@ def test_an_old_etag_is_refused(scene: Scene) -> None:
 def test_a_list_comes_in_pages(scene: Scene) -> None:
     """The token of a page leads to the rest."""
     scene.create()
-    if not scene.example.query and not {"name", "accountId", "roleId"} & {*scene.example.body}:
+    if scene.example not in map(EXAMPLES.get, NAMED):
         scene.create()
     whole = scene.listed()
     field = scene.example.listed_as or scene.collection.rpartition("/")[2]
@@ -338,3 +342,30 @@ def holds(whole: Any, part: Any) -> bool:
     if isinstance(part, list):
         return len(whole) == len(part) and all(map(holds, whole, part))
     return bool(whole == part)
+
+
+@pytest.mark.parametrize("scene", ["secret", "account", "service"], indirect=True)
+@pytest.mark.parametrize("path", ["colour", "displayName.colour", "ttl.seconds"])
+def test_a_mask_of_a_field_that_is_not_there_is_refused(scene: Scene, path: str) -> None:
+    """Nor has text parts of its own."""
+    made = scene.create()
+    fields = {"labels": {"a": "c"}} if scene.example.field == "ttl" else {scene.example.field: "x"}
+    body = {scene.example.wrapper: fields, "updateMask": path} if scene.example.wraps_change else fields
+    query = "" if scene.example.wraps_change else f"?updateMask={path}"
+
+    assert scene.product.refused("PATCH", f"{scene.one(made)}{query}", body) == "INVALID_ARGUMENT"
+    assert scene.product.get(scene.one(made)) == made
+
+
+@pytest.mark.parametrize("scene", NAMED, indirect=True)
+@pytest.mark.parametrize("name", ["", "a b", "ä", "x" * 600])
+def test_a_name_against_google_s_rules_is_refused(scene: Scene, name: str) -> None:
+    """No name, a space, a letter beyond ASCII, and a name without end."""
+    path, body = scene.collection, scene.stated()
+    if scene.example.query:
+        path = f"{path}?{scene.example.query.partition('=')[0]}={quote(name)}"
+    else:
+        (field,) = {"name", "accountId", "roleId"} & {*body}
+        body[field] = str(body[field]).rpartition("/")[0] + "/" + name if "/" in body[field] else name
+
+    assert scene.product.refused("POST", path, body) == "INVALID_ARGUMENT"

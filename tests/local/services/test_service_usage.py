@@ -70,6 +70,17 @@ def test_what_somebody_switches_off_is_off(cloud: Cloud) -> None:
     assert jobs.get(JOBS.replace(HOME, SHOP.project))["jobs"]
 
 
+def test_a_number_stands_for_its_project_everywhere(cloud: Cloud) -> None:
+    """Also where a gRPC service answers by REST, and where the project itself is read."""
+    topic = "topics/rollback-alerts"
+    pubsub = Product(cloud, "pubsub.googleapis.com")
+    projects = Product(cloud, "cloudresourcemanager.googleapis.com")
+
+    assert pubsub.get(f"/v1/projects/{NUMBER}/{topic}") == pubsub.get(f"/v1/projects/{HOME}/{topic}")
+    assert projects.get(f"/v1/projects/{NUMBER}")["projectId"] == HOME
+    assert projects.refused("GET", "/v1/projects/123456789012") == "PERMISSION_DENIED"
+
+
 def test_a_strict_project_has_its_apis_off(strict: Cloud) -> None:
     """Google's front end refuses by name what nobody has switched on, but for an application."""
     usage, jobs = Product(strict, HOST), Product(strict, SCHEDULER)
