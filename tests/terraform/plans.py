@@ -100,6 +100,7 @@ def plan(terraform: str, example: str, cloud: Cloud, folder: Path, *options: str
 LEFT_ALONE: dict[str, dict[str, Any]] = {
     'google_service_account.responders["on_work"]': {"disabled": True},
     'google_pubsub_subscription.push["rollback-work"]': {"topic": "_deleted-topic_"},
+    'google_monitoring_notification_channel.pager["oncall"]': {},
     "google_storage_bucket_object.policies": {"detect_md5hash": "of another object"},
     "google_storage_bucket_object.source": {
         "detect_md5hash": "of another archive",
@@ -107,6 +108,8 @@ LEFT_ALONE: dict[str, dict[str, Any]] = {
     },
 }
 """What a person or another machine has changed, and no apply undoes."""
+FORMER_KEYS = {'google_monitoring_notification_channel.pager["oncall"]': "cvplus/oncall"}
+"""Under which key an earlier version had made what it is."""
 
 
 def build_changed_state(planned: Plan) -> str:
@@ -120,7 +123,7 @@ def build_changed_state(planned: Plan) -> str:
         name, _, key = address.partition(".")[2].partition("[")
         instance = {"schema_version": 0, "attributes": {**found, "id": address, **changes}}
         if key:
-            instance["index_key"] = key.strip('"]')
+            instance["index_key"] = FORMER_KEYS.get(address, key.strip('"]'))
         resources.append(
             {
                 "module": "module.rollback",
