@@ -17,15 +17,10 @@ from shared.domain.audit.chain import Event, create_event
 from shared.domain.decision.gate_evaluation import is_confirmed
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.incidents import incident as incidents
+from shared.domain.incidents import opening
 from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, WELL_STATUSES, Incident, IncidentStatus
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import format_shell_lines
-from shared.domain.incidents.opening import (
-    IncidentOpening,
-    public_state_writes,
-    raise_severity,
-    reopen_incident,
-)
 from shared.domain.incidents.overlap import alert_scope, merge_scopes
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_concerned_notices
@@ -85,7 +80,7 @@ class _PreparedCommit(Struct, frozen=True):
 
     incident: Incident
     notices: tuple[Notice, ...]
-    reopened: IncidentOpening | None = None
+    reopened: opening.IncidentOpening | None = None
 
 
 class Case:
@@ -169,7 +164,7 @@ class Case:
             known_incident = decode(Incident, before.fields)
             incident = self._update_incident(known_incident, turn, now)
             said = self._build_notices(turn, incident, now)
-            incident, later = raise_severity(self.policy, incident, self.incident.severity, now)
+            incident, later = opening.raise_severity(self.policy, incident, self.incident.severity, now)
             said += later
             composed.append(_PreparedCommit(incident, tuple(said)))
             public = self._build_incident_writes(turn, before, known_incident, incident, now)
@@ -321,7 +316,7 @@ class Case:
             happened = create_event("incident.rejudged", now, "worker", alerts=[one.key for one in further])
             if rest is not None:
                 happened = create_event("rollback.rest-asked", now, "worker", order=encode(rest))
-            reopened = reopen_incident(
+            reopened = opening.reopen_incident(
                 self.policy,
                 replace(document, fields=encode(after)),
                 replace(before, fields=encode(incident)),
@@ -449,7 +444,7 @@ class Case:
             return []
         return [
             Update(before.path, encode(incident), before.version),
-            *public_state_writes(self.policy, incident, now),
+            *opening.public_state_writes(self.policy, incident, now),
             *report_filing.build_report_request(incident),
         ]
 
