@@ -251,8 +251,7 @@ def show_preview(shown: RollbackPreview, manner: Manner, *, supersedes: bool = F
         _print_preview(shown, supersedes=supersedes)
     elif manner.dry_run or not acts:
         fields = asdict(shown)
-        ahead = asdict(fields.pop("ahead"))
-        print_json({**fields, **ahead})
+        print_json({**fields, **asdict(fields.pop("ahead"))})
     return acts
 
 

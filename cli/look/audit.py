@@ -83,8 +83,7 @@ def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
         if system:
             told = ours.trail.system_lines(ours.require_system(system))
         else:
-            responses = ours.find_rollbacks(name)
-            told = [one for each in responses for one in ours.trail.rollback_lines(each)]
+            told = [one for each in ours.find_rollbacks(name) for one in ours.trail.rollback_lines(each)]
     if as_json:
         print_json(told)
     elif not told:

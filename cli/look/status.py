@@ -145,7 +145,6 @@ def list_contacts(policy: Policy) -> Iterator[tuple[str, str, Sequence[str]]]:
         yield "every stage", "channels of no role", free
     for rung in policy.on_call:
         called = holders.get(rung.role or "", rung.contact or rung.channel or "")
-        channels = [one.name for one in policy.channels_of_step(rung)]
-        yield late + format_lasting(rung.after), called, channels
+        yield late + format_lasting(rung.after), called, [one.name for one in policy.channels_of_step(rung)]
     last = late + format_lasting(policy.answer_within)
     yield last, "Cloud Monitoring (CRITICAL, HIGH)", ("pager_channels",)

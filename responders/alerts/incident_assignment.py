@@ -109,8 +109,7 @@ class IncidentAssigner:
     def _store_alert(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
         """Store the alert in a document of its own: a storm of alerts makes no document hot."""
         joined = replace(alert, incident=incident, joined=why)
-        kept = Create(alert_path(alert.key), encode(joined))
-        self._ports.store.commit([kept, *making_way])
+        self._ports.store.commit([Create(alert_path(alert.key), encode(joined)), *making_way])
 
     def _build_check_writes(self, monitored: Rollback | None, alert: Alert) -> list[Write]:
         """Make the next check of monitoring due now: its last one knows nothing of this alert."""
@@ -231,8 +230,7 @@ def _build_preemption_writes(
     why = f"it yields to {signal_label(alert.signal)} ({severity})"
     now = document.read_at
     told = create_event("rollback.yields", now, actor, alert=alert.key)
-    changes = {"cancel_requested": why, "yields_to": alert.key, "due_at": now}
-    draft = CommitDraft((told,), changes)
+    draft = CommitDraft((told,), {"cancel_requested": why, "yields_to": alert.key, "due_at": now})
     return prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
 
 

@@ -123,8 +123,7 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
         if copy.id not in call_one(self._ports, self._restores.names):
             return copies.mark_deleted(copy, self._now)
         if self._count_documents(copy) != copy.counts:
-            why = "its document counts changed since it was ready"
-            return copies.mark_handed_over(copy, why, self._now)
+            return copies.mark_handed_over(copy, "its document counts changed since it was ready", self._now)
         return start_deletion(copy, self._now)
 
     def _has_new_erasures(self, copy: DatabaseCopy) -> bool:

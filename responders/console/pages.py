@@ -109,8 +109,7 @@ class ConsolePages:
     def deployments(self, visit: ConsoleRequest) -> Facts:
         """What was live when, and whether all is there to go back to it."""
         policy = self.policy(visit)
-        found = self._reading.deployments(policy.system)[:MAX_NEWEST_ENTRIES]
-        return {"system": policy, "found": found}
+        return {"system": policy, "found": self._reading.deployments(policy.system)[:MAX_NEWEST_ENTRIES]}
 
     def backups(self, visit: ConsoleRequest) -> Facts:
         """The catalogue with its proofs, and what was found of Google's own backups."""

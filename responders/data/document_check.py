@@ -166,8 +166,7 @@ class DocumentChecker:
         return found
 
     def _has_dropped(self, run: ScanRun, name: str, at: datetime) -> bool:
-        collection = self._policy.collections[name]
-        count = self._documents.count(self._database, scan.scope(name, collection), at)
+        count = self._documents.count(self._database, scan.scope(name, self._policy.collections[name]), at)
         return name in scan.find_drops(self._policy, {name: count}, run.dropped)
 
     def _scan_range(self, run: ScanRun) -> Generator[ScanRun]:

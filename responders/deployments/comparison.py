@@ -222,8 +222,7 @@ def _build_expiry_writes(
         fields = {"expires_at": situation.now + RECORD_RETENTION, "due_at": None}
         yield Update(known[one.id].path, fields, known[one.id].version)
         if one.settled_at is not None:
-            record = deployments.record_path(one.system, one.id)
-            yield Update(record, {"expires_at": fields["expires_at"]})
+            yield Update(deployments.record_path(one.system, one.id), {"expires_at": fields["expires_at"]})
 
 
 def _build_readiness_writes(

@@ -64,8 +64,7 @@ def back_up_live_sources(ports: Ports, policy: Policy) -> None:
         if kept != before:
             _commit_backup(ports, policy, now, before, kept)
 
-    too_fast = f"{policy.system}: its inventory changes too fast"
-    retry_on_conflict(committed, COMMIT_ATTEMPTS, too_fast)
+    retry_on_conflict(committed, COMMIT_ATTEMPTS, f"{policy.system}: its inventory changes too fast")
 
 
 def back_up_recorded_sources(
@@ -126,8 +125,7 @@ def _add_stored_objects(live: WholeInventory, answers: Mapping[str, Any]) -> Who
         if what == "copy":
             functions[name] = replace(one, copy=answer)
         else:
-            configuration = replace(one.configuration, values=answer)
-            functions[name] = replace(one, configuration=configuration)
+            functions[name] = replace(one, configuration=replace(one.configuration, values=answer))
     return replace(live, functions=functions)
 
 
@@ -189,8 +187,7 @@ def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRec
     if newest.restorable is not None:
         proof = replace(newest.restorable, rebuild=find_rebuild_faults(whole, kept.unkept))
         if proof != newest.restorable:
-            fields = {"restorable": encode(proof)}
-            writes.append(Update(document.path, fields, document.version))
+            writes.append(Update(document.path, {"restorable": encode(proof)}, document.version))
     return writes
 
 
@@ -236,8 +233,7 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
 
 def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
     """Yield the names that steps of rollbacks need. Raises: Unavailable."""
-    ours = Query("rollbacks", where=(("system", "==", policy.system),))
-    for rollback in ports.store.query(ours):
+    for rollback in ports.store.query(Query("rollbacks", where=(("system", "==", policy.system),))):
         builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))
         for one in ports.store.query(builds):
             step = decode(Step, one.fields)

@@ -136,8 +136,7 @@ class _Execution:
         case, ports = self._case, self._case.ports
         conditions = StopConditions(ports.store, ports.clock, case.rollback)
         if case.rollback.held_since is not None and not conditions.find_stop_reason():
-            lifted = replace(HOLD_LIFTED_TRANSITION, occasion=f"-{case.now():%H%M%S}")
-            case.commit_transition(lifted)
+            case.commit_transition(replace(HOLD_LIFTED_TRANSITION, occasion=f"-{case.now():%H%M%S}"))
             # That transition has read what a person has said since the check before it.
             conditions = StopConditions(ports.store, ports.clock, case.rollback)
         limits = case.policy.execution

@@ -94,13 +94,12 @@ def build_shift(
     function: str, service: Service, goal: shift_traffic.TrafficGoal, execution: Execution
 ) -> Step:
     """Return the step that moves a function's traffic, from what its service has now."""
-    origin = shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)
     return Step(
         name=f"shift {function}",
         kind=shift_traffic.KIND,
         target=function,
         goal=encode(goal),
-        origin=encode(origin),
+        origin=encode(shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)),
         writes=2 if goal.rehearsed else 1,
         within_seconds=execution.step_within.total_seconds(),
         seen=service.etag,

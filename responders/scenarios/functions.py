@@ -63,8 +63,7 @@ def plan_functions(
             canary = _canary(group, first, inventory, target)
             verdict = _build_judge_step(name, canary, target, policy, ways)
             if not _is_called_by_group(policy, name, differing):
-                goal = _build_judge_goal(verdict.goal, policy, canary, inventory)
-                verdict = replace(verdict, goal=goal)
+                verdict = replace(verdict, goal=_build_judge_goal(verdict.goal, policy, canary, inventory))
             more, last_of[name] = _build_group_steps(members, canary, verdict, before, ways)
             steps += more
     reported = (

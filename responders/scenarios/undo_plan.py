@@ -141,8 +141,7 @@ def plan_undo(
     found_all = UndoPlan(None, shown, tuple(refused), tuple(rebuilt))
     if not steps:
         return found_all
-    lines = found_all.reported
-    made = freeze_plan(ScenarioName.FUNCTIONS, target, steps, policy.fingerprint, lines)
+    made = freeze_plan(ScenarioName.FUNCTIONS, target, steps, policy.fingerprint, found_all.reported)
     return replace(found_all, plan=made)
 
 

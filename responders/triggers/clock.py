@@ -95,8 +95,7 @@ class ClockTrigger:
         """Claim the half minute, publish its work and probe; None: another tick claimed it."""
         try:
             fields = {"at": now, "tick": tick, "until": until, "expires_at": now + TICK_RETENTION}
-            claim = Create(work_queue.sweep_path(now), fields)
-            claimed_at = self._ports.store.commit([claim])
+            claimed_at = self._ports.store.commit([Create(work_queue.sweep_path(now), fields)])
         except Exists:  # the other Scheduler job's tick has it
             return None
         self.run_stage("probes", partial(looks.start_probes, claimed_at))

@@ -71,8 +71,7 @@ def trace_fields(headers: Mapping[str, str], project: str) -> dict[str, Any]:
     if found is None:
         return {}
     trace, span, flags = found.groups()
-    where = f"projects/{project}/traces/{trace}"
-    return {"trace": where, "span": span, "sampled": bool(int(flags, 16) & 1)}
+    return {"trace": f"projects/{project}/traces/{trace}", "span": span, "sampled": bool(int(flags, 16) & 1)}
 
 
 def _loggable_value(name: str, value: Any, depth: int = 0) -> Any:

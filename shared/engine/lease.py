@@ -102,9 +102,8 @@ class LeasedRollback:
         if draft is None:
             return
         self.require_lease()
-        commit_id = self._ids()
         after, writes = prepare_commit(
-            self.rollback, self._version, _mark_alive(draft), commit_id, renew=True
+            self.rollback, self._version, _mark_alive(draft), self._ids(), renew=True
         )
         sent = self._clock.monotonic()
         self._land(after, writes)

@@ -327,8 +327,7 @@ def signal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     seen: dict[str, str | int] = {}
     for path, alert_policy in claimed_alert_policies(policy):
         if alert_policy in seen:
-            owner = seen[alert_policy]
-            yield path, f"alert policy {alert_policy} is claimed by signal {owner!r} already"
+            yield path, f"alert policy {alert_policy} is claimed by signal {seen[alert_policy]!r} already"
         seen.setdefault(alert_policy, path[1])
 
 

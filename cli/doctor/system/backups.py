@@ -100,8 +100,7 @@ def check_triggers(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether Eventarc lists its triggers on documents: a repair needs them."""
     name = facts.policy.system
     if facts.policy.collections:
-        found = require_read(facts.triggers, name)
-        yield well(name, f"read: {len(found)}")
+        yield well(name, f"read: {len(require_read(facts.triggers, name))}")
 
 
 def check_assets(facts: SystemFacts) -> Iterator[CheckFinding]:

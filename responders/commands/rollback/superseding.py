@@ -116,8 +116,7 @@ def find_start_obstacle(
         outcome, reason = forecast.decision.outcome, forecast.decision.reason
         acts = outcome in (Outcome.ROLLBACK, Outcome.ASK) and forecast.plan is not None
     else:  # as far as its documents can be read in that time
-        limit = SURVEY_TIME_LIMIT_SECONDS
-        data, _ = forecast_data_request(ports, policy, order, now, Preparation(), limit)
+        data, _ = forecast_data_request(ports, policy, order, now, Preparation(), SURVEY_TIME_LIMIT_SECONDS)
         outcome, reason = data.outcome, data.reason
         acts = outcome is not Outcome.ESCALATE
     if outcome is Outcome.IGNORE:

@@ -137,8 +137,7 @@ def erase_quarantined_portion(
 def _next_rollback(policy: Policy, record: CommandRecord, vault: Vault) -> str:
     """The rollback to go through now; empty: there is none any more."""
     behind, cursor = record.answer.get("rollback", ""), record.answer.get("cursor", "")
-    names = vault.creation_times(f"{policy.system}/")
-    kept = {name.split("/")[1] for name in names}
+    kept = {name.split("/")[1] for name in vault.creation_times(f"{policy.system}/")}
     return min((one for one in kept if one > behind or (cursor and one == behind)), default="")
 
 
@@ -191,8 +190,7 @@ def _record_at_batch(
     record: CommandRecord, rollback: str, cursor: str, gone: int, now: datetime
 ) -> CommandRecord:
     """The record at a batch of a rollback; an empty cursor: behind all of them."""
-    answer = {"rollback": rollback, "cursor": cursor, "gone": gone}
-    return replace(record, answer=answer, due_at=now)
+    return replace(record, answer={"rollback": rollback, "cursor": cursor, "gone": gone}, due_at=now)
 
 
 def _completed_record(record: CommandRecord, now: datetime, left: str = "") -> CommandRecord:

@@ -199,7 +199,6 @@ def build_repair_plan(
     policy: Policy, survey: RepairPreview, source: RepairSource, starts: list[TriggeredTarget], waited: float
 ) -> Plan | None:
     """Return the steps that restore what was found; None: nothing. `waited`: since detection."""
-    within = policy.execution.step_within.total_seconds()
     steps = [
         Step(
             name=f"repair {number} {text.shorten(str(goal.scope).replace('/', '.'))}",
@@ -212,7 +211,7 @@ def build_repair_plan(
                     starts=tuple(one.name for one in starts if one.collection == str(goal.scope)),
                 )
             ),
-            within_seconds=within,
+            within_seconds=policy.execution.step_within.total_seconds(),
         )
         for number, (goal, position) in enumerate(_surveyed_pieces(survey), 1)
         if count_written_documents(position.fates)
@@ -273,8 +272,7 @@ def survey_seconds(survey: RepairPreview) -> float:
 def _format_survey_lines(
     policy: Policy, survey: RepairPreview, starts: Iterable[TriggeredTarget], waited: float
 ) -> Iterator[str]:
-    ahead = forecast_documents(survey_seconds(survey), survey.checked_documents, policy)
-    yield str(ahead.after(waited))
+    yield str(forecast_documents(survey_seconds(survey), survey.checked_documents, policy).after(waited))
     outcomes = repair_plan.describe_outcomes(survey.outcome_counts)
     yield f"{text.count_noun(survey.checked_documents, 'document')} checked: {outcomes}"
     yield from format_fence_lines(policy)

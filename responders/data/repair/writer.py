@@ -154,8 +154,7 @@ class DocumentRewriter:
             return quarantine.unpack_changes(self._vault.read(entry.kept))
         except Rejected:
             path = f"{quarantine.journal_path(goal.rollback)}/{name}"
-            now = decode(JournalEntry, self._ports.store.get(path).fields)
-            if now.kept == entry.kept:
+            if decode(JournalEntry, self._ports.store.get(path).fields).kept == entry.kept:
                 raise
             raise Unavailable("copies of people who were erased are being removed") from None
 

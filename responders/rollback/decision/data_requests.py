@@ -129,8 +129,7 @@ def _forecast_from_survey(
     found = replace(found, plan=plan)
     if found.outcome is not Outcome.ROLLBACK:
         return found
-    takes = timedelta(seconds=preview.survey_seconds(survey))
-    longer = preview.find_fence_duration_obstacle(policy, takes)
+    longer = preview.find_fence_duration_obstacle(policy, timedelta(seconds=preview.survey_seconds(survey)))
     if longer:
         return replace(found, outcome=Outcome.ESCALATE, reason=longer)
     unknown = preview.find_unknown_trigger_reason(facts)

@@ -44,8 +44,7 @@ def decide_repair(case: Case) -> bool:
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} moves data that nobody has ordered to be moved")
-    alerts = case.read_alerts
-    gathered = collect_facts(case.ports, policy, now, alerts, rollback.id, writing=True)
+    gathered = collect_facts(case.ports, policy, now, case.read_alerts, rollback.id, writing=True)
     if case.raise_severity(gathered.alerts):
         return True
     document = case.ports.store.get(repair.preview_path(rollback.id))

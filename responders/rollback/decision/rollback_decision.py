@@ -299,8 +299,7 @@ def _build_budget_writes(gathered: CollectedFacts, case: Case) -> tuple[Write, .
     now = case.now()
     hour_ago = now - timedelta(hours=1)
     starts = (*(start for start in gathered.facts.budget.starts if start > hour_ago), now)
-    fields = encode(Budget(starts))
-    return (conditional_write(gathered.budget, fields),)
+    return (conditional_write(gathered.budget, encode(Budget(starts))),)
 
 
 def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:

@@ -40,8 +40,7 @@ def decide_undo(case: Case) -> bool:
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} takes back what nobody has ordered")
-    alerts = case.read_alerts
-    gathered = collect_facts(case.ports, policy, now, alerts, rollback.id, writing=True)
+    gathered = collect_facts(case.ports, policy, now, case.read_alerts, rollback.id, writing=True)
     if case.raise_severity(gathered.alerts):
         return True
     deadline = case.decide_by
@@ -69,8 +68,7 @@ def decide_undo(case: Case) -> bool:
         case _:
             details = found.reversal.reported if plan is None else plan.header.reported
             turn = build_refusal_transition(case, told, "nothing was done", found.reason, details=details)
-    answered = {alert.key for alert in gathered.alerts}
-    return not case.commit_final_transition(turn, answered=answered)
+    return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
 
 
 def _add_fence(case: Case, found: UndoPreview, deadline: datetime) -> tuple[UndoPreview, FencePreparation]:

@@ -214,8 +214,7 @@ def _select_undo_targets(
     store: Store, policy: Policy, order: RollbackRequest, inventory: Inventory
 ) -> tuple[dict[str, UndoTarget], list[str]]:
     if order.way is Direction.UNDO:
-        document = store.get(incident_path(order.incident))
-        incident = decode(Incident, document.fields)
+        incident = decode(Incident, store.get(incident_path(order.incident)).fields)
         return moved_functions(store, incident), repairs_with_writes(store, incident)
     named = (one for one in StateReader(store).pins(policy.system) if one.function in order.functions)
     return collect_unpin_targets(named, inventory), []

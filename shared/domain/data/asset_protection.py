@@ -64,8 +64,7 @@ class AssetProtectionStatus(StoredDocument, frozen=True):
 
 def regeneration_topics(policy: Policy, collection: str) -> tuple[str, ...]:
     """The topics where a message asks for what a collection has to be made again."""
-    derived = policy.collections[collection].derived
-    return tuple(dict.fromkeys(one.topic for one in derived))
+    return tuple(dict.fromkeys(one.topic for one in policy.collections[collection].derived))
 
 
 def derived_topics(policy: Policy) -> frozenset[str]:

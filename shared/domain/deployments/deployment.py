@@ -208,8 +208,7 @@ def places_differently(one: Deployment, other: Deployment, functions: Collection
 
 def counts_by_function(counts: Mapping[str, T], inventory: Inventory) -> dict[str, T]:
     """What was counted per service (short name), told per function instead."""
-    services = {name: live.service.name for name, live in inventory.items()}
-    return counts_from_services(counts, services)
+    return counts_from_services(counts, {name: live.service.name for name, live in inventory.items()})
 
 
 def counts_from_services(counts: Mapping[str, T], services: Mapping[str, str]) -> dict[str, T]:

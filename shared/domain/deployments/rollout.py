@@ -208,8 +208,7 @@ def _merge_pair(first: Difference, second: Difference) -> Difference | None:
         return None if second.change is ChangeKind.DELETED else first
     if second.change is ChangeKind.DELETED:
         return second
-    aspects = tuple(sorted({*first.aspects, *second.aspects}))
-    return replace(first, change=ChangeKind.CHANGED, aspects=aspects)
+    return replace(first, change=ChangeKind.CHANGED, aspects=tuple(sorted({*first.aspects, *second.aspects})))
 
 
 def settle_rollout(situation: RolloutObservation) -> deployments.Deployment | None:

@@ -75,8 +75,7 @@ def open_incident(
     if order is not None and order.way is not Direction.UNPIN:
         incident = _continue_failure(policy, system, reader, incident, scenario)
     incident = incidents.acknowledge(incident, order.responder if order is not None else "", now)
-    deadline = find_answer_deadline(policy, incident, incident.detected_at)
-    incident = replace(incident, unanswered_at=deadline)
+    incident = replace(incident, unanswered_at=find_answer_deadline(policy, incident, incident.detected_at))
     counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
     text, by = _describe_opening(policy, signal, order), incident.respond_by

@@ -45,8 +45,7 @@ class FirestoreBackups:
     def backups(self, database: str) -> list[NativeBackup]:
         """Those of one database, wherever they lie."""
         name = f"{self._project}/databases/{database}"
-        request = {"parent": f"{self._project}/locations/-"}
-        answer = call_once(self._admin.list_backups, request)
+        answer = call_once(self._admin.list_backups, {"parent": f"{self._project}/locations/-"})
         if answer.unreachable:
             raise Unavailable(f"no answer from {', '.join(answer.unreachable)}")
         found = [_backup(one) for one in answer.backups if one.database == name]

@@ -85,8 +85,7 @@ def _reachable_revisions(
     service: Service, revisions: Mapping[str, Any]
 ) -> Iterator[tuple[str, inventory_parts.RevisionState]]:
     """The revisions that the traffic list names; one that is gone is not among them."""
-    names = {entry.revision or service.latest_ready for entry in service.traffic}
-    for name in sorted(names):
+    for name in sorted({entry.revision or service.latest_ready for entry in service.traffic}):
         message = revisions.get(f"{service.name}/revisions/{name}")
         if message is not None:
             yield (

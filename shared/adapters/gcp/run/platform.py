@@ -123,11 +123,10 @@ class CloudPlatform(CloudServices):
         """List roles on a service, with the title of a condition; inherited ones are left out."""
         request = GetIamPolicyRequest(resource=service)
         request.options.requested_policy_version = 3  # else conditions are not told
-        answer = call_once(self._services.get_iam_policy, request)
         return tuple(
             sorted(
                 f"{member} {one.role}{one.condition.title and f' if {one.condition.title}'}"
-                for one in answer.bindings
+                for one in call_once(self._services.get_iam_policy, request).bindings
                 for member in one.members
             )
         )

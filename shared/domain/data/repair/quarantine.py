@@ -82,12 +82,11 @@ def estimate_size(change: DocumentChange) -> int:
 def unpack_changes(content: bytes) -> list[DocumentChange]:
     """The changes that were packed."""
     decoder = msgspec.msgpack.Decoder(ext_hook=_from_extension)  # noqa: TID251 - learns no type
-    found = decoder.decode(zlib.decompress(content))
     return [
         DocumentChange(
             path, None if before is None else DocumentSnapshot(path, *before), after, of, tuple(whose)
         )
-        for path, before, after, of, *whose in found
+        for path, before, after, of, *whose in decoder.decode(zlib.decompress(content))
     ]
 
 
@@ -127,8 +126,7 @@ def _without_structs(value: Any) -> Any:
         case Reference():
             return msgspec.msgpack.Ext(_REFERENCE, value.name.encode())
         case GeoPoint():
-            place = (value.latitude, value.longitude)
-            return msgspec.msgpack.Ext(_PLACE, msgspec.msgpack.encode(place))
+            return msgspec.msgpack.Ext(_PLACE, msgspec.msgpack.encode((value.latitude, value.longitude)))
     return value
 
 
