@@ -106,7 +106,6 @@ def conclude_command(answer: CommandReply, *, as_json: bool) -> None:
 
 
 def _drop_unset_options(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The command without what was left out."""
     given = {
         key: value for key, value in content.items() if value not in (None, "", []) and value is not False
     }

@@ -20,7 +20,7 @@ from shared.core.store import Create, Document, Update
 from shared.domain.data.backups import filled_database as filling
 from shared.domain.data.backups.backup_records import RestoreProgress
 from shared.domain.data.backups.database_copy import DatabaseCopy
-from shared.domain.data.backups.export import REQUEST_TIMEOUT
+from shared.domain.data.backups.export import REQUEST_TIMEOUT, may_request
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.resources import CopyRules, ProofRules
@@ -126,7 +126,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
         elif one.asked_at is not None:
             begun = call_one(self._ports, partial(self._restores.find, one.database))
         if begun is None:
-            return self._request_fill(one) if filling.may_request_fill(one, self._now) else one
+            return self._request_fill(one) if may_request(one.asked_at, self._now) else one
         part = f"{begun.percent} % restored" if begun.percent else ""
         if begun.ended_at is None:
             return replace(one, operation=begun.operation, waiting=part)

@@ -279,7 +279,6 @@ def _build_comparison_events(
 def _build_deployment_events(
     situation: RolloutObservation, known: Mapping[str, Document], changed: Iterable[Deployment]
 ) -> Iterator[tuple[str, Event]]:
-    """What becomes of each deployment."""
     for one in changed:
         found = known.get(one.id)
         before = decode(Deployment, found.fields) if found else None

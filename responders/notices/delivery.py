@@ -248,5 +248,5 @@ def _decode_notices(documents: Iterable[Document]) -> list[Notice]:
 
 def _state(known: Document, notice: Notice, channel: Channel) -> ChannelState:
     if known.fields is None:
-        return outbox.new_channel_state(notice.system, channel, known.read_at)
+        return ChannelState(notice.system, channel.name, channel.per_minute, known.read_at)
     return decode(ChannelState, known.fields)

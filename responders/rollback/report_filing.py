@@ -1,6 +1,7 @@
 """File the report of an incident once it has ended, with what was counted of its impact."""
 
 import shlex
+import zlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -93,8 +94,8 @@ def _commit_report(ports: Ports, document: Document, record: FiledReport, facts:
         due_at=None,
         written_at=record.written_at or now,
         counts=facts.counts,
-        markdown=filed_report.compress_text(render_markdown(made)),
-        html=filed_report.compress_text(render_html(made)),
+        markdown=zlib.compress(render_markdown(made).encode()),
+        html=zlib.compress(render_html(made).encode()),
         expires_at=None if incident.held_by else now + RECORD_RETENTION,
     )
     key = f"report:{incident.id}:{now:%Y%m%dT%H%M%S%f}"

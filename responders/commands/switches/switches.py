@@ -199,7 +199,6 @@ def _affected_policies(asked: CommandRequest) -> list[Policy]:
 def _create_control_notices(
     policies: Iterable[Policy], command: str, event: str, text: str, now: datetime
 ) -> list[Notice]:
-    """Create the notices of a switch, in each of these systems."""
     return [
         notice
         for policy in policies

@@ -79,7 +79,7 @@ class DocumentRewriter:
         began = clock.monotonic()
         update_ledger(self._ports, self._policy)
         position = consume_until(clock, began + MAX_PORTION_SECONDS, position, further)
-        return repair_plan.add_elapsed_time(position, clock.monotonic() - began)
+        return replace(position, seconds=round(position.seconds + clock.monotonic() - began, 1))
 
     def _repair_batches(
         self, step: Step, goal: RepairGoal, position: RepairPosition

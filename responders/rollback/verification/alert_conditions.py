@@ -98,7 +98,6 @@ def record_ended_conditions(case: Case) -> bool:
 
 
 def _condition_deadline(case: Case) -> datetime:
-    """When the conditions must be over."""
     return (case.rollback.shifted_at or case.now()) + case.policy.execution.cleared_within
 
 

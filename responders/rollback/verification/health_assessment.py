@@ -128,7 +128,6 @@ def record_results(case: Case, found: Mapping[str, Health], probes: Mapping[str,
 
 
 def _judge_probes(answers: Collection[ProbeAnswer], asked: int) -> HealthVerdict:
-    """What the probes alone say."""
     if not all(answer.passed for answer in answers):
         return HealthVerdict.ILL
     return HealthVerdict.WELL if answers and len(answers) == asked else HealthVerdict.INCONCLUSIVE

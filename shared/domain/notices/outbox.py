@@ -57,11 +57,6 @@ class ChannelState(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
 
-def new_channel_state(system: str, channel: Channel, now: datetime) -> ChannelState:
-    """A channel on which nothing was said yet."""
-    return ChannelState(system, channel.name, channel.per_minute, now)
-
-
 def admit_notice(state: ChannelState, channel: Channel, now: datetime) -> ChannelState | datetime:
     """The channel once one notice more may leave on it; or when to ask again."""
     if state.rests_until is not None and now < state.rests_until:

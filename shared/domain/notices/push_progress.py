@@ -85,11 +85,6 @@ def begin_batch(spread: PushProgress | None, now: datetime) -> PushProgress:
     return replace(spread or PushProgress(now.replace(second=0, microsecond=0)), is_begun=True)
 
 
-def next_device_positions(spread: PushProgress) -> list[int]:
-    """Whose turn it is: those who had none, then those who gave no answer."""
-    return [*range(spread.upto, spread.devices), *spread.again]
-
-
 def record_batch(
     spread: PushProgress, turn: Sequence[int], fates: Iterable[PushResult], *, goes_on: bool
 ) -> PushProgress:

@@ -100,14 +100,9 @@ def should_remind(copy: DatabaseCopy, rules: CopyRules, now: datetime) -> bool:
     return copy.kept_until - rules.kept / 4 <= now < copy.kept_until
 
 
-def mark_handed_over(copy: DatabaseCopy, why: str, now: datetime) -> DatabaseCopy:
-    """The copy that is somebody's now."""
-    return _end_copy(copy, filling.FillStatus.LEFT, now, why)
-
-
 def mark_deleted(copy: DatabaseCopy, now: datetime) -> DatabaseCopy:
     """The copy whose database is gone, or never was there."""
-    return _end_copy(copy, filling.FillStatus.FAILED if copy.faults else filling.FillStatus.DELETED, now)
+    return end_copy(copy, filling.FillStatus.FAILED if copy.faults else filling.FillStatus.DELETED, now)
 
 
 def describe_findings(copy: DatabaseCopy, policy: Policy) -> Iterator[str]:
@@ -171,5 +166,6 @@ def _format_time(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "some time"
 
 
-def _end_copy(copy: DatabaseCopy, status: filling.FillStatus, now: datetime, why: str = "") -> DatabaseCopy:
+def end_copy(copy: DatabaseCopy, status: filling.FillStatus, now: datetime, why: str = "") -> DatabaseCopy:
+    """The copy at its end, whose record expires."""
     return replace(filling.mark_ended(copy, status, now, why), expires_at=now + RECORD_RETENTION)

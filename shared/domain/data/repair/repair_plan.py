@@ -330,11 +330,6 @@ def advance_position(
     return RepairPosition(cursor, is_last, position.seen + len(seen), counts, position.seconds)
 
 
-def add_elapsed_time(position: RepairPosition, seconds: float) -> RepairPosition:
-    """The position that so many seconds more have led to."""
-    return replace(position, seconds=round(position.seconds + seconds, 1))
-
-
 def add_samples(
     samples: Mapping[DocumentOutcome, tuple[str, ...]], fated: Iterable[DocumentDecision]
 ) -> dict[DocumentOutcome, tuple[str, ...]]:
