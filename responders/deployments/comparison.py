@@ -101,9 +101,8 @@ def _compare_once(
         observed_at=observed_at,
         said=said,
     )
-    unkept = stock.unkept if stock else {}
     changed = [
-        readiness.assess_settled_deployment(ports, policy, one, live, unkept)
+        readiness.assess_settled_deployment(ports, policy, one, live, stock.unkept if stock else {})
         if one.settled_at == now
         else one
         for one in update_deployments(situation)

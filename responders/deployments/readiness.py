@@ -67,8 +67,7 @@ def assess_settled_deployment(
         f"probe {probe.name}": _describe_probe_answer(look.probes.get(probe.name)) for probe in policy.probes
     }
     counted = None if look.requests is None else sum_requests(look.requests.values())
-    said = "no answer" if counted is None else f"{counted.total}, {counted.failed} failed"
-    health["requests"] = said
+    health["requests"] = "no answer" if counted is None else f"{counted.total}, {counted.failed} failed"
     proof = _judge_restorability(deployment, live, live, answers, unkept, now)
     return replace(deployment, health=health, restorable=proof)
 

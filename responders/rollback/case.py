@@ -352,8 +352,7 @@ class Case:
             after = after.end_incident(self.incident.id, now)
         if current.rollback != self.rollback.id:
             return after
-        ended = turn.changes["status"] is not RollbackStatus.PARKED
-        return replace(after, rollback_ended=ended)
+        return replace(after, rollback_ended=turn.changes["status"] is not RollbackStatus.PARKED)
 
     def release_slot(self, system: System) -> System:
         """The system without this rollback in its slot."""

@@ -78,13 +78,11 @@ class LeasedRollback:
 
         An instance's own clock may be minutes wrong, or jump; its stopwatch does not.
         """
-        passed = self._clock.monotonic() - self._claim_sent
-        return self._claimed_at + timedelta(seconds=passed)
+        return self._claimed_at + timedelta(seconds=self._clock.monotonic() - self._claim_sent)
 
     def is_past(self, moment: datetime) -> bool:
         """Whether the store's time has certainly passed that moment."""
-        passed = self._clock.monotonic() - self._claim_answered
-        return self._claimed_at + timedelta(seconds=passed) > moment
+        return self._claimed_at + timedelta(seconds=self._clock.monotonic() - self._claim_answered) > moment
 
     @property
     def seconds_since_commit(self) -> float:

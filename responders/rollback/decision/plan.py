@@ -123,8 +123,7 @@ def _adjust_decision_to_parts(
         reason = "everything asked for is at its target already"
         return replace(decision, outcome=Outcome.IGNORE, reason=reason)
     reason = "; ".join(("there is nothing that can be brought back", *said[:5]))
-    outcome = Outcome.HOLD if wait else Outcome.ESCALATE
-    return replace(decision, outcome=outcome, reason=reason)
+    return replace(decision, outcome=Outcome.HOLD if wait else Outcome.ESCALATE, reason=reason)
 
 
 def unread_parts(scenario: ScenarioName, sight: ResourceState) -> list[InventoryPart]:

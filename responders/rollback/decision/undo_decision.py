@@ -84,8 +84,7 @@ def _add_fence(case: Case, found: UndoPreview, deadline: datetime) -> tuple[Undo
     why_not = behind.why_not or _find_copy_erasure(case)
     if why_not:
         waits = case.now() < deadline + PREPARATION_TIMEOUT
-        outcome = Outcome.HOLD if waits else Outcome.ESCALATE
-        found = replace(found, outcome=outcome, reason=why_not)
+        found = replace(found, outcome=Outcome.HOLD if waits else Outcome.ESCALATE, reason=why_not)
     return found, behind
 
 

@@ -146,8 +146,7 @@ class Rest:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                since = time.monotonic() if reads else began
-                content = _content(response, meanings, since)
+                content = _content(response, meanings, time.monotonic() if reads else began)
         except (requests.RequestException, GoogleAuthError) as error:
             raise _no_answer_error(meanings, f"{self._host}{path}: {error}") from error
         if response.status_code != HTTPStatus.OK:

@@ -100,10 +100,9 @@ def _find_asset_faults(policy: Policy, seen: ObservedAssets) -> Iterator[tuple[s
 
 
 def _static_asset_fault(first: ProbeAnswer | None, fallback: ProbeAnswer | None) -> str | None:
-    origins = {"its first origin": first, "its fallback": fallback}
     bad = [
         f"{name} answers {one.status or 'nothing'}"
-        for name, one in origins.items()
+        for name, one in {"its first origin": first, "its fallback": fallback}.items()
         if one is not None and not one.passed
     ]
     if bad:

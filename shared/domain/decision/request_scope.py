@@ -23,8 +23,7 @@ def requested_change(order: RollbackRequest, facts: DecisionFacts, policy: Polic
     if not (order.groups or order.functions):
         return scenario_scope.restrict_to_scenario(everything, order.scenario, policy, ())
     if everything.target is not None:
-        gone = everything.rebuilt & set(everything.deleted)
-        back = dict.fromkeys(gone, everything.target.at)
+        back = dict.fromkeys(everything.rebuilt & set(everything.deleted), everything.target.at)
         everything = replace(everything, functions={**everything.functions, **back})
     return scenario_scope.restrict_to_functions(everything, requested_functions(order, policy))
 

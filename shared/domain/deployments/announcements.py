@@ -172,13 +172,11 @@ def _mark_announced_stable(deployment: Deployment) -> Deployment:
 
 def _newest_unannounced(situation: rollout.RolloutObservation) -> Deployment | None:
     """The newest deployment, if nobody has told of it and it is what is live."""
-    mine = [one for one in situation.known if not one.named]
-    newest = max(mine, key=lambda one: one.at, default=None)
+    newest = max([one for one in situation.known if not one.named], key=lambda one: one.at, default=None)
     if newest is None or newest.announced_by or newest.status is DeploymentStatus.BAD:
         return None
     rolling = newest.status is DeploymentStatus.ROLLING_OUT
-    same = newest.functions == placements(situation.live.functions or {})
-    return newest if rolling or same else None
+    return newest if rolling or newest.functions == placements(situation.live.functions or {}) else None
 
 
 def _refuse_unserved(one: Deployment) -> None:

@@ -100,13 +100,12 @@ def check_restorability(
     unknown += [f"clean-up policies of {name}" for name, found in beside.cleanup.items() if found is None]
     unseen = any(is_image_stored(image, beside.images) is None for image in images_of(record))
     placed = _placed_images(deployment, record)
-    lost = {one.name for one, _, image in placed if is_image_stored(image, beside.images) is False}
     return Restorability(
         now,
         tuple(sorted(set(faults))),
         (*sorted(unknown), *([IMAGES_PART] if unseen else [])),
         find_rebuild_faults(record, beside.unkept),
-        len(lost),
+        len({one.name for one, _, image in placed if is_image_stored(image, beside.images) is False}),
         min(_find_deletion_times(deployment, record, beside), default=None),
     )
 

@@ -71,10 +71,9 @@ def update_rollout(situation: RolloutObservation) -> deployments.Deployment | No
     unserved = _find_unserved_revisions(situation, stock, rolling)
     if rolling is not None:
         held = {*stock.wrote, *situation.compared.ours} - {one.name for one in changes}
-        kept = {name: one for name, one in rolling.functions.items() if name in held}
         extended = replace(
             rolling,
-            functions={**live, **kept},
+            functions={**live, **{name: one for name, one in rolling.functions.items() if name in held}},
             unserved=unserved,
             changes=merge_changes(rolling.changes, changes),
             changed_at=now,

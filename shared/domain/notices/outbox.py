@@ -82,8 +82,7 @@ def record_answer(
 
 def rest_duration(failures: int, channel: Channel) -> timedelta:
     """How long a channel rests after so many failures in a row: doubling, bounded."""
-    doubled = channel.first_retry * float(2 ** min(failures - 1, 30))
-    return min(doubled, channel.longest_retry)
+    return min(channel.first_retry * float(2 ** min(failures - 1, 30)), channel.longest_retry)
 
 
 def conclude_attempt(

@@ -159,8 +159,7 @@ def is_conclusive(run: scan.ScanRun) -> bool:
 
 def is_above_threshold(run: scan.ScanRun, signal: str, policy: Policy) -> bool:
     """Whether there are as many faults of that kind as the policy's threshold says."""
-    threshold = policy.signals[signal].threshold or 1
-    return sum(fault_counts(run, signal).values()) >= threshold
+    return sum(fault_counts(run, signal).values()) >= (policy.signals[signal].threshold or 1)
 
 
 def describe_damage(run: scan.ScanRun, signal: str) -> str:

@@ -277,8 +277,7 @@ def selected_scopes(
     if select.by is SelectionKind.INVALID:
         return known
     if select.by is SelectionKind.ALL:
-        others = (Scope(name) for name in sorted(set(roots)) if name not in declared)
-        return [*known, *others, WHOLE_DATABASE]
+        return [*known, *(Scope(name) for name in sorted(set(roots)) if name not in declared), WHOLE_DATABASE]
     found = next((one for one in known if one.collection == select.collection), None)
     return [found or Scope(select.collection)]
 
