@@ -400,8 +400,7 @@ def validate_assets(policy: Any) -> Iterator[Finding]:
             yield (*path, "fallback"), "the fallback is the first origin itself"
     for place, name in texts_in(assets, "regenerated"):
         if not list_in(collections.get(name), "derived"):
-            what = f"nothing says how {name!r} is made again: no collection with `derived`"
-            yield ("assets", *place), what
+            yield ("assets", *place), f"nothing says how {name!r} is made again: no collection with `derived`"
 
 
 def validate_collections(policy: Any) -> Iterator[Finding]:

@@ -84,8 +84,7 @@ def begin_scheduled_rollback(
     result, incident, opening = needless or f"not started: {against}", "", None
     if against:
         text = f"{policy.system}: the rollback requested by {record.actor}: {result}"
-        key = f"planned-{record.id}"
-        said = create_notices(policy, key, planned.severity, "not-begun", text, now)
+        said = create_notices(policy, f"planned-{record.id}", planned.severity, "not-begun", text, now)
         writes += notice_writes(said)
     elif not needless:
         ordered = {"command": record.id, "right": planned.order.right, "planned_for": planned.begins_at}

@@ -213,7 +213,7 @@ def build_repair_plan(
             ),
             within_seconds=policy.execution.step_within.total_seconds(),
         )
-        for number, (goal, position) in enumerate(_surveyed_pieces(survey), 1)
+        for number, (goal, position) in enumerate(zip(survey.goals, survey.positions, strict=True), 1)
         if count_written_documents(position.fates)
     ]
     if not steps:
@@ -284,13 +284,9 @@ def _format_survey_lines(
         yield from (f"{fate}: {one}" for one in survey.samples.get(fate, ()))
 
 
-def _surveyed_pieces(survey: RepairPreview) -> Iterator[tuple[RepairGoal, RepairPosition]]:
-    return zip(survey.goals, survey.positions, strict=True)
-
-
 def count_document_writes(survey: RepairPreview) -> DocumentWriteCounts:
     """The pieces of it in which documents are written."""
-    for goal, position in _surveyed_pieces(survey):
+    for goal, position in zip(survey.goals, survey.positions, strict=True):
         if count_written_documents(position.fates):
             yield goal, count_document_events(position.fates)
 

@@ -110,8 +110,7 @@ def detect_changes(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[
         if found is None:
             changes.append(_find_opening(record, policy, name, probes, now))
         elif _is_over(record, policy.signals[name], probes, found, now):
-            reason = f"{MIN_PASSES_TO_CLOSE} good looks in a row"
-            changes.append(replace(found, closed_at=now, reason=reason))
+            changes.append(replace(found, closed_at=now, reason=f"{MIN_PASSES_TO_CLOSE} good looks in a row"))
     for name in open_ones.keys() - fed.keys():
         reason = "no probe feeds it any more"
         changes.append(replace(open_ones[name], closed_at=now, cancelled=True, reason=reason))

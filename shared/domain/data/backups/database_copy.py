@@ -134,8 +134,7 @@ def notice_lines(event: str, copy: DatabaseCopy, policy: Policy) -> Iterator[str
             yield f"{copy.system}: there is no copy {copy.id}: {of}"
             yield from copy.faults
         case "copy.ends":
-            deleted_at = _format_time(copy.kept_until)
-            yield f"{copy.system}: the copy {copy.id} is deleted at {deleted_at}: {of}"
+            yield f"{copy.system}: the copy {copy.id} is deleted at {_format_time(copy.kept_until)}: {of}"
             yield f"keep it: {protection_command(copy, policy)}"
         case "copy.deleted":
             yield f"{copy.system}: the copy {copy.id} is deleted: {of}"
