@@ -10,13 +10,9 @@ from responders.data.erasure_ledger import ERASE_VERB
 from responders.data.repair import erasure_after_repair
 from responders.rollback.approval import build_approval_request
 from responders.rollback.case import Case
+from responders.rollback.decision import repair_start
 from responders.rollback.decision.data_requests import PREPARATION_TIMEOUT
 from responders.rollback.decision.fact_collection import collect_facts
-from responders.rollback.decision.repair_start import (
-    begin_data_change,
-    build_refusal_transition,
-    describe_approvals,
-)
 from responders.rollback.decision.rollback_decision import build_hold_transition
 from responders.rollback.decision.undo_preview import UndoPreview, is_document_step, preview_from_facts
 from responders.rollback.isolation.fence_guard import FencePreparation, prepare_fence
@@ -67,7 +63,9 @@ def decide_undo(case: Case) -> bool:
             turn = build_approval_request(case, plan, needed, found.reason, shown, among, told, pace)
         case _:
             details = found.reversal.reported if plan is None else plan.header.reported
-            turn = build_refusal_transition(case, told, "nothing was done", found.reason, details=details)
+            turn = repair_start.build_refusal_transition(
+                case, told, "nothing was done", found.reason, details=details
+            )
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
 
 
@@ -101,7 +99,7 @@ def _apply_approvals(rollback: Rollback, found: UndoPreview) -> UndoPreview:
     plan = found.reversal.plan
     if found.outcome is not Outcome.ASK or plan is None:
         return found
-    reason = describe_approvals(rollback, plan, found.required_approvals)
+    reason = repair_start.describe_approvals(rollback, plan, found.required_approvals)
     return replace(found, outcome=Outcome.ROLLBACK, reason=reason) if reason else found
 
 
@@ -118,7 +116,7 @@ def _begin_undo(
     beside = [one.name for one in plan.steps if is_document_step(one)]
     until = case.now() + case.policy.deployments.human_first
     case.undo_functions(functions if order.way is Direction.UNDO else ())
-    return begin_data_change(
+    return repair_start.begin_data_change(
         case,
         plan,
         behind,
