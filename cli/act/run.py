@@ -29,7 +29,7 @@ from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_documents, forecast_duration
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
-from shared.domain.incidents.opening import open_incident
+from shared.domain.incidents.opening import find_continued_detection
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -146,7 +146,10 @@ def _request_rollback(
     """Show what the rollback would do, and go through with it; exits where it fails."""
     command, order = build_order(ours, content, build_possible_order)
     current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
-    since = _find_detection(ours, policy, order, command.severity) if command.at is None else None
+    since = None
+    if command.at is None:
+        store = ours.wiring.store
+        since = find_continued_detection(policy, store.get(system_path(policy.system)), store, order)
     shown = preview_rollback(ours, policy, order, command.severity, current, since)
     if not show_preview(shown, manner, supersedes=content["supersede"]):
         return
@@ -155,19 +158,6 @@ def _request_rollback(
             raise create_exit(REFUSED, f"refused: {describe_conflict(current, command)} --yes")
         content, question = {**content, "supersede": True}, f"End {current.incident} and roll back?"
     confirm_and_send(ours, content, manner, question)
-
-
-def _find_detection(
-    ours: Operations, policy: Policy, order: RollbackRequest, severity: Severity
-) -> datetime | None:
-    """Return when the failure was detected that the order continues; None: it continues none."""
-    store = ours.wiring.store
-    system = store.get(system_path(policy.system))
-    opening = open_incident(
-        policy, system, store, severity=severity, signal="command", commit_id="", events=(), order=order
-    )
-    began = opening.incident.detected_at
-    return began if began < system.read_at else None
 
 
 class RollbackPreview(Struct, frozen=True, kw_only=True):

@@ -83,6 +83,15 @@ class _PreparedCommit(Struct, frozen=True):
     reopened: opening.IncidentOpening | None = None
 
 
+class _FunctionCheck(Struct, frozen=True):
+    """The functions that the newest check saw fail, and work."""
+
+    failing: Set[str] = frozenset()
+    working: Set[str] = frozenset()
+    is_older: bool = False
+    """Whether the records of incidents are newer than the check."""
+
+
 class Case:
     """What a worker knows while it holds a rollback."""
 
@@ -94,8 +103,7 @@ class Case:
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
         self._failing: set[str] = set()
-        self._checked: tuple[Set[str], Set[str], bool] = set(), set(), False
-        """Functions that the newest check saw fail, and work; whether records are newer than it."""
+        self._checked = _FunctionCheck()
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
         self._observed: dict[str, Any] = {}
@@ -115,7 +123,7 @@ class Case:
         `is_older`: nothing fails by it that an incident has recorded as working until that commit.
         """
         self._failing |= failing
-        self._checked = failing, working, is_older
+        self._checked = _FunctionCheck(failing, working, is_older)
 
     def undo_functions(self, functions: Iterable[str]) -> None:
         """Note what an undo brings back to what failed: no check has observed that to work."""
@@ -374,7 +382,7 @@ class Case:
         if not composed:
             return False
         [now_true] = composed
-        self._checked, self._undone = (set(), set(), False), frozenset()  # it is recorded
+        self._checked, self._undone = _FunctionCheck(), frozenset()  # it is recorded
         self.incident = now_true.incident
         work_queue.publish_notices(self.ports.bus, now_true.notices)
         if self.incident.due_at is not None:
@@ -409,8 +417,8 @@ class Case:
 
     def _update_incident(self, incident: Incident, turn: Transition, now: datetime) -> Incident:
         """Return the incident after the turn; a person may have written it meanwhile."""
-        failing, working, is_older = self._checked
-        if is_older:
+        failing, working = self._checked.failing, self._checked.working
+        if self._checked.is_older:
             failing = failing - {*incident.working}
         if turn.despite_words:  # no check concludes that it works
             working = set()

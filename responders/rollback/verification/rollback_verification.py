@@ -105,7 +105,9 @@ def verify_rollback(case: Case) -> bool:
         is_well = health.verdict is HealthVerdict.WELL and turn.status is IncidentStatus.WATCHING
         if is_well and documents is not None and documents.is_urgent:
             note = f"its code is restored ({health.reason}), invalid or missing documents are not"
-            return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING, turn.writes)
+            return completion.succeed_rollback(
+                case, note, IncidentStatus.INVESTIGATING, turn.writes, half=documents
+            )
         case.commit_transition(turn)
     elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:
         return completion.succeed_rollback(

@@ -92,31 +92,47 @@ def _continue_failure(
 
     That is its beginning, owner, visibility and severity, and what fails.
     """
+    earlier = _find_continued_incident(policy, system, reader, incident.scopes)
+    if earlier is None:
+        return incident
+    newest = rollbacks.rollback_path(incidents.rollback_id(earlier.id, earlier.rollbacks))
+    observed = (reader.get(newest).fields or {}).get("failing", ())
+    severity = worse_severity(incident.severity, earlier.severity)
+    proven = (one for one in earlier.scopes if one.proves_failure)
+    fails_again_at = incidents.failing_again_at(earlier)
+    onset_at, detected_at = fails_again_at or earlier.onset_at, fails_again_at or earlier.detected_at
+    return replace(
+        incident,
+        severity=severity,
+        onset_at=onset_at,
+        detected_at=detected_at,
+        respond_by=detected_at + response_target(policy.targets, scenario, severity),
+        published_by=earlier.published_by,
+        acknowledged_by=earlier.acknowledged_by,
+        acknowledged_at=earlier.acknowledged_at,
+        scopes=tuple(dict.fromkeys((*incident.scopes, *proven))),
+        failing=tuple(sorted({*earlier.failing, *observed})),
+        working=earlier.working,
+        failure_observed_at=earlier.failure_observed_at,
+    )
+
+
+def find_continued_detection(
+    policy: Policy, system: Document, reader: Reader, order: RollbackRequest
+) -> datetime | None:
+    """Return when the failure was detected that an order continues; None: it continues none."""
+    earlier = _find_continued_incident(policy, system, reader, _describe_scope(policy, "", None, order))
+    return (incidents.failing_again_at(earlier) or earlier.detected_at) if earlier is not None else None
+
+
+def _find_continued_incident(
+    policy: Policy, system: Document, reader: Reader, scopes: Sequence[incidents.IncidentScope]
+) -> incidents.Incident | None:
     for name in reversed(systems.decode_system(system.fields, policy.system).open_incidents):
         earlier = decode(incidents.Incident, reader.get(incidents.incident_path(name)).fields)
-        if not continues_failure(incident.scopes, earlier, policy):
-            continue
-        newest = rollbacks.rollback_path(incidents.rollback_id(name, earlier.rollbacks))
-        observed = (reader.get(newest).fields or {}).get("failing", ())
-        severity = worse_severity(incident.severity, earlier.severity)
-        proven = (one for one in earlier.scopes if one.proves_failure)
-        fails_again_at = incidents.failing_again_at(earlier)
-        onset_at, detected_at = fails_again_at or earlier.onset_at, fails_again_at or earlier.detected_at
-        return replace(
-            incident,
-            severity=severity,
-            onset_at=onset_at,
-            detected_at=detected_at,
-            respond_by=detected_at + response_target(policy.targets, scenario, severity),
-            published_by=earlier.published_by,
-            acknowledged_by=earlier.acknowledged_by,
-            acknowledged_at=earlier.acknowledged_at,
-            scopes=tuple(dict.fromkeys((*incident.scopes, *proven))),
-            failing=tuple(sorted({*earlier.failing, *observed})),
-            working=earlier.working,
-            failure_observed_at=earlier.failure_observed_at,
-        )
-    return incident
+        if continues_failure(scopes, earlier, policy):
+            return earlier
+    return None
 
 
 def reopen_incident(
