@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
-from shared.core.codec import StoredDocument
+from shared.core.codec import StoredDocument, system_documents_of
 from shared.core.durations import format_minute
 from shared.core.text import count_noun
 from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS
@@ -15,6 +15,8 @@ from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic, traffic_shares
+
+deployment_path = system_documents_of("deployments")
 
 T = TypeVar("T")
 TAKEN_BACK_REASON = "taken back by "
@@ -228,11 +230,6 @@ def whole_minute_before(moment: datetime) -> datetime:
     https://firebase.google.com/docs/firestore/pitr, read 2026-11.
     """
     return (moment - timedelta(microseconds=1)).replace(second=0, microsecond=0)
-
-
-def deployment_path(system: str, deployment: str) -> str:
-    """Where a deployment is kept."""
-    return f"deployments/{system}:{deployment}"
 
 
 def record_path(system: str, deployment: str) -> str:

@@ -11,10 +11,12 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import SCHEMA_VERSION, system_documents_of
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
+
+channel_path = system_documents_of("channels")
 
 MAX_SEND_DURATION = timedelta(minutes=1)
 """Longer than any channel may take: until then nobody else sends it."""
@@ -128,11 +130,6 @@ def waiting_notices(lane: Iterable[Notice], now: datetime) -> list[Notice]:
 def defer_notice(notice: Notice, before: Notice, now: datetime) -> Notice:
     """The notice, to be looked at again when the one before it may be over."""
     return replace(notice, due_at=max(before.due_at or now, now) + RECHECK_DELAY)
-
-
-def channel_path(system: str, channel: str) -> str:
-    """Where the state of a channel is kept."""
-    return f"channels/{system}:{channel}"
 
 
 def _lane_position(notice: Notice) -> tuple[datetime, str]:

@@ -8,12 +8,13 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, documents_of
+from shared.core.codec import StoredDocument, documents_of, system_documents_of
 from shared.domain.data import document as documents
 from shared.domain.data.integrity.validator import field_values
 from shared.domain.policy.data_rules import ErasureRules, Place
 
 ledger_path = documents_of("erasing")
+erasure_path = system_documents_of("erasures")
 """Where the salt of a system's ledger is kept."""
 
 
@@ -54,11 +55,6 @@ class ErasureProgress(Struct, frozen=True):
     removed: dict[str, int] = {}
     """Documents that were taken out, by the id of their collection."""
     is_over: bool = False
-
-
-def erasure_path(system: str, hashed: str) -> str:
-    """Where an erasure is kept."""
-    return f"erasures/{system}:{hashed}"
 
 
 def hash_person(salt: str, person: str) -> str:

@@ -9,9 +9,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from shared.core.codec import StoredDocument, from_msgpack
+from shared.core.codec import StoredDocument, collections_below, from_msgpack
 from shared.domain.data.document import DocumentSnapshot, GeoPoint, Reference
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
+
+journal_path = collections_below("rollbacks", "journal")
 
 NO_BUCKET_REASON: Final = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
 """Why documents are neither brought back nor put back."""
@@ -98,11 +100,6 @@ def object_name(system: str, rollback: str, content: bytes) -> str:
 def object_prefix(system: str, rollback: str) -> str:
     """What the names of all objects of a rollback begin with."""
     return f"{system}/{rollback}/"
-
-
-def journal_path(rollback: str) -> str:
-    """The collection of a rollback's entries."""
-    return f"rollbacks/{rollback}/journal"
 
 
 def entry_name(step: str, cursor: str) -> str:
