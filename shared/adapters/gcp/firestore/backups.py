@@ -29,7 +29,6 @@ class FirestoreBackups:
         answer = call_once(self._admin.get_database, {"name": f"{self._project}/databases/{database}"})
         found = types.Database.pb(answer)
         return Database(
-            uid=found.uid,
             location=found.location_id,
             point_in_time_recovery=found.point_in_time_recovery_enablement == _ENABLED,
             earliest_at=found.earliest_version_time.ToDatetime(UTC),
@@ -72,5 +71,4 @@ def _backup(answer: Any) -> NativeBackup:
         expires_at=found.expire_time.ToDatetime(UTC),
         is_ready=found.state == _READY,
         documents=found.stats.document_count,
-        size_bytes=found.stats.size_bytes,
     )

@@ -199,14 +199,12 @@ def _scaling(message: Any) -> Scaling:
 
 
 def _scaling_message(scaling: Scaling) -> run_v2.ServiceScaling:
-    asked = run_v2.ServiceScaling(
+    return run_v2.ServiceScaling(
         min_instance_count=scaling.minimum,
         max_instance_count=scaling.maximum,
         scaling_mode=_AUTOMATIC if scaling.manual is None else _MANUAL,
+        manual_instance_count=scaling.manual,
     )
-    if scaling.manual is not None:
-        asked.manual_instance_count = scaling.manual
-    return asked
 
 
 def _requested_traffic(entries: Iterable[Any]) -> Traffic:
