@@ -23,7 +23,6 @@ from responders.commands.subject import find_subject
 from responders.data.repair import preview
 from responders.rollback.decision.data_requests import Preparation, forecast_data_request
 from responders.rollback.decision.dry_run import forecast_order
-from responders.rollback.decision.plan import non_function_step_names
 from shared.core.text import count_noun
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_documents, forecast_duration
@@ -36,7 +35,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import OVERLONG_PLAN_PREFIX
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
 from shared.domain.system_record import system_path
-from shared.engine.steps.resource_differences import describe_resource_changes, describe_steps
+from shared.engine.steps.resource_differences import describe_resource_changes, describe_steps, is_resource
 
 RestorePoint = Annotated[
     str, typer.Option(metavar="POINT", help="how old documents may be: latest, a time, 1h, …")
@@ -206,7 +205,7 @@ def preview_rollback(
         reason=decision.reason,
         target=decision.target,
         functions=found.shown,
-        beside=non_function_step_names(plan) if plan else [],
+        beside=[step.name for step in plan.steps if is_resource(step)] if plan else [],
         reported=list(plan.header.reported) if plan else [],
         resources=describe_resource_changes(steps),
         ahead=ahead.after(waited),

@@ -14,7 +14,7 @@ from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals.declared_checks import VerificationState
 from shared.domain.signals.labels import status_label
-from shared.domain.system_record import Freeze, Pause, pause_state
+from shared.domain.system_record import Pause, pause_state
 from shared.state.system_status import SystemStatus, read_system_status, unfinished_freezes
 
 
@@ -39,7 +39,7 @@ def status(system: System = "", as_json: AsJson = False) -> None:
     if controls.pause:
         print_line(f"everything: {_pause_lines(controls.pause, in_flight)}", "bold yellow")
     for window in freezes:
-        print_line(f"everything is {_describe_freeze(window)}", "yellow")
+        print_line(f"everything is {window}; from {format_time(window.begins_at)} UTC", "yellow")
     for one in seen:
         _show_system(one, now)
 
@@ -49,7 +49,7 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     if seen.paused:
         print_line(f"  {_pause_lines(seen.paused, seen.in_flight)}", "yellow")
     for window in seen.freezes:
-        print_line(f"  {_describe_freeze(window)}", "yellow")
+        print_line(f"  {window}; from {format_time(window.begins_at)} UTC", "yellow")
     if seen.cool_down_until:
         print_line(f"  cooling down until {format_time(seen.cool_down_until)} UTC: no automatic rollback")
     if seen.pinned_since:
@@ -109,10 +109,6 @@ def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:
         print_line(f"  {row}", "bold yellow" if row.state is VerificationState.FAILED else "")
     if seen.outlook is not None:
         print_line(f"  {seen.outlook}", "" if seen.outlook.fits else "bold yellow")
-
-
-def _describe_freeze(window: Freeze) -> str:
-    return f"{window}; from {format_time(window.begins_at)} UTC"
 
 
 def _pause_lines(pause: Pause, in_flight: int) -> str:

@@ -111,7 +111,7 @@ def _build_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     incident, meant = facts.incident, summarize_impact(made.impact)
     unknown = unknown_impact(made.impact, facts.policy) if made.impact.is_failure_observed else {}
     meant += f"; not known: {', '.join(unknown)}" if unknown else ""
-    to_paste, event = _suggested_commands(facts), f"report{_event_name_suffix(incident)}"
+    to_paste, event = _suggested_commands(facts), f"report{incident.response_suffix}"
     text = f"its report is written\n{meant}"
     filed = create_incident_notices(
         facts.policy, incident, event, text, facts.now, to_paste=to_paste, meant=meant
@@ -130,7 +130,7 @@ def _reminders(facts: ReportFacts) -> list[Notice]:
         facts.policy.channels,
         incident.id,
         incident.severity,
-        f"root-cause{_event_name_suffix(incident)}",
+        f"root-cause{incident.response_suffix}",
         "\n".join((headline, *_suggested_commands(facts))),
         facts.now,
         max(facts.now, ended_at + filed_report.ROOT_CAUSE_REMINDER_DELAY),
@@ -146,10 +146,6 @@ def _suggested_commands(facts: ReportFacts) -> tuple[str, ...]:
     cause = ("what it came from", "--prevention", "what keeps it from coming again")
     lines = (("report", name), ("root-cause", name, *cause))
     return (*page, *(shlex.join(("rollback", *words)) for words in lines))
-
-
-def _event_name_suffix(incident: Incident) -> str:
-    return f"-r{incident.rollbacks}" if incident.rollbacks > 1 else ""
 
 
 def count_impact(

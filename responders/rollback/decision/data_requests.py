@@ -100,7 +100,7 @@ def forecast_by_survey(
     try:
         source = known.target or preview.find_repair_source(ports, policy, record, order.restore_point)
         select, survey = parse_selection(order.select), known.survey
-        if survey is None or not survey.is_of_policy(policy.fingerprint):
+        if survey is None or any(one.policy != policy.fingerprint for one in survey.goals):
             survey = preview.begin_survey(ports, policy, select, at, source)
         if not survey.is_over:
             survey = preview.advance_survey(ports, policy, survey, expiries, seconds)

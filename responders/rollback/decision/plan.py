@@ -103,12 +103,7 @@ def _add_duration_warning(
 
 def describe_plan_size(plan: Plan, shown: int) -> str:
     """What a plan brings back, in words."""
-    return describe_steps(shown, non_function_step_names(plan))
-
-
-def non_function_step_names(plan: Plan) -> list[str]:
-    """The steps of a plan that are about something else than functions, by name."""
-    return [step.name for step in plan.steps if is_resource(step)]
+    return describe_steps(shown, [step.name for step in plan.steps if is_resource(step)])
 
 
 def _adjust_decision_to_parts(

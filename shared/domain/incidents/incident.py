@@ -219,6 +219,11 @@ class Incident(StoredDocument, frozen=True):
         return "ordered" if self.is_ordered and not self.has_failed else "detected"
 
     @property
+    def response_suffix(self) -> str:
+        """Return what tells the notices of a further response from those of the first."""
+        return f"-r{self.rollbacks}" if self.rollbacks > 1 else ""
+
+    @property
     def rollback_ids(self) -> list[str]:
         """Return the ids of its rollbacks, the first first."""
         return [rollback_id(self.id, number + 1) for number in range(self.rollbacks)]

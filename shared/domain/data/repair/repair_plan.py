@@ -211,10 +211,6 @@ class RepairPreview(StoredDocument, frozen=True):
         over = [one.is_over for one in self.positions]
         return len(over) == len(self.goals) and all(over)
 
-    def is_of_policy(self, policy: str) -> bool:
-        """Whether the policy of that fingerprint has judged all of it."""
-        return all(one.policy == policy for one in self.goals)
-
     @property
     def outcome_counts(self) -> dict[DocumentOutcome, int]:
         """How many documents have each fate."""
