@@ -280,11 +280,9 @@ def component_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     for path, what in names_once(page, "components"):
         yield ("status_page", *path), what
     for index, component in entries_in(page, "components"):
+        path = ("status_page", "components", index)
         for section, names in known.items():
-            for place, name in texts_in(component, section):
-                if name not in names:
-                    path = ("status_page", "components", index, *place)
-                    yield path, f"{section[:-1]} {name!r} does not stand under {section}"
+            yield from unknown_names(path, component, section, names, section[:-1])
 
 
 def unknown_names(
