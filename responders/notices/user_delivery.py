@@ -114,7 +114,7 @@ class UserDelivery:
             recipients, known = self._look_up_recipients(notice, known)
         except (Rejected, Unavailable) as failure:
             return notice, *outbox.classify_channel_failure(failure)
-        notice, turn = self._save_progress(notice, known), push_progress.next_device_positions(known)
+        notice, turn = self._save_progress(notice, known), [*range(known.upto, known.devices), *known.again]
         size = 1 if self._channel.kind is ChannelKind.APPRISE else MAX_DEVICES_PER_BATCH
         until, silent = self._ports.clock.monotonic() + PUSH_TIME_LIMIT_SECONDS, 0
         while turn:

@@ -237,8 +237,7 @@ class StateReader:
 
     def refusal(self, topic: str, message: str) -> str | None:
         """Why a message was refused; None when it was not, or not yet."""
-        events = system_events_path(UNCLAIMED_SYSTEM)
-        told = self._one(Event, f"{events}/{refusal_event_key(topic, message)}")
+        told = self._one(Event, f"{system_events_path(UNCLAIMED_SYSTEM)}/{refusal_event_key(topic, message)}")
         return None if told is None else str(told.facts["reason"])
 
     def _all(self, kind: type[T], query: Query) -> list[T]:
@@ -257,8 +256,7 @@ def read_entries_after(store: Store, rollback: str, name: str = "") -> Iterator[
     """The entries whose names come after that one, by name. Raises: Unavailable."""
     while True:
         where = (("name", ">", name),)
-        page = Query(quarantine.journal_path(rollback), where, order_by="name", limit=PAGE_SIZE)
-        found = store.query(page)
+        found = store.query(Query(quarantine.journal_path(rollback), where, order_by="name", limit=PAGE_SIZE))
         for document in found:
             name = document.path.rpartition("/")[2]
             yield name, document

@@ -118,6 +118,7 @@ def cancel(asked: CommandRequest) -> CommandEffect:
 def build_rollback_order(command: Command, policy: Policy, said_at: datetime) -> RollbackRequest:
     """Return the order, with the policy's names of groups; a span counts from `said_at`."""
     groups = [group for name in command.groups for group in policy.groups_by_name(name)]
+    restores_documents = bool(command.select or command.restore_point)
     return RollbackRequest(
         command=command.id,
         actor=command.actor,
@@ -131,8 +132,8 @@ def build_rollback_order(command: Command, policy: Policy, said_at: datetime) ->
         auto_confirm=command.auto_confirm,
         override=command.override,
         incident=command.incident,
-        way=Direction.REPAIR if is_data_rollback(command) else Direction.BACK,
-        select=(command.select or DEFAULT_DOCUMENT_SELECTION) if is_data_rollback(command) else "",
+        way=Direction.REPAIR if restores_documents else Direction.BACK,
+        select=(command.select or DEFAULT_DOCUMENT_SELECTION) if restores_documents else "",
         restore_point=restore_point.make_absolute(command.restore_point, said_at),
     )
 
@@ -170,11 +171,6 @@ def require_target(store: Reader, system: str, target: str) -> None:
         }
         why = reasons.get(named.status, "was replaced before it was stable")
         raise Refused(f"{target} {why}")
-
-
-def is_data_rollback(command: Command) -> bool:
-    """Whether the order is about the documents of the database, and not about code."""
-    return bool(command.select or command.restore_point)
 
 
 def build_retry_order(subject: CommandSubject) -> RollbackRequest:

@@ -74,8 +74,7 @@ def record_dry_run(
     result, details, answer = found
     known = replace(record, result=result, answer=answer, due_at=None, expires_at=now + RECORD_RETENTION)
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
-    key = f"dry-run-{record.id}"
-    said = create_notices(policy, key, Severity.LOW, "rehearsed", text, now, **answer)
+    said = create_notices(policy, f"dry-run-{record.id}", Severity.LOW, "rehearsed", text, now, **answer)
     told = create_event("command.rehearsed", now, "worker", command=record.id, result=result, **answer)
     kept = Update(document.path, encode(known), document.version)
     writes: list[Write] = [kept, event_write(record.system, f"rehearsed:{record.id}", told)]

@@ -72,8 +72,7 @@ def collect_facts(
     reading = StateReader(ports.store)
     system = reading.system(policy.system)
     opened = [*filter(None, map(reading.incident, system.open_incidents))]
-    recovered = _find_recoveries(opened, system)
-    answers = _collect_answers(ports, policy, now, joined, recovered, writing=writing)
+    answers = _collect_answers(ports, policy, now, joined, _find_recoveries(opened, system), writing=writing)
     alerts: list[Alert] = require_answer(answers["alerts"])
     deployments: list[Deployment] = require_answer(answers["deployments"])
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]

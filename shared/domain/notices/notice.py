@@ -8,10 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA_VERSION, encode
+from shared.core.codec import SCHEMA_VERSION, documents_of, encode
 from shared.core.store import Create
 from shared.domain.notices.push_progress import PushProgress
 from shared.domain.policy.severity import Severity
+
+notice_path = documents_of("notices")
 
 
 class NoticeStatus(StrEnum):
@@ -99,8 +101,3 @@ class Notice(Struct, frozen=True):
 def notice_writes(notices: Iterable[Notice]) -> list[Create]:
     """The writes that keep them."""
     return [Create(notice_path(notice.id), encode(notice)) for notice in notices]
-
-
-def notice_path(notice: str) -> str:
-    """Where a notice is kept."""
-    return f"notices/{notice}"
