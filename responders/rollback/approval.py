@@ -19,14 +19,14 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, is_duration_reported
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
 from shared.domain.rollback.write_quota import SavedPace
-from shared.domain.signals.alert import open_alerts
+from shared.domain.signals.alert import Alert
 from shared.engine.steps.registry import class_of
 from shared.engine.steps.resource_differences import describe_resource_changes
 
 APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""
-OVER_INTERVAL = timedelta(minutes=5)
-"""How often a question is decided again while every alert is over."""
+EVALUATION_INTERVAL = timedelta(minutes=5)
+"""How often a question of automation is decided again: its plan follows what fails by then."""
 ANSWER_VERBS = ("approve", "reject")
 NO_PLAN_TEXT = "the form names no plan: open the request again, read its plan, and answer that"
 """Why an answer of the console is refused that does not carry what its page showed."""
@@ -54,14 +54,19 @@ def build_approval_request(
     told: Mapping[str, Any],
     pace: SavedPace | None,
 ) -> Transition:
-    """Return the transition that requests approval of a plan; the same question is sent once."""
+    """Return the transition that requests approval of a plan; the same question is sent once.
+
+    A plan that restores less than the one that people were asked about names what it leaves out.
+    """
     now, before, plan = case.now(), case.rollback.question, made.header
+    left = [one for one in before.plan.changed if one not in plan.changed] if before is not None else []
     question = ApprovalRequest(plan, needed, reason, now)
     ahead = None if is_duration_reported(plan) else forecast_plan(case, made, pace)
     resources = describe_resource_changes(made.steps)
     same = before is not None and before.plan.fingerprint == plan.fingerprint and before.needed == needed
     until = case.rollback.parked_until if same else None
     until = until or now + case.policy.gates.approval_expires
+    is_shown = case.incident.status is IncidentStatus.INVESTIGATING and not case.incident.is_unconfirmed
     commands = format_shell_lines(case.policy.system, case.incident.id, *ANSWER_VERBS, plan=plan.fingerprint)
     people = "one person" if needed == 1 else f"{needed} different people"
     asked = (
@@ -72,6 +77,7 @@ def build_approval_request(
         event="rollback.parked",
         note=asked,
         details=(
+            *([f"this plan no longer restores: {text.join_names(left)}"] if left else ()),
             *format_plan_changes(shown),
             *resources,
             *plan.reported,
@@ -97,14 +103,14 @@ def build_approval_request(
             "due_at": case.next_check_at(APPROVAL_POLL_INTERVAL),
             "lease": None,
         },
-        status=IncidentStatus.INVESTIGATING,
+        status=None if same and is_shown else IncidentStatus.INVESTIGATING,
         say=not same,
         occasion="" if before is None else f"-{case.rollback.sequence}",
     )
 
 
 def await_approval(case: Case) -> bool:
-    """Decide again on approval, a new alert or the end of all, else wait or expire.
+    """Decide again on approval or a new alert, and now and then; else wait or expire.
 
     Return whether to continue.
     """
@@ -120,9 +126,8 @@ def await_approval(case: Case) -> bool:
     if until is not None and case.now() < until:
         within = case.policy.gates.decide_within[case.incident.severity]
         decided_at = (rollback.decide_by or case.now()) - within
-        is_due = case.now() - decided_at >= OVER_INTERVAL
-        if is_due and rollback.order is None and alerts and not open_alerts(alerts):
-            return _decide_again(case, "every alert is over: evaluating again")
+        if rollback.order is None and case.now() - decided_at >= EVALUATION_INTERVAL:
+            return _decide_again(case, "what fails may have changed: evaluating again")
         due = min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))
         is_late = case.incident.is_confirmation_overdue(case.now())
         note = "no second source confirmed it in time; it waits for approval" if is_late else "for approval"
@@ -130,6 +135,14 @@ def await_approval(case: Case) -> bool:
         return False
     note, why = "nobody answered in time: nothing was done", "the request for approval expired"
     return not case.commit_final_transition(_build_refusal(case, "rollback.expired", note, why))
+
+
+def is_question_open(case: Case, alerts: Iterable[Alert]) -> bool:
+    """Whether a question of automation still waits: no approval and no alert has overtaken it."""
+    rollback, question = case.rollback, case.rollback.question
+    if question is None or rollback.order is not None or unjudged_alerts(alerts):
+        return False
+    return len(approvers(rollback, question.plan.fingerprint, question.needed)) < question.needed
 
 
 def _decide_again(case: Case, why: str) -> bool:

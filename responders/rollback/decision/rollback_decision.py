@@ -11,6 +11,7 @@ from responders.rollback.approval import (
     build_approval_request,
     forecast_plan,
     format_plan_changes,
+    is_question_open,
     required_approvals,
 )
 from responders.rollback.case import Case, Transition
@@ -114,7 +115,10 @@ def decide_rollback(case: Case) -> bool:
     before = _baseline(case, gathered.facts, decision) if decision.outcome is Outcome.ROLLBACK else None
     match decision.outcome:
         case Outcome.HOLD:
-            return not case.commit_transition(build_hold_transition(case, decision.reason, told))
+            turn = build_hold_transition(case, decision.reason, told)
+            if is_question_open(case, gathered.alerts):
+                turn = replace(turn, changes={**turn.changes, "status": RollbackStatus.PARKED})
+            return not case.commit_transition(turn)
         case Outcome.ROLLBACK if plan is not None and before is not None:
             case.commit_transition(_build_start_transition(case, gathered, decision, plan, before, told))
             return True
