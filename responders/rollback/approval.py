@@ -1,7 +1,7 @@
 """The approval of a plan: requested, given, rejected, requested again, or expired."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -19,7 +19,6 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, is_duration_reported
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
 from shared.domain.rollback.write_quota import SavedPace
-from shared.domain.signals.alert import Alert
 from shared.engine.steps.registry import class_of
 from shared.engine.steps.resource_differences import describe_resource_changes
 
@@ -54,10 +53,7 @@ def build_approval_request(
     told: Mapping[str, Any],
     pace: SavedPace | None,
 ) -> Transition:
-    """Return the transition that requests approval of a plan; the same question is sent once.
-
-    A plan that restores less than the one that people were asked about names what it leaves out.
-    """
+    """Return the transition that requests approval of a plan; the same question is sent once."""
     now, before, plan = case.now(), case.rollback.question, made.header
     left = [one for one in before.plan.changed if one not in plan.changed] if before is not None else []
     question = ApprovalRequest(plan, needed, reason, now)
@@ -78,7 +74,7 @@ def build_approval_request(
         note=asked,
         details=(
             *([f"this plan no longer restores: {text.join_names(left)}"] if left else ()),
-            *format_plan_changes(shown),
+            *text.first_lines([*map(str, shown)]),
             *resources,
             *plan.reported,
             *([str(ahead)] if ahead else []),
@@ -100,6 +96,7 @@ def build_approval_request(
             "approvals": case.rollback.approvals if same else (),
             "gates": tuple(told["gates"]),
             "parked_until": until,
+            "decided_at": now,
             "due_at": case.next_check_at(APPROVAL_POLL_INTERVAL),
             "lease": None,
         },
@@ -110,10 +107,7 @@ def build_approval_request(
 
 
 def await_approval(case: Case) -> bool:
-    """Decide again on approval or a new alert, and now and then; else wait or expire.
-
-    Return whether to continue.
-    """
+    """Return whether to continue: decide again on approval, an alert or in time; wait or expire."""
     rollback, alerts = case.rollback, case.read_alerts()
     if unjudged_alerts(alerts):
         return _decide_again(case, "a further alert joined: evaluating again")
@@ -124,10 +118,9 @@ def await_approval(case: Case) -> bool:
             return _decide_again(case, f"approved by {', '.join(people.values())}: evaluating again")
     until = rollback.parked_until
     if until is not None and case.now() < until:
-        within = case.policy.gates.decide_within[case.incident.severity]
-        decided_at = (rollback.decide_by or case.now()) - within
-        if rollback.order is None and case.now() - decided_at >= EVALUATION_INTERVAL:
-            return _decide_again(case, "what fails may have changed: evaluating again")
+        is_due = rollback.decided_at is None or case.now() - rollback.decided_at >= EVALUATION_INTERVAL
+        if is_due and rollback.order is None:  # what cannot be read by then leaves the question open
+            return _decide_again(case, "what fails may have changed: evaluating again", until)
         due = min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))
         is_late = case.incident.is_confirmation_overdue(case.now())
         note = "no second source confirmed it in time; it waits for approval" if is_late else "for approval"
@@ -137,17 +130,9 @@ def await_approval(case: Case) -> bool:
     return not case.commit_final_transition(_build_refusal(case, "rollback.expired", note, why))
 
 
-def is_question_open(case: Case, alerts: Iterable[Alert]) -> bool:
-    """Whether a question of automation still waits: no approval and no alert has overtaken it."""
-    rollback, question = case.rollback, case.rollback.question
-    if question is None or rollback.order is not None or unjudged_alerts(alerts):
-        return False
-    return len(approvers(rollback, question.plan.fingerprint, question.needed)) < question.needed
-
-
-def _decide_again(case: Case, why: str) -> bool:
+def _decide_again(case: Case, why: str, decide_by: datetime | None = None) -> bool:
     """The world may be another one than when it was asked: every gate is asked once more."""
-    decide_by = case.now() + case.policy.gates.decide_within[case.incident.severity]
+    decide_by = decide_by or case.now() + case.policy.gates.decide_within[case.incident.severity]
     case.commit_transition(
         Transition(
             event="rollback.unparked",
@@ -189,11 +174,6 @@ def _prepared_plan_lines(question: ApprovalRequest | None) -> tuple[str, ...]:
     plan = question.plan
     asked = f"prepared: {plan.scenario} back to {plan.target}, plan {plan.fingerprint[:12]}"
     return (f"{asked}; `rollback retry` requests approval again", *plan.reported)
-
-
-def format_plan_changes(shown: Sequence[FunctionDifference]) -> list[str]:
-    """What a plan changes, a line for each function, as far as people read."""
-    return text.first_lines([str(one) for one in shown])
 
 
 def required_approvals(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:

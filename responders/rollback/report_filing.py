@@ -13,6 +13,7 @@ from shared.core.codec import decode, encode
 from shared.core.durations import ceil_to_minute, floor_to_minute
 from shared.core.store import Document, Put, Update, Write
 from shared.domain.audit.system_chain import system_event
+from shared.domain.incidents.escalation import response_key
 from shared.domain.incidents.incident import Incident, incident_path
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice, WithdrawalCondition
@@ -114,7 +115,7 @@ def _build_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     incident, meant = facts.incident, summarize_impact(made.impact)
     unknown = unknown_impact(made.impact, facts.policy) if made.impact.is_failure_observed else {}
     meant += f"; not known: {', '.join(unknown)}" if unknown else ""
-    to_paste, event = _suggested_commands(facts), f"report{_event_name_suffix(incident)}"
+    to_paste, event = _suggested_commands(facts), f"report{response_key(incident)}"
     text = f"its report is written\n{meant}"
     filed = create_incident_notices(
         facts.policy, incident, event, text, facts.now, to_paste=to_paste, meant=meant
@@ -133,7 +134,7 @@ def _reminders(facts: ReportFacts) -> list[Notice]:
         facts.policy.channels,
         incident.id,
         incident.severity,
-        f"root-cause{_event_name_suffix(incident)}",
+        f"root-cause{response_key(incident)}",
         "\n".join((headline, *_suggested_commands(facts))),
         facts.now,
         max(facts.now, ended_at + ROOT_CAUSE_REMINDER_DELAY),
@@ -149,10 +150,6 @@ def _suggested_commands(facts: ReportFacts) -> tuple[str, ...]:
     cause = ("what it came from", "--prevention", "what keeps it from coming again")
     lines = (("report", name), ("root-cause", name, *cause))
     return (*page, *(shlex.join(("rollback", *words)) for words in lines))
-
-
-def _event_name_suffix(incident: Incident) -> str:
-    return f"-r{incident.rollbacks}" if incident.rollbacks > 1 else ""
 
 
 def count_impact(

@@ -7,13 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.rollback.approval import (
-    build_approval_request,
-    forecast_plan,
-    format_plan_changes,
-    is_question_open,
-    required_approvals,
-)
+from responders.rollback.approval import build_approval_request, forecast_plan, required_approvals
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import build_remaining_order, ended_fields
 from responders.rollback.data_half import find_data_half
@@ -115,10 +109,7 @@ def decide_rollback(case: Case) -> bool:
     before = _baseline(case, gathered.facts, decision) if decision.outcome is Outcome.ROLLBACK else None
     match decision.outcome:
         case Outcome.HOLD:
-            turn = build_hold_transition(case, decision.reason, told)
-            if is_question_open(case, gathered.alerts):
-                turn = replace(turn, changes={**turn.changes, "status": RollbackStatus.PARKED})
-            return not case.commit_transition(turn)
+            return not case.commit_transition(build_hold_transition(case, decision.reason, told))
         case Outcome.ROLLBACK if plan is not None and before is not None:
             case.commit_transition(_build_start_transition(case, gathered, decision, plan, before, told))
             return True
@@ -375,7 +366,7 @@ def _build_no_action_transition(
     if plan is not None:
         prepared |= {"plan": plan.header.fingerprint, "difference": shown}
         back = f"prepared: back to {plan.header.target}, {describe_plan_size(plan, len(shown))}"
-        lines = (back, *format_plan_changes(shown), *plan.header.reported)
+        lines = (back, *text.first_lines([*map(str, shown)]), *plan.header.reported)
     return Transition(
         event="rollback.escalated",
         note=f"a person is needed: {reason}",

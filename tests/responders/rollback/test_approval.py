@@ -364,7 +364,7 @@ def test_a_question_says_what_it_no_longer_restores() -> None:
 
 
 def test_a_question_stands_while_nothing_can_be_read() -> None:
-    """What is not known neither ends a question nor loses an approval."""
+    """What is not known neither ends a question nor loses an approval; people can answer it."""
     world = build_world_awaiting_approval(FOUR_EYES)
     asked = newest_rollback(world).question
     publish_command(world, "approve", actor="alice")
@@ -377,7 +377,7 @@ def test_a_question_stands_while_nothing_can_be_read() -> None:
     world.pass_time(20 * MINUTE)
 
     one = newest_rollback(world)
-    assert (one.status, one.question) == (RollbackStatus.PARKED, asked)
+    assert (one.status, one.question) == (RollbackStatus.DECIDING, asked)
     world.ports.world.hook = hook
     assert publish_command(world, "approve", actor="bob") == ""
     world.pass_time(HOUR)
