@@ -22,6 +22,7 @@ from responders.support.inventory_reader import read_inventory
 from responders.support.parallel_calls import (
     CALL_TIMEOUT_SECONDS,
     MAX_TOTAL_SECONDS,
+    METRICS_WINDOW,
     ExtendLease,
     answer_or_none,
     call_all,
@@ -73,9 +74,10 @@ def decide_rollback(case: Case) -> bool:
     gathered = replace(gathered, facts=replace(gathered.facts, **known))
     level = gathered.facts.measure_level(case.policy)
     case.observe(level=level)
-    # Its counts reach back to before a check that has observed these functions to work.
-    failing = gathered.facts.find_observed_failing(case.policy) - gathered.working
-    case.observe_check(failing, is_older=True)
+    # Its counts may reach back to before a check that has observed these functions to work.
+    is_older = case.incident.is_ordered or case.now() < case.rollback.created_at + METRICS_WINDOW
+    working = {*gathered.working, *(case.incident.working if is_older else ())}
+    case.observe_check(gathered.facts.find_observed_failing(case.policy) - working, is_older=is_older)
     if case.raise_severity(gathered.alerts, level):
         return True
     decision = _evaluate(case, gathered.facts)

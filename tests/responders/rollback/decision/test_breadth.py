@@ -432,3 +432,24 @@ def test_what_works_again_is_asked_about_no_more() -> None:
 
     assert world.rollbacks()[-1].status is RollbackStatus.PARKED
     assert len(read_record(world, ":rollback.parked")) == 2
+
+
+def test_what_fails_again_while_people_are_asked_is_noticed() -> None:
+    """A check has seen it work before the question; counts that are newer say otherwise."""
+    world = build_feature_question()
+    world.pass_time(SHOP.gates.approval_expires + 2 * MINUTE)
+    make_function_work(world, "getBook")
+    world.pass_time(8 * MINUTE)
+    assert "getBook" in world.incidents()[-1].working
+    make_function_fail(world, "listBooks")
+    world.ports.clock.advance(3 * MINUTE)
+    alert_of(world, "listBooks")
+    world.pass_time(2 * MINUTE)
+    assert world.rollbacks()[-1].status is RollbackStatus.PARKED
+    assert "getBook" in world.incidents()[-1].working
+
+    make_function_fail(world, "getBook")
+    world.pass_time(11 * MINUTE)
+
+    assert "getBook" not in world.incidents()[-1].working
+    assert world.rollbacks()[-1].status is RollbackStatus.PARKED
