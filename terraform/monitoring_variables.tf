@@ -92,7 +92,7 @@ variable "health_channels" {
 }
 
 variable "pager_channels" {
-  description = "Channels to a person that need no secret, by name; created in the operations project. Monitoring notifies them when the responders fail, when a message is refused, when a backup or a stored deployment cannot be restored, and when nobody acknowledges an incident. Mail channels also receive the budget alert. No alert about a single service of the application reaches them."
+  description = "Channels to a person that need no secret, by name; created in the operations project. Monitoring notifies them when the responders fail, when they give up a message, when a backup or a stored deployment cannot be restored, and when nobody acknowledges an incident. Mail channels also receive the budget alert. No alert about a single service of the application reaches them."
   type = map(object({
     type   = string
     labels = map(string)

@@ -93,6 +93,8 @@ def _show_data(seen: SystemStatus) -> None:
         print_line(
             f"  fence {seen.fence.status} until {format_time(seen.fence.until)} UTC{said}", "bold yellow"
         )
+    for question in seen.messages:
+        print_line(f"  {question}", "bold yellow")
     for copy in seen.copies:
         print_line(f"  {database_copy.describe_status(copy)}")
 

@@ -98,7 +98,7 @@ class UserDelivery:
             f"{notice.channel} waits for approval, for {reached}; users beyond at_most: {known.beyond}\n"
             f"{notice.preview}",
             now,
-            to_paste=[f"rollback publish {notice.incident} --message {notice.fingerprint} --reason WHY"],
+            to_paste=[notice.approval_command],
             stage=IncidentStage.ASKED,
         )
         return replace(notice, due_at=now + outbox.GIVE_UP_AFTER), asked

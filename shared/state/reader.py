@@ -28,6 +28,7 @@ from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PAUSED_STATUS_NAMES, Incident, PublicState, StatusPageRecord
 from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import record_parts
 from shared.domain.reports.filed_report import FiledReport, report_path
@@ -230,6 +231,13 @@ class StateReader:
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""
         return sorted(self._where(Notice, "notices", incident=incident), key=lambda one: one.created_at)
+
+    def asked_messages(self, system: str) -> list[Notice]:
+        """The messages to users that a person may still approve."""
+        pending = self._all(Notice, Query("notices", where=(("due_at", ">", EPOCH),)))
+        asked = [one for one in pending if one.system == system and one.is_asked]
+        over = [one for one in asked if (about := self.incident(one.incident)) and about.ended_at]
+        return [one for one in asked if one not in over or incident_stage(one.event) not in BEGINNING_STAGES]
 
     def command(self, name: str) -> CommandRecord | None:
         """What became of a command; None while nobody has carried it out."""

@@ -49,7 +49,7 @@ class CollectedFacts(Struct, frozen=True):
     alerts: tuple[Alert, ...]
     budget: Document
     working: frozenset[str] = frozenset()
-    """Functions that checks of open incidents have observed to work, and no later one to fail."""
+    """Functions that checks of other open incidents have observed to work; no later one to fail."""
 
 
 def collect_facts(
@@ -90,7 +90,8 @@ def collect_facts(
         for alert in judged
     )
     facts = _facts(policy.system, answers, later, now, alerts=found, deployments=deployments, live=live)
-    working = frozenset(name for one in opened for name in one.working)
+    others = (one for one in opened if rollback not in one.rollback_ids)
+    working = frozenset(name for one in others for name in one.working)
     return CollectedFacts(facts, tuple(judged), require_answer(answers["budget"]), working)
 
 

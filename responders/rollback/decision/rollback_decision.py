@@ -59,9 +59,11 @@ def decide_rollback(case: Case) -> bool:
     gathered = replace(gathered, facts=replace(gathered.facts, **known))
     level = gathered.facts.measure_level(case.policy)
     case.observe(level=level)
-    # Its counts reach back to before a check that has observed these functions to work.
-    failing = gathered.facts.find_observed_failing(case.policy) - gathered.working
-    case.observe_check(failing, is_older=True)
+    # Its counts may reach back to before a check that has observed these functions to work.
+    is_recent = case.now() < case.rollback.created_at + parallel_calls.METRICS_WINDOW
+    is_older = case.incident.is_ordered or is_recent
+    working = {*gathered.working, *(case.incident.working if is_older else ())}
+    case.observe_check(gathered.facts.find_observed_failing(case.policy) - working, is_older=is_older)
     if case.raise_severity(gathered.alerts, level):
         return True
     decision = _evaluate(case, gathered.facts)
@@ -354,7 +356,7 @@ def _build_no_action_transition(
     if plan is not None:
         prepared |= {"plan": plan.header.fingerprint, "difference": shown}
         back = f"prepared: back to {plan.header.target}, {describe_plan_size(plan, len(shown))}"
-        lines = (back, *approval.format_plan_changes(shown), *plan.header.reported)
+        lines = (back, *text.first_lines([*map(str, shown)]), *plan.header.reported)
     return Transition(
         event="rollback.escalated",
         note=f"a person is needed: {reason}",

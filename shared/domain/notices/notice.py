@@ -93,6 +93,11 @@ class Notice(Struct, frozen=True):
         return hashlib.sha256(f"{self.id}\n{self.preview}".encode()).hexdigest()
 
     @property
+    def approval_command(self) -> str:
+        """Return the command by which a person approves these texts."""
+        return f"rollback publish {self.incident} --message {self.fingerprint} --reason WHY"
+
+    @property
     def may_repeat(self) -> bool:
         """Whether what leaves next may have left before."""
         return self.attempts > 0 if self.spread is None else self.spread.is_begun

@@ -412,6 +412,20 @@ def test_people_are_notified_of_each_event_that_they_have_to_act_on(resources: R
     }
 
 
+def test_a_refused_message_rings_no_pager(resources: Resources) -> None:
+    """The alert counts messages that Pub/Sub gave up, at the subscriptions of the responders."""
+    [condition] = resources[POLICY]["self"]["dead_letters"]["conditions"]
+
+    [threshold] = condition["condition_threshold"]
+    assert "/subscription/dead_letter_message_count" in threshold["filter"]
+    assert 'full_match("rollback-.*-push")' in threshold["filter"]
+    [aggregation] = threshold["aggregations"]
+    assert aggregation["per_series_aligner"] == "ALIGN_DELTA"
+    assert threshold["threshold_value"] == 0
+    read = [one for alert in resources[POLICY]["self"].values() for one in alert["conditions"]]
+    assert not [one for one in read if "rollback-dead-letters-kept" in repr(one)]
+
+
 def test_a_clock_that_never_ticked_is_silent_too(resources: Resources) -> None:
     """A condition of absence waits for a first point; the query takes no series for no tick."""
     [condition] = resources[POLICY]["self"]["silent_clock"]["conditions"]
