@@ -120,7 +120,7 @@ resource "google_monitoring_custom_service" "system" {
   for_each = local.healthy
 
   project      = each.value.project
-  service_id   = "rollback-${each.key}"
+  service_id   = "rollback-${replace(each.key, "_", "-")}"
   display_name = each.key
   user_labels  = var.labels
 

@@ -413,12 +413,16 @@ def test_people_are_notified_of_each_event_that_they_have_to_act_on(resources: R
 
 
 def test_a_clock_that_never_ticked_is_silent_too(resources: Resources) -> None:
-    """A condition of absence waits for a first point; the query takes no series for no tick."""
+    """A condition of absence waits for a first point; the query takes no series for no tick.
+
+    The first points come up to four minutes after the first apply, which is no silence.
+    """
     [condition] = resources[POLICY]["self"]["silent_clock"]["conditions"]
 
     [query] = condition["condition_prometheus_query_language"]
     assert query["query"].endswith("[5m])) or vector(0)) < 1")
     assert 'response_class="ack"' in query["query"]
+    assert query["duration"] == "300s"
 
 
 def test_the_runbook_s_figures_notify_people_and_start_no_rollback(tmp_path: Path) -> None:
