@@ -64,7 +64,7 @@ variable "existing_pager_channels" {
 }
 
 variable "health_alerts" {
-  description = "Notify health_channels when a system misses a figure of the runbook: answers within 3 s on average and 99.9 % availability of the site (with uptime_checks), 99.9 % of the functions, reads of the database within 100 ms and writes within 500 ms (as the functions log them). Seven alert policies a system, free before September 2027, then about 0.35 USD a month for each of them."
+  description = "Notify health_channels when a system misses a figure of the runbook: answers within 3 s on average and 99.9 % availability of the site (with uptime_checks, each probe of frontend_unavailable), 99.9 % of the functions, reads of the database within 100 ms and writes within 500 ms (as the functions log them). Nine alert policies a system with one such probe, free before September 2027, then about 0.35 USD a month for each of them."
   type        = bool
   default     = false
 }

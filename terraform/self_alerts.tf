@@ -56,7 +56,7 @@ locals {
       does     = "No tick of the clock has been answered: whatever waits stays waiting. See Cloud Scheduler's two jobs and the log of on_clock."
       conditions = { silent_clock = {
         query   = "(sum(increase(pubsub_googleapis_com:subscription_push_request_count{monitored_resource=\"pubsub_subscription\",project_id=\"${var.operations_project}\",subscription_id=\"${google_pubsub_subscription.push["rollback-clock"].name}\",response_class=\"ack\"}[5m])) or vector(0)) < 1"
-        lasting = 60
+        lasting = 300 # the first points come two to four minutes after the first apply
       } }
     }
     unanswered_incident = {

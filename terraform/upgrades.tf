@@ -11,6 +11,13 @@ moved {
 # them from it.
 
 removed {
+  from = google_project_iam_member.applications
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
   from = google_project_iam_member.state
   lifecycle {
     destroy = false
@@ -131,6 +138,13 @@ removed {
 
 removed {
   from = google_storage_bucket_iam_member.rebuilders
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
+  from = google_storage_bucket_iam_member.responders
   lifecycle {
     destroy = false
   }
