@@ -20,6 +20,7 @@ from google.iam.v1 import iam_policy_pb2
 from google.longrunning import operations_pb2
 from google.pubsub_v1 import types as pubsub_types
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
+from google.pubsub_v1.services.schema_service.transports.grpc import SchemaServiceGrpcTransport
 from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
 from local.application import Application, names
@@ -38,6 +39,7 @@ from local.core.grpc_services import ServiceDefinition, serve, served_call_names
 from local.core.http_server import listen
 from local.core.journal import Journal
 from local.core.rest import RestServer
+from local.core.transcoder import HttpRule, build_routes
 from local.faults.hooks import FaultHooks
 from local.faults.injection import Injector
 from local.faults.plan import FaultPlan
@@ -57,6 +59,7 @@ from local.services.monitoring import (
 )
 from local.services.monitoring import alerts as alerts_api
 from local.services.monitoring.notification import AlertIncident
+from local.services.plain_functions import PlainFunctions
 from local.services.pubsub.service import PubSub
 from local.services.run import Revisions, Rollouts, RunServices, WriteQuotaBucket
 from local.services.run.operations import RunOperations
@@ -73,7 +76,9 @@ GRPC_HOSTS = {
     "cloudfunctions.googleapis.com": "functions",
     "monitoring.googleapis.com": "monitoring",
 }
-"""Which address serves the gRPC of a host."""
+"""Which address serves the gRPC of a host; `rest` serves its REST form."""
+UNGENERATED = {"monitoring": {"ListTimeSeries": HttpRule("GET", "/v3/{name=projects/*}/timeSeries")}}
+"""HTTP rules of a service without a REST client: google/monitoring/v3/metric_service.proto."""
 ADDRESS_NAMES = (*GRPC_HOSTS.values(), "rest", "storage", "control", "proxy")
 """The addresses of a cloud."""
 
@@ -234,7 +239,10 @@ class Cloud:
             server, address = serve(services, self.faults, ports.get(name, 0))
             self._closing.callback(_stop_grpc_server, server)
             self.addresses[name] = address
-        self._products = RestServer(products, self.faults, ports.get("rest", 0))
+        transcoded = {
+            host: build_routes(offered[name], UNGENERATED.get(name, {})) for host, name in GRPC_HOSTS.items()
+        }
+        self._products = RestServer(products, self.faults, ports.get("rest", 0), transcoded)
         self._closing.callback(self._products.close)
         self.addresses["rest"] = self._products.address
         storage = StorageServer(StorageService(self.buckets), self.faults, ports.get("storage", 0))
@@ -262,7 +270,8 @@ class Cloud:
         """What is served at which address."""
         operations = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
         policies = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]
-        run = RunServices(estate, self.clock, self.rollouts, self.quota, self.faults)
+        plain = PlainFunctions(self.clock, self._journal, self.faults, self._find_generation)
+        run = RunServices(estate, self.clock, self.rollouts, self.quota, self.faults, plain, self._journal)
         return {
             "firestore": {
                 FirestoreGrpcTransport: self.firestore,
@@ -272,18 +281,24 @@ class Cloud:
             "pubsub": {
                 PublisherGrpcTransport: self.pubsub.publisher,
                 SubscriberGrpcTransport: self.pubsub.subscriber,
+                SchemaServiceGrpcTransport: self.pubsub.schemas,
                 policies: self.pubsub.policy,
             },
             "run": {
                 ServicesGrpcTransport: run,
-                RevisionsGrpcTransport: Revisions(estate),
+                RevisionsGrpcTransport: Revisions(estate, plain),
                 operations: RunOperations(estate, self.clock),
             },
             "functions": {
                 FunctionServiceGrpcTransport: Functions(
-                    estate, Sources(self.buckets), self.build_quota, self.faults
+                    estate,
+                    Sources(self.buckets),
+                    self.build_quota,
+                    self.faults,
+                    plain,
+                    self.surroundings.runtimes,
                 ),
-                operations: Deployments(estate),
+                operations: Deployments(estate, plain),
             },
             "monitoring": {MetricServiceGrpcTransport: metrics},
         }
@@ -298,6 +313,13 @@ class Cloud:
         except Refusal:
             raise ArchiveNotFound(f"gs://{archive.bucket}/{archive.object}") from None
         return read_release(found.content) or f"sha-{names.digest(found.content.hex())[:12]}"
+
+    def _find_generation(self, bucket: str, name: str) -> int:
+        """The generation of a live object; 0: it is not there."""
+        try:
+            return self.buckets.find(bucket, name).generation
+        except Refusal:
+            return 0
 
     def _come_alive(self, *, alerter: bool, ticks: bool) -> None:
         self.surroundings.eventarc.herald.resume()

@@ -83,7 +83,6 @@ class SystemResources:
             project_policies.BILLING_HOST: self.projects.billing_calls(),
             service_accounts.HOST: self.accounts.calls(),
             repositories.HOST: self.registry.calls(),
-            runtimes.HOST: self.runtimes.calls(),
         }
 
     def _site_serves(self, site: str, version: Resource) -> None:

@@ -5,6 +5,7 @@ One address serves every product; the Host header says which, as it does at Goog
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -57,6 +58,8 @@ class RestRequest(NamedTuple):
     headers: Mapping[str, str]
     """By lower-case name."""
     body: Resource
+    parameters: Sequence[tuple[str, str]] = ()
+    """Those of `query`, with each that is repeated."""
 
 
 class RestReply(NamedTuple):
@@ -74,6 +77,17 @@ class RestMethod(NamedTuple):
     path: str
     """`{name}` stands for one part, `{name=**}` for several."""
     answer: Callable[[RestRequest], Resource | RestReply]
+
+
+class Route(NamedTuple):
+    """Where a call is served: its name for faults, its verb, and its paths."""
+
+    call: str
+    method: str
+    pattern: re.Pattern[str]
+    answer: Callable[[RestRequest], Any]
+    streams: bool = False
+    """Whether it answers with an array, its refusals too."""
 
 
 def build_list_response(
@@ -101,10 +115,16 @@ class RestServer:
     """The products behind one address, each under its host."""
 
     def __init__(
-        self, products: Mapping[str, Sequence[RestMethod]], faults: FaultHooks, port: int = 0
+        self,
+        products: Mapping[str, Sequence[RestMethod]],
+        faults: FaultHooks,
+        port: int = 0,
+        transcoded: Mapping[str, Sequence[Route]] = MappingProxyType({}),
     ) -> None:
+        """`transcoded` has the routes of gRPC services, which come behind a product's own."""
         self._routes = {
-            host: [(call, _compile_template(call.path)) for call in calls] for host, calls in products.items()
+            host: [*_build_routes(host, products.get(host, ())), *transcoded.get(host, ())]
+            for host in {*products, *transcoded}
         }
         self._faults = faults
         server, self.address = listen(port)
@@ -115,13 +135,20 @@ class RestServer:
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body for one request. Raises: Dropped."""
+        url, streams = urlsplit(target), False
         try:
-            answer = self._answer(method, target, headers, body)
+            route, ids = self._find_route(method, headers.get("host", ""), url.path)
+            streams = route.streams
+            query = parse_qsl(url.query)
+            request = RestRequest(ids, dict(query), headers, _decode_body(body), query)
+            with self._faults.around(route.call):
+                answer = route.answer(request)
         except Dropped:
             raise
         except StatusError as refused:
             status = HTTP_STATUS.get(refused.code.name, 500)
-            return status, {}, msgspec.json.encode(_build_error_body(refused, status))
+            error = _build_error_body(refused, status)
+            return status, {}, msgspec.json.encode([error] if streams else error)
         reply = answer if isinstance(answer, RestReply) else RestReply(answer, {})
         return 200, reply.headers, msgspec.json.encode(reply.body)
 
@@ -129,20 +156,13 @@ class RestServer:
         """Answer nothing more."""
         self._loop.close()
 
-    def _answer(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes
-    ) -> Resource | RestReply:
-        url = urlsplit(target)
-        host = headers.get("host", "").partition(":")[0].lower()
-        for call, pattern in self._routes.get(host, ()):
-            found = pattern.fullmatch(url.path)
-            if found is None or call.method != method:
-                continue
-            ids = {name: unquote(part) for name, part in found.groupdict().items()}
-            request = RestRequest(ids, dict(parse_qsl(url.query)), headers, _decode_body(body))
-            with self._faults.around(f"{host}/{call.name}"):
-                return call.answer(request)
-        raise StatusError(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {url.path}")
+    def _find_route(self, method: str, authority: str, path: str) -> tuple[Route, dict[str, str]]:
+        host = authority.partition(":")[0].lower()
+        for route in self._routes.get(host, ()):
+            found = route.pattern.fullmatch(path)
+            if found is not None and route.method == method:
+                return route, {name: unquote(part) for name, part in found.groupdict().items()}
+        raise StatusError(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {path}")
 
 
 class _Handler(AnyMethod):
@@ -165,6 +185,12 @@ class _Handler(AnyMethod):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer)
+
+
+def _build_routes(host: str, calls: Sequence[RestMethod]) -> list[Route]:
+    return [
+        Route(f"{host}/{call.name}", call.method, _compile_template(call.path), call.answer) for call in calls
+    ]
 
 
 def _compile_template(template: str) -> re.Pattern[str]:

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal, Row
+from local.services.firestore.data.databases import Databases
 from local.services.firestore.data.documents import DocumentHistory
 from local.services.firestore.messages import Document, TransactionOptions, Write
 from local.services.firestore.queries.query import DocumentQuery
@@ -96,22 +97,12 @@ class _PendingCommit:
 class FirestoreEngine:
     """All databases behind one lock; safe for threads."""
 
-    def __init__(
-        self,
-        clock: CloudClock,
-        journal: Journal,
-        concurrency: Concurrency,
-        *,
-        point_in_time_recovery: bool,
-        randomness: Random,
-        admit: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        """`admit` is asked for each database that a caller names; it raises Refused."""
-        self._admit = admit
+    def __init__(self, clock: CloudClock, journal: Journal, databases: Databases, randomness: Random) -> None:
+        self._admit = databases.require_usable
         self._turn = threading.Condition()
-        self._timeline = Timeline(clock, point_in_time_recovery)
+        self._timeline = Timeline(clock, databases.recovers, databases.any_recovers)
         self._documents = DocumentHistory(journal, self._timeline)
-        self._transactions = Transactions(self._timeline, concurrency, randomness)
+        self._transactions = Transactions(self._timeline, databases.concurrency, randomness)
         self._listeners: list[Listener] = []
         self.herald: ChangePublisher | None = None
         """Told of every write that changes a document; not of what imports and restores bring."""
@@ -140,9 +131,9 @@ class FirestoreEngine:
         with self._turn:
             selector = request.WhichOneof("consistency_selector")
             if at is not None:
-                yield DocumentView(self._documents, self._timeline.check_read(to_timestamp(at)))
+                yield DocumentView(self._documents, self._timeline.check_read(database, to_timestamp(at)))
             elif selector == "read_time":
-                yield DocumentView(self._documents, self._timeline.check_read(request.read_time))
+                yield DocumentView(self._documents, self._timeline.check_read(database, request.read_time))
             elif selector == "transaction":
                 yield self._through(self._transactions.join(request.transaction, database))
             elif selector == "new_transaction":

@@ -17,7 +17,7 @@ from local.core.journal import Journal
 from local.services.firestore.commit_engine import FirestoreEngine
 from local.services.firestore.data.databases import Databases
 from local.services.firestore.data.field_paths import apply_mask
-from local.services.firestore.data.indexes import CompositeIndexes
+from local.services.firestore.data.indexes import CompositeIndexes, FieldIndexes
 from local.services.firestore.data.limits import check_request_size
 from local.services.firestore.data.ttl import TtlPolicies
 from local.services.firestore.messages import Cursor, Document, DocumentMask, Precondition, Value
@@ -69,17 +69,11 @@ class FirestoreService:
         randomness: Random | None = None,
     ) -> None:
         self._randomness = randomness or SystemRandom()
-        self.databases = Databases(clock, journal, point_in_time_recovery=point_in_time_recovery)
-        self.engine = FirestoreEngine(
-            clock,
-            journal,
-            concurrency,
-            point_in_time_recovery=point_in_time_recovery,
-            randomness=self._randomness,
-            admit=self.databases.require_usable,
-        )
+        self.databases = Databases(clock, journal, concurrency, point_in_time_recovery=point_in_time_recovery)
+        self.engine = FirestoreEngine(clock, journal, self.databases, self._randomness)
         self.expiry = TtlPolicies(self.engine, clock, journal)
         self.indexes = CompositeIndexes(journal)
+        self.field_indexes = FieldIndexes(journal)
 
     def GetDocument(self, request: Message, context: Context) -> Message:
         """The document; NOT_FOUND when there is none."""

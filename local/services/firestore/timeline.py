@@ -1,5 +1,6 @@
 """The order of commits and reads, in microseconds since the epoch."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -40,15 +41,14 @@ class Timeline:
     Not safe for threads: its callers hold the one lock of the service.
     """
 
-    def __init__(self, clock: CloudClock, point_in_time_recovery: bool) -> None:
+    def __init__(
+        self, clock: CloudClock, recovers: Callable[[str], bool], any_recovers: Callable[[], bool]
+    ) -> None:
+        """They say whether a database has point-in-time recovery, and whether any has."""
         self._clock = clock
-        self._point_in_time_recovery = point_in_time_recovery
+        self._recovers = recovers
+        self._any_recovers = any_recovers
         self._last = 0
-
-    @property
-    def retention(self) -> timedelta:
-        """How long replaced versions can be read."""
-        return PITR_VERSION_RETENTION if self._point_in_time_recovery else DEFAULT_VERSION_RETENTION
 
     def move_past(self, time: int) -> None:
         """Let nothing that follows be earlier than `time`."""
@@ -65,11 +65,11 @@ class Timeline:
         return self._last
 
     def horizon(self) -> int:
-        """The earliest time that can still be read."""
-        return self.read() - self.retention // _MICROSECOND
+        """The earliest time that can still be read, of any database."""
+        return self._horizon(self._any_recovers())
 
-    def check_read(self, read_time: Timestamp) -> int:
-        """The time of a read in the past that a caller asks for.
+    def check_read(self, database: str, read_time: Timestamp) -> int:
+        """The time of a read in the past of a database that a caller asks for.
 
         Any microsecond of the past hour; with point-in-time recovery also whole minutes of the past
         seven days.
@@ -81,9 +81,13 @@ class Timeline:
         if time > now:
             raise invalid_argument("The requested 'read_time' cannot be in the future.")
         fine = time >= now - DEFAULT_VERSION_RETENTION // _MICROSECOND
-        if time < self.horizon() or not (fine or time % _MINUTE_MICROS == 0):
+        if time < self._horizon(self._recovers(database)) or not (fine or time % _MINUTE_MICROS == 0):
             raise failed_precondition("The requested 'read_time' is too old.")
         return time
+
+    def _horizon(self, recovers: bool) -> int:
+        retention = PITR_VERSION_RETENTION if recovers else DEFAULT_VERSION_RETENTION
+        return self.read() - retention // _MICROSECOND
 
     def _now(self) -> int:
         return (self._clock.now() - _EPOCH) // _MICROSECOND

@@ -1,5 +1,6 @@
 """How functions are deployed, created and deleted: requests that end later as operations."""
 
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -23,11 +24,13 @@ from local.application.service import ApplicationService, Archive, RevisionConfi
 from local.core.grpc_services import StatusError
 from local.core.pages import page
 from local.faults.hooks import FaultHooks
+from local.services.plain_functions import PlainFunctions
 from local.services.run.quota import WriteQuotaBucket
 
 MAX_PAGE_SIZE = 100
 QUOTA_METRIC = "cloudfunctions.googleapis.com/write_requests"
 """60 writes in 60 s and region, of the 2nd generation."""
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 _FUNCTION: Any = functions_v2.Function.pb()
 _METADATA: Any = functions_v2.OperationMetadata.pb()
 
@@ -39,8 +42,11 @@ class FunctionDeploymentCalls:
     build is due.
     """
 
-    def __init__(self, estate: ApplicationRegistry, quota: WriteQuotaBucket, faults: FaultHooks) -> None:
+    def __init__(
+        self, estate: ApplicationRegistry, quota: WriteQuotaBucket, faults: FaultHooks, plain: PlainFunctions
+    ) -> None:
         self._estate = estate
+        self._plain = plain
         self._quota = quota
         self._faults = faults
 
@@ -52,13 +58,19 @@ class FunctionDeploymentCalls:
         """
         location, (function,) = parse_resource_name(request.function.name, "functions")
         paths = _fields_to_change(request.update_mask.paths, request.function)
+        if request.function.name in self._plain:
+            self._quota.spend_write(location, dry_run=False)
+            return self._plain.update(request.function, request.update_mask.paths)
         application, service = self._found(location, function)
         return self._begin(
             application, service, "update", _read_build_request(request.function, paths, service)
         )
 
     def CreateFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
-        """A function of the policy that was deleted is there again, its traffic on the newest."""
+        """A function of the policy that was deleted is there again, its traffic on the newest.
+
+        Any other one is nobody's application: it is kept as it is asked for.
+        """
         location, _ = parse_resource_name(request.parent)
         for application in self._estate.applications_in(location):
             if request.function_id in application.policy.functions:
@@ -70,11 +82,17 @@ class FunctionDeploymentCalls:
                     )
                 asked = _read_build_request(request.function, _set(request.function), service)
                 return self._begin(application, service, "create", asked)
-        raise StatusError(grpc.StatusCode.UNIMPLEMENTED, "functions come from the application's policy")
+        if not _ID.fullmatch(request.function_id):
+            raise invalid_argument(f"function_id '{request.function_id}' is not the id of a function")
+        self._quota.spend_write(location, dry_run=False)
+        return self._plain.create(f"{location}/functions/{request.function_id}", request.function)
 
     def DeleteFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The function is gone at once, with its service."""
         location, (function,) = parse_resource_name(request.name, "functions")
+        if request.name in self._plain:
+            self._quota.spend_write(location, dry_run=False)
+            return self._plain.delete(request.name)
         application, service = self._found(location, function)
         self._admit(application, function)
         application.delete(service.function)
@@ -118,8 +136,9 @@ class FunctionDeploymentCalls:
 class Deployments:
     """`google.longrunning.Operations` of the deployments of functions."""
 
-    def __init__(self, estate: ApplicationRegistry) -> None:
+    def __init__(self, estate: ApplicationRegistry, plain: PlainFunctions) -> None:
         self._estate = estate
+        self._plain = plain
 
     def GetOperation(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """An operation by its full name."""
@@ -128,6 +147,9 @@ class Deployments:
             for build in application.builds.all():
                 if build.id == identity:
                     return operation_message(application, build)
+        for operation in self._plain.operations(location):
+            if operation.name == request.name:
+                return operation
         raise not_found(request.name)
 
     def ListOperations(self, request: Any, _context: grpc.ServicerContext) -> Message:
@@ -140,6 +162,7 @@ class Deployments:
             for application in self._estate.applications_in(location)
             for build in reversed(application.builds.all())
         ]
+        found += self._plain.operations(location)
         shown, token = page(
             found, lambda one: str(one.name), request.page_size, request.page_token, MAX_PAGE_SIZE
         )
@@ -164,7 +187,10 @@ def operation_message(application: Application, build: Build) -> Message:
 
 
 def _fields_to_change(paths: Iterable[str], function: Any) -> list[str]:
-    """The fields to change. Raises: Refused for one that a function does not have."""
+    """The fields to change, a whole configuration as those that it sets.
+
+    Raises: Refused for one that a function does not have.
+    """
     for path in paths:
         descriptor = _FUNCTION.DESCRIPTOR
         for part in path.split("."):
@@ -172,7 +198,12 @@ def _fields_to_change(paths: Iterable[str], function: Any) -> list[str]:
             if field is None:
                 raise invalid_argument(f"update_mask: a function has no field '{path}'")
             descriptor = field.message_type
-    return list(paths) or _set(function)
+    changed = [
+        below
+        for path in paths
+        for below in [one for one in _set(function) if one.startswith(f"{path}.")] or [path]
+    ]
+    return changed or _set(function)
 
 
 def _set(function: Any) -> list[str]:

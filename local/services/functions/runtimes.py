@@ -1,13 +1,14 @@
-"""The runtimes that Cloud Functions, `v2`, lists: as many as are needed here, of both generations.
+"""The runtimes that Cloud Functions, `v2`, lists: as many as are needed, of both generations."""
 
-Shapes: https://cloud.google.com/functions/docs/reference/rest/v2/projects.locations.runtimes (read
-2026-11).
-"""
+from typing import Any
 
-from local.core.rest import Resource, RestMethod, RestRequest
+from google.cloud import functions_v2
+from google.protobuf.message import Message
 
-HOST = "cloudfunctions.googleapis.com"
-NAMES = ("nodejs16", "nodejs20", "nodejs22", "python312")
+NAMES = ("nodejs16", "nodejs20", "nodejs22", "python311", "python312")
+_LISTED: Any = functions_v2.ListRuntimesResponse.pb()
+_Stage = functions_v2.ListRuntimesResponse.RuntimeStage
+_GENERATIONS = (functions_v2.Environment.GEN_1, functions_v2.Environment.GEN_2)
 
 
 class Runtimes:
@@ -16,21 +17,18 @@ class Runtimes:
     def __init__(self) -> None:
         self.decommissioned = {"nodejs16"}
 
-    def calls(self) -> tuple[RestMethod, ...]:
-        """What is served."""
-        path = "/v2/projects/{project}/locations/{region}/runtimes"
-        return (RestMethod("projects.locations.runtimes.list", "GET", path, self._list),)
-
-    def _list(self, _request: RestRequest) -> Resource:
-        return {
-            "runtimes": [
+    def list(self) -> Message:
+        """`google.cloud.functions.v2.ListRuntimesResponse`."""
+        listed: Message = _LISTED(
+            runtimes=[
                 {
                     "name": name,
-                    "displayName": name,
+                    "display_name": name,
                     "environment": generation,
-                    "stage": "DECOMMISSIONED" if name in self.decommissioned else "GA",
+                    "stage": _Stage.DECOMMISSIONED if name in self.decommissioned else _Stage.GA,
                 }
                 for name in NAMES
-                for generation in ("GEN_1", "GEN_2")
+                for generation in _GENERATIONS
             ]
-        }
+        )
+        return listed

@@ -1,4 +1,4 @@
-"""The state of the service: topics, subscriptions and snapshots, under one lock and one journal."""
+"""The state of the service: everything that it keeps, under one lock and one journal."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,8 +12,8 @@ from local.faults.hooks import FaultHooks
 from local.services.pubsub.broker_journal import BrokerJournal, entry_rows
 from local.services.pubsub.delivery.backlog import Backlog
 from local.services.pubsub.delivery.entries import Entry, PublishedMessage
-from local.services.pubsub.messages import PubsubMessage, Snapshot, Subscription, Topic, copy_resource
-from local.services.pubsub.names import DELETED_TOPIC, project_of, short_name
+from local.services.pubsub.messages import PubsubMessage, Schema, Snapshot, Subscription, Topic, copy_resource
+from local.services.pubsub.names import DELETED_SCHEMA, DELETED_TOPIC, project_of, short_name
 from local.services.pubsub.resources import filters, subscriptions, topics
 from local.services.pubsub.statuses import ServiceEnded, not_found
 
@@ -50,6 +50,7 @@ class Broker:
         self.topics: dict[str, Topic] = {}
         self.feeds: dict[str, ActiveSubscription] = {}
         self.snapshots: dict[str, SnapshotState] = {}
+        self.schemas: dict[str, Schema] = {}
         self.policies: dict[str, bytes] = {}
         self._lock = threading.Lock()
         self._watchers: set[threading.Event] = set()
@@ -167,6 +168,19 @@ class Broker:
             orphan = copy_resource(feed.spec)
             orphan.topic = DELETED_TOPIC
             self.put_subscription(orphan)
+
+    def put_schema(self, name: str, schema: Schema | None) -> None:
+        """Keep a schema, or a new revision of one; None forgets it, and its topics have none."""
+        self.ledger.put(f"schema/{name}", None if schema is None else schema.SerializeToString())
+        if schema is not None:
+            self.schemas[name] = schema
+            return
+        del self.schemas[name]
+        self.put_policy(name, None)
+        for topic in [one for one in self.topics.values() if one.schema_settings.schema == name]:
+            orphan = copy_resource(topic)
+            orphan.schema_settings.schema = DELETED_SCHEMA
+            self.put_topic(orphan)
 
     def put_subscription(self, spec: Subscription) -> None:
         """Keep a new subscription, or a new configuration of one."""
@@ -303,6 +317,8 @@ class Broker:
         self._session = counters.get("session", 0) + 1
         for name, value in rows.get("topic", []):
             self.topics[name] = Topic.FromString(value)
+        for name, value in rows.get("schema", []):
+            self.schemas[name] = Schema.FromString(value)
         for _, value in rows.get("subscription", []):
             self._govern(Subscription.FromString(value))
         for name, row in entry_rows(rows.get("entry", [])):

@@ -2,7 +2,7 @@
 
 Rows of the journal, by key: `counter/sequence`, `counter/session`, `topic/{name}`,
 `subscription/{name}`, `entry/{subscription}/{sequence}`, `snapshot/{name}`,
-`held/{snapshot}/{sequence}`, `policy/{resource}`.
+`held/{snapshot}/{sequence}`, `policy/{resource}`, `schema/{name}`.
 """
 
 from collections.abc import Iterator

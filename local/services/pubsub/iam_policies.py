@@ -1,9 +1,7 @@
-"""The calls of google.iam.v1.IAMPolicy on topics, subscriptions and snapshots.
+"""The calls of google.iam.v1.IAMPolicy on topics, subscriptions, snapshots and schemas.
 
 Policies are kept, not enforced: whoever reaches the embedded cloud may do everything.
 """
-
-import hashlib
 
 import grpc
 from google.iam.v1.iam_policy_pb2 import (
@@ -14,11 +12,9 @@ from google.iam.v1.iam_policy_pb2 import (
 )
 from google.iam.v1.policy_pb2 import Policy
 
+from local.core.iam_messages import NO_POLICY_ETAG, replace_policy
 from local.services.pubsub.broker import Broker
-from local.services.pubsub.statuses import aborted, not_found
-
-NO_POLICY_ETAG = b"\x00 \x01"
-"""What Google answers as the etag ("ACAB") of a resource that has no policy."""
+from local.services.pubsub.statuses import not_found
 
 
 class Policies:
@@ -29,14 +25,8 @@ class Policies:
 
     def SetIamPolicy(self, request: SetIamPolicyRequest, context: grpc.ServicerContext) -> Policy:
         """The policy as it is kept; ABORTED when the etag sent is not the current one."""
-        policy = Policy()
-        policy.CopyFrom(request.policy)
-        policy.ClearField("etag")
-        policy.etag = hashlib.sha256(policy.SerializeToString(deterministic=True)).digest()[:8]
         with self._broker.change():
-            current = self._current(request.resource)
-            if request.policy.etag and request.policy.etag != current.etag:
-                raise aborted("There were concurrent policy changes; read the policy again.")
+            policy = replace_policy(self._current(request.resource), request.policy)
             self._broker.put_policy(request.resource, policy.SerializeToString())
         return policy
 
@@ -55,7 +45,9 @@ class Policies:
 
     def _current(self, resource: str) -> Policy:
         broker = self._broker
-        if not any(resource in kept for kept in (broker.topics, broker.feeds, broker.snapshots)):
+        if not any(
+            resource in kept for kept in (broker.topics, broker.feeds, broker.snapshots, broker.schemas)
+        ):
             raise not_found(resource)
         if resource in broker.policies:
             return Policy.FromString(broker.policies[resource])

@@ -11,15 +11,21 @@ from google.pubsub_v1 import types
 if TYPE_CHECKING:
     from google.pubsub_v1.types import (
         AcknowledgeRequest,
+        CommitSchemaRequest,
+        CreateSchemaRequest,
         CreateSnapshotRequest,
+        DeleteSchemaRequest,
         DeleteSnapshotRequest,
         DeleteSubscriptionRequest,
         DeleteTopicRequest,
         DetachSubscriptionRequest,
         DetachSubscriptionResponse,
+        GetSchemaRequest,
         GetSnapshotRequest,
         GetSubscriptionRequest,
         GetTopicRequest,
+        ListSchemasRequest,
+        ListSchemasResponse,
         ListSnapshotsRequest,
         ListSnapshotsResponse,
         ListSubscriptionsRequest,
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
         PullResponse,
         PushConfig,
         ReceivedMessage,
+        Schema,
         SeekRequest,
         SeekResponse,
         Snapshot,
@@ -49,28 +56,38 @@ if TYPE_CHECKING:
         UpdateSnapshotRequest,
         UpdateSubscriptionRequest,
         UpdateTopicRequest,
+        ValidateMessageRequest,
+        ValidateMessageResponse,
+        ValidateSchemaRequest,
+        ValidateSchemaResponse,
     )
 else:
     AcknowledgeRequest = types.AcknowledgeRequest.pb()
+    CommitSchemaRequest = types.CommitSchemaRequest.pb()
+    CreateSchemaRequest = types.CreateSchemaRequest.pb()
     CreateSnapshotRequest = types.CreateSnapshotRequest.pb()
+    DeleteSchemaRequest = types.DeleteSchemaRequest.pb()
     DeleteSnapshotRequest = types.DeleteSnapshotRequest.pb()
     DeleteSubscriptionRequest = types.DeleteSubscriptionRequest.pb()
     DeleteTopicRequest = types.DeleteTopicRequest.pb()
     DetachSubscriptionRequest = types.DetachSubscriptionRequest.pb()
     DetachSubscriptionResponse = types.DetachSubscriptionResponse.pb()
+    GetSchemaRequest = types.GetSchemaRequest.pb()
     GetSnapshotRequest = types.GetSnapshotRequest.pb()
     GetSubscriptionRequest = types.GetSubscriptionRequest.pb()
     GetTopicRequest = types.GetTopicRequest.pb()
+    ListSchemasRequest = types.ListSchemasRequest.pb()
+    ListSchemasResponse = types.ListSchemasResponse.pb()
     ListSnapshotsRequest = types.ListSnapshotsRequest.pb()
     ListSnapshotsResponse = types.ListSnapshotsResponse.pb()
     ListSubscriptionsRequest = types.ListSubscriptionsRequest.pb()
     ListSubscriptionsResponse = types.ListSubscriptionsResponse.pb()
     ListTopicSnapshotsRequest = types.ListTopicSnapshotsRequest.pb()
     ListTopicSnapshotsResponse = types.ListTopicSnapshotsResponse.pb()
-    ListTopicsRequest = types.ListTopicsRequest.pb()
-    ListTopicsResponse = types.ListTopicsResponse.pb()
     ListTopicSubscriptionsRequest = types.ListTopicSubscriptionsRequest.pb()
     ListTopicSubscriptionsResponse = types.ListTopicSubscriptionsResponse.pb()
+    ListTopicsRequest = types.ListTopicsRequest.pb()
+    ListTopicsResponse = types.ListTopicsResponse.pb()
     ModifyAckDeadlineRequest = types.ModifyAckDeadlineRequest.pb()
     ModifyPushConfigRequest = types.ModifyPushConfigRequest.pb()
     PublishRequest = types.PublishRequest.pb()
@@ -80,6 +97,7 @@ else:
     PullResponse = types.PullResponse.pb()
     PushConfig = types.PushConfig.pb()
     ReceivedMessage = types.ReceivedMessage.pb()
+    Schema = types.Schema.pb()
     SeekRequest = types.SeekRequest.pb()
     SeekResponse = types.SeekResponse.pb()
     Snapshot = types.Snapshot.pb()
@@ -90,6 +108,10 @@ else:
     UpdateSnapshotRequest = types.UpdateSnapshotRequest.pb()
     UpdateSubscriptionRequest = types.UpdateSubscriptionRequest.pb()
     UpdateTopicRequest = types.UpdateTopicRequest.pb()
+    ValidateMessageRequest = types.ValidateMessageRequest.pb()
+    ValidateMessageResponse = types.ValidateMessageResponse.pb()
+    ValidateSchemaRequest = types.ValidateSchemaRequest.pb()
+    ValidateSchemaResponse = types.ValidateSchemaResponse.pb()
 
 Resource = TypeVar("Resource", bound=Any)
 
@@ -103,15 +125,21 @@ def copy_resource(resource: Resource) -> Resource:
 
 __all__ = [
     "AcknowledgeRequest",
+    "CommitSchemaRequest",
+    "CreateSchemaRequest",
     "CreateSnapshotRequest",
+    "DeleteSchemaRequest",
     "DeleteSnapshotRequest",
     "DeleteSubscriptionRequest",
     "DeleteTopicRequest",
     "DetachSubscriptionRequest",
     "DetachSubscriptionResponse",
+    "GetSchemaRequest",
     "GetSnapshotRequest",
     "GetSubscriptionRequest",
     "GetTopicRequest",
+    "ListSchemasRequest",
+    "ListSchemasResponse",
     "ListSnapshotsRequest",
     "ListSnapshotsResponse",
     "ListSubscriptionsRequest",
@@ -131,6 +159,7 @@ __all__ = [
     "PullResponse",
     "PushConfig",
     "ReceivedMessage",
+    "Schema",
     "SeekRequest",
     "SeekResponse",
     "Snapshot",
@@ -141,5 +170,9 @@ __all__ = [
     "UpdateSnapshotRequest",
     "UpdateSubscriptionRequest",
     "UpdateTopicRequest",
+    "ValidateMessageRequest",
+    "ValidateMessageResponse",
+    "ValidateSchemaRequest",
+    "ValidateSchemaResponse",
     "copy_resource",
 ]

@@ -9,6 +9,8 @@ from local.services.pubsub.statuses import invalid_argument
 
 DELETED_TOPIC = "_deleted-topic_"
 """Stands in a subscription for its topic once that is deleted."""
+DELETED_SCHEMA = "_deleted-schema_"
+"""Stands in a topic for its schema once that is deleted."""
 
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9._~%+-]{2,254}")
 

@@ -23,8 +23,10 @@ from local.services.pubsub.messages import (
     UpdateTopicRequest,
     copy_resource,
 )
+from local.services.pubsub.names import DELETED_SCHEMA
 from local.services.pubsub.resources import topics
-from local.services.pubsub.statuses import already_exists
+from local.services.pubsub.schema_service import check_messages
+from local.services.pubsub.statuses import already_exists, not_found
 
 MAX_PAGE_SIZE = 1000
 
@@ -36,11 +38,12 @@ class Publisher:
         self._broker = broker
 
     def CreateTopic(self, request: Topic, context: grpc.ServicerContext) -> Topic:
-        """The new topic; ALREADY_EXISTS when there is one."""
+        """The new topic; ALREADY_EXISTS when there is one, NOT_FOUND without its schema."""
         topic = topics.build_topic(request)
         with self._broker.change():
             if topic.name in self._broker.topics:
                 raise already_exists(topic.name)
+            self._check_schema(topic)
             self._broker.put_topic(topic)
         return topic
 
@@ -55,6 +58,7 @@ class Publisher:
             topic = topics.update_topic(
                 self._broker.topic(request.topic.name), request.topic, request.update_mask
             )
+            self._check_schema(topic)
             self._broker.put_topic(topic)
         return topic
 
@@ -121,5 +125,11 @@ class Publisher:
         names.require_resource_name(request.topic, "topics")
         topics.check_publish(request)
         with self._broker.change() as now:
+            check_messages(self._broker, request)
             ids = self._broker.publish(request.topic, request.messages, now)
         return PublishResponse(message_ids=ids)
+
+    def _check_schema(self, topic: Topic) -> None:
+        schema = topic.schema_settings.schema
+        if topic.HasField("schema_settings") and schema not in {*self._broker.schemas, DELETED_SCHEMA}:
+            raise not_found(schema)

@@ -13,13 +13,14 @@ from local.services.pubsub.delivery.push_tokens import TokenIssuer, TokenSigner
 from local.services.pubsub.iam_policies import Policies
 from local.services.pubsub.messages import PublishRequest
 from local.services.pubsub.publisher import Publisher
+from local.services.pubsub.schema_service import SchemaService
 from local.services.pubsub.subscriber import Subscriber
 
 PUSH_CONCURRENCY = 32
 
 
 class PubSub:
-    """Pub/Sub for `wire.serve`: `publisher`, `subscriber`, and the access policies of both.
+    """Pub/Sub for `wire.serve`: `publisher`, `subscriber`, `schemas`, and their access policies.
 
     It begins where the journal ends: topics, subscriptions, snapshots, policies, and every message
     that is not acknowledged. All times are the clock's. Each push asks the faults as
@@ -46,6 +47,7 @@ class PubSub:
         )
         self.publisher = Publisher(self._broker)
         self.subscriber = Subscriber(self._broker)
+        self.schemas = SchemaService(self._broker)
         self.policy = Policies(self._broker)
         self._courier.start()
 

@@ -1,12 +1,13 @@
 """`google.cloud.run.v2.Revisions`."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import grpc
 from google.cloud import run_v2
 from google.protobuf.message import Message
 
-from local.application import Application
 from local.application.applications import (
     ApplicationRegistry,
     Location,
@@ -14,53 +15,66 @@ from local.application.applications import (
     not_found,
     parse_resource_name,
 )
-from local.application.service import ApplicationService, ServiceRevision
 from local.core.pages import page
+from local.services.plain_functions import PlainFunctions
 from local.services.run import messages
 
 MAX_PAGE_SIZE = 100
 
-Owned = tuple[Application, ApplicationService, ServiceRevision]
-
 
 class Revisions:
-    """Reads of revisions; here none is ever deleted."""
+    """Reads of revisions; here none is ever deleted. Of a plain function the newest is known."""
 
-    def __init__(self, estate: ApplicationRegistry) -> None:
+    def __init__(self, estate: ApplicationRegistry, plain: PlainFunctions) -> None:
         self._estate = estate
+        self._plain = plain
 
     def GetRevision(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A revision by its full name."""
         location, (name, revision_name) = parse_resource_name(request.name, "services", "revisions")
-        application, service = self._estate.service(location, name)
-        revision = service.revision(revision_name)
-        if revision is None:
-            raise not_found(request.name)
-        return messages.revision_message(application, service, revision)
+        for found, build in self._revisions(location, name):
+            if found == revision_name:
+                return build()
+        raise not_found(request.name)
 
     def ListRevisions(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The revisions of a service, or with `services/-` of all in the region, newest first."""
         location, (name,) = parse_resource_name(request.parent, "services")
-        found = [
-            (application, service, revision)
-            for application, service in self._chosen(location, name)
-            for revision in reversed(service.revisions)
-        ]
+        if location.region == "-":
+            raise invalid_argument("parent must name a region")
         shown, token = page(
-            found, lambda owned: owned[2].name, request.page_size, request.page_token, MAX_PAGE_SIZE
+            self._revisions(location, name),
+            lambda one: one[0],
+            request.page_size,
+            request.page_token,
+            MAX_PAGE_SIZE,
         )
         response: Message = run_v2.ListRevisionsResponse.pb()(
-            revisions=[messages.revision_message(*owned) for owned in shown], next_page_token=token
+            revisions=[build() for _, build in shown], next_page_token=token
         )
         return response
 
-    def _chosen(self, location: Location, name: str) -> list[tuple[Application, ApplicationService]]:
-        if location.region == "-":
-            raise invalid_argument("parent must name a region")
-        if name != "-":
-            return [self._estate.service(location, name)]
-        return [
-            (application, service)
+    def _revisions(self, location: Location, service: str) -> list[tuple[str, Callable[[], Message]]]:
+        """The short names of a service's revisions, each with what builds its message.
+
+        Raises: StatusError NOT_FOUND.
+        """
+        owned = [
+            (application, one)
             for application in self._estate.applications_in(location)
-            for service in application.run_services()
+            for one in application.run_services()
+            if service in ("-", one.name)
         ]
+        plain = self._plain.revisions(location, service) if service == "-" or not owned else []
+        return [
+            *(
+                (revision.name, partial(messages.revision_message, application, one, revision))
+                for application, one in owned
+                for revision in reversed(one.revisions)
+            ),
+            *((one.name.rpartition("/")[2], partial(_identity, one)) for one in plain),
+        ]
+
+
+def _identity(message: Message) -> Message:
+    return message

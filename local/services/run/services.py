@@ -8,7 +8,6 @@ from typing import Any
 
 import grpc
 from google.cloud import run_v2
-from google.iam.v1 import policy_pb2
 from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 from msgspec.structs import replace
@@ -23,9 +22,12 @@ from local.application.applications import (
 from local.application.service import ApplicationService, ServiceRevision, add_revision, redirect_traffic
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
+from local.core.journal import Journal
 from local.core.pages import page
 from local.faults.hooks import ORDINARY_COURSE, Fate, FaultHooks
+from local.services.plain_functions import PlainFunctions
 from local.services.run import messages, scalings, targets
+from local.services.run.iam_policies import ServicePolicies
 from local.services.run.quota import WriteQuotaBucket
 from local.services.run.rollouts import Rollouts
 
@@ -34,8 +36,8 @@ _FIELDS = frozenset(field.name for field in messages.ServiceMessage.DESCRIPTOR.f
 _WRITABLE = frozenset({"traffic", "template", "scaling"})
 
 
-class RunServices:
-    """Reads, and changes of traffic and template that end later as operations."""
+class RunServices(ServicePolicies):
+    """Reads, policies, and changes of traffic and template that end later as operations."""
 
     def __init__(
         self,
@@ -44,8 +46,10 @@ class RunServices:
         rollouts: Rollouts,
         quota: WriteQuotaBucket,
         faults: FaultHooks,
+        plain: PlainFunctions,
+        journal: Journal,
     ) -> None:
-        self._estate = estate
+        super().__init__(estate, plain, journal)
         self._clock = clock
         self._rollouts = rollouts
         self._quota = quota
@@ -54,35 +58,25 @@ class RunServices:
     def GetService(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A service by its full name."""
         location, (name,) = parse_resource_name(request.name, "services")
-        return messages.service_message(*self._estate.service(location, name))
+        owned = self._find_owner(request.name)
+        return messages.service_message(*owned) if owned else self._plain.find_service(location, name)
 
     def ListServices(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A region's services by name; the wildcard region is refused, as the real one does."""
         location, _ = parse_resource_name(request.parent)
         if location.region == "-":
             raise invalid_argument("parent must name a region")
-        found = [
-            (application, service)
+        found: list[Any] = [
+            messages.service_message(application, service)
             for application in self._estate.applications_in(location)
             for service in application.run_services()
         ]
-        found.sort(key=lambda owned: owned[1].name)
+        found = sorted([*found, *self._plain.services(location)], key=lambda one: str(one.name))
         shown, token = page(
-            found, lambda owned: owned[1].name, request.page_size, request.page_token, MAX_PAGE_SIZE
+            found, lambda one: str(one.name), request.page_size, request.page_token, MAX_PAGE_SIZE
         )
-        response: Message = run_v2.ListServicesResponse.pb()(
-            services=[messages.service_message(*owned) for owned in shown], next_page_token=token
-        )
+        response: Message = run_v2.ListServicesResponse.pb()(services=shown, next_page_token=token)
         return response
-
-    def GetIamPolicy(self, request: Any, _context: grpc.ServicerContext) -> Message:
-        """Who may call a service."""
-        location, (name,) = parse_resource_name(request.resource, "services")
-        _, service = self._estate.service(location, name)
-        policy = policy_pb2.Policy(version=1, etag=messages.etag(service).encode())
-        if service.invokers:
-            policy.bindings.add(role="roles/run.invoker", members=service.invokers)
-        return policy
 
     def UpdateService(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """The operation that brings a service to another traffic list, scaling or template.

@@ -105,6 +105,7 @@ def test_curl(environment: dict[str, str]) -> None:
     [
         ("https://cloudresourcemanager.googleapis.com/v1/projects/shop", "projectNumber"),
         ("https://monitoring.googleapis.com/v3/projects/shop/alertPolicies", ""),
+        ("https://pubsub.googleapis.com/v1/projects/shop/topics", "topics"),
         ("https://identitytoolkit.googleapis.com/admin/v2/projects/shop/config", "signIn"),
         ("https://www.googleapis.com/oauth2/v1/certs", ""),
     ],

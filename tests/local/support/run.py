@@ -21,8 +21,10 @@ from local.core.clock import CloudClock
 from local.core.grpc_services import serve
 from local.core.journal import Journal
 from local.faults.hooks import FaultHooks
+from local.services.functions.runtimes import Runtimes
 from local.services.functions.service import Functions
 from local.services.monitoring import IngestionDelay, MetricService
+from local.services.plain_functions import PlainFunctions
 from local.services.run import Revisions, Rollouts, RunServices, WriteQuotaBucket
 from local.services.run.operations import RunOperations
 from local.services.storage import Buckets
@@ -127,15 +129,16 @@ def served(world: World) -> Iterator[World]:
     """The world with its control planes listening and clients for them."""
     estate = ApplicationRegistry([world.application])
     operations = operations_pb2.DESCRIPTOR.services_by_name["Operations"]
+    plain = PlainFunctions(world.clock, Journal(), world.faults, lambda _bucket, _name: 1)
     server, address = serve(
         {
             ServicesGrpcTransport: RunServices(
-                estate, world.clock, world.rollouts, world.quota, world.faults
+                estate, world.clock, world.rollouts, world.quota, world.faults, plain, Journal()
             ),
-            RevisionsGrpcTransport: Revisions(estate),
+            RevisionsGrpcTransport: Revisions(estate, plain),
             operations: RunOperations(estate, world.clock),
             FunctionServiceGrpcTransport: Functions(
-                estate, Sources(Buckets(world.clock, Journal())), world.quota, world.faults
+                estate, Sources(Buckets(world.clock, Journal())), world.quota, world.faults, plain, Runtimes()
             ),
             MetricServiceGrpcTransport: MetricService(estate, world.clock, world.ingestion, _no_subscription),
         },

@@ -26,6 +26,7 @@ from local.services.storage.buckets import Buckets
 _PROJECT = re.compile(r"projects/[^/]+")
 _LOCATION = re.compile(r"projects/[^/]+/locations/[^/]+")
 _Created = types.CreateDatabaseMetadata.pb()
+_Updated = types.UpdateDatabaseMetadata.pb()
 _Deleted = types.DeleteDatabaseMetadata.pb()
 _Databases = types.ListDatabasesResponse.pb()
 _ListedBackups = types.ListBackupsResponse.pb()
@@ -97,6 +98,12 @@ class DatabaseAdminCalls:
             project, request.database_id, request.database, DatabaseState.OPEN
         )
         return self.operations.completed(made.name, _Created(), made)
+
+    def UpdateDatabase(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """An operation that is over already, with the database and its settings from now on."""
+        check_database(request.database.name)
+        made = self._firestore.databases.update(request.database, request.update_mask.paths)
+        return self.operations.completed(made.name, _Updated(), made)
 
     def DeleteDatabase(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """An operation that is over already; database and documents are gone, backups stay."""

@@ -1,4 +1,4 @@
-"""The parts of `google.firestore.admin.v1.FirestoreAdmin` about expiry and composite indexes.
+"""The parts of `google.firestore.admin.v1.FirestoreAdmin` about expiry and indexes.
 
 What is about whole databases stands in `data_calls`.
 """
@@ -22,7 +22,9 @@ MAX_PAGE_SIZE = 1000
 _FIELD = re.compile(r"(projects/[^/]+/databases/[^/]+)/collectionGroups/([^/]+)/fields/(.+)")
 _INDEX = re.compile(r"projects/[^/]+/databases/[^/]+/collectionGroups/[^/]+/indexes/[^/]+")
 _PARENT = re.compile(r"(projects/[^/]+/databases/[^/]+)/collectionGroups/([^/]+)")
-_FILTERS = ("ttlConfig:*", "ttl_config:*")
+_WITH_POLICY = "ttlConfig:*"
+_WITH_INDEXES = ("indexConfig.usesAncestorConfig:false", "indexConfig.usesAncestorConfig=false")
+_CONFIGURATIONS = {"index_config", "ttl_config"}
 _Field = types.Field.pb()
 _ListFieldsResponse = types.ListFieldsResponse.pb()
 _ListIndexesResponse = types.ListIndexesResponse.pb()
@@ -32,21 +34,32 @@ _ACTIVE = types.Field.TtlConfig.State.ACTIVE
 
 
 class FirestoreAdmin(DatabaseAdminCalls):
-    """Time-to-live policies as fields, and indexes; a change is over as soon as it is asked for."""
+    """Fields with policies and indexes, and composite indexes; a change is over at once."""
 
     def GetField(self, request: Message, context: grpc.ServicerContext) -> Message:
-        """The field, with its time-to-live policy if it has one; every field exists."""
+        """The field with its indexes and its time-to-live policy, if any; every field exists."""
         group, field = _parse_field_name(request.name)
         return self._field(group, field)
 
     def ListFields(self, request: Message, context: grpc.ServicerContext) -> Message:
-        """The fields of a collection group (`-`: of all) that have a time-to-live policy."""
+        """The fields of a collection group (`-`: of all) with a policy, or indexes of their own."""
         database, collection_id = _group(request.parent)
-        if request.filter not in _FILTERS:
-            raise unimplemented("Only fields with a policy are listed: filter 'ttlConfig:*'.")
+        asked = [one.strip() for one in request.filter.replace("ttl_config", "ttlConfig").split(" OR ")]
+        if not set(asked) <= {_WITH_POLICY, *_WITH_INDEXES}:
+            raise unimplemented(
+                f"Only fields with a policy or indexes of their own are listed: filter '{_WITH_POLICY}'"
+                f" or '{_WITH_INDEXES[0]}'."
+            )
+        found = {
+            (group, policy.field)
+            for group, policy in self._firestore.expiry.policies().items()
+            if _WITH_POLICY in asked
+        }
+        if set(_WITH_INDEXES) & set(asked):
+            found |= {_parse_field_name(name) for name in self._firestore.field_indexes.names()}
         fields = [
-            self._field(group, policy.field)
-            for group, policy in sorted(self._firestore.expiry.policies().items())
+            self._field(group, field)
+            for group, field in sorted(found)
             if group.database == database and collection_id in ("-", group.collection_id)
         ]
         shown, token = page(
@@ -55,16 +68,23 @@ class FirestoreAdmin(DatabaseAdminCalls):
         return _ListFieldsResponse(fields=shown, next_page_token=token)
 
     def UpdateField(self, request: Message, context: grpc.ServicerContext) -> Message:
-        """An operation that is over already; with `ttl_config` absent the policy is taken away."""
-        group, field = _parse_field_name(request.field.name)
-        paths = {path.split(".")[0] for path in request.update_mask.paths} or {"ttl_config"}
-        if paths != {"ttl_config"}:
-            raise unimplemented("Of a field only ttl_config can be changed here.")
-        if request.field.HasField("ttl_config"):
-            offset = request.field.ttl_config.expiration_offset.ToTimedelta()
+        """An operation that is over already.
+
+        A policy that is absent is taken away, and so are indexes of the field's own.
+        """
+        asked = request.field
+        group, field = _parse_field_name(asked.name)
+        paths = {path.split(".")[0] for path in request.update_mask.paths} or _CONFIGURATIONS
+        if unknown := sorted(paths - _CONFIGURATIONS):
+            raise invalid_argument(f"Of a field '{unknown[0]}' cannot be changed.")
+        if "ttl_config" in paths and asked.HasField("ttl_config"):
+            offset = asked.ttl_config.expiration_offset.ToTimedelta()
             self._firestore.expiry.set(group, field, offset)
-        else:
+        elif "ttl_config" in paths:
             self._firestore.expiry.clear(group, field)
+        if "index_config" in paths:
+            has_own = asked.HasField("index_config") and not asked.index_config.uses_ancestor_config
+            self._firestore.field_indexes.set(asked.name, asked.index_config if has_own else None)
         return self._operation(group, field)
 
     def ListIndexes(self, request: Message, context: grpc.ServicerContext) -> Message:
@@ -100,7 +120,8 @@ class FirestoreAdmin(DatabaseAdminCalls):
         return empty_pb2.Empty()
 
     def _field(self, group: CollectionGroup, field: str) -> Message:
-        message = _Field(name=f"{group}/fields/{field}")
+        name = f"{group}/fields/{field}"
+        message = _Field(name=name, index_config=self._firestore.field_indexes.of(name))
         policy = self._firestore.expiry.policies().get(group)
         if policy is not None and policy.field == field:
             message.ttl_config.state = _ACTIVE

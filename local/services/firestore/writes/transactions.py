@@ -8,7 +8,7 @@ Limits: https://firebase.google.com/docs/firestore/quotas and
 https://firebase.google.com/docs/firestore/transaction-data-contention (read 2026-11).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, StrEnum, auto
@@ -100,7 +100,10 @@ class Transactions:
     Not safe for threads: its callers hold the one lock of the service.
     """
 
-    def __init__(self, timeline: Timeline, concurrency: Concurrency, randomness: Random) -> None:
+    def __init__(
+        self, timeline: Timeline, concurrency: Callable[[str], Concurrency], randomness: Random
+    ) -> None:
+        """`concurrency` says the mode of a database's transactions that name none."""
         self._timeline = timeline
         self._concurrency = concurrency
         self._randomness = randomness
@@ -118,11 +121,11 @@ class Transactions:
         transaction = Transaction(
             token=self._randomness.randbytes(_TOKEN_BYTES),
             database=database,
-            concurrency=None if read_only else self._mode(options),
+            concurrency=None if read_only else self._mode(database, options),
             age=self.next_age(options.read_write.retry_transaction),
             began=now,
             used=now,
-            snapshot=self._snapshot(options) if read_only else None,
+            snapshot=self._snapshot(database, options) if read_only else None,
         )
         self._known[transaction.token] = transaction
         return transaction
@@ -174,18 +177,18 @@ class Transactions:
             raise invalid_argument("Invalid transaction.")
         return transaction
 
-    def _mode(self, options: TransactionOptions) -> Concurrency:
+    def _mode(self, database: str, options: TransactionOptions) -> Concurrency:
         match options.read_write.concurrency_mode:
             case _Mode.OPTIMISTIC:
                 return Concurrency.OPTIMISTIC
             case _Mode.PESSIMISTIC:
                 return Concurrency.PESSIMISTIC
             case _:
-                return self._concurrency
+                return self._concurrency(database)
 
-    def _snapshot(self, options: TransactionOptions) -> int:
+    def _snapshot(self, database: str, options: TransactionOptions) -> int:
         if options.read_only.HasField("read_time"):
-            return self._timeline.check_read(options.read_only.read_time)
+            return self._timeline.check_read(database, options.read_only.read_time)
         return self._timeline.read()
 
     def _has_expired(self, transaction: Transaction, now: int) -> bool:

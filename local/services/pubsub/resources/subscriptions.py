@@ -36,6 +36,10 @@ PUSH_MAXIMUM_BACKOFF = timedelta(seconds=60)
 EVENTS_MODE = "__GCP_CloudEventsMode"
 """Of an endpoint that Eventarc has made, in its query: how an event is to be unwrapped there."""
 
+RUN_DOMAIN = ".run.app"
+"""Of the hosts of Cloud Run services."""
+
+_UNSUPPORTED_FIELDS = ("bigquery_config", "cloud_storage_config", "bigtable_config")
 _MUTABLE = (
     "push_config",
     "ack_deadline_seconds",
@@ -46,8 +50,9 @@ _MUTABLE = (
     "dead_letter_policy",
     "retry_policy",
     "enable_exactly_once_delivery",
+    "message_transforms",
+    *_UNSUPPORTED_FIELDS,
 )
-_UNSUPPORTED_FIELDS = ("bigquery_config", "cloud_storage_config", "bigtable_config")
 _NO_TIME = timedelta()
 
 
@@ -198,16 +203,16 @@ def _check_push(subscription: Subscription) -> None:
 
 
 def _check_endpoint(endpoint: str) -> None:
-    """Nothing for a plain loopback URL, or where Eventarc pushes to.
+    """Nothing for a plain loopback URL, a Cloud Run service, or where Eventarc pushes to.
 
-    An embedded cloud must never reach a real service: of the latter only what is played here is.
+    An embedded cloud never reaches a real service: of the latter two only what is played here is.
     """
     try:
         url = urlsplit(endpoint)
         host, _ = url.hostname or "", url.port
     except ValueError as error:
         raise invalid_argument(f"Invalid push endpoint given (endpoint={endpoint}): {error}") from error
-    if EVENTS_MODE in url.query:
+    if EVENTS_MODE in url.query or (url.scheme == "https" and host.endswith(RUN_DOMAIN)):
         return
     if url.scheme != "http" or not is_loopback(host):
         raise invalid_argument(

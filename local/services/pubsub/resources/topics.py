@@ -30,13 +30,12 @@ _MUTABLE = (
     "ingestion_data_source_settings",
     "message_transforms",
 )
-_UNSUPPORTED_FIELDS = ("schema_settings", "ingestion_data_source_settings")
 
 
 def build_topic(request: Topic) -> Topic:
     """The topic that a request creates, its output fields filled in.
 
-    Raises: Refused INVALID_ARGUMENT, or UNIMPLEMENTED for schemas, ingestion and transforms.
+    Raises: Refused INVALID_ARGUMENT, or UNIMPLEMENTED for ingestion and transforms.
     """
     topic = copy_resource(request)
     names.require_resource_name(topic.name, "topics")
@@ -75,8 +74,10 @@ def check_publish(request: PublishRequest) -> None:
 
 
 def _check_topic(topic: Topic) -> None:
-    if any(topic.HasField(name) for name in _UNSUPPORTED_FIELDS) or topic.message_transforms:
-        raise unimplemented("Schemas, ingestion and transforms of topics are not served here.")
+    if topic.HasField("ingestion_data_source_settings") or topic.message_transforms:
+        raise unimplemented("Ingestion and transforms of topics are not served here.")
+    if topic.HasField("schema_settings") and not topic.schema_settings.encoding:
+        raise invalid_argument("schema_settings needs an encoding.")
     if topic.HasField("message_retention_duration"):
         check_within(
             topic.message_retention_duration, MIN_RETENTION, MAX_RETENTION, "message_retention_duration"

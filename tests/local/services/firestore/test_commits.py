@@ -336,19 +336,14 @@ import sys
 from pathlib import Path
 from random import Random
 from local.core.clock import CloudClock
-from local.services.firestore import Concurrency
 from local.services.firestore.commit_engine import FirestoreEngine
+from local.services.firestore.data.databases import Databases
 from local.services.firestore.messages import Document, Value, Write
 from local.core.journal import Journal
 
 database = "projects/ops/databases/rollback"
-engine = FirestoreEngine(
-    CloudClock(),
-    Journal(Path(sys.argv[1])),
-    Concurrency.PESSIMISTIC,
-    point_in_time_recovery=False,
-    randomness=Random(0),
-)
+clock, journal = CloudClock(), Journal(Path(sys.argv[1]))
+engine = FirestoreEngine(clock, journal, Databases(clock, journal), Random(0))
 for number in range(1_000_000):
     fields = {"number": Value(integer_value=number)}
     write = Write(update=Document(name=f"{database}/documents/a/{number}", fields=fields))

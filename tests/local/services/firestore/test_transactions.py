@@ -15,6 +15,7 @@ from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.services.firestore import Concurrency
 from local.services.firestore.commit_engine import FirestoreEngine
+from local.services.firestore.data.databases import Databases
 from local.services.firestore.messages import Document, TransactionOptions, Write
 from tests.local.support.firestore import NOON, FirestoreWorld, serving
 
@@ -242,13 +243,8 @@ def test_a_caller_that_is_gone_while_its_write_waits() -> None:
     """The write is given up: it is not carried out when its turn would come."""
     database = "projects/ops/databases/rollback"
     name = f"{database}/documents/a/1"
-    engine = FirestoreEngine(
-        CloudClock(NOON, scale=0),
-        Journal(),
-        Concurrency.PESSIMISTIC,
-        point_in_time_recovery=False,
-        randomness=Random(0),
-    )
+    clock, journal = CloudClock(NOON, scale=0), Journal()
+    engine = FirestoreEngine(clock, journal, Databases(clock, journal), Random(0))
     token = engine.begin(database, TransactionOptions())
     with engine.read_request(database, GetDocumentRequest.pb()(transaction=token)) as view:
         view.get(name)

@@ -1,0 +1,215 @@
+"""Functions that somebody creates, by REST as Terraform asks for them; nothing runs in them."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.cloud import Cloud
+from local.faults.hooks import Fate
+from local.services.storage.conditions import Preconditions
+from tests.local.support.rest import Product, running
+
+LOCATION = "projects/shop-operations/locations/europe-west1"
+NAME = f"{LOCATION}/functions/rollback_on_work"
+SERVICE = f"{LOCATION}/services/rollback-on-work"
+SOURCE = {"storageSource": {"bucket": "sources", "object": "release.zip"}}
+ASKED = {
+    "description": "Executes rollbacks.",
+    "labels": {"team": "sre"},
+    "buildConfig": {"runtime": "python311", "entryPoint": "on_work", "source": SOURCE},
+    "serviceConfig": {
+        "serviceAccountEmail": "work@shop-operations.iam.gserviceaccount.com",
+        "availableMemory": "512Mi",
+        "availableCpu": "1",
+        "timeoutSeconds": 540,
+        "ingressSettings": "ALLOW_INTERNAL_ONLY",
+        "allTrafficOnLatestRevision": True,
+        "environmentVariables": {"ROLLBACK_DATABASE": "rollback"},
+    },
+}
+PUSH = {
+    "role": "roles/run.invoker",
+    "members": ["serviceAccount:push@shop-operations.iam.gserviceaccount.com"],
+}
+
+
+@pytest.fixture
+def cloud() -> Iterator[Cloud]:
+    with running() as cloud:
+        put_source(cloud)
+        yield cloud
+
+
+def put_source(cloud: Cloud) -> None:
+    cloud.buckets.create("sources", project="shop-operations")
+    cloud.buckets.put("sources", "release.zip", b"zip", "application/zip", {}, Preconditions())
+
+
+def functions(cloud: Cloud) -> Product:
+    return Product(cloud, "cloudfunctions.googleapis.com")
+
+
+def run(cloud: Cloud) -> Product:
+    return Product(cloud, "run.googleapis.com")
+
+
+def create(cloud: Cloud, asked: Any = ASKED) -> Any:
+    return functions(cloud).done("POST", f"/v2/{LOCATION}/functions?functionId=rollback_on_work", asked)
+
+
+def test_a_function_reads_back_as_google_gives_it(cloud: Cloud) -> None:
+    """What was asked for, what Google chooses for the rest, and where it stands."""
+    operation = create(cloud)
+    made = functions(cloud).get(f"/v2/{NAME}")
+
+    assert operation["done"] is True
+    assert {**operation["response"], "@type": None} == {**made, "@type": None}
+    assert functions(cloud).get(f"/v2/{operation['name']}") == operation
+    assert (made["state"], made["environment"], made["labels"]) == ("ACTIVE", "GEN_2", {"team": "sre"})
+    config = made["serviceConfig"]
+    assert {**config, **ASKED["serviceConfig"]} == config  # type: ignore[dict-item]
+    assert (config["service"], config["maxInstanceCount"]) == (SERVICE, 100)
+    assert config["uri"].startswith("https://rollback-on-work-")
+    generation = cloud.buckets.find("sources", "release.zip").generation
+    source = made["buildConfig"]["sourceProvenance"]["resolvedStorageSource"]
+    assert source == {**SOURCE["storageSource"], "generation": str(generation)}
+    assert [one["name"] for one in functions(cloud).get(f"/v2/{LOCATION}/functions")["functions"]] == [NAME]
+
+
+def test_its_run_service(cloud: Cloud) -> None:
+    """It has the function's name, its configuration and its own policy."""
+    create(cloud)
+
+    service = run(cloud).get(f"/v2/{SERVICE}")
+
+    assert service["template"]["serviceAccount"] == ASKED["serviceConfig"]["serviceAccountEmail"]  # type: ignore[index]
+    [container] = service["template"]["containers"]
+    assert container["env"] == [{"name": "ROLLBACK_DATABASE", "value": "rollback"}]
+    assert container["resources"]["limits"] == {"memory": "512Mi", "cpu": "1"}
+    assert service["ingress"] == "INGRESS_TRAFFIC_INTERNAL_ONLY"
+    assert service["terminalCondition"]["state"] == "CONDITION_SUCCEEDED"
+    assert run(cloud).get(f"/v2/{LOCATION}/services")["services"] == [service]
+    for name in ("rollback-on-work", "-"):
+        [revision] = run(cloud).get(f"/v2/{LOCATION}/services/{name}/revisions")["revisions"]
+        assert revision["name"] == service["latestReadyRevision"]
+        assert run(cloud).get(f"/v2/{revision['name']}")["containers"] == service["template"]["containers"]
+    assert run(cloud).get(f"/v2/{SERVICE}:getIamPolicy") == {"etag": "ACAB"}
+
+
+def test_a_function_that_is_replaced_has_no_grants(cloud: Cloud) -> None:
+    """The policy goes with the Run service."""
+    create(cloud)
+    run(cloud).done("POST", f"/v2/{SERVICE}:setIamPolicy", {"policy": {"bindings": [PUSH]}})
+    assert run(cloud).get(f"/v2/{SERVICE}:getIamPolicy")["bindings"] == [PUSH]
+
+    functions(cloud).done("DELETE", f"/v2/{NAME}")
+    assert functions(cloud).refused("GET", f"/v2/{NAME}") == "NOT_FOUND"
+    assert run(cloud).refused("GET", f"/v2/{SERVICE}:getIamPolicy") == "NOT_FOUND"
+    cloud.clock.advance(timedelta(seconds=1))
+    create(cloud)
+
+    assert run(cloud).get(f"/v2/{SERVICE}:getIamPolicy") == {"etag": "ACAB"}
+
+
+def test_a_function_is_updated(cloud: Cloud) -> None:
+    """The masked fields change in a new revision, the others stay."""
+    create(cloud)
+    before = functions(cloud).get(f"/v2/{NAME}")
+    cloud.clock.advance(timedelta(minutes=1))
+    changed = {"serviceConfig": {**ASKED["serviceConfig"], "maxInstanceCount": 3}, "labels": {}}  # type: ignore[dict-item]
+
+    functions(cloud).done("PATCH", f"/v2/{NAME}?updateMask=serviceConfig", changed)
+
+    after = functions(cloud).get(f"/v2/{NAME}")
+    assert after["serviceConfig"]["maxInstanceCount"] == 3
+    assert after["labels"] == before["labels"]
+    assert after["updateTime"] > before["updateTime"]
+    assert run(cloud).get(f"/v2/{SERVICE}")["generation"] == "2"
+    assert functions(cloud).refused("PATCH", f"/v2/{NAME}?updateMask=speed", {}) == "INVALID_ARGUMENT"
+
+
+def test_a_deployment_that_a_fault_delays_and_fails(cloud: Cloud) -> None:
+    """It takes that long, another one is refused meanwhile, and then it says why it failed."""
+    fate = Fate(delay=timedelta(minutes=2), failure="Build failed: quota")
+    cloud.faults.add_oracle(lambda thing: fate if thing == f"operation {NAME}" else None)
+
+    operation = create(cloud)
+
+    assert "done" not in operation
+    assert functions(cloud).get(f"/v2/{NAME}")["state"] == "DEPLOYING"
+    assert functions(cloud).refused("PATCH", f"/v2/{NAME}?updateMask=labels", {}) == "ABORTED"
+    cloud.clock.advance(timedelta(minutes=2))
+    ended = functions(cloud).get(f"/v2/{operation['name']}")
+    assert ended["error"] == {"code": 9, "message": "Build failed: quota"}
+    assert functions(cloud).get(f"/v2/{NAME}")["state"] == "FAILED"
+
+
+def test_a_function_that_cannot_be(cloud: Cloud) -> None:
+    """A second one of a name, one without a source, and one whose source is not there."""
+    elsewhere = {"storageSource": {"bucket": "sources", "object": "none.zip"}}
+    lost = create(cloud, {"buildConfig": {"source": elsewhere}})
+    assert "none.zip" in lost["error"]["message"]
+
+    path = f"/v2/{LOCATION}/functions?functionId="
+    assert functions(cloud).refused("POST", f"{path}rollback_on_work", ASKED) == "ALREADY_EXISTS"
+    assert functions(cloud).refused("POST", f"{path}another", {}) == "INVALID_ARGUMENT"
+    assert functions(cloud).refused("POST", f"{path}1", ASKED) == "INVALID_ARGUMENT"
+    repository = {"buildConfig": {"source": SOURCE, "dockerRepository": "images"}}
+    assert functions(cloud).refused("POST", f"{path}another", repository) == "INVALID_ARGUMENT"
+    assert functions(cloud).refused("GET", f"/v2/{LOCATION}/functions/another") == "NOT_FOUND"
+
+
+def test_events_of_a_function(cloud: Cloud) -> None:
+    """Its trigger has a name, and the rest as it was asked for."""
+    trigger = {
+        "eventType": "google.cloud.pubsub.topic.v1.messagePublished",
+        "pubsubTopic": "projects/p/topics/t",
+    }
+    create(cloud, {**ASKED, "eventTrigger": trigger})
+
+    shown = functions(cloud).get(f"/v2/{NAME}")["eventTrigger"]
+
+    assert {**shown, **trigger} == shown
+    assert shown["trigger"].startswith(f"{LOCATION}/triggers/rollback-on-work-")
+    assert shown["triggerRegion"] == "europe-west1"
+
+
+def test_a_restart_keeps_functions_and_policies(tmp_path: Path) -> None:
+    """Their operations are forgotten."""
+    with running(tmp_path) as cloud:
+        put_source(cloud)
+        create(cloud)
+        run(cloud).done("POST", f"/v2/{SERVICE}:setIamPolicy", {"policy": {"bindings": [PUSH]}})
+        before = functions(cloud).get(f"/v2/{NAME}")
+
+    with running(tmp_path) as cloud:
+        assert functions(cloud).get(f"/v2/{NAME}") == before
+        assert run(cloud).get(f"/v2/{SERVICE}:getIamPolicy")["bindings"] == [PUSH]
+
+
+def test_a_function_under_protection_by_rest(cloud: Cloud) -> None:
+    """A whole configuration in the mask means the parts that are set; a build takes its time."""
+    name = "projects/shop/locations/europe-west1/functions/placeOrder"
+    changed = {"serviceConfig": {"environmentVariables": {"MODE": "slow"}, "maxInstanceCount": 7}}
+
+    operation = functions(cloud).done("PATCH", f"/v2/{name}?updateMask=serviceConfig", changed)
+    assert "done" not in operation
+    cloud.clock.advance(timedelta(seconds=90))
+
+    config = functions(cloud).get(f"/v2/{name}")["serviceConfig"]
+    assert (config["environmentVariables"]["MODE"], config["maxInstanceCount"]) == ("slow", 7)
+
+
+def test_the_invokers_of_a_service_under_protection(cloud: Cloud) -> None:
+    """They alone are kept of its policy."""
+    path = "/v2/projects/shop/locations/europe-west1/services/placeorder"
+    other = {"role": "roles/run.developer", "members": PUSH["members"]}
+
+    run(cloud).done("POST", f"{path}:setIamPolicy", {"policy": {"bindings": [PUSH]}})
+
+    assert run(cloud).get(f"{path}:getIamPolicy")["bindings"] == [PUSH]
+    refused = run(cloud).refused("POST", f"{path}:setIamPolicy", {"policy": {"bindings": [other]}})
+    assert refused == "UNIMPLEMENTED"
