@@ -552,8 +552,7 @@ class StatementLaws:
         for subject in subjects:
             for span in self._failing(subject):
                 wrong = self._contrary(stood, subject, span)
-                is_dated = claim.moment is not None and claim.surface is not Surface.NOTICE
-                if wrong > MINUTE + (0.0 if is_dated else self._lag):
+                if wrong > MINUTE + self._lag:
                     last = "for ever" if wrong > FOREVER / 2 else f"for {wrong:.0f} s"
                     about = f" of {claim.incident}" if claim.incident else ""
                     self._wrong(
@@ -573,7 +572,7 @@ class StatementLaws:
             return 0.0
         seen_before = span.begins <= made and min(span.begins + MINUTE, known) <= landed
         if claim.moment is not None and seen_before and made < span.ends - MINUTE:
-            return span.ends - made
+            return span.ends - made + self._lag  # it was known: no clock excuses that
         if claim.surface is Surface.REPORT or (claim.promise in LAST and not seen_before):
             return 0.0
         if claim.surface is Surface.NOTICE:
