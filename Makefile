@@ -80,7 +80,7 @@ terraform-checks: ## run checkov over terraform/, in build/checkov
 	@scripts/terraform-checks
 
 .PHONY: terraform-test
-terraform-test: ## run terraform fmt, validate, test and a plan of each example, where there is a terraform (TERRAFORM=/path/to/it, TERRAFORM_REQUIRED=1 to fail where there is none)
+terraform-test: $(STAMP) ## run terraform fmt, validate, test and a plan of each example, where there is a terraform or tofu (TERRAFORM=/path/to/it, TERRAFORM_REQUIRED=1 to fail where there is none)
 	@scripts/terraform-test
 
 .PHONY: format

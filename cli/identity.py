@@ -84,11 +84,9 @@ def login(
         proven = credential.person_credential(claims, session.id_token)
     role = proven.role.name.lower() if proven.role is not None else None
     if not proven.second_factor:
-        why = "Signed in without a second factor: commands are refused. First: rollback enrol"
-        typer.echo(why, err=True)
+        typer.echo("Signed in without a second factor: commands are refused. First: rollback enrol", err=True)
     if role is None:
-        why = "Signed in without a role: commands are refused. Ask an administrator"
-        typer.echo(why, err=True)
+        typer.echo("Signed in without a role: commands are refused. Ask an administrator", err=True)
     typer.echo(f"Signed in as {email}, {role or 'no role'}.", err=True)
     if as_json:
         print_json({"signed_in": email, "role": role, "second_factor": proven.second_factor})

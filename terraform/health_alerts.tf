@@ -9,16 +9,30 @@ locals {
   # Milliseconds, by operation.
   database_limits = { read = 100, write = 500 }
 
-  # What availability is measured by: requests of the functions, and checks of the site where there are any.
+  # What availability is measured by: requests of the functions, and each check that says whether the site
+  # can be reached. One objective for several checks would hold while any of them passes.
   availability = merge([
-    for system, policy in local.healthy : {
-      for name in concat(["functions"], length(local.checks[system].site) > 0 ? ["site"] : []) :
-      "${system}/${name}" => { system = system, name = name, project = policy.project }
-    }
+    for system, policy in local.healthy : merge(
+      { "${system}/functions" = { system = system, name = "functions", project = policy.project, probe = null, fails = "The functions of ${system} fail" } },
+      {
+        for key, probe in local.checked_probes : "${system}/probe-${probe.name}" => {
+          system  = system
+          name    = "probe-${probe.name}"
+          project = policy.project
+          probe   = key
+          fails   = "The probe ${probe.name} of ${system} fails"
+        } if probe.system == system && probe.signal == "frontend_unavailable"
+      },
+    )
   ]...)
   # How fast the budget of 28 days burns, over how long: 2 % of it in an hour, 5 % in six (Site Reliability
-  # Workbook, chapter 5).
-  burn_rates = { fast = { above = 13.44, window = "3600s" }, slow = { above = 5.6, window = "21600s" } }
+  # Workbook, chapter 5); above 1, steadily, it does not last. Google takes no longer period than a day
+  # (docs.cloud.google.com/stackdriver/docs/solutions/slo-monitoring/alerting-on-budget-burn-rate, read 2026-11).
+  burn_rates = {
+    fast   = { above = 13.44, window = "3600s" }
+    slow   = { above = 5.6, window = "21600s" }
+    steady = { above = 1, window = "86400s" }
+  }
 
   health_alerts = merge(
     {
@@ -43,7 +57,7 @@ locals {
         system   = local.availability[pair[0]].system
         project  = local.availability[pair[0]].project
         severity = pair[1] == "fast" ? "ERROR" : "WARNING"
-        does     = "The ${local.availability[pair[0]].name} of ${local.availability[pair[0]].system} fail so often that less than 99.9 % of 28 days would succeed. See its dashboard; look for a deployment with `rollback status`."
+        does     = "${local.availability[pair[0]].fails} so often that less than 99.9 % of 28 days would succeed. See its dashboard; look for a deployment with `rollback status`."
         condition = {
           filter  = "select_slo_burn_rate(\"${google_monitoring_slo.availability[pair[0]].id}\", \"${local.burn_rates[pair[1]].window}\")"
           above   = local.burn_rates[pair[1]].above
@@ -106,7 +120,7 @@ resource "google_monitoring_custom_service" "system" {
   for_each = local.healthy
 
   project      = each.value.project
-  service_id   = "rollback-${each.key}"
+  service_id   = "rollback-${replace(each.key, "_", "-")}"
   display_name = each.key
   user_labels  = var.labels
 
@@ -119,13 +133,13 @@ resource "google_monitoring_slo" "availability" {
   project             = each.value.project
   service             = google_monitoring_custom_service.system[each.value.system].service_id
   slo_id              = each.value.name
-  display_name        = "99.9 % of the ${each.value.name} in 28 days"
+  display_name        = "${each.value.name}: 99.9 % of 28 days"
   goal                = 0.999
   rolling_period_days = 28
   user_labels         = var.labels
 
   dynamic "request_based_sli" {
-    for_each = each.value.name == "functions" ? [local.log_filters[each.value.system]] : []
+    for_each = each.value.probe == null ? [local.log_filters[each.value.system]] : []
     content {
       good_total_ratio {
         bad_service_filter   = request_based_sli.value.server_errors
@@ -136,10 +150,10 @@ resource "google_monitoring_slo" "availability" {
 
   # Five minutes are good in which any region reaches the site.
   dynamic "windows_based_sli" {
-    for_each = each.value.name == "site" ? [local.checks[each.value.system].site] : []
+    for_each = each.value.probe == null ? [] : [google_monitoring_uptime_check_config.probe[each.value.probe].uptime_check_id]
     content {
       window_period          = "300s"
-      good_bad_metric_filter = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND resource.type=\"uptime_url\" AND metric.label.check_id=one_of(\"${join("\",\"", windows_based_sli.value)}\")"
+      good_bad_metric_filter = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND resource.type=\"uptime_url\" AND metric.label.check_id=\"${windows_based_sli.value}\""
     }
   }
 

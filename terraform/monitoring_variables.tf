@@ -64,7 +64,7 @@ variable "existing_pager_channels" {
 }
 
 variable "health_alerts" {
-  description = "Notify health_channels when a system misses a figure of the runbook: answers within 3 s on average and 99.9 % availability of the site (with uptime_checks), 99.9 % of the functions, reads of the database within 100 ms and writes within 500 ms (as the functions log them). Seven alert policies a system, free before September 2027, then about 0.35 USD a month for each of them."
+  description = "Notify health_channels when a system misses a figure of the runbook: answers within 3 s on average and 99.9 % availability of the site (with uptime_checks, each probe of frontend_unavailable), 99.9 % of the functions, reads of the database within 100 ms and writes within 500 ms (as the functions log them). Nine alert policies a system with one such probe, free before September 2027, then about 0.35 USD a month for each of them."
   type        = bool
   default     = false
 }
@@ -92,7 +92,7 @@ variable "health_channels" {
 }
 
 variable "pager_channels" {
-  description = "Channels to a person that need no secret, by name; created in the operations project. Monitoring notifies them when the responders fail, when a message is refused, when a backup or a stored deployment cannot be restored, and when nobody acknowledges an incident. Mail channels also receive the budget alert. No alert about a single service of the application reaches them."
+  description = "Channels to a person that need no secret, by name; created in the operations project. Monitoring notifies them when the responders fail, when they give up a message, when a backup or a stored deployment cannot be restored, and when nobody acknowledges an incident. Mail channels also receive the budget alert. No alert about a single service of the application reaches them."
   type = map(object({
     type   = string
     labels = map(string)

@@ -14,10 +14,10 @@ locals {
   self_alerts = {
     dead_letters = {
       severity = "ERROR"
-      does     = "A message was refused or given up. Look at it, mend the cause, and send it once more: `rollback replay`."
-      conditions = { dead_letters = {
-        filter   = "metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\" AND ${local.own_subscriptions} AND resource.label.subscription_id=\"${google_pubsub_subscription.letters_kept.name}\""
-        aligner  = "ALIGN_MAX"
+      does     = "No attempt to handle a message succeeded, so Pub/Sub moved it to the dead letters. See the log of the responder that the subscription names, mend the cause, and send the message once more: `rollback replay`. What a responder refuses is answered in the audit log and in a notice, and is not counted here."
+      conditions = { given_up = {
+        filter   = "metric.type=\"pubsub.googleapis.com/subscription/dead_letter_message_count\" AND ${local.own_subscriptions} AND resource.label.subscription_id=monitoring.regex.full_match(\"rollback-.*-push\")"
+        aligner  = "ALIGN_DELTA"
         reducer  = "REDUCE_SUM"
         period   = 60
         group_by = ["resource.label.subscription_id"]
@@ -56,7 +56,7 @@ locals {
       does     = "No tick of the clock has been answered: whatever waits stays waiting. See Cloud Scheduler's two jobs and the log of on_clock."
       conditions = { silent_clock = {
         query   = "(sum(increase(pubsub_googleapis_com:subscription_push_request_count{monitored_resource=\"pubsub_subscription\",project_id=\"${var.operations_project}\",subscription_id=\"${google_pubsub_subscription.push["rollback-clock"].name}\",response_class=\"ack\"}[5m])) or vector(0)) < 1"
-        lasting = 60
+        lasting = 300 # the first points come two to four minutes after the first apply
       } }
     }
     unanswered_incident = {

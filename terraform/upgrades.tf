@@ -1,5 +1,21 @@
-# What an earlier version had made under another name, for an apply over its state. Grants that one
-# binding or policy has taken over are forgotten, not removed: to remove them would take them from it.
+# What an earlier version had made under another name, for an apply over its state.
+
+# A channel is made once, where each system had its own: the first system's goes on. Those of other
+# systems are removed once no alert names them.
+moved {
+  from = google_monitoring_notification_channel.pager["cvplus/oncall"]
+  to   = google_monitoring_notification_channel.pager["oncall"]
+}
+
+# Grants that one binding or policy has taken over are forgotten, not removed: to remove them would take
+# them from it.
+
+removed {
+  from = google_project_iam_member.applications
+  lifecycle {
+    destroy = false
+  }
+}
 
 removed {
   from = google_project_iam_member.state
@@ -122,6 +138,13 @@ removed {
 
 removed {
   from = google_storage_bucket_iam_member.rebuilders
+  lifecycle {
+    destroy = false
+  }
+}
+
+removed {
+  from = google_storage_bucket_iam_member.responders
   lifecycle {
     destroy = false
   }

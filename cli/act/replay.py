@@ -160,7 +160,7 @@ class Replay:
             "published_at": f"{letter.published_at:%Y-%m-%dT%H:%M:%SZ}",
             "reason": redact_secrets(letter.reason),
             "data": _first_characters(letter),
-            "scrubbed": _is_scrubbed(letter),
+            "scrubbed": REDACTION_MARK.encode() in letter.data,
         }
         print(json.dumps({**fields, "replayed": not fault, "fault": fault or None}))
 
@@ -175,13 +175,9 @@ def _format_letter(letter: DeadLetter) -> str:
     since = f"{letter.published_at:%Y-%m-%d %H:%M:%S} UTC"
     reason = escape_control_characters(redact_secrets(letter.reason))
     lines = [f"{source} {escape_control_characters(letter.id)} of {since}", reason, _first_characters(letter)]
-    if _is_scrubbed(letter):
+    if REDACTION_MARK.encode() in letter.data:
         lines.append(f"values shown as {REDACTION_MARK} are lost: a command without its token is refused")
     return "\n  ".join(lines)
-
-
-def _is_scrubbed(letter: DeadLetter) -> bool:
-    return REDACTION_MARK.encode() in letter.data
 
 
 def _first_characters(letter: DeadLetter) -> str:

@@ -23,20 +23,19 @@ from responders.commands.subject import find_subject
 from responders.data.repair import preview
 from responders.rollback.decision.data_requests import Preparation, forecast_data_request
 from responders.rollback.decision.dry_run import forecast_order
-from responders.rollback.decision.plan import non_function_step_names
 from shared.core.text import count_noun
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_documents, forecast_duration
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
-from shared.domain.incidents.opening import open_incident
+from shared.domain.incidents.opening import find_continued_detection
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import OVERLONG_PLAN_PREFIX
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
 from shared.domain.system_record import system_path
-from shared.engine.steps.resource_differences import describe_resource_changes, describe_steps
+from shared.engine.steps.resource_differences import describe_resource_changes, describe_steps, is_resource
 
 RestorePoint = Annotated[
     str, typer.Option(metavar="POINT", help="how old documents may be: latest, a time, 1h, …")
@@ -146,7 +145,10 @@ def _request_rollback(
     """Show what the rollback would do, and go through with it; exits where it fails."""
     command, order = build_order(ours, content, build_possible_order)
     current = compare_with_current(ours.wiring.store, policy, order) if command.at is None else None
-    since = _find_detection(ours, policy, order, command.severity) if command.at is None else None
+    since = None
+    if command.at is None:
+        store = ours.wiring.store
+        since = find_continued_detection(policy, store.get(system_path(policy.system)), store, order)
     shown = preview_rollback(ours, policy, order, command.severity, current, since)
     if not show_preview(shown, manner, supersedes=content["supersede"]):
         return
@@ -155,19 +157,6 @@ def _request_rollback(
             raise create_exit(REFUSED, f"refused: {describe_conflict(current, command)} --yes")
         content, question = {**content, "supersede": True}, f"End {current.incident} and roll back?"
     confirm_and_send(ours, content, manner, question)
-
-
-def _find_detection(
-    ours: Operations, policy: Policy, order: RollbackRequest, severity: Severity
-) -> datetime | None:
-    """Return when the failure was detected that the order continues; None: it continues none."""
-    store = ours.wiring.store
-    system = store.get(system_path(policy.system))
-    opening = open_incident(
-        policy, system, store, severity=severity, signal="command", commit_id="", events=(), order=order
-    )
-    began = opening.incident.detected_at
-    return began if began < system.read_at else None
 
 
 class RollbackPreview(Struct, frozen=True, kw_only=True):
@@ -216,7 +205,7 @@ def preview_rollback(
         reason=decision.reason,
         target=decision.target,
         functions=found.shown,
-        beside=non_function_step_names(plan) if plan else [],
+        beside=[step.name for step in plan.steps if is_resource(step)] if plan else [],
         reported=list(plan.header.reported) if plan else [],
         resources=describe_resource_changes(steps),
         ahead=ahead.after(waited),
@@ -251,8 +240,7 @@ def show_preview(shown: RollbackPreview, manner: Manner, *, supersedes: bool = F
         _print_preview(shown, supersedes=supersedes)
     elif manner.dry_run or not acts:
         fields = asdict(shown)
-        ahead = asdict(fields.pop("ahead"))
-        print_json({**fields, **ahead})
+        print_json({**fields, **asdict(fields.pop("ahead"))})
     return acts
 
 

@@ -83,8 +83,7 @@ def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
         if system:
             told = ours.trail.system_lines(ours.require_system(system))
         else:
-            responses = ours.find_rollbacks(name)
-            told = [one for each in responses for one in ours.trail.rollback_lines(each)]
+            told = [one for each in ours.find_rollbacks(name) for one in ours.trail.rollback_lines(each)]
     if as_json:
         print_json(told)
     elif not told:
@@ -121,7 +120,13 @@ def verify(
     elif not found:
         print("no audit log is stored or anchored")
     for finding in () if as_json else found:
-        _print_findings(finding)
+        anchored = f"anchored up to {finding.anchored}" if finding.anchored else "not anchored"
+        entries = count_noun(finding.entries, "entry", "entries")
+        print(f"{finding.chain}: {finding.verdict}, {entries}, {anchored}")
+        for fault in finding.faults:
+            print(f"  FAULT {escape_control_characters(fault)}")
+        for note in finding.notes:
+            print(f"  note: {note}")
     if any(finding.verdict is ChainVerdict.BROKEN for finding in found):
         raise typer.Exit(REFUSED)
 
@@ -266,13 +271,3 @@ def _line(one: AuditLine) -> str:
     change = f"{one.before or '-'} -> {one.after}" if one.after else ""
     parts = (one.at[:19], one.event, one.step, change, f"by {one.actor} ({one.origin})", one.why)
     return "  ".join(escape_control_characters(part) for part in parts if part)
-
-
-def _print_findings(finding: ChainFinding) -> None:
-    anchored = f"anchored up to {finding.anchored}" if finding.anchored else "not anchored"
-    entries = count_noun(finding.entries, "entry", "entries")
-    print(f"{finding.chain}: {finding.verdict}, {entries}, {anchored}")
-    for fault in finding.faults:
-        print(f"  FAULT {escape_control_characters(fault)}")
-    for note in finding.notes:
-        print(f"  note: {note}")

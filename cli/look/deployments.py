@@ -69,8 +69,7 @@ def show(deployment: Name, system: System = "", as_json: AsJson = False) -> None
         is_a_name = "/" not in deployment  # that would be a path to elsewhere
         found = ours.reading.deployment(name, deployment) if is_a_name else None
         if found is None:
-            known = [one.id for one in ours.reading.deployments(name)]
-            near = suggest_names(deployment, known)
+            near = suggest_names(deployment, [one.id for one in ours.reading.deployments(name)])
             raise create_exit(INVALID_USAGE, f"deployment {deployment} is not known in {name}{near}")
         record = ours.reading.deployment_inventory(name, deployment)
     if as_json:

@@ -14,7 +14,7 @@ from shared.domain.rollback.plan import count_progress
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals.declared_checks import VerificationState
 from shared.domain.signals.labels import status_label
-from shared.domain.system_record import Freeze, Pause, pause_state
+from shared.domain.system_record import Pause, pause_state
 from shared.state.system_status import SystemStatus, read_system_status, unfinished_freezes
 
 
@@ -39,7 +39,7 @@ def status(system: System = "", as_json: AsJson = False) -> None:
     if controls.pause:
         print_line(f"everything: {_pause_lines(controls.pause, in_flight)}", "bold yellow")
     for window in freezes:
-        print_line(f"everything is {_describe_freeze(window)}", "yellow")
+        print_line(f"everything is {window}; from {format_time(window.begins_at)} UTC", "yellow")
     for one in seen:
         _show_system(one, now)
 
@@ -49,7 +49,7 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     if seen.paused:
         print_line(f"  {_pause_lines(seen.paused, seen.in_flight)}", "yellow")
     for window in seen.freezes:
-        print_line(f"  {_describe_freeze(window)}", "yellow")
+        print_line(f"  {window}; from {format_time(window.begins_at)} UTC", "yellow")
     if seen.cool_down_until:
         print_line(f"  cooling down until {format_time(seen.cool_down_until)} UTC: no automatic rollback")
     if seen.pinned_since:
@@ -93,6 +93,8 @@ def _show_data(seen: SystemStatus) -> None:
         print_line(
             f"  fence {seen.fence.status} until {format_time(seen.fence.until)} UTC{said}", "bold yellow"
         )
+    for question in seen.messages:
+        print_line(f"  {question}", "bold yellow")
     for copy in seen.copies:
         print_line(f"  {database_copy.describe_status(copy)}")
 
@@ -109,10 +111,6 @@ def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:
         print_line(f"  {row}", "bold yellow" if row.state is VerificationState.FAILED else "")
     if seen.outlook is not None:
         print_line(f"  {seen.outlook}", "" if seen.outlook.fits else "bold yellow")
-
-
-def _describe_freeze(window: Freeze) -> str:
-    return f"{window}; from {format_time(window.begins_at)} UTC"
 
 
 def _pause_lines(pause: Pause, in_flight: int) -> str:
@@ -145,7 +143,6 @@ def list_contacts(policy: Policy) -> Iterator[tuple[str, str, Sequence[str]]]:
         yield "every stage", "channels of no role", free
     for rung in policy.on_call:
         called = holders.get(rung.role or "", rung.contact or rung.channel or "")
-        channels = [one.name for one in policy.channels_of_step(rung)]
-        yield late + format_lasting(rung.after), called, channels
+        yield late + format_lasting(rung.after), called, [one.name for one in policy.channels_of_step(rung)]
     last = late + format_lasting(policy.answer_within)
     yield last, "Cloud Monitoring (CRITICAL, HIGH)", ("pager_channels",)

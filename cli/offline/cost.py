@@ -12,6 +12,7 @@ import typer
 from cli.support.exit_codes import INVALID_USAGE, exit_on
 from cli.support.output import AsJson, print_json, print_line, print_table
 from shared.core.errors import BadConfiguration
+from shared.domain.policy.signals import FRONTEND_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.policy_files.loader import load_policy_files
 
@@ -72,7 +73,7 @@ def _factors(policy: Policy, documents: int) -> dict[str, float]:
     dated = [one for one in policy.collections.values() if one.updated_field]
     # As terraform/monitoring_locals.tf has it.
     asked = [one for one in policy.probes if one.sign_in is None]
-    minutes = [1 if one.signal in (None, "frontend_unavailable") else 5 for one in asked]
+    minutes = [1 if one.signal in (None, FRONTEND_SIGNAL) else 5 for one in asked]
     return {
         "": 1,
         "documents": documents,

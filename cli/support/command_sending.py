@@ -106,7 +106,6 @@ def conclude_command(answer: CommandReply, *, as_json: bool) -> None:
 
 
 def _drop_unset_options(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The command without what was left out."""
     given = {
         key: value for key, value in content.items() if value not in (None, "", []) and value is not False
     }
@@ -120,8 +119,7 @@ def _await_answer(ours: Operations, command: str, topic: str, message: str) -> C
     while True:
         record = ours.reading.command(command)
         if record is not None and not record.is_undecided:
-            accepted = not record.answer.get("refused")
-            return CommandReply(command, accepted, record.result, record.incident)
+            return CommandReply(command, not record.answer.get("refused"), record.result, record.incident)
         refused = ours.reading.refusal(topic, message)
         if refused is not None:
             return CommandReply(command, accepted=False, text=refused)

@@ -5,14 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.support.command_sending import (
-    ANSWER_TIMEOUT_SECONDS,
-    POLL_INTERVAL_SECONDS,
-    Reason,
-    conclude_command,
-    send,
-    send_command,
-)
+from cli.support import command_sending
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
@@ -25,7 +18,7 @@ from shared.domain.rollback.rollback import LAST_STABLE
 
 
 def drill(
-    reason: Reason,
+    reason: command_sending.Reason,
     system: System = "",
     group: Groups = None,
     function: Functions = None,
@@ -38,7 +31,7 @@ def drill(
     A promotion may need drills of `functions` or `complete` that agree (`drills_before_ask`,
     `drills_before_act` in the policy).
     """
-    send_command(
+    command_sending.send_command(
         *("drill", reason, system),
         as_json=as_json,
         scenario=scenario,
@@ -50,7 +43,7 @@ def drill(
 
 def notify(
     test: Annotated[bool, typer.Option("--test", help="send a test; nothing else can be sent")] = False,
-    reason: Reason = "a test",
+    reason: command_sending.Reason = "a test",
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
@@ -59,9 +52,9 @@ def notify(
         raise create_exit(INVALID_USAGE, "only a test can be sent: --test")
     with open_operations() as ours:
         named = ours.declared_policy(system).system
-        answer = send(ours, {"command": "notify", "system": named, "reason": reason})
+        answer = command_sending.send(ours, {"command": "notify", "system": named, "reason": reason})
         if not answer.accepted:
-            conclude_command(answer, as_json=as_json)
+            command_sending.conclude_command(answer, as_json=as_json)
         found = _await_result(ours, f"test-{answer.command}")
     if as_json:
         print_json({one.channel: one.status for one in found})
@@ -74,24 +67,24 @@ def notify(
 def _await_result(ours: Operations, key: str) -> list[Notice]:
     """Return the notices of a test, once each is sent or given up, or after a minute."""
     clock = ours.wiring.clock
-    give_up_at = clock.monotonic() + ANSWER_TIMEOUT_SECONDS
+    give_up_at = clock.monotonic() + command_sending.ANSWER_TIMEOUT_SECONDS
     while True:
         found = ours.reading.notices(key)
         if not any(one.is_waiting for one in found) or clock.monotonic() > give_up_at:
             return found
-        clock.sleep(POLL_INTERVAL_SECONDS)
+        clock.sleep(command_sending.POLL_INTERVAL_SECONDS)
 
 
-def check(reason: Reason, system: System = "", as_json: AsJson = False) -> None:
+def check(reason: command_sending.Reason, system: System = "", as_json: AsJson = False) -> None:
     """Start a check of the declared data, and show the findings of the newest one.
 
     The new check begins within a minute, and opens an alert if it observes damage.
     """
     with open_operations() as ours:
         policy = ours.policy(system)
-        answer = send(ours, {"command": "check", "system": policy.system, "reason": reason})
+        answer = command_sending.send(ours, {"command": "check", "system": policy.system, "reason": reason})
         if not answer.accepted:
-            conclude_command(answer, as_json=as_json)
+            command_sending.conclude_command(answer, as_json=as_json)
         found = ours.reading.integrity(policy.system)
     if as_json:
         print_json({"answer": answer, "integrity": found})
@@ -118,7 +111,7 @@ def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[s
 
 def regenerate(
     collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="one with `derived` in the policy")],
-    reason: Reason,
+    reason: command_sending.Reason,
     document: Annotated[
         list[str] | None,
         typer.Option(metavar="PATH", help="one to regenerate, such as jobs/1; left out: all"),
@@ -130,4 +123,6 @@ def regenerate(
 
     The request is a message on each topic that the policy declares for the collection.
     """
-    send_command(*("regenerate", reason, system), as_json=as_json, collection=collection, documents=document)
+    command_sending.send_command(
+        *("regenerate", reason, system), as_json=as_json, collection=collection, documents=document
+    )

@@ -101,7 +101,7 @@ def compile_template(template: str) -> re.Pattern[str]:
     return re.compile(pattern + re.escape(template[end:]))
 
 
-def read_request(kind: type[Message], rule: HttpRule, request: RestRequest) -> Message:
+def _read_request(kind: type[Message], rule: HttpRule, request: RestRequest) -> Message:
     """The message that a path, its parameters and a body stand for.
 
     Raises: StatusError INVALID_ARGUMENT.
@@ -140,7 +140,7 @@ def _build_route(method: Method, rule: HttpRule, implementation: Callable[..., A
     def answer(request: RestRequest) -> Any:
         if implementation is None:
             raise StatusError(grpc.StatusCode.UNIMPLEMENTED, f"{method.path.strip('/')} is not served here.")
-        answered = implementation(read_request(method.request, rule, request), RestContext())
+        answered = implementation(_read_request(method.request, rule, request), RestContext())
         numbers = "enum-encoding=int" in request.query.get("$alt", "")
         shown = [_write(one, numbers=numbers) for one in (answered if streams else [answered])]
         return shown if streams else shown[0]

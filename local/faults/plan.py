@@ -62,7 +62,7 @@ class CallFault(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OperationFault(Struct, frozen=True, forbid_unknown_fields=True):
-    """Operations of Cloud Run and Firestore that take longer, or fail when due, or both.
+    """Operations of Cloud Run, Functions and Firestore that take longer, or fail when due, or both.
 
     A backup schedule that fails is there and makes no backup.
     """
@@ -70,7 +70,7 @@ class OperationFault(Struct, frozen=True, forbid_unknown_fields=True):
     service: Annotated[
         Pattern,
         Meta(
-            description="`projects/P/locations/R/services/S`,"
+            description="`projects/P/locations/R/services/S` (functions/F),"
             " `projects/P/databases/D/exportDocuments` (restoreDatabase, cloneDatabase),"
             " `projects/P/databases/D/backupSchedules/S`; * and ? stand in."
         ),

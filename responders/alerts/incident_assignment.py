@@ -10,13 +10,8 @@ from shared.core.codec import decode, encode
 from shared.core.store import Create, Document, Update, Write, conditional_write, retry_on_conflict
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
+from shared.domain.incidents import opening as openings
 from shared.domain.incidents.incident import Incident, IncidentStatus
-from shared.domain.incidents.opening import (
-    IncidentOpening,
-    open_incident,
-    public_state_writes,
-    reopen_incident,
-)
 from shared.domain.incidents.overlap import alert_scope, concerns_same, may_join
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity, is_worse, worse_severity
@@ -114,8 +109,7 @@ class IncidentAssigner:
     def _store_alert(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
         """Store the alert in a document of its own: a storm of alerts makes no document hot."""
         joined = replace(alert, incident=incident, joined=why)
-        kept = Create(alert_path(alert.key), encode(joined))
-        self._ports.store.commit([kept, *making_way])
+        self._ports.store.commit([Create(alert_path(alert.key), encode(joined)), *making_way])
 
     def _build_check_writes(self, monitored: Rollback | None, alert: Alert) -> list[Write]:
         """Make the next check of monitoring due now: its last one knows nothing of this alert."""
@@ -136,7 +130,7 @@ class IncidentAssigner:
             return []
         document = self._ports.store.get(incidents.incident_path(known.id))
         became = incidents.observe_failure(decode(Incident, document.fields), document.read_at)
-        states = public_state_writes(policy, became, document.read_at)
+        states = openings.public_state_writes(policy, became, document.read_at)
         return [Update(document.path, encode(became), document.version), *states]
 
     def _open(
@@ -162,12 +156,12 @@ class IncidentAssigner:
 
     def _reopen_incident(
         self, alert: Alert, policy: Policy, document: Document, incident: Incident
-    ) -> IncidentOpening:
+    ) -> openings.IncidentOpening:
         """A further rollback of an incident that nobody works on, as bad as the worse one."""
         before = self._ports.store.get(incidents.incident_path(incident.id))
         known = decode(Incident, before.fields)
         failing = (*known.failing, *(one.function for one in known.scopes))
-        return reopen_incident(
+        return openings.reopen_incident(
             policy,
             document,
             before,
@@ -178,7 +172,7 @@ class IncidentAssigner:
             joining=[alert_scope(alert, policy)],
         )
 
-    def _create_incident(self, alert: Alert, policy: Policy, document: Document) -> IncidentOpening:
+    def _create_incident(self, alert: Alert, policy: Policy, document: Document) -> openings.IncidentOpening:
         """Open an incident; it began as the alert says, or now, if that was over since."""
         before = self._read_incident(decode_system(document.fields, policy.system).incident)
         began_at = alert.started_at
@@ -187,7 +181,7 @@ class IncidentAssigner:
             is_same = alert.function in before.working or concerns_same(before, scope, policy)
             is_late = is_same and began_at < (before.ended_at or began_at)
             began_at = document.read_at if is_late else began_at
-        return open_incident(
+        return openings.open_incident(
             policy,
             document,
             self._ports.store,
@@ -236,8 +230,7 @@ def _build_preemption_writes(
     why = f"it yields to {signal_label(alert.signal)} ({severity})"
     now = document.read_at
     told = create_event("rollback.yields", now, actor, alert=alert.key)
-    changes = {"cancel_requested": why, "yields_to": alert.key, "due_at": now}
-    draft = CommitDraft((told,), changes)
+    draft = CommitDraft((told,), {"cancel_requested": why, "yields_to": alert.key, "due_at": now})
     return prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
 
 

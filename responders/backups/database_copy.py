@@ -124,7 +124,7 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
             return copies.mark_deleted(copy, self._now)
         if self._count_documents(copy) != copy.counts:
             why = "its document counts changed since it was ready"
-            return copies.mark_handed_over(copy, why, self._now)
+            return copies.end_copy(copy, FillStatus.LEFT, self._now, why)
         return start_deletion(copy, self._now)
 
     def _has_new_erasures(self, copy: DatabaseCopy) -> bool:
@@ -145,7 +145,7 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
                     call_one(self._ports, partial(self._restores.delete, one.id))
             except Moved as no:
                 if one.closing_at and self._now >= one.closing_at + DELETION_TIMEOUT:
-                    return copies.mark_handed_over(one, f"it may not be deleted: {no}", self._now)
+                    return copies.end_copy(one, FillStatus.LEFT, self._now, f"it may not be deleted: {no}")
                 return replace(one, waiting=str(no))
             if one.id in call_one(self._ports, self._restores.names):
                 return one

@@ -92,7 +92,7 @@ class _ExportStep(RecordStep):
         elif backup.asked_at is not None:  # whoever began it
             export = call_one(self._ports, partial(exports.find, backup.database, backup.prefix))
         if export is None:
-            return self._request_export(backup) if backing.may_request_export(backup, self._now) else backup
+            return self._request_export(backup) if backing.may_request(backup.asked_at, self._now) else backup
         if export.ended_at is None:
             return replace(backup, operation=export.operation)
         if not export.is_whole:

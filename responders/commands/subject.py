@@ -63,8 +63,7 @@ class CommandSubject(Struct, frozen=True):
         system = decode(System, self.system.fields)
         if system.incident == self.incident.id:
             return
-        newest = system.rollback
-        fields = self.asked.ports.store.get(rollback_path(newest)).fields
+        fields = self.asked.ports.store.get(rollback_path(system.rollback)).fields
         rollback = decode(Rollback, fields) if fields is not None else None
         if rollback is None or rollback.started_at or rollback.status is not RollbackStatus.NOT_TAKEN:
             raise Refused(
@@ -86,8 +85,7 @@ class CommandSubject(Struct, frozen=True):
         if self.newest is None:
             return []
         commit_id = self.asked.ports.ids()
-        version = self.rollback_document.version
-        _, writes = prepare_commit(self.newest, version, draft, commit_id, renew=False)
+        _, writes = prepare_commit(self.newest, self.rollback_document.version, draft, commit_id, renew=False)
         return writes
 
 

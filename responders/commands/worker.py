@@ -52,8 +52,7 @@ def _schedule_redelivery(ports: Ports, path: str) -> None:
         found = ports.store.get(path)
         due_at = (found.fields or {})["due_at"]
         if due_at is not None and due_at <= found.read_at:
-            later = {"due_at": found.read_at + RETRY_INTERVAL}
-            ports.store.commit([Update(path, later, found.version)])
+            ports.store.commit([Update(path, {"due_at": found.read_at + RETRY_INTERVAL}, found.version)])
 
 
 def _dispatch_command(

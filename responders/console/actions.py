@@ -108,8 +108,7 @@ class ConsoleActions:
         if found:
             return "; ".join(found)
         token = self._ports.operators.own_token.token(command_fingerprint(content))
-        data = json.dumps({**content, TOKEN_KEY: token}).encode()
-        message = self._ports.bus.publish(topics.COMMANDS, data)
+        message = self._ports.bus.publish(topics.COMMANDS, json.dumps({**content, TOKEN_KEY: token}).encode())
         back = console_http.own_path(visit.form.get("back", "/"))
         asked = {"command": content["id"], "message": message, "back": back}
         return console_http.redirect_response(visit, f"/said?{urlencode(asked)}")
@@ -127,7 +126,6 @@ class ConsoleActions:
         verb = form.get("command", "")
         said = {name: form[name] for name in FIELDS if form.get(name)}
         names = {name: [form[name]] for name in MULTI_VALUE_FIELDS if form.get(name)}
-        texts = {name: form[name] for name in TEXT_FIELD_LABELS.get(verb, {}) if form.get(name)}
         return {
             "version": 1,
             "command": verb if verb in ACTION_DESCRIPTIONS else "",
@@ -135,6 +133,6 @@ class ConsoleActions:
             "reason": form.get("reason", ""),
             **said,
             **names,
-            **texts,
+            **{name: form[name] for name in TEXT_FIELD_LABELS.get(verb, {}) if form.get(name)},
             console_operator.OPERATOR_KEY: console_operator.operator_fields(session.credential),
         }

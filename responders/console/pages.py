@@ -26,17 +26,11 @@ from shared.domain.signals.labels import status_label
 from shared.domain.system_record import ALL_SYSTEMS, pause_state
 from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 from shared.ports.groups import Ports
+from shared.state import system_status
 from shared.state.audit_reader import AuditReader
 from shared.state.open_question import OpenQuestion, read_open_question
 from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
-from shared.state.system_status import (
-    read_forecast,
-    read_recovery_times,
-    read_response_status,
-    read_system_status,
-    unfinished_freezes,
-)
 
 Facts = dict[str, Any]
 View = Callable[[ConsoleRequest], Facts]
@@ -62,7 +56,10 @@ class ConsolePages:
         """Every system at a glance, and the newest incidents."""
         now, alive = self._ports.clock.now(), self._reading.active_rollbacks()
         controls = self._reading.controls()
-        found = [read_system_status(self._reading, one, alive, now) for one in self._policies.values()]
+        found = [
+            system_status.read_system_status(self._reading, one, alive, now)
+            for one in self._policies.values()
+        ]
         incidents = [one for system in self._policies for one in self._reading.incidents(system)]
         incidents.sort(key=lambda one: one.detected_at, reverse=True)
         return {
@@ -75,7 +72,7 @@ class ConsolePages:
             "everywhere": controls,
             "pause": pause_state(controls.pause),
             "in_flight": sum(one.in_flight for one in alive),
-            "freezes": unfinished_freezes(controls.freezes, now),
+            "freezes": system_status.unfinished_freezes(controls.freezes, now),
             "incidents": incidents[:MAX_NEWEST_ENTRIES],
         }
 
@@ -86,14 +83,14 @@ class ConsolePages:
         every = self._reading.rollbacks(incident)
         newest = every[-1] if every else None
         steps = self._reading.steps(newest.id) if newest else []
-        times = read_recovery_times(self._reading, policy, incident)
+        times = system_status.read_recovery_times(self._reading, policy, incident)
         return {
             "incident": incident,
             "rollback": newest,
             "is_over": newest is None or newest.status in ENDED_ROLLBACK_STATUSES,
             "times": recovery_lines(times, now),
-            "response": read_response_status(self._reading, incident, newest, times, now),
-            "outlook": read_forecast(self._reading, policy, incident, newest, steps, now),
+            "response": system_status.read_response_status(self._reading, incident, newest, times, now),
+            "outlook": system_status.read_forecast(self._reading, policy, incident, newest, steps, now),
             "batches": group_steps_into_batches(steps, policy.functions),
             "progress": count_progress(steps),
             "choices": available_verbs(incident, newest),
@@ -112,8 +109,7 @@ class ConsolePages:
     def deployments(self, visit: ConsoleRequest) -> Facts:
         """What was live when, and whether all is there to go back to it."""
         policy = self.policy(visit)
-        found = self._reading.deployments(policy.system)[:MAX_NEWEST_ENTRIES]
-        return {"system": policy, "found": found}
+        return {"system": policy, "found": self._reading.deployments(policy.system)[:MAX_NEWEST_ENTRIES]}
 
     def backups(self, visit: ConsoleRequest) -> Facts:
         """The catalogue with its proofs, and what was found of Google's own backups."""

@@ -7,12 +7,6 @@ from msgspec import Struct
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import Credential, CredentialKind
 from shared.domain.presentation import console_http
-from shared.domain.presentation.console_http import (
-    SESSION_COOKIE,
-    VISITOR_COOKIE,
-    ConsoleRequest,
-    ConsoleResponse,
-)
 from shared.ports.groups import Ports
 
 MAX_SESSION_DURATION = timedelta(hours=1)
@@ -45,9 +39,9 @@ class ConsoleSignIn:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
-    def find_session(self, visit: ConsoleRequest) -> ConsoleSession | None:
+    def find_session(self, visit: console_http.ConsoleRequest) -> ConsoleSession | None:
         """Whose request it is; None: nobody is signed in who may look. Raises: Unavailable."""
-        token = visit.cookies.get(SESSION_COOKIE, "")
+        token = visit.cookies.get(console_http.SESSION_COOKIE, "")
         if not token:
             return None
         try:
@@ -56,9 +50,9 @@ class ConsoleSignIn:
             return None
         return None if _find_access_obstacle(credential) else ConsoleSession(credential, token)
 
-    def form(self, visit: ConsoleRequest, why: str = "") -> tuple[dict[str, object], str]:
+    def form(self, visit: console_http.ConsoleRequest, why: str = "") -> tuple[dict[str, object], str]:
         """What the page of signing in shows, and the cookie that its form is of."""
-        known = visit.cookies.get(VISITOR_COOKIE, "")
+        known = visit.cookies.get(console_http.VISITOR_COOKIE, "")
         visitor = known if console_http.is_cookie_value(known) else self._ports.ids()
         facts: dict[str, object] = {
             "mark": console_http.csrf_token(visitor),
@@ -67,12 +61,12 @@ class ConsoleSignIn:
             "email": visit.form.get("email", ""),
         }
         return facts, console_http.session_cookie(
-            VISITOR_COOKIE, visitor, int(MAX_SESSION_DURATION.total_seconds())
+            console_http.VISITOR_COOKIE, visitor, int(MAX_SESSION_DURATION.total_seconds())
         )
 
-    def sign_in(self, visit: ConsoleRequest) -> ConsoleResponse | str:
+    def sign_in(self, visit: console_http.ConsoleRequest) -> console_http.ConsoleResponse | str:
         """Return the way on after a sign-in, else the reason for the form. Raises: Unavailable."""
-        if not console_http.has_csrf_token(visit, visit.cookies.get(VISITOR_COOKIE, "")):
+        if not console_http.has_csrf_token(visit, visit.cookies.get(console_http.VISITOR_COOKIE, "")):
             return FOREIGN_FORM_TEXT
         said = (visit.form.get(name, "") for name in ("email", "password", "code"))
         try:
@@ -86,14 +80,16 @@ class ConsoleSignIn:
         left = credential.expires_at - self._ports.clock.now()
         seconds = int(min(MAX_SESSION_DURATION, left).total_seconds())
         to = console_http.own_path(visit.form.get("to", "/"))
-        cookie = console_http.session_cookie(SESSION_COOKIE, token, seconds)
+        cookie = console_http.session_cookie(console_http.SESSION_COOKIE, token, seconds)
         return console_http.redirect_response(visit, to, cookie)
 
-    def sign_out(self, visit: ConsoleRequest, session: ConsoleSession) -> ConsoleResponse:
+    def sign_out(
+        self, visit: console_http.ConsoleRequest, session: ConsoleSession
+    ) -> console_http.ConsoleResponse:
         """Nobody is signed in there any more. Raises: Rejected."""
         if not console_http.has_csrf_token(visit, session.token):
             raise Rejected(FOREIGN_FORM_TEXT)
-        cookie = console_http.session_cookie(SESSION_COOKIE, "", 0)
+        cookie = console_http.session_cookie(console_http.SESSION_COOKIE, "", 0)
         return console_http.redirect_response(visit, "/sign-in", cookie)
 
 

@@ -16,15 +16,9 @@ from shared.core.durations import ceil_to_minute
 from shared.core.errors import Moved, RollbackError
 from shared.core.store import Document, conditional_write
 from shared.domain.data.document import DocumentSnapshot, collection_of
-from shared.domain.data.integrity import damage, scan
+from shared.domain.data.integrity import damage, scan, validator
 from shared.domain.data.integrity.damage import IntegrityRecord, damage_path
 from shared.domain.data.integrity.scan import SAMPLE_RANGE_COUNTS, FaultSample, PeakCount, ScanRange, ScanRun
-from shared.domain.data.integrity.validator import (
-    DocumentVerdict,
-    IntegrityCheck,
-    ObservedReferences,
-    Validator,
-)
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 
@@ -47,7 +41,7 @@ class DocumentChecker:
         self._policy = policy
         self._database = policy.integrity.database
         self._documents = ports.system(policy.system).documents
-        self._judges = {name: Validator(one) for name, one in policy.collections.items()}
+        self._judges = {name: validator.Validator(one) for name, one in policy.collections.items()}
 
     def begin(self, why: str, at: datetime, before: Mapping[str, PeakCount] | None = None) -> ScanRun:
         """Begin a run over a whole minute, within the read budget; `before`: peak counts."""
@@ -109,13 +103,13 @@ class DocumentChecker:
         *,
         files: bool = True,
         database: str = "",
-    ) -> list[tuple[DocumentSnapshot, DocumentVerdict]]:
+    ) -> list[tuple[DocumentSnapshot, validator.DocumentVerdict]]:
         """Check documents and what they name in `database`; files have no past to look at."""
         judge, database = self._judges[name], database or self._database
         named = {one.target for version in versions for one in judge.references(version)} - {""}
         there = self._documents.existing(database, sorted(named), at) if named else set()
         unreadable = self._check_files(judge, versions) if files else {}
-        sight = ObservedReferences({path: path in there for path in named}, unreadable)
+        sight = validator.ObservedReferences({path: path in there for path in named}, unreadable)
         judged = [(version, judge.check_document(version, sight)) for version in versions]
         return judged if files else [(one, _ignore_files(verdict)) for one, verdict in judged]
 
@@ -165,15 +159,14 @@ class DocumentChecker:
             for version, verdict in self.check_documents(name, known, at, files=False):
                 kinds = {one.check for one in verdict.faults}
                 if any(damage.SIGNAL_OF[one] == signal for one in kinds):
-                    missing = kinds == {IntegrityCheck.REFERENCE}
+                    missing = kinds == {validator.IntegrityCheck.REFERENCE}
                     found.append(at if missing else version.updated_at)
         if signal == damage.LOSS_SIGNAL:
             found += [at for name in run.dropped if self._has_dropped(run, name, at)]
         return found
 
     def _has_dropped(self, run: ScanRun, name: str, at: datetime) -> bool:
-        collection = self._policy.collections[name]
-        count = self._documents.count(self._database, scan.scope(name, collection), at)
+        count = self._documents.count(self._database, scan.scope(name, self._policy.collections[name]), at)
         return name in scan.find_drops(self._policy, {name: count}, run.dropped)
 
     def _scan_range(self, run: ScanRun) -> Generator[ScanRun]:
@@ -194,7 +187,9 @@ class DocumentChecker:
                     return
                 yield run
 
-    def _check_files(self, judge: Validator, versions: Iterable[DocumentSnapshot]) -> dict[str, str]:
+    def _check_files(
+        self, judge: validator.Validator, versions: Iterable[DocumentSnapshot]
+    ) -> dict[str, str]:
         """Why each file that is named cannot be read; what could not be looked at is left out."""
         named = {one.target for version in versions for one in judge.files(version)} - {""}
         read = self._ports.projects.media.unreadable_reason
@@ -211,11 +206,11 @@ class DocumentChecker:
         return {name: require_answer(one) for name, one in call_all(self._ports, calls).items()}
 
 
-def _ignore_files(verdict: DocumentVerdict) -> DocumentVerdict:
+def _ignore_files(verdict: validator.DocumentVerdict) -> validator.DocumentVerdict:
     return replace(
         verdict,
-        faults=tuple(one for one in verdict.faults if one.check is not IntegrityCheck.MEDIA),
-        unknown=tuple(one for one in verdict.unknown if one.check is not IntegrityCheck.MEDIA),
+        faults=tuple(one for one in verdict.faults if one.check is not validator.IntegrityCheck.MEDIA),
+        unknown=tuple(one for one in verdict.unknown if one.check is not validator.IntegrityCheck.MEDIA),
     )
 
 

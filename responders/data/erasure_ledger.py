@@ -142,8 +142,7 @@ def _request_quarantine_erasure(ports: Ports, policy: Policy) -> None:
         due_at=now,
     )
     known = Put(command_path(record.id), encode(record))
-    requested = Update(erasures.ledger_path(policy.system), {"is_to_forget": False})
-    ports.store.commit([requested, known])
+    ports.store.commit([Update(erasures.ledger_path(policy.system), {"is_to_forget": False}), known])
 
 
 def erase(asked: CommandRequest) -> CommandEffect:
@@ -184,8 +183,7 @@ class ErasureLedger(Struct, frozen=True):
 
     def is_document_erased(self, path: str, at: datetime) -> bool:
         """Whether a document is, by its name, of somebody who was erased since then."""
-        whose = owners_by_name(self.rules, path)
-        return erasures.has_erased_person(whose, self.book, self.erased, at)
+        return erasures.has_erased_person(owners_by_name(self.rules, path), self.book, self.erased, at)
 
 
 def read_ledger(ports: Ports, policy: Policy) -> ErasureLedger | None:

@@ -101,9 +101,8 @@ def _compare_once(
         observed_at=observed_at,
         said=said,
     )
-    unkept = stock.unkept if stock else {}
     changed = [
-        readiness.assess_settled_deployment(ports, policy, one, live, unkept)
+        readiness.assess_settled_deployment(ports, policy, one, live, stock.unkept if stock else {})
         if one.settled_at == now
         else one
         for one in update_deployments(situation)
@@ -222,8 +221,7 @@ def _build_expiry_writes(
         fields = {"expires_at": situation.now + RECORD_RETENTION, "due_at": None}
         yield Update(known[one.id].path, fields, known[one.id].version)
         if one.settled_at is not None:
-            record = deployments.record_path(one.system, one.id)
-            yield Update(record, {"expires_at": fields["expires_at"]})
+            yield Update(deployments.record_path(one.system, one.id), {"expires_at": fields["expires_at"]})
 
 
 def _build_readiness_writes(
@@ -280,7 +278,6 @@ def _build_comparison_events(
 def _build_deployment_events(
     situation: RolloutObservation, known: Mapping[str, Document], changed: Iterable[Deployment]
 ) -> Iterator[tuple[str, Event]]:
-    """What becomes of each deployment."""
     for one in changed:
         found = known.get(one.id)
         before = decode(Deployment, found.fields) if found else None

@@ -120,8 +120,7 @@ def _announcement(said: dict[str, Any], policies: Mapping[str, Policy], now: dat
         announcement = from_builtins(said, Announcement)
         if announcement.at is None or EARLIEST_DEPLOYMENT_TIME < announcement.at < now + timedelta(days=1):
             return announcement
-        moment = announcement.at.isoformat()
-        faults.append(f"a deployment at {moment}: the time is too early or too late")
+        faults.append(f"a deployment at {announcement.at.isoformat()}: the time is too early or too late")
     raise Refused(f"no announcement of a deployment: {'; '.join(faults)}")
 
 

@@ -1,6 +1,6 @@
 """Compare what is live with the pins: moved by hand, not served, or older than the policy wants."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
@@ -100,13 +100,8 @@ def format_pin_lines(store: Store, held: list[Pin], system: System) -> Iterator[
     yield unpin_line(system.name, names, StateReader(store).pin_keeper(system, held))
 
 
-def send_due_reminders(ports: Ports, policies: Mapping[str, Policy], now: datetime) -> None:
-    """Tell of each system's old pins what nobody has told today (UTC). Raises: Unavailable."""
-    for policy in policies.values():
-        _send_reminder(ports, policy, now)
-
-
-def _send_reminder(ports: Ports, policy: Policy, now: datetime) -> None:
+def send_reminder(ports: Ports, policy: Policy, now: datetime) -> None:
+    """Tell of a system's old pins what nobody has told today (UTC). Raises: Unavailable."""
     span = policy.deployments.pinned_for
     marker = f"ticks/{now:%Y%m%d}-pins-{policy.system}"
     if ports.store.get(marker).fields is not None:

@@ -67,8 +67,7 @@ def assess_settled_deployment(
         f"probe {probe.name}": _describe_probe_answer(look.probes.get(probe.name)) for probe in policy.probes
     }
     counted = None if look.requests is None else sum_requests(look.requests.values())
-    said = "no answer" if counted is None else f"{counted.total}, {counted.failed} failed"
-    health["requests"] = said
+    health["requests"] = "no answer" if counted is None else f"{counted.total}, {counted.failed} failed"
     proof = _judge_restorability(deployment, live, live, answers, unkept, now)
     return replace(deployment, health=health, restorable=proof)
 
@@ -89,7 +88,8 @@ def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> Non
     judged, in_the_record = deployment, list[Write]()
     if deployment.status is DeploymentStatus.LIVE:
         judged = _judge_stability(ports, policy, deployment, live, known, now)
-    is_target = _is_rollback_target(judged, known)
+    stable = (one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != judged.id)
+    is_target = judged.status is DeploymentStatus.STABLE and all(at <= judged.at for at in stable)
     bakes = judged.status is DeploymentStatus.LIVE and judged.due_at is not None
     if not bakes:
         proof, in_the_record = _assess_restorability(ports, policy, judged, live, now)
@@ -146,11 +146,6 @@ def _judge_stability(
         untested=found.untested,
         due_at=found.due_at,
     )
-
-
-def _is_rollback_target(deployment: Deployment, known: list[Deployment]) -> bool:
-    others = (one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != deployment.id)
-    return deployment.status is DeploymentStatus.STABLE and all(at <= deployment.at for at in others)
 
 
 def _assess_restorability(

@@ -20,12 +20,6 @@ from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, SourceObject, WholeInventory
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
 from shared.domain.deployments.restorability import find_rebuild_faults
-from shared.domain.deployments.source_copies import (
-    carry_over_copies,
-    is_missing_source_copy,
-    is_missing_values,
-    stored_object_names,
-)
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.engine.steps.functions import redeploy
@@ -60,12 +54,11 @@ def back_up_live_sources(ports: Ports, policy: Policy) -> None:
         """What is kept is kept of what a look has found live since, too."""
         now = ports.store.get(document.path)
         before = stocks.decode(now.fields or {})
-        kept = replace(before, live=carry_over_copies(before.live, live), unkept=unkept)
+        kept = replace(before, live=source_copies.carry_over_copies(before.live, live), unkept=unkept)
         if kept != before:
             _commit_backup(ports, policy, now, before, kept)
 
-    too_fast = f"{policy.system}: its inventory changes too fast"
-    retry_on_conflict(committed, COMMIT_ATTEMPTS, too_fast)
+    retry_on_conflict(committed, COMMIT_ATTEMPTS, f"{policy.system}: its inventory changes too fast")
 
 
 def back_up_recorded_sources(
@@ -89,7 +82,7 @@ def back_up_recorded_sources(
 def _calls(ports: Ports, policy: Policy, live: WholeInventory) -> Calls:
     calls = _build_copy_calls(ports, policy, live)
     for name, one in (live.functions or {}).items():
-        if ports.buckets.values is not None and is_missing_values(one):
+        if ports.buckets.values is not None and source_copies.is_missing_values(one):
             calls[f"values {name}"] = partial(
                 _store_variable_values, ports, ports.buckets.values, policy, one
             )
@@ -99,7 +92,11 @@ def _calls(ports: Ports, policy: Policy, live: WholeInventory) -> Calls:
 def _build_copy_calls(ports: Ports, policy: Policy, whole: WholeInventory) -> Calls:
     calls: Calls = {}
     for name, one in (whole.functions or {}).items():
-        if ports.buckets.sources is not None and one.source is not None and is_missing_source_copy(one):
+        if (
+            ports.buckets.sources is not None
+            and one.source is not None
+            and source_copies.is_missing_source_copy(one)
+        ):
             place = source_copies.source_object_name(policy.system, one)
             calls[f"copy {name}"] = partial(ports.buckets.sources.copy, one.source, place)
     return calls
@@ -126,8 +123,7 @@ def _add_stored_objects(live: WholeInventory, answers: Mapping[str, Any]) -> Who
         if what == "copy":
             functions[name] = replace(one, copy=answer)
         else:
-            configuration = replace(one.configuration, values=answer)
-            functions[name] = replace(one, configuration=configuration)
+            functions[name] = replace(one, configuration=replace(one.configuration, values=answer))
     return replace(live, functions=functions)
 
 
@@ -137,8 +133,8 @@ def _find_backup_faults(stock: InventoryRecord, answers: Mapping[str, Any]) -> d
         key
         for name, one in (stock.live.functions or {}).items()
         for key, lacks in (
-            (f"copy {name}", is_missing_source_copy(one)),
-            (f"values {name}", is_missing_values(one)),
+            (f"copy {name}", source_copies.is_missing_source_copy(one)),
+            (f"values {name}", source_copies.is_missing_values(one)),
         )
         if lacks
     }
@@ -182,15 +178,14 @@ def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRec
     if record.fields is None:
         return []
     recorded = stocks.unpack_inventory(record.fields["live"])
-    whole = carry_over_copies(recorded, kept.live)
+    whole = source_copies.carry_over_copies(recorded, kept.live)
     writes: list[Write] = []
     if whole != recorded:
         writes.append(Update(record.path, {"live": stocks.pack_inventory(whole)}, record.version))
     if newest.restorable is not None:
         proof = replace(newest.restorable, rebuild=find_rebuild_faults(whole, kept.unkept))
         if proof != newest.restorable:
-            fields = {"restorable": encode(proof)}
-            writes.append(Update(document.path, fields, document.version))
+            writes.append(Update(document.path, {"restorable": encode(proof)}, document.version))
     return writes
 
 
@@ -230,14 +225,13 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
     for path in (stocks.inventory_path(policy.system), *records):
         fields = ports.store.get(path).fields
         if fields is not None:
-            found |= {*stored_object_names(stocks.unpack_inventory(fields["live"]))}
+            found |= {*source_copies.stored_object_names(stocks.unpack_inventory(fields["live"]))}
     return found | {*_names_used_by_rollbacks(ports, policy)}
 
 
 def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
     """Yield the names that steps of rollbacks need. Raises: Unavailable."""
-    ours = Query("rollbacks", where=(("system", "==", policy.system),))
-    for rollback in ports.store.query(ours):
+    for rollback in ports.store.query(Query("rollbacks", where=(("system", "==", policy.system),))):
         builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))
         for one in ports.store.query(builds):
             step = decode(Step, one.fields)

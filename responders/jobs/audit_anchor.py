@@ -23,8 +23,7 @@ def write_anchors(ports: Ports) -> None:
     objects, store = ports.buckets.anchors, ports.store
     if objects is None:
         return
-    asked = Query(PENDING_ANCHORS, (("waiting", "==", True),), limit=MAX_PARALLEL_WRITES)
-    waiting = store.query(asked)
+    waiting = store.query(Query(PENDING_ANCHORS, (("waiting", "==", True),), limit=MAX_PARALLEL_WRITES))
     until = ports.clock.monotonic() + ANCHOR_TIME_LIMIT_SECONDS
     written: list[str] = []
     try:

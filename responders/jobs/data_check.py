@@ -93,8 +93,7 @@ def _check_newest_writes(
 def _begin_run(examining: DocumentChecker, policy: Policy, before: IntegrityRecord, now: datetime) -> ScanRun:
     counted = ((one.at, one.counts) for one in before.counted)
     levels = scan.peak_counts(counted, now - policy.integrity.drop_within)
-    why = damage.due_scan_reason(before, policy, now)
-    return examining.begin(why, floor_to_minute(now), levels)
+    return examining.begin(damage.due_scan_reason(before, policy, now), floor_to_minute(now), levels)
 
 
 def _conclude_run(
@@ -128,8 +127,7 @@ def _build_finding(
     ports: Ports, examining: DocumentChecker, policy: Policy, run: ScanRun, signal: str, now: datetime
 ) -> DamageFinding:
     """The damage, since when it is there, and what was changed before. Raises: Unavailable."""
-    earliest = _find_read_limit(ports, policy, now)
-    began, is_within = examining.find_first_damage(run, signal, earliest)
+    began, is_within = examining.find_first_damage(run, signal, _find_read_limit(ports, policy, now))
     how = damage.ONSET_ASSUMPTION
     if began is None:
         how = "not known: no earlier version of the invalid documents can be read"
@@ -191,8 +189,7 @@ def _save_record(
 def _record_alerts(
     ports: Ports, policy: Policy, record: IntegrityRecord, version: datetime | None, now: datetime
 ) -> None:
-    path = damage.damage_path(policy.system)
-    record_findings(ports, policy, path, record.findings, version, now)
+    record_findings(ports, policy, damage.damage_path(policy.system), record.findings, version, now)
 
 
 def _build_damage_notices(policy: Policy, finding: DamageFinding, now: datetime) -> list[Notice]:

@@ -59,13 +59,12 @@ def select_recorded_findings(findings: Sequence[Finding]) -> list[Finding]:
 
 def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
     name = finding.id(policy.system)
-    is_cancelled = state == "closed" and finding.cancelled
     return create_alert(
         name,
         state,
         policy.system,
         finding.signal,
-        verdict="cancelled" if is_cancelled else state,
+        verdict="cancelled" if state == "closed" and finding.cancelled else state,
         started_at=finding.onset_at,
         now=now,
         function=finding.function,

@@ -1,6 +1,6 @@
 """Once a day: what stays of each incident that is over, when it expires; told as metrics, too."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
@@ -16,14 +16,8 @@ from shared.domain.retention import RECORD_RETENTION
 from shared.state.reader import StateReader
 
 
-def record_due_stats(store: Store, policies: Mapping[str, Policy], now: datetime) -> None:
-    """Tally each system's incidents that nobody has tallied today (UTC). Raises: Unavailable."""
-    for policy in policies.values():
-        _record_tallies(store, policy, now)
-
-
-def _record_tallies(store: Store, policy: Policy, now: datetime) -> None:
-    """One commit: that it was looked at today, and what was found, each with its event."""
+def record_tallies(store: Store, policy: Policy, now: datetime) -> None:
+    """Tally a system's incidents in one commit, once a day (UTC). Raises: Unavailable."""
     marker = f"ticks/{now:%Y%m%d}-tallies-{policy.system}"
     if store.get(marker).fields is not None:
         return

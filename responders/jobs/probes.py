@@ -140,8 +140,7 @@ class ProbeRunner:
         )
         writes = [conditional_write(document, encode(record)), *events]
         version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
-        path = document.path
-        record_findings(self._ports, policy, path, record.findings, version, now)
+        record_findings(self._ports, policy, document.path, record.findings, version, now)
 
 
 def _interleave_probes(policies: Mapping[str, Policy]) -> Iterator[tuple[Policy, Probe]]:
@@ -167,8 +166,7 @@ def _judge_probe_record(
         key = f"warned:{warning.about}:{now:%Y%m%dT%H%M%S}"
         facts = {"signal": warning.signal, "note": warning.text}
         told.append(system_event(policy.system, key, "signal.warned", now, ACTOR, **facts))
-    newly = {one.about: now for one in warned}
-    return replace(record, warned=record.warned | newly), told, said
+    return replace(record, warned=record.warned | {one.about: now for one in warned}), told, said
 
 
 def _build_warning_notices(warned: EarlyWarning, policy: Policy, now: datetime) -> list[Notice]:

@@ -64,8 +64,7 @@ class NoticeDelivery:
             self._save_notice(document, replace(notice, due_at=now + PREMATURE_DELAY))
             return
         if self._is_obsolete(notice):
-            withdrawn = replace(notice, status=NoticeStatus.WITHDRAWN, due_at=None)
-            self._save_notice(document, withdrawn)
+            self._save_notice(document, replace(notice, status=NoticeStatus.WITHDRAWN, due_at=None))
             if notice.is_waiting:
                 self._continue_lane(notice)
             return
@@ -99,8 +98,7 @@ class NoticeDelivery:
         if notice.unless is WithdrawalCondition.CALLED_OFF:
             record = self._ports.store.get(commands.command_path(notice.facts["command"])).fields or {}
             return record.get("due_at") is None
-        fields = self._ports.store.get(incidents.incident_path(notice.incident)).fields
-        incident = decode(Incident, fields)
+        incident = decode(Incident, self._ports.store.get(incidents.incident_path(notice.incident)).fields)
         if notice.unless is WithdrawalCondition.HELD_BACK:
             return self._is_held_back(notice, incident)
         if notice.unless is WithdrawalCondition.ANALYSED:
@@ -250,5 +248,5 @@ def _decode_notices(documents: Iterable[Document]) -> list[Notice]:
 
 def _state(known: Document, notice: Notice, channel: Channel) -> ChannelState:
     if known.fields is None:
-        return outbox.new_channel_state(notice.system, channel, known.read_at)
+        return ChannelState(notice.system, channel.name, channel.per_minute, known.read_at)
     return decode(ChannelState, known.fields)

@@ -48,8 +48,7 @@ def gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> NoticeC
     if incident is None:
         return NoticeContext(policy, None, (), (), now)
     known = reading.status_page_record(incident) or StatusPageRecord()
-    state = incidents.public_state(policy, incident, now)
-    record = reading.observe_parts(policy, state, known, now)
+    record = reading.observe_parts(policy, incidents.public_state(policy, incident, now), known, now)
     known_rollbacks = reading.rollbacks(incident)
     history = ports.store.query(Query(incidents.public_history_path(policy.system)))
     states = [decode(PublicState, one.fields) for one in history]

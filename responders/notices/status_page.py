@@ -53,7 +53,8 @@ class StatusPageWriter:
         generations = {name: pages.generation(f"{place}/{name}") for name in OBJECT_NAMES}
         since = self._find_page_start(policy.system, now)
         states = self._read_states(policy.system, now)
-        known = self._read_records(policy.system)
+        found = self._ports.store.query(Query(incidents.page_records_path(policy.system)))
+        known = {one.path.rpartition("/")[2]: decode(StatusPageRecord, one.fields) for one in found}
         records = self._observe_parts(policy, states, known, now)
         seen = build_status_page(policy, states, since, now, records)
         address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")
@@ -111,10 +112,6 @@ class StatusPageWriter:
             if is_recent or is_unobserved(state, before):
                 records[state.incident] = reading.observe_parts(policy, state, before, now)
         return records
-
-    def _read_records(self, system: str) -> dict[str, StatusPageRecord]:
-        found = self._ports.store.query(Query(incidents.page_records_path(system)))
-        return {one.path.rpartition("/")[2]: decode(StatusPageRecord, one.fields) for one in found}
 
     def _find_page_start(self, system: str, now: datetime) -> datetime:
         """When the first page of the system was written: what was before, nobody knows."""

@@ -98,7 +98,7 @@ class UserDelivery:
             f"{notice.channel} waits for approval, for {reached}; users beyond at_most: {known.beyond}\n"
             f"{notice.preview}",
             now,
-            to_paste=[f"rollback publish {notice.incident} --message {notice.fingerprint} --reason WHY"],
+            to_paste=[notice.approval_command],
             stage=IncidentStage.ASKED,
         )
         return replace(notice, due_at=now + outbox.GIVE_UP_AFTER), asked
@@ -114,7 +114,7 @@ class UserDelivery:
             recipients, known = self._look_up_recipients(notice, known)
         except (Rejected, Unavailable) as failure:
             return notice, *outbox.classify_channel_failure(failure)
-        notice, turn = self._save_progress(notice, known), push_progress.next_device_positions(known)
+        notice, turn = self._save_progress(notice, known), [*range(known.upto, known.devices), *known.again]
         size = 1 if self._channel.kind is ChannelKind.APPRISE else MAX_DEVICES_PER_BATCH
         until, silent = self._ports.clock.monotonic() + PUSH_TIME_LIMIT_SECONDS, 0
         while turn:

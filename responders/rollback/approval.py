@@ -1,7 +1,7 @@
 """The approval of a plan: requested, given, rejected, requested again, or expired."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -19,14 +19,13 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, is_duration_reported
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
 from shared.domain.rollback.write_quota import SavedPace
-from shared.domain.signals.alert import open_alerts
 from shared.engine.steps.registry import class_of
 from shared.engine.steps.resource_differences import describe_resource_changes
 
 APPROVAL_POLL_INTERVAL = timedelta(minutes=1)
 """How soon an alert that joins a question is seen."""
-OVER_INTERVAL = timedelta(minutes=5)
-"""How often a question is decided again while every alert is over."""
+EVALUATION_INTERVAL = timedelta(minutes=5)
+"""How often a question of automation is decided again: its plan follows what fails by then."""
 ANSWER_VERBS = ("approve", "reject")
 NO_PLAN_TEXT = "the form names no plan: open the request again, read its plan, and answer that"
 """Why an answer of the console is refused that does not carry what its page showed."""
@@ -56,12 +55,14 @@ def build_approval_request(
 ) -> Transition:
     """Return the transition that requests approval of a plan; the same question is sent once."""
     now, before, plan = case.now(), case.rollback.question, made.header
+    left = [one for one in before.plan.changed if one not in plan.changed] if before is not None else []
     question = ApprovalRequest(plan, needed, reason, now)
     ahead = None if is_duration_reported(plan) else forecast_plan(case, made, pace)
     resources = describe_resource_changes(made.steps)
     same = before is not None and before.plan.fingerprint == plan.fingerprint and before.needed == needed
     until = case.rollback.parked_until if same else None
     until = until or now + case.policy.gates.approval_expires
+    is_shown = case.incident.status is IncidentStatus.INVESTIGATING and not case.incident.is_unconfirmed
     commands = format_shell_lines(case.policy.system, case.incident.id, *ANSWER_VERBS, plan=plan.fingerprint)
     people = "one person" if needed == 1 else f"{needed} different people"
     asked = (
@@ -72,7 +73,8 @@ def build_approval_request(
         event="rollback.parked",
         note=asked,
         details=(
-            *format_plan_changes(shown),
+            *([f"this plan no longer restores: {text.join_names(left)}"] if left else ()),
+            *text.first_lines([*map(str, shown)]),
             *resources,
             *plan.reported,
             *([str(ahead)] if ahead else []),
@@ -94,20 +96,18 @@ def build_approval_request(
             "approvals": case.rollback.approvals if same else (),
             "gates": tuple(told["gates"]),
             "parked_until": until,
+            "decided_at": now,
             "due_at": case.next_check_at(APPROVAL_POLL_INTERVAL),
             "lease": None,
         },
-        status=IncidentStatus.INVESTIGATING,
+        status=None if same and is_shown else IncidentStatus.INVESTIGATING,
         say=not same,
         occasion="" if before is None else f"-{case.rollback.sequence}",
     )
 
 
 def await_approval(case: Case) -> bool:
-    """Decide again on approval, a new alert or the end of all, else wait or expire.
-
-    Return whether to continue.
-    """
+    """Return whether to continue: decide again on approval, an alert or in time; wait or expire."""
     rollback, alerts = case.rollback, case.read_alerts()
     if unjudged_alerts(alerts):
         return _decide_again(case, "a further alert joined: evaluating again")
@@ -118,11 +118,9 @@ def await_approval(case: Case) -> bool:
             return _decide_again(case, f"approved by {', '.join(people.values())}: evaluating again")
     until = rollback.parked_until
     if until is not None and case.now() < until:
-        within = case.policy.gates.decide_within[case.incident.severity]
-        decided_at = (rollback.decide_by or case.now()) - within
-        is_due = case.now() - decided_at >= OVER_INTERVAL
-        if is_due and rollback.order is None and alerts and not open_alerts(alerts):
-            return _decide_again(case, "every alert is over: evaluating again")
+        is_due = rollback.decided_at is None or case.now() - rollback.decided_at >= EVALUATION_INTERVAL
+        if is_due and rollback.order is None:  # what cannot be read by then leaves the question open
+            return _decide_again(case, "what fails may have changed: evaluating again", until)
         due = min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))
         is_late = case.incident.is_confirmation_overdue(case.now())
         note = "no second source confirmed it in time; it waits for approval" if is_late else "for approval"
@@ -132,9 +130,9 @@ def await_approval(case: Case) -> bool:
     return not case.commit_final_transition(_build_refusal(case, "rollback.expired", note, why))
 
 
-def _decide_again(case: Case, why: str) -> bool:
+def _decide_again(case: Case, why: str, decide_by: datetime | None = None) -> bool:
     """The world may be another one than when it was asked: every gate is asked once more."""
-    decide_by = case.now() + case.policy.gates.decide_within[case.incident.severity]
+    decide_by = decide_by or case.now() + case.policy.gates.decide_within[case.incident.severity]
     case.commit_transition(
         Transition(
             event="rollback.unparked",
@@ -176,11 +174,6 @@ def _prepared_plan_lines(question: ApprovalRequest | None) -> tuple[str, ...]:
     plan = question.plan
     asked = f"prepared: {plan.scenario} back to {plan.target}, plan {plan.fingerprint[:12]}"
     return (f"{asked}; `rollback retry` requests approval again", *plan.reported)
-
-
-def format_plan_changes(shown: Sequence[FunctionDifference]) -> list[str]:
-    """What a plan changes, a line for each function, as far as people read."""
-    return text.first_lines([str(one) for one in shown])
 
 
 def required_approvals(policy: Policy, decision: Decision, steps: Iterable[Step]) -> int:

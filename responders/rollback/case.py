@@ -17,15 +17,10 @@ from shared.domain.audit.chain import Event, create_event
 from shared.domain.decision.gate_evaluation import is_confirmed
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.incidents import incident as incidents
+from shared.domain.incidents import opening
 from shared.domain.incidents.incident import ENDED_INCIDENT_STATUSES, WELL_STATUSES, Incident, IncidentStatus
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import format_shell_lines
-from shared.domain.incidents.opening import (
-    IncidentOpening,
-    public_state_writes,
-    raise_severity,
-    reopen_incident,
-)
 from shared.domain.incidents.overlap import alert_scope, merge_scopes
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_concerned_notices
@@ -85,7 +80,16 @@ class _PreparedCommit(Struct, frozen=True):
 
     incident: Incident
     notices: tuple[Notice, ...]
-    reopened: IncidentOpening | None = None
+    reopened: opening.IncidentOpening | None = None
+
+
+class _FunctionCheck(Struct, frozen=True):
+    """The functions that the newest check saw fail, and work."""
+
+    failing: Set[str] = frozenset()
+    working: Set[str] = frozenset()
+    is_older: bool = False
+    """Whether the records of incidents are newer than the check."""
 
 
 class Case:
@@ -99,8 +103,7 @@ class Case:
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
         self.incident = decode(Incident, document.fields)
         self._failing: set[str] = set()
-        self._checked: tuple[Set[str], Set[str], bool] = set(), set(), False
-        """Functions that the newest check saw fail, and work; whether records are newer than it."""
+        self._checked = _FunctionCheck()
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
         self._observed: dict[str, Any] = {}
@@ -120,7 +123,7 @@ class Case:
         `is_older`: nothing fails by it that an incident has recorded as working until that commit.
         """
         self._failing |= failing
-        self._checked = failing, working, is_older
+        self._checked = _FunctionCheck(failing, working, is_older)
 
     def undo_functions(self, functions: Iterable[str]) -> None:
         """Note what an undo brings back to what failed: no check has observed that to work."""
@@ -169,7 +172,7 @@ class Case:
             known_incident = decode(Incident, before.fields)
             incident = self._update_incident(known_incident, turn, now)
             said = self._build_notices(turn, incident, now)
-            incident, later = raise_severity(self.policy, incident, self.incident.severity, now)
+            incident, later = opening.raise_severity(self.policy, incident, self.incident.severity, now)
             said += later
             composed.append(_PreparedCommit(incident, tuple(said)))
             public = self._build_incident_writes(turn, before, known_incident, incident, now)
@@ -321,7 +324,7 @@ class Case:
             happened = create_event("incident.rejudged", now, "worker", alerts=[one.key for one in further])
             if rest is not None:
                 happened = create_event("rollback.rest-asked", now, "worker", order=encode(rest))
-            reopened = reopen_incident(
+            reopened = opening.reopen_incident(
                 self.policy,
                 replace(document, fields=encode(after)),
                 replace(before, fields=encode(incident)),
@@ -357,8 +360,7 @@ class Case:
             after = after.end_incident(self.incident.id, now)
         if current.rollback != self.rollback.id:
             return after
-        ended = turn.changes["status"] is not RollbackStatus.PARKED
-        return replace(after, rollback_ended=ended)
+        return replace(after, rollback_ended=turn.changes["status"] is not RollbackStatus.PARKED)
 
     def release_slot(self, system: System) -> System:
         """The system without this rollback in its slot."""
@@ -380,7 +382,7 @@ class Case:
         if not composed:
             return False
         [now_true] = composed
-        self._checked, self._undone = (set(), set(), False), frozenset()  # it is recorded
+        self._checked, self._undone = _FunctionCheck(), frozenset()  # it is recorded
         self.incident = now_true.incident
         work_queue.publish_notices(self.ports.bus, now_true.notices)
         if self.incident.due_at is not None:
@@ -415,8 +417,8 @@ class Case:
 
     def _update_incident(self, incident: Incident, turn: Transition, now: datetime) -> Incident:
         """Return the incident after the turn; a person may have written it meanwhile."""
-        failing, working, is_older = self._checked
-        if is_older:
+        failing, working = self._checked.failing, self._checked.working
+        if self._checked.is_older:
             failing = failing - {*incident.working}
         if turn.despite_words:  # no check concludes that it works
             working = set()
@@ -449,7 +451,7 @@ class Case:
             return []
         return [
             Update(before.path, encode(incident), before.version),
-            *public_state_writes(self.policy, incident, now),
+            *opening.public_state_writes(self.policy, incident, now),
             *report_filing.build_report_request(incident),
         ]
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from responders.data.repair.erasure_after_repair import build_outstanding_erasure
 from responders.rollback import derived_data, outcome_summary
 from responders.rollback.case import Case, Transition, unjudged_alerts
-from responders.rollback.data_half import find_data_half
+from responders.rollback.data_half import DataHalf, find_data_half
 from responders.rollback.pins import build_pin_writes
 from responders.support.undoable_changes import has_undoable_changes
 from shared.core.store import Write
@@ -59,14 +59,16 @@ def succeed_rollback(
     writes: tuple[Write, ...] = (),
     *,
     works: bool | None = None,
+    half: DataHalf | None = None,
 ) -> bool:
     """End what is done, with these writes. Whether the worker must go on with it.
 
     Only what was observed to have recovered is RESOLVED; what still fails is ESCALATED; of all else
-    the recovery is observed. `works`: as `change_status`.
+    the recovery is observed. `works`: as `change_status`. `half`: what follows for the documents,
+    where the caller has just read it.
     """
     status, event = RollbackStatus.SUCCEEDED, "rollback.succeeded"
-    return _end_rollback(case, event, status, becomes, note, writes=writes, works=works)
+    return _end_rollback(case, event, status, becomes, note, writes=writes, works=works, half=half)
 
 
 def build_cool_down_change(case: Case) -> Callable[[System], System]:
@@ -92,6 +94,7 @@ def _end_rollback(
     moved: Collection[str] = (),
     writes: tuple[Write, ...] = (),
     works: bool | None = None,
+    half: DataHalf | None = None,
 ) -> bool:
     running = case.rollback.status is RollbackStatus.RUNNING  # later, that is kept already
     if running:
@@ -99,7 +102,7 @@ def _end_rollback(
     steps = load_steps(case.ports.store, case.rollback.id).values()
     # Whoever calls a rollback off has called off what would be asked about next, too.
     asks = bool(case.rollback.plan and case.rollback.plan.asks) and status is not RollbackStatus.CANCELLED
-    rest = build_remaining_order(case) if asks or status is RollbackStatus.SUCCEEDED else None
+    rest = build_remaining_order(case, half) if asks or status is RollbackStatus.SUCCEEDED else None
     if rest is not None:
         becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; the rest needs approval"
@@ -142,11 +145,12 @@ def _end_rollback(
     return not case.commit_final_transition(turn, answered=alerts_answered_by_plan(case, steps, joined))
 
 
-def build_remaining_order(case: Case) -> RollbackRequest | None:
+def build_remaining_order(case: Case, half: DataHalf | None = None) -> RollbackRequest | None:
     """What needs a person's word still, as an order that nobody has given; None: nothing does."""
     plan = case.rollback.plan
     if plan is None or not plan.asks:
-        return half.order if (half := find_data_half(case)) else None
+        half = half or find_data_half(case)
+        return half.order if half else None
     return RollbackRequest(
         command="",
         actor="",

@@ -109,8 +109,7 @@ class _Execution:
         case, status = self._case, self._case.rollback.status
         if case.rollback.cancel_requested and status is not RollbackStatus.RUNNING:
             return completion.cancel_rollback(case)
-        is_decision = status is RollbackStatus.DECIDING
-        case.decided_by = case.rollback.operator_inputs if is_decision else None
+        case.decided_by = case.rollback.operator_inputs if status is RollbackStatus.DECIDING else None
         no = case.rollback.rejected
         if no is not None and status in (RollbackStatus.DECIDING, RollbackStatus.PARKED):
             return approval.end_rejected(case, no)
@@ -136,8 +135,7 @@ class _Execution:
         case, ports = self._case, self._case.ports
         conditions = StopConditions(ports.store, ports.clock, case.rollback)
         if case.rollback.held_since is not None and not conditions.find_stop_reason():
-            lifted = replace(HOLD_LIFTED_TRANSITION, occasion=f"-{case.now():%H%M%S}")
-            case.commit_transition(lifted)
+            case.commit_transition(replace(HOLD_LIFTED_TRANSITION, occasion=f"-{case.now():%H%M%S}"))
             # That transition has read what a person has said since the check before it.
             conditions = StopConditions(ports.store, ports.clock, case.rollback)
         limits = case.policy.execution
@@ -204,11 +202,10 @@ def _step_kinds(case: Case) -> dict[str, StepKind]:
         return in_time and tenure.is_leased_for(REWRITE_TIMEOUT_SECONDS)
 
     rewriter = DocumentRewriter(ports, case.policy, rollback, ramp, may_write)
-    eraser = RepairEraser(ports, case.policy, rollback.id, began_at, ramp, may_go_on)
     portions: dict[str, Callable[..., RepairPosition]] = {
         repair.KIND: rewriter.rewrite_portion,
         restore.KIND: rewriter.restore_portion,
-        erase.KIND: eraser.erase_portion,
+        erase.KIND: RepairEraser(ports, case.policy, rollback.id, began_at, ramp, may_go_on).erase_portion,
     }
     context = step_context(ports, case.policy.system, portions)
     return {kind: step(context) for kind, step in STEPS.items()}

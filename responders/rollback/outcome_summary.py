@@ -55,7 +55,7 @@ def read_served_revisions(case: Case, steps: Collection[Step]) -> dict[str, str]
 
 def summarize_outcome(steps: Collection[Step]) -> str:
     """Return how many of the plan's targets are not at their goals, and the first reasons."""
-    undone, every = _incomplete_steps(steps), _targets(steps)
+    undone, every = unreached_steps({step.name: step for step in steps}), _targets(steps)
     missing, reasons = _targets(undone), text.join_names(list(_reasons(undone).values()))
     if not missing:  # a check failed, which changes no target
         return f"{len(every)} of {len(every)} done, and not verified: {reasons}"
@@ -66,7 +66,7 @@ def format_served_revisions(
     steps: Collection[Step], serves: Mapping[str, str] | None, moved: Collection[str] = ()
 ) -> tuple[str, ...]:
     """Return a line per unreached target and what serves there; `moved`: changed since."""
-    undone, every = _incomplete_steps(steps), _targets(steps)
+    undone, every = unreached_steps({step.name: step for step in steps}), _targets(steps)
     reasons = {target: f"{target}: {MOVED_TEXT}" for target in moved} | _reasons(undone)
     told = [
         f"{why}; it serves {served}" if (served := (serves or {}).get(target)) else why
@@ -75,10 +75,6 @@ def format_served_revisions(
     unseen = ["what serves could not be read"] if told and serves is None else []
     done = f"{len(every - _targets(undone) - set(moved))} of {len(every)} done"
     return (*([done] if every else []), *unseen, *text.first_lines(told))
-
-
-def _incomplete_steps(steps: Iterable[Step]) -> list[Step]:
-    return unreached_steps({step.name: step for step in steps})
 
 
 def _targets(steps: Iterable[Step]) -> set[str]:

@@ -59,8 +59,7 @@ def _read_rebuilt_services(case: Case, done: Sequence[Step]) -> dict[str, Servic
     case.extend_lease(CALL_TIMEOUT_SECONDS)
     answers = call_all(case.ports, calls)
     last = max((step.ended_at for step in done if step.ended_at), default=case.now())
-    is_late = case.now() - last > case.policy.execution.step_within
-    given_up = RollbackError if is_late else Rejected
+    given_up = RollbackError if case.now() - last > case.policy.execution.step_within else Rejected
     return {name: require_answer(one) for name, one in answers.items() if not isinstance(one, given_up)}
 
 

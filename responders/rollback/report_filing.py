@@ -1,6 +1,7 @@
 """File the report of an incident once it has ended, with what was counted of its impact."""
 
 import shlex
+import zlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,12 +20,6 @@ from shared.domain.notices.notice import Notice, WithdrawalCondition
 from shared.domain.notices.recipients import create_scheduled_notices
 from shared.domain.policy.system_policy import Policy
 from shared.domain.reports import filed_report
-from shared.domain.reports.filed_report import (
-    MAX_COUNT_DELAY,
-    MAX_METRICS_WAIT,
-    ROOT_CAUSE_REMINDER_DELAY,
-    FiledReport,
-)
 from shared.domain.reports.html import render_html
 from shared.domain.reports.impact import ImpactCounts, measure_impact, summarize_impact, unknown_impact
 from shared.domain.reports.markdown import render_markdown
@@ -64,7 +59,7 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
     document = ports.store.get(filed_report.report_path(incident))
     if document.fields is None:
         return
-    record, now = decode(FiledReport, document.fields), document.read_at
+    record, now = decode(filed_report.FiledReport, document.fields), document.read_at
     if record.due_at is None or record.due_at > now or record.system not in policies:
         return
     policy = policies[record.system]
@@ -75,7 +70,7 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
     counts = count_impact(ports, policy, found, record.counts, now)
     has_counter = policy.outage is not None and bool(policy.outage.users)
     is_pending = counts.requests is None or (has_counter and counts.users is None)
-    if is_pending and now < record.ended_at + MAX_METRICS_WAIT:
+    if is_pending and now < record.ended_at + filed_report.MAX_METRICS_WAIT:
         later = {"due_at": now + RETRY_INTERVAL, "counts": encode(counts)}
         ports.store.commit([Update(document.path, later, document.version)])
         return
@@ -84,7 +79,9 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
     _commit_report(ports, document, record, facts)
 
 
-def _commit_report(ports: Ports, document: Document, record: FiledReport, facts: ReportFacts) -> None:
+def _commit_report(
+    ports: Ports, document: Document, record: filed_report.FiledReport, facts: ReportFacts
+) -> None:
     """One commit: the report, its event, and whom it is told to the first time."""
     made, now, incident = build_report(facts), facts.now, facts.incident
     said = [] if record.written_at is not None else _build_notices(facts, made)
@@ -93,8 +90,8 @@ def _commit_report(ports: Ports, document: Document, record: FiledReport, facts:
         due_at=None,
         written_at=record.written_at or now,
         counts=facts.counts,
-        markdown=filed_report.compress_text(render_markdown(made)),
-        html=filed_report.compress_text(render_html(made)),
+        markdown=zlib.compress(render_markdown(made).encode()),
+        html=zlib.compress(render_html(made).encode()),
         expires_at=None if incident.held_by else now + RECORD_RETENTION,
     )
     key = f"report:{incident.id}:{now:%Y%m%dT%H%M%S%f}"
@@ -114,7 +111,7 @@ def _build_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:
     incident, meant = facts.incident, summarize_impact(made.impact)
     unknown = unknown_impact(made.impact, facts.policy) if made.impact.is_failure_observed else {}
     meant += f"; not known: {', '.join(unknown)}" if unknown else ""
-    to_paste, event = _suggested_commands(facts), f"report{_event_name_suffix(incident)}"
+    to_paste, event = _suggested_commands(facts), f"report{incident.response_suffix}"
     text = f"its report is written\n{meant}"
     filed = create_incident_notices(
         facts.policy, incident, event, text, facts.now, to_paste=to_paste, meant=meant
@@ -133,10 +130,10 @@ def _reminders(facts: ReportFacts) -> list[Notice]:
         facts.policy.channels,
         incident.id,
         incident.severity,
-        f"root-cause{_event_name_suffix(incident)}",
+        f"root-cause{incident.response_suffix}",
         "\n".join((headline, *_suggested_commands(facts))),
         facts.now,
-        max(facts.now, ended_at + ROOT_CAUSE_REMINDER_DELAY),
+        max(facts.now, ended_at + filed_report.ROOT_CAUSE_REMINDER_DELAY),
         WithdrawalCondition.ANALYSED,
         to_paste=_suggested_commands(facts),
         ended_at=ended_at,
@@ -149,10 +146,6 @@ def _suggested_commands(facts: ReportFacts) -> tuple[str, ...]:
     cause = ("what it came from", "--prevention", "what keeps it from coming again")
     lines = (("report", name), ("root-cause", name, *cause))
     return (*page, *(shlex.join(("rollback", *words)) for words in lines))
-
-
-def _event_name_suffix(incident: Incident) -> str:
-    return f"-r{incident.rollbacks}" if incident.rollbacks > 1 else ""
 
 
 def count_impact(
@@ -173,13 +166,15 @@ def count_impact(
         calls["users"] = partial(metrics.count_matching, policy.outage.users, since, until)
     moved = _move_window(ports, incident)
     is_counted = known.moved is not None and known.before_move is not None
-    if not is_counted and moved is not None and now >= moved[1] + MAX_COUNT_DELAY:
+    if not is_counted and moved is not None and now >= moved[1] + filed_report.MAX_COUNT_DELAY:
         calls["moved"] = partial(metrics.requests, *moved)
         calls["before"] = partial(metrics.requests, moved[0] - (moved[1] - moved[0]), moved[0])
     answers = call_all(ports, calls)
     during, before = (answer_or_none(answers.get(name)) for name in ("moved", "before"))
     requests = answer_or_none(answers.get("requests"))
-    complete_until = now - MAX_COUNT_DELAY if until > now - MAX_COUNT_DELAY else None
+    complete_until = (
+        now - filed_report.MAX_COUNT_DELAY if until > now - filed_report.MAX_COUNT_DELAY else None
+    )
     return ImpactCounts(
         requests=known.requests if requests is None else sum_requests(requests.values()),
         moved=known.moved if during is None else sum_requests(during.values()),

@@ -51,8 +51,7 @@ def revoke_page(ports: Ports, policy: Policy, record: CommandRecord, now: dateti
     """The record after one page more; the same place again, where that could not be ended."""
     ended = record.answer["ended"]
     if now - record.received_at > COMMAND_TIMEOUT:
-        why = f"given up: sessions ended: {ended}, not everybody's"
-        return completed_record(record, now, why)
+        return completed_record(record, now, f"given up: sessions ended: {ended}, not everybody's")
     if is_change_blocked(ports, policy):
         return postponed_record(record, now)
     sessions = ports.system(policy.system).resources.sessions
@@ -63,8 +62,7 @@ def revoke_page(ports: Ports, policy: Policy, record: CommandRecord, now: dateti
         return completed_record(record, now, f"sessions ended: {ended}, not everybody's: {no}")
     except RollbackError:
         return postponed_record(record, now)
-    calls = {one: partial(sessions.end, one, since) for one in page.older}
-    answers = call_all(ports, calls)
+    answers = call_all(ports, {one: partial(sessions.end, one, since) for one in page.older})
     failed = [one for one in answers.values() if isinstance(one, RollbackError)]
     if any(not isinstance(one, Rejected) for one in failed):
         return postponed_record(record, now)

@@ -42,8 +42,7 @@ def add_capacity(plan: Plan, policy: Policy, inventory: Inventory, target: Deplo
     if steps == list(plan.steps) and not lines:
         return plan
     header = plan.header
-    reported = (*header.reported, *lines)
-    return freeze_plan(header.scenario, header.target, steps, header.policy, reported)
+    return freeze_plan(header.scenario, header.target, steps, header.policy, (*header.reported, *lines))
 
 
 def required_scaling(now: Scaling, then: Scaling | None, warm: int, own: int) -> Scaling:

@@ -51,22 +51,16 @@ class FunctionStepBuilder:
         """Its steps, in order: a rebuild and then its traffic, or a shift and what stands in."""
         if function in self._change.rebuilt:
             return self._build_rebuild(function, after)
-        direct = self._build_shift(function, after, canary=canary)
-        known = function in self._change.recipes and function in self._seen
-        if not (self._may_rebuild and known):
-            return (direct,)
-        asked = apply_shares(
-            self._inventory[function].service.traffic, self._target.functions[function].revisions
-        )
-        instead = self._build_rebuild(function, (), asked)
-        return (direct, *(replace(step, instead_of=direct.name) for step in instead))
-
-    def _build_shift(self, function: str, after: tuple[str, ...], *, canary: bool) -> Step:
         service = self._inventory[function].service
         traffic = apply_shares(service.traffic, self._target.functions[function].revisions)
         goal = shift_traffic.TrafficGoal(service.name, traffic, rehearsed=canary)
-        step = build_shift(function, service, goal, self._execution)
-        return replace(step, after=after, despite_stopped=True, despite_failed=True)
+        direct = build_shift(function, service, goal, self._execution)
+        direct = replace(direct, after=after, despite_stopped=True, despite_failed=True)
+        known = function in self._change.recipes and function in self._seen
+        if not (self._may_rebuild and known):
+            return (direct,)
+        instead = self._build_rebuild(function, (), traffic)
+        return (direct, *(replace(step, instead_of=direct.name) for step in instead))
 
     def _build_rebuild(self, function: str, after: tuple[str, ...], asked: Traffic = ()) -> tuple[Step, ...]:
         """A rebuild, and its traffic where it has any; `asked` is what its shift asked for."""
@@ -94,13 +88,12 @@ def build_shift(
     function: str, service: Service, goal: shift_traffic.TrafficGoal, execution: Execution
 ) -> Step:
     """Return the step that moves a function's traffic, from what its service has now."""
-    origin = shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)
     return Step(
         name=f"shift {function}",
         kind=shift_traffic.KIND,
         target=function,
         goal=encode(goal),
-        origin=encode(origin),
+        origin=encode(shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)),
         writes=2 if goal.rehearsed else 1,
         within_seconds=execution.step_within.total_seconds(),
         seen=service.etag,

@@ -63,8 +63,7 @@ def plan_functions(
             canary = _canary(group, first, inventory, target)
             verdict = _build_judge_step(name, canary, target, policy, ways)
             if not _is_called_by_group(policy, name, differing):
-                goal = _build_judge_goal(verdict.goal, policy, canary, inventory)
-                verdict = replace(verdict, goal=goal)
+                verdict = replace(verdict, goal=_build_judge_goal(verdict.goal, policy, canary, inventory))
             more, last_of[name] = _build_group_steps(members, canary, verdict, before, ways)
             steps += more
     reported = (
@@ -117,11 +116,10 @@ def _is_called_by_group(policy: Policy, name: str, differing: Set[str]) -> bool:
     Clients go back before what they call: until that is back as well, no probe of a client can
     tell its own revision from the bad ones behind it.
     """
-    called = {other for other, group in policy.groups.items() if name in group.after}
     return any(
         not differing.isdisjoint(policy.groups[other].functions)
         or _is_called_by_group(policy, other, differing)
-        for other in called
+        for other in {other for other, group in policy.groups.items() if name in group.after}
     )
 
 

@@ -9,12 +9,7 @@ from msgspec.structs import replace
 from responders.scenarios.function_steps import build_redeploy, build_serve, build_shift
 from responders.scenarios.undo_targets import UndoTarget
 from shared.domain.decision.facts import FunctionDifference, live_shares
-from shared.domain.deployments.build_recipe import (
-    BuiltFunction,
-    deployment_marker,
-    is_built_from,
-    is_running_as_recorded,
-)
+from shared.domain.deployments import build_recipe
 from shared.domain.deployments.deployment import Inventory, LiveFunction
 from shared.domain.deployments.inventory.traffic import (
     LATEST_REVISION,
@@ -55,18 +50,18 @@ class _UndoFunction(Struct, frozen=True):
     wanted: UndoTarget
     live: LiveFunction | None
     """None: it has no service."""
-    built: BuiltFunction | None
+    built: build_recipe.BuiltFunction | None
     """Of what ours have built again; None: it is gone."""
 
     @property
     def has_original_build(self) -> bool:
         """Whether it is deployed as it was before ours have built it again, or tried to."""
         built, one = self.built, self.wanted
-        if deployment_marker(built.state if built is not None else None) == one.found:
+        if build_recipe.deployment_marker(built.state if built is not None else None) == one.found:
             return True
         if built is None or one.before is None:
             return False
-        return built.active and is_running_as_recorded(built.state, one.before)
+        return built.active and build_recipe.is_running_as_recorded(built.state, one.before)
 
     @property
     def has_newest_revision(self) -> bool:
@@ -113,7 +108,7 @@ def plan_undo(
     inventory: Inventory,
     wanted: Mapping[str, UndoTarget],
     target: str,
-    built: Mapping[str, BuiltFunction | None] = {},
+    built: Mapping[str, build_recipe.BuiltFunction | None] = {},
 ) -> UndoPlan:
     """All of them beside each other, the first shift asked about with validate_only.
 
@@ -146,8 +141,7 @@ def plan_undo(
     found_all = UndoPlan(None, shown, tuple(refused), tuple(rebuilt))
     if not steps:
         return found_all
-    lines = found_all.reported
-    made = freeze_plan(ScenarioName.FUNCTIONS, target, steps, policy.fingerprint, lines)
+    made = freeze_plan(ScenarioName.FUNCTIONS, target, steps, policy.fingerprint, found_all.reported)
     return replace(found_all, plan=made)
 
 
@@ -170,7 +164,9 @@ def _find_build_obstacle(found: _UndoFunction) -> str:
         return "it is gone"
     if built.deploying:
         return "it is being deployed"
-    if not (found.has_original_build or any(is_built_from(built.state, made) for made in one.builds)):
+    if not (
+        found.has_original_build or any(build_recipe.is_built_from(built.state, made) for made in one.builds)
+    ):
         return "somebody deployed it later"
     if not found.has_newest_revision:
         return "somebody created a newer revision"
@@ -231,7 +227,7 @@ def _steps(found: _UndoFunction, execution: Execution, *, rehearsed: bool) -> li
     source = built.state.source
     if one.before is not None and not found.has_original_build:
         source = one.before.source
-        here = deployment_marker(built.state)
+        here = build_recipe.deployment_marker(built.state)
         newest = live.service.latest_created if live is not None else ""
         again, origin = redeploy.RedeployGoal(one.function, one.before), redeploy.RedeployOrigin(here, newest)
         steps.append(build_redeploy(again, origin, execution, tuple(step.name for step in steps)))

@@ -109,8 +109,7 @@ def _after_build(step: Step, known: UndoTarget) -> UndoTarget:
     before = decode(redeploy.ReplacedDeployment, step.kept)
     if not known.builds:
         found = decode(redeploy.RedeployOrigin, step.origin).mark
-        why_not = _find_obstacle(found, before)
-        known = replace(known, found=found, before=before.recipe, why_not=why_not)
+        known = replace(known, found=found, before=before.recipe, why_not=_find_obstacle(found, before))
     builds = (made,) if step.status is StepStatus.DONE else (*known.builds, made)
     return replace(known, builds=builds, built_at=step.ended_at)
 

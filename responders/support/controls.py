@@ -34,5 +34,4 @@ def is_change_blocked(ports: Ports, policy: Policy, *, overrides: bool = False) 
     document = ports.store.get(systems.system_path(policy.system))
     system = systems.decode_system(document.fields, policy.system)
     windows = () if overrides else (*controls.freezes, *system.freezes)
-    paused = controls.pause or system.pause
-    return bool(paused or active_freeze(windows, document.read_at, ordered=True))
+    return bool(controls.pause or system.pause or active_freeze(windows, document.read_at, ordered=True))

@@ -82,8 +82,7 @@ class PublishedPolicies:
             incident = f"policy-{system}-{generation}"
             notices = create_team_notices(policy, incident, Severity.MEDIUM, name, text, now)
             event = system_event(system, f"{name}:{generation}", name, now, "policy bucket", **facts)
-            writes = [event, *notice_writes(notices)]
-            if self._commit(writes, name):
+            if self._commit([event, *notice_writes(notices)], name):
                 publish_notices(self._ports.bus, notices)
 
     def _record(self, before: PolicySet, after: PolicySet) -> None:

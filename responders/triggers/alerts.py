@@ -11,19 +11,8 @@ from shared.core.pubsub_message import PubSubMessage
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, system_event
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
-from shared.domain.signals import security_finding
+from shared.domain.signals import monitoring_notification, security_finding
 from shared.domain.signals.alert import Alert, create_alert
-from shared.domain.signals.monitoring_notification import (
-    Notification,
-    NotificationMeaning,
-    affected_function,
-    alert_key,
-    is_of_foreign_project,
-    match_policy,
-    notification_key,
-    parse_notification,
-    unmatched_reason,
-)
 from shared.ports.groups import Ports
 
 DUPLICATE_WINDOW = timedelta(seconds=30)
@@ -45,19 +34,19 @@ class AlertsTrigger:
         if security_finding.is_security_finding(message.data):
             self._receive_finding(message)
             return
-        notification = parse_notification(message.data)
-        if notification.verdict is NotificationMeaning.TEST:
+        notification = monitoring_notification.parse_notification(message.data)
+        if notification.verdict is monitoring_notification.NotificationMeaning.TEST:
             key, now, incident = f"test:{message.id}", self._ports.clock.now(), notification.incident_id
             event = system_event(UNCLAIMED_SYSTEM, key, "alert.test", now, message.topic, incident=incident)
             create_once(self._ports, event)
             return
-        claimed = match_policy(notification, self._policies)
+        claimed = monitoring_notification.match_policy(notification, self._policies)
         if claimed is None:
-            raise Refused(unmatched_reason(notification, self._policies))
+            raise Refused(monitoring_notification.unmatched_reason(notification, self._policies))
         policy, signal = claimed
-        if is_of_foreign_project(notification, policy):
+        if monitoring_notification.is_of_foreign_project(notification, policy):
             raise Refused(f"project {notification.project} is foreign to {policy.system}")
-        if not self._is_recorded(notification_key(notification)):
+        if not self._is_recorded(monitoring_notification.notification_key(notification)):
             self._record_alert(self._build_alert(notification, message, policy, signal), policy)
 
     def _receive_finding(self, message: PubSubMessage) -> None:
@@ -65,7 +54,7 @@ class AlertsTrigger:
         finding = security_finding.parse_security_finding(message.data)
         policy = security_finding.match_breach_policy(finding, self._policies)
         state = finding.state.lower()
-        if self._is_recorded(alert_key(finding.id, state)):
+        if self._is_recorded(monitoring_notification.alert_key(finding.id, state)):
             return
         now = self._ports.clock.now()
         published_at = message.first_published_at or now
@@ -82,7 +71,11 @@ class AlertsTrigger:
         self._record_alert(alert, policy)
 
     def _build_alert(
-        self, notification: Notification, message: PubSubMessage, policy: Policy, signal: str
+        self,
+        notification: monitoring_notification.Notification,
+        message: PubSubMessage,
+        policy: Policy,
+        signal: str,
     ) -> Alert:
         now = self._ports.clock.now()
         published_at = message.first_published_at or now
@@ -95,7 +88,7 @@ class AlertsTrigger:
             started_at=min(notification.started_at or published_at, published_at),
             published_at=published_at,
             now=now,
-            function=affected_function(notification, policy),
+            function=monitoring_notification.affected_function(notification, policy),
             notification=redact_message(notification.document.encode()).decode(),
         )
 

@@ -11,12 +11,12 @@ from responders.backups.export import advance_exports
 from responders.backups.native_backups import check_native_backups
 from responders.backups.restore_test import advance_restore_tests
 from responders.data.erasure_ledger import update_due_ledgers
-from responders.deployments.pin_check import send_due_reminders
+from responders.deployments.pin_check import send_reminder
 from responders.jobs.asset_check import check_due_assets
 from responders.jobs.audit_anchor import write_anchors
 from responders.jobs.audit_seal import AuditSealer
 from responders.jobs.data_check import advance_data_checks
-from responders.jobs.monthly_stats import record_due_stats
+from responders.jobs.monthly_stats import record_tallies
 from responders.jobs.probes import ProbeRunner
 from responders.rollback.isolation import fence_command
 from responders.support.dead_letters import create_once
@@ -95,8 +95,7 @@ class ClockTrigger:
         """Claim the half minute, publish its work and probe; None: another tick claimed it."""
         try:
             fields = {"at": now, "tick": tick, "until": until, "expires_at": now + TICK_RETENTION}
-            claim = Create(work_queue.sweep_path(now), fields)
-            claimed_at = self._ports.store.commit([claim])
+            claimed_at = self._ports.store.commit([Create(work_queue.sweep_path(now), fields)])
         except Exists:  # the other Scheduler job's tick has it
             return None
         self.run_stage("probes", partial(looks.start_probes, claimed_at))
@@ -116,8 +115,9 @@ class ClockTrigger:
         run("unanswered incidents", partial(self._report_unanswered_incidents, now))
         run("write fences", partial(fence_command.publish_orphaned_fences, ports, policies, now))
         run("status pages", partial(self._publish_status_pages, now))
-        run("pin reminders", partial(send_due_reminders, ports, policies, now))
-        run("statistics", partial(record_due_stats, ports.store, policies, now))
+        for system, policy in policies.items():
+            run(f"pin reminders: {system}", partial(send_reminder, ports, policy, now))
+            run(f"statistics: {system}", partial(record_tallies, ports.store, policy, now))
         run("audit anchors", partial(write_anchors, ports))
         for system in self._audit_sealer.chains:
             run(f"audit seals: {system}", partial(self._audit_sealer.seal, system, now))

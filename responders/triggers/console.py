@@ -123,8 +123,7 @@ class ConsoleTrigger:
             "policies": self._policies,
             "now": now,
         }
-        html = console_html.render_page(template, {**every, **facts})
-        return console_http.html_response(html, status)
+        return console_http.html_response(console_html.render_page(template, {**every, **facts}), status)
 
     def _render_message(self, text: str, status: HTTPStatus) -> ConsoleResponse:
         return console_http.html_response(console_html.render_page("told", {"text": text}), status)

@@ -189,8 +189,7 @@ class HttpProber:
             raise Rejected(f"probe {probe.name}: the secret {account.api_key_secret} holds no key")
         body = {"email": account.email, "password": password, "returnSecureToken": True}
         headers = {"X-Goog-Api-Key": key}
-        post = ProbeMethod.POST
-        return replace(probe, url=SIGN_IN_URL, method=post, body=body, headers=headers)
+        return replace(probe, url=SIGN_IN_URL, method=ProbeMethod.POST, body=body, headers=headers)
 
     def _send_request(
         self, probe: Probe, began: float, token: str = ""

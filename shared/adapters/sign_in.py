@@ -115,8 +115,7 @@ class SignIn:
     def refresh(self, refresh_token: str) -> AuthSession:
         """A new token of the same sign-in, as old as that. Raises: Rejected, Unavailable."""
         said = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        answer = self._post(SECURE_TOKEN_URL, "/v1/token", form=said)
-        return _session(answer, "id_token", "refresh_token")
+        return _session(self._post(SECURE_TOKEN_URL, "/v1/token", form=said), "id_token", "refresh_token")
 
     def _post(
         self, host: str, path: str, json: dict[str, Any] | None = None, form: dict[str, str] | None = None

@@ -42,6 +42,16 @@ def documents_of(collection: str) -> Callable[[str], str]:
     return lambda name: f"{collection}/{name}"
 
 
+def system_documents_of(collection: str) -> Callable[[str, str], str]:
+    """Return the function that builds such a path from a system and a name that is unique in it."""
+    return lambda system, name: f"{collection}/{system}:{name}"
+
+
+def collections_below(collection: str, name: str) -> Callable[[str], str]:
+    """Return the function that builds the path of the collection below a document from its id."""
+    return lambda document: f"{collection}/{document}/{name}"
+
+
 def read_object(text: bytes, limit: int) -> dict[str, Any]:
     """The JSON object that `text` holds; of a key that stands twice, the last.
 

@@ -8,13 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from shared.core.redaction import (
-    PERSON_FIELDS,
-    REDACTION_MARK,
-    is_secret_field,
-    redact_personal_data,
-    redact_secrets,
-)
+from shared.core import redaction
 
 MAX_TEXT_CHARACTERS = 2_000
 MAX_ITEMS = 50
@@ -77,13 +71,14 @@ def trace_fields(headers: Mapping[str, str], project: str) -> dict[str, Any]:
     if found is None:
         return {}
     trace, span, flags = found.groups()
-    where = f"projects/{project}/traces/{trace}"
-    return {"trace": where, "span": span, "sampled": bool(int(flags, 16) & 1)}
+    return {"trace": f"projects/{project}/traces/{trace}", "span": span, "sampled": bool(int(flags, 16) & 1)}
 
 
 def _loggable_value(name: str, value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
-        clean = redact_secrets if name in PERSON_FIELDS else redact_personal_data
+        clean = (
+            redaction.redact_secrets if name in redaction.PERSON_FIELDS else redaction.redact_personal_data
+        )
         return clean(value[: 2 * MAX_TEXT_CHARACTERS])[:MAX_TEXT_CHARACTERS]
     if value is None or isinstance(value, bool | int | float):
         return value
@@ -92,8 +87,8 @@ def _loggable_value(name: str, value: Any, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         named = [(str(key), one) for key, one in list(value.items())[:MAX_ITEMS]]
         return {
-            _loggable_value("", key): REDACTION_MARK
-            if is_secret_field(key)
+            _loggable_value("", key): redaction.REDACTION_MARK
+            if redaction.is_secret_field(key)
             else _loggable_value(key, one, depth + 1)
             for key, one in named
         }

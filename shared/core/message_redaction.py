@@ -33,8 +33,7 @@ def _redact_in_place(content: dict[str, Any]) -> bool:
     parts: list[Any] = [content]
     while parts:
         part = parts.pop()
-        places = list(part.items() if isinstance(part, dict) else enumerate(part))
-        for place, value in places:
+        for place, value in list(part.items() if isinstance(part, dict) else enumerate(part)):
             after = (
                 REDACTION_MARK if isinstance(place, str) and is_secret_field(place) else _redact_text(value)
             )

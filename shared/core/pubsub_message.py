@@ -103,11 +103,9 @@ def decode_message(headers: Mapping[str, str], body: bytes, path: str = "") -> P
 
     Raises: Undecodable (a Refused) with the reason, and the id and the topic so far read.
     """
-    lowered = {name.lower(): value for name, value in headers.items()}
-    known = _Origin(lowered, path)
+    known = _Origin({name.lower(): value for name, value in headers.items()}, path)
     try:
-        content = known.unwrap_event(read_object(body, MAX_REQUEST_BYTES))
-        return _message(known, content)
+        return _message(known, known.unwrap_event(read_object(body, MAX_REQUEST_BYTES)))
     except Refused as error:
         raise Undecodable(error.reason, known.id, known.topic) from error
 

@@ -57,6 +57,5 @@ def _add_changes_to_events(draft: CommitDraft, before: Rollback) -> tuple[Event,
     if not changes:
         return draft.events
     first, *others = draft.events
-    told = redact_value(msgspec.to_builtins(changes))
-    facts = {**first.facts, "changes": told}
+    facts = {**first.facts, "changes": redact_value(msgspec.to_builtins(changes))}
     return (replace(first, facts=facts), *others)

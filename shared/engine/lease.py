@@ -78,13 +78,11 @@ class LeasedRollback:
 
         An instance's own clock may be minutes wrong, or jump; its stopwatch does not.
         """
-        passed = self._clock.monotonic() - self._claim_sent
-        return self._claimed_at + timedelta(seconds=passed)
+        return self._claimed_at + timedelta(seconds=self._clock.monotonic() - self._claim_sent)
 
     def is_past(self, moment: datetime) -> bool:
         """Whether the store's time has certainly passed that moment."""
-        passed = self._clock.monotonic() - self._claim_answered
-        return self._claimed_at + timedelta(seconds=passed) > moment
+        return self._claimed_at + timedelta(seconds=self._clock.monotonic() - self._claim_answered) > moment
 
     @property
     def seconds_since_commit(self) -> float:
@@ -102,9 +100,8 @@ class LeasedRollback:
         if draft is None:
             return
         self.require_lease()
-        commit_id = self._ids()
         after, writes = prepare_commit(
-            self.rollback, self._version, _mark_alive(draft), commit_id, renew=True
+            self.rollback, self._version, _mark_alive(draft), self._ids(), renew=True
         )
         sent = self._clock.monotonic()
         self._land(after, writes)

@@ -194,8 +194,7 @@ class StepScheduler:
         takes = self._kinds[step.kind].unconditional_timeout_seconds
         if takes is None or not self._is_late(step):
             return step
-        within = timedelta(seconds=takes + MAX_SEND_DELAY_SECONDS)
-        return replace(step, deadline=self._tenure.now() + within)
+        return replace(step, deadline=self._tenure.now() + timedelta(seconds=takes + MAX_SEND_DELAY_SECONDS))
 
     def _is_late(self, step: Step) -> bool:
         return may_land_late(step, self._kinds[step.kind], self._tenure.now())

@@ -49,8 +49,7 @@ class StopConditions:
         if pause is not None:
             return str(pause)
         order = self._rollback.order
-        windows = (*controls.freezes, *system.freezes)
-        window = active_freeze(windows, here.read_at, ordered=order is not None)
+        window = active_freeze((*controls.freezes, *system.freezes), here.read_at, ordered=order is not None)
         if window and not (order and order.override):
             return str(window)
         return self._find_rollback_reason(itself)

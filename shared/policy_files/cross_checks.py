@@ -280,11 +280,9 @@ def component_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     for path, what in names_once(page, "components"):
         yield ("status_page", *path), what
     for index, component in entries_in(page, "components"):
+        path = ("status_page", "components", index)
         for section, names in known.items():
-            for place, name in texts_in(component, section):
-                if name not in names:
-                    path = ("status_page", "components", index, *place)
-                    yield path, f"{section[:-1]} {name!r} does not stand under {section}"
+            yield from unknown_names(path, component, section, names, section[:-1])
 
 
 def unknown_names(
@@ -327,8 +325,7 @@ def signal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     seen: dict[str, str | int] = {}
     for path, alert_policy in claimed_alert_policies(policy):
         if alert_policy in seen:
-            owner = seen[alert_policy]
-            yield path, f"alert policy {alert_policy} is claimed by signal {owner!r} already"
+            yield path, f"alert policy {alert_policy} is claimed by signal {seen[alert_policy]!r} already"
         seen.setdefault(alert_policy, path[1])
 
 
@@ -401,8 +398,7 @@ def validate_assets(policy: Any) -> Iterator[Finding]:
             yield (*path, "fallback"), "the fallback is the first origin itself"
     for place, name in texts_in(assets, "regenerated"):
         if not list_in(collections.get(name), "derived"):
-            what = f"nothing says how {name!r} is made again: no collection with `derived`"
-            yield ("assets", *place), what
+            yield ("assets", *place), f"nothing says how {name!r} is made again: no collection with `derived`"
 
 
 def validate_collections(policy: Any) -> Iterator[Finding]:

@@ -119,9 +119,8 @@ class AuditReader:
         readable = [(_decode_document(Event, one.fields), one) for one in events]
         faults += [f"{one.path}: not readable" for event, one in readable if event is None]
         singles = [(event, _seal_number(one)) for event, one in readable if event is not None]
-        kept = StoredChain(name, tuple(entries), head.hash, head.sequence, faults=tuple(faults))
         return verification.verify_system_chain(
-            kept,
+            StoredChain(name, tuple(entries), head.hash, head.sequence, faults=tuple(faults)),
             anchors,
             now,
             sealed_at=head.sealed_at,

@@ -28,6 +28,7 @@ from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PAUSED_STATUS_NAMES, Incident, PublicState, StatusPageRecord
 from shared.domain.notices.notice import Notice
+from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import record_parts
 from shared.domain.reports.filed_report import FiledReport, report_path
@@ -231,14 +232,20 @@ class StateReader:
         """What was said of an incident, in order."""
         return sorted(self._where(Notice, "notices", incident=incident), key=lambda one: one.created_at)
 
+    def asked_messages(self, system: str) -> list[Notice]:
+        """The messages to users that a person may still approve."""
+        pending = self._all(Notice, Query("notices", where=(("due_at", ">", EPOCH),)))
+        asked = [one for one in pending if one.system == system and one.is_asked]
+        over = [one for one in asked if (about := self.incident(one.incident)) and about.ended_at]
+        return [one for one in asked if one not in over or incident_stage(one.event) not in BEGINNING_STAGES]
+
     def command(self, name: str) -> CommandRecord | None:
         """What became of a command; None while nobody has carried it out."""
         return self._one(CommandRecord, command_path(name))
 
     def refusal(self, topic: str, message: str) -> str | None:
         """Why a message was refused; None when it was not, or not yet."""
-        events = system_events_path(UNCLAIMED_SYSTEM)
-        told = self._one(Event, f"{events}/{refusal_event_key(topic, message)}")
+        told = self._one(Event, f"{system_events_path(UNCLAIMED_SYSTEM)}/{refusal_event_key(topic, message)}")
         return None if told is None else str(told.facts["reason"])
 
     def _all(self, kind: type[T], query: Query) -> list[T]:
@@ -257,8 +264,7 @@ def read_entries_after(store: Store, rollback: str, name: str = "") -> Iterator[
     """The entries whose names come after that one, by name. Raises: Unavailable."""
     while True:
         where = (("name", ">", name),)
-        page = Query(quarantine.journal_path(rollback), where, order_by="name", limit=PAGE_SIZE)
-        found = store.query(page)
+        found = store.query(Query(quarantine.journal_path(rollback), where, order_by="name", limit=PAGE_SIZE))
         for document in found:
             name = document.path.rpartition("/")[2]
             yield name, document

@@ -44,6 +44,8 @@ class SystemStatus(Struct, frozen=True):
     copies: Sequence[DatabaseCopy]
     fence: Fence | None
     """None: none stands, or is raised or falling."""
+    messages: Sequence[str]
+    """What users are told after approval, each with the command that approves it."""
     incident: Incident | None
     """The newest."""
     earlier: Sequence[Incident]
@@ -85,6 +87,11 @@ def read_system_status(
         pinned_since=min((pin.since for pin in pins), default=None),
         copies=reading.copies(policy.system) if policy.backups.copies else (),
         fence=fence if fence is not None and not fence.is_over else None,
+        messages=[
+            f'"{one.preview.splitlines()[0]}" to users by {one.channel} waits for approval: '
+            f"{one.approval_command}"
+            for one in reading.asked_messages(policy.system)
+        ],
         incident=incident,
         earlier=[one for name in reversed(system.earlier_incidents) if (one := reading.incident(name))],
         rollback=rollback,

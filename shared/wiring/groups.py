@@ -124,8 +124,7 @@ class OperatorWiring(_Group):
         """Where operators sign in. Raises: BadConfiguration, where no web API key is known."""
         from shared.adapters.sign_in import SignIn
 
-        policies = self._connections.policies.values()
-        stated = {policy.identity.api_key for policy in policies} - {""}
+        stated = {policy.identity.api_key for policy in self._connections.policies.values()} - {""}
         known = {self._settings.api_key} if self._settings.api_key else stated
         if len(known) != 1:
             raise BadConfiguration("ROLLBACK_API_KEY is not set, and the policies state not one")
@@ -187,8 +186,7 @@ class NoticeWiring(_Group):
     def _push(self) -> dict[str, FirebasePush]:
         from shared.adapters.gcp.firebase.messaging import FirebasePush
 
-        policies = self._connections.policies
-        return {system: FirebasePush(policy.project) for system, policy in policies.items()}
+        return {system: FirebasePush(policy.project) for system, policy in self._connections.policies.items()}
 
 
 class BucketWiring(_Group):

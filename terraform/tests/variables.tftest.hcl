@@ -67,8 +67,9 @@ run "values_that_cannot_work" {
   expect_failures = [
     var.alert_severities, var.application_databases, var.application_images, var.audit_bucket, var.billing_account,
     var.budget_amount, var.clock_regions, var.command_publishers, var.console, var.dead_man_url,
-    var.deployment_publishers, var.existing_pager_channels, var.health_channels, var.identity_project, var.labels, var.letter_keepers, var.override_publishers, var.pager_channels, var.region, var.runtime_accounts, var.secrets, var.state_location,
-    var.state_readers, var.status_page, var.templates, var.uptime_regions, var.viewers,
+    var.deployment_publishers, var.existing_pager_channels, var.health_channels, var.identity_project,
+    var.labels, var.letter_keepers, var.override_publishers, var.pager_channels, var.region, var.runtime_accounts,
+    var.secrets, var.state_location, var.state_readers, var.status_page, var.templates, var.uptime_regions, var.viewers,
   ]
 }
 
@@ -134,7 +135,7 @@ run "exports_elsewhere_than_the_database" {
 
   variables {
     application_databases = { cvplus = { adopt_location = "nam7" } }
-    exports               = { cvplus = { database_location = "nam5", retention_days = 0 } }
+    exports               = { cvplus = { database_location = "nam5" } }
   }
 
   expect_failures = [var.exports]
@@ -148,6 +149,134 @@ run "exports_in_regions_of_two_continents" {
   }
 
   expect_failures = [var.exports]
+}
+
+run "values_just_below_their_limits" {
+  command = plan
+
+  variables {
+    application_images = { cvplus = { newest = 0 } }
+    dead_man_url       = "https://"
+    exports            = { cvplus = { database_location = "nam5", retention_days = 0 } }
+    health_channels    = { team = { type = "email", labels = { email_address = "" } } }
+    kept               = { location = "us" }
+    labels             = { owner = "Ada" }
+    pager_channels     = { oncall = { type = "sms", labels = { number = "" } } }
+  }
+
+  expect_failures = [
+    var.application_images, var.dead_man_url, var.exports, var.health_channels, var.kept,
+    var.labels, var.pager_channels,
+  ]
+}
+
+run "two_regions_that_are_one" {
+  command = plan
+
+  variables {
+    exports = { cvplus = { database_location = "nam5", dual_region = ["us-east1", "us-east1"] } }
+    labels  = { owner = "sixty-four-characters-are-one-more-than-a-label-may-have-for-it-" }
+  }
+
+  expect_failures = [var.exports, var.labels]
+}
+
+run "two_regions_of_which_one_is_named" {
+  command = plan
+
+  variables {
+    exports = { cvplus = { database_location = "nam5", dual_region = ["us-east1"] } }
+  }
+
+  expect_failures = [var.exports]
+}
+
+run "a_second_place_that_does_not_exist" {
+  command = plan
+
+  variables {
+    exports = { cvplus = { database_location = "nam5", second = { location = "eu" } } }
+  }
+
+  expect_failures = [var.exports]
+}
+
+run "a_second_key_that_does_not_fit" {
+  command = plan
+
+  variables {
+    exports = {
+      cvplus = {
+        database_location = "nam5"
+        second            = { location = "EU", kms_key = "projects/keys/locations/us/keyRings/rollback/cryptoKeys/exports" }
+      }
+    }
+  }
+
+  expect_failures = [var.exports]
+}
+
+run "exports_of_a_database_that_is_nowhere" {
+  command = plan
+
+  variables {
+    exports = { cvplus = { database_location = "us" } }
+  }
+
+  expect_failures = [var.exports]
+}
+
+run "exports_that_are_stored_too_long" {
+  command = plan
+
+  variables {
+    exports = { cvplus = { database_location = "nam5", retention_days = 3651 } }
+  }
+
+  expect_failures = [var.exports]
+}
+
+run "backups_of_less_than_no_days" {
+  command = plan
+
+  variables {
+    application_databases = { cvplus = { daily_days = -1 } }
+  }
+
+  expect_failures = [var.application_databases]
+}
+
+run "backups_of_less_than_no_weeks" {
+  command = plan
+
+  variables {
+    application_databases = { cvplus = { weekly_weeks = -1 } }
+  }
+
+  expect_failures = [var.application_databases]
+}
+
+run "a_policy_file_that_does_not_exist" {
+  command = plan
+
+  variables {
+    policies = ["../policies/absent.yaml"]
+  }
+
+  expect_failures = [var.policies]
+}
+
+run "a_reader_that_is_no_entry_point" {
+  command = plan
+
+  variables {
+    secrets = {
+      rollback-probe-key      = { readers = ["on_clock", "on_deployment", "on_work"] }
+      rollback-probe-password = { readers = ["on_clock", "on_deployment", "on_work", "on_sunday"] }
+    }
+  }
+
+  expect_failures = [google_secret_manager_secret.rollback["rollback-probe-password"]]
 }
 
 run "exports_in_two_regions_under_a_key" {
@@ -242,5 +371,40 @@ run "values_at_their_limits" {
   assert {
     condition     = google_storage_bucket.exports["cvplus-second"].location == "EU"
     error_message = "The second bucket lies in another continent."
+  }
+}
+
+run "values_at_their_other_limits" {
+  command = plan
+
+  variables {
+    application_databases = { cvplus = { daily_days = 0, weekly_weeks = 0 } }
+    application_images    = { cvplus = { days = 60, newest = 1 } }
+    audit_bucket          = { location = "europe-west1", retention_days = 1 }
+    dead_man_url          = "https://s"
+    exports = {
+      cvplus = {
+        database_location = "us-central1"
+        retention_days    = 3650
+        second            = { location = "EU", kms_key = "projects/keys/locations/europe/keyRings/rollback/cryptoKeys/exports" }
+      }
+    }
+    health_alerts    = true
+    health_channels  = { team = { type = "sms", labels = { number = "+1" } } }
+    identity_project = "six-ch"
+    kept = {
+      location        = "EU"
+      sources_kms_key = "projects/keys/locations/europe/keyRings/rollback/cryptoKeys/sources"
+      values_kms_key  = "projects/keys/locations/europe/keyRings/rollback/cryptoKeys/values"
+    }
+    labels             = { owner = "sixty-three-characters-are-the-most-that-a-label-may-have-here-" }
+    operations_project = "six-ch"
+    pager_channels     = { oncall = { type = "sms", labels = { number = "+1" } } }
+    quarantine         = { days = 1 }
+  }
+
+  assert {
+    condition     = length(google_firestore_backup_schedule.applications_daily) + length(google_firestore_backup_schedule.applications_weekly) == 0
+    error_message = "0 days and 0 weeks: no schedule."
   }
 }

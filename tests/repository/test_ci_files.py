@@ -1,8 +1,9 @@
-"""The files for CI in docs/ci, each step run by a shell beside stand-ins for the tools."""
+"""The files for CI in docs/ci, and `.ci/run`, run by a shell beside stand-ins for the tools."""
 
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,3 +123,26 @@ def test_the_branch_is_protected_and_somebody_may_override() -> None:
     }
     assert ruleset["enforcement"] == "active"
     assert [one["bypass_mode"] for one in ruleset["bypass_actors"]] == ["pull_request"]
+
+
+def test_ci_requires_terraform_in_a_clone_without_neighbours(tmp_path: Path) -> None:
+    """Where the providers' script is absent too, a missing Terraform is a failure and no skip."""
+    clone, tools, calls = tmp_path / "clone", tmp_path / "tools", tmp_path / "calls"
+    for program in (
+        clone / "scripts" / "lock",
+        *(tools / one for one in ("chromium", "git", "make", "python3")),
+    ):
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text('#!/bin/sh\necho "$* TERRAFORM_REQUIRED=$TERRAFORM_REQUIRED" >> "$CALLS"\n')
+        program.chmod(0o700)
+    (clone / ".ci").mkdir()
+    shutil.copy(CI.parent.parent / ".ci" / "run", clone / ".ci")
+
+    subprocess.run(  # noqa: S603 - our own script
+        [clone / ".ci" / "run"],
+        env={"PATH": f"{tools}:/usr/bin:/bin", "CALLS": str(calls)},
+        check=True,
+        timeout=30,
+    )
+
+    assert "check TERRAFORM_REQUIRED=1" in calls.read_text().splitlines()

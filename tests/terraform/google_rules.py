@@ -20,6 +20,8 @@ NAMES = {
     ("google_firestore_database", "name"): r"\(default\)|[a-z][-a-z0-9]{2,61}[a-z0-9]",
     ("google_logging_metric", "name"): r"[A-Za-z0-9_./-]{1,100}",
     ("google_logging_project_sink", "name"): r"[A-Za-z0-9_.-]{1,100}",
+    ("google_monitoring_custom_service", "service_id"): r"[a-z0-9-]+",
+    ("google_monitoring_slo", "slo_id"): r"[A-Za-z0-9_:.-]+",
     ("google_project_iam_custom_role", "role_id"): r"[A-Za-z0-9_.]{3,64}",
     ("google_project_iam_custom_role", "title"): r".{1,100}",
     ("google_pubsub_schema", "name"): r"[A-Za-z][A-Za-z0-9_.~+%-]{2,254}",

@@ -38,6 +38,8 @@ FUNCTION = {"timeout_seconds": 60, "max_instance_count": 1, "environment_variabl
             {**ALERT, "conditions": [{"condition_threshold": [{"filter": "f" * 2049}]}]},
         ),
         ("google_monitoring_alert_policy", {**ALERT, "documentation": [{"content": "x" * 8193}]}),
+        ("google_monitoring_custom_service", {"service_id": "rollback-my_shop"}),
+        ("google_monitoring_slo", {"slo_id": "probe site"}),
         ("google_logging_metric", {"name": "errors", "filter": "f" * 20_001}),
         (
             "google_cloudfunctions2_function",

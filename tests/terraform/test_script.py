@@ -34,10 +34,18 @@ def run(
     return started(str(binary), required, python)
 
 
-def started(binary: str, required: str = "", python: str = "echo") -> subprocess.CompletedProcess[str]:
+def started(
+    binary: str, required: str = "", python: str = "echo", path: str = os.environ["PATH"]
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own script
         [SCRIPT],
-        env={**os.environ, "TERRAFORM": binary, "TERRAFORM_REQUIRED": required, "PYTHON": python},
+        env={
+            **os.environ,
+            "PATH": path,
+            "PYTHON": python,
+            "TERRAFORM": binary,
+            "TERRAFORM_REQUIRED": required,
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -56,6 +64,22 @@ def test_with_a_terraform_all_is_checked(tmp_path: Path) -> None:
         "asked: test -chdir=terraform",
         "-m tests.terraform.plans",
     ]
+
+
+@pytest.mark.parametrize(("on_path", "asked"), [(["terraform", "tofu"], "terraform"), (["tofu"], "tofu")])
+def test_without_a_terraform_on_path_it_takes_tofu(on_path: list[str], asked: str, tmp_path: Path) -> None:
+    """OpenTofu is asked where nothing else is there, and nobody named a binary."""
+    for name in on_path:
+        binary = tmp_path / name
+        binary.write_text(
+            f'#!/bin/sh\n[ "$1" = version ] && echo "{name.title()} v1.13.0"\necho "{name}: $*"\n'
+        )
+        binary.chmod(0o755)
+
+    done = started("", path=f"{tmp_path}:/usr/bin:/bin")
+
+    said = {line.partition(":")[0] for line in done.stdout.splitlines() if ": " in line}
+    assert (done.returncode, said) == (0, {asked})
 
 
 def test_what_is_wrong_with_a_plan_fails(tmp_path: Path) -> None:

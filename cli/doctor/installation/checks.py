@@ -130,8 +130,7 @@ def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the console is there, and its account may publish commands."""
-    functions = require_read(facts.functions, CONSOLE)
-    found = next((one for one in functions if one.name == CONSOLE), None)
+    found = next((one for one in require_read(facts.functions, CONSOLE) if one.name == CONSOLE), None)
     if found is None or facts.is_local:
         why, to_do = "there is none: operators use the command line", "console in Terraform"
         if facts.is_local:

@@ -52,12 +52,11 @@ def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether each topic is pushed to its entry point as it should be."""
-    found = require_read(facts.subscriptions, "subscriptions")
     amiss = [
         one
         for entry_point, several in topics.ENTRY_POINTS.items()
         for topic in several
-        for one in _deliveries(facts, found, entry_point, topic)
+        for one in _deliveries(facts, require_read(facts.subscriptions, "subscriptions"), entry_point, topic)
     ]
     yield from amiss
     if not amiss:

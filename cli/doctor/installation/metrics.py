@@ -89,8 +89,7 @@ def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> 
     ours = [one for one in found if one.labels.get(SYSTEM_LABEL) == policy.system]
     speaking = {one.labels.get(SIGNAL_LABEL) for one in ours if one.enabled and one.channels}
     silent = {one.name for one in ours if not (one.enabled and one.channels)}
-    shown = {name for name in policy.signals if SIGNALS[name].source not in UNMEASURED}
-    wanted = shown - speaking
+    wanted = {name for name in policy.signals if SIGNALS[name].source not in UNMEASURED} - speaking
     grave = {one for one in wanted if policy.signals[one].severity in ALERTED_SEVERITIES}
     if silent:
         why = f"disabled, or without a channel: {name_first(silent)}"

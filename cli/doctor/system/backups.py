@@ -81,8 +81,7 @@ def check_data(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = "files or documents that others name could not be read"
         yield unknown(name, why, "read the log of on_clock")
     elif (age := facts.now - found.last.began_at) > 3 * facts.policy.integrity.every:
-        why = f"the newest scan began {format_lasting(age)} ago"
-        yield wrong(name, why, "read the log of on_clock")
+        yield wrong(name, f"the newest scan began {format_lasting(age)} ago", "read the log of on_clock")
     else:
         why = f"scanned at {format_time(found.last.at)} UTC; {len(found.open_findings)} open findings"
         yield well(name, why)
@@ -100,8 +99,7 @@ def check_triggers(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether Eventarc lists its triggers on documents: a repair needs them."""
     name = facts.policy.system
     if facts.policy.collections:
-        found = require_read(facts.triggers, name)
-        yield well(name, f"read: {len(found)}")
+        yield well(name, f"read: {len(require_read(facts.triggers, name))}")
 
 
 def check_assets(facts: SystemFacts) -> Iterator[CheckFinding]:

@@ -228,8 +228,7 @@ def _revisions(facts: SystemFacts) -> Iterator[CheckFinding]:
         why = f"the list of revisions lacks the newest ready one of {name_first(absent)}"
         yield wrong(name, why, "do not trust restorability: see docs/unverified.md")
     else:
-        count = sum(len(live.revisions) for live in inventory.values())
-        yield well(name, f"{count} are listed")
+        yield well(name, f"{sum(len(live.revisions) for live in inventory.values())} are listed")
 
 
 def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:

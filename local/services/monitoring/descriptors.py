@@ -49,6 +49,9 @@ METRICS = {
     "run.googleapis.com/container/billable_instance_time": Descriptor(
         "DELTA", "DOUBLE", "s", "cloud_run_revision"
     ),
+    "pubsub.googleapis.com/subscription/dead_letter_message_count": Descriptor(
+        "DELTA", "INT64", "1", "pubsub_subscription"
+    ),
     "pubsub.googleapis.com/subscription/num_undelivered_messages": Descriptor(
         "GAUGE", "INT64", "1", "pubsub_subscription"
     ),

@@ -164,10 +164,9 @@ def _change_backup_hold(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{backup.id} is {backup.status}: only a complete backup can be held")
     usual = max(backup.began_at + RECORD_RETENTION, document.read_at + RELEASED_RETENTION)
     by = command.actor if holds else ""
-    fields = {"held_by": by, "expires_at": None if holds else usual}
     return CommandEffect(
         f"{backup.id} is {'held' if holds else 'released'}; its files follow",
-        (Update(document.path, fields, document.version),),
+        (Update(document.path, {"held_by": by, "expires_at": None if holds else usual}, document.version),),
         goes_on=True,
         changes={"held_by": (backup.held_by, by)},
         answer={"backup": backup.id},

@@ -139,8 +139,7 @@ def _assume_everything_changed(order: RollbackRequest, facts: DecisionFacts, pol
     if known.target is None:
         return known
     there = requested_functions(order, policy) & set(facts.inventory or {}) & set(known.target.functions)
-    every = {**dict.fromkeys(sorted(there), known.target.at), **known.functions}
-    return replace(known, functions=every)
+    return replace(known, functions={**dict.fromkeys(sorted(there), known.target.at), **known.functions})
 
 
 def _assume_resources_changed(sight: ResourceState) -> ResourceState:

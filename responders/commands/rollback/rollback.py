@@ -18,8 +18,9 @@ from shared.domain.audit.chain import Event, create_event
 from shared.domain.commands.command import Command
 from shared.domain.data.backups import restore_point
 from shared.domain.data.repair.repair_plan import SelectionKind
-from shared.domain.decision.request_scope import find_scope_fault, widen_order
+from shared.domain.decision.request_scope import find_scope_fault, requested_functions, widen_order
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.deployments.restorability import find_lost_revisions
 from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_team_notices
@@ -118,6 +119,7 @@ def cancel(asked: CommandRequest) -> CommandEffect:
 def build_rollback_order(command: Command, policy: Policy, said_at: datetime) -> RollbackRequest:
     """Return the order, with the policy's names of groups; a span counts from `said_at`."""
     groups = [group for name in command.groups for group in policy.groups_by_name(name)]
+    restores_documents = bool(command.select or command.restore_point)
     return RollbackRequest(
         command=command.id,
         actor=command.actor,
@@ -131,8 +133,8 @@ def build_rollback_order(command: Command, policy: Policy, said_at: datetime) ->
         auto_confirm=command.auto_confirm,
         override=command.override,
         incident=command.incident,
-        way=Direction.REPAIR if is_data_rollback(command) else Direction.BACK,
-        select=(command.select or DEFAULT_DOCUMENT_SELECTION) if is_data_rollback(command) else "",
+        way=Direction.REPAIR if restores_documents else Direction.BACK,
+        select=(command.select or DEFAULT_DOCUMENT_SELECTION) if restores_documents else "",
         restore_point=restore_point.make_absolute(command.restore_point, said_at),
     )
 
@@ -144,7 +146,10 @@ def build_possible_order(asked: CommandRequest) -> RollbackRequest:
     if fault := find_scope_fault(order, policy):
         raise Refused(fault)
     if order.way is not Direction.REPAIR:
-        require_target(ports.store, policy.system, order.target)
+        target = require_target(ports.store, policy.system, order.target)
+        if lost := find_lost_revisions(target, requested_functions(order, policy)):
+            why = f"{'; '.join(lost[:5])}; nothing builds it again: name other functions or another target"
+            raise Refused(f"{target.id} cannot be restored: {why}")
     if not order.restore_point:  # else the damage dates it, once the data was checked
         return order
     try:
@@ -154,15 +159,15 @@ def build_possible_order(asked: CommandRequest) -> RollbackRequest:
     return order
 
 
-def require_target(store: Reader, system: str, target: str) -> None:
-    """Return where the target is recorded. Raises: Refused, with the nearest deployments."""
+def require_target(store: Reader, system: str, target: str) -> Deployment:
+    """Return the recorded target. Raises: Refused, with the nearest deployments."""
     field, value = ("status", DeploymentStatus.STABLE) if target == LAST_STABLE else ("id", target)
     found = store.query(Query("deployments", (("system", "==", system), (field, "==", value))))
     if not found and target == LAST_STABLE:
         raise Refused(f"no stable deployment is known in {system}: name a deployment")
     if not found:
         raise build_unknown_deployment_refusal(store, system, target)
-    named = decode(Deployment, found[0].fields)
+    named = max((decode(Deployment, one.fields) for one in found), key=lambda one: one.at)
     if target != LAST_STABLE and named.settled_at is None:
         reasons = {
             DeploymentStatus.ROLLING_OUT: "is still rolling out",
@@ -170,11 +175,7 @@ def require_target(store: Reader, system: str, target: str) -> None:
         }
         why = reasons.get(named.status, "was replaced before it was stable")
         raise Refused(f"{target} {why}")
-
-
-def is_data_rollback(command: Command) -> bool:
-    """Whether the order is about the documents of the database, and not about code."""
-    return bool(command.select or command.restore_point)
+    return named
 
 
 def build_retry_order(subject: CommandSubject) -> RollbackRequest:
@@ -188,7 +189,7 @@ def build_retry_order(subject: CommandSubject) -> RollbackRequest:
         )
     subject.require_newest()
     command, before = subject.asked.command, subject.rollback
-    earlier = before.order or _build_order_from_automation(subject)
+    earlier = before.order or _build_order_from_automation(subject, ScenarioName(scenario))
     return replace(
         widen_order(earlier, before.extension, subject.asked.policy),
         command=command.id,
@@ -214,13 +215,12 @@ def _previous_scenario(subject: CommandSubject) -> str:
     return before.scenario or signals[subject.incident.signal].scenario
 
 
-def _build_order_from_automation(subject: CommandSubject) -> RollbackRequest:
+def _build_order_from_automation(subject: CommandSubject, scenario: ScenarioName) -> RollbackRequest:
     """What automation was about, as if somebody had ordered it."""
     before = subject.rollback
     plan = before.plan or (before.question and before.question.plan)
     steps = load_steps(subject.asked.ports.store, before.id).values()
     shifted = tuple(step.target for step in steps if step.kind == SHIFT)
-    scenario = ScenarioName(_previous_scenario(subject))
     return RollbackRequest(
         command="",
         actor="",

@@ -45,8 +45,7 @@ def _schedule_rollback(asked: CommandRequest, begins_at: datetime) -> CommandEff
     now = asked.ports.store.get(system_path(policy.system)).read_at
     if begins_at <= now:
         raise Refused(f"at: {begins_at:%Y-%m-%d %H:%M} UTC is in the past")
-    order = rollback.build_possible_order(asked)
-    kept = replace(order, person=asked.person, right=asked.right)
+    kept = replace(rollback.build_possible_order(asked), person=asked.person, right=asked.right)
     planned = ScheduledRollback(kept, command.severity, begins_at)
     result = f"scheduled for {begins_at:%Y-%m-%d %H:%M} UTC"
     said = notice_writes(_build_announcements(asked, planned, result, now))
@@ -68,8 +67,7 @@ def cancel_scheduled_rollbacks(asked: CommandRequest) -> CommandEffect:
         return CommandEffect("no rollback is scheduled")
     severity = reduce(worse_severity, (planned.severity for planned, _ in found))
     text = f"{policy.system}: the scheduled rollback is {result}"
-    key = f"unplanned-{command.id}"
-    said = create_notices(policy, key, severity, "unplanned", text, now)
+    said = create_notices(policy, f"unplanned-{command.id}", severity, "unplanned", text, now)
     writes = (write for _, write in found)
     return CommandEffect(f"scheduled rollbacks cancelled: {len(found)}", (*writes, *notice_writes(said)))
 
@@ -86,8 +84,7 @@ def begin_scheduled_rollback(
     result, incident, opening = needless or f"not started: {against}", "", None
     if against:
         text = f"{policy.system}: the rollback requested by {record.actor}: {result}"
-        key = f"planned-{record.id}"
-        said = create_notices(policy, key, planned.severity, "not-begun", text, now)
+        said = create_notices(policy, f"planned-{record.id}", planned.severity, "not-begun", text, now)
         writes += notice_writes(said)
     elif not needless:
         ordered = {"command": record.id, "right": planned.order.right, "planned_for": planned.begins_at}
@@ -141,8 +138,7 @@ def _build_announcements(
     command, policy = asked.command, asked.policy
     said = {"command": "unplan", "system": policy.system, "reason": "not now"}
     line = format_gcloud_command(topics.COMMANDS, said)
-    named = (*planned.order.groups, *planned.order.functions)
-    what = ", ".join(named) or "Remote Config"
+    what = ", ".join((*planned.order.groups, *planned.order.functions)) or "Remote Config"
     about = f"rollback of the feature {what}, by {command.actor}: {command.reason}"
     key, severity = f"planned-{command.id}", planned.severity
     text = f"{policy.system}: {result}: {about}\n{line}"
@@ -150,14 +146,13 @@ def _build_announcements(
     before = policy.gates.notice_before
     if planned.begins_at - before <= now:
         return
-    near = f"{policy.system}: starts in {format_duration(before)}: {about}\n{line}"
     yield from create_scheduled_notices(
         policy,
         [one for one in policy.channels if one.audience not in EXTERNAL_AUDIENCES],
         key,
         severity,
         "planned-soon",
-        near,
+        f"{policy.system}: starts in {format_duration(before)}: {about}\n{line}",
         now,
         planned.begins_at - before,
         WithdrawalCondition.CALLED_OFF,

@@ -30,24 +30,16 @@ from shared.domain.incidents.opening import public_state_writes
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback import rollback as rollbacks
-from shared.domain.rollback.rollback import (
-    ENDED_ROLLBACK_STATUSES,
-    LAST_STABLE,
-    Direction,
-    Rollback,
-    RollbackRequest,
-    RollbackStatus,
-)
 from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 
-USUAL_FIELDS = (("target", LAST_STABLE), ("delay_seconds", 0))
+USUAL_FIELDS = (("target", rollbacks.LAST_STABLE), ("delay_seconds", 0))
 """What `rollback run` means where its options do not say so."""
 
 
 def order_beside_incident(
-    asked: CommandRequest, order: RollbackRequest, open_incident: str, now: datetime
+    asked: CommandRequest, order: rollbacks.RollbackRequest, open_incident: str, now: datetime
 ) -> CommandEffect:
     """Join or extend the open rollback, or have a worker read the change. Raises: Refused."""
     command = asked.command
@@ -69,7 +61,7 @@ def _build_yield_writes(asked: CommandRequest, found: OrderComparison) -> tuple[
     document = asked.ports.store.get(rollbacks.rollback_path(found.rollback))
     told = create_event("rollback.yield-requested", document.read_at, asked.command.actor)
     draft = CommitDraft((told,), {"yield_requested": True})
-    rollback, ids = decode(Rollback, document.fields), asked.ports.ids
+    rollback, ids = decode(rollbacks.Rollback, document.fields), asked.ports.ids
     return tuple(prepare_commit(rollback, document.version, draft, ids(), renew=False)[1])
 
 
@@ -83,17 +75,19 @@ def describe_conflict(found: OrderComparison, command: Command) -> str:
     )
 
 
-def _join_rollback(asked: CommandRequest, found: OrderComparison, order: RollbackRequest) -> CommandEffect:
+def _join_rollback(
+    asked: CommandRequest, found: OrderComparison, order: rollbacks.RollbackRequest
+) -> CommandEffect:
     """The order becomes part of the rollback under way: who gave it and why is on record."""
     command, store = asked.command, asked.ports.store
     document = store.get(rollbacks.rollback_path(found.rollback))
     place = store.get(incidents.incident_path(found.incident))
-    rollback, now = decode(Rollback, document.fields), document.read_at
-    if rollback.status in ENDED_ROLLBACK_STATUSES:
+    rollback, now = decode(rollbacks.Rollback, document.fields), document.read_at
+    if rollback.status in rollbacks.ENDED_ROLLBACK_STATUSES:
         raise Moved(f"{rollback.id} has ended in the meantime")
     word, changes = "joined", dict[str, Any]()
     if found.relation is OrderRelation.EXTENDS:
-        undecided = rollback.status is RollbackStatus.DECIDING
+        undecided = rollback.status is rollbacks.RollbackStatus.DECIDING
         widened = widen_order(order, rollback.extension, asked.policy)
         if undecided and rollback.order is not None:
             widened = widen_order(rollback.order, order, asked.policy)
@@ -114,16 +108,15 @@ def find_start_obstacle(
     """Read what the order changes now; return that it changes nothing, or why it is refused."""
     order = planned.order
     found = compare_with_current(ports.store, policy, order)
-    if not planned.open_incident or (order.way is not Direction.BACK and found is None):
+    if not planned.open_incident or (order.way is not rollbacks.Direction.BACK and found is None):
         return "", ""
-    if order.way is Direction.BACK:
+    if order.way is rollbacks.Direction.BACK:
         ends = found.rollback if found else ""
         forecast = forecast_order(ports, policy, order, now, ends, severity=planned.severity)
         outcome, reason = forecast.decision.outcome, forecast.decision.reason
         acts = outcome in (Outcome.ROLLBACK, Outcome.ASK) and forecast.plan is not None
     else:  # as far as its documents can be read in that time
-        limit = SURVEY_TIME_LIMIT_SECONDS
-        data, _ = forecast_data_request(ports, policy, order, now, Preparation(), limit)
+        data, _ = forecast_data_request(ports, policy, order, now, Preparation(), SURVEY_TIME_LIMIT_SECONDS)
         outcome, reason = data.outcome, data.reason
         acts = outcome is not Outcome.ESCALATE
     if outcome is Outcome.IGNORE:
@@ -135,7 +128,7 @@ def find_start_obstacle(
 
 
 def build_supersede_writes(
-    ports: Ports, policy: Policy, system: System, order: RollbackRequest, successor: str
+    ports: Ports, policy: Policy, system: System, order: rollbacks.RollbackRequest, successor: str
 ) -> tuple[list[Write], list[Notice]]:
     """Ask running rollbacks to stop; record what continues an incident that has none."""
     under_way = read_open_rollbacks(ports.store, system)
@@ -145,11 +138,11 @@ def build_supersede_writes(
     writes: list[Write] = []
     said: list[Notice] = []
     for document in (*under_way, *((newest,) if waits else ())):
-        rollback, now = decode(Rollback, document.fields), document.read_at
+        rollback, now = decode(rollbacks.Rollback, document.fields), document.read_at
         place = ports.store.get(incidents.incident_path(rollback.incident))
         incident = incidents.acknowledge(decode(Incident, place.fields), order.responder, now)
         changes: dict[str, Any] = {"superseded_by": successor}
-        if rollback.status in ENDED_ROLLBACK_STATUSES:
+        if rollback.status in rollbacks.ENDED_ROLLBACK_STATUSES:
             note = f"continued by {successor}, requested by {order.actor}: {order.reason}"
             works = incident.status in incidents.WORKING_STATUSES
             becomes = IncidentStatus.WATCHING if works else IncidentStatus.INVESTIGATING

@@ -48,8 +48,7 @@ def _append_control_event(ports: Ports, policies: Mapping[str, Policy], command:
     record = decode(CommandRecord, document.fields)
     if not record.tells or rollback in record.told:  # by another delivery, meanwhile
         return
-    told = {"told": [*record.told, rollback]}
-    mark = Update(document.path, told, document.version)
+    mark = Update(document.path, {"told": [*record.told, rollback]}, document.version)
     writes, said = _build_audit_writes(ports, policies, record, rollback)
     work_queue.commit_with_notices(ports.store, ports.bus, [mark, *writes], said)
 

@@ -42,23 +42,21 @@ def pause(asked: CommandRequest) -> CommandEffect:
     known = StateReader(asked.ports.store).active_rollbacks(command.system)
     count = sum(one.in_flight for one in known)
     at_work = any(one.lease for one in known)  # what it began by an older look is waited for
-    now = switch.document.read_at
     set_by = systems.Pause(
         command.actor,
         asked.said_at,
         command.reason,
         command.id,
         expires_at,
-        reached_at=None if count or at_work else now,
+        reached_at=None if count or at_work else switch.document.read_at,
     )
     reached = systems.pause_state(set_by)
     state = "paused" if reached is systems.PauseState.YES else "pause requested"
     result = f"{state}, {count_noun(count, 'step')} in flight"
     said = [*_build_notices(asked, switch, result), *_build_expiry_reminders(asked, switch, expires_at)]
-    write = switch.build_write(pause=set_by, switched_at=asked.said_at)
     return CommandEffect(
         result,
-        (write, *notice_writes(said)),
+        (switch.build_write(pause=set_by, switched_at=asked.said_at), *notice_writes(said)),
         tells="rollback.paused",
         goes_on=reached is systems.PauseState.REQUESTED,
         answer={"in_flight": count},
@@ -91,10 +89,9 @@ def freeze(asked: CommandRequest) -> CommandEffect:
     if len(windows) > MAX_ACTIVE_FREEZES:
         raise Refused(f"there are {MAX_ACTIVE_FREEZES} freeze windows: unfreeze, or wait")
     result = f"frozen from {begins_at:%Y-%m-%d %H:%M} to {command.until:%Y-%m-%d %H:%M} UTC"
-    said = _build_notices(asked, switch, result)
     return CommandEffect(
         result,
-        (switch.build_write(freezes=windows), *notice_writes(said)),
+        (switch.build_write(freezes=windows), *notice_writes(_build_notices(asked, switch, result))),
         tells="rollback.frozen",
         changes={"freezes": (_format_freezes(switch.value.freezes), _format_freezes(windows))},
     )
@@ -141,8 +138,7 @@ def _require_promotion_drills(asked: CommandRequest, before: Mode, mode: Mode, n
     needed = max(to_ask, gates.drills_before_act if mode is Mode.ACT else 0)
     if not needed:
         return
-    ours = (("system", "==", asked.policy.system),)
-    found = asked.ports.store.query(Query("drills", where=ours))
+    found = asked.ports.store.query(Query("drills", where=(("system", "==", asked.policy.system),)))
     kept = [decode(Drill, document.fields) for document in found]
     recent = [one for one in kept if one.at > now - gates.drills_within]
     agreeing = sum(one.agrees and one.scenario in PROMOTION_SCENARIOS for one in recent)
@@ -203,7 +199,6 @@ def _affected_policies(asked: CommandRequest) -> list[Policy]:
 def _create_control_notices(
     policies: Iterable[Policy], command: str, event: str, text: str, now: datetime
 ) -> list[Notice]:
-    """Create the notices of a switch, in each of these systems."""
     return [
         notice
         for policy in policies

@@ -63,8 +63,7 @@ def request_next_topic(ports: Ports, policy: Policy, record: CommandRecord, now:
         return replace(record, answer=answer, due_at=now)
     except Unavailable:
         return postponed_record(record, now)
-    answer = {**record.answer, "taken": {**taken, topic: message}}
-    return replace(record, answer=answer, due_at=now)
+    return replace(record, answer={**record.answer, "taken": {**taken, topic: message}}, due_at=now)
 
 
 def _build_request_message(policy: Policy, record: CommandRecord, topic: str) -> dict[str, Any]:

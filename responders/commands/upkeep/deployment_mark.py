@@ -30,8 +30,7 @@ def mark_bad(asked: CommandRequest) -> CommandEffect:
 def mark_barrier(asked: CommandRequest) -> CommandEffect:
     """Nobody goes back past it by machine."""
     document, deployment = _find_deployment(asked)
-    result = f"{deployment.id} is a barrier"
-    return _change_fields(document, deployment, result, barrier=asked.command.reason)
+    return _change_fields(document, deployment, f"{deployment.id} is a barrier", barrier=asked.command.reason)
 
 
 def _set_status(

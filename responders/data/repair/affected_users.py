@@ -9,12 +9,7 @@ from msgspec import Struct
 from shared.core.codec import decode
 from shared.core.durations import floor_to_minute
 from shared.domain.data.document import DocumentSnapshot
-from shared.domain.data.erasure.ledger import (
-    has_owner_field,
-    owners_by_field,
-    owners_by_name,
-    owning_ancestors,
-)
+from shared.domain.data.erasure import ledger
 from shared.domain.data.repair.quarantine import JournalEntry
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
@@ -59,15 +54,15 @@ def find_affected_users(
     for _, document in read_entries_after(ports.store, rollback):
         entry = decode(JournalEntry, document.fields)
         paths = [*(one.path for one in entry.landed), *(one.path for one in entry.left)]
-        persons.update(*(owners_by_name(rules, path) for path in paths))
-        by_field |= {path: set() for path in paths if has_owner_field(rules, path)}
-        by_field |= {one: set() for path in paths for one in owning_ancestors(rules, path)}
+        persons.update(*(ledger.owners_by_name(rules, path) for path in paths))
+        by_field |= {path: set() for path in paths if ledger.has_owner_field(rules, path)}
+        by_field |= {one: set() for path in paths for one in ledger.owning_ancestors(rules, path)}
         untold += not paths  # nobody could tell what it has written
     asked = sorted(by_field)
     for moment in [at, *([before] if before is not None else [])]:
         for version in read_documents(ports, policy, asked[:MAX_DOCUMENTS_READ], moment):
-            by_field[version.path] |= set(owners_by_field(rules, version))
-    lost = [path for path in asked if not by_field[path] and not owners_by_name(rules, path)]
+            by_field[version.path] |= set(ledger.owners_by_field(rules, version))
+    lost = [path for path in asked if not by_field[path] and not ledger.owners_by_name(rules, path)]
     return AffectedUsers(sorted(persons.union(*by_field.values())), len(lost) + untold)
 
 

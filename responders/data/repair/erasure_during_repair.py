@@ -129,8 +129,7 @@ class RepairEraser:
         try:
             return quarantine.unpack_changes(self._vault.read(entry.kept))
         except Rejected:
-            now = decode(JournalEntry, self._ports.store.get(document.path).fields)
-            if now.kept == entry.kept:
+            if decode(JournalEntry, self._ports.store.get(document.path).fields).kept == entry.kept:
                 raise
             raise Moved("another worker removes copies of it") from None
 
@@ -140,8 +139,7 @@ class RepairEraser:
 
     def _delete_documents(self, entry: JournalEntry, whose: Mapping[str, DocumentChange]) -> set[str]:
         """Delete unchanged documents; return those that are gone. Raises: Unavailable, Rejected."""
-        documents = self._ports.system(self._policy.system).documents
-        there = documents.get(entry.database, sorted(whose), None)
+        there = self._ports.system(self._policy.system).documents.get(entry.database, sorted(whose), None)
         landed = {one.path for one in entry.landed}
         gone = {path for path, version in there.items() if version is None and path in landed}
         ours = [

@@ -199,7 +199,6 @@ def build_repair_plan(
     policy: Policy, survey: RepairPreview, source: RepairSource, starts: list[TriggeredTarget], waited: float
 ) -> Plan | None:
     """Return the steps that restore what was found; None: nothing. `waited`: since detection."""
-    within = policy.execution.step_within.total_seconds()
     steps = [
         Step(
             name=f"repair {number} {text.shorten(str(goal.scope).replace('/', '.'))}",
@@ -212,9 +211,9 @@ def build_repair_plan(
                     starts=tuple(one.name for one in starts if one.collection == str(goal.scope)),
                 )
             ),
-            within_seconds=within,
+            within_seconds=policy.execution.step_within.total_seconds(),
         )
-        for number, (goal, position) in enumerate(_surveyed_pieces(survey), 1)
+        for number, (goal, position) in enumerate(zip(survey.goals, survey.positions, strict=True), 1)
         if count_written_documents(position.fates)
     ]
     if not steps:
@@ -273,8 +272,7 @@ def survey_seconds(survey: RepairPreview) -> float:
 def _format_survey_lines(
     policy: Policy, survey: RepairPreview, starts: Iterable[TriggeredTarget], waited: float
 ) -> Iterator[str]:
-    ahead = forecast_documents(survey_seconds(survey), survey.checked_documents, policy)
-    yield str(ahead.after(waited))
+    yield str(forecast_documents(survey_seconds(survey), survey.checked_documents, policy).after(waited))
     outcomes = repair_plan.describe_outcomes(survey.outcome_counts)
     yield f"{text.count_noun(survey.checked_documents, 'document')} checked: {outcomes}"
     yield from format_fence_lines(policy)
@@ -286,13 +284,9 @@ def _format_survey_lines(
         yield from (f"{fate}: {one}" for one in survey.samples.get(fate, ()))
 
 
-def _surveyed_pieces(survey: RepairPreview) -> Iterator[tuple[RepairGoal, RepairPosition]]:
-    return zip(survey.goals, survey.positions, strict=True)
-
-
 def count_document_writes(survey: RepairPreview) -> DocumentWriteCounts:
     """The pieces of it in which documents are written."""
-    for goal, position in _surveyed_pieces(survey):
+    for goal, position in zip(survey.goals, survey.positions, strict=True):
         if count_written_documents(position.fates):
             yield goal, count_document_events(position.fates)
 

@@ -79,7 +79,7 @@ class DocumentRewriter:
         began = clock.monotonic()
         update_ledger(self._ports, self._policy)
         position = consume_until(clock, began + MAX_PORTION_SECONDS, position, further)
-        return repair_plan.add_elapsed_time(position, clock.monotonic() - began)
+        return replace(position, seconds=round(position.seconds + clock.monotonic() - began, 1))
 
     def _repair_batches(
         self, step: Step, goal: RepairGoal, position: RepairPosition
@@ -154,8 +154,7 @@ class DocumentRewriter:
             return quarantine.unpack_changes(self._vault.read(entry.kept))
         except Rejected:
             path = f"{quarantine.journal_path(goal.rollback)}/{name}"
-            now = decode(JournalEntry, self._ports.store.get(path).fields)
-            if now.kept == entry.kept:
+            if decode(JournalEntry, self._ports.store.get(path).fields).kept == entry.kept:
                 raise
             raise Unavailable("copies of people who were erased are being removed") from None
 

@@ -100,7 +100,7 @@ def forecast_by_survey(
     try:
         source = known.target or preview.find_repair_source(ports, policy, record, order.restore_point)
         select, survey = parse_selection(order.select), known.survey
-        if survey is None or not survey.is_of_policy(policy.fingerprint):
+        if survey is None or any(one.policy != policy.fingerprint for one in survey.goals):
             survey = preview.begin_survey(ports, policy, select, at, source)
         if not survey.is_over:
             survey = preview.advance_survey(ports, policy, survey, expiries, seconds)
@@ -129,8 +129,7 @@ def _forecast_from_survey(
     found = replace(found, plan=plan)
     if found.outcome is not Outcome.ROLLBACK:
         return found
-    takes = timedelta(seconds=preview.survey_seconds(survey))
-    longer = preview.find_fence_duration_obstacle(policy, takes)
+    longer = preview.find_fence_duration_obstacle(policy, timedelta(seconds=preview.survey_seconds(survey)))
     if longer:
         return replace(found, outcome=Outcome.ESCALATE, reason=longer)
     unknown = preview.find_unknown_trigger_reason(facts)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data.repair import preview
-from responders.rollback.approval import format_plan_changes, required_approvals
+from responders.rollback.approval import required_approvals
 from responders.rollback.decision.data_requests import Preparation, forecast_data_request
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.plan import describe_plan_size
@@ -16,7 +16,7 @@ from responders.rollback.decision.rollback_decision import build_decided_plan
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
 from shared.core.store import Document, Update, Write, conditional_write
-from shared.core.text import count_noun
+from shared.core.text import count_noun, first_lines
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
@@ -74,8 +74,7 @@ def record_dry_run(
     result, details, answer = found
     known = replace(record, result=result, answer=answer, due_at=None, expires_at=now + RECORD_RETENTION)
     text = "\n".join((f"Dry run by {record.actor} in {record.system}: {result}", *details))
-    key = f"dry-run-{record.id}"
-    said = create_notices(policy, key, Severity.LOW, "rehearsed", text, now, **answer)
+    said = create_notices(policy, f"dry-run-{record.id}", Severity.LOW, "rehearsed", text, now, **answer)
     told = create_event("command.rehearsed", now, "worker", command=record.id, result=result, **answer)
     kept = Update(document.path, encode(known), document.version)
     writes: list[Write] = [kept, event_write(record.system, f"rehearsed:{record.id}", told)]
@@ -154,7 +153,7 @@ def _answer_from_decision(
         result,
         [
             *(under_way.describe() if under_way and decision.outcome is not Outcome.IGNORE else ()),
-            *format_plan_changes(shown),
+            *first_lines([*map(str, shown)]),
             *(plan.header.reported if plan is not None else ()),
         ],
         {

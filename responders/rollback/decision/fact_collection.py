@@ -49,7 +49,7 @@ class CollectedFacts(Struct, frozen=True):
     alerts: tuple[Alert, ...]
     budget: Document
     working: frozenset[str] = frozenset()
-    """Functions that checks of open incidents have observed to work, and no later one to fail."""
+    """Functions that checks of other open incidents have observed to work; no later one to fail."""
 
 
 def collect_facts(
@@ -72,8 +72,7 @@ def collect_facts(
     reading = StateReader(ports.store)
     system = reading.system(policy.system)
     opened = [*filter(None, map(reading.incident, system.open_incidents))]
-    recovered = _find_recoveries(opened, system)
-    answers = _collect_answers(ports, policy, now, joined, recovered, writing=writing)
+    answers = _collect_answers(ports, policy, now, joined, _find_recoveries(opened, system), writing=writing)
     alerts: list[Alert] = require_answer(answers["alerts"])
     deployments: list[Deployment] = require_answer(answers["deployments"])
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
@@ -91,7 +90,8 @@ def collect_facts(
         for alert in judged
     )
     facts = _facts(policy.system, answers, later, now, alerts=found, deployments=deployments, live=live)
-    working = frozenset(name for one in opened for name in one.working)
+    others = (one for one in opened if rollback not in one.rollback_ids)
+    working = frozenset(name for one in others for name in one.working)
     return CollectedFacts(facts, tuple(judged), require_answer(answers["budget"]), working)
 
 

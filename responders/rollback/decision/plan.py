@@ -103,12 +103,7 @@ def _add_duration_warning(
 
 def describe_plan_size(plan: Plan, shown: int) -> str:
     """What a plan brings back, in words."""
-    return describe_steps(shown, non_function_step_names(plan))
-
-
-def non_function_step_names(plan: Plan) -> list[str]:
-    """The steps of a plan that are about something else than functions, by name."""
-    return [step.name for step in plan.steps if is_resource(step)]
+    return describe_steps(shown, [step.name for step in plan.steps if is_resource(step)])
 
 
 def _adjust_decision_to_parts(
@@ -123,8 +118,7 @@ def _adjust_decision_to_parts(
         reason = "everything asked for is at its target already"
         return replace(decision, outcome=Outcome.IGNORE, reason=reason)
     reason = "; ".join(("there is nothing that can be brought back", *said[:5]))
-    outcome = Outcome.HOLD if wait else Outcome.ESCALATE
-    return replace(decision, outcome=outcome, reason=reason)
+    return replace(decision, outcome=Outcome.HOLD if wait else Outcome.ESCALATE, reason=reason)
 
 
 def unread_parts(scenario: ScenarioName, sight: ResourceState) -> list[InventoryPart]:

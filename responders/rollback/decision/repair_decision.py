@@ -10,6 +10,7 @@ from responders.data.repair import preview
 from responders.data.repair.document_outcomes import read_expiries
 from responders.rollback.approval import DATA_APPROVALS, build_approval_request
 from responders.rollback.case import Case
+from responders.rollback.decision import repair_start
 from responders.rollback.decision.data_requests import (
     PREPARATION_TIMEOUT,
     DataRequestForecast,
@@ -18,11 +19,6 @@ from responders.rollback.decision.data_requests import (
     forecast_by_survey,
 )
 from responders.rollback.decision.fact_collection import collect_facts
-from responders.rollback.decision.repair_start import (
-    begin_data_change,
-    build_refusal_transition,
-    describe_approvals,
-)
 from responders.rollback.decision.rollback_decision import build_hold_transition
 from responders.rollback.isolation.fence_guard import FencePreparation, prepare_fence
 from shared.core import text
@@ -48,8 +44,7 @@ def decide_repair(case: Case) -> bool:
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} moves data that nobody has ordered to be moved")
-    alerts = case.read_alerts
-    gathered = collect_facts(case.ports, policy, now, alerts, rollback.id, writing=True)
+    gathered = collect_facts(case.ports, policy, now, case.read_alerts, rollback.id, writing=True)
     if case.raise_severity(gathered.alerts):
         return True
     document = case.ports.store.get(repair.preview_path(rollback.id))
@@ -147,7 +142,7 @@ def _apply_forecast(
         return not case.commit_transition(build_hold_transition(case, found.reason, told))
     back, plan = text.count_noun(preview.count_written_documents(fates), "document"), found.plan
     if found.outcome is Outcome.ASK and plan is not None:
-        reason = describe_approvals(case.rollback, plan, DATA_APPROVALS)
+        reason = repair_start.describe_approvals(case.rollback, plan, DATA_APPROVALS)
         if not reason:
             asks = build_approval_request(case, plan, DATA_APPROVALS, found.reason, [], back, told, None)
             shown = f"{found.reason}: {back} as of {plan.header.target}; {plan.header.reported[0]}"
@@ -158,7 +153,7 @@ def _apply_forecast(
     reported = tuple(text.first_lines(plan.header.reported if plan is not None else ()))
     if found.outcome is Outcome.ROLLBACK and plan is not None:
         skipped = tuple(told.get("overridden", ()))
-        return begin_data_change(
+        return repair_start.begin_data_change(
             case,
             plan,
             behind,
@@ -169,7 +164,7 @@ def _apply_forecast(
             overrides=tuple(replace(one, skipped=skipped) for one in case.rollback.overrides),
         )
     is_over = found.outcome is Outcome.IGNORE
-    no = build_refusal_transition(
+    no = repair_start.build_refusal_transition(
         case, told, "no data were moved", found.reason, details=reported, is_over=is_over
     )
     return not case.commit_final_transition(no, answered=answered)

@@ -7,12 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from responders.rollback.approval import (
-    build_approval_request,
-    forecast_plan,
-    format_plan_changes,
-    required_approvals,
-)
+from responders.rollback import approval
 from responders.rollback.case import Case, Transition
 from responders.rollback.completion import build_remaining_order, ended_fields
 from responders.rollback.data_half import find_data_half
@@ -23,29 +18,15 @@ from responders.rollback.session_revocation import REVOKE_SESSIONS_VERB, build_r
 from responders.scenarios.products import hosting
 from responders.scenarios.registry import SCENARIOS
 from responders.scenarios.resource_plan import ResourceState
+from responders.support import parallel_calls
 from responders.support.inventory_reader import read_inventory
-from responders.support.parallel_calls import (
-    CALL_TIMEOUT_SECONDS,
-    MAX_TOTAL_SECONDS,
-    ExtendLease,
-    answer_or_none,
-    call_all,
-    call_one,
-    skip_lease,
-)
 from shared.core import text, topics
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
 from shared.core.store import Create, Write, conditional_write
 from shared.domain.commands.command import format_gcloud_command, format_shell_command
+from shared.domain.decision import gate_evaluation
 from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
-from shared.domain.decision.gate_evaluation import (
-    Decision,
-    evaluate_incident,
-    evaluate_request,
-    is_confirmed,
-    mark_approved,
-)
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
@@ -78,9 +59,11 @@ def decide_rollback(case: Case) -> bool:
     gathered = replace(gathered, facts=replace(gathered.facts, **known))
     level = gathered.facts.measure_level(case.policy)
     case.observe(level=level)
-    # Its counts reach back to before a check that has observed these functions to work.
-    failing = gathered.facts.find_observed_failing(case.policy) - gathered.working
-    case.observe_check(failing, is_older=True)
+    # Its counts may reach back to before a check that has observed these functions to work.
+    is_recent = case.now() < case.rollback.created_at + parallel_calls.METRICS_WINDOW
+    is_older = case.incident.is_ordered or is_recent
+    working = {*gathered.working, *(case.incident.working if is_older else ())}
+    case.observe_check(gathered.facts.find_observed_failing(case.policy) - working, is_older=is_older)
     if case.raise_severity(gathered.alerts, level):
         return True
     decision = _evaluate(case, gathered.facts)
@@ -98,11 +81,11 @@ def decide_rollback(case: Case) -> bool:
     if plan is not None and case.policy.resources.identity:
         plan = _add_session_line(plan, ends=_must_revoke_sessions(case, gathered))
     shown = function_differences(decision.change, gathered.facts.inventory or {}) if plan else []
-    needed = required_approvals(case.policy, decision, plan.steps if plan else ())
+    needed = approval.required_approvals(case.policy, decision, plan.steps if plan else ())
     if plan is not None and decision.outcome is Outcome.ASK:
         people = approvers(case.rollback, plan.header.fingerprint, needed)
         enough = len(people) >= needed
-        decision = mark_approved(decision, people.values()) if enough else decision
+        decision = gate_evaluation.mark_approved(decision, people.values()) if enough else decision
     told = {
         "outcome": decision.outcome,
         "scenario": decision.scenario,
@@ -124,14 +107,14 @@ def decide_rollback(case: Case) -> bool:
             if order is None and decision.scenario is ScenarioName.FEATURE:
                 failing = gathered.facts.find_known_failing(policy)
                 reason = f"observed to fail: {count_failing(policy.functions, failing)}; {reason}"
-            turn = build_approval_request(case, plan, needed, reason, shown, size, told, pace)
+            turn = approval.build_approval_request(case, plan, needed, reason, shown, size, told, pace)
         case _:
             turn = _build_no_action_transition(case, decision, plan, shown, told)
             turn = replace(turn, rest=build_remaining_order(case))
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
 
 
-def _baseline(case: Case, facts: DecisionFacts, decision: Decision) -> baseline.Baseline:
+def _baseline(case: Case, facts: DecisionFacts, decision: gate_evaluation.Decision) -> baseline.Baseline:
     """Return what routers and probes saw of the plan's functions in the hour before the onset.
 
     A service without an answer leaves its part unknown. Probe results are stored for half an hour,
@@ -140,15 +123,18 @@ def _baseline(case: Case, facts: DecisionFacts, decision: Decision) -> baseline.
     onset = facts.onset if facts.alerts else case.now()
     window = baseline.baseline_window(onset, decision.change.functions.values())
     ports, system = case.ports, case.policy.system
-    case.extend_lease(CALL_TIMEOUT_SECONDS)
-    answers = call_all(
+    case.extend_lease(parallel_calls.CALL_TIMEOUT_SECONDS)
+    answers = parallel_calls.call_all(
         ports,
         {
             "metrics": partial(ports.system(system).metrics.requests, *window),
             "probes": partial(ports.store.get, probe_signals.probes_path(system)),
         },
     )
-    counted, probes = answer_or_none(answers["metrics"]), answer_or_none(answers["probes"])
+    counted, probes = (
+        parallel_calls.answer_or_none(answers["metrics"]),
+        parallel_calls.answer_or_none(answers["probes"]),
+    )
     looks = decode(ProbeRecord, probes.fields).looks if probes and probes.fields is not None else {}
     requests = None
     if counted is not None:
@@ -161,13 +147,13 @@ def build_decided_plan(
     ports: Ports,
     policy: Policy,
     facts: DecisionFacts,
-    decision: Decision,
+    decision: gate_evaluation.Decision,
     order: RollbackRequest | None,
     *,
     expired: bool = True,
     severity: Severity = Severity.CRITICAL,
-    hold: ExtendLease = skip_lease,
-) -> tuple[Decision, Plan | None]:
+    hold: parallel_calls.ExtendLease = parallel_calls.skip_lease,
+) -> tuple[gate_evaluation.Decision, Plan | None]:
     """Return the decision and its plan over what is live. Raises: Unavailable; as `hold`."""
     sight = read_resource_state(ports, policy, decision, order, hold)
     decision, plan = prepare_plan(policy, facts, decision, sight, order, expired=expired, severity=severity)
@@ -176,7 +162,7 @@ def build_decided_plan(
     target = decision.change.target
     if target is None or target.status is not DeploymentStatus.BAD:
         return decision, plan
-    hold(CALL_TIMEOUT_SECONDS)
+    hold(parallel_calls.CALL_TIMEOUT_SECONDS)
     warning = f"warning: {target.id} is marked as bad ({target.reason})"
     if target.taken_back_by:
         known = filter(None, [StateReader(ports.store).rollback(target.taken_back_by)])
@@ -188,9 +174,9 @@ def build_decided_plan(
 def read_resource_state(
     ports: Ports,
     policy: Policy,
-    decision: Decision,
+    decision: gate_evaluation.Decision,
     order: RollbackRequest | None,
-    hold: ExtendLease = skip_lease,
+    hold: parallel_calls.ExtendLease = parallel_calls.skip_lease,
 ) -> ResourceState | None:
     """Read what the plan concerns beside functions, as it was recorded and as it is.
 
@@ -202,33 +188,33 @@ def read_resource_state(
     reach = SCENARIO_SCOPES[decision.scenario].other_parts
     if not (looks and whole and decision.target and reach):
         return None
-    hold(CALL_TIMEOUT_SECONDS)
+    hold(parallel_calls.CALL_TIMEOUT_SECONDS)
     path = record_path(policy.system, decision.target)
-    fields = call_one(ports, partial(ports.store.get, path)).fields
+    fields = parallel_calls.call_one(ports, partial(ports.store.get, path)).fields
     recorded = stocks.unpack_inventory(fields["live"]) if fields is not None else WholeInventory()
-    hold(MAX_TOTAL_SECONDS)
+    hold(parallel_calls.MAX_TOTAL_SECONDS)
     keys = {key for part in reach for key in PRODUCTS[part].keys}  # nothing else need be looked at
     chosen = Resources(**{key: getattr(policy.resources, key) for key in keys})
     live = read_inventory(ports, replace(policy, resources=chosen))
     versions = hosting.versions_to_check(recorded, live)
-    hold(CALL_TIMEOUT_SECONDS)
+    hold(parallel_calls.CALL_TIMEOUT_SECONDS)
     read = ports.system(policy.system).resources.hosting.version
-    answers = call_all(ports, {"/".join(one): partial(read, *one) for one in versions})
+    answers = parallel_calls.call_all(ports, {"/".join(one): partial(read, *one) for one in versions})
     statuses = {one: answers["/".join(one)] for one in versions}
     known = {one: status for one, status in statuses.items() if not isinstance(status, RollbackError)}
     return ResourceState(recorded, live, known)
 
 
-def _evaluate(case: Case, facts: DecisionFacts) -> Decision:
+def _evaluate(case: Case, facts: DecisionFacts) -> gate_evaluation.Decision:
     rollback, policy, now, deadline = case.rollback, case.policy, case.now(), case.decide_by
     order = rollback.order
     if order is None:
         if facts.system.slot not in ("", rollback.id):  # the rollback of another incident ends by itself
             deadline = now + policy.gates.judge_every
         asked = rollback.question is not None
-        return evaluate_incident(facts, policy, deadline, now, rollback.id, asked=asked)
+        return gate_evaluation.evaluate_incident(facts, policy, deadline, now, rollback.id, asked=asked)
     change, chosen = requested_change(order, facts, policy), order.scenario
-    return evaluate_request(
+    return gate_evaluation.evaluate_request(
         facts, policy, change, deadline, now, rollback.id, scenario=chosen, override=order.override
     )
 
@@ -236,7 +222,7 @@ def _evaluate(case: Case, facts: DecisionFacts) -> Decision:
 def _build_start_transition(
     case: Case,
     gathered: CollectedFacts,
-    decision: Decision,
+    decision: gate_evaluation.Decision,
     plan: Plan,
     before: baseline.Baseline,
     told: Mapping[str, Any],
@@ -244,7 +230,7 @@ def _build_start_transition(
     """Freeze the plan and take the system's slot, in one commit, before any effect."""
     now, rollback = case.now(), case.rollback
     automatic = rollback.order is None
-    ahead = forecast_plan(case, plan, gathered.facts.pace)
+    ahead = approval.forecast_plan(case, plan, gathered.facts.pace)
     is_breach = _must_revoke_sessions(case, gathered)
     revoked = (build_revocation_command(rollback, case.policy, now),) if is_breach else ()
     documents = find_data_half(case, begins=True)
@@ -315,13 +301,12 @@ def _build_budget_writes(gathered: CollectedFacts, case: Case) -> tuple[Write, .
     now = case.now()
     hour_ago = now - timedelta(hours=1)
     starts = (*(start for start in gathered.facts.budget.starts if start > hour_ago), now)
-    fields = encode(Budget(starts))
-    return (conditional_write(gathered.budget, fields),)
+    return (conditional_write(gathered.budget, encode(Budget(starts))),)
 
 
 def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:
     """Look again later: what is not known yet may be known then."""
-    is_judged = is_confirmed(told) or case.incident.is_confirmation_overdue(case.now())
+    is_judged = gate_evaluation.is_confirmed(told) or case.incident.is_confirmation_overdue(case.now())
     is_hidden = case.incident.status is IncidentStatus.DETECTED or case.incident.is_unconfirmed
     return Transition(
         event="decision.held",
@@ -339,7 +324,7 @@ def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> T
 
 def _build_no_action_transition(
     case: Case,
-    decision: Decision,
+    decision: gate_evaluation.Decision,
     plan: Plan | None,
     shown: Sequence[FunctionDifference],
     told: Mapping[str, Any],
@@ -348,7 +333,7 @@ def _build_no_action_transition(
     if decision.outcome in (Outcome.OBSERVE, Outcome.IGNORE):
         rollback = case.rollback
         waits = rollback.order is None and has_been_escalated(case.incident, rollback.created_at)
-        becomes = IncidentStatus.INVESTIGATING if is_confirmed(told) else case.incident.status
+        becomes = IncidentStatus.INVESTIGATING if gate_evaluation.is_confirmed(told) else case.incident.status
         note = f"nothing is rolled back: {decision.reason}; the incident stays open until it has recovered"
         return Transition(
             event="rollback.escalated" if waits else "rollback.not-taken",
@@ -371,7 +356,7 @@ def _build_no_action_transition(
     if plan is not None:
         prepared |= {"plan": plan.header.fingerprint, "difference": shown}
         back = f"prepared: back to {plan.header.target}, {describe_plan_size(plan, len(shown))}"
-        lines = (back, *format_plan_changes(shown), *plan.header.reported)
+        lines = (back, *text.first_lines([*map(str, shown)]), *plan.header.reported)
     return Transition(
         event="rollback.escalated",
         note=f"a person is needed: {reason}",
@@ -386,7 +371,7 @@ def _build_no_action_transition(
     )
 
 
-def _prepared_command(case: Case, decision: Decision) -> dict[str, Any]:
+def _prepared_command(case: Case, decision: gate_evaluation.Decision) -> dict[str, Any]:
     """The one command by which a person does what was prepared, and no more than was ordered."""
     order = case.rollback.order or RollbackRequest(command="", actor="", reason="")
     limits = {

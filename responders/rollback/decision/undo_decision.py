@@ -10,13 +10,9 @@ from responders.data.erasure_ledger import ERASE_VERB
 from responders.data.repair import erasure_after_repair
 from responders.rollback.approval import build_approval_request
 from responders.rollback.case import Case
+from responders.rollback.decision import repair_start
 from responders.rollback.decision.data_requests import PREPARATION_TIMEOUT
 from responders.rollback.decision.fact_collection import collect_facts
-from responders.rollback.decision.repair_start import (
-    begin_data_change,
-    build_refusal_transition,
-    describe_approvals,
-)
 from responders.rollback.decision.rollback_decision import build_hold_transition
 from responders.rollback.decision.undo_preview import UndoPreview, is_document_step, preview_from_facts
 from responders.rollback.isolation.fence_guard import FencePreparation, prepare_fence
@@ -40,8 +36,7 @@ def decide_undo(case: Case) -> bool:
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} takes back what nobody has ordered")
-    alerts = case.read_alerts
-    gathered = collect_facts(case.ports, policy, now, alerts, rollback.id, writing=True)
+    gathered = collect_facts(case.ports, policy, now, case.read_alerts, rollback.id, writing=True)
     if case.raise_severity(gathered.alerts):
         return True
     deadline = case.decide_by
@@ -68,9 +63,10 @@ def decide_undo(case: Case) -> bool:
             turn = build_approval_request(case, plan, needed, found.reason, shown, among, told, pace)
         case _:
             details = found.reversal.reported if plan is None else plan.header.reported
-            turn = build_refusal_transition(case, told, "nothing was done", found.reason, details=details)
-    answered = {alert.key for alert in gathered.alerts}
-    return not case.commit_final_transition(turn, answered=answered)
+            turn = repair_start.build_refusal_transition(
+                case, told, "nothing was done", found.reason, details=details
+            )
+    return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
 
 
 def _add_fence(case: Case, found: UndoPreview, deadline: datetime) -> tuple[UndoPreview, FencePreparation]:
@@ -86,8 +82,7 @@ def _add_fence(case: Case, found: UndoPreview, deadline: datetime) -> tuple[Undo
     why_not = behind.why_not or _find_copy_erasure(case)
     if why_not:
         waits = case.now() < deadline + PREPARATION_TIMEOUT
-        outcome = Outcome.HOLD if waits else Outcome.ESCALATE
-        found = replace(found, outcome=outcome, reason=why_not)
+        found = replace(found, outcome=Outcome.HOLD if waits else Outcome.ESCALATE, reason=why_not)
     return found, behind
 
 
@@ -104,7 +99,7 @@ def _apply_approvals(rollback: Rollback, found: UndoPreview) -> UndoPreview:
     plan = found.reversal.plan
     if found.outcome is not Outcome.ASK or plan is None:
         return found
-    reason = describe_approvals(rollback, plan, found.required_approvals)
+    reason = repair_start.describe_approvals(rollback, plan, found.required_approvals)
     return replace(found, outcome=Outcome.ROLLBACK, reason=reason) if reason else found
 
 
@@ -121,7 +116,7 @@ def _begin_undo(
     beside = [one.name for one in plan.steps if is_document_step(one)]
     until = case.now() + case.policy.deployments.human_first
     case.undo_functions(functions if order.way is Direction.UNDO else ())
-    return begin_data_change(
+    return repair_start.begin_data_change(
         case,
         plan,
         behind,

@@ -9,18 +9,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.data.repair.preview import (
-    DocumentWriteCounts,
-    TriggeredTarget,
-    build_erasure_step,
-    count_document_events,
-    count_written_documents,
-    find_fence_duration_obstacle,
-    find_trigger_obstacle,
-    find_triggered_targets,
-    find_unknown_trigger_reason,
-    format_fence_lines,
-)
+from responders.data.repair import preview
 from responders.rollback.approval import DATA_APPROVAL_REASON, DATA_APPROVALS
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.scenarios import undo_plan as reversal
@@ -128,11 +117,13 @@ def preview_from_facts(
     worked = UndoPreview(outcome, reason, allowed.answers, planned, takes)
     if outcome is not Outcome.ROLLBACK:
         return worked
-    unknown = find_unknown_trigger_reason(facts)
+    unknown = preview.find_unknown_trigger_reason(facts)
     if worked.has_documents and unknown:
         outcome = Outcome.HOLD if now < deadline else Outcome.ESCALATE
         return replace(worked, outcome=outcome, reason=unknown)
-    starts = find_triggered_targets(policy, _count_undo_writes(chain.from_iterable(pieces.values())), facts)
+    starts = preview.find_triggered_targets(
+        policy, _count_undo_writes(chain.from_iterable(pieces.values())), facts
+    )
     return _build_preview(policy, order, worked, starts)
 
 
@@ -183,7 +174,7 @@ def describe_failures(
 
 
 def _build_preview(
-    policy: Policy, order: RollbackRequest, worked: UndoPreview, starts: Iterable[TriggeredTarget]
+    policy: Policy, order: RollbackRequest, worked: UndoPreview, starts: Iterable[preview.TriggeredTarget]
 ) -> UndoPreview:
     """What may be done, where there is a plan for it; what moves documents or builds is asked."""
     found = worked.reversal
@@ -195,10 +186,12 @@ def _build_preview(
             return worked
         return replace(worked, outcome=Outcome.ASK, reason=REBUILD_WARNING)
     plan = found.plan
-    for line in (*_format_document_counts(plan), *map(str, starts), *format_fence_lines(policy)):
+    for line in (*_format_document_counts(plan), *map(str, starts), *preview.format_fence_lines(policy)):
         plan = add_report_line(plan, line)
     worked = replace(worked, reversal=replace(found, plan=plan))
-    why_not = find_fence_duration_obstacle(policy, worked.takes) or find_trigger_obstacle(policy, starts)
+    why_not = preview.find_fence_duration_obstacle(policy, worked.takes) or preview.find_trigger_obstacle(
+        policy, starts
+    )
     if why_not:
         return replace(worked, outcome=Outcome.ESCALATE, reason=why_not)
     return replace(worked, outcome=Outcome.ASK, reason=DATA_APPROVAL_REASON)
@@ -221,8 +214,7 @@ def _select_undo_targets(
     store: Store, policy: Policy, order: RollbackRequest, inventory: Inventory
 ) -> tuple[dict[str, UndoTarget], list[str]]:
     if order.way is Direction.UNDO:
-        document = store.get(incident_path(order.incident))
-        incident = decode(Incident, document.fields)
+        incident = decode(Incident, store.get(incident_path(order.incident)).fields)
         return moved_functions(store, incident), repairs_with_writes(store, incident)
     named = (one for one in StateReader(store).pins(policy.system) if one.function in order.functions)
     return collect_unpin_targets(named, inventory), []
@@ -243,15 +235,15 @@ def _build_restore_steps(
 ) -> list[Step]:
     steps: list[Step] = []
     for name, pieces in repaired.items():
-        started = find_triggered_targets(policy, _count_undo_writes(pieces), facts)
+        started = preview.find_triggered_targets(policy, _count_undo_writes(pieces), facts)
         names = tuple(sorted({one.name for one in started}))
         [database, *_] = [*(goal.database for goal, _ in pieces), policy.integrity.database]
-        documents = sum(count_written_documents(position.fates) for _, position in pieces)
+        documents = sum(preview.count_written_documents(position.fates) for _, position in pieces)
         goal = restore.RestoreGoal(name, database, documents, names)
         step = Step(f"put back {name}", restore.KIND, "documents", goal=encode(goal))
         steps.append(replace(step, after=(steps[-1].name,) if steps else ()))
     if steps and policy.erasure is not None:
-        steps.append(build_erasure_step(policy, steps))
+        steps.append(preview.build_erasure_step(policy, steps))
     return steps
 
 
@@ -263,8 +255,8 @@ def _repaired_pieces(store: Store, repaired: str) -> list[SurveyedPiece]:
     ]
 
 
-def _count_undo_writes(pieces: Iterable[SurveyedPiece]) -> DocumentWriteCounts:
+def _count_undo_writes(pieces: Iterable[SurveyedPiece]) -> preview.DocumentWriteCounts:
     made, removed = DocumentEvent.CREATED, DocumentEvent.DELETED
     for goal, position in pieces:
-        was = count_document_events(position.fates)
+        was = preview.count_document_events(position.fates)
         yield goal, {**was, made: was[removed], removed: was[made]}

@@ -117,12 +117,10 @@ class FenceStep:
     def _is_stopped(self, policy: Policy) -> bool:
         """Whether a switch is set that holds up what it is raised for, too."""
         order = self._read_rollback().order if self._fence.rollback else None
-        overrides = order is not None and order.override
-        return is_change_blocked(self._ports, policy, overrides=overrides)
+        return is_change_blocked(self._ports, policy, overrides=order is not None and order.override)
 
     def _read_rollback(self) -> Rollback:
-        path = rollback_path(self._fence.rollback)
-        return decode(Rollback, self._ports.store.get(path).fields)
+        return decode(Rollback, self._ports.store.get(rollback_path(self._fence.rollback)).fields)
 
     def _raise_fence(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
         """The fence with its writers on record; then stopped; then proven by the canary."""

@@ -32,8 +32,7 @@ def end_suppression(ports: Ports, tell: Policy, document: Document, record: Comm
     found = ports.store.get(f"fences/{record.system}:silence")
     fields, now = found.fields or {}, document.read_at
     result = f"{record.system}: event suppression was removed in this version"
-    ended = completed_record(record, now, result)
-    writes = [Update(document.path, encode(ended), document.version)]
+    writes = [Update(document.path, encode(completed_record(record, now, result)), document.version)]
     told: list[Create] = []
     if fields.get("command") == record.id and not fields["is_over"]:
         taken = [one["hearer"]["subscription"] for one in fields["listeners"] if one["by_hand"]]

@@ -8,16 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from responders.rollback.case import Case, Transition
-from responders.support.parallel_calls import (
-    MAX_TOTAL_SECONDS,
-    METRICS_WINDOW,
-    answer_or_none,
-    build_alert_state_calls,
-    build_health_calls,
-    call_in_batches,
-    read_alert_states,
-    read_health_answers,
-)
+from responders.support import parallel_calls
 from shared.core.codec import decode
 from shared.core.durations import describe_duration
 from shared.core.store import Document
@@ -107,14 +98,13 @@ def record_ended_conditions(case: Case) -> bool:
 
 
 def _condition_deadline(case: Case) -> datetime:
-    """When the conditions must be over."""
     return (case.rollback.shifted_at or case.now()) + case.policy.execution.cleared_within
 
 
 def read_conditions(case: Case, joined: Collection[Alert]) -> ConditionResults:
     """The condition of each alert as it is now. Raises: as LeasedRollback.commit."""
     now = case.now()
-    case.extend_lease(MAX_TOTAL_SECONDS)
+    case.extend_lease(parallel_calls.MAX_TOTAL_SECONDS)
     since = case.rollback.shifted_at or now
     return evaluate_conditions(case.ports, case.policy, case.incident, joined, since, now)
 
@@ -126,7 +116,7 @@ def evaluate_conditions(
     joined: Collection[Alert],
     since: datetime,
     now: datetime,
-    window: timedelta = METRICS_WINDOW,
+    window: timedelta = parallel_calls.METRICS_WINDOW,
 ) -> ConditionResults:
     """The condition of each alert, and what fails of what they and the order are about.
 
@@ -138,12 +128,12 @@ def evaluate_conditions(
     functions = find_incident_functions(policy, incident, newest)
     cancelled = {alert.monitoring_id for alert in joined if alert.verdict == "cancelled"}
     calls = _build_calls(ports, policy, newest, functions, cancelled, max(since, now - window), now)
-    answers = call_in_batches(ports, calls)
-    look = read_health_answers(answers)
+    answers = parallel_calls.call_in_batches(ports, calls)
+    look = parallel_calls.read_health_answers(answers)
     services = {name: service_of(name) for name in policy.functions}
     requests = None if look.requests is None else counts_from_services(look.requests, services)
-    passing = _find_passing_signals(policy, answer_or_none(answers.get("record")), since)
-    standing, states = open_alerts(joined), read_alert_states(answers)
+    passing = _find_passing_signals(policy, parallel_calls.answer_or_none(answers.get("record")), since)
+    standing, states = open_alerts(joined), parallel_calls.read_alert_states(answers)
     judged = tuple(
         (
             alert,
@@ -186,9 +176,9 @@ def _build_calls(
     known = (one.monitoring_id for one in alerts if one.is_state_known)
     asked = list(dict.fromkeys(name for name in known if name not in cancelled))
     return {
-        **build_health_calls(ports, ports.system(policy.system).metrics, probes, since, now),
+        **parallel_calls.build_health_calls(ports, ports.system(policy.system).metrics, probes, since, now),
         "record": partial(ports.store.get, probe_signals.probes_path(policy.system)),
-        **build_alert_state_calls(ports, policy.system, asked),
+        **parallel_calls.build_alert_state_calls(ports, policy.system, asked),
     }
 
 

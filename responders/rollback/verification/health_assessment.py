@@ -9,12 +9,7 @@ from msgspec.structs import replace
 from responders.rollback.case import Case
 from responders.rollback.isolation import fence_guard
 from responders.rollback.outcome_summary import shifted_steps
-from responders.support.parallel_calls import (
-    answer_or_none,
-    build_health_calls,
-    call_all,
-    read_health_answers,
-)
+from responders.support import parallel_calls
 from shared.core.codec import decode
 from shared.domain.deployments.deployment import counts_from_services
 from shared.domain.policy.scenario_names import ScenarioName
@@ -90,11 +85,11 @@ def _read_health(
     asked = own | declared_checks.scenario_probes(case.policy, scenario)
     probes = [probe for probe in case.policy.probes if probe.name in asked]
     metrics, now = case.ports.system(case.policy.system).metrics, case.now()
-    calls = build_health_calls(case.ports, metrics, probes, since, now)
+    calls = parallel_calls.build_health_calls(case.ports, metrics, probes, since, now)
     if declared_checks.should_count_sign_ins(case.policy, scenario):
         calls["sign-ins"] = partial(metrics.sign_ins, since, now)
-    answers = call_all(case.ports, calls)
-    look = read_health_answers(answers)
+    answers = parallel_calls.call_all(case.ports, calls)
+    look = parallel_calls.read_health_answers(answers)
     requests = (
         None
         if look.requests is None
@@ -112,7 +107,7 @@ def _read_health(
     answered = {name: answer for name, answer in look.probes.items() if name in own}
     known = evaluate_health(list(services.values()), requests, answered, case.policy.gates)
     outside = _judge_probes(answered.values(), len(own))
-    counted = declared_checks.RequestCounts(requests, answer_or_none(answers.get("sign-ins")))
+    counted = declared_checks.RequestCounts(requests, parallel_calls.answer_or_none(answers.get("sign-ins")))
     found = declared_checks.evaluate_checks(
         case.policy, scenario, set(services.values()), counted, look.probes
     )
@@ -133,7 +128,6 @@ def record_results(case: Case, found: Mapping[str, Health], probes: Mapping[str,
 
 
 def _judge_probes(answers: Collection[ProbeAnswer], asked: int) -> HealthVerdict:
-    """What the probes alone say."""
     if not all(answer.passed for answer in answers):
         return HealthVerdict.ILL
     return HealthVerdict.WELL if answers and len(answers) == asked else HealthVerdict.INCONCLUSIVE

@@ -59,7 +59,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     scope |= {*rollback.failing}
     if not ill_looks and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
-    if rollback.watch_until is not None and now >= rollback.watch_until and not ill_looks:
+    is_steady = not ill_looks and not rollback.ill_looks  # after an ill check, one well check proves little
+    if rollback.watch_until is not None and now >= rollback.watch_until and is_steady:
         moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
         standing = told_of.lines or (("its alerts were over too late",) if late else ())
         is_well = rollback.verified_at is not None and rollback.failing_since is None and not told_of.stands

@@ -80,7 +80,6 @@ def verify_repair(case: Case) -> bool:
 
 
 def _build_monitoring_transition(case: Case, why_not: str, details: tuple[str, ...]) -> Transition:
-    """What the new look means."""
     now = case.now()
     took = describe_duration(now - case.incident.detected_at)
     note = f"{RECOVERED} {took} after detection: every document is valid"

@@ -43,8 +43,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     moved = [] if undone else find_moved_targets(case, steps.values(), kinds)
     if undone or moved:
         changed = f"{len(moved)} changed by somebody after their shift: {text.join_names(moved)}"
-        why = summarize_outcome(steps.values()) if undone else changed
-        return completion.fail_rollback(case, why, moved)
+        return completion.fail_rollback(case, summarize_outcome(steps.values()) if undone else changed, moved)
     if case.rollback.way is Direction.REPAIR:
         return repair_verification.conclude_repair(case, steps.values())
     if case.rollback.way is Direction.UNDO:  # well or ill: it was asked for as it was
@@ -106,7 +105,9 @@ def verify_rollback(case: Case) -> bool:
         is_well = health.verdict is HealthVerdict.WELL and turn.status is IncidentStatus.WATCHING
         if is_well and documents is not None and documents.is_urgent:
             note = f"its code is restored ({health.reason}), invalid or missing documents are not"
-            return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING, turn.writes)
+            return completion.succeed_rollback(
+                case, note, IncidentStatus.INVESTIGATING, turn.writes, half=documents
+            )
         case.commit_transition(turn)
     elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:
         return completion.succeed_rollback(
@@ -169,8 +170,7 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
 def _build_bad_mark_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
     """The writes that mark what was taken back, and nothing that began after the last shift."""
     system, until = case.policy.system, case.rollback.shifted_at or case.now()
-    every = StateReader(case.ports.store).every_deployment(system)
-    known = [one for one in every if one.at <= until]
+    known = [one for one in StateReader(case.ports.store).every_deployment(system) if one.at <= until]
     name = case.rollback.plan.target if case.rollback.plan else ""
     target = next((one for one in known if one.id == name), None)
     if target is None:

@@ -80,8 +80,7 @@ def extend_scope(case: Case, rolling: Deployment | None, steps: Iterable[Step]) 
         case.commit_transition(_build_extension_transition(case, why, header, addition))
     elif order is not None:
         note = f"{why}: everything is at its target already"
-        done = {"extension": None}
-        case.commit_transition(Transition("plan.not-extended", note, changes=done, say=False))
+        case.commit_transition(Transition("plan.not-extended", note, changes={"extension": None}, say=False))
     return bool(addition or order)
 
 

@@ -1,5 +1,6 @@
 """Remote Config: the template that was published."""
 
+import zlib
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -7,12 +8,7 @@ from msgspec.structs import replace
 from responders.scenarios.resource_plan import Portion, ResourceState, resource_step
 from shared.domain.deployments.inventory.inventory_parts import RemoteConfigTemplate
 from shared.domain.rollback.plan import Step
-from shared.engine.steps.resources.publish_remote_config import (
-    KIND,
-    RemoteConfigGoal,
-    RemoteConfigOrigin,
-    compress_template,
-)
+from shared.engine.steps.resources.publish_remote_config import KIND, RemoteConfigGoal, RemoteConfigOrigin
 
 CLIENT_CACHE_NOTE = "clients fetch it when their cache expires, by default after 12 hours"
 """https://firebase.google.com/docs/reference/js/remote-config.remoteconfigsettings
@@ -39,7 +35,7 @@ def as_if_changed(sight: ResourceState) -> ResourceState:
 
 
 def _step(name: str, then: RemoteConfigTemplate, now: RemoteConfigTemplate, within: timedelta) -> Step:
-    goal = RemoteConfigGoal(then.hash, compress_template(then.content))
+    goal = RemoteConfigGoal(then.hash, zlib.compress(then.content.encode()))
     origin = RemoteConfigOrigin(now.hash)
     return resource_step(f"publish {name} template", KIND, name, goal, within, seen=now.etag, origin=origin)
 

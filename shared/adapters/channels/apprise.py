@@ -54,6 +54,5 @@ def send_message(addresses: str, worded: NoticeMessage, name: str) -> None:
             raise Rejected(f"channel {name}: its secret holds no address that apprise knows")
     if not len(known):
         raise Rejected(f"channel {name}: its secret is empty")
-    taken = known.notify(title=worded.subject, body=worded.body, body_format=apprise.NotifyFormat.TEXT)
-    if not taken:
+    if not known.notify(title=worded.subject, body=worded.body, body_format=apprise.NotifyFormat.TEXT):
         raise Unavailable(f"channel {name}: not taken")

@@ -40,7 +40,7 @@ _RETRYABLE_STATUSES = frozenset({408, 420, 429})
 
 def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
     """Show the words in the incident of the channel's page. Raises: Rejected, Unavailable."""
-    page = Statuspage(channel.target or "", clients.read_secret(channel), clients.statuspage)
+    page = Statuspage(channel.target or "", clients.read_secret(channel))
     page.post_update(notice["incident"], notice["public_word"], message_of(notice), key)
 
 
@@ -58,8 +58,8 @@ class _Incident(Struct, frozen=True):
 class Statuspage:
     """One page."""
 
-    def __init__(self, page: str, key: str, base: str = API_URL) -> None:
-        self._path = f"{base}/v1/pages/{page}/incidents"
+    def __init__(self, page: str, key: str) -> None:
+        self._path = f"{API_URL}/v1/pages/{page}/incidents"
         self._headers = {"Authorization": f"OAuth {key.strip()}", "Accept-Encoding": "identity"}
 
     def post_update(self, incident: str, word: str, worded: NoticeMessage, key: str) -> None:

@@ -34,8 +34,6 @@ class ChannelClients(Struct, frozen=True):
     """None in a rehearsal."""
     push: Mapping[str, PushChannel]
     """By system."""
-    statuspage: str
-    """The base address of Atlassian's API."""
 
     def read_secret(self, channel: Channel) -> str:
         """Return the value of the channel's secret; an empty text in a rehearsal."""

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.adapters.channels import apprise
-from shared.adapters.channels.atlassian_statuspage import API_URL
 from shared.adapters.channels.base import ChannelClients, PushChannel, message_of
 from shared.adapters.channels.registry import SENDERS
 from shared.adapters.prober import HostResolver, resolve_publicly
@@ -25,10 +24,9 @@ class ChannelSender:
         resolve: HostResolver = resolve_publicly,
         secrets: SecretValues | None = None,
         push: Mapping[str, PushChannel] | None = None,
-        statuspage: str = API_URL,
     ) -> None:
         """`push` by system."""
-        self._clients = ChannelClients(resolve, secrets, push or {}, statuspage)
+        self._clients = ChannelClients(resolve, secrets, push or {})
 
     def send(self, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:
         if self._clients.secrets is None and channel.kind is not ChannelKind.WEBHOOK:

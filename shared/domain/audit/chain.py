@@ -55,8 +55,7 @@ def create_event(name: str, at: datetime, actor: str, **facts: Any) -> Event:
             key: fact if count_stored_bytes(fact) <= room else cut_reason(msgspec.json.encode(fact).decode())
             for key, fact in clean.items()
         }
-    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
-    return Event(name, moment, redact_secrets(actor), clean)
+    return Event(name, at.astimezone(UTC).isoformat(timespec="microseconds"), redact_secrets(actor), clean)
 
 
 def build_entry(

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.core.chunks import MAX_DOCUMENT_BYTES, count_stored_bytes, split_into_chunks
-from shared.core.codec import StoredDocument, decode, documents_of, encode
+from shared.core.codec import StoredDocument, collections_below, decode, documents_of, encode
 from shared.core.store import Create, Document, Update, Write
 from shared.domain.audit import anchor
 from shared.domain.audit.chain import AuditEntry, Event, build_entry, create_event, genesis_hash
@@ -24,6 +24,11 @@ MAX_EVENTS_PER_SEAL = 200
 SEAL_EVENT = "chain.sealed"
 """The first event of each seal: it tells when the one before was made, and thus may be gone."""
 head_path = documents_of("chains")
+system_seals_path = collections_below("systems", "seals")
+"""A system's chain."""
+system_events_path = collections_below("systems", "audit")
+"""A system's single events."""
+chain_name = documents_of("systems")
 
 
 class ChainHead(StoredDocument, frozen=True):
@@ -132,18 +137,3 @@ def _parse_time(written: str) -> datetime | None:
 def refusal_event_key(topic: str, message: str) -> str:
     """The key of the event that tells of a refused message; the topic by its short name."""
     return f"refused:{topic}:{message}"
-
-
-def chain_name(system: str) -> str:
-    """The name of a system's chain."""
-    return f"systems/{system}"
-
-
-def system_events_path(system: str) -> str:
-    """The collection of a system's single events."""
-    return f"systems/{system}/audit"
-
-
-def system_seals_path(system: str) -> str:
-    """The collection of a system's chain."""
-    return f"systems/{system}/seals"

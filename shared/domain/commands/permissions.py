@@ -90,8 +90,7 @@ def _person_objections(
 ) -> Iterator[str]:
     needed = needed_role(asked, policies)
     if credential.role is None:
-        role = needed.name.lower()
-        yield f"{credential.name} has no role; {_describe_request(asked)} needs {role}"
+        yield f"{credential.name} has no role; {_describe_request(asked)} needs {needed.name.lower()}"
     elif credential.role < needed:
         has = credential.role.name.lower()
         yield f"{credential.name} is {has}; {_describe_request(asked)} needs {needed.name.lower()}"

@@ -64,8 +64,7 @@ class AssetProtectionStatus(StoredDocument, frozen=True):
 
 def regeneration_topics(policy: Policy, collection: str) -> tuple[str, ...]:
     """The topics where a message asks for what a collection has to be made again."""
-    derived = policy.collections[collection].derived
-    return tuple(dict.fromkeys(one.topic for one in derived))
+    return tuple(dict.fromkeys(one.topic for one in policy.collections[collection].derived))
 
 
 def derived_topics(policy: Policy) -> frozenset[str]:
@@ -101,10 +100,9 @@ def _find_asset_faults(policy: Policy, seen: ObservedAssets) -> Iterator[tuple[s
 
 
 def _static_asset_fault(first: ProbeAnswer | None, fallback: ProbeAnswer | None) -> str | None:
-    origins = {"its first origin": first, "its fallback": fallback}
     bad = [
         f"{name} answers {one.status or 'nothing'}"
-        for name, one in origins.items()
+        for name, one in {"its first origin": first, "its fallback": fallback}.items()
         if one is not None and not one.passed
     ]
     if bad:

@@ -10,12 +10,8 @@ from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.integrity.damage import DamageFinding, writer_functions
 from shared.domain.deployments.build_recipe import Recipe
 from shared.domain.deployments.deployment import Deployment, Inventory, LiveFunction
+from shared.domain.deployments.inventory import traffic
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
-from shared.domain.deployments.inventory.traffic import (
-    describe_served_revisions,
-    is_following_latest,
-    traffic_shares,
-)
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.signals import Signal
@@ -139,8 +135,8 @@ class FunctionDifference(Struct, frozen=True):
 
     def describe_states(self) -> tuple[str, str]:
         """Return the present and the future state, in words."""
-        then = "built again from our copy" if self.rebuilt else describe_served_revisions(self.target)
-        return describe_served_revisions(self.live), then
+        then = "built again from our copy" if self.rebuilt else traffic.describe_served_revisions(self.target)
+        return traffic.describe_served_revisions(self.live), then
 
     def __str__(self) -> str:
         return (
@@ -169,7 +165,7 @@ def compare_traffic(
         if live is None or placed is None or live_shares(live) == placed.revisions:
             continue
         since[function] = _serving_since(live, target, newer)
-        if not is_following_latest(live.service.traffic):
+        if not traffic.is_following_latest(live.service.traffic):
             seen = [one.observed_at.get(function, one.at) for one in newer if _is_same_placement(one, live)]
             served_by[function] = min((at for at in seen if at >= since[function]), default=None)
     return ChangeSet(
@@ -184,7 +180,7 @@ def compare_traffic(
 
 def live_shares(live: LiveFunction) -> dict[str, int]:
     """Percent per revision that a function serves now."""
-    return traffic_shares(live.service.traffic, live.service.latest_ready)
+    return traffic.traffic_shares(live.service.traffic, live.service.latest_ready)
 
 
 def _is_same_placement(deployment: Deployment, live: LiveFunction) -> bool:
@@ -201,7 +197,7 @@ def _serving_since(live: LiveFunction, target: Deployment, newer: tuple[Deployme
     then = target.functions[live.function].revisions
     fresh = [live.revision(name) for name in live_shares(live) if name not in then]
     made = [revision.created_at for revision in fresh if revision is not None]
-    if is_following_latest(live.service.traffic):
+    if traffic.is_following_latest(live.service.traffic):
         moved = (one for one in newer if one.let_through and live.function in one.changed_functions)
         return max([*made, *(one.at for one in moved if _is_same_placement(one, live))], default=target.at)
     others = [one.at for one in newer if not _is_same_placement(one, live)]

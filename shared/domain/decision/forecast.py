@@ -74,8 +74,7 @@ class DurationForecast(Struct, frozen=True):
 def forecast_documents(seconds: float, documents: int, policy: Policy) -> DurationForecast:
     """Forecast a repair of so many seconds, and the check of so many documents that verifies it."""
     verify = EXPECTED_CHECK_START_SECONDS + documents / DOCUMENTS_PER_SECOND
-    target = policy.targets.database.total_seconds()
-    return DurationForecast(seconds, seconds, target, "document", verify)
+    return DurationForecast(seconds, seconds, policy.targets.database.total_seconds(), "document", verify)
 
 
 def describe_copy_time(policy: Policy, point: RestorePoint, kept: AvailablePoints) -> str:

@@ -69,8 +69,7 @@ def compare_with_current(reader: Reader, policy: Policy, order: RollbackRequest)
         steps = reader.query(Query(f"rollbacks/{current.id}/steps"))
         found.append(_compare_order(policy, order, current, [decode(Step, one.fields) for one in steps]))
     found.sort(key=lambda one: (not one.joins, one.rollback != system.slot))
-    ends = tuple(line for one in found for line in one.ends)
-    return replace(found[0], ends=ends) if found else None
+    return replace(found[0], ends=tuple(line for one in found for line in one.ends)) if found else None
 
 
 def read_open_rollbacks(reader: Reader, system: System) -> list[Document]:

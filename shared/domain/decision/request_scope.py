@@ -2,13 +2,9 @@
 
 from msgspec.structs import replace
 
+from shared.domain.decision import scenario_scope
 from shared.domain.decision.facts import ChangeSet, DecisionFacts
 from shared.domain.decision.rebuild_selection import change_since_stable, detailed_change
-from shared.domain.decision.scenario_scope import (
-    restrict_to_functions,
-    restrict_to_scenario,
-    scenario_functions,
-)
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequest
@@ -25,18 +21,17 @@ def requested_change(order: RollbackRequest, facts: DecisionFacts, policy: Polic
             else ChangeSet(named, {})
         )
     if not (order.groups or order.functions):
-        return restrict_to_scenario(everything, order.scenario, policy, ())
+        return scenario_scope.restrict_to_scenario(everything, order.scenario, policy, ())
     if everything.target is not None:
-        gone = everything.rebuilt & set(everything.deleted)
-        back = dict.fromkeys(gone, everything.target.at)
+        back = dict.fromkeys(everything.rebuilt & set(everything.deleted), everything.target.at)
         everything = replace(everything, functions={**everything.functions, **back})
-    return restrict_to_functions(everything, requested_functions(order, policy))
+    return scenario_scope.restrict_to_functions(everything, requested_functions(order, policy))
 
 
 def requested_functions(order: RollbackRequest, policy: Policy) -> set[str]:
     """Return the functions that an order names, else those that its scenario is about."""
     if not (order.groups or order.functions):
-        return scenario_functions(order.scenario, policy, ())
+        return scenario_scope.scenario_functions(order.scenario, policy, ())
     return {
         function
         for function, group in policy.functions.items()

@@ -60,8 +60,7 @@ def widen_scenario(signal: Signal, facts: DecisionFacts, policy: Policy) -> Sign
     more = signal.scenario is ScenarioName.FUNCTIONS and _is_total_failure(facts, policy)
     if not more and len(_affected_parts(signal, facts, policy)) < 2:
         return signal
-    slower = policy.strictest_mode(everything) < policy.strictest_mode(signal)
-    return signal if slower else everything
+    return signal if policy.strictest_mode(everything) < policy.strictest_mode(signal) else everything
 
 
 def _affected_parts(signal: Signal, facts: DecisionFacts, policy: Policy) -> set[ScenarioName]:

@@ -188,8 +188,7 @@ def _is_manual_change(
     after the open incident was detected; what may have been changed before was perhaps its cause.
     """
     if difference.part is not InventoryPart.FUNCTIONS:
-        told = reported_change_times(difference, live)
-        at = min(told, default=stock.read_at)
+        at = min(reported_change_times(difference, live), default=stock.read_at)
         return PRODUCTS[difference.part].is_restored and _is_during_incident(system, at)
     before = (stock.live.functions or {}).get(difference.name)
     now = (live.functions or {}).get(difference.name)

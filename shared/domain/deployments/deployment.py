@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
-from shared.core.codec import StoredDocument
+from shared.core.codec import StoredDocument, system_documents_of
 from shared.core.durations import format_minute
 from shared.core.text import count_noun
 from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS
@@ -15,6 +15,8 @@ from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import Revision, Scaling, Service, Traffic, traffic_shares
+
+deployment_path = system_documents_of("deployments")
 
 T = TypeVar("T")
 TAKEN_BACK_REASON = "taken back by "
@@ -208,8 +210,7 @@ def places_differently(one: Deployment, other: Deployment, functions: Collection
 
 def counts_by_function(counts: Mapping[str, T], inventory: Inventory) -> dict[str, T]:
     """What was counted per service (short name), told per function instead."""
-    services = {name: live.service.name for name, live in inventory.items()}
-    return counts_from_services(counts, services)
+    return counts_from_services(counts, {name: live.service.name for name, live in inventory.items()})
 
 
 def counts_from_services(counts: Mapping[str, T], services: Mapping[str, str]) -> dict[str, T]:
@@ -229,11 +230,6 @@ def whole_minute_before(moment: datetime) -> datetime:
     https://firebase.google.com/docs/firestore/pitr, read 2026-11.
     """
     return (moment - timedelta(microseconds=1)).replace(second=0, microsecond=0)
-
-
-def deployment_path(system: str, deployment: str) -> str:
-    """Where a deployment is kept."""
-    return f"deployments/{system}:{deployment}"
 
 
 def record_path(system: str, deployment: str) -> str:

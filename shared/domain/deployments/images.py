@@ -64,8 +64,7 @@ def repositories(images: Iterable[str]) -> list[str]:
 
 def images_of(whole: WholeInventory) -> list[str]:
     """The images of the revisions that are reached, or were."""
-    functions = (whole.functions or {}).values()
-    return [one.image for function in functions for one in function.revisions.values()]
+    return [one.image for function in (whole.functions or {}).values() for one in function.revisions.values()]
 
 
 def is_image_stored(image: str, stored: StoredImages) -> bool | None:

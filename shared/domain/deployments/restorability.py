@@ -23,14 +23,7 @@ from shared.domain.deployments.images import (
     is_image_stored,
     repository,
 )
-from shared.domain.deployments.inventory.inventory_parts import (
-    AccountState,
-    FunctionState,
-    Generation,
-    SecretVersion,
-    WholeInventory,
-    accounts_of,
-)
+from shared.domain.deployments.inventory import inventory_parts
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.source_copies import rebuild_obstacles
 
@@ -57,12 +50,12 @@ class CheckedResources(Struct, frozen=True):
     """Whether a ruleset is there, by its short name."""
     roles: dict[str, tuple[str, ...]] | None = None
     """Of the accounts in the project, where some run nothing that is live."""
-    accounts: dict[str, AccountState | None] = {}
+    accounts: dict[str, inventory_parts.AccountState | None] = {}
     """What is known of those that functions run as, by address."""
     images: StoredImages = {}
     cleanup: Mapping[str, Cleanup | None] = {}
     """How each repository of `images` is cleaned up."""
-    runtimes: frozenset[tuple[Generation, str]] | None = None
+    runtimes: frozenset[tuple[inventory_parts.Generation, str]] | None = None
     """That are not decommissioned."""
     unkept: dict[str, str] = {}
     """Why something of a live function is not kept (`InventoryRecord.unkept`)."""
@@ -70,8 +63,8 @@ class CheckedResources(Struct, frozen=True):
 
 def check_restorability(
     deployment: Deployment,
-    record: WholeInventory,
-    live: WholeInventory,
+    record: inventory_parts.WholeInventory,
+    live: inventory_parts.WholeInventory,
     inventory: Inventory | None,
     now: datetime,
     beside: CheckedResources = CheckedResources(),  # noqa: B008 - frozen
@@ -107,13 +100,12 @@ def check_restorability(
     unknown += [f"clean-up policies of {name}" for name, found in beside.cleanup.items() if found is None]
     unseen = any(is_image_stored(image, beside.images) is None for image in images_of(record))
     placed = _placed_images(deployment, record)
-    lost = {one.name for one, _, image in placed if is_image_stored(image, beside.images) is False}
     return Restorability(
         now,
         tuple(sorted(set(faults))),
         (*sorted(unknown), *([IMAGES_PART] if unseen else [])),
         find_rebuild_faults(record, beside.unkept),
-        len(lost),
+        len({one.name for one, _, image in placed if is_image_stored(image, beside.images) is False}),
         min(_find_deletion_times(deployment, record, beside), default=None),
     )
 
@@ -128,7 +120,16 @@ def describe_missing(deployment: Deployment, functions: Collection[str]) -> list
     return [f"{one} ({seen_at})" for one in found]
 
 
-def find_rebuild_faults(record: WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
+def find_lost_revisions(deployment: Deployment, functions: Collection[str]) -> list[str]:
+    """Return what the last proof found to be gone for good: revisions that nothing builds again."""
+    unbuildable = deployment.restorable.rebuild if deployment.restorable is not None else ()
+    stuck = {one.partition(": ")[0] for one in unbuildable}.intersection(functions)
+    return [
+        one for one in describe_missing(deployment, stuck) if ": revision " in one and " is gone (" in one
+    ]
+
+
+def find_rebuild_faults(record: inventory_parts.WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
     """Why not each function could be built again; the first of many reasons, and how many more."""
     every = list(rebuild_obstacles((record.functions or {}).values(), unkept))
     return tuple(text.first_lines(every, MAX_STORED_REASONS))
@@ -149,7 +150,7 @@ def _find_revision_faults(deployment: Deployment, inventory: Inventory) -> Itera
 
 
 def _find_image_faults(
-    deployment: Deployment, record: WholeInventory, beside: CheckedResources
+    deployment: Deployment, record: inventory_parts.WholeInventory, beside: CheckedResources
 ) -> Iterator[str]:
     """The images that are gone of functions that cannot be built again either."""
     for one, revision, image in _placed_images(deployment, record):
@@ -158,8 +159,8 @@ def _find_image_faults(
 
 
 def _placed_images(
-    deployment: Deployment, record: WholeInventory
-) -> Iterator[tuple[FunctionState, str, str]]:
+    deployment: Deployment, record: inventory_parts.WholeInventory
+) -> Iterator[tuple[inventory_parts.FunctionState, str, str]]:
     """Each function with a revision that served in the deployment, and its image."""
     for name, one in (record.functions or {}).items():
         for revision in deployment.functions[name].revisions if name in deployment.functions else ():
@@ -168,7 +169,7 @@ def _placed_images(
 
 
 def _find_deletion_times(
-    deployment: Deployment, record: WholeInventory, beside: CheckedResources
+    deployment: Deployment, record: inventory_parts.WholeInventory, beside: CheckedResources
 ) -> Iterator[datetime]:
     """From when on clean-up policies may delete each of the images that are there."""
     packages = defaultdict[str, set[StoredImage]](set)
@@ -181,7 +182,7 @@ def _find_deletion_times(
             yield at
 
 
-def _find_runtime_faults(record: WholeInventory, beside: CheckedResources) -> Iterator[str]:
+def _find_runtime_faults(record: inventory_parts.WholeInventory, beside: CheckedResources) -> Iterator[str]:
     """The runtimes with which nothing is deployed any more, and what runs may be disabled."""
     if beside.runtimes is None:
         return
@@ -190,7 +191,9 @@ def _find_runtime_faults(record: WholeInventory, beside: CheckedResources) -> It
             yield f"{name}: runtime {one.runtime} is decommissioned"
 
 
-def find_functions_without_secrets(record: WholeInventory, live: WholeInventory) -> Iterator[tuple[str, str]]:
+def find_functions_without_secrets(
+    record: inventory_parts.WholeInventory, live: inventory_parts.WholeInventory
+) -> Iterator[tuple[str, str]]:
     """Yield functions whose bound secret version is gone or disabled; unread secrets pass."""
     if live.secrets is None or not record.secrets:
         return
@@ -203,13 +206,13 @@ def find_functions_without_secrets(record: WholeInventory, live: WholeInventory)
                     yield function.name, f"{function.name}: secret {bound} is {state}"
 
 
-def list_secret_versions(record: WholeInventory) -> list[str]:
+def list_secret_versions(record: inventory_parts.WholeInventory) -> list[str]:
     """Return the versions that functions used, `SECRET/NUMBER`; of `latest` the newest of then."""
     bound = {one for function in (record.functions or {}).values() for one in _bound_secrets(function)}
     return sorted({_resolve_version(one, record.secrets or {}) for one in bound})
 
 
-def _bound_secrets(function: FunctionState) -> set[str]:
+def _bound_secrets(function: inventory_parts.FunctionState) -> set[str]:
     """The secrets that its revisions, or its code where it has none, find at their start."""
     several = [one.configuration for one in function.revisions.values()]
     return {
@@ -219,7 +222,7 @@ def _bound_secrets(function: FunctionState) -> set[str]:
     }
 
 
-def _resolve_version(bound: str, versions: Mapping[str, SecretVersion]) -> str:
+def _resolve_version(bound: str, versions: Mapping[str, inventory_parts.SecretVersion]) -> str:
     """Return `SECRET/NUMBER`; `latest` is the newest version, whether it is enabled or not.
 
     https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access
@@ -231,23 +234,23 @@ def _resolve_version(bound: str, versions: Mapping[str, SecretVersion]) -> str:
 
 
 def _find_account_faults(
-    record: WholeInventory, live: WholeInventory, beside: CheckedResources
+    record: inventory_parts.WholeInventory, live: inventory_parts.WholeInventory, beside: CheckedResources
 ) -> Iterator[str]:
     """The functions whose runtime account is disabled or deleted, or has no role."""
     held = _current_roles(record, live, beside)
     for name, function in (record.functions or {}).items():
-        for account in sorted(accounts_of([function])):
+        for account in sorted(inventory_parts.accounts_of([function])):
             state = beside.accounts.get(account)
-            if state not in (AccountState.ENABLED, None):
+            if state not in (inventory_parts.AccountState.ENABLED, None):
                 yield f"{name}: account {account} is {state.lower()}"
-            if account in held and not held[account] and state is not AccountState.GONE:
-                known = state is AccountState.ENABLED
+            if account in held and not held[account] and state is not inventory_parts.AccountState.GONE:
+                known = state is inventory_parts.AccountState.ENABLED
                 has = "has" if known else "is gone, or has"
                 yield f"{name}: account {account} {has} no role any more"
 
 
 def _current_roles(
-    record: WholeInventory, live: WholeInventory, beside: CheckedResources
+    record: inventory_parts.WholeInventory, live: inventory_parts.WholeInventory, beside: CheckedResources
 ) -> dict[str, tuple[str, ...]]:
     """What each account that had roles in the project has now; left out: it is not known."""
     if live.accounts is None:
@@ -262,7 +265,7 @@ def _current_roles(
 
 
 def _find_resource_faults(
-    record: WholeInventory, live: WholeInventory, beside: CheckedResources
+    record: inventory_parts.WholeInventory, live: inventory_parts.WholeInventory, beside: CheckedResources
 ) -> Iterator[str]:
     """The indexes, versions of sites and rulesets that are gone."""
     for definition in record.indexes or {}:

@@ -6,20 +6,8 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.domain.deployments.change_attribution import (
-    AttributedChanges,
-    new_revision_times,
-    reported_change_times,
-)
-from shared.domain.deployments.deployment import (
-    TAKEN_BACK_REASON,
-    Deployment,
-    DeploymentStatus,
-    Placement,
-    default_deployment_id,
-    placements,
-    whole_minute_before,
-)
+from shared.domain.deployments import change_attribution
+from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.inventory_record import InventoryRecord
@@ -54,8 +42,8 @@ class RolloutObservation(Struct, frozen=True):
     """What was seen before; None: this is the first look."""
     live: WholeInventory
     """Parts without an answer as they were before."""
-    compared: AttributedChanges
-    known: tuple[Deployment, ...]
+    compared: change_attribution.AttributedChanges
+    known: tuple[deployments.Deployment, ...]
     system: System
     now: datetime
     """When the look began."""
@@ -64,14 +52,14 @@ class RolloutObservation(Struct, frozen=True):
     said: DeploymentAnnouncement | None = None
 
     @property
-    def open_deployment(self) -> Deployment | None:
+    def open_deployment(self) -> deployments.Deployment | None:
         """The deployment that is rolling out."""
         name = self.stock.rolling_out if self.stock else ""
         found = next((one for one in self.known if one.id == name), None)
-        return found if found and found.status is DeploymentStatus.ROLLING_OUT else None
+        return found if found and found.status is deployments.DeploymentStatus.ROLLING_OUT else None
 
 
-def update_rollout(situation: RolloutObservation) -> Deployment | None:
+def update_rollout(situation: RolloutObservation) -> deployments.Deployment | None:
     """The deployment that the changes open or extend; None when there are none."""
     stock, now, changes = situation.stock, situation.now, situation.compared.changes
     if stock is None or not changes:
@@ -83,10 +71,9 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
     unserved = _find_unserved_revisions(situation, stock, rolling)
     if rolling is not None:
         held = {*stock.wrote, *situation.compared.ours} - {one.name for one in changes}
-        kept = {name: one for name, one in rolling.functions.items() if name in held}
         extended = replace(
             rolling,
-            functions={**live, **kept},
+            functions={**live, **{name: one for name, one in rolling.functions.items() if name in held}},
             unserved=unserved,
             changes=merge_changes(rolling.changes, changes),
             changed_at=now,
@@ -98,17 +85,17 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
         return replace(extended, at=max(at, rolling.at)) if serves_now else extended
     before = [one.at for one in situation.known if one.at <= now]
     at = max([at, *(one + _NEXT for one in before)])
-    deployment = Deployment(
+    deployment = deployments.Deployment(
         id=unused_deployment_id(at, {one.id for one in situation.known}),
         system=situation.policy.system,
         at=at,
-        status=DeploymentStatus.ROLLING_OUT,
+        status=deployments.DeploymentStatus.ROLLING_OUT,
         functions=live,
         not_before=stock.read_at,
         changes=changes,
         changed_at=now,
         observed_at=_observation_times(situation, {}, live),
-        backup_at=whole_minute_before(first),
+        backup_at=deployments.whole_minute_before(first),
         unserved=unserved,
         let_through=let_through,
         due_at=due_at,
@@ -116,12 +103,14 @@ def update_rollout(situation: RolloutObservation) -> Deployment | None:
     helped = [one.rollback for one in situation.compared.taken_back.values() if one.helped]
     if not helped:
         return deployment
-    bad = set_status(deployment, DeploymentStatus.BAD, situation)
-    return replace(bad, due_at=None, reason=f"{TAKEN_BACK_REASON}{helped[0]} before it was seen")
+    bad = set_status(deployment, deployments.DeploymentStatus.BAD, situation)
+    return replace(bad, due_at=None, reason=f"{deployments.TAKEN_BACK_REASON}{helped[0]} before it was seen")
 
 
 def _observation_times(
-    situation: RolloutObservation, before: Mapping[str, Placement], now: Mapping[str, Placement]
+    situation: RolloutObservation,
+    before: Mapping[str, deployments.Placement],
+    now: Mapping[str, deployments.Placement],
 ) -> dict[str, datetime]:
     """Return the time of this look for each function whose traffic others have changed."""
     changed = {one.name for one in situation.compared.changes if one.part is InventoryPart.FUNCTIONS}
@@ -133,12 +122,12 @@ def _observation_times(
 
 
 def _find_unserved_revisions(
-    situation: RolloutObservation, stock: InventoryRecord, rolling: Deployment | None
+    situation: RolloutObservation, stock: InventoryRecord, rolling: deployments.Deployment | None
 ) -> dict[str, str]:
     """Return the revisions that this deployment and earlier ones made, and that get no request."""
     recorded = [one for one in situation.known if not one.named]
     newest = rolling or max(recorded, key=lambda one: one.at, default=None)
-    made = dict(newest.unserved) if newest and newest.status is not DeploymentStatus.BAD else {}
+    made = dict(newest.unserved) if newest and newest.status is not deployments.DeploymentStatus.BAD else {}
     before, taken_back = stock.live.functions or {}, situation.compared.taken_back
     functions = situation.live.functions or {}
     now = {name: one for name, one in functions.items() if one.latest and name not in taken_back}
@@ -153,13 +142,13 @@ def _find_unserved_revisions(
     }
 
 
-def _current_placements(situation: RolloutObservation) -> dict[str, Placement]:
+def _current_placements(situation: RolloutObservation) -> dict[str, deployments.Placement]:
     """What the functions serve; those that we have led back, what they served before that."""
     functions = situation.live.functions or {}
     return {
-        **placements(functions),
+        **deployments.placements(functions),
         **{
-            name: Placement(
+            name: deployments.Placement(
                 functions[name].service, one.origin, traffic_shares(one.origin, functions[name].latest)
             )
             for name, one in situation.compared.taken_back.items()
@@ -190,9 +179,9 @@ def _change_start_times(
             before = (stock.live.functions or {}).get(change.name)
             after_it = (live.functions or {}).get(change.name)
             if after_it is not None and is_following_latest(after_it.traffic):
-                made = new_revision_times(before, after_it)
+                made = change_attribution.new_revision_times(before, after_it)
         else:
-            made = reported_change_times(change, live)
+            made = change_attribution.reported_change_times(change, live)
         certain = certain and bool(made) and min(made) >= stock.read_at
         moments += made
     if not moments:
@@ -218,29 +207,30 @@ def _merge_pair(first: Difference, second: Difference) -> Difference | None:
         return None if second.change is ChangeKind.DELETED else first
     if second.change is ChangeKind.DELETED:
         return second
-    aspects = tuple(sorted({*first.aspects, *second.aspects}))
-    return replace(first, change=ChangeKind.CHANGED, aspects=aspects)
+    return replace(first, change=ChangeKind.CHANGED, aspects=tuple(sorted({*first.aspects, *second.aspects})))
 
 
-def settle_rollout(situation: RolloutObservation) -> Deployment | None:
+def settle_rollout(situation: RolloutObservation) -> deployments.Deployment | None:
     """The deployment that was rolling out, live; None while it is not quiet for long enough."""
     rolling, now = situation.open_deployment, situation.now
     if rolling is None or rolling.changed_at is None:
         return None
     if now < rolling.changed_at + situation.policy.deployments.quiet:
         return None
-    return set_status(rolling, DeploymentStatus.LIVE, situation)
+    return set_status(rolling, deployments.DeploymentStatus.LIVE, situation)
 
 
-def set_status(deployment: Deployment, status: DeploymentStatus, situation: RolloutObservation) -> Deployment:
+def set_status(
+    deployment: deployments.Deployment, status: deployments.DeploymentStatus, situation: RolloutObservation
+) -> deployments.Deployment:
     """The deployment as it is kept from now on; judged, or proven, when that is due."""
     bake = situation.policy.execution.bake
-    wait = RESTORABILITY_CHECK_INTERVAL if status is DeploymentStatus.STABLE else bake
+    wait = RESTORABILITY_CHECK_INTERVAL if status is deployments.DeploymentStatus.STABLE else bake
     return replace(deployment, status=status, settled_at=situation.now, due_at=situation.now + wait)
 
 
 def unused_deployment_id(at: datetime, taken: Collection[str]) -> str:
     """The id of a deployment of that second, or of the next one that has none."""
-    while default_deployment_id(at) in taken:
+    while deployments.default_deployment_id(at) in taken:
         at += timedelta(seconds=1)
-    return default_deployment_id(at)
+    return deployments.default_deployment_id(at)

@@ -84,8 +84,7 @@ def rebuild_obstacles(functions: Iterable[FunctionState], unkept: Mapping[str, s
 
 def rebuild_obstacle(function: FunctionState) -> str:
     """Why a function could not be built again as it is, in words; empty: it could."""
-    lines = rebuild_obstacles([function], {})
-    return ", ".join(line.removeprefix(f"{function.name}: ") for line in lines)
+    return ", ".join(line.removeprefix(f"{function.name}: ") for line in rebuild_obstacles([function], {}))
 
 
 def _append_reason(told: str, reason: str | None) -> str:
@@ -131,8 +130,7 @@ def _carry_over_copy(one: FunctionState, before: FunctionState) -> FunctionState
     if is_missing_source_copy(one) and one.source == before.source:
         one = replace(one, copy=before.copy)
     if is_missing_values(one) and _hashes(one) == _hashes(before):
-        values = before.configuration.values
-        one = replace(one, configuration=replace(one.configuration, values=values))
+        one = replace(one, configuration=replace(one.configuration, values=before.configuration.values))
     return one
 
 

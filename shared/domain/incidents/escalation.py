@@ -45,7 +45,7 @@ def _on_call_notices(
             [one for one in policy.channels_of_step(rung) if instead_of not in one.severities],
             incident.id,
             incident.severity,
-            f"on-call-{number}-{incident.severity.lower()}{_response_key(incident)}",
+            f"on-call-{number}-{incident.severity.lower()}{incident.response_suffix}",
             f"{said} {describe_duration(rung.after)}",
             now,
             max(now, since + rung.after),
@@ -67,15 +67,10 @@ def _response_time_notices(
         policy.channels,
         incident.id,
         incident.severity,
-        f"response-time-{incident.severity.lower()}{_response_key(incident)}",
+        f"response-time-{incident.severity.lower()}{incident.response_suffix}",
         f"{incident.id} {incident.severity}: response time breached, not recovered within {within}",
         now,
         max(now, incident.respond_by),
         WithdrawalCondition.RESTORED,
         respond_by=incident.respond_by,
     )
-
-
-def _response_key(incident: Incident) -> str:
-    """What tells the timers of a further response from those of the first."""
-    return f"-r{incident.rollbacks}" if incident.rollbacks > 1 else ""

@@ -8,7 +8,7 @@ from itertools import pairwise
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, documents_of
+from shared.core.codec import StoredDocument, collections_below, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -19,6 +19,10 @@ INCIDENT_ID_PATTERN = re.compile(r"INC-[0-9]{8}-[0-9]{3,6}")
 incident_path = documents_of("incidents")
 page_start_path = documents_of("pages")
 """Where the time of the first status page of a system is kept."""
+public_history_path = collections_below("public", "incidents")
+"""The public states of a system's incidents, by incident."""
+page_records_path = collections_below("pages", "incidents")
+"""What the status page has shown, by incident."""
 MAX_TIMELINE = 500
 """So many lines of the time line are kept beside the first one: the audit log has all of them."""
 
@@ -213,6 +217,11 @@ class Incident(StoredDocument, frozen=True):
     def beginning(self) -> str:
         """Return how it began, in a word: ordered, until something is observed to fail."""
         return "ordered" if self.is_ordered and not self.has_failed else "detected"
+
+    @property
+    def response_suffix(self) -> str:
+        """Return what tells the notices of a further response from those of the first."""
+        return f"-r{self.rollbacks}" if self.rollbacks > 1 else ""
 
     @property
     def rollback_ids(self) -> list[str]:
@@ -430,13 +439,3 @@ def public_state_path(incident: Incident) -> str:
 def page_record_path(system: str, incident: str) -> str:
     """Where it is kept what the status page has shown of an incident."""
     return f"{page_records_path(system)}/{incident}"
-
-
-def page_records_path(system: str) -> str:
-    """The collection of what the status page has shown, by incident."""
-    return f"{page_start_path(system)}/incidents"
-
-
-def public_history_path(system: str) -> str:
-    """The collection of the public states of a system's incidents, by incident."""
-    return f"public/{system}/incidents"

@@ -12,13 +12,6 @@ from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, build_entry, genesis_hash
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.escalation import create_escalation_notices, find_answer_deadline
-from shared.domain.incidents.incident import (
-    Incident,
-    IncidentScope,
-    IncidentStatus,
-    TimelineEvent,
-    public_state,
-)
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.overlap import continues_failure
 from shared.domain.incidents.recovery_times import find_scenario, response_target
@@ -35,7 +28,7 @@ from shared.domain.signals.labels import signal_label
 class IncidentOpening(Struct, frozen=True):
     """What is to be committed, and what is to be published once it is."""
 
-    incident: Incident
+    incident: incidents.Incident
     rollback: Rollback
     notices: tuple[Notice, ...]
     writes: tuple[Write, ...]
@@ -66,15 +59,15 @@ def open_incident(
     number = (counter.fields or {"number": 0})["number"] + 1
     scenario = find_scenario(policy, signal, severity) if order is None else order.scenario
     why = str(order or f"{signal_label(signal)} detected")
-    incident = Incident(
+    incident = incidents.Incident(
         id=f"INC-{now:%Y%m%d}-{number:03d}",
         system=policy.system,
         severity=severity,
         signal=signal,
-        status=IncidentStatus.DETECTED,
+        status=incidents.IncidentStatus.DETECTED,
         onset_at=onset or now,
         detected_at=now,
-        timeline=[TimelineEvent(IncidentStatus.DETECTED, now, why)],
+        timeline=[incidents.TimelineEvent(incidents.IncidentStatus.DETECTED, now, why)],
         respond_by=now + response_target(policy.targets, scenario, severity),
         is_observed_only=_is_observed_only(policy, system, signal, order),
         scopes=scope,
@@ -82,8 +75,7 @@ def open_incident(
     if order is not None and order.way is not Direction.UNPIN:
         incident = _continue_failure(policy, system, reader, incident, scenario)
     incident = incidents.acknowledge(incident, order.responder if order is not None else "", now)
-    deadline = find_answer_deadline(policy, incident, incident.detected_at)
-    incident = replace(incident, unanswered_at=deadline)
+    incident = replace(incident, unanswered_at=find_answer_deadline(policy, incident, incident.detected_at))
     counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
     text, by = _describe_opening(policy, signal, order), incident.respond_by
@@ -94,37 +86,53 @@ def open_incident(
 
 
 def _continue_failure(
-    policy: Policy, system: Document, reader: Reader, incident: Incident, scenario: str
-) -> Incident:
+    policy: Policy, system: Document, reader: Reader, incident: incidents.Incident, scenario: str
+) -> incidents.Incident:
     """Return the incident of an order; it inherits the failure that the order continues.
 
     That is its beginning, owner, visibility and severity, and what fails.
     """
+    earlier = _find_continued_incident(policy, system, reader, incident.scopes)
+    if earlier is None:
+        return incident
+    newest = rollbacks.rollback_path(incidents.rollback_id(earlier.id, earlier.rollbacks))
+    observed = (reader.get(newest).fields or {}).get("failing", ())
+    severity = worse_severity(incident.severity, earlier.severity)
+    proven = (one for one in earlier.scopes if one.proves_failure)
+    fails_again_at = incidents.failing_again_at(earlier)
+    onset_at, detected_at = fails_again_at or earlier.onset_at, fails_again_at or earlier.detected_at
+    return replace(
+        incident,
+        severity=severity,
+        onset_at=onset_at,
+        detected_at=detected_at,
+        respond_by=detected_at + response_target(policy.targets, scenario, severity),
+        published_by=earlier.published_by,
+        acknowledged_by=earlier.acknowledged_by,
+        acknowledged_at=earlier.acknowledged_at,
+        scopes=tuple(dict.fromkeys((*incident.scopes, *proven))),
+        failing=tuple(sorted({*earlier.failing, *observed})),
+        working=earlier.working,
+        failure_observed_at=earlier.failure_observed_at,
+    )
+
+
+def find_continued_detection(
+    policy: Policy, system: Document, reader: Reader, order: RollbackRequest
+) -> datetime | None:
+    """Return when the failure was detected that an order continues; None: it continues none."""
+    earlier = _find_continued_incident(policy, system, reader, _describe_scope(policy, "", None, order))
+    return (incidents.failing_again_at(earlier) or earlier.detected_at) if earlier is not None else None
+
+
+def _find_continued_incident(
+    policy: Policy, system: Document, reader: Reader, scopes: Sequence[incidents.IncidentScope]
+) -> incidents.Incident | None:
     for name in reversed(systems.decode_system(system.fields, policy.system).open_incidents):
-        earlier = decode(Incident, reader.get(incidents.incident_path(name)).fields)
-        if not continues_failure(incident.scopes, earlier, policy):
-            continue
-        newest = rollbacks.rollback_path(incidents.rollback_id(name, earlier.rollbacks))
-        observed = (reader.get(newest).fields or {}).get("failing", ())
-        severity = worse_severity(incident.severity, earlier.severity)
-        proven = (one for one in earlier.scopes if one.proves_failure)
-        fails_again_at = incidents.failing_again_at(earlier)
-        onset_at, detected_at = fails_again_at or earlier.onset_at, fails_again_at or earlier.detected_at
-        return replace(
-            incident,
-            severity=severity,
-            onset_at=onset_at,
-            detected_at=detected_at,
-            respond_by=detected_at + response_target(policy.targets, scenario, severity),
-            published_by=earlier.published_by,
-            acknowledged_by=earlier.acknowledged_by,
-            acknowledged_at=earlier.acknowledged_at,
-            scopes=tuple(dict.fromkeys((*incident.scopes, *proven))),
-            failing=tuple(sorted({*earlier.failing, *observed})),
-            working=earlier.working,
-            failure_observed_at=earlier.failure_observed_at,
-        )
-    return incident
+        earlier = decode(incidents.Incident, reader.get(incidents.incident_path(name)).fields)
+        if continues_failure(scopes, earlier, policy):
+            return earlier
+    return None
 
 
 def reopen_incident(
@@ -137,14 +145,14 @@ def reopen_incident(
     events: Sequence[Event],
     severity: Severity | None = None,
     order: RollbackRequest | None = None,
-    joining: Sequence[IncidentScope] = (),
+    joining: Sequence[incidents.IncidentScope] = (),
 ) -> IncidentOpening:
     """A further rollback, to be decided, of an incident that nobody works on.
 
     A person has ordered it; or alerts have joined. If the incident is open, the rollback is due a
     little later, so that a storm of alerts is judged together. `severity` raises it.
     """
-    known = decode(Incident, before.fields)
+    known = decode(incidents.Incident, before.fields)
     why = "a further alert joined" if order is None else str(order)
     if order is not None and order.rest:
         why = "the rest needs approval"
@@ -160,9 +168,9 @@ def reopen_incident(
     again, later = _reopen(policy, known, severity or known.severity, now, is_observed_only=observed)
     again = incidents.acknowledge(again, order.responder if order is not None else "", now)
     undoes = order is not None and order.way is Direction.UNDO
-    status = IncidentStatus.UNDO_REQUESTED if undoes else IncidentStatus.INVESTIGATING
+    status = incidents.IncidentStatus.UNDO_REQUESTED if undoes else incidents.IncidentStatus.INVESTIGATING
     if order is None and known.is_unconfirmed:
-        status = IncidentStatus.DETECTED
+        status = incidents.IncidentStatus.DETECTED
     again = again if order is None else replace(again, unconfirmed_until=None)
     works = order is not None and not order.rest and known.timeline[-1].is_well
     again = incidents.change_status(again, status, now, why, works=works)
@@ -177,7 +185,7 @@ def reopen_incident(
 
 
 def _still_working(
-    incident: Incident, order: RollbackRequest | None, joining: Sequence[IncidentScope]
+    incident: incidents.Incident, order: RollbackRequest | None, joining: Sequence[incidents.IncidentScope]
 ) -> tuple[str, ...]:
     """Return the functions known to work that no joining alert is about."""
     if order is not None:
@@ -187,8 +195,8 @@ def _still_working(
 
 
 def _reopen(
-    policy: Policy, known: Incident, severity: Severity, now: datetime, *, is_observed_only: bool
-) -> tuple[Incident, list[Notice]]:
+    policy: Policy, known: incidents.Incident, severity: Severity, now: datetime, *, is_observed_only: bool
+) -> tuple[incidents.Incident, list[Notice]]:
     """The incident open again, and its timers where they begin anew or run faster."""
     again = replace(known, severity=severity, rollbacks=known.rollbacks + 1, ended_at=None, expires_at=None)
     again = replace(again, is_observed_only=is_observed_only)
@@ -223,20 +231,20 @@ def _is_observed_only(policy: Policy, system: Document, signal: str, order: Roll
 
 def _describe_scope(
     policy: Policy, signal: str, function: str | None, order: RollbackRequest | None
-) -> tuple[IncidentScope, ...]:
+) -> tuple[incidents.IncidentScope, ...]:
     """What the alert or the order that opens an incident is about."""
     if order is None:
-        return (IncidentScope(policy.signals[signal].scenario, signal, function),)
+        return (incidents.IncidentScope(policy.signals[signal].scenario, signal, function),)
     named = {name for name, group in policy.functions.items() if group in order.groups}
     functions = sorted({*named, *order.functions})
-    return tuple(IncidentScope(order.scenario, function=one) for one in functions) or (
-        IncidentScope(order.scenario),
+    return tuple(incidents.IncidentScope(order.scenario, function=one) for one in functions) or (
+        incidents.IncidentScope(order.scenario),
     )
 
 
 def raise_severity(
-    policy: Policy, incident: Incident, was: Severity, now: datetime
-) -> tuple[Incident, list[Notice]]:
+    policy: Policy, incident: incidents.Incident, was: Severity, now: datetime
+) -> tuple[incidents.Incident, list[Notice]]:
     """The incident with the response time of its new severity, and the timers that go with it."""
     if incident.severity is was:
         return incident, []
@@ -249,7 +257,7 @@ def raise_severity(
 def _build_opening(
     policy: Policy,
     system: Document,
-    incident: Incident,
+    incident: incidents.Incident,
     rollback: Rollback,
     events: Sequence[Event],
     said: list[Notice],
@@ -278,7 +286,7 @@ def _build_opening(
 
 def _undecided_rollback(
     policy: Policy,
-    incident: Incident,
+    incident: incidents.Incident,
     now: datetime,
     commit_id: str,
     events: Sequence[Event],
@@ -302,6 +310,6 @@ def _undecided_rollback(
     )
 
 
-def public_state_writes(policy: Policy, incident: Incident, now: datetime) -> list[Write]:
+def public_state_writes(policy: Policy, incident: incidents.Incident, now: datetime) -> list[Write]:
     """Return the write of the public state of an incident, beside that of the incident."""
-    return [Put(incidents.public_state_path(incident), encode(public_state(policy, incident, now)))]
+    return [Put(incidents.public_state_path(incident), encode(incidents.public_state(policy, incident, now)))]

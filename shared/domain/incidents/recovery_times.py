@@ -109,8 +109,7 @@ def find_scenario(policy: Policy, signal: str, severity: Severity, rollbacks: Se
         order = one.order.scenario if one.order is not None else ""
         if named := one.plan.scenario if one.plan is not None else one.scenario or order:
             return named
-    known = signal in policy.signals
-    return limit_signal(policy, signal, severity).scenario if known else ScenarioName.NONE
+    return limit_signal(policy, signal, severity).scenario if signal in policy.signals else ScenarioName.NONE
 
 
 def recovery_target(targets: Targets, scenario: str, severity: Severity) -> timedelta:

@@ -8,10 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.core.codec import SCHEMA_VERSION, encode
+from shared.core.codec import SCHEMA_VERSION, documents_of, encode
 from shared.core.store import Create
 from shared.domain.notices.push_progress import PushProgress
 from shared.domain.policy.severity import Severity
+
+notice_path = documents_of("notices")
 
 
 class NoticeStatus(StrEnum):
@@ -91,6 +93,11 @@ class Notice(Struct, frozen=True):
         return hashlib.sha256(f"{self.id}\n{self.preview}".encode()).hexdigest()
 
     @property
+    def approval_command(self) -> str:
+        """Return the command by which a person approves these texts."""
+        return f"rollback publish {self.incident} --message {self.fingerprint} --reason WHY"
+
+    @property
     def may_repeat(self) -> bool:
         """Whether what leaves next may have left before."""
         return self.attempts > 0 if self.spread is None else self.spread.is_begun
@@ -99,8 +106,3 @@ class Notice(Struct, frozen=True):
 def notice_writes(notices: Iterable[Notice]) -> list[Create]:
     """The writes that keep them."""
     return [Create(notice_path(notice.id), encode(notice)) for notice in notices]
-
-
-def notice_path(notice: str) -> str:
-    """Where a notice is kept."""
-    return f"notices/{notice}"

@@ -11,10 +11,12 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import SCHEMA_VERSION, system_documents_of
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
+
+channel_path = system_documents_of("channels")
 
 MAX_SEND_DURATION = timedelta(minutes=1)
 """Longer than any channel may take: until then nobody else sends it."""
@@ -57,11 +59,6 @@ class ChannelState(Struct, frozen=True):
     schema: int = SCHEMA_VERSION
 
 
-def new_channel_state(system: str, channel: Channel, now: datetime) -> ChannelState:
-    """A channel on which nothing was said yet."""
-    return ChannelState(system, channel.name, channel.per_minute, now)
-
-
 def admit_notice(state: ChannelState, channel: Channel, now: datetime) -> ChannelState | datetime:
     """The channel once one notice more may leave on it; or when to ask again."""
     if state.rests_until is not None and now < state.rests_until:
@@ -87,8 +84,7 @@ def record_answer(
 
 def rest_duration(failures: int, channel: Channel) -> timedelta:
     """How long a channel rests after so many failures in a row: doubling, bounded."""
-    doubled = channel.first_retry * float(2 ** min(failures - 1, 30))
-    return min(doubled, channel.longest_retry)
+    return min(channel.first_retry * float(2 ** min(failures - 1, 30)), channel.longest_retry)
 
 
 def conclude_attempt(
@@ -134,11 +130,6 @@ def waiting_notices(lane: Iterable[Notice], now: datetime) -> list[Notice]:
 def defer_notice(notice: Notice, before: Notice, now: datetime) -> Notice:
     """The notice, to be looked at again when the one before it may be over."""
     return replace(notice, due_at=max(before.due_at or now, now) + RECHECK_DELAY)
-
-
-def channel_path(system: str, channel: str) -> str:
-    """Where the state of a channel is kept."""
-    return f"channels/{system}:{channel}"
 
 
 def _lane_position(notice: Notice) -> tuple[datetime, str]:

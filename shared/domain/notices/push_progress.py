@@ -82,13 +82,7 @@ class PushProgress(Struct, frozen=True):
 
 def begin_batch(spread: PushProgress | None, now: datetime) -> PushProgress:
     """The spread once the next batch is about to leave."""
-    moment = now.replace(second=0, microsecond=0)
-    return replace(spread or PushProgress(moment), is_begun=True)
-
-
-def next_device_positions(spread: PushProgress) -> list[int]:
-    """Whose turn it is: those who had none, then those who gave no answer."""
-    return [*range(spread.upto, spread.devices), *spread.again]
+    return replace(spread or PushProgress(now.replace(second=0, microsecond=0)), is_begun=True)
 
 
 def record_batch(

@@ -124,7 +124,6 @@ def _channel_notices(
     facts: dict[str, Any],
     to_paste: Iterable[str] = (),
 ) -> list[Notice]:
-    plain_facts = msgspec.to_builtins(facts)
     return [
         Notice(
             id=f"{incident}:{event}:{channel.name}",
@@ -138,7 +137,7 @@ def _channel_notices(
             due_at=due_at,
             since=due_at,
             lane=f"{incident}:{channel.name}",
-            facts=redact_value(plain_facts, clean),
+            facts=redact_value(msgspec.to_builtins(facts), clean),
             commands=tuple(map(clean, to_paste)),
             expires_at=now + RECORD_RETENTION,
         )

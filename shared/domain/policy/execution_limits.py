@@ -17,8 +17,7 @@ class WriteQuota(Struct, frozen=True):
     @property
     def system_share(self) -> WriteQuota:
         """This system's part, as a quota of its own; never less than a write at once."""
-        burst = max(1, int(self.burst * self.share))
-        return WriteQuota(burst, self.per_second * self.share)
+        return WriteQuota(max(1, int(self.burst * self.share)), self.per_second * self.share)
 
 
 class Execution(Struct, frozen=True):

@@ -144,8 +144,7 @@ class Policy(Struct, frozen=True):
     @property
     def sign_in_groups(self) -> set[str]:
         """The groups of functions by which people sign in; none where the policy names none."""
-        found = map(self.groups_by_name, AUTHENTICATION_SIGNALS)
-        return set(next(filter(None, found), ()))
+        return set(next(filter(None, map(self.groups_by_name, AUTHENTICATION_SIGNALS)), ()))
 
     @property
     def critical_path(self) -> set[str]:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from shared.core.durations import describe_duration, format_minute
 from shared.domain.decision.recorded_decision import suspected_cause
+from shared.domain.incidents import recovery_times
 from shared.domain.incidents.incident import (
     PUBLIC_STATUS_NAMES,
     Incident,
@@ -18,13 +19,6 @@ from shared.domain.incidents.incident import (
     StatusPageRecord,
     mark_paused,
     public_state,
-)
-from shared.domain.incidents.recovery_times import (
-    NOTHING_FAILED_TEXT,
-    choose_time_names,
-    find_recovered_at,
-    find_scenario,
-    recovery_target,
 )
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import incident_stage, redaction_for
@@ -151,8 +145,8 @@ def _incident_facts(
     parts = told_components(policy, state, about.record) or (policy.display_name or policy.system,)
     named = ", ".join(describe_parts(parts, about.record))
     others = [one for one in about.history if one.incident != incident.id]
-    scenario = find_scenario(policy, incident.signal, incident.severity, about.rollbacks)
-    target = recovery_target(policy.targets, scenario, incident.severity)
+    scenario = recovery_times.find_scenario(policy, incident.signal, incident.severity, about.rollbacks)
+    target = recovery_times.recovery_target(policy.targets, scenario, incident.severity)
     how_bad = describe_condition(state, incident.severity, about.record).lower()
     since = max((began for began, _ in disruption_spans(state, about.now)), default=incident.onset_at)
     return {
@@ -227,12 +221,12 @@ def _expectation(
     incident: Incident, rollbacks: Sequence[Rollback], others: Iterable[PublicState], target: timedelta
 ) -> str:
     """Return when it should be over; of what has recovered, or has ended, say that."""
-    recovered_at = find_recovered_at(incident, rollbacks)
+    recovered_at = recovery_times.find_recovered_at(incident, rollbacks)
     if recovered_at is not None:
-        names = choose_time_names(incident)
+        names = recovery_times.choose_time_names(incident)
         return f"{names.recovered} {describe_duration(recovered_at - incident.detected_at)} {names.since}"
     if not incident.has_failed:
-        return NOTHING_FAILED_TEXT
+        return recovery_times.NOTHING_FAILED_TEXT
     if incident.ended_at is not None:
         return "recovery was not observed"
     return describe_expected_duration(others, incident.severity, target)

@@ -1,6 +1,5 @@
 """The report of an incident as it is filed by itself, minutes after the end. Pure."""
 
-import zlib
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -31,7 +30,7 @@ class FiledReport(StoredDocument, frozen=True):
     """When it was first; None: it was not yet."""
     counts: ImpactCounts = ImpactCounts()
     markdown: bytes = b""
-    """As `compress_text` has made it."""
+    """Compressed by zlib."""
     html: bytes = b""
     expires_at: datetime | None = None
 
@@ -45,8 +44,3 @@ def create_pending_report(incident: Incident, ended_at: datetime) -> FiledReport
         due_at=ended_at + FILING_DELAY,
         expires_at=incident.expires_at,
     )
-
-
-def compress_text(text: str) -> bytes:
-    """A text in the room that a document has."""
-    return zlib.compress(text.encode())

@@ -6,12 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from shared.domain.incidents.recovery_times import recovery_lines
-from shared.domain.presentation.html_templates import (
-    TemplateFilters,
-    add_style,
-    create_environment,
-    format_moment,
-)
+from shared.domain.presentation import html_templates
 from shared.domain.reports.markdown import TEMPLATE_FOLDER, format_span
 from shared.domain.reports.report import IncidentReport, RollbackReport
 from shared.domain.signals.labels import signal_label, status_label
@@ -47,12 +42,14 @@ def bar_percent(seconds: float | None, whole: float) -> float:
 
 @cache
 def _environment() -> Environment:
-    filters: TemplateFilters = {
+    filters: html_templates.TemplateFilters = {
         "label": status_label,
         "signal": signal_label,
-        "utc": format_moment,
+        "utc": html_templates.format_moment,
         "span": format_span,
         "longest": longest_phase_seconds,
         "share": bar_percent,
     }
-    return add_style(create_environment(TEMPLATE_FOLDER, filters), TEMPLATE_FOLDER / "report.css")
+    return html_templates.add_style(
+        html_templates.create_environment(TEMPLATE_FOLDER, filters), TEMPLATE_FOLDER / "report.css"
+    )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument
+from shared.core.codec import StoredDocument, system_documents_of
 from shared.domain.deployments.inventory.traffic import (
     Service,
     Traffic,
@@ -15,6 +15,8 @@ from shared.domain.deployments.inventory.traffic import (
     requested_shares,
 )
 from shared.domain.retention import RECORD_RETENTION
+
+pin_path = system_documents_of("pins")
 
 AUTOMATION_ACTOR = "automation"
 
@@ -94,8 +96,3 @@ def unpin_command(system: str, functions: Iterable[str]) -> str:
     names = [word for function in functions for word in ("--function", function)]
     words = ("rollback", "unpin", "--system", system, *names, "--reason", "serve the newest revision")
     return shlex.join(words)
-
-
-def pin_path(system: str, function: str) -> str:
-    """Where the pin of a function is kept."""
-    return f"pins/{system}:{function}"

@@ -100,7 +100,7 @@ class PlanHeader(Struct, frozen=True):
     extensions: int = 0
     """How often steps were added to it while it was carried out."""
     changed: tuple[str, ...] = ()
-    """The functions and other things that its steps change, each once."""
+    """The functions and other things that its steps change, each once; a judgement changes none."""
 
 
 class Plan(Struct, frozen=True):
@@ -117,15 +117,14 @@ def freeze_plan(
     ordered = tuple(replace(step, number=number) for number, step in enumerate(steps))
     # What was seen, and what is kept of it, is no part of what is done.
     goals = [replace(step, seen="", kept={}) for step in ordered]
-    content = msgspec.json.encode(goals, order="deterministic")
     header = PlanHeader(
         scenario=scenario,
         target=target,
         steps=len(ordered),
-        fingerprint=hashlib.sha256(content).hexdigest(),
+        fingerprint=hashlib.sha256(msgspec.json.encode(goals, order="deterministic")).hexdigest(),
         policy=policy,
         reported=tuple(reported),
-        changed=tuple(dict.fromkeys(step.target for step in ordered)),
+        changed=tuple(dict.fromkeys(step.target for step in ordered if not step.halts)),
     )
     return Plan(header, ordered)
 

@@ -174,6 +174,8 @@ class Rollback(StoredDocument, frozen=True):
     sequence: int = 0
     audit_head: str = ""
     decide_by: datetime | None = None
+    decided_at: datetime | None = None
+    """When its newest question was decided."""
     parked_until: datetime | None = None
     """When the question to a person expires."""
     held_since: datetime | None = None

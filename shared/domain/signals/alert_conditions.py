@@ -7,14 +7,8 @@ from shared.core import text
 from shared.domain.policy.gate_limits import Gates
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
+from shared.domain.signals import health as healths
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.health import (
-    ProbeAnswer,
-    RouterRequests,
-    failing_functions,
-    failure_ratio,
-    sum_requests,
-)
 from shared.domain.signals.labels import signal_label
 from shared.domain.signals.registry import SignalSource, has_source
 
@@ -33,7 +27,7 @@ class ConditionState(StrEnum):
 def evaluate_condition(
     alert: Alert,
     states: Mapping[str, bool],
-    requests: Mapping[str, RouterRequests] | None,
+    requests: Mapping[str, healths.RouterRequests] | None,
     gates: Gates,
     *,
     closed: bool | None,
@@ -56,10 +50,12 @@ def evaluate_condition(
     otherwise = ConditionState.OVER if alert.signal in passing else ConditionState.UNKNOWN
     if requests is None or not has_source(alert.signal, SignalSource.REQUESTS):
         return otherwise
-    whole = sum_requests(one for name, one in requests.items() if alert.function in (None, name))
+    whole = healths.sum_requests(one for name, one in requests.items() if alert.function in (None, name))
     if whole.total < gates.minimum_requests:
         return otherwise
-    return ConditionState.STANDS if failure_ratio(whole) > gates.failing_above else ConditionState.OVER
+    return (
+        ConditionState.STANDS if healths.failure_ratio(whole) > gates.failing_above else ConditionState.OVER
+    )
 
 
 def affected_functions(alerts: Iterable[Alert], policy: Policy) -> set[str]:
@@ -78,13 +74,13 @@ def affected_functions(alerts: Iterable[Alert], policy: Policy) -> set[str]:
 
 def failing_lines(
     functions: Collection[str],
-    requests: Mapping[str, RouterRequests] | None,
-    probes: Mapping[str, ProbeAnswer],
+    requests: Mapping[str, healths.RouterRequests] | None,
+    probes: Mapping[str, healths.ProbeAnswer],
     gates: Gates,
 ) -> list[str]:
     """What is observed to fail of these functions and probes, one line for each kind."""
     counted = {name: one for name, one in (requests or {}).items() if name in functions}
-    failing = sorted(failing_functions(counted, gates))
+    failing = sorted(healths.failing_functions(counted, gates))
     failed = sorted(name for name, answer in probes.items() if not answer.passed)
     kinds = (("functions", failing), ("probes", failed))
     return [f"{kind} that fail: {text.join_names(names)}" for kind, names in kinds if names]

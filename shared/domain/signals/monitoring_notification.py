@@ -73,9 +73,6 @@ class Notification(Struct, frozen=True):
     summary: str
     observed_value: str
     """As sent: a number such as "7679.000", or a sentence."""
-    severity: str
-    """As sent, such as "Critical" or "No severity"; what counts is the severity of our policy."""
-    url: str
     document: str
     """The JSON as it came, at most `MAX_NOTIFICATION_BYTES` long."""
 
@@ -119,8 +116,6 @@ def parse_notification(data: bytes) -> Notification:
         user_labels=_labels(incident, "policy_user_labels"),
         summary=_text(incident, "summary"),
         observed_value=_text(incident, "observed_value"),
-        severity=_text(incident, "severity"),
-        url=_text(incident, "url"),
         document=data.decode(),
     )
 

@@ -139,8 +139,7 @@ def unobservable_reason(unit: Unit, threshold: float | None, duration: timedelta
     if way.seconds is not None and way.seconds >= MAX_PROBE_SECONDS:
         return f"no probe waits longer than {MAX_PROBE_SECONDS:.0f} s"
     if way.span > MAX_STORED_RESULTS * PROBE_INTERVAL:
-        stored = format_duration(MAX_STORED_RESULTS * PROBE_INTERVAL)
-        return f"only the last {stored} of a probe are kept"
+        return f"only the last {format_duration(MAX_STORED_RESULTS * PROBE_INTERVAL)} of a probe are kept"
     looks = way.span // PROBE_INTERVAL
     if way.kind is CriterionKind.COUNTED and way.limit > looks:
         return f"a probe looks {looks} times in {format_duration(way.span)}, not {way.limit:g}"

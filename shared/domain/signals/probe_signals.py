@@ -15,15 +15,7 @@ from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.signals import Signal, Unit
 from shared.domain.policy.system_policy import Policy
-from shared.domain.signals.probe_history import (
-    MAX_PROBE_SECONDS,
-    MAX_STORED_RESULTS,
-    ProbeResult,
-    detect_trouble,
-    is_fresh,
-    signal_criteria,
-    typical_seconds,
-)
+from shared.domain.signals import probe_history
 from shared.domain.signals.registry import SIGNALS
 
 MIN_PASSES_TO_CLOSE = 3
@@ -67,7 +59,7 @@ class ProbeRecord(StoredDocument, frozen=True):
 
     system: str
     since: datetime
-    looks: dict[str, tuple[ProbeResult, ...]] = field(default_factory=dict)
+    looks: dict[str, tuple[probe_history.ProbeResult, ...]] = field(default_factory=dict)
     """By probe, oldest first."""
     findings: tuple[ProbeFinding, ...] = ()
     """The open ones, and those whose end is not on record yet."""
@@ -92,11 +84,11 @@ def extend_timeout(probe: Probe, policy: Policy) -> Probe:
     seconds = probe.timeout.total_seconds()
     if SIGNALS[probe.signal or ""].unit is Unit.SECONDS and signal.threshold is not None:
         seconds = signal.threshold + 1.0
-    return replace(probe, timeout=timedelta(seconds=min(seconds, MAX_PROBE_SECONDS)))
+    return replace(probe, timeout=timedelta(seconds=min(seconds, probe_history.MAX_PROBE_SECONDS)))
 
 
 def record_results(
-    record: ProbeRecord, looks: Mapping[str, Iterable[ProbeResult]], policy: Policy
+    record: ProbeRecord, looks: Mapping[str, Iterable[probe_history.ProbeResult]], policy: Policy
 ) -> ProbeRecord:
     """Add results, one for each half minute; forget probes that feed no signal."""
     kept = {}
@@ -104,7 +96,7 @@ def record_results(
         for probe in probes:
             known = {look.at: look for look in looks.get(probe.name, ())}
             known |= {look.at: look for look in record.looks.get(probe.name, ())}
-            kept[probe.name] = tuple(known[at] for at in sorted(known)[-MAX_STORED_RESULTS:])
+            kept[probe.name] = tuple(known[at] for at in sorted(known)[-probe_history.MAX_STORED_RESULTS :])
     return replace(record, looks=kept)
 
 
@@ -118,8 +110,7 @@ def detect_changes(record: ProbeRecord, policy: Policy, now: datetime) -> tuple[
         if found is None:
             changes.append(_find_opening(record, policy, name, probes, now))
         elif _is_over(record, policy.signals[name], probes, found, now):
-            reason = f"{MIN_PASSES_TO_CLOSE} good looks in a row"
-            changes.append(replace(found, closed_at=now, reason=reason))
+            changes.append(replace(found, closed_at=now, reason=f"{MIN_PASSES_TO_CLOSE} good looks in a row"))
     for name in open_ones.keys() - fed.keys():
         reason = "no probe feeds it any more"
         changes.append(replace(open_ones[name], closed_at=now, cancelled=True, reason=reason))
@@ -141,12 +132,12 @@ def _find_opening(
     closed = record.closed.get(name)
     for probe in probes:
         everything = record.looks.get(probe.name, ())
-        known = typical_seconds(everything, now)
+        known = probe_history.typical_seconds(everything, now)
         looks = [look for look in everything if closed is None or look.at > closed]
-        if not is_fresh(looks, now):
+        if not probe_history.is_fresh(looks, now):
             continue
-        for way in signal_criteria(name, policy.signals[name], probe.slow_after):
-            first, how = detect_trouble(way, looks, known)
+        for way in probe_history.signal_criteria(name, policy.signals[name], probe.slow_after):
+            first, how = probe_history.detect_trouble(way, looks, known)
             if first is not None:
                 return ProbeFinding(
                     signal=name,
@@ -166,15 +157,15 @@ def _is_over(
     """Return whether its probes pass up to now; a blind one counts if it found the trouble."""
     for probe in probes:
         looks = record.looks.get(probe.name, ())
-        if not is_fresh(looks, now):
+        if not probe_history.is_fresh(looks, now):
             if probe.name == found.probe:
                 return False
             continue
         mine = probe.name == found.probe
-        known = found.usual_seconds if mine else typical_seconds(looks, now)
+        known = found.usual_seconds if mine else probe_history.typical_seconds(looks, now)
         newest = looks[-MIN_PASSES_TO_CLOSE:]
         in_a_row = len(newest) == MIN_PASSES_TO_CLOSE and newest[0].at > found.since
-        ways = signal_criteria(found.signal, signal, probe.slow_after)
+        ways = probe_history.signal_criteria(found.signal, signal, probe.slow_after)
         bad = any(way.is_bad(look, known) for way in ways for look in newest)
         if bad or not in_a_row:
             return False

@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
-from shared.domain.policy.signals import Unit
+from shared.domain.policy.signals import FRONTEND_SIGNAL, Unit
 
 
 class SignalSource(Enum):
@@ -28,7 +28,7 @@ class SignalKind(Struct, frozen=True):
 
 
 SIGNALS: dict[str, SignalKind] = {
-    "frontend_unavailable": SignalKind(Unit.COUNT),
+    FRONTEND_SIGNAL: SignalKind(Unit.COUNT),
     "function_failure_rate": SignalKind(Unit.RATIO, SignalSource.REQUESTS),
     "functions_failing_share": SignalKind(Unit.RATIO, SignalSource.REQUESTS),
     "critical_path_blocked": SignalKind(Unit.SECONDS),

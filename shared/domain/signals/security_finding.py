@@ -38,7 +38,6 @@ class SecurityFinding(Struct, frozen=True):
     name: str
     state: NotificationState
     """OPEN: it is active, and nobody has muted it."""
-    category: str
     kind: str
     """Its class, such as THREAT."""
     severity: str
@@ -73,7 +72,6 @@ def parse_security_finding(data: bytes) -> SecurityFinding:
     return SecurityFinding(
         name=name,
         state=_state(finding),
-        category=_text(finding, "category"),
         kind=_text(finding, "findingClass"),
         severity=_text(finding, "severity"),
         project=_project(finding, resource),

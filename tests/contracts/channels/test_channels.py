@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from shared.adapters.channels import atlassian_statuspage
 from shared.adapters.channels.apprise import send_message
 from shared.adapters.channels.atlassian_statuspage import Statuspage
 from shared.adapters.channels.sender import ChannelSender
@@ -24,8 +25,13 @@ from tests.support.faults.hostile_text import (
 )
 
 
+@pytest.fixture(autouse=True)
+def statuspage_is_the_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atlassian_statuspage, "API_URL", f"http://{server.address}")
+
+
 def ways(server: Server, push: FirebasePush) -> dict[str, Callable[[NoticeMessage], None]]:
-    page = Statuspage("p1", "key\n", f"http://{server.address}")
+    page = Statuspage("p1", "key\n")
     return {
         "apprise": lambda words: send_message(f"json://{server.address}/", words, "chat"),
         "push": lambda words: push.send_to_topic("outages", words, KEY),
@@ -97,7 +103,7 @@ def test_several_addresses_in_one_secret(server: Server) -> None:
 
 def test_an_incident_on_the_page_goes_on(server: Server) -> None:
     """It is begun once, and each turn is one update, however often its message comes."""
-    page = Statuspage("p1", "key", f"http://{server.address}")
+    page = Statuspage("p1", "key")
     over = NoticeMessage("The Bookshop: all clear", "It works again.\n")
 
     for _ in range(2):
@@ -116,7 +122,7 @@ def test_a_page_that_cannot_be_looked_at_is_not_written(server: Server) -> None:
     """Not found is not the same as could not look: a second incident is not begun."""
     server.status = 503
     with pytest.raises(Unavailable):
-        Statuspage("p1", "key", f"http://{server.address}").post_update(ID, "detected", WORDS, "a")
+        Statuspage("p1", "key").post_update(ID, "detected", WORDS, "a")
 
     assert server.told == []
 
@@ -135,7 +141,7 @@ def test_a_page_that_cannot_be_looked_at_is_not_written(server: Server) -> None:
 )
 def test_the_pages_status_is_that_of_the_public_word(word: str, status: str, server: Server) -> None:
     """Only an observed recovery closes the incident there."""
-    page = Statuspage("p1", "key", f"http://{server.address}")
+    page = Statuspage("p1", "key")
     page.post_update(ID, "changing", WORDS, "a")
 
     page.post_update(ID, word, NoticeMessage("The Bookshop", "Other words.\n"), "b")
@@ -145,14 +151,14 @@ def test_the_pages_status_is_that_of_the_public_word(word: str, status: str, ser
 
 def test_a_notice_of_no_incident_has_no_status(server: Server) -> None:
     """Such as the result of a dry run: nothing is sent that calls it identified."""
-    Statuspage("p1", "key", f"http://{server.address}").post_update(ID, "", WORDS, "a")
+    Statuspage("p1", "key").post_update(ID, "", WORDS, "a")
 
     assert server.incidents[0]["status"] is None
 
 
 def test_the_same_words_after_others_correct_the_status(server: Server) -> None:
     """It fails again within the minute in which it worked: the page does not stay at monitoring."""
-    page = Statuspage("p1", "key", f"http://{server.address}")
+    page = Statuspage("p1", "key")
     page.post_update(ID, "investigating", WORDS, "a")
     page.post_update(ID, "rolling back (monitoring)", NoticeMessage("x", "It works again.\n"), "b")
 
@@ -164,7 +170,7 @@ def test_the_same_words_after_others_correct_the_status(server: Server) -> None:
 def test_the_sender_takes_each_way(server: Server, push: FirebasePush) -> None:
     """By the kind of the channel, with what its secret holds."""
     known = Known(chat=f"json://{server.address}/chat", atlassian="key")
-    sender = ChannelSender(secrets=known, push={"bookshop": push}, statuspage=f"http://{server.address}")
+    sender = ChannelSender(secrets=known, push={"bookshop": push})
 
     for channel in (
         Channel("chat", ChannelKind.APPRISE, secret="chat"),
@@ -183,9 +189,7 @@ def test_the_sender_takes_each_way(server: Server, push: FirebasePush) -> None:
 @pytest.mark.parametrize("kind", [ChannelKind.APPRISE, ChannelKind.PUSH, ChannelKind.STATUSPAGE])
 def test_a_rehearsal_reaches_nobody(kind: ChannelKind, server: Server, push: FirebasePush) -> None:
     """In an embedded cloud nothing leaves, though every way would lead somewhere."""
-    sender = ChannelSender(
-        lambda host: server.address, push={"bookshop": push}, statuspage=f"http://{server.address}"
-    )
+    sender = ChannelSender(lambda host: server.address, push={"bookshop": push})
 
     sender.send(
         Channel("x", kind, secret="x", target="x"),
@@ -218,7 +222,7 @@ def test_no_way_makes_more_of_text_of_others(
         ),
     )
     known = Known(chat=f"json://{server.address}/", atlassian="key")
-    sender = ChannelSender(secrets=known, push={"bookshop": push}, statuspage=f"http://{server.address}")
+    sender = ChannelSender(secrets=known, push={"bookshop": push})
     channel = Channel(
         "x",
         kind,

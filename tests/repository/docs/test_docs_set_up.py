@@ -76,6 +76,7 @@ FLAGS = {
         *("--attribute-condition", "--attribute-mapping", "--issuer-uri"),
         *("--location", "--project", "--workload-identity-pool"),
     },
+    "projects get-iam-policy": {"--filter", "--flatten", "--format"},
     "pubsub topics detach-subscription": {"--project"},
     "secrets add-iam-policy-binding": {"--member", "--project", "--role"},
     "secrets create": {"--data-file", "--project"},

@@ -23,7 +23,7 @@ SILENT = "the {} backup schedule has made nothing that is ready for too long"
 
 
 def database(*, recovery: bool = True) -> Database:
-    return Database("uid", "nam5", recovery, START - 7 * DAY)
+    return Database("nam5", recovery, START - 7 * DAY)
 
 
 def made(schedule: BackupSchedule, ago: timedelta, *, ready: bool = True) -> NativeBackup:

@@ -1,5 +1,6 @@
 """Mail and text messages to users: asked of a person, sent once, and addresses stored nowhere."""
 
+import html
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,9 @@ from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import ChannelKind
 from shared.domain.policy.data_rules import ErasureRules, Place
 from shared.domain.policy.severity import Severity
+from shared.state.reader import StateReader
+from tests.support.cli.browser import Browser
+from tests.support.cli.in_process import WorldPrompt
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.notices.notices import read_notices
 from tests.support.notices.system_events import read_dead_letters
@@ -123,6 +127,26 @@ def test_nobody_approves(tmp_path: Path) -> None:
     short = str(read_notices(world)[f"{INCIDENT}:short.detected.mail:record"]["text"])
     assert "no user is told; given up: nobody approved it in time" in short
     assert "waits for approval" in approve_message(world)
+
+
+def test_a_message_that_waits_is_shown_where_operators_look(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Which message, to whom, and what approves it; nothing once it is approved, or out of time."""
+    world = build_world_with_addresses(tmp_path, USERS)
+    world.pass_time(3 * MINUTES)
+    browser, prompt = Browser(world), WorldPrompt(monkeypatch, tmp_path, world)
+    browser.sign_in()
+    asked = f"to users by mail waits for approval: {read_notice(world).approval_command}"
+    line = f'"en: The Bookshop: not working" {asked}'
+
+    assert f"  {line}\n" in prompt.say("status").stdout
+    [system] = json.loads(prompt.say("status", "--json").stdout)["systems"]
+    assert system["messages"] == [line]
+    assert line in html.unescape(browser.get("/").body.decode())
+
+    approve_message(world)
+    assert asked not in prompt.say("status").stdout
 
 
 def test_a_text_that_is_not_true_any_more_is_asked_anew(tmp_path: Path) -> None:
@@ -324,6 +348,8 @@ def test_what_is_over_before_anybody_approves(tmp_path: Path) -> None:
     world.ports.alerts.open["0.abc"] = False
     world.pass_time(timedelta(hours=1))
     assert world.incidents()[-1].ended_at is not None
+    asked = {one.event for one in StateReader(world.ports.store).asked_messages("bookshop")}
+    assert "detected" not in asked
 
     approve_message(world, plan=plan)
     world.pass_time(2 * MINUTES)

@@ -4,14 +4,16 @@ import pytest
 from msgspec.structs import replace
 
 from shared.core import topics
+from shared.core.errors import Unavailable
 from shared.core.store import Query
 from shared.domain.commands.credential import ROLE_CLAIM
+from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents import incident
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.open_question import read_open_question
 from shared.state.reader import StateReader
-from tests.support.decision.outages import ABOUT_GET_BOOK, raise_probe_alarm
+from tests.support.decision.outages import ABOUT_GET_BOOK, notice_texts, raise_probe_alarm
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import (
     HOUR,
@@ -318,3 +320,65 @@ def test_a_question_expires_although_every_alert_is_over() -> None:
     one = newest_rollback(world)
     assert one.outcome == "the request for approval expired"
     assert 1 <= world.events(one).count("rollback.unparked") <= 6
+
+
+def test_an_unchanged_question_is_the_same_question() -> None:
+    """Evaluated each 5 minutes: one notice, one line of the time line, no approval is lost."""
+    world = build_world_awaiting_approval(FOUR_EYES)
+    asked = newest_rollback(world)
+    assert publish_command(world, "approve", actor="alice") == ""
+
+    world.pass_time(20 * MINUTE)
+
+    now = newest_rollback(world)
+    assert now.question is not None
+    assert asked.question is not None
+    assert (now.status, now.parked_until) == (RollbackStatus.PARKED, asked.parked_until)
+    assert (now.question.plan, now.question.asked_at) == (asked.question.plan, asked.question.asked_at)
+    assert [one.actor for one in now.approvals] == ["alice"]
+    assert 3 <= world.events(now).count("rollback.unparked") <= 4
+    assert "2 different people" in find_notice(world, "rollback.parked")["text"]  # the only one
+    lines = [one.note for one in world.incidents()[-1].timeline]
+    assert sum("must approve" in one for one in lines) == 1
+    publish_command(world, "approve", actor="bob")
+    world.pass_time(HOUR)
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED
+    assert world.find_violated_invariants() == []
+
+
+def test_a_question_says_what_it_no_longer_restores() -> None:
+    """Somebody has released a function anew: the smaller plan is asked about, and names it."""
+    world = build_world_awaiting_approval()
+    before = newest_rollback(world).question
+    assert before is not None
+    world.ports.world.change_by_hand("getBook", (TrafficTarget("getbook-00001", 100),))
+
+    world.pass_time(7 * MINUTE)
+
+    after = newest_rollback(world).question
+    assert after is not None
+    assert {*before.plan.changed} - {*after.plan.changed} == {"getBook"}
+    told = notice_texts(world, ":rollback.parked-")
+    assert told
+    assert all("this plan no longer restores: getBook\n" in text for text in told)
+
+
+def test_a_question_stands_while_nothing_can_be_read() -> None:
+    """What is not known neither ends a question nor loses an approval; people can answer it."""
+    world = build_world_awaiting_approval(FOUR_EYES)
+    asked = newest_rollback(world).question
+    publish_command(world, "approve", actor="alice")
+
+    def refuse(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.inventory", "before"):
+            raise Unavailable("no answer")
+
+    hook, world.ports.world.hook = world.ports.world.hook, refuse
+    world.pass_time(20 * MINUTE)
+
+    one = newest_rollback(world)
+    assert (one.status, one.question) == (RollbackStatus.DECIDING, asked)
+    world.ports.world.hook = hook
+    assert publish_command(world, "approve", actor="bob") == ""
+    world.pass_time(HOUR)
+    assert newest_rollback(world).status is RollbackStatus.SUCCEEDED

@@ -304,7 +304,7 @@ ADDITIONS = {
     ),
     "part of the page with a signal that is none": (
         "status_page: { components: [{ name: Shop, signals: [smell] }] }",
-        "shop.yaml:10: signal 'smell' does not stand under signals",
+        "shop.yaml:10: 'smell' is no signal",
     ),
     "two parts of the page with one name": (
         "status_page:\n  components: [{ name: Shop }, { name: Shop }]",

@@ -552,7 +552,7 @@ class StatementLaws:
         for subject in subjects:
             for span in self._failing(subject):
                 wrong = self._contrary(stood, subject, span)
-                if wrong > MINUTE + (0.0 if claim.moment is not None else self._lag):
+                if wrong > MINUTE + self._lag:
                     last = "for ever" if wrong > FOREVER / 2 else f"for {wrong:.0f} s"
                     about = f" of {claim.incident}" if claim.incident else ""
                     self._wrong(
@@ -566,13 +566,13 @@ class StatementLaws:
     def _contrary(self, stood: Stood, subject: str, span: Span) -> float:
         """For how long a statement stood while its subject failed, and that could be known."""
         claim, made = stood.claim, stood.begins if stood.claim.moment is None else stood.claim.moment
-        landed = self._landed.get(made, made + SAME_COMMIT)
+        landed = self._landed.get(made, min(made + SAME_COMMIT, max(made, stood.begins)))
         accepted, known = self._accepted_at(span), self._known(subject, span, claim)
         if claim.promise is Promise.OVER and accepted is not None:
             return 0.0
         seen_before = span.begins <= made and min(span.begins + MINUTE, known) <= landed
         if claim.moment is not None and seen_before and made < span.ends - MINUTE:
-            return span.ends - made
+            return span.ends - made + self._lag  # it was known: no clock excuses that
         if claim.surface is Surface.REPORT or (claim.promise in LAST and not seen_before):
             return 0.0
         if claim.surface is Surface.NOTICE:
@@ -648,7 +648,7 @@ class StatementLaws:
             for failing in merged([one for name in subjects for one in self._failing(name)]):
                 if failing.ends > begins:
                     ends = min(ends, max(begins, failing.begins))
-            if ends - begins > MINUTE + self._lag:
+            if ends - begins > MINUTE + SAME_COMMIT + self._lag:
                 self._wrong(
                     f"{stood.claim.surface} says {stood.claim.words!r} from {stood.begins:.0f} s on, "
                     f"and recovery of {', '.join(subjects)} was recorded at {well.begins:.0f} s",

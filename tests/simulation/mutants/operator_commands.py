@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders.rollback import completion
+from responders.rollback import approval, completion
 from responders.rollback.case import Case
 from responders.rollback.decision import rollback_decision
 from responders.rollback.verification import rollback_verification
@@ -70,7 +70,7 @@ def words_overtaken() -> AbstractContextManager[Any]:
 
 def question_ignored() -> AbstractContextManager[Any]:
     """Nobody is needed to approve."""
-    return patch.object(rollback_decision, "required_approvals", lambda *facts: 0)
+    return patch.object(approval, "required_approvals", lambda *facts: 0)
 
 
 def approval_of_another_plan() -> AbstractContextManager[Any]:

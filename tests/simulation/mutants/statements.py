@@ -8,12 +8,11 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders.alerts import incident_assignment
 from responders.commands.incident import operator_answers
 from responders.commands.rollback import superseding
 from responders.notices import delivery
 from responders.notices.delivery import NoticeDelivery
-from responders.rollback import case, report_filing
+from responders.rollback import report_filing
 from responders.rollback.case import Case, Transition
 from responders.rollback.decision import rollback_decision
 from responders.rollback.verification import health_assessment, recovery, rollback_verification
@@ -219,15 +218,7 @@ def reopened_without_public_state() -> AbstractContextManager[Any]:
         made = honest(*facts, **more)
         return replace(made, writes=tuple(one for one in made.writes if not one.path.startswith("public/")))
 
-    @contextmanager
-    def everywhere() -> Iterator[None]:
-        with (
-            patch.object(incident_assignment, "reopen_incident", silent),
-            patch.object(case, "reopen_incident", silent),
-        ):
-            yield
-
-    return everywhere()
+    return patch.object(opening, "reopen_incident", silent)
 
 
 def unobserved_is_called_resolved() -> AbstractContextManager[Any]:

@@ -413,13 +413,31 @@ def test_people_are_notified_of_each_event_that_they_have_to_act_on(resources: R
     }
 
 
+def test_a_refused_message_rings_no_pager(resources: Resources) -> None:
+    """The alert counts messages that Pub/Sub gave up, at the subscriptions of the responders."""
+    [condition] = resources[POLICY]["self"]["dead_letters"]["conditions"]
+
+    [threshold] = condition["condition_threshold"]
+    assert "/subscription/dead_letter_message_count" in threshold["filter"]
+    assert 'full_match("rollback-.*-push")' in threshold["filter"]
+    [aggregation] = threshold["aggregations"]
+    assert aggregation["per_series_aligner"] == "ALIGN_DELTA"
+    assert threshold["threshold_value"] == 0
+    read = [one for alert in resources[POLICY]["self"].values() for one in alert["conditions"]]
+    assert not [one for one in read if "rollback-dead-letters-kept" in repr(one)]
+
+
 def test_a_clock_that_never_ticked_is_silent_too(resources: Resources) -> None:
-    """A condition of absence waits for a first point; the query takes no series for no tick."""
+    """A condition of absence waits for a first point; the query takes no series for no tick.
+
+    The first points come up to four minutes after the first apply, which is no silence.
+    """
     [condition] = resources[POLICY]["self"]["silent_clock"]["conditions"]
 
     [query] = condition["condition_prometheus_query_language"]
     assert query["query"].endswith("[5m])) or vector(0)) < 1")
     assert 'response_class="ack"' in query["query"]
+    assert query["duration"] == "300s"
 
 
 def test_the_runbook_s_figures_notify_people_and_start_no_rollback(tmp_path: Path) -> None:
@@ -437,7 +455,11 @@ def test_the_runbook_s_figures_notify_people_and_start_no_rollback(tmp_path: Pat
         "cvplus/average_response",
         "cvplus/database_reads",
         "cvplus/database_writes",
-        *(f"cvplus/{what}_availability_{how}" for what in ("functions", "site") for how in ("fast", "slow")),
+        *(
+            f"cvplus/{what}_availability_{how}"
+            for what in ("functions", "probe-site")
+            for how in ("fast", "slow", "steady")
+        ),
     }
     limits = {}
     for key, alert in alerts.items():
@@ -447,10 +469,25 @@ def test_the_runbook_s_figures_notify_people_and_start_no_rollback(tmp_path: Pat
         assert alert["notification_channels"] == [one["id"] for one in channels.values()]
         assert "rollback_signal" not in alert["user_labels"]
     assert (limits["database_reads"], limits["database_writes"]) == (100, 500)
-    assert (limits["site_availability_fast"], limits["site_availability_slow"]) == (13.44, 5.6)
+    assert [limits[f"probe-site_availability_{how}"] for how in ("fast", "slow", "steady")] == [13.44, 5.6, 1]
     assert limits["average_response"] == 3000
     goals = [one["goal"] for one in resources["google_monitoring_slo"]["availability"].values()]
     assert goals == [0.999, 0.999]
+
+
+def test_a_site_that_is_down_counts_although_other_checks_pass(tmp_path: Path) -> None:
+    """A window is good if any series is, so each check of the site has an objective of its own."""
+    policy = tmp_path / "two-sites.yaml"
+    one_more = "  - { name: legacy, url: 'https://old.cvplus.com/', signal: frontend_unavailable }\n"
+    policy.write_text(SHIPPED[0].read_text().replace("probes:\n", f"probes:\n{one_more}", 1))
+    resources = resources_of(plan(tmp_path, [policy], {"health_alerts": True}))
+    judged = {
+        one["slo_id"]: re.findall(r'probe\["([^"]+)"\]', windows["good_bad_metric_filter"])
+        for one in resources["google_monitoring_slo"]["availability"].values()
+        for windows in one["windows_based_sli"]
+    }
+
+    assert judged == {"probe-legacy": ["cvplus/legacy"], "probe-site": ["cvplus/site"]}
 
 
 def test_the_budget_writes_mail_and_nothing_else(resources: Resources) -> None:

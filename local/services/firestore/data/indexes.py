@@ -57,7 +57,7 @@ class CompositeIndexes:
             raise invalid_argument("An index needs a query scope and two fields.")
         index = _Index(density=_SPARSE_ALL)
         index.MergeFrom(asked)
-        index.state = _READY
+        index.name, index.state = "", _READY
         if index.fields[-1].field_path != _NAME:
             index.fields.add(field_path=_NAME, order=index.fields[-1].order or _ASCENDING)
         index.name = f"{group}/indexes/{_id(index)}"

@@ -168,6 +168,8 @@ class _Parser:
 
     def _take(self, expected: str = "") -> str:
         word = self._words.pop() if self._words else ""
-        if not word or (expected and word != expected):
-            raise ValueError(f"'{expected or 'more'}' is expected before '{word or 'the end'}'")
+        if not word:
+            raise ValueError("it ends too early")
+        if expected and word != expected:
+            raise ValueError(f"'{expected}' is expected before '{word}'")
         return word

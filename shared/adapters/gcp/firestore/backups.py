@@ -29,7 +29,6 @@ class FirestoreBackups:
         answer = call_once(self._admin.get_database, {"name": f"{self._project}/databases/{database}"})
         found = types.Database.pb(answer)
         return Database(
-            uid=found.uid,
             location=found.location_id,
             point_in_time_recovery=found.point_in_time_recovery_enablement == _ENABLED,
             earliest_at=found.earliest_version_time.ToDatetime(UTC),
@@ -45,8 +44,7 @@ class FirestoreBackups:
     def backups(self, database: str) -> list[NativeBackup]:
         """Those of one database, wherever they lie."""
         name = f"{self._project}/databases/{database}"
-        request = {"parent": f"{self._project}/locations/-"}
-        answer = call_once(self._admin.list_backups, request)
+        answer = call_once(self._admin.list_backups, {"parent": f"{self._project}/locations/-"})
         if answer.unreachable:
             raise Unavailable(f"no answer from {', '.join(answer.unreachable)}")
         found = [_backup(one) for one in answer.backups if one.database == name]
@@ -73,5 +71,4 @@ def _backup(answer: Any) -> NativeBackup:
         expires_at=found.expire_time.ToDatetime(UTC),
         is_ready=found.state == _READY,
         documents=found.stats.document_count,
-        size_bytes=found.stats.size_bytes,
     )

@@ -169,8 +169,7 @@ class FirestoreDocuments:
     ) -> Iterator[Any]:
         root = self._root(database)
         for first in range(0, len(paths), MAX_DOCUMENTS_PER_READ):
-            some = paths[first : first + MAX_DOCUMENTS_PER_READ]
-            names = [f"{root}/{path}" for path in some]
+            names = [f"{root}/{path}" for path in paths[first : first + MAX_DOCUMENTS_PER_READ]]
             request = _BatchGetRequest(database=self._name(database), documents=names)
             if not fields:
                 request.mask.field_paths.append(_NAME)

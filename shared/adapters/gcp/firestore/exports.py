@@ -50,8 +50,7 @@ class FirestoreExports:
         return max(found, key=lambda one: one.began_at, default=None)
 
     def look(self, operation: str) -> Export:
-        found = call_once(self._admin.get_operation, {"name": operation})
-        export = _export(found)
+        export = _export(call_once(self._admin.get_operation, {"name": operation}))
         if export is None:
             raise Rejected(f"{operation} is no export")
         return export

@@ -37,8 +37,7 @@ class FirestoreIndexes:
     def create(self, index: Index) -> str:
         parent = f"projects/{self._project}/databases/{index.database}/collectionGroups/"
         request = {"parent": f"{parent}{index.group}", "index": _message(index)}
-        begun = call_once(self._admin.create_index, request, errors=CREATE_ERRORS)
-        return str(begun.operation.name)
+        return str(call_once(self._admin.create_index, request, errors=CREATE_ERRORS).operation.name)
 
     def expiries(self, database: str) -> list[TtlField]:
         """By what documents of one database expire.
@@ -46,8 +45,7 @@ class FirestoreIndexes:
         In whatever state its policy is: CREATING, ACTIVE or NEEDS_REPAIR, it holds for what is
         written from now on (`Field.TtlConfig` of google.cloud.firestore_admin_v1, read 2026-11-27).
         """
-        parent = self._groups(database)
-        request = {"parent": parent, "filter": "ttlConfig:*", "page_size": _PAGE}
+        request = {"parent": self._groups(database), "filter": "ttlConfig:*", "page_size": _PAGE}
         messages = list_items(self._admin.list_fields, "fields", request)
         return sorted((_expiry(types.Field.pb(one)) for one in messages), key=lambda one: one.group)
 
@@ -69,10 +67,9 @@ def _message(index: Index) -> types.Index:
 
 
 def _index(database: str, message: Any) -> Index:
-    group = message.name.partition("/collectionGroups/")[2].partition("/")[0]
     return Index(
         database=database,
-        group=group,
+        group=message.name.partition("/collectionGroups/")[2].partition("/")[0],
         scope=_Scope(message.query_scope).name,
         fields=tuple(IndexField(one.field_path, _mode(one)) for one in message.fields),
         state=_State(message.state).name,

@@ -67,15 +67,13 @@ class FirestoreRestores:
 
     def restore(self, database: str, backup: str) -> str:
         request = _Restore(parent=self._project, database_id=database, backup=backup)
-        begun = call_once(self._admin.restore_database, request, errors=_CREATE)
-        return str(begun.operation.name)
+        return str(call_once(self._admin.restore_database, request, errors=_CREATE).operation.name)
 
     def clone(self, database: str, original: str, at: datetime) -> str:
         request = _Clone(parent=self._project, database_id=database)
         request.pitr_snapshot.database = self._name(original)
         request.pitr_snapshot.snapshot_time.FromDatetime(at)
-        begun = call_once(self._admin.clone_database, request, errors=CREATE_ERRORS)
-        return str(begun.operation.name)
+        return str(call_once(self._admin.clone_database, request, errors=CREATE_ERRORS).operation.name)
 
     def find(self, database: str) -> RestoreProgress | None:
         """The newest of the database's own operations."""
@@ -86,8 +84,7 @@ class FirestoreRestores:
         return max((one for one in found if one), key=lambda one: one.began_at, default=None)
 
     def look(self, operation: str) -> RestoreProgress:
-        found = call_once(self._admin.get_operation, {"name": operation})
-        restoring = _restoring(found)
+        restoring = _restoring(call_once(self._admin.get_operation, {"name": operation}))
         if restoring is None:
             raise Rejected(f"{operation} fills no database")
         return restoring

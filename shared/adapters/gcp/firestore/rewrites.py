@@ -43,10 +43,9 @@ class FirestoreRewrites:
         return [landed for some in parts for landed in self._send_writes(name, some)]
 
     def _send_writes(self, name: str, writes: Sequence[Any]) -> Iterator[RewriteResult]:
-        request = _BatchRequest(database=name, writes=writes)
         answer = call_once(
             self._client.batch_write,
-            request,
+            _BatchRequest(database=name, writes=writes),
             errors=EFFECT_ERRORS,
             timeout=REWRITE_TIMEOUT_SECONDS,
             metadata=(("google-cloud-resource-prefix", name),),

@@ -67,7 +67,6 @@ class CloudMonitoring:
         self._project = f"projects/{project}"
 
     def policies(self) -> list[MetricQuery]:
-        found = self._rest.items(f"/v3/{self._project}/alertPolicies", "alertPolicies", _Policy, _PAGE)
         return [
             MetricQuery(
                 name=one.display_name,
@@ -77,7 +76,7 @@ class CloudMonitoring:
                 filters=tuple(_texts(one.conditions, _FILTERS)),
                 queries=tuple(_texts(one.conditions, _QUERIES)),
             )
-            for one in found
+            for one in self._rest.items(f"/v3/{self._project}/alertPolicies", "alertPolicies", _Policy, _PAGE)
         ]
 
     def dashboards(self) -> list[MetricQuery]:

@@ -86,8 +86,7 @@ class RouterMetrics:
         for series in self._series(wanted, first, last, by):
             for point in series.points:
                 since = point.interval.start_time.ToDatetime(tzinfo=UTC)
-                until = point.interval.end_time.ToDatetime(tzinfo=UTC)
-                if first <= since and until <= last:
+                if first <= since and point.interval.end_time.ToDatetime(tzinfo=UTC) <= last:
                     yield series, point.value.int64_value
 
     def _series(self, wanted: str, start: datetime, end: datetime, by: Collection[str]) -> list[Any]:

@@ -123,11 +123,10 @@ class CloudPlatform(CloudServices):
         """List roles on a service, with the title of a condition; inherited ones are left out."""
         request = GetIamPolicyRequest(resource=service)
         request.options.requested_policy_version = 3  # else conditions are not told
-        answer = call_once(self._services.get_iam_policy, request)
         return tuple(
             sorted(
                 f"{member} {one.role}{one.condition.title and f' if {one.condition.title}'}"
-                for one in answer.bindings
+                for one in call_once(self._services.get_iam_policy, request).bindings
                 for member in one.members
             )
         )
@@ -200,14 +199,12 @@ def _scaling(message: Any) -> Scaling:
 
 
 def _scaling_message(scaling: Scaling) -> run_v2.ServiceScaling:
-    asked = run_v2.ServiceScaling(
+    return run_v2.ServiceScaling(
         min_instance_count=scaling.minimum,
         max_instance_count=scaling.maximum,
         scaling_mode=_AUTOMATIC if scaling.manual is None else _MANUAL,
+        manual_instance_count=scaling.manual,
     )
-    if scaling.manual is not None:
-        asked.manual_instance_count = scaling.manual
-    return asked
 
 
 def _requested_traffic(entries: Iterable[Any]) -> Traffic:

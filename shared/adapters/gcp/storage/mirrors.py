@@ -2,14 +2,7 @@
 
 from typing import Any, Final
 
-from shared.adapters.gcp.storage.objects import (
-    CALL_ONCE,
-    HTTP_READ_ERRORS,
-    BucketObjects,
-    HttpStatusErrors,
-    list_blobs,
-    translate_http_errors,
-)
+from shared.adapters.gcp.storage import objects
 from shared.core.errors import Ambiguous
 from shared.domain.data.backups.backup_records import ObjectMetadata
 
@@ -33,7 +26,10 @@ COPY_TIMEOUT_SECONDS = 60.0
 """Google asks for a limit of at least 30 s, and does not say how much one call copies
 (cloud.google.com/storage/docs/json_api/v1/objects/rewrite, read 2026-11-25)."""
 
-_EFFECT: HttpStatusErrors = {**HTTP_READ_ERRORS, **dict.fromkeys((500, 502, 503, 504), Ambiguous)}
+_EFFECT: objects.HttpStatusErrors = {
+    **objects.HTTP_READ_ERRORS,
+    **dict.fromkeys((500, 502, 503, 504), Ambiguous),
+}
 
 
 class BucketMirrors:
@@ -43,20 +39,20 @@ class BucketMirrors:
         self._client = client
 
     def list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
-        found = list_blobs(self._client, bucket, prefix)
+        found = objects.list_blobs(self._client, bucket, prefix)
         return {blob.name: ObjectMetadata(blob.size, blob.crc32c) for blob in found}
 
     def copy(self, source: str, name: str, target: str, token: str = "") -> str:
-        with translate_http_errors(_EFFECT, Ambiguous):
+        with objects.translate_http_errors(_EFFECT, Ambiguous):
             made, origin = self._client.bucket(target).blob(name), self._client.bucket(source).blob(name)
             left, _, _ = made.rewrite(origin, token or None, timeout=COPY_TIMEOUT_SECONDS, retry=None)
         return left or ""
 
     def write(self, bucket: str, name: str, content: bytes) -> None:
-        BucketObjects(self._client, bucket).create(name, content)
+        objects.BucketObjects(self._client, bucket).create(name, content)
 
     def hold(self, bucket: str, name: str, *, held: bool) -> None:
         blob = self._client.bucket(bucket).blob(name)
         blob.temporary_hold = held
-        with translate_http_errors(_EFFECT, Ambiguous):
-            blob.patch(**CALL_ONCE)
+        with objects.translate_http_errors(_EFFECT, Ambiguous):
+            blob.patch(**objects.CALL_ONCE)

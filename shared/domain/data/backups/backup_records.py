@@ -34,7 +34,6 @@ class Export(Struct, frozen=True):
 class Database(Struct, frozen=True):
     """A database's own account of how far back it can be read."""
 
-    uid: str
     location: str
     point_in_time_recovery: bool
     earliest_at: datetime
@@ -69,7 +68,6 @@ class NativeBackup(Struct, frozen=True):
     expires_at: datetime
     is_ready: bool
     documents: int = 0
-    size_bytes: int = 0
 
 
 class ObjectMetadata(Struct, frozen=True):

@@ -15,13 +15,8 @@ from msgspec.structs import replace
 
 from shared.core.codec import documents_of
 from shared.core.text import count_noun
+from shared.domain.data.backups import filled_database as filling
 from shared.domain.data.backups.backup_records import database_name_part
-from shared.domain.data.backups.filled_database import (
-    FilledDatabase,
-    FillStatus,
-    faulty_collections,
-    mark_ended,
-)
 from shared.domain.data.backups.restore_point import RestorePoint
 from shared.domain.data.integrity import scan
 from shared.domain.policy.resources import CopyRules
@@ -46,10 +41,10 @@ CUTOVER_INSTRUCTION: Final = "let the application use it as docs/cutover.md says
 copy_path = documents_of("copies")
 
 
-class DatabaseCopy(FilledDatabase, frozen=True, kw_only=True):
+class DatabaseCopy(filling.FilledDatabase, frozen=True, kw_only=True):
     """One copy, and what came of it."""
 
-    CLOSES = FillStatus.LETTING_GO
+    CLOSES = filling.FillStatus.LETTING_GO
     point: RestorePoint
     location: str
     """Where it is made; of a native backup that is the backup's place anyway."""
@@ -58,7 +53,7 @@ class DatabaseCopy(FilledDatabase, frozen=True, kw_only=True):
     reason: str
     is_ours: bool = True
     """False, in a record of an earlier version: nobody here is known to have made its database."""
-    status: FillStatus = FillStatus.MAKING
+    status: filling.FillStatus = filling.FillStatus.MAKING
     filled_at: datetime | None = field(default=None, name="made_at")
     purged_at: datetime | None = None
     """When it was begun last to take people out who were erased: again while it is kept."""
@@ -90,7 +85,7 @@ def mark_ready(
     """The copy once all was looked through."""
     return replace(
         copy,
-        status=FillStatus.READY,
+        status=filling.FillStatus.READY,
         counts=dict(counts),
         ready_at=now,
         kept_until=now + rules.kept,
@@ -100,19 +95,14 @@ def mark_ready(
 
 def should_remind(copy: DatabaseCopy, rules: CopyRules, now: datetime) -> bool:
     """Whether people are to be told now that its end is near: at three quarters of its time."""
-    if copy.status is not FillStatus.READY or copy.kept_until is None or copy.reminded_at is not None:
+    if copy.status is not filling.FillStatus.READY or copy.kept_until is None or copy.reminded_at is not None:
         return False
     return copy.kept_until - rules.kept / 4 <= now < copy.kept_until
 
 
-def mark_handed_over(copy: DatabaseCopy, why: str, now: datetime) -> DatabaseCopy:
-    """The copy that is somebody's now."""
-    return _end_copy(copy, FillStatus.LEFT, now, why)
-
-
 def mark_deleted(copy: DatabaseCopy, now: datetime) -> DatabaseCopy:
     """The copy whose database is gone, or never was there."""
-    return _end_copy(copy, FillStatus.FAILED if copy.faults else FillStatus.DELETED, now)
+    return end_copy(copy, filling.FillStatus.FAILED if copy.faults else filling.FillStatus.DELETED, now)
 
 
 def describe_findings(copy: DatabaseCopy, policy: Policy) -> Iterator[str]:
@@ -120,7 +110,7 @@ def describe_findings(copy: DatabaseCopy, policy: Policy) -> Iterator[str]:
     removed = sum(copy.purge.removed.values())
     if copy.run is not None and copy.run.counts:
         yield scan.describe_coverage(copy.run, policy.integrity)
-        for name, tally, checks in faulty_collections(copy.run):
+        for name, tally, checks in filling.faulty_collections(copy.run):
             yield f"{name}: {tally.faulty} of {tally.documents} are not valid ({checks})"
     else:
         yield "whether its documents are valid is not known: the policy declares no collections"
@@ -144,8 +134,7 @@ def notice_lines(event: str, copy: DatabaseCopy, policy: Policy) -> Iterator[str
             yield f"{copy.system}: there is no copy {copy.id}: {of}"
             yield from copy.faults
         case "copy.ends":
-            deleted_at = _format_time(copy.kept_until)
-            yield f"{copy.system}: the copy {copy.id} is deleted at {deleted_at}: {of}"
+            yield f"{copy.system}: the copy {copy.id} is deleted at {_format_time(copy.kept_until)}: {of}"
             yield f"keep it: {protection_command(copy, policy)}"
         case "copy.deleted":
             yield f"{copy.system}: the copy {copy.id} is deleted: {of}"
@@ -157,7 +146,7 @@ def notice_lines(event: str, copy: DatabaseCopy, policy: Policy) -> Iterator[str
 def describe_status(copy: DatabaseCopy) -> str:
     """How far it is, for a glance at the system."""
     said = f"copy {copy.id} of {copy.point}: {copy.status}"
-    if copy.status is FillStatus.READY:
+    if copy.status is filling.FillStatus.READY:
         return f"{said} until {_format_time(copy.kept_until)}: {CUTOVER_INSTRUCTION}"
     return f"{said}, {copy.waiting}" if copy.waiting else said
 
@@ -176,5 +165,6 @@ def _format_time(moment: datetime | None) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "some time"
 
 
-def _end_copy(copy: DatabaseCopy, status: FillStatus, now: datetime, why: str = "") -> DatabaseCopy:
-    return replace(mark_ended(copy, status, now, why), expires_at=now + RECORD_RETENTION)
+def end_copy(copy: DatabaseCopy, status: filling.FillStatus, now: datetime, why: str = "") -> DatabaseCopy:
+    """The copy at its end, whose record expires."""
+    return replace(filling.mark_ended(copy, status, now, why), expires_at=now + RECORD_RETENTION)

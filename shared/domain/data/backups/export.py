@@ -129,9 +129,9 @@ def create_backup(policy: Policy, slot_at: datetime, now: datetime, before: str 
     )
 
 
-def may_request_export(backup: Backup, now: datetime) -> bool:
-    """Whether no request to begin its export can be on its way any more."""
-    return backup.asked_at is None or now >= backup.asked_at + REQUEST_TIMEOUT
+def may_request(asked_at: datetime | None, now: datetime) -> bool:
+    """Whether no request of that time, to export or to fill, can be on its way any more."""
+    return asked_at is None or now >= asked_at + REQUEST_TIMEOUT
 
 
 def mark_requested(backup: Backup, counts: Mapping[str, int], now: datetime) -> Backup:

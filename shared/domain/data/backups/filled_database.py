@@ -8,7 +8,6 @@ from typing import ClassVar, Final, TypeVar
 from msgspec.structs import replace
 
 from shared.core.codec import StoredDocument
-from shared.domain.data.backups.export import REQUEST_TIMEOUT
 from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.data.integrity.scan import CollectionTally, ScanRun
 
@@ -71,11 +70,6 @@ class FilledDatabase(StoredDocument, frozen=True, kw_only=True):
 
 
 AnyFilledDatabase = TypeVar("AnyFilledDatabase", bound=FilledDatabase)
-
-
-def may_request_fill(one: FilledDatabase, now: datetime) -> bool:
-    """Whether no request to fill it can be on its way any more."""
-    return one.asked_at is None or now >= one.asked_at + REQUEST_TIMEOUT
 
 
 def start_deletion(one: AnyFilledDatabase, now: datetime) -> AnyFilledDatabase:

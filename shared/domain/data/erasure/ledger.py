@@ -8,19 +8,13 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, documents_of
-from shared.domain.data.document import (
-    DocumentSnapshot,
-    Reference,
-    collection_of,
-    documents_above,
-    is_document_id,
-    is_in_scope,
-)
+from shared.core.codec import StoredDocument, documents_of, system_documents_of
+from shared.domain.data import document as documents
 from shared.domain.data.integrity.validator import field_values
 from shared.domain.policy.data_rules import ErasureRules, Place
 
 ledger_path = documents_of("erasing")
+erasure_path = system_documents_of("erasures")
 """Where the salt of a system's ledger is kept."""
 
 
@@ -63,23 +57,18 @@ class ErasureProgress(Struct, frozen=True):
     is_over: bool = False
 
 
-def erasure_path(system: str, hashed: str) -> str:
-    """Where an erasure is kept."""
-    return f"erasures/{system}:{hashed}"
-
-
 def hash_person(salt: str, person: str) -> str:
     """HMAC-SHA256 of a person's id, 64 hexadecimal digits."""
     return hmac.new(salt.encode(), person.encode(), hashlib.sha256).hexdigest()
 
 
-def person_ids(place: Place, version: DocumentSnapshot) -> Iterator[str]:
+def person_ids(place: Place, version: documents.DocumentSnapshot) -> Iterator[str]:
     """The ids of whom a document may belong to."""
     if not place.field:
         yield version.path.rpartition("/")[2]
         return
     for value in field_values(version.fields, place.field):
-        if isinstance(value, Reference):
+        if isinstance(value, documents.Reference):
             yield value.path.rpartition("/")[2]
         elif isinstance(value, str):
             yield value.rpartition("/")[2]
@@ -97,16 +86,16 @@ def add_removed_documents(progress: ErasureProgress, paths: Iterable[str]) -> Er
     """The progress with these documents taken out."""
     counts = dict(progress.removed)
     for one in paths:
-        collection = collection_of(one).rpartition("/")[2]
+        collection = documents.collection_of(one).rpartition("/")[2]
         counts[collection] = counts.get(collection, 0) + 1
     return replace(progress, removed=counts)
 
 
-def declared_erasure(rules: ErasureRules, version: DocumentSnapshot) -> tuple[str, datetime] | None:
+def declared_erasure(rules: ErasureRules, version: documents.DocumentSnapshot) -> tuple[str, datetime] | None:
     """Return the person that a document declares erased, and since when; None: nobody."""
     [person, *_] = [*field_values(version.fields, rules.person), None]
     [erased_at, *_] = [*field_values(version.fields, rules.erased_at), None]
-    if isinstance(person, Reference):
+    if isinstance(person, documents.Reference):
         person = person.path.rpartition("/")[2]
     if not isinstance(person, str) or not person or not isinstance(erased_at, datetime):
         return None
@@ -118,28 +107,32 @@ def owners_by_name(rules: ErasureRules, path: str) -> set[str]:
     return {
         one.rpartition("/")[2]
         for place in rules.documents
-        for one in (*documents_above(path), path)
-        if not place.field and is_in_scope(place.scope, one)
+        for one in (*documents.documents_above(path), path)
+        if not place.field and documents.is_in_scope(place.scope, one)
     }
 
 
 def has_owner_field(rules: ErasureRules, path: str) -> bool:
     """Whether a field of the document says whose it is."""
-    return any(place.field and is_in_scope(place.scope, path) for place in rules.documents)
+    return any(place.field and documents.is_in_scope(place.scope, path) for place in rules.documents)
 
 
 def owning_ancestors(rules: ErasureRules, path: str) -> list[str]:
     """The documents that it stands below whose fields say whose they are, and whose it is so."""
-    return [one for one in documents_above(path) if has_owner_field(rules, one)]
+    return [one for one in documents.documents_above(path) if has_owner_field(rules, one)]
 
 
 def owner_fields(rules: ErasureRules, collection: str) -> list[str]:
     """The fields of a collection's documents that say whose they are."""
-    return [one.field for one in rules.documents if one.field and is_in_scope(one.scope, f"{collection}/-")]
+    return [
+        one.field
+        for one in rules.documents
+        if one.field and documents.is_in_scope(one.scope, f"{collection}/-")
+    ]
 
 
-def owners_by_field(rules: ErasureRules, version: DocumentSnapshot) -> Iterator[str]:
+def owners_by_field(rules: ErasureRules, version: documents.DocumentSnapshot) -> Iterator[str]:
     """Whom its fields name; what can be nobody's id, since the document is damaged, is left out."""
     for place in rules.documents:
-        if place.field and is_in_scope(place.scope, version.path):
-            yield from (one for one in person_ids(place, version) if is_document_id(one))
+        if place.field and documents.is_in_scope(place.scope, version.path):
+            yield from (one for one in person_ids(place, version) if documents.is_document_id(one))

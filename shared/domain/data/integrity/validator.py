@@ -250,8 +250,7 @@ def _is_term_true(term: Term, found: list[Any]) -> bool:
             return any(not _is_equal(one, term.value) for one in found)
         case Comparison.ONE_OF:
             return any(_is_equal(one, wanted) for one in found for wanted in term.value)
-    ordered = _COMPARATORS[term.op]
-    return any(_is_comparable(one, term.value) and ordered(one, term.value) for one in found)
+    return any(_is_comparable(one, term.value) and _COMPARATORS[term.op](one, term.value) for one in found)
 
 
 def _is_equal(one: Any, other: Any) -> bool:

@@ -9,9 +9,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from shared.core.codec import StoredDocument, from_msgpack
+from shared.core.codec import StoredDocument, collections_below, from_msgpack
 from shared.domain.data.document import DocumentSnapshot, GeoPoint, Reference
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
+
+journal_path = collections_below("rollbacks", "journal")
 
 NO_BUCKET_REASON: Final = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
 """Why documents are neither brought back nor put back."""
@@ -82,12 +84,11 @@ def estimate_size(change: DocumentChange) -> int:
 def unpack_changes(content: bytes) -> list[DocumentChange]:
     """The changes that were packed."""
     decoder = msgspec.msgpack.Decoder(ext_hook=_from_extension)  # noqa: TID251 - learns no type
-    found = decoder.decode(zlib.decompress(content))
     return [
         DocumentChange(
             path, None if before is None else DocumentSnapshot(path, *before), after, of, tuple(whose)
         )
-        for path, before, after, of, *whose in found
+        for path, before, after, of, *whose in decoder.decode(zlib.decompress(content))
     ]
 
 
@@ -99,11 +100,6 @@ def object_name(system: str, rollback: str, content: bytes) -> str:
 def object_prefix(system: str, rollback: str) -> str:
     """What the names of all objects of a rollback begin with."""
     return f"{system}/{rollback}/"
-
-
-def journal_path(rollback: str) -> str:
-    """The collection of a rollback's entries."""
-    return f"rollbacks/{rollback}/journal"
 
 
 def entry_name(step: str, cursor: str) -> str:
@@ -127,8 +123,7 @@ def _without_structs(value: Any) -> Any:
         case Reference():
             return msgspec.msgpack.Ext(_REFERENCE, value.name.encode())
         case GeoPoint():
-            place = (value.latitude, value.longitude)
-            return msgspec.msgpack.Ext(_PLACE, msgspec.msgpack.encode(place))
+            return msgspec.msgpack.Ext(_PLACE, msgspec.msgpack.encode((value.latitude, value.longitude)))
     return value
 
 

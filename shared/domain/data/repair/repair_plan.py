@@ -211,10 +211,6 @@ class RepairPreview(StoredDocument, frozen=True):
         over = [one.is_over for one in self.positions]
         return len(over) == len(self.goals) and all(over)
 
-    def is_of_policy(self, policy: str) -> bool:
-        """Whether the policy of that fingerprint has judged all of it."""
-        return all(one.policy == policy for one in self.goals)
-
     @property
     def outcome_counts(self) -> dict[DocumentOutcome, int]:
         """How many documents have each fate."""
@@ -277,8 +273,7 @@ def selected_scopes(
     if select.by is SelectionKind.INVALID:
         return known
     if select.by is SelectionKind.ALL:
-        others = (Scope(name) for name in sorted(set(roots)) if name not in declared)
-        return [*known, *others, WHOLE_DATABASE]
+        return [*known, *(Scope(name) for name in sorted(set(roots)) if name not in declared), WHOLE_DATABASE]
     found = next((one for one in known if one.collection == select.collection), None)
     return [found or Scope(select.collection)]
 
@@ -328,11 +323,6 @@ def advance_position(
         counts[one.fate] = counts.get(one.fate, 0) + 1
     cursor = seen[-1].path if seen else position.cursor
     return RepairPosition(cursor, is_last, position.seen + len(seen), counts, position.seconds)
-
-
-def add_elapsed_time(position: RepairPosition, seconds: float) -> RepairPosition:
-    """The position that so many seconds more have led to."""
-    return replace(position, seconds=round(position.seconds + seconds, 1))
 
 
 def add_samples(

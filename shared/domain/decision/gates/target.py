@@ -65,8 +65,7 @@ def restorable(case: GateInput) -> GateAnswer:
     records = case.facts.records
     unread = case.facts.seen is None or records.get(target.id, case.facts.seen) is None
     if target.id in records and unread:
-        reason = "what could be built again could not be read"
-        return GateAnswer("restorable", GateResult.UNKNOWN, reason)
+        return GateAnswer("restorable", GateResult.UNKNOWN, "what could be built again could not be read")
     if lost:
         named = "; ".join(f"{name}: {gone[name]}" for name in lost[:5])
         reason = f"{text.count_noun(len(lost), 'function')} without the revision of then: {named}"
@@ -116,8 +115,7 @@ def approval(case: GateInput) -> GateAnswer:
     """Ask where the scenario, deleted functions or the policy on rebuilds require a person."""
     scenario, gates = case.signal.scenario, case.policy.gates
     if scenario in gates.four_eyes and scenario not in HALVED_SCENARIOS:
-        reason = f"{scenario} asks two people"
-        return GateAnswer("approval", GateResult.STOP, reason, Outcome.ASK)
+        return GateAnswer("approval", GateResult.STOP, f"{scenario} asks two people", Outcome.ASK)
     if scenario in gates.approvals:
         return GateAnswer("approval", GateResult.STOP, f"{scenario} asks", Outcome.ASK)
     parts = SCENARIO_SCOPES[scenario]

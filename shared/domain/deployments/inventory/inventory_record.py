@@ -88,5 +88,4 @@ def outdated_secrets(live: WholeInventory, policy: Policy, now: datetime) -> tup
 
 def fill_unknown_parts(live: WholeInventory, before: WholeInventory) -> WholeInventory:
     """What is live; parts that gave no answer are taken to be as they were."""
-    missing = {part.value: getattr(before, part) for part in unknown_parts(live)}
-    return replace(live, **missing)
+    return replace(live, **{part.value: getattr(before, part) for part in unknown_parts(live)})

@@ -149,8 +149,7 @@ def traffic_position(
     if _is_requested(service, goal, verbatim=verbatim):
         arrived = not service.reconciling and traffic_shares(service.serving, service.latest_ready) == wanted
         return TrafficPosition.AT_GOAL if arrived else TrafficPosition.UNDER_WAY
-    untouched = service.traffic == origin and service.latest_created == latest_created
-    if untouched and not service.reconciling:
+    if service.traffic == origin and service.latest_created == latest_created and not service.reconciling:
         return TrafficPosition.AT_ORIGIN
     return TrafficPosition.ELSEWHERE
 

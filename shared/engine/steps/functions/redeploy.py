@@ -3,18 +3,11 @@
 from msgspec import Struct
 
 from shared.core.codec import decode
-from shared.domain.deployments.build_recipe import (
-    EXPECTED_REBUILD_SECONDS,
-    REDEPLOY,
-    BuiltFunction,
-    Recipe,
-    deployment_marker,
-    is_built_from,
-)
+from shared.domain.deployments import build_recipe
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import DrillCheck, FunctionStep, StepObservation, StepVerdict
 
-KIND = REDEPLOY
+KIND = build_recipe.REDEPLOY
 WRITES_PER_REDEPLOY = 2
 """A deployment costs about two of the writes to Cloud Run."""
 FAILED_SUFFIX = " failed"
@@ -25,7 +18,7 @@ class RedeployGoal(Struct, frozen=True):
     """What a function is to run, as of a deployment that was stable."""
 
     function: str
-    recipe: Recipe
+    recipe: build_recipe.Recipe
 
 
 class RedeployOrigin(Struct, frozen=True):
@@ -40,7 +33,7 @@ class RedeployOrigin(Struct, frozen=True):
 class ReplacedDeployment(Struct, frozen=True):
     """What is kept of the deployment that the plan found, should a person want it back."""
 
-    recipe: Recipe | None = None
+    recipe: build_recipe.Recipe | None = None
     """What it is built from again; None: too little is kept, or it was not there."""
     lacking: str = ""
 
@@ -52,7 +45,7 @@ class RedeployStep(FunctionStep):
     """
 
     drill = DrillCheck.LOOK
-    expected_seconds = EXPECTED_REBUILD_SECONDS
+    expected_seconds = build_recipe.EXPECTED_REBUILD_SECONDS
     """Minutes of Cloud Build; no primary figure exists."""
     unconditional_timeout_seconds: float | None = 15.0
     """The adapter's: the values of the variables are read, then one request is sent."""
@@ -80,7 +73,7 @@ class RedeployStep(FunctionStep):
             return StepObservation(StepVerdict.ELSEWHERE, note=f"found a newer revision: {past}")
         return look
 
-    def _find_foreign_revision(self, found: BuiltFunction | None, origin: RedeployOrigin) -> str:
+    def _find_foreign_revision(self, found: build_recipe.BuiltFunction | None, origin: RedeployOrigin) -> str:
         """Return a revision that others made since; a failed step may have made one itself."""
         if found is None or not (found.active and found.service and origin.newest):
             return ""
@@ -90,19 +83,21 @@ class RedeployStep(FunctionStep):
     def set(self, step: Step) -> str:
         """Ask for the build; where the function is not there, for the function."""
         goal = decode(RedeployGoal, step.goal)
-        return self._builder.build(goal.function, goal.recipe, create=step.seen == deployment_marker(None))
+        return self._builder.build(
+            goal.function, goal.recipe, create=step.seen == build_recipe.deployment_marker(None)
+        )
 
 
 def _compare_with_goal(
-    found: BuiltFunction | None, goal: RedeployGoal, origin: RedeployOrigin, error: str
+    found: build_recipe.BuiltFunction | None, goal: RedeployGoal, origin: RedeployOrigin, error: str
 ) -> StepObservation:
     if found is None:
-        if origin.mark == deployment_marker(None):
-            return StepObservation(StepVerdict.AT_ORIGIN, deployment_marker(None), error)
+        if origin.mark == build_recipe.deployment_marker(None):
+            return StepObservation(StepVerdict.AT_ORIGIN, build_recipe.deployment_marker(None), error)
         return StepObservation(StepVerdict.ELSEWHERE, note="somebody has deleted it")
-    if found.active and is_built_from(found.state, goal.recipe):
+    if found.active and build_recipe.is_built_from(found.state, goal.recipe):
         return StepObservation(StepVerdict.AT_GOAL, note="rebuilt from the stored copy of its source")
-    here = deployment_marker(found.state)
+    here = build_recipe.deployment_marker(found.state)
     if not found.active and found.state.source == goal.recipe.source:
         return StepObservation(StepVerdict.AT_ORIGIN, here + FAILED_SUFFIX, error or "its deployment failed")
     if here == origin.mark:

@@ -59,15 +59,5 @@ class PublishRemoteConfigStep(ResourceStep):
         return template is not None and template.hash == decode(RemoteConfigGoal, step.goal).hash
 
     def _publish(self, step: Step, *, dry_run: bool) -> None:
-        content = decompress_template(decode(RemoteConfigGoal, step.goal).content)
+        content = zlib.decompress(decode(RemoteConfigGoal, step.goal).content).decode()
         self._estate.remote_config.publish(content, step.seen, dry_run=dry_run)
-
-
-def compress_template(content: str) -> bytes:
-    """Return a template compressed, to fit `inventory.state.ROOM_BYTES` of a step."""
-    return zlib.compress(content.encode())
-
-
-def decompress_template(content: bytes) -> str:
-    """The template again."""
-    return zlib.decompress(content).decode()

@@ -17,7 +17,7 @@ from shared.domain.policy.system_policy import Policy, service_of
 from shared.domain.presentation.status_page_html import JSON
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.cli.documented_commands import CVPLUS
-from tests.support.decision.outages import make_function_fail, shifted_functions
+from tests.support.decision.outages import ABOUT_GET_BOOK, make_function_fail, shifted_functions
 from tests.support.fakes.storage.public_pages import MemoryPages
 from tests.support.notices.status_page import read_page
 from tests.support.runtime.world import BOOKSHOP, World
@@ -381,3 +381,75 @@ def test_a_further_function_in_the_middle_of_a_feature(failing: list[str], statu
     assert (first.status, first.incident) == (status, second.incident)
     assert (first.outcome == "it yields to function failure rate (HIGH)") is is_mass_failure
     assert world.incidents()[0].severity is (Severity.HIGH if is_mass_failure else Severity.MEDIUM)
+
+
+def build_feature_question() -> World:
+    """A release changes every function; people are asked about the catalogue, where one fails."""
+    world = build_shop()
+    release_everything(world, "getBook")
+    alert_of(world, "getBook")
+    world.settle()
+    assert world.rollbacks()[-1].status is RollbackStatus.PARKED
+    return world
+
+
+def test_a_question_grows_with_what_is_counted() -> None:
+    """No alert names the further group: people are asked once more, about both groups."""
+    world = build_feature_question()
+    before = world.rollbacks()[-1].question
+    assert before is not None
+    make_function_fail(world, "payOrder")
+
+    world.pass_time(7 * MINUTE)
+
+    after = world.rollbacks()[-1].question
+    assert after is not None
+    assert {*before.plan.changed} < {*after.plan.changed}
+    assert len(read_record(world, ":rollback.parked")) == 2
+    assert "no longer restores" not in read_record(world, ":rollback.parked")[1]
+    world.pass_time(12 * MINUTE)
+    assert len(read_record(world, ":rollback.parked")) == 2
+    assert before.plan.fingerprint != after.plan.fingerprint
+    world.command(command="approve", system="bookshop", incident=world.incidents()[-1].id)
+    world.pass_time(5 * MINUTE)
+    assert shifted_functions(world) == {*after.plan.changed}
+
+
+def test_what_works_again_is_asked_about_no_more() -> None:
+    """The alert is over and nothing is counted to fail; people are asked if it fails again."""
+    world = build_feature_question()
+    make_function_work(world, "getBook")
+    world.alert("0.getBook0", state="closed", resource=ABOUT_GET_BOOK)
+    world.pass_time(7 * MINUTE)
+    assert world.rollbacks()[-1].status is RollbackStatus.NOT_TAKEN
+    world.pass_time(10 * MINUTE)
+    assert world.incidents()[-1].status is IncidentStatus.RESOLVED
+
+    make_function_fail(world, "getBook")
+    world.ports.clock.advance(3 * MINUTE)
+    world.alert("0.again", resource=ABOUT_GET_BOOK)
+    world.pass_time(2 * MINUTE)
+
+    assert world.rollbacks()[-1].status is RollbackStatus.PARKED
+    assert len(read_record(world, ":rollback.parked")) == 2
+
+
+def test_what_fails_again_while_people_are_asked_is_noticed() -> None:
+    """A check has seen it work before the question; counts that are newer say otherwise."""
+    world = build_feature_question()
+    world.pass_time(SHOP.gates.approval_expires + 2 * MINUTE)
+    make_function_work(world, "getBook")
+    world.pass_time(8 * MINUTE)
+    assert "getBook" in world.incidents()[-1].working
+    make_function_fail(world, "listBooks")
+    world.ports.clock.advance(3 * MINUTE)
+    alert_of(world, "listBooks")
+    world.pass_time(2 * MINUTE)
+    assert world.rollbacks()[-1].status is RollbackStatus.PARKED
+    assert "getBook" in world.incidents()[-1].working
+
+    make_function_fail(world, "getBook")
+    world.pass_time(11 * MINUTE)
+
+    assert "getBook" not in world.incidents()[-1].working
+    assert world.rollbacks()[-1].status is RollbackStatus.PARKED

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from responders.rollback.verification import recovery
 from shared.core.codec import encode
-from shared.core.store import Put
+from shared.core.store import Put, Update
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus, fence_path
 from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus, incident_path
 from shared.domain.incidents.next_actions import available_verbs
@@ -503,6 +503,20 @@ def test_a_failing_check_and_an_alert_are_a_regression_at_once() -> None:
 
     assert newest(world).status is IncidentStatus.ESCALATED
     assert world.rollbacks()[0].outcome.startswith("it got worse again")
+
+
+def test_monitoring_does_not_end_between_a_failing_and_a_second_passing_check() -> None:
+    """One check failed just before the end; the last one passes, which proves little."""
+    world = watched()
+    [one] = world.rollbacks()
+    assert one.watch_until is not None
+    world.pass_time(one.watch_until - world.ports.clock.now() - timedelta(seconds=1))
+    world.ports.store.commit([Update(f"rollbacks/{one.id}", {"ill_looks": 1})])
+
+    world.pass_time(MINUTE)
+    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
+    world.pass_time(MINUTE)
+    assert world.rollbacks()[0].status is RollbackStatus.SUCCEEDED
 
 
 def test_what_worked_before_an_order_is_no_recovery_after_it() -> None:

@@ -12,10 +12,11 @@ from shared.domain.incidents.incident import (
     TimelineEvent,
     change_status,
 )
-from shared.domain.incidents.overlap import may_join
+from shared.domain.incidents.overlap import continues_failure, may_join
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from tests.support.fakes.runtime.clock import START
+from tests.support.notices.response import build_incident
 from tests.support.runtime.world import BOOKSHOP
 
 HOUR = timedelta(hours=1)
@@ -118,3 +119,13 @@ def test_what_began_to_fail_before_the_end_of_an_order_belongs_to_it() -> None:
 def test_an_incident_of_an_earlier_version_takes_every_alert() -> None:
     """Nobody knows what it is about."""
     assert may_join(incident(), DATA, BOOKSHOP, START)
+
+
+@pytest.mark.parametrize(("working", "continues"), [((), True), (("getBook",), False), (("payOrder",), True)])
+def test_an_order_of_what_works_continues_no_failure(working: tuple[str, ...], continues: bool) -> None:
+    """The incident goes on about other functions; the one that is ordered was observed to work."""
+    opened = TimelineEvent(IncidentStatus.ESCALATED, START, "")
+    incident = build_incident(timeline=[opened], scopes=(RATE,), working=working)
+    order = IncidentScope(FUNCTIONS, function="getBook")
+
+    assert continues_failure([order], incident, BOOKSHOP) is continues

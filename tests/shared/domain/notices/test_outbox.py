@@ -14,7 +14,7 @@ from tests.support.fakes.runtime.clock import START
 SECOND = timedelta(seconds=1)
 CHANNEL = Channel("hook", ChannelKind.WEBHOOK, url="https://hooks.example/x", per_minute=6)
 """One in ten seconds, six at once."""
-FRESH = outbox.new_channel_state("bookshop", CHANNEL, START)
+FRESH = outbox.ChannelState("bookshop", CHANNEL.name, CHANNEL.per_minute, START)
 DEAD = replace(FRESH, failures=3, rests_until=START + 40 * SECOND)
 
 

@@ -114,9 +114,6 @@ def test_what_is_read_of_a_notification() -> None:
         user_labels={"foo": "bar"},
         summary=parsed.summary,
         observed_value="1.000",
-        severity="",
-        url="https://console.cloud.google.com/monitoring/alerting/incidents/"
-        "0.mp9ojt5e6800?project=scoping-project",
         document=content.decode(),
     )
     assert parsed.summary.startswith("Log entries for scoping-project")
@@ -206,10 +203,10 @@ def test_closed_after_the_policy_s_own_time() -> None:
 @pytest.mark.parametrize("absent", [None, "", "null", [], {}, True])
 def test_what_is_absent_in_its_many_ways(absent: object) -> None:
     """Absent, null, empty and "null" are one."""
-    names = ["summary", "observed_value", "severity", "url", "condition_name", "condition"]
+    names = ["summary", "observed_value", "condition_name", "condition"]
     parsed = notification(**dict.fromkeys(names, absent), scoping_project_id=absent)
 
-    assert (parsed.summary, parsed.observed_value, parsed.severity, parsed.url) == ("",) * 4
+    assert (parsed.summary, parsed.observed_value) == ("", "")
     assert (parsed.project, parsed.policy_id) == (None, None)
 
 

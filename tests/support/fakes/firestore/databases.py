@@ -117,7 +117,7 @@ class FakeDatabases:
         """As it would say it."""
         with ask_hook_around(self.hook, "backups.database"):
             known = self._read(database)
-            return Database("uid", "nam5", self.point_in_time_recovery, self._earliest(known))
+            return Database("nam5", self.point_in_time_recovery, self._earliest(known))
 
     def schedules(self, database: str) -> list[BackupSchedule]:
         """Daily before weekly."""

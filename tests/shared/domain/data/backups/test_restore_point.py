@@ -55,7 +55,7 @@ CREATING = NativeBackup(f"{NATIVE}-2", NOON, NOON + DAY, False)
 PROVEN = tuple(build_proof(name, FillStatus.PROVEN) for name in (YOUNG.id, OLD.id, FOR_V2.id, NATIVE))
 KEPT = AvailablePoints(
     now=NOW,
-    database=Database("uid", "nam5", True, EARLIEST),
+    database=Database("nam5", True, EARLIEST),
     exports=(YOUNG, OLD, UNTRIED, FOR_V2, FOR_V3),
     natives=(WEEKLY, CREATING),
     proofs=PROVEN,
@@ -192,7 +192,7 @@ def test_a_database_that_is_gone() -> None:
 
 def test_a_database_of_this_minute_has_no_window_yet() -> None:
     """No whole minute of it is over."""
-    young = AvailablePoints(NOW, Database("uid", "nam5", False, NOW - timedelta(seconds=10)))
+    young = AvailablePoints(NOW, Database("nam5", False, NOW - timedelta(seconds=10)))
 
     assert young.window is None
 
@@ -202,7 +202,7 @@ def test_a_point_is_found_again_by_its_name() -> None:
     for said in ("latest", "1h", "v2", UNTRIED.id):
         found = resolve_restore_point(said, KEPT)
         assert resolve_restore_point(found.name, replace(KEPT, now=NOW + 3 * MINUTE)).at == found.at
-    later = replace(KEPT, now=NOW + 6 * DAY, database=Database("uid", "nam5", True, NOW - DAY))
+    later = replace(KEPT, now=NOW + 6 * DAY, database=Database("nam5", True, NOW - DAY))
     assert resolve_restore_point(resolve_restore_point("latest", KEPT).name, later).backup == YOUNG.id
 
 

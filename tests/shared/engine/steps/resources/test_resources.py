@@ -1,3 +1,4 @@
+import zlib
 from typing import Any
 
 import pytest
@@ -85,9 +86,7 @@ def said(colour: str) -> str:
 
 PUBLISH = step(
     publish_remote_config.KIND,
-    publish_remote_config.RemoteConfigGoal(
-        said("red"), publish_remote_config.compress_template('{"colour":"red"}')
-    ),
+    publish_remote_config.RemoteConfigGoal(said("red"), zlib.compress(b'{"colour":"red"}')),
     publish_remote_config.RemoteConfigOrigin(said("blue")),
 )
 
