@@ -85,6 +85,7 @@ def _start(policies: Sequence[Policy], options: argparse.Namespace) -> Cloud:
         concurrency=Concurrency(options.concurrency),
         point_in_time_recovery=options.point_in_time_recovery,
         faults=plan.load(options.faults) if options.faults else None,
+        strict=options.strict,
     )
 
 
@@ -150,6 +151,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--no-ticks", dest="ticks", action="store_false", help="publish no clock ticks")
     add("--concurrency", choices=list(Concurrency), default=Concurrency.PESSIMISTIC, help="Firestore's")
     add("--point-in-time-recovery", action="store_true", help="Firestore keeps seven days readable")
+    add("--strict", action="store_true", help="APIs are off until somebody switches them on")
     add("--faults", type=Path, metavar="FILE", help="a fault plan (docs/embedded-cloud.md)")
     add("--environment", action="store_true", help="print the variables that lead clients to its proxy")
     add("--port", type=_port, action="append", default=[], metavar="NAME=PORT")

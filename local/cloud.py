@@ -38,6 +38,7 @@ from local.core.clock import CloudClock
 from local.core.grpc_services import ServiceDefinition, serve, served_call_names
 from local.core.http_server import listen
 from local.core.journal import Journal
+from local.core.projects import ProjectDirectory
 from local.core.rest import RestServer
 from local.core.transcoder import HttpRule, build_routes
 from local.faults.hooks import FaultHooks
@@ -110,6 +111,7 @@ class Cloud:
         """Every project that has the topics, by name."""
         self.played: dict[str, str] = {}
         """Who plays a host that events are pushed to: `127.0.0.1:port`."""
+        self.directory = ProjectDirectory()
         self._journal = journal
         self._closing = ExitStack()
         self._closing.callback(journal.close)
@@ -132,6 +134,7 @@ class Cloud:
         concurrency: Concurrency = Concurrency.PESSIMISTIC,
         point_in_time_recovery: bool = False,
         faults: FaultPlan | None = None,
+        strict: bool = False,
     ) -> Cloud:
         """A running cloud with an application per policy, everything listening on loopback.
 
@@ -139,7 +142,8 @@ class Cloud:
         ticks go to `operations_project` (default: the first policy's). `ports` pins ports by the
         names of `ADDRESS_NAMES`; the others are free ones. `concurrency` and
         `point_in_time_recovery` are those of every Firestore database. `faults` go wrong from the
-        first call on.
+        first call on. `strict`: in projects without an application, an API is off until it is
+        switched on.
 
         Raises: BadPlan.
         """
@@ -151,11 +155,13 @@ class Cloud:
         cloud = cls(clock, journal, firestore)
         try:
             schedule.resume_clock(clock, cloud._journal)
-            cloud._serve(policies, seed, ports or {})
+            cloud._serve(policies, seed, ports or {}, strict=strict)
             cloud.home = operations_project or policies[0].project
             cloud.identity.project = cloud.home
             protected = {policy.project for policy in policies}
             cloud.projects = tuple(sorted({cloud.home, *protected}))
+            for project in cloud.projects:
+                cloud.directory.resolve(project)
             provisioning.create_topics(cloud.pubsub, cloud.projects, policies)
             provisioning.create_buckets(cloud.buckets, cloud.home, policies)
             provisioning.create_probe_accounts(cloud.surroundings, cloud.identity, cloud.home, policies)
@@ -197,14 +203,16 @@ class Cloud:
         """Return when nothing runs or listens any more and everything kept is on disk."""
         self._closing.close()
 
-    def _serve(self, policies: Sequence[Policy], seed: int, ports: Mapping[str, int]) -> None:
+    def _serve(
+        self, policies: Sequence[Policy], seed: int, ports: Mapping[str, int], *, strict: bool
+    ) -> None:
         self._front, self.addresses["control"] = listen(ports.get("control", 0))
         self._closing.callback(self._front.server_close)
         self.pubsub = PubSub(
             self.clock, self._journal, self.faults, played=self.played, sign=self.identity.sign_push
         )
         self._closing.callback(self.pubsub.close)
-        self.surroundings = SystemResources(self.clock, self._journal, self.pubsub)
+        self.surroundings = SystemResources(self.clock, self._journal, self.pubsub, strict=strict)
         self.firestore.engine.herald = self.surroundings.eventarc.herald
         for policy in policies:
             for database in {policy.backups.database, *policy.resources.databases}:
@@ -220,12 +228,15 @@ class Cloud:
             application.builds.is_enabled = partial(self.surroundings.secrets.is_enabled, policy.project)
         estate = ApplicationRegistry(tuple(self._applications.values()))
         metrics = MetricService(estate, self.clock, self.ingestion, self.pubsub.undelivered)
-        self.watch = MonitoringConfiguration(estate, metrics, self.clock)
+        self.watch = MonitoringConfiguration(estate, metrics, self.clock, self.surroundings.monitoring)
         offered = self._services(estate, metrics)
         products = {
             **self.surroundings.products(),
             alerts_api.HOST: (*Alerts(self._incidents).calls(), *self.watch.calls()),
-            service.HOST: service.Quotas(self.quota).calls(),
+            service.HOST: (
+                *service.Quotas(self.quota, self.surroundings.services.is_on).calls(),
+                *self.surroundings.services.calls(),
+            ),
             service_account_tokens.HOST: service_account_tokens.Credentials(self.identity).calls(),
         }
         self.calls = (
@@ -242,15 +253,24 @@ class Cloud:
         transcoded = {
             host: build_routes(offered[name], UNGENERATED.get(name, {})) for host, name in GRPC_HOSTS.items()
         }
-        self._products = RestServer(products, self.faults, ports.get("rest", 0), transcoded)
+        self._products = RestServer(products, self.faults, ports.get("rest", 0), transcoded, self._admit)
         self._closing.callback(self._products.close)
         self.addresses["rest"] = self._products.address
-        storage = StorageServer(StorageService(self.buckets), self.faults, ports.get("storage", 0))
+        storage = StorageServer(
+            StorageService(self.buckets, self.surroundings.grants.check), self.faults, ports.get("storage", 0)
+        )
         self._closing.callback(storage.close)
         self.addresses["storage"] = storage.address
         proxy = Proxy(self._played_hosts(products), lambda: self.identity.tls, ports.get("proxy", 0))
         self._closing.callback(proxy.close)
         self.addresses["proxy"] = proxy.address
+
+    def _admit(self, host: str, project: str) -> str:
+        """Return the id of a project. Raises: StatusError PERMISSION_DENIED where an API is off."""
+        found = self.directory.resolve(project)
+        if host != service.HOST:
+            self.surroundings.services.require(found, host)
+        return found
 
     def _played_hosts(self, products: Iterable[str]) -> dict[str, PlayedHost]:
         """Who serves each of Google's hosts."""
@@ -272,6 +292,7 @@ class Cloud:
         policies = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]
         plain = PlainFunctions(self.clock, self._journal, self.faults, self._find_generation)
         run = RunServices(estate, self.clock, self.rollouts, self.quota, self.faults, plain, self._journal)
+        run.check_grant = self.pubsub.policy.check_grant = self.surroundings.grants.check
         return {
             "firestore": {
                 FirestoreGrpcTransport: self.firestore,

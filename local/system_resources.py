@@ -5,17 +5,32 @@ from datetime import datetime
 
 from local.application import Application, Part
 from local.core.clock import CloudClock
+from local.core.iam_policies import IamPolicies
 from local.core.journal import Journal
+from local.core.resource_store import ResourceStore
+from local.core.resources import ResourceCollection
 from local.core.rest import Resource, RestMethod
 from local.services import eventarc
 from local.services.artifact_registry import repositories
+from local.services.billing import budgets
+from local.services.billing.budgets import BUDGETS
 from local.services.firebase import hosting, identity, remote_config, rules
 from local.services.functions import runtimes
 from local.services.iam import project_policies, service_accounts
+from local.services.iam.grants import GrantRules
+from local.services.iam.permissions import read_permissions
+from local.services.iam.roles import Roles
+from local.services.logging import configuration
+from local.services.logging.configuration import LoggingConfiguration
+from local.services.monitoring.resources import MonitoringResources
 from local.services.pubsub import PubSub
 from local.services.run.messages import service_account
 from local.services.scheduler import jobs
 from local.services.secret_manager import secrets
+from local.services.security_center import notifications
+from local.services.security_center.notifications import NOTIFICATION_CONFIGS
+from local.services.service_usage.enabled_services import EnabledServices
+from local.services.workload_identity import agents
 
 JOB = "nightly"
 SECRET = "PAYMENT_KEY"  # noqa: S105 - the name of one
@@ -26,17 +41,44 @@ FAILURE_RATE_LABEL = "failure-rate"
 class SystemResources:
     """Hosting, Remote Config, Rules, Identity Platform, secrets, jobs, triggers, images, IAM."""
 
-    def __init__(self, clock: CloudClock, journal: Journal, pubsub: PubSub) -> None:
+    def __init__(self, clock: CloudClock, journal: Journal, pubsub: PubSub, *, strict: bool = False) -> None:
+        """`strict`: an API is off until it is switched on, an agent absent until it is needed."""
         self.hosting = hosting.HostingService(clock, journal)
         self.remote_config = remote_config.RemoteConfigService(clock, journal)
         self.rules = rules.RulesService(clock, journal)
         self.identity = identity.IdentityPlatformService(journal)
-        self.secrets = secrets.Secrets(clock, journal)
+        self.grants = GrantRules(
+            lambda email: self.accounts.is_there(email),
+            lambda email: not strict or self._has_agent(email),
+            lambda role: self.roles.is_there(role),
+        )
+        policies = IamPolicies(ResourceStore(journal, "policies"), self.grants.check)
+        self.accounts = service_accounts.ServiceAccounts(clock, journal, policies)
+        self.roles = Roles(clock, journal, read_permissions())
+        self.projects = project_policies.Projects(
+            IamPolicies(ResourceStore(journal, "projects"), self.grants.check)
+        )
+        self.secrets = secrets.Secrets(clock, journal, policies)
         self.scheduler = jobs.SchedulerService(clock, journal)
         self.eventarc = eventarc.Eventarc(clock, journal, pubsub)
-        self.projects = project_policies.Projects(journal)
-        self.accounts = service_accounts.ServiceAccounts(journal)
-        self.registry = repositories.ImageRegistry(clock, journal)
+        self.registry = repositories.ImageRegistry(clock, journal, policies)
+        self.agents = agents.ServiceAgents(journal)
+        self.services = EnabledServices(journal, self.agents, strict=strict)
+        self._logs = LoggingConfiguration(clock, journal)
+        self.monitoring = MonitoringResources(clock, journal, self._logs.has_metric)
+        budget = ResourceCollection(BUDGETS, ResourceStore(journal, "budgets"), clock)
+        self._findings = ResourceStore(journal, "findings")
+        findings = ResourceCollection(NOTIFICATION_CONFIGS, self._findings, clock)
+        self.collections: Mapping[str, Sequence[ResourceCollection]] = {
+            secrets.HOST: (self.secrets,),
+            jobs.HOST: (self.scheduler,),
+            service_accounts.HOST: (self.accounts, self.roles),
+            repositories.HOST: (self.registry,),
+            configuration.HOST: self._logs.collections,
+            budgets.HOST: (budget,),
+            notifications.HOST: (findings,),
+        }
+        """Of each product that only stores what is declared, by its host."""
         self.runtimes = runtimes.Runtimes()
         self._applications: list[Application] = []
         self.hosting.served = self._site_serves
@@ -49,6 +91,7 @@ class SystemResources:
         configured.
         """
         self._applications.append(application)
+        self.services.provision(application.project)
         project, region = application.project, application.region
         resources = application.policy.resources
         for site in resources.hosting_sites:
@@ -76,14 +119,25 @@ class SystemResources:
             remote_config.HOST: self.remote_config.calls(),
             rules.HOST: self.rules.calls(),
             identity.HOST: self.identity.calls(),
-            secrets.HOST: self.secrets.calls(),
-            jobs.HOST: self.scheduler.calls(),
+            **{
+                host: tuple(call for one in held for call in one.calls())
+                for host, held in self.collections.items()
+            },
             eventarc.HOST: self.eventarc.calls(),
             project_policies.HOST: self.projects.calls(),
             project_policies.BILLING_HOST: self.projects.billing_calls(),
-            service_accounts.HOST: self.accounts.calls(),
-            repositories.HOST: self.registry.calls(),
+            agents.HOST: self.agents.calls(),
         }
+
+    def _has_agent(self, email: str) -> bool:
+        """Whether an agent is there: somebody has asked for it, or its service needs it."""
+        publishes = any(one["serviceAccount"] == email for one in self._findings.under("projects/"))
+        return (
+            publishes
+            or self.agents.is_there(email)
+            or self._logs.has_writer(email)
+            or self.monitoring.has_notifier(email)
+        )
 
     def _site_serves(self, site: str, version: Resource) -> None:
         failing = float(version.get("labels", {}).get(FAILURE_RATE_LABEL, 0))

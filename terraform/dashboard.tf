@@ -128,23 +128,27 @@ resource "google_monitoring_dashboard" "page" {
     mosaicLayout = {
       columns = 48
       tiles = [
-        for index, tile in each.value.tiles : {
-          xPos   = index % 3 * 16
-          yPos   = floor(index / 3) * 12
-          width  = 16
-          height = 12
-          widget = {
-            title = tile.title
-            xyChart = {
-              dataSets = [{
-                plotType        = "LINE"
-                targetAxis      = "Y1"
-                timeSeriesQuery = { prometheusQuery = tile.query }
-              }]
-              thresholds = tile.limit == null ? [] : [{ value = tile.limit }]
+        for index, tile in each.value.tiles : merge(
+          {
+            width  = 16
+            height = 12
+            widget = {
+              title = tile.title
+              xyChart = merge(
+                {
+                  dataSets = [{
+                    plotType        = "LINE"
+                    targetAxis      = "Y1"
+                    timeSeriesQuery = { prometheusQuery = tile.query }
+                  }]
+                },
+                { for name, limit in { thresholds = tile.limit } : name => [{ for key, at in { value = limit } : key => at if at != 0 }] if limit != null },
+              )
             }
-          }
-        }
+          },
+          # Monitoring shows neither 0 nor an empty list: each plan would set them again.
+          { for name, at in { xPos = index % 3 * 16, yPos = floor(index / 3) * 12 } : name => at if at > 0 },
+        )
       ]
     }
   })

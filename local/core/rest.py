@@ -4,7 +4,7 @@ One address serves every product; the Host header says which, as it does at Goog
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -39,11 +39,30 @@ HTTP_STATUS = {
 }
 """google/rpc/code.proto; every other status is 500."""
 
+LEGACY_REASONS = {
+    "INVALID_ARGUMENT": "badRequest",
+    "FAILED_PRECONDITION": "failedPrecondition",
+    "PERMISSION_DENIED": "forbidden",
+    "NOT_FOUND": "notFound",
+    "ALREADY_EXISTS": "alreadyExists",
+    "ABORTED": "aborted",
+    "RESOURCE_EXHAUSTED": "rateLimitExceeded",
+    "SERVICE_DISABLED": "accessNotConfigured",
+}
+"""What clients that are older than statuses read, as Google's REST answers hold it beside them."""
+
 _DETAILS = (error_details_pb2.RetryInfo, error_details_pb2.ErrorInfo)
 """What a refusal may carry; named so that their descriptors are there to be written as JSON."""
 _PATH_VARIABLE_PATTERN = re.compile(r"\{(\w+)(=\*\*)?\}")
 _ONE = r"(?:[a-z0-9-]+\.[a-z0-9.-]+:)?[^/:]+"
 """One segment; a project's may begin with a domain, `example.com:shop`."""
+
+_COMMON_PARAMETERS = frozenset(("$alt", "$prettyPrint", "alt", "fields", "key", "prettyPrint", "quotaUser"))
+"""https://cloud.google.com/apis/docs/system-parameters (read 2026-11)."""
+
+_PROJECT_PATTERN = re.compile(rf"(?<=/projects/){_ONE}")
+ANY_PROJECT = "-"
+"""Stands for each project."""
 
 Resource = dict[str, Any]
 """A resource in its JSON form."""
@@ -55,6 +74,7 @@ class RestRequest(NamedTuple):
     ids: Mapping[str, str]
     """What stands in the path for each name of the call's template."""
     query: Mapping[str, str]
+    """By name in camel case: `update_mask` is read as `updateMask`."""
     headers: Mapping[str, str]
     """By lower-case name."""
     body: Resource
@@ -106,6 +126,27 @@ def build_list_response(
     return {**answer, "nextPageToken": following} if following else answer
 
 
+def invalid_argument(reason: str) -> StatusError:
+    """Return the refusal of a request that cannot be valid."""
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, reason)
+
+
+def refuse_unknown_fields(names: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse fields of a body that nobody stores, as Google words it. Raises: StatusError."""
+    _refuse_unknown(names, known, "Cannot find field.")
+
+
+def refuse_unknown_parameters(request: RestRequest, known: Iterable[str]) -> None:
+    """Refuse query parameters that nobody reads, as Google words it. Raises: StatusError."""
+    _refuse_unknown(request.query, {*known} | _COMMON_PARAMETERS, "Cannot bind query parameter.")
+
+
+def _refuse_unknown(names: Iterable[str], known: Iterable[str], why: str) -> None:
+    if unknown := {*names} - {*known}:
+        listed = ", ".join(f'"{one}"' for one in sorted(unknown))
+        raise invalid_argument(f"Invalid JSON payload received. Unknown name {listed}: {why}")
+
+
 def served_call_names(products: Mapping[str, Sequence[RestMethod]]) -> list[str]:
     """The full names of the calls: `firebasehosting.googleapis.com/sites.releases.create`."""
     return [f"{host}/{call.name}" for host, calls in products.items() for call in calls]
@@ -120,13 +161,18 @@ class RestServer:
         faults: FaultHooks,
         port: int = 0,
         transcoded: Mapping[str, Sequence[Route]] = MappingProxyType({}),
+        admit: Callable[[str, str], str] = lambda _, project: project,
     ) -> None:
-        """`transcoded` has the routes of gRPC services, which come behind a product's own."""
+        """`transcoded` has the routes of gRPC services, which come behind a product's own.
+
+        `admit` returns the id of a project that a request to a host names, or refuses it.
+        """
         self._routes = {
             host: [*_build_routes(host, products.get(host, ())), *transcoded.get(host, ())]
             for host in {*products, *transcoded}
         }
         self._faults = faults
+        self._admit = admit
         server, self.address = listen(port)
         server.RequestHandlerClass = type("Handler", (_Handler,), {"rest": self})
         self._loop = Loop(server, "rest")
@@ -136,13 +182,14 @@ class RestServer:
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body for one request. Raises: Dropped."""
         url, streams = urlsplit(target), False
+        host = headers.get("host", "").partition(":")[0].lower()
         try:
-            route, ids = self._find_route(method, headers.get("host", ""), url.path)
+            route, ids = self._find_route(method, host, self._admit_path(host, url.path))
             streams = route.streams
-            query = parse_qsl(url.query)
-            request = RestRequest(ids, dict(query), headers, _decode_body(body), query)
+            parameters = parse_qsl(url.query)
+            query = {camel_case(name): value for name, value in parameters}
             with self._faults.around(route.call):
-                answer = route.answer(request)
+                answer = route.answer(RestRequest(ids, query, headers, _decode_body(body), parameters))
         except Dropped:
             raise
         except StatusError as refused:
@@ -156,13 +203,26 @@ class RestServer:
         """Answer nothing more."""
         self._loop.close()
 
-    def _find_route(self, method: str, authority: str, path: str) -> tuple[Route, dict[str, str]]:
-        host = authority.partition(":")[0].lower()
+    def _admit_path(self, host: str, path: str) -> str:
+        """The path with the id of the project that it names. Raises: StatusError."""
+        named = _PROJECT_PATTERN.search(path)
+        if named is None or named[0] == ANY_PROJECT:
+            return path
+        project = unquote(named[0])
+        found = self._admit(host, project)
+        return path if found == project else path[: named.start()] + found + path[named.end() :]
+
+    def _find_route(self, method: str, host: str, path: str) -> tuple[Route, dict[str, str]]:
         for route in self._routes.get(host, ()):
             found = route.pattern.fullmatch(path)
             if found is not None and route.method == method:
                 return route, {name: unquote(part) for name, part in found.groupdict().items()}
         raise StatusError(grpc.StatusCode.NOT_FOUND, f"{host} serves no {method} {path}")
+
+
+def camel_case(name: str) -> str:
+    """A name as JSON writes it; Google reads both forms."""
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
 
 
 class _Handler(AnyMethod):
@@ -219,4 +279,8 @@ def _build_error_body(refused: StatusError, status: int) -> Resource:
     ).details
     if details:
         error["details"] = [json_format.MessageToDict(detail) for detail in details]
+    named = [detail.get("reason", "") for detail in error.get("details", ())]
+    reason = next((LEGACY_REASONS[one] for one in (*named, refused.code.name) if one in LEGACY_REASONS), "")
+    if reason:
+        error["errors"] = [{"message": refused.message, "domain": "global", "reason": reason}]
     return {"error": error}

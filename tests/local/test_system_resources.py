@@ -157,8 +157,8 @@ def test_a_service_account(cloud: Cloud) -> None:
     """It is disabled and enabled by name; of one that is enabled nothing is said."""
     product = Product(cloud, service_accounts.HOST)
     path = "/v1/projects/shop/serviceAccounts"
-    made = product.done("POST", path, {"accountId": "run"})
-    assert product.refused("POST", path, {"accountId": "run"}) == "ALREADY_EXISTS"
+    made = product.done("POST", path, {"accountId": "run-account"})
+    assert product.refused("POST", path, {"accountId": "run-account"}) == "ALREADY_EXISTS"
     assert product.refused("POST", path, {}) == "INVALID_ARGUMENT"
 
     product.done("POST", f"/v1/{made['name']}:disable", {})

@@ -5,6 +5,7 @@ Shapes: https://cloud.google.com/artifact-registry/docs/reference/rest (read 202
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any, Literal
 
 import grpc
 from msgspec.structs import replace
@@ -12,9 +13,12 @@ from msgspec.structs import replace
 from local.application import Application, names
 from local.application.service import ApplicationService, ServiceRevision
 from local.core.clock import CloudClock
+from local.core.finished_operations import FinishedOperations
 from local.core.grpc_services import StatusError
+from local.core.iam_policies import IamPolicies
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
+from local.core.resources import Change, Kind, ResourceCollection
 from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
 from local.services.artifact_registry.cleanup import PushedImage, check_policies, find_deleted
 
@@ -22,43 +26,83 @@ HOST = "artifactregistry.googleapis.com"
 MAX_PAGE_SIZE = 1000
 REPOSITORY = "gcf-artifacts"
 """Where Cloud Functions puts what it builds."""
-_CHANGEABLE = frozenset(("cleanupPolicies", "cleanupPolicyDryRun", "description", "labels"))
+STANDARD_MODE = "STANDARD_REPOSITORY"
 
 
-class ImageRegistry:
-    """What Cloud Functions has built of every application, and how it is cleaned up."""
+def _complete(change: Change) -> Resource:
+    check_policies(change.after.get("cleanupPolicies", {}))
+    now = written_time(change.at)
+    made = {"createTime": now, "mode": change.after.get("mode", STANDARD_MODE)}
+    return {"updateTime": now} if change.before else {**made, "updateTime": now}
 
-    def __init__(self, clock: CloudClock, journal: Journal) -> None:
-        self._clock = clock
-        self._shelf = ResourceStore(journal, "artifact-registry")
+
+KIND = Kind(
+    calls="projects.locations.repositories",
+    path="/v1/projects/{project}/locations/{location}/repositories",
+    id_query="repositoryId",
+    id_pattern=r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+    fields={
+        "cleanupPolicies": dict[str, dict[str, Any]],
+        "cleanupPolicyDryRun": bool,
+        "description": str,
+        "dockerConfig": dict[str, bool],
+        "format": Literal["APT", "DOCKER", "GENERIC", "GO", "KFP", "MAVEN", "NPM", "PYTHON", "YUM"],
+        "kmsKeyName": str,
+        "labels": dict[str, str],
+        "mode": Literal["STANDARD_REPOSITORY"],
+        "vulnerabilityScanningConfig": dict[str, str],
+    },
+    answers=("createTime", "registryUri", "satisfiesPzi", "satisfiesPzs", "sizeBytes", "updateTime"),
+    required=("format",),
+    immutable=("format", "kmsKeyName", "mode"),
+    complete=_complete,
+    policy="GET",
+)
+
+
+class ImageRegistry(ResourceCollection):
+    """Repositories, and what Cloud Functions has built of every application into its own."""
+
+    def __init__(self, clock: CloudClock, journal: Journal, policies: IamPolicies) -> None:
+        super().__init__(KIND, ResourceStore(journal, "artifact-registry"), clock, policies)
+        self._operations = FinishedOperations(journal, "artifact-registry-operations")
         self._applications: list[Application] = []
 
     def provision(self, application: Application) -> None:
         """Hold the images of an application's functions; no policy deletes any of them."""
         self._applications.append(application)
         name = f"projects/{application.project}/locations/{application.region}/repositories/{REPOSITORY}"
-        if name not in self._shelf:
+        if name not in self._store:
             labels = {"goog-managed-by": "cloudfunctions"}
             made_at = written_time(application.begun_at)
-            self._shelf.put({"name": name, "format": "DOCKER", "createTime": made_at, "labels": labels})
+            made = {"format": "DOCKER", "mode": STANDARD_MODE, "createTime": made_at, "labels": labels}
+            self._store.put({"name": name, **made})
 
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
-        repository = "/v1/projects/{project}/locations/{region}/repositories/{repository}"
+        repository = f"{KIND.path}/{{id}}"
         version = f"{repository}/packages/{{package}}/versions/{{version}}"
-        calls = "projects.locations.repositories"
+        calls = KIND.calls
         return (
-            RestMethod(f"{calls}.get", "GET", repository, self._get),
-            RestMethod(f"{calls}.patch", "PATCH", repository, self._patch),
-            RestMethod(f"{calls}.dockerImages.list", "GET", f"{repository}/dockerImages", self._list),
-            RestMethod(f"{calls}.packages.versions.delete", "DELETE", version, self._delete),
+            *super().calls(),
+            RestMethod(f"{calls}.dockerImages.list", "GET", f"{repository}/dockerImages", self._list_images),
+            RestMethod(f"{calls}.packages.versions.delete", "DELETE", version, self._delete_version),
+            *self._operations.calls("projects.locations.operations.get"),
         )
+
+    def create(self, request: RestRequest) -> Resource:
+        """As the base says, as an operation."""
+        return self._operations.finish(_place(request), super().create(request))
+
+    def delete(self, request: RestRequest) -> Resource:
+        """As the base says, as an operation."""
+        return self._operations.finish(_place(request), super().delete(request))
 
     def clean_up(self) -> None:
         """Delete the images that the clean-up policies do not let stay until now."""
         for one in self._applications:
             name = f"projects/{one.project}/locations/{one.region}/repositories/{REPOSITORY}"
-            repository = self._shelf.find(name)
+            repository = self._store.find(name)
             policies = list(repository.get("cleanupPolicies", {}).values())
             if not policies or repository.get("cleanupPolicyDryRun", False):
                 continue
@@ -68,28 +112,9 @@ class ImageRegistry:
                 if stored.get(image) in deleted:
                     _delete_image(one, service, revision.name)
 
-    def _get(self, request: RestRequest) -> Resource:
-        return self._shelf.find(_repository_name(request))
-
-    def _patch(self, request: RestRequest) -> Resource:
-        """The repository with the fields of `updateMask` as in the body, absent ones cleared."""
-        with self._shelf.lock:
-            found = self._shelf.find(_repository_name(request))
-            paths = [path for path in request.query.get("updateMask", "").split(",") if path]
-            changed = {*(paths or request.body)} - {"name"}
-            if unknown := {*changed, *request.body} - _CHANGEABLE - {"name"}:
-                raise StatusError(
-                    grpc.StatusCode.INVALID_ARGUMENT,
-                    f"updateMask: cannot change {', '.join(sorted(unknown))}",
-                )
-            check_policies(request.body.get("cleanupPolicies", {}))
-            left = {field: value for field, value in found.items() if field not in changed}
-            self._shelf.put(left | {field: request.body[field] for field in changed & {*request.body}})
-            return self._shelf.find(_repository_name(request))
-
-    def _list(self, request: RestRequest) -> Resource:
+    def _list_images(self, request: RestRequest) -> Resource:
         self.clean_up()
-        parent = _repository_name(request)
+        parent = self.find_name(request)
         images: dict[str, datetime] = {}
         for application in self._in_place(request):
             images |= _stored_images(application)
@@ -103,10 +128,10 @@ class ImageRegistry:
         ]
         return build_list_response(request, "dockerImages", shown, MAX_PAGE_SIZE)
 
-    def _delete(self, request: RestRequest) -> Resource:
+    def _delete_version(self, request: RestRequest) -> Resource:
         """The image is gone at once; who serves it goes on, and nobody else ever starts it."""
         wanted = f"/{request.ids['package']}@{request.ids['version']}"
-        name = _repository_name(request)
+        name = self.find_name(request)
         found = [
             (application, service, revision)
             for application in self._in_place(request)
@@ -121,7 +146,9 @@ class ImageRegistry:
 
     def _in_place(self, request: RestRequest) -> list[Application]:
         """The applications whose images are in a repository."""
-        place = request.ids["project"], request.ids["region"]
+        place = request.ids["project"], request.ids["location"]
+        if request.ids["id"] != REPOSITORY:
+            return []
         return [one for one in self._applications if (one.project, one.region) == place]
 
 
@@ -159,10 +186,5 @@ def _delete_image(application: Application, service: ApplicationService, name: s
     )
 
 
-def _repository_name(request: RestRequest) -> str:
-    """The full name of the one repository that each region has. Raises: Refused NOT_FOUND."""
-    ids = request.ids
-    name = f"projects/{ids['project']}/locations/{ids['region']}/repositories/{ids['repository']}"
-    if ids["repository"] != REPOSITORY:
-        raise StatusError(grpc.StatusCode.NOT_FOUND, f"{name} does not exist")
-    return name
+def _place(request: RestRequest) -> str:
+    return f"projects/{request.ids['project']}/locations/{request.ids['location']}"

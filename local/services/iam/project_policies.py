@@ -1,16 +1,10 @@
-"""Resource Manager: who may do what in a project, and its number; Cloud Billing: who pays for it.
-
-Policies are kept and enforced nowhere.
-"""
-
-import uuid
+"""Resource Manager: who may do what in a project, its number; Cloud Billing: who pays for it."""
 
 import grpc
 
 from local.application.names import project_number
 from local.core.grpc_services import StatusError
-from local.core.journal import Journal
-from local.core.resource_store import ResourceStore
+from local.core.iam_policies import IamPolicies
 from local.core.rest import Resource, RestMethod, RestRequest
 
 HOST = "cloudresourcemanager.googleapis.com"
@@ -18,26 +12,24 @@ BILLING_HOST = "cloudbilling.googleapis.com"
 
 
 class Projects:
-    """The IAM policy of every project."""
+    """Every project is there, and has an IAM policy."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._shelf = ResourceStore(journal, "projects")
+    def __init__(self, policies: IamPolicies) -> None:
+        self._policies = policies
 
     def provision(self, project: str, account: str) -> None:
         """Let a service account be an editor of a project that has no policy yet."""
-        name = f"projects/{project}"
-        with self._shelf.lock:
-            if name not in self._shelf:
-                binding = {"role": "roles/editor", "members": [f"serviceAccount:{account}"]}
-                self._shelf.put(_build_stored_policy(name, {"bindings": [binding]}))
+        if "bindings" not in self._policies.read(f"projects/{project}"):
+            binding = {"role": "roles/editor", "members": [f"serviceAccount:{account}"]}
+            self._policies.replace(f"projects/{project}", {"bindings": [binding]})
 
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
-        project = "/v3/projects/{project}"
+        v1, v3 = "/v1/projects/{project}", "/v3/projects/{project}"
         return (
-            RestMethod("projects.get", "GET", "/v1/projects/{project}", self._describe),
-            RestMethod("projects.getIamPolicy", "POST", f"{project}:getIamPolicy", self._get),
-            RestMethod("projects.setIamPolicy", "POST", f"{project}:setIamPolicy", self._set),
+            RestMethod("projects.get", "GET", v1, self._describe),
+            *self._policies.calls("projects", v1, "POST", _name),
+            *self._policies.calls("projects", v3, "POST", _name),
         )
 
     def billing_calls(self) -> tuple[RestMethod, ...]:
@@ -46,8 +38,9 @@ class Projects:
         return (RestMethod("projects.getBillingInfo", "GET", path, self._get_billing),)
 
     def _describe(self, request: RestRequest) -> Resource:
-        """Every project is there."""
         project = request.ids["project"]
+        if project.isdigit():
+            raise StatusError(grpc.StatusCode.PERMISSION_DENIED, "The caller does not have permission")
         number = str(project_number(project))
         return {"projectId": project, "projectNumber": number, "name": project, "lifecycleState": "ACTIVE"}
 
@@ -58,22 +51,6 @@ class Projects:
         name = f"projects/{project}/billingInfo"
         return {"name": name, "projectId": project, "billingAccountName": account, "billingEnabled": True}
 
-    def _get(self, request: RestRequest) -> Resource:
-        kept = self._shelf.find(f"projects/{request.ids['project']}")
-        return {key: value for key, value in kept.items() if key != "name"}
 
-    def _set(self, request: RestRequest) -> Resource:
-        """The policy replaced; one with another etag than it has now is refused."""
-        asked = request.body.get("policy")
-        with self._shelf.lock:
-            current = self._get(request)
-            if not isinstance(asked, dict) or not isinstance(asked.get("bindings"), list):
-                raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "policy.bindings is missing")
-            if asked.get("etag", current["etag"]) != current["etag"]:
-                raise StatusError(grpc.StatusCode.ABORTED, "There were concurrent policy changes.")
-            self._shelf.put(_build_stored_policy(f"projects/{request.ids['project']}", asked))
-            return self._get(request)
-
-
-def _build_stored_policy(name: str, policy: Resource) -> Resource:
-    return {"name": name, "version": 1, "bindings": policy["bindings"], "etag": uuid.uuid4().hex}
+def _name(request: RestRequest) -> str:
+    return f"projects/{request.ids['project']}"

@@ -1,107 +1,95 @@
-"""IAM, `v1`: service accounts, whether they are disabled, and the custom roles of projects.
+"""IAM, `v1`: service accounts, whether they are disabled, and who may act as them.
 
-Shapes: https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts and
-.../projects.roles (read 2026-11). The policy of a project grants roles; nobody enforces it.
+Shapes: https://cloud.google.com/iam/docs/reference/rest/v1/projects.serviceAccounts (read 2026-11).
 """
 
-import grpc
-
-from local.core.grpc_services import StatusError
+from local.application.names import digest
+from local.core.clock import CloudClock
+from local.core.iam_policies import IamPolicies
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore
+from local.core.resources import Change, Kind, ResourceCollection
 from local.core.rest import Resource, RestMethod, RestRequest
 
 HOST = "iam.googleapis.com"
 
 
-class ServiceAccounts:
+def _complete(change: Change) -> Resource:
+    if change.before is not None:
+        return {}
+    email = change.name.rpartition("/")[2]
+    return {"projectId": change.ids["project"], "email": email, "uniqueId": _unique_id(email)}
+
+
+KIND = Kind(
+    calls="projects.serviceAccounts",
+    path="/v1/projects/{project}/serviceAccounts",
+    listed_as="accounts",
+    id_field="accountId",
+    id_pattern=r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+    wrapper="serviceAccount",
+    wraps_change=True,
+    fields={"displayName": str, "description": str},
+    answers=("disabled", "email", "oauth2ClientId", "projectId", "uniqueId"),
+    has_etag=True,
+    complete=_complete,
+    policy="POST",
+)
+
+
+class ServiceAccounts(ResourceCollection):
     """The service accounts of every project; what runs as one does not ask about it."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._shelf = ResourceStore(journal, "accounts")
-        self._roles = ResourceStore(journal, "roles")
+    def __init__(self, clock: CloudClock, journal: Journal, policies: IamPolicies) -> None:
+        super().__init__(KIND, ResourceStore(journal, "accounts"), clock, policies)
 
     def provision(self, project: str, email: str) -> None:
         """Give a project a service account, unless it has it."""
-        account = _account(project, email)
-        with self._shelf.lock:
-            if account["name"] not in self._shelf:
-                self._shelf.put(account)
+        name = f"projects/{project}/serviceAccounts/{email}"
+        with self._store.lock:
+            if name not in self._store:
+                account = {"name": name, "projectId": project, "email": email, "uniqueId": _unique_id(email)}
+                self._store.put(account)
+
+    def is_there(self, email: str) -> bool:
+        """Whether a project has an account of that address."""
+        return any(one["email"] == email for one in self._store.under("projects/"))
 
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
-        accounts = "/v1/projects/{project}/serviceAccounts"
-        one = f"{accounts}/{{account}}"
-        roles = "/v1/projects/{project}/roles"
+        one = f"{KIND.path}/{{id}}"
         return (
-            RestMethod("projects.serviceAccounts.create", "POST", accounts, self._create),
-            RestMethod("projects.serviceAccounts.get", "GET", one, self._find),
-            RestMethod("projects.serviceAccounts.delete", "DELETE", one, self._delete),
-            RestMethod("projects.serviceAccounts.disable", "POST", f"{one}:disable", self._disable),
-            RestMethod("projects.serviceAccounts.enable", "POST", f"{one}:enable", self._enable),
-            RestMethod("projects.roles.create", "POST", roles, self._create_role),
-            RestMethod("projects.roles.get", "GET", f"{roles}/{{role}}", self._find_role),
-            RestMethod("projects.roles.delete", "DELETE", f"{roles}/{{role}}", self._delete_role),
+            *super().calls(),
+            RestMethod(f"{KIND.calls}.disable", "POST", f"{one}:disable", self._disable),
+            RestMethod(f"{KIND.calls}.enable", "POST", f"{one}:enable", self._enable),
         )
 
-    def _create(self, request: RestRequest) -> Resource:
-        project, short = request.ids["project"], request.body.get("accountId")
-        if not isinstance(short, str) or not short:
-            raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "accountId is missing")
-        account = _account(project, f"{short}@{project}.iam.gserviceaccount.com")
-        with self._shelf.lock:
-            if account["name"] in self._shelf:
-                said = f"Service account {short} already exists"
-                raise StatusError(grpc.StatusCode.ALREADY_EXISTS, said)
-            self._shelf.put(account)
-        return account
+    def full_id(self, request: RestRequest, short: str) -> str:
+        """As the base says: the address, in which the domain of a project follows its id."""
+        domain, _, project = request.ids["project"].rpartition(":")
+        return f"{short}@{project}{'.' if domain else ''}{domain}.iam.gserviceaccount.com"
 
-    def _find(self, request: RestRequest) -> Resource:
-        return self._shelf.find(_name(request.ids["project"], request.ids["account"]))
-
-    def _delete(self, request: RestRequest) -> Resource:
-        with self._shelf.lock:
-            self._shelf.write({self._find(request)["name"]: None})
-        return {}
+    def name_of(self, request: RestRequest) -> str:
+        """As the base says: by address or unique id, and in any project where `-` stands for it."""
+        project, wanted = request.ids["project"], request.ids["id"]
+        if project != "-" and "@" in wanted:
+            return super().name_of(request)
+        for one in self._store.under("projects/"):
+            if wanted in (one["email"], one["uniqueId"]) and project in ("-", one["projectId"]):
+                return str(one["name"])
+        return super().name_of(request)
 
     def _disable(self, request: RestRequest) -> Resource:
-        with self._shelf.lock:
-            self._shelf.put({**self._find(request), "disabled": True})
+        with self._store.lock:
+            self._store.put({**self.find(request), "disabled": True})
         return {}
 
     def _enable(self, request: RestRequest) -> Resource:
-        with self._shelf.lock:
-            found = self._find(request)
-            self._shelf.put({key: value for key, value in found.items() if key != "disabled"})
+        with self._store.lock:
+            self._store.put({key: it for key, it in self.find(request).items() if key != "disabled"})
         return {}
 
-    def _create_role(self, request: RestRequest) -> Resource:
-        short, stated = request.body.get("roleId"), request.body.get("role") or {}
-        if not isinstance(short, str) or not short:
-            raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "roleId is missing")
-        role = {**stated, "name": f"projects/{request.ids['project']}/roles/{short}"}
-        with self._roles.lock:
-            if role["name"] in self._roles:
-                said = f"A role named {short} in {request.ids['project']} already exists."
-                raise StatusError(grpc.StatusCode.ALREADY_EXISTS, said)
-            self._roles.put(role)
-        return role
 
-    def _find_role(self, request: RestRequest) -> Resource:
-        return self._roles.find(f"projects/{request.ids['project']}/roles/{request.ids['role']}")
-
-    def _delete_role(self, request: RestRequest) -> Resource:
-        """A deleted role can be read for seven days."""
-        with self._roles.lock:
-            role = {**self._find_role(request), "deleted": True}
-            self._roles.put(role)
-        return role
-
-
-def _name(project: str, email: str) -> str:
-    return f"projects/{project}/serviceAccounts/{email}"
-
-
-def _account(project: str, email: str) -> Resource:
-    """An account that is enabled: then nothing is said of that."""
-    return {"name": _name(project, email), "projectId": project, "email": email}
+def _unique_id(email: str) -> str:
+    """21 digits, always the same for an address (Google draws others for a second account)."""
+    return "1" + str(int(digest(email)[:24], 16)).zfill(29)[-20:]

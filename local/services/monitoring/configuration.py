@@ -19,6 +19,7 @@ from local.core.rest import Resource, RestMethod, RestRequest, build_list_respon
 from local.services.monitoring import descriptors, promql
 from local.services.monitoring.descriptors import Descriptor
 from local.services.monitoring.notification import alert_policy
+from local.services.monitoring.resources import MonitoringResources
 from local.services.monitoring.service import MetricService
 from local.services.monitoring.signal_rules import RULES
 
@@ -32,7 +33,14 @@ _COUNTED = re.compile(r"\s*count\s*\(\s*last_over_time\s*\((?P<selector>.*)\[\w+
 class MonitoringConfiguration:
     """One alert policy for each signal that the applications can tell of, and what is added."""
 
-    def __init__(self, estate: ApplicationRegistry, metrics: MetricService, clock: CloudClock) -> None:
+    def __init__(
+        self,
+        estate: ApplicationRegistry,
+        metrics: MetricService,
+        clock: CloudClock,
+        stored: MonitoringResources,
+    ) -> None:
+        self._stored = stored
         self._estate = estate
         self._metrics = metrics
         self._clock = clock
@@ -46,7 +54,9 @@ class MonitoringConfiguration:
         v3, v1 = "/v3/projects/{project}", "/v1/projects/{project}"
         query = f"{v1}/location/global/prometheus/api/v1/query"
         return (
+            *self._stored.calls(),
             RestMethod("projects.alertPolicies.list", "GET", f"{v3}/alertPolicies", self._policies),
+            RestMethod("projects.alertPolicies.get", "GET", f"{v3}/alertPolicies/{{id}}", self._policy),
             RestMethod("projects.dashboards.list", "GET", f"{v1}/dashboards", self._dashboards),
             RestMethod("projects.metricDescriptors.list", "GET", f"{v3}/metricDescriptors", self._kinds),
             RestMethod(
@@ -60,18 +70,30 @@ class MonitoringConfiguration:
         return [one for one in self._estate.applications if one.project == project]
 
     def _policies(self, request: RestRequest) -> Resource:
-        project = request.ids["project"]
+        stored = self._stored.policies.stored(request)
+        found = [*self._evaluated(request.ids["project"]), *stored]
+        return build_list_response(request, "alertPolicies", found, MAX_PAGE_SIZE)
+
+    def _policy(self, request: RestRequest) -> Resource:
+        name = self._stored.policies.name_of(request)
+        for one in self._evaluated(request.ids["project"]):
+            if one["name"] == name:
+                return one
+        return self._stored.policies.get(request)
+
+    def _evaluated(self, project: str) -> list[Resource]:
+        """The alert policies of signals, and those that a test has added."""
         own = [
             alert_policy(one, name)
             for one in self._of(project)
             for name in RULES
             if name in one.policy.signals
         ]
-        found = [*own, *self.policies.get(project, ())]
-        return build_list_response(request, "alertPolicies", found, MAX_PAGE_SIZE)
+        return [*own, *self.policies.get(project, ())]
 
     def _dashboards(self, request: RestRequest) -> Resource:
-        found = self.dashboards.get(request.ids["project"], [])
+        added = self.dashboards.get(request.ids["project"], ())
+        found = [*added, *self._stored.dashboards.stored(request)]
         return build_list_response(request, "dashboards", found, MAX_PAGE_SIZE)
 
     def _kinds(self, request: RestRequest) -> Resource:

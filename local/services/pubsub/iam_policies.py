@@ -13,6 +13,7 @@ from google.iam.v1.iam_policy_pb2 import (
 from google.iam.v1.policy_pb2 import Policy
 
 from local.core.iam_messages import NO_POLICY_ETAG, replace_policy
+from local.core.iam_policies import GrantCheck
 from local.services.pubsub.broker import Broker
 from local.services.pubsub.statuses import not_found
 
@@ -22,11 +23,13 @@ class Policies:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
+        self.check_grant: GrantCheck = lambda _: None
+        """Refuses a new grant."""
 
     def SetIamPolicy(self, request: SetIamPolicyRequest, context: grpc.ServicerContext) -> Policy:
         """The policy as it is kept; ABORTED when the etag sent is not the current one."""
         with self._broker.change():
-            policy = replace_policy(self._current(request.resource), request.policy)
+            policy = replace_policy(self._current(request.resource), request.policy, self.check_grant)
             self._broker.put_policy(request.resource, policy.SerializeToString())
         return policy
 

@@ -11,6 +11,7 @@ from local.application.applications import ApplicationRegistry, parse_resource_n
 from local.application.service import ApplicationService
 from local.core.grpc_services import StatusError
 from local.core.iam_messages import NO_POLICY_ETAG, replace_policy
+from local.core.iam_policies import GrantCheck
 from local.core.journal import Journal
 from local.services.plain_functions import PlainFunctions
 from local.services.run import messages
@@ -26,6 +27,8 @@ class ServicePolicies:
         self._estate = estate
         self._plain = plain
         self._journal = journal
+        self.check_grant: GrantCheck = lambda _: None
+        """Refuses a new grant."""
         self._kept = {name: Policy.FromString(value) for name, value in journal.read(_JOURNAL_SERVICE)}
 
     def GetIamPolicy(self, request: Any, _context: grpc.ServicerContext) -> Policy:
@@ -35,7 +38,7 @@ class ServicePolicies:
     def SetIamPolicy(self, request: Any, _context: grpc.ServicerContext) -> Policy:
         """The policy as it is kept; ABORTED when the etag sent is not the current one."""
         name, owned = request.resource, self._find_owner(request.resource)
-        policy = replace_policy(self._current(name, owned), request.policy)
+        policy = replace_policy(self._current(name, owned), request.policy, self.check_grant)
         if owned is None:
             self._journal.write(_JOURNAL_SERVICE, [(self._key(name), policy.SerializeToString())])
             self._kept[self._key(name)] = policy

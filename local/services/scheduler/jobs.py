@@ -1,83 +1,84 @@
 """Cloud Scheduler, `v1`: jobs as they are declared; nothing runs them."""
 
 from datetime import datetime
-
-import grpc
+from typing import Any
 
 from local.core.clock import CloudClock
-from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
-from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
+from local.core.resources import Change, Kind, ResourceCollection
+from local.core.rest import Resource, RestMethod, RestRequest, build_list_response, invalid_argument
 
 HOST = "cloudscheduler.googleapis.com"
 MAX_PAGE_SIZE = 500
 _TARGETS = ("pubsubTarget", "appEngineHttpTarget", "httpTarget")
 
 
-class SchedulerService:
+def _complete(change: Change) -> Resource:
+    """A new job is on; its last run is whenever it was made, as nothing runs it."""
+    if sum(one in change.after for one in _TARGETS) != 1:
+        raise invalid_argument("a job needs exactly one target")
+    changed = {"userUpdateTime": written_time(change.at), "timeZone": change.after.get("timeZone", "Etc/UTC")}
+    made = {"state": "ENABLED", "lastAttemptTime": written_time(change.at)}
+    return changed if change.before else {**made, **changed}
+
+
+KIND = Kind(
+    calls="projects.locations.jobs",
+    path="/v1/projects/{project}/locations/{location}/jobs",
+    id_field="name",
+    id_pattern=r"[A-Za-z0-9_-]{1,500}",
+    fields={
+        "attemptDeadline": str,
+        "description": str,
+        "retryConfig": dict[str, Any],
+        "schedule": str,
+        "timeZone": str,
+        **dict.fromkeys(_TARGETS, dict[str, Any]),
+    },
+    answers=("lastAttemptTime", "satisfiesPzs", "scheduleTime", "state", "status", "userUpdateTime"),
+    required=("schedule",),
+    complete=_complete,
+)
+
+
+class SchedulerService(ResourceCollection):
     """The jobs of every project and region."""
 
     def __init__(self, clock: CloudClock, journal: Journal) -> None:
-        self._clock = clock
-        self._shelf = ResourceStore(journal, "scheduler")
+        super().__init__(KIND, ResourceStore(journal, "scheduler"), clock)
 
     def provision(self, project: str, region: str, job: str, uri: str, since: datetime) -> None:
         """Give a region a job that calls an address each day, unless it has it."""
         name = f"projects/{project}/locations/{region}/jobs/{job}"
-        target = {"uri": uri, "httpMethod": "POST"}
-        with self._shelf.lock:
-            if name not in self._shelf:
-                self._shelf.put(_enable_job(name, {"schedule": "0 3 * * *", "httpTarget": target}, since))
+        job_fields = {"schedule": "0 3 * * *", "httpTarget": {"uri": uri, "httpMethod": "POST"}}
+        with self._store.lock:
+            if name not in self._store:
+                made = Change(name, {}, {}, since, None, job_fields)
+                self._store.put({"name": name, **job_fields, **_complete(made)})
 
     def record_run(self, name: str, at: datetime, code: int) -> None:
         """A job has been tried, and ended with a code of google/rpc/code.proto."""
-        with self._shelf.lock:
+        with self._store.lock:
             outcome = {"lastAttemptTime": written_time(at), "status": {"code": code}}
-            self._shelf.put({**self._shelf.find(name), **outcome})
+            self._store.put({**self._store.find(name), **outcome})
 
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
-        locations = "/v1/projects/{project}/locations"
-        jobs = f"{locations}/{{region}}/jobs"
-        job = f"{jobs}/{{job}}"
+        locations, one = "/v1/projects/{project}/locations", f"{KIND.path}/{{id}}"
         return (
             RestMethod("projects.locations.list", "GET", locations, self._regions),
-            RestMethod("projects.locations.jobs.list", "GET", jobs, self._list),
-            RestMethod("projects.locations.jobs.get", "GET", job, self._get),
-            RestMethod("projects.locations.jobs.create", "POST", jobs, self._create),
-            RestMethod("projects.locations.jobs.delete", "DELETE", job, self._delete),
-            RestMethod("projects.locations.jobs.pause", "POST", f"{job}:pause", self._pause),
-            RestMethod("projects.locations.jobs.resume", "POST", f"{job}:resume", self._resume),
+            *super().calls(),
+            RestMethod(f"{KIND.calls}.pause", "POST", f"{one}:pause", self._pause),
+            RestMethod(f"{KIND.calls}.resume", "POST", f"{one}:resume", self._resume),
         )
 
     def _regions(self, request: RestRequest) -> Resource:
         """Those in which the project has jobs."""
         here = f"projects/{request.ids['project']}/locations/"
-        regions = {one["name"].removeprefix(here).partition("/")[0] for one in self._shelf.under(here)}
+        regions = {one["name"].removeprefix(here).partition("/")[0] for one in self._store.under(here)}
         found = [{"name": f"{here}{one}", "locationId": one} for one in sorted(regions)]
         return build_list_response(request, "locations", found, MAX_PAGE_SIZE)
-
-    def _list(self, request: RestRequest) -> Resource:
-        return build_list_response(request, "jobs", self._shelf.below(_jobs_prefix(request)), MAX_PAGE_SIZE)
-
-    def _get(self, request: RestRequest) -> Resource:
-        return self._shelf.find(f"{_jobs_prefix(request)}/{request.ids['job']}")
-
-    def _create(self, request: RestRequest) -> Resource:
-        name, targets = (request.body.get("name", ""), [one for one in _TARGETS if one in request.body])
-        if not str(name).startswith(f"{_jobs_prefix(request)}/") or len(targets) != 1:
-            raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "a job needs a name here and one target")
-        with self._shelf.lock:
-            if name in self._shelf:
-                raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
-            self._shelf.put(_enable_job(name, request.body, self._clock.now()))
-            return self._shelf.find(name)
-
-    def _delete(self, request: RestRequest) -> Resource:
-        with self._shelf.lock:
-            self._shelf.write({self._get(request)["name"]: None})
-            return {}
 
     def _pause(self, request: RestRequest) -> Resource:
         return self._become(request, "PAUSED")
@@ -86,22 +87,6 @@ class SchedulerService:
         return self._become(request, "ENABLED")
 
     def _become(self, request: RestRequest, state: str) -> Resource:
-        with self._shelf.lock:
-            self._shelf.put({**self._get(request), "state": state})
-            return self._get(request)
-
-
-def _jobs_prefix(request: RestRequest) -> str:
-    return f"projects/{request.ids['project']}/locations/{request.ids['region']}/jobs"
-
-
-def _enable_job(name: str, job: Resource, at: datetime) -> Resource:
-    """A job that is on; its last run is whenever it was made, as nothing runs it."""
-    return {
-        "timeZone": "Etc/UTC",
-        **job,
-        "name": name,
-        "state": "ENABLED",
-        "userUpdateTime": written_time(at),
-        "lastAttemptTime": written_time(at),
-    }
+        with self._store.lock:
+            self._store.put({**self.find(request), "state": state})
+            return self.find(request)

@@ -4,10 +4,12 @@ Shapes: https://cloud.google.com/service-usage/docs/reference/rest/v1beta1/servi
 (read 2026-11).
 """
 
+from collections.abc import Callable
 from urllib.parse import quote
 
 import grpc
 
+from local.application.names import project_number
 from local.core.grpc_services import StatusError
 from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
 from local.services.run.quota import METRIC, WriteQuotaBucket
@@ -19,10 +21,14 @@ _MAX_PAGE_SIZE = 100
 class Quotas:
     """The quota of Cloud Run's writes, the same in every region, enforced or not."""
 
-    def __init__(self, writes: WriteQuotaBucket) -> None:
+    def __init__(
+        self, writes: WriteQuotaBucket, is_on: Callable[[str, str], bool] = lambda _, __: True
+    ) -> None:
+        """`is_on` says of a project and an API whether somebody switched it on."""
         self._writes = writes
+        self._is_on = is_on
         self.off: set[tuple[str, str]] = set()
-        """Project and API: every other one is on."""
+        """Project and API: off, whatever else is said of it."""
 
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
@@ -35,8 +41,13 @@ class Quotas:
 
     def _get(self, request: RestRequest) -> Resource:
         project, service = request.ids["project"], request.ids["service"]
-        state = "DISABLED" if (project, service) in self.off else "ENABLED"
-        return {"name": f"projects/{project}/services/{service}", "state": state}
+        is_on = (project, service) not in self.off and self._is_on(project, service)
+        return {
+            "name": f"projects/{project_number(project)}/services/{service}",
+            "parent": f"projects/{project_number(project)}",
+            "config": {"name": service},
+            "state": "ENABLED" if is_on else "DISABLED",
+        }
 
     def _list(self, request: RestRequest) -> Resource:
         project, service = request.ids["project"], request.ids["service"]

@@ -14,6 +14,8 @@ from urllib.parse import unquote
 import msgspec
 
 from local.application.names import project_number
+from local.core.grpc_services import StatusError
+from local.core.iam_policies import GrantCheck, check_grants
 from local.core.pages import page
 from local.services.storage import uploads
 from local.services.storage.buckets import Buckets
@@ -54,6 +56,7 @@ MAX_REWRITE_BYTES_PER_CALL = 1024 * 1024
 """How much of an object a call copies to another location: Google's own measure is time, 30 s."""
 _CLIENT_HEADERS = {"authorization", "x-goog-api-client"}
 """Google's clients send one of them with each call; browsers do not."""
+_POLICY_FIELDS = frozenset(("bindings", "etag", "kind", "resourceId", "version"))
 _OBJECT_PATH = "/(?!storage/|upload/|download/|batch/)(?P<bucket>[^/]+)/(?P<name>.+)"
 
 Handler = Callable[[StorageRequest, str, str], StorageAnswer]
@@ -62,8 +65,9 @@ Handler = Callable[[StorageRequest, str, str], StorageAnswer]
 class StorageService:
     """The calls of the JSON API over the buckets."""
 
-    def __init__(self, buckets: Buckets) -> None:
+    def __init__(self, buckets: Buckets, check_grant: GrantCheck = lambda _: None) -> None:
         self._buckets = buckets
+        self._check_grant = check_grant
         self._uploads = Uploads(buckets)
         bucket, name = "/storage/v1/b/(?P<bucket>[^/]+)", "(?P<name>[^/]+)"
         self._routes: tuple[tuple[str, str, str, Handler], ...] = (
@@ -178,6 +182,12 @@ class StorageService:
         bindings = said.get("bindings")
         if not isinstance(bindings, list):
             raise invalid_request("Required: bindings")
+        if unknown := {*said} - _POLICY_FIELDS:
+            raise invalid_request(f"The embedded cloud does not store '{min(unknown)}' of a policy.")
+        try:
+            check_grants(bindings, self._buckets.bucket(bucket).bindings, self._check_grant)
+        except StatusError as refused:
+            raise invalid_request(refused.message) from refused
         found = self._buckets.grant(bucket, bindings, said.get("etag"))
         return _build_json_answer(policy_resource(found))
 

@@ -363,14 +363,15 @@ class OverTheWire:
 
     def grant(self, role: str, condition: str = "") -> None:
         product, project = self._product(project_policies.HOST), f"/v3/projects/{PROJECT}"
-        policy = product.done("POST", f"{project}:getIamPolicy", {})
+        asked = {"options": {"requestedPolicyVersion": 3}}
+        policy = product.done("POST", f"{project}:getIamPolicy", asked)
         binding: dict[str, Any] = {
             "role": role,
             "members": [f"serviceAccount:{ACCOUNT}", "user:ann@example.com"],
         }
         if condition:
             binding["condition"] = {"title": "t", "expression": condition}
-        change = {"policy": {**policy, "bindings": [*policy["bindings"], binding]}}
+        change = {"policy": {**policy, "version": 3, "bindings": [*policy["bindings"], binding]}}
         product.done("POST", f"{project}:setIamPolicy", change)
 
     def make_role(self, role: str, *permissions: str) -> str:

@@ -247,7 +247,10 @@ def test_the_policy_of_a_resource(cloud: Cloud, pubsub: Product, host: str, reso
     pubsub.ask("PUT", f"/v1/{PROJECT}/subscriptions/orders", {"topic": f"{PROJECT}/topics/orders"})
     product = Product(cloud, host)
     before = product.get(f"{resource}:getIamPolicy?options.requestedPolicyVersion=3")
-    binding = {"role": "roles/run.invoker", "members": ["serviceAccount:push@shop.iam.gserviceaccount.com"]}
+    binding = {
+        "role": "roles/run.invoker",
+        "members": ["serviceAccount:service-7@gcp-sa-pubsub.iam.gserviceaccount.com"],
+    }
 
     policy = {"etag": before["etag"], "bindings": [binding]}
     after = product.done("POST", f"{resource}:setIamPolicy", {"policy": policy})

@@ -32,7 +32,7 @@ ASKED = {
 }
 PUSH = {
     "role": "roles/run.invoker",
-    "members": ["serviceAccount:push@shop-operations.iam.gserviceaccount.com"],
+    "members": ["serviceAccount:service-7@gcp-sa-pubsub.iam.gserviceaccount.com"],
 }
 
 

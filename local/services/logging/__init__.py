@@ -1,0 +1,1 @@
+"""Cloud Logging: sinks, exclusions and log-based metrics as they are declared."""

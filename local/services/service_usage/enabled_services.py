@@ -1,0 +1,163 @@
+"""Service Usage, `v1`: which APIs are on in a project.
+
+Shapes: https://cloud.google.com/service-usage/docs/reference/rest/v1/services (read 2026-11).
+"""
+
+from collections.abc import Iterable
+
+import grpc
+from google.rpc import error_details_pb2
+
+from local.application.names import project_number
+from local.core.finished_operations import FinishedOperations
+from local.core.grpc_services import StatusError, build_detailed_error
+from local.core.journal import Journal
+from local.core.resource_store import ResourceStore
+from local.core.rest import (
+    Resource,
+    RestMethod,
+    RestRequest,
+    build_list_response,
+    invalid_argument,
+    refuse_unknown_fields,
+    refuse_unknown_parameters,
+)
+from local.services.workload_identity.agents import ServiceAgents
+
+MAX_PAGE_SIZE = 200
+MAX_BATCH = 20
+NEW_PROJECT = frozenset(
+    f"{one}.googleapis.com"
+    for one in ("cloudresourcemanager", "logging", "monitoring", "serviceusage", "storage")
+)
+"""On in each project from the beginning: by Google, or because Terraform reads them first."""
+APPLICATION = frozenset(
+    f"{one}.googleapis.com"
+    for one in (
+        *(
+            "artifactregistry",
+            "cloudbuild",
+            "cloudfunctions",
+            "cloudscheduler",
+            "eventarc",
+            "firebasehosting",
+        ),
+        *("firebaseremoteconfig", "firebaserules", "firestore", "iam", "identitytoolkit", "pubsub", "run"),
+        "secretmanager",
+    )
+)
+"""On as well where an application lives."""
+
+
+class EnabledServices:
+    """The APIs of every project: all are on, but where a project is strict."""
+
+    def __init__(self, journal: Journal, agents: ServiceAgents, *, strict: bool = False) -> None:
+        self._agents = agents
+        self._store = ResourceStore(journal, "services")
+        self._operations = FinishedOperations(journal, "service-usage-operations")
+        self._strict = strict
+        self._applications: set[str] = set()
+
+    def provision(self, project: str) -> None:
+        """Count a project as the home of an application."""
+        self._applications.add(project)
+
+    def is_on(self, project: str, service: str) -> bool:
+        """Whether requests to an API are admitted."""
+        name = f"projects/{project}/services/{service}"
+        if name in self._store:
+            return bool(self._store.find(name)["state"] == "ENABLED")
+        return not self._strict or service in self._initial(project)
+
+    def require(self, project: str, service: str) -> None:
+        """Raises: StatusError PERMISSION_DENIED, as Google's front end, where an API is off."""
+        if self.is_on(project, service):
+            return
+        number = project_number(project)
+        said = f"{service} has not been used in project {number} before or it is disabled."
+        details = error_details_pb2.ErrorInfo(
+            reason="SERVICE_DISABLED",
+            domain="googleapis.com",
+            metadata={"consumer": f"projects/{number}", "service": service},
+        )
+        raise build_detailed_error(grpc.StatusCode.PERMISSION_DENIED, said, details)
+
+    def calls(self) -> tuple[RestMethod, ...]:
+        """What is served, but for `services.get`."""
+        services = "/v1/projects/{project}/services"
+        one, beta = f"{services}/{{service}}", "/v1beta1/projects/{project}/services/{service}"
+        return (
+            RestMethod("services.list", "GET", services, self._list),
+            RestMethod("services.enable", "POST", f"{one}:enable", self._enable),
+            RestMethod("services.disable", "POST", f"{one}:disable", self._disable),
+            RestMethod("services.batchEnable", "POST", f"{services}:batchEnable", self._batch_enable),
+            RestMethod("services.batchGet", "GET", f"{services}:batchGet", self._batch_get),
+            RestMethod(
+                "services.generateServiceIdentity", "POST", f"{beta}:generateServiceIdentity", self._agent
+            ),
+            *self._operations.calls("operations.get", "/v1/operations"),
+        )
+
+    def describe(self, project: str, service: str) -> Resource:
+        """Return an API of a project, on or off."""
+        parent = f"projects/{project_number(project)}"
+        state = "ENABLED" if self.is_on(project, service) else "DISABLED"
+        config = {"name": service}
+        return {"name": f"{parent}/services/{service}", "parent": parent, "config": config, "state": state}
+
+    def _initial(self, project: str) -> frozenset[str]:
+        return NEW_PROJECT | (APPLICATION if project in self._applications else frozenset())
+
+    def _list(self, request: RestRequest) -> Resource:
+        """Those that are on from the beginning, and those that somebody has switched on."""
+        refuse_unknown_parameters(request, ("filter", "pageSize", "pageToken"))
+        if request.query.get("filter") != "state:ENABLED":
+            raise StatusError(grpc.StatusCode.UNIMPLEMENTED, "the filter is state:ENABLED")
+        project = request.ids["project"]
+        changed = [
+            one["name"].rpartition("/")[2] for one in self._store.below(f"projects/{project}/services")
+        ]
+        found = [
+            self.describe(project, service)
+            for service in sorted({*changed, *self._initial(project)})
+            if self.is_on(project, service)
+        ]
+        return build_list_response(request, "services", found, MAX_PAGE_SIZE)
+
+    def _enable(self, request: RestRequest) -> Resource:
+        refuse_unknown_fields(request.body, ())
+        project, service = request.ids["project"], request.ids["service"]
+        self._switch(project, [service], "ENABLED")
+        return self._operations.finish("", {"service": self.describe(project, service)})
+
+    def _disable(self, request: RestRequest) -> Resource:
+        refuse_unknown_fields(request.body, {"disableDependentServices", "checkIfServiceHasUsage"})
+        project, service = request.ids["project"], request.ids["service"]
+        self._switch(project, [service], "DISABLED")
+        return self._operations.finish("", {"service": self.describe(project, service)})
+
+    def _batch_enable(self, request: RestRequest) -> Resource:
+        refuse_unknown_fields(request.body, {"serviceIds"})
+        services = request.body.get("serviceIds")
+        if not isinstance(services, list) or not 0 < len(services) <= MAX_BATCH:
+            raise invalid_argument(f"serviceIds: from 1 to {MAX_BATCH} names")
+        self._switch(request.ids["project"], services, "ENABLED")
+        enabled = [self.describe(request.ids["project"], one) for one in services]
+        return self._operations.finish("", {"services": enabled})
+
+    def _batch_get(self, request: RestRequest) -> Resource:
+        refuse_unknown_parameters(request, ("names",))
+        named = [value.rpartition("/")[2] for key, value in request.parameters if key == "names"]
+        return {"services": [self.describe(request.ids["project"], service) for service in named]}
+
+    def _agent(self, request: RestRequest) -> Resource:
+        project, service = request.ids["project"], request.ids["service"]
+        return self._operations.finish("", {"email": self._agents.generate(project, service)})
+
+    def _switch(self, project: str, services: Iterable[object], state: str) -> None:
+        names = [f"projects/{project}/services/{service}" for service in services]
+        if wrong := [name for name in names if not name.endswith(".googleapis.com")]:
+            said = f"Not found or permission denied for service(s): {', '.join(wrong)}."
+            raise StatusError(grpc.StatusCode.PERMISSION_DENIED, said)
+        self._store.put(*({"name": name, "state": state} for name in names))
