@@ -80,6 +80,7 @@ def _start(policies: Sequence[Policy], options: argparse.Namespace) -> Cloud:
         clock=CloudClock(options.origin, options.scale),
         alerter=options.alerts,
         ticks=options.ticks,
+        installation=options.installation,
         operations_project=options.project,
         ports=dict(options.port),
         concurrency=Concurrency(options.concurrency),
@@ -149,6 +150,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--responders", action="store_true", help="run the functions of main.py beside it")
     add("--no-alerts", dest="alerts", action="store_false", help="evaluate no alert policies")
     add("--no-ticks", dest="ticks", action="store_false", help="publish no clock ticks")
+    add("--no-installation", dest="installation", action="store_false", help="without what Terraform makes")
     add("--concurrency", choices=list(Concurrency), default=Concurrency.PESSIMISTIC, help="Firestore's")
     add("--point-in-time-recovery", action="store_true", help="Firestore keeps seven days readable")
     add("--strict", action="store_true", help="APIs are off until somebody switches them on")

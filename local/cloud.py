@@ -129,6 +129,7 @@ class Cloud:
         clock: CloudClock | None = None,
         alerter: bool = True,
         ticks: bool = True,
+        installation: bool = True,
         operations_project: str | None = None,
         ports: Mapping[str, int] | None = None,
         concurrency: Concurrency = Concurrency.PESSIMISTIC,
@@ -139,7 +140,8 @@ class Cloud:
         """A running cloud with an application per policy, everything listening on loopback.
 
         `data` holds what survives a restart, kill -9 included; cloud time goes on from there. Clock
-        ticks go to `operations_project` (default: the first policy's). `ports` pins ports by the
+        ticks go to `operations_project` (default: the first policy's). Without `installation` there
+        is none of what Terraform makes: topics, buckets, secrets. `ports` pins ports by the
         names of `ADDRESS_NAMES`; the others are free ones. `concurrency` and
         `point_in_time_recovery` are those of every Firestore database. `faults` go wrong from the
         first call on. `strict`: in projects without an application, an API is off until it is
@@ -162,10 +164,14 @@ class Cloud:
             cloud.projects = tuple(sorted({cloud.home, *protected}))
             for project in cloud.projects:
                 cloud.directory.resolve(project)
-            provisioning.create_topics(cloud.pubsub, cloud.projects, policies)
-            provisioning.create_buckets(cloud.buckets, cloud.home, policies)
-            provisioning.create_probe_accounts(cloud.surroundings, cloud.identity, cloud.home, policies)
-            state_database.install_expiry(firestore.expiry, cloud.home)
+            provisioning.create_application_topics(cloud.pubsub, policies)
+            provisioning.create_asset_buckets(cloud.buckets, policies)
+            provisioning.create_probe_accounts(cloud.surroundings, cloud.identity, policies)
+            if installation:
+                provisioning.create_topics(cloud.pubsub, cloud.projects)
+                provisioning.create_buckets(cloud.buckets, cloud.home, policies)
+                provisioning.store_probe_secrets(cloud.surroundings, cloud.home, policies)
+                state_database.install_expiry(firestore.expiry, cloud.home)
             if faults is not None:
                 cloud.injector.install(faults)
             cloud._come_alive(alerter=alerter, ticks=ticks)

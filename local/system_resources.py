@@ -20,6 +20,7 @@ from local.services.iam import project_policies, service_accounts
 from local.services.iam.grants import GrantRules
 from local.services.iam.permissions import read_permissions
 from local.services.iam.roles import Roles
+from local.services.kms import keys
 from local.services.logging import configuration
 from local.services.logging.configuration import LoggingConfiguration
 from local.services.monitoring.resources import MonitoringResources
@@ -62,6 +63,7 @@ class SystemResources:
         self.scheduler = jobs.SchedulerService(clock, journal)
         self.eventarc = eventarc.Eventarc(clock, journal, pubsub)
         self.registry = repositories.ImageRegistry(clock, journal, policies)
+        self.keys = keys.CryptoKeys(policies)
         self.agents = agents.ServiceAgents(journal)
         self.services = EnabledServices(journal, self.agents, strict=strict)
         self._logs = LoggingConfiguration(clock, journal)
@@ -127,6 +129,7 @@ class SystemResources:
             project_policies.HOST: self.projects.calls(),
             project_policies.BILLING_HOST: self.projects.billing_calls(),
             agents.HOST: self.agents.calls(),
+            keys.HOST: self.keys.calls(),
         }
 
     def _has_agent(self, email: str) -> bool:

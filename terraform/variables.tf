@@ -160,7 +160,7 @@ variable "deployment_publishers" {
 
   validation {
     condition     = alltrue([for one in var.deployment_publishers : can(regex(local.iam_principal, one))])
-    error_message = "IAM members, such as serviceAccount:ci@example.iam.gserviceaccount.com; never allUsers or allAuthenticatedUsers."
+    error_message = "IAM members, such as serviceAccount:ci-deploy@example.iam.gserviceaccount.com; never allUsers or allAuthenticatedUsers."
   }
 }
 
@@ -419,7 +419,7 @@ variable "state_readers" {
 
   validation {
     condition     = alltrue([for one in var.state_readers : can(regex(local.iam_principal, one))])
-    error_message = "IAM members, such as serviceAccount:ci@example.iam.gserviceaccount.com; never allUsers or allAuthenticatedUsers."
+    error_message = "IAM members, such as serviceAccount:ci-deploy@example.iam.gserviceaccount.com; never allUsers or allAuthenticatedUsers."
   }
 }
 

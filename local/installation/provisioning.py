@@ -18,6 +18,7 @@ from local.services.storage import Buckets
 from local.services.storage.errors import Refusal
 from local.system_resources import SystemResources
 from shared.domain.data.asset_protection import derived_topics
+from shared.domain.policy.probes import ProbeAccount
 from shared.domain.policy.system_policy import Policy
 
 TOPICS = (
@@ -42,14 +43,17 @@ NO_CALL_CONTEXT: Any = None
 """The context of a call that comes from inside: what is called so does not look at it."""
 
 
-def create_topics(pubsub: PubSub, projects: Iterable[str], policies: Sequence[Policy]) -> None:
-    """The responders', and those where an application hears that it is to make data again."""
-    ours = {(project, topic) for project in projects for topic in TOPICS}
-    theirs = {(one.project, topic) for one in policies for topic in derived_topics(one)}
-    for project, topic in sorted(ours | theirs):
-        named = pubsub_types.Topic.pb()(name=f"projects/{project}/topics/{topic}")
-        _create_unless_exists(pubsub.publisher.CreateTopic, named)
-    for project, topic in sorted(theirs):
+def create_topics(pubsub: PubSub, projects: Iterable[str]) -> None:
+    """The responders'."""
+    for project in projects:
+        for topic in TOPICS:
+            _create_topic(pubsub, project, topic)
+
+
+def create_application_topics(pubsub: PubSub, policies: Sequence[Policy]) -> None:
+    """Those where an application hears that it is to make data again, and its subscriptions."""
+    for project, topic in sorted({(one.project, topic) for one in policies for topic in derived_topics(one)}):
+        _create_topic(pubsub, project, topic)
         listening = pubsub_types.Subscription.pb()(
             name=f"projects/{project}/subscriptions/{topic}-{REGENERATION_SUBSCRIPTION_SUFFIX}",
             topic=f"projects/{project}/topics/{topic}",
@@ -58,35 +62,46 @@ def create_topics(pubsub: PubSub, projects: Iterable[str], policies: Sequence[Po
 
 
 def create_buckets(buckets: Buckets, home: str, policies: Sequence[Policy]) -> None:
-    """The responders', and those of exports and assets; that of heads keeps what is in it."""
-    retained = {audit_bucket(home): ANCHOR_RETENTION}
+    """The responders', and those of exports; that of heads keeps what is in it."""
     others = (policy_bucket, quarantine_bucket, sources_bucket, status_bucket, values_bucket)
-    own = (*retained, *(one(home) for one in others))
     exports = {one.backups.bucket: (HERE, one.project) for one in policies if one.backups.bucket}
     copies = {one.backups.second: (THERE, one.project) for one in policies if one.backups.second}
-    assets = {name: (HERE, one.project) for one in policies for name in one.assets.replicated}
-    everything = {**dict.fromkeys(own, (HERE, home)), **exports, **copies, **assets}
-    for name, (location, project) in everything.items():
-        try:
-            buckets.create(name, retention=retained.get(name), location=location, project=project)
-        except Refusal as refused:
-            if refused.status != HTTPStatus.CONFLICT:
-                raise
+    _create_bucket(buckets, audit_bucket(home), HERE, home, ANCHOR_RETENTION)
+    for name, (location, project) in {
+        **{one(home): (HERE, home) for one in others},
+        **exports,
+        **copies,
+    }.items():
+        _create_bucket(buckets, name, location, project)
     buckets.change(policy_bucket(home), versioned=True)
 
 
+def create_asset_buckets(buckets: Buckets, policies: Sequence[Policy]) -> None:
+    """Those of an application's files that must outlast the loss of a region."""
+    for policy in policies:
+        for name in policy.assets.replicated:
+            _create_bucket(buckets, name, HERE, policy.project)
+
+
 def create_probe_accounts(
-    surroundings: SystemResources, identity: EmbeddedIdentity, home: str, policies: Sequence[Policy]
+    surroundings: SystemResources, identity: EmbeddedIdentity, policies: Sequence[Policy]
 ) -> None:
-    """The test accounts that the policies' probes sign in as, and what they do it with."""
-    people, held = surroundings.identity, surroundings.secrets
-    identity.takes_no_password = people.is_password_sign_in_off
+    """The test accounts that the policies' probes sign in as."""
+    identity.takes_no_password = surroundings.identity.is_password_sign_in_off
     for policy in policies:
         for account in filter(None, (probe.sign_in for probe in policy.probes)):
-            password = names.digest(f"{policy.project}/{account.email}")[:20]
-            identity.put(Account(account.email, password))
-            held.set_first_value(home, account.password_secret, password)
-            held.set_first_value(home, account.api_key_secret, people.api_key(policy.project))
+            identity.put(Account(account.email, _build_password(policy, account)))
+
+
+def store_probe_secrets(surroundings: SystemResources, home: str, policies: Sequence[Policy]) -> None:
+    """What the probes sign in with."""
+    for policy in policies:
+        for account in filter(None, (probe.sign_in for probe in policy.probes)):
+            surroundings.secrets.set_first_value(
+                home, account.password_secret, _build_password(policy, account)
+            )
+            api_key = surroundings.identity.api_key(policy.project)
+            surroundings.secrets.set_first_value(home, account.api_key_secret, api_key)
 
 
 def push_account(home: str) -> str:
@@ -136,6 +151,26 @@ def status_bucket(home: str) -> str:
 
 def _bucket_name(home: str, purpose: str) -> str:
     return f"{re.sub('[^a-z0-9-]', '-', home)}-rollback-{purpose}"
+
+
+def _build_password(policy: Policy, account: ProbeAccount) -> str:
+    return names.digest(f"{policy.project}/{account.email}")[:20]
+
+
+def _create_topic(pubsub: PubSub, project: str, topic: str) -> None:
+    named = pubsub_types.Topic.pb()(name=f"projects/{project}/topics/{topic}")
+    _create_unless_exists(pubsub.publisher.CreateTopic, named)
+
+
+def _create_bucket(
+    buckets: Buckets, name: str, location: str, project: str, retention: timedelta | None = None
+) -> None:
+    """Create it unless it exists."""
+    try:
+        buckets.create(name, retention=retention, location=location, project=project)
+    except Refusal as refused:
+        if refused.status != HTTPStatus.CONFLICT:
+            raise
 
 
 def _create_unless_exists(create: Callable[[Any, Any], object], wanted: Message) -> None:

@@ -51,7 +51,7 @@ run "values_that_cannot_work" {
     identity_project        = "Short"
     labels                  = { Owner = "operations" }
     letter_keepers          = ["oncall@example.com"]
-    override_publishers     = ["serviceAccount:ci@example.iam.gserviceaccount.com"]
+    override_publishers     = ["serviceAccount:ci-deploy@example.iam.gserviceaccount.com"]
     pager_channels          = { chat = { type = "slack", labels = {} } }
     region                  = "US"
     runtime_accounts        = { another = [] }

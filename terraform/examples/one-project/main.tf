@@ -7,9 +7,9 @@ module "rollback" {
   region             = "us-east1"
 
   command_publishers    = ["group:oncall@cvplus.com"]
-  deployment_publishers = ["group:oncall@cvplus.com", "serviceAccount:ci@cvplus.iam.gserviceaccount.com"]
+  deployment_publishers = ["group:oncall@cvplus.com", "serviceAccount:ci-deploy@cvplus.iam.gserviceaccount.com"]
   letter_keepers        = ["group:oncall@cvplus.com"]
-  state_readers         = ["serviceAccount:ci@cvplus.iam.gserviceaccount.com"]
+  state_readers         = ["serviceAccount:ci-deploy@cvplus.iam.gserviceaccount.com"]
   viewers               = ["group:oncall@cvplus.com"]
   pager_channels        = { oncall = { type = "email", labels = { email_address = "oncall@cvplus.com" } } }
 

@@ -21,10 +21,10 @@ module "rollback" {
 
   clock_regions         = ["europe-west1", "europe-west3"]
   command_publishers    = ["group:oncall@example.com"]
-  deployment_publishers = ["group:oncall@example.com", "serviceAccount:ci@example-operations.iam.gserviceaccount.com"]
+  deployment_publishers = ["group:oncall@example.com", "serviceAccount:ci-deploy@example-operations.iam.gserviceaccount.com"]
   letter_keepers        = ["group:oncall@example.com"]
   override_publishers   = ["group:incident-commanders@example.com"]
-  state_readers         = ["serviceAccount:ci@example-operations.iam.gserviceaccount.com"]
+  state_readers         = ["serviceAccount:ci-deploy@example-operations.iam.gserviceaccount.com"]
   viewers               = ["group:oncall@example.com"]
   pager_channels        = { oncall = { type = "email", labels = { email_address = "oncall@example.com" } } }
 

@@ -97,7 +97,7 @@ def test_nobody_else_may_anything(two_projects: Configuration) -> None:
         "allUsers",
         "group:incident-commanders@example.com",
         "group:oncall@example.com",
-        "serviceAccount:ci@example-operations.iam.gserviceaccount.com",
+        "serviceAccount:ci-deploy@example-operations.iam.gserviceaccount.com",
     }
 
     strange = {
@@ -167,7 +167,7 @@ def test_whoever_looks_may_read_what_the_commands_read(two_projects: Configurati
 
 def test_ci_reads_the_state_and_nothing_else(two_projects: Configuration) -> None:
     """It waits while a rollback is under way, and looks at no database but ours."""
-    ci = "serviceAccount:ci@example-operations.iam.gserviceaccount.com"
+    ci = "serviceAccount:ci-deploy@example-operations.iam.gserviceaccount.com"
 
     assert roles_of(ci, two_projects) == {"example-operations": {*store.READ_PERMISSIONS}}
     [readers] = [one for one in two_projects.of("google_project_iam_binding") if one.name == "state_readers"]

@@ -44,7 +44,7 @@ def second(location: str, **more: str) -> dict[str, Any]:
         ("command_publishers", ["allUsers"], "never allUsers"),
         ("deployment_publishers", ["allAuthenticatedUsers"], "never allUsers"),
         ("letter_keepers", ["oncall@example.com"], "IAM members"),
-        ("override_publishers", ["serviceAccount:ci@p.iam.gserviceaccount.com"], "People"),
+        ("override_publishers", ["serviceAccount:ci-deploy@p.iam.gserviceaccount.com"], "People"),
         ("identity_project", "People", "A project id"),
         ("labels", {"Owner": "operations"}, "Lower-case"),
         ("runtime_accounts", {"cvplus": ["somebody@example.com"]}, "service accounts"),

@@ -309,6 +309,8 @@ def test_an_identity_without_an_audience(world: World, endpoint: Endpoint) -> No
         "http://example.com/push",
         "http://10.0.0.1/push",
         "http://127.0.0.1@example.com/push",
+        "http://worker-1.us-east1.run.app/",
+        "https://run.app.example.com/",
         "https://127.0.0.1/push",
         "http://127.0.0.1:notaport/",
         "ftp://127.0.0.1/",
@@ -319,6 +321,17 @@ def test_an_endpoint_outside_this_machine(world: World, url: str) -> None:
     """Only plain loopback addresses are taken, and the refusal says why."""
     with pytest.raises(InvalidArgument, match="endpoint"):
         world.create(push_config={"push_endpoint": url})
+
+
+def test_an_endpoint_of_cloud_run_that_nobody_plays(world: World) -> None:
+    """It is taken, as Google takes it, and gets nothing: the message stays."""
+    url = "https://worker-361735506349.us-east1.run.app/projects/p/topics/t"
+    world.create(push_config={"push_endpoint": url})
+
+    world.publish("nowhere")
+    world.advance(seconds=1)
+
+    assert world.pubsub.undelivered(SUBSCRIPTION) == 1
 
 
 def test_settling_waits_for_a_message_that_is_taken_and_not_yet_sent(

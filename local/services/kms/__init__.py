@@ -1,0 +1,1 @@
+"""Cloud KMS, as far as somebody grants the use of a key."""
