@@ -43,13 +43,15 @@ class SystemResources:
     """Hosting, Remote Config, Rules, Identity Platform, secrets, jobs, triggers, images, IAM."""
 
     def __init__(self, clock: CloudClock, journal: Journal, pubsub: PubSub, *, strict: bool = False) -> None:
-        """`strict`: an API is off until somebody switches it on."""
+        """`strict`: an API is off until it is switched on, an agent absent until it is needed."""
         self.hosting = hosting.HostingService(clock, journal)
         self.remote_config = remote_config.RemoteConfigService(clock, journal)
         self.rules = rules.RulesService(clock, journal)
         self.identity = identity.IdentityPlatformService(journal)
         self.grants = GrantRules(
-            lambda email: self.accounts.is_there(email), lambda it: self.roles.is_there(it)
+            lambda email: self.accounts.is_there(email),
+            lambda email: not strict or self._has_agent(email),
+            lambda role: self.roles.is_there(role),
         )
         policies = IamPolicies(ResourceStore(journal, "policies"), self.grants.check)
         self.accounts = service_accounts.ServiceAccounts(clock, journal, policies)
@@ -62,18 +64,19 @@ class SystemResources:
         self.eventarc = eventarc.Eventarc(clock, journal, pubsub)
         self.registry = repositories.ImageRegistry(clock, journal, policies)
         self.keys = keys.CryptoKeys(policies)
-        self.services = EnabledServices(journal, strict=strict)
         self.agents = agents.ServiceAgents(journal)
-        logs = LoggingConfiguration(clock, journal)
-        self.monitoring = MonitoringResources(clock, journal, logs.has_metric)
+        self.services = EnabledServices(journal, self.agents, strict=strict)
+        self._logs = LoggingConfiguration(clock, journal)
+        self.monitoring = MonitoringResources(clock, journal, self._logs.has_metric)
         budget = ResourceCollection(BUDGETS, ResourceStore(journal, "budgets"), clock)
-        findings = ResourceCollection(NOTIFICATION_CONFIGS, ResourceStore(journal, "findings"), clock)
+        self._findings = ResourceStore(journal, "findings")
+        findings = ResourceCollection(NOTIFICATION_CONFIGS, self._findings, clock)
         self.collections: Mapping[str, Sequence[ResourceCollection]] = {
             secrets.HOST: (self.secrets,),
             jobs.HOST: (self.scheduler,),
             service_accounts.HOST: (self.accounts, self.roles),
             repositories.HOST: (self.registry,),
-            configuration.HOST: logs.collections,
+            configuration.HOST: self._logs.collections,
             budgets.HOST: (budget,),
             notifications.HOST: (findings,),
         }
@@ -128,6 +131,16 @@ class SystemResources:
             agents.HOST: self.agents.calls(),
             keys.HOST: self.keys.calls(),
         }
+
+    def _has_agent(self, email: str) -> bool:
+        """Whether an agent is there: somebody has asked for it, or its service needs it."""
+        publishes = any(one["serviceAccount"] == email for one in self._findings.under("projects/"))
+        return (
+            publishes
+            or self.agents.is_there(email)
+            or self._logs.has_writer(email)
+            or self.monitoring.has_notifier(email)
+        )
 
     def _site_serves(self, site: str, version: Resource) -> None:
         failing = float(version.get("labels", {}).get(FAILURE_RATE_LABEL, 0))

@@ -125,3 +125,8 @@ class LoggingConfiguration:
     def has_metric(self, project: str, metric: str) -> bool:
         """Whether a project has a log-based metric of that name."""
         return f"projects/{project}/metrics/{metric}" in self._store
+
+    def has_writer(self, email: str) -> bool:
+        """Whether a sink writes as the account of that address."""
+        writer = f"serviceAccount:{email}"
+        return any(one.get("writerIdentity") == writer for one in self._store.under("projects/"))

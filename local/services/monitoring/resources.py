@@ -16,6 +16,7 @@ from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
 from local.core.resources import Change, Kind, ResourceCollection
 from local.core.rest import Resource, RestMethod, RestRequest, invalid_argument
+from local.services.workload_identity.agents import agent_email
 
 MAX_CONDITIONS = 6
 """https://cloud.google.com/monitoring/quotas."""
@@ -206,6 +207,14 @@ class MonitoringResources:
         lists = (f"{one.kind.calls}.list" for one in (self.policies, self.dashboards))
         hidden = {*lists, f"{self.policies.kind.calls}.get"}
         return tuple(call for one in self.collections for call in one.calls() if call.name not in hidden)
+
+    def has_notifier(self, email: str) -> bool:
+        """Whether a project has a channel, to which Monitoring publishes as that account."""
+        return any(
+            email == agent_email(one["name"].split("/")[1], "monitoring-notification")
+            for one in self._store.under("projects/")
+            if "/notificationChannels/" in one["name"]
+        )
 
     def _complete_policy(self, change: Change) -> Resource:
         """A policy has one to six conditions, each of one kind, on metrics that are known."""

@@ -22,7 +22,7 @@ from local.core.rest import (
     refuse_unknown_fields,
     refuse_unknown_parameters,
 )
-from local.services.workload_identity.agents import agent_email
+from local.services.workload_identity.agents import ServiceAgents
 
 MAX_PAGE_SIZE = 200
 MAX_BATCH = 20
@@ -52,7 +52,8 @@ APPLICATION = frozenset(
 class EnabledServices:
     """The APIs of every project: all are on, but where a project is strict."""
 
-    def __init__(self, journal: Journal, *, strict: bool = False) -> None:
+    def __init__(self, journal: Journal, agents: ServiceAgents, *, strict: bool = False) -> None:
+        self._agents = agents
         self._store = ResourceStore(journal, "services")
         self._operations = FinishedOperations(journal, "service-usage-operations")
         self._strict = strict
@@ -152,7 +153,7 @@ class EnabledServices:
 
     def _agent(self, request: RestRequest) -> Resource:
         project, service = request.ids["project"], request.ids["service"]
-        return self._operations.finish("", {"email": agent_email(project, service)})
+        return self._operations.finish("", {"email": self._agents.generate(project, service)})
 
     def _switch(self, project: str, services: Iterable[object], state: str) -> None:
         names = [f"projects/{project}/services/{service}" for service in services]

@@ -6,6 +6,7 @@ Shapes: hashicorp/terraform-provider-google google_workload_identity_service_age
 from local.application.names import project_number
 from local.core.finished_operations import FinishedOperations
 from local.core.journal import Journal
+from local.core.resource_store import ResourceStore
 from local.core.rest import (
     Resource,
     RestMethod,
@@ -33,9 +34,10 @@ def agent_email(project: str, service: str) -> str:
 
 
 class ServiceAgents:
-    """The agents of every project."""
+    """The agents of every project that somebody has asked for."""
 
     def __init__(self, journal: Journal) -> None:
+        self._store = ResourceStore(journal, "agents")
         self._operations = FinishedOperations(journal, "workload-identity-operations")
 
     def calls(self) -> tuple[RestMethod, ...]:
@@ -47,6 +49,16 @@ class ServiceAgents:
             *self._operations.calls("projects.locations.operations.get"),
         )
 
+    def generate(self, project: str, service: str) -> str:
+        """Return the address of a service's agent, which is there from now on."""
+        email = agent_email(project, service)
+        self._store.put({"name": email})
+        return email
+
+    def is_there(self, email: str) -> bool:
+        """Whether somebody has asked for the agent of that address."""
+        return email in self._store
+
     def _generate(self, request: RestRequest) -> Resource:
         refuse_unknown_parameters(request, ())
         refuse_unknown_fields(request.body, {"parent"})
@@ -56,7 +68,7 @@ class ServiceAgents:
             "name": f"{place}/serviceProducers/{service}/serviceAgents/default",
             "container": f"projects/{project_number(project)}",
             "serviceProducer": service,
-            "principal": f"serviceAccount:{agent_email(project, service)}",
+            "principal": f"serviceAccount:{self.generate(project, service)}",
             "role": f"roles/{service.removesuffix('.googleapis.com')}.serviceAgent",
             "state": "ACTIVE",
         }

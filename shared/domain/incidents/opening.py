@@ -113,7 +113,7 @@ def _continue_failure(
         scopes=tuple(dict.fromkeys((*incident.scopes, *proven))),
         failing=tuple(sorted({*earlier.failing, *observed})),
         working=earlier.working,
-        failure_observed_at=earlier.failure_observed_at,
+        failure_observed_at=earlier.failure_observed_at and (fails_again_at or earlier.failure_observed_at),
     )
 
 

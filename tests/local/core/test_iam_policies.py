@@ -137,6 +137,7 @@ def test_grants_to_accounts_that_are_there(holder: Holder) -> None:
     members = (
         "serviceAccount:worker@shop.iam.gserviceaccount.com",
         "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com",
+        "serviceAccount:service-project-123456789012@gcp-sa-scc-notification.iam.gserviceaccount.com",
         "serviceAccount:123456789012-compute@developer.gserviceaccount.com",
     )
 

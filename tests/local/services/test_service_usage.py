@@ -16,6 +16,7 @@ HOME = "shop-operations"
 SERVICES = f"/v1/projects/{HOME}/services"
 NUMBER = project_number(HOME)
 JOBS = f"/v1/projects/{HOME}/locations/europe-west1/jobs"
+IDENTITY = "/services/pubsub.googleapis.com:generateServiceIdentity"
 SCHEDULER = "cloudscheduler.googleapis.com"
 
 
@@ -121,10 +122,43 @@ def test_the_agent_of_a_service(cloud: Cloud) -> None:
     path = f"/v1/{place}/serviceProducers/pubsub.googleapis.com:generateServiceAgents"
     product = Product(cloud, agents.HOST)
     made = product.done("POST", path, {"parent": f"{place}/serviceProducers/pubsub.googleapis.com"})
-    identity = "/services/pubsub.googleapis.com:generateServiceIdentity"
     email = f"service-{NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com"
 
     assert product.get(f"/v1/{made['name']}") == made
     assert made["response"]["serviceAgents"][0]["principal"] == f"serviceAccount:{email}"
-    answer = Product(cloud, HOST).done("POST", f"/v1beta1/projects/{HOME}{identity}", {})
+    answer = Product(cloud, HOST).done("POST", f"/v1beta1/projects/{HOME}{IDENTITY}", {})
     assert answer["response"]["email"] == email
+
+
+def test_an_agent_is_granted_nothing_before_it_is_there(strict: Cloud) -> None:
+    """Strictly: somebody asks for it, or a sink, a channel or a notification needs it."""
+    usage, projects = Product(strict, HOST), Product(strict, "cloudresourcemanager.googleapis.com")
+    apis = ["pubsub", "securitycenter", "workloadidentity"]
+    usage.done("POST", f"{SERVICES}:batchEnable", {"serviceIds": [f"{one}.googleapis.com" for one in apis]})
+    path, topic = f"/v1/projects/{HOME}:setIamPolicy", f"projects/{HOME}/topics/rollback-alerts"
+    agents_of = {
+        f"service-{NUMBER}@gcp-sa-pubsub": (HOST, f"/v1beta1/projects/{HOME}{IDENTITY}", {}),
+        f"service-{NUMBER}@gcp-sa-logging": (
+            "logging.googleapis.com",
+            f"/v2/projects/{HOME}/sinks?uniqueWriterIdentity=true",
+            {"name": "changes", "destination": f"pubsub.googleapis.com/{topic}"},
+        ),
+        f"service-{NUMBER}@gcp-sa-monitoring-notification": (
+            "monitoring.googleapis.com",
+            f"/v3/projects/{HOME}/notificationChannels",
+            {"type": "pubsub", "labels": {"topic": topic}},
+        ),
+        f"service-project-{NUMBER}@gcp-sa-scc-notification": (
+            "securitycenter.googleapis.com",
+            f"/v2/projects/{HOME}/locations/global/notificationConfigs?configId=breach",
+            {"pubsubTopic": topic},
+        ),
+    }
+    for agent, (host, needed_by, body) in agents_of.items():
+        member = f"serviceAccount:{agent}.iam.gserviceaccount.com"
+        policy = {"policy": {"bindings": [{"role": "roles/pubsub.publisher", "members": [member]}]}}
+        assert projects.refused("POST", path, policy) == "INVALID_ARGUMENT"
+
+        Product(strict, host).done("POST", needed_by, body)
+
+        assert projects.done("POST", path, policy)["bindings"][0]["members"] == [member]

@@ -255,6 +255,25 @@ def test_what_changed_while_it_was_monitored_goes_back_with_a_confirmation_alone
     assert world.rollbacks()[1].status is not RollbackStatus.NOT_TAKEN
 
 
+def test_an_order_after_an_undo_continues_what_fails_since_then() -> None:
+    """What failed before the rollback that was undone is another time: no page counts from it."""
+    world = World()
+    world.deploy_bad()
+    order(world)
+    world.pass_time(HOUR)
+    world.command("bob", command="undo", system="bookshop", incident=world.incidents()[0].id)
+    world.pass_time(10 * MINUTE)
+    undone_at = next(one.at for one in world.incidents()[0].timeline if one.status is IncidentStatus.UNDOING)
+
+    order(world, functions=["searchBooks"])
+    world.pass_time(MINUTE)
+
+    old, new = world.incidents()
+    assert old.failure_observed_at is not None
+    assert old.failure_observed_at < undone_at
+    assert (new.onset_at, new.failure_observed_at) == (undone_at, undone_at)
+
+
 def test_an_order_for_an_incident_that_waits_for_a_person_continues_it() -> None:
     """It ends no rollback; the incident stays open in the open, with its public state."""
     world = build_failed_rollback()
