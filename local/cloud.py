@@ -371,6 +371,7 @@ class Cloud:
             self._heartbeat.beat,
             self.injector,
             self.identity,
+            self.played,
         )
         door = FrontDoor(plane, self._applications, self.identity, self._products, self.clock, self._front)
         self._closing.callback(door.close)
