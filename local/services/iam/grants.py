@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from local.core.iam_policies import Grant
 from local.core.rest import invalid_argument
+from local.services.iam.conditions import check_condition
 
 _MEMBER_PATTERN = re.compile(
     r"allUsers|allAuthenticatedUsers|(?:user|group|serviceAccount|domain|deleted|principal|principalSet"
@@ -43,3 +44,5 @@ class GrantRules:
                 raise invalid_argument(f"Service account {account[1]} does not exist.")
         if not grant.role.startswith("roles/") and not self._has_role(grant.role):
             raise invalid_argument(f"Role ({grant.role}) does not exist in the resource's hierarchy.")
+        if grant.condition:
+            check_condition(grant.condition)

@@ -128,7 +128,9 @@ def _record_check(
     if change is not None:
         became = incidents.change_status(became, change.becomes, now, change.note)
     is_counted = any(one.function in found.functions for one in incident.scopes)
-    if became.ended_at is None and (is_counted or became.is_confirmation_overdue(now)):
+    limit = became.unconfirmed_until or incident.detected_at + policy.gates.decide_within[incident.severity]
+    is_late = now >= limit and (became.unconfirmed_until is not None or bool(found.functions))
+    if became.ended_at is None and (is_counted or is_late):
         became = replace(became, unconfirmed_until=None)
         if became.status is IncidentStatus.DETECTED:
             note = "confirmed by request counts" if is_counted else "no second source confirmed it in time"

@@ -119,6 +119,8 @@ def test_audit_configs_change_by_the_mask_alone(holder: Holder) -> None:
         {"version": 2},
         grant(ANN, colour="red"),
         grant(ANN, condition={"expression": "true", "colour": "red"}),
+        grant(ANN, condition={"title": "no CEL", "expression": "resource.name =="}),
+        grant(ANN, condition={"title": "no CEL", "expression": "a ||| b"}),
         grant("ann@example.com"),
         grant("serviceAccount:nobody@shop.iam.gserviceaccount.com"),
         grant(ANN, role="projects/shop/roles/none"),

@@ -238,6 +238,25 @@ def test_an_escalated_failure_is_shown_once_it_is_confirmed(by: str) -> None:
     assert "Some parts do not work." in read_page(world)
 
 
+def test_what_fails_beside_an_alert_that_is_over_is_shown_in_time() -> None:
+    """Automation only observes; the alert was about a function that works again."""
+    world = World(promoted=False)
+    world.ports.pages = MemoryPages()
+    world.deploy_bad(["getBook"], rate=0.0)
+    make_function_fail(world, "searchBooks")
+    world.ports.prober.down = lambda probe: probe == "book"
+    world.alert("probe:bookshop:1", resource=ABOUT_GET_BOOK)
+    world.settle()
+    world.ports.prober.down = lambda _: False
+    world.alert("probe:bookshop:1", "closed", resource=ABOUT_GET_BOOK)
+    world.ports.clock.advance(2 * MINUTE)
+    world.pass_time(10 * MINUTE)
+
+    [shown] = world.incidents()
+    assert (shown.failing, shown.is_unconfirmed) == (("searchBooks",), False)
+    assert "Some parts do not work." in read_page(world)
+
+
 @pytest.mark.parametrize("joined", [False, True], ids=["one alert", "another of the same source joins"])
 def test_an_escalated_false_alarm_is_no_outage(joined: bool) -> None:
     """It was over before a second source saw it; a further alert does not extend its time."""

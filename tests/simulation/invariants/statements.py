@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 MINUTE = 60.0
 """The page's minute: so long a statement may lag behind what is true."""
 MOST_SKEW = 300.0
+FEATURE_SEVERITIES = frozenset({Severity.MEDIUM, Severity.LOW})
+"""At which a count of requests means a feature, whatever scenario its signal names."""
 RECOVERED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
 ENDED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERY_NOT_OBSERVED})
 SAME_COMMIT = 0.5
@@ -474,8 +476,9 @@ class StatementLaws:
             for one in self._seen.rollbacks.values()
             if one["incident"] == incident["id"]
         ]
-        signal = policy.signals.get(incident["signal"])
-        kind = [signal.scenario if signal else "", *filter(None, named)][-1]
+        name, signal = incident["signal"], policy.signals.get(incident["signal"])
+        is_narrow = incident["severity"] in FEATURE_SEVERITIES and has_source(name, SignalSource.REQUESTS)
+        kind = [signal.scenario if signal and not is_narrow else "", *filter(None, named)][-1]
         by_kind = {"functions": policy.targets.functions, "database": policy.targets.database}
         return by_kind.get(kind, policy.targets.by_severity[Severity(incident["severity"])])
 
