@@ -137,22 +137,17 @@ def test_control_plane_lets_an_address_play_a_host(cloud: Cloud, control: httpx.
 
 
 def test_without_an_installation_terraform_finds_nothing_of_its_own() -> None:
-    """Neither topics nor buckets nor secrets; the application is there."""
-    cloud = Cloud.start(
-        [policy(SIGNALS)],
-        seed=1,
-        clock=CloudClock(ORIGIN, scale=0),
-        alerter=False,
-        ticks=False,
-        installation=False,
-    )
+    """Neither topics nor buckets; alerts and ticks go nowhere, and the cloud goes on."""
+    cloud = Cloud.start([policy(SIGNALS)], seed=1, clock=CloudClock(ORIGIN, scale=0), installation=False)
     try:
+        cloud.application("bookshop").deploy(release="r2", failure_rate=1.0)
+        pass_minutes(cloud, 5)  # neither an alert nor a tick has a topic
         with grpc.insecure_channel(cloud.addresses["pubsub"]) as channel:
             publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
             names = [one.name for one in publisher.list_topics(project=f"projects/{cloud.home}")]
         assert [one for one in names if "/rollback-" in one] == []
         assert [one.name for one in cloud.buckets.of_project(cloud.home)] == []
-        assert cloud.application("bookshop").services()
+        assert cloud.alerter("bookshop").incidents
     finally:
         cloud.stop()
 

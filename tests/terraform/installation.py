@@ -23,7 +23,7 @@ from tests.terraform.entry_points import ROOT
 
 FOLDER = ROOT / "build" / "apply-test"
 COPIED = ("main.py", "requirements.txt", "policies", "responders", "shared", "terraform")
-CLOUD = ("-m", "local", "--environment", "--no-ticks", "--no-installation")
+CLOUD = ("-m", "local", "--environment", "--no-installation")
 SPREADING = 'create_duration = "60s"'
 MODULE = "module.rollback."
 DATABASES = "firestore.googleapis.com/v1/projects/bookshop-prod/databases"

@@ -4,7 +4,6 @@ import base64
 import io
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,6 @@ from tests.terraform.installation import Installation
 
 SCALE = 20.0
 """Cloud seconds per wall second."""
-TICK_SECONDS = 30.0
 FAILURE_RATE = 0.8
 KEY, PASSWORD = "of-the-test", "test-password"
 
@@ -41,7 +39,7 @@ def roll_back(it: Installation) -> str:
             it.ask("POST", f"{secret}:addVersion", {"payload": {"data": data}})
         for email in {probe.sign_in.email for probe in policy.probes if probe.sign_in}:
             stage.enrol({"email": email, "password": PASSWORD})
-        with _running(it), _ticking(it):
+        with _running(it):
             stage.rescale(SCALE)
             return _play(stage, evidence)
     finally:
@@ -111,24 +109,6 @@ def _running(it: Installation) -> Iterator[None]:
     finally:
         for process in processes:
             kill(process)
-
-
-@contextmanager
-def _ticking(it: Installation) -> Iterator[None]:
-    """The clock that Cloud Scheduler would tick."""
-    ended = threading.Event()
-
-    def tick() -> None:
-        while not ended.wait(TICK_SECONDS / SCALE):
-            it.control("tick", {})
-
-    thread = threading.Thread(target=tick, name="scheduler")
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def _unpack(it: Installation, source: dict[str, Any]) -> Path:
