@@ -83,13 +83,17 @@ terraform-checks: ## run checkov over terraform/, in build/checkov
 terraform-test: $(STAMP) ## run terraform fmt, validate, test and a plan of each example, where there is a terraform or tofu (TERRAFORM=/path/to/it, TERRAFORM_REQUIRED=1 to fail where there is none)
 	@scripts/terraform-test
 
+.PHONY: apply-test
+apply-test: $(STAMP) ## apply examples to the embedded cloud with the real Terraform and provider, change, stop and remove them (ARGS="one-project two-projects"; default: minimal; TERRAFORM and TERRAFORM_REQUIRED as for terraform-test)
+	@scripts/apply-test $(ARGS)
+
 .PHONY: format
 format: $(STAMP) ## bring the code into its format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 .PHONY: judge
-judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVICE=firestore|pubsub|storage|clients)
+judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVICE=firestore|pubsub|storage|clients|terraform)
 	$(BIN)/python -m tests.judge $(SERVICE)
 
 .PHONY: bench

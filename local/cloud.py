@@ -35,7 +35,7 @@ from local.control.service import ControlPlane
 from local.control.tunnels import PlayedHost, Proxy
 from local.core import rest
 from local.core.clock import CloudClock
-from local.core.grpc_services import ServiceDefinition, serve, served_call_names
+from local.core.grpc_services import ServiceDefinition, StatusError, serve, served_call_names
 from local.core.http_server import listen
 from local.core.journal import Journal
 from local.core.projects import ProjectDirectory
@@ -198,12 +198,20 @@ class Cloud:
 
     def tick(self, project: str) -> None:
         """Publish one clock tick."""
-        self.publish(f"projects/{project}/topics/rollback-clock", b"{}")
+        self._publish_unless_gone(f"projects/{project}/topics/rollback-clock", b"{}")
 
     def publish(self, topic: str, data: bytes) -> None:
         """Publish from inside: no fault is asked, and it is done when this returns."""
         message = pubsub_types.PublishRequest.pb()(topic=topic, messages=[{"data": data}])
         self.pubsub.publisher.Publish(message, provisioning.NO_CALL_CONTEXT)
+
+    def _publish_unless_gone(self, topic: str, data: bytes) -> None:
+        """Publish as a service of Google's, which goes on where the topic is gone."""
+        try:
+            self.publish(topic, data)
+        except StatusError as refused:
+            if refused.code is not grpc.StatusCode.NOT_FOUND:
+                raise
 
     def stop(self) -> None:
         """Return when nothing runs or listens any more and everything kept is on disk."""
@@ -371,6 +379,7 @@ class Cloud:
             self._heartbeat.beat,
             self.injector,
             self.identity,
+            self.played,
         )
         door = FrontDoor(plane, self._applications, self.identity, self._products, self.clock, self._front)
         self._closing.callback(door.close)
@@ -391,7 +400,7 @@ class Cloud:
             self.clock,
             self._journal,
             self.ingestion,
-            self.publish,
+            self._publish_unless_gone,
             lambda: len(records.damaged_documents()),
         )
 

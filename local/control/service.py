@@ -26,6 +26,13 @@ class ClockChange(Struct, forbid_unknown_fields=True):
     scale: float | None = None
 
 
+class Player(Struct, forbid_unknown_fields=True):
+    """Who on this machine plays a host: `127.0.0.1:port`."""
+
+    host: str
+    address: str
+
+
 class ControlPlane:
     """The verbs of the control plane.
 
@@ -38,6 +45,7 @@ class ControlPlane:
     POST    /_cloud/clock        `{"advance": seconds}`, `{"scale": x}` or both; the new clock,
                                  once alerts, ticks, expiry and writing have followed
     GET     /_cloud/addresses    `{"firestore": "127.0.0.1:port", …}`
+    POST    /_cloud/played       a `Player`: what is pushed to its host goes there from now on; `{}`
     POST    /_cloud/tick         publish one clock tick now; `{}`
     GET     /_cloud/faults       `{"plan", "injected"}`: the fault plan in force, and how often
                                  each of its faults has happened; both null without one
@@ -70,6 +78,7 @@ class ControlPlane:
         settle: Callable[[], None],
         injector: Injector,
         identity: EmbeddedIdentity,
+        played: dict[str, str],
     ) -> None:
         self._clock = clock
         self._origin = clock.now()
@@ -79,6 +88,7 @@ class ControlPlane:
         self._settle = settle
         self._injector = injector
         self._identity = identity
+        self._played = played
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> dict[str, Any] | None:
         """The answer to one request; None when nothing is there. Raises: BadRequest."""
@@ -92,6 +102,10 @@ class ControlPlane:
         match verb:
             case "clock":
                 return self._change_clock(decode_request(body, ClockChange))
+            case "played":
+                player = decode_request(body, Player)
+                self._played[player.host] = player.address
+                return {}
             case "tick":
                 self._tick()
                 return {}

@@ -1,7 +1,8 @@
 """Let Google's own system tests judge the embedded cloud: `python -m tests.judge [firestore]`.
 
-Needs a package index on the first run, and the packages `mock` and `google-cloud-testutils`; for
-`storage` and `clients` Go, Node and their registries, so that those are judged only when named.
+Needs a package index on the first run, and the packages `mock` and `google-cloud-testutils`. Judged
+only when named: `storage` and `clients`, which need Go, Node and their registries, and `terraform`,
+which needs Terraform and its providers.
 """
 
 import argparse
@@ -9,10 +10,10 @@ import sys
 from collections.abc import Iterator
 
 from local.services.firestore import Concurrency
-from tests.judge import clients, firestore, pubsub, storage
+from tests.judge import clients, firestore, pubsub, storage, terraform
 from tests.judge.suite import Verdict
 
-SERVICES = ("firestore", "pubsub", "storage", "clients")
+SERVICES = ("firestore", "pubsub", "storage", "clients", "terraform")
 
 
 def main() -> int:
@@ -45,6 +46,9 @@ def _verdicts(service: str | None, modes: list[Concurrency]) -> Iterator[tuple[s
     if service == "clients":
         verdict = clients.judge()
         yield "clients", verdict, clients.is_good(verdict)
+    if service == "terraform":
+        verdict = terraform.judge()
+        yield "terraform", verdict, terraform.is_good(verdict)
 
 
 if __name__ == "__main__":

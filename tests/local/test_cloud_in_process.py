@@ -11,13 +11,15 @@ import pytest
 from google.cloud import firestore, functions_v2, run_v2
 from google.cloud.functions_v2.services.function_service.transports.grpc import FunctionServiceGrpcTransport
 from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
-from google.pubsub_v1 import PublisherClient
+from google.pubsub_v1 import PublisherClient, SubscriberClient
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 from msgspec.structs import replace
 
 from local.cloud import ADDRESS_NAMES, Cloud
 from local.core.clock import CloudClock
 from local.installation.provisioning import TOPICS
+from tests.local.support.pubsub import Endpoint
 from tests.local.support.run import MINUTE, ORIGIN, PARENT, policy, service_path, signal, to
 from tests.local.support.subscription import Mailbox
 
@@ -110,6 +112,44 @@ def test_control_plane_moves_the_clock(cloud: Cloud, control: httpx.Client) -> N
     control.post("/_cloud/tick")
     assert ticks.empty() == [b"{}"]
     ticks.close()
+
+
+def test_control_plane_lets_an_address_play_a_host(cloud: Cloud, control: httpx.Client) -> None:
+    """What is pushed to a service of Cloud Run reaches the process that plays it here."""
+    endpoint = Endpoint(lambda _: 200)
+    project = cloud.home
+    with endpoint.listening(), grpc.insecure_channel(cloud.addresses["pubsub"]) as channel:
+        player = {"host": "worker-1.us-east1.run.app", "address": endpoint.url.split("/")[2]}
+        assert control.post("/_cloud/played", json=player).json() == {}
+        subscriber = SubscriberClient(transport=SubscriberGrpcTransport(channel=channel))
+        subscriber.create_subscription(
+            {
+                "name": f"projects/{project}/subscriptions/work-push",
+                "topic": f"projects/{project}/topics/rollback-work",
+                "push_config": {"push_endpoint": "https://worker-1.us-east1.run.app/work"},
+            }
+        )
+        cloud.publish(f"projects/{project}/topics/rollback-work", b"an order")
+
+        pushed = endpoint.next()
+
+    assert (pushed.text, pushed.headers["Host"]) == ("an order", "worker-1.us-east1.run.app")
+
+
+def test_without_an_installation_terraform_finds_nothing_of_its_own() -> None:
+    """Neither topics nor buckets; alerts and ticks go nowhere, and the cloud goes on."""
+    cloud = Cloud.start([policy(SIGNALS)], seed=1, clock=CloudClock(ORIGIN, scale=0), installation=False)
+    try:
+        cloud.application("bookshop").deploy(release="r2", failure_rate=1.0)
+        pass_minutes(cloud, 5)  # neither an alert nor a tick has a topic
+        with grpc.insecure_channel(cloud.addresses["pubsub"]) as channel:
+            publisher = PublisherClient(transport=PublisherGrpcTransport(channel=channel))
+            names = [one.name for one in publisher.list_topics(project=f"projects/{cloud.home}")]
+        assert [one for one in names if "/rollback-" in one] == []
+        assert [one.name for one in cloud.buckets.of_project(cloud.home)] == []
+        assert cloud.alerter("bookshop").incidents
+    finally:
+        cloud.stop()
 
 
 def test_control_plane_deploys_and_tells_what_is_live(control: httpx.Client) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from tests.terraform.entry_points import ROOT
 from tests.terraform.installation import MODULE, Installation, installed
+from tests.terraform.responders import roll_back
 
 OPERATE = ROOT / "docs" / "operate.md"
 PUBLISHED = "storage.googleapis.com/storage/v1/b/{}-rollback-policies/o/policies.json?alt=media"
@@ -58,7 +59,7 @@ def replace_function(it: Installation) -> str:
     assert outcome.planned[address] == "replace", outcome
     [name] = [one for one in it.functions() if one.endswith("on-clock")]
     service = name.replace("/functions/", "/services/")
-    [granted] = it.ask("GET", f"run.googleapis.com/v2/{service}:getIamPolicy")["bindings"]
+    [granted] = it.ask("GET", f"run.googleapis.com/v2/{service}:getIamPolicy").get("bindings", [])
     assert granted["members"] == [f"serviceAccount:rollback-push@{it.home}.iam.gserviceaccount.com"]
     return "its invoker is granted again"
 
@@ -79,7 +80,7 @@ def stop_and_lift(it: Installation) -> str:
     lifted = it.apply(f"-replace={MODULE}{address}")
     assert (lifted.planned[address], lifted.warnings) == ("replace", []), lifted
     assert not it.ask("GET", subscription).get("detached"), lifted
-    assert it.ask("GET", f"{subscription}:getIamPolicy")["bindings"], lifted
+    assert it.ask("GET", f"{subscription}:getIamPolicy").get("bindings"), lifted
     return "left by an apply, then lifted"
 
 
@@ -121,7 +122,8 @@ def delete_secrets(it: Installation) -> str:
 
 Step = Callable[[Installation], str]
 WHOLE: Sequence[Step] = (
-    *(apply, plan, change_policy, change_release, replace_function, stop_and_lift, remove, install_again),
+    *(apply, plan, change_policy, change_release, replace_function, stop_and_lift, roll_back),
+    *(remove, install_again),
 )
 LEAST: Sequence[Step] = (apply, plan, remove, delete_secrets)
 

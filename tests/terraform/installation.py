@@ -23,7 +23,7 @@ from tests.terraform.entry_points import ROOT
 
 FOLDER = ROOT / "build" / "apply-test"
 COPIED = ("main.py", "requirements.txt", "policies", "responders", "shared", "terraform")
-CLOUD = ("-m", "local", "--environment", "--no-alerts", "--no-ticks", "--no-installation")
+CLOUD = ("-m", "local", "--environment", "--no-installation")
 SPREADING = 'create_duration = "60s"'
 MODULE = "module.rollback."
 DATABASES = "firestore.googleapis.com/v1/projects/bookshop-prod/databases"
@@ -57,9 +57,14 @@ class Outcome(Struct, frozen=True):
 class Installation:
     """An example, applied from a copy of the repository to an embedded cloud of its own."""
 
-    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, cloud: subprocess.Popen[str], addresses: dict[str, str], variables: dict[str, str]
+    ) -> None:
         self.example = folder.name
         self.folder = folder
+        self.cloud = cloud
+        self.addresses = addresses
+        """Of the cloud, by service."""
         self.home = variables["GOOGLE_CLOUD_PROJECT"]
         self.root = folder / "repository" / "terraform" / "examples" / self.example
         self._environment = {**os.environ, **variables, "CHECKPOINT_DISABLE": "1"}
@@ -115,6 +120,17 @@ class Installation:
         answer.raise_for_status()
         return dict(answer.json()) if answer.content else {}
 
+    def download(self, url: str) -> bytes:
+        """The content of an object. Raises: HTTPError."""
+        answer = self._session.get(f"https://{url}", timeout=10)
+        answer.raise_for_status()
+        return answer.content
+
+    def control(self, verb: str, content: dict[str, Any]) -> None:
+        """Change the cloud itself. Raises: HTTPError."""
+        url = f"http://{self.addresses['control']}/_cloud/{verb}"
+        self._session.post(url, json=content, timeout=30).raise_for_status()
+
     def edit(self, file: str, old: str, new: str) -> None:
         """Change the copy."""
         path = self.folder / "repository" / file
@@ -149,11 +165,12 @@ def installed(example: str) -> Iterator[Installation]:
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as cloud:  # noqa: S603
         try:
             lines = iter(cloud.stdout or ())
+            addresses = json.loads(next(lines))
             variables: dict[str, str] = {}
             while "GOOGLE_CLOUD_PROJECT" not in variables:  # the last one
                 name, _, value = next(lines).removeprefix("export ").partition("=")
                 variables[name] = "".join(shlex.split(value))
-            it = Installation(folder, variables)
+            it = Installation(folder, cloud, addresses, variables)
             for file in ("functions.tf", "log_metrics.tf"):
                 it.edit(f"terraform/{file}", SPREADING, 'create_duration = "1s"')
             for account, project in set(re.findall(r"([\w-]+)@([\w-]+)\.iam\.gserviceaccount", text)):

@@ -1,4 +1,4 @@
-"""scripts/terraform-test, with a Terraform that only says what it was asked."""
+"""Scripts that run Terraform, with a Terraform that only says what it was asked."""
 
 import os
 import subprocess
@@ -8,7 +8,8 @@ import pytest
 
 from tests.terraform.conftest import EXAMPLES, TERRAFORM
 
-SCRIPT = TERRAFORM.parent / "scripts" / "terraform-test"
+SCRIPTS = TERRAFORM.parent / "scripts"
+NAMES = ("terraform-test", "apply-test")
 STAND_IN = """\
 #!/bin/sh
 [ "$1" = version ] && {{ echo "Terraform v{version}"; exit 0; }}
@@ -24,21 +25,25 @@ NOT_RUN = [({"version": "1.8.5"}, "1.9 is needed"), ({"init": 1, "said": NO_PROV
 
 
 def run(
-    folder: Path, how: dict[str, object], required: str = "", python: str = "echo"
+    folder: Path, how: dict[str, object], required: str = "", python: str = "echo", name: str = NAMES[0]
 ) -> subprocess.CompletedProcess[str]:
-    """The script, where a Terraform answers so."""
+    """A script, where a Terraform answers so."""
     binary = folder / "terraform"
     answers = {"version": "1.13.0", "said": "", "fmt": 0, "init": 0, "validate": 0, "test": 0}
     binary.write_text(STAND_IN.format(**{**answers, **how}))
     binary.chmod(0o755)
-    return started(str(binary), required, python)
+    return started(str(binary), required, python, name=name)
 
 
 def started(
-    binary: str, required: str = "", python: str = "echo", path: str = os.environ["PATH"]
+    binary: str,
+    required: str = "",
+    python: str = "echo",
+    path: str = os.environ["PATH"],
+    name: str = NAMES[0],
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own script
-        [SCRIPT],
+        [SCRIPTS / name],
         env={
             **os.environ,
             "PATH": path,
@@ -88,26 +93,40 @@ def test_what_is_wrong_with_a_plan_fails(tmp_path: Path) -> None:
     assert run(tmp_path, {}, python="false").returncode == 1
 
 
+def test_with_a_terraform_the_smallest_example_is_applied(tmp_path: Path) -> None:
+    """Once its providers can be installed."""
+    done = run(tmp_path, {}, name="apply-test")
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == ["-m tests.terraform.applies minimal"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("how", "why"), NOT_RUN)
-def test_where_it_cannot_be_run_it_says_why(how: dict[str, object], why: str, tmp_path: Path) -> None:
+def test_where_it_cannot_be_run_it_says_why(
+    how: dict[str, object], why: str, name: str, tmp_path: Path
+) -> None:
     """In one line, and nothing fails."""
-    done = run(tmp_path, how)
+    done = run(tmp_path, how, name=name)
 
     assert (done.returncode, done.stderr) == (0, "")
     [line] = [line for line in done.stdout.splitlines() if not line.startswith("asked: ")]
-    assert line.startswith("terraform-test: skipped, because ")
+    assert line.startswith(f"{name}: skipped, because ")
     assert why in line
 
 
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("how", "why"), NOT_RUN)
-def test_where_it_is_required_it_is_never_skipped(how: dict[str, object], why: str, tmp_path: Path) -> None:
+def test_where_it_is_required_it_is_never_skipped(
+    how: dict[str, object], why: str, name: str, tmp_path: Path
+) -> None:
     """It fails with the reason, and with what Terraform said."""
-    done = run(tmp_path, how, required="1")
+    done = run(tmp_path, how, required="1", name=name)
 
     assert done.returncode == 1
     assert "skipped" not in done.stdout
     *output, last = done.stderr.splitlines()
-    assert last.startswith("terraform-test: failed, because TERRAFORM_REQUIRED is set and ")
+    assert last.startswith(f"{name}: failed, because TERRAFORM_REQUIRED is set and ")
     assert why in last
     assert str(how.get("said", "")) in "\n".join(output)
 

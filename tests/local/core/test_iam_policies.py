@@ -21,6 +21,11 @@ HOLDERS = {
         "/v1/projects/shop/serviceAccounts/worker@shop.iam.gserviceaccount.com",
         "POST",
     ),
+    "key": (
+        "cloudkms.googleapis.com",
+        "/v1/projects/keys/locations/us/keyRings/rollback/cryptoKeys/state",
+        "GET",
+    ),
     "repository": (
         "artifactregistry.googleapis.com",
         "/v1/projects/shop/locations/europe-west1/repositories/gcf-artifacts",

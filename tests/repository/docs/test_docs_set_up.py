@@ -38,8 +38,17 @@ def test_each_terraform_line_is_about_what_there_is(line: str) -> None:
     addresses = re.findall(r"module\.rollback\.(\w+)\.(\w+)", line)
 
     assert not folder or [*(ROOT / folder).glob("*.tf")]
-    assert verb in ("init", "validate", "test", "plan", "apply", "import", "destroy")
+    assert verb in ("init", "validate", "test", "plan", "apply", "state", "destroy")
     assert [one for one in addresses if f'resource "{one[0]}" "{one[1]}"' not in MODULE] == []
+
+
+def test_each_import_is_into_a_resource_of_ours() -> None:
+    """The blocks that people copy name what the module has."""
+    pages = [OPERATE, (ROOT / "terraform" / "README.md").read_text()]
+    into = [found for page in pages for found in re.findall(r"to = module\.rollback\.(\w+)\.(\w+)", page)]
+
+    assert len(into) == 3
+    assert [one for one in into if f'resource "{one[0]}" "{one[1]}"' not in MODULE] == []
 
 
 def test_what_is_set_by_a_name_has_that_name() -> None:
@@ -80,6 +89,7 @@ FLAGS = {
     "pubsub topics detach-subscription": {"--project"},
     "secrets add-iam-policy-binding": {"--member", "--project", "--role"},
     "secrets create": {"--data-file", "--project"},
+    "secrets delete": {"--project"},
     "secrets versions add": {"--data-file", "--project"},
     "services api-keys create": {"--api-target", "--display-name", "--key-id", "--project"},
     "services api-keys delete": {"--project"},
