@@ -22,6 +22,7 @@ FIRST_PAIR ?= 0
 RUNS ?= 500
 DOCUMENTS ?= 100000
 HOUR ?=
+PROVISION ?=
 # Which part of the seeds, pairs and crashes a slice plays: another one with each commit.
 PART ?= $(shell echo $$((0x$$(git rev-parse HEAD | cut -c1-4))))
 # The tests of which a run takes one in so many points (tests/conftest.py).
@@ -48,8 +49,14 @@ lock: $(STAMP) ## resolve requirements*.in into locks with hashes; needs a packa
 	@scripts/lock $(ARGS)
 
 .PHONY: demo
-demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill, SCENARIO=functions|complete|auth|feature|database|backups, FAULTS=quota|images-gone|one-broken, HOUR=0 to 23, PICTURE=docs/demo.svg)
+demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill, SCENARIO=functions|complete|auth|feature|database|backups, FAULTS=quota|images-gone|one-broken, HOUR=0 to 23, PICTURE=docs/demo.svg; PROVISION=terraform applies the module first)
+ifeq ($(PROVISION),terraform)
+	@STEPS=demo scripts/apply-test
+else ifneq ($(PROVISION),)
+	@echo "PROVISION may be terraform, not $(PROVISION)" >&2; exit 2
+else
 	@$(BIN)/python -m local.demo
+endif
 
 .PHONY: demos
 demos: $(STAMP) ## play each demo of docs/embedded-cloud.md once, two at a time, at an hour that comes from the commit (HOUR=)

@@ -1,5 +1,6 @@
 """Apply examples with the real Terraform: `python -m tests.terraform.applies minimal`."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -126,12 +127,15 @@ WHOLE: Sequence[Step] = (
     *(remove, install_again),
 )
 LEAST: Sequence[Step] = (apply, plan, remove, delete_secrets)
+DEMO: Sequence[Step] = (apply, plan, roll_back)
+"""What `make demo PROVISION=terraform` shows."""
 
 
 def play(example: str) -> Iterator[str]:
     """A row for each step of an example, once it is done. Raises: AssertionError."""
     with installed(example) as installation:
-        for step in WHOLE if example == "minimal" else LEAST:
+        whole = DEMO if os.environ.get("STEPS") == "demo" else WHOLE
+        for step in whole if example == "minimal" else LEAST:
             began = time.monotonic()
             result = step(installation)
             yield f"| {example} | {step.__name__} | {result} | {time.monotonic() - began:.0f} s |"

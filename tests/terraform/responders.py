@@ -61,8 +61,10 @@ def _play(stage: DemoStage, evidence: Evidence) -> str:
     assert not _serving(stage).items() & before.items()
     stage.wait_for("the rollback", evidence.rollbacks)
     stage.wait_for("the last stable version", lambda: _serving(stage) == before)
+    stage.wait_for("the verification", lambda: evidence.rollbacks()[0].verified_at)
+    [incident] = evidence.incidents()
     assert evidence.dead_letters() == []
-    return f"{len(before)} functions rolled back"
+    return f"{len(before)} functions rolled back, {incident.timeline[-1].note}"
 
 
 def _serving(stage: DemoStage) -> dict[str, str]:

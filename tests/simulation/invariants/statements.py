@@ -555,7 +555,7 @@ class StatementLaws:
         for subject in subjects:
             for span in self._failing(subject):
                 wrong = self._contrary(stood, subject, span)
-                if wrong > MINUTE + self._lag:
+                if wrong > MINUTE + SAME_COMMIT + self._lag:
                     last = "for ever" if wrong > FOREVER / 2 else f"for {wrong:.0f} s"
                     about = f" of {claim.incident}" if claim.incident else ""
                     self._wrong(
@@ -621,11 +621,13 @@ class StatementLaws:
         """No failure is told of, and an alert has told of one for a minute, since any recovery."""
         claim = stood.claim
         recovered = [at for at in self._recoveries.get(claim.incident, ()) if at <= stood.begins]
-        for at, _, name, signal in self._alerts:
-            if at < max(recovered, default=0.0):
+        for at, subjects, name, signal in self._alerts:
+            begins = at if claim.surface is Surface.NOTICE else max(stood.begins, at)
+            spans = [span for subject in subjects for span in self._failing(subject)]
+            is_late = not any(one.begins < stood.ends and one.ends > begins for one in spans)
+            if at < max(recovered, default=0.0) or is_late:  # it tells of what was over before it came
                 continue
             proves = signal in SIGNALS and SIGNALS[signal].source is not SignalSource.DECLARED
-            begins = at if claim.surface is Surface.NOTICE else max(stood.begins, at)
             if name == claim.incident and proves and stood.ends - begins > MINUTE + self._lag:
                 self._wrong(f"{claim.surface} says {claim.words!r} of {name}, and {signal} told of a failure")
 
