@@ -25,6 +25,8 @@ FOLDER = ROOT / "build" / "apply-test"
 COPIED = ("main.py", "requirements.txt", "policies", "responders", "shared", "terraform")
 CLOUD = ("-m", "local", "--environment", "--no-installation")
 SPREADING = 'create_duration = "60s"'
+PARALLELISM = "-parallelism=40"
+"""Most operations of the provider wait, and do nothing."""
 MODULE = "module.rollback."
 DATABASES = "firestore.googleapis.com/v1/projects/bookshop-prod/databases"
 _IMAGES = "google_artifact_registry_repository.applications"
@@ -91,7 +93,7 @@ class Installation:
 
     def outcome(self, *arguments: str) -> Outcome:
         """What a command did that may fail, by its lines of JSON, which stay in the folder."""
-        done = self.run(*arguments, "-input=false", "-json", check=False)
+        done = self.run(*arguments, "-input=false", "-json", PARALLELISM, check=False)
         (self.folder / f"{arguments[0]}.jsonl").write_text(done.stdout)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         said = [one["diagnostic"] for one in lines if one["type"] == "diagnostic"]
