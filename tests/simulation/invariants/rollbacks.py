@@ -89,8 +89,10 @@ class RollbackLaws:
 
     @staticmethod
     def _speaks(before: Fields | None, after: Fields) -> bool:
-        """Whether a turn is news: a question that was asked before is asked on in silence."""
-        asked_before = before and before["question"] and before["question"] == after["question"]
+        """Whether a turn is news: the same plan is asked about in silence, for whatever reason."""
+        questions = [one and one["question"] for one in (before, after)]
+        asked = [one and (one["plan"]["fingerprint"], one["needed"], one["asked_at"]) for one in questions]
+        asked_before = asked[0] and asked[0] == asked[1]
         return after["status"] != RollbackStatus.DECIDING and not (
             after["status"] == RollbackStatus.PARKED and asked_before
         )
