@@ -23,12 +23,14 @@ from tests.terraform.entry_points import ROOT
 
 FOLDER = ROOT / "build" / "apply-test"
 COPIED = ("main.py", "requirements.txt", "policies", "responders", "shared", "terraform")
-CLOUD = ("-m", "local", "--environment", "--no-installation")
+CLOUD = ("-m", "local", "--environment", "--no-installation", "--strict")
 SPREADING = 'create_duration = "60s"'
 PARALLELISM = "-parallelism=40"
 """Most operations of the provider wait, and do nothing."""
 MODULE = "module.rollback."
 DATABASES = "firestore.googleapis.com/v1/projects/bookshop-prod/databases"
+ENABLED_BEFORE = ("cloudresourcemanager", "iam", "serviceusage")
+"""APIs that the documentation switches on: two to plan, one to make the account of CI."""
 _IMAGES = "google_artifact_registry_repository.applications"
 ADOPTED = {
     'google_firestore_database.applications["bookshop"]': "projects/bookshop-prod/databases/(default)",
@@ -175,6 +177,11 @@ def installed(example: str) -> Iterator[Installation]:
             it = Installation(folder, cloud, addresses, variables)
             for file in ("functions.tf", "log_metrics.tf"):
                 it.edit(f"terraform/{file}", SPREADING, 'create_duration = "1s"')
+            enabled = {(home, api) for api in ENABLED_BEFORE}
+            enabled |= {(name, "cloudkms") for name in re.findall(r"projects/([\w-]+)/.*cryptoKeys", text)}
+            for project, api in sorted(enabled):
+                services = f"serviceusage.googleapis.com/v1/projects/{project}/services"
+                it.ask("POST", f"{services}/{api}.googleapis.com:enable", {})
             for account, project in set(re.findall(r"([\w-]+)@([\w-]+)\.iam\.gserviceaccount", text)):
                 accounts = f"iam.googleapis.com/v1/projects/{project}/serviceAccounts"
                 it.ask("POST", accounts, {"accountId": account})  # a grant to nobody is refused
