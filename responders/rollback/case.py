@@ -264,7 +264,7 @@ class Case:
         is_raised = worst is not self.incident.severity
         if not (is_raised or further):
             return False
-        sooner = self.now() + self.policy.gates.decide_within[worst]
+        before, sooner = self.rollback.decide_by, self.now() + self.policy.gates.decide_within[worst]
         about = "alert" if self.incident.status is IncidentStatus.WATCHING else "incident"
         why = f"severity raised to {worst}" if is_raised else f"further groups fail: {join_names(further)}"
         count = f"; observed to fail: {count_failing(functions, failing)}" if is_measured else ""
@@ -272,7 +272,7 @@ class Case:
             Transition(
                 event=f"{about}.raised-{worst.lower()}" if is_raised else "incident.spread",
                 note=f"{why}{count}",
-                changes={"decide_by": min(sooner, self.rollback.decide_by or sooner)},
+                changes={} if self.rollback.question else {"decide_by": min(sooner, before or sooner)},
                 status=self.incident.status,
                 severity=worst if is_raised else None,
                 occasion="" if is_raised else f"-{len(failing)}",

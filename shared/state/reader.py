@@ -27,7 +27,7 @@ from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PAUSED_STATUS_NAMES, Incident, PublicState, StatusPageRecord
-from shared.domain.notices.notice import Notice
+from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.status_page import record_parts
@@ -234,8 +234,8 @@ class StateReader:
 
     def asked_messages(self, system: str) -> list[Notice]:
         """The messages to users that a person may still approve."""
-        pending = self._all(Notice, Query("notices", where=(("due_at", ">", EPOCH),)))
-        asked = [one for one in pending if one.system == system and one.is_asked]
+        pending = self._where(Notice, "notices", system=system, status=NoticeStatus.PENDING)
+        asked = [one for one in pending if one.is_asked]
         over = [one for one in asked if (about := self.incident(one.incident)) and about.ended_at]
         return [one for one in asked if one not in over or incident_stage(one.event) not in BEGINNING_STAGES]
 

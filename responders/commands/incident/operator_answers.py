@@ -1,6 +1,7 @@
 """approve, reject, ack, accept, publish, root-cause, breach: what a person says of an incident."""
 
 from datetime import datetime
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -52,7 +53,11 @@ def approve(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{wants} approved it already; {question.needed} different people must approve")
     word = _build_answer(subject, question)
     told = create_event("rollback.approved", word.at, actor, plan=word.plan, reason=word.reason)
-    draft = CommitDraft((told,), {"approvals": (*rollback.approvals, word), "due_at": word.at})
+    fields: dict[str, Any] = {"approvals": (*rollback.approvals, word), "due_at": word.at}
+    if rollback.decide_by is not None and len(before) + 1 >= question.needed:  # it may be decided again now
+        within = asked.policy.gates.decide_within[subject.incident.severity]
+        fields["decide_by"] = min(rollback.decide_by, word.at + within)
+    draft = CommitDraft((told,), fields)
     result = f"{len(before) + 1} of {count_noun(question.needed, 'approval')} given for {rollback.id}"
     return CommandEffect(result, (*subject.write_rollback(draft), *subject.write_acknowledgement()))
 

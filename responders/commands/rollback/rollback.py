@@ -18,9 +18,8 @@ from shared.domain.audit.chain import Event, create_event
 from shared.domain.commands.command import Command
 from shared.domain.data.backups import restore_point
 from shared.domain.data.repair.repair_plan import SelectionKind
-from shared.domain.decision.request_scope import find_scope_fault, requested_functions, widen_order
+from shared.domain.decision.request_scope import find_scope_fault, widen_order
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
-from shared.domain.deployments.restorability import find_lost_revisions
 from shared.domain.incidents.opening import IncidentOpening, open_incident, reopen_incident
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.notices.recipients import create_team_notices
@@ -146,10 +145,7 @@ def build_possible_order(asked: CommandRequest) -> RollbackRequest:
     if fault := find_scope_fault(order, policy):
         raise Refused(fault)
     if order.way is not Direction.REPAIR:
-        target = require_target(ports.store, policy.system, order.target)
-        if lost := find_lost_revisions(target, requested_functions(order, policy)):
-            why = f"{'; '.join(lost[:5])}; nothing builds it again: name other functions or another target"
-            raise Refused(f"{target.id} cannot be restored: {why}")
+        require_target(ports.store, policy.system, order.target)
     if not order.restore_point:  # else the damage dates it, once the data was checked
         return order
     try:
@@ -159,15 +155,15 @@ def build_possible_order(asked: CommandRequest) -> RollbackRequest:
     return order
 
 
-def require_target(store: Reader, system: str, target: str) -> Deployment:
-    """Return the recorded target. Raises: Refused, with the nearest deployments."""
+def require_target(store: Reader, system: str, target: str) -> None:
+    """Return where the target is recorded. Raises: Refused, with the nearest deployments."""
     field, value = ("status", DeploymentStatus.STABLE) if target == LAST_STABLE else ("id", target)
     found = store.query(Query("deployments", (("system", "==", system), (field, "==", value))))
     if not found and target == LAST_STABLE:
         raise Refused(f"no stable deployment is known in {system}: name a deployment")
     if not found:
         raise build_unknown_deployment_refusal(store, system, target)
-    named = max((decode(Deployment, one.fields) for one in found), key=lambda one: one.at)
+    named = decode(Deployment, found[0].fields)
     if target != LAST_STABLE and named.settled_at is None:
         reasons = {
             DeploymentStatus.ROLLING_OUT: "is still rolling out",
@@ -175,7 +171,6 @@ def require_target(store: Reader, system: str, target: str) -> Deployment:
         }
         why = reasons.get(named.status, "was replaced before it was stable")
         raise Refused(f"{target} {why}")
-    return named
 
 
 def build_retry_order(subject: CommandSubject) -> RollbackRequest:
@@ -189,7 +184,7 @@ def build_retry_order(subject: CommandSubject) -> RollbackRequest:
         )
     subject.require_newest()
     command, before = subject.asked.command, subject.rollback
-    earlier = before.order or _build_order_from_automation(subject, ScenarioName(scenario))
+    earlier = before.order or _build_order_from_automation(subject)
     return replace(
         widen_order(earlier, before.extension, subject.asked.policy),
         command=command.id,
@@ -215,12 +210,13 @@ def _previous_scenario(subject: CommandSubject) -> str:
     return before.scenario or signals[subject.incident.signal].scenario
 
 
-def _build_order_from_automation(subject: CommandSubject, scenario: ScenarioName) -> RollbackRequest:
+def _build_order_from_automation(subject: CommandSubject) -> RollbackRequest:
     """What automation was about, as if somebody had ordered it."""
     before = subject.rollback
     plan = before.plan or (before.question and before.question.plan)
     steps = load_steps(subject.asked.ports.store, before.id).values()
     shifted = tuple(step.target for step in steps if step.kind == SHIFT)
+    scenario = ScenarioName(_previous_scenario(subject))
     return RollbackRequest(
         command="",
         actor="",

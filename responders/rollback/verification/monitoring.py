@@ -24,6 +24,8 @@ from shared.engine.steps.base import StepKind
 HEALTH_WINDOW = timedelta(minutes=5)
 REGRESSION_CHECKS = 2
 """One failing probe during the watch is no regression yet, unless an alert reports the same."""
+EXTENSION_CHECKS = 3
+"""So many checks longer it is monitored at most, where the check before the last one failed."""
 
 
 def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
@@ -59,12 +61,14 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     scope |= {*rollback.failing}
     if not ill_looks and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
-    is_steady = not ill_looks and not rollback.ill_looks  # after an ill check, one well check proves little
-    if rollback.watch_until is not None and now >= rollback.watch_until and is_steady:
+    is_unsteady = rollback.ill_looks > 0  # after a failed check, one that passes proves little
+    longer = EXTENSION_CHECKS * case.policy.execution.watch_every if is_unsteady else timedelta()
+    if rollback.watch_until is not None and now >= rollback.watch_until + longer and not ill_looks:
         moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
         standing = told_of.lines or (("its alerts were over too late",) if late else ())
+        standing += ("every other check failed",) if is_unsteady else ()
         is_well = rollback.verified_at is not None and rollback.failing_since is None and not told_of.stands
-        stable = is_well and not told_of.lines
+        stable = is_well and not told_of.lines and not is_unsteady
         becomes = IncidentStatus.RESOLVED if stable else IncidentStatus.INVESTIGATING
         if told_of.stands:
             becomes = IncidentStatus.ESCALATED

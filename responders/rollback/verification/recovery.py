@@ -133,7 +133,8 @@ def _record_check(
     if became.ended_at is None and (is_counted or is_late):
         became = replace(became, unconfirmed_until=None)
         if became.status is IncidentStatus.DETECTED:
-            note = "confirmed by request counts" if is_counted else "no second source confirmed it in time"
+            counted = "confirmed by request counts" if found.functions else ""
+            note = counted or "no second source confirmed it in time"
             became = incidents.change_status(became, IncidentStatus.INVESTIGATING, now, note)
     current = decode(System, system.fields)
     writes: list[Write] = [Update(document.path, encode(became), document.version)]

@@ -154,7 +154,7 @@ def _find_conflict(order: RollbackRequest, current: Rollback, before: RollbackRe
         return "the order goes another direction"
     if before.rest or (current.plan is None and current.order is None):
         asked = f"waits for approval (`rollback approve {current.incident}`)"
-        return f"the rollback {asked if current.status is RollbackStatus.PARKED else 'is not decided yet'}"
+        return f"the rollback {asked if current.is_awaiting_approval else 'is not decided yet'}"
     if order.override and not before.override:
         return "the order is an emergency override"
     if (order.select, order.restore_point) != (before.select, before.restore_point):
@@ -175,11 +175,11 @@ def _scenario_parts(scenario: ScenarioName, order: RollbackRequest | None) -> fr
 
 
 def _describe_progress(current: Rollback, restored: str) -> str:
+    if current.is_awaiting_approval:
+        return "its rollback waits for approval"
     match current.status:
         case RollbackStatus.DECIDING:
             return "its rollback is not decided yet"
-        case RollbackStatus.PARKED:
-            return "its rollback waits for approval"
         case RollbackStatus.WATCHING:
             return f"its rollback is monitored until {current.watch_until:%H:%M} UTC"
     return restored

@@ -120,15 +120,6 @@ def describe_missing(deployment: Deployment, functions: Collection[str]) -> list
     return [f"{one} ({seen_at})" for one in found]
 
 
-def find_lost_revisions(deployment: Deployment, functions: Collection[str]) -> list[str]:
-    """Return what the last proof found to be gone for good: revisions that nothing builds again."""
-    unbuildable = deployment.restorable.rebuild if deployment.restorable is not None else ()
-    stuck = {one.partition(": ")[0] for one in unbuildable}.intersection(functions)
-    return [
-        one for one in describe_missing(deployment, stuck) if ": revision " in one and " is gone (" in one
-    ]
-
-
 def find_rebuild_faults(record: inventory_parts.WholeInventory, unkept: Mapping[str, str]) -> tuple[str, ...]:
     """Why not each function could be built again; the first of many reasons, and how many more."""
     every = list(rebuild_obstacles((record.functions or {}).values(), unkept))

@@ -313,16 +313,16 @@ def public_status_changes(incident: Incident) -> list[PublicStatusChange]:
     status. Until the gates have judged a failure, the public reads that it is checked.
     """
     turns: list[PublicStatusChange] = []
-    unpins, failed_in = False, None
+    unpins, fails, failed_in = False, False, None
     for moment in incident.timeline:
         if moment.status in (IncidentStatus.ROLLING_BACK, IncidentStatus.UNPINNING, IncidentStatus.UNDOING):
             unpins = moment.status is IncidentStatus.UNPINNING
         word = PUBLIC_STATUS_NAMES[moment.status]
-        is_before = moment.at < (incident.failure_observed_at or moment.at)
+        fails = fails or moment.at >= (incident.failure_observed_at or moment.at)  # clocks differ
         works = moment.works and moment.status is not IncidentStatus.UNDO_REQUESTED
         if incident.is_unconfirmed and moment.status not in ENDED_INCIDENT_STATUSES:
             word = UNCONFIRMED_STATUS_NAME
-        elif works or is_before or not incident.has_failed:
+        elif works or not fails or not incident.has_failed:
             word = UNFAILED_STATUS_NAMES.get(word, word)
             word = UNPIN_STATUS_NAMES.get(word, word) if unpins else word
         elif unpins and word == PUBLIC_STATUS_NAMES[IncidentStatus.ROLLING_BACK]:

@@ -22,8 +22,7 @@ def available_verbs(incident: Incident, rollback: Rollback | None) -> tuple[str,
     if rollback is None:
         return ("accept",)
     verbs: list[str] = []
-    asked = rollback.question is not None
-    if rollback.status is RollbackStatus.PARKED or (rollback.status is RollbackStatus.DECIDING and asked):
+    if rollback.is_awaiting_approval:
         verbs += ["approve", "reject"]
     if rollback.status not in ENDED_ROLLBACK_STATUSES:
         verbs += [] if rollback.cancel_requested else ["cancel"]

@@ -64,9 +64,9 @@ def continues_failure(scopes: Iterable[IncidentScope], incident: Incident, polic
     told = (one for one in incident.scopes if one.proves_failure)
     functions = {name for one in told for name in ((one.function,) if one.function else policy.functions)}
     fails = fails and not (functions and functions <= {*incident.working} and not incident.failing)
-    scopes = tuple(scopes)
+    scopes, named = tuple(scopes), {one.function for one in incident.scopes if one.proves_failure}
     ordered = ordered_functions(scopes, policy)
-    fails = fails and not (ordered and ordered <= {*incident.working})
+    fails = fails and not (ordered and ordered <= {*incident.working} - named)
     related = (_is_related(one, other, policy, is_over=False) for one in scopes for other in incident.scopes)
     return fails and incident.ended_at is None and (not incident.scopes or any(related))
 

@@ -264,7 +264,7 @@ def _describe_request(incident: Incident, rollback: Rollback | None, hold: str, 
         return "nothing; the report is written" if event.startswith("report") else "nothing"
     if hold:
         return "nothing; the rollback is on hold, and the response team knows it"
-    waits = rollback is not None and rollback.status is RollbackStatus.PARKED
+    waits = rollback is not None and rollback.is_awaiting_approval
     if waits or incident.is_decided_by_person:
         return "nothing; a person of the response team has to decide, and was told"
     if incident.due_at is not None or incident.is_observed_only:

@@ -224,7 +224,8 @@ def record_parts(
     """Return the record of an incident with the parts that are observed to be affected now.
 
     Parts join as more fails; a part is affected until recovery of its functions is observed. Until
-    it is observed which functions fail, an alert about all of them affects every part with one.
+    it is observed which functions fail, an alert about all of them affects every part with one;
+    then also those that the rollback in progress restores.
     """
     restored = [one.at for one in state.turns if one.word in RESTORED_STATUS_NAMES]
     restored += [one.at for one in incident.timeline if one.works]
@@ -255,7 +256,7 @@ def record_parts(
     working = {*incident.working} - _find_uncounted_functions(policy, uncounted)
     ordered = set() if is_undoing or proven else ordered_functions(incident.scopes, policy)
     functions = failing | ordered | {one.function for one in reported}
-    plan = rollback.plan if rollback is not None and is_wide else None
+    plan = rollback.plan if rollback is not None and rollback.ended_at is None and is_wide else None
     functions |= policy.functions.keys() & (plan.changed if plan is not None else ())
     functions = (functions | {*policy.functions} if is_unknown else functions) - working
     observed = (failing | {one.function for one in reported}) - working

@@ -228,6 +228,12 @@ class Rollback(StoredDocument, frozen=True):
     expires_at: datetime | None = None
 
     @property
+    def is_awaiting_approval(self) -> bool:
+        """Whether people are asked, also while its open question is decided again."""
+        is_asked_again = self.status is RollbackStatus.DECIDING and self.question is not None
+        return is_asked_again or self.status is RollbackStatus.PARKED
+
+    @property
     def paused_since(self) -> datetime | None:
         """Since when a pause or a freeze holds its plan; None: it goes on, or is in no plan."""
         return self.held_since if self.status is RollbackStatus.RUNNING else None

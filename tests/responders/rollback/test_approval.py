@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from shared.core import topics
 from shared.core.errors import Unavailable
-from shared.core.store import Query
+from shared.core.store import Query, Update
 from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents import incident
@@ -123,6 +123,21 @@ def test_a_question_that_is_judged_again_can_still_be_answered() -> None:
     world.pass_time(MINUTE)
 
     assert newest_rollback(world).outcome == "rejected by bob: a test"
+
+
+def test_an_approval_while_it_is_judged_again_shortens_the_time_for_unknown_facts() -> None:
+    """What cannot be read keeps a question open, but not the plan that people have approved."""
+    world = build_world_awaiting_approval()
+    one, now = newest_rollback(world), world.ports.clock.now()
+    later = {"status": RollbackStatus.DECIDING, "decide_by": now + HOUR}
+    world.ports.store.commit([Update(f"rollbacks/{one.id}", later)])
+    assert newest_rollback(world).is_awaiting_approval
+
+    assert publish_command(world, "approve", actor="alice") == ""
+
+    decide_by = newest_rollback(world).decide_by
+    assert decide_by is not None
+    assert decide_by <= world.ports.clock.now() + 5 * MINUTE
 
 
 def test_a_question_that_is_judged_again_expires_when_it_would_have() -> None:

@@ -1,6 +1,5 @@
 """Orders that nothing could carry out: refused before there is an incident."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,12 +10,10 @@ from shared.core.store import Document, Put
 from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.data.integrity.damage import damage_path
 from shared.domain.deployments.deployment import deployment_path
-from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.data.corrupted_bookshop import MINUTE, SHOP, CorruptedShop
 from tests.support.notices.system_events import refusal_reasons
-from tests.support.runtime.world import BOOKSHOP, FakePorts, World
+from tests.support.runtime.world import World
 
-DAY = timedelta(days=1)
 DATA = {"scenario": "database", "select": "invalid"}
 BARE = replace(SHOP, resources=replace(SHOP.resources, remote_config=False, identity=False))
 
@@ -92,30 +89,6 @@ def test_a_deployment_that_was_not_recorded_whole_is_no_target(status: str, why:
 
     assert why in refusal_reasons(world)[-1]
     assert world.incidents() == []
-
-
-@pytest.mark.parametrize("target", ["v1", "last-stable"])
-def test_a_target_that_has_lost_a_revision_is_refused(target: str) -> None:
-    """The daily proof knows it, and that nothing builds it again; other functions still go back."""
-    ports = FakePorts(BOOKSHOP)
-    ports.sources = ports.values = None  # type: ignore[assignment]
-    world = World(ports=ports)
-    world.deploy_bad()
-    world.ports.world.delete_revision("getBook", "getbook-00001")
-    world.ports.clock.advance(DAY)
-    world.pass_time(2 * MINUTE)
-    world.command(command="rollback", system="bookshop", target=target)
-    world.settle()
-
-    assert refusal_reasons(world) == [
-        "v1 cannot be restored: getBook: revision getbook-00001 is gone (as of 2026-03-03 12:10 UTC); "
-        "nothing builds it again: name other functions or another target"
-    ]
-    assert world.incidents() == []
-
-    world.command(command="rollback", system="bookshop", target=target, functions=["payOrder"])
-    world.settle()
-    assert world.rollbacks()[-1].status is RollbackStatus.WATCHING
 
 
 def test_a_restore_point_is_checked_by_one_read_of_the_integrity_record(

@@ -519,6 +519,23 @@ def test_monitoring_does_not_end_between_a_failing_and_a_second_passing_check() 
     assert world.rollbacks()[0].status is RollbackStatus.SUCCEEDED
 
 
+def test_monitoring_ends_though_every_other_check_fails() -> None:
+    """A few checks longer, and not as a success."""
+    world = watched()
+    [one] = world.rollbacks()
+    assert one.watch_until is not None
+    world.pass_time(one.watch_until - world.ports.clock.now() - timedelta(seconds=1))
+    for _ in range(6):
+        if world.rollbacks()[0].ended_at is None:
+            world.ports.store.commit([Update(f"rollbacks/{one.id}", {"ill_looks": 1})])
+        world.pass_time(MINUTE)
+
+    [ended] = world.rollbacks()
+    assert ended.status is RollbackStatus.SUCCEEDED
+    assert ended.outcome.endswith("every other check failed")
+    assert newest(world).timeline[-1].status is not IncidentStatus.RESOLVED
+
+
 def test_what_worked_before_an_order_is_no_recovery_after_it() -> None:
     """A function has failed for half a minute, of five that are counted."""
     world = World(policy=TOLD, promoted=False)
