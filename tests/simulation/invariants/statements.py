@@ -600,14 +600,23 @@ class StatementLaws:
     def _known(self, subject: str, span: Span, claim: Claim) -> float:
         """When the product was told that the subject fails in this time; for ever: never.
 
-        The public page speaks of published incidents only: it knows from their publication on.
+        The public page speaks of published incidents only: it knows from their publication on. Of
+        an alert about all functions it names the parts of those that a check observes to fail.
         """
         told = [
-            max(at, self._public.get(incident, FOREVER)) if claim.surface is Surface.PAGE else at
+            at
+            if claim.surface is not Surface.PAGE
+            else max(at, self._public.get(incident, FOREVER), self._observed_at(incident, subjects, subject))
             for at, subjects, incident, _ in self._alerts
             if subject in subjects and span.begins <= at < span.ends
         ]
         return min(told, default=FOREVER)
+
+    def _observed_at(self, incident: str, told: tuple[str, ...], subject: str) -> float:
+        """Since when a check says of a function that it fails, where an alert is about all."""
+        observed = self._failures.get(incident, {})
+        is_about_all = {*told} >= {*self._world.policy.functions}
+        return observed.get(subject, FOREVER) if observed and is_about_all else 0.0
 
     def _scope(self, incident: str, until: float) -> tuple[str, ...]:
         """What an incident is about, by its alerts and its order."""
