@@ -49,7 +49,7 @@ lock: $(STAMP) ## resolve requirements*.in into locks with hashes; needs a packa
 	@scripts/lock $(ARGS)
 
 .PHONY: demo
-demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill, SCENARIO=functions|complete|auth|feature|database|backups, FAULTS=quota|images-gone|one-broken, HOUR=0 to 23, PICTURE=docs/demo.svg; PROVISION=terraform applies the module first)
+demo: $(STAMP) ## see a bad release rolled back in the embedded cloud (SYSTEM=example, CHAOS=kill, SCENARIO=functions|complete|auth|feature|database|backups, FAULTS=quota|images-gone|one-broken, HOUR=0 to 23, PICTURE=docs/demo.svg; or PROVISION=terraform alone: apply the module, then roll back)
 ifeq ($(PROVISION),terraform)
 	@STEPS=demo scripts/apply-test
 else ifneq ($(PROVISION),)

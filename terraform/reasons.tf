@@ -27,7 +27,7 @@ locals {
       "google_pubsub_subscription_iam_member.given_up"             = "Pub/Sub acknowledges the messages that it has moved to the dead-letter topic."
       "google_pubsub_subscription_iam_binding.letters_from"        = "An operator who replays a message reads its topic from the subscription."
       "google_pubsub_subscription_iam_binding.letters_kept"        = "An operator who replays messages takes them from the dead-letter subscription."
-      "google_pubsub_topic_iam_member.changes"                     = "Each log sink publishes its hints with an identity that is known after the apply. The role holds what pubsub.publisher holds: the binding of that role states all its members on this topic, and would remove the sink."
+      "google_pubsub_topic_iam_member.changes"                     = "Each log sink publishes its hints with an identity that is known after the apply. The role has the permission of roles/pubsub.publisher: the binding of that role on this topic lists all members, and would remove the sink."
       "google_pubsub_topic_iam_member.findings"                    = "Security Command Center of the application's project publishes its findings."
       "google_pubsub_topic_iam_member.monitoring_publishes_alerts" = "Cloud Monitoring of the application's project publishes its alerts."
       "google_pubsub_topic_iam_member.override"                    = "Administrators publish commands without a token while sign-in is down."

@@ -14,7 +14,7 @@ locals {
   self_alerts = {
     dead_letters = {
       severity = "ERROR"
-      does     = "No attempt to handle a message succeeded, so Pub/Sub moved it to the dead letters. See the log of the responder that the subscription names, mend the cause, and send the message once more: `rollback replay`. What a responder refuses is answered in the audit log and in a notice, and is not counted here."
+      does     = "Pub/Sub moved a message to the dead letters, because every attempt to handle it failed. See the log of the responder that the subscription names, fix the cause, then run `rollback replay`. Refused messages are in the audit log and are not counted here."
       conditions = { given_up = {
         filter   = "metric.type=\"pubsub.googleapis.com/subscription/dead_letter_message_count\" AND ${local.own_subscriptions} AND resource.label.subscription_id=monitoring.regex.full_match(\"rollback-.*-push\")"
         aligner  = "ALIGN_DELTA"

@@ -120,7 +120,7 @@ def await_approval(case: Case) -> bool:
     if until is not None and case.now() < until:
         is_due = rollback.decided_at is None or case.now() - rollback.decided_at >= EVALUATION_INTERVAL
         if is_due and rollback.order is None:  # what cannot be read by then leaves the question open
-            return _decide_again(case, "what fails may have changed: evaluating again", until)
+            return _decide_again(case, "five minutes have passed: evaluating again", until)
         due = min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))
         is_late = case.incident.is_confirmation_overdue(case.now())
         note = "no second source confirmed it in time; it waits for approval" if is_late else "for approval"

@@ -100,7 +100,7 @@ class PlanHeader(Struct, frozen=True):
     extensions: int = 0
     """How often steps were added to it while it was carried out."""
     changed: tuple[str, ...] = ()
-    """The functions and other things that its steps change, each once; a judgement changes none."""
+    """What its steps change, each once: functions and other things; not what they only check."""
 
 
 class Plan(Struct, frozen=True):
