@@ -319,6 +319,8 @@ def _without_times(resource: Resource) -> Resource:
 def _assign(target: Resource, source: Resource, parts: list[str]) -> None:
     """Take one path of the source over, or clear it."""
     head, rest = parts[0], parts[1:]
+    if head not in source and head not in target:  # a key of a map stays as it is
+        head = camel_case(head)
     if rest:
         inner, stated = target.get(head) or {}, source.get(head) or {}
         if not isinstance(inner, dict) or not isinstance(stated, dict):

@@ -75,7 +75,7 @@ class ServiceAccounts(ResourceCollection):
         if project != "-" and "@" in wanted:
             return super().name_of(request)
         for one in self._store.under("projects/"):
-            if wanted in (one["email"], one["uniqueId"]) and project in ("-", one["projectId"]):
+            if wanted in (one["email"], _unique_id(one["email"])) and project in ("-", one["projectId"]):
                 return str(one["name"])
         return super().name_of(request)
 

@@ -6,6 +6,7 @@ Shapes: https://cloud.google.com/monitoring/api/ref_v3/rest and .../monitoring/a
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import count, filterfalse
 from typing import Any, Literal
 
 import grpc
@@ -229,10 +230,11 @@ class MonitoringResources:
                     kind = f"logging.googleapis.com/user/{metric}"
                     said = f'Cannot find metric that matches type = "{kind}".'
                     raise StatusError(grpc.StatusCode.NOT_FOUND, said)
-        numbered = enumerate(conditions, 1)
+        names = (f"{change.name}/conditions/{number}" for number in count(1))
+        free = filterfalse({one.get("name") for one in conditions}.__contains__, names)
         now = {"mutateTime": written_time(change.at)}
         return {
-            "conditions": [{"name": f"{change.name}/conditions/{number}", **one} for number, one in numbered],
+            "conditions": [one if one.get("name") else {**one, "name": next(free)} for one in conditions],
             "enabled": change.after.get("enabled", True),
             "creationRecord": (change.before or {}).get("creationRecord", now),
             "mutationRecord": now,
@@ -254,6 +256,10 @@ class _Channels(ResourceCollection):
     def delete(self, request: RestRequest) -> Resource:
         """As the base says. Raises: StatusError FAILED_PRECONDITION."""
         name = self.name_of(request)
+        with self._store.lock:
+            return self._delete(request, name)
+
+    def _delete(self, request: RestRequest, name: str) -> Resource:
         policies = self._store.below(f"projects/{request.ids['project']}/alertPolicies")
         users = [one for one in policies if name in one.get("notificationChannels", [])]
         if users and request.query.get("force") != "true":

@@ -50,6 +50,25 @@ def test_a_policy_stands_beside_those_of_signals(cloud: Cloud, monitoring: Produ
     assert monitoring.get(f"{V3}/alertPolicies")["alertPolicies"] == [made]
 
 
+def test_a_condition_that_is_added_takes_no_other_s_name(monitoring: Product) -> None:
+    """One is removed, one stays with its name, one is new; a mask may be written in snake case."""
+    count = above("run.googleapis.com/request_count")
+    asked = policy(count, count, alertStrategy={"autoClose": "1800s"})
+    made = monitoring.done("POST", f"{V3}/alertPolicies", asked)
+    kept = made["conditions"][1]
+
+    changed = monitoring.done("PATCH", f"/v3/{made['name']}", {**made, "conditions": [kept, count]})
+    names = [one["name"].rpartition("/")[2] for one in changed["conditions"]]
+    assert names == ["2", "1"]
+
+    mask = "updateMask=alert_strategy.auto_close"
+    closed = {"alertStrategy": {"autoClose": "3600s"}}
+    assert (
+        monitoring.done("PATCH", f"/v3/{made['name']}?{mask}", closed)["alertStrategy"]
+        == closed["alertStrategy"]
+    )
+
+
 def test_a_policy_on_a_log_based_metric(cloud: Cloud, monitoring: Product) -> None:
     """Monitoring refuses one that it does not know."""
     asked = policy(above("logging.googleapis.com/user/errors"))
