@@ -35,6 +35,13 @@ ONCE_BROKEN = {
     46785: "a worker that had lost its rollback sent what the next one had just taken back",
     104786: "the only look before the time to decide was over got no answer, and was the last",
     480: "an ended rollback was made due again, because a publication after its end failed",
+    8321211: "a part was called working while the rollback restored it after an alert about all",
+    8730699: "monitoring ended as a success by one passing check after a failed one",
+    8745035: "an order of a function that works inherited the failure of others",
+    8772827: "an order after an undo dated the failure before the undo",
+    8786375: "what failed beside alerts that were over was checked as a report for ever",
+    8823219: "a command whose clock lagged changed the public word of an observed failure",
+    8852791: "an alert that joined during the last check was verified as recovered",
 }
 """Seeds that once found something, and what was wrong then."""
 

@@ -83,8 +83,7 @@ def verify_rollback(case: Case) -> bool:
     about more, that is not waited for: they are asked as soon as it is not well without it.
     Recovery is verified only where nothing fails of what the alerts are about.
     """
-    joined = case.read_alerts()
-    if case.raise_severity(joined):
+    if case.raise_severity(case.read_alerts()):
         return True
     now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
     steps = load_steps(case.ports.store, case.rollback.id)
@@ -92,6 +91,7 @@ def verify_rollback(case: Case) -> bool:
     if scope_extension.extend_scope(case, rolling, steps.values()):
         return True
     health = measuring.assess_health(case, steps.values(), shifted_at)
+    joined = case.read_alerts()  # read again: alerts come while health is looked at
     if health.verdict is HealthVerdict.WELL and (failing := read_conditions(case, joined).failing):
         health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(failing), health.outside)
     limits = case.policy.execution
