@@ -4,13 +4,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-_FIXTURES = Path(__file__).parent.parent / "fixtures" / "iam"
-FCM = "cloudmessaging.messages.create"
-"""Not in the data set; cloud.google.com/iam/docs/roles-permissions/cloudmessaging, read 2026-11."""
-PERMISSIONS = {*(_FIXTURES / "permissions.txt").read_text().split(), FCM}
+from local.services.iam.permissions import read_permissions
+
 _FUNCTION = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _LABEL = r"[a-z0-9_-]{0,63}"
 NAMES = {
@@ -98,7 +95,7 @@ def _schema(one: Planned) -> Iterator[str]:
 
 def _permissions(one: Planned) -> Iterator[str]:
     if one.type == "google_project_iam_custom_role":
-        if unknown := {*one.values["permissions"]} - PERMISSIONS:
+        if unknown := {*one.values["permissions"]} - read_permissions():
             yield f"no role of Google's has {', '.join(sorted(unknown))}"
         if len(one.values["permissions"]) > 3000:
             yield "more than 3000 permissions"
