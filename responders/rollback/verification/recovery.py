@@ -127,15 +127,7 @@ def _record_check(
     change = _decide_change(incident, moved, found, state, expired=expired)
     if change is not None:
         became = incidents.change_status(became, change.becomes, now, change.note)
-    is_counted = any(one.function in found.functions for one in incident.scopes)
-    limit = became.unconfirmed_until or incident.detected_at + policy.gates.decide_within[incident.severity]
-    is_late = now >= limit and (became.unconfirmed_until is not None or bool(found.functions))
-    if became.ended_at is None and (is_counted or is_late):
-        became = replace(became, unconfirmed_until=None)
-        if became.status is IncidentStatus.DETECTED:
-            counted = "confirmed by request counts" if found.functions else ""
-            note = counted or "no second source confirmed it in time"
-            became = incidents.change_status(became, IncidentStatus.INVESTIGATING, now, note)
+    became = _confirm(policy, became, found, now)
     current = decode(System, system.fields)
     writes: list[Write] = [Update(document.path, encode(became), document.version)]
     is_shown = became.is_unconfirmed is not incident.is_unconfirmed
@@ -156,6 +148,20 @@ def _record_check(
     ]
     said = _build_notices(policy, became, past, change, now)
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+
+
+def _confirm(policy: Policy, incident: Incident, found: ConditionResults, now: datetime) -> Incident:
+    """Return the incident as an outage, once counts or the end of the time to decide confirm it."""
+    is_counted = any(one.function in found.functions for one in incident.scopes)
+    limit = incident.unconfirmed_until or incident.detected_at + policy.gates.decide_within[incident.severity]
+    is_late = now >= limit and (incident.unconfirmed_until is not None or bool(found.functions))
+    if incident.ended_at is not None or not (is_counted or is_late):
+        return incident
+    confirmed = replace(incident, unconfirmed_until=None)
+    if confirmed.status is not IncidentStatus.DETECTED:
+        return confirmed
+    why = "confirmed by request counts" if found.functions else "no second source confirmed it in time"
+    return incidents.change_status(confirmed, IncidentStatus.INVESTIGATING, now, why)
 
 
 def _build_notices(
