@@ -1,6 +1,6 @@
 """The 30 minutes of monitoring after a rollback: regression or success."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from datetime import datetime, timedelta
 
 from responders.rollback import completion
@@ -16,7 +16,9 @@ from responders.rollback.verification.alert_conditions import (
 from responders.rollback.verification.rollback_verification import find_moved_targets
 from shared.core.text import join_names
 from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Direction
+from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import Health, HealthVerdict, failing_functions, working_functions
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
@@ -61,19 +63,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     scope |= {*rollback.failing}
     if not ill_looks and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
-    is_unsteady = rollback.ill_looks > 0  # after a failed check, one that passes proves little
-    longer = EXTENSION_CHECKS * case.policy.execution.watch_every if is_unsteady else timedelta()
-    if rollback.watch_until is not None and now >= rollback.watch_until + longer and not ill_looks:
-        moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
-        standing = told_of.lines or (("its alerts were over too late",) if late else ())
-        standing += ("every other check failed",) if is_unsteady else ()
-        is_well = rollback.verified_at is not None and rollback.failing_since is None and not told_of.stands
-        stable = is_well and not told_of.lines and not is_unsteady
-        becomes = IncidentStatus.RESOLVED if stable else IncidentStatus.INVESTIGATING
-        if told_of.stands:
-            becomes = IncidentStatus.ESCALATED
-        outcome = _describe_outcome(case, health, moved, standing, stable=stable)
-        return completion.succeed_rollback(case, outcome, becomes, works=is_well or None)
+    if not ill_looks and _is_monitoring_over(case):
+        return _end_monitoring(case, kinds, steps, health, joined, late=late)
     next_look = case.next_check_at(case.policy.execution.watch_every)
     looked = Transition(
         event="health.looked",
@@ -89,6 +80,36 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         ),
     )
     return not case.commit_transition(looked)
+
+
+def _is_monitoring_over(case: Case) -> bool:
+    """Whether a passing check ends it now; after a failed one, a passing one proves little."""
+    until, every = case.rollback.watch_until, case.policy.execution.watch_every
+    longer = EXTENSION_CHECKS * every if case.rollback.ill_looks else timedelta()
+    return until is not None and case.now() >= until + longer
+
+
+def _end_monitoring(
+    case: Case,
+    kinds: Mapping[str, StepKind],
+    steps: Collection[Step],
+    health: Health,
+    joined: Collection[Alert],
+    *,
+    late: bool,
+) -> bool:
+    """End the rollback by its last check; return whether to continue."""
+    rollback = case.rollback
+    moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
+    standing = told_of.lines or (("its alerts were over too late",) if late else ())
+    standing += ("every other check failed",) if rollback.ill_looks else ()
+    is_well = rollback.verified_at is not None and rollback.failing_since is None and not told_of.stands
+    stable = is_well and not told_of.lines and not rollback.ill_looks
+    becomes = IncidentStatus.RESOLVED if stable else IncidentStatus.INVESTIGATING
+    if told_of.stands:
+        becomes = IncidentStatus.ESCALATED
+    outcome = _describe_outcome(case, health, moved, standing, stable=stable)
+    return completion.succeed_rollback(case, outcome, becomes, works=is_well or None)
 
 
 def _record_failure_outside_plan(case: Case, health: Health, others: Set[str]) -> bool:
