@@ -247,10 +247,7 @@ class Cloud:
         products = {
             **self.surroundings.products(),
             alerts_api.HOST: (*Alerts(self._incidents).calls(), *self.watch.calls()),
-            service.HOST: (
-                *service.Quotas(self.quota, self.surroundings.services.is_on).calls(),
-                *self.surroundings.services.calls(),
-            ),
+            service.HOST: (*service.Quotas(self.quota).calls(), *self.surroundings.services.calls()),
             service_account_tokens.HOST: service_account_tokens.Credentials(self.identity).calls(),
         }
         self.calls = (

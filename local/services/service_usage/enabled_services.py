@@ -84,10 +84,11 @@ class EnabledServices:
         raise build_detailed_error(grpc.StatusCode.PERMISSION_DENIED, said, details)
 
     def calls(self) -> tuple[RestMethod, ...]:
-        """What is served, but for `services.get`."""
+        """What is served."""
         services = "/v1/projects/{project}/services"
         one, beta = f"{services}/{{service}}", "/v1beta1/projects/{project}/services/{service}"
         return (
+            RestMethod("services.get", "GET", one, self._get),
             RestMethod("services.list", "GET", services, self._list),
             RestMethod("services.enable", "POST", f"{one}:enable", self._enable),
             RestMethod("services.disable", "POST", f"{one}:disable", self._disable),
@@ -105,6 +106,9 @@ class EnabledServices:
         state = "ENABLED" if self.is_on(project, service) else "DISABLED"
         config = {"name": service}
         return {"name": f"{parent}/services/{service}", "parent": parent, "config": config, "state": state}
+
+    def _get(self, request: RestRequest) -> Resource:
+        return self.describe(request.ids["project"], request.ids["service"])
 
     def _initial(self, project: str) -> frozenset[str]:
         return NEW_PROJECT | (APPLICATION if project in self._applications else frozenset())

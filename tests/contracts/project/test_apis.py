@@ -1,15 +1,18 @@
 """What every Apis tells, in memory and over the wire to an embedded Service Usage."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 
+import httpx
 import pytest
 
-from local.core.clock import CloudClock
+from local.core.journal import Journal
 from local.core.rest import RestServer
 from local.faults.hooks import FaultHooks
-from local.services.run.quota import WriteQuotaBucket
-from local.services.service_usage.service import HOST, Quotas
+from local.services.service_usage.enabled_services import EnabledServices
+from local.services.service_usage.service import HOST
+from local.services.workload_identity.agents import ServiceAgents
 from shared.adapters.gcp.clients import Clients
 from shared.adapters.gcp.project.quotas import ServiceApis
 from shared.core.errors import Rejected, Unavailable
@@ -17,29 +20,35 @@ from shared.ports.operations_project import EnabledApis
 from tests.support.fakes.project.apis import MemoryApis
 
 FCM = "fcm.googleapis.com"
-Off = set[tuple[str, str]]
+SwitchOff = Callable[[str, str], None]
+
+
+def _switch_off(address: str, project: str, service: str) -> None:
+    url = f"http://{address}/v1/projects/{project}/services/{service}:disable"
+    httpx.post(url, json={}, headers={"Host": HOST}).raise_for_status()
 
 
 @pytest.fixture(params=["memory", "wire"])
-def world(request: pytest.FixtureRequest) -> Iterator[tuple[EnabledApis, Off]]:
-    """The port, and what is off behind it."""
+def world(request: pytest.FixtureRequest) -> Iterator[tuple[EnabledApis, SwitchOff]]:
+    """The port, and how an API is switched off behind it."""
     if request.param == "memory":
         memory = MemoryApis()
-        yield memory, memory.off
+        yield memory, lambda project, service: memory.off.add((project, service))
         return
-    embedded = Quotas(WriteQuotaBucket(CloudClock()))
+    journal = Journal()
+    embedded = EnabledServices(journal, ServiceAgents(journal))
     with ExitStack() as closings:
         server = closings.enter_context(closing(RestServer({HOST: embedded.calls()}, FaultHooks())))
         clients = closings.enter_context(closing(Clients({"rest": server.address}, deployed=False)))
-        yield ServiceApis(clients.rest(HOST)), embedded.off
+        yield ServiceApis(clients.rest(HOST)), partial(_switch_off, server.address)
 
 
-def test_an_api_is_on_or_off_by_its_project(world: tuple[EnabledApis, Off]) -> None:
+def test_an_api_is_on_or_off_by_its_project(world: tuple[EnabledApis, SwitchOff]) -> None:
     """What is off in one project says nothing of another."""
-    apis, off = world
+    apis, switch_off = world
     assert apis.is_on("shop-prod", FCM)
 
-    off.add(("shop-prod", FCM))
+    switch_off("shop-prod", FCM)
 
     assert not apis.is_on("shop-prod", FCM)
     assert apis.is_on("bank-prod", FCM)

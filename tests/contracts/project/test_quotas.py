@@ -62,7 +62,7 @@ def test_the_limit_of_a_region(
     """The most specific one of writes each minute that holds there; another is none."""
     limits = [{"unit": unit, "quotaBuckets": buckets}]
     answer = {"metrics": [{"metric": metric, "consumerQuotaLimits": limits}]}
-    listing, _ = Quotas(WriteQuotaBucket(CloudClock())).calls()
+    [listing] = Quotas(WriteQuotaBucket(CloudClock())).calls()
 
     quotas = serve((listing._replace(answer=lambda _: answer),))
 
@@ -73,7 +73,7 @@ def test_a_limit_that_is_no_number(serve: Serve) -> None:
     """Nothing is known."""
     limits = [{"unit": "1/min/{project}", "quotaBuckets": [{"effectiveLimit": "many"}]}]
     answer = {"metrics": [{"metric": WRITES, "consumerQuotaLimits": limits}]}
-    listing, _ = Quotas(WriteQuotaBucket(CloudClock())).calls()
+    [listing] = Quotas(WriteQuotaBucket(CloudClock())).calls()
 
     with pytest.raises(Unavailable):
         serve((listing._replace(answer=lambda _: answer),)).writes_a_minute("europe-west1")
