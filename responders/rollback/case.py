@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from msgspec import Struct
@@ -73,6 +73,8 @@ class Transition(Struct, frozen=True):
     """Whether an undo of the incident restores something; None: that stays as it is."""
     works: bool | None = None
     """Whether its recovery is observed before it is verified; None: that stays as it is."""
+    alerts: Set[str] | None = None
+    """The keys of all alerts that it takes into account; if another one joins, decide again."""
 
 
 class _PreparedCommit(Struct, frozen=True):
@@ -158,17 +160,19 @@ class Case:
         composed: list[_PreparedCommit] = []
         known = self.decided_by or self.rollback.operator_inputs
 
-        def compose(rollback: Rollback) -> CommitDraft | None:
+        def compose(reader: Reader, rollback: Rollback) -> CommitDraft | None:
             composed.clear()
             if self._is_overtaken(turn, known, rollback):
                 return None
-            document = self.ports.store.get(system_path(self.policy.system))
+            if turn.alerts is not None and {one.key for one in self._query_alerts(reader)} != turn.alerts:
+                return None
+            document = reader.get(system_path(self.policy.system))
             current = decode(System, document.fields)
             after = turn.system(current) if turn.system else current
             if after is None:
                 return None
             now = self.now()
-            before = self.ports.store.get(incidents.incident_path(self.incident.id))
+            before = reader.get(incidents.incident_path(self.incident.id))
             known_incident = decode(Incident, before.fields)
             incident = self._update_incident(known_incident, turn, now)
             said = self._build_notices(turn, incident, now)
@@ -181,7 +185,10 @@ class Case:
                 writes.append(Update(document.path, encode(after), document.version))
             return CommitDraft(_build_events(turn, now), self._changes(turn, known, rollback), tuple(writes))
 
-        self.tenure.commit(compose)
+        if turn.alerts is None:
+            self.tenure.commit(partial(compose, self.ports.store))
+        else:
+            self.tenure.transact(compose)
         return self._publish_commit(composed)
 
     @staticmethod

@@ -176,6 +176,12 @@ def alerts_answered_by_plan(case: Case, steps: Iterable[Step], joined: Iterable[
     return {alert.key for alert in alerts_answered_by_scenario(alerts, case.policy, plan.scenario, functions)}
 
 
+def find_unanswered_alerts(case: Case, steps: Iterable[Step], joined: Collection[Alert]) -> list[Alert]:
+    """Return the alerts that no decision has taken in, and that this rollback does not answer."""
+    answered = alerts_answered_by_plan(case, steps, joined)
+    return [alert for alert in unjudged_alerts(joined) if alert.key not in answered]
+
+
 def alerts_answered_by_scenario(
     alerts: Iterable[Alert], policy: Policy, scenario: ScenarioName, functions: Collection[str]
 ) -> list[Alert]:

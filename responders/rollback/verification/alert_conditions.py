@@ -36,6 +36,8 @@ class ConditionResults(Struct, frozen=True):
     judged: tuple[tuple[Alert, ConditionState], ...]
     failing: tuple[str, ...] = ()
     """What is observed to fail of what the alerts are about, in words."""
+    is_counted: bool = True
+    """Whether the requests could be counted; otherwise nothing of them is known to work."""
     is_observed: bool = False
     """Whether enough requests were counted to tell how that does."""
     is_alerted: bool = False
@@ -53,9 +55,14 @@ class ConditionResults(Struct, frozen=True):
         return bool(self.failing) or any(found is ConditionState.STANDS for _, found in self.judged)
 
     @property
+    def observed_lines(self) -> tuple[str, ...]:
+        """What fails or could not be counted; nothing: no observation contradicts a recovery."""
+        return self.failing if self.is_counted else (*self.failing, "the requests could not be counted")
+
+    @property
     def lines(self) -> tuple[str, ...]:
         """What is not over, or not known to be; nothing: all of it is over."""
-        return (*self.failing, *alert_conditions.open_condition_lines(self.judged))
+        return (*self.observed_lines, *alert_conditions.open_condition_lines(self.judged))
 
 
 def upcoming_condition_reads(case: Case) -> list[datetime]:
@@ -154,7 +161,16 @@ def evaluate_conditions(
     are_well = all(failure_ratio(one) <= policy.gates.failing_above for one in counted.values())
     everywhere = tuple(sorted(failing_functions(requests or {}, policy.gates)))
     works = working_functions(requests or {}, policy.gates)
-    return ConditionResults(judged, tuple(failing), enough, functions == alerted, are_well, everywhere, works)
+    return ConditionResults(
+        judged,
+        tuple(failing),
+        is_counted=requests is not None,
+        is_observed=enough,
+        is_alerted=functions == alerted,
+        are_well=are_well,
+        functions=everywhere,
+        working=works,
+    )
 
 
 def _build_calls(

@@ -50,10 +50,9 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         case.observe_check(failing_functions(health.counts, case.policy.gates) | health.probed)
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
     joined = case.read_alerts()  # read again: alerts come and close while health is looked at
-    answered = completion.alerts_answered_by_plan(case, steps, joined)
     further, late = unjudged_alerts(joined), case.incident.status is IncidentStatus.ESCALATED
     late = late and rollback.failing_since is None
-    if any(alert.key not in answered for alert in further):
+    if completion.find_unanswered_alerts(case, steps, joined):
         becomes = IncidentStatus.ESCALATED if late else IncidentStatus.INVESTIGATING
         ended_early = "the watch ended early: a further alert must be judged"
         return completion.succeed_rollback(case, ended_early, becomes)

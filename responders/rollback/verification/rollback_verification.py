@@ -92,8 +92,8 @@ def verify_rollback(case: Case) -> bool:
         return True
     health = measuring.assess_health(case, steps.values(), shifted_at)
     joined = case.read_alerts()  # read again: alerts come while health is looked at
-    if health.verdict is HealthVerdict.WELL and (failing := read_conditions(case, joined).failing):
-        health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(failing), health.outside)
+    if health.verdict is HealthVerdict.WELL and (doubts := read_conditions(case, joined).observed_lines):
+        health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(doubts), health.outside)
     limits = case.policy.execution
     expired = now >= shifted_at + limits.verify_within
     settled = expired or rolling is None
@@ -102,12 +102,16 @@ def verify_rollback(case: Case) -> bool:
         expired and health.verdict is HealthVerdict.INCONCLUSIVE
     ):
         turn, documents = _build_monitoring_transition(case, health, steps.values()), find_data_half(case)
+        turn = replace(turn, alerts={one.key for one in joined})
         is_well = health.verdict is HealthVerdict.WELL and turn.status is IncidentStatus.WATCHING
         if is_well and documents is not None and documents.is_urgent:
             note = f"its code is restored ({health.reason}), invalid or missing documents are not"
             return completion.succeed_rollback(
                 case, note, IncidentStatus.INVESTIGATING, turn.writes, half=documents
             )
+        if is_well and completion.find_unanswered_alerts(case, steps.values(), joined):
+            note = f"what it changed works ({health.reason}); a further alert must be judged"
+            return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING, turn.writes)
         case.commit_transition(turn)
     elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:
         return completion.succeed_rollback(

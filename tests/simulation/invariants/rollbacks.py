@@ -51,7 +51,7 @@ class RollbackLaws:
         if after["sequence"] != (before["sequence"] if before else 0) + 1:
             self._break(5, f"{key} goes from entry {before and before['sequence']}")
         if status is not was:
-            self._judge_turn(key, was, status, after)
+            self._judge_turn(key, was, status, after, commit)
         if (status in ENDED_ROLLBACK_STATUSES) != (after["due_at"] is None):
             self._break(6, f"{key} is {status} and due at {after['due_at']}")
         if before:
@@ -69,11 +69,21 @@ class RollbackLaws:
             self._require_notice(key, after, commit)
 
     def _judge_turn(
-        self, key: str, was: RollbackStatus | None, status: RollbackStatus, after: Fields
+        self,
+        key: str,
+        was: RollbackStatus | None,
+        status: RollbackStatus,
+        after: Fields,
+        commit: Mapping[str, Fields],
     ) -> None:
-        """What a rollback may become; an undo is over once it is done, well or ill."""
+        """What a rollback may become; an undo is over once it is done, well or ill.
+
+        One is over without monitoring where the same commit opens the next of its incident.
+        """
         undo = (after["order"] or {}).get("way") == Direction.UNDO
         over = undo and (was, status) == (RollbackStatus.RUNNING, RollbackStatus.SUCCEEDED)
+        if (was, status) == (RollbackStatus.VERIFYING, RollbackStatus.SUCCEEDED):
+            over = any(path.startswith("rollbacks/") and path.split("/")[1] != key for path in commit)
         if status not in MAY_FOLLOW.get(was, ()) and not over:
             self._break(6, f"{key} went from {was} to {status}")
         if status is RollbackStatus.FAILED and "died" in after["outcome"]:
