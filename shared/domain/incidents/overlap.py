@@ -25,9 +25,10 @@ def may_join(
     An open incident takes every alert that its plan may answer, and warnings about the same parts.
     An incident of warnings alone takes graver alerts for a short while only: later its times would
     not be theirs. One that ended or has recovered is continued by an alert about the same group of
-    functions, not by one about the whole system if it was about some functions only. If an order
-    or a declaration alone names it, which proves no failure, what fails must have begun
-    (`fails_since`) before. One without scopes, of an earlier version, takes every alert.
+    functions, not by one about the whole system if it was about some functions only; so is one that
+    is monitored, if more than a warning began (`fails_since`) after its recovery. If an order or a
+    declaration alone names it, which proves no failure, what fails must have begun before. One
+    without scopes, of an earlier version, takes every alert.
     """
     began_at = incident.detected_at if incident.ended_at is None else incident.ended_at
     is_recent = now - began_at <= policy.gates.join_window
@@ -35,9 +36,11 @@ def may_join(
         return False
     if not incident.scopes:
         return True
-    is_over = incident.ended_at is not None or incident.status is IncidentStatus.RECOVERED
-    over_at = incident.ended_at or incident.timeline[-1].at if is_over else None
+    is_monitored, is_warning = incident.status is IncidentStatus.WATCHING, alert.scenario is ScenarioName.NONE
+    is_recovered = is_monitored or incident.status is IncidentStatus.RECOVERED
+    over_at = incident.ended_at or (incident.timeline[-1].at if is_recovered else None)
     is_later = over_at is not None and (fails_since or now) > over_at
+    is_over = over_at is not None and not (is_monitored and (is_warning or not is_later))
     is_wide = _groups(alert, policy) is None
     related = [
         one
@@ -46,7 +49,6 @@ def may_join(
         and not (is_later and one.signal != alert.signal and not one.proves_failure)
         and not (is_over and is_wide and _groups(one, policy) is not None)
     ]
-    is_warning = alert.scenario is ScenarioName.NONE
     return any(is_warning or is_recent or one.scenario is not ScenarioName.NONE for one in related)
 
 

@@ -250,13 +250,49 @@ def test_an_alert_that_joins_during_monitoring_is_judged_at_once() -> None:
     world.pass_time(5 * MINUTE)
     assert world.rollbacks()[0].status is rollback.RollbackStatus.WATCHING
 
-    world.alert("0.second", started_at=world.ports.clock.now(), resource=of_function(world, "payOrder"))
+    world.alert("0.second", started_at=world.ports.clock.now(), resource=of_function(world, "listBooks"))
     world.settle()
 
     [trouble] = world.incidents()
     assert trouble.status is incident.IncidentStatus.INVESTIGATING
     assert world.rollbacks()[0].outcome == "the watch ended early: a further alert must be judged"
     assert world.find_violated_invariants() == []
+
+
+def test_another_group_that_fails_during_monitoring_is_an_incident_of_its_own() -> None:
+    """What was recovered in time stays so; what fails now is measured from its own beginning."""
+    world = World()
+    world.deploy_bad(["getBook"])
+    world.alert("0.first", resource=of_function(world, "getBook"))
+    world.pass_time(5 * MINUTE)
+    [recovered] = world.incidents()
+    assert recovered.status is incident.IncidentStatus.WATCHING
+
+    began = world.ports.clock.now()
+    world.alert("0.second", started_at=began, resource=of_function(world, "payOrder"))
+    world.settle()
+
+    first, second = world.incidents()
+    assert first == recovered
+    assert second.detected_at >= began
+    assert {one.function for one in second.scopes} == {"payOrder"}
+    world.pass_time(40 * MINUTE)
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.find_violated_invariants() == []
+
+
+def test_a_late_alert_about_another_group_joins_during_monitoring() -> None:
+    """It tells of what failed before the recovery."""
+    world = World()
+    world.deploy_bad(["getBook"])
+    world.alert("0.first", resource=of_function(world, "getBook"))
+    world.pass_time(5 * MINUTE)
+    [recovered] = world.incidents()
+
+    world.alert("0.late", started_at=recovered.detected_at, resource=of_function(world, "payOrder"))
+    world.settle()
+
+    assert len(world.incidents()) == 1
 
 
 def ended_beside(joins_at: int | None) -> tuple[World, int]:
