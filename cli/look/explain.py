@@ -65,7 +65,7 @@ def _show_decision(rollback: str, decision: RecordedDecision) -> None:
         print_line("missing for a rollback:")
         for gate in decision.blocking_gates:
             print_line(f"  {gate['gate']}: {gate_requirement(gate)}; observed: {gate['reason']}")
-    if decision.difference or decision.reported:
+    if decision.difference:
         print_line(f"the plan: {count_noun(len(decision.difference), 'function')}")
     print_plan(decision.difference, (*decision.resources, *decision.reported))
     if decision.prepared_command:

@@ -70,7 +70,8 @@ def _order_of_groups(policy: Mapping[str, Any]) -> Iterator[Finding]:
             if other not in groups:
                 yield path, f"group {name!r} comes after {other!r}, which is no group"
             elif name in _groups_before(other, after):
-                yield path, f"group {name!r} comes after {other!r}, which comes after {name!r}"
+                which = "itself" if other == name else f"{other!r}, which comes after {name!r}"
+                yield path, f"group {name!r} comes after {which}"
 
 
 def _groups_before(name: str, after: Mapping[str, list[str]]) -> set[str]:
@@ -184,10 +185,10 @@ def channel_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the channels that lack what their kind needs, or have more."""
     yield from names_once(policy, "channels")
     for index, channel in entries_in(policy, "channels"):
-        kind = channel.get("kind")
-        either = {"push": ("target", "users"), "apprise": ("users",)}.get(str(kind), ())
+        kind = str(channel.get("kind"))
+        either = {"push": ("target", "users"), "apprise": ("users",)}.get(kind, ())
         for key in ("url", "secret", "target", "users"):
-            needs, has = key in REQUIRED_KEYS.get(str(kind), ()), channel.get(key) is not None
+            needs, has = key in REQUIRED_KEYS.get(kind, ()), channel.get(key) is not None
             if needs and not has:
                 yield ("channels", index), f"a channel of kind {kind} needs a {key}"
             if has and not needs and kind in REQUIRED_KEYS and key not in either:
@@ -245,7 +246,7 @@ def on_call_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     for index, rung in entries_in(policy, "on_call"):
         named = [kind for kind in known if rung.get(kind) is not None]
         if len(named) != 1:
-            yield ("on_call", index), "names a role, a contact or a channel"
+            yield ("on_call", index), "must name one of these: a role, a contact, a channel"
         for kind in named:
             if isinstance(rung[kind], str) and rung[kind] not in known[kind]:
                 yield ("on_call", index, kind), f"{rung[kind]!r} is no {kind}"
@@ -379,8 +380,8 @@ def execution_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     burst, share = quota.get("burst", WriteQuota().burst), quota.get("share", 1.0)
     numbers = isinstance(burst, int | float) and isinstance(share, int | float)
     if numbers and burst * share < WRITES_PER_CANARY:
-        own = f"{burst * share:g} writes at once are this system's"
-        yield ("execution", "write_quota"), f"{own}: a canary takes {WRITES_PER_CANARY}"
+        own = f"burst times share is {burst * share:g}"
+        yield ("execution", "write_quota"), f"{own}: a canary takes {WRITES_PER_CANARY} writes at once"
 
 
 def validate_assets(policy: Any) -> Iterator[Finding]:
@@ -410,7 +411,7 @@ def validate_collections(policy: Any) -> Iterator[Finding]:
         path: YamlPath = ("collections", name)
         yield from _validate_schema((*path, "schema"), collection.get("schema"))
         for field, target in mapping_in(collection, "references").items():
-            if target not in collections:
+            if isinstance(target, str) and target not in collections:
                 yield (*path, "references", field), f"{target!r} is no collection here"
         if collection.get("everywhere") is True and collection.get("updated_field"):
             yield (*path, "updated_field"), "Firestore has no such index by itself for collections everywhere"

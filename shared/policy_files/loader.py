@@ -22,7 +22,7 @@ from shared.core.codec import from_builtins, from_json, type_info
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.execution_limits import WriteQuota
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policy, service_of
 from shared.policy_files import cross_checks, registry, schema
 from shared.policy_files.yaml_document import Finding, Unreadable, YamlDocument, YamlFault, YamlPath
 
@@ -56,7 +56,8 @@ def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
     """The policies in these files, which stand beside each other, by system.
 
     Raises: BadConfiguration with every fault of every file, two files for one system and two
-    claims to one alert policy included; and shares of one write quota that are more than all of it.
+    claims to one alert policy included; and functions of two systems, and shares of one write quota
+    that are more than all of it.
     """
     faults: list[str] = []
     sources: list[_Source] = []
@@ -97,8 +98,8 @@ def _decode_policies(sources: "list[_Source]", faults: list[str]) -> dict[str, P
     if faults := [*faults, *_find_clashes(sources)]:
         raise BadConfiguration(*faults)
     typed = [(source, _decode_policy(source)) for source in sources]
-    if overdrawn := [*_find_quota_overdrafts(typed)]:
-        raise BadConfiguration(*overdrawn)
+    if shared := [*_find_shared_functions(typed), *_find_quota_overdrafts(typed)]:
+        raise BadConfiguration(*shared)
     return {policy.system: policy for _, policy in typed}
 
 
@@ -234,6 +235,16 @@ def _find_clashes(sources: list[_Source]) -> Iterator[str]:
             other = claims.setdefault(alert_policy, source)
             if other is not source:
                 yield source.format_message(path, f"alert policy {alert_policy} is claimed by {other.name}")
+
+
+def _find_shared_functions(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
+    owners: dict[tuple[str, str, str], _Source] = {}
+    for source, policy in policies:
+        for function, group in policy.functions.items():
+            other = owners.setdefault((policy.project, policy.region, service_of(function)), source)
+            if other is not source:
+                path = ("groups", group, "functions")
+                yield source.format_message(path, f"function {function!r} belongs to {other.name} already")
 
 
 def _find_quota_overdrafts(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:

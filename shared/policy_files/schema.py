@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 
 from shared.core.codec import from_json
-from shared.policy_files.yaml_document import Finding, YamlPath
+from shared.policy_files.yaml_document import Finding, YamlPath, read_plain_scalar
 
 SCHEMA_FILE = FilePath(__file__).parent.parent.parent / "policies" / "policy.schema.json"
 
@@ -58,30 +58,27 @@ def _describe_error(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
             name = details["error"].instance
             yield (*path, name), f"name {name!r} {_describe_unfit_value(details['error'])}"
         case "required":
-            yield path, f"{_format_key(path)}key {details['property']!r} is missing"
+            beside = _keys_that_need(error, details["property"])
+            yield path, f"{_format_key(path)}key {details['property']!r} is missing{beside}"
         case "anyOf":  # a value, or null: what counts is what the value should have been
-            yield path, _describe_value(path, error, details["context"][0][0])
+            for one in details["context"][0]:
+                yield from _describe_error(one)
         case _:
-            yield path, _describe_value(path, error, error)
-
-
-def _describe_value(
-    path: YamlPath, error: jsonschema_rs.ValidationError, cause: jsonschema_rs.ValidationError
-) -> str:
-    return f"{_format_key(path)}{_format_value(error.instance)} {_describe_unfit_value(cause)}"
+            yield path, f"{_format_key(path)}{_format_value(error.instance)} {_describe_unfit_value(error)}"
 
 
 def _describe_unfit_value(error: jsonschema_rs.ValidationError) -> str:
     details: Mapping[str, Any] = error.kind.as_dict()
     match error.kind.name:
         case "type":
-            return f"is not {' or '.join(_KINDS[kind] for kind in details['types'])}"
+            return _describe_wrong_type(error, details["types"])
         case "enum":
             options = details["options"]
             return f"is not one of {', '.join(options)}{_suggest_key(error.instance, options)}"
         case "pattern":
-            parts = _schema()["$defs"].values()
-            return f"is not {next(one['title'] for one in parts if one.get('pattern') == details['pattern'])}"
+            return f"is not {_schema_part(error)['title']}"
+        case "minLength":
+            return "is too short"
         case "minItems" | "minProperties":
             return "has too few entries"
         case "maxItems" | "maxProperties":
@@ -91,11 +88,39 @@ def _describe_unfit_value(error: jsonschema_rs.ValidationError) -> str:
     return error.message
 
 
+def _describe_wrong_type(error: jsonschema_rs.ValidationError, types: Sequence[str]) -> str:
+    """Say what belongs there, and what to write where a number or a word has quotes too many."""
+    wanted, value = " or ".join(_KINDS[kind] for kind in types), error.instance
+    if isinstance(value, str) and not {*types}.isdisjoint(_kinds_of(read_plain_scalar(value))):
+        return f"is text in quotes, not {wanted}: write it without quotes"
+    return f"is not {_schema_part(error).get('title', wanted)}"
+
+
+def _kinds_of(value: Any) -> Sequence[str]:
+    if isinstance(value, bool):
+        return ("boolean",)
+    return {int: ("integer", "number"), float: ("number",)}.get(type(value), ())
+
+
+def _keys_that_need(error: jsonschema_rs.ValidationError, key: str) -> str:
+    """The keys beside which another one must stand; nothing, where it is always needed."""
+    if error.schema_path[-1] != "dependentRequired":
+        return ""
+    needs = _schema_part(error)["dependentRequired"].items()
+    return f" beside {next(one for one, keys in needs if key in keys and one in error.instance)!r}"
+
+
 def _known_keys(error: jsonschema_rs.ValidationError) -> Sequence[str]:
+    return tuple(_schema_part(error).get("properties", ()))
+
+
+def _schema_part(error: jsonschema_rs.ValidationError) -> dict[str, Any]:
+    """The part of the schema whose keyword is broken."""
     part: Any = _schema()
     for key in error.schema_path[:-1]:
         part = part[key]
-    return tuple(part.get("properties", ()))
+    found: dict[str, Any] = part
+    return found
 
 
 def _suggest_key(name: Any, known: Sequence[str]) -> str:
@@ -112,5 +137,6 @@ def _format_key(path: YamlPath) -> str:
 def _format_value(value: Any) -> str:
     if isinstance(value, dict | list):
         return _KINDS["object" if isinstance(value, dict) else "array"]
-    shown = "an empty value" if value is None else repr(value)
+    words = {None: "an empty value", True: "true", False: "false"}
+    shown = words[value] if value is None or isinstance(value, bool) else repr(value)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."

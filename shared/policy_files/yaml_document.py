@@ -2,8 +2,8 @@
 
 Read from parser events rather than by a loader: nothing is constructed from tags, aliases (and so
 their bombs) are refused, and nesting has a limit. Plain scalars are null, true, false, or numbers
-of at most 18 digits in decimal notation; every other scalar is text, `yes`, `1:30` and dates
-included.
+of at most 18 digits in decimal notation; every other scalar is text, `1:30` and dates included.
+Words that other readers of YAML take for a boolean, a number or nothing must be quoted.
 """
 
 import re
@@ -23,6 +23,15 @@ MAX_DEPTH = 16
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}(?:[eE][-+]?[0-9]{1,2})?")
 _CONSTANTS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_AMBIGUOUS_WORDS = {
+    **dict.fromkeys(("true", "yes", "on"), "true"),
+    **dict.fromkeys(("false", "no", "off"), "false"),
+    "null": "null",
+}
+_AMBIGUOUS_NUMBER = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+\.|[0-9][0-9_]*_[0-9_]*|[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+)"
+)
+_MAX_WHOLE_DECIMAL = 2**53
 
 
 class YamlFault(NamedTuple):
@@ -77,7 +86,11 @@ class YamlDocument:
             return self._mapping(path)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(path)
-        return _scalar(event)
+        if not event.implicit[0]:
+            return event.value
+        if meant := _find_other_reading(event.value):
+            self.faults.append(YamlFault(_line(event), f"{event.value}: write {meant}, or quote it as text"))
+        return read_plain_scalar(event.value)
 
     def _mapping(self, path: YamlPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -118,11 +131,22 @@ def _events(text: str) -> Iterator[yaml.Event]:
     try:
         yield from yaml.parse(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise Unreadable(line, f"not YAML: {error.problem or error.context}") from error
+        raise _describe_syntax_error(text, error) from error
     except yaml.YAMLError as error:
         raise Unreadable(_line_of_unprintable(text), f"not YAML: {error}".split("\n")[0]) from error
+
+
+def _describe_syntax_error(text: str, error: yaml.MarkedYAMLError) -> Unreadable:
+    """Return the fault at the beginning of what is not closed, else where the parser stopped."""
+    opened = re.search("quoted scalar|flow (mapping|sequence)", error.context or "")
+    mark = (error.context_mark if opened else None) or error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    if opened:
+        return Unreadable(line, f"not YAML: this {opened[0]} is not closed: {error.problem}")
+    written = text.splitlines()[line - 1 : line]
+    if any("\t" in one[: len(one) - len(one.lstrip())] for one in written):
+        return Unreadable(line, "not YAML: a tab indents this line; use spaces")
+    return Unreadable(line, f"not YAML: {error.problem or error.context}")
 
 
 def _line_of_unprintable(text: str) -> int:
@@ -135,18 +159,23 @@ def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
 
 
-def _scalar(event: Any) -> Any:
-    text: str = event.value
-    is_plain = event.implicit[0]
-    if not is_plain:
-        return text
+def read_plain_scalar(text: str) -> Any:
+    """Return the value of a scalar that is written without quotes."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
     if _DECIMAL.fullmatch(text):
-        return float(text)
+        number = float(text)
+        return int(number) if number.is_integer() and abs(number) < _MAX_WHOLE_DECIMAL else number
     return text
+
+
+def _find_other_reading(text: str) -> str:
+    """Return what to write for a text that other readers of YAML take for a value; or nothing."""
+    if text in _CONSTANTS:
+        return ""
+    return _AMBIGUOUS_WORDS.get(text.lower(), "a decimal number" if _AMBIGUOUS_NUMBER.fullmatch(text) else "")
 
 
 def mapping_in(holder: Any, key: str) -> dict[str, Any]:

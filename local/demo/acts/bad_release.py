@@ -6,6 +6,7 @@ from local.demo.act import DemoAct, newest_serving_revision_at
 from local.demo.acts.headings import Heading
 from local.demo.staging import faults, irrelevant_messages, operators, releases
 from shared.core import topics
+from shared.core.text import count_noun
 from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory.traffic import Traffic, TrafficTarget
 from shared.domain.policy.scenario_names import Mode, ScenarioName
@@ -28,8 +29,8 @@ class BadReleaseAct(DemoAct):
         stage, policy = self._stage, self._stage.policy
         inventory = self._evidence.inventory()
         self._screen.act(Heading.SOUND)
-        size = f"{len(inventory)} functions in {len(policy.groups)} groups"
-        self._screen.say(f"{policy.display_name or policy.system}: {size}", stage.now())
+        functions, groups = count_noun(len(inventory), "function"), count_noun(len(policy.groups), "group")
+        self._screen.say(f"{policy.display_name or policy.system}: {functions} in {groups}", stage.now())
         self._tag(inventory)
         stable = self._announce(STABLE, stable=True)
         operators.publish_command(stage, self._said("drill", reason="test before automatic rollback"))
@@ -137,7 +138,7 @@ class BadReleaseAct(DemoAct):
         recorded = self._stage.wait_for(
             f"the record of {release}", lambda: self._evidence.deployment(release)
         )
-        functions = f"{len(recorded.functions)} functions"
+        functions = count_noun(len(recorded.functions), "function")
         text = f"{recorded.id} is recorded as {status_label(recorded.status)}, {functions}"
         self._screen.say(text, self._stage.now())
         return recorded

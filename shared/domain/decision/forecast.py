@@ -63,7 +63,9 @@ class DurationForecast(Struct, frozen=True):
             return to
         fits = "within" if self.fits else "MORE THAN"
         when = f"in about {whole}" if self.seconds == self.whole_seconds else f"about {whole} after detection"
-        target = f"{fits} the target of {self.target_seconds / 60:g} min"
+        minutes, rest = divmod(self.target_seconds, 60)
+        whole_target = describe_duration(timedelta(seconds=self.target_seconds))
+        target = f"{fits} the target of {whole_target if rest else f'{minutes:g} min'}"
         return f"{to}, verified {when}, {target}"
 
     def after(self, waited: float) -> DurationForecast:

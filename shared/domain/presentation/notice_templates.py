@@ -86,7 +86,7 @@ def create_text_environment(kind: type[Environment], folder: Path, limit: int) -
 
 def neutralize_text(text: str, limit: int = MAX_VALUE_CHARACTERS) -> str:
     """One line that no channel takes for markup, a mention, an address or a header."""
-    line = one_line(text)[:limit].lstrip(_MARKS_OF_A_LINE).translate(_ALIKE)
+    line = one_line(text)[:limit].lstrip(_MARKS_OF_A_LINE).translate(_ALIKE).replace(" ＆ ", " & ")
     if "_" in line:
         line = _UNDERSCORE_BESIDE_A_WORD.sub("＿", line)
     if "." in line:

@@ -56,7 +56,7 @@ class Impact(Struct, frozen=True):
     """By the declared value of a minute; None: none is declared."""
     currency: str
     is_failure_observed: bool = True
-    """Whether anything was observed to fail; an order and a declaration alone prove nothing."""
+    """Whether a failure was confirmed; an order, a declaration and a first alert prove nothing."""
     is_lower_bound: bool = False
     """Whether it ended and nobody observed a recovery: it may have failed for longer."""
 
@@ -76,7 +76,7 @@ def measure_impact(policy: Policy, incident: Incident, counts: ImpactCounts, now
         counts=counts,
         cost=None if price is None else down / timedelta(minutes=1) * price,
         currency=outage.currency,
-        is_failure_observed=incident.has_failed,
+        is_failure_observed=incident.has_failed and not incident.is_unconfirmed,
         is_lower_bound=incident.ended_at is not None and not is_observed,
     )
 

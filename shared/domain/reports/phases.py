@@ -22,6 +22,7 @@ DETECTION_TARGET = timedelta(minutes=2)
 DECISION_TARGET = timedelta(minutes=3)
 EXECUTION_TARGET = timedelta(minutes=10)
 VERIFICATION_TARGET = timedelta(minutes=15)
+COMMUNICATION = "communication"
 COMMUNICATION_TARGET = timedelta(minutes=20)
 CONFIRMATION_TARGET = timedelta(minutes=3)
 """Scenario 1: "confirm system restoration within 3 minutes"."""
@@ -65,6 +66,10 @@ class Phase(Struct, frozen=True):
         """Whether it ended, and within its target."""
         return self.duration is not None and (self.target is None or self.duration < self.target)
 
+    def is_late(self, now: datetime) -> bool:
+        """Return whether it can no longer end within its target."""
+        return self.target is not None and now >= self.since + self.target
+
 
 def rollback_phases(
     incident: Incident,
@@ -103,7 +108,7 @@ def rollback_phases(
     if is_verified:
         yield Phase("verification", restored or asked, rollback.verified_at, VERIFICATION_TARGET)
     if first and any(incident.severity in one.severities for one in policy.channels):
-        yield Phase("communication", detected, told_at, COMMUNICATION_TARGET)
+        yield Phase(COMMUNICATION, detected, told_at, COMMUNICATION_TARGET)
     if is_verified:
         watched = rollback.ended_at if rollback.watch_until is not None else None
         yield Phase("watch", rollback.verified_at or asked, watched, None)

@@ -100,7 +100,8 @@ class ReportedPhase(Struct, frozen=True):
     """None: it has not come to its end."""
     target_seconds: float | None
     """None: nothing is asked for."""
-    kept: bool
+    kept: bool | None
+    """Whether it ended within its target; None: it still may."""
 
 
 class ReportedStep(Struct, frozen=True):
@@ -212,7 +213,10 @@ def build_report(facts: ReportFacts) -> IncidentReport:
         seen=tuple(map(_report_alert, facts.alerts)),
         rollbacks=tuple(_report_rollback(one, facts) for one in facts.rollbacks),
         times=times,
-        promises=tuple(map(_report_phase, phases.incident_totals(times, facts.alerts, policy))),
+        promises=tuple(
+            _report_phase(one, is_over=incident.ended_at is not None)
+            for one in phases.incident_totals(times, facts.alerts, policy)
+        ),
         response=evaluate_response(incident, times, facts.notices, facts.now),
         acknowledged_after_seconds=None
         if incident.acknowledged_at is None
@@ -270,14 +274,14 @@ def _report_alert(alert: Alert) -> ReportedAlert:
 
 def _report_rollback(kept: ReportedRollback, facts: ReportFacts) -> RollbackReport:
     rollback, plan = kept.rollback, kept.rollback.plan
-    order = rollback.order
+    order, has_ended = rollback.order, rollback.status in ENDED_ROLLBACK_STATUSES
     called = [one for one in kept.steps if one.status is not StepStatus.UNNEEDED]
     documents = [ReportedDocument(one.path, one.at) for batch in kept.journal for one in batch.landed]
     documents += [ReportedDocument(one.path, None, one.why) for batch in kept.journal for one in batch.left]
     return RollbackReport(
         rollback=rollback.id,
         status=rollback.status,
-        ended=rollback.status in ENDED_ROLLBACK_STATUSES,
+        ended=has_ended,
         ordered_by=order.actor if order else "",
         reason=order.reason if order else "",
         scenario=plan.scenario if plan else rollback.scenario,
@@ -287,7 +291,12 @@ def _report_rollback(kept: ReportedRollback, facts: ReportFacts) -> RollbackRepo
         left_alone=plan.reported if plan else (),
         counts=dict(Counter(str(one.status) for one in called)),
         steps=tuple(ReportedStep(one.name, one.status, one.ended_at, one.note) for one in called),
-        took=tuple(map(_report_phase, _reported_phases(kept, facts))),
+        took=tuple(
+            _report_phase(
+                one, is_over=has_ended if one.name != phases.COMMUNICATION else one.is_late(facts.now)
+            )
+            for one in _reported_phases(kept, facts)
+        ),
         verification=tuple(rollback.verification.values()),
         documents=tuple(sorted(documents, key=lambda one: order_of(one.path))),
     )
@@ -300,12 +309,12 @@ def _reported_phases(kept: ReportedRollback, facts: ReportFacts) -> Iterator[pha
     return phases.rollback_phases(incident, rollback, kept.trail, began_at, said_at, facts.policy)
 
 
-def _report_phase(phase: phases.Phase) -> ReportedPhase:
+def _report_phase(phase: phases.Phase, *, is_over: bool) -> ReportedPhase:
     return ReportedPhase(
         phase=phase.name,
         took_seconds=None if phase.duration is None else phase.duration.total_seconds(),
         target_seconds=None if phase.target is None else phase.target.total_seconds(),
-        kept=phase.is_within_target,
+        kept=phase.is_within_target if is_over or phase.until is not None else None,
     )
 
 

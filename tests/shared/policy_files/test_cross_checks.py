@@ -49,7 +49,7 @@ CHANGES = {
         "has too many entries: at most 100",
     ),
     "unknown after": ("[books]", "[bokks]", "shop.yaml:6: group 'orders' comes after 'bokks', whic"),
-    "after itself": ("[books]", "[orders]", "shop.yaml:6: group 'orders' comes after 'orders'"),
+    "after itself": ("[books]", "[orders]", "shop.yaml:6: group 'orders' comes after itself"),
     "cycle": ("canary: getBook", "after: [orders]", "shop.yaml:5: group 'books' comes after 'orde"),
     "empty group": ("[payOrder]", "[]", "shop.yaml:6: groups.orders.functions: a list has too few"),
     "ratio above 1": ("0.5", "1.5", "shop.yaml:8: threshold 1.5 is a ratio"),
@@ -64,8 +64,16 @@ CHANGES = {
     "anchor": ("[payOrder]", "&a [payOrder]", "shop.yaml:6: anchor &a: anchors are refused"),
     "tag": ("[payOrder]", "!!set [payOrder]", "shop.yaml:6: tag tag:yaml.org,2002:set: tags are"),
     "key that is no text": ("region:", "? [a]\n:", "shop.yaml:3: a key must be text"),
-    "tab": ("  books", "\tbooks", "shop.yaml:5: not YAML: found character that cannot start"),
-    "unclosed list": ("[payOrder]", "[payOrder", "not YAML: did not find expected ',' or ']'"),
+    "tab": ("  books", "\tbooks", "shop.yaml:5: not YAML: a tab indents this line; use spaces"),
+    "unclosed list": ("[payOrder]", "[payOrder", "shop.yaml:6: not YAML: this flow sequence is not closed"),
+    "unclosed quotes": ("shop-prod", "'shop-prod", "shop.yaml:2: not YAML: this quoted scalar is not closed"),
+    "text in quotes for a number": (
+        "0.5",
+        "'0.5'",
+        "'0.5' is text in quotes, not a number: write it without",
+    ),
+    "another word for a boolean": ("shop-prod", "Yes", "shop.yaml:2: Yes: write true, or quote it as text"),
+    "another way to write a number": ("0.5", ".5", "shop.yaml:8: .5: write a decimal number, or quote it"),
     "control character": ("shop-prod", "shop\x07", "shop.yaml:2: not YAML: unacceptable character"),
     "second document": ("scenarios:", "---\nscenarios:", "shop.yaml:9: a second document begins"),
     "deep lists": ("[payOrder]", "[" * 20 + "]" * 20, "shop.yaml:6: nested more than 16 deep"),
@@ -197,7 +205,7 @@ ADDITIONS = {
     "sign-in with its password": (
         "probes: [{ name: a, sign_in:"
         " { email: a@b.example, password_secret: 'of ours!', api_key_secret: k } }]",
-        "shop.yaml:10: probes.0.sign_in: keys with values is not at most 255 letters",
+        "shop.yaml:10: probes.0.sign_in.password_secret: 'of ours!' is not at most 255 letters",
     ),
     "probe of no function": (
         "probes: [{ name: a, url: 'https://a.example/', function: gone }]",
@@ -255,7 +263,7 @@ ADDITIONS = {
     ),
     "mail without consent": (
         pushed("collection: users, address: mail", kind="trigger_email", more="target: mail"),
-        'shop.yaml:11: channels.0.users: keys with values "consent" is a required property',
+        "shop.yaml:11: channels.0.users: key 'consent' is missing beside 'address'",
     ),
     "mail into no collection": (
         pushed("collection: users, address: mail, consent: news", kind="trigger_email"),
@@ -263,7 +271,7 @@ ADDITIONS = {
     ),
     "mail in a language that is none": (
         pushed("collection: users, tokens: t, languages: [DE]"),
-        "shop.yaml:11: channels.0.users: keys with values is not a language such as de or pt-br",
+        "shop.yaml:11: channels.0.users.languages.0: 'DE' is not a language such as de or pt-br",
     ),
     "users of no collection": (pushed(declared="{}"), "shop.yaml:11: 'users' is no collection here"),
     "users in many collections": (
@@ -276,7 +284,7 @@ ADDITIONS = {
     ),
     "too many users": (
         pushed("collection: users, tokens: t, at_most: 10001"),
-        "shop.yaml:11: channels.0.users: keys with values is out of range: at most 10000",
+        "shop.yaml:11: channels.0.users.at_most: 10001 is out of range: at most 10000",
     ),
     "more users than may be read": (
         f"{pushed()}\nintegrity: {{ read_budget: 8 }}",
@@ -284,7 +292,7 @@ ADDITIONS = {
     ),
     "users by more than equality": (
         pushed("collection: users, tokens: t, at_most: 9, where: { a: [1] }"),
-        "shop.yaml:11: channels.0.users: keys with values is not true or false or a number",
+        "shop.yaml:11: channels.0.users.where.a: a list is not true or false or a number",
     ),
     "those concerned, and whose documents are is not said": (
         pushed(audience="concerned"),
@@ -319,10 +327,13 @@ ADDITIONS = {
         "- { name: b, channels: [a] }",
         "shop.yaml:13: name 'b' is taken",
     ),
-    "rung for nobody": ("on_call: [{ after: 5m }]", "shop.yaml:10: names a role, a contact or a channel"),
+    "rung for nobody": (
+        "on_call: [{ after: 5m }]",
+        "shop.yaml:10: must name one of these: a role, a contact, a channel",
+    ),
     "rung for two": (
         "on_call: [{ after: 5m, contact: a, channel: b }]",
-        "shop.yaml:10: names a role, a contact or a channel",
+        "shop.yaml:10: must name one of these: a role, a contact, a channel",
     ),
     "rung for an unknown one": (
         "on_call:\n- { after: 5m, contact: anna }",
@@ -420,7 +431,34 @@ ADDITIONS = {
         "identity: { roles: { pause: boss } }",
         "shop.yaml:10: identity.roles.pause: 'boss' is not one of viewer, responder,",
     ),
-    "empty duration": ("gates: { cool_down: }", "shop.yaml:10: gates.cool_down: an empty value is not text"),
+    "empty duration": (
+        "gates: { cool_down: }",
+        "shop.yaml:10: gates.cool_down: an empty value is not a duration",
+    ),
+    "duration as a number": (
+        "gates: { cool_down: 60 }",
+        "shop.yaml:10: gates.cool_down: 60 is not a duration above zero, such as 30s",
+    ),
+    "currency in small letters": (
+        "outage: { per_minute: 3, currency: eur }",
+        "shop.yaml:10: outage.currency: 'eur' is not a currency of three capital letters",
+    ),
+    "address of the console": (
+        "console_url: http://x.example",
+        "shop.yaml:10: console_url: 'http://x.example' is not an https address",
+    ),
+    "reference to a list": (
+        "collections: { a: { references: { b: [a] } } }",
+        "shop.yaml:10: collections.a.references.b: a list is not a collection",
+    ),
+    "list for a kind": (
+        "channels: [{ name: a, url: 'https://x.example', kind: [webhook] }]",
+        "shop.yaml:10: channels.0.kind: a list is not one of recording",
+    ),
+    "two faults in one section": (
+        "erasure: { documents: [kunden], collection: a }",
+        "shop.yaml:10: erasure: key 'erased_at' is missing beside 'collection'",
+    ),
     "negative count": (
         "gates: { blast_radius: -1 }",
         "shop.yaml:10: gates.blast_radius: -1 is out of range: at least 0",

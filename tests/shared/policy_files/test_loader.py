@@ -1,10 +1,12 @@
 """Policy files: what is read from them."""
 
 import hashlib
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -251,6 +253,53 @@ def test_any_damage(words: list[str], at: int, length: int) -> None:
     assert policy.fingerprint == hashlib.sha256(text.encode()).hexdigest()
 
 
+LEAVES = {"5.0": 5.0, "list": ["a"], "keys": {"a": ["b"]}, "word": "word", "flag": True, "none": None}
+
+
+def paths_of(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Where every value stands in a policy."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, one in inner for place in paths_of(one, (*path, key)))]
+
+
+EXAMPLE = (POLICIES / "example.yaml").read_text()
+PLACES = paths_of(yaml.safe_load(EXAMPLE))[1:]
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.sampled_from(PLACES), st.sampled_from(sorted(LEAVES)))
+def test_any_value_of_another_kind(place: tuple[str | int, ...], kind: str) -> None:
+    """Wherever it stands, what comes of it is a policy or a list of faults with their lines."""
+    policy = yaml.safe_load(EXAMPLE)
+    holder = policy
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = LEAVES[kind]
+    faults: tuple[str, ...] = ()
+    try:
+        loader.parse_policy(yaml.safe_dump(policy), "any.yaml")
+    except BadConfiguration as refused:
+        faults = refused.faults
+    assert all(re.match(r"any.yaml:\d+: ", one) for one in faults)
+
+
+def test_two_systems_with_one_function(tmp_path: Path) -> None:
+    """Two rollbacks would move the traffic of one service."""
+    for name in "ab":
+        text = SMALL.replace("system: shop", f"system: shop-{name}")
+        (tmp_path / f"{name}.yaml").write_text(text + "execution: { write_quota: { share: 0.5 } }\n")
+
+    with pytest.raises(BadConfiguration) as caught:
+        loader.load_policies(tmp_path)
+    assert f"function 'payOrder' belongs to {tmp_path / 'a.yaml'} already" in caught.value.faults[-1]
+
+
+def small_system(name: str) -> str:
+    """A policy with functions of its own, in the same project and region."""
+    text = SMALL.replace("system: shop", f"system: shop-{name}")
+    return re.sub(r"\b(\w+)(Book\w*|Order)\b", rf"\1\2{name}", text)
+
+
 @pytest.mark.parametrize(
     ("shares", "fault"),
     [
@@ -265,7 +314,7 @@ def test_systems_that_share_a_write_quota(
     """Together they cannot spend more than all of it, and absent means all of it."""
     for name, share in zip("ab", shares, strict=True):
         quota = f"execution: {{ write_quota: {{ share: {share} }} }}\n" if share else ""
-        text = SMALL.replace("system: shop", f"system: shop-{name}") + quota
+        text = small_system(name) + quota
         (tmp_path / f"{name}.yaml").write_text(text)
 
     if fault is None:
@@ -282,7 +331,7 @@ def test_systems_that_declare_their_one_write_quota_otherwise(tmp_path: Path) ->
     """One project and region has one quota: parts of different wholes add up to nothing."""
     for name, burst in (("a", 60), ("b", 50)):
         quota = f"execution: {{ write_quota: {{ share: 0.5, burst: {burst} }} }}\n"
-        text = SMALL.replace("system: shop", f"system: shop-{name}") + quota
+        text = small_system(name) + quota
         (tmp_path / f"{name}.yaml").write_text(text)
 
     with pytest.raises(BadConfiguration, match="declares the same write quota otherwise"):

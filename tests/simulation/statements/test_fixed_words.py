@@ -50,6 +50,7 @@ Not recorded
 Nothing that is recorded
 Nothing was executed
 Nothing was observed to fail: a declaration opened it
+Nothing was observed to fail: no second source has confirmed the alert
 Nothing was observed to fail: an operator's order opened it
 Of … requests to all functions of the system since …
 On hold: …

@@ -12,7 +12,7 @@ from shared.domain.data.repair.repair_plan import (
     RepairPreview,
     encode_position,
 )
-from shared.domain.decision.forecast import forecast_duration, remaining_duration
+from shared.domain.decision.forecast import DurationForecast, forecast_duration, remaining_duration
 from shared.domain.policy.execution_limits import Execution, WriteQuota
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
@@ -345,3 +345,9 @@ def test_what_is_foreseen_of_documents_comes_to_what_it_takes(per_second: float)
         assert ahead.whole_seconds == pytest.approx(expected, abs=1.0)
         assert ahead.verify_seconds == 60 + documents / 1000
         assert ahead.fits is (ahead.whole_seconds + ahead.verify_seconds <= 900)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(100, "1 min 40 s"), (1, "1 s"), (600, "10 min")])
+def test_a_target_is_said_as_a_duration(seconds: float, said: str) -> None:
+    """A policy may set any target."""
+    assert str(DurationForecast(0, 0, seconds)).endswith(f"within the target of {said}")

@@ -532,6 +532,33 @@ def test_commands_and_times_of_the_report_can_be_copied() -> None:
     assert "Left alone" not in text
 
 
+def test_the_team_is_still_to_be_notified_after_a_decision_without_a_rollback() -> None:
+    """One minute of the twenty has passed: nothing is missed yet."""
+    ended = kept(build_rollback(RollbackStatus.NOT_TAKEN), DECIDED)
+
+    early, late = (
+        render_markdown(build_report(facts(ended, now=START + minutes * MINUTE))) for minutes in (1, 21)
+    )
+
+    assert "| communication | not yet | < 20 min 0 s |  |" in early
+    assert "| communication | not reached | < 20 min 0 s | not kept |" in late
+
+
+def test_an_alert_that_no_second_source_confirmed_is_no_outage() -> None:
+    """It closed again before anything else had seen a failure."""
+    alone = build_incident(IncidentStatus.RESOLVED, ended_at=START + 2 * MINUTE)
+    alone = replace(alone, timeline=alone.timeline[:1], unconfirmed_until=START + 5 * MINUTE)
+    assert alone.is_unconfirmed
+
+    made = build_report(facts(trouble=alone))
+
+    assert not made.impact.is_failure_observed
+    said = "Nothing was observed to fail: no second source has confirmed the alert."
+    assert said in render_markdown(made)
+    assert said in render_html(made)
+    assert summarize_impact(made.impact).startswith("nothing was observed to fail")
+
+
 def test_an_order_without_an_alert_is_no_outage() -> None:
     """An unpin of a system that works: nobody has observed a failure."""
     order = (IncidentScope(ScenarioName.FUNCTIONS),)
