@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, cast
 
 import jsonschema_rs
 
@@ -106,8 +106,8 @@ def _keys_that_need(error: jsonschema_rs.ValidationError, key: str) -> str:
     """The keys beside which another one must stand; nothing, where it is always needed."""
     if error.schema_path[-1] != "dependentRequired":
         return ""
-    needs = _schema_part(error)["dependentRequired"].items()
-    return f" beside {next(one for one, keys in needs if key in keys and one in error.instance)!r}"
+    needs, written = _schema_part(error)["dependentRequired"].items(), cast("dict[str, Any]", error.instance)
+    return f" beside {next(one for one, keys in needs if key in keys and one in written)!r}"
 
 
 def _known_keys(error: jsonschema_rs.ValidationError) -> Sequence[str]:

@@ -86,6 +86,9 @@ class YamlDocument:
             return self._mapping(path)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._sequence(path)
+        return self._scalar(event)
+
+    def _scalar(self, event: Any) -> Any:
         if not event.implicit[0]:
             return event.value
         if meant := _find_other_reading(event.value):
