@@ -1,4 +1,4 @@
-"""`rollback pins`, `unpin` and `undo`: what rollbacks hold, and how a person takes it back."""
+"""`rollback pins`, `unpin` and `undo`: list pins, lift them, undo a rollback."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -106,14 +106,13 @@ def undo(
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Put back, verbatim, what an incident's rollbacks have found: every share and every tag.
+    """Restore exactly the state before the incident's rollbacks: traffic shares and tags.
 
-    Documents that they have written are put back as well, by the word of two people.
+    Restores documents too, after the approval of two people. Shows the new traffic, then asks. The
+    result is not verified: the incident stays open until its recovery is observed or somebody
+    accepts it.
 
-    Shows what would serve, then asks. Whether that is well, nobody asks: the incident stays open
-    until somebody accepts it.
-
-    Exit codes as of unpin.
+    Exit codes: as for `unpin`.
     """
     with open_operations() as ours:
         system = ours.incident(incident).system
