@@ -142,7 +142,7 @@ def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
             if verb == "run" and "--dry-run" not in line and "--at" not in line:
                 make_way(world)
             world.cloud.clock.rescale(PATIENT)
-            done = operator.run_cli_line(*shlex.split(line)[3:])
+            done = operator.run_cli_line(*shlex.split(line)[1:])
             world.cloud.clock.rescale(SCALE)
             assert done.exit_code == 0, (line, done.output)
             said.append(line)
