@@ -10,7 +10,7 @@ from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import Functions, Groups
 from cli.support.output import AsJson, System, format_lasting, print_json, print_line, print_plan, print_table
-from responders.commands.rollback.undo import build_undo_order, build_unpin_order
+from responders.commands.rollback.undo_and_unpin import build_undo_order, build_unpin_order
 from responders.commands.subject import find_subject
 from responders.rollback.decision.undo_preview import UndoPreview, preview_order
 from shared.domain.decision.forecast import forecast_duration
