@@ -16,9 +16,9 @@ PAGES = (
     *sorted((ROOT / "docs").glob("*.md")),
 )
 README = (ROOT / "README.md").read_text()
-AT_THE_PROMPT = README + (ROOT / "docs" / "commands.md").read_text()
-"""The pages that say what is asked of responders that are there."""
-IDENTITY = (ROOT / "docs" / "identity.md").read_text()
+AT_THE_PROMPT = (README + (ROOT / "docs" / "commands.md").read_text()).splitlines()
+"""The lines of the pages that say what is asked of responders that are there."""
+IDENTITY = (ROOT / "docs" / "identity.md").read_text().splitlines()
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
 CVPLUS = loader.load_policy(POLICIES / "cvplus.yaml")
 TEXT = (POLICIES / "cvplus.yaml").read_text()
@@ -79,7 +79,11 @@ PUBLISHED = [
     if (line not in IDENTIFIED or SIGNED.search(line))
 ]
 LIVE = sorted(
-    (line for line in lines_starting_with("rollback") if line in OPERATE and line not in IDENTIFIED),
+    (
+        line
+        for line in lines_starting_with("rollback")
+        if line in OPERATE.splitlines() and line not in IDENTIFIED
+    ),
     key=OPERATE.index,
 )
 """Commands to running responders; tests/e2e/operators/test_operate.py runs them in order."""
