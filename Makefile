@@ -1,4 +1,4 @@
-# Every target sets .venv up by itself; once that is done, nothing here needs the network but judge
+# Every target sets .venv up by itself; once that is done, nothing here needs the network but lock, judge
 # and, until build/checkov is filled, terraform-checks.
 
 .DEFAULT_GOAL := help

@@ -48,20 +48,21 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "copy": copy.copy,
         "erase": copy.erase,
     },
+    "Emergency": {"breach": switches.breach, "revoke-sessions": switches.revoke_sessions},
     "Switches": {
-        "breach": switches.breach,
-        "revoke-sessions": switches.revoke_sessions,
         "pause": switches.pause,
         "resume": switches.resume,
         "freeze": switches.freeze,
         "unfreeze": switches.unfreeze,
         "promote": switches.promote,
+        "fence": switches.fence,
+        "lift-fence": switches.lift_fence,
+    },
+    "Upkeep": {
         "drill": upkeep.drill,
         "notify": upkeep.notify,
         "check": upkeep.check,
         "regenerate": upkeep.regenerate,
-        "fence": switches.fence,
-        "lift-fence": switches.lift_fence,
     },
     "Who you are": {
         "enrol": identity.enrol,
@@ -84,14 +85,14 @@ def rollback(
         bool,
         typer.Option(
             "--without-sign-in",
-            help="for the day when sign-in is down: commands go to rollback-override, where IAM "
-            "alone says who may publish",
+            help="for the day when sign-in is down: publish on rollback-override, where IAM alone "
+            "decides who may",
         ),
     ] = False,
 ) -> None:
     """Emergency rollback of Firebase applications.
 
-    Every verb finds the responders by GOOGLE_CLOUD_PROJECT (and ROLLBACK_POLICIES, the folder of
+    Every command finds the responders by GOOGLE_CLOUD_PROJECT (and ROLLBACK_POLICIES, the folder of
     the policy files). Commands that only read need read-only rights. A change is a command to the
     responders, signed by the person who has signed in; `policy publish` writes to Cloud Storage.
 

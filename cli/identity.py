@@ -42,7 +42,7 @@ def enrol(
 ) -> None:
     """Make an authenticator app your second factor, once; then log in.
 
-    The secret for the app is shown on standard error, and kept nowhere.
+    Prints the secret for the app on standard error, and stores it nowhere.
 
     Exit code 0 when enrolled; 1 when refused; 2 without an API key; 3 without an answer.
     """
@@ -64,9 +64,9 @@ def enrol(
 def login(
     email: Email = "", api_key: ApiKey = "", policies: Policies = Path("policies"), as_json: AsJson = False
 ) -> None:
-    """Sign in with password and authenticator app; the next ten minutes of commands are yours.
+    """Sign in with password and authenticator app; commands are then allowed for ten minutes.
 
-    What stays is a refresh token, readable by you alone, in the folder that `logout` empties.
+    Stores a refresh token that you alone can read; `logout` deletes it.
 
     Exit code 0 when signed in; 1 when refused; 2 without an API key; 3 without an answer.
     """
@@ -93,7 +93,7 @@ def login(
 
 
 def logout(as_json: AsJson = False) -> None:
-    """Forget the sign-in on this machine. Tokens that were printed live on for up to an hour.
+    """Delete the sign-in on this machine. Printed tokens stay valid for up to an hour.
 
     Exit code 0, also when nobody was signed in.
     """
@@ -103,7 +103,7 @@ def logout(as_json: AsJson = False) -> None:
 
 
 def token(as_json: AsJson = False) -> None:
-    """Print a fresh ID token. It is a secret: it says any one command that you may say.
+    """Print a fresh ID token. It is a secret: whoever holds it can send one command in your name.
 
     Exit code 0 when printed; 1 when nobody is signed in, or refused; 3 without an answer.
     """
@@ -151,7 +151,7 @@ def _api_key(folder: Path) -> str:
     if len(keys) != 1:
         why = "the policies state several" if keys else "no policy states one"
         raise create_exit(
-            INVALID_USAGE, f"which API key? {why} (identity.api_key): say --api-key or ROLLBACK_API_KEY"
+            INVALID_USAGE, f"which API key? {why} (identity.api_key): set --api-key or ROLLBACK_API_KEY"
         )
     return keys.pop()
 

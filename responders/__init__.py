@@ -2,7 +2,7 @@
 
 triggers/     decode a message, dispatch it, and answer it
 alerts/       record an alert and join it to an incident
-commands/     carry out operator commands, one module each
+commands/     carry out operator commands, by subject; registry.py names each handler
 rollback/     decide on a rollback, execute, verify and complete it
 scenarios/    turn facts into plans; pure
 jobs/         periodic jobs: probes, checks, seals, statistics

@@ -25,7 +25,7 @@ locals {
   unmeasured_signals = {
     database_corruption = "only an integrity check that reads the documents can tell"
     data_loss           = "only an integrity check that reads the documents can tell"
-    security_breach     = "declared by a person, or by a finding (findings.tf)"
+    security_breach     = "declared by a person, or by a finding (security_findings.tf)"
   }
 
   # Signals that have no alert here, by system and signal, each with its reason.

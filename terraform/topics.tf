@@ -34,7 +34,7 @@ resource "google_pubsub_schema" "command" {
 
 # Who may publish on a topic, and nobody else. An apply removes whom somebody has added, but on the topic
 # of the override, where an admin may have done it while sign-in is down; the grants on the topic of the
-# alerts come after the channels that they are for (channels.tf, findings.tf).
+# alerts come after the channels that they are for (channels.tf, security_findings.tf).
 locals {
   topic_grants = concat(
     flatten([

@@ -1,4 +1,4 @@
-"""What a person answers to an incident: each verb is one command, and its answer."""
+"""The answers of a person to an incident: each sends one command and prints the result."""
 
 from typing import Annotated, Any
 
@@ -17,14 +17,14 @@ def approve(
     incident: Incident,
     reason: Reason,
     plan: Annotated[
-        str, typer.Option(metavar="FINGERPRINT", help="approve this plan, as its question showed it")
+        str, typer.Option(metavar="FINGERPRINT", help="approve the plan with this fingerprint")
     ] = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Approve the plan that waits for approval: shows the whole plan, asks, and approves no other.
+    """Approve the plan that waits for approval. Shows the whole plan, then asks.
 
-    --plan and --yes answer the question beforehand.
+    --plan and --yes skip the confirmation. No other plan is approved.
     """
     with open_operations() as ours, exit_on(Refused, REFUSED, "refused: "):
         asked = read_open_question(ours.reading, ours.incident(incident), ours.wiring.clock.now())
@@ -42,17 +42,17 @@ def approve(
 
 
 def reject(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
-    """Answer a parked rollback's question with no: nothing is done, the incident stays open."""
+    """Reject the plan that waits for approval; nothing changes and the incident stays open."""
     _send_answer("reject", incident, reason, as_json=as_json)
 
 
 def cancel(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
-    """End a rollback under way: calls in flight settle, nothing is undone, the rest is listed."""
+    """Stop the rollback in progress and keep what it has done; unfinished parts are listed."""
     _send_answer("cancel", incident, reason, as_json=as_json)
 
 
 def accept(incident: Incident, reason: Reason, as_json: AsJson = False) -> None:
-    """Take an escalated incident as it stands: it is over."""
+    """End an incident as it is; no rollback may be in progress."""
     _send_answer("accept", incident, reason, as_json=as_json)
 
 
@@ -77,9 +77,7 @@ def root_cause(
     incident: Incident,
     cause: Annotated[str, typer.Argument(metavar="TEXT", help="the cause of the incident")],
     prevention: Annotated[str, typer.Option(metavar="TEXT", help="how you prevent it from now on")] = "",
-    public: Annotated[
-        str, typer.Option(metavar="TEXT", help="its text for the status page; default: none")
-    ] = "",
+    public: Annotated[str, typer.Option(metavar="TEXT", help="text for the status page; default: none")] = "",
     reason: Reason = "analysed",
     as_json: AsJson = False,
 ) -> None:
@@ -99,7 +97,7 @@ def hold(
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
-    """Keep an incident with all that belongs to it, or an export, until it is released."""
+    """Protect an incident and its records, or an export, from deletion until it is released."""
     _describe_hold("hold", incident, backup, system, reason, as_json=as_json)
 
 
@@ -110,7 +108,7 @@ def release(
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let what was held expire: an incident after the usual time from now on, an export in its."""
+    """End a hold: an incident then expires after 30 days, an export at its usual time."""
     _describe_hold("release", incident, backup, system, reason, as_json=as_json)
 
 

@@ -25,9 +25,9 @@ def copy(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create a new database as of a restore point, check it, and store it for a while.
+    """Create a new database as of a restore point, check it, and store it for a limited time.
 
-    Nothing of the application is touched. `rollback status` shows the progress. A notification
+    The application is not touched. `rollback status` shows the progress. A notification
     announces the finished copy, with the steps by which the application can use it.
     """
     named, shown = read_restore_point(restore_point)
@@ -49,12 +49,12 @@ def copy(
 
 
 def erase(
-    person: Annotated[str, typer.Argument(metavar="ID", help="their id in the application")],
+    person: Annotated[str, typer.Argument(metavar="ID", help="the person's id in the application")],
     reason: Reason,
     system: System = "",
     as_json: AsJson = False,
 ) -> None:
-    """Keep a person erased in every copy of data that is opened from now on.
+    """Record a person as erased, so that no copy opened from now on contains them.
 
     The command contains a keyed hash of the id. The application's own data stays unchanged.
     """

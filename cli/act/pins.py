@@ -1,4 +1,4 @@
-"""`rollback pins`, `unpin` and `undo`: what rollbacks hold, and how a person takes it back."""
+"""`rollback pins`, `unpin` and `undo`: list pins, lift them, undo a rollback."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.options import Functions, Groups
 from cli.support.output import AsJson, System, format_lasting, print_json, print_line, print_plan, print_table
-from responders.commands.rollback.undo import build_undo_order, build_unpin_order
+from responders.commands.rollback.undo_and_unpin import build_undo_order, build_unpin_order
 from responders.commands.subject import find_subject
 from responders.rollback.decision.undo_preview import UndoPreview, preview_order
 from shared.domain.decision.forecast import forecast_duration
@@ -106,14 +106,13 @@ def undo(
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Put back, verbatim, what an incident's rollbacks have found: every share and every tag.
+    """Restore exactly the state before the incident's rollbacks: traffic shares and tags.
 
-    Documents that they have written are put back as well, by the word of two people.
+    Restores documents too, after the approval of two people. Shows the new traffic, then asks. The
+    result is not verified: the incident stays open until its recovery is observed or somebody
+    accepts it.
 
-    Shows what would serve, then asks. Whether that is well, nobody asks: the incident stays open
-    until somebody accepts it.
-
-    Exit codes as of unpin.
+    Exit codes: as for `unpin`.
     """
     with open_operations() as ours:
         system = ours.incident(incident).system

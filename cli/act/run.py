@@ -42,21 +42,21 @@ RestorePoint = Annotated[
 ]
 Select = Annotated[str, typer.Option(metavar="WHICH", help="which documents: invalid, all, document:PATH, …")]
 BatchSize = Annotated[int | None, typer.Option(metavar="COUNT", help="at most this many at once, 1 to 1000")]
-YesHere = Annotated[bool, typer.Option("--yes", help="do not ask here; where the policy asks, it still does")]
+YesHere = Annotated[bool, typer.Option("--yes", help="skip the confirmation, but no approval of the policy")]
 AutoConfirm = Annotated[
-    bool, typer.Option("--auto-confirm", help="as --yes; also approves what the policy asks one person")
+    bool, typer.Option("--auto-confirm", help="like --yes; also gives one approval that the policy requires")
 ]
 Override = Annotated[
-    bool, typer.Option("--override", help="emergency override: skip approval, freeze, budget (--incident)")
+    bool, typer.Option("--override", help="skip approval, freeze, barriers and blast radius (--incident)")
 ]
 Supersede = Annotated[
-    bool, typer.Option("--supersede", help="end the rollback under way, if this one changes anything")
+    bool, typer.Option("--supersede", help="end the rollback in progress, if this order changes anything")
 ]
 
 
 def run(
     context: typer.Context,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="why; kept in the audit log")] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="why; stored in the audit log")] = "",
     system: System = "",
     group: Groups = None,
     function: Functions = None,
@@ -64,23 +64,23 @@ def run(
     scenario: Scenario = FUNCTIONS,
     restore_point: RestorePoint = "",
     select: Select = "",
-    severity: Annotated[Severity, typer.Option(help="how bad it is")] = Severity.CRITICAL,
+    severity: Annotated[Severity, typer.Option(help="severity of the incident")] = Severity.CRITICAL,
     batch_size: BatchSize = None,
     delay: Annotated[str, typer.Option(metavar="SPAN", help="pause after each batch: 30s, or seconds")] = "0",
-    at: Annotated[str, typer.Option(metavar="TIME", help="plan a feature for then, ISO 8601, UTC")] = "",
+    at: Annotated[str, typer.Option(metavar="TIME", help="schedule a feature rollback, ISO 8601 UTC")] = "",
     dry_run: DryRun = False,
     yes: YesHere = False,
     auto_confirm: AutoConfirm = False,
     override: Override = False,
     supersede: Supersede = False,
-    incident: Annotated[str, typer.Option(metavar="INCIDENT", help="the incident that it is for")] = "",
+    incident: Annotated[str, typer.Option(metavar="INCIDENT", help="the incident that it concerns")] = "",
     interactive: Annotated[
         bool, typer.Option("--interactive", help="prompt for system, scenario, target and reason")
     ] = False,
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Roll back manually. An order joins a rollback under way, or extends it.
+    """Roll back manually. An order joins a rollback in progress, or extends it.
 
     Shows the plan, the rollback that it would end, its duration and whether that fits the target,
     then asks. Ctrl-C stops following; the rollback goes on, and `rollback cancel` ends it.
@@ -271,11 +271,11 @@ def retry(
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Order a further rollback of an incident whose last one failed, was cancelled or not executed.
+    """Roll back again after a rollback that failed, was cancelled or not executed.
 
-    Shows the plan, which deployments it passes over, and how long it takes, then asks.
+    Shows the plan, the deployments that it passes over, and its duration, then asks.
 
-    Exit codes as of run.
+    Exit codes: as for `run`.
     """
     with open_operations() as ours:
         subject = ours.incident(incident)

@@ -1,1 +1,1 @@
-"""Commands that only read: status, report, explain, audit log."""
+"""Commands that show the state: status, report, explain, audit log. An export is recorded first."""

@@ -97,7 +97,7 @@ def verify(
     name: Name = "",
     system: System = "",
     everything: Annotated[
-        bool, typer.Option("--all", help="every rollback and every system, kept or anchored")
+        bool, typer.Option("--all", help="every rollback and every system, stored or anchored")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -135,7 +135,7 @@ def verify(
 def export(
     form: Annotated[Format, typer.Option("--format", help="one line per event")] = Format.NDJSON,
     since: Annotated[str, typer.Option(metavar="TIME", help="ISO 8601; UTC unless it has an offset")] = "",
-    until: Annotated[str, typer.Option(metavar="TIME", help="up to and without it")] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="end of the range, exclusive")] = "",
     system: System = "",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE", help="default: standard output")

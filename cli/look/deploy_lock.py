@@ -19,7 +19,7 @@ POLL_INTERVAL_SECONDS = 10.0
 def deploy_lock(
     system: Annotated[str, typer.Argument(metavar="[SYSTEM]", help="the protected system")] = "",
     wait: Annotated[bool, typer.Option("--wait", help="return once it is free")] = False,
-    within: Annotated[str, typer.Option(metavar="SPAN", help="with --wait: give up after it")] = "1h",
+    within: Annotated[str, typer.Option(metavar="SPAN", help="with --wait: give up after this time")] = "1h",
     as_json: AsJson = False,
 ) -> None:
     """Tell CI whether to wait with a deployment: an incident, a rollback or a freeze is open.

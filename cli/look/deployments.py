@@ -26,7 +26,7 @@ MAX_NAMES_SHOWN = 3
 def listed(
     context: typer.Context,
     system: System = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="so many of the newest")] = 30,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="number of newest deployments")] = 30,
     as_json: AsJson = False,
 ) -> None:
     """List the newest deployments: rollbacks restore STABLE ones, past a barrier after approval."""
@@ -102,7 +102,7 @@ def mark_barrier(deployment: Name, reason: Reason, system: System = "", as_json:
 @deployments.command()
 def baseline(
     system: System = "",
-    name: Annotated[str, typer.Option(help="its name; left out: deploy_YYYYMMDD_HHMMSS")] = "",
+    name: Annotated[str, typer.Option(help="its name; default: deploy_YYYYMMDD_HHMMSS")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Record the live state as stable: the first target of a rollback.

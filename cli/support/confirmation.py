@@ -13,9 +13,9 @@ from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.incident_follower import follow_incident
 from cli.support.output import print_json, print_line
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would be done, and do nothing")]
-Yes = Annotated[bool, typer.Option("--yes", help="do not ask here")]
-Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="stay until it has ended")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show the plan and change nothing")]
+Yes = Annotated[bool, typer.Option("--yes", help="skip the confirmation")]
+Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="wait until the rollback has ended")]
 
 
 class Manner(Struct, frozen=True):

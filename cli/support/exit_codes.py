@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 
 def create_exit(code: int, why: str) -> typer.Exit:
-    """Print the sentence to standard error without secrets, and return the exit of the verb."""
+    """Print the sentence to standard error without secrets, and return the exit of the command."""
     typer.echo(redact_secrets(why), err=True)
     return typer.Exit(code)
 

@@ -31,7 +31,7 @@ def complete_functions(incomplete: str) -> list[str]:
 def _policies() -> Mapping[str, Policy]:
     try:
         return load_policies(Path(os.environ.get("ROLLBACK_POLICIES", "policies")))
-    except BadConfiguration:  # told by the verb itself; a line that is being typed shows no errors
+    except BadConfiguration:  # the command itself reports it; completion shows no errors
         return {}
 
 
@@ -55,12 +55,12 @@ Functions = Annotated[
     ),
 ]
 Target = Annotated[
-    str, typer.Option("--target", "--target-deployment", metavar="DEPLOYMENT", help="where to go back to")
+    str, typer.Option("--target", "--target-deployment", metavar="DEPLOYMENT", help="deployment to restore")
 ]
 Scenario = Annotated[
     str,
     typer.Option(
-        metavar="WAY", help="which way back: functions, complete, auth, database (documents) or feature"
+        metavar="WAY", help="what to restore: functions, complete, auth, database (documents) or feature"
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""What verbs print: one document of JSON for programs, tables and lines for people."""
+"""The output of commands: one document of JSON for programs, tables and lines for people."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,13 +16,13 @@ from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
-AlreadyJson = Annotated[bool, typer.Option("--json", help="changes nothing: what is printed is JSON anyway")]
-"""Of verbs that print nothing else, so that a program may say it to every verb."""
+AlreadyJson = Annotated[bool, typer.Option("--json", help="no effect: the output is always JSON")]
+"""For commands that print nothing else, so that a program may pass it to every command."""
 System = Annotated[
     str,
     typer.Option(
         metavar="SYSTEM",
-        help="the protected system; may be left out if only one",
+        help="the protected system; optional if there is only one",
         autocompletion=complete_systems,
     ),
 ]

@@ -96,5 +96,5 @@ def sign_in_answered() -> Iterator[None]:
     except Rejected as refused:
         raise create_exit(REFUSED, str(refused)) from None
     except Unavailable as lost:
-        other = "on the day when sign-in is down: rollback --without-sign-in VERB …"
+        other = "on the day when sign-in is down: rollback --without-sign-in COMMAND …"
         raise create_exit(NO_ANSWER, f"{lost}; {other}") from None

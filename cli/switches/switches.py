@@ -20,9 +20,9 @@ def pause(
     expires: Annotated[str, typer.Option(metavar="WHEN", help="when to be reminded: 2h, or a UTC time")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Stop everything before its next effect, in one system or in all.
+    """Stop every rollback before its next effect, in one system or in all.
 
-    What is in flight settles. A pause ends by `rollback resume` alone; WHEN only reminds.
+    Steps in flight end. Only `rollback resume` ends a pause; WHEN only reminds.
     """
     send_command("pause", reason, system, as_json=as_json, everything=everything, expires=expires)
 
@@ -30,19 +30,19 @@ def pause(
 def resume(
     reason: Reason, system: System = "", everything: Everything = False, as_json: AsJson = False
 ) -> None:
-    """Let everything go on."""
+    """End a pause."""
     send_command("resume", reason, system, as_json=as_json, everything=everything)
 
 
 def freeze(
     reason: Reason,
-    until: Annotated[str, typer.Option(metavar="TIME", help="its end, ISO 8601, UTC")],
-    start: Annotated[str, typer.Option("--from", metavar="TIME", help="its beginning; left out: now")] = "",
+    until: Annotated[str, typer.Option(metavar="TIME", help="its end, ISO 8601 UTC")],
+    start: Annotated[str, typer.Option("--from", metavar="TIME", help="its beginning; default: now")] = "",
     system: System = "",
     everything: Everything = False,
     as_json: AsJson = False,
 ) -> None:
-    """Declare a window in which nothing is rolled back but by override."""
+    """Declare a window in which automation escalates and orders wait, unless they override."""
     window = {"from": start, "until": until}
     send_command("freeze", reason, system, as_json=as_json, everything=everything, **window)
 
@@ -85,16 +85,16 @@ def fence(
     expires: Annotated[
         str,
         typer.Option(
-            metavar="SPAN", help="how long it stays up, such as 20m; by default `longest` of the policy"
+            metavar="SPAN", help="how long it stays up, such as 20m; default: `longest` of the policy"
         ),
     ] = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stop every function that writes what the policy's invariants are about, for a while.
+    """Stop the functions that write the data of the policy's invariants, for a limited time.
 
-    It is an outage that people have asked for: the status page calls it maintenance. It stands
-    once a write is refused, and falls by `lift-fence`, at its time, or when it cannot stand.
+    Users meet an outage: the status page calls it maintenance. The fence stands once a write is
+    refused. It falls by `lift-fence`, at its time, or when it cannot stand.
     """
     with open_operations() as ours:
         policy = ours.policy(system)

@@ -1,4 +1,4 @@
-"""`rollback drill`, `notify`, `check`, `regenerate` and `erase`: commands about one system."""
+"""`rollback drill`, `notify`, `check` and `regenerate`: commands about one system."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -26,7 +26,7 @@ def drill(
     scenario: Scenario = FUNCTIONS,
     as_json: AsJson = False,
 ) -> None:
-    """Rehearse a rollback without a change, store the result, and notify the team.
+    """Rehearse a rollback without any change, store the result, and notify the team.
 
     A promotion may need drills of `functions` or `complete` that agree (`drills_before_ask`,
     `drills_before_act` in the policy).
@@ -113,8 +113,7 @@ def regenerate(
     collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="one with `derived` in the policy")],
     reason: command_sending.Reason,
     document: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH", help="one to regenerate, such as jobs/1; left out: all"),
+        list[str] | None, typer.Option(metavar="PATH", help="one to regenerate, such as jobs/1; default: all")
     ] = None,
     system: System = "",
     as_json: AsJson = False,

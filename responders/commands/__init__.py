@@ -1,1 +1,1 @@
-"""Operator commands, one module each; `registry` lists them, `execution` and `worker` run them."""
+"""Operator commands: `registry` has their handlers, `execution` and `worker` run them."""

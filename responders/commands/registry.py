@@ -5,7 +5,7 @@ from functools import partial
 
 from responders.backups import database_copy
 from responders.commands.incident import legal_hold, operator_answers
-from responders.commands.rollback import drill, rollback, schedule, undo
+from responders.commands.rollback import drill, rollback, schedule, undo_and_unpin
 from responders.commands.switches import switches
 from responders.commands.upkeep import data_regeneration, deployment_mark, diagnostics
 from responders.data import erasure_ledger
@@ -32,8 +32,8 @@ def _in_pieces(piece: ProcessPiece, end_event: str, severity: Severity) -> Conti
 COMMANDS: dict[str, CommandHandler] = {
     "rollback": schedule.order_rollback,
     "retry": rollback.retry,
-    "undo": undo.undo,
-    "unpin": undo.unpin,
+    "undo": undo_and_unpin.undo,
+    "unpin": undo_and_unpin.unpin,
     "breach": operator_answers.declare_breach,
     "revoke-sessions": session_revocation.revoke_sessions,
     "unplan": schedule.cancel_scheduled_rollbacks,

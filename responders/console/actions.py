@@ -62,7 +62,7 @@ class ConsoleActions:
         """Return the facts of the page that confirms a command, with its plan. Raises: Rejected."""
         verb = fields.get("command", "")
         if verb not in ACTION_DESCRIPTIONS:
-            raise Rejected(f"{verb!r} is not said here")
+            raise Rejected(f"{verb!r} is not offered at the console")
         said = {name: fields[name] for name in (*FIELDS, *MULTI_VALUE_FIELDS) if fields.get(name)}
         asked = None
         if "incident" in said or verb in ANSWER_VERBS:

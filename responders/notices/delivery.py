@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from responders.notices.message import build_channel_message, gather_notice_facts
+from responders.notices.channel_message import build_channel_message, gather_notice_facts
 from responders.notices.user_delivery import UserDelivery, build_undelivered_notices
 from shared.core.codec import decode, encode
 from shared.core.errors import Rejected, Unavailable

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from responders.data.erasure_ledger import read_ledger
 from responders.data.repair.affected_users import find_affected_users, read_documents, rollback_start_minute
-from responders.notices.message import build_channel_message
+from responders.notices.channel_message import build_channel_message
 from shared.core import log
 from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, RollbackError, Unavailable

@@ -147,7 +147,7 @@ class ClockTrigger:
             log.write(severity, message, event="work.due", kind=kind, due_seconds=seconds)
 
     def _report_unanswered_incidents(self, now: datetime) -> None:
-        """Log them; Cloud Monitoring notifies its pager channels (terraform/self_alerts.tf)."""
+        """Log them; Cloud Monitoring notifies its pager channels (responder_alerts.tf)."""
         reading = StateReader(self._ports.store)
         for system in self._policies:
             for name in reading.system(system).open_incidents:

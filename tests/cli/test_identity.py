@@ -312,6 +312,6 @@ def test_nobody_answers(cloud: Cloud) -> None:
 
     unheard = login()
     assert unheard.exit_code == 3
-    assert "sign-in is down: rollback --without-sign-in VERB" in unheard.output
+    assert "sign-in is down: rollback --without-sign-in COMMAND" in unheard.output
     assert run("token").exit_code == 3
     assert session.stored_session() is not None

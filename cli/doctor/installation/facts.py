@@ -30,7 +30,7 @@ REGIONS_TIMEOUT_SECONDS = 10.0
 MARK_SIGNS = 40
 """Of a fingerprint: a label may have 63."""
 DEAD_MAN = "rollback-dead-man"
-"""The job that calls the switch outside each minute (terraform/self_alerts.tf)."""
+"""The job that calls the switch outside each minute (terraform/responder_alerts.tf)."""
 
 
 class InstallationFacts(Struct, frozen=True):

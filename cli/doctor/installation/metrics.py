@@ -18,7 +18,7 @@ from shared.ports.operations_project import Metric, MetricQuery
 from shared.wiring.adapters import Wiring
 
 OWN: Final = "rollback: "
-"""The prefix of the names of the responders' own alerts (terraform/self_alerts.tf)."""
+"""The prefix of the names of the responders' own alerts (terraform/responder_alerts.tf)."""
 UNMEASURED: Final = frozenset({SignalSource.DATA, SignalSource.DECLARED})
 """The sources of signals that no metric shows (terraform/monitoring_locals.tf)."""
 ALERTED_SEVERITIES: Final = frozenset({Severity.CRITICAL, Severity.HIGH})

@@ -131,5 +131,5 @@ def unread_parts(scenario: ScenarioName, sight: ResourceState) -> list[Inventory
 
 
 def _is_preapproved(policy: Policy, order: RollbackRequest | None) -> bool:
-    """Return whether rules and sign-in settings need no approval: by the policy, or break-glass."""
+    """Return whether rules and sign-in settings need no approval: by the policy, or an override."""
     return not policy.gates.security_approval or (order is not None and order.override)

@@ -105,7 +105,7 @@ def verify_rollback(case: Case) -> bool:
         turn = replace(turn, alerts={one.key for one in joined})
         is_well = health.verdict is HealthVerdict.WELL and turn.status is IncidentStatus.WATCHING
         if is_well and documents is not None and documents.is_urgent:
-            note = f"its code is restored ({health.reason}), invalid or missing documents are not"
+            note = f"code is restored ({health.reason}); invalid or missing documents are not"
             return completion.succeed_rollback(
                 case, note, IncidentStatus.INVESTIGATING, turn.writes, half=documents
             )
@@ -114,11 +114,10 @@ def verify_rollback(case: Case) -> bool:
             return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING, turn.writes)
         case.commit_transition(turn)
     elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:
-        return completion.succeed_rollback(
-            case, f"what may go back at once is back; not well: {health.reason}", IncidentStatus.INVESTIGATING
-        )
+        note = f"the automatic part is restored, but checks fail: {health.reason}"
+        return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING)
     elif expired or (unrestored and settled):
-        return completion.fail_rollback(case, f"not well after the last shift: {health.reason}")
+        return completion.fail_rollback(case, f"checks fail after the last shift: {health.reason}")
     elif case.commit_transition(_build_check_transition(case, health)):
         case.ports.clock.sleep(HEALTH_CHECK_INTERVAL_SECONDS)
     return True

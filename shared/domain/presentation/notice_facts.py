@@ -214,7 +214,7 @@ def _cause(incident: Incident, rollbacks: Sequence[Rollback]) -> str:
 
 def _prevention(incident: Incident, clean: Callable[[str], str]) -> str:
     known = incident.analysis.prevention if incident.analysis is not None else ""
-    return clean(known) or TrustedText("to be written by a person, within 24 hours of the end")
+    return clean(known) or TrustedText("to be added within 24 hours of the end")
 
 
 def _expectation(
@@ -263,10 +263,10 @@ def _describe_request(incident: Incident, rollback: Rollback | None, hold: str, 
             return "nothing; a report follows"
         return "nothing; the report is written" if event.startswith("report") else "nothing"
     if hold:
-        return "nothing; the rollback is on hold, and the response team knows it"
+        return "nothing; the rollback is on hold, and the response team knows"
     waits = rollback is not None and rollback.is_awaiting_approval
     if waits or incident.is_decided_by_person:
-        return "nothing; a person of the response team has to decide, and was told"
+        return "nothing; the response team has been notified and must decide"
     if incident.due_at is not None or incident.is_observed_only:
         return "nothing; the response team investigates it"
     return "nothing; it is handled automatically"

@@ -2,7 +2,7 @@
 
 Channels read markup in ways of their own (Slack, Markdown, HTML, bare addresses), so escaping for
 one of them is no help for the next. Foreign text is therefore written with signs that look alike
-and mean nothing to any of them. In a template every value is foreign unless it is `Ours`.
+and mean nothing to any of them. In a template only a `TrustedText` is not foreign.
 """
 
 import re

@@ -149,7 +149,7 @@ class RollbackReport(Struct, frozen=True):
 
 
 class OverrideReview(Struct, frozen=True):
-    """One use of break-glass, with all that whoever reviews it must know."""
+    """One emergency override, with everything that its review needs."""
 
     override: Override
     """The gates that it skipped included, as they answered at the newest decision."""

@@ -79,7 +79,7 @@ class RollbackRequest(Struct, frozen=True):
     auto_confirm: bool = False
     """Whether the order is its own confirmation, where one person's is enough."""
     override: bool = False
-    """Break-glass: approval, freeze and budget are skipped."""
+    """An emergency override: skips approval, freeze, barriers and the blast-radius limit."""
     incident: str = ""
     """The incident that it answers, where the person has named one."""
     person: str = ""
@@ -110,7 +110,7 @@ class RollbackRequest(Struct, frozen=True):
 
 
 class Override(Struct, frozen=True):
-    """One use of break-glass, with all that whoever reviews it must know."""
+    """One emergency override, with everything that its review needs."""
 
     actor: str
     right: str
@@ -224,7 +224,7 @@ class Rollback(StoredDocument, frozen=True):
     gates: tuple[dict[str, Any], ...] = ()
     """The answers of the newest decision, in order."""
     overrides: tuple[Override, ...] = ()
-    """Each use of break-glass for it, to be reviewed."""
+    """The emergency overrides for it, to be reviewed."""
     expires_at: datetime | None = None
 
     @property

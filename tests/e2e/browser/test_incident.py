@@ -119,7 +119,7 @@ def test_an_incident_is_walked_through_on_a_phone(world: World, chromium: Browse
     picture(phone, "console-approve")
     phone.get_by_role("button", name="approve").click()
     expect(phone.get_by_text("approve:")).to_be_visible(timeout=30_000)
-    phone.get_by_role("link", name="back", exact=True).click()
+    phone.get_by_role("link", name="Back", exact=True).click()
 
     expect(phone.locator("#live")).to_contain_text("Monitoring", timeout=60_000)  # by htmx alone
     for function in world.policy.functions:
@@ -148,7 +148,7 @@ def test_an_incident_is_walked_through_on_a_phone(world: World, chromium: Browse
     phone.get_by_label("Why?").fill("analysed")
     phone.get_by_role("button", name="root cause").click()
     expect(phone.get_by_text("root-cause:")).to_be_visible(timeout=30_000)
-    phone.get_by_role("link", name="back", exact=True).click()
+    phone.get_by_role("link", name="Back", exact=True).click()
     expect(phone.get_by_text("a migration <b>locked</b> the orders")).to_be_visible()
     phone.get_by_role("link", name="the report, with its times drawn").click()
     expect(phone.get_by_role("heading", name="Root cause")).to_be_visible()

@@ -30,7 +30,7 @@ def test_from_the_baseline_to_the_first_drill(new_world: WorldMaker) -> None:
         operator.sign_in_at_prompt(world.cloud)
 
         def ends_well(line: str = line, expected: str = expected) -> bool:
-            done = operator.run_cli_line(*shlex.split(line)[3:])
+            done = operator.run_cli_line(*shlex.split(line)[1:])
             return done.exit_code == 0 and expected in done.output
 
         assert until(line, ends_well)

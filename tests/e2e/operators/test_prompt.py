@@ -27,6 +27,8 @@ UNTOLD = re.sub(r"\n    signal: \w+", "", SHORT_TEXT)
 """The policy without signals of our own probes."""
 SIGNED_IN_FOR = timedelta(minutes=4)
 """Commands are taken of whoever has signed in in the last ten."""
+FOLLOWED = ("run", "retry", "undo", "unpin")
+"""Verbs whose lines would wait for the end of what they begin."""
 DAY_OF_THE_EXAMPLE = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """The pages speak of INC-20260302-001."""
 
@@ -127,7 +129,7 @@ def asked(content: Mapping[str, Any]) -> Command:
 
 @pytest.mark.slice
 def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
-    """Signed by a person who has just signed in, but for the line of the day when none can.
+    """By a person who has just signed in, but for the day when none can; each question gets a yes.
 
     And what each message asks for, the line at the prompt beside it has asked for as well.
     """
@@ -142,7 +144,8 @@ def test_each_line_is_understood_and_carried_out(new_world: WorldMaker) -> None:
             if verb == "run" and "--dry-run" not in line and "--at" not in line:
                 make_way(world)
             world.cloud.clock.rescale(PATIENT)
-            done = operator.run_cli_line(*shlex.split(line)[3:])
+            more = ["--no-follow"] if verb in FOLLOWED else []
+            done = operator.run_cli_line(*shlex.split(line)[1:], *more, typed="y\n")
             world.cloud.clock.rescale(SCALE)
             assert done.exit_code == 0, (line, done.output)
             said.append(line)

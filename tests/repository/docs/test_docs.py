@@ -35,6 +35,7 @@ from tests.support.cli.documented_commands import (
     IDENTITY,
     LIVE,
     MADE,
+    ON_THE_PATH,
     PAGES,
     PEOPLE,
     PUBLISHED,
@@ -54,7 +55,7 @@ def test_there_is_no_command_that_nothing_tries() -> None:
     """Every command of the documentation is tried by one of the tests below, or named here."""
     known = {*IDENTIFIED, *PUBLISHED, *CLI, *REPLAYED, *AUDITED, *MADE, *SERVED}
     known |= {*LIVE, *ASKED, *TERRAFORM, *SET_UP, *PEOPLE, *EXPORTED, *ASKED_OF_GITHUB}
-    known |= {*SIGNING_IN, *SCRIPTS, *FIREBASE}
+    known |= {*SIGNING_IN, *SCRIPTS, *FIREBASE, ON_THE_PATH}
     identified = {line for line in IDENTIFIED if line in IDENTITY}
 
     assert [line for line in COMMANDS if line not in known] == []
@@ -64,13 +65,32 @@ def test_there_is_no_command_that_nothing_tries() -> None:
     assert CLI
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/operate.md"])
+def test_a_page_that_calls_rollback_puts_it_on_the_path(page: str) -> None:
+    """Before its first line that calls it; then a shell at the top of the repository finds it."""
+    lines = [line for line in (ROOT / page).read_text().splitlines() if line in COMMANDS]
+    first = next(line for line in lines if line.startswith("rollback "))
+
+    done = subprocess.run(  # noqa: S603 - lines of our own documentation
+        ["/bin/sh", "-c", f"{ON_THE_PATH}; rollback --help"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert lines.index(ON_THE_PATH) < lines.index(first)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("line", CLI)
 def test_each_command_line_does_what_it_says(line: str) -> None:
     """Run as it stands, from the top of the repository."""
     _, *arguments = shlex.split(line)
 
     done = subprocess.run(  # noqa: S603 - a line of our own documentation
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [ROOT / "scripts" / "rollback", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -100,7 +120,7 @@ def test_each_way_to_replay_finds_the_dead_letters(line: str) -> None:
             LOCAL_CLOUD_VARIABLE: f"http://{cloud.addresses['control']}",
         }
         done = subprocess.run(  # noqa: S603 - a line of our own documentation
-            [sys.executable, *arguments],
+            [ROOT / "scripts" / "rollback", *arguments],
             cwd=ROOT,
             env=environment,
             capture_output=True,
@@ -125,7 +145,7 @@ def test_each_look_at_the_audit_trail_ends_well(tmp_path: Path, monkeypatch: pyt
         operator.sign_in_at_prompt(cloud)
         monkeypatch.chdir(tmp_path)
         for line in AUDITED:
-            done = operator.run_cli_line(*shlex.split(line)[3:])
+            done = operator.run_cli_line(*shlex.split(line)[1:])
             assert done.exit_code == 0, (line, done.output)
         exports = wiring.store.query(Query("commands", where=(("command", "==", "export"),)))
 

@@ -38,7 +38,7 @@ def test_the_page_on_identity_is_signed_and_taken(tmp_path: Path, monkeypatch: p
     world = World(policy=SHORT_CVPLUS)
     world.ports.identity = verifier
     try:
-        signed_in = desk.run(f".venv/bin/python -m cli login --email {operator.ADA.email}")
+        signed_in = desk.run(f"rollback login --email {operator.ADA.email}")
         assert signed_in.returncode == 0, signed_in.stderr
         for line in lines:
             done = desk.run(line)
@@ -75,7 +75,7 @@ def test_somebody_can_command_a_project_that_nobody_could_sign_in_to(tmp_path: P
         ada = replace(operator.ADA, password=password[0], totp_secret=desk.enrol(enrol, password[0]))
         signed_in = desk.run(login, ada)
         assert signed_in.returncode == 0, signed_in.stderr
-        _, claims = decode_unverified_token(desk.run(".venv/bin/python -m cli token").stdout.strip())
+        _, claims = decode_unverified_token(desk.run("rollback token").stdout.strip())
         config = httpx.get(
             f"http://{cloud.addresses['rest']}/admin/v2/projects/cvplus/config",
             headers={"Host": "identitytoolkit.googleapis.com"},

@@ -281,7 +281,7 @@ def test_the_writer_is_stopped_first() -> None:
     shop.pass_time(40 * MINUTE)
     code, documents = shop.rollbacks()
     assert code.status is RollbackStatus.SUCCEEDED
-    assert code.outcome.startswith("its code is restored (")
+    assert code.outcome.startswith("code is restored (")
     assert documents.status is RollbackStatus.NOT_TAKEN
     assert shop.find_violated_invariants() == []
 

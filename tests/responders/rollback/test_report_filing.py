@@ -117,7 +117,7 @@ def test_the_business_reads_of_users_and_cost(is_counted: bool) -> None:
     [summary] = [
         one.notice for one in world.ports.sender.sent if ":report" in one.key and one.channel == "board"
     ]
-    [known] = [line for line in summary["body"].splitlines() if line.startswith("Known now: ")]
+    [known] = [line for line in summary["body"].splitlines() if line.startswith("Impact so far: ")]
     kept = report(world)
     if is_counted:
         assert f"{kept.counts.users} users met a failure, that cost " in known

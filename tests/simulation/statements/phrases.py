@@ -148,7 +148,7 @@ PHRASES = (
     Phrase(Surface.NOTICE, "recovered … after detection: …", Promise.WORKS, _NEXT),
     Phrase(Surface.NOTICE, "no regression during monitoring", Promise.OVER, _FINAL),
     Phrase(Surface.NOTICE, "Status: Resolved", Promise.OVER, _FINAL),
-    Phrase(Surface.NOTICE, "a problem, and it works again", Promise.WORKS, _NEXT),
+    Phrase(Surface.NOTICE, "working again after a problem", Promise.WORKS, _NEXT),
     *(Phrase(Surface.NOTICE, one, Promise.FAILS, _NEXT_WELL) for one in SINCE),
     Phrase(Surface.NOTICE, "incident … is closed", Promise.ENDED, _FINAL),
     Phrase(Surface.NOTICE, "Closed: … UTC", Promise.ENDED, _FINAL),

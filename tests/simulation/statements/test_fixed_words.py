@@ -35,7 +35,7 @@ Expected resolution: …
 Incident ID: …
 It came from: …
 It did not work for
-Known now: …
+Impact so far: …
 Later deployments of these get no request until their pins are lifted
 No alert is kept of it
 No event is kept of it
@@ -74,8 +74,8 @@ The audit log has … further event (steps, checks, claims, repetitions), and pr
 The audit log has … further events (steps, checks, claims, repetitions), and proves all of them:
 The gates have not been asked yet
 The plan reported:
-The repair changed, removed or restored data of yours, or left them for a person to check
-The repair is not finished: a person continues it
+The repair changed, removed or restored some of your data, or left it for a person to check
+The repair is not finished; our team will continue it
 We repaired data after a fault in …
 We will write again when the change has ended
 We will write again when the incident has ended
@@ -124,7 +124,7 @@ verified … after the order; the target is … (a kind), … to spare
 … user met a failure
 … users met a failure
 …: a problem began at … UTC
-…: a repair affected data of yours
+…: a repair affected your data
 …: planned change, …
 …: … since … UTC
 """.strip().split("\n")

@@ -16,9 +16,9 @@ PAGES = (
     *sorted((ROOT / "docs").glob("*.md")),
 )
 README = (ROOT / "README.md").read_text()
-AT_THE_PROMPT = README + (ROOT / "docs" / "commands.md").read_text()
-"""The pages that say what is asked of responders that are there."""
-IDENTITY = (ROOT / "docs" / "identity.md").read_text()
+AT_THE_PROMPT = (README + (ROOT / "docs" / "commands.md").read_text()).splitlines()
+"""The lines of the pages that say what is asked of responders that are there."""
+IDENTITY = (ROOT / "docs" / "identity.md").read_text().splitlines()
 OPERATE = (ROOT / "docs" / "operate.md").read_text()
 CVPLUS = loader.load_policy(POLICIES / "cvplus.yaml")
 TEXT = (POLICIES / "cvplus.yaml").read_text()
@@ -60,18 +60,18 @@ BY_THEMSELVES = ("audit", "replay", "parse", "policy", "cost", "enrol", "login",
 
 def verb_of_line(line: str) -> str:
     """What a line at the prompt says: the verb, or that of its group."""
-    words = [word for word in split_words(line)[3:] if not word.startswith("--")]
+    words = [word for word in split_words(line)[1:] if not word.startswith("--")]
     return words[1] if words[1:2] and words[1].startswith("mark-") else words[0]
 
 
 def is_identified(line: str) -> bool:
     """Does the line sign in, or say something with a token?"""
     verbs = ("enrol", "login", "logout", "token")
-    return line not in SCRIPTS and ("$(" in line or any(f"-m cli {verb}" in line for verb in verbs))
+    return line not in SCRIPTS and ("$(" in line or any(f"rollback {verb}" in line for verb in verbs))
 
 
 IDENTIFIED = [line for line in COMMANDS if is_identified(line)]
-SIGNED = re.compile(r"""--message="\$\(\.venv/bin/python -m cli sign '(.*)'\)"$""")
+SIGNED = re.compile(r"""--message="\$\(rollback sign '(.*)'\)"$""")
 """A message that the command line signs first."""
 PUBLISHED = [
     line
@@ -81,15 +81,15 @@ PUBLISHED = [
 LIVE = sorted(
     (
         line
-        for line in lines_starting_with(".venv/bin/python", "-m", "cli")
-        if line in OPERATE and line not in IDENTIFIED
+        for line in lines_starting_with("rollback")
+        if line in OPERATE.splitlines() and line not in IDENTIFIED
     ),
     key=OPERATE.index,
 )
 """Commands to running responders; tests/e2e/operators/test_operate.py runs them in order."""
 ASKED = [
     line
-    for line in lines_starting_with(".venv/bin/python", "-m", "cli")
+    for line in lines_starting_with("rollback")
     if line in AT_THE_PROMPT and verb_of_line(line) not in BY_THEMSELVES
 ]
 """What is asked of responders that are there: tests/e2e/operators/test_prompt.py asks it."""
@@ -97,11 +97,11 @@ SAID_AS_WELL = [
     line for block in BLOCKS if not {*block}.isdisjoint(ASKED) for line in block if line in PUBLISHED
 ]
 """The messages beside which stands what is asked at the prompt in their stead."""
-REPLAYED = lines_starting_with(".venv/bin/python", "-m", "cli", "replay")
-AUDITED = lines_starting_with(".venv/bin/python", "-m", "cli", "audit")
+REPLAYED = lines_starting_with("rollback", "replay")
+AUDITED = lines_starting_with("rollback", "audit")
 CLI = [
     line
-    for line in lines_starting_with(".venv/bin/python", "-m", "cli")
+    for line in lines_starting_with("rollback")
     if line not in (*LIVE, *ASKED, *REPLAYED, *AUDITED, *IDENTIFIED)
 ]
 MADE = lines_starting_with("make")
@@ -123,7 +123,9 @@ SIGNING_IN = [
     for line in block.strip().splitlines()
 ]
 """From a project without a test account to a probe that signs in."""
-EXPORTED = [line for line in lines_starting_with("export") if line not in IDENTIFIED]
+ON_THE_PATH = 'export PATH="$PWD/scripts:$PATH"'
+"""By this line the pages put the command `rollback` within reach."""
+EXPORTED = [line for line in lines_starting_with("export") if line not in (*IDENTIFIED, ON_THE_PATH)]
 ASKED_OF_GITHUB = lines_starting_with("gh", "api")
 BY_A_SHELL = (*PUBLISHED, *IDENTIFIED, *PEOPLE, *SIGNING_IN)
 SET_UP = [line for line in lines_starting_with("gcloud") if line not in BY_A_SHELL]

@@ -87,8 +87,7 @@ class CloudPrompt:
             (folder / name).write_text(script.format(python=sys.executable))
             (folder / name).chmod(0o700)
         self._environment = {
-            "PATH": f"{folder}:/usr/bin:/bin",
-            "PYTHONPATH": str(ROOT),
+            "PATH": f"{folder}:{ROOT}/scripts:/usr/bin:/bin",
             "HOME": str(folder),
             "ROLLBACK_API_KEY": "any",
             LOCAL_CLOUD_VARIABLE: f"http://{control}",

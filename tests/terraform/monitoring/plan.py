@@ -16,13 +16,13 @@ FILES = (
     "budget.tf",
     "channels.tf",
     "dashboard.tf",
-    "health_alerts.tf",
+    "application_health_alerts.tf",
     "log_metrics.tf",
     "alert_conditions.tf",
     "monitoring_locals.tf",
     "monitoring_outputs.tf",
     "monitoring_variables.tf",
-    "self_alerts.tf",
+    "responder_alerts.tf",
     "uptime.tf",
 )
 PAGER = {"oncall": {"type": "email", "labels": {"email_address": "oncall@example.com"}}}

@@ -25,7 +25,7 @@ class RegisteredGate(Struct, frozen=True):
     gate: Gate
     requests: RequestKind
     needed: str
-    """What would have to be otherwise where the gate stops a rollback."""
+    """What the gate requires; people read it where the gate stops a rollback."""
     overridable: bool = False
     """An override skips it; its result is recorded all the same."""
 
@@ -36,11 +36,9 @@ EVERY = ALERT | MANUAL | UNDO
 GATES: dict[str, RegisteredGate] = {
     "known system": RegisteredGate(known_system, EVERY, "a system that has a policy"),
     "stale": RegisteredGate(stale, ALERT, "a notification that arrives soon after it was sent"),
-    "still true": RegisteredGate(still_true, ALERT, "a second source that sees the trouble as well"),
-    "mode": RegisteredGate(
-        permission.mode, ALERT, "a signal, a scenario and a promotion that all let automation act"
-    ),
-    "kill switch": RegisteredGate(permission.kill_switch, EVERY, "no pause, here and everywhere"),
+    "still true": RegisteredGate(still_true, ALERT, "a second source that observes the failure too"),
+    "mode": RegisteredGate(permission.mode, ALERT, "mode `act` for signal, scenario and system"),
+    "kill switch": RegisteredGate(permission.kill_switch, EVERY, "no pause, of this system or of all"),
     "freeze": RegisteredGate(
         permission.freeze, EVERY, "no freeze window now, or one that is lifted in time", overridable=True
     ),
@@ -50,33 +48,35 @@ GATES: dict[str, RegisteredGate] = {
     "budget": RegisteredGate(
         permission.budget, ALERT, "fewer automatic rollbacks in the last hour", overridable=True
     ),
-    "cool-down": RegisteredGate(permission.cool_down, ALERT, "no rollback lately"),
+    "cool-down": RegisteredGate(permission.cool_down, ALERT, "no recent rollback"),
     "external cause": RegisteredGate(
         cause.external_cause,
         ALERT,
-        "functions that nobody changed, other systems and dependencies that are well",
+        "a failure of changed functions alone; other systems and dependencies that work",
     ),
-    "cause": RegisteredGate(cause.cause, ALERT, "a change before the trouble began, of something that fails"),
+    "cause": RegisteredGate(cause.cause, ALERT, "a change of something that fails, before the failure began"),
     "barrier": RegisteredGate(
         target.barrier,
         ALERT | MANUAL,
-        "no deployment in between that nobody may go back past",
+        "no barrier between the live deployment and the target",
         overridable=True,
     ),
     "target": RegisteredGate(
-        target.target,
-        ALERT | MANUAL,
-        "one stable deployment that can alone be meant, and is no suspect itself",
+        target.target, ALERT | MANUAL, "exactly one stable deployment as target, itself not suspected"
     ),
     "restorable": RegisteredGate(
-        target.restorable, EVERY, "every revision of the target, present and ready, with what it starts with"
+        target.restorable,
+        EVERY,
+        "every revision of the target, present and ready, with all that it needs to start",
     ),
-    "human first": RegisteredGate(target.human_first, ALERT, "something that fails and is in nobody's hands"),
+    "human first": RegisteredGate(
+        target.human_first, ALERT, "a failing function that nobody changed recently"
+    ),
     "blast radius": RegisteredGate(
         target.blast_radius, ALERT | MANUAL, "a plan of fewer functions", overridable=True
     ),
     "approval": RegisteredGate(
-        target.approval, ALERT | MANUAL, "a scenario that nobody need approve", overridable=True
+        target.approval, ALERT | MANUAL, "a scenario that needs no approval", overridable=True
     ),
 }
 """By the name that each gate's answers carry."""

@@ -129,7 +129,7 @@ def test_while_all_is_on_its_way_nobody_asks_the_switches(
 
 
 def test_an_override_ignores_the_freeze_and_is_told_on_every_channel() -> None:
-    """Break-glass works, and nobody can say that they did not hear of it."""
+    """An override works, and every channel is notified of it."""
     world = build_frozen_escalation()
     trouble = world.incidents()[-1].id
 
@@ -179,7 +179,7 @@ def test_an_override_leaves_what_its_review_needs() -> None:
 
 
 def test_an_order_without_override_leaves_no_review() -> None:
-    """The list is of break-glass alone."""
+    """The list has emergency overrides alone."""
     world = World()
     world.deploy_bad()
 

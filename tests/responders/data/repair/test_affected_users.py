@@ -74,7 +74,7 @@ def test_those_whose_documents_came_back_are_told_once() -> None:
     shop.pass_time(30 * MINUTE)
     assert told(shop) == {"ada": 1, "bob": 1}
     [words, _] = [one.sent.notice for one in pushed_messages(shop)]
-    assert "data of yours" in words["subject"]
+    assert "affected your data" in words["subject"]
     assert "not finished" not in words["body"]
     assert team_notices(shop) == ""
 
@@ -91,7 +91,7 @@ def test_mail_to_those_concerned_waits_for_a_person() -> None:
     [waiting] = [decode(Notice, one) for name, one in kept(shop).items() if name.endswith(":concerned")]
     [question] = [str(one["text"]) for name, one in kept(shop).items() if ":message.asked." in name]
     assert "concerned waits for approval, for 2 recipients" in question
-    assert "en: The Bookshop: a repair affected data of yours" in question
+    assert "en: The Bookshop: a repair affected your data" in question
     about = {"system": waiting.system, "incident": waiting.incident, "plan": waiting.fingerprint}
     assert not [path for path in shop.ports.rewritten.written if path.startswith("outbox/")]
     shop.command(command="publish", **about)

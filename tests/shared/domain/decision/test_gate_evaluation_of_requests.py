@@ -59,7 +59,7 @@ FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
 def test_what_an_order_and_what_an_override_may_skip(
     given: DecisionFacts, gates: dict[str, Any], ordered: Outcome, overridden: Outcome, skipped: list[str]
 ) -> None:
-    """Break-glass skips approval, freeze and budget; never switch, slot, target or what is gone.
+    """An override skips approval, freeze, barrier and blast radius; never switch, slot or target.
 
     What it skips is told, and nothing else.
     """

@@ -321,7 +321,7 @@ def test_the_cause_is_that_of_the_newest_rollback_that_suspected_one() -> None:
     [
         (RollbackStatus.RUNNING, False, "nothing; it is handled automatically"),
         (RollbackStatus.DECIDING, True, "nothing; the response team investigates it"),
-        (RollbackStatus.PARKED, False, "nothing; a person of the response team has to decide, and was told"),
+        (RollbackStatus.PARKED, False, "nothing; the response team has been notified and must decide"),
     ],
 )
 def test_what_waits_for_a_person_is_not_handled_automatically(
@@ -374,7 +374,7 @@ def test_a_paused_rollback_is_reported_as_paused() -> None:
         assert "We have paused the restoration of a previous version." in made.body
         assert "ada" not in made.body
         assert "resume" not in made.body
-    assert "nothing; the rollback is on hold, and the response team knows it" in board.body
+    assert "nothing; the rollback is on hold, and the response team knows" in board.body
 
 
 # Expected resolution
@@ -586,7 +586,7 @@ def test_what_a_person_publishes_users_hear_at_once() -> None:
     world.pass_time(45 * MINUTE)
 
     began, ended = heard(world, "users")
-    assert began == "The Bookshop: a problem, and it works again"
+    assert began == "The Bookshop: working again after a problem"
     assert ended == f"The Bookshop: incident {ID} has ended"
 
 
