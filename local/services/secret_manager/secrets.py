@@ -34,9 +34,9 @@ MAX_PAYLOAD_BYTES = 64 * 1024
 DESTROYED = "DESTROYED"
 
 
-class _Payload(Struct, rename="camel", forbid_unknown_fields=True):
-    data: str
-    data_crc32c: str | int = ""
+class _Payload(Struct, forbid_unknown_fields=True):
+    data: str = ""
+    dataCrc32c: str | int = ""  # noqa: N815 - Google's name
 
 
 def _complete(change: Change) -> Resource:
