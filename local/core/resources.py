@@ -124,14 +124,13 @@ class ResourceCollection:
         if kind.wrapper and not kind.wraps_change:
             changed = self._accepted
         masked = {*kind.parameters} if kind.wraps_change else {_MASK, *kind.parameters}
-        deleted = {*kind.delete_parameters, *(["etag"] * kind.has_etag)}
         served: dict[str, tuple[Any, ...]] = {
             "create": ("POST", kind.path, self.create, created, {*named, *kind.parameters}),
             "get": ("GET", one, self.get),
             "list": ("GET", kind.path, self.list_page, {}, {*PAGE_PARAMETERS, *kind.list_parameters}),
             "patch": ("PATCH", one, self.change, changed, masked),
             "update": ("PUT", one, self.replace, self._accepted, kind.parameters),
-            "delete": ("DELETE", one, self.delete, {}, deleted),
+            "delete": ("DELETE", one, self.delete, {}, kind.delete_parameters),
         }
         own = tuple(RestMethod(f"{kind.calls}.{verb}", *served[verb]) for verb in kind.verbs)
         if self._policies is None:

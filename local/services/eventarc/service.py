@@ -87,7 +87,7 @@ class Eventarc:
             RestMethod("projects.locations.triggers.get", "GET", trigger, self._get),
             RestMethod(
                 *("projects.locations.triggers.create", "POST", triggers, self._create),
-                {**_TRIGGER_FIELDS, **dict.fromkeys(_TRIGGER_ANSWERS, str)},
+                {**_TRIGGER_FIELDS, **dict.fromkeys(_TRIGGER_ANSWERS, str), "satisfiesPzs": bool},
                 ("triggerId", "validateOnly"),
             ),
             RestMethod(

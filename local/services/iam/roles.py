@@ -37,6 +37,7 @@ class Roles(ResourceCollection):
             fields={"title": str, "description": str, "includedPermissions": list[str], "stage": _Stage},
             answers=("deleted",),
             list_parameters=("showDeleted", "view"),
+            delete_parameters=("etag",),
             has_etag=True,
             complete=self._check,
         )

@@ -66,6 +66,7 @@ KIND = Kind(
     },
     answers=("createTime", "policyMember"),
     immutable=("replication",),
+    delete_parameters=("etag",),
     has_etag=True,
     complete=_complete,
     policy="GET",

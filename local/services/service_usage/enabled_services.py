@@ -86,7 +86,8 @@ class EnabledServices:
         """What is served."""
         services = "/v1/projects/{project}/services"
         one, beta = f"{services}/{{service}}", "/v1beta1/projects/{project}/services/{service}"
-        disabled, enabled = {"disableDependentServices": bool}, {"serviceIds": list[str]}
+        disabled = {"disableDependentServices": bool, "checkIfServiceHasUsage": str}
+        enabled = {"serviceIds": list[str]}
         return (
             RestMethod("services.get", "GET", one, self._get),
             RestMethod("services.list", "GET", services, self._list, {}, ("filter", *PAGE_PARAMETERS)),
