@@ -196,15 +196,13 @@ class HostingService:
     def _with_fields(self, channel: Resource, request: RestRequest, changed: Iterable[str]) -> Resource:
         """The channel with fields of a body; a time to live counts from now on."""
         stated = {"retainedReleaseCount": RETAINED_RELEASES, **request.body}
-        fields = {key: stated.get(key) for key in changed}
-        count = fields.get("retainedReleaseCount", channel["retainedReleaseCount"])
-        if not 1 <= count <= MAX_RETAINED_RELEASES:
+        whole = {**channel, **{key: stated.get(key) for key in changed}}
+        if not 1 <= whole["retainedReleaseCount"] <= MAX_RETAINED_RELEASES:
             raise invalid_argument(f"retainedReleaseCount must be between 1 and {MAX_RETAINED_RELEASES}")
-        if ttl := fields.pop("ttl", None):
+        if ttl := whole.pop("ttl", None):
             if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", ttl):
                 raise invalid_argument(f"ttl '{ttl}' is not a duration in seconds")
-            fields["expireTime"] = written_time(self._clock.now() + timedelta(seconds=float(ttl[:-1])))
-        whole = {**channel, **fields}
+            whole["expireTime"] = written_time(self._clock.now() + timedelta(seconds=float(ttl[:-1])))
         return {key: it for key, it in whole.items() if it is not None}
 
     def _releases(self, request: RestRequest) -> Resource:

@@ -1,7 +1,7 @@
 """Traffic changes through Google's own Cloud Run client."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from itertools import zip_longest
 from typing import Any
@@ -220,7 +220,8 @@ def merge(into: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
         if isinstance(it, dict) and isinstance(into.get(key), dict):
             merge(into[key], it)
         elif key == "containers":
-            into[key] = [{**before, **after} for before, after in zip_longest(into[key], it, fillvalue={})]
+            pairs: Iterable[list[dict[str, Any]]] = map(list, zip_longest(into[key], it, fillvalue={}))
+            into[key] = [{**before, **after} for before, after in pairs]
         else:
             into[key] = it
     return into
