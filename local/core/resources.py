@@ -189,7 +189,7 @@ class ResourceCollection:
         kind = self.kind
         body = self._unwrap(request.body) if kind.wraps_change else request.body
         fields = self._read(body, is_whole=False)
-        mask = str(request.query.get(_MASK) or (kind.wraps_change and request.body.get(_MASK)) or "")
+        mask = (request.body if kind.wraps_change else request.query).get(_MASK, "")
         paths = [_camel_case(path.strip()) for path in mask.split(",") if path.strip()]
         with self._store.lock:
             before = self.find(request)

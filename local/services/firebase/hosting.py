@@ -73,41 +73,31 @@ class HostingService:
 
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
-        site, channel = "/v1beta1/sites/{site}", "/v1beta1/sites/{site}/channels/{channel}"
-        version = {**_VERSION_FIELDS, **_VERSION_ANSWERS, "status": _Status}
-        channels = {**_CHANNEL_FIELDS, **_CHANNEL_ANSWERS}
-        mask, pages = ("updateMask",), PAGE_PARAMETERS
-        release = (_RELEASE_FIELDS, ("versionName",))
+        sites, site = "/v1beta1/projects/{project}/sites", "/v1beta1/sites/{site}"
+        version, channel = f"{site}/versions/{{version}}", f"{site}/channels/{{channel}}"
+        of_version = {**_VERSION_FIELDS, **_VERSION_ANSWERS, "status": _Status}
+        of_channel = {**_CHANNEL_FIELDS, **_CHANNEL_ANSWERS}
+        versions, channels, mask, pages = "sites.versions", "sites.channels", ("updateMask",), PAGE_PARAMETERS
+        release, released = (self._create_release, _RELEASE_FIELDS, ("versionName",)), f"{channel}/releases"
         return (
-            RestMethod(
-                *("projects.sites.list", "GET", "/v1beta1/projects/{project}/sites", self._sites),
-                parameters=pages,
-            ),
-            RestMethod("projects.sites.get", "GET", "/v1beta1/projects/{project}/sites/{site}", self._site),
-            RestMethod("sites.versions.list", "GET", f"{site}/versions", self._versions, {}, pages),
-            RestMethod("sites.versions.get", "GET", f"{site}/versions/{{version}}", self._get_version),
-            RestMethod("sites.versions.create", "POST", f"{site}/versions", self._create_version, version),
-            RestMethod(
-                *("sites.versions.patch", "PATCH", f"{site}/versions/{{version}}", self._change_version),
-                *(version, mask),
-            ),
-            RestMethod("sites.versions.delete", "DELETE", f"{site}/versions/{{version}}", self._delete),
+            RestMethod("projects.sites.list", "GET", sites, self._sites, {}, pages),
+            RestMethod("projects.sites.get", "GET", f"{sites}/{{site}}", self._site),
+            RestMethod(f"{versions}.list", "GET", f"{site}/versions", self._versions, {}, pages),
+            RestMethod(f"{versions}.get", "GET", version, self._get_version),
+            RestMethod(f"{versions}.create", "POST", f"{site}/versions", self._create_version, of_version),
+            RestMethod(f"{versions}.patch", "PATCH", version, self._change_version, of_version, mask),
+            RestMethod(f"{versions}.delete", "DELETE", version, self._delete),
             RestMethod("sites.releases.list", "GET", f"{site}/releases", self._releases, {}, pages),
-            RestMethod("sites.releases.create", "POST", f"{site}/releases", self._create_release, *release),
-            RestMethod("sites.channels.list", "GET", f"{site}/channels", self._channels, {}, pages),
-            RestMethod("sites.channels.get", "GET", channel, self._get_channel),
+            RestMethod("sites.releases.create", "POST", f"{site}/releases", *release),
+            RestMethod(f"{channels}.list", "GET", f"{site}/channels", self._channels, {}, pages),
+            RestMethod(f"{channels}.get", "GET", channel, self._get_channel),
             RestMethod(
-                *("sites.channels.create", "POST", f"{site}/channels", self._create_channel),
-                *(channels, ("channelId",)),
+                *(f"{channels}.create", "POST", f"{site}/channels", self._create_channel),
+                *(of_channel, ("channelId",)),
             ),
-            RestMethod("sites.channels.patch", "PATCH", channel, self._change_channel, channels, mask),
-            RestMethod(
-                "sites.channels.releases.list", "GET", f"{channel}/releases", self._releases, {}, pages
-            ),
-            RestMethod(
-                *("sites.channels.releases.create", "POST", f"{channel}/releases", self._create_release),
-                *release,
-            ),
+            RestMethod(f"{channels}.patch", "PATCH", channel, self._change_channel, of_channel, mask),
+            RestMethod(f"{channels}.releases.list", "GET", released, self._releases, {}, pages),
+            RestMethod(f"{channels}.releases.create", "POST", released, *release),
         )
 
     def _sites(self, request: RestRequest) -> Resource:

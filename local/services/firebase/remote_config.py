@@ -60,21 +60,16 @@ class RemoteConfigService:
 
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
-        template = "/v1/projects/{project}/remoteConfig"
+        template, number = "/v1/projects/{project}/remoteConfig", ("versionNumber",)
+        put, back, named = {**_SETTABLE, "version": _Version}, f"{template}:rollback", "projects.remoteConfig"
+        listed = f"{template}:listVersions"
         return (
-            RestMethod("projects.getRemoteConfig", "GET", template, self._get, {}, ("versionNumber",)),
+            RestMethod("projects.getRemoteConfig", "GET", template, self._get, {}, number),
+            RestMethod("projects.updateRemoteConfig", "PUT", template, self._put, put, ("validateOnly",)),
             RestMethod(
-                *("projects.updateRemoteConfig", "PUT", template, self._put),
-                *({**_SETTABLE, "version": _Version}, ("validateOnly",)),
+                f"{named}.rollback", "POST", back, self._rollback, {"versionNumber": str | int}, number
             ),
-            RestMethod(
-                *("projects.remoteConfig.rollback", "POST", f"{template}:rollback", self._rollback),
-                *({"versionNumber": str | int}, ("versionNumber",)),
-            ),
-            RestMethod(
-                *("projects.remoteConfig.listVersions", "GET", f"{template}:listVersions", self._list),
-                parameters=PAGE_PARAMETERS,
-            ),
+            RestMethod(f"{named}.listVersions", "GET", listed, self._list, {}, PAGE_PARAMETERS),
         )
 
     def _get(self, request: RestRequest) -> RestReply:
