@@ -153,7 +153,7 @@ class Eventarc:
             if name not in self._shelf and request.query.get("allowMissing") == "true":
                 return _completed_operation(parent)
             found = self._shelf.find(name)
-            if request.query.get("etag", found["etag"]) != found["etag"]:
+            if request.query.get("etag", found.get("etag")) != found.get("etag"):
                 raise StatusError(grpc.StatusCode.ABORTED, f"{name} has another etag")
             if request.query.get("validateOnly") == "true":
                 return _completed_operation(parent)

@@ -176,7 +176,7 @@ class Secrets(ResourceCollection):
         """The version in another state; what is destroyed stays so."""
         with self._store.lock:
             version = self._get_version(request)
-            if request.body.get("etag", version["etag"]) != version["etag"]:
+            if request.body.get("etag", version.get("etag")) != version.get("etag"):
                 raise StatusError(grpc.StatusCode.ABORTED, f"{version['name']} has another etag")
             if version["state"] == DESTROYED:
                 raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, f"{version['name']} is destroyed")
