@@ -175,6 +175,7 @@ def require_target(store: Reader, system: str, target: str) -> None:
 
 def build_retry_order(subject: CommandSubject) -> RollbackRequest:
     """Return the newest rollback as an order, without its confirmations. Raises: Refused."""
+    subject.require_unobstructed("retry")
     subject.require_possible("retry")
     scenario = _previous_scenario(subject)
     if not has_plan(scenario):
@@ -182,7 +183,6 @@ def build_retry_order(subject: CommandSubject) -> RollbackRequest:
             f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
             "run `rollback run` with another scenario"
         )
-    subject.require_newest()
     command, before = subject.asked.command, subject.rollback
     earlier = before.order or _build_order_from_automation(subject)
     return replace(

@@ -250,6 +250,15 @@ class Rollback(StoredDocument, frozen=True):
         return self.order.way if self.order is not None else Direction.BACK
 
     @property
+    def scope(self) -> frozenset[str]:
+        """Return what it changes, or would change; empty: not known."""
+        plan = self.plan or (self.question.plan if self.question is not None else None)
+        if plan is not None:
+            return frozenset(plan.changed)
+        ordered = self.order
+        return frozenset(ordered.functions) if ordered is not None and not ordered.groups else frozenset()
+
+    @property
     def operator_inputs(self) -> tuple[object, ...]:
         """What people have said to it: whoever decides must know all of it."""
         answers = (self.cancel_requested, self.approvals, self.rejected)
