@@ -11,12 +11,12 @@ from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
 from shared.domain.commands.command import Command
 from shared.domain.incidents.incident import Incident, acknowledge, incident_path, rollback_id
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, rollback_path
+from shared.domain.rollback.rollback import Rollback, rollback_path
 from shared.domain.signals.labels import status_label
 from shared.domain.system_record import system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
-from shared.state.available_commands import find_obstructing_rollback, read_available_verbs
+from shared.state.available_commands import find_obstacle, read_available_verbs
 from shared.state.reader import StateReader
 
 STOPPING_VERBS = frozenset({"cancel", "reject"})
@@ -43,7 +43,8 @@ class CommandSubject(Struct, frozen=True):
 
     def require_possible(self, verb: str) -> None:
         """Raises: Refused, if the verb does nothing here, or was about an earlier rollback."""
-        possible, rollback = read_available_verbs(self._reading, self.incident, self.newest), self.newest
+        rollback, reading = self.newest, StateReader(self.asked.ports.store)
+        possible = read_available_verbs(reading, self.incident, rollback)
         if verb not in possible:
             instead = ", ".join(possible) or "none: the incident has ended"
             its = f"{rollback.id} is “{status_label(rollback.status)}”" if rollback else "is deleted"
@@ -61,19 +62,11 @@ class CommandSubject(Struct, frozen=True):
 
     def require_unobstructed(self, verb: str) -> None:
         """Raises: Refused, when a newer rollback changes the same; for an undo, when it has."""
-        if self.newest is None:
-            return
-        other = find_obstructing_rollback(self._reading, self.incident, self.newest, verb)
-        if other is None:
-            return
-        if other.status not in ENDED_ROLLBACK_STATUSES:
-            status = status_label(other.status).lower()
-            raise Refused(f"{other.id} is {status} and may change the same: wait for its end")
-        raise Refused(f"{other.id} has changed the same since: the undo would overwrite its result")
-
-    @property
-    def _reading(self) -> StateReader:
-        return StateReader(self.asked.ports.store)
+        reading, rollback = StateReader(self.asked.ports.store), self.newest
+        other = rollback and find_obstacle(reading, self.incident, rollback, verb)
+        if other is not None:
+            status = status_label(other.status)
+            raise Refused(f"{other.id} is newer, “{status}”, and about the same: {verb} would overwrite it")
 
     def write_incident(self, incident: Incident) -> Update:
         """The write of the incident, unless somebody has written it since it was read."""

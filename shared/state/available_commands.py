@@ -9,42 +9,34 @@ from shared.state.reader import StateReader
 
 
 def read_available_verbs(
-    reading: StateReader, incident: Incident, rollback: Rollback | None
+    reading: StateReader, incident: Incident, newest: Rollback | None
 ) -> tuple[str, ...]:
-    """Return the verbs that are accepted now; `rollback` is the newest of the incident."""
-    return exclude_obstructed(reading, incident, rollback, available_verbs(incident, rollback))
+    """Return the verbs that are accepted now; `newest` is the newest rollback of the incident."""
+    verbs = available_verbs(incident, newest)
+    return verbs if newest is None else exclude_obstructed(reading, incident, newest, verbs)
 
 
 def exclude_obstructed(
-    reading: StateReader, incident: Incident, rollback: Rollback | None, verbs: Iterable[str]
+    reading: StateReader, incident: Incident, newest: Rollback, verbs: Iterable[str]
 ) -> tuple[str, ...]:
     """Return the verbs without a retry or an undo that a newer rollback obstructs."""
-    if rollback is None:
-        return tuple(verbs)
-    return tuple(
-        verb
-        for verb in verbs
-        if verb not in ("retry", "undo")
-        or find_obstructing_rollback(reading, incident, rollback, verb) is None
-    )
+    return tuple(one for one in verbs if find_obstacle(reading, incident, newest, one) is None)
 
 
-def find_obstructing_rollback(
-    reading: StateReader, incident: Incident, rollback: Rollback, verb: str
-) -> Rollback | None:
-    """Return the newer rollback of another incident that changes the same now; None: none.
+def find_obstacle(reading: StateReader, incident: Incident, newest: Rollback, verb: str) -> Rollback | None:
+    """Return the newer rollback of another incident that a retry or an undo would overwrite.
 
-    An undo is also obstructed by one that has ended: it would overwrite what that one restored.
+    Each waits for one that changes the same now; an undo also keeps off what one has changed.
     """
-    if reading.system(incident.system).incident == incident.id:
+    if verb not in ("retry", "undo") or reading.system(incident.system).incident == incident.id:
         return None
-    undoes = verb == "undo" or rollback.way is Direction.UNDO
+    undoes = verb == "undo" or newest.way is Direction.UNDO
     moved = [one.scope for one in reading.rollbacks(incident) if one.started_at is not None]
-    scopes = moved if undoes else [rollback.scope]
-    changes = set[str]().union(*scopes) if all(scopes) else set[str]()
+    scopes = moved if undoes else [newest.scope]
+    mine = set[str]().union(*scopes) if all(scopes) else set[str]()
     for other in reversed(reading.rollbacks_of(incident.system)):
-        is_newer = other.incident != incident.id and other.created_at > rollback.created_at
+        is_newer = other.incident != incident.id and other.created_at > newest.created_at
         counts = other.status not in ENDED_ROLLBACK_STATUSES or (undoes and other.started_at is not None)
-        if is_newer and counts and not (changes and other.scope and changes.isdisjoint(other.scope)):
+        if is_newer and counts and not (mine and other.scope and mine.isdisjoint(other.scope)):
             return other
     return None

@@ -122,9 +122,8 @@ def find_start_obstacle(
         return f"nothing to do: {reason}{goes_on}", ""
     if found is None:
         return "", ""
-    if acts and found.is_barred:
-        return "", "; ".join(found.ends)
-    return "", planned.refusal if acts else f"{reason}: {found.rollback} continues"
+    refusal = "; ".join(found.ends) if found.is_barred else planned.refusal
+    return "", refusal if acts else f"{reason}: {found.rollback} continues"
 
 
 def build_supersede_writes(

@@ -41,21 +41,13 @@ class OrderRelation(StrEnum):
     CONFLICTS = "conflicts"
 
 
-class _DirectionTexts(Struct, frozen=True):
-    """What is said of a rollback of one direction."""
-
-    done: str
-    stays: str
-    """What becomes of a function that it has not reached when it ends."""
-    left: str
-
-
-_TEXTS = {
-    Direction.BACK: _DirectionTexts("restored", "on the bad release", "rolled back"),
-    Direction.UNDO: _DirectionTexts("undone", "rolled back", "undone"),
-    Direction.REPAIR: _DirectionTexts("repaired", "as it is", "repaired"),
-    Direction.UNPIN: _DirectionTexts("unpinned", "pinned", "unpinned"),
+_DIRECTION_TEXTS = {
+    Direction.BACK: ("restored", "on the bad release", "rolled back"),
+    Direction.UNDO: ("undone", "rolled back", "undone"),
+    Direction.REPAIR: ("repaired", "as they are", "repaired"),
+    Direction.UNPIN: ("unpinned", "pinned", "unpinned"),
 }
+"""What is done to functions, how those stay that it does not reach; the same of other things."""
 
 
 class OrderComparison(Struct, frozen=True):
@@ -81,9 +73,8 @@ class OrderComparison(Struct, frozen=True):
 def compare_with_current(reader: Reader, policy: Policy, order: RollbackRequest) -> OrderComparison | None:
     """Relate an order to the rollback under way; None: none. It joins one, or supersedes all."""
     record = reader.get(systems.system_path(policy.system))
-    system, switches = systems.decode_system(record.fields, policy.system), systems.Controls()
-    if fields := reader.get(systems.GLOBAL_CONTROLS_PATH).fields:
-        switches = decode(systems.Controls, fields)
+    system = systems.decode_system(record.fields, policy.system)
+    switches = decode(systems.Controls, reader.get(systems.GLOBAL_CONTROLS_PATH).fields or {})
     found = []
     for document in read_open_rollbacks(reader, system):
         current = decode(Rollback, document.fields)
@@ -123,20 +114,20 @@ def _compare_order(
     covered = planned.union(*(requested_functions(one, policy) for one in earlier))
     is_named = current.way in (Direction.BACK, Direction.UNPIN)
     planned = planned or (covered if is_named else set[str]())
-    named, texts = requested_functions(order, policy), _TEXTS[current.way]
-    lost = {name: why for name, why in _find_given_up(unreached).items() if name in named}
+    named, (word, stay, other) = requested_functions(order, policy), _DIRECTION_TEXTS[current.way]
+    going_on = {one.target for one in unreached if one.status not in ENDED_STEP_STATUSES}
+    lost = {one.target: one.note for one in unreached if one.target in named - going_on}
     relation, reason = _relate_order(policy, order, current, is_wider=not named <= covered, lost=lost)
     pending = [one for one in unreached if one.status is StepStatus.PENDING]
-    left = [one.target if one.target in planned else one.name for one in pending]
-    if not steps:
-        left = [*planned] if is_named else ["its whole scope"]
+    left = {one.target if one.target in planned else one.name for one in pending}
+    left = left if steps else (planned or {"its whole scope"})
     asks = current.plan.asks if current.plan is not None else ()
     elsewhere = named if order.way is current.way is Direction.BACK else set()
     undone = [name for name in dict.fromkeys((*sorted(left), *asks)) if name not in elsewhere]
     done = f"{len(planned - {one.target for one in unreached})} of {count_noun(len(planned), 'function')}"
     if not planned:
-        done = f"{len(effects) - len(unreached)} of {count_noun(len(effects), 'step')}"
-    progress = "; ".join(filter(None, (_describe_progress(current, f"{done} {texts.done}"), hold)))
+        done = f"{sum(one not in unreached for one in effects)} of {count_noun(len(effects), 'step')}"
+    progress = "; ".join(filter(None, (_describe_progress(current, f"{done} {word}"), hold)))
     joins, count = "", len(named)
     if relation is OrderRelation.EXTENDS:
         joins = f"what differs beyond {count_noun(len(planned), 'function')} is added to {current.incident}"
@@ -145,16 +136,15 @@ def _compare_order(
         part = part if order.groups or order.functions else "everything that the order names is"
         joins = f"{part} already part of {current.incident}: nothing more to do"
     by_person = any(one.actor and one.right != SERVICE_ACCOUNT_RIGHT for one in earlier)
-    is_barred = order.right == SERVICE_ACCOUNT_RIGHT and by_person
-    if is_barred:
+    if is_barred := order.right == SERVICE_ACCOUNT_RIGHT and by_person:
         cancel = f"`rollback cancel {current.incident}` first, or wait for its end"
         reason = f"a service account supersedes no order of a person: {cancel}"
     ends = [*filter(None, (reason,)), f"{current.incident} would end: {progress}"]
     if functions := [name for name in undone if name in planned]:
         counted = f"{len(functions)} of {count_noun(len(planned), 'function')}"
-        ends.append(f"{counted} would stay {texts.stays}: {', '.join(functions)}")
+        ends.append(f"{counted} would stay {stay}: {', '.join(functions)}")
     if others := [name for name in undone if name not in planned]:
-        ends.append(f"not {texts.left} either: {', '.join(others)}")
+        ends.append(f"not {other} either: {', '.join(others)}")
     return OrderComparison(
         incident=current.incident,
         rollback=current.id,
@@ -164,12 +154,6 @@ def _compare_order(
         undone=tuple(undone),
         is_barred=is_barred,
     )
-
-
-def _find_given_up(unreached: Sequence[Step]) -> dict[str, str]:
-    """Return why each target whose steps have all ended was not brought to its goal."""
-    going_on = {one.target for one in unreached if one.status not in ENDED_STEP_STATUSES}
-    return {one.target: one.note for one in unreached if one.target not in going_on}
 
 
 def _relate_order(

@@ -253,10 +253,8 @@ class Rollback(StoredDocument, frozen=True):
     def scope(self) -> frozenset[str]:
         """Return what it changes, or would change; empty: not known."""
         plan = self.plan or (self.question.plan if self.question is not None else None)
-        if plan is not None:
-            return frozenset(plan.changed)
-        ordered = self.order
-        return frozenset(ordered.functions) if ordered is not None and not ordered.groups else frozenset()
+        ordered = self.order.functions if self.order is not None and not self.order.groups else ()
+        return frozenset(plan.changed if plan is not None else ordered)
 
     @property
     def operator_inputs(self) -> tuple[object, ...]:
