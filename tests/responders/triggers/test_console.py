@@ -390,7 +390,7 @@ def test_a_deployment_that_nobody_has_proven_is_on_the_page(world: World, browse
     assert "nobody has looked yet" in visible_text(browser.get("/deployments"))
 
 
-def test_one_pin_and_one_change_are_counted_in_the_singular(world: World, browser: Browser) -> None:
+def test_one_pin_and_one_change_are_counted_in_the_singular(world: World) -> None:
     """And what lifting the pin does is told with the shares that may return."""
     change = Difference(InventoryPart.FUNCTIONS, "getBook", ChangeKind.CHANGED)
     record_live_deployment(world, "r7", DeploymentStatus.LIVE, MINUTE, changes=(change,))
@@ -398,6 +398,8 @@ def test_one_pin_and_one_change_are_counted_in_the_singular(world: World, browse
     world.command(command="rollback", system="bookshop", functions=["searchBooks"])
     world.pass_time(timedelta(hours=1))
 
+    browser = Browser(world)
+    browser.sign_in()
     assert "1 function serves an old revision" in visible_text(browser.get("/pins"))
     assert "1 change " in visible_text(browser.get("/deployments")).replace("\n", " ")
     assert "or the shares set before the pins" in visible_text(
