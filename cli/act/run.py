@@ -27,7 +27,7 @@ from shared.core.text import count_noun
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_documents, forecast_duration
 from shared.domain.decision.gates.base import Outcome
-from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
+from shared.domain.decision.order_comparison import OrderComparison, compare_with_current
 from shared.domain.incidents.opening import find_continued_detection
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
@@ -153,7 +153,7 @@ def _request_rollback(
     if not show_preview(shown, manner, supersedes=content["supersede"]):
         return
     if current is not None and not current.joins and not (content["supersede"] or manner.dry_run):
-        if manner.yes or current.relation is OrderRelation.BARRED:
+        if manner.yes or current.is_barred:
             raise create_exit(REFUSED, f"refused: {describe_conflict(current, command)} --yes")
         content, question = {**content, "supersede": True}, f"End {current.incident} and roll back?"
     confirm_and_send(ours, content, manner, question)

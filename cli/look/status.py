@@ -71,20 +71,19 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
         print_line(f"  {text}", style)
     if seen.rollback:
         _show_rollback(seen.rollback, seen)
-    show_choices(incident, seen.rollback)
+    show_choices(incident.id, seen.available_commands[incident.id])
     for one in seen.earlier:
-        _show_earlier_incident(one, now)
+        _show_earlier_incident(one, seen, now)
     for older in seen.older:
         said = "".join(f", {line}" for line in older.commands)
         print_line(f"  rollback {older.id}: {status_label(older.status)}{said}, {older.in_flight} in flight")
 
 
-def _show_earlier_incident(incident: Incident, now: datetime) -> None:
+def _show_earlier_incident(incident: Incident, seen: SystemStatus, now: datetime) -> None:
     line = f"  incident {incident_line(incident)}"
     print_line(f"{line}, open for {format_lasting(now - incident.detected_at)}")
     print_line(f"  {last_change_line(incident)}")
-    if incident.due_at is not None:  # none of its rollbacks is in progress
-        show_choices(incident, None)
+    show_choices(incident.id, seen.available_commands[incident.id])
 
 
 def _show_data(seen: SystemStatus) -> None:

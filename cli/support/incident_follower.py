@@ -22,6 +22,7 @@ from shared.domain.incidents.response_status import ResponseStatus
 from shared.domain.rollback.plan import Step, count_progress
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus
 from shared.domain.signals.labels import status_label
+from shared.state.available_commands import read_available_verbs
 from shared.state.system_status import read_forecast, read_recovery_times, read_response_status
 
 POLL_INTERVAL_SECONDS = 1.0
@@ -69,7 +70,7 @@ def follow_incident(ours: Operations, name: str, *, quietly: bool) -> FollowedIn
         Lines().print_changes(seen)
     else:
         seen = _states_until_end(ours, seen, Lines().print_changes)
-    show_choices(seen.incident, seen.rollback)
+    show_choices(seen.incident.id, read_available_verbs(ours.reading, seen.incident, seen.rollback))
     return seen
 
 

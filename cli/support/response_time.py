@@ -1,13 +1,12 @@
 """An incident in lines: its response time, who has it, who is called next, what one may say."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from cli.support.output import format_lasting, format_time, print_line
 from shared.domain.incidents.incident import Incident
-from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import RecoveryTimes, recovery_lines
 from shared.domain.incidents.response_status import ResponseStatus
-from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals.labels import signal_label, status_label
 
 
@@ -43,21 +42,14 @@ def response_lines(
     return [*lines, (response.hold, "bold yellow")] if response.hold else lines
 
 
-def prompt_lines(incident: Incident, rollback: Rollback | None) -> list[str]:
-    """Each verb that does something about the incident; a rollback that failed has its ends alone.
-
-    `ack` is not among them: it changes who is called, not what becomes of the incident.
-    """
-    return [
-        f"rollback {verb} {incident.id} --reason WHY"
-        for verb in available_verbs(incident, rollback)
-        if verb != "ack"
-    ]
+def prompt_lines(incident: str, verbs: Iterable[str]) -> list[str]:
+    """Return the command of each verb, but `ack`: it changes who is called, not the incident."""
+    return [f"rollback {verb} {incident} --reason WHY" for verb in verbs if verb != "ack"]
 
 
-def show_choices(incident: Incident, rollback: Rollback | None) -> None:
+def show_choices(incident: str, verbs: Iterable[str]) -> None:
     """Print the available commands, if there are any."""
-    lines = prompt_lines(incident, rollback)
+    lines = prompt_lines(incident, verbs)
     if lines:
         print_line("  available commands:")
     for line in lines:

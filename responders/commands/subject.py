@@ -11,12 +11,13 @@ from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
 from shared.domain.commands.command import Command
 from shared.domain.incidents.incident import Incident, acknowledge, incident_path, rollback_id
-from shared.domain.incidents.next_actions import available_verbs
-from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
+from shared.domain.rollback.rollback import Rollback, rollback_path
 from shared.domain.signals.labels import status_label
-from shared.domain.system_record import System, system_path
+from shared.domain.system_record import system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
+from shared.state.available_commands import find_obstacle, read_available_verbs
+from shared.state.reader import StateReader
 
 STOPPING_VERBS = frozenset({"cancel", "reject"})
 """What at worst keeps something from happening, which a person may order again."""
@@ -42,7 +43,8 @@ class CommandSubject(Struct, frozen=True):
 
     def require_possible(self, verb: str) -> None:
         """Raises: Refused, if the verb does nothing here, or was about an earlier rollback."""
-        possible, rollback = available_verbs(self.incident, self.newest), self.newest
+        rollback, reading = self.newest, StateReader(self.asked.ports.store)
+        possible = read_available_verbs(reading, self.incident, rollback)
         if verb not in possible:
             instead = ", ".join(possible) or "none: the incident has ended"
             its = f"{rollback.id} is “{status_label(rollback.status)}”" if rollback else "is deleted"
@@ -58,17 +60,13 @@ class CommandSubject(Struct, frozen=True):
         if is_command_outdated(self.asked.command, self.asked.said_at, self.incident, self.rollback):
             raise Refused(f"{self.rollback.id} started after the command was sent")
 
-    def require_newest(self) -> None:
-        """Raises: Refused, when a rollback of a newer incident is in progress or has moved."""
-        system = decode(System, self.system.fields)
-        if system.incident == self.incident.id:
-            return
-        fields = self.asked.ports.store.get(rollback_path(system.rollback)).fields
-        rollback = decode(Rollback, fields) if fields is not None else None
-        if rollback is None or rollback.started_at or rollback.status is not RollbackStatus.NOT_TAKEN:
-            raise Refused(
-                f"the newest rollback of {system.name} is of {system.incident}, not of {self.incident.id}"
-            )
+    def require_unobstructed(self, verb: str) -> None:
+        """Raises: Refused, when a newer rollback changes the same; for an undo, when it has."""
+        reading, rollback = StateReader(self.asked.ports.store), self.newest
+        other = rollback and find_obstacle(reading, self.incident, rollback, verb)
+        if other is not None:
+            status = status_label(other.status)
+            raise Refused(f"{other.id} is newer, “{status}”, and about the same: {verb} would overwrite it")
 
     def write_incident(self, incident: Incident) -> Update:
         """The write of the incident, unless somebody has written it since it was read."""

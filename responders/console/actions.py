@@ -31,7 +31,7 @@ ACTION_DESCRIPTIONS = {
     "root-cause": "The report contains the cause. The reminders stop.",
     "pause": "Each rollback stops before its next effect.",
     "resume": "Paused rollbacks continue.",
-    "unpin": "The newest revisions receive all requests again.",
+    "unpin": "The newest revisions, or the shares set before the pins, receive the requests again.",
     "mark-stable": "It becomes a target of rollbacks.",
     "mark-bad": "It is excluded as a target of rollbacks.",
 }

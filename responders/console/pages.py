@@ -12,7 +12,6 @@ from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.recorded_decision import newest_decision, suspected_cause
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import INCIDENT_ID_PATTERN, Incident, rollback_id
-from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import recovery_lines, recovery_target
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.console_http import ConsoleRequest
@@ -28,6 +27,7 @@ from shared.engine.steps.functions.judge_canary import KIND as JUDGE
 from shared.ports.groups import Ports
 from shared.state import system_status
 from shared.state.audit_reader import AuditReader
+from shared.state.available_commands import read_available_verbs
 from shared.state.open_question import OpenQuestion, read_open_question
 from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
@@ -65,9 +65,6 @@ class ConsolePages:
         return {
             "systems": found,
             "times": {one.system: recovery_lines(one.times, now) for one in found if one.times},
-            "choices": {
-                one.system: available_verbs(one.incident, one.rollback) for one in found if one.incident
-            },
             "progress": {one.system: count_progress(one.steps) for one in found},
             "everywhere": controls,
             "pause": pause_state(controls.pause),
@@ -93,7 +90,7 @@ class ConsolePages:
             "outlook": system_status.read_forecast(self._reading, policy, incident, newest, steps, now),
             "batches": group_steps_into_batches(steps, policy.functions),
             "progress": count_progress(steps),
-            "choices": available_verbs(incident, newest),
+            "choices": read_available_verbs(self._reading, incident, newest),
             "decisions": self._reading.decisions(reversed(every)),
             "alerts": self._reading.alerts(incident.id),
         }

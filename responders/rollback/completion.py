@@ -23,6 +23,8 @@ from shared.domain.signals.alert import Alert
 from shared.domain.system_record import System
 from shared.engine.engine import load_steps
 from shared.engine.steps.documents import restore
+from shared.state.available_commands import exclude_obstructed
+from shared.state.reader import StateReader
 
 
 def fail_rollback(case: Case, why: str, moved: Collection[str] = ()) -> bool:
@@ -110,6 +112,7 @@ def _end_rollback(
     is_undoable = has_undoable_changes(case.ports.store, case.incident)
     ended = replace(case.rollback, status=status)
     possible = closing_verbs(ended, is_undoable=is_undoable) if escalated else ()
+    possible = exclude_obstructed(StateReader(case.ports.store), case.incident, ended, possible)
     person = status is RollbackStatus.CANCELLED and not case.rollback.yields_to
     short = escalated or bool(successor) or status is RollbackStatus.FAILED
     note = f"continued by {successor}; this rollback: {why}" if successor else why

@@ -9,8 +9,8 @@ from shared.core.errors import Refused
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.recorded_decision import RecordedDecision, newest_decision, suspected_cause
 from shared.domain.incidents.incident import Incident, rollback_id
-from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.rollback.rollback import ApprovalRequest, Rollback, approvers
+from shared.state.available_commands import read_available_verbs
 from shared.state.reader import StateReader
 
 
@@ -29,7 +29,7 @@ class OpenQuestion(Struct, frozen=True):
 def read_open_question(reading: StateReader, incident: Incident, now: datetime) -> OpenQuestion:
     """Return the question of an incident. Raises: Refused, when nothing is asked; Unavailable."""
     rollback = reading.rollback(rollback_id(incident.id, incident.rollbacks))
-    verbs = available_verbs(incident, rollback)
+    verbs = read_available_verbs(reading, incident, rollback)
     if rollback is None or rollback.question is None or "approve" not in verbs:
         possible = ", ".join(verbs) or "none: the incident has ended"
         raise Refused(f"{incident.id} has no open question; possible commands: {possible}")

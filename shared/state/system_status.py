@@ -1,6 +1,6 @@
 """What one protected system is in now, as whoever answers for it must know it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -14,14 +14,12 @@ from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recove
 from shared.domain.incidents.response_status import ResponseStatus, evaluate_response
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.hold import describe_hold
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
-from shared.domain.signals.labels import status_label
-from shared.domain.system_record import Freeze, Pause, PauseState, active_freeze, pause_state
+from shared.domain.system_record import Freeze, Pause, PauseState, pause_state
+from shared.state.available_commands import read_available_verbs
 from shared.state.reader import StateReader
-
-HOLDABLE_STATUSES = frozenset({RollbackStatus.DECIDING, RollbackStatus.PARKED, RollbackStatus.RUNNING})
-"""A pause or a freeze holds a rollback before its last shift; verification and monitoring go on."""
 
 
 class SystemStatus(Struct, frozen=True):
@@ -50,6 +48,8 @@ class SystemStatus(Struct, frozen=True):
     """The newest."""
     earlier: Sequence[Incident]
     """Those before it that are open, the newest first."""
+    available_commands: Mapping[str, Sequence[str]]
+    """What is accepted now, by incident: of the newest and of those before it."""
     rollback: Rollback | None
     """The newest of that incident."""
     steps: Sequence[Step]
@@ -70,6 +70,7 @@ def read_system_status(
     rollback = reading.rollback(system.rollback) if system.rollback else None
     times = read_recovery_times(reading, policy, incident) if incident else None
     ours_alive = [one for one in alive if one.system == policy.system]
+    earlier = [one for name in reversed(system.earlier_incidents) if (one := reading.incident(name))]
     steps = reading.steps(rollback.id) if rollback else []
     pins = reading.pins(policy.system)
     fence, cooling = reading.fence(policy.system), system.cool_down_until
@@ -93,7 +94,11 @@ def read_system_status(
             for one in reading.asked_messages(policy.system)
         ],
         incident=incident,
-        earlier=[one for name in reversed(system.earlier_incidents) if (one := reading.incident(name))],
+        earlier=earlier,
+        available_commands={
+            one.id: read_available_verbs(reading, one, reading.rollback(one.rollback_ids[-1]))
+            for one in (*([incident] if incident else ()), *earlier)
+        },
         rollback=rollback,
         steps=steps,
         outlook=read_forecast(reading, policy, incident, rollback, steps, now),
@@ -122,20 +127,9 @@ def read_response_status(
 
 def read_hold(reading: StateReader, rollback: Rollback | None, now: datetime) -> str:
     """Return the pause or freeze that holds a rollback, and its end, or "". Raises: Unavailable."""
-    if rollback is None or rollback.status not in HOLDABLE_STATUSES:
+    if rollback is None:
         return ""
-    for controls, scope in (
-        (reading.controls(), "--all"),
-        (reading.system(rollback.system), f"--system {rollback.system}"),
-    ):
-        if (pause := controls.pause) is not None:
-            since = f"{status_label(pause_state(pause)).lower()} since {pause.at:%Y-%m-%d %H:%M:%S} UTC"
-            by = f"by {pause.actor}: {pause.reason}"
-            return f"{since} {by}; to continue: rollback resume {scope} --reason WHY"
-        window = active_freeze(controls.freezes, now, ordered=rollback.order is not None)
-        if window is not None and not rollback.overrides:
-            return f"{window}; to continue: rollback unfreeze {scope} --reason WHY"
-    return ""
+    return describe_hold(reading.controls(), reading.system(rollback.system), rollback, now)
 
 
 def read_forecast(

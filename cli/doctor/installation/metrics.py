@@ -10,6 +10,7 @@ from msgspec import Struct
 from cli.doctor.calls import Calls, call_in_parallel
 from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, well, wrong
 from shared.core.errors import Rejected, RollbackError
+from shared.core.text import count_noun
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.monitoring_notification import SIGNAL_LABEL, SYSTEM_LABEL
@@ -99,7 +100,7 @@ def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> 
         yield doubtful(name, why, "terraform apply; alert_severities says which severities have alerts")
     if not silent and not grave:
         others = f"; none for {name_first(wanted)}" if wanted else ""
-        yield well(name, f"{len(speaking)} signals have an alert policy{others}")
+        yield well(name, f"{count_noun(len(speaking), 'signal has', 'signals have')} an alert policy{others}")
 
 
 def check_metric_names(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
@@ -115,7 +116,7 @@ def check_metric_names(what: str, measured: Measured | RollbackError) -> Iterato
     elif not wanted:
         yield unknown(what, "no alert or dashboard there has a filter")
     else:
-        yield well(what, f"{len(found.metrics)} metrics, and their labels")
+        yield well(what, f"{count_noun(len(found.metrics), 'metric')} and every label are known")
 
 
 def _faults(one: Filter, found: Measured) -> Iterator[str]:

@@ -8,7 +8,7 @@ from responders.commands.rollback import superseding
 from responders.commands.subject import CommandSubject, find_subject
 from responders.commands.upkeep.deployment_mark import build_unknown_deployment_refusal
 from responders.data.repair.preview import find_named_source
-from responders.scenarios.registry import SCENARIOS, has_plan
+from responders.scenarios.registry import SCENARIOS
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused, Rejected
@@ -80,7 +80,7 @@ def open_order_incident(
 
 
 def retry(asked: CommandRequest) -> CommandEffect:
-    """Order the same once more for a waiting incident. Raises: Refused, also without a plan."""
+    """Order the same once more for a waiting incident. Raises: Refused."""
     subject = find_subject(asked)
     return order_further_rollback(subject, build_retry_order(subject))
 
@@ -112,7 +112,8 @@ def cancel(asked: CommandRequest) -> CommandEffect:
     told = create_event("rollback.cancel-requested", now, command.actor, reason=command.reason)
     draft = CommitDraft((told,), {"cancel_requested": why, "due_at": now})
     writes = (*subject.write_rollback(draft), *subject.write_acknowledgement())
-    return CommandEffect(f"{rollback.id} stops after the steps in flight", writes)
+    when = "after the steps in flight" if rollback.in_flight else "now: no step is in flight"
+    return CommandEffect(f"{rollback.id} stops {when}", writes)
 
 
 def build_rollback_order(command: Command, policy: Policy, said_at: datetime) -> RollbackRequest:
@@ -175,14 +176,8 @@ def require_target(store: Reader, system: str, target: str) -> None:
 
 def build_retry_order(subject: CommandSubject) -> RollbackRequest:
     """Return the newest rollback as an order, without its confirmations. Raises: Refused."""
+    subject.require_unobstructed("retry")
     subject.require_possible("retry")
-    scenario = _previous_scenario(subject)
-    if not has_plan(scenario):
-        raise Refused(
-            f"the scenario {scenario} of {subject.incident.id} is not supported yet: "
-            "run `rollback run` with another scenario"
-        )
-    subject.require_newest()
     command, before = subject.asked.command, subject.rollback
     earlier = before.order or _build_order_from_automation(subject)
     return replace(
@@ -207,7 +202,8 @@ def _previous_scenario(subject: CommandSubject) -> str:
         return before.order.scenario
     if subject.incident.signal not in signals:
         return ScenarioName.FUNCTIONS
-    return before.scenario or signals[subject.incident.signal].scenario
+    scenario = before.scenario or signals[subject.incident.signal].scenario
+    return ScenarioName.FUNCTIONS if scenario == ScenarioName.NONE else scenario
 
 
 def _build_order_from_automation(subject: CommandSubject) -> RollbackRequest:

@@ -48,7 +48,7 @@ def order_beside_incident(
     if found is not None and found.joins and not command.supersede:
         return _join_rollback(asked, found, order)
     conflicts = found is not None and found.relation is OrderRelation.CONFLICTS and not command.supersede
-    if conflicts or (found is not None and found.relation is OrderRelation.BARRED):
+    if conflicts or (found is not None and found.is_barred):
         raise Refused(refusal)
     refusal = "" if command.supersede else refusal
     planned = ScheduledRollback(order, command.severity, now, open_incident, refusal)
@@ -70,9 +70,7 @@ def describe_conflict(found: OrderComparison, command: Command) -> str:
     given = msgspec.to_builtins(replace(command, supersede=True)).items()
     named = {name: one for name, one in given if (name, one) not in USUAL_FIELDS}
     said = format_shell_command({**named, "reason": command.reason})
-    return "; ".join(
-        found.ends if found.relation is OrderRelation.BARRED else (*found.ends, f"to end it: {said}")
-    )
+    return "; ".join(found.ends if found.is_barred else (*found.ends, f"to end it: {said}"))
 
 
 def _join_rollback(
@@ -124,7 +122,8 @@ def find_start_obstacle(
         return f"nothing to do: {reason}{goes_on}", ""
     if found is None:
         return "", ""
-    return "", planned.refusal if acts else f"{reason}: {found.rollback} continues"
+    refusal = "; ".join(found.ends) if found.is_barred else planned.refusal
+    return "", refusal if acts else f"{reason}: {found.rollback} continues"
 
 
 def build_supersede_writes(

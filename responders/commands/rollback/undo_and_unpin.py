@@ -27,7 +27,7 @@ def build_undo_order(subject: CommandSubject) -> RollbackRequest:
     if rollback.status not in ENDED_ROLLBACK_STATUSES:
         status = status_label(rollback.status).lower()
         raise Refused(f"{rollback.id} is {status}: cancel it, or wait for its end")
-    subject.require_newest()
+    subject.require_unobstructed("undo")
     subject.require_current()
     if not has_undoable_changes(subject.asked.ports.store, subject.incident):
         raise Refused(f"{name} has nothing to undo: none of its rollbacks has changed anything")

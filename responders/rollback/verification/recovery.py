@@ -35,6 +35,8 @@ from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
 from shared.state import work_queue
+from shared.state.available_commands import exclude_obstructed
+from shared.state.reader import StateReader
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 ACTOR = "recovery check"
@@ -146,7 +148,7 @@ def _record_check(
         *report_filing.build_report_request(became),
         Update(system.path, encode(current), system.version),
     ]
-    said = _build_notices(policy, became, past, change, now)
+    said = _build_notices(ports, policy, became, past, change, now)
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
 
 
@@ -165,12 +167,14 @@ def _confirm(policy: Policy, incident: Incident, found: ConditionResults, now: d
 
 
 def _build_notices(
-    policy: Policy, incident: Incident, past: Sequence[Document], change: _Change, now: datetime
+    ports: Ports, policy: Policy, incident: Incident, past: Sequence[Document], change: _Change, now: datetime
 ) -> list[Notice]:
     """Create the notices of a change, with the commands that a person may give now."""
     verbs: tuple[str, ...] = ()
     if past and incident.is_decided_by_person:
-        verbs = closing_verbs(decode(Rollback, past[0].fields), is_undoable=incident.is_undoable)
+        newest = decode(Rollback, past[0].fields)
+        verbs = closing_verbs(newest, is_undoable=incident.is_undoable)
+        verbs = exclude_obstructed(StateReader(ports.store), incident, newest, verbs)
     commands = format_shell_lines(policy.system, incident.id, *verbs)
     event = f"{change.event}-{incident.rollbacks}-{len(incident.timeline)}"
     return create_incident_notices(policy, incident, event, change.note, now, to_paste=commands)

@@ -250,6 +250,13 @@ class Rollback(StoredDocument, frozen=True):
         return self.order.way if self.order is not None else Direction.BACK
 
     @property
+    def scope(self) -> frozenset[str]:
+        """Return what it changes, or would change; empty: not known."""
+        plan = self.plan or (self.question.plan if self.question is not None else None)
+        ordered = self.order.functions if self.order is not None and not self.order.groups else ()
+        return frozenset(plan.changed if plan is not None else ordered)
+
+    @property
     def operator_inputs(self) -> tuple[object, ...]:
         """What people have said to it: whoever decides must know all of it."""
         answers = (self.cancel_requested, self.approvals, self.rejected)

@@ -16,6 +16,7 @@ from cli.support.response_time import prompt_lines, response_lines
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.incidents.incident import Incident, IncidentStatus, TimelineEvent
+from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
 from shared.domain.incidents.response_status import EscalationStep, ResponseStatus, evaluate_response
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
@@ -196,7 +197,8 @@ def test_a_person_is_told_what_may_be_said(
     status: RollbackStatus, trouble: IncidentStatus, verbs: list[str]
 ) -> None:
     """One that failed offers its ways to end, and nothing else; each is a line of ours."""
-    assert prompt_lines(build_incident(trouble), build_rollback(status)) == [
+    found = available_verbs(build_incident(trouble), build_rollback(status))
+    assert prompt_lines("INC-20260302-001", found) == [
         f"rollback {verb} INC-20260302-001 --reason WHY" for verb in verbs
     ]
 

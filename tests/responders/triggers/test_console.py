@@ -16,6 +16,8 @@ from shared.domain.commands.credential import TOKEN_KEY, command_fingerprint
 from shared.domain.data.backups import restore_test
 from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.deployments.deployment import DeploymentStatus
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference
+from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import SESSION_COOKIE, ConsoleRequest, ConsoleResponse
@@ -365,7 +367,7 @@ def test_an_incident_is_followed_to_its_end(world: World, browser: Browser) -> N
     assert "budget Pass" in seen
     assert "Intact" in audit
     assert "rollback.decided by" in audit
-    assert "functions serve an old revision" in visible_text(browser.get("/pins"))
+    assert "8 functions serve an old revision" in visible_text(browser.get("/pins"))
     shown = visible_text(browser.get("/deployments"))
     assert "Nothing is known to be missing, as of" in shown
     assert "; not all of it was seen." in shown
@@ -386,6 +388,23 @@ def test_a_deployment_that_nobody_has_proven_is_on_the_page(world: World, browse
     record_live_deployment(world, "r7", DeploymentStatus.LIVE, timedelta(minutes=1))
 
     assert "nobody has looked yet" in visible_text(browser.get("/deployments"))
+
+
+def test_one_pin_and_one_change_are_counted_in_the_singular(world: World) -> None:
+    """And what lifting the pin does is told with the shares that may return."""
+    change = Difference(InventoryPart.FUNCTIONS, "getBook", ChangeKind.CHANGED)
+    record_live_deployment(world, "r7", DeploymentStatus.LIVE, MINUTE, changes=(change,))
+    world.deploy_bad(["searchBooks"])
+    world.command(command="rollback", system="bookshop", functions=["searchBooks"])
+    world.pass_time(timedelta(hours=1))
+
+    browser = Browser(world)
+    browser.sign_in()
+    assert "1 function serves an old revision" in visible_text(browser.get("/pins"))
+    assert "1 change " in visible_text(browser.get("/deployments")).replace("\n", " ")
+    assert "or the shares set before the pins" in visible_text(
+        browser.get("/say?command=unpin&system=bookshop")
+    )
 
 
 SWITCHES: list[tuple[str, str, str]] = [

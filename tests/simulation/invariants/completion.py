@@ -5,10 +5,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from responders.commands.rollback.rollback import build_retry_order
+from responders.commands.rollback.undo_and_unpin import build_undo_order
+from responders.commands.subject import find_subject
+from responders.support.command_handler import CommandRequest
 from shared.core.codec import decode
+from shared.core.errors import Refused
 from shared.domain.audit import anchor, system_chain
 from shared.domain.audit.chain import AuditEntry, Event, genesis_hash
 from shared.domain.audit.chain import find_chain_faults as chain_faults
+from shared.domain.commands.command import Command
 from shared.domain.incidents import incident as incidents
 from shared.domain.notices.notice import WithdrawalCondition
 from shared.domain.policy.scenario_names import Mode, ScenarioName
@@ -16,9 +22,13 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, RollbackStatus
 from shared.domain.system_record import ALL_SYSTEMS
+from shared.state.available_commands import read_available_verbs
+from shared.state.reader import StateReader
 from tests.simulation.faults.points import Fault
 from tests.simulation.invariants.observations import SYSTEM_PATH, Fields, Seen
 from tests.simulation.invariants.pins import PinLaws
+from tests.simulation.runtime.ports import InstancePorts
+from tests.simulation.runtime.scheduler import Instance
 from tests.simulation.scenes.bookshop import SYSTEM
 
 WATCHED = Signal(Severity.LOW, ScenarioName.FUNCTIONS, Mode.ACT)
@@ -68,6 +78,7 @@ class EndLaws:
         self._require_memory()
         self._require_chains()
         self._require_anchors()
+        self._require_accepted_offers()
         self._pins.at_the_end(self._seen.steps, set(self._seen.by_hand))
         if not self._world.excuses and self._goes_well():
             self._require_success()
@@ -140,6 +151,21 @@ class EndLaws:
             return True
         incident = self._world.store.peek(incidents.incident_path(alert["incident"])) or {}
         return bool(incident.get("status") == "ESCALATED")
+
+    def _require_accepted_offers(self) -> None:
+        """A further rollback that an open incident offers would be accepted."""
+        ports = InstancePorts(self._world, Instance("an operator"))
+        reading, said_at = StateReader(ports.store), self._world.clock.now() + timedelta(minutes=1)
+        for incident in reading.incidents(SYSTEM):
+            newest = reading.rollback(incident.rollback_ids[-1])
+            for verb in {"retry", "undo"}.intersection(read_available_verbs(reading, incident, newest)):
+                command = Command("any", verb, "any", "anybody", system=SYSTEM, incident=incident.id)
+                asked = CommandRequest(command, said_at, ports, {SYSTEM: self._world.policy})
+                build = build_undo_order if verb == "undo" else build_retry_order
+                try:
+                    build(find_subject(asked))
+                except Refused as refused:
+                    self._break(13, f"{incident.id} offers {verb}, which is refused: {refused}")
 
     def _require_chains(self) -> None:
         documents = self._world.store.documents_of

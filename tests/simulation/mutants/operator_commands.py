@@ -13,6 +13,7 @@ from responders.rollback.decision import rollback_decision
 from responders.rollback.verification import rollback_verification
 from responders.scenarios import undo_plan
 from responders.scenarios import undo_targets as wanted
+from shared.domain.incidents import next_actions
 from shared.domain.rollback.rollback import Rollback
 from shared.engine import stop_conditions
 from shared.engine.lease import LeasedRollback
@@ -141,6 +142,11 @@ def escalated_without_a_command() -> AbstractContextManager[Any]:
     return patch.object(rollback_decision, "format_gcloud_command", lambda topic, command: "")
 
 
+def undo_offered_for_nothing() -> AbstractContextManager[Any]:
+    """Whatever has failed offers an undo, also where nothing was moved."""
+    return patch.object(next_actions, "closing_verbs", lambda rollback, is_undoable: ("undo", "accept"))
+
+
 MUTANTS = (
     kill_switch_read_once,
     kill_switch_ignored,
@@ -156,4 +162,5 @@ MUTANTS = (
     undo_forgets_the_instances,
     pins_not_kept,
     pins_not_kept_at_an_end,
+    undo_offered_for_nothing,
 )

@@ -12,6 +12,7 @@ from cli.doctor.installation import checks
 from cli.doctor.installation.checks import CODE_LABEL, EXPORTERS
 from cli.doctor.installation.facts import DEAD_MAN
 from cli.doctor.installation.messaging import DETACHED, FINDINGS
+from cli.doctor.installation.metrics import check_metric_names
 from shared.core import topics
 from shared.core.errors import Rejected, RollbackError
 from shared.ports.operations_project import Metric, MetricQuery
@@ -61,6 +62,12 @@ def test_a_policy_that_holds_what_was_removed_is_doubtful() -> None:
 
     [found] = [one for one in run_checks(checks.CHECKS, facts) if one.verdict is not WELL]
     assert (found.check, found.verdict, found.why) == ("policies", DOUBTFUL, warning)
+
+
+def test_one_metric_is_counted_in_the_singular() -> None:
+    """The only alert policy of the installation reads one metric."""
+    [found] = check_metric_names(OPS, MEASURED_SELF)
+    assert found.why == "1 metric and every label are known"
 
 
 def test_a_healthy_installation_is_well() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from cli.app import app
 from cli.doctor.finding import CheckVerdict, run_checks
 from cli.doctor.installation.facts import deployed_responders
-from cli.doctor.installation.metrics import Measured
+from cli.doctor.installation.metrics import Measured, check_alert_policies
 from cli.doctor.system import checks as systems
 from cli.doctor.system import signals
 from cli.doctor.system.facts import ChannelAnswer, SystemFacts, permissions_by_role
@@ -215,6 +215,14 @@ def ill(facts: SystemFacts) -> list[tuple[str, CheckVerdict]]:
 def test_a_healthy_system_is_well() -> None:
     """Nothing is amiss."""
     assert ill(HEALTHY_SHOP) == []
+
+
+def test_one_signal_with_an_alert_policy_is_counted_in_the_singular() -> None:
+    """The other signals are named as having none."""
+    low = {name: replace(one, severity=Severity.LOW) for name, one in HEALTHY_SHOP.policy.signals.items()}
+    policy = replace(HEALTHY_SHOP.policy, signals=low)
+    [found] = check_alert_policies(policy, replace(TOLD, asked=[TOLD.asked[0]]))
+    assert found.why.startswith("1 signal has an alert policy; none for ")
 
 
 def test_a_role_is_missed_where_the_policy_has_a_use_for_it() -> None:

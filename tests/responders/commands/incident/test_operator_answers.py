@@ -170,6 +170,22 @@ def test_an_incident_is_accepted_whose_rollback_is_kept_no_more() -> None:
     assert publish_command(world, "accept").endswith("possible commands: none: the incident has ended")
 
 
+def test_a_cancel_speaks_of_steps_in_flight_only_where_some_are() -> None:
+    """A monitored rollback has none: nothing settles any more."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(8 * MINUTE)
+    rollback = newest_rollback(world)
+    assert rollback.status is RollbackStatus.WATCHING
+
+    assert publish_command(world, "cancel", id="mine") == ""
+
+    fields = world.ports.store.get("commands/mine").fields
+    assert fields is not None
+    assert fields["result"] == f"{rollback.id} stops now: no step is in flight"
+
+
 def test_a_failure_offers_retry_undo_and_accept() -> None:
     """Exactly these, with their command lines."""
     world = build_failed_rollback()

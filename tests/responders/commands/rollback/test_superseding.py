@@ -5,16 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from shared.core import topics
 from shared.core.codec import decode
 from shared.core.store import Create
 from shared.domain.commands.command import CommandRecord
-from shared.domain.commands.credential import SERVICE_ACCOUNT_RIGHT
-from shared.domain.decision.order_comparison import OrderComparison, OrderRelation, compare_with_current
+from shared.domain.commands.credential import command_fingerprint
 from shared.domain.deployments.deployment import deployment_path
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents.incident import IncidentStatus
-from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus
+from shared.domain.rollback.plan import StepStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import (
     build_failed_rollback,
@@ -347,23 +349,36 @@ def test_a_dry_run_supersedes_nothing_and_says_what_would_end() -> None:
     assert record_of(world, "dry").answer["under_way"]["incident"] == world.incidents()[0].id
 
 
+def order_by_pipeline(world: World, **content: Any) -> None:
+    said = {"version": 1, "command": "rollback", "system": "bookshop", "severity": "LOW", "reason": "ours"}
+    said |= {"groups": ["catalogue"], **content}
+    token = world.ports.sign_in.service(command_fingerprint(said))
+    world.publish(topics.COMMANDS, {**said, "token": token})
+
+
 def test_a_service_account_supersedes_no_order_of_a_person() -> None:
     """It joins what goes back already, and what a person has ordered stays theirs."""
-    world = World()
-    world.deploy_bad()
-    order(world, "ada", functions=["searchBooks"])
-    world.deliver_commands()
 
-    def compare(**content: Any) -> OrderComparison | None:
-        said = RollbackRequest("any", "ci", "any", right=SERVICE_ACCOUNT_RIGHT, **content)
-        return compare_with_current(world.ports.store, world.policy, said)
+    def act(world: World) -> None:
+        order_by_pipeline(world, id="joins")
+        order_by_pipeline(world, id="other", scenario="functions", target="v0")
+        order_by_pipeline(world, id="ends", supersede=True)
 
-    other, same = compare(target="v0"), compare(functions=("searchBooks",))
-    assert other is not None
-    assert other.relation is OrderRelation.BARRED
-    assert "a service account supersedes no order of a person" in other.ends[0]
-    assert same is not None
-    assert same.relation is OrderRelation.JOINS
+    def copied(world: World) -> None:
+        store = world.ports.store
+        fields = {**store.documents[deployment_path("bookshop", "v1")], "id": "v0"}
+        store.commit([Create(deployment_path("bookshop", "v0"), fields)])
+        act(world)
+
+    world = roll_back_meanwhile(copied, ordered=True)
+    world.pass_time(HOUR)
+
+    assert "already part of" in record_of(world, "joins").result
+    assert len(refusals(world)) == 2
+    assert all("a service account supersedes no order of a person" in one for one in refusals(world))
+    assert not any("to end it" in one for one in refusals(world))
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.SUCCEEDED]
+    assert restored(world) == EVERY
 
 
 def test_a_repair_of_valid_documents_ends_no_monitoring() -> None:
@@ -436,3 +451,161 @@ def test_what_has_recovered_is_not_called_failing_by_the_order_that_supersedes_i
     assert public_word(world, first.id) == "rolling back (monitoring)"
     world.pass_time(HOUR)
     assert world.incidents()[0].status is IncidentStatus.RESOLVED
+
+
+def build_world_with_waiting_unpin(act: Callable[[World], None]) -> World:
+    """Automation rolls four functions back, Bob's unpin of a fifth waits for it; then an act."""
+    world = World()
+    world.deploy_bad(["searchBooks"])
+    order(world, "ada", functions=["searchBooks"])
+    world.pass_time(HOUR)
+    world.deploy_bad(["listBooks", "getBook", "payOrder", "createOrder"])
+
+    def unpin() -> None:
+        world.command("bob", command="unpin", system="bookshop", functions=["searchBooks"])
+        world.deliver_commands()
+        act(world)
+
+    meanwhile(world, unpin)
+    world.alert("0.zzz")
+    world.settle()
+    return world
+
+
+def test_a_service_account_ends_no_unpin_of_a_person_that_waits_behind_automation() -> None:
+    """The bar holds for all that superseding would end, not for the first alone."""
+
+    def act(world: World) -> None:
+        order_by_pipeline(world, id="ends", target="last-stable", supersede=True)
+
+    world = build_world_with_waiting_unpin(act)
+    world.pass_time(HOUR)
+
+    [refused] = refusals(world)
+    assert "a service account supersedes no order of a person" in refused
+    assert not any(one.superseded_by for one in world.rollbacks())
+
+
+def test_a_question_says_what_ending_a_waiting_unpin_leaves() -> None:
+    """An unpin that ends keeps the good revision: the function stays pinned."""
+    world = build_world_with_waiting_unpin(lambda world: order(world, scenario="complete"))
+
+    [refused] = refusals(world)
+    unpin = world.incidents()[-1].id
+    assert f"{unpin} would end: its rollback is not decided yet; 1 of 1 function would stay pinned" in refused
+    assert "stay on the bad release: searchBooks" not in refused
+
+
+def test_a_question_says_what_ending_an_undo_leaves() -> None:
+    """What an undo has not reached stays rolled back; before its plan nobody knows what that is."""
+    world = World()
+    world.deploy_bad()
+    order(world)
+    world.pass_time(HOUR)
+    world.command("bob", command="undo", system="bookshop", incident=world.incidents()[0].id)
+    world.deliver_commands()
+    order(world)
+    world.deliver_commands()
+    stop_first: list[str] = []
+
+    def hook(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before") and not stop_first:
+            stop_first.append(verb)
+            order(world)
+            world.deliver_commands()
+
+    world.ports.world.hook = hook
+    world.settle()
+
+    undecided, running = refusals(world)
+    assert "is not decided yet; not undone either: its whole scope" in undecided
+    assert "0 of 8 functions undone" in running
+    assert "bad release" not in undecided + running
+
+
+def order_once_given_up(world: World, function: str) -> str:
+    """Order a function as soon as Ada's rollback has given it up; return what is answered."""
+    said: list[str] = []
+
+    def is_given_up() -> bool:
+        steps = [one for each in world.rollbacks() for one in world.steps(each.id).values()]
+        ended = {one.name: one.status for one in steps if one.target == function}
+        shift, stand_in = ended.get(f"shift {function}"), ended.get(f"serve {function}")
+        return shift is StepStatus.STOPPED or (shift, stand_in) == (StepStatus.FAILED, StepStatus.FAILED)
+
+    before = world.ports.world.hook
+
+    def hook(verb: str, side: str) -> None:
+        before(verb, side)
+        if not said and is_given_up():
+            said.append("")
+            order(world, functions=[function], reason="it fails still")
+            world.deliver_commands()
+
+    world.ports.world.hook = hook
+    order(world, "ada", batch_size=1)
+    world.settle()
+    [refused] = refusals(world)
+    return refused
+
+
+def test_an_order_for_a_function_that_a_person_has_deployed_meanwhile_joins_nothing() -> None:
+    """Its step has stopped: the order would be carried out by nobody."""
+    world = World()
+    world.deploy_bad()
+    deployed: list[bool] = []
+
+    def deploy(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.dry_run", "before") and not deployed:
+            deployed.append(True)
+            world.ports.world.deploy(["searchBooks"], failure_rate=0.9)
+
+    world.ports.world.hook = deploy
+    refused = order_once_given_up(world, "searchBooks")
+
+    name = world.incidents()[0].id
+    assert "the rollback could not restore searchBooks (" in refused
+    assert f"order that again once {name} has ended; {name} would end: " in refused
+    assert "--supersede" in refused
+
+
+def test_an_order_for_a_function_whose_shift_has_failed_joins_nothing() -> None:
+    """Retried as often as a step may be: the order is refused with why, and with the way on."""
+    world = World()
+    world.deploy_bad()
+
+    def fail(verb: str, side: str) -> None:
+        if (verb, side) == ("platform.shift", "before"):
+            world.ports.world.fail_late("createOrder", "no capacity")
+
+    world.ports.world.hook = fail
+    refused = order_once_given_up(world, "createOrder")
+
+    assert "the rollback could not restore createOrder (" in refused
+    assert "no capacity" in refused
+    assert not any("joined" in one.note for one in world.incidents()[0].timeline)
+
+
+def test_an_order_for_a_part_of_what_waits_for_approval_names_the_approval() -> None:
+    """Nothing goes back until somebody approves: the answer says who may help and how."""
+    world = World(policy=replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, four_eyes=("functions",))))
+    world.deploy_bad()
+    order(world, "ada")
+    world.settle()
+    order(world, id="mine", functions=["getBook"])
+    world.settle()
+
+    name = world.incidents()[0].id
+    assert f"waits for approval: `rollback approve {name}`" in record_of(world, "mine").result
+
+
+def test_an_order_for_a_part_of_what_is_paused_names_the_pause() -> None:
+    """The answer says who holds the rollback, and the command that continues it."""
+    world = roll_back_meanwhile(lambda world: world.command("ada", command="pause", system="bookshop"))
+    world.pass_time(MINUTE)
+    order(world, id="mine", functions=["searchBooks"])
+    world.deliver_commands()
+
+    said = record_of(world, "mine").result
+    assert "1 of 8 functions restored; paused since " in said
+    assert "by ada: a test; to continue: rollback resume --system bookshop --reason WHY" in said
