@@ -104,7 +104,7 @@ def closed_is_recovered() -> AbstractContextManager[Any]:
     def trusting() -> Iterator[None]:
         with (
             patch.object(alert_conditions, "failing_lines", lambda *facts: []),
-            patch.object(recovery, "_judge", _judge_by_word),
+            patch.object(recovery, "judge_recovery", _judge_by_word),
         ):
             yield
 
