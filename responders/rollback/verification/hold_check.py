@@ -25,9 +25,10 @@ def observe_hold(case: Case, since: datetime) -> bool | None:
     is_back = case.rollback.way in (Direction.BACK, Direction.REPAIR)
     case.observe_check({*found.functions}, found.working if is_back else frozenset())
     state, worked = judge_recovery(found), case.incident.timeline[-1].works
+    if found.functions:  # the commit of the check records that they fail
+        return None
+    if worked:
+        return False if state is ConditionState.STANDS else None
     is_shown = is_back and case.incident.status is IncidentStatus.ROLLING_BACK
-    if worked and state is ConditionState.STANDS:
-        return False
-    is_over = state is ConditionState.OVER and not found.functions
-    is_over = is_over and not fence_guard.is_fence_up(case.ports, case.policy)
-    return True if is_over and is_shown and not worked else None
+    is_over = state is ConditionState.OVER and not fence_guard.is_fence_up(case.ports, case.policy)
+    return True if is_over and is_shown else None

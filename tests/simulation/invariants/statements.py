@@ -7,7 +7,7 @@ which they stood. At the end of a world each is compared with what the applicati
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
@@ -773,15 +773,16 @@ class StatementLaws:
             if all(one == [True] or not one for one in newest) and [True] in newest:
                 yield Span(begins, ends)
 
-    def _observably_well(self, subjects: Iterable[str]) -> Iterator[Span]:
+    def _observably_well(self, subjects: Collection[str]) -> Iterator[Span]:
         """When a check of a held rollback could observe that these work: no alert is open."""
         for hold in (*self._holds, *self._held.values()):
             for closed_at, incident in self._unreported:
                 if incident != hold.incident or not {*subjects} <= {*self._scope(incident, closed_at)}:
                     continue
-                opened = (at for at, *_ in self._alerts if at > closed_at)
-                begins = max(closed_at, hold.begins) + RECOVERY_LOOK
-                if begins < (ends := min([hold.ends, *opened])):
+                ends = min([hold.ends, *(at for at, *_ in self._alerts if at > closed_at)])
+                failed = (span.ends for one in subjects for span in self._failing(one))
+                begins = max([closed_at, hold.begins, *(at for at in failed if at < ends)]) + RECOVERY_LOOK
+                if begins < ends:
                     yield Span(begins, ends)
 
     @property

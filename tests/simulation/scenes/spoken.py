@@ -140,9 +140,13 @@ def second_release(world: World) -> None:
 
 def held(world: World) -> None:
     """A person holds a rollback for long; meanwhile functions are repaired, or begin to fail."""
-    functions = _deploy_bad(world)
     world.excuses.add("a person holds it for long")
-    begins, seconds = world.random.uniform(1.0, 40.0), world.random.uniform(300.0, 900.0)
+    functions = world.random.sample([*world.policy.functions], world.random.choice((1, 2, 3)))
+    world.others.deploy_bad(functions)
+    named = functions[0] if len(functions) == 1 else None
+    signal = "function_failure_rate"
+    world.plan(0.0, partial(world.others.watched_alert, "0.a", functions, signal, named))
+    begins, seconds = world.random.uniform(0.5, 20.0), world.random.uniform(300.0, 900.0)
     hold = world.others.pause_for if world.random.random() < 0.6 else world.others.freeze_for
     world.plan(begins, partial(hold, seconds))
     if world.random.random() < 0.6:
@@ -150,7 +154,7 @@ def held(world: World) -> None:
             world.plan(_late(world), partial(_heal_if_failing, world, function))
     if world.random.random() < 0.6:
         function = world.random.choice([*world.policy.functions])
-        world.plan(begins + world.random.uniform(20.0, 200.0), partial(_break_unreported, world, function))
+        world.plan(begins + world.random.uniform(20.0, 100.0), partial(_break_unreported, world, function))
 
 
 def ordered_unreported(world: World) -> None:
