@@ -54,6 +54,7 @@ HIDING = {
     "undo_called_a_repair": 20150,
     "page_says_no_incident": 20089,
     "superseded_without_public_state": 20104,
+    "held_without_a_look": 20064,
 }
 """Those that show in few worlds, and the first seed in which each was last caught: played first."""
 PLAYED = {
