@@ -30,9 +30,12 @@ from shared.state.reader import StateReader
 def fail_rollback(case: Case, why: str, moved: Collection[str] = ()) -> bool:
     """End it as FAILED: a person retries or accepts. Whether the worker must go on with it.
 
-    `moved` are the targets that somebody has led elsewhere since.
+    `moved` are the targets that somebody has led elsewhere since. A recovery that was observed
+    while it was held stays observed.
     """
-    return _end_rollback(case, "rollback.failed", RollbackStatus.FAILED, IncidentStatus.ESCALATED, why, moved)
+    is_recovered = case.rollback.status is RollbackStatus.RUNNING and case.incident.timeline[-1].works
+    becomes = IncidentStatus.RECOVERED if is_recovered else IncidentStatus.ESCALATED
+    return _end_rollback(case, "rollback.failed", RollbackStatus.FAILED, becomes, why, moved)
 
 
 def cancel_rollback(case: Case) -> bool:

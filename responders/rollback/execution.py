@@ -13,6 +13,7 @@ from responders.rollback.case import Case, Transition
 from responders.rollback.decision import repair_decision, rollback_decision, undo_decision
 from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import repair_verification, rollback_verification
+from responders.rollback.verification.hold_check import observe_hold
 from responders.rollback.verification.monitoring import monitor_rollback
 from responders.support.published_policies import find_plan_policy
 from shared.core.errors import LostRollback, RollbackError, Unavailable
@@ -156,16 +157,20 @@ class _Execution:
         return case.rollback.yield_requested or self._hold(conditions.find_stop_reason())
 
     def _hold(self, reason: str) -> bool:
-        """Wait while a stop condition holds, and notify once; fail after the longest wait."""
+        """Wait and check while a stop condition holds; notify once; fail after the longest wait."""
         case, ports = self._case, self._case.ports
         now, since = case.now(), case.rollback.held_since
         if not reason:  # lifted in this very moment
             return True
         if since is not None and now - since > case.policy.gates.approval_expires:
             return completion.fail_rollback(case, f"held for too long: {reason}")
+        works = observe_hold(case, since) if since is not None else None
+        word = "" if works is None else ("it works again; " if works else "it fails again; ")
         held = Transition(
             event="rollback.held",
-            note=f"no step is in flight, and no further step starts: {reason}",
+            note=f"{word}no step is in flight, and no further step starts: {reason}",
+            status=None if works is None else case.incident.status,
+            works=works,
             changes={
                 "held_since": since or now,
                 "due_at": case.next_check_at(case.policy.gates.judge_every),

@@ -7,7 +7,7 @@ from tests.simulation.faults.points import Chance, Fault, Faults
 from tests.simulation.runtime.work import simulated
 from tests.simulation.scenes.bookshop import POLICY, SPEAKING, Setting, kept
 from tests.simulation.scenes.scenes import SCENES, Weighted, bad_release
-from tests.simulation.scenes.spoken import SPOKEN
+from tests.simulation.scenes.spoken import SPOKEN, UNREPORTED
 from tests.simulation.world import World
 
 PERSONS = frozenset(
@@ -17,10 +17,14 @@ PERSONS = frozenset(
 
 EVERY_SPOKEN = 4
 """Of so many seeds, one is played by the policy in which much is said."""
+EVERY_UNREPORTED, FIRST_UNREPORTED = 16, 5
+"""And by it one of so many, counted from that one, in which checks alone observe what fails."""
 
 
 def scenes_of(seed: int) -> Weighted:
     """The scenes of a seed: every fourth is played by the policy in which much is said."""
+    if seed % EVERY_UNREPORTED == FIRST_UNREPORTED:
+        return UNREPORTED
     return SPOKEN if seed % EVERY_SPOKEN == EVERY_SPOKEN - 1 else SCENES
 
 
@@ -34,7 +38,7 @@ def world_of(
         kinds -= PERSONS
     faults = Chance(random, random.choice((0, 1, 2, 3, 5, 8)), kinds)
     site = random.random() < 0.6
-    known = policy or (SPEAKING if chosen is SPOKEN else POLICY)
+    known = policy or (SPEAKING if chosen in (SPOKEN, UNREPORTED) else POLICY)
     world = World(faults, random, site=site, policy=known, judges_statements=judged)
     world.skews = random.random() < 0.2
     scenes, weights = zip(*chosen, strict=True)

@@ -44,6 +44,7 @@ from shared.domain.rollback.plan import Plan, add_report_line, is_duration_repor
 from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, approvers
 from shared.domain.signals import baseline, probe_signals
 from shared.domain.signals.breadth import count_failing
+from shared.domain.signals.health import working_functions
 from shared.domain.signals.probe_signals import ProbeRecord
 from shared.domain.system_record import Budget, System
 from shared.ports.groups import Ports
@@ -58,7 +59,8 @@ def decide_rollback(case: Case) -> bool:
     known = {"failed_before": case.rollback.failing, "level_before": case.rollback.level}
     gathered = replace(gathered, facts=replace(gathered.facts, **known))
     level = gathered.facts.measure_level(case.policy)
-    case.observe(level=level)
+    counted = working_functions(gathered.facts.requests or {}, case.policy.gates)
+    case.observe(level=level, working=tuple(sorted(counted)))
     # Its counts may reach back to before a check that has observed these functions to work.
     is_recent = case.now() < case.rollback.created_at + parallel_calls.METRICS_WINDOW
     is_older = case.incident.is_ordered or is_recent

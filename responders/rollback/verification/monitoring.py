@@ -60,6 +60,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
     scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])
     scope |= {*rollback.failing}
+    if _is_monitoring_over(case):  # no later check is there to see what this one has seen first
+        scope |= failing_functions(health.counts, case.policy.gates)
     if not ill_looks and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
     if not ill_looks and _is_monitoring_over(case):

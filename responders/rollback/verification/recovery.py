@@ -110,7 +110,7 @@ def _record_check(
     now, incident = document.read_at, decode(Incident, document.fields)
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
     affected = find_incident_functions(policy, incident, [alert for alert, _ in found.judged])
-    state = _judge(found)
+    state = judge_recovery(found)
     is_proven = _is_recovery_proven(incident, moved, found, affected)
     if state is ConditionState.OVER and (not is_proven or fence_guard.is_fence_up(ports, policy)):
         state = ConditionState.UNKNOWN  # a fence stops the writers: nothing of them is observed
@@ -207,7 +207,7 @@ def _is_recovery_proven(
     return not is_ill or (moved.verified_at is None and affected <= {*incident.working})
 
 
-def _judge(found: ConditionResults) -> ConditionState:
+def judge_recovery(found: ConditionResults) -> ConditionState:
     """The state of the whole; no check observes the end of what was declared."""
     standing = [alert for alert, one in found.judged if one is ConditionState.STANDS]
     if found.failing or not all(alert.is_declared for alert in standing):
@@ -253,6 +253,8 @@ def _describe_recovery(moved: Rollback | None, *, has_alerts: bool) -> str:
         return "nothing is observed to fail"
     if moved is None:
         return "recovered without a rollback"
+    if moved.status in INCOMPLETE_ENDS and moved.shifted_at is None:
+        return f"recovered; the rollback {moved.id} was not completed"
     return f"recovered after the rollback {moved.id}"
 
 

@@ -299,10 +299,12 @@ class StatusPageRecord(Struct, frozen=True):
     written_at: datetime | None = None
     """When the first page that shows it was written; None: none was."""
     parts: tuple[AffectedPart, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """The parts that its alerts may be about, and of which no check has observed a function."""
     alerted: bool = False
-    """Whether an alert belongs to it, or to the incident that it continues."""
+    """Whether an alert belongs to it, or to what it continues, or a failure was observed."""
     alerted_at: datetime | None = None
-    """When the first alert of it was received, as far as the page knows."""
+    """When its first alert was received or its failure observed, as far as the page knows."""
     expires_at: datetime | None = None
 
 

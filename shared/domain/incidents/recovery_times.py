@@ -152,10 +152,11 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
             verified_at = newest.verified_at
             failing = [one.at for one in incident.timeline if not one.is_well]
             is_outdated = verified_at is not None and any(at >= verified_at for at in failing)
-            if is_outdated:
-                well = takewhile(lambda one: one.is_well, reversed(incident.timeline))
-                return min((one.at for one in well), default=None)
-            return verified_at or observed_at
+            well = takewhile(lambda one: one.is_well, reversed(incident.timeline))
+            well_at = min((one.at for one in well), default=None)
+            if is_outdated or verified_at is None:
+                return well_at if is_outdated else observed_at
+            return min(verified_at, well_at or verified_at)
     return observed_at
 
 

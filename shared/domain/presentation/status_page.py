@@ -202,7 +202,7 @@ def is_public(state: PublicState, policy: Policy, now: datetime, *, alerted: boo
     """Whether the public may see an incident now: a person says so, or the policy's time is over.
 
     What ended before its time is not shown: it was no trouble, or none that anybody has to know.
-    `alerted`: whether an alert belongs to it; an order alone proves no trouble.
+    `alerted`: whether an alert belongs to it or a failure was observed; an order alone proves none.
     """
     if state.published:
         return True
@@ -224,8 +224,9 @@ def record_parts(
     """Return the record of an incident with the parts that are observed to be affected now.
 
     Parts join as more fails; a part is affected until recovery of its functions is observed. Until
-    it is observed which functions fail, an alert about all of them affects every part with one;
-    then also those that the rollback in progress restores.
+    it is observed which functions fail, an alert about all of them affects every part with one.
+    Then it affects those that the rollback in progress restores; of a further part nothing is known
+    until some function of it is observed to work.
     """
     restored = [one.at for one in state.turns if one.word in RESTORED_STATUS_NAMES]
     restored += [one.at for one in incident.timeline if one.works]
@@ -233,9 +234,11 @@ def record_parts(
     standing, is_undoing = open_alerts(alerts), state.word in UNDOING_NAMES
     opened = [*recent] if is_undoing else [*standing, *recent]
     proven = [one for one in incident.scopes if one.proves_failure and incident.is_ordered]
-    alerted = record.alerted or bool(standing or opened or proven)
-    alerted_at = record.alerted_at or min((one.received_at for one in (*standing, *opened)), default=None)
-    record = replace(record, alerted=alerted, alerted_at=alerted_at)
+    observed_at = incident.failure_observed_at
+    alerted = record.alerted or bool(standing or opened or proven or observed_at)
+    times = [*(one.received_at for one in (*standing, *opened)), *filter(None, [observed_at])]
+    alerted_at = record.alerted_at or min(times, default=None)
+    record = replace(record, alerted=alerted, alerted_at=alerted_at, unknown=())
     works = incident.timeline[-1].works
     if state.word in UNFAILED_NAMES - {UNCONFIRMED_STATUS_NAME} and not (incident.is_ordered or works):
         return record
@@ -265,6 +268,7 @@ def record_parts(
         signals = {one for one in signals if not has_source(one, SignalSource.DECLARED)}
     since = now if record.parts else incident.failure_observed_at or state.onset_at or state.since
     known = {one.name: one for one in record.parts if one.until is None}
+    unknown, counted = list[str](), working | {*(rollback.working if rollback else ())}
     parts = [one for one in record.parts if one.until is not None]
     for one in _components(policy):
         part, mine = known.get(one.name), _component_functions(policy, one)
@@ -278,7 +282,9 @@ def record_parts(
             parts.append(replace(part, is_assumed=part.is_assumed and not failing, share=share))
         elif part is not None and not (part.is_assumed and failing):
             parts.append(part)
-    return replace(record, parts=tuple(parts))
+        elif is_wide and mine and not mine & counted:
+            unknown.append(one.name)
+    return replace(record, parts=tuple(parts), unknown=tuple(unknown))
 
 
 def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:
@@ -375,6 +381,8 @@ def _build_part(
     down = sum((one.down for one in days if one.down is not None), timedelta(0))
     uptime = 1 - down / watched if watched > timedelta(0) else None
     mood, words = _component_status(mine)
+    if mood is ComponentStatus.WORKING and any(component.name in record.unknown for _, record in told):
+        mood, words = ComponentStatus.UNKNOWN, _OVERALL_SENTENCES[ComponentStatus.UNKNOWN]
     return StatusPagePart(component.name, mood, words, uptime, days)
 
 

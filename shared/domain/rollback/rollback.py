@@ -203,6 +203,8 @@ class Rollback(StoredDocument, frozen=True):
     """Last goal confirmed."""
     failing: tuple[str, ...] = ()
     """Functions that were observed to fail at any check."""
+    working: tuple[str, ...] = ()
+    """Functions that its newest decision has counted to work, also from before the detection."""
     level: Severity | None = None
     """The worst level of those that its decision has measured."""
     baseline: Baseline | None = None

@@ -7,12 +7,13 @@ which they stood. At the end of a world each is compared with what the applicati
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from responders.support.parallel_calls import METRICS_WINDOW
 from shared.core.codec import decode
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import WELL_STATUSES, IncidentStatus
@@ -67,6 +68,10 @@ TIMED = frozenset({SPARED, LATE})
 """Words that compare a recovery with its target."""
 COMPOSED = frozenset({"recovered … after detection: …"})
 """Words that a notice has from its commit on; all others are rendered when it is sent."""
+LOOK = 180.0
+"""So long a held rollback may take to observe a failure: counts, sweeps, dead workers."""
+RECOVERY_LOOK = LOOK + METRICS_WINDOW.total_seconds()
+"""And a recovery: as long as its window counts requests of before it, a function fails."""
 LATE_NOTICE = "This was written at "
 """A notice that comes late says so, and speaks of that moment."""
 
@@ -89,6 +94,22 @@ class Stood(NamedTuple):
     """A statement, and for how long it stood; a notice stands for a moment."""
 
     claim: Claim
+    begins: float
+    ends: float
+
+
+class Observation(NamedTuple):
+    """That an incident or its rollback has recorded a function as failing."""
+
+    at: float
+    function: str
+    incident: str
+
+
+class Hold(NamedTuple):
+    """For how long a person has held a rollback of an incident."""
+
+    incident: str
     begins: float
     ends: float
 
@@ -138,6 +159,14 @@ class StatementLaws:
         """When the commit landed that is dated at a moment, of a recovery or a notice."""
         self._failures: dict[str, dict[str, float]] = {}
         """The functions that each incident has observed to fail, and since when."""
+        self._recorded: dict[str, frozenset[str]] = {}
+        """What each incident and each rollback says that fails."""
+        self._observations: list[Observation] = []
+        self._held: dict[str, Hold] = {}
+        self._holds: list[Hold] = []
+        """Those that are over; `_held`: those that last, by rollback."""
+        self._unreported: list[tuple[float, str]] = []
+        """When the last open alert was closed, with its incident."""
         self._remembers: dict[str, Callable[[Fields], None]] = {
             "alerts": self._remember_alert,
             "incidents": self._remember_incident,
@@ -245,6 +274,8 @@ class StatementLaws:
         closed = f"alerts/{fields['key'].rpartition(':')[0]}:closed"
         if fields["state"] != "open" and fields["incident"]:
             self._closed[fields["incident"]] = self._seen.now
+            if not self._is_anything_reported():
+                self._unreported.append((self._seen.now, fields["incident"]))
         is_over = self._world.store.peek(closed) is not None  # its end has overtaken it
         if fields["state"] != "open" or not fields["incident"] or is_over:
             return
@@ -258,7 +289,21 @@ class StatementLaws:
         if signal in NOT_COUNTED:
             self._not_counted.add(name)
 
+    def _is_anything_reported(self) -> bool:
+        """Whether any alert is open whose end is not known."""
+        opened = (one for _, one in self._world.store.documents_of("alerts") if one["state"] == "open")
+        ends = (f"alerts/{one['key'].rpartition(':')[0]}:closed" for one in opened)
+        return any(self._world.store.peek(path) is None for path in ends)
+
+    def _remember_hold(self, fields: Fields) -> None:
+        is_held = fields["held_since"] is not None and fields["status"] == RollbackStatus.RUNNING
+        if is_held:
+            self._held.setdefault(fields["id"], Hold(fields["incident"], self._seen.now, FOREVER))
+        elif fields["id"] in self._held:
+            self._holds.append(self._held.pop(fields["id"])._replace(ends=self._seen.now))
+
     def _remember_rollback(self, fields: Fields) -> None:
+        self._remember_hold(fields)
         self._remember_failing(fields["incident"], fields)
         self._remember_landing(fields["verified_at"])
         order = fields["order"]
@@ -314,6 +359,7 @@ class StatementLaws:
             self._ended_until[name] = self._opened[name] = self._seen.now
         before, self._observed[name] = self._observed.get(name, ()), tuple(fields["working"])
         self._remember_failing(name, fields)
+        self._record([one for one in before if one not in self._observed[name]], well=False)
         if self._is_counted(name):
             self._record_working([one for one in fields["working"] if one not in before], name)
             self._record(fields["failing"], well=False)
@@ -323,10 +369,13 @@ class StatementLaws:
             self._landed.setdefault(seconds_of(moment), self._seen.now)
 
     def _remember_failing(self, incident: str, fields: Fields) -> None:
-        failures = self._failures.setdefault(incident, {})
+        failures, failing = self._failures.setdefault(incident, {}), frozenset(fields["failing"])
+        new = sorted(failing - self._recorded.get(fields["id"], frozenset()))
+        self._observations += (Observation(self._seen.now, one, incident) for one in new)
+        self._recorded[fields["id"]] = failing
         for function in fields["failing"]:
             failures.setdefault(function, self._seen.now)
-        self._record([one for one in fields["failing"] if one not in self._records], well=False)
+        self._record(new, well=False)
 
     def _record_working(self, subjects: Iterable[str], incident: str) -> None:
         """These work, but for what the alerts of another open incident are about."""
@@ -598,25 +647,46 @@ class StatementLaws:
         return min(found, default=None)
 
     def _known(self, subject: str, span: Span, claim: Claim) -> float:
-        """When the product was told that the subject fails in this time; for ever: never.
+        """When the product knew that the subject fails in this time; for ever: never.
 
-        The public page speaks of published incidents only: it knows from their publication on. Of
-        an alert about all functions it names the parts of those that a check observes to fail.
+        By an alert, by its own record, or because a check of a held rollback could observe it. The
+        public page speaks of an incident only once the policy shows it, and of a part by those of
+        its functions that receive requests, if there are any.
         """
-        told = [
-            at
-            if claim.surface is not Surface.PAGE
-            else max(at, self._public.get(incident, FOREVER), self._observed_at(incident, subjects, subject))
-            for at, subjects, incident, _ in self._alerts
-            if subject in subjects and span.begins <= at < span.ends
-        ]
-        return min(told, default=FOREVER)
+        if claim.surface is Surface.PAGE and self._is_part_counted_without(subject):
+            return FOREVER
+        told = [(at, incident) for at, subjects, incident, _ in self._alerts if subject in subjects]
+        told += [(one.at, one.incident) for one in self._observations if one.function == subject]
+        known = [(at, incident) for at, incident in told if span.begins <= at < span.ends]
+        known += self._observable(subject, span)
+        if claim.surface is Surface.PAGE:
+            known = [(max(at, self._shown_from(incident)), incident) for at, incident in known]
+        return min((at for at, _ in known), default=FOREVER)
 
-    def _observed_at(self, incident: str, told: tuple[str, ...], subject: str) -> float:
-        """Since when a check says of a function that it fails, where an alert is about all."""
-        observed = self._failures.get(incident, {})
-        is_about_all = {*told} >= {*self._world.policy.functions}
-        return observed.get(subject, FOREVER) if observed and is_about_all else 0.0
+    def _observable(self, subject: str, span: Span) -> Iterator[tuple[float, str]]:
+        """When a check of a held rollback has observed at the latest that a function fails."""
+        for hold in (*self._holds, *self._held.values()) if self._is_requested(subject) else ():
+            at = max(span.begins, hold.begins) + LOOK
+            if at < min(span.ends, hold.ends):
+                yield at, hold.incident
+
+    def _is_requested(self, subject: str) -> bool:
+        """Whether it is a function that receives requests."""
+        return subject in self._world.policy.functions and self._world.metrics.rates.get(subject, 1.0) > 0
+
+    def _is_part_counted_without(self, subject: str) -> bool:
+        """Whether a function receives no requests, and others of its part do."""
+        if self._is_requested(subject) or subject not in self._world.policy.functions:
+            return False
+        parts = (mine for mine in PART_SUBJECTS.values() if subject in mine)
+        return any(map(self._is_requested, (one for mine in parts for one in mine)))
+
+    def _shown_from(self, incident: str) -> float:
+        """Since when the policy shows an incident, or a person does."""
+        about = self._world.store.peek(f"incidents/{incident}") or {}
+        after = self._world.policy.status_page.publish_after.get(Severity(about["severity"]))
+        shown = FOREVER if after is None else seconds_of(about["detected_at"]) + after.total_seconds()
+        return min(shown, self._public.get(incident, FOREVER))
 
     def _scope(self, incident: str, until: float) -> tuple[str, ...]:
         """What an incident is about, by its alerts and its order."""
@@ -657,7 +727,7 @@ class StatementLaws:
         is_now = stood.claim.surface is Surface.NOTICE and not is_since
         if is_now and self._fails_soon(subjects, stood.begins):
             return
-        for well in self._recorded_well(subjects):
+        for well in (*self._recorded_well(subjects), *self._observably_well(subjects)):
             begins, ends = self._said_to_fail(stood, well)
             for failing in merged([one for name in subjects for one in self._failing(name)]):
                 if failing.ends > begins:
@@ -665,7 +735,7 @@ class StatementLaws:
             if ends - begins > MINUTE + SAME_COMMIT + self._lag:
                 self._wrong(
                     f"{stood.claim.surface} says {stood.claim.words!r} from {stood.begins:.0f} s on, "
-                    f"and recovery of {', '.join(subjects)} was recorded at {well.begins:.0f} s",
+                    f"and recovery of {', '.join(subjects)} was known at {well.begins:.0f} s",
                     stood.claim.surface,
                     stood.claim.words,
                 )
@@ -702,6 +772,18 @@ class StatementLaws:
             newest = [[well for at, well in one if at <= begins][-1:] for one in records]
             if all(one == [True] or not one for one in newest) and [True] in newest:
                 yield Span(begins, ends)
+
+    def _observably_well(self, subjects: Collection[str]) -> Iterator[Span]:
+        """When a check of a held rollback could observe that these work: no alert is open."""
+        for hold in (*self._holds, *self._held.values()):
+            for closed_at, incident in self._unreported:
+                if incident != hold.incident or not {*subjects} <= {*self._scope(incident, closed_at)}:
+                    continue
+                ends = min([hold.ends, *(at for at, *_ in self._alerts if at > closed_at)])
+                failed = (span.ends for one in subjects for span in self._failing(one))
+                begins = max([closed_at, hold.begins, *(at for at in failed if at < ends)]) + RECOVERY_LOOK
+                if begins < ends:
+                    yield Span(begins, ends)
 
     @property
     def _lag(self) -> float:

@@ -12,7 +12,7 @@ from responders.commands.incident import operator_answers
 from responders.commands.rollback import superseding
 from responders.notices import delivery
 from responders.notices.delivery import NoticeDelivery
-from responders.rollback import report_filing
+from responders.rollback import execution, report_filing
 from responders.rollback.case import Case, Transition
 from responders.rollback.decision import rollback_decision
 from responders.rollback.verification import health_assessment, recovery, rollback_verification
@@ -20,11 +20,12 @@ from responders.rollback.verification.alert_conditions import ConditionResults
 from shared.core.store import Write
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents import opening, recovery_times
-from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord
+from shared.domain.incidents.incident import Incident, IncidentStatus, PublicState, StatusPageRecord
 from shared.domain.notices import recipients
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import incident_stage
 from shared.domain.policy.channels import Audience, IncidentStage
+from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation import notice_facts, status_page, status_page_html
 from shared.domain.reports.report import ReportFacts, build_report
 from shared.domain.rollback.rollback import Rollback
@@ -104,7 +105,7 @@ def closed_is_recovered() -> AbstractContextManager[Any]:
     def trusting() -> Iterator[None]:
         with (
             patch.object(alert_conditions, "failing_lines", lambda *facts: []),
-            patch.object(recovery, "_judge", _judge_by_word),
+            patch.object(recovery, "judge_recovery", _judge_by_word),
         ):
             yield
 
@@ -367,6 +368,31 @@ def rollback_forgotten() -> AbstractContextManager[Any]:
     return patch.object(notice_facts, "_resolution", forgetful)
 
 
+def observed_failure_stays_private() -> AbstractContextManager[Any]:
+    """Nobody reads of an order, whatever is observed to fail."""
+    honest = status_page.is_public
+
+    def hide(state: PublicState, policy: Policy, now: datetime, *, alerted: bool) -> bool:
+        return honest(state, policy, now, alerted=alerted and state.signal in policy.signals)
+
+    return patch.object(status_page, "is_public", hide)
+
+
+def held_without_a_look() -> AbstractContextManager[Any]:
+    """Nobody checks what fails while a rollback is held."""
+    return patch.object(execution, "observe_hold", lambda *facts: None)
+
+
+def uncounted_is_called_working() -> AbstractContextManager[Any]:
+    """An alert about all is forgotten once a check observes that one function fails."""
+    honest = status_page.record_parts
+
+    def forget(*facts: Any) -> StatusPageRecord:
+        return replace(honest(*facts), unknown=())
+
+    return patch.object(state_reader, "record_parts", forget)
+
+
 MUTANTS = (
     observing_closes_the_incident,
     failed_without_public_state,
@@ -398,4 +424,7 @@ MUTANTS = (
     notice_of_the_beginning,
     failing_since_the_first_time,
     rollback_forgotten,
+    observed_failure_stays_private,
+    held_without_a_look,
+    uncounted_is_called_working,
 )

@@ -138,6 +138,63 @@ def second_release(world: World) -> None:
         world.plan(fails_at + _late(world), partial(_heal_if_failing, world, function))
 
 
+def held(world: World) -> None:
+    """A person holds a rollback for long; meanwhile functions are repaired, or begin to fail."""
+    world.excuses.add("a person holds it for long")
+    functions = world.random.sample([*world.policy.functions], world.random.choice((1, 2, 3)))
+    world.others.deploy_bad(functions)
+    named = functions[0] if len(functions) == 1 else None
+    signal = "function_failure_rate"
+    world.plan(0.0, partial(world.others.watched_alert, "0.a", functions, signal, named))
+    begins, seconds = world.random.uniform(0.5, 20.0), world.random.uniform(300.0, 900.0)
+    hold = world.others.pause_for if world.random.random() < 0.6 else world.others.freeze_for
+    world.plan(begins, partial(hold, seconds))
+    if world.random.random() < 0.6:
+        for function in functions:
+            world.plan(_late(world), partial(_heal_if_failing, world, function))
+    if world.random.random() < 0.6:
+        function = world.random.choice([*world.policy.functions])
+        world.plan(begins + world.random.uniform(20.0, 100.0), partial(_break_unreported, world, function))
+
+
+def ordered_unreported(world: World) -> None:
+    """People order functions back that fail without an alert, and it may not help."""
+    functions = [*world.policy.functions]
+    world.others.deploy_bad(functions)
+    _set_mode(world, Mode.OBSERVE)
+    world.forbidden = ""
+    for function in world.random.sample(functions, world.random.randint(0, 2)):
+        first = world.platform.services()[function].revisions[0]
+        world.platform.set_failure_rate(function, first.name, 0.9)
+    named = world.random.sample(functions, world.random.randint(1, len(functions)))
+    world.plan(1.0, partial(_order, world, named))
+    for function in functions:
+        world.plan(_late(world), partial(_heal_if_failing, world, function))
+
+
+def unpinned_unreported(world: World) -> None:
+    """After a rollback a person lifts the pins of the bad release, and no alert tells of it."""
+    functions = [*world.policy.functions]
+    world.others.deploy_bad(functions)
+    world.plan(0.0, partial(world.others.watched_alert, "0.a", functions))
+    lifted_at = world.random.uniform(250.0, 500.0)
+    world.plan(lifted_at, partial(world.others.command, "unpin", system=SYSTEM))
+    for function in functions:
+        world.plan(lifted_at + _late(world), partial(_heal_if_failing, world, function))
+
+
+def partly_counted(world: World) -> None:
+    """An alert is about all functions, and some of them receive no requests."""
+    _set_mode(world, world.random.choice((Mode.OBSERVE, Mode.ASK)))
+    functions = [*world.policy.functions]
+    for function in world.random.sample(functions, world.random.randint(1, 2)):
+        world.metrics.rates[function] = 0.0
+    world.others.deploy_bad(functions)
+    world.plan(0.0, partial(world.others.watched_alert, "0.a", functions))
+    for function in functions:
+        world.plan(_late(world), partial(_heal_if_failing, world, function))
+
+
 def _choose_mode(world: World) -> None:
     _set_mode(world, world.random.choice((Mode.OBSERVE, Mode.ASK, Mode.ACT, Mode.ACT)))
 
@@ -185,6 +242,17 @@ def _break_again(world: World, function: str) -> None:
     world.plan(world.random.uniform(150.0, 300.0), partial(_heal_if_failing, world, function))
     alert = partial(world.others.watched_alert, "0.again", [function], "function_failure_rate", function)
     world.plan(world.random.uniform(20.0, 90.0), alert)
+
+
+def _break_unreported(world: World, function: str) -> None:
+    """An outage of which no alert tells, for a while or to the end."""
+    if world.truth.fails(function):
+        return
+    world.note(f"fails unreported: {function}")
+    world.platform.begin_outage(function)
+    if world.random.random() < 0.7:
+        heal = partial(_heal_if_failing, world, function)
+        world.plan(world.random.uniform(100.0, 500.0), heal)
 
 
 def _heal_if_failing(world: World, function: str) -> None:
@@ -239,3 +307,5 @@ SPOKEN: Weighted = (
     (worse_again, 8),
 )
 """Played by the policy in which much is said, by a quarter of all seeds."""
+UNREPORTED: Weighted = ((held, 6), (ordered_unreported, 3), (unpinned_unreported, 2), (partly_counted, 2))
+"""Played by the same policy: checks alone observe what fails, or that it works again."""

@@ -1,0 +1,118 @@
+"""While a rollback is paused or frozen, page and status follow what is observed."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.incidents.recovery_times import measure_recovery
+from shared.domain.policy.channels import Component
+from shared.domain.presentation.status_page_html import JSON
+from shared.domain.rollback.rollback import RollbackStatus
+from tests.support.decision.outages import make_function_fail
+from tests.support.notices.status_page import MINUTE, build_world_with_page, read_page
+from tests.support.runtime.switches import iso_time_after, publish_after_second_shift
+from tests.support.runtime.world import World
+
+CATALOGUE, CHECKOUT = "Catalogue", "Checkout"
+PARTS = (
+    Component(CATALOGUE, functions=("listBooks", "getBook", "searchBooks")),
+    Component(CHECKOUT, groups=("checkout",)),
+)
+BROKEN = ("listBooks", "getBook", "searchBooks")
+WITHIN = 4 * MINUTE
+RESTORING = "Not working. We have paused the restoration of a previous version."
+
+
+def hold_rollback(verb: str = "pause", **content: object) -> World:
+    """A rollback of three functions, which a person holds after its second shift."""
+    world = build_world_with_page(components=PARTS)
+    world.deploy_bad(BROKEN)
+    if verb == "freeze":
+        content["until"] = iso_time_after(world, timedelta(hours=1))
+    publish_after_second_shift(world, verb, system="bookshop", actor="anna", **content)
+    world.alert(resource={"type": "cloud_run_revision", "labels": {"service_name": "listbooks"}})
+    world.pass_time(2 * MINUTE)
+    [rollback] = world.rollbacks()
+    assert rollback.held_since is not None
+    assert rollback.status is RollbackStatus.RUNNING
+    return world
+
+
+def read_words(world: World) -> dict[str, str]:
+    """What the page says of each part."""
+    return {one["name"]: one["words"] for one in json.loads(read_page(world, JSON))["_status"]["parts"]}
+
+
+def repair_by_hand(world: World) -> None:
+    """A person repairs what still fails, and Cloud Monitoring closes its alert."""
+    for function in BROKEN:
+        for revision in world.live[function]:
+            world.ports.world.set_failure_rate(function, revision, 0.0)
+    world.ports.clock.advance(MINUTE)
+    resource = {"type": "cloud_run_revision", "labels": {"service_name": "listbooks"}}
+    world.alert("0.abc", "closed", resource=resource)
+
+
+@pytest.mark.parametrize("verb", ["pause", "freeze"])
+def test_what_is_repaired_during_a_hold_is_said_to_work(verb: str) -> None:
+    """Page and status say so within minutes, and keep that time when the rollback continues."""
+    world = hold_rollback(verb)
+    assert read_words(world)[CATALOGUE] == RESTORING
+    repaired_at = world.ports.clock.now()
+    repair_by_hand(world)
+    world.pass_time(WITHIN)
+    [incident], rollbacks = world.incidents(), world.rollbacks()
+    recovered_at = measure_recovery(world.policy, incident, rollbacks).recovered_at
+
+    assert read_words(world)[CATALOGUE] == "Working."
+    assert recovered_at is not None
+    assert recovered_at - repaired_at <= WITHIN + MINUTE
+    lift = "resume" if verb == "pause" else "unfreeze"
+    world.command(command=lift, system="bookshop", actor="anna")
+    world.pass_time(10 * MINUTE)
+    [incident], rollbacks = world.incidents(), world.rollbacks()
+    assert measure_recovery(world.policy, incident, rollbacks).recovered_at == recovered_at
+
+
+def test_what_fails_again_during_a_hold_is_said_to_fail() -> None:
+    """It worked for a while, and no alert tells that it fails again."""
+    world = hold_rollback()
+    repair_by_hand(world)
+    world.pass_time(WITHIN)
+    for function in BROKEN:
+        make_function_fail(world, function)
+    world.pass_time(WITHIN + MINUTE)
+    [incident], rollbacks = world.incidents(), world.rollbacks()
+
+    assert read_words(world)[CATALOGUE] == RESTORING
+    assert measure_recovery(world.policy, incident, rollbacks).recovered_at is None
+
+
+def test_a_part_that_begins_to_fail_during_a_hold_is_not_called_working() -> None:
+    """No alert tells of it; and the page is corrected when it works again."""
+    world = hold_rollback()
+    make_function_fail(world, "payOrder")
+    world.pass_time(WITHIN)
+    assert read_words(world)[CHECKOUT] == RESTORING
+    for revision in world.live["payOrder"]:
+        world.ports.world.set_failure_rate("payOrder", revision, 0.0)
+    world.pass_time(WITHIN + MINUTE)
+
+    assert read_words(world)[CHECKOUT] == "Working."
+    assert read_words(world)[CATALOGUE] == RESTORING
+
+
+def test_a_recovery_is_not_credited_to_a_rollback_that_restored_only_a_part() -> None:
+    """It was cancelled after two of three shifts, and a person repaired the rest."""
+    world = hold_rollback()
+    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id, actor="anna")
+    world.settle()
+    repair_by_hand(world)
+    world.pass_time(WITHIN)
+    [incident] = world.incidents()
+
+    assert incident.timeline[-1].note == (
+        f"recovered; the rollback {incident.id} was not completed; "
+        "a person must still decide whether its changes stay"
+    )
