@@ -161,7 +161,7 @@ class SystemResources:
 
     def _people_sign_in(self, project: str, config: Resource) -> None:
         """Nobody does where signing in by e-mail is off: this application knows no other way."""
-        by_mail = config.get("signIn", {}).get("email", {}).get("enabled", False)
+        by_mail = identity.allows_email_sign_in(config)
         for one in self._applications:
             if one.project == project:
                 one.parts.change_part(Part.SIGN_INS, failure_rate=0.0 if by_mail else 1.0)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import grpc
+from msgspec import Struct, ValidationError
 
 from local.application import Application
 from local.application.applications import location_of
@@ -16,12 +17,13 @@ from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
-from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
+from local.core.rest import Resource, RestMethod, RestRequest, build_list_response, invalid_argument
 from local.services.eventarc.filters import OPERATORS, function_event_filters, has_event_source
 from local.services.eventarc.names import messages_of, subscription_of, topic_of, trigger_of
 from local.services.eventarc.publisher import DocumentEventPublisher, is_document_trigger
 from local.services.eventarc.transports import TriggerTransports
 from local.services.pubsub.service import PubSub
+from shared.core.codec import from_builtins
 
 HOST = "eventarc.googleapis.com"
 MAX_PAGE_SIZE = 50
@@ -30,6 +32,17 @@ ALL_LOCATIONS = "-"
 
 _DESTINATIONS: Final = frozenset({"cloudRun", "gke", "httpEndpoint", "workflow"})
 """Without `cloudFunction`, which Functions alone may set."""
+
+
+class _Filter(Struct):
+    attribute: str
+    value: str = ""
+    operator: str = ""
+
+
+class _Trigger(Struct):
+    destination: Resource = {}
+    eventFilters: list[_Filter] = []  # noqa: N815 - Google's name
 
 
 class Eventarc:
@@ -86,7 +99,11 @@ class Eventarc:
                     yield _build_function_trigger(application, service)
 
     def _create(self, request: RestRequest) -> Resource:
-        trigger, kinds = request.body, {*request.body.get("destination", {})} & _DESTINATIONS
+        trigger = request.body
+        try:
+            kinds = {*from_builtins(trigger, _Trigger).destination} & _DESTINATIONS
+        except ValidationError as error:
+            raise invalid_argument(f"Invalid value at 'trigger': {error}") from error
         filters = trigger.get("eventFilters", [])
         filtered = {one.get("attribute") for one in filters}
         parent, short = _parent_of(request), request.query.get("triggerId", "")

@@ -96,7 +96,11 @@ class RulesService:
     def _create_ruleset(self, request: RestRequest) -> Resource:
         project, source = request.ids["project"], request.body.get("source")
         files = source.get("files") if isinstance(source, dict) else None
-        if not files or not all(isinstance(one, dict) and one.get("content") for one in files):
+        if (
+            not isinstance(files, list)
+            or not files
+            or not all(isinstance(one, dict) and one.get("content") for one in files)
+        ):
             raise _invalid_argument("source.files needs a file with content")
         with self._shelf.lock:
             count = len(self._shelf.below(f"projects/{project}/rulesets"))

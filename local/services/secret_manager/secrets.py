@@ -123,13 +123,16 @@ class Secrets(ResourceCollection):
 
     def _add(self, request: RestRequest) -> Resource:
         refuse_unknown_fields(request.body, {"payload"})
-        refuse_unknown_fields(request.body.get("payload") or {}, {"data", "dataCrc32c"})
+        payload = request.body.get("payload") or {}
+        if not isinstance(payload, dict):
+            raise invalid_argument("Invalid value at 'payload': it is not an object")
+        refuse_unknown_fields(payload, {"data", "dataCrc32c"})
         with self._store.lock:
             secret = self.find(request)
             number = len(self._store.below(f"{secret['name']}/versions")) + 1
             made = _version(f"{secret['name']}/versions/{number}", self._clock.now())
             self._store.put(made)
-            self._payloads[made["name"]] = request.body.get("payload") or {}
+            self._payloads[made["name"]] = payload
             return made
 
     def _versions(self, request: RestRequest) -> Resource:
