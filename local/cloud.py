@@ -39,7 +39,7 @@ from local.core.grpc_services import ServiceDefinition, StatusError, serve, serv
 from local.core.http_server import listen
 from local.core.journal import Journal
 from local.core.projects import ProjectDirectory
-from local.core.rest import RestServer
+from local.core.rest import RestMethod, RestServer
 from local.core.transcoder import HttpRule, build_routes
 from local.faults.hooks import FaultHooks
 from local.faults.injection import Injector
@@ -246,7 +246,7 @@ class Cloud:
         metrics = MetricService(estate, self.clock, self.ingestion, self.pubsub.undelivered)
         self.watch = MonitoringConfiguration(estate, metrics, self.clock, self.surroundings.monitoring)
         offered = self._services(estate, metrics)
-        products = {
+        self.products: Mapping[str, Sequence[RestMethod]] = {
             **self.surroundings.products(),
             alerts_api.HOST: (*Alerts(self._incidents).calls(), *self.watch.calls()),
             service.HOST: (*service.Quotas(self.quota).calls(), *self.surroundings.services.calls()),
@@ -254,7 +254,7 @@ class Cloud:
         }
         self.calls = (
             *dict.fromkeys(call for services in offered.values() for call in served_call_names(services)),
-            *rest.served_call_names(products),
+            *rest.served_call_names(self.products),
             *CALLS,
         )
         self.injector = Injector(self.faults, self.clock, self.calls)
@@ -268,7 +268,7 @@ class Cloud:
             for host, name in GRPC_HOSTS.items()
         }
         self._products = RestServer(
-            products, self.faults, ports.get("rest", 0), transcoded, self.directory, self._require
+            self.products, self.faults, ports.get("rest", 0), transcoded, self.directory, self._require
         )
         self._closing.callback(self._products.close)
         self.addresses["rest"] = self._products.address
@@ -279,7 +279,7 @@ class Cloud:
         )
         self._closing.callback(storage.close)
         self.addresses["storage"] = storage.address
-        proxy = Proxy(self._played_hosts(products), lambda: self.identity.tls, ports.get("proxy", 0))
+        proxy = Proxy(self._played_hosts(self.products), lambda: self.identity.tls, ports.get("proxy", 0))
         self._closing.callback(proxy.close)
         self.addresses["proxy"] = proxy.address
 

@@ -15,14 +15,7 @@ import msgspec
 from local.application.names import digest
 from local.core.grpc_services import StatusError
 from local.core.resource_store import ResourceStore
-from local.core.rest import (
-    Resource,
-    RestMethod,
-    RestRequest,
-    invalid_argument,
-    refuse_unknown_fields,
-    refuse_unknown_parameters,
-)
+from local.core.rest import Resource, RestMethod, RestRequest, invalid_argument
 from shared.core.codec import from_builtins
 
 CONDITIONAL_VERSION = 3
@@ -30,6 +23,10 @@ _EMPTY_ETAG = "ACAB"
 """The etag of a policy that nobody has set."""
 _DEFAULT_MASK = "bindings,etag"
 _VERSION_OPTION = "options.requestedPolicyVersion"
+
+
+class _Options(msgspec.Struct, forbid_unknown_fields=True):
+    requestedPolicyVersion: int | str = 0  # noqa: N815 - Google's name
 
 
 class _Condition(msgspec.Struct, forbid_unknown_fields=True):
@@ -88,32 +85,30 @@ class IamPolicies:
         """What is served of a kind: `find_name` returns the resource of a request, or refuses."""
 
         def read(request: RestRequest) -> Resource:
-            refuse_unknown_parameters(request, {_VERSION_OPTION})
-            refuse_unknown_fields(request.body, {"options"})
             name = find_name(request)
-            options = request.body.get("options") or {}
-            if not isinstance(options, dict):
-                raise invalid_argument("Invalid value at 'options': it is not an object")
-            asked = request.query.get(_VERSION_OPTION) or options.get("requestedPolicyVersion") or 0
+            options = from_builtins(request.body.get("options", {}), _Options)
+            asked = request.query.get(_VERSION_OPTION) or options.requestedPolicyVersion
             return self.read(name, asked)
 
         def replace(request: RestRequest) -> Resource:
-            refuse_unknown_parameters(request, ())
-            refuse_unknown_fields(request.body, {"policy", "updateMask"})
             return self.replace(
                 find_name(request), request.body.get("policy"), request.body.get("updateMask")
             )
 
         def test(request: RestRequest) -> Resource:
-            refuse_unknown_parameters(request, ())
-            refuse_unknown_fields(request.body, {"permissions"})
             find_name(request)
             return {"permissions": request.body.get("permissions", [])}
 
+        options = {"options": _Options} if read_by == "POST" else {}
+        policy = {"policy": Resource, "updateMask": str}
+        tested = {"permissions": list[str]}
         return (
-            RestMethod(f"{prefix}.getIamPolicy", read_by, f"{path}:getIamPolicy", read),
-            RestMethod(f"{prefix}.setIamPolicy", "POST", f"{path}:setIamPolicy", replace),
-            RestMethod(f"{prefix}.testIamPermissions", "POST", f"{path}:testIamPermissions", test),
+            RestMethod(
+                *(f"{prefix}.getIamPolicy", read_by, f"{path}:getIamPolicy", read),
+                *(options, (_VERSION_OPTION,)),
+            ),
+            RestMethod(f"{prefix}.setIamPolicy", "POST", f"{path}:setIamPolicy", replace, policy),
+            RestMethod(f"{prefix}.testIamPermissions", "POST", f"{path}:testIamPermissions", test, tested),
         )
 
     def read(self, name: str, version: object = CONDITIONAL_VERSION) -> Resource:

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import grpc
-import msgspec
 from msgspec import Struct
 
 from local.application.names import project_number
@@ -20,19 +19,17 @@ from local.core.grpc_services import StatusError
 from local.core.iam_policies import IamPolicies
 from local.core.resource_store import ResourceStore
 from local.core.rest import (
+    PAGE_PARAMETERS,
     Resource,
     RestMethod,
     RestRequest,
     build_list_response,
     camel_case,
+    check_fields,
     invalid_argument,
-    refuse_unknown_fields,
-    refuse_unknown_parameters,
 )
-from shared.core.codec import from_builtins
 
 MAX_PAGE_SIZE = 1000
-_PAGE_PARAMETERS = frozenset(("pageSize", "pageToken"))
 _MASK = "updateMask"
 _CHANGE_TIMES = frozenset(("mutationRecord", "mutationRecords", "updateTime", "userUpdateTime"))
 """When a resource was changed, as its service shows it."""
@@ -98,6 +95,8 @@ class Kind(Struct, frozen=True, kw_only=True):
     """Whether a PUT creates what is not there."""
     parameters: tuple[str, ...] = ()
     """More query parameters of a creation and a change."""
+    list_parameters: tuple[str, ...] = ()
+    """More of a list."""
     delete_parameters: tuple[str, ...] = ()
     has_etag: bool = False
     complete: Callable[[Change], Resource] = _set_nothing
@@ -120,13 +119,18 @@ class ResourceCollection:
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         kind, one = self.kind, f"{self.kind.path}/{{id}}"
-        served = {
-            "create": ("POST", kind.path, self.create),
+        named = {kind.id_query} - {""}
+        created, changed = self._fields({kind.id_field}), self._fields({_MASK})
+        if kind.wrapper and not kind.wraps_change:
+            changed = self._accepted
+        masked = {*kind.parameters} if kind.wraps_change else {_MASK, *kind.parameters}
+        served: dict[str, tuple[Any, ...]] = {
+            "create": ("POST", kind.path, self.create, created, {*named, *kind.parameters}),
             "get": ("GET", one, self.get),
-            "list": ("GET", kind.path, self.list_page),
-            "patch": ("PATCH", one, self.change),
-            "update": ("PUT", one, self.replace),
-            "delete": ("DELETE", one, self.delete),
+            "list": ("GET", kind.path, self.list_page, {}, {*PAGE_PARAMETERS, *kind.list_parameters}),
+            "patch": ("PATCH", one, self.change, changed, masked),
+            "update": ("PUT", one, self.replace, self._accepted, kind.parameters),
+            "delete": ("DELETE", one, self.delete, {}, kind.delete_parameters),
         }
         own = tuple(RestMethod(f"{kind.calls}.{verb}", *served[verb]) for verb in kind.verbs)
         if self._policies is None:
@@ -157,8 +161,7 @@ class ResourceCollection:
     def create(self, request: RestRequest) -> Resource:
         """Store a new resource. Raises: StatusError INVALID_ARGUMENT or ALREADY_EXISTS."""
         kind = self.kind
-        refuse_unknown_parameters(request, {kind.id_query, *kind.parameters})
-        body = self._unwrap(request.body, {kind.id_field}) if kind.wrapper else request.body
+        body = self._unwrap(request.body) if kind.wrapper else request.body
         parent = self.parent_of(request)
         name = f"{parent}/{self.full_id(request, self._read_id(request, parent))}"
         fields = self._read(body)
@@ -169,14 +172,10 @@ class ResourceCollection:
 
     def get(self, request: RestRequest) -> Resource:
         """Return one resource."""
-        refuse_unknown_parameters(request, ())
         return self.find(request)
 
     def list_page(self, request: RestRequest) -> Resource:
         """Return a page of a collection."""
-        if request.query.get("filter") or request.query.get("orderBy"):
-            raise StatusError(grpc.StatusCode.UNIMPLEMENTED, "filters are not supported")
-        refuse_unknown_parameters(request, {*_PAGE_PARAMETERS, "filter", "orderBy"})
         field = self.kind.listed_as or self.kind.path.rpartition("/")[2]
         found = self.stored(request)
         return build_list_response(request, field, found, MAX_PAGE_SIZE)
@@ -188,8 +187,7 @@ class ResourceCollection:
     def change(self, request: RestRequest) -> Resource:
         """Change the fields that the mask names, or without one as the kind says."""
         kind = self.kind
-        refuse_unknown_parameters(request, {_MASK, *kind.parameters})
-        body = self._unwrap(request.body, {_MASK}) if kind.wraps_change else request.body
+        body = self._unwrap(request.body) if kind.wraps_change else request.body
         fields = self._read(body, is_whole=False)
         mask = str(request.query.get(_MASK) or (kind.wraps_change and request.body.get(_MASK)) or "")
         paths = [_camel_case(path.strip()) for path in mask.split(",") if path.strip()]
@@ -200,7 +198,6 @@ class ResourceCollection:
 
     def replace(self, request: RestRequest) -> Resource:
         """Replace the whole resource, or create it where the kind says so."""
-        refuse_unknown_parameters(request, self.kind.parameters)
         fields = self._read(request.body)
         name = self.name_of(request)
         with self._store.lock:
@@ -210,7 +207,6 @@ class ResourceCollection:
 
     def delete(self, request: RestRequest) -> Resource:
         """Remove one resource and its policy."""
-        refuse_unknown_parameters(request, {*self.kind.delete_parameters, *(["etag"] * self.kind.has_etag)})
         with self._store.lock:
             self._refuse_stale(self.find(request), request.query.get("etag"))
             name = self.name_of(request)
@@ -264,25 +260,29 @@ class ResourceCollection:
         changed = current if named else {**current, **fields}
         return _without_empty(changed, kind.explicit)
 
-    def _unwrap(self, body: Resource, outer: Iterable[str]) -> Resource:
-        """The resource in a body. Raises: StatusError INVALID_ARGUMENT for what is beside it."""
-        refuse_unknown_fields(body, {self.kind.wrapper, *outer})
-        found = body.get(self.kind.wrapper, {})
-        if not isinstance(found, dict):
-            raise invalid_argument(f"{self.kind.wrapper} is not an object")
+    @property
+    def _accepted(self) -> Mapping[str, Any]:
+        """The fields of a resource as clients send it; what the service sets itself is ignored."""
+        kind = self.kind
+        ignored = ("name", *kind.answers, *(["etag"] * kind.has_etag))
+        return {**dict.fromkeys(ignored, Any), **kind.fields}
+
+    def _fields(self, outer: Iterable[str]) -> Mapping[str, Any]:
+        """The fields of a body: those of the resource, or its wrapper and what is beside it."""
+        if not self.kind.wrapper:
+            return self._accepted
+        return {self.kind.wrapper: Resource, **dict.fromkeys(outer, str)}
+
+    def _unwrap(self, body: Resource) -> Resource:
+        """The resource in a body. Raises: StatusError INVALID_ARGUMENT."""
+        found: Resource = body.get(self.kind.wrapper, {})
+        check_fields(found, self._accepted)
         return found
 
     def _read(self, body: Resource, *, is_whole: bool = True) -> Resource:
-        """The client's fields of a body, by their types; of a whole, without the empty ones."""
+        """The client's fields of a body; of a whole, without the empty ones."""
         kind = self.kind
-        ignored = {"name", "etag", *kind.answers} if kind.has_etag else {"name", *kind.answers}
-        refuse_unknown_fields(body, {*kind.fields, *ignored})
         fields = {key: it for key, it in body.items() if key in kind.fields and it is not None}
-        for key, it in fields.items():
-            try:
-                from_builtins(it, kind.fields[key])
-            except msgspec.ValidationError as error:
-                raise invalid_argument(f"Invalid value at '{key}': {error}") from error
         return _without_empty(fields, kind.explicit) if is_whole else fields
 
     def _read_id(self, request: RestRequest, parent: str) -> str:

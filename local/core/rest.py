@@ -4,7 +4,8 @@ One address serves every product; the Host header says which, as it does at Goog
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -22,7 +23,7 @@ from local.core.loopback import Loop
 from local.core.pages import page
 from local.core.projects import PROJECT_SEGMENT, ProjectDirectory
 from local.faults.hooks import FaultHooks
-from shared.core.codec import from_json
+from shared.core.codec import from_builtins, from_json
 
 HTTP_STATUS = {
     "CANCELLED": 499,
@@ -57,6 +58,8 @@ LEGACY_REASONS = {
 _DETAILS = (error_details_pb2.RetryInfo, error_details_pb2.ErrorInfo)
 """What a refusal may carry; named so that their descriptors are there to be written as JSON."""
 _PATH_VARIABLE_PATTERN = re.compile(r"\{(\w+)(=\*\*)?\}")
+PAGE_PARAMETERS = ("pageSize", "pageToken")
+"""Of a list: `build_list_response` reads them."""
 _COMMON_PARAMETERS = frozenset(("$alt", "$prettyPrint", "alt", "fields", "key", "prettyPrint", "quotaUser"))
 """https://cloud.google.com/apis/docs/system-parameters (read 2026-11)."""
 
@@ -86,13 +89,20 @@ class RestReply(NamedTuple):
 
 
 class RestMethod(NamedTuple):
-    """One method of a product: its name in the discovery document, and where it is served."""
+    """One method of a product: its name in the discovery document, and where it is served.
+
+    A field or a parameter that it does not declare is refused by its name.
+    """
 
     name: str
     method: str
     path: str
     """`{name}` stands for one part, `{name=**}` for several."""
     answer: Callable[[RestRequest], Resource | RestReply]
+    fields: Mapping[str, Any] = MappingProxyType({})
+    """What it reads of a body, or ignores as Google does, by the type of its JSON."""
+    parameters: Collection[str] = ()
+    """What it reads of a query."""
 
 
 class Route(NamedTuple):
@@ -129,14 +139,29 @@ def invalid_argument(reason: str) -> StatusError:
     return StatusError(grpc.StatusCode.INVALID_ARGUMENT, reason)
 
 
-def refuse_unknown_fields(names: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse fields of a body that nobody stores, as Google words it. Raises: StatusError."""
-    _refuse_unknown(names, known, "Cannot find field.")
+def check_fields(body: Resource, fields: Mapping[str, Any]) -> None:
+    """Refuse what nobody stores of a body, and a value of another type, as Google words it.
+
+    Raises: StatusError INVALID_ARGUMENT.
+    """
+    _refuse_unknown(body, fields, "Cannot find field.")
+    for key, it in body.items():
+        try:
+            it is None or from_builtins(it, fields[key])
+        except msgspec.ValidationError as error:
+            raise invalid_argument(f"Invalid value at '{key}': {error}") from error
 
 
-def refuse_unknown_parameters(request: RestRequest, known: Iterable[str]) -> None:
-    """Refuse query parameters that nobody reads, as Google words it. Raises: StatusError."""
-    _refuse_unknown(request.query, {*known} | _COMMON_PARAMETERS, "Cannot bind query parameter.")
+def name_changed_fields(request: RestRequest, known: Collection[str], mask: str = "") -> list[str]:
+    """Return the fields that the mask names (the query's, unless given), or else the body holds.
+
+    Raises: StatusError INVALID_ARGUMENT for a path that is none of them.
+    """
+    mask = mask or request.query.get("updateMask", "")
+    paths = [camel_case(path.strip()) for path in mask.split(",") if path.strip()]
+    if unknown := {*paths} - {*known}:
+        raise invalid_argument(f"Update mask contains an invalid path: {', '.join(sorted(unknown))}")
+    return paths or [one for one in known if one in request.body]
 
 
 def _refuse_unknown(names: Iterable[str], known: Iterable[str], why: str) -> None:
@@ -247,8 +272,17 @@ class _Handler(AnyMethod):
 
 def _build_routes(host: str, calls: Sequence[RestMethod]) -> list[Route]:
     return [
-        Route(f"{host}/{call.name}", call.method, _compile_template(call.path), call.answer) for call in calls
+        Route(f"{host}/{call.name}", call.method, _compile_template(call.path), partial(_answer, call))
+        for call in calls
     ]
+
+
+def _answer(call: RestMethod, request: RestRequest) -> Resource | RestReply:
+    """The answer to a request that asks for nothing beside what the call declares."""
+    _refuse_unknown(request.query, {*call.parameters} | _COMMON_PARAMETERS, "Cannot bind query parameter.")
+    check_fields(request.body, call.fields)
+    stated = {key: it for key, it in request.body.items() if it is not None}
+    return call.answer(request._replace(body=stated))
 
 
 def _compile_template(template: str) -> re.Pattern[str]:

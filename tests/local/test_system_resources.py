@@ -19,6 +19,7 @@ from tests.local.support.rest import SHOP, Product, running
 
 CONFIG = "/admin/v2/projects/shop/config"
 SECRET = "/v1/projects/shop/secrets/PAYMENT_KEY"
+VALUE = {"payload": {"data": "eA=="}}
 JOBS = "/v1/projects/shop/locations/europe-west1/jobs"
 TRIGGERS = "/v1/projects/shop/locations/{}/triggers"
 WORKFLOW = {"workflow": "projects/shop/locations/europe-west1/workflows/bill"}
@@ -65,7 +66,7 @@ def test_identity_changes_by_its_mask(cloud: Cloud) -> None:
 def test_the_life_of_a_secret_s_version(cloud: Cloud) -> None:
     """A version is disabled and enabled again; destroyed, it never comes back."""
     product = Product(cloud, secrets.HOST)
-    name = str(product.done("POST", f"{SECRET}:addVersion", {"payload": {"data": "eA=="}})["name"])
+    name = str(product.done("POST", f"{SECRET}:addVersion", VALUE)["name"])
 
     def states() -> list[str]:
         return [one["state"] for one in product.get(f"{SECRET}/versions")["versions"]]
@@ -174,7 +175,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     """What was acknowledged is kept with the rest of the cloud's data."""
     template = "/v1/projects/shop/remoteConfig"
     with running(tmp_path) as cloud:
-        Product(cloud, secrets.HOST).done("POST", f"{SECRET}:addVersion", {})
+        Product(cloud, secrets.HOST).done("POST", f"{SECRET}:addVersion", VALUE)
         Product(cloud, remote_config.HOST).done("PUT", template, {"parameters": {"a": {}}}, {"If-Match": "*"})
 
     with running(tmp_path) as cloud:
@@ -206,12 +207,12 @@ def test_a_fault_plan_reaches_the_products(cloud: Cloud) -> None:
     name = call.encode()
     cloud.injector.install(fault_plan.parse_plan(plan % (name, name, name)))
 
-    throttled = product.ask("POST", f"{SECRET}:addVersion")
+    throttled = product.ask("POST", f"{SECRET}:addVersion", VALUE)
     assert throttled.status_code == 429
     (detail,) = throttled.json()["error"]["details"]
     assert detail["retryDelay"] == "7s"
-    assert product.refused("POST", f"{SECRET}:addVersion") == "INTERNAL"
+    assert product.refused("POST", f"{SECRET}:addVersion", VALUE) == "INTERNAL"
     with pytest.raises(httpx.RemoteProtocolError):
-        product.ask("POST", f"{SECRET}:addVersion")
+        product.ask("POST", f"{SECRET}:addVersion", VALUE)
 
     assert len(product.get(f"{SECRET}/versions")["versions"]) == 2

@@ -19,7 +19,7 @@ from local.core.iam_policies import IamPolicies
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
 from local.core.resources import Change, Kind, ResourceCollection
-from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
+from local.core.rest import PAGE_PARAMETERS, Resource, RestMethod, RestRequest, build_list_response
 from local.services.artifact_registry.cleanup import PushedImage, check_policies, find_deleted
 
 HOST = "artifactregistry.googleapis.com"
@@ -85,7 +85,10 @@ class ImageRegistry(ResourceCollection):
         calls = KIND.calls
         return (
             *super().calls(),
-            RestMethod(f"{calls}.dockerImages.list", "GET", f"{repository}/dockerImages", self._list_images),
+            RestMethod(
+                *(f"{calls}.dockerImages.list", "GET", f"{repository}/dockerImages", self._list_images),
+                parameters=PAGE_PARAMETERS,
+            ),
             RestMethod(f"{calls}.packages.versions.delete", "DELETE", version, self._delete_version),
             *self._operations.calls("projects.locations.operations.get"),
         )

@@ -4,11 +4,13 @@ Shapes: https://cloud.google.com/eventarc/docs/reference/rest/v1/projects.locati
 (read 2026-11-27).
 """
 
+import re
+import uuid
 from collections.abc import Iterator
 from typing import Final
 
 import grpc
-from msgspec import Struct, ValidationError
+from msgspec import UNSET, Struct, UnsetType
 
 from local.application import Application
 from local.application.applications import location_of
@@ -17,13 +19,19 @@ from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
-from local.core.rest import Resource, RestMethod, RestRequest, build_list_response, invalid_argument
+from local.core.rest import (
+    PAGE_PARAMETERS,
+    Resource,
+    RestMethod,
+    RestRequest,
+    build_list_response,
+    invalid_argument,
+)
 from local.services.eventarc.filters import OPERATORS, function_event_filters, has_event_source
 from local.services.eventarc.names import messages_of, subscription_of, topic_of, trigger_of
 from local.services.eventarc.publisher import DocumentEventPublisher, is_document_trigger
 from local.services.eventarc.transports import TriggerTransports
 from local.services.pubsub.service import PubSub
-from shared.core.codec import from_builtins
 
 HOST = "eventarc.googleapis.com"
 MAX_PAGE_SIZE = 50
@@ -32,17 +40,23 @@ ALL_LOCATIONS = "-"
 
 _DESTINATIONS: Final = frozenset({"cloudRun", "gke", "httpEndpoint", "workflow"})
 """Without `cloudFunction`, which Functions alone may set."""
+_ID_PATTERN = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-class _Filter(Struct):
+class _Filter(Struct, forbid_unknown_fields=True):
     attribute: str
-    value: str = ""
-    operator: str = ""
+    value: str
+    operator: str | UnsetType = UNSET
 
 
-class _Trigger(Struct):
-    destination: Resource = {}
-    eventFilters: list[_Filter] = []  # noqa: N815 - Google's name
+_TRIGGER_ANSWERS = ("createTime", "etag", "name", "uid", "updateTime")
+_TRIGGER_FIELDS: Final = {
+    "destination": Resource,
+    "eventDataContentType": str,
+    "eventFilters": list[_Filter],
+    "labels": dict[str, str],
+    "serviceAccount": str,
+}
 
 
 class Eventarc:
@@ -69,10 +83,17 @@ class Eventarc:
         triggers = "/v1/projects/{project}/locations/{location}/triggers"
         trigger = f"{triggers}/{{trigger}}"
         return (
-            RestMethod("projects.locations.triggers.list", "GET", triggers, self._list),
+            RestMethod("projects.locations.triggers.list", "GET", triggers, self._list, {}, PAGE_PARAMETERS),
             RestMethod("projects.locations.triggers.get", "GET", trigger, self._get),
-            RestMethod("projects.locations.triggers.create", "POST", triggers, self._create),
-            RestMethod("projects.locations.triggers.delete", "DELETE", trigger, self._delete),
+            RestMethod(
+                *("projects.locations.triggers.create", "POST", triggers, self._create),
+                {**_TRIGGER_FIELDS, **dict.fromkeys(_TRIGGER_ANSWERS, str), "satisfiesPzs": bool},
+                ("triggerId", "validateOnly"),
+            ),
+            RestMethod(
+                *("projects.locations.triggers.delete", "DELETE", trigger, self._delete),
+                parameters=("allowMissing", "etag", "validateOnly"),
+            ),
         )
 
     def _list(self, request: RestRequest) -> Resource:
@@ -99,24 +120,28 @@ class Eventarc:
                     yield _build_function_trigger(application, service)
 
     def _create(self, request: RestRequest) -> Resource:
-        trigger = request.body
-        try:
-            kinds = {*from_builtins(trigger, _Trigger).destination} & _DESTINATIONS
-        except ValidationError as error:
-            raise invalid_argument(f"Invalid value at 'trigger': {error}") from error
-        filters = trigger.get("eventFilters", [])
+        trigger = {key: it for key, it in request.body.items() if key in _TRIGGER_FIELDS}
+        stated, filters = {*trigger.get("destination", {})}, trigger.get("eventFilters", [])
         filtered = {one.get("attribute") for one in filters}
         parent, short = _parent_of(request), request.query.get("triggerId", "")
-        if not short or len(kinds) != 1 or "type" not in filtered:
-            said = "a trigger needs an id, one destination and a filter by type"
-            raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, said)
+        if not _ID_PATTERN.fullmatch(short):
+            raise invalid_argument(f"triggerId '{short}' is not the id of a trigger")
+        if (
+            len(stated & _DESTINATIONS) != 1
+            or stated - _DESTINATIONS - {"networkConfig"}
+            or "type" not in filtered
+        ):
+            raise invalid_argument("a trigger needs one destination and a filter by type")
         if not {one.get("operator", "") for one in filters} <= OPERATORS:
-            raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "a filter has an unknown operator")
+            raise invalid_argument("a filter has an unknown operator")
         name = f"{parent}/triggers/{short}"
         with self._shelf.lock:
             if name in self._shelf:
                 raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
-            made = {**trigger, "createTime": written_time(self._clock.now()), "name": name}
+            if request.query.get("validateOnly") == "true":
+                return _completed_operation(parent)
+            now, mark = written_time(self._clock.now()), str(uuid.uuid4())
+            made = {**trigger, "createTime": now, "updateTime": now, "uid": mark, "etag": mark, "name": name}
             self._shelf.put(self._transports.make(made) if is_document_trigger(made) else made)
             self._listen()
         return _completed_operation(parent)
@@ -124,7 +149,14 @@ class Eventarc:
     def _delete(self, request: RestRequest) -> Resource:
         parent = _parent_of(request)
         with self._shelf.lock:
-            found = self._shelf.find(f"{parent}/triggers/{request.ids['trigger']}")
+            name = f"{parent}/triggers/{request.ids['trigger']}"
+            if name not in self._shelf and request.query.get("allowMissing") == "true":
+                return _completed_operation(parent)
+            found = self._shelf.find(name)
+            if request.query.get("etag", found["etag"]) != found["etag"]:
+                raise StatusError(grpc.StatusCode.ABORTED, f"{name} has another etag")
+            if request.query.get("validateOnly") == "true":
+                return _completed_operation(parent)
             self._shelf.write({found["name"]: None})
             self._listen()
             if is_document_trigger(found):

@@ -3,8 +3,10 @@
 Shapes: firebase/firebase-tools src/hosting/api.ts (read 2026-11).
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Literal
 
 import grpc
 
@@ -13,17 +15,35 @@ from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
-from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
+from local.core.rest import (
+    PAGE_PARAMETERS,
+    Resource,
+    RestMethod,
+    RestRequest,
+    build_list_response,
+    invalid_argument,
+    name_changed_fields,
+)
 
 HOST = "firebasehosting.googleapis.com"
 LIVE = "live"
 MAX_PAGE_SIZE = 100
-RETAINED_RELEASES = 10
-"""The default of a channel's retainedReleaseCount, 1 to 100."""
+RETAINED_RELEASES, MAX_RETAINED_RELEASES = 10, 100
+"""The default of a channel's retainedReleaseCount, and its maximum."""
 
-_FINALIZED = "FINALIZED"
-_WRITABLE_FIELDS = ("config", "labels")
-"""What a new version is told; the rest is the server's to say."""
+_CREATED, _FINALIZED = "CREATED", "FINALIZED"
+_Status = Literal["CREATED", "FINALIZED", "DELETED", "ABANDONED", "EXPIRED", "CLONING"]
+_CHANNEL_ID_PATTERN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_USER = dict[str, str]
+_VERSION_FIELDS = {"config": Resource, "labels": dict[str, str]}
+_VERSION_ANSWERS = {
+    **dict.fromkeys(("createTime", "deleteTime", "fileCount", "finalizeTime", "name", "versionBytes"), str),
+    **dict.fromkeys(("createUser", "deleteUser", "finalizeUser"), _USER),
+}
+_RELEASE_FIELDS = {"message": str, "name": str, "releaseTime": str, "releaseUser": _USER, "version": Resource}
+_CHANNEL_FIELDS = {"expireTime": datetime, "labels": dict[str, str], "retainedReleaseCount": int, "ttl": str}
+_CHANNEL_ANSWERS = {**dict.fromkeys(("createTime", "name", "updateTime", "url"), str), "release": Resource}
+"""What the service sets itself: clients send it back as they read it."""
 
 
 class HostingService:
@@ -54,22 +74,40 @@ class HostingService:
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         site, channel = "/v1beta1/sites/{site}", "/v1beta1/sites/{site}/channels/{channel}"
+        version = {**_VERSION_FIELDS, **_VERSION_ANSWERS, "status": _Status}
+        channels = {**_CHANNEL_FIELDS, **_CHANNEL_ANSWERS}
+        mask, pages = ("updateMask",), PAGE_PARAMETERS
+        release = (_RELEASE_FIELDS, ("versionName",))
         return (
-            RestMethod("projects.sites.list", "GET", "/v1beta1/projects/{project}/sites", self._sites),
+            RestMethod(
+                *("projects.sites.list", "GET", "/v1beta1/projects/{project}/sites", self._sites),
+                parameters=pages,
+            ),
             RestMethod("projects.sites.get", "GET", "/v1beta1/projects/{project}/sites/{site}", self._site),
-            RestMethod("sites.versions.list", "GET", f"{site}/versions", self._versions),
+            RestMethod("sites.versions.list", "GET", f"{site}/versions", self._versions, {}, pages),
             RestMethod("sites.versions.get", "GET", f"{site}/versions/{{version}}", self._get_version),
-            RestMethod("sites.versions.create", "POST", f"{site}/versions", self._create_version),
-            RestMethod("sites.versions.patch", "PATCH", f"{site}/versions/{{version}}", self._finalize),
+            RestMethod("sites.versions.create", "POST", f"{site}/versions", self._create_version, version),
+            RestMethod(
+                *("sites.versions.patch", "PATCH", f"{site}/versions/{{version}}", self._change_version),
+                *(version, mask),
+            ),
             RestMethod("sites.versions.delete", "DELETE", f"{site}/versions/{{version}}", self._delete),
-            RestMethod("sites.releases.list", "GET", f"{site}/releases", self._releases),
-            RestMethod("sites.releases.create", "POST", f"{site}/releases", self._create_release),
-            RestMethod("sites.channels.list", "GET", f"{site}/channels", self._channels),
+            RestMethod("sites.releases.list", "GET", f"{site}/releases", self._releases, {}, pages),
+            RestMethod("sites.releases.create", "POST", f"{site}/releases", self._create_release, *release),
+            RestMethod("sites.channels.list", "GET", f"{site}/channels", self._channels, {}, pages),
             RestMethod("sites.channels.get", "GET", channel, self._get_channel),
-            RestMethod("sites.channels.create", "POST", f"{site}/channels", self._create_channel),
-            RestMethod("sites.channels.patch", "PATCH", channel, self._retain),
-            RestMethod("sites.channels.releases.list", "GET", f"{channel}/releases", self._releases),
-            RestMethod("sites.channels.releases.create", "POST", f"{channel}/releases", self._create_release),
+            RestMethod(
+                *("sites.channels.create", "POST", f"{site}/channels", self._create_channel),
+                *(channels, ("channelId",)),
+            ),
+            RestMethod("sites.channels.patch", "PATCH", channel, self._change_channel, channels, mask),
+            RestMethod(
+                "sites.channels.releases.list", "GET", f"{channel}/releases", self._releases, {}, pages
+            ),
+            RestMethod(
+                *("sites.channels.releases.create", "POST", f"{channel}/releases", self._create_release),
+                *release,
+            ),
         )
 
     def _sites(self, request: RestRequest) -> Resource:
@@ -93,21 +131,27 @@ class HostingService:
         with self._shelf.lock:
             number = len(self._shelf.below(f"sites/{site}/versions")) + 1
             version = _version(f"sites/{site}/versions/{_id(site, number)}", self._clock.now())
-            given = {key: value for key, value in request.body.items() if key in _WRITABLE_FIELDS}
+            if request.body.get("status", _CREATED) != _CREATED:
+                raise invalid_argument(f"a new version is {_CREATED}")
+            given = {key: value for key, value in request.body.items() if key in _VERSION_FIELDS}
             self._shelf.put({**version, **given})
             return self._shelf.find(version["name"])
 
-    def _finalize(self, request: RestRequest) -> Resource:
-        """A created version finalised; of a version nothing else changes here."""
+    def _change_version(self, request: RestRequest) -> Resource:
+        """A version with another configuration or labels until it is finalised, and that done."""
         with self._shelf.lock:
             version = self._shelf.find(_version_name(request))
-            wanted = request.body.get("status")
-            if request.query.get("updateMask", "status") != "status" or wanted != _FINALIZED:
-                raise _invalid_argument("of a version only the status changes, to FINALIZED")
-            if version["status"] not in ("CREATED", _FINALIZED):
+            changed = name_changed_fields(request, ("status", *_VERSION_FIELDS))
+            if version["status"] not in (_CREATED, _FINALIZED):
                 raise _failed_precondition(f"{version['name']} is {version['status']}")
-            now = written_time(self._clock.now())
-            self._shelf.put({**version, "status": _FINALIZED, "finalizeTime": now})
+            if "status" in changed and request.body.get("status") != _FINALIZED:
+                raise invalid_argument(f"the status of a version only changes to {_FINALIZED}")
+            fields = {key: it for key, it in request.body.items() if key in changed}
+            if version["status"] == _FINALIZED and {key: version.get(key) for key in changed} != fields:
+                raise _failed_precondition(f"{version['name']} is {_FINALIZED}")
+            kept = {key: it for key, it in version.items() if key not in changed}
+            done = {"finalizeTime": written_time(self._clock.now())} if "status" in changed else {}
+            self._shelf.put({**kept, **fields, **done})
             return self._shelf.find(version["name"])
 
     def _delete(self, request: RestRequest) -> Resource:
@@ -131,25 +175,35 @@ class HostingService:
         site, channel = self._known(request), request.query.get("channelId", "")
         name = f"sites/{site}/channels/{channel}"
         with self._shelf.lock:
-            if not channel:
-                raise _invalid_argument("channelId is missing")
+            if not _CHANNEL_ID_PATTERN.fullmatch(channel):
+                raise invalid_argument(f"channelId '{channel}' is not the id of a channel")
             if name in self._shelf:
                 raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
             mark = names.base36(name, 8)
             made = _channel(name, f"https://{site}--{channel}-{mark}.web.app", self._clock.now())
-            self._shelf.put(made)
-            return made
+            self._shelf.put(self._with_fields(made, request, _CHANNEL_FIELDS))
+            return self._shelf.find(name)
 
-    def _retain(self, request: RestRequest) -> Resource:
-        """A channel that keeps another number of releases; of a channel nothing else changes."""
+    def _change_channel(self, request: RestRequest) -> Resource:
+        """A channel with other labels, another expiry or number of releases that it keeps."""
         with self._shelf.lock:
             channel = self._shelf.find(_channel_name(request))
-            count = request.body.get("retainedReleaseCount")
-            if not isinstance(count, int) or not 1 <= count <= 100:
-                raise _invalid_argument("retainedReleaseCount must be between 1 and 100")
-            self._shelf.put({**channel, "retainedReleaseCount": count})
+            changed = name_changed_fields(request, _CHANNEL_FIELDS)
+            self._shelf.put(self._with_fields(channel, request, changed))
             self._expire(request.ids["site"])
             return self._with_release(self._shelf.find(channel["name"]))
+
+    def _with_fields(self, channel: Resource, request: RestRequest, changed: Iterable[str]) -> Resource:
+        """The channel with fields of a body; a time to live counts from now on."""
+        stated = {"retainedReleaseCount": RETAINED_RELEASES, **request.body}
+        whole = {**channel, **{key: stated.get(key) for key in changed}}
+        if not 1 <= whole["retainedReleaseCount"] <= MAX_RETAINED_RELEASES:
+            raise invalid_argument(f"retainedReleaseCount must be between 1 and {MAX_RETAINED_RELEASES}")
+        if ttl := whole.pop("ttl", None):
+            if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?s", ttl):
+                raise invalid_argument(f"ttl '{ttl}' is not a duration in seconds")
+            whole["expireTime"] = written_time(self._clock.now() + timedelta(seconds=float(ttl[:-1])))
+        return {key: it for key, it in whole.items() if it is not None}
 
     def _releases(self, request: RestRequest) -> Resource:
         """The newest first; of a site those of all its channels."""
@@ -163,15 +217,13 @@ class HostingService:
         return build_list_response(request, "releases", found, MAX_PAGE_SIZE)
 
     def _create_release(self, request: RestRequest) -> Resource:
-        """A release of a finalised version; its type is the server's to say."""
-        query, site = request.query, self._known(request)
-        name = query.get("versionName") or query.get("version_name") or ""
+        """A release of a finalised version; a site is never switched off."""
+        site = self._known(request)
+        name = request.query.get("versionName", "")
         with self._shelf.lock:
             channel = self._shelf.find(_channel_name(request))["name"]
-            if request.body.get("type", "SITE_DISABLE") != "SITE_DISABLE":
-                raise _invalid_argument("type is set by the server, but for SITE_DISABLE")
             if not name.startswith(f"sites/{site}/versions/"):
-                raise _invalid_argument(f"versionName '{name}' is not a version of {site}")
+                raise invalid_argument(f"versionName '{name}' is not a version of {site}")
             version = self._shelf.find(name)
             if version["status"] != _FINALIZED:
                 raise _failed_precondition(f"{name} is {version['status']}, not {_FINALIZED}")
@@ -265,10 +317,6 @@ def _version_name(request: RestRequest) -> str:
 
 def _channel_name(request: RestRequest) -> str:
     return f"sites/{request.ids['site']}/channels/{request.ids.get('channel', LIVE)}"
-
-
-def _invalid_argument(message: str) -> StatusError:
-    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def _failed_precondition(message: str) -> StatusError:

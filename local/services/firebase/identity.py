@@ -50,6 +50,10 @@ _NESTED_FIELDS = {
     "smsRegionConfig": frozenset({"allowByDefault", "allowlistOnly"}),
 }
 """What a mask can name below a field, of some fields; what the server alone says is not there."""
+_PERSON_FIELDS = {
+    **dict.fromkeys(("displayName", "email", "localId", "password", "phoneNumber", "photoUrl"), str),
+    "emailVerified": bool,
+}
 _MAP_FIELDS = frozenset({"blockingFunctions.triggers"})
 """A mask ends at a map (google/protobuf/field_mask.proto)."""
 
@@ -102,10 +106,19 @@ class IdentityPlatformService:
         accounts = "/v1/projects/{project}/accounts"
         return (
             RestMethod("projects.getConfig", "GET", config, self._get),
-            RestMethod("projects.updateConfig", "PATCH", config, self._patch),
-            RestMethod("projects.accounts", "POST", accounts, self._sign_up),
-            RestMethod("projects.accounts.batchGet", "GET", f"{accounts}:batchGet", self._people),
-            RestMethod("projects.accounts.update", "POST", f"{accounts}:update", self._change),
+            RestMethod(
+                *("projects.updateConfig", "PATCH", config, self._patch),
+                *(dict.fromkeys((*_CONFIG_FIELDS, *_OUTPUT_ONLY), Any), ("updateMask",)),
+            ),
+            RestMethod("projects.accounts", "POST", accounts, self._sign_up, _PERSON_FIELDS),
+            RestMethod(
+                *("projects.accounts.batchGet", "GET", f"{accounts}:batchGet", self._people),
+                parameters=("maxResults", "nextPageToken"),
+            ),
+            RestMethod(
+                *("projects.accounts.update", "POST", f"{accounts}:update", self._change),
+                {**_PERSON_FIELDS, "validSince": str | int},
+            ),
         )
 
     def _sign_up(self, request: RestRequest) -> Resource:

@@ -4,20 +4,45 @@ Shapes: https://firebase.google.com/docs/reference/remote-config/rest/v1/project
 the refusal of a stale etag as the tests of firebase-admin-node quote it.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 import grpc
+from msgspec import Struct
 
 from local.application import names
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
-from local.core.rest import Resource, RestMethod, RestReply, RestRequest, build_list_response
+from local.core.rest import (
+    PAGE_PARAMETERS,
+    Resource,
+    RestMethod,
+    RestReply,
+    RestRequest,
+    build_list_response,
+    invalid_argument,
+)
 
 HOST = "firebaseremoteconfig.googleapis.com"
 MAX_PAGE_SIZE = 300
-_SETTABLE = ("conditions", "parameters", "parameterGroups")
+_SETTABLE = {"conditions": list[Resource], "parameters": Resource, "parameterGroups": Resource}
+
+
+class _Version(Struct, rename="camel", forbid_unknown_fields=True):
+    """A version as clients send it back: they set its description alone."""
+
+    description: str = ""
+    version_number: str = ""
+    update_time: str = ""
+    update_user: dict[str, Any] = {}
+    update_origin: str = ""
+    update_type: str = ""
+    rollback_source: str = ""
+    is_legacy: bool = False
 
 
 class RemoteConfigService:
@@ -37,10 +62,19 @@ class RemoteConfigService:
         """What is served."""
         template = "/v1/projects/{project}/remoteConfig"
         return (
-            RestMethod("projects.getRemoteConfig", "GET", template, self._get),
-            RestMethod("projects.updateRemoteConfig", "PUT", template, self._put),
-            RestMethod("projects.remoteConfig.rollback", "POST", f"{template}:rollback", self._rollback),
-            RestMethod("projects.remoteConfig.listVersions", "GET", f"{template}:listVersions", self._list),
+            RestMethod("projects.getRemoteConfig", "GET", template, self._get, {}, ("versionNumber",)),
+            RestMethod(
+                *("projects.updateRemoteConfig", "PUT", template, self._put),
+                *({**_SETTABLE, "version": _Version}, ("validateOnly",)),
+            ),
+            RestMethod(
+                *("projects.remoteConfig.rollback", "POST", f"{template}:rollback", self._rollback),
+                *({"versionNumber": str | int}, ("versionNumber",)),
+            ),
+            RestMethod(
+                *("projects.remoteConfig.listVersions", "GET", f"{template}:listVersions", self._list),
+                parameters=PAGE_PARAMETERS,
+            ),
         )
 
     def _get(self, request: RestRequest) -> RestReply:
@@ -59,7 +93,7 @@ class RemoteConfigService:
             versions = self._versions(project)
             newest = versions[-1] if versions else {}
             if not known:
-                raise _invalid_argument("If-Match is missing: an etag, or *")
+                raise invalid_argument("If-Match is missing: an etag, or *")
             if known not in ("*", _etag(project, newest)):
                 raise StatusError(
                     grpc.StatusCode.FAILED_PRECONDITION,
@@ -69,19 +103,22 @@ class RemoteConfigService:
             template = {key: request.body[key] for key in _SETTABLE if key in request.body}
             if request.query.get("validateOnly") == "true":
                 return RestReply(template, {"ETag": f"{_etag(project, newest).rpartition('-')[0]}-0"})
-            self._publish(project, template, "INCREMENTAL_UPDATE", self._clock.now())
+            described = request.body.get("version", {}).get("description", "")
+            more = {"description": described} if described else {}
+            self._publish(project, template, "INCREMENTAL_UPDATE", self._clock.now(), more)
             return _reply(project, self._versions(project)[-1])
 
     def _rollback(self, request: RestRequest) -> RestReply:
         """An older template published again as a new version; nothing can make it conditional."""
-        project, asked = request.ids["project"], str(request.body.get("versionNumber", ""))
+        project, query = request.ids["project"], request.query
+        asked = str(request.body.get("versionNumber") or query.get("versionNumber", ""))
         with self._shelf.lock:
             versions = self._versions(project)
             source = _find_version(versions, asked)
             if source is versions[-1]:
-                raise _invalid_argument(f"version {asked} is the current one")
+                raise invalid_argument(f"version {asked} is the current one")
             template = {key: source[key] for key in _SETTABLE if key in source}
-            self._publish(project, template, "ROLLBACK", self._clock.now(), asked)
+            self._publish(project, template, "ROLLBACK", self._clock.now(), {"rollbackSource": asked})
             return _reply(project, self._versions(project)[-1])
 
     def _list(self, request: RestRequest) -> Resource:
@@ -99,7 +136,14 @@ class RemoteConfigService:
         """Every version kept, the oldest first."""
         return self._shelf.below(f"projects/{project}/remoteConfig")
 
-    def _publish(self, project: str, template: Resource, kind: str, at: datetime, source: str = "") -> None:
+    def _publish(
+        self,
+        project: str,
+        template: Resource,
+        kind: str,
+        at: datetime,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         number = len(self._versions(project)) + 1
         version = {
             "versionNumber": str(number),
@@ -107,7 +151,7 @@ class RemoteConfigService:
             "updateUser": {"email": f"deployer@{project}.iam.gserviceaccount.com"},
             "updateOrigin": "REST_API",
             "updateType": kind,
-            **({"rollbackSource": source} if source else {}),
+            **more,
         }
         name = f"projects/{project}/remoteConfig/{number:09d}"
         self._shelf.put({"name": name, **template, "version": version})
@@ -133,7 +177,3 @@ def _find_version(versions: list[Resource], number: str) -> Resource:
     if found is None:
         raise StatusError(grpc.StatusCode.NOT_FOUND, f"Version {number} was not found.")
     return found
-
-
-def _invalid_argument(message: str) -> StatusError:
-    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)

@@ -7,16 +7,42 @@ import uuid
 from datetime import datetime
 
 import grpc
+from msgspec import Struct
 
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
-from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
+from local.core.rest import (
+    PAGE_PARAMETERS,
+    Resource,
+    RestMethod,
+    RestRequest,
+    build_list_response,
+    invalid_argument,
+    name_changed_fields,
+)
 
 HOST = "firebaserules.googleapis.com"
 MAX_PAGE_SIZE = 100
 CLOSED = "rules_version = '2'; service {service} {{ match /{{path=**}} {{ allow read: if false; }} }}"
+
+
+class _File(Struct, forbid_unknown_fields=True):
+    content: str
+    name: str = ""
+    fingerprint: str = ""
+
+
+class _Source(Struct, forbid_unknown_fields=True):
+    files: list[_File]
+
+
+class _Release(Struct, forbid_unknown_fields=True):
+    name: str
+    rulesetName: str  # noqa: N815 - Google's name
+    createTime: str = ""  # noqa: N815 - Google's name
+    updateTime: str = ""  # noqa: N815 - Google's name
 
 
 class RulesService:
@@ -43,14 +69,18 @@ class RulesService:
         """What is served."""
         releases, rulesets = "/v1/projects/{project}/releases", "/v1/projects/{project}/rulesets"
         release, ruleset = f"{releases}/{{release=**}}", f"{rulesets}/{{ruleset}}"
+        made = dict.fromkeys(_Release.__struct_fields__, str)
+        moved = {"release": _Release, "updateMask": str}
+        written = {"source": _Source, "name": str, "createTime": str, "metadata": Resource}
+        pages = PAGE_PARAMETERS
         return (
-            RestMethod("projects.releases.list", "GET", releases, self._releases),
+            RestMethod("projects.releases.list", "GET", releases, self._releases, {}, pages),
             RestMethod("projects.releases.get", "GET", release, self._get_release),
-            RestMethod("projects.releases.create", "POST", releases, self._create_release),
-            RestMethod("projects.releases.patch", "PATCH", release, self._patch_release),
-            RestMethod("projects.rulesets.list", "GET", rulesets, self._rulesets),
+            RestMethod("projects.releases.create", "POST", releases, self._create_release, made),
+            RestMethod("projects.releases.patch", "PATCH", release, self._patch_release, moved),
+            RestMethod("projects.rulesets.list", "GET", rulesets, self._rulesets, {}, pages),
             RestMethod("projects.rulesets.get", "GET", ruleset, self._get_ruleset),
-            RestMethod("projects.rulesets.create", "POST", rulesets, self._create_ruleset),
+            RestMethod("projects.rulesets.create", "POST", rulesets, self._create_ruleset, written),
             RestMethod("projects.rulesets.delete", "DELETE", ruleset, self._delete_ruleset),
         )
 
@@ -64,7 +94,7 @@ class RulesService:
         name = str(request.body.get("name", ""))
         with self._shelf.lock:
             if not name.startswith(f"projects/{request.ids['project']}/releases/"):
-                raise _invalid_argument(f"'{name}' is not the name of a release")
+                raise invalid_argument(f"'{name}' is not the name of a release")
             if name in self._shelf:
                 raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
             ruleset = self._shelf.find(str(request.body.get("rulesetName", "")))
@@ -75,10 +105,11 @@ class RulesService:
         """A release moved to another ruleset; nothing can make it conditional."""
         with self._shelf.lock:
             release = self._shelf.find(_release_name(request))
-            asked = request.body.get("release")
-            if not isinstance(asked, dict) or asked.get("name") != release["name"]:
-                raise _invalid_argument("release.name must be the name in the path")
-            ruleset = self._shelf.find(str(asked.get("rulesetName", "")))
+            asked = request.body.get("release", {})
+            if asked.get("name") != release["name"]:
+                raise invalid_argument("release.name must be the name in the path")
+            name_changed_fields(request, ("rulesetName",), request.body.get("updateMask", ""))
+            ruleset = self._shelf.find(asked["rulesetName"])
             now = written_time(self._clock.now())
             self._shelf.put({**release, "rulesetName": ruleset["name"], "updateTime": now})
             return self._shelf.find(release["name"])
@@ -94,14 +125,9 @@ class RulesService:
         return self._shelf.find(_ruleset_name(request))
 
     def _create_ruleset(self, request: RestRequest) -> Resource:
-        project, source = request.ids["project"], request.body.get("source")
-        files = source.get("files") if isinstance(source, dict) else None
-        if (
-            not isinstance(files, list)
-            or not files
-            or not all(isinstance(one, dict) and one.get("content") for one in files)
-        ):
-            raise _invalid_argument("source.files needs a file with content")
+        project, files = request.ids["project"], request.body.get("source", {}).get("files", [])
+        if not files or not all(one["content"] for one in files):
+            raise invalid_argument("source.files needs a file with content")
         with self._shelf.lock:
             count = len(self._shelf.below(f"projects/{project}/rulesets"))
             if self.most_rulesets is not None and count >= self.most_rulesets:
@@ -140,7 +166,3 @@ def _release_name(request: RestRequest) -> str:
 
 def _ruleset_name(request: RestRequest) -> str:
     return f"projects/{request.ids['project']}/rulesets/{request.ids['ruleset']}"
-
-
-def _invalid_argument(message: str) -> StatusError:
-    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)

@@ -24,13 +24,16 @@ from local.application.service import ApplicationService, Archive, RevisionConfi
 from local.core.grpc_services import StatusError
 from local.core.pages import page
 from local.faults.hooks import FaultHooks
+from local.services.functions.runtimes import NAMES
 from local.services.plain_functions import PlainFunctions
 from local.services.run.quota import WriteQuotaBucket
 
 MAX_PAGE_SIZE = 100
 QUOTA_METRIC = "cloudfunctions.googleapis.com/write_requests"
 """60 writes in 60 s and region, of the 2nd generation."""
-_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
+_ID = re.compile(r"[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
+_MEMORY = re.compile(r"\d+(\.\d+)?(k|M|G|Ki|Mi|Gi)?")
+"""ServiceConfig.available_memory, google-cloud-functions 1.25.0."""
 _FUNCTION: Any = functions_v2.Function.pb()
 _METADATA: Any = functions_v2.OperationMetadata.pb()
 
@@ -58,6 +61,7 @@ class FunctionDeploymentCalls:
         """
         location, (function,) = parse_resource_name(request.function.name, "functions")
         paths = _fields_to_change(request.update_mask.paths, request.function)
+        _check_values(request.function)
         if request.function.name in self._plain:
             self._quota.spend_write(location, dry_run=False)
             return self._plain.update(request.function, request.update_mask.paths)
@@ -72,6 +76,7 @@ class FunctionDeploymentCalls:
         Any other one is nobody's application: it is kept as it is asked for.
         """
         location, _ = parse_resource_name(request.parent)
+        _check_values(request.function)
         for application in self._estate.applications_in(location):
             if request.function_id in application.policy.functions:
                 service = application.service_of(request.function_id)
@@ -204,6 +209,15 @@ def _fields_to_change(paths: Iterable[str], function: Any) -> list[str]:
         for below in [one for one in _set(function) if one.startswith(f"{path}.")] or [path]
     ]
     return changed or _set(function)
+
+
+def _check_values(function: Any) -> None:
+    """Raises: StatusError INVALID_ARGUMENT for a runtime or a memory that cannot be."""
+    runtime, memory = function.build_config.runtime, function.service_config.available_memory
+    if runtime and runtime not in NAMES:
+        raise invalid_argument(f"runtime '{runtime}' is none of {', '.join(NAMES)}")
+    if memory and not _MEMORY.fullmatch(memory):
+        raise invalid_argument(f"available_memory '{memory}' is no amount of memory")
 
 
 def _set(function: Any) -> list[str]:

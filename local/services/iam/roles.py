@@ -15,14 +15,7 @@ from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
 from local.core.resources import Change, Kind, ResourceCollection
-from local.core.rest import (
-    Resource,
-    RestMethod,
-    RestRequest,
-    build_list_response,
-    invalid_argument,
-    refuse_unknown_parameters,
-)
+from local.core.rest import Resource, RestMethod, RestRequest, build_list_response, invalid_argument
 
 UNDELETE_PERIOD = timedelta(days=7)
 ID_RELEASE_PERIOD = timedelta(days=37)
@@ -43,6 +36,8 @@ class Roles(ResourceCollection):
             wrapper="role",
             fields={"title": str, "description": str, "includedPermissions": list[str], "stage": _Stage},
             answers=("deleted",),
+            list_parameters=("showDeleted", "view"),
+            delete_parameters=("etag",),
             has_etag=True,
             complete=self._check,
         )
@@ -57,7 +52,8 @@ class Roles(ResourceCollection):
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         path = f"{self.kind.path}/{{id}}:undelete"
-        return (*super().calls(), RestMethod(f"{self.kind.calls}.undelete", "POST", path, self._undelete))
+        undelete = (f"{self.kind.calls}.undelete", "POST", path, self._undelete)
+        return (*super().calls(), RestMethod(*undelete, {"etag": str}))
 
     def refuse_duplicate(self, name: str) -> None:
         """As the base says: the id of a deleted role is released later. Raises: StatusError."""
@@ -79,7 +75,6 @@ class Roles(ResourceCollection):
 
     def list_page(self, request: RestRequest) -> Resource:
         """As the base says; without permissions and deleted ones, unless somebody asks for them."""
-        refuse_unknown_parameters(request, ("pageSize", "pageToken", "showDeleted", "view"))
         hidden = () if request.query.get("view") == "FULL" else ("includedPermissions",)
         shown = [
             {key: it for key, it in one.items() if key not in hidden}
@@ -97,7 +92,6 @@ class Roles(ResourceCollection):
 
     def delete(self, request: RestRequest) -> Resource:
         """Mark a role as deleted. Raises: StatusError FAILED_PRECONDITION where it is so."""
-        refuse_unknown_parameters(request, ("etag",))
         with self._store.lock:
             role = self.find(request)
             self._refuse_stale(role, request.query.get("etag"))
@@ -110,6 +104,7 @@ class Roles(ResourceCollection):
     def _undelete(self, request: RestRequest) -> Resource:
         with self._store.lock:
             role = self.find(request)
+            self._refuse_stale(role, request.body.get("etag"))
             if not role.get("deleted"):
                 raise _refused(f"You can't undelete role_id ({request.ids['id']}): it is not deleted.")
             self._store.put({key: it for key, it in role.items() if key != "deleted"})

@@ -23,7 +23,8 @@ class Credentials:
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         path = "/v1/projects/-/serviceAccounts/{account}:generateIdToken"
-        return (RestMethod("projects.serviceAccounts.generateIdToken", "POST", path, self._signed),)
+        generate = ("projects.serviceAccounts.generateIdToken", "POST", path, self._signed)
+        return (RestMethod(*generate, {"audience": str, "includeEmail": bool}),)
 
     def _signed(self, request: RestRequest) -> Resource:
         path = f"/v1/projects/-/serviceAccounts/{request.ids['account']}:generateIdToken"

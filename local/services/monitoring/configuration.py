@@ -15,7 +15,7 @@ from local.application import Application
 from local.application.applications import ApplicationRegistry
 from local.core.clock import CloudClock
 from local.core.grpc_services import StatusError
-from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
+from local.core.rest import PAGE_PARAMETERS, Resource, RestMethod, RestRequest, build_list_response
 from local.services.monitoring import descriptors, promql
 from local.services.monitoring.descriptors import Descriptor
 from local.services.monitoring.notification import alert_policy
@@ -53,17 +53,27 @@ class MonitoringConfiguration:
         """What is served."""
         v3, v1 = "/v3/projects/{project}", "/v1/projects/{project}"
         query = f"{v1}/location/global/prometheus/api/v1/query"
+        pages, filtered = PAGE_PARAMETERS, ("filter", *PAGE_PARAMETERS)
         return (
             *self._stored.calls(),
-            RestMethod("projects.alertPolicies.list", "GET", f"{v3}/alertPolicies", self._policies),
+            RestMethod(
+                "projects.alertPolicies.list", "GET", f"{v3}/alertPolicies", self._policies, {}, pages
+            ),
             RestMethod("projects.alertPolicies.get", "GET", f"{v3}/alertPolicies/{{id}}", self._policy),
-            RestMethod("projects.dashboards.list", "GET", f"{v1}/dashboards", self._dashboards),
-            RestMethod("projects.metricDescriptors.list", "GET", f"{v3}/metricDescriptors", self._kinds),
+            RestMethod("projects.dashboards.list", "GET", f"{v1}/dashboards", self._dashboards, {}, pages),
+            RestMethod(
+                *("projects.metricDescriptors.list", "GET", f"{v3}/metricDescriptors", self._kinds),
+                parameters=filtered,
+            ),
             RestMethod(
                 "projects.monitoredResourceDescriptors.list",
                 *("GET", f"{v3}/monitoredResourceDescriptors", self._resources),
+                parameters=filtered,
             ),
-            RestMethod("projects.location.prometheus.api.v1.query", "GET", query, self._query),
+            RestMethod(
+                *("projects.location.prometheus.api.v1.query", "GET", query, self._query),
+                parameters=("query",),
+            ),
         )
 
     def _of(self, project: str) -> list[Application]:

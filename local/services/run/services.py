@@ -1,7 +1,7 @@
 """`google.cloud.run.v2.Services`."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -30,10 +30,9 @@ from local.services.run import messages, scalings, targets
 from local.services.run.iam_policies import ServicePolicies
 from local.services.run.quota import WriteQuotaBucket
 from local.services.run.rollouts import Rollouts
+from local.services.run.updates import read_update
 
 MAX_PAGE_SIZE = 100
-_FIELDS = frozenset(field.name for field in messages.ServiceMessage.DESCRIPTOR.fields)
-_WRITABLE = frozenset({"traffic", "template", "scaling"})
 
 
 class RunServices(ServicePolicies):
@@ -87,10 +86,9 @@ class RunServices(ServicePolicies):
         A new template becomes a revision at once; other instances make none.
         """
         location, (name,) = parse_resource_name(request.service.name, "services")
-        paths = _fields_to_change(request.update_mask.paths)
         self._quota.spend_write(location, dry_run=request.validate_only)
         application = self._owner(location, name, allow_missing=request.allow_missing)
-        change = partial(self._change, application, request.service, paths)
+        change = partial(self._change, application, request.service, request.update_mask.paths)
         if request.validate_only:
             preview = change(lambda: ORDINARY_COURSE, application.service(name), self._clock.now())
             return _dry_run(application, location, preview)
@@ -113,7 +111,7 @@ class RunServices(ServicePolicies):
         self,
         application: Application,
         asked: Any,
-        paths: frozenset[str],
+        paths: Collection[str],
         fate: Callable[[], Fate],
         seen: ApplicationService,
         now: datetime,
@@ -128,32 +126,18 @@ class RunServices(ServicePolicies):
                 f"Conflict for resource '{seen.name}': etag {asked.etag} was specified but "
                 f"current etag is {messages.etag(seen)}",
             )
-        grown = seen
-        if "template" in paths:
-            grown = _apply_template(application, seen, asked.template, now)
-        traffic = targets.read_traffic_targets(asked.traffic, grown) if "traffic" in paths else seen.traffic
-        if "scaling" in paths:
-            grown = replace(grown, scaling=scalings.read_scaling(asked.scaling))
+        changed, wanted = read_update(asked, messages.service_message(application, seen), paths)
+        grown, traffic = seen, seen.traffic
+        if "template" in changed:
+            grown = _apply_template(application, seen, wanted.template, now)
+        if "traffic" in changed:
+            traffic = targets.read_traffic_targets(wanted.traffic, grown)
+        if "scaling" in changed:
+            grown = replace(grown, scaling=scalings.read_scaling(wanted.scaling))
         unusual = fate()
         due_at = now + self._rollouts.duration(seen.name) + unusual.delay
         failure = unusual.failure or self._rollouts.failure(seen.name)
         return redirect_traffic(grown, traffic, application.change(seen, now, due_at, failure))
-
-
-def _fields_to_change(paths: list[str]) -> frozenset[str]:
-    """The top-level fields to change; an empty mask means all that can be.
-
-    Raises: Refused INVALID_ARGUMENT for a field that a service does not have, UNIMPLEMENTED for
-    one that it has and that has no effect here.
-    """
-    if not paths:
-        return _WRITABLE
-    fields = frozenset(path.split(".")[0] for path in paths)
-    if unknown := sorted(fields - _FIELDS):
-        raise invalid_argument(f"update_mask: a service has no field '{unknown[0]}'")
-    if idle := sorted(fields - _WRITABLE):
-        raise StatusError(grpc.StatusCode.UNIMPLEMENTED, f"update_mask: '{idle[0]}' has no effect here")
-    return fields
 
 
 def _apply_template(
@@ -168,7 +152,7 @@ def _apply_template(
     name = template.revision or application.next_revision_name(service)
     if service.revision(name) is not None:
         raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"Revision '{name}' already exists")
-    image = template.containers[0].image if template.containers else ""
+    image = template.containers[0].image
     source = next(
         (
             revision

@@ -7,7 +7,14 @@ from local.core.clock import CloudClock
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
 from local.core.resources import Change, Kind, ResourceCollection
-from local.core.rest import Resource, RestMethod, RestRequest, build_list_response, invalid_argument
+from local.core.rest import (
+    PAGE_PARAMETERS,
+    Resource,
+    RestMethod,
+    RestRequest,
+    build_list_response,
+    invalid_argument,
+)
 
 HOST = "cloudscheduler.googleapis.com"
 MAX_PAGE_SIZE = 500
@@ -67,7 +74,7 @@ class SchedulerService(ResourceCollection):
         """What is served."""
         locations, one = "/v1/projects/{project}/locations", f"{KIND.path}/{{id}}"
         return (
-            RestMethod("projects.locations.list", "GET", locations, self._regions),
+            RestMethod("projects.locations.list", "GET", locations, self._regions, {}, PAGE_PARAMETERS),
             *super().calls(),
             RestMethod(f"{KIND.calls}.pause", "POST", f"{one}:pause", self._pause),
             RestMethod(f"{KIND.calls}.resume", "POST", f"{one}:resume", self._resume),

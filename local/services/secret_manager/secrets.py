@@ -4,10 +4,13 @@ Shapes: firebase/firebase-tools src/gcp/secretManager.ts (read 2026-11).
 """
 
 import base64
+import uuid
 from datetime import datetime
 from typing import Any
 
+import google_crc32c
 import grpc
+from msgspec import Struct
 
 from local.application.names import project_number
 from local.core.clock import CloudClock
@@ -17,17 +20,23 @@ from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
 from local.core.resources import Change, Kind, ResourceCollection
 from local.core.rest import (
+    PAGE_PARAMETERS,
     Resource,
     RestMethod,
     RestRequest,
     build_list_response,
     invalid_argument,
-    refuse_unknown_fields,
 )
 
 HOST = "secretmanager.googleapis.com"
 MAX_PAGE_SIZE = 25_000
+MAX_PAYLOAD_BYTES = 64 * 1024
 DESTROYED = "DESTROYED"
+
+
+class _Payload(Struct, forbid_unknown_fields=True):
+    data: str = ""
+    dataCrc32c: str | int = ""  # noqa: N815 - Google's name
 
 
 def _complete(change: Change) -> Resource:
@@ -57,6 +66,7 @@ KIND = Kind(
     },
     answers=("createTime", "policyMember"),
     immutable=("replication",),
+    delete_parameters=("etag",),
     has_etag=True,
     complete=_complete,
     policy="GET",
@@ -80,8 +90,7 @@ class Secrets(ResourceCollection):
     def set_first_value(self, project: str, secret: str, value: str) -> None:
         """Let the first version of a secret hold a value; the secret is made where it is not."""
         self.provision(project, secret, self._clock.now())
-        data = base64.b64encode(value.encode()).decode()
-        self._payloads[f"{_secret_name(project, secret)}/versions/1"] = {"data": data}
+        self._payloads[f"{_secret_name(project, secret)}/versions/1"] = _build_payload(value.encode())
 
     def is_enabled(self, project: str, bound: str) -> bool:
         """Whether `SECRET/VERSION` can be read; of a secret that nobody founded, too."""
@@ -99,16 +108,16 @@ class Secrets(ResourceCollection):
         """What is served."""
         one = f"{KIND.path}/{{id}}"
         version = f"{one}/versions/{{version}}"
-        versions = "projects.secrets.versions"
+        versions, added, etag = "projects.secrets.versions", {"payload": _Payload}, {"etag": str}
         return (
             *super().calls(),
-            RestMethod("projects.secrets.addVersion", "POST", f"{one}:addVersion", self._add),
-            RestMethod(f"{versions}.list", "GET", f"{one}/versions", self._versions),
+            RestMethod("projects.secrets.addVersion", "POST", f"{one}:addVersion", self._add, added),
+            RestMethod(f"{versions}.list", "GET", f"{one}/versions", self._versions, {}, PAGE_PARAMETERS),
             RestMethod(f"{versions}.get", "GET", version, self._get_version),
             RestMethod(f"{versions}.access", "GET", f"{version}:access", self._access),
-            RestMethod(f"{versions}.enable", "POST", f"{version}:enable", self._enable),
-            RestMethod(f"{versions}.disable", "POST", f"{version}:disable", self._disable),
-            RestMethod(f"{versions}.destroy", "POST", f"{version}:destroy", self._destroy),
+            RestMethod(f"{versions}.enable", "POST", f"{version}:enable", self._enable, etag),
+            RestMethod(f"{versions}.disable", "POST", f"{version}:disable", self._disable, etag),
+            RestMethod(f"{versions}.destroy", "POST", f"{version}:destroy", self._destroy, etag),
         )
 
     def delete(self, request: RestRequest) -> Resource:
@@ -122,11 +131,7 @@ class Secrets(ResourceCollection):
         return answer
 
     def _add(self, request: RestRequest) -> Resource:
-        refuse_unknown_fields(request.body, {"payload"})
-        payload = request.body.get("payload") or {}
-        if not isinstance(payload, dict):
-            raise invalid_argument("Invalid value at 'payload': it is not an object")
-        refuse_unknown_fields(payload, {"data", "dataCrc32c"})
+        payload = _read_payload(request.body.get("payload", {}))
         with self._store.lock:
             secret = self.find(request)
             number = len(self._store.below(f"{secret['name']}/versions")) + 1
@@ -171,10 +176,12 @@ class Secrets(ResourceCollection):
         """The version in another state; what is destroyed stays so."""
         with self._store.lock:
             version = self._get_version(request)
+            if request.body.get("etag", version["etag"]) != version["etag"]:
+                raise StatusError(grpc.StatusCode.ABORTED, f"{version['name']} has another etag")
             if version["state"] == DESTROYED:
                 raise StatusError(grpc.StatusCode.FAILED_PRECONDITION, f"{version['name']} is destroyed")
             gone = {"destroyTime": written_time(self._clock.now())} if state == DESTROYED else {}
-            self._store.put({**version, "state": state, **gone})
+            self._store.put({**version, "state": state, "etag": _new_etag(), **gone})
             return self._store.find(version["name"])
 
 
@@ -193,4 +200,27 @@ def _secret(name: str, at: datetime) -> Resource:
 
 
 def _version(name: str, at: datetime) -> Resource:
-    return {"name": name, "createTime": written_time(at), "state": "ENABLED"}
+    return {"name": name, "createTime": written_time(at), "state": "ENABLED", "etag": _new_etag()}
+
+
+def _new_etag() -> str:
+    return f'"{uuid.uuid4().hex[:14]}"'
+
+
+def _read_payload(payload: Resource) -> Resource:
+    """What a version is to hold. Raises: StatusError INVALID_ARGUMENT."""
+    text = payload.get("data", "").replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError as error:
+        raise invalid_argument("Invalid value at 'payload.data': Base64 decoding failed") from error
+    if not 0 < len(data) <= MAX_PAYLOAD_BYTES:
+        raise invalid_argument(f"payload.data must have between 1 and {MAX_PAYLOAD_BYTES} bytes")
+    built = _build_payload(data)
+    if str(payload.get("dataCrc32c", built["dataCrc32c"])) != built["dataCrc32c"]:
+        raise invalid_argument("The checksum payload.dataCrc32c does not match payload.data")
+    return built
+
+
+def _build_payload(data: bytes) -> Resource:
+    return {"data": base64.b64encode(data).decode(), "dataCrc32c": str(google_crc32c.value(data))}

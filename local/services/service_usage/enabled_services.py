@@ -14,13 +14,12 @@ from local.core.grpc_services import StatusError, build_detailed_error
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore
 from local.core.rest import (
+    PAGE_PARAMETERS,
     Resource,
     RestMethod,
     RestRequest,
     build_list_response,
     invalid_argument,
-    refuse_unknown_fields,
-    refuse_unknown_parameters,
 )
 from local.services.workload_identity.agents import ServiceAgents
 
@@ -97,13 +96,17 @@ class EnabledServices:
         """What is served."""
         services = "/v1/projects/{project}/services"
         one, beta = f"{services}/{{service}}", "/v1beta1/projects/{project}/services/{service}"
+        disabled = {"disableDependentServices": bool, "checkIfServiceHasUsage": str}
+        enabled = {"serviceIds": list[str]}
         return (
             RestMethod("services.get", "GET", one, self._get),
-            RestMethod("services.list", "GET", services, self._list),
+            RestMethod("services.list", "GET", services, self._list, {}, ("filter", *PAGE_PARAMETERS)),
             RestMethod("services.enable", "POST", f"{one}:enable", self._enable),
-            RestMethod("services.disable", "POST", f"{one}:disable", self._disable),
-            RestMethod("services.batchEnable", "POST", f"{services}:batchEnable", self._batch_enable),
-            RestMethod("services.batchGet", "GET", f"{services}:batchGet", self._batch_get),
+            RestMethod("services.disable", "POST", f"{one}:disable", self._disable, disabled),
+            RestMethod(
+                "services.batchEnable", "POST", f"{services}:batchEnable", self._batch_enable, enabled
+            ),
+            RestMethod("services.batchGet", "GET", f"{services}:batchGet", self._batch_get, {}, ("names",)),
             RestMethod(
                 "services.generateServiceIdentity", "POST", f"{beta}:generateServiceIdentity", self._agent
             ),
@@ -125,7 +128,6 @@ class EnabledServices:
 
     def _list(self, request: RestRequest) -> Resource:
         """Those that are on from the beginning, and those that somebody has switched on."""
-        refuse_unknown_parameters(request, ("filter", "pageSize", "pageToken"))
         if request.query.get("filter") != "state:ENABLED":
             raise StatusError(grpc.StatusCode.UNIMPLEMENTED, "the filter is state:ENABLED")
         project = request.ids["project"]
@@ -140,19 +142,16 @@ class EnabledServices:
         return build_list_response(request, "services", found, MAX_PAGE_SIZE)
 
     def _enable(self, request: RestRequest) -> Resource:
-        refuse_unknown_fields(request.body, ())
         project, service = request.ids["project"], request.ids["service"]
         self._switch(project, [service], "ENABLED")
         return self._operations.finish("", {"service": self.describe(project, service)})
 
     def _disable(self, request: RestRequest) -> Resource:
-        refuse_unknown_fields(request.body, {"disableDependentServices", "checkIfServiceHasUsage"})
         project, service = request.ids["project"], request.ids["service"]
         self._switch(project, [service], "DISABLED")
         return self._operations.finish("", {"service": self.describe(project, service)})
 
     def _batch_enable(self, request: RestRequest) -> Resource:
-        refuse_unknown_fields(request.body, {"serviceIds"})
         services = request.body.get("serviceIds")
         if not isinstance(services, list) or not 0 < len(services) <= MAX_BATCH:
             raise invalid_argument(f"serviceIds: from 1 to {MAX_BATCH} names")
@@ -161,7 +160,6 @@ class EnabledServices:
         return self._operations.finish("", {"services": enabled})
 
     def _batch_get(self, request: RestRequest) -> Resource:
-        refuse_unknown_parameters(request, ("names",))
         named = [value.rpartition("/")[2] for key, value in request.parameters if key == "names"]
         return {"services": [self.describe(request.ids["project"], service) for service in named]}
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import grpc
 
 from local.core.grpc_services import StatusError
-from local.core.rest import Resource, RestMethod, RestRequest, build_list_response
+from local.core.rest import PAGE_PARAMETERS, Resource, RestMethod, RestRequest, build_list_response
 from local.services.run.quota import METRIC, WriteQuotaBucket
 
 HOST = "serviceusage.googleapis.com"
@@ -25,7 +25,8 @@ class Quotas:
     def calls(self) -> tuple[RestMethod, ...]:
         """What is served."""
         quotas = "/v1beta1/projects/{project}/services/{service}/consumerQuotaMetrics"
-        return (RestMethod("services.consumerQuotaMetrics.list", "GET", quotas, self._list),)
+        listed = ("services.consumerQuotaMetrics.list", "GET", quotas, self._list)
+        return (RestMethod(*listed, parameters=PAGE_PARAMETERS),)
 
     def _list(self, request: RestRequest) -> Resource:
         project, service = request.ids["project"], request.ids["service"]

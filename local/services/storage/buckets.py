@@ -34,7 +34,12 @@ NAME_LIMIT_BYTES = 1024
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
 """Objects are held in memory (Google: 5 TiB)."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_BUCKET = re.compile(
+    r"(?!goog|(?:\d+\.){3}\d+$|.*(?:google|g00gle))(?=.{3,222}$)"
+    r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?)*"
+)
+"""cloud.google.com/storage/docs/buckets#naming (read 2026-11): each part of a dotted name has at
+most 63 characters, and the whole 222."""
 _RESERVED = re.compile(r"\.|\.\.|\.well-known/acme-challenge/.*|.*[\r\n].*", re.DOTALL)
 
 

@@ -22,7 +22,7 @@ StorageClass = Literal[
     "DURABLE_REDUCED_AVAILABILITY",
 ]
 _Json = dict[str, Any]
-_BUCKET_KINDS: Mapping[str, Any] = {
+BUCKET_KINDS: Mapping[str, Any] = {
     "autoclass": _Json,
     "billing": _Json,
     "cors": list[_Json],
@@ -42,7 +42,7 @@ _BUCKET_KINDS: Mapping[str, Any] = {
     "versioning": dict[str, bool],
     "website": _Json,
 }
-_OBJECT_KINDS: Mapping[str, Any] = {
+OBJECT_KINDS: Mapping[str, Any] = {
     "cacheControl": str,
     "contentDisposition": str,
     "contentEncoding": str,
@@ -54,17 +54,19 @@ _OBJECT_KINDS: Mapping[str, Any] = {
     "storageClass": StorageClass,
     "temporaryHold": bool,
 }
-_BUCKET_ANSWERS = frozenset(
+BUCKET_ANSWERS = frozenset(
     (
-        *("etag", "generation", "id", "kind", "locationType", "metageneration", "name", "owner"),
-        *("projectNumber", "satisfiesPZI", "satisfiesPZS", "selfLink", "timeCreated", "updated"),
+        *("etag", "generation", "hardDeleteTime", "id", "kind", "locationType", "metageneration", "name"),
+        *("owner", "projectNumber", "satisfiesPZI", "satisfiesPZS", "selfLink", "softDeleteTime"),
+        *("timeCreated", "updated"),
     )
 )
-_OBJECT_ANSWERS = frozenset(
+OBJECT_ANSWERS = frozenset(
     (
-        *("bucket", "componentCount", "crc32c", "etag", "generation", "id", "kind", "md5Hash"),
-        *("mediaLink", "metageneration", "name", "owner", "retentionExpirationTime", "selfLink"),
-        *("size", "timeCreated", "timeDeleted", "timeFinalized", "timeStorageClassUpdated", "updated"),
+        *("bucket", "componentCount", "crc32c", "etag", "generation", "hardDeleteTime", "id", "kind"),
+        *("md5Hash", "mediaLink", "metageneration", "name", "owner", "retentionExpirationTime"),
+        *("selfLink", "size", "softDeleteTime", "timeCreated", "timeDeleted", "timeFinalized"),
+        *("timeStorageClassUpdated", "updated"),
     )
 )
 """What the service sets itself: clients send it back as they read it."""
@@ -82,7 +84,7 @@ class BucketSetting(NamedTuple):
 
 def read_bucket(resource: Mapping[str, Any]) -> BucketSetting:
     """What a client sets of a bucket. Raises: Refusal 400."""
-    fields = _read(resource, "bucket", _BUCKET_KINDS, _BUCKET_ANSWERS)
+    fields = _read(resource, "bucket", BUCKET_KINDS, BUCKET_ANSWERS)
     versioned, retention = None, None
     if "versioning" in fields:
         versioned = (fields.pop("versioning") or {}).get("enabled", False)
@@ -98,7 +100,7 @@ def read_bucket(resource: Mapping[str, Any]) -> BucketSetting:
 
 def read_object_fields(resource: Mapping[str, Any]) -> dict[str, Any]:
     """What a client sets of an object; None removes a field. Raises: Refusal 400."""
-    return _read(resource, "object", _OBJECT_KINDS, _OBJECT_ANSWERS)
+    return _read(resource, "object", OBJECT_KINDS, OBJECT_ANSWERS)
 
 
 def merge(stored: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,27 +1,42 @@
 """One HTTP request to Cloud Storage, and its answer."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
 
 from local.services.storage.errors import unsupported_call
 
-_SERVED_PARAMETERS = frozenset(
-    (
-        *("contentEncoding", "delimiter", "endOffset", "generation", "maxResults", "name"),
-        *("optionsRequestedPolicyVersion", "pageToken", "permissions", "prefix", "project"),
-        *("rewriteToken", "sourceGeneration", "startOffset", "uploadType", "upload_id", "versions"),
-    )
-)
-_PARAMETERS_WITHOUT_EFFECT = frozenset(
+_OF_BUCKET = ("ifMetagenerationMatch", "ifMetagenerationNotMatch")
+_OF_OBJECT = ("ifGenerationMatch", "ifGenerationNotMatch", *_OF_BUCKET)
+_OF_SOURCE = tuple(one.replace("if", "ifSource", 1) for one in _OF_OBJECT)
+PARAMETERS: Mapping[str, Collection[str]] = {
+    "buckets.delete": _OF_BUCKET,
+    "buckets.get": _OF_BUCKET,
+    "buckets.getIamPolicy": ("optionsRequestedPolicyVersion",),
+    "buckets.insert": ("project",),
+    "buckets.list": ("maxResults", "pageToken", "prefix", "project"),
+    "buckets.lockRetentionPolicy": ("ifMetagenerationMatch",),
+    "buckets.patch": _OF_BUCKET,
+    "buckets.setIamPolicy": (),
+    "buckets.testIamPermissions": ("permissions",),
+    "objects.delete": ("generation", *_OF_OBJECT),
+    "objects.get": ("generation", *_OF_OBJECT),
+    "objects.insert": ("contentEncoding", "name", "uploadType", "upload_id", *_OF_OBJECT),
+    "objects.list": (
+        *("delimiter", "endOffset", "maxResults", "pageToken", "prefix", "startOffset", "versions"),
+    ),
+    "objects.patch": ("generation", *_OF_OBJECT),
+    "objects.rewrite": ("rewriteToken", "sourceGeneration", *_OF_OBJECT, *_OF_SOURCE),
+    "projects.serviceAccount.get": (),
+}
+"""What each call that is served reads of a query."""
+PARAMETERS_WITHOUT_EFFECT = frozenset(
     (
         *("$.xgafv", "access_token", "alt", "fields", "key", "prettyPrint", "projection", "quotaUser"),
         *("userProject",),
     )
 )
-_PRECONDITION = re.compile("if(source)?(meta)?generation(not)?match", re.IGNORECASE)
 _ENCRYPTION_HEADERS = ("x-goog-encryption-", "x-goog-copy-source-encryption-")
 
 
@@ -50,11 +65,14 @@ class StorageRequest(Struct, frozen=True):
         """The parameters by name."""
         return dict(self.parameters)
 
-    def require_served(self) -> None:
-        """Return when nothing is asked that would be left out in silence. Raises: Refusal 400."""
+    def require_served(self, call: str) -> None:
+        """Return when nothing is asked that the call would leave out. Raises: Refusal 400.
+
+        Preconditions are read in any case.
+        """
+        served = {name.lower() for name in (*PARAMETERS[call], *PARAMETERS_WITHOUT_EFFECT)}
         for name, value in self.parameters:
-            served = name in _SERVED_PARAMETERS or name in _PARAMETERS_WITHOUT_EFFECT
-            if not served and not _PRECONDITION.fullmatch(name) and value not in ("", "false"):
+            if name.lower() not in served and value not in ("", "false"):
                 raise unsupported_call(f"the parameter {name}")
         for name in self.headers:
             if name.startswith(_ENCRYPTION_HEADERS):

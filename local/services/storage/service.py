@@ -27,33 +27,13 @@ from local.services.storage.errors import Refusal, invalid_request, not_public, 
 from local.services.storage.fields import merge, read_bucket, read_object_fields
 from local.services.storage.listing import MAX_PAGE_SIZE, decode_token, encode_token, list_page
 from local.services.storage.media import build_media_answer
-from local.services.storage.requests import StorageAnswer, StorageRequest
+from local.services.storage.requests import PARAMETERS, StorageAnswer, StorageRequest
 from local.services.storage.uploads import UploadIncomplete, Uploads
 from local.services.storage.values import StoredObject, bucket_resource, object_resource, policy_resource
 from shared.core.codec import from_json
 
 NAME = "storage.googleapis.com"
-CALLS = tuple(
-    f"{NAME}/{verb}"
-    for verb in (
-        "buckets.delete",
-        "buckets.get",
-        "buckets.getIamPolicy",
-        "buckets.insert",
-        "buckets.list",
-        "buckets.lockRetentionPolicy",
-        "buckets.patch",
-        "buckets.setIamPolicy",
-        "buckets.testIamPermissions",
-        "objects.delete",
-        "objects.get",
-        "objects.insert",
-        "objects.list",
-        "objects.patch",
-        "objects.rewrite",
-        "projects.serviceAccount.get",
-    )
-)
+CALLS = tuple(f"{NAME}/{call}" for call in PARAMETERS)
 """What is served, by the names under which faults find it."""
 MAX_REWRITE_BYTES_PER_CALL = 1024 * 1024
 """How much of an object a call copies to another location: Google's own measure is time, 30 s."""
@@ -115,11 +95,11 @@ class StorageService:
 
         Raises: Refusal, when nothing is served there; the second one as well.
         """
-        request.require_served()
         request = replace(request, target=self._resolve_target(request.target))
         for method, pattern, verb, handler in self._routes:
             found = re.fullmatch(pattern, request.path)
             if found is not None and method == request.method:
+                request.require_served(verb)
                 parts = found.groupdict()
                 bucket, name = unquote(parts.get("bucket", "")), unquote(parts.get("name", ""))
                 self._require_switched_on(request, bucket, name)

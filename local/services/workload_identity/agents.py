@@ -7,13 +7,7 @@ from local.application.names import project_number
 from local.core.finished_operations import FinishedOperations
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore
-from local.core.rest import (
-    Resource,
-    RestMethod,
-    RestRequest,
-    refuse_unknown_fields,
-    refuse_unknown_parameters,
-)
+from local.core.rest import Resource, RestMethod, RestRequest
 
 HOST = "workloadidentity.googleapis.com"
 _PRODUCERS = "projects.locations.serviceProducers"
@@ -45,7 +39,7 @@ class ServiceAgents:
         producer = "/v1/projects/{project}/locations/{location}/serviceProducers/{service}"
         generate = (f"{_PRODUCERS}.generateServiceAgents", "POST", f"{producer}:generateServiceAgents")
         return (
-            RestMethod(*generate, self._generate),
+            RestMethod(*generate, self._generate, {"parent": str}),
             *self._operations.calls("projects.locations.operations.get"),
         )
 
@@ -60,8 +54,6 @@ class ServiceAgents:
         return email in self._store
 
     def _generate(self, request: RestRequest) -> Resource:
-        refuse_unknown_parameters(request, ())
-        refuse_unknown_fields(request.body, {"parent"})
         project, service = request.ids["project"], request.ids["service"]
         place = f"projects/{project_number(project)}/locations/{request.ids['location']}"
         agent = {

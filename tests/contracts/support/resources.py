@@ -342,7 +342,7 @@ class OverTheWire:
 
     def add_version(self) -> None:
         path = f"/v1/projects/{PROJECT}/secrets/{SECRET}:addVersion"
-        self._product(secrets.HOST).done("POST", path, {})
+        self._product(secrets.HOST).done("POST", path, {"payload": {"data": "aHVudGVyMg=="}})
 
     def disable(self, version: str) -> None:
         path = f"/v1/projects/{PROJECT}/secrets/{SECRET}/versions/{version}:disable"

@@ -30,6 +30,12 @@ from tests.local.support.rest import SHOP
 LOCATION = "projects/shop/locations/europe-west1"
 ROOT = "projects/shop/databases/(default)/documents"
 
+AUDITED = {
+    "destination": {"cloudRun": {"service": "mailer", "region": "europe-west1"}},
+    "eventFilters": [{"attribute": "type", "value": "google.cloud.audit.log.v1.written"}],
+    "labels": {"team": "mail"},
+}
+
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
@@ -406,3 +412,38 @@ def test_a_killed_cloud_has_lost_no_event(tmp_path: Path) -> None:
 
     assert len(there) > 50
     assert {path for _, path in heard} == {f"orders/{one}" for one in there}
+
+
+@pytest.mark.parametrize("trigger", ["", "T%20T", "Mail", "9mail", "mail-", "m" * 64])
+def test_a_trigger_with_a_name_that_cannot_be(shop: Shop, trigger: str) -> None:
+    """Small letters, digits and hyphens, a letter first."""
+    path = f"/v1/{LOCATION}/triggers?triggerId={trigger}"
+
+    assert shop.product.refused("POST", path, AUDITED) == "INVALID_ARGUMENT"
+
+
+def test_validation_alone_changes_nothing(shop: Shop) -> None:
+    """Neither a creation nor a deletion is carried out, and what is wrong is refused."""
+    triggers, trigger = f"/v1/{LOCATION}/triggers", f"/v1/{LOCATION}/triggers/audited"
+    shop.product.done("POST", f"{triggers}?triggerId=audited&validateOnly=true", AUDITED)
+    assert shop.product.refused("GET", trigger) == "NOT_FOUND"
+    shop.product.done("POST", f"{triggers}?triggerId=audited", AUDITED)
+
+    shop.product.done("DELETE", f"{trigger}?validateOnly=true")
+
+    assert shop.product.get(trigger)["labels"] == AUDITED["labels"]
+    again = f"{triggers}?triggerId=audited&validateOnly=true"
+    assert shop.product.refused("POST", again, AUDITED) == "ALREADY_EXISTS"
+
+
+def test_a_trigger_at_another_etag_is_not_deleted(shop: Shop) -> None:
+    """And one that is gone is deleted where that may be."""
+    trigger = f"/v1/{LOCATION}/triggers/audited"
+    shop.product.done("POST", f"/v1/{LOCATION}/triggers?triggerId=audited", AUDITED)
+    etag = shop.product.get(trigger)["etag"]
+
+    assert shop.product.refused("DELETE", f"{trigger}?etag=other") == "ABORTED"
+    shop.product.done("DELETE", f"{trigger}?etag={etag}")
+
+    assert shop.product.refused("DELETE", trigger) == "NOT_FOUND"
+    shop.product.done("DELETE", f"{trigger}?allowMissing=true")

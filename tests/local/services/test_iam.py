@@ -113,3 +113,12 @@ def test_a_permission_that_google_has_renamed() -> None:
 
     assert {"datastore.schemas.create", "pubsub.topics.publish", "cloudmessaging.messages.create"} <= known
     assert known.isdisjoint({"datastore.indexes.create", "cloudfunctions.runtimes.list"})
+
+
+def test_a_role_at_another_etag_is_not_restored(iam: Product) -> None:
+    """As with every other change of it."""
+    path = f"/v1/{make(iam)}"
+    iam.done("DELETE", path)
+
+    assert iam.refused("POST", f"{path}:undelete", {"etag": "old"}) == "ABORTED"
+    iam.done("POST", f"{path}:undelete", {"etag": iam.get(path)["etag"]})

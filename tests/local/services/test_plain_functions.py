@@ -157,7 +157,11 @@ def test_a_function_that_cannot_be(cloud: Cloud) -> None:
     path = f"/v2/{LOCATION}/functions?functionId="
     assert functions(cloud).refused("POST", f"{path}rollback_on_work", ASKED) == "ALREADY_EXISTS"
     assert functions(cloud).refused("POST", f"{path}another", {}) == "INVALID_ARGUMENT"
-    assert functions(cloud).refused("POST", f"{path}1", ASKED) == "INVALID_ARGUMENT"
+    for name in ("1", "a.b", "one-", "f" * 64):
+        assert functions(cloud).refused("POST", f"{path}{name}", ASKED) == "INVALID_ARGUMENT"
+    for wrong in ({"buildConfig": {"runtime": "cobol85"}}, {"serviceConfig": {"availableMemory": "lots"}}):
+        asked = {part: {**it, **wrong.get(part, {})} for part, it in ASKED.items() if isinstance(it, dict)}
+        assert functions(cloud).refused("POST", f"{path}another", asked) == "INVALID_ARGUMENT"
     repository = {"buildConfig": {"source": SOURCE, "dockerRepository": "images"}}
     assert functions(cloud).refused("POST", f"{path}another", repository) == "INVALID_ARGUMENT"
     assert functions(cloud).refused("GET", f"/v2/{LOCATION}/functions/another") == "NOT_FOUND"

@@ -1,7 +1,10 @@
 """Traffic changes through Google's own Cloud Run client."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import zip_longest
+from typing import Any
 
 import pytest
 from google.api_core import exceptions
@@ -189,6 +192,91 @@ def test_template_in_the_mask_makes_a_revision(world: World) -> None:
     assert after.latest_ready_revision.endswith(newest.name)
     assert after.generation == service.generation + 1
     assert len(world.application.service("placeorder").revisions) == 3
+
+
+UNAPPLIED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("template.containers.env", {"template": {"containers": [{"env": [{"name": "MODE", "value": "x"}]}]}}),
+    (
+        "template.containers.liveness_probe",
+        {"template": {"containers": [{"livenessProbe": {"periodSeconds": 5}}]}},
+    ),
+    ("template.labels", {"template": {"labels": {"team": "shop"}}}),
+    ("template.annotations", {"template": {"annotations": {"a": "b"}}}),
+    ("template.volumes", {"template": {"volumes": [{"name": "tmp", "emptyDir": {}}]}}),
+    ("template.vpc_access", {"template": {"vpcAccess": {"connector": "c"}}}),
+    ("template.execution_environment", {"template": {"executionEnvironment": "EXECUTION_ENVIRONMENT_GEN2"}}),
+    ("template.containers", {"template": {"containers": [{}, {"image": "sidecar"}]}}),
+    ("ingress", {"ingress": "INGRESS_TRAFFIC_INTERNAL_ONLY"}),
+    ("annotations", {"annotations": {"a": "b"}}),
+    ("custom_audiences", {"customAudiences": ["https://shop.example"]}),
+    ("client", {"client": "gcloud"}),
+    ("binary_authorization", {"binaryAuthorization": {"useDefault": True}}),
+)
+
+
+def merge(into: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """JSON with more of it, lists by their places."""
+    for key, it in more.items():
+        if isinstance(it, dict) and isinstance(into.get(key), dict):
+            merge(into[key], it)
+        elif key == "containers":
+            pairs: Iterable[list[dict[str, Any]]] = map(list, zip_longest(into[key], it, fillvalue={}))
+            into[key] = [{**before, **after} for before, after in pairs]
+        else:
+            into[key] = it
+    return into
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize(("field", "more"), UNAPPLIED, ids=[field for field, _ in UNAPPLIED])
+def test_another_value_of_what_is_not_applied_is_refused(
+    world: World, field: str, more: dict[str, Any], masked: bool
+) -> None:
+    """By its name, with a mask and without one; no revision is made, and nothing moves."""
+    before = world.get()
+    asked = run_v2.Service.from_json(json.dumps(merge(json.loads(run_v2.Service.to_json(before)), more)))
+    mask = {"paths": [field.partition(".")[0]]} if masked else None
+    request = run_v2.UpdateServiceRequest(service=asked, update_mask=mask)
+
+    with pytest.raises(exceptions.MethodNotImplemented, match=f"'{field}'"):
+        world.services.update_service(request=request)
+
+    assert world.get() == before
+    assert len(world.application.service("placeorder").revisions) == 2
+
+
+def test_a_service_as_it_was_read_is_taken_without_a_mask(world: World) -> None:
+    """What is the same is nothing that has no effect."""
+    service = world.get()
+    service.traffic = [to(first(world))]
+
+    world.services.update_service(request=run_v2.UpdateServiceRequest(service=service))
+    world.advance(8)
+
+    assert routed(world.get()) == [(first(world), 100, "")]
+
+
+def test_a_part_of_the_template_in_the_mask(world: World) -> None:
+    """The rest of it stays: another name makes a revision of the same image."""
+    service = world.get()
+    template = run_v2.RevisionTemplate(revision="placeorder-again")
+    asked = run_v2.Service(name=service.name, template=template)
+    request = run_v2.UpdateServiceRequest(service=asked, update_mask={"paths": ["template.revision"]})
+
+    world.services.update_service(request=request)
+
+    newest = world.application.service("placeorder").latest_created
+    assert (newest.name, newest.release) == ("placeorder-again", "r2")
+    assert world.get().template.containers == service.template.containers
+
+
+def test_a_template_without_a_container_is_refused(world: World) -> None:
+    """Nothing can be run."""
+    asked = run_v2.Service(name=world.get().name)
+    request = run_v2.UpdateServiceRequest(service=asked, update_mask={"paths": ["template"]})
+
+    with pytest.raises(exceptions.InvalidArgument, match="container"):
+        world.services.update_service(request=request)
 
 
 def test_operation_fails_late(world: World) -> None:

@@ -1,7 +1,8 @@
 """Firebase Hosting as the embedded cloud plays it."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -177,3 +178,48 @@ def test_sign_ins_fare_as_they_are_configured(cloud: Cloud) -> None:
         rates.append(parts.now(Part.SIGN_INS).failure_rate)
 
     assert rates == [1.0, 0.0]
+
+
+def test_what_a_channel_is_created_with(cloud: Cloud, hosting: Product) -> None:
+    """Its labels, its number of releases and its expiry are stored, and changed by a mask."""
+    asked = {"ttl": "600s", "labels": {"team": "web"}, "retainedReleaseCount": 5}
+    made = hosting.done("POST", f"{SITE}/channels?channelId=next", asked)
+    path = f"{SITE}/channels/next"
+
+    changed = hosting.done("PATCH", f"{path}?updateMask=labels,ttl", {"ttl": "1200s"})
+
+    expiry = cloud.clock.now() + timedelta(seconds=600)
+    assert made["labels"] == {"team": "web"}
+    assert made["retainedReleaseCount"] == 5
+    assert datetime.fromisoformat(made["expireTime"]) == expiry
+    assert datetime.fromisoformat(changed["expireTime"]) == expiry + timedelta(seconds=600)
+    assert "labels" not in changed
+    assert hosting.get(path) == changed
+    for wrong in ({"retainedReleaseCount": 0}, {"retainedReleaseCount": 101}, {"ttl": "a week"}):
+        assert hosting.refused("PATCH", path, wrong) == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize("channel", ["", "A B", "-next", "next-", "a_b", "x" * 64])
+def test_a_channel_with_a_name_that_cannot_be(hosting: Product, channel: str) -> None:
+    """Letters, digits and hyphens, which stand inside."""
+    path = f"{SITE}/channels?channelId={quote(channel)}"
+
+    assert hosting.refused("POST", path, {}) == "INVALID_ARGUMENT"
+
+
+def test_a_version_as_firebase_tools_makes_it(hosting: Product) -> None:
+    """It is configured when it is finalised, and not afterwards."""
+    asked = {"status": "CREATED", "labels": {"deployment-tool": "cli-firebase"}}
+    name = hosting.done("POST", f"{SITE}/versions", asked)["name"]
+    path, config = f"/v1beta1/{name}", {"cleanUrls": True}
+
+    done = hosting.done(
+        "PATCH", f"{path}?updateMask=status,config", {"status": "FINALIZED", "config": config}
+    )
+
+    assert done["status"] == "FINALIZED"
+    assert done["config"] == config
+    assert done["labels"] == asked["labels"]
+    later = {"config": {"cleanUrls": False}}
+    assert hosting.refused("PATCH", f"{path}?updateMask=config", later) == "FAILED_PRECONDITION"
+    assert hosting.refused("POST", f"{SITE}/versions", {"status": "FINALIZED"}) == "INVALID_ARGUMENT"

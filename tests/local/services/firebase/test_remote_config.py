@@ -80,3 +80,22 @@ def test_a_rollback_to_nowhere(config: Product, number: str, status: str) -> Non
     path = f"{TEMPLATE}:rollback"
 
     assert config.refused("POST", path, {"versionNumber": number}) == status
+
+
+def test_a_version_has_the_description_that_it_was_published_with(config: Product) -> None:
+    """Of a version a client says nothing else."""
+    template = {"parameters": {}, "version": {"description": "winter sale"}}
+
+    config.done("PUT", TEMPLATE, template, {"If-Match": "*"})
+
+    assert config.get(TEMPLATE)["version"]["description"] == "winter sale"
+    assert config.get(f"{TEMPLATE}:listVersions")["versions"][0]["description"] == "winter sale"
+
+
+def test_a_rollback_as_firebase_tools_asks_for_it(config: Product) -> None:
+    """The number is a parameter, and there is no body."""
+    config.done("PUT", TEMPLATE, {"parameters": {"a": {}}}, {"If-Match": "*"})
+
+    config.done("POST", f"{TEMPLATE}:rollback?versionNumber=1")
+
+    assert config.get(TEMPLATE)["version"]["rollbackSource"] == "1"

@@ -90,3 +90,22 @@ def test_a_release_of_a_new_database(rules: Product) -> None:
 
     assert rules.get(f"/v1/{RELEASE}/carts")["rulesetName"] == asked["rulesetName"]
     assert rules.refused("POST", f"{PROJECT}/releases", asked) == "ALREADY_EXISTS"
+
+
+def test_a_release_changes_its_ruleset_alone(rules: Product) -> None:
+    """A mask that names something else is refused."""
+    before, new = rules.get(f"/v1/{RELEASE}"), made(rules)
+
+    refused = rules.refused("PATCH", f"/v1/{RELEASE}", {**patch(new), "updateMask": "createTime"})
+
+    assert refused == "INVALID_ARGUMENT"
+    assert rules.get(f"/v1/{RELEASE}") == before
+    rules.done("PATCH", f"/v1/{RELEASE}", {**patch(new), "updateMask": "ruleset_name"})
+    assert rules.get(f"/v1/{RELEASE}")["rulesetName"] == new
+
+
+def test_a_file_has_what_google_s_has_and_no_more(rules: Product) -> None:
+    """A field that nobody stores is refused."""
+    source = {"files": [{"name": "rules", "content": "x", "foo": 1}]}
+
+    assert rules.refused("POST", f"{PROJECT}/rulesets", {"source": source}) == "INVALID_ARGUMENT"

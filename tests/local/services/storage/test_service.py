@@ -238,12 +238,40 @@ def test_buckets_that_cannot_be(world: StorageWorld, bucket: storage.Bucket) -> 
     """One name, one bucket; what is not there is not found."""
     with pytest.raises(Conflict):
         world.client.create_bucket("shelf")
-    with pytest.raises(BadRequest):
-        world.client.create_bucket("No")
     with pytest.raises(NotFound):
         world.client.get_bucket("nowhere")
     with pytest.raises(NotFound):
         kept(world.client.bucket("nowhere"), "a")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("No", "ab", "a" * 64, "-ab", "ab_", "a..b", "a.-b", "a-.b", ".ab", "ab.", "1.2.3.4"),
+        *(
+            "goog-x",
+            "googol",
+            "my_google_bucket",
+            "g00gle-backups",
+            "a" * 64 + ".b",
+            ("a" * 60 + ".") * 4 + "b",
+        ),
+    ],
+)
+def test_a_bucket_with_a_name_against_google_s_rules(world: StorageWorld, name: str) -> None:
+    """It is refused, and no bucket is made."""
+    answer = httpx.post(f"{world.url}/storage/v1/b?project=p", json={"name": name})
+
+    assert answer.status_code == 400
+    assert httpx.get(f"{world.url}/storage/v1/b?project=p").json() == {"kind": "storage#buckets"}
+
+
+@pytest.mark.parametrize(
+    "name", ["abc", "a" * 63, "1.2.3", "shop.appspot.com", ("a" * 60 + ".") * 3 + "b", "a_b-c"]
+)
+def test_a_bucket_with_a_name_by_google_s_rules(world: StorageWorld, name: str) -> None:
+    """Letters, digits, hyphens, underscores, and parts between dots."""
+    assert world.client.create_bucket(name).name == name
 
 
 def test_a_restart(tmp_path: Path) -> None:
