@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 from msgspec.structs import replace
@@ -108,7 +108,7 @@ class StorageService:
 
     def _resolve_target(self, target: str) -> str:
         """The target with the id of the project that it names."""
-        return _PROJECT_PATTERN.sub(lambda found: self._projects.resolve(unquote(found[0])), target)
+        return _PROJECT_PATTERN.sub(lambda found: quote(self._projects.resolve(unquote(found[0]))), target)
 
     def _require_switched_on(self, request: StorageRequest, bucket: str, name: str) -> None:
         """Raises: Refusal 403 where Cloud Storage is off in the project of the request."""
