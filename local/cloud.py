@@ -111,7 +111,7 @@ class Cloud:
         """Every project that has the topics, by name."""
         self.played: dict[str, str] = {}
         """Who plays a host that events are pushed to: `127.0.0.1:port`."""
-        self.directory = ProjectDirectory()
+        self.directory = ProjectDirectory(journal)
         self._journal = journal
         self._closing = ExitStack()
         self._closing.callback(journal.close)
@@ -157,13 +157,13 @@ class Cloud:
         cloud = cls(clock, journal, firestore)
         try:
             schedule.resume_clock(clock, cloud._journal)
-            cloud._serve(policies, seed, ports or {}, strict=strict)
             cloud.home = operations_project or policies[0].project
             cloud.identity.project = cloud.home
             protected = {policy.project for policy in policies}
             cloud.projects = tuple(sorted({cloud.home, *protected}))
             for project in cloud.projects:
                 cloud.directory.resolve(project)
+            cloud._serve(policies, seed, ports or {}, strict=strict)
             provisioning.create_application_topics(cloud.pubsub, policies)
             provisioning.create_asset_buckets(cloud.buckets, policies)
             provisioning.create_probe_accounts(cloud.surroundings, cloud.identity, policies)
@@ -226,7 +226,9 @@ class Cloud:
             self.clock, self._journal, self.faults, played=self.played, sign=self.identity.sign_push
         )
         self._closing.callback(self.pubsub.close)
-        self.surroundings = SystemResources(self.clock, self._journal, self.pubsub, strict=strict)
+        self.surroundings = SystemResources(
+            self.clock, self._journal, self.pubsub, self.directory, strict=strict
+        )
         self.firestore.engine.herald = self.surroundings.eventarc.herald
         for policy in policies:
             for database in {policy.backups.database, *policy.resources.databases}:
@@ -258,17 +260,22 @@ class Cloud:
         self.injector = Injector(self.faults, self.clock, self.calls)
         self._closing.callback(self.injector.remove)
         for name, services in offered.items():
-            server, address = serve(services, self.faults, ports.get(name, 0))
+            server, address = serve(services, self.faults, ports.get(name, 0), self.directory.read_message)
             self._closing.callback(_stop_grpc_server, server)
             self.addresses[name] = address
         transcoded = {
-            host: build_routes(offered[name], UNGENERATED.get(name, {})) for host, name in GRPC_HOSTS.items()
+            host: build_routes(offered[name], UNGENERATED.get(name, {}), self.directory.resolve_message)
+            for host, name in GRPC_HOSTS.items()
         }
-        self._products = RestServer(self.products, self.faults, ports.get("rest", 0), transcoded, self._admit)
+        self._products = RestServer(
+            self.products, self.faults, ports.get("rest", 0), transcoded, self.directory, self._require
+        )
         self._closing.callback(self._products.close)
         self.addresses["rest"] = self._products.address
         storage = StorageServer(
-            StorageService(self.buckets, self.surroundings.grants.check), self.faults, ports.get("storage", 0)
+            StorageService(self.buckets, self.surroundings.grants.check, self.directory, self._require),
+            self.faults,
+            ports.get("storage", 0),
         )
         self._closing.callback(storage.close)
         self.addresses["storage"] = storage.address
@@ -276,12 +283,10 @@ class Cloud:
         self._closing.callback(proxy.close)
         self.addresses["proxy"] = proxy.address
 
-    def _admit(self, host: str, project: str) -> str:
-        """Return the id of a project. Raises: StatusError PERMISSION_DENIED where an API is off."""
-        found = self.directory.resolve(project)
+    def _require(self, project: str, host: str) -> None:
+        """Refuse a request where an API is off, but to Service Usage. Raises: StatusError."""
         if host != service.HOST:
-            self.surroundings.services.require(found, host)
-        return found
+            self.surroundings.services.require(project, host)
 
     def _played_hosts(self, products: Iterable[str]) -> dict[str, PlayedHost]:
         """Who serves each of Google's hosts."""

@@ -7,6 +7,7 @@ from local.application import Application, Part
 from local.core.clock import CloudClock
 from local.core.iam_policies import IamPolicies
 from local.core.journal import Journal
+from local.core.projects import ProjectDirectory
 from local.core.resource_store import ResourceStore
 from local.core.resources import ResourceCollection
 from local.core.rest import Resource, RestMethod
@@ -42,7 +43,15 @@ FAILURE_RATE_LABEL = "failure-rate"
 class SystemResources:
     """Hosting, Remote Config, Rules, Identity Platform, secrets, jobs, triggers, images, IAM."""
 
-    def __init__(self, clock: CloudClock, journal: Journal, pubsub: PubSub, *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        clock: CloudClock,
+        journal: Journal,
+        pubsub: PubSub,
+        directory: ProjectDirectory,
+        *,
+        strict: bool = False,
+    ) -> None:
         """`strict`: an API is off until it is switched on, an agent absent until it is needed."""
         self.hosting = hosting.HostingService(clock, journal)
         self.remote_config = remote_config.RemoteConfigService(clock, journal)
@@ -52,6 +61,7 @@ class SystemResources:
             lambda email: self.accounts.is_there(email),
             lambda email: not strict or self._has_agent(email),
             lambda role: self.roles.is_there(role),
+            directory,
         )
         policies = IamPolicies(ResourceStore(journal, "policies"), self.grants.check)
         self.accounts = service_accounts.ServiceAccounts(clock, journal, policies)
@@ -151,7 +161,7 @@ class SystemResources:
 
     def _people_sign_in(self, project: str, config: Resource) -> None:
         """Nobody does where signing in by e-mail is off: this application knows no other way."""
-        by_mail = config.get("signIn", {}).get("email", {}).get("enabled", False)
+        by_mail = identity.allows_email_sign_in(config)
         for one in self._applications:
             if one.project == project:
                 one.parts.change_part(Part.SIGN_INS, failure_rate=0.0 if by_mail else 1.0)

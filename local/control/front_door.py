@@ -16,7 +16,7 @@ from local.control.requests import BadRequest
 from local.control.service import PREFIX, ControlPlane
 from local.core.clock import CloudClock
 from local.core.grpc_services import Dropped
-from local.core.http_handler import AnyMethod
+from local.core.http_handler import AnyMethod, report_fault
 from local.core.loopback import Loop
 from local.core.rest import RestServer
 from local.services.identity import HOSTS, EmbeddedIdentity
@@ -62,8 +62,9 @@ class FrontDoor:
         """
         if host in HOSTS:
             url = urlsplit(target)
+            path, _ = self._rest.projects.resolve_path(url.path)
             query = {"key": api_key, **dict(parse_qsl(url.query))}
-            reply = self.identity.respond(method, host, url.path, query, body)
+            reply = self.identity.respond(method, host, path, query, body)
             if reply.status == HTTPStatus.NOT_FOUND:  # the products of these hosts have more
                 status, more, answered = self._rest.respond(method, target, {"host": host}, body)
                 return status, answered, dict(more)
@@ -136,6 +137,9 @@ class _Handler(AnyMethod):
         except Dropped:
             self.close_connection = True
             return
+        except Exception:
+            fault = {"code": 500, "message": report_fault(), "status": "INTERNAL"}
+            status, answer, headers = 500, msgspec.json.encode({"error": fault}), {}
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

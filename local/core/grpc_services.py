@@ -28,6 +28,8 @@ WORKERS = 128
 ServiceDefinition: TypeAlias = type[Any] | ServiceDescriptor
 """A generated gRPC transport class; for Operations and IAMPolicy, which have none, a descriptor."""
 
+MessageReader: TypeAlias = Callable[[bytes, type[Message]], Message]
+
 _KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 _MIXINS = ("/google.longrunning.", "/google.iam.v1.", "/google.cloud.location.")
 
@@ -164,9 +166,14 @@ def served_call_names(services: Mapping[ServiceDefinition, object]) -> list[str]
 
 
 def serve(
-    services: Mapping[ServiceDefinition, object], faults: FaultHooks, port: int = 0
+    services: Mapping[ServiceDefinition, object],
+    faults: FaultHooks,
+    port: int = 0,
+    read: MessageReader = lambda raw, kind: kind.FromString(raw),
 ) -> tuple[grpc.Server, str]:
     """Serve implementations by their service on loopback; the started server and its address.
+
+    `read` returns the message in the bytes of a request.
 
     An implementation answers `Name(request, context)` with raw protobuf messages, or an iterator of
     them for a stream; calls it has no method for answer UNIMPLEMENTED.
@@ -183,13 +190,13 @@ def serve(
         for method in methods(service):
             answer = getattr(implementation, method.name, None)
             if answer is not None:
-                server.add_generic_rpc_handlers((_handler(method, answer, faults),))
+                server.add_generic_rpc_handlers((_handler(method, answer, faults, read),))
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     return server, f"127.0.0.1:{bound}"
 
 
-def _handler(method: Method, answer: Callable[..., Any], faults: FaultHooks) -> Any:
+def _handler(method: Method, answer: Callable[..., Any], faults: FaultHooks, read: MessageReader) -> Any:
     call = method.path.strip("/")
     service, name = call.split("/")
 
@@ -217,7 +224,7 @@ def _handler(method: Method, answer: Callable[..., Any], faults: FaultHooks) -> 
     make = getattr(grpc, f"{method.kind}_rpc_method_handler")
     handler = make(
         unary if method.kind.endswith("_unary") else stream,
-        request_deserializer=method.request.FromString,
+        request_deserializer=lambda raw: read(raw, method.request),
         response_serializer=method.response.SerializeToString,
     )
     return grpc.method_handlers_generic_handler(service, {name: handler})

@@ -2,6 +2,7 @@
 
 import socket
 import time
+import traceback
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,12 @@ from local.core.http_body import BodyRefused, read_body
 DRAIN_TIMEOUT_SECONDS = 1.0
 DRAIN_SECONDS = 10.0
 DRAIN_READ_BYTES = 64 * 1024
+
+
+def report_fault() -> str:
+    """Print the exception that is being handled, and return what its client learns of it."""
+    traceback.print_exc()
+    return "Internal error encountered."
 
 
 class AnyMethod(BaseHTTPRequestHandler):

@@ -88,7 +88,7 @@ class IamPolicies:
             name = find_name(request)
             options = from_builtins(request.body.get("options", {}), _Options)
             asked = request.query.get(_VERSION_OPTION) or options.requestedPolicyVersion
-            return self.read(name, _policy_version(asked))
+            return self.read(name, asked)
 
         def replace(request: RestRequest) -> Resource:
             return self.replace(
@@ -111,50 +111,19 @@ class IamPolicies:
             RestMethod(f"{prefix}.testIamPermissions", "POST", f"{path}:testIamPermissions", test, tested),
         )
 
-    def read(self, name: str, version: int = CONDITIONAL_VERSION) -> Resource:
-        """Return a resource's policy; below version 3, conditional roles under names of no role."""
+    def read(self, name: str, version: object = CONDITIONAL_VERSION) -> Resource:
+        """Return a resource's policy, in that version. Raises: StatusError INVALID_ARGUMENT."""
         if name not in self._store:
-            return {"etag": _EMPTY_ETAG}
-        policy = {key: it for key, it in self._store.find(name).items() if key != "name"}
-        if version < CONDITIONAL_VERSION and policy.get("version") == CONDITIONAL_VERSION:
-            policy |= {"version": 1, "bindings": [_hide_condition(one) for one in policy["bindings"]]}
-        return policy
+            return show_policy({"etag": _EMPTY_ETAG}, version)
+        stored = self._store.find(name).items()
+        return show_policy({key: it for key, it in stored if key != "name"}, version)
 
     def replace(self, name: str, asked: object, mask: object = None) -> Resource:
         """Store a policy as a resource's. Raises: StatusError INVALID_ARGUMENT or ABORTED."""
-        if not isinstance(asked, dict):
-            raise invalid_argument("policy is missing")
-        try:
-            policy = from_builtins(asked, _Policy)
-        except msgspec.ValidationError as error:
-            raise invalid_argument(f"Invalid value at 'policy': {error}") from error
-        if policy.version not in (0, 1, CONDITIONAL_VERSION):
-            raise invalid_argument(f"policy.version {policy.version} is none of 0, 1 and 3")
-        if any(one.condition for one in policy.bindings) and policy.version != CONDITIONAL_VERSION:
-            raise invalid_argument("A policy with conditions must have version 3.")
-        paths = {path.strip().removeprefix("policy.") for path in str(mask or _DEFAULT_MASK).split(",")}
-        if unknown := paths - {"bindings", "etag", "version", "auditConfigs", "audit_configs"}:
-            raise invalid_argument(f"updateMask: unknown path {', '.join(sorted(unknown))}")
         with self._store.lock:
-            before = self.read(name)
-            if policy.etag and policy.etag != before["etag"]:
-                raise StatusError(grpc.StatusCode.ABORTED, "There were concurrent policy changes.")
-            check_grants(asked.get("bindings", []), before.get("bindings", []), self._check)
-            kept = {"bindings": before.get("bindings", []), "auditConfigs": before.get("auditConfigs", [])}
-            if "bindings" in paths:
-                kept["bindings"] = [one for one in asked.get("bindings", []) if one.get("members")]
-            if paths & {"auditConfigs", "audit_configs"}:
-                kept["auditConfigs"] = asked.get("auditConfigs", [])
-            conditional = any(one.get("condition") for one in kept["bindings"])
-            self._store.put(
-                {
-                    "name": name,
-                    "version": CONDITIONAL_VERSION if conditional else 1,
-                    "etag": uuid.uuid4().hex[:12],
-                    **{key: it for key, it in kept.items() if it},
-                }
-            )
-            return self.read(name)
+            policy = replace_policy(self.read(name), asked, mask, self._check)
+            self._store.put({**policy, "name": name})
+            return policy
 
     def forget(self, name: str) -> None:
         """Remove the policy of a resource that is deleted."""
@@ -163,18 +132,67 @@ class IamPolicies:
                 self._store.write({name: None})
 
 
-def check_grants(asked: object, present: Sequence[Resource], check: GrantCheck) -> None:
-    """Check the grants that bindings add to those that are there.
+def replace_policy(before: Resource, asked: object, mask: object, check: GrantCheck) -> Resource:
+    """Return the policy that takes the place of another one, with an etag of its own.
 
-    Raises: StatusError INVALID_ARGUMENT, also for what is no binding.
+    Raises: StatusError ABORTED for another etag than that of `before`, INVALID_ARGUMENT for no
+    policy, and for a grant that `check` refuses and that was not there.
     """
+    if not isinstance(asked, dict):
+        raise invalid_argument("policy is missing")
     try:
-        bindings = from_builtins(asked, list[_Binding])
+        policy = from_builtins(asked, _Policy)
     except msgspec.ValidationError as error:
-        raise invalid_argument(f"Invalid value at 'policy.bindings': {error}") from error
-    known = {grant for one in from_builtins(present, list[_Binding]) for grant in _grants(one)}
-    for grant in (grant for one in bindings for grant in _grants(one) if grant not in known):
+        raise invalid_argument(f"Invalid value at 'policy': {error}") from error
+    if policy.version not in (0, 1, CONDITIONAL_VERSION):
+        raise invalid_argument(f"policy.version {policy.version} is none of 0, 1 and 3")
+    paths = {path.strip().removeprefix("policy.") for path in str(mask or _DEFAULT_MASK).split(",")}
+    if unknown := paths - {"bindings", "etag", "version", "auditConfigs", "audit_configs"}:
+        raise invalid_argument(f"updateMask: unknown path {', '.join(sorted(unknown))}")
+    if policy.etag and policy.etag != before.get("etag"):
+        raise StatusError(
+            grpc.StatusCode.ABORTED, "There were concurrent policy changes; read the policy again."
+        )
+    _check_conditions(policy)
+    present = from_builtins(before.get("bindings", []), list[_Binding])
+    known = {grant for one in present for grant in _grants(one)}
+    for grant in (grant for one in policy.bindings for grant in _grants(one) if grant not in known):
         check(grant)
+    kept = {"bindings": before.get("bindings", []), "auditConfigs": before.get("auditConfigs", [])}
+    if "bindings" in paths:
+        kept["bindings"] = [one for one in asked.get("bindings", []) if one.get("members")]
+    if paths & {"auditConfigs", "audit_configs"}:
+        kept["auditConfigs"] = asked.get("auditConfigs", [])
+    return {
+        "version": find_version(kept["bindings"]),
+        "etag": uuid.uuid4().hex[:12],
+        **{key: it for key, it in kept.items() if it},
+    }
+
+
+def find_version(bindings: Sequence[Resource]) -> int:
+    """Return the version of the policy that has these bindings."""
+    return CONDITIONAL_VERSION if any(one.get("condition") for one in bindings) else 1
+
+
+def show_policy(policy: Resource, version: object) -> Resource:
+    """Return a policy in the version that a client has asked for.
+
+    Below version 3, conditional roles have names of no role. Raises: StatusError INVALID_ARGUMENT.
+    """
+    if str(version) not in ("0", "1", "3"):
+        raise invalid_argument(f"requestedPolicyVersion {version} is none of 0, 1 and 3")
+    if str(version) == "3" or policy.get("version") != CONDITIONAL_VERSION:
+        return policy
+    return {**policy, "version": 1, "bindings": [_hide_condition(one) for one in policy["bindings"]]}
+
+
+def _check_conditions(policy: _Policy) -> None:
+    conditions = [one.condition for one in policy.bindings if one.condition is not None]
+    if conditions and policy.version != CONDITIONAL_VERSION:
+        raise invalid_argument("A policy with conditions must have version 3.")
+    if any(not one.expression for one in conditions):
+        raise invalid_argument("A condition must have an expression.")
 
 
 def _grants(binding: _Binding) -> list[Grant]:
@@ -188,9 +206,3 @@ def _hide_condition(binding: Resource) -> Resource:
         return binding
     mark = digest(repr(sorted(binding["condition"].items())))[:20]
     return {"role": f"{binding['role']}_withcond_{mark}", "members": binding["members"]}
-
-
-def _policy_version(asked: object) -> int:
-    if str(asked) not in ("0", "1", "3"):
-        raise invalid_argument(f"requestedPolicyVersion {asked} is none of 0, 1 and 3")
-    return int(str(asked))

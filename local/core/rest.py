@@ -16,10 +16,12 @@ from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 
 from local.core.grpc_services import Dropped, StatusError
-from local.core.http_handler import AnyMethod
+from local.core.http_handler import AnyMethod, report_fault
 from local.core.http_server import listen
+from local.core.journal import Journal
 from local.core.loopback import Loop
 from local.core.pages import page
+from local.core.projects import PROJECT_SEGMENT, ProjectDirectory
 from local.faults.hooks import FaultHooks
 from shared.core.codec import from_builtins, from_json
 
@@ -47,6 +49,7 @@ LEGACY_REASONS = {
     "NOT_FOUND": "notFound",
     "ALREADY_EXISTS": "alreadyExists",
     "ABORTED": "aborted",
+    "INTERNAL": "backendError",
     "RESOURCE_EXHAUSTED": "rateLimitExceeded",
     "SERVICE_DISABLED": "accessNotConfigured",
 }
@@ -55,17 +58,10 @@ LEGACY_REASONS = {
 _DETAILS = (error_details_pb2.RetryInfo, error_details_pb2.ErrorInfo)
 """What a refusal may carry; named so that their descriptors are there to be written as JSON."""
 _PATH_VARIABLE_PATTERN = re.compile(r"\{(\w+)(=\*\*)?\}")
-_ONE = r"(?:[a-z0-9-]+\.[a-z0-9.-]+:)?[^/:]+"
-"""One segment; a project's may begin with a domain, `example.com:shop`."""
-
 PAGE_PARAMETERS = ("pageSize", "pageToken")
 """Of a list: `build_list_response` reads them."""
 _COMMON_PARAMETERS = frozenset(("$alt", "$prettyPrint", "alt", "fields", "key", "prettyPrint", "quotaUser"))
 """https://cloud.google.com/apis/docs/system-parameters (read 2026-11)."""
-
-_PROJECT_PATTERN = re.compile(rf"(?<=/projects/){_ONE}")
-ANY_PROJECT = "-"
-"""Stands for each project."""
 
 Resource = dict[str, Any]
 """A resource in its JSON form."""
@@ -118,6 +114,8 @@ class Route(NamedTuple):
     answer: Callable[[RestRequest], Any]
     streams: bool = False
     """Whether it answers with an array, its refusals too."""
+    is_transcoded: bool = False
+    """Whether its body becomes a message, whose fields say which texts are names."""
 
 
 def build_list_response(
@@ -186,18 +184,20 @@ class RestServer:
         faults: FaultHooks,
         port: int = 0,
         transcoded: Mapping[str, Sequence[Route]] = MappingProxyType({}),
-        admit: Callable[[str, str], str] = lambda _, project: project,
+        projects: ProjectDirectory | None = None,
+        require: Callable[[str, str], None] = lambda _project, _host: None,
     ) -> None:
         """`transcoded` has the routes of gRPC services, which come behind a product's own.
 
-        `admit` returns the id of a project that a request to a host names, or refuses it.
+        `require` refuses a request to a host where that is off in the project.
         """
         self._routes = {
             host: [*_build_routes(host, products.get(host, ())), *transcoded.get(host, ())]
             for host in {*products, *transcoded}
         }
         self._faults = faults
-        self._admit = admit
+        self.projects = projects or ProjectDirectory(Journal())
+        self._require = require
         server, self.address = listen(port)
         server.RequestHandlerClass = type("Handler", (_Handler,), {"rest": self})
         self._loop = Loop(server, "rest")
@@ -206,36 +206,34 @@ class RestServer:
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Status, headers and body for one request. Raises: Dropped."""
-        url, streams = urlsplit(target), False
+        streams = False
         host = headers.get("host", "").partition(":")[0].lower()
         try:
-            route, ids = self._find_route(method, host, self._admit_path(host, url.path))
+            url = urlsplit(target)
+            path, project = self.projects.resolve_path(url.path)
+            if project:
+                self._require(project, host)
+            route, ids = self._find_route(method, host, path)
             streams = route.streams
-            parameters = parse_qsl(url.query)
+            parameters = [(name, self.projects.resolve_name(it)) for name, it in parse_qsl(url.query)]
             query = {camel_case(name): value for name, value in parameters}
+            content = _decode_body(body)
+            content = content if route.is_transcoded else self.projects.resolve_body(content)
             with self._faults.around(route.call):
-                answer = route.answer(RestRequest(ids, query, headers, _decode_body(body), parameters))
+                answer = route.answer(RestRequest(ids, query, headers, content, parameters))
         except Dropped:
             raise
         except StatusError as refused:
-            status = HTTP_STATUS.get(refused.code.name, 500)
-            error = _build_error_body(refused, status)
-            return status, {}, msgspec.json.encode([error] if streams else error)
+            return _build_error_reply(refused, streams=streams)
+        except Exception:
+            fault = StatusError(grpc.StatusCode.INTERNAL, report_fault())
+            return _build_error_reply(fault, streams=streams)
         reply = answer if isinstance(answer, RestReply) else RestReply(answer, {})
         return 200, reply.headers, msgspec.json.encode(reply.body)
 
     def close(self) -> None:
         """Answer nothing more."""
         self._loop.close()
-
-    def _admit_path(self, host: str, path: str) -> str:
-        """The path with the id of the project that it names. Raises: StatusError."""
-        named = _PROJECT_PATTERN.search(path)
-        if named is None or named[0] == ANY_PROJECT:
-            return path
-        project = unquote(named[0])
-        found = self._admit(host, project)
-        return path if found == project else path[: named.start()] + found + path[named.end() :]
 
     def _find_route(self, method: str, host: str, path: str) -> tuple[Route, dict[str, str]]:
         for route in self._routes.get(host, ()):
@@ -290,7 +288,7 @@ def _answer(call: RestMethod, request: RestRequest) -> Resource | RestReply:
 def _compile_template(template: str) -> re.Pattern[str]:
     """The paths that a template stands for; a colon begins a custom verb, never a part."""
     parts = _PATH_VARIABLE_PATTERN.sub(
-        lambda found: f"(?P<{found[1]}>[^:]+)" if found[2] else f"(?P<{found[1]}>{_ONE})", template
+        lambda found: f"(?P<{found[1]}>[^:]+)" if found[2] else f"(?P<{found[1]}>{PROJECT_SEGMENT})", template
     )
     return re.compile(parts)
 
@@ -303,6 +301,12 @@ def _decode_body(body: bytes) -> Resource:
         raise StatusError(
             grpc.StatusCode.INVALID_ARGUMENT, f"Invalid JSON payload received. {error}"
         ) from error
+
+
+def _build_error_reply(refused: StatusError, *, streams: bool) -> tuple[int, Mapping[str, str], bytes]:
+    status = HTTP_STATUS.get(refused.code.name, 500)
+    error = _build_error_body(refused, status)
+    return status, {}, msgspec.json.encode([error] if streams else error)
 
 
 def _build_error_body(refused: StatusError, status: int) -> Resource:

@@ -69,10 +69,13 @@ class RestContext:
 
 
 def build_routes(
-    services: Mapping[ServiceDefinition, object], ungenerated: Mapping[str, HttpRule]
+    services: Mapping[ServiceDefinition, object],
+    ungenerated: Mapping[str, HttpRule],
+    admit: Callable[[Message], None] = lambda _: None,
 ) -> tuple[Route, ...]:
     """The routes of every call of the services of one host that has a REST form.
 
+    `admit` changes a message before its call has it.
     `ungenerated` has rules of calls whose service has no generated REST client. A call without an
     implementation answers UNIMPLEMENTED.
     """
@@ -81,7 +84,7 @@ def build_routes(
         for name, rule in _read_rules(service):
             rules.setdefault(name, []).append(rule)
     routes = [
-        (rule.template, _build_route(method, rule, getattr(implementation, method.name, None)))
+        (rule.template, _build_route(method, rule, getattr(implementation, method.name, None), admit))
         for service, implementation in services.items()
         for method in methods(service)
         for rule in dict.fromkeys(rules.get(method.name, ()))
@@ -134,19 +137,26 @@ def _read_rules(service: ServiceDefinition) -> Iterator[tuple[str, HttpRule]]:
                     yield call.removeprefix("_Base"), rule
 
 
-def _build_route(method: Method, rule: HttpRule, implementation: Callable[..., Any] | None) -> Route:
+def _build_route(
+    method: Method,
+    rule: HttpRule,
+    implementation: Callable[..., Any] | None,
+    admit: Callable[[Message], None],
+) -> Route:
     streams = method.kind == "unary_stream"
 
     def answer(request: RestRequest) -> Any:
         if implementation is None:
             raise StatusError(grpc.StatusCode.UNIMPLEMENTED, f"{method.path.strip('/')} is not served here.")
-        answered = implementation(_read_request(method.request, rule, request), RestContext())
+        message = _read_request(method.request, rule, request)
+        admit(message)
+        answered = implementation(message, RestContext())
         numbers = "enum-encoding=int" in request.query.get("$alt", "")
         shown = [_write(one, numbers=numbers) for one in (answered if streams else [answered])]
         return shown if streams else shown[0]
 
     pattern = compile_template(rule.template)
-    return Route(method.path.strip("/"), rule.method, pattern, answer, streams)
+    return Route(method.path.strip("/"), rule.method, pattern, answer, streams, is_transcoded=True)
 
 
 def _write(message: Message, *, numbers: bool) -> Resource:

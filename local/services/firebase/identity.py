@@ -8,14 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+from msgspec import Struct, ValidationError
 
 from local.application import names
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore
-from local.core.rest import Resource, RestMethod, RestRequest
+from local.core.rest import Resource, RestMethod, RestRequest, invalid_argument
+from shared.core.codec import from_builtins
 
 HOST = "identitytoolkit.googleapis.com"
+MAX_PAGE_SIZE = 1000
 _OUTPUT_ONLY = ("name", "subtype")
 _CONFIG_FIELDS = frozenset(
     {
@@ -55,6 +58,17 @@ _MAP_FIELDS = frozenset({"blockingFunctions.triggers"})
 """A mask ends at a map (google/protobuf/field_mask.proto)."""
 
 
+class _Email(Struct):
+    enabled: bool = False
+    passwordRequired: bool = False  # noqa: N815 - Google's name
+
+
+class _SignIn(Struct):
+    """How people sign in, as far as the application follows it."""
+
+    email: _Email | None = None
+
+
 class IdentityPlatformService:
     """The configuration of every project, secrets included, as the real one hands them out."""
 
@@ -69,7 +83,7 @@ class IdentityPlatformService:
         with self._shelf.lock:
             configs = [self._shelf.find(name) for name in sorted(self._founded)]
         of_it = [one for one in configs if one.get("client", {}).get("apiKey") == api_key]
-        return any(not _allows_email_sign_in(one) for one in of_it)
+        return any(not allows_email_sign_in(one) for one in of_it)
 
     def api_key(self, project: str) -> str:
         """A project's own web API key; one that is nobody's, where nothing of it is configured."""
@@ -110,12 +124,15 @@ class IdentityPlatformService:
     def _sign_up(self, request: RestRequest) -> Resource:
         """A person of the application, by the id that is given."""
         person = {"validSince": "0", **request.body}
-        self._shelf.put({"name": f"{_accounts_project(request)}/{person['localId']}", **person})
+        self._shelf.put({"name": f"{_accounts_project(request)}/{_read_person_id(request)}", **person})
         return person
 
     def _people(self, request: RestRequest) -> Resource:
         """A page of them, in order of their ids; the token is the last one."""
-        after, most = request.query.get("nextPageToken", ""), int(request.query["maxResults"])
+        after, stated = request.query.get("nextPageToken", ""), request.query.get("maxResults", "20")
+        if not stated.isdecimal() or not 0 < int(stated) <= MAX_PAGE_SIZE:
+            raise invalid_argument(f"maxResults '{stated}' is no number from 1 to {MAX_PAGE_SIZE}")
+        most = int(stated)
         with self._shelf.lock:
             found = [one for one in self._shelf.below(_accounts_project(request)) if one["localId"] > after]
         page = [{key: one[key] for key in one if key != "name"} for one in found[:most]]
@@ -124,7 +141,7 @@ class IdentityPlatformService:
 
     def _change(self, request: RestRequest) -> Resource:
         with self._shelf.lock:
-            name = f"{_accounts_project(request)}/{request.body.get('localId')}"
+            name = f"{_accounts_project(request)}/{_read_person_id(request)}"
             if name not in self._shelf:
                 raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "USER_NOT_FOUND")
             self._shelf.put({**self._shelf.find(name), **request.body})
@@ -138,6 +155,7 @@ class IdentityPlatformService:
 
         Nothing can make it conditional.
         """
+        _check_sign_in(request.body.get("signIn"))
         paths = [path for path in request.query.get("updateMask", "").split(",") if path]
         with self._shelf.lock:
             config = self._shelf.find(f"projects/{request.ids['project']}/config")
@@ -153,8 +171,23 @@ class IdentityPlatformService:
             return config
 
 
-def _allows_email_sign_in(config: Resource) -> bool:
-    return bool(config.get("signIn", {}).get("email", {}).get("enabled", False))
+def allows_email_sign_in(config: Resource) -> bool:
+    """Whether people sign in by e-mail in the project of that configuration."""
+    return bool(((config.get("signIn") or {}).get("email") or {}).get("enabled", False))
+
+
+def _read_person_id(request: RestRequest) -> str:
+    found = request.body.get("localId")
+    if not isinstance(found, str) or not found:
+        raise invalid_argument("localId is missing")
+    return found
+
+
+def _check_sign_in(value: object) -> None:
+    try:
+        from_builtins({} if value is None else value, _SignIn)
+    except ValidationError as error:
+        raise invalid_argument(f"Invalid value at 'signIn': {error}") from error
 
 
 def _accounts_project(request: RestRequest) -> str:

@@ -1,22 +1,29 @@
 """What Google refuses of a grant: members, accounts and roles that are not there, conditions."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from local.core.iam_policies import Grant
 from local.core.rest import invalid_argument
 from local.services.iam.conditions import check_condition
+from local.services.iam.permissions import read_predefined_roles
+from local.services.logging.configuration import SHARED_WRITER
+from local.services.workload_identity.agents import OLD_DOMAINS
 
+_ADDRESS = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 _MEMBER_PATTERN = re.compile(
-    r"allUsers|allAuthenticatedUsers|(?:user|group|serviceAccount|domain|deleted|principal|principalSet"
-    r"|projectOwner|projectEditor|projectViewer):\S+"
+    rf"allUsers|allAuthenticatedUsers|(?:user|group|serviceAccount):{_ADDRESS}"
+    r"|(?:domain|deleted|principal|principalSet|projectOwner|projectEditor|projectViewer):\S+"
 )
-_AGENT = r"service-(?:(?:project|folder|org)-)?\d+@"
+_AGENT = r"service-(?:project-)?(\d+)@"
 """Begins the address of an agent of one of Google's services."""
-_ACCOUNT_PATTERN = re.compile(rf"serviceAccount:((?!{_AGENT})[^@]+@[^@]+\.iam\.gserviceaccount\.com)")
-"""An account that somebody has created."""
-_AGENT_PATTERN = re.compile(
-    rf"serviceAccount:({_AGENT}gcp-sa-(?:logging|monitoring-notification|pubsub|scc-notification)\..+)"
+_ACCOUNT_OF_PROJECT_PATTERN = re.compile(
+    r"(?:(\d+)-compute@developer|(\d+)@cloud(?:build|services)|([^@]+)@appspot"
+    rf"|{_AGENT}(?:gcp-sa-[a-z-]+|{'|'.join(sorted(OLD_DOMAINS.values()))})\.iam)\.gserviceaccount\.com"
+)
+"""An account that a project has by itself, with the project's number or id."""
+_LATE_AGENT_PATTERN = re.compile(
+    rf"{_AGENT}gcp-sa-(?:logging|monitoring-notification|pubsub|scc-notification)\..+"
 )
 """An agent that is not there before somebody needs it; most others are there with their APIs."""
 
@@ -29,20 +36,36 @@ class GrantRules:
         has_account: Callable[[str], bool],
         has_agent: Callable[[str], bool],
         has_role: Callable[[str], bool],
+        projects: Container[str],
     ) -> None:
-        """The first two know accounts by address, `has_role` custom roles by name."""
-        self._known = ((_ACCOUNT_PATTERN, has_account), (_AGENT_PATTERN, has_agent))
+        """The first two know accounts by address, `has_role` custom roles by name.
+
+        `projects` has the ids and the numbers of those that are there.
+        """
+        self._has_account = has_account
+        self._has_agent = has_agent
         self._has_role = has_role
+        self._projects = projects
 
     def check(self, grant: Grant) -> None:
         """Raises: StatusError INVALID_ARGUMENT."""
         if not _MEMBER_PATTERN.fullmatch(grant.member):
             raise invalid_argument(f"Invalid member: {grant.member}")
-        for pattern, is_there in self._known:
-            account = pattern.fullmatch(grant.member)
-            if account and not is_there(account[1]):
-                raise invalid_argument(f"Service account {account[1]} does not exist.")
-        if not grant.role.startswith("roles/") and not self._has_role(grant.role):
-            raise invalid_argument(f"Role ({grant.role}) does not exist in the resource's hierarchy.")
+        kind, _, email = grant.member.partition(":")
+        if kind == "serviceAccount" and not self._is_there(email):
+            raise invalid_argument(f"Service account {email} does not exist.")
+        if not grant.role.startswith("roles/"):
+            if not self._has_role(grant.role):
+                raise invalid_argument(f"Role ({grant.role}) does not exist in the resource's hierarchy.")
+        elif grant.role not in read_predefined_roles():
+            raise invalid_argument(f"Role {grant.role} is not supported for this resource.")
         if grant.condition:
             check_condition(grant.condition)
+
+    def _is_there(self, email: str) -> bool:
+        if of_project := _ACCOUNT_OF_PROJECT_PATTERN.fullmatch(email):
+            project = of_project[of_project.lastindex or 0]
+            return project in self._projects and (
+                not _LATE_AGENT_PATTERN.fullmatch(email) or self._has_agent(email)
+            )
+        return f"serviceAccount:{email}" == SHARED_WRITER or self._has_account(email)

@@ -12,7 +12,7 @@ from google.iam.v1.iam_policy_pb2 import (
 )
 from google.iam.v1.policy_pb2 import Policy
 
-from local.core.iam_messages import NO_POLICY_ETAG, replace_policy
+from local.core.iam_messages import NO_POLICY_ETAG, replace_policy, show_policy
 from local.core.iam_policies import GrantCheck
 from local.services.pubsub.broker import Broker
 from local.services.pubsub.statuses import not_found
@@ -29,14 +29,14 @@ class Policies:
     def SetIamPolicy(self, request: SetIamPolicyRequest, context: grpc.ServicerContext) -> Policy:
         """The policy as it is kept; ABORTED when the etag sent is not the current one."""
         with self._broker.change():
-            policy = replace_policy(self._current(request.resource), request.policy, self.check_grant)
+            policy = replace_policy(self._current(request.resource), request, self.check_grant)
             self._broker.put_policy(request.resource, policy.SerializeToString())
         return policy
 
     def GetIamPolicy(self, request: GetIamPolicyRequest, context: grpc.ServicerContext) -> Policy:
         """The policy; an empty one where none was set."""
         with self._broker.change():
-            return self._current(request.resource)
+            return show_policy(self._current(request.resource), request)
 
     def TestIamPermissions(
         self, request: TestIamPermissionsRequest, context: grpc.ServicerContext

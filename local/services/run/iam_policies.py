@@ -10,7 +10,7 @@ from local.application import Application
 from local.application.applications import ApplicationRegistry, parse_resource_name
 from local.application.service import ApplicationService
 from local.core.grpc_services import StatusError
-from local.core.iam_messages import NO_POLICY_ETAG, replace_policy
+from local.core.iam_messages import NO_POLICY_ETAG, replace_policy, show_policy
 from local.core.iam_policies import GrantCheck
 from local.core.journal import Journal
 from local.services.plain_functions import PlainFunctions
@@ -33,12 +33,12 @@ class ServicePolicies:
 
     def GetIamPolicy(self, request: Any, _context: grpc.ServicerContext) -> Policy:
         """Who may call a service."""
-        return self._current(request.resource, self._find_owner(request.resource))
+        return show_policy(self._current(request.resource, self._find_owner(request.resource)), request)
 
     def SetIamPolicy(self, request: Any, _context: grpc.ServicerContext) -> Policy:
         """The policy as it is kept; ABORTED when the etag sent is not the current one."""
         name, owned = request.resource, self._find_owner(request.resource)
-        policy = replace_policy(self._current(name, owned), request.policy, self.check_grant)
+        policy = replace_policy(self._current(name, owned), request, self.check_grant)
         if owned is None:
             self._journal.write(_JOURNAL_SERVICE, [(self._key(name), policy.SerializeToString())])
             self._kept[self._key(name)] = policy

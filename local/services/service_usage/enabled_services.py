@@ -46,6 +46,16 @@ APPLICATION = frozenset(
     )
 )
 """On as well where an application lives."""
+_OTHERS = frozenset(
+    f"{one}.googleapis.com"
+    for one in (
+        *("apikeys", "billingbudgets", "cloudasset", "cloudbilling", "cloudkms", "cloudtasks", "compute"),
+        *("containerregistry", "datastore", "fcm", "firebase", "firebaseappcheck", "firebasedatabase"),
+        *("firebaseextensions", "firebaseinstallations", "firebasestorage", "iamcredentials"),
+        *("securetoken", "securitycenter", "storage-api", "storage-component", "sts", "workloadidentity"),
+    )
+)
+"""Those that this project, its applications and Firebase's tools switch on besides."""
 
 
 class EnabledServices:
@@ -158,8 +168,8 @@ class EnabledServices:
         return self._operations.finish("", {"email": self._agents.generate(project, service)})
 
     def _switch(self, project: str, services: Iterable[object], state: str) -> None:
-        names = [f"projects/{project}/services/{service}" for service in services]
-        if wrong := [name for name in names if not name.endswith(".googleapis.com")]:
+        named = [str(service) for service in services]
+        if wrong := [one for one in named if one not in NEW_PROJECT | APPLICATION | _OTHERS]:
             said = f"Not found or permission denied for service(s): {', '.join(wrong)}."
             raise StatusError(grpc.StatusCode.PERMISSION_DENIED, said)
-        self._store.put(*({"name": name, "state": state} for name in names))
+        self._store.put(*({"name": f"projects/{project}/services/{one}", "state": state} for one in named))

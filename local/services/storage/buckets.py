@@ -94,6 +94,10 @@ class Buckets:
             raise bucket_not_found()
         return self._buckets[name]
 
+    def find_project(self, name: str) -> str:
+        """The project of a bucket; "" where it is not there."""
+        return self._buckets[name].project if name in self._buckets else ""
+
     def of_project(self, project: str) -> list[Bucket]:
         """The buckets of a project, by name."""
         return sorted(

@@ -6,7 +6,7 @@ from contextlib import suppress
 import grpc
 
 from local.core.grpc_services import Dropped, StatusError
-from local.core.http_handler import AnyMethod
+from local.core.http_handler import AnyMethod, report_fault
 from local.core.http_server import listen
 from local.core.loopback import Loop
 from local.faults.hooks import FaultHooks
@@ -53,6 +53,8 @@ class StorageServer:
         except StatusError as injected:
             status, reason = _STATUSES.get(injected.code, (500, "backendError"))
             return _build_error_answer(request, Refusal(status, reason, injected.message))
+        except Exception:
+            return _build_error_answer(request, Refusal(500, "backendError", report_fault()))
 
     def close(self) -> None:
         """Return when nothing is answered any more."""

@@ -9,14 +9,17 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
+from msgspec.structs import replace
 
 from local.application.names import project_number
 from local.core.grpc_services import StatusError
-from local.core.iam_policies import GrantCheck, check_grants
+from local.core.iam_policies import GrantCheck, replace_policy, show_policy
+from local.core.journal import Journal
 from local.core.pages import page
+from local.core.projects import ProjectDirectory
 from local.services.storage import uploads
 from local.services.storage.buckets import Buckets
 from local.services.storage.conditions import number, read_header_preconditions, read_preconditions
@@ -37,6 +40,7 @@ MAX_REWRITE_BYTES_PER_CALL = 1024 * 1024
 _CLIENT_HEADERS = {"authorization", "x-goog-api-client"}
 """Google's clients send one of them with each call; browsers do not."""
 _POLICY_FIELDS = frozenset(("bindings", "etag", "kind", "resourceId", "version"))
+_PROJECT_PATTERN = re.compile(r"(?<=[?&]project=)[^&]+|(?<=^/storage/v1/projects/)[^/?]+")
 _OBJECT_PATH = "/(?!storage/|upload/|download/|batch/)(?P<bucket>[^/]+)/(?P<name>.+)"
 
 Handler = Callable[[StorageRequest, str, str], StorageAnswer]
@@ -45,9 +49,18 @@ Handler = Callable[[StorageRequest, str, str], StorageAnswer]
 class StorageService:
     """The calls of the JSON API over the buckets."""
 
-    def __init__(self, buckets: Buckets, check_grant: GrantCheck = lambda _: None) -> None:
+    def __init__(
+        self,
+        buckets: Buckets,
+        check_grant: GrantCheck = lambda _: None,
+        projects: ProjectDirectory | None = None,
+        require: Callable[[str, str], None] = lambda _project, _host: None,
+    ) -> None:
+        """`require` refuses a request where Cloud Storage is off in the project."""
         self._buckets = buckets
         self._check_grant = check_grant
+        self._projects = projects or ProjectDirectory(Journal())
+        self._require = require
         self._uploads = Uploads(buckets)
         bucket, name = "/storage/v1/b/(?P<bucket>[^/]+)", "(?P<name>[^/]+)"
         self._routes: tuple[tuple[str, str, str, Handler], ...] = (
@@ -82,14 +95,33 @@ class StorageService:
 
         Raises: Refusal, when nothing is served there; the second one as well.
         """
+        request = replace(request, target=self._resolve_target(request.target))
         for method, pattern, verb, handler in self._routes:
             found = re.fullmatch(pattern, request.path)
             if found is not None and method == request.method:
                 request.require_served(verb)
                 parts = found.groupdict()
                 bucket, name = unquote(parts.get("bucket", "")), unquote(parts.get("name", ""))
+                self._require_switched_on(request, bucket, name)
                 return f"{NAME}/{verb}", partial(handler, request, bucket, name)
         raise unsupported_call(f"{request.method} {request.path}")
+
+    def _resolve_target(self, target: str) -> str:
+        """The target with the id of the project that it names."""
+        return _PROJECT_PATTERN.sub(lambda found: quote(self._projects.resolve(unquote(found[0]))), target)
+
+    def _require_switched_on(self, request: StorageRequest, bucket: str, name: str) -> None:
+        """Raises: Refusal 403 where Cloud Storage is off in the project of the request."""
+        owner = self._buckets.find_project(bucket) if bucket else request.query.get("project", name)
+        try:
+            self._require(owner, NAME)
+        except StatusError as refused:
+            raise Refusal(403, "accessNotConfigured", refused.message) from refused
+
+    def _read_document(self, request: StorageRequest) -> dict[str, Any]:
+        """The resource in a body, with ids in its names."""
+        resource: dict[str, Any] = self._projects.resolve_body(_document(request.body))
+        return resource
 
     def _agent(self, _request: StorageRequest, _bucket: str, project: str) -> StorageAnswer:
         """The address of Cloud Storage's own agent of a project."""
@@ -110,7 +142,7 @@ class StorageService:
         return _build_json_answer(answer)
 
     def _create_bucket(self, request: StorageRequest, _bucket: str, _name: str) -> StorageAnswer:
-        said = _document(request.body)
+        said = self._read_document(request)
         name = said.get("name")
         if not isinstance(name, str):
             raise Refusal(400, "required", "Required parameter: name")
@@ -131,7 +163,7 @@ class StorageService:
         return _build_json_answer(bucket_resource(found))
 
     def _patch_bucket(self, request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
-        setting = read_bucket(_document(request.body))
+        setting = read_bucket(self._read_document(request))
         if setting.location and setting.location.upper() != self._buckets.bucket(bucket).location.upper():
             raise invalid_request("The location of a bucket cannot be changed.")
         found = self._buckets.change(
@@ -153,22 +185,29 @@ class StorageService:
         asked = [value for name, value in request.parameters if name == "permissions"]
         return _build_json_answer({"kind": "storage#testIamPermissionsResponse", "permissions": asked})
 
-    def _get_policy(self, _request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
-        return _build_json_answer(policy_resource(self._buckets.bucket(bucket)))
+    def _get_policy(self, request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
+        policy = policy_resource(self._buckets.bucket(bucket))
+        version = request.query.get("optionsRequestedPolicyVersion") or 0
+        try:
+            return _build_json_answer(show_policy(policy, version))
+        except StatusError as refused:
+            raise invalid_request(refused.message) from refused
 
     def _set_policy(self, request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:
         """The policy replaced; one with another etag than it has now is refused."""
-        said = _document(request.body)
+        said = self._read_document(request)
         bindings = said.get("bindings")
         if not isinstance(bindings, list):
             raise invalid_request("Required: bindings")
         if unknown := {*said} - _POLICY_FIELDS:
             raise invalid_request(f"The embedded cloud does not store '{min(unknown)}' of a policy.")
+        asked = {key: said[key] for key in ("bindings", "version") if key in said}
+        before = {"bindings": self._buckets.bucket(bucket).bindings}
         try:
-            check_grants(bindings, self._buckets.bucket(bucket).bindings, self._check_grant)
+            policy = replace_policy(before, asked, None, self._check_grant)
         except StatusError as refused:
             raise invalid_request(refused.message) from refused
-        found = self._buckets.grant(bucket, bindings, said.get("etag"))
+        found = self._buckets.grant(bucket, policy.get("bindings", []), said.get("etag"))
         return _build_json_answer(policy_resource(found))
 
     def _lock(self, request: StorageRequest, bucket: str, _name: str) -> StorageAnswer:

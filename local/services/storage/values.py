@@ -10,6 +10,7 @@ import google_crc32c
 from msgspec import Struct
 
 from local.application.names import project_number
+from local.core.iam_policies import find_version
 
 DEFAULT_CLASS = "STANDARD"
 _API = "https://www.googleapis.com/storage/v1"
@@ -109,7 +110,7 @@ def policy_resource(bucket: Bucket) -> dict[str, Any]:
     return {
         "kind": "storage#policy",
         "resourceId": f"projects/_/buckets/{bucket.name}",
-        "version": 3 if any("condition" in one for one in bucket.bindings) else 1,
+        "version": find_version(bucket.bindings),
         "etag": etag_of(0, bucket.metageneration),
         "bindings": bucket.bindings,
     }

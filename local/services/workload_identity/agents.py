@@ -11,7 +11,7 @@ from local.core.rest import Resource, RestMethod, RestRequest
 
 HOST = "workloadidentity.googleapis.com"
 _PRODUCERS = "projects.locations.serviceProducers"
-_NAMES = {
+OLD_DOMAINS = {
     "artifactregistry": "gcp-sa-artifactregistry",
     "cloudfunctions": "gcf-admin-robot",
     "run": "serverless-robot-prod",
@@ -23,7 +23,7 @@ _NAMES = {
 def agent_email(project: str, service: str) -> str:
     """Return the address of a service's agent: https://cloud.google.com/iam/docs/service-agents."""
     short = service.removesuffix(".googleapis.com")
-    domain = _NAMES.get(short, f"gcp-sa-{short}")
+    domain = OLD_DOMAINS.get(short, f"gcp-sa-{short}")
     return f"service-{project_number(project)}@{domain}.iam.gserviceaccount.com"
 
 

@@ -6,11 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
+from local.application.names import project_number
 from local.cloud import Cloud
 from tests.local.support.rest import Product, running
 
 ROLE = "roles/secretmanager.secretAccessor"
 ANN = "user:ann@example.com"
+SHOP = project_number("shop")
 CONDITION = {"title": "until spring", "expression": 'request.time < timestamp("2027-03-01T00:00:00Z")'}
 HOLDERS = {
     "project": ("cloudresourcemanager.googleapis.com", "/v1/projects/other", "POST"),
@@ -31,6 +33,7 @@ HOLDERS = {
         "/v1/projects/shop/locations/europe-west1/repositories/gcf-artifacts",
         "GET",
     ),
+    "topic": ("pubsub.googleapis.com", "/v1/projects/shop/topics/rollback-alerts", "GET"),
 }
 
 
@@ -117,6 +120,8 @@ def test_audit_configs_change_by_the_mask_alone(holder: Holder) -> None:
     [
         {"colour": "red"},
         {"version": 2},
+        grant(ANN, condition={"title": "no expression", "expression": ""}),
+        grant(ANN, role="roles/doesNotExist"),
         grant(ANN, colour="red"),
         grant(ANN, condition={"expression": "true", "colour": "red"}),
         grant(ANN, condition={"title": "no CEL", "expression": "resource.name =="}),
@@ -138,12 +143,43 @@ def test_grants_to_accounts_that_are_there(holder: Holder) -> None:
     """An account of a project, and agents of Google's services."""
     members = (
         "serviceAccount:worker@shop.iam.gserviceaccount.com",
-        "serviceAccount:service-123456789012@gcp-sa-pubsub.iam.gserviceaccount.com",
-        "serviceAccount:service-project-123456789012@gcp-sa-scc-notification.iam.gserviceaccount.com",
-        "serviceAccount:123456789012-compute@developer.gserviceaccount.com",
+        f"serviceAccount:service-{SHOP}@gcp-sa-pubsub.iam.gserviceaccount.com",
+        f"serviceAccount:service-{SHOP}@gcf-admin-robot.iam.gserviceaccount.com",
+        f"serviceAccount:service-project-{SHOP}@gcp-sa-scc-notification.iam.gserviceaccount.com",
+        f"serviceAccount:{SHOP}-compute@developer.gserviceaccount.com",
+        f"serviceAccount:{SHOP}@cloudservices.gserviceaccount.com",
+        "serviceAccount:shop@appspot.gserviceaccount.com",
+        "serviceAccount:cloud-logs@system.gserviceaccount.com",
     )
 
     assert holder.set(grant(*members))["bindings"][0]["members"] == [*members]
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "serviceAccount:nobody",
+        "serviceAccount:nobody@example.com",
+        "serviceAccount:nobody@shop.iam.gserviceaccount.com",
+        "serviceAccount:service-9@shop.iam.gserviceaccount.com",
+        "serviceAccount:service-1234@gcp-sa-pubsub.iam.gserviceaccount.com",
+        f"serviceAccount:service-{SHOP}@elsewhere.iam.gserviceaccount.com",
+        "serviceAccount:1234-compute@developer.gserviceaccount.com",
+        "serviceAccount:nowhere@appspot.gserviceaccount.com",
+        "user:ann",
+        "group:everybody",
+    ],
+)
+def test_a_grant_to_nobody(holder: Holder, member: str) -> None:
+    """An account that nobody has made, and one of a project that is not there."""
+    assert holder.refused(grant(member)) == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize("version", [2, 7])
+def test_a_policy_in_a_version_that_is_none(holder: Holder, version: int) -> None:
+    """Versions are 0, 1 and 3."""
+    with pytest.raises(AssertionError, match="INVALID_ARGUMENT"):
+        holder.read(version)
 
 
 def test_permissions_are_enforced_nowhere(holder: Holder) -> None:
@@ -173,6 +209,10 @@ def test_what_is_not_there_has_no_policy(cloud: Cloud) -> None:
         grant("serviceAccount:nobody@shop.iam.gserviceaccount.com"),
         grant(ANN, colour="red"),
         grant(ANN, role="projects/shop/roles/none"),
+        grant(ANN, role="roles/doesNotExist"),
+        {**grant(ANN, condition={"title": "no expression", "expression": ""}), "version": 3},
+        {**grant(ANN, condition=CONDITION), "version": 1},
+        {**grant(ANN), "version": 2},
     ],
 )
 def test_a_policy_of_a_bucket_that_google_refuses(cloud: Cloud, policy: dict[str, Any]) -> None:
@@ -202,3 +242,22 @@ def test_a_grant_by_grpc_to_an_account_that_is_not_there(cloud: Cloud, host: str
     stored = product.done("POST", f"{path}:setIamPolicy", {"policy": there})
 
     assert stored["bindings"] == there["bindings"]
+
+
+def test_a_condition_on_a_bucket(cloud: Cloud) -> None:
+    """As everywhere: a client that knows no conditions reads another role."""
+    path = f"http://{cloud.addresses['storage']}/storage/v1/b/shelf/iam"
+    policy = {**grant(ANN, condition=CONDITION), "version": 3}
+    stored = httpx.put(path, json=policy, trust_env=False).json()
+
+    def read(version: str) -> httpx.Response:
+        return httpx.get(path, params={"optionsRequestedPolicyVersion": version}, trust_env=False)
+
+    [hidden] = read("1").json()["bindings"]
+
+    assert (stored["version"], stored["bindings"]) == (3, policy["bindings"])
+    assert read("3").json() == stored
+    assert read("1").json()["version"] == 1
+    assert hidden["role"].startswith(f"{ROLE}_withcond_")
+    assert read("7").status_code == 400
+    httpx.put(path, json={"bindings": []}, trust_env=False).raise_for_status()

@@ -26,6 +26,7 @@ from google.pubsub_v1.services.schema_service.transports import SchemaServiceGrp
 from google.pubsub_v1.services.subscriber import SubscriberClient
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
+from local.application.names import project_number
 from local.cloud import UNGENERATED, Cloud
 from local.control.proxy import build_client_environment, write_authority
 from local.core.transcoder import build_routes, compile_template
@@ -249,7 +250,7 @@ def test_the_policy_of_a_resource(cloud: Cloud, pubsub: Product, host: str, reso
     before = product.get(f"{resource}:getIamPolicy?options.requestedPolicyVersion=3")
     binding = {
         "role": "roles/run.invoker",
-        "members": ["serviceAccount:service-7@gcp-sa-pubsub.iam.gserviceaccount.com"],
+        "members": [f"serviceAccount:service-{project_number('shop')}@gcp-sa-pubsub.iam.gserviceaccount.com"],
     }
 
     policy = {"etag": before["etag"], "bindings": [binding]}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from local.application.names import project_number
 from local.cloud import Cloud
 from local.faults.hooks import Fate
 from local.services.storage.conditions import Preconditions
@@ -32,7 +33,7 @@ ASKED = {
 }
 PUSH = {
     "role": "roles/run.invoker",
-    "members": ["serviceAccount:service-7@gcp-sa-pubsub.iam.gserviceaccount.com"],
+    "members": [f"serviceAccount:service-{project_number('shop')}@gcp-sa-pubsub.iam.gserviceaccount.com"],
 }
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from local.application.names import project_number
 from local.cloud import Cloud
 from local.core.clock import CloudClock
 from local.services.service_usage.service import HOST
+from local.services.storage.conditions import Preconditions
 from local.services.workload_identity import agents
 from tests.local.support.rest import SHOP, Product, running
 from tests.local.support.run import ORIGIN
@@ -71,7 +73,24 @@ def test_what_somebody_switches_off_is_off(cloud: Cloud) -> None:
     assert jobs.get(JOBS.replace(HOME, SHOP.project))["jobs"]
 
 
-def test_a_number_stands_for_its_project_everywhere(cloud: Cloud) -> None:
+def test_cloud_storage_is_switched_off(cloud: Cloud) -> None:
+    """Neither the project nor its buckets and objects are served; those of others are."""
+    cloud.buckets.create("shelf", project=HOME)
+    cloud.buckets.put("shelf", "a", b"a", "text/plain", {}, Preconditions())
+    Product(cloud, HOST).done("POST", f"{SERVICES}/storage.googleapis.com:disable", {})
+
+    with httpx.Client(base_url=f"http://{cloud.addresses['storage']}/storage/v1", trust_env=False) as storage:
+        asked = (f"b?project={HOME}", f"b?project={NUMBER}", "b/shelf", "b/shelf/o/a", "b/shelf/iam")
+        refused = [storage.get(path) for path in (*asked, f"projects/{HOME}/serviceAccount")]
+        listed_elsewhere = storage.get(f"b?project={SHOP.project}")
+
+    assert {answer.status_code for answer in refused} == {403}
+    reasons = [answer.json()["error"]["errors"][0]["reason"] for answer in refused]
+    assert {*reasons} == {"accessNotConfigured"}
+    assert listed_elsewhere.status_code == 200
+
+
+def test_a_number_stands_for_its_project_in_a_path(cloud: Cloud) -> None:
     """Also where a gRPC service answers by REST, and where the project itself is read."""
     topic = "topics/rollback-alerts"
     pubsub = Product(cloud, "pubsub.googleapis.com")
@@ -106,13 +125,15 @@ def test_a_strict_project_has_its_apis_off(strict: Cloud) -> None:
     [
         (f"{SERVICES}/run.googleapis.com:enable", {"force": True}, "INVALID_ARGUMENT"),
         (f"{SERVICES}/run:enable", {}, "PERMISSION_DENIED"),
+        (f"{SERVICES}/nonsense.googleapis.com:enable", {}, "PERMISSION_DENIED"),
+        (f"{SERVICES}:batchEnable", {"serviceIds": ["nonsense.googleapis.com"]}, "PERMISSION_DENIED"),
         (f"{SERVICES}:batchEnable", {"serviceIds": []}, "INVALID_ARGUMENT"),
         (f"{SERVICES}:batchEnable", {"serviceIds": ["a.googleapis.com"] * 21}, "INVALID_ARGUMENT"),
         (f"{SERVICES}:batchEnable", {"services": []}, "INVALID_ARGUMENT"),
     ],
 )
 def test_what_service_usage_refuses(cloud: Cloud, path: str, body: dict[str, object], status: str) -> None:
-    """An unknown field, a name of no service, none or more than twenty names."""
+    """An unknown field, a service that is not there, none or more than twenty names."""
     assert Product(cloud, HOST).refused("POST", path, body) == status
 
 

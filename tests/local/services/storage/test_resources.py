@@ -137,11 +137,12 @@ def test_conditions_of_a_bucket(api: httpx.Client) -> None:
 
 
 def test_a_policy_at_another_etag(api: httpx.Client) -> None:
-    """A policy that somebody else has changed is not replaced; conditions make it version 3."""
+    """A policy that somebody else has changed is not replaced; conditions need version 3."""
     binding = {"role": "roles/x", "members": ["allUsers"], "condition": {"expression": "true"}}
     before = api.get("/b/shelf/iam").json()
 
-    after = api.put("/b/shelf/iam", json={"bindings": [binding], "etag": before["etag"]}).json()
+    conditional = {"bindings": [binding], "etag": before["etag"], "version": 3}
+    after = api.put("/b/shelf/iam", json=conditional).json()
     stale = api.put("/b/shelf/iam", json={"bindings": [], "etag": before["etag"]})
 
     assert (after["version"], after["bindings"]) == (3, [binding])
