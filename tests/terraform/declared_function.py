@@ -101,8 +101,8 @@ def start_function(
             start_new_session=True,
         )
     running = RunningFunction(function, process, address)
-    # Of each process, inherited by the worker. RLIMIT_AS would count address space: a worker reserves
-    # 0.7 to 1.4 GiB and uses 100 to 160 MiB. RLIMIT_DATA counts what it may write: 140 to 250 MiB.
+    # Of each process, inherited by the worker. RLIMIT_AS would count address space: a worker
+    # reserves 0.7 to 1.4 GiB, and uses 160 MiB. RLIMIT_DATA counts what it may write: 250 MiB.
     limit = running.memory_limit_bytes
     resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
     return running

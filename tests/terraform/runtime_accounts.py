@@ -70,7 +70,7 @@ def granted_permissions(it: Installation) -> dict[str, Permissions]:
 
 
 def _policies(it: Installation) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The policies of the project, its accounts, buckets, secrets and topics, each with its place."""
+    """Policies of the project, its accounts, buckets, secrets and topics, each with its place."""
     of_project, v3 = f"projects/{it.home}", "options.requestedPolicyVersion=3"
     asked = {"options": {"requestedPolicyVersion": 3}}
     yield it.home, it.ask("POST", f"cloudresourcemanager.googleapis.com/v1/{of_project}:getIamPolicy", asked)
