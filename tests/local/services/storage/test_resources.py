@@ -274,18 +274,70 @@ def test_an_upload_in_chunks_as_the_go_client_sends_it(world: StorageWorld, api:
     assert (last.json()["size"], last.json()["cacheControl"]) == ("262145", "no-store")
 
 
-def test_an_upload_in_a_stream_as_node_sends_it(world: StorageWorld, api: httpx.Client) -> None:
-    """The body is all that is left of the content; every other chunk is as long as it says."""
-    upload = f"{world.url}/upload/storage/v1/b/shelf/o?uploadType=resumable&name=a"
-    session = api.post(upload).headers["Location"]
-    api.put(session, content=b"one", headers={"Content-Range": "bytes 0-2/*"})
+CHUNK = b"x" * 256 * 1024
 
-    short = api.put(session, content=b"tw", headers={"Content-Range": "bytes 3-5/*"})
-    last = api.put(session, content=iter([b"t", b"wo"]), headers={"Content-Range": "bytes 3-*/*"})
+
+@pytest.fixture
+def session(world: StorageWorld, api: httpx.Client) -> str:
+    """The address of an upload in chunks."""
+    begun = api.post(f"{world.url}/upload/storage/v1/b/shelf/o?uploadType=resumable&name=a")
+    return begun.headers["Location"]
+
+
+def test_an_upload_in_a_stream_as_node_sends_it(api: httpx.Client, session: str) -> None:
+    """The body is all that is left of the content; every other chunk is as long as it says."""
+    api.put(session, content=CHUNK, headers={"Content-Range": "bytes 0-262143/*"})
+
+    short = api.put(session, content=b"tw", headers={"Content-Range": "bytes 262144-262146/*"})
+    last = api.put(session, content=iter([b"t", b"wo"]), headers={"Content-Range": "bytes 262144-*/*"})
 
     assert short.status_code == 400
-    assert last.raise_for_status().json()["size"] == "6"
-    assert api.get("/b/shelf/o/a?alt=media").content == b"onetwo"
+    assert last.raise_for_status().json()["size"] == "262147"
+    assert api.get("/b/shelf/o/a?alt=media").content == CHUNK + b"two"
+
+
+def test_a_finished_upload_is_asked_for_again(api: httpx.Client, session: str) -> None:
+    """As by a client that has lost the answer: it gets the same one, nothing is made again."""
+    last = {"Content-Range": "bytes 0-4/5"}
+    made = api.put(session, content=b"hello", headers=last).raise_for_status().json()
+
+    again = api.put(session, content=b"hello", headers=last)
+    api.post("/b/shelf/o/a/rewriteTo/b/shelf/o/b")
+    api.delete("/b/shelf/o/a")
+    status = api.put(session, headers={"Content-Range": "bytes */5"})
+
+    assert (again.status_code, again.json()) == (200, made)
+    assert (status.status_code, status.json()) == (200, made)
+    assert [one["name"] for one in api.get("/b/shelf/o").json()["items"]] == ["b"]
+
+
+def test_a_chunk_is_sent_again(api: httpx.Client, session: str) -> None:
+    """What is stored stays as it is."""
+    for first, last in ((0, 262143), (262144, 524287), (0, 262143)):
+        taken = api.put(session, content=CHUNK, headers={"Content-Range": f"bytes {first}-{last}/*"})
+
+    assert (taken.status_code, taken.headers["Range"]) == (308, "bytes=0-524287")
+
+
+@pytest.mark.parametrize("asked", ["bytes 0-9/5", "bytes 0-9/*", "bytes 0-9/20", "bytes 9-0/*"])
+def test_a_chunk_that_cannot_be(api: httpx.Client, session: str, asked: str) -> None:
+    """Longer than the whole, or before the last and no multiple of 256 KiB; nothing is stored."""
+    refused = api.put(session, content=b"0123456789", headers={"Content-Range": asked})
+
+    assert refused.status_code == 400
+    assert "Range" not in api.put(session, headers={"Content-Range": "bytes */*"}).headers
+
+
+def test_an_upload_is_cancelled(api: httpx.Client, session: str) -> None:
+    """It is gone; Google's status is 499."""
+    api.put(session, content=CHUNK, headers={"Content-Range": "bytes 0-262143/*"})
+
+    cancelled = api.delete(session)
+
+    assert (cancelled.status_code, cancelled.content) == (499, b"")
+    assert api.put(session, headers={"Content-Range": "bytes */*"}).status_code == 404
+    assert api.delete(session).status_code == 404
+    assert api.get("/b/shelf/o/a").status_code == 404
 
 
 def test_a_hash_in_a_header(world: StorageWorld, api: httpx.Client) -> None:
