@@ -78,7 +78,18 @@ GRPC_HOSTS = {
     "monitoring.googleapis.com": "monitoring",
 }
 """Which address serves the gRPC of a host; `rest` serves its REST form."""
-UNGENERATED = {"monitoring": {"ListTimeSeries": HttpRule("GET", "/v3/{name=projects/*}/timeSeries")}}
+UNGENERATED = {
+    "monitoring": {
+        name: HttpRule("GET", f"/v3/{{name=projects/*{path}")
+        for name, path in (
+            ("GetMetricDescriptor", "/metricDescriptors/**}"),
+            ("GetMonitoredResourceDescriptor", "/monitoredResourceDescriptors/**}"),
+            ("ListMetricDescriptors", "}/metricDescriptors"),
+            ("ListMonitoredResourceDescriptors", "}/monitoredResourceDescriptors"),
+            ("ListTimeSeries", "}/timeSeries"),
+        )
+    }
+}
 """HTTP rules of a service without a REST client: google/monitoring/v3/metric_service.proto."""
 ADDRESS_NAMES = (*GRPC_HOSTS.values(), "rest", "storage", "control", "proxy")
 """The addresses of a cloud."""
