@@ -295,15 +295,19 @@ class Cloud:
         return found
 
     def _played_hosts(self, products: Iterable[str]) -> dict[str, PlayedHost]:
-        """Who serves each of Google's hosts."""
+        """Who serves each of Google's hosts.
+
+        Of those without gRPC, a server that does not know their methods answers UNIMPLEMENTED.
+        """
+        unknown = self.addresses["monitoring"]
         return {
-            **{host: PlayedHost(self.addresses["rest"]) for host in products},
+            **{host: PlayedHost(self.addresses["rest"], unknown) for host in products},
             **{
                 host: PlayedHost(self.addresses["rest"], self.addresses[name])
                 for host, name in GRPC_HOSTS.items()
             },
-            **{host: PlayedHost(self.addresses["control"]) for host in IDENTITY_HOSTS},
-            NAME: PlayedHost(self.addresses["storage"]),
+            **{host: PlayedHost(self.addresses["control"], unknown) for host in IDENTITY_HOSTS},
+            NAME: PlayedHost(self.addresses["storage"], unknown),
         }
 
     def _services(

@@ -141,7 +141,8 @@ def read_simple_upload(bucket: str, request: StorageRequest) -> Upload:
 def read_multipart_upload(bucket: str, request: StorageRequest) -> Upload:
     """`uploadType=multipart`: metadata in JSON, then the content. Raises: Refusal."""
     boundary = _parameter(request.headers.get("content-type", ""), "boundary")
-    parts = request.body.split(b"--" + boundary.encode()) if boundary else []
+    line = rb"\r\n--" + re.escape(boundary.encode()) + rb"(?:--)?[ \t]*(?=\r\n|\Z)"
+    parts = re.split(line, b"\r\n" + request.body) if boundary else []
     if len(parts) < 4:
         raise invalid_request("Bad multipart request: two parts are expected.")
     (_, resource), (said_type, content) = (_part(part) for part in parts[1:3])
@@ -177,10 +178,10 @@ def _take_hashes(upload: Upload, headers: Mapping[str, str]) -> None:
 
 
 def _part(part: bytes) -> tuple[str, bytes]:
-    """Content type and content of one part, which ends before the next boundary's line."""
+    """Content type and content of one part, without the lines of the boundary."""
     head, _, content = part.partition(b"\r\n\r\n")
     found = re.search(rb"(?i)content-type:\s*([^\r\n]+)", head)
-    return (found[1].decode("latin-1").strip() if found else "", content.removesuffix(b"\r\n"))
+    return (found[1].decode("latin-1").strip() if found else "", content)
 
 
 def _parameter(content_type: str, name: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
 import pytest
 
@@ -236,10 +237,19 @@ def test_what_a_client_offers_decides(
         assert tunnel.selected_alpn_protocol() == chosen
 
 
-def test_grpc_with_a_host_that_has_none(cloud: Cloud) -> None:
-    """The connection is closed."""
-    with open_tunnel(cloud, STORAGE, "h2") as tunnel:
-        assert tunnel.recv(100) == b""
+@pytest.mark.parametrize("host", [STORAGE, "secretmanager.googleapis.com", "oauth2.googleapis.com"])
+def test_grpc_with_a_host_that_has_none(cloud: Cloud, environment: dict[str, str], host: str) -> None:
+    """Its methods are not served, which clients do not retry."""
+    trusted = grpc.ssl_channel_credentials(Path(environment["SSL_CERT_FILE"]).read_bytes())
+    options = [("grpc.http_proxy", environment["HTTPS_PROXY"])]
+    with grpc.secure_channel(f"{host}:443", trusted, options) as channel:
+        service = "google.cloud.secretmanager.v1.SecretManagerService"
+        call = channel.unary_unary(f"/{service}/ListSecrets", bytes, bytes)
+
+        with pytest.raises(grpc.RpcError) as refused:
+            call(b"", timeout=60)
+
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_a_cloud_that_stops_cuts_its_tunnels(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -170,6 +170,31 @@ def test_an_object_has_what_it_was_uploaded_with(world: StorageWorld, api: httpx
     assert "metadata" not in own.json()["resource"]
 
 
+@pytest.mark.parametrize("content", ["abc--bdef", "a\r\n--bc", "a\r\n", ""])
+def test_the_boundary_of_an_upload_in_its_content(
+    world: StorageWorld, api: httpx.Client, content: str
+) -> None:
+    """Only a line of its own ends the content."""
+    body = f'--b\r\n\r\n{{"name": "a"}}\r\n--b \r\nContent-Type: a/b\r\n\r\n{content}\r\n--b--\r\n'
+    api.post(
+        f"{world.url}/upload/storage/v1/b/shelf/o?uploadType=multipart",
+        headers={"Content-Type": "multipart/related; boundary=b"},
+        content=body,
+    ).raise_for_status()
+
+    assert api.get("/b/shelf/o/a?alt=media").text == content
+
+
+@pytest.mark.parametrize(
+    ("location", "kind"), [("eu", "multi-region"), ("nam4", "dual-region"), ("moon", None), ("a-b", None)]
+)
+def test_a_location(api: httpx.Client, location: str, kind: str | None) -> None:
+    """One that Google does not have is refused."""
+    made = api.post("/b?project=shop", json={"name": "there", "location": location})
+
+    assert (made.status_code, made.json().get("locationType")) == (200 if kind else 400, kind)
+
+
 def test_a_copy_of_another_generation(world: StorageWorld, api: httpx.Client) -> None:
     """Conditions of the source hold for the source."""
     blob = put(world, "a")
@@ -211,6 +236,9 @@ def test_an_object_inherits_from_its_bucket(world: StorageWorld, api: httpx.Clie
         ("PATCH", "/b/shelf", {"labels": ["x"]}),
         ("PATCH", "/b/shelf", {"location": "EU"}),
         ("PATCH", "/b/shelf", {"retentionPolicy": {"retentionPeriod": "long"}}),
+        ("PATCH", "/b/shelf", {"retentionPolicy": {"retentionPeriod": "-1"}}),
+        ("PATCH", "/b/shelf", {"retentionPolicy": {"retentionPeriod": "3155760000"}}),
+        ("PATCH", "/b/shelf", {"retentionPolicy": {"retentionPeriod": "60", "foo": 1}}),
         ("PATCH", "/b/shelf?predefinedAcl=publicRead", {}),
         ("PATCH", "/b/shelf/o/a", {"customTime": "yesterday"}),
         ("PATCH", "/b/shelf/o/a", {"retention": {"mode": "Locked"}}),
