@@ -36,7 +36,7 @@ SERVICE: dict[str, Any] = {
         {"key": "SECRET", "projectId": "shop", "secret": "key", "version": "latest"}
     ],
     "serviceAccountEmail": "rollback-on-work@shop.iam.gserviceaccount.com",
-    "timeoutSeconds": 2,
+    "timeoutSeconds": 60,
     "uri": "https://rollback-on-work-1.us-east1.run.app",
 }
 
@@ -71,7 +71,7 @@ def test_its_variables(tmp_path: Path) -> None:
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_request_that_takes_too_long(threads: int, tmp_path: Path) -> None:
     """It ends at the declared timeout, without an answer of the function."""
-    with running(tmp_path, "sleep", maxInstanceRequestConcurrency=threads) as function:
+    with running(tmp_path, "sleep", timeoutSeconds=2, maxInstanceRequestConcurrency=threads) as function:
         try:
             answer = ask(function)
         except httpx.RemoteProtocolError:  # the worker is gone
