@@ -100,7 +100,7 @@ format: $(STAMP) ## bring the code into its format
 	$(BIN)/ruff format .
 
 .PHONY: judge
-judge: $(STAMP) ## let Google's own system tests judge the embedded cloud (SERVICE=firestore|pubsub|storage|clients|terraform)
+judge: $(STAMP) ## let programs of others judge the embedded cloud: Google's system tests and clients, Terraform (SERVICE="firestore pubsub storage clients terraform")
 	$(BIN)/python -m tests.judge $(SERVICE)
 
 .PHONY: bench

@@ -78,7 +78,18 @@ GRPC_HOSTS = {
     "monitoring.googleapis.com": "monitoring",
 }
 """Which address serves the gRPC of a host; `rest` serves its REST form."""
-UNGENERATED = {"monitoring": {"ListTimeSeries": HttpRule("GET", "/v3/{name=projects/*}/timeSeries")}}
+UNGENERATED = {
+    "monitoring": {
+        name: HttpRule("GET", f"/v3/{{name=projects/*{path}")
+        for name, path in (
+            ("GetMetricDescriptor", "/metricDescriptors/**}"),
+            ("GetMonitoredResourceDescriptor", "/monitoredResourceDescriptors/**}"),
+            ("ListMetricDescriptors", "}/metricDescriptors"),
+            ("ListMonitoredResourceDescriptors", "}/monitoredResourceDescriptors"),
+            ("ListTimeSeries", "}/timeSeries"),
+        )
+    }
+}
 """HTTP rules of a service without a REST client: google/monitoring/v3/metric_service.proto."""
 ADDRESS_NAMES = (*GRPC_HOSTS.values(), "rest", "storage", "control", "proxy")
 """The addresses of a cloud."""
@@ -289,15 +300,19 @@ class Cloud:
             self.surroundings.services.require(project, host)
 
     def _played_hosts(self, products: Iterable[str]) -> dict[str, PlayedHost]:
-        """Who serves each of Google's hosts."""
+        """Who serves each of Google's hosts.
+
+        Of those without gRPC, a server that does not know their methods answers UNIMPLEMENTED.
+        """
+        unknown = self.addresses["monitoring"]
         return {
-            **{host: PlayedHost(self.addresses["rest"]) for host in products},
+            **{host: PlayedHost(self.addresses["rest"], unknown) for host in products},
             **{
                 host: PlayedHost(self.addresses["rest"], self.addresses[name])
                 for host, name in GRPC_HOSTS.items()
             },
-            **{host: PlayedHost(self.addresses["control"]) for host in IDENTITY_HOSTS},
-            NAME: PlayedHost(self.addresses["storage"]),
+            **{host: PlayedHost(self.addresses["control"], unknown) for host in IDENTITY_HOSTS},
+            NAME: PlayedHost(self.addresses["storage"], unknown),
         }
 
     def _services(

@@ -23,8 +23,7 @@ class PlayedHost(Struct, frozen=True):
     """Where a host's servers listen, as `127.0.0.1:port`."""
 
     http: str
-    grpc: str = ""
-    """Empty: it has no gRPC."""
+    grpc: str
 
 
 class Proxy:
@@ -96,9 +95,7 @@ class Proxy:
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await writer.start_tls(self._tls())
         is_grpc = writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
-        address = found.grpc if is_grpc else found.http
-        if address:
-            await self._join(reader, writer, address)
+        await self._join(reader, writer, found.grpc if is_grpc else found.http)
 
     async def _join(self, reader: StreamReader, writer: StreamWriter, address: str) -> None:
         """Lead a client to a server until that closes the connection, as it does for a lost one."""

@@ -89,7 +89,8 @@ def build_routes(
         for method in methods(service)
         for rule in dict.fromkeys(rules.get(method.name, ()))
     ]
-    routes.sort(key=lambda one: ":" not in one[0])  # a verb is never the end of a name
+    # A verb is never the end of a name, and a list is no name that has several parts or none.
+    routes.sort(key=lambda one: (":" not in one[0], one[0].endswith("/**}")))
     return tuple(route for _, route in routes)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from tests.terraform.entry_points import ROOT
 from tests.terraform.installation import MODULE, Installation, installed
-from tests.terraform.responders import roll_back
+from tests.terraform.responders import check_accounts, roll_back
 
 OPERATE = ROOT / "docs" / "operate.md"
 PUBLISHED = "storage.googleapis.com/storage/v1/b/{}-rollback-policies/o/policies.json?alt=media"
@@ -123,11 +123,11 @@ def delete_secrets(it: Installation) -> str:
 
 Step = Callable[[Installation], str]
 WHOLE: Sequence[Step] = (
-    *(apply, plan, change_policy, change_release, replace_function, stop_and_lift, roll_back),
-    *(remove, install_again),
+    *(apply, plan, change_policy, change_release, replace_function, stop_and_lift),
+    *(check_accounts, roll_back, remove, install_again),
 )
 LEAST: Sequence[Step] = (apply, plan, remove, delete_secrets)
-DEMO: Sequence[Step] = (apply, plan, roll_back)
+DEMO: Sequence[Step] = (apply, plan, check_accounts, roll_back)
 """What `make demo PROVISION=terraform` shows."""
 
 

@@ -1,10 +1,10 @@
-"""How Cloud Monitoring is set up, over REST: alert policies, dashboards, descriptors, PromQL.
+"""How Cloud Monitoring is set up, over REST: alert policies, dashboards, PromQL.
 
 Shapes: https://cloud.google.com/monitoring/api/ref_v3/rest (read 2026-11).
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +26,6 @@ from local.services.monitoring.signal_rules import RULES
 MAX_PAGE_SIZE = 1000
 SERIES_VISIBILITY_WINDOW = timedelta(hours=1)
 """What was measured within it shows; a series of which nothing was is none."""
-_TYPED = re.compile(r'\s*(?:metric|resource)\.type\s*=\s*"([^"]*)"\s*')
 _COUNTED = re.compile(r"\s*count\s*\(\s*last_over_time\s*\((?P<selector>.*)\[\w+\]\s*\)\s*\)\s*", re.S)
 
 
@@ -53,7 +52,7 @@ class MonitoringConfiguration:
         """What is served."""
         v3, v1 = "/v3/projects/{project}", "/v1/projects/{project}"
         query = f"{v1}/location/global/prometheus/api/v1/query"
-        pages, filtered = PAGE_PARAMETERS, ("filter", *PAGE_PARAMETERS)
+        pages = PAGE_PARAMETERS
         return (
             *self._stored.calls(),
             RestMethod(
@@ -61,15 +60,6 @@ class MonitoringConfiguration:
             ),
             RestMethod("projects.alertPolicies.get", "GET", f"{v3}/alertPolicies/{{id}}", self._policy),
             RestMethod("projects.dashboards.list", "GET", f"{v1}/dashboards", self._dashboards, {}, pages),
-            RestMethod(
-                *("projects.metricDescriptors.list", "GET", f"{v3}/metricDescriptors", self._kinds),
-                parameters=filtered,
-            ),
-            RestMethod(
-                "projects.monitoredResourceDescriptors.list",
-                *("GET", f"{v3}/monitoredResourceDescriptors", self._resources),
-                parameters=filtered,
-            ),
             RestMethod(
                 *("projects.location.prometheus.api.v1.query", "GET", query, self._query),
                 parameters=("query",),
@@ -105,21 +95,6 @@ class MonitoringConfiguration:
         added = self.dashboards.get(request.ids["project"], ())
         found = [*added, *self._stored.dashboards.stored(request)]
         return build_list_response(request, "dashboards", found, MAX_PAGE_SIZE)
-
-    def _kinds(self, request: RestRequest) -> Resource:
-        project = request.ids["project"]
-        known = descriptors.collect_descriptors(self._of(project))
-        found = [
-            descriptors.build_metric_descriptor(project, name, known[name])
-            for name in _filtered_types(request, known)
-        ]
-        return build_list_response(request, "metricDescriptors", found, MAX_PAGE_SIZE)
-
-    def _resources(self, request: RestRequest) -> Resource:
-        project = request.ids["project"]
-        names = _filtered_types(request, descriptors.RESOURCE_LABELS)
-        found = [descriptors.build_resource_descriptor(project, name) for name in names]
-        return build_list_response(request, "resourceDescriptors", found, MAX_PAGE_SIZE)
 
     def _query(self, request: RestRequest) -> Resource:
         """A query is read whole; evaluated is only how many series a selector has.
@@ -158,15 +133,6 @@ class MonitoringConfiguration:
         for series in answer.time_series:
             of_resource = {"monitored_resource": one.resource, **series.resource.labels}
             yield {**of_resource, **series.metric.labels}
-
-
-def _filtered_types(request: RestRequest, known: Iterable[str]) -> list[str]:
-    """The types that a filter asks for; without one, all. Raises: Refused INVALID_ARGUMENT."""
-    text = request.query.get("filter", "")
-    found = _TYPED.fullmatch(text)
-    if text and found is None:
-        raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, f"The filter '{text}' is not supported")
-    return [name for name in known if found is None or name == found[1]]
 
 
 def matches_promql_name(name: str, one: Descriptor, metric: str) -> bool:

@@ -4,15 +4,25 @@ By https://cloud.google.com/monitoring/api/metrics_gcp and …/resources, read 2
 custom metrics are those that this cloud counts.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from google.api.label_pb2 import LabelDescriptor
+from google.api.metric_pb2 import MetricDescriptor
+from google.api.monitored_resource_pb2 import MonitoredResourceDescriptor
+from google.cloud import monitoring_v3
+from google.protobuf.message import Message
 from msgspec import Struct
 
 from local.application import Application
-from local.core.rest import Resource
+from local.application.applications import invalid_argument, not_found
+from local.core.pages import page
 from local.services.monitoring import log_metrics
 from local.services.monitoring.signal_rules import RULES
 
+MAX_PAGE_SIZE = 1000
+_TYPED = re.compile(r'\s*(?:metric|resource)\.type\s*=\s*"([^"]*)"\s*')
 RESOURCE_LABELS = {
     "cloud_run_revision": (
         *("project_id", "service_name", "revision_name", "location", "configuration_name"),
@@ -112,27 +122,67 @@ def collect_descriptors(applications: Iterable[Application]) -> dict[str, Descri
     return {**own, **METRICS, **counted}
 
 
-def build_metric_descriptor(project: str, name: str, one: Descriptor) -> Resource:
-    """`google.api.MetricDescriptor`."""
-    return {
-        "name": f"projects/{project}/metricDescriptors/{name}",
-        "type": name,
-        "labels": _labels(one.labels),
-        "metricKind": one.kind,
-        "valueType": one.value,
-        "unit": one.unit,
-        "monitoredResourceTypes": [one.resource],
-    }
+def list_metrics(request: Any, known: Mapping[str, Descriptor]) -> Message:
+    """A page of metrics. Raises: StatusError INVALID_ARGUMENT."""
+    if request.active_only:
+        raise invalid_argument("active_only is not supported")
+    found = [_build_metric(request.name, name, known[name]) for name in _filter_types(request, known)]
+    shown, token = page(found, lambda one: one.type, request.page_size, request.page_token, MAX_PAGE_SIZE)
+    response: Message = monitoring_v3.ListMetricDescriptorsResponse.pb()(
+        metric_descriptors=shown, next_page_token=token
+    )
+    return response
 
 
-def build_resource_descriptor(project: str, name: str) -> Resource:
-    """`google.api.MonitoredResourceDescriptor`."""
-    return {
-        "name": f"projects/{project}/monitoredResourceDescriptors/{name}",
-        "type": name,
-        "labels": _labels(RESOURCE_LABELS[name]),
-    }
+def get_metric(request: Any, known: Mapping[str, Descriptor]) -> Message:
+    """A metric by its name. Raises: StatusError NOT_FOUND."""
+    project, _, name = request.name.partition("/metricDescriptors/")
+    if name not in known:
+        raise not_found(request.name)
+    return _build_metric(project, name, known[name])
 
 
-def _labels(keys: Iterable[str]) -> list[Resource]:
-    return [{"key": key} for key in keys]
+def list_resources(request: Any) -> Message:
+    """A page of what metrics are measured on. Raises: StatusError INVALID_ARGUMENT."""
+    found = [_build_resource(request.name, name) for name in _filter_types(request, RESOURCE_LABELS)]
+    shown, token = page(found, lambda one: one.type, request.page_size, request.page_token, MAX_PAGE_SIZE)
+    response: Message = monitoring_v3.ListMonitoredResourceDescriptorsResponse.pb()(
+        resource_descriptors=shown, next_page_token=token
+    )
+    return response
+
+
+def get_resource(request: Any) -> Message:
+    """A type of monitored resource by its name. Raises: StatusError NOT_FOUND."""
+    project, _, name = request.name.partition("/monitoredResourceDescriptors/")
+    if name not in RESOURCE_LABELS:
+        raise not_found(request.name)
+    return _build_resource(project, name)
+
+
+def _build_metric(project: str, name: str, one: Descriptor) -> MetricDescriptor:
+    return MetricDescriptor(
+        name=f"{project}/metricDescriptors/{name}",
+        type=name,
+        labels=[LabelDescriptor(key=key) for key in one.labels],
+        metric_kind=one.kind,
+        value_type=one.value,
+        unit=one.unit,
+        monitored_resource_types=[one.resource],
+    )
+
+
+def _build_resource(project: str, name: str) -> MonitoredResourceDescriptor:
+    return MonitoredResourceDescriptor(
+        name=f"{project}/monitoredResourceDescriptors/{name}",
+        type=name,
+        labels=[LabelDescriptor(key=key) for key in RESOURCE_LABELS[name]],
+    )
+
+
+def _filter_types(request: Any, known: Iterable[str]) -> list[str]:
+    """The types that a filter asks for; without one, all."""
+    found = _TYPED.fullmatch(request.filter)
+    if request.filter and found is None:
+        raise invalid_argument(f"The filter '{request.filter}' is not supported")
+    return [name for name in known if found is None or name == found[1]]

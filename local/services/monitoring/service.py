@@ -1,4 +1,4 @@
-"""`google.monitoring.v3.MetricService`: requests of revisions; backlogs; sign-ins."""
+"""`google.monitoring.v3.MetricService`: requests of revisions; backlogs; sign-ins; descriptors."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from local.application import Application
 from local.application.applications import ApplicationRegistry, invalid_argument
 from local.core.clock import CloudClock
 from local.core.pages import page
-from local.services.monitoring import backlog_metrics, filters, log_metrics
+from local.services.monitoring import backlog_metrics, descriptors, filters, log_metrics
 from local.services.monitoring.filters import FieldCondition
 from local.services.monitoring.ingestion_delay import MINUTE, IngestionDelay, floor_to_minute
 from local.services.monitoring.revision_metrics import FIELDS, Labels, Window, count_requests, labels_of
@@ -92,6 +92,28 @@ class MetricService:
             time_series=[_series(shape, labels, points) for labels, points in shown], next_page_token=token
         )
         return response
+
+    def ListMetricDescriptors(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """The metrics of a project, all or those of one type."""
+        return descriptors.list_metrics(request, self._metrics_of(request.name))
+
+    def GetMetricDescriptor(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """One of them."""
+        return descriptors.get_metric(request, self._metrics_of(request.name))
+
+    def ListMonitoredResourceDescriptors(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """What metrics are measured on, all or one type."""
+        return descriptors.list_resources(request)
+
+    def GetMonitoredResourceDescriptor(self, request: Any, _context: grpc.ServicerContext) -> Message:
+        """One of them."""
+        return descriptors.get_resource(request)
+
+    def _metrics_of(self, name: str) -> dict[str, descriptors.Descriptor]:
+        project = name.split("/")[1]
+        return descriptors.collect_descriptors(
+            one for one in self._estate.applications if one.project == project
+        )
 
     def _backlogs(
         self, project: str, wanted: dict[str, FieldCondition], start: datetime, end: datetime

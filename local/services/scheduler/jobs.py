@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import available_timezones
 
 from local.core.clock import CloudClock
 from local.core.journal import Journal
@@ -15,6 +16,7 @@ from local.core.rest import (
     build_list_response,
     invalid_argument,
 )
+from local.services.scheduler.schedules import is_schedule
 
 HOST = "cloudscheduler.googleapis.com"
 MAX_PAGE_SIZE = 500
@@ -25,6 +27,10 @@ def _complete(change: Change) -> Resource:
     """A new job is on; its last run is whenever it was made, as nothing runs it."""
     if sum(one in change.after for one in _TARGETS) != 1:
         raise invalid_argument("a job needs exactly one target")
+    if not is_schedule(change.after["schedule"]):
+        raise invalid_argument(f"Schedule or time zone is invalid: '{change.after['schedule']}'")
+    if change.after.get("timeZone", "Etc/UTC") not in available_timezones():
+        raise invalid_argument(f"Schedule or time zone is invalid: '{change.after['timeZone']}'")
     changed = {"userUpdateTime": written_time(change.at), "timeZone": change.after.get("timeZone", "Etc/UTC")}
     made = {"state": "ENABLED", "lastAttemptTime": written_time(change.at)}
     return changed if change.before else {**made, **changed}

@@ -40,11 +40,11 @@ class _Payload(Struct, forbid_unknown_fields=True):
 
 
 def _complete(change: Change) -> Resource:
-    """A secret keeps the replication that it was made with, which is automatic by default."""
-    replication = change.after.get("replication", {"automatic": {}})
+    """A secret keeps the replication that it was made with."""
+    replication = change.after["replication"]
     if {*replication} - {"automatic", "userManaged"} or len(replication) != 1:
         raise invalid_argument("replication must be automatic or userManaged")
-    return {} if change.before else {"createTime": written_time(change.at), "replication": replication}
+    return {} if change.before else {"createTime": written_time(change.at)}
 
 
 KIND = Kind(
@@ -67,6 +67,7 @@ KIND = Kind(
     answers=("createTime", "policyMember"),
     immutable=("replication",),
     delete_parameters=("etag",),
+    required=("replication",),
     has_etag=True,
     complete=_complete,
     policy="GET",

@@ -5,11 +5,13 @@ https://cloud.google.com/storage/docs/json_api/v1/buckets and …/objects (read 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from local.services.storage.errors import invalid_request
+from local.services.storage.values import find_location_type
 from shared.core.codec import from_builtins
 
 StorageClass = Literal[
@@ -21,6 +23,8 @@ StorageClass = Literal[
     "REGIONAL",
     "DURABLE_REDUCED_AVAILABILITY",
 ]
+_RETENTION_BELOW_SECONDS = 3_155_760_000
+"""A hundred years."""
 _Json = dict[str, Any]
 BUCKET_KINDS: Mapping[str, Any] = {
     "autoclass": _Json,
@@ -89,13 +93,28 @@ def read_bucket(resource: Mapping[str, Any]) -> BucketSetting:
     if "versioning" in fields:
         versioned = (fields.pop("versioning") or {}).get("enabled", False)
     if "retentionPolicy" in fields:
-        seconds = (fields.pop("retentionPolicy") or {}).get("retentionPeriod", 0)
-        try:
-            period = msgspec.convert(seconds, int, strict=False)  # noqa: TID251 - learns no type
-            retention = timedelta(seconds=period)
-        except (msgspec.ValidationError, OverflowError) as error:
-            raise invalid_request(str(error)) from error
-    return BucketSetting(versioned, retention, fields.pop("location", None), fields)
+        retention = _read_retention(fields.pop("retentionPolicy"))
+    location = fields.pop("location", None)
+    if location and find_location_type(location) is None:
+        raise invalid_request("The specified location constraint is not valid.")
+    return BucketSetting(versioned, retention, location, fields)
+
+
+def _read_retention(policy: Mapping[str, Any] | None) -> timedelta:
+    """How long objects stay; 0 without a policy. Raises: Refusal 400."""
+    if not policy:
+        return timedelta()
+    if unknown := policy.keys() - {"effectiveTime", "isLocked", "retentionPeriod"}:
+        raise invalid_request(f"Unknown field retentionPolicy.{min(unknown)}")
+    try:
+        seconds = msgspec.convert(  # noqa: TID251 - learns no type
+            policy.get("retentionPeriod"),
+            Annotated[int, Meta(gt=0, lt=_RETENTION_BELOW_SECONDS)],
+            strict=False,
+        )
+    except msgspec.ValidationError as error:
+        raise invalid_request(f"Invalid value for retentionPolicy.retentionPeriod: {error}") from error
+    return timedelta(seconds=seconds)
 
 
 def read_object_fields(resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class StorageService:
             ("GET", f"{bucket}/o", "objects.list", self._list),
             ("POST", f"/upload{bucket}/o", "objects.insert", self._upload),
             ("PUT", f"/upload{bucket}/o", "objects.insert", self._upload),
+            ("DELETE", f"/upload{bucket}/o", "objects.insert", self._cancel),
             ("POST", f"{bucket}/o/{name}/rewriteTo/b/.+", "objects.rewrite", self._rewrite),
             ("GET", f"(?:/download)?{bucket}/o/{name}", "objects.get", self._get),
             ("PATCH", f"{bucket}/o/{name}", "objects.patch", self._patch),
@@ -248,13 +249,18 @@ class StorageService:
 
     def _go_on(self, request: StorageRequest) -> StorageAnswer:
         """Take the next chunk; clients that take 308 for a redirect ask for it in a header."""
-        stored = self._uploads.go_on(request.query["upload_id"], request.body, request.headers)
-        if not isinstance(stored, UploadIncomplete):
-            return self._told(stored)
-        taken = {"Range": f"bytes=0-{stored.taken - 1}"} if stored.taken else {}
+        reached = self._uploads.go_on(request.query["upload_id"], request.body, request.headers)
+        if not isinstance(reached, UploadIncomplete):
+            return _build_json_answer(reached)
+        taken = {"Range": f"bytes=0-{reached.taken - 1}"} if reached.taken else {}
         if request.headers.get("x-guploader-no-308") == "yes":
             return StorageAnswer(200, {**taken, "X-Http-Status-Code-Override": "308"})
         return StorageAnswer(308, taken)
+
+    def _cancel(self, request: StorageRequest, _bucket: str, _name: str) -> StorageAnswer:
+        """Give up an upload in chunks; Google's status is 499."""
+        self._uploads.cancel(request.query.get("upload_id", ""))
+        return StorageAnswer(499, {})
 
     def _get(self, request: StorageRequest, bucket: str, name: str) -> StorageAnswer:
         query = request.query

@@ -15,10 +15,12 @@ from local.services.storage.conditions import Preconditions, read_preconditions
 from local.services.storage.errors import Refusal, invalid_request
 from local.services.storage.fields import merge, read_object_fields
 from local.services.storage.requests import StorageRequest
-from local.services.storage.values import StoredObject, crc32c_of, md5_of
+from local.services.storage.values import StoredObject, crc32c_of, md5_of, object_resource
 from shared.core.codec import from_builtins, from_json
 
 DEFAULT_TYPE = "application/octet-stream"
+CHUNK_BYTES = 256 * 1024
+"""Each chunk before the last has a multiple of it."""
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+|\*)|\*)/(\d+|\*)")
 
 
@@ -33,6 +35,8 @@ class Upload(Struct):
     said_md5: str = ""
     said_crc32c: str = ""
     content: bytes = b""
+    made: dict[str, Any] | None = None
+    """The resource of the object; None until the last chunk is there."""
 
 
 class UploadIncomplete(Struct, frozen=True):
@@ -42,7 +46,7 @@ class UploadIncomplete(Struct, frozen=True):
 
 
 class Uploads:
-    """Uploads on their way; those in chunks are forgotten when the cloud stops."""
+    """Uploads in progress; those in chunks are forgotten when the cloud stops."""
 
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
@@ -76,18 +80,27 @@ class Uploads:
             self._begun[key] = upload
         return key
 
-    def go_on(self, key: str, chunk: bytes, headers: Mapping[str, str]) -> StoredObject | UploadIncomplete:
-        """Take the next chunk; the object after the last. Raises: Refusal."""
+    def go_on(self, key: str, chunk: bytes, headers: Mapping[str, str]) -> dict[str, Any] | UploadIncomplete:
+        """Take the next chunk; from the last on, the resource of the object. Raises: Refusal."""
         with self._lock:
-            upload = self._begun.get(key)
-            if upload is None:
-                raise Refusal(404, "notFound", "No such upload.")
-            if self._take(upload, chunk, headers.get("content-range", "")):
+            upload = self._find(key)
+            if upload.made is None and self._take(upload, chunk, headers.get("content-range", "")):
                 _take_hashes(upload, headers)
                 stored = self.finish(upload)
-                del self._begun[key]
-                return stored
-            return UploadIncomplete(len(upload.content))
+                upload.made = object_resource(self._buckets.bucket(upload.bucket), stored)
+                upload.content = b""
+            return UploadIncomplete(len(upload.content)) if upload.made is None else upload.made
+
+    def cancel(self, key: str) -> None:
+        """Forget an upload. Raises: Refusal for an unknown one."""
+        with self._lock:
+            self._find(key)
+            del self._begun[key]
+
+    def _find(self, key: str) -> Upload:
+        if key not in self._begun:
+            raise Refusal(404, "notFound", "No such upload.")
+        return self._begun[key]
 
     def _take(self, upload: Upload, chunk: bytes, said: str) -> bool:
         """Whether that was the last chunk; without a range the chunk is the whole content.
@@ -107,9 +120,14 @@ class Uploads:
                 raise invalid_request(f"The chunk has {len(chunk)} bytes, and not those of {said[:100]}")
             if int(first) > len(upload.content):
                 raise invalid_request("A chunk before this one is missing.")
-            if int(first) + len(chunk) > MAX_OBJECT_BYTES:
+            end = int(first) + len(chunk)
+            if end > MAX_OBJECT_BYTES:
                 raise Refusal(413, "uploadTooLarge", f"An object has at most {MAX_OBJECT_BYTES} bytes.")
-            upload.content = upload.content[: int(first)] + chunk
+            if total != "*" and end > int(total):
+                raise invalid_request(f"The chunk ends behind the {total} bytes of the content.")
+            if last != "*" and str(end) != total and len(chunk) % CHUNK_BYTES:
+                raise invalid_request(f"A chunk before the last one has a multiple of {CHUNK_BYTES} bytes.")
+            upload.content += chunk[len(upload.content) - int(first) :]
         return last == "*" if total == "*" else len(upload.content) >= int(total)
 
 
@@ -123,7 +141,8 @@ def read_simple_upload(bucket: str, request: StorageRequest) -> Upload:
 def read_multipart_upload(bucket: str, request: StorageRequest) -> Upload:
     """`uploadType=multipart`: metadata in JSON, then the content. Raises: Refusal."""
     boundary = _parameter(request.headers.get("content-type", ""), "boundary")
-    parts = request.body.split(b"--" + boundary.encode()) if boundary else []
+    line = rb"\r\n--" + re.escape(boundary.encode()) + rb"(?:--)?[ \t]*(?=\r\n|\Z)"
+    parts = re.split(line, b"\r\n" + request.body) if boundary else []
     if len(parts) < 4:
         raise invalid_request("Bad multipart request: two parts are expected.")
     (_, resource), (said_type, content) = (_part(part) for part in parts[1:3])
@@ -159,10 +178,10 @@ def _take_hashes(upload: Upload, headers: Mapping[str, str]) -> None:
 
 
 def _part(part: bytes) -> tuple[str, bytes]:
-    """Content type and content of one part, which ends before the next boundary's line."""
+    """Content type and content of one part, without the lines of the boundary."""
     head, _, content = part.partition(b"\r\n\r\n")
     found = re.search(rb"(?i)content-type:\s*([^\r\n]+)", head)
-    return (found[1].decode("latin-1").strip() if found else "", content.removesuffix(b"\r\n"))
+    return (found[1].decode("latin-1").strip() if found else "", content)
 
 
 def _parameter(content_type: str, name: str) -> str:

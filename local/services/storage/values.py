@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -70,11 +71,13 @@ def retention_expires_at(bucket: Bucket, stored: StoredObject) -> datetime | Non
     return stored.created_at + timedelta(seconds=bucket.retention_seconds)
 
 
-def _location_type(location: str) -> str:
-    """As https://cloud.google.com/storage/docs/locations lists them (read 2026-11)."""
+def find_location_type(location: str) -> str | None:
+    """What a location is, of https://cloud.google.com/storage/docs/locations (read 2026-11)."""
     if location.upper() in ("US", "EU", "ASIA"):
         return "multi-region"
-    return "region" if "-" in location else "dual-region"
+    if location.upper() in ("ASIA1", "EUR4", "EUR5", "EUR7", "EUR8", "NAM4"):
+        return "dual-region"
+    return "region" if re.fullmatch(r"[A-Z]+-[A-Z]+\d+", location.upper()) else None
 
 
 def bucket_resource(bucket: Bucket) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def bucket_resource(bucket: Bucket) -> dict[str, Any]:
         "id": bucket.name,
         "name": bucket.name,
         "location": bucket.location,
-        "locationType": _location_type(bucket.location),
+        "locationType": find_location_type(bucket.location),
         "projectNumber": str(project_number(bucket.project)),
         "selfLink": f"{_API}/b/{bucket.name}",
         "storageClass": DEFAULT_CLASS,

@@ -208,7 +208,7 @@ def keep_secret(clients: Clients, values: Mapping[str, str]) -> None:
     rest = clients.rest(SECRETS_HOST)
     secrets = f"/v1/projects/{PROJECT}/secrets"
     for name, value in values.items():
-        rest.send_change("POST", secrets, {}, query={"secretId": name})
+        rest.send_change("POST", secrets, {"replication": {"automatic": {}}}, query={"secretId": name})
         data = base64.b64encode(f"{value}\n".encode()).decode()
         rest.post(f"{secrets}/{name}:addVersion", {"payload": {"data": data}}, dict)
 

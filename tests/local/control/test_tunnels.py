@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import grpc
 import httpx
 import pytest
 
@@ -89,15 +91,38 @@ def test_googles_python_clients(environment: dict[str, str]) -> None:
     assert done.stdout.splitlines() == ["600000", "{'title': 'One'}", "True", "4"], done.stderr
 
 
+def curl(environment: dict[str, str], *arguments: str) -> Any:
+    """What curl prints, read as JSON. It offers h2 as well, and gets the HTTP server."""
+    command = ["curl", "--silent", "--fail-with-body", "--http2", "--oauth2-bearer", "any", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stdout
+    return json.loads(done.stdout)
+
+
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_curl(environment: dict[str, str]) -> None:
-    """It offers h2 as well, and gets the HTTP server."""
-    url = f"https://{STORAGE}/storage/v1/b/shop-rollback-audit"
-    command = ["curl", "--silent", "--fail", "--http2", "--oauth2-bearer", "any", url]
+    """What it writes to Storage, Firestore, Pub/Sub and Run, it reads again."""
+    objects = f"https://{STORAGE}/upload/storage/v1/b/shop-rollback-audit/o?uploadType=media&name=curl"
+    documents = "https://firestore.googleapis.com/v1/projects/shop/databases/rollback/documents/books"
+    topic = "https://pubsub.googleapis.com/v1/projects/shop/topics/from-curl"
+    fields = {"title": {"stringValue": "One"}}
 
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=True)  # noqa: S603
+    stored = curl(environment, "--data-binary", "hello", objects)
+    curl(environment, "--json", json.dumps({"fields": fields}), f"{documents}?documentId=curl")
+    curl(environment, "--request", "PUT", "--json", "{}", topic)
 
-    assert json.loads(done.stdout)["projectNumber"] == str(project_number("shop"))
+    assert stored["size"] == "5"
+    bucket = curl(environment, f"https://{STORAGE}/storage/v1/b/shop-rollback-audit")
+    assert bucket["projectNumber"] == str(project_number("shop"))
+    assert curl(environment, f"{documents}/curl")["fields"] == fields
+    assert curl(environment, topic)["name"] == "projects/shop/topics/from-curl"
+    seen = curl(environment, f"https://run.googleapis.com/v2/{PARENT}/services?pageSize=1")["services"][0]
+    revision = seen["latestReadyRevision"].rpartition("/")[2]
+    pinned = {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": revision, "percent": 100}
+    service = f"https://run.googleapis.com/v2/{seen['name']}"
+    change = json.dumps({"traffic": [pinned], "etag": seen["etag"]})
+    curl(environment, "--request", "PATCH", "--json", change, f"{service}?updateMask=traffic")
+    assert curl(environment, service)["traffic"] == [pinned]
 
 
 @pytest.mark.parametrize(
@@ -212,10 +237,19 @@ def test_what_a_client_offers_decides(
         assert tunnel.selected_alpn_protocol() == chosen
 
 
-def test_grpc_with_a_host_that_has_none(cloud: Cloud) -> None:
-    """The connection is closed."""
-    with open_tunnel(cloud, STORAGE, "h2") as tunnel:
-        assert tunnel.recv(100) == b""
+@pytest.mark.parametrize("host", [STORAGE, "secretmanager.googleapis.com", "oauth2.googleapis.com"])
+def test_grpc_with_a_host_that_has_none(cloud: Cloud, environment: dict[str, str], host: str) -> None:
+    """Its methods are not served, which clients do not retry."""
+    trusted = grpc.ssl_channel_credentials(Path(environment["SSL_CERT_FILE"]).read_bytes())
+    options = [("grpc.http_proxy", environment["HTTPS_PROXY"])]
+    with grpc.secure_channel(f"{host}:443", trusted, options) as channel:
+        service = "google.cloud.secretmanager.v1.SecretManagerService"
+        call = channel.unary_unary(f"/{service}/ListSecrets", bytes, bytes)
+
+        with pytest.raises(grpc.RpcError) as refused:
+            call(b"", timeout=60)
+
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_a_cloud_that_stops_cuts_its_tunnels(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

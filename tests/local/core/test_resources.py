@@ -276,6 +276,15 @@ def test_an_unknown_field_is_refused_by_its_name(scene: Scene) -> None:
     assert scene.product.get(scene.one(made)) == made
 
 
+@pytest.mark.parametrize("scene", ["secret", "job"], indirect=True)
+def test_a_required_field_that_is_missing_is_refused(scene: Scene) -> None:
+    """Nothing is assumed in its place."""
+    required = {"replication", "schedule"}
+    stated = {name: value for name, value in scene.stated().items() if name not in required}
+
+    assert scene.product.refused("POST", scene.creation, stated) == "INVALID_ARGUMENT"
+
+
 def test_a_field_of_another_type_is_refused(scene: Scene) -> None:
     """A number is no text."""
     body = scene.stated(**{scene.example.field: 7})

@@ -153,6 +153,8 @@ class Databases:
             raise invalid_argument("Datastore mode is not served here.")
         if asked.database_edition == types.Database.DatabaseEdition.ENTERPRISE:
             raise unimplemented("The Enterprise edition is not served here.")
+        if not asked.location_id:
+            raise invalid_argument("location_id is required.")
         with self._lock:
             known = self._known.get(name)
             if known is not None and known.state is not DatabaseState.GONE:
@@ -161,7 +163,7 @@ class Databases:
             message.CopyFrom(asked)
             for field in _OUTPUT_ONLY:
                 message.ClearField(field)
-            message.MergeFrom(self._new(name, asked.location_id or LOCATION))
+            message.MergeFrom(self._new(name, asked.location_id))
             self._keep(message, state)
             return self._described(self._known[name])
 

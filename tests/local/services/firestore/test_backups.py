@@ -258,7 +258,7 @@ def test_a_database_comes_and_goes(world: World) -> None:
 def test_a_protected_database_stays(world: World) -> None:
     """Its protection must be taken away first."""
     protected = types.Database.DeleteProtectionState.DELETE_PROTECTION_ENABLED
-    asked = types.Database(delete_protection_state=protected)
+    asked = types.Database(location_id="eur3", delete_protection_state=protected)
     world.admin.create_database({"parent": PROJECT, "database_id": "scratch", "database": asked}).result(
         timeout=60
     )

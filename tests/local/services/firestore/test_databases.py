@@ -52,6 +52,13 @@ def test_a_database_keeps_its_settings(firestore: Product) -> None:
     assert refused == "UNIMPLEMENTED"
 
 
+def test_a_database_without_a_location(firestore: Product) -> None:
+    """It is refused: nothing is assumed that cannot be changed."""
+    path = f"{PROJECT}/databases?databaseId=nowhere"
+
+    assert firestore.refused("POST", path, {"type": "FIRESTORE_NATIVE"}) == "INVALID_ARGUMENT"
+
+
 def test_settings_change(firestore: Product) -> None:
     """Those of the mask alone, under the etag; the place stays."""
     made = create(firestore)

@@ -171,6 +171,31 @@ def test_an_object_has_what_it_was_uploaded_with(world: StorageWorld, api: httpx
     assert "metadata" not in own.json()["resource"]
 
 
+@pytest.mark.parametrize("content", ["abc--bdef", "a\r\n--bc", "a\r\n", ""])
+def test_the_boundary_of_an_upload_in_its_content(
+    world: StorageWorld, api: httpx.Client, content: str
+) -> None:
+    """Only a line of its own ends the content."""
+    body = f'--b\r\n\r\n{{"name": "a"}}\r\n--b \r\nContent-Type: a/b\r\n\r\n{content}\r\n--b--\r\n'
+    api.post(
+        f"{world.url}/upload/storage/v1/b/shelf/o?uploadType=multipart",
+        headers={"Content-Type": "multipart/related; boundary=b"},
+        content=body,
+    ).raise_for_status()
+
+    assert api.get("/b/shelf/o/a?alt=media").text == content
+
+
+@pytest.mark.parametrize(
+    ("location", "kind"), [("eu", "multi-region"), ("nam4", "dual-region"), ("moon", None), ("a-b", None)]
+)
+def test_a_location(api: httpx.Client, location: str, kind: str | None) -> None:
+    """One that Google does not have is refused."""
+    made = api.post("/b?project=shop", json={"name": "there", "location": location})
+
+    assert (made.status_code, made.json().get("locationType")) == (200 if kind else 400, kind)
+
+
 def test_a_copy_of_another_generation(world: StorageWorld, api: httpx.Client) -> None:
     """Conditions of the source hold for the source."""
     blob = put(world, "a")
@@ -212,6 +237,9 @@ def test_an_object_inherits_from_its_bucket(world: StorageWorld, api: httpx.Clie
         ("PATCH", "/b/shelf", {"labels": ["x"]}),
         ("PATCH", "/b/shelf", {"location": "EU"}),
         ("PATCH", "/b/shelf", {"retentionPolicy": {"retentionPeriod": "long"}}),
+        ("PATCH", "/b/shelf", {"retentionPolicy": {"retentionPeriod": "-1"}}),
+        ("PATCH", "/b/shelf", {"retentionPolicy": {"retentionPeriod": "3155760000"}}),
+        ("PATCH", "/b/shelf", {"retentionPolicy": {"retentionPeriod": "60", "foo": 1}}),
         ("PATCH", "/b/shelf?predefinedAcl=publicRead", {}),
         ("PATCH", "/b/shelf?prefix=a", {"labels": {"a": "b"}}),
         ("PATCH", "/b/shelf?ifGenerationMatch=7", {"labels": {"a": "b"}}),
@@ -279,18 +307,70 @@ def test_an_upload_in_chunks_as_the_go_client_sends_it(world: StorageWorld, api:
     assert (last.json()["size"], last.json()["cacheControl"]) == ("262145", "no-store")
 
 
-def test_an_upload_in_a_stream_as_node_sends_it(world: StorageWorld, api: httpx.Client) -> None:
-    """The body is all that is left of the content; every other chunk is as long as it says."""
-    upload = f"{world.url}/upload/storage/v1/b/shelf/o?uploadType=resumable&name=a"
-    session = api.post(upload).headers["Location"]
-    api.put(session, content=b"one", headers={"Content-Range": "bytes 0-2/*"})
+CHUNK = b"x" * 256 * 1024
 
-    short = api.put(session, content=b"tw", headers={"Content-Range": "bytes 3-5/*"})
-    last = api.put(session, content=iter([b"t", b"wo"]), headers={"Content-Range": "bytes 3-*/*"})
+
+@pytest.fixture
+def session(world: StorageWorld, api: httpx.Client) -> str:
+    """The address of an upload in chunks."""
+    begun = api.post(f"{world.url}/upload/storage/v1/b/shelf/o?uploadType=resumable&name=a")
+    return begun.headers["Location"]
+
+
+def test_an_upload_in_a_stream_as_node_sends_it(api: httpx.Client, session: str) -> None:
+    """The body is all that is left of the content; every other chunk is as long as it says."""
+    api.put(session, content=CHUNK, headers={"Content-Range": "bytes 0-262143/*"})
+
+    short = api.put(session, content=b"tw", headers={"Content-Range": "bytes 262144-262146/*"})
+    last = api.put(session, content=iter([b"t", b"wo"]), headers={"Content-Range": "bytes 262144-*/*"})
 
     assert short.status_code == 400
-    assert last.raise_for_status().json()["size"] == "6"
-    assert api.get("/b/shelf/o/a?alt=media").content == b"onetwo"
+    assert last.raise_for_status().json()["size"] == "262147"
+    assert api.get("/b/shelf/o/a?alt=media").content == CHUNK + b"two"
+
+
+def test_a_finished_upload_is_asked_for_again(api: httpx.Client, session: str) -> None:
+    """As by a client that has lost the answer: it gets the same one, nothing is made again."""
+    last = {"Content-Range": "bytes 0-4/5"}
+    made = api.put(session, content=b"hello", headers=last).raise_for_status().json()
+
+    again = api.put(session, content=b"hello", headers=last)
+    api.post("/b/shelf/o/a/rewriteTo/b/shelf/o/b")
+    api.delete("/b/shelf/o/a")
+    status = api.put(session, headers={"Content-Range": "bytes */5"})
+
+    assert (again.status_code, again.json()) == (200, made)
+    assert (status.status_code, status.json()) == (200, made)
+    assert [one["name"] for one in api.get("/b/shelf/o").json()["items"]] == ["b"]
+
+
+def test_a_chunk_is_sent_again(api: httpx.Client, session: str) -> None:
+    """What is stored stays as it is."""
+    for first, last in ((0, 262143), (262144, 524287), (0, 262143)):
+        taken = api.put(session, content=CHUNK, headers={"Content-Range": f"bytes {first}-{last}/*"})
+
+    assert (taken.status_code, taken.headers["Range"]) == (308, "bytes=0-524287")
+
+
+@pytest.mark.parametrize("asked", ["bytes 0-9/5", "bytes 0-9/*", "bytes 0-9/20", "bytes 9-0/*"])
+def test_a_chunk_that_cannot_be(api: httpx.Client, session: str, asked: str) -> None:
+    """Longer than the whole, or before the last and no multiple of 256 KiB; nothing is stored."""
+    refused = api.put(session, content=b"0123456789", headers={"Content-Range": asked})
+
+    assert refused.status_code == 400
+    assert "Range" not in api.put(session, headers={"Content-Range": "bytes */*"}).headers
+
+
+def test_an_upload_is_cancelled(api: httpx.Client, session: str) -> None:
+    """It is gone; Google's status is 499."""
+    api.put(session, content=CHUNK, headers={"Content-Range": "bytes 0-262143/*"})
+
+    cancelled = api.delete(session)
+
+    assert (cancelled.status_code, cancelled.content) == (499, b"")
+    assert api.put(session, headers={"Content-Range": "bytes */*"}).status_code == 404
+    assert api.delete(session).status_code == 404
+    assert api.get("/b/shelf/o/a").status_code == 404
 
 
 def test_a_hash_in_a_header(world: StorageWorld, api: httpx.Client) -> None:
