@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
+from shared.core.errors import Refused
 from shared.core.store import Create, Document, Update, Write, conditional_write, retry_on_conflict
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
@@ -41,7 +43,7 @@ class IncidentAssigner:
         self._actor = actor
 
     def record(self, alert: Alert, policy: Policy) -> None:
-        """Return once the alert is stored and its work published. Raises: Unavailable."""
+        """Return once the alert is stored and its work published. Raises: Refused, Unavailable."""
         too_fast = f"alert {alert.key}: the system's documents change too fast"
         retry_on_conflict(
             partial(self._assign_alert, alert, policy), COMMIT_ATTEMPTS, too_fast, self._ports.clock.sleep
@@ -52,7 +54,7 @@ class IncidentAssigner:
         store = self._ports.store
         kept = store.get(alert_path(alert.key))
         document = store.get(system_path(policy.system))
-        known = decode(Alert, kept.fields) if kept.fields else None
+        known = _decode_own(kept.fields, alert)
         system = decode_system(document.fields, policy.system)
         alert = replace(alert, received_at=document.read_at)  # all instances agree on this time
         end = self._read_other_state(alert, "closed") if alert.is_open else None
@@ -104,7 +106,7 @@ class IncidentAssigner:
     def _read_other_state(self, alert: Alert, state: str) -> Alert | None:
         """The beginning or the end of the same alert, if it is stored."""
         fields = self._ports.store.get(alert_path(f"{alert.key.rpartition(':')[0]}:{state}")).fields
-        return decode(Alert, fields) if fields is not None else None
+        return _decode_own(fields, alert)
 
     def _store_alert(self, alert: Alert, incident: str, why: str, making_way: Sequence[Write] = ()) -> None:
         """Store the alert in a document of its own: a storm of alerts makes no document hot."""
@@ -205,6 +207,14 @@ class IncidentAssigner:
         )
 
 
+def _decode_own(fields: dict[str, Any] | None, alert: Alert) -> Alert | None:
+    """Return the stored alert, or None. Raises: Refused, where it is of another system."""
+    stored = decode(Alert, fields) if fields is not None else None
+    if stored is not None and stored.system != alert.system and alert.is_of_monitoring:
+        raise Refused(f"alert {alert.monitoring_id} of {alert.system} is stored already: of {stored.system}")
+    return stored
+
+
 def _measure_severity(policy: Policy, alert: Alert, others: Iterable[str | None] = ()) -> Severity:
     """Return the level of an alert's function and the others; its worst, if it names none."""
     failing = (alert.function, *others) if alert.function else ()
@@ -235,7 +245,5 @@ def _build_preemption_writes(
 
 
 def _is_feature_rollback(rollback: Rollback) -> bool:
-    scenario = rollback.plan.scenario if rollback.plan is not None else None
-    if scenario is None and rollback.order is not None:
-        scenario = rollback.order.scenario
-    return scenario is ScenarioName.FEATURE
+    planned = rollback.plan or rollback.order
+    return planned is not None and planned.scenario is ScenarioName.FEATURE

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from responders.commands.authentication import authenticate_command, build_token_use_writes
 from responders.commands.registry import COMMANDS
 from responders.support.command_handler import CommandRequest
-from shared.core.codec import encode
+from shared.core.codec import decode, encode
 from shared.core.durations import describe_duration
 from shared.core.errors import Refused
 from shared.core.pubsub_message import PubSubMessage
@@ -61,7 +61,17 @@ def execute(
 
 
 def _is_done(ports: Ports, command: Command) -> bool:
-    return ports.store.get(command_path(command.id)).fields is not None
+    """Return whether its record is stored. Raises: Refused, for a record of another command."""
+    fields = ports.store.get(command_path(command.id)).fields
+    if fields is None:
+        return False
+    done = decode(CommandRecord, fields)
+    is_order = command.command == "rollback"  # its record names the incident that it opened
+    incident = done.incident if is_order or not command.incident else command.incident
+    system, verb, reason = command.system or ALL_SYSTEMS, command.command, command.reason
+    if done != replace(done, command=verb, system=system, reason=reason, incident=incident):
+        raise Refused(f"id {command.id} was already used by another command: {done.command}")
+    return True
 
 
 def _refuse_stale(ports: Ports, policies: Mapping[str, Policy], command: Command, said_at: datetime) -> None:
@@ -70,7 +80,7 @@ def _refuse_stale(ports: Ports, policies: Mapping[str, Policy], command: Command
         return
     late = ports.clock.now() - said_at
     if late > policies[command.system].gates.stale_after:
-        raise Refused(f"sent {describe_duration(late)} ago: too late for a {command.command}")
+        raise Refused(f"sent {describe_duration(late)} ago: too late for the command {command.command}")
 
 
 def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:

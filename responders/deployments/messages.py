@@ -1,7 +1,7 @@
 """Parse a message on rollback-deployments: announcement, hint or due work, told apart by shape."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -10,11 +10,12 @@ from msgspec import Meta, Struct
 from shared.core.codec import from_builtins, from_json
 from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
+from shared.core.pubsub_message import EARLIEST_TIME
+from shared.core.text import is_blank
 from shared.domain.policy.system_policy import Policy
+from shared.domain.rollback.rollback import LAST_STABLE
 from shared.state import work_queue
 
-EARLIEST_DEPLOYMENT_TIME = datetime(2008, 4, 7, tzinfo=UTC)
-"""Nothing ran on Google Cloud before App Engine's first day."""
 MAX_MESSAGE_BYTES = 512 * 1024
 """Twice what an entry of Cloud Logging may have (https://cloud.google.com/logging/quotas)."""
 AUDITED_SERVICES = frozenset(
@@ -109,6 +110,10 @@ def _announcement(said: dict[str, Any], policies: Mapping[str, Policy], now: dat
     faults = list(_faults(said, Announcement, "$"))
     known = {field.name for field in msgspec.structs.fields(Announcement)}
     faults += [f"{name[:80]!r} is not an option here" for name in said if name not in known]
+    if is_blank(said.get("barrier")):
+        faults.append("barrier: no visible character")
+    if said.get("deployment") == LAST_STABLE:
+        faults.append(f"deployment: {LAST_STABLE} always names the newest stable one")
     system = said.get("system")
     if isinstance(system, str) and system not in policies:
         faults.append(f"system {system[:80]} is not known")
@@ -118,7 +123,7 @@ def _announcement(said: dict[str, Any], policies: Mapping[str, Policy], now: dat
         faults.append("an upcoming deployment cannot be stable or a barrier yet")
     if not faults:
         announcement = from_builtins(said, Announcement)
-        if announcement.at is None or EARLIEST_DEPLOYMENT_TIME < announcement.at < now + timedelta(days=1):
+        if announcement.at is None or EARLIEST_TIME < announcement.at < now + timedelta(days=1):
             return announcement
         faults.append(f"a deployment at {announcement.at.isoformat()}: the time is too early or too late")
     raise Refused(f"no announcement of a deployment: {'; '.join(faults)}")

@@ -7,7 +7,7 @@ from responders.alerts.incident_assignment import IncidentAssigner
 from responders.support.dead_letters import create_once
 from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
-from shared.core.pubsub_message import PubSubMessage
+from shared.core.pubsub_message import PubSubMessage, earliest_time
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, system_event
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
@@ -26,7 +26,7 @@ class AlertsTrigger:
         self._ports = ports
         self._policies = policies
         self._recording = IncidentAssigner(ports, "on_alert")
-        self._settled: dict[str, datetime] = {}
+        self._settled: dict[tuple[str, str], datetime] = {}
         """Keys that were committed and published in the last moments: a duplicate needs no read."""
 
     def receive(self, message: PubSubMessage) -> None:
@@ -46,7 +46,7 @@ class AlertsTrigger:
         policy, signal = claimed
         if monitoring_notification.is_of_foreign_project(notification, policy):
             raise Refused(f"project {notification.project} is foreign to {policy.system}")
-        if not self._is_recorded(monitoring_notification.notification_key(notification)):
+        if not self._is_recorded(policy, monitoring_notification.notification_key(notification)):
             self._record_alert(self._build_alert(notification, message, policy, signal), policy)
 
     def _receive_finding(self, message: PubSubMessage) -> None:
@@ -54,17 +54,16 @@ class AlertsTrigger:
         finding = security_finding.parse_security_finding(message.data)
         policy = security_finding.match_breach_policy(finding, self._policies)
         state = finding.state.lower()
-        if self._is_recorded(monitoring_notification.alert_key(finding.id, state)):
+        if self._is_recorded(policy, monitoring_notification.alert_key(finding.id, state)):
             return
         now = self._ports.clock.now()
-        published_at = message.first_published_at or now
         alert = create_alert(
             finding.id,
             state,
             policy.system,
             BREACH_SIGNAL,
-            started_at=min(finding.at or published_at, published_at),
-            published_at=published_at,
+            started_at=earliest_time(finding.at, message.first_published_at or now) or now,
+            published_at=message.first_published_at,
             now=now,
             notification=redact_message(finding.document.encode()).decode(),
         )
@@ -78,29 +77,28 @@ class AlertsTrigger:
         signal: str,
     ) -> Alert:
         now = self._ports.clock.now()
-        published_at = message.first_published_at or now
         return create_alert(
             notification.incident_id,
             notification.state.value.lower(),
             policy.system,
             signal,
             verdict=notification.verdict_after(policy.gates.auto_close).value,
-            started_at=min(notification.started_at or published_at, published_at),
-            published_at=published_at,
+            started_at=earliest_time(notification.started_at, message.first_published_at or now) or now,
+            published_at=message.first_published_at,
             now=now,
             function=monitoring_notification.affected_function(notification, policy),
             notification=redact_message(notification.document.encode()).decode(),
         )
 
-    def _is_recorded(self, key: str) -> bool:
-        at = self._settled.get(key)
+    def _is_recorded(self, policy: Policy, key: str) -> bool:
+        at = self._settled.get((policy.system, key))
         return at is not None and self._ports.clock.now() - at < DUPLICATE_WINDOW
 
     def _record_alert(self, alert: Alert, policy: Policy) -> None:
         self._recording.record(alert, policy)
-        self._remember(alert.key)
+        self._remember(alert)
 
-    def _remember(self, key: str) -> None:
+    def _remember(self, alert: Alert) -> None:
         if len(self._settled) >= MAX_REMEMBERED_KEYS:
             self._settled.clear()
-        self._settled[key] = self._ports.clock.now()
+        self._settled[alert.system, alert.key] = self._ports.clock.now()

@@ -35,8 +35,6 @@ class DeploymentsTrigger:
                 request_backup_before_deployment(self._ports, policy, said.deployment, now)
             case messages.Announcement() as said:
                 at = said.at or message.first_published_at or now
-                if at <= messages.EARLIEST_DEPLOYMENT_TIME:
-                    raise Refused(f"a deployment at {at.isoformat()}: the time is too early")
                 told = DeploymentAnnouncement(
                     message.first_id, at, said.deployment, said.git_hash, said.stable, said.barrier
                 )

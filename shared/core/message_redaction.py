@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import json
 import re
 from typing import Any
 
@@ -24,7 +25,22 @@ def redact_message(data: bytes) -> bytes:
         text = data.decode("latin-1")  # any bytes, one sign each
         clean = redact_secrets(text)
         return data if clean == text else clean.encode("latin-1")
-    return msgspec.json.encode(content) if _redact_in_place(content) else data
+    is_changed = _redact_in_place(content) or _has_repeated_key(data)
+    return msgspec.json.encode(content) if is_changed else data
+
+
+def _has_repeated_key(data: bytes) -> bool:
+    """Return whether a key stands twice in an object: then not every value was read."""
+    repetitions = list[int]()
+
+    def count(pairs: list[tuple[str, object]]) -> None:
+        repetitions.append(len(pairs) - len(dict(pairs)))
+
+    try:
+        json.loads(data.decode(), object_pairs_hook=count, parse_int=len, parse_float=len)
+    except RecursionError:  # nested as deeply as the other reader alone takes
+        return True
+    return any(repetitions)
 
 
 def _redact_in_place(content: dict[str, Any]) -> bool:
@@ -50,7 +66,10 @@ def _redact_text(value: Any) -> Any:
     """The value itself, unless it is a text with secrets."""
     if not isinstance(value, str):
         return value
-    clean = redact_secrets(value)
+    clean = value
+    if value.lstrip().startswith("{"):  # JSON within JSON
+        clean = redact_message(value.encode()).decode(errors="replace")
+    clean = redact_secrets(clean)
     if clean != value:
         return clean
     return REDACTION_MARK if _has_encoded_secret(value) else value

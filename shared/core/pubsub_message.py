@@ -33,6 +33,9 @@ FIRST_PUBLISHED_AT = "first_published_at"
 MESSAGE_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """An id of a message that may be part of a document's name; Pub/Sub's own are digits."""
 
+EARLIEST_TIME = datetime(2008, 4, 7, tzinfo=UTC)
+"""Nothing ran on Google Cloud before App Engine's first day: an earlier time is an unset one."""
+
 _TOPIC = re.compile(r"projects/[a-zA-Z0-9.:-]{1,100}/topics/[a-zA-Z0-9._~+%-]{1,255}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
@@ -111,12 +114,12 @@ def decode_message(headers: Mapping[str, str], body: bytes, path: str = "") -> P
 
 
 def earliest_time(*times: datetime | str | None) -> datetime | None:
-    """The first of some times, written ones in RFC 3339; None where none of them is a time."""
+    """The first of some times after `EARLIEST_TIME`, written ones in RFC 3339; None without one."""
     known = list[datetime]()
     for one in times:
         with suppress(Refused):
             known += filter(None, [one if isinstance(one, datetime) else _time(one)])
-    return min(known, default=None)
+    return min((one for one in known if one > EARLIEST_TIME), default=None)
 
 
 class _Origin:

@@ -41,7 +41,7 @@ _NAMED = re.compile(
     (?P<keep>
         (?: password | passwd | passphrase | secret | api[_-]?key | authorization | token
             | signature | sig(?![a-z]) | credential )
-        [\w-]{0,12} ["']? \s{0,4} [=:] \s{0,4} ["']?
+        [\w-]{0,12} \\{0,15} ["']? \s{0,4} [=:] \s{0,4} \\{0,15}+ ["']?
     )
     (?! projects/ | \[removed\] | \s )
     [^\s"'&,;]{3,4000}

@@ -9,6 +9,8 @@ MAX_LINES = 10
 """So many lines are read in a notice; the trail has all of them."""
 MAX_CHARACTERS = 200
 """So many of one text: a path of Firestore holds up to 6 KiB."""
+BLANK_SIGNS = "\u115f\u1160\u2800\u3164\uffa0"
+"""Letters and symbols that show nothing: fillers of Hangul, and Braille without dots."""
 MAX_REASON_CHARACTERS = 1_000
 """So many of a reason are stored and sent: a reason may quote a whole message."""
 
@@ -31,6 +33,12 @@ def one_line(text: str) -> str:
         return " ".join(text.split())
     kept = "".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in text)
     return " ".join(kept.split())
+
+
+def is_blank(text: object) -> bool:
+    """Whether it is a text, not an empty one, without a sign that a reader sees."""
+    signs = text if isinstance(text, str) else ""
+    return bool(signs) and all(one in BLANK_SIGNS or unicodedata.category(one)[0] in "CMZ" for one in signs)
 
 
 def count_noun(number: int, singular: str, plural: str = "") -> str:

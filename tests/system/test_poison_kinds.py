@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from responders.commands import registry
+from responders.triggers.commands import CommandsTrigger
+from responders.triggers.override import OverrideTrigger
+from shared.core.errors import Refused
+from shared.core.pubsub_message import PubSubMessage
 from shared.domain.commands.command import parse_command
+from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.policy.system_policy import FindingRules
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state import work_queue
@@ -299,6 +305,18 @@ def test_some_fields_of_any_kind(kind: str, ports: EntryPointPorts, changes: lis
     entry_point, content = whole(kind)
 
     assert_acknowledged(ports, entry_point, spoil(content, changes))
+
+
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_command_from_the_end_of_the_calendar_is_answered(kind: str, ports: EntryPointPorts) -> None:
+    """No sum of its publish time leads out of the calendar."""
+    token = ports.sign_in.person(sub="uid-ada", email="ada", **{ROLE_CLAIM: "admin"})
+    data = json.dumps({**said(kind), "token": token}).encode()
+    message = PubSubMessage("1", "t", data, {}, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+
+    for trigger in (CommandsTrigger, OverrideTrigger):
+        with suppress(Refused):
+            trigger(ports, {SHOP.system: EVERYTHING}).receive(message)
 
 
 def whole(kind: str) -> tuple[str, Content]:

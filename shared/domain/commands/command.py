@@ -18,7 +18,7 @@ from shared.core.codec import StoredDocument, documents_of, from_builtins, from_
 from shared.core.durations import parse_duration
 from shared.core.errors import Refused
 from shared.core.redaction import redact_value
-from shared.core.text import suggest_names
+from shared.core.text import is_blank, suggest_names
 from shared.domain.commands.console_operator import OPERATOR_KEY
 from shared.domain.commands.credential import TOKEN_KEY
 from shared.domain.data.repair import repair_plan as repair
@@ -30,6 +30,7 @@ from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
 MAX_COMMAND_BYTES = 64 * 1024
 AwareTime = Annotated[datetime, Meta(tz=True)]
+TEXT_FIELDS = ("reason", "actor", "cause", "prevention", "public")
 TIME_FIELDS = ("at", "begins_at", "since", "until")
 command_path = documents_of("commands")
 SHELL_OPTIONS = {"groups": "group", "functions": "function", "delay_seconds": "delay"}
@@ -149,10 +150,15 @@ def parse_command(data: bytes, message_id: str, policies: Mapping[str, Policy]) 
         raise Refused("not a JSON object")
     verb = content.get("command")
     shape = _shape_by_verb().get(verb, "") if isinstance(verb, str) else ""
+    try:
+        misshapen = list(_validator(shape).iter_errors(content))
+    except ValueError as too_deep:
+        raise Refused("JSON that is nested too deeply") from too_deep
     faults = [
-        *(_describe_fault(error, shape) for error in _validator(shape).iter_errors(content)),
+        *(_describe_fault(error, shape) for error in misshapen),
         *_find_unknown_names(content, policies),
         *_find_selection_faults(content),
+        *(f"{name}: no visible character" for name in TEXT_FIELDS if is_blank(content.get(name))),
     ]
     if faults:
         raise Refused("; ".join(faults))

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shared.core.codec import StoredDocument, documents_of, from_json
+from shared.core.codec import StoredDocument, documents_of, from_builtins, from_json
 from shared.core.errors import Rejected
 from shared.domain.policy.operator_identity import Role
 
@@ -120,8 +120,8 @@ def person_credential(claims: Mapping[str, Any], token: str) -> Credential:
             raise Rejected("the token is of a tenant")
         is_named = claims.get("email_verified") is True and claims.get("email")
         return Credential(
-            subject=claims["sub"],
-            name=claims["email"] if is_named else claims["sub"],
+            subject=from_builtins(claims["sub"], str),
+            name=from_builtins(claims["email" if is_named else "sub"], str),
             kind=CredentialKind.PERSON,
             role=Role.from_name(claims.get(ROLE_CLAIM)),
             second_factor=bool(firebase.get("sign_in_second_factor")),
@@ -139,8 +139,8 @@ def service_account_credential(claims: Mapping[str, Any], token: str) -> Credent
         if claims.get("email_verified") is not True:
             raise Rejected("the token has no verified e-mail address")
         return Credential(
-            subject=claims["sub"],
-            name=claims["email"],
+            subject=from_builtins(claims["sub"], str),
+            name=from_builtins(claims["email"], str),
             kind=CredentialKind.SERVICE,
             role=None,
             second_factor=False,
@@ -157,7 +157,7 @@ def _require_well_formed_claims() -> Iterator[None]:
     """The body; claims that are absent or of the wrong kind make the token malformed."""
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, OSError):
         raise Rejected("the token is malformed") from None
 
 

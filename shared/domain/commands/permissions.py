@@ -76,7 +76,7 @@ def objections(
     found = []
     if credential.expires_at <= said_at:
         found.append("the token has expired")
-    if credential.issued_at > said_at + ISSUER_CLOCK_SKEW_TOLERANCE:
+    if credential.issued_at - said_at > ISSUER_CLOCK_SKEW_TOLERANCE:
         found.append("the token was issued in the future")
     if credential.kind is CredentialKind.PERSON:
         found += _person_objections(asked, credential, policies, said_at)
@@ -99,7 +99,7 @@ def _person_objections(
     within = min((policy.identity.auth_within for policy in policies), default=IdentityRules().auth_within)
     if said_at - credential.authenticated_at > within:
         yield f"signed in more than {format_duration(within)} ago: sign in again"
-    if credential.authenticated_at > said_at + ISSUER_CLOCK_SKEW_TOLERANCE:
+    if credential.authenticated_at - said_at > ISSUER_CLOCK_SKEW_TOLERANCE:
         yield "signed in in the future"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -25,9 +26,17 @@ def create_environment(folder: Path, filters: TemplateFilters) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=remove_control_characters,
     )
     made.filters |= filters
     return made
+
+
+def remove_control_characters(value: object) -> object:
+    """Return the text of a value without control and direction signs; markup stays as it is."""
+    if hasattr(value, "__html__") or (text := str(value)).isprintable():
+        return value
+    return "".join(one for one in text if one in "\n\t" or category(one) not in ("Cc", "Cf", "Cs"))
 
 
 def format_moment(at: datetime | str | None) -> str:

@@ -9,13 +9,14 @@ what it says of the same state is the same alert.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
 
 from shared.core.codec import read_object
 from shared.core.errors import Refused
+from shared.core.pubsub_message import earliest_time
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import FINDING_PREFIX
@@ -75,7 +76,7 @@ def parse_security_finding(data: bytes) -> SecurityFinding:
         kind=_text(finding, "findingClass"),
         severity=_text(finding, "severity"),
         project=_project(finding, resource),
-        at=_time(_text(finding, "eventTime")),
+        at=earliest_time(_text(finding, "eventTime")),
         document=data.decode(),
     )
 
@@ -116,11 +117,3 @@ def _project(finding: Mapping[str, Any], resource: Mapping[str, Any]) -> str:
 def _text(holder: Mapping[str, Any], name: str) -> str:
     value = holder.get(name)
     return value.strip() if isinstance(value, str) else ""
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return found.astimezone(UTC) if found.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

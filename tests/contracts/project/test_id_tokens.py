@@ -249,6 +249,8 @@ PERSON_CLAIMS = [
     ({"firebase": "x"}, "malformed"),
     ({"auth_time": "soon"}, "malformed"),
     ({"auth_time": 10**30}, "malformed"),
+    ({"auth_time": 10**17}, "malformed"),
+    ({"email": ["a"], "email_verified": True}, "malformed"),
 ]
 
 

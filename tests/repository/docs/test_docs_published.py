@@ -14,6 +14,7 @@ from shared.core import topics
 from shared.core.codec import encode
 from shared.core.store import Put
 from shared.domain.data.backups import export
+from shared.domain.rollback.rollback import LAST_STABLE
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
 from tests.support.cli import operator
 from tests.support.cli.documented_commands import PUBLISHED, SHORT_CVPLUS, SIGNED
@@ -30,7 +31,7 @@ def prepared_for(message: dict[str, Any]) -> World:
         world.ports.databases.hold_documents(SHORT_CVPLUS.backups.database, users=1)
         world.ports.clock.jump(timedelta(hours=2))
         world.pass_time(timedelta(minutes=1))  # the data is checked
-    if "target" in message:
+    if message.get("target", LAST_STABLE) != LAST_STABLE:
         world.announce(message["target"], stable=True)
     if "deployment" in message and "command" in message:
         world.announce(message["deployment"])

@@ -236,3 +236,14 @@ def test_a_finding_that_is_no_breach_is_a_dead_letter() -> None:
 
     assert world.incidents() == []
     assert {"takes for no breach" in str(one["reason"]) for one in read_dead_letters(world)} == {True}
+
+
+@pytest.mark.parametrize("event_time", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
+def test_a_finding_without_its_time_set_asks_all_the_same(event_time: str) -> None:
+    """The zero time of Go and of Unix is no time: the finding counts from its notification."""
+    world = found_in(eventTime=event_time)
+
+    [incident] = world.incidents()
+    assert incident.onset_at == incident.detected_at
+    assert newest_rollback(world).status is RollbackStatus.PARKED
+    assert world.find_violated_invariants() == []

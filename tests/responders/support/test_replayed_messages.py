@@ -76,7 +76,7 @@ def test_an_order_of_three_days_ago_is_not_given_today() -> None:
 
     assert (world.live, world.rollbacks()) == (bad, [])
     [letter] = read_dead_letters(world)
-    assert "too late for a rollback" in letter["reason"]
+    assert "too late for the command rollback" in letter["reason"]
     assert letter["replayed_from"] == "41"
     replay(world, refused(world))
     assert letter == {**read_dead_letters(world)[-1], "message_id": letter["message_id"]}

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from responders.triggers.alerts import AlertsTrigger
 from shared.core import topics
-from shared.core.errors import Moved, Unavailable
+from shared.core.errors import Moved, Refused, Unavailable
+from shared.core.pubsub_message import PubSubMessage
 from shared.domain.rollback import rollback
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CAPTURES = [
     json.loads(file.read_text())
     for file in sorted((Path(__file__).parent.parent.parent / "fixtures" / "monitoring").glob("*.json"))
@@ -286,3 +289,34 @@ def test_documents_that_never_hold_still_mean_redelivery() -> None:
     world.ports.store.hook = contended
 
     assert not world.deliver(published)
+
+
+@pytest.mark.parametrize("claimed", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"])
+def test_an_alert_that_claims_to_be_published_before_all_times_rolls_back(claimed: str) -> None:
+    """Such a claim is no time: the alert counts from its own publish time."""
+    world = World()
+    stable = world.live
+    world.deploy_bad()
+    said_at = world.ports.clock.now()
+
+    data = json.dumps(world.notification(started_at=EPOCH)).encode()
+    world.ports.bus.publish(topics.ALERTS, data, {"first_published_at": claimed})
+    world.pass_time(timedelta(hours=1))
+
+    assert world.incidents()[0].onset_at == said_at
+    assert world.live == stable
+
+
+@pytest.mark.parametrize("state", ["open", "closed"])
+def test_an_alert_that_another_system_has_is_refused(state: str) -> None:
+    """One id of Cloud Monitoring under two systems is a mistake that people are notified of."""
+    world = World()
+    world.alert()
+    world.settle()
+    shelf = replace(BOOKSHOP, system="shelf")
+    trigger = AlertsTrigger(world.ports, {"bookshop": BOOKSHOP, "shelf": shelf})
+    labels = {"rollback_system": "shelf", "rollback_signal": "function_failure_rate"}
+    data = json.dumps(world.notification(state=state, policy_user_labels=labels)).encode()
+
+    with pytest.raises(Refused, match="of shelf is stored already: of bookshop"):
+        trigger.receive(PubSubMessage("9", "t", data, {}, world.ports.clock.now()))

@@ -8,12 +8,13 @@ import pytest
 
 from responders.commands.registry import COMMANDS
 from shared.core import topics
-from shared.domain.commands.command import SCHEMA_FILE
+from shared.core.errors import Refused
+from shared.domain.commands.command import SCHEMA_FILE, parse_command
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import order_to_expiring_deployment
-from tests.support.runtime.world import World
+from tests.support.runtime.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
 
@@ -123,6 +124,35 @@ def test_a_command_is_carried_out_once_by_its_id() -> None:
 
     assert len(world.rollbacks()) == 1
     assert world.find_violated_invariants() == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"command": "pause"}, {"command": "freeze", "until": "2026-03-03T12:00:00Z"}),
+        ({"command": "pause"}, {"command": "pause", "reason": "another reason"}),
+        ({"command": "pause"}, {"command": "pause", "system": "bookshop"}),
+        (
+            {"command": "ack", "system": "bookshop", "incident": "INC-20260302-001"},
+            {"command": "ack", "system": "bookshop", "incident": "INC-20260302-002"},
+        ),
+    ],
+)
+def test_an_id_that_another_command_has_used_is_refused(
+    first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    """A command that is not executed is never acknowledged in silence."""
+    world = World()
+    world.alert()
+    world.settle()
+    world.command(id="mine-1", **first)
+    world.settle()
+
+    world.command(id="mine-1", **second)
+    world.settle()
+
+    [letter] = read_dead_letters(world)
+    assert letter["reason"] == f"id mine-1 was already used by another command: {first['command']}"
 
 
 def test_batches_and_their_pause_are_kept() -> None:
@@ -247,6 +277,11 @@ def test_the_incident_before_an_order_ends_once_it_has_recovered() -> None:
         ({"command": "rollback", "system": "bookshop", "scenario": "everything"}, ['"complete"']),
         ({"command": "pause", "id": ".."}, ["a letter or digit first"]),
         ({"command": "explode"}, ["explode"]),
+        ({"command": "rollback", "system": "bookshop", "functions": []}, ["functions"]),
+        ({"command": "drill", "system": "bookshop", "groups": []}, ["groups"]),
+        ({"command": "unpin", "system": "bookshop", "groups": [], "functions": []}, ["groups", "functions"]),
+        ({"command": "pause", "reason": " "}, ["reason: no visible character"]),
+        ({"command": "root-cause", "reason": "\u200b\n", "cause": "\u3164"}, ["reason: no", "cause: no"]),
         ({"command": "promote", "system": "bookshop", "mode": "wild"}, ["mode"]),
     ],
 )
@@ -398,3 +433,14 @@ def test_the_schema_by_itself_says_what_to_say_instead(content: dict[str, Any]) 
     found = [*validator.iter_errors({"version": 1, "reason": "a test", **content})]
 
     assert "not drilled: say rollback with dry_run" in str([one.kind.as_dict() for one in found])
+
+
+@pytest.mark.parametrize("levels", [254, 300, 950, 5000])
+@pytest.mark.parametrize("around", ['{"x":', "["])
+def test_a_command_that_is_nested_too_deeply_is_refused(levels: int, around: str) -> None:
+    """The checker of the schema gives up earlier than the reader of JSON."""
+    nested = around * levels + "1" + ("}" if around[0] == "{" else "]") * levels
+    said = f'{{"version":1,"command":"rollback","system":"bookshop","reason":"r","groups":{nested}}}'
+
+    with pytest.raises(Refused):
+        parse_command(said.encode(), "1", {"bookshop": BOOKSHOP})

@@ -624,3 +624,26 @@ def test_the_report_is_a_page_of_its_own(world: World, browser: Browser) -> None
     assert f"Report of {incident}" in visible_text(page)
     assert 'class="chart"' in page.body.decode()
     assert Browser(world).get(f"/incidents/{incident}/report").body.count(b"Report of") == 0
+
+
+CONTROL_SIGNS = "\u202e\u200b\x1b[31m\x00\u2066"
+
+
+def test_no_page_holds_control_or_direction_signs(world: World, browser: Browser) -> None:
+    """A reason, a barrier, a cause and an actor cannot change how the text beside them reads."""
+    evil = f"it {CONTROL_SIGNS}\nfails <b>"
+    world.announce("v9", barrier=evil)
+    incident = troubled(world)
+    world.command(command="pause", system="bookshop", reason=evil)
+    about = {"system": "bookshop", "incident": incident, "reason": evil}
+    world.command(command="root-cause", cause=evil, prevention=evil, **about)
+    until = f"{world.ports.clock.now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    for said in ({"command": "ack", **about}, {"command": "freeze", "until": until, "reason": evil}):
+        world.publish(topics.OVERRIDE, {"version": 1, **said, "actor": evil})
+    world.settle()
+    own = (f"/incidents/{incident}", f"/incidents/{incident}/report", "/audit?chain=bookshop")
+
+    seen = [browser.get(address).body.decode() for address in (*PAGES, *own)]
+
+    assert [sign for html in seen for sign in CONTROL_SIGNS if not sign.isprintable() and sign in html] == []
+    assert sum("fails &lt;b&gt;" in html for html in seen) >= 3

@@ -115,6 +115,8 @@ def test_a_known_deployment_is_not_recorded_twice() -> None:
         ({"kind": "inventory", "id": "nowhere", "due_at": "2026-03-02T12:00:00Z"}, "not known"),
         ({"protoPayload": "x"}, "$.protoPayload"),
         ({"logName": "x", "textPayload": "y"}, "$.protoPayload is missing"),
+        ({"version": 1, "system": "bookshop", "barrier": " \u200b"}, "barrier: no visible character"),
+        ({"version": 1, "system": "bookshop", "deployment": "last-stable"}, "last-stable always names"),
     ],
 )
 def test_what_tells_nothing_is_refused(content: dict[str, object] | bytes, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -92,11 +93,14 @@ def test_a_secret_anywhere_in_a_message_goes(kind: str) -> None:
         json.dumps({"message": {"data": base64.b64encode(inner).decode()}}).encode(),
         json.dumps({"d": base64.urlsafe_b64encode(base64.b64encode(inner)).decode()}).encode(),
         b"\xff not JSON: " + secret.encode(),
+        json.dumps({"a": json.dumps({"b": json.dumps({"c": secret})})}).encode(),
+        f'{{"a": "{secret}", "a": 1}}'.encode(),
+        f'{{"a": [{{"b": "{escaped}", "b": 1}}]}}'.encode(),
     ):
         clean = redact_message(data).decode("latin-1")
         assert secret not in clean
         assert escaped not in clean
-        assert REDACTION_MARK in clean
+        assert REDACTION_MARK in clean or b'": 1}' in data
         assert base64.b64encode(inner).decode() not in clean
 
 
@@ -117,6 +121,31 @@ def test_a_field_that_holds_a_secret_by_its_name(name: str, secret: bool) -> Non
     assert is_secret_field(name) is secret
     clean = json.loads(redact_message(json.dumps({"x": [{name: {"deep": "hunter2"}}]}).encode()))
     assert clean["x"][0][name] == (REDACTION_MARK if secret else {"deep": "hunter2"})
+
+
+NESTED: Any = {"token": {"x": "hunter2"}}
+for _ in range(4):
+    NESTED = {"a": json.dumps(NESTED)}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"token": "hunter2", "token": ""}',
+        b'{"a": {"token": "hunter2"}, "a": 1}',
+        b'[{"a": 1}, {"token": "hunter2", "token": 1}]',
+        json.dumps({"a": base64.b64encode(b'{"password": "hunter2", "password": 1 }').decode()}).encode(),
+        json.dumps(NESTED).encode(),
+        json.dumps([json.dumps({"b": json.dumps({"c": json.dumps({"token": "hunter2"})})})]).encode(),
+    ],
+)
+def test_a_secret_that_a_reader_of_the_message_does_not_see_goes(data: bytes) -> None:
+    """Of a key that stands twice, both values; in JSON within JSON, at any depth."""
+    clean = redact_message(data)
+
+    assert b"hunter2" not in clean
+    assert base64.b64encode(b'{"password": "hunter2"')[:20] not in clean
+    assert redact_message(clean) == clean
 
 
 def test_no_event_is_ever_made_with_a_secret() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.core import pubsub_message
-from shared.core.pubsub_message import PubSubMessage, Undecodable
+from shared.core.pubsub_message import EARLIEST_TIME, PubSubMessage, Undecodable
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures" / "cloudevents"
 TOPIC = "projects/p/topics/rollback-alerts"
@@ -208,6 +208,14 @@ def test_a_time_that_is_none(written: object) -> None:
         pushed(publishTime=written)
 
     assert caught.value.message_id == "1"
+
+
+def test_the_earliest_of_times_is_none_from_before_the_cloud() -> None:
+    """A time that a writer has not set is no time."""
+    unset = datetime(1, 1, 1, tzinfo=UTC)
+
+    assert pubsub_message.earliest_time(SENT, unset, "0001-01-01T00:00:00Z", None, "never") == SENT
+    assert pubsub_message.earliest_time(unset, EARLIEST_TIME) is None
 
 
 REFUSED = {

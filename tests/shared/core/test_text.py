@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.core.text import count_noun
+from shared.core.text import count_noun, is_blank
 
 ROOT = Path(__file__).parents[3]
 COUNTED = re.compile(r"\{len\([^{}]*\)\} (functions|documents|probes|steps|alerts|requests)\b")
@@ -70,3 +70,15 @@ def test_no_text_holds_a_raw_duration() -> None:
 
     assert "suspect_window" in fields
     assert [place for one in files for place in find_raw_durations(one, fields)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "blank"),
+    [
+        *((text, True) for text in (" ", "\n\t", "\u200b", "\u3164", "\u2800", "\ufe0f", "\x00", " \u202e ")),
+        *((text, False) for text in ("", ".", "a ", "\u200b1", "支", "é", "🙂", "x\u0301", None, 5, [" "])),
+    ],
+)
+def test_a_text_that_shows_nothing(text: object, blank: bool) -> None:
+    """Spaces, controls, marks and fillers; an empty text has a fault of its own."""
+    assert is_blank(text) is blank

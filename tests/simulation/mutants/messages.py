@@ -43,7 +43,7 @@ def remembered_before_commit() -> AbstractContextManager[Any]:
     honest = AlertsTrigger._record_alert
 
     def hasty(self: AlertsTrigger, alert: Alert, policy: Any) -> None:
-        self._remember(alert.key)
+        self._remember(alert)
         honest(self, alert, policy)
 
     return patch.object(AlertsTrigger, "_record_alert", hasty)
