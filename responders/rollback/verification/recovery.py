@@ -1,6 +1,6 @@
 """Whether an open incident without a rollback in progress has recovered: checked until it ends."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -30,7 +30,7 @@ from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.alert_conditions import ConditionState
+from shared.domain.signals.alert_conditions import ConditionState, affected_functions
 from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
@@ -79,10 +79,22 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
     found = evaluate_conditions(ports, policy, incident, alerts, max(changes), document.read_at, window)
-    told = {name for one in past for name in (one.fields or {}).get("failing", ())} & {*found.functions}
-    if told and not found.failing:  # also what its rollback has reported beside what it was about
-        found = replace(found, failing=(f"functions that fail: {join_names(sorted(told))}",))
+    others = decode(System, system.fields).open_incidents
+    unreported = _find_unreported(ports, policy, found, (one for one in others if one != incident.id))
+    if unreported and not found.failing:
+        found = replace(found, failing=(f"functions that fail: {join_names(sorted(unreported))}",))
     _record_check(ports, policy, document, system, past, foreign, found)
+
+
+def _find_unreported(
+    ports: Ports, policy: Policy, found: ConditionResults, others: Iterable[str]
+) -> set[str]:
+    """Return the functions that fail and that no other open incident is about."""
+    unreported = {*found.functions}
+    for name in others if unreported else ():
+        other = decode(Incident, ports.store.get(incidents.incident_path(name)).fields)
+        unreported -= affected_functions((one for one in other.scopes if one.proves_failure), policy)
+    return unreported
 
 
 def _read_rollbacks(ports: Ports, incident: Incident) -> list[Document]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 
 from shared.core import text
+from shared.domain.incidents.incident import IncidentScope
 from shared.domain.policy.gate_limits import Gates
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -58,7 +59,7 @@ def evaluate_condition(
     )
 
 
-def affected_functions(alerts: Iterable[Alert], policy: Policy) -> set[str]:
+def affected_functions(alerts: Iterable[Alert | IncidentScope], policy: Policy) -> set[str]:
     """Return the functions that alerts name, or all; none for data, declared or watched signals."""
     found: set[str] = set()
     for alert in alerts:
