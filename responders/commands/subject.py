@@ -66,7 +66,8 @@ class CommandSubject(Struct, frozen=True):
         other = rollback and find_obstacle(reading, self.incident, rollback, verb)
         if other is not None:
             status = status_label(other.status)
-            raise Refused(f"{other.id} is newer, “{status}”, and about the same: {verb} would overwrite it")
+            said = f"the newer rollback {other.id} ({status}) is about the same"
+            raise Refused(f"{said}: {verb} would overwrite its result")
 
     def write_incident(self, incident: Incident) -> Update:
         """The write of the incident, unless somebody has written it since it was read."""

@@ -87,7 +87,8 @@ def test_what_ends_the_response_time(
     """Verification ends it while it holds; what a person ends proves nothing."""
     now = START + 60 * MINUTE
 
-    timeline = [TimelineEvent(status, ended_at or START, "what became of it")]
+    verified_at = newest.verified_at if newest and status is IncidentStatus.WATCHING else None
+    timeline = [TimelineEvent(status, ended_at or verified_at or START, "what became of it")]
     standing = evaluate(build_incident(status, ended_at=ended_at, timeline=timeline), newest, [], now)
 
     assert any(said in line for line, _ in response_lines(*standing, "INC-1", now))

@@ -116,4 +116,4 @@ def test_a_newer_rollback_of_the_same_functions_ends_the_offer_of_an_undo() -> N
     assert "undo" not in offered(world, failed)
     say(world, "undo", incident=failed.id)
     world.settle()
-    assert "and about the same: undo would overwrite it" in refusals(world)[-1]
+    assert "is about the same: undo would overwrite its result" in refusals(world)[-1]
