@@ -123,7 +123,7 @@ def _record_check(
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
     affected = find_incident_functions(policy, incident, [alert for alert, _ in found.judged])
     state = judge_recovery(found)
-    is_proven = _is_recovery_proven(incident, moved, found, affected)
+    is_proven = _is_recovery_proven(incident, moved or foreign, found, affected)
     if state is ConditionState.OVER and (not is_proven or fence_guard.is_fence_up(ports, policy)):
         state = ConditionState.UNKNOWN  # a fence stops the writers: nothing of them is observed
     since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
