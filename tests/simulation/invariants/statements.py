@@ -159,7 +159,7 @@ class StatementLaws:
         """When the commit landed that is dated at a moment, of a recovery or a notice."""
         self._failures: dict[str, dict[str, float]] = {}
         """The functions that each incident has observed to fail, and since when."""
-        self._recorded: dict[str, frozenset[str]] = {}
+        self._recorded: dict[tuple[bool, str], frozenset[str]] = {}
         """What each incident and each rollback says that fails."""
         self._observations: list[Observation] = []
         self._held: dict[str, Hold] = {}
@@ -370,9 +370,10 @@ class StatementLaws:
 
     def _remember_failing(self, incident: str, fields: Fields) -> None:
         failures, failing = self._failures.setdefault(incident, {}), frozenset(fields["failing"])
-        new = sorted(failing - self._recorded.get(fields["id"], frozenset()))
+        record = "incident" in fields, fields["id"]  # an incident and its first rollback share their id
+        new = sorted(failing - self._recorded.get(record, frozenset()))
         self._observations += (Observation(self._seen.now, one, incident) for one in new)
-        self._recorded[fields["id"]] = failing
+        self._recorded[record] = failing
         for function in fields["failing"]:
             failures.setdefault(function, self._seen.now)
         self._record(new, well=False)
