@@ -20,6 +20,7 @@ from shared.domain.policy.severity import Severity, is_worse, worse_severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert, alert_path
+from shared.domain.signals.alert_conditions import affected_functions
 from shared.domain.signals.breadth import FEATURE_LEVELS, limit_signal, measure_level
 from shared.domain.signals.labels import signal_label
 from shared.domain.system_record import System, decode_system, system_path
@@ -131,7 +132,11 @@ class IncidentAssigner:
         if is_known or not alert_scope(alert, policy).proves_failure:
             return []
         document = self._ports.store.get(incidents.incident_path(known.id))
-        became = incidents.observe_failure(decode(Incident, document.fields), document.read_at)
+        before = decode(Incident, document.fields)
+        became = incidents.observe_failure(before, document.read_at)
+        if alert.started_at > before.timeline[-1].at:  # it fails again since it was observed to work
+            fails = affected_functions([alert], policy)
+            became = replace(became, working=tuple(one for one in before.working if one not in fails))
         states = openings.public_state_writes(policy, became, document.read_at)
         return [Update(document.path, encode(became), document.version), *states]
 

@@ -45,6 +45,7 @@ ONCE_BROKEN = {
     8852791: "an alert that joined during the last check was verified as recovered",
     9010563: "a rollback was verified as recovered although a further alert waited to be judged",
     10000149: "an order's check observed failures that no alert and no page told of",
+    10008255: "a part was called working although an alert named its function later",
     10001043: "an incident ended by a check that observed another function fail, unreported",
     10002755: "the undo of another incident's rollback passed for a recovery",
     9015900: "requests that could not be counted passed for requests that work",
