@@ -1,6 +1,6 @@
 """After the last shift: is it well, and does it stay well?"""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from responders.rollback.outcome_summary import effective_steps, shifted_steps, 
 from responders.rollback.pins import build_pin_writes
 from responders.rollback.verification import health_assessment as measuring
 from responders.rollback.verification import repair_verification, scope_extension
-from responders.rollback.verification.alert_conditions import read_conditions
+from responders.rollback.verification.alert_conditions import find_incident_functions, read_conditions
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all
 from shared.core import text
 from shared.core.durations import describe_duration
@@ -26,6 +26,7 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import choose_time_names
 from shared.domain.rollback.plan import Step, unreached_steps
 from shared.domain.rollback.rollback import Direction, RollbackStatus
+from shared.domain.signals.alert import Alert
 from shared.domain.signals.health import Health, HealthVerdict, failing_functions
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind, StepVerdict
@@ -92,7 +93,7 @@ def verify_rollback(case: Case) -> bool:
         return True
     health = measuring.assess_health(case, steps.values(), shifted_at)
     joined = case.read_alerts()  # read again: alerts come while health is looked at
-    if health.verdict is HealthVerdict.WELL and (doubts := read_conditions(case, joined).observed_lines):
+    if health.verdict is HealthVerdict.WELL and (doubts := _find_doubts(case, health, joined)):
         health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(doubts), health.outside)
     limits = case.policy.execution
     expired = now >= shifted_at + limits.verify_within
@@ -121,6 +122,16 @@ def verify_rollback(case: Case) -> bool:
     elif case.commit_transition(_build_check_transition(case, health)):
         case.ports.clock.sleep(HEALTH_CHECK_INTERVAL_SECONDS)
     return True
+
+
+def _find_doubts(case: Case, health: Health, joined: Collection[Alert]) -> tuple[str, ...]:
+    """Return what fails of what the alerts are about; if neither read could count, that."""
+    found = read_conditions(case, joined)
+    if found.failing or not health.counts:
+        return found.observed_lines
+    scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])
+    failing = sorted(scope & failing_functions(health.counts, case.policy.gates))
+    return (f"functions that fail: {text.join_names(failing)}",) if failing else ()
 
 
 def _build_check_transition(case: Case, health: Health) -> Transition:

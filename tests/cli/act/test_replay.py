@@ -90,7 +90,7 @@ def all_of(letters: DeadLetters) -> Replay:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     """An embedded cloud that this process's environment is wired to."""
-    cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(scale=20.0), alerter=False, ticks=False)
+    cloud = Cloud.start([SHOP], seed=1, clock=CloudClock(scale=10.0), alerter=False, ticks=False)
     push_subscriptions.create_dead_letter_subscription(cloud)
     seen = types.Subscription.pb()(name=SEEN, topic=COMMANDS)
     cloud.pubsub.subscriber.CreateSubscription(seen, NO_CALL_CONTEXT)
