@@ -73,8 +73,8 @@ class Transition(Struct, frozen=True):
     """Whether an undo of the incident restores something; None: that stays as it is."""
     works: bool | None = None
     """Whether its recovery is observed before it is verified; None: that stays as it is."""
-    alerts: Set[str] | None = None
-    """The keys of all alerts that it takes into account; if another one joins, decide again."""
+    holds_beside: Callable[[list[Alert]], bool] | None = None
+    """Whether it is true beside the alerts that have joined by its commit; if not, decide again."""
 
 
 class _PreparedCommit(Struct, frozen=True):
@@ -164,7 +164,7 @@ class Case:
             composed.clear()
             if self._is_overtaken(turn, known, rollback):
                 return None
-            if turn.alerts is not None and {one.key for one in self._query_alerts(reader)} != turn.alerts:
+            if turn.holds_beside is not None and not turn.holds_beside(self._query_alerts(reader)):
                 return None
             document = reader.get(system_path(self.policy.system))
             current = decode(System, document.fields)
@@ -185,7 +185,7 @@ class Case:
                 writes.append(Update(document.path, encode(after), document.version))
             return CommitDraft(_build_events(turn, now), self._changes(turn, known, rollback), tuple(writes))
 
-        if turn.alerts is None:
+        if turn.holds_beside is None:
             self.tenure.commit(partial(compose, self.ports.store))
         else:
             self.tenure.transact(compose)

@@ -1,6 +1,6 @@
 """The ends of a rollback: each lists what is where, and loses no alert that joined meanwhile."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -65,15 +65,18 @@ def succeed_rollback(
     *,
     works: bool | None = None,
     half: DataHalf | None = None,
+    observed: Mapping[str, Any] | None = None,
 ) -> bool:
     """End what is done, with these writes. Whether the worker must go on with it.
 
     Only what was observed to have recovered is RESOLVED; what still fails is ESCALATED; of all else
     the recovery is observed. `works`: as `change_status`. `half`: what follows for the documents,
-    where the caller has just read it.
+    where the caller has just read it. `observed`: fields of the rollback that the last check found.
     """
     status, event = RollbackStatus.SUCCEEDED, "rollback.succeeded"
-    return _end_rollback(case, event, status, becomes, note, writes=writes, works=works, half=half)
+    return _end_rollback(
+        case, event, status, becomes, note, writes=writes, works=works, half=half, observed=observed
+    )
 
 
 def build_cool_down_change(case: Case) -> Callable[[System], System]:
@@ -100,6 +103,7 @@ def _end_rollback(
     writes: tuple[Write, ...] = (),
     works: bool | None = None,
     half: DataHalf | None = None,
+    observed: Mapping[str, Any] | None = None,
 ) -> bool:
     running = case.rollback.status is RollbackStatus.RUNNING  # later, that is kept already
     if running:
@@ -107,7 +111,11 @@ def _end_rollback(
     steps = load_steps(case.ports.store, case.rollback.id).values()
     # Whoever calls a rollback off has called off what would be asked about next, too.
     asks = bool(case.rollback.plan and case.rollback.plan.asks) and status is not RollbackStatus.CANCELLED
-    rest = build_remaining_order(case, half) if asks or status is RollbackStatus.SUCCEEDED else None
+    asks_rest = asks or status is RollbackStatus.SUCCEEDED
+    joined = case.read_alerts()
+    answered = alerts_answered_by_plan(case, steps, joined)
+    is_last = all(one.key in answered for one in unjudged_alerts(joined))  # else they are judged first
+    rest = build_remaining_order(case, half) if asks_rest and is_last else None
     if rest is not None:
         becomes = IncidentStatus.INVESTIGATING
         why = f"{why}; the rest needs approval"
@@ -138,7 +146,7 @@ def _end_rollback(
             **({"serves": serves} if short else {}),
         },
         ends_repair=any(one.kind in (repair.KIND, restore.KIND) for one in steps),
-        changes=ended_fields(case, status, why),
+        changes={**(observed or {}), **ended_fields(case, status, why)},
         status=becomes,
         works=works,
         is_undoable=is_undoable,
@@ -147,8 +155,7 @@ def _end_rollback(
         rest=rest,
         despite_words=status is not RollbackStatus.SUCCEEDED,
     )
-    joined = case.read_alerts()
-    return not case.commit_final_transition(turn, answered=alerts_answered_by_plan(case, steps, joined))
+    return not case.commit_final_transition(turn, answered=answered)
 
 
 def build_remaining_order(case: Case, half: DataHalf | None = None) -> RollbackRequest | None:

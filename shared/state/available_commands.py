@@ -35,7 +35,8 @@ def find_obstacle(reading: StateReader, incident: Incident, newest: Rollback, ve
     scopes = moved if undoes else [newest.scope]
     mine = set[str]().union(*scopes) if all(scopes) else set[str]()
     for other in reversed(reading.rollbacks_of(incident.system)):
-        is_newer = other.incident != incident.id and other.created_at > newest.created_at
+        began_at = other.started_at or other.created_at
+        is_newer = other.incident != incident.id and began_at > newest.created_at
         counts = other.status not in ENDED_ROLLBACK_STATUSES or (undoes and other.started_at is not None)
         if is_newer and counts and not (mine and other.scope and mine.isdisjoint(other.scope)):
             return other

@@ -13,6 +13,7 @@ from shared.core.codec import decode
 from shared.core.durations import describe_duration
 from shared.core.store import Document
 from shared.domain.deployments.deployment import counts_from_services
+from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.overlap import ordered_functions
 from shared.domain.policy.probes import Probe
@@ -22,6 +23,7 @@ from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.signals.health import failing_functions, failure_ratio, sum_requests, working_functions
 from shared.domain.signals.probe_signals import MIN_PASSES_TO_CLOSE, ProbeRecord
+from shared.domain.system_record import System, system_path
 from shared.ports.groups import Ports
 
 FIRST_READ_BEFORE_LIMIT: Final = timedelta(minutes=5)
@@ -48,6 +50,8 @@ class ConditionResults(Struct, frozen=True):
     """All functions of the system that are observed to fail."""
     working: Set[str] = frozenset()
     """All functions of the system that are observed to work."""
+    has_unreported: bool = False
+    """Whether a function fails that no open incident is about: it may not end as recovered."""
 
     @property
     def stands(self) -> bool:
@@ -204,6 +208,15 @@ def find_incident_functions(policy: Policy, incident: Incident, opened: Collecti
     if not (opened or ordered):
         return set(policy.functions)
     return alert_conditions.affected_functions(opened, policy) | ordered
+
+
+def find_functions_elsewhere(ports: Ports, policy: Policy, incident: Incident) -> set[str]:
+    """Return the functions that the alerts of other open incidents of the system are about."""
+    system = decode(System, ports.store.get(system_path(incident.system)).fields)
+    names = [incidents.incident_path(one) for one in system.open_incidents if one != incident.id]
+    others = (decode(Incident, ports.store.get(name).fields) for name in names)
+    scopes = (scope for other in others for scope in other.scopes if scope.proves_failure)
+    return alert_conditions.affected_functions(scopes, policy)
 
 
 def _find_passing_signals(policy: Policy, record: Document | None, since: datetime) -> set[str]:

@@ -8,6 +8,7 @@ from responders.rollback.case import Case, Transition, unjudged_alerts
 from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import health_assessment as measuring
 from responders.rollback.verification.alert_conditions import (
+    find_functions_elsewhere,
     find_incident_functions,
     read_conditions,
     record_ended_conditions,
@@ -62,6 +63,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     scope |= {*rollback.failing}
     if _is_monitoring_over(case):  # no later check is there to see what this one has seen first
         scope |= failing_functions(health.counts, case.policy.gates)
+    if rollback.failing_since is None:
+        scope -= find_functions_elsewhere(case.ports, case.policy, case.incident)
     if not ill_looks and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
     if not ill_looks and _is_monitoring_over(case):

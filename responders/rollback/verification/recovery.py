@@ -1,6 +1,6 @@
 """Whether an open incident without a rollback in progress has recovered: checked until it ends."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from responders.rollback.isolation import fence_guard
 from responders.rollback.verification.alert_conditions import (
     ConditionResults,
     evaluate_conditions,
+    find_functions_elsewhere,
     find_incident_functions,
 )
 from responders.support.parallel_calls import METRICS_WINDOW
@@ -30,7 +31,7 @@ from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.alert_conditions import ConditionState, affected_functions
+from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
@@ -79,22 +80,14 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
     found = evaluate_conditions(ports, policy, incident, alerts, max(changes), document.read_at, window)
-    others = decode(System, system.fields).open_incidents
-    unreported = _find_unreported(ports, policy, found, (one for one in others if one != incident.id))
-    if unreported and not found.failing:
-        found = replace(found, failing=(f"functions that fail: {join_names(sorted(unreported))}",))
-    _record_check(ports, policy, document, system, past, foreign, found)
-
-
-def _find_unreported(
-    ports: Ports, policy: Policy, found: ConditionResults, others: Iterable[str]
-) -> set[str]:
-    """Return the functions that fail and that no other open incident is about."""
     unreported = {*found.functions}
-    for name in others if unreported else ():
-        other = decode(Incident, ports.store.get(incidents.incident_path(name)).fields)
-        unreported -= affected_functions((one for one in other.scopes if one.proves_failure), policy)
-    return unreported
+    if unreported and not found.failing:
+        unreported -= find_functions_elsewhere(ports, policy, incident)
+        if unreported and incident.timeline[-1].is_well:
+            found = replace(found, has_unreported=True)
+        elif unreported:
+            found = replace(found, failing=(f"functions that fail: {join_names(sorted(unreported))}",))
+    _record_check(ports, policy, document, system, past, foreign, found)
 
 
 def _read_rollbacks(ports: Ports, incident: Incident) -> list[Document]:
@@ -126,7 +119,8 @@ def _record_check(
     is_proven = _is_recovery_proven(incident, moved or foreign, found, affected)
     if state is ConditionState.OVER and (not is_proven or fence_guard.is_fence_up(ports, policy)):
         state = ConditionState.UNKNOWN  # a fence stops the writers: nothing of them is observed
-    since = None if state is not ConditionState.UNKNOWN else incident.unobserved_since or now
+    is_unobserved = state is ConditionState.UNKNOWN and not found.has_unreported
+    since = (incident.unobserved_since or now) if is_unobserved else None
     moved = moved or (foreign if state is ConditionState.OVER else None)
     became = replace(
         incident,
@@ -224,7 +218,7 @@ def judge_recovery(found: ConditionResults) -> ConditionState:
     standing = [alert for alert, one in found.judged if one is ConditionState.STANDS]
     if found.failing or not all(alert.is_declared for alert in standing):
         return ConditionState.STANDS
-    if not (found.are_well and (found.is_alerted or found.is_observed)):
+    if found.has_unreported or not (found.are_well and (found.is_alerted or found.is_observed)):
         return ConditionState.UNKNOWN
     is_over = all(one is ConditionState.OVER and not alert.is_declared for alert, one in found.judged)
     return ConditionState.OVER if is_over else ConditionState.UNKNOWN

@@ -22,7 +22,7 @@ from shared.core.errors import RollbackError
 from shared.core.store import Update, Write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import DeploymentStatus, undone_deployments
-from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.incident import IncidentStatus, well_since
 from shared.domain.incidents.recovery_times import choose_time_names
 from shared.domain.rollback.plan import Step, unreached_steps
 from shared.domain.rollback.rollback import Direction, RollbackStatus
@@ -103,17 +103,21 @@ def verify_rollback(case: Case) -> bool:
         expired and health.verdict is HealthVerdict.INCONCLUSIVE
     ):
         turn, documents = _build_monitoring_transition(case, health, steps.values()), find_data_half(case)
-        turn = replace(turn, alerts={one.key for one in joined})
         is_well = health.verdict is HealthVerdict.WELL and turn.status is IncidentStatus.WATCHING
         if is_well and documents is not None and documents.is_urgent:
             note = f"code is restored ({health.reason}); invalid or missing documents are not"
             return completion.succeed_rollback(
                 case, note, IncidentStatus.INVESTIGATING, turn.writes, half=documents
             )
-        if is_well and completion.find_unanswered_alerts(case, steps.values(), joined):
+        find_further = partial(completion.find_unanswered_alerts, case, steps.values())
+        if is_well and find_further(joined):
             note = f"what it changed works ({health.reason}); a further alert must be judged"
-            return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING, turn.writes)
-        case.commit_transition(turn)
+            verified = {"verified_at": now, "failing": ()}
+            becomes = IncidentStatus.INVESTIGATING
+            return completion.succeed_rollback(case, note, becomes, turn.writes, observed=verified)
+        case.commit_transition(
+            replace(turn, holds_beside=lambda alerts: not find_further(alerts)) if is_well else turn
+        )
     elif health.verdict is HealthVerdict.ILL and case.rollback.plan and case.rollback.plan.asks:
         note = f"the automatic part is restored, but checks fail: {health.reason}"
         return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING)
@@ -154,7 +158,7 @@ def _probe_confirmation_fields(case: Case, health: Health) -> dict[str, datetime
 def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Step]) -> Transition:
     verified = health.verdict is HealthVerdict.WELL
     now = case.now()
-    took = describe_duration(now - case.incident.detected_at)
+    took = describe_duration((well_since(case.incident) or now) - case.incident.detected_at)
     names = choose_time_names(case.incident)
     said, status = f"{names.recovered} {took} {names.since}", IncidentStatus.WATCHING
     changes: dict[str, Any] = {"verified_at": now, "failing": ()}

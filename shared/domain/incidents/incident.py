@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -380,6 +380,12 @@ def observe_failure(incident: Incident, at: datetime) -> Incident:
     observed = TimelineEvent(incident.status, at, "a failure is observed")
     first = incident.failure_observed_at if incident.has_failed else at
     return replace(incident, failure_observed_at=first, timeline=[*incident.timeline, observed])
+
+
+def well_since(incident: Incident) -> datetime | None:
+    """Return since when recovery has been observed without a failure; None: it is not."""
+    well = takewhile(lambda one: one.is_well, reversed(incident.timeline))
+    return min((one.at for one in well), default=None)
 
 
 def failing_again_at(incident: Incident) -> datetime | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus, well_since
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert
@@ -38,7 +38,7 @@ def may_join(
         return True
     is_monitored, is_warning = incident.status is IncidentStatus.WATCHING, alert.scenario is ScenarioName.NONE
     is_recovered = is_monitored or incident.status is IncidentStatus.RECOVERED
-    over_at = incident.ended_at or (incident.timeline[-1].at if is_recovered else None)
+    over_at = incident.ended_at or (well_since(incident) if is_recovered else None)
     is_later = over_at is not None and (fails_since or now) > over_at
     is_over = over_at is not None and not (is_monitored and (is_warning or not is_later))
     is_wide = _groups(alert, policy) is None

@@ -6,12 +6,17 @@ console, notices and trends agree (docs/decisions/0057).
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import takewhile
 
 from msgspec import Struct
 
 from shared.core.durations import describe_duration
-from shared.domain.incidents.incident import Incident, IncidentStatus, StatusPageRecord, failing_again_at
+from shared.domain.incidents.incident import (
+    Incident,
+    IncidentStatus,
+    StatusPageRecord,
+    failing_again_at,
+    well_since,
+)
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy, Targets
@@ -152,8 +157,7 @@ def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> date
             verified_at = newest.verified_at
             failing = [one.at for one in incident.timeline if not one.is_well]
             is_outdated = verified_at is not None and any(at >= verified_at for at in failing)
-            well = takewhile(lambda one: one.is_well, reversed(incident.timeline))
-            well_at = min((one.at for one in well), default=None)
+            well_at = well_since(incident)
             if is_outdated or verified_at is None:
                 return well_at if is_outdated else observed_at
             return min(verified_at, well_at or verified_at)

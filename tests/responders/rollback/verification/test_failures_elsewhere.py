@@ -1,0 +1,83 @@
+"""What fails beside the trouble of an incident: it changes neither its recovery nor its times."""
+
+from datetime import timedelta
+
+from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.recovery_times import find_recovered_at
+from shared.domain.rollback.rollback import RollbackStatus
+from tests.responders.alerts.test_incident_assignment import MINUTE, of_function
+from tests.support.decision.outages import make_function_fail
+from tests.support.runtime.world import World
+
+
+def recovered_world() -> World:
+    """The rollback of getBook is monitored."""
+    world = World()
+    world.deploy_bad(["getBook"])
+    world.alert("0.first", resource=of_function(world, "getBook"))
+    world.pass_time(5 * MINUTE)
+    assert world.rollbacks()[0].status is RollbackStatus.WATCHING
+    return world
+
+
+def test_monitoring_leaves_a_failure_to_the_incident_that_is_about_it() -> None:
+    """It is not escalated, and it recovered when it did."""
+    world = recovered_world()
+    before = find_recovered_at(world.incidents()[0], world.rollbacks())
+
+    make_function_fail(world, "payOrder")
+    world.pass_time(MINUTE)
+    world.alert("0.second", started_at=world.ports.clock.now(), resource=of_function(world, "payOrder"))
+    world.settle()
+    world.pass_time(40 * MINUTE)
+
+    first, second = world.incidents()
+    own = [one for one in world.rollbacks() if one.incident == first.id]
+    assert IncidentStatus.ESCALATED not in {one.status for one in first.timeline}
+    assert find_recovered_at(first, own) == before
+    assert second.ended_at is None
+
+
+def test_a_failure_of_another_group_is_no_relapse_of_what_recovered() -> None:
+    """Nobody is told that it fails again, and the alert about it has an incident of its own."""
+    world = recovered_world()
+    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id)
+    world.settle()
+    world.alert("0.first", state="closed", resource=of_function(world, "getBook"))
+    world.pass_time(15 * MINUTE)
+    assert world.incidents()[0].status is IncidentStatus.RECOVERED
+
+    began = world.ports.clock.now()
+    make_function_fail(world, "payOrder")
+    world.pass_time(5 * MINUTE)
+    assert world.incidents()[0].status is IncidentStatus.RECOVERED
+    world.alert("0.second", started_at=began + MINUTE, resource=of_function(world, "payOrder"))
+    world.settle()
+
+    assert len(world.incidents()) == 2
+
+
+def test_alerts_that_the_plan_answers_do_not_delay_the_verification() -> None:
+    """One comes during each check; the rollback is verified all the same."""
+    world = World()
+    world.deploy_bad(["getBook"])
+    joined: list[str] = []
+
+    def join(verb: str, side: str) -> None:
+        is_check = [one.status for one in world.rollbacks()] == [RollbackStatus.VERIFYING]
+        if (verb, side) != ("metrics.requests", "after") or not is_check or len(joined) > 80:
+            return
+        joined.append(f"0.late{len(joined)}")
+        started_at = world.incidents()[0].detected_at
+        world.alert(joined[-1], started_at=started_at, resource=of_function(world, "getBook"))
+        world.deliver_newest()
+        world.ports.clock.advance(timedelta(seconds=5))
+
+    world.ports.counts.hook = join
+    world.alert("0.first", resource=of_function(world, "getBook"))
+    world.pass_time(8 * MINUTE)
+
+    assert joined
+    verified_at = world.rollbacks()[0].verified_at
+    assert verified_at is not None
+    assert verified_at - world.incidents()[0].detected_at < timedelta(minutes=5)
