@@ -25,7 +25,7 @@ def check(files: Files, as_json: AsJson = False) -> None:
     Exit code 0 when there is no fault; 1 when there is any.
     """
     try:
-        warnings = [one for policy in loader.load_policy_files(files).values() for one in policy.warnings]
+        warnings = [one for policy in loader.load_policy_files(files, {}).values() for one in policy.warnings]
         faults: tuple[str, ...] = ()
     except BadConfiguration as error:
         faults, warnings = error.faults, []
@@ -59,7 +59,7 @@ def publish(files: Files, dry_run: DryRun = False, yes: Yes = False, as_json: As
             raise create_exit(INVALID_USAGE, "ROLLBACK_POLICY_BUCKET is not set: nothing can be published")
         generation = objects.generation(loader.PUBLISHED_OBJECT)
         before = next(find_valid_policies(ours.wiring, {})).policies
-        after = {**before, **loader.load_policy_files(files)}
+        after = {**before, **loader.load_policy_files(files, before)}
         content = msgspec.json.encode({f"{name}.yaml": one.text for name, one in after.items()})
         loader.parse_published(content, before)
         differences = loader.find_differences(before, after)

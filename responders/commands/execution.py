@@ -69,7 +69,8 @@ def _is_done(ports: Ports, command: Command) -> bool:
     is_order = command.command == "rollback"  # its record names the incident that it opened
     incident = done.incident if is_order or not command.incident else command.incident
     system, verb, reason = command.system or ALL_SYSTEMS, command.command, command.reason
-    if done != replace(done, command=verb, system=system, reason=reason, incident=incident):
+    digest = done.digest and command.digest
+    if done != replace(done, command=verb, system=system, reason=reason, incident=incident, digest=digest):
         raise Refused(f"id {command.id} was already used by another command: {done.command}")
     return True
 
@@ -97,6 +98,7 @@ def _commit(asked: CommandRequest, used_up: Sequence[Write]) -> None:
         reason=command.reason,
         received_at=now,
         result=effect.result,
+        digest=command.digest,
         responder=asked.responder,
         incident=effect.incident or command.incident,
         order=effect.rehearses,

@@ -20,11 +20,16 @@ _BASE64_RUN = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}", re.ASCII)
 def redact_message(data: bytes) -> bytes:
     """Remove secrets at any depth and in base64; without a JSON object, field names are unknown."""
     try:
-        content = read_object(data, MAX_MESSAGE_BYTES)
+        return _redact_object(data)
     except Refused:
         text = data.decode("latin-1")  # any bytes, one sign each
         clean = redact_secrets(text)
         return data if clean == text else clean.encode("latin-1")
+
+
+def _redact_object(data: bytes) -> bytes:
+    """The JSON object without secrets. Raises: Refused, where the text holds none."""
+    content = read_object(data, MAX_MESSAGE_BYTES)
     is_changed = _redact_in_place(content) or _has_repeated_key(data)
     return msgspec.json.encode(content) if is_changed else data
 
@@ -66,10 +71,11 @@ def _redact_text(value: Any) -> Any:
     """The value itself, unless it is a text with secrets."""
     if not isinstance(value, str):
         return value
-    clean = value
-    if value.lstrip().startswith("{"):  # JSON within JSON
-        clean = redact_message(value.encode()).decode(errors="replace")
-    clean = redact_secrets(clean)
+    try:
+        is_json = value.lstrip().startswith("{")
+        clean = _redact_object(value.encode()).decode() if is_json else redact_secrets(value)
+    except Refused:
+        clean = redact_secrets(value)
     if clean != value:
         return clean
     return REDACTION_MARK if _has_encoded_secret(value) else value

@@ -30,6 +30,8 @@ MAX_POLICY_BYTES = 1 << 20
 PUBLISHED_OBJECT = "policies.json"
 MAX_FAULT_CHARACTERS = 500
 SHARE_ROUNDING_TOLERANCE = 1e-9
+InForce = Mapping[str, Policy] | None
+"""The policies that new files are added to; None: the files are not new."""
 ANY_KEY: Final = "*"
 """In the path of a removed key: whatever key stands there."""
 
@@ -52,22 +54,22 @@ def load_policies(folder: FilePath | str) -> dict[str, Policy]:
     return load_policy_files(files)
 
 
-def load_policy_files(files: Iterable[FilePath]) -> dict[str, Policy]:
+def load_policy_files(files: Iterable[FilePath], in_force: InForce = None) -> dict[str, Policy]:
     """The policies in these files, which stand beside each other, by system.
 
     Raises: BadConfiguration with every fault of every file, two files for one system and two
-    claims to one alert policy included; and functions of two systems, and shares of one write quota
-    that are more than all of it.
+    claims to one alert policy included; and shares of one write quota that are more than all of it.
+    In new files, also ambiguous texts, and functions of two systems: responders accept both.
     """
     faults: list[str] = []
     sources: list[_Source] = []
     for file in files:
         try:
             sources.append(_read(file))
-            faults += sources[-1].find_faults()
+            faults += sources[-1].find_faults(is_new=in_force is not None)
         except BadConfiguration as error:
             faults += error.faults
-    return _decode_policies(sources, faults)
+    return _decode_policies(sources, faults, in_force)
 
 
 def parse_published(content: bytes, provisioned: Mapping[str, Policy]) -> dict[str, Policy]:
@@ -80,7 +82,7 @@ def parse_published(content: bytes, provisioned: Mapping[str, Policy]) -> dict[s
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadConfiguration(f"{PUBLISHED_OBJECT}: {error}") from error
     sources = [_Source(name, text.encode()) for name, text in texts.items()]
-    found = _decode_policies(sources, [fault for one in sources for fault in one.find_faults()])
+    found = _decode_policies(sources, [fault for one in sources for fault in one.find_faults()], None)
     place = attrgetter("system", "project", "region")
     if {*map(place, found.values())} != {*map(place, provisioned.values())}:
         raise BadConfiguration(f"{PUBLISHED_OBJECT}: only an apply changes systems, projects and regions")
@@ -94,12 +96,13 @@ def find_differences(before: Mapping[str, Policy], after: Mapping[str, Policy]) 
     return {name: lines[2:] for name, lines in diffs if lines}
 
 
-def _decode_policies(sources: "list[_Source]", faults: list[str]) -> dict[str, Policy]:
+def _decode_policies(sources: "list[_Source]", faults: list[str], in_force: InForce) -> dict[str, Policy]:
     if faults := [*faults, *_find_clashes(sources)]:
         raise BadConfiguration(*faults)
     typed = [(source, _decode_policy(source)) for source in sources]
-    if shared := [*_find_shared_functions(typed), *_find_quota_overdrafts(typed)]:
-        raise BadConfiguration(*shared)
+    shared = [] if in_force is None else _find_shared_functions(typed, in_force)
+    if faults := [*shared, *_find_quota_overdrafts(typed)]:
+        raise BadConfiguration(*faults)
     return {policy.system: policy for _, policy in typed}
 
 
@@ -170,10 +173,10 @@ class _Source:
     def format_message(self, path: YamlPath, message: str) -> str:
         return self.format_fault(YamlFault(self.document.line(path), message))
 
-    def find_faults(self) -> list[str]:
+    def find_faults(self, *, is_new: bool = False) -> list[str]:
         """Every fault of the file by itself, in the order of its lines."""
         document = self.document
-        found = list(document.faults)
+        found = [*document.faults, *(document.ambiguities if is_new else ())]
         for look in (schema.validate_schema, registry.findings):
             found += [YamlFault(document.line(path), what) for path, what in look(document.value)]
         return [self.format_fault(fault) for fault in sorted(found)]
@@ -237,14 +240,16 @@ def _find_clashes(sources: list[_Source]) -> Iterator[str]:
                 yield source.format_message(path, f"alert policy {alert_policy} is claimed by {other.name}")
 
 
-def _find_shared_functions(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:
-    owners: dict[tuple[str, str, str], _Source] = {}
-    for source, policy in policies:
+def _find_shared_functions(new: list[tuple[_Source, Policy]], in_force: InForce) -> Iterator[str]:
+    systems = {policy.system for _, policy in new}
+    others = [(None, one) for name, one in (in_force or {}).items() if name not in systems]
+    owners: dict[tuple[str, str, str], str] = {}
+    for source, policy in [*others, *new]:
         for function, group in policy.functions.items():
-            other = owners.setdefault((policy.project, policy.region, service_of(function)), source)
-            if other is not source:
+            other = owners.setdefault((policy.project, policy.region, service_of(function)), policy.system)
+            if source is not None and other != policy.system:
                 path = ("groups", group, "functions")
-                yield source.format_message(path, f"function {function!r} belongs to {other.name} already")
+                yield source.format_message(path, f"function {function!r} belongs to system {other} already")
 
 
 def _find_quota_overdrafts(policies: Iterable[tuple[_Source, Policy]]) -> Iterator[str]:

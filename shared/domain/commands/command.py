@@ -1,5 +1,6 @@
 """What a person asks for, checked whole before any of it is done."""
 
+import hashlib
 import json
 import shlex
 from collections.abc import Iterator, Mapping
@@ -89,6 +90,11 @@ class Command(Struct, frozen=True, omit_defaults=True):
     person: str = ""
     """The hash of whom to erase (`shared.domain.data.erasure.ledger`)."""
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what the command says, without who sends it."""
+        return hashlib.sha256(msgspec.json.encode(replace(self, actor=""), order="deterministic")).hexdigest()
+
 
 class ScheduledRollback(Struct, frozen=True):
     """A rollback that begins at its time."""
@@ -112,6 +118,8 @@ class CommandRecord(StoredDocument, frozen=True):
     reason: str
     received_at: datetime
     result: str
+    digest: str = ""
+    """`Command.digest`; empty: an earlier version wrote the record, or no command did."""
     responder: str = ""
     """The person who acts by it; empty: a program, or nobody named."""
     incident: str = ""

@@ -94,7 +94,8 @@ def test_a_dry_run_publishes_nothing(shell: Shell) -> None:
     [
         (STRICT.replace("50 #", "many #"), "edited.yaml:90: "),
         (STRICT.replace("project: bookshop-prod", "project: other-prod"), "only an apply changes systems"),
-        (STRICT.replace("system: bookshop", "system: other"), "is claimed by bookshop.yaml"),
+        (STRICT.replace("system: bookshop", "system: other"), "belongs to system bookshop already"),
+        (STRICT.replace("The Bookshop", "No"), "edited.yaml:4: No: write false, or quote it as text"),
     ],
 )
 def test_what_the_functions_would_refuse_is_not_published(shell: Shell, text: str, why: str) -> None:

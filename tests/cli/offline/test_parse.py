@@ -154,13 +154,15 @@ def test_policies_that_are_faulty(tmp_path: Path) -> None:
     """Every fault of every file is said, with its line, and the exit code is 1."""
     file = tmp_path / "faulty.yaml"
     text = (POLICIES / "example.yaml").read_text()
-    file.write_text(text.replace("canary: getBook", "canary: gone").replace("region:", "regoin:"))
+    text = text.replace("The Bookshop", "No").replace("canary: getBook", "canary: gone")
+    file.write_text(text.replace("region:", "regoin:"))
 
     result = run("policy", "check", file, tmp_path / "gone.yaml", POLICIES / "cvplus.yaml")
 
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
         f"{file}:1: key 'region' is missing",
+        f"{file}:4: No: write false, or quote it as text",
         f"{file}:6: unknown key 'regoin'; did you mean 'region'?",
         f"{file}:12: canary 'gone' is not in group 'catalogue'",
         f"{tmp_path / 'gone.yaml'}: cannot be read: No such file or directory",

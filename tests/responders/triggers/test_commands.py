@@ -9,6 +9,7 @@ import pytest
 from responders.commands.registry import COMMANDS
 from shared.core import topics
 from shared.core.errors import Refused
+from shared.core.store import Update
 from shared.domain.commands.command import SCHEMA_FILE, parse_command
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
@@ -136,6 +137,14 @@ def test_a_command_is_carried_out_once_by_its_id() -> None:
             {"command": "ack", "system": "bookshop", "incident": "INC-20260302-001"},
             {"command": "ack", "system": "bookshop", "incident": "INC-20260302-002"},
         ),
+        (
+            {"command": "freeze", "until": "2026-03-03T12:00:00Z"},
+            {"command": "freeze", "until": "2026-03-04T12:00:00Z"},
+        ),
+        (
+            {"command": "rollback", "system": "bookshop", "functions": ["getBook"]},
+            {"command": "rollback", "system": "bookshop", "functions": ["payOrder"]},
+        ),
     ],
 )
 def test_an_id_that_another_command_has_used_is_refused(
@@ -153,6 +162,21 @@ def test_an_id_that_another_command_has_used_is_refused(
 
     [letter] = read_dead_letters(world)
     assert letter["reason"] == f"id mine-1 was already used by another command: {first['command']}"
+
+
+@pytest.mark.parametrize("digest", ["kept", ""])
+def test_a_copy_of_an_executed_command_is_acknowledged(digest: str) -> None:
+    """Whoever sends it again, and also where an earlier version recorded it without a digest."""
+    world = World()
+    world.command(id="mine-1", command="pause", actor="alice")
+    world.settle()
+    if not digest:
+        world.ports.store.commit([Update("commands/mine-1", {"digest": ""})])
+
+    world.command(id="mine-1", command="pause", actor="bob")
+    world.settle()
+
+    assert read_dead_letters(world) == []
 
 
 def test_batches_and_their_pause_are_kept() -> None:

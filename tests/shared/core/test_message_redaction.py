@@ -148,6 +148,23 @@ def test_a_secret_that_a_reader_of_the_message_does_not_see_goes(data: bytes) ->
     assert redact_message(clean) == clean
 
 
+@pytest.mark.parametrize(
+    ("nested", "expected"),
+    [
+        ('{"apiKeyId":98765}', '{"apiKeyId":98765}'),
+        ('{"a": "b", "secretVersion": 1234, "x": 1}', '{"a": "b", "secretVersion": 1234, "x": 1}'),
+        (
+            '{"n":{"apiKeyId":98765},"token":12345}',
+            f'{{"n":{{"apiKeyId":98765}},"token":"{REDACTION_MARK}"}}',
+        ),
+        ('{no JSON: password: "häßlich123", x', f'{{no JSON: password: "{REDACTION_MARK}", x'),
+    ],
+)
+def test_json_within_json_stays_json(nested: str, expected: str) -> None:
+    """Only the values of its secret fields go; a text that is no JSON is searched as a text."""
+    assert json.loads(redact_message(json.dumps({"t": nested}).encode())) == {"t": expected}
+
+
 def test_no_event_is_ever_made_with_a_secret() -> None:
     """The one place where events are made cleans actor and facts, however deep."""
     told = create_event("x", START, f"eve {JWT}", note=f"said {JWT}", deep=[{"token": "abc", "a": (JWT,)}])

@@ -1,6 +1,7 @@
 """Policy files: what is read from them."""
 
 import hashlib
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from shared.policy_files import loader
 from tests.support.decision.minimal_policy import SMALL, policy_faults
 
 POLICIES = Path(__file__).parent.parent.parent.parent / "policies"
+SHARE = "execution: { write_quota: { share: 0.5 } }\n"
 
 
 def test_a_small_policy_is_read_with_the_defaults_of_the_code() -> None:
@@ -283,15 +285,60 @@ def test_any_value_of_another_kind(place: tuple[str | int, ...], kind: str) -> N
     assert all(re.match(r"any.yaml:\d+: ", one) for one in faults)
 
 
-def test_two_systems_with_one_function(tmp_path: Path) -> None:
-    """Two rollbacks would move the traffic of one service."""
-    for name in "ab":
-        text = SMALL.replace("system: shop", f"system: shop-{name}")
-        (tmp_path / f"{name}.yaml").write_text(text + "execution: { write_quota: { share: 0.5 } }\n")
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("shop-prod", "Yes", "2: Yes: write true, or quote it as text"),
+        ("shop-prod", "1234567e8", "2: 1234567e8: write a decimal number, or quote it as text"),
+        ("0.5", ".5", "8: .5: write a decimal number, or quote it as text"),
+    ],
+)
+def test_an_ambiguous_text_in_a_new_file(tmp_path: Path, old: str, new: str, fault: str) -> None:
+    """It is refused beside the other faults, in the order of the lines."""
+    file = tmp_path / "shop.yaml"
+    file.write_text(SMALL.replace(old, new).replace("canary: getBook", "canary: gone"))
 
     with pytest.raises(BadConfiguration) as caught:
-        loader.load_policies(tmp_path)
-    assert f"function 'payOrder' belongs to {tmp_path / 'a.yaml'} already" in caught.value.faults[-1]
+        loader.load_policy_files([file], in_force={})
+    assert f"{file}:{fault}" in caught.value.faults
+    assert any("canary 'gone'" in one for one in caught.value.faults)
+    lines = [int(one.split(":")[1]) for one in caught.value.faults]
+    assert lines == sorted(lines)
+
+
+def test_an_ambiguous_text_in_a_policy_in_force(tmp_path: Path) -> None:
+    """It is read as the text that it is: responders that start keep their policy."""
+    (tmp_path / "shop.yaml").write_text(SMALL + "display_name: 1234567e8\n")
+
+    assert loader.load_policies(tmp_path)["shop"].display_name == "1234567e8"
+
+
+def test_two_systems_with_one_function(tmp_path: Path) -> None:
+    """Two rollbacks would move the traffic of one service: new files are refused, others load."""
+    texts = dict[str, str]()
+    for name in "ab":
+        text = SMALL.replace("system: shop", f"system: shop-{name}")
+        texts[name] = text + SHARE
+        (tmp_path / f"{name}.yaml").write_text(texts[name])
+    loaded = loader.load_policies(tmp_path)
+    a, b = tmp_path / "a.yaml", tmp_path / "b.yaml"
+
+    assert loader.parse_published(json.dumps(texts).encode(), loaded).keys() == loaded.keys()
+    for files, in_force in ([a, b], {}), ([b], {"shop-a": loaded["shop-a"]}):
+        with pytest.raises(BadConfiguration) as caught:
+            loader.load_policy_files(files, in_force=in_force)
+        assert f"{b}:6: function 'payOrder' belongs to system shop-a already" in caught.value.faults
+
+
+def test_a_function_that_moves_to_another_system(tmp_path: Path) -> None:
+    """The earlier policy of a file's own system claims nothing any more."""
+    before = loader.parse_policy(SMALL, "a.yaml")
+    moved = small_system("b").replace("payOrderb", "payOrder")
+    (tmp_path / "a.yaml").write_text(SMALL.replace("payOrder", "sendOrder") + SHARE)
+    (tmp_path / "b.yaml").write_text(moved + SHARE)
+
+    files = [tmp_path / "b.yaml", tmp_path / "a.yaml"]
+    assert loader.load_policy_files(files, in_force={"shop": before}).keys() == {"shop", "shop-b"}
 
 
 def small_system(name: str) -> str:
