@@ -109,7 +109,7 @@ class StatusPageWriter:
                 continue
             before = known.get(state.incident, StatusPageRecord(expires_at=now + PUBLIC_RETENTION))
             is_recent = state.ended_at is None or state.updated_at > now - MAX_RECORD_DELAY
-            if is_recent or is_unobserved(state, before):
+            if is_recent or before.unknown or is_unobserved(state, before):
                 records[state.incident] = reading.observe_parts(policy, state, before, now)
         return records
 

@@ -1,6 +1,7 @@
 """The ends of a rollback: each lists what is where, and loses no alert that joined meanwhile."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from shared.domain.incidents.incident import DECIDED_BY_PERSON_STATUSES, Inciden
 from shared.domain.incidents.next_actions import closing_verbs
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.plan import Step
+from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.system_record import System
@@ -31,11 +32,12 @@ def fail_rollback(case: Case, why: str, moved: Collection[str] = ()) -> bool:
     """End it as FAILED: a person retries or accepts. Whether the worker must go on with it.
 
     `moved` are the targets that somebody has led elsewhere since. A recovery that was observed
-    while it was held stays observed.
+    while it was held stays observed, unless a shift follows it.
     """
-    is_recovered = case.rollback.status is RollbackStatus.RUNNING and case.incident.timeline[-1].works
+    is_recovered = case.rollback.status is RollbackStatus.RUNNING and _is_recovery_current(case)
     becomes = IncidentStatus.RECOVERED if is_recovered else IncidentStatus.ESCALATED
-    return _end_rollback(case, "rollback.failed", RollbackStatus.FAILED, becomes, why, moved)
+    status, works = RollbackStatus.FAILED, None if is_recovered else False
+    return _end_rollback(case, "rollback.failed", status, becomes, why, moved, works=works)
 
 
 def cancel_rollback(case: Case) -> bool:
@@ -43,18 +45,19 @@ def cancel_rollback(case: Case) -> bool:
 
     After an order that superseded it, or a worse alert that it yields to, the incident stays open
     until its recovery is observed. Otherwise whoever cancelled it decides what happens next; a
-    recovery that was observed stays observed.
+    recovery that was observed stays observed, unless a shift follows it.
     """
     why = case.rollback.cancel_requested
     replaced = bool(case.rollback.superseded_by or case.rollback.yields_to)
     is_verified = case.rollback.status is RollbackStatus.WATCHING and case.rollback.verified_at is not None
     is_watched = is_verified and case.incident.status is IncidentStatus.WATCHING
-    is_recovered = is_watched or case.incident.timeline[-1].works
+    is_recovered = is_watched or _is_recovery_current(case)
     becomes = IncidentStatus.RECOVERED if is_recovered else IncidentStatus.ESCALATED
     if replaced:
         is_kept = is_recovered and not case.rollback.yields_to
         becomes = IncidentStatus.WATCHING if is_kept else IncidentStatus.INVESTIGATING
-    return _end_rollback(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
+    status, works = RollbackStatus.CANCELLED, None if is_recovered else False
+    return _end_rollback(case, "rollback.cancelled", status, becomes, why, works=works)
 
 
 def succeed_rollback(
@@ -91,6 +94,15 @@ def build_cool_down_change(case: Case) -> Callable[[System], System]:
 def ended_fields(case: Case, status: RollbackStatus, outcome: str) -> dict[str, Any]:
     """The fields of a rollback that has ended."""
     return {"status": status, "outcome": outcome, "ended_at": case.now(), "due_at": None, "lease": None}
+
+
+def _is_recovery_current(case: Case) -> bool:
+    """Return whether a recovery was observed that no later shift may have undone."""
+    observed = [one.at for one in takewhile(lambda one: one.works, reversed(case.incident.timeline))]
+    steps = load_steps(case.ports.store, case.rollback.id).values() if observed else ()
+    begun = [one for one in steps if one.begun_at and outcome_summary.restores_function(one)]
+    effects = [one for one in begun if one.attempts or one.status is not StepStatus.STOPPED]
+    return bool(observed) and all(one.ended_at and one.ended_at < observed[-1] for one in effects)
 
 
 def _end_rollback(

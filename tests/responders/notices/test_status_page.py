@@ -440,6 +440,33 @@ def test_a_part_without_counted_requests_is_not_called_working() -> None:
     assert read_parts(world)["Checkout"] == "working"
 
 
+def test_a_part_without_counted_requests_is_corrected_when_the_last_alert_closes() -> None:
+    """It closes hours after a person accepted the incident; the affected part had recovered."""
+    checkout = Component("Checkout", groups=("checkout",))
+    world = build_world_with_page(components=(PARTS[1], checkout))
+    for function in world.policy.groups["checkout"].functions:
+        world.ports.counts.rates[function] = 0.0
+    make_function_fail(world, "getBook")
+    make_function_fail(world, "renderShop")
+    world.pass_time(5 * MINUTE)
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    [revision] = world.live["getBook"]
+    world.ports.world.set_failure_rate("getBook", revision, 0.0)
+    world.pass_time(16 * MINUTE)
+    world.command(command="accept", system="bookshop", incident=world.incidents()[0].id)
+    world.pass_time(2 * HOUR)
+    assert read_parts(world) == {"Catalogue": "working", "Checkout": "unknown"}
+
+    world.ports.counts.rates.clear()
+    [revision] = world.live["renderShop"]
+    world.ports.world.set_failure_rate("renderShop", revision, 0.0)
+    world.alert(state="closed")
+    world.pass_time(MINUTE)
+
+    assert read_parts(world) == {"Catalogue": "working", "Checkout": "working"}
+
+
 @pytest.mark.parametrize(
     ("reached", "status"),
     [("started_at", IncidentStatus.ROLLING_BACK), ("shifted_at", IncidentStatus.VERIFYING)],

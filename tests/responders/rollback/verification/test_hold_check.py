@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
+from shared.core.errors import Rejected
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import measure_recovery
 from shared.domain.policy.channels import Component
 from shared.domain.presentation.status_page_html import JSON
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import make_function_fail
+from tests.support.fakes.runtime.hooks import raise_error, run_once
 from tests.support.notices.status_page import MINUTE, build_world_with_page, read_page
 from tests.support.runtime.switches import iso_time_after, publish_after_second_shift
 from tests.support.runtime.world import World
@@ -116,3 +119,47 @@ def test_a_recovery_is_not_credited_to_a_rollback_that_restored_only_a_part() ->
         f"recovered; the rollback {incident.id} was not completed; "
         "a person must still decide whether its changes stay"
     )
+
+
+def cancel_rollback(world: World) -> None:
+    """A person cancels the rollback, and the command is carried out at once."""
+    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id, actor="anna")
+    world.deliver_newest()
+    world.ports.clock.advance(timedelta(seconds=3))
+
+
+@pytest.mark.parametrize("ending", ["failure", "cancel", "retry"])
+def test_a_recovery_that_a_later_step_may_have_undone_is_observed_again(ending: str) -> None:
+    """It worked while it was held; then a function is shifted, and nobody has observed it since."""
+    world = hold_rollback()
+    repair_by_hand(world)
+    world.pass_time(WITHIN)
+    assert world.incidents()[0].timeline[-1].works
+    if ending == "retry":
+        cancel_rollback(world)
+        world.settle()
+    # The platform answers with a refusal after it has accepted the shift.
+    hook = raise_error("platform.shift", Rejected("permission denied"), "after")
+    if ending == "cancel":
+        hook = run_once("platform.shift", "after", lambda: cancel_rollback(world))
+    world.ports.world.hook = hook
+    world.command(command="resume", system="bookshop", actor="anna")
+    if ending == "retry":
+        world.command(command="retry", system="bookshop", incident=world.incidents()[0].id, actor="anna")
+    world.settle()
+    [incident], rollback = world.incidents(), world.rollbacks()[-1]
+
+    assert rollback.status is (RollbackStatus.CANCELLED if ending == "cancel" else RollbackStatus.FAILED)
+    assert "searchbooks" in world.ports.world.applied_shifts
+    assert incident.status is IncidentStatus.ESCALATED
+
+
+def test_a_recovery_that_no_step_follows_stays_observed() -> None:
+    """A person cancels the rollback that they hold, after it was observed to work."""
+    world = hold_rollback()
+    repair_by_hand(world)
+    world.pass_time(WITHIN)
+    cancel_rollback(world)
+    world.settle()
+
+    assert world.incidents()[0].status is IncidentStatus.RECOVERED
