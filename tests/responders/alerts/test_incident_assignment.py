@@ -14,7 +14,7 @@ from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
 from shared.domain.rollback import rollback
-from tests.support.decision.outages import make_function_fail
+from tests.support.decision.outages import make_function_fail, of_function
 from tests.support.fakes.runtime.hooks import no_hook, run_once
 from tests.support.faults.fault_injection import ProcessCrash, shorten_watch
 from tests.support.rollbacks.approvals import build_world_awaiting_approval
@@ -504,12 +504,6 @@ SHOP = replace(
     signals={**BOOKSHOP.signals, "media_failing": MEDIA, "payments_failing": MEDIA},
     scenarios={**BOOKSHOP.scenarios, ScenarioName.FEATURE: Mode.ACT},
 )
-
-
-def of_function(world: World, function: str) -> dict[str, object]:
-    """The resource by which an alert names a function."""
-    labels = {"project_id": world.policy.project, "service_name": function.lower()}
-    return {"type": "cloud_run_revision", "labels": labels}
 
 
 def build_world_after_media() -> World:

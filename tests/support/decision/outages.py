@@ -18,6 +18,12 @@ ABOUT_GET_BOOK = {"type": "cloud_run_revision", "labels": {"service_name": "getb
 """The resource of an alert about that function."""
 
 
+def of_function(world: World, function: str) -> dict[str, object]:
+    """The resource by which an alert names a function."""
+    labels = {"project_id": world.policy.project, "service_name": function.lower()}
+    return {"type": "cloud_run_revision", "labels": labels}
+
+
 def make_function_fail(world: World, function: str) -> None:
     """What the function serves now fails from here on, and always has."""
     [serving] = world.live[function]

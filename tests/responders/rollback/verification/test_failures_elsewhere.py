@@ -5,8 +5,7 @@ from datetime import timedelta
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import find_recovered_at
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.responders.alerts.test_incident_assignment import MINUTE, of_function
-from tests.support.decision.outages import make_function_fail
+from tests.support.decision.outages import MINUTE, make_function_fail, of_function
 from tests.support.runtime.world import World
 
 
