@@ -80,7 +80,7 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
     found = evaluate_conditions(ports, policy, incident, alerts, max(changes), document.read_at, window)
-    unreported = {*found.functions}
+    unreported = {*found.functions}  # what fails keeps it open, unless another incident is about it
     if unreported and not found.failing:
         unreported -= find_functions_elsewhere(ports, policy, incident)
         if unreported and incident.timeline[-1].is_well:
