@@ -1,7 +1,7 @@
 """The laws that can be checked from outside, each with what breaks it."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -19,7 +19,7 @@ from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import PUBLIC_STATUS_NAMES, IncidentStatus
-from shared.domain.notices.notice import NoticeStatus
+from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
@@ -279,19 +279,30 @@ def _find_unexpected_dead_letters(evidence: Evidence) -> Iterator[str]:
 
 def _find_wrong_notices(evidence: Evidence, disturbed: bool) -> Iterator[str]:
     notices = [one for one in evidence.notices() if one.attempts or one.is_waiting]
+    yield from find_wrong_deliveries(notices, disturbed)
+    incidents = {one.id: one.severity for one in evidence.incidents()}
+    wanted = {severity for channel in evidence.channels for severity in channel.severities}
+    unwanted = bool(incidents) and wanted.isdisjoint(incidents.values())
+    if not unwanted and not any(notice.incident in incidents for notice in notices):
+        yield "no notification of an incident was sent"
+
+
+def find_wrong_deliveries(notices: Sequence[Notice], disturbed: bool) -> Iterator[str]:
+    """Return a line for each notice that was not sent once.
+
+    `disturbed`: a sender was killed. Its notice may be sent again, or withdrawn where its reason
+    is gone before the next attempt.
+    """
     said = Counter((one.incident, one.event, one.channel) for one in notices)
     for key, times in said.items():
         if times != 1:
             yield f"{', '.join(key)}: {times} notices"
     for notice in notices:
         at_once = notice.attempts == 1 or disturbed
-        if notice.status is not NoticeStatus.SENT or not at_once:
+        may_be_withdrawn = disturbed and notice.unless is not WithdrawalCondition.NOTHING
+        ended_well = {NoticeStatus.SENT, NoticeStatus.WITHDRAWN} if may_be_withdrawn else {NoticeStatus.SENT}
+        if notice.status not in ended_well or not at_once:
             yield f"{notice.id}: {notice.status} after {notice.attempts} attempts"
-    incidents = {one.id: one.severity for one in evidence.incidents()}
-    wanted = {severity for channel in evidence.channels for severity in channel.severities}
-    unwanted = bool(incidents) and wanted.isdisjoint(incidents.values())
-    if not unwanted and not any(notice.incident in incidents for notice in notices):
-        yield "no notification of an incident was sent"
 
 
 def _find_status_page_faults(evidence: Evidence, word: str) -> Iterator[str]:
