@@ -26,6 +26,7 @@ def _complete(change: Change) -> Resource:
 
 BUDGETS = Kind(
     calls="billingAccounts.budgets",
+    schema="billingbudgets.v1.GoogleCloudBillingBudgetsV1Budget",
     path="/v1/billingAccounts/{account}/budgets",
     fields={
         "amount": dict[str, dict[str, Any]],
