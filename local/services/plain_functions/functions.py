@@ -134,6 +134,8 @@ class PlainFunctions:
                     grpc.StatusCode.ABORTED, f"An operation on {asked.name} is already in progress."
                 )
             mask = FieldMask(paths=list(paths) or [field.name for field, _ in asked.ListFields()])
+            for holder in (asked.build_config, asked.service_config):
+                holder.SetInParent()  # what a missing configuration does not set is cleared, too
             mask.MergeMessage(asked, changed, replace_message_field=True, replace_repeated_field=True)
             return self._deploy("update", changed)
 
