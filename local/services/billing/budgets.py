@@ -5,6 +5,7 @@ Shapes: https://cloud.google.com/billing/docs/reference/budget/rest (read 2026-1
 
 from typing import Any, Literal
 
+from local.application.names import project_number
 from local.core.resources import Change, Kind
 from local.core.rest import Resource, invalid_argument
 
@@ -14,14 +15,24 @@ CURRENCY = "USD"
 
 
 def _complete(change: Change) -> Resource:
-    """The currency is that of the account."""
+    """The currency is that of the account, and a filter names projects by their numbers."""
+    answer: Resource = {}
+    stated = change.after.get("budgetFilter", {})
+    if "projects" in stated:
+        answer["budgetFilter"] = {**stated, "projects": [_by_number(one) for one in stated["projects"]]}
     amount = change.after["amount"]
-    if "specifiedAmount" not in amount:
-        return {}
-    specified = {"currencyCode": CURRENCY, **amount["specifiedAmount"]}
-    if specified["currencyCode"] != CURRENCY:
-        raise invalid_argument(f"amount.specifiedAmount.currencyCode: the account's currency is {CURRENCY}")
-    return {"amount": {**amount, "specifiedAmount": specified}}
+    if "specifiedAmount" in amount:
+        specified = {"currencyCode": CURRENCY, **amount["specifiedAmount"]}
+        if specified["currencyCode"] != CURRENCY:
+            said = f"amount.specifiedAmount.currencyCode: the account's currency is {CURRENCY}"
+            raise invalid_argument(said)
+        answer["amount"] = {**amount, "specifiedAmount": specified}
+    return answer
+
+
+def _by_number(name: str) -> str:
+    project = name.removeprefix("projects/")
+    return name if project.isdigit() else f"projects/{project_number(project)}"
 
 
 BUDGETS = Kind(

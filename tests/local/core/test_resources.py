@@ -334,6 +334,14 @@ def test_an_object_in_a_field_is_google_s(scene: Scene, field: str, good: object
     assert scene.product.get(scene.one(made)) == made
 
 
+@pytest.mark.parametrize("scene", ["budget"], indirect=True)
+def test_a_budget_names_projects_by_number(scene: Scene) -> None:
+    """However they were sent: Terraform compares them."""
+    for sent in ("shop", NUMBER):
+        made = scene.create(budgetFilter={"projects": [f"projects/{sent}"], "calendarPeriod": "MONTH"})
+        assert made["budgetFilter"]["projects"] == [f"projects/{NUMBER}"]
+
+
 def test_a_duplicate_is_refused(scene: Scene) -> None:
     """What a client names is there once; what the service names has another name each time."""
     first = scene.create()
