@@ -18,6 +18,7 @@ from google.cloud.run_v2.services.revisions.transports.grpc import RevisionsGrpc
 from google.cloud.run_v2.services.services.transports.grpc import ServicesGrpcTransport
 from google.iam.v1 import iam_policy_pb2
 from google.longrunning import operations_pb2
+from google.protobuf.message import Message
 from google.pubsub_v1 import types as pubsub_types
 from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
 from google.pubsub_v1.services.schema_service.transports.grpc import SchemaServiceGrpcTransport
@@ -38,7 +39,7 @@ from local.core.clock import CloudClock
 from local.core.grpc_services import ServiceDefinition, StatusError, serve, served_call_names
 from local.core.http_server import listen
 from local.core.journal import Journal
-from local.core.projects import ProjectDirectory
+from local.core.projects import ANY_PROJECT, ProjectDirectory, find_project
 from local.core.rest import RestMethod, RestServer
 from local.core.transcoder import HttpRule, build_routes
 from local.faults.hooks import FaultHooks
@@ -270,8 +271,14 @@ class Cloud:
         )
         self.injector = Injector(self.faults, self.clock, self.calls)
         self._closing.callback(self.injector.remove)
-        for name, services in offered.items():
-            server, address = serve(services, self.faults, ports.get(name, 0), self.directory.read_message)
+        for host, name in GRPC_HOSTS.items():
+            server, address = serve(
+                offered[name],
+                self.faults,
+                ports.get(name, 0),
+                self.directory.read_message,
+                partial(self._require_of_message, host),
+            )
             self._closing.callback(_stop_grpc_server, server)
             self.addresses[name] = address
         transcoded = {
@@ -296,8 +303,12 @@ class Cloud:
 
     def _require(self, project: str, host: str) -> None:
         """Refuse a request where an API is off, but to Service Usage. Raises: StatusError."""
-        if host != service.HOST:
+        if host != service.HOST and project not in ("", ANY_PROJECT):
             self.surroundings.services.require(project, host)
+
+    def _require_of_message(self, host: str, message: Message) -> None:
+        """Refuse a gRPC request where the API of its host is off. Raises: StatusError."""
+        self._require(find_project(message), host)
 
     def _played_hosts(self, products: Iterable[str]) -> dict[str, PlayedHost]:
         """Who serves each of Google's hosts.

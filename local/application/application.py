@@ -199,6 +199,7 @@ class Application:
                     errors=steps,
                     corruption=corruption,
                     configuration=configuration or service.latest_created.configuration,
+                    definition=service.latest_created.definition,
                 )
                 grown.append(add_revision(service, revision))
             self._keep(grown)

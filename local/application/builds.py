@@ -13,6 +13,7 @@ from local.application.service import (
     LATEST_ONLY,
     ApplicationService,
     Archive,
+    DocumentEventFilter,
     RevisionConfiguration,
     ServiceRevision,
     add_revision,
@@ -33,6 +34,10 @@ class BuildRequest(Struct, frozen=True):
     configuration: RevisionConfiguration | None = None
     follow_latest: bool = False
     """All traffic to the new revision, whatever the traffic list says."""
+    definition: dict[str, Any] | None = None
+    """What it is beside that."""
+    hears: DocumentEventFilter | None = None
+    """Which documents start it, where the build creates it."""
 
 
 class Build(Struct, frozen=True):
@@ -147,6 +152,8 @@ class Builds:
             return record_routing(add_revision(seen, made), build.due_at)
 
         self._application.update(service.name, grown)
+        if service.deleted_at and build.asked.hears:
+            self._application.connect_document_events(build.function, build.asked.hears)
         why = f"secret version {lost[0]} is not available" if lost else "the container exited"
         failed = f"Could not create or update Cloud Run service {service.name}: {why}"
         self._end(build, "" if starts else failed)
@@ -189,4 +196,7 @@ class Builds:
             starts=starts,
             configuration=configuration,
             source=source,
+            definition=service.latest_created.definition
+            if build.asked.definition is None
+            else build.asked.definition,
         )

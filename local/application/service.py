@@ -1,7 +1,7 @@
 """One function's Cloud Run service as a value, and each thing that can happen to it."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -83,6 +83,8 @@ class ServiceRevision(Struct, frozen=True):
     configuration: RevisionConfiguration = RevisionConfiguration()
     source: Archive | None = None
     """What it was built from; None: from an archive of the platform's own."""
+    definition: dict[str, Any] | None = None
+    """What its function was asked to be beside that, in JSON; None: as Firebase's tools ask."""
     image_deleted: bool = False
     """What serves goes on; nothing starts it any more, though it is called ready."""
 

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
@@ -19,6 +20,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 
 from local.core import connections
+from local.core.http_handler import report_fault
 from local.faults.hooks import FaultHooks
 
 MESSAGE_LIMIT_BYTES = 32 * 1024 * 1024
@@ -170,10 +172,12 @@ def serve(
     faults: FaultHooks,
     port: int = 0,
     read: MessageReader = lambda raw, kind: kind.FromString(raw),
+    require: Callable[[Message], None] = lambda _: None,
 ) -> tuple[grpc.Server, str]:
     """Serve implementations by their service on loopback; the started server and its address.
 
-    `read` returns the message in the bytes of a request.
+    `read` returns the message in the bytes of a request. `require` refuses a request, or the first
+    one of a stream, where the service is off in its project.
 
     An implementation answers `Name(request, context)` with raw protobuf messages, or an iterator of
     them for a stream; calls it has no method for answer UNIMPLEMENTED.
@@ -190,36 +194,46 @@ def serve(
         for method in methods(service):
             answer = getattr(implementation, method.name, None)
             if answer is not None:
-                server.add_generic_rpc_handlers((_handler(method, answer, faults, read),))
+                server.add_generic_rpc_handlers((_handler(method, answer, faults, read, require),))
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     return server, f"127.0.0.1:{bound}"
 
 
-def _handler(method: Method, answer: Callable[..., Any], faults: FaultHooks, read: MessageReader) -> Any:
+def _handler(
+    method: Method,
+    answer: Callable[..., Any],
+    faults: FaultHooks,
+    read: MessageReader,
+    require: Callable[[Message], None],
+) -> Any:
     call = method.path.strip("/")
     service, name = call.split("/")
 
-    def refuse(context: grpc.ServicerContext, refused: StatusError) -> NoReturn:
-        if isinstance(refused, Dropped):
-            connections.cut(context.peer())
-        context.set_trailing_metadata(refused.trailers)
-        context.abort(refused.code, refused.message)
+    def admit(request: Any) -> Any:
+        """Return the request, or the requests of a stream, once the first one is admitted."""
+        if method.kind.startswith("unary_"):
+            require(request)
+            return request
+        first = tuple(islice(request, 1))
+        for message in first:
+            require(message)
+        return chain(first, request)
 
     def unary(request: Any, context: grpc.ServicerContext) -> Message:
         try:
             with faults.around(call):
-                response: Message = answer(request, context)
+                response: Message = answer(admit(request), context)
             return response
-        except StatusError as refused:
-            refuse(context, refused)
+        except Exception as error:
+            _refuse(context, error)
 
     def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Message]:
         try:
             with faults.around(call):
-                yield from answer(request, context)
-        except StatusError as refused:
-            refuse(context, refused)
+                yield from answer(admit(request), context)
+        except Exception as error:
+            _refuse(context, error)
 
     make = getattr(grpc, f"{method.kind}_rpc_method_handler")
     handler = make(
@@ -228,3 +242,15 @@ def _handler(method: Method, answer: Callable[..., Any], faults: FaultHooks, rea
         response_serializer=method.response.SerializeToString,
     )
     return grpc.method_handlers_generic_handler(service, {name: handler})
+
+
+def _refuse(context: grpc.ServicerContext, error: Exception) -> NoReturn:
+    """End a call with the status that was raised, or with INTERNAL and a trace."""
+    if isinstance(error, grpc.RpcError):  # the client has cancelled the call
+        raise error
+    if not isinstance(error, StatusError):
+        error = StatusError(grpc.StatusCode.INTERNAL, report_fault())
+    if isinstance(error, Dropped):
+        connections.cut(context.peer())
+    context.set_trailing_metadata(error.trailers)
+    context.abort(error.code, error.message)

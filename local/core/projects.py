@@ -95,6 +95,15 @@ class ProjectDirectory:
         return message
 
 
+def find_project(message: Message) -> str:
+    """Return the project of the first resource that a request names; "" where it names none."""
+    for _, value in message.ListFields():
+        name = value if isinstance(value, str) else getattr(value, "name", "")
+        if name.startswith("projects/"):
+            return str(name).split("/", 2)[1]
+    return ""
+
+
 def _read_messages(field: FieldDescriptor, value: Any) -> Iterable[Message]:
     """The messages that a field holds; a map of texts holds none, and belongs to the client."""
     if not field.is_repeated:

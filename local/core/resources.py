@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from local.application.names import project_number
 from local.core.clock import CloudClock
+from local.core.discovery import check_objects
 from local.core.grpc_services import StatusError
 from local.core.iam_policies import IamPolicies
 from local.core.resource_store import ResourceStore
@@ -62,6 +63,8 @@ class Kind(Struct, frozen=True, kw_only=True):
 
     calls: str
     """Its name in the discovery document: `projects.secrets`."""
+    schema: str
+    """Google's of it, by which objects in its fields are checked: `secretmanager.v1.Secret`."""
     path: str
     """The collection: `/v1/projects/{project}/secrets`."""
     fields: Mapping[str, Any]
@@ -280,9 +283,13 @@ class ResourceCollection:
         return found
 
     def _read(self, body: Resource, *, is_whole: bool = True) -> Resource:
-        """The client's fields of a body; of a whole, without the empty ones."""
+        """The client's fields of a body; of a whole, without the empty ones.
+
+        Raises: StatusError INVALID_ARGUMENT.
+        """
         kind = self.kind
         fields = {key: it for key, it in body.items() if key in kind.fields and it is not None}
+        check_objects(fields, kind.schema)
         return _without_empty(fields, kind.explicit) if is_whole else fields
 
     def _read_id(self, request: RestRequest, parent: str) -> str:

@@ -211,8 +211,7 @@ class RestServer:
         try:
             url = urlsplit(target)
             path, project = self.projects.resolve_path(url.path)
-            if project:
-                self._require(project, host)
+            self._require(project, host)
             route, ids = self._find_route(method, host, path)
             streams = route.streams
             parameters = [(name, self.projects.resolve_name(it)) for name, it in parse_qsl(url.query)]

@@ -38,6 +38,7 @@ def _complete(change: Change) -> Resource:
 
 KIND = Kind(
     calls="projects.locations.repositories",
+    schema="artifactregistry.v1.Repository",
     path="/v1/projects/{project}/locations/{location}/repositories",
     id_query="repositoryId",
     id_pattern=r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",

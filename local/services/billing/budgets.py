@@ -15,29 +15,29 @@ CURRENCY = "USD"
 
 
 def _complete(change: Change) -> Resource:
-    """The currency is that of the account, and projects are named by their numbers."""
-    return _complete_amount(change.after["amount"]) | _number_projects(change.after.get("budgetFilter", {}))
+    """The currency is that of the account, and a filter names projects by their numbers."""
+    answer: Resource = {}
+    stated = change.after.get("budgetFilter", {})
+    if "projects" in stated:
+        answer["budgetFilter"] = {**stated, "projects": [_by_number(one) for one in stated["projects"]]}
+    amount = change.after["amount"]
+    if "specifiedAmount" in amount:
+        specified = {"currencyCode": CURRENCY, **amount["specifiedAmount"]}
+        if specified["currencyCode"] != CURRENCY:
+            said = f"amount.specifiedAmount.currencyCode: the account's currency is {CURRENCY}"
+            raise invalid_argument(said)
+        answer["amount"] = {**amount, "specifiedAmount": specified}
+    return answer
 
 
-def _complete_amount(amount: dict[str, Any]) -> Resource:
-    if "specifiedAmount" not in amount:
-        return {}
-    specified = {"currencyCode": CURRENCY, **amount["specifiedAmount"]}
-    if specified["currencyCode"] != CURRENCY:
-        raise invalid_argument(f"amount.specifiedAmount.currencyCode: the account's currency is {CURRENCY}")
-    return {"amount": {**amount, "specifiedAmount": specified}}
-
-
-def _number_projects(chosen: dict[str, Any]) -> Resource:
-    if "projects" not in chosen:
-        return {}
-    ids = [name.removeprefix("projects/") for name in chosen["projects"]]
-    numbers = [one if one.isdecimal() else str(project_number(one)) for one in ids]
-    return {"budgetFilter": {**chosen, "projects": [f"projects/{number}" for number in numbers]}}
+def _by_number(name: str) -> str:
+    project = name.removeprefix("projects/")
+    return name if project.isdigit() else f"projects/{project_number(project)}"
 
 
 BUDGETS = Kind(
     calls="billingAccounts.budgets",
+    schema="billingbudgets.v1.GoogleCloudBillingBudgetsV1Budget",
     path="/v1/billingAccounts/{account}/budgets",
     fields={
         "amount": dict[str, dict[str, Any]],

@@ -1,7 +1,6 @@
 """How functions are deployed, created and deleted: requests that end later as operations."""
 
 import re
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ import grpc
 from google.cloud import functions_v2
 from google.longrunning import operations_pb2
 from google.protobuf.message import Message
+from msgspec.structs import replace
 
 from local.application import Application
 from local.application.applications import (
@@ -24,6 +24,14 @@ from local.application.service import ApplicationService, Archive, RevisionConfi
 from local.core.grpc_services import StatusError
 from local.core.pages import page
 from local.faults.hooks import FaultHooks
+from local.services.functions.definitions import (
+    change_definition,
+    list_changed_fields,
+    list_stated_fields,
+    read_document_trigger,
+    refuse_idle_fields,
+)
+from local.services.functions.messages import read_definition
 from local.services.functions.runtimes import NAMES
 from local.services.plain_functions import PlainFunctions
 from local.services.run.quota import WriteQuotaBucket
@@ -60,15 +68,13 @@ class FunctionDeploymentCalls:
         is pinned gives the new revision nothing.
         """
         location, (function,) = parse_resource_name(request.function.name, "functions")
-        paths = _fields_to_change(request.update_mask.paths, request.function)
+        paths = list_changed_fields(request.update_mask.paths, request.function)
         _check_values(request.function)
         if request.function.name in self._plain:
             self._quota.spend_write(location, dry_run=False)
             return self._plain.update(request.function, request.update_mask.paths)
         application, service = self._found(location, function)
-        return self._begin(
-            application, service, "update", _read_build_request(request.function, paths, service)
-        )
+        return self._begin(application, service, "update", request.function, paths)
 
     def CreateFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A function of the policy that was deleted is there again, its traffic on the newest.
@@ -85,8 +91,8 @@ class FunctionDeploymentCalls:
                         grpc.StatusCode.ALREADY_EXISTS,
                         f"Resource '{location}/functions/{request.function_id}' already exists",
                     )
-                asked = _read_build_request(request.function, _set(request.function), service)
-                return self._begin(application, service, "create", asked)
+                paths = list_stated_fields(request.function)
+                return self._begin(application, service, "create", request.function, paths)
         if not _ID.fullmatch(request.function_id):
             raise invalid_argument(f"function_id '{request.function_id}' is not the id of a function")
         self._quota.spend_write(location, dry_run=False)
@@ -108,12 +114,17 @@ class FunctionDeploymentCalls:
         application: Application,
         service: ApplicationService,
         verb: str,
-        asked: tuple[BuildRequest, Any],
+        function: Any,
+        paths: list[str],
     ) -> Message:
+        seen = service if verb == "update" else _renew(service, function)
+        refuse_idle_fields(application, seen, function, paths)
+        wanted = _read_build_request(function, paths, seen)
         self._admit(application, service.function)
         name = f"{location_of(application)}/functions/{service.function}"
         unusual = self._faults.fate(f"operation {name}")
-        wanted, message = asked
+        message = _FUNCTION()
+        message.CopyFrom(function)
         message.name = name
         build = application.builds.begin(
             service.function, verb, wanted, message, unusual.delay or timedelta(), unusual.failure
@@ -191,26 +202,6 @@ def operation_message(application: Application, build: Build) -> Message:
     return message
 
 
-def _fields_to_change(paths: Iterable[str], function: Any) -> list[str]:
-    """The fields to change, a whole configuration as those that it sets.
-
-    Raises: Refused for one that a function does not have.
-    """
-    for path in paths:
-        descriptor = _FUNCTION.DESCRIPTOR
-        for part in path.split("."):
-            field = descriptor.fields_by_name.get(part) if descriptor is not None else None
-            if field is None:
-                raise invalid_argument(f"update_mask: a function has no field '{path}'")
-            descriptor = field.message_type
-    changed = [
-        below
-        for path in paths
-        for below in [one for one in _set(function) if one.startswith(f"{path}.")] or [path]
-    ]
-    return changed or _set(function)
-
-
 def _check_values(function: Any) -> None:
     """Raises: StatusError INVALID_ARGUMENT for a runtime or a memory that cannot be."""
     runtime, memory = function.build_config.runtime, function.service_config.available_memory
@@ -220,21 +211,14 @@ def _check_values(function: Any) -> None:
         raise invalid_argument(f"available_memory '{memory}' is no amount of memory")
 
 
-def _set(function: Any) -> list[str]:
-    """Every field below build and service configuration that a message sets."""
-    return [
-        f"{holder}.{field.name}"
-        for holder in ("build_config", "service_config")
-        for field, _ in getattr(function, holder).ListFields()
-    ]
+def _renew(service: ApplicationService, function: Any) -> ApplicationService:
+    """Return a deleted function as a creation finds it: nothing has been asked of it."""
+    blank = replace(service.latest_created, configuration=RevisionConfiguration(), definition={})
+    return replace(service, hears=read_document_trigger(function), revisions=(blank,))
 
 
-def _read_build_request(
-    function: Any, paths: list[str], service: ApplicationService
-) -> tuple[BuildRequest, Any]:
-    """What is to be built, and the message that an operation shows of it."""
-    message = _FUNCTION()
-    message.CopyFrom(function)
+def _read_build_request(function: Any, paths: list[str], service: ApplicationService) -> BuildRequest:
+    """Return what is to be built of a service as it is before."""
     config, before = function.service_config, service.latest_created.configuration
     named = {path.removeprefix("service_config.") for path in paths}
     changes: dict[str, Any] = {}
@@ -254,11 +238,14 @@ def _read_build_request(
     ):
         if field in named:
             changes[ours] = getattr(config, field)
-    kept = {field: getattr(before, field) for field in RevisionConfiguration.__struct_fields__}
     follow = "all_traffic_on_latest_revision" in named and config.all_traffic_on_latest_revision
     return BuildRequest(
-        _archive(function, paths), RevisionConfiguration(**{**kept, **changes}), follow
-    ), message
+        source=_archive(function, paths),
+        configuration=replace(before, **changes),
+        follow_latest=follow,
+        definition=change_definition(read_definition(service), function, paths),
+        hears=service.hears,
+    )
 
 
 def _archive(function: Any, paths: list[str]) -> Archive | None:

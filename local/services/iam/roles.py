@@ -30,6 +30,7 @@ class Roles(ResourceCollection):
     def __init__(self, clock: CloudClock, journal: Journal, permissions: Container[str]) -> None:
         kind = Kind(
             calls="projects.roles",
+            schema="iam.v1.Role",
             path="/v1/projects/{project}/roles",
             id_field="roleId",
             id_pattern=r"[A-Za-z0-9_.]{3,64}",

@@ -23,6 +23,7 @@ def _complete(change: Change) -> Resource:
 
 KIND = Kind(
     calls="projects.serviceAccounts",
+    schema="iam.v1.ServiceAccount",
     path="/v1/projects/{project}/serviceAccounts",
     listed_as="accounts",
     id_field="accountId",

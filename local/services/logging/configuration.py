@@ -58,6 +58,7 @@ def _complete_metric(change: Change) -> Resource:
 
 SINKS = Kind(
     calls="projects.sinks",
+    schema="logging.v2.LogSink",
     path="/v2/projects/{project}/sinks",
     verbs=("create", "get", "list", "patch", "update", "delete"),
     id_field="name",
@@ -81,6 +82,7 @@ SINKS = Kind(
 )
 EXCLUSIONS = Kind(
     calls="projects.exclusions",
+    schema="logging.v2.LogExclusion",
     path="/v2/projects/{project}/exclusions",
     id_field="name",
     id_pattern=_ID_PATTERN,
@@ -92,6 +94,7 @@ EXCLUSIONS = Kind(
 )
 METRICS = Kind(
     calls="projects.metrics",
+    schema="logging.v2.LogMetric",
     path="/v2/projects/{project}/metrics",
     verbs=("create", "get", "list", "update", "delete"),
     id_field="name",

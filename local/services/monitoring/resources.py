@@ -74,6 +74,7 @@ def _drop_defaults(value: Any) -> Any:
 
 CHANNELS = Kind(
     calls="projects.notificationChannels",
+    schema="monitoring.v3.NotificationChannel",
     path="/v3/projects/{project}/notificationChannels",
     fields={
         "description": str,
@@ -93,6 +94,7 @@ CHANNELS = Kind(
 )
 UPTIME_CHECKS = Kind(
     calls="projects.uptimeCheckConfigs",
+    schema="monitoring.v3.UptimeCheckConfig",
     path="/v3/projects/{project}/uptimeCheckConfigs",
     fields={
         "checkerType": str,
@@ -116,6 +118,7 @@ UPTIME_CHECKS = Kind(
 )
 SERVICES = Kind(
     calls="services",
+    schema="monitoring.v3.Service",
     path="/v3/projects/{project}/services",
     id_query="serviceId",
     id_pattern=_ID_PATTERN,
@@ -131,6 +134,7 @@ SERVICES = Kind(
 )
 DASHBOARDS = Kind(
     calls="projects.dashboards",
+    schema="monitoring.v1.Dashboard",
     path="/v1/projects/{project}/dashboards",
     is_numbered=True,
     fields={
@@ -158,6 +162,7 @@ class MonitoringResources:
         self._has_log_metric = has_log_metric
         policies = Kind(
             calls="projects.alertPolicies",
+            schema="monitoring.v3.AlertPolicy",
             path="/v3/projects/{project}/alertPolicies",
             fields={
                 "alertStrategy": dict[str, Any],
@@ -178,6 +183,7 @@ class MonitoringResources:
         )
         objectives = Kind(
             calls="services.serviceLevelObjectives",
+            schema="monitoring.v3.ServiceLevelObjective",
             path="/v3/projects/{project}/services/{service}/serviceLevelObjectives",
             id_query="serviceLevelObjectiveId",
             id_pattern=_ID_PATTERN,

@@ -26,6 +26,7 @@ MAX_REMEMBERED_DEPLOYMENTS = 200
 _JOURNAL_SERVICE = "plain-functions"
 _Function: Any = functions_v2.Function.pb()
 _Metadata: Any = functions_v2.OperationMetadata.pb()
+_Registry = functions_v2.BuildConfig.DockerRegistry
 _State = functions_v2.Function.State
 _DEFAULTS: Any = functions_v2.ServiceConfig.pb()(
     timeout_seconds=60,
@@ -133,6 +134,8 @@ class PlainFunctions:
                     grpc.StatusCode.ABORTED, f"An operation on {asked.name} is already in progress."
                 )
             mask = FieldMask(paths=list(paths) or [field.name for field, _ in asked.ListFields()])
+            for holder in (asked.build_config, asked.service_config):
+                holder.SetInParent()  # what a missing configuration does not set is cleared, too
             mask.MergeMessage(asked, changed, replace_message_field=True, replace_repeated_field=True)
             return self._deploy("update", changed)
 
@@ -157,6 +160,10 @@ class PlainFunctions:
         source = function.build_config.source.storage_source
         if not source.bucket or not source.object_:
             raise invalid_argument("build_config.source.storage_source needs a bucket and an object")
+        if function.environment == functions_v2.Environment.GEN_1:
+            raise StatusError(grpc.StatusCode.UNIMPLEMENTED, "environment: the 1st generation is not served")
+        if function.build_config.docker_registry == _Registry.CONTAINER_REGISTRY:
+            raise invalid_argument("build_config.docker_registry: Container Registry takes no images")
         fate = self._faults.fate(f"operation {function.name}")
         now = self._clock.now()
         generation = source.generation or self._generation(source.bucket, source.object_)
@@ -218,7 +225,7 @@ def _complete(function: Any, location: Location, name: str, generation: int, rev
     function.url = f"https://{names.function_host(location.project, location.region)}/{name}"
     build = function.build_config
     build.build = f"projects/{number}/locations/{location.region}/builds/{_new_id()}"
-    build.docker_registry = functions_v2.BuildConfig.DockerRegistry.ARTIFACT_REGISTRY
+    build.docker_registry = _Registry.ARTIFACT_REGISTRY
     build.docker_repository = build.docker_repository or f"{location}/repositories/gcf-artifacts"
     build.service_account = build.service_account or f"projects/{location.project}/serviceAccounts/{account}"
     if build.WhichOneof("runtime_update_policy") is None:

@@ -68,9 +68,8 @@ def template_message(application: Application, service: ApplicationService) -> M
     """`google.cloud.run.v2.RevisionTemplate`: what the latest revision was made of."""
     message: Message = TemplateMessage(
         labels=_labels(application),
-        service_account=service_account(application),
         containers=[_container(application, service, service.latest_created)],
-        timeout={"seconds": 60},
+        **_definition(application, service.latest_created),
         **_capacity(service.latest_created),
     )
     return message
@@ -91,9 +90,8 @@ def revision_message(
         create_time=revision.created_at,
         update_time=revision.created_at,
         service=service.name,
-        service_account=service_account(application),
         containers=[_container(application, service, revision)],
-        timeout={"seconds": 60},
+        **_definition(application, revision),
         **_capacity(revision),
         conditions=[
             {
@@ -182,6 +180,15 @@ def _container(
             *_build_secret_variables(application, revision),
         ],
         "ports": [{"name": "http1", "container_port": 8080}],
+    }
+
+
+def _definition(application: Application, revision: ServiceRevision) -> dict[str, Any]:
+    """What the deployment of its function asks for beside capacity."""
+    config = (revision.definition or {}).get("serviceConfig", {})
+    return {
+        "service_account": config.get("serviceAccountEmail") or service_account(application),
+        "timeout": {"seconds": config.get("timeoutSeconds", 60)},
     }
 
 

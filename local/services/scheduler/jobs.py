@@ -38,6 +38,7 @@ def _complete(change: Change) -> Resource:
 
 KIND = Kind(
     calls="projects.locations.jobs",
+    schema="cloudscheduler.v1.Job",
     path="/v1/projects/{project}/locations/{location}/jobs",
     id_field="name",
     id_pattern=r"[A-Za-z0-9_-]{1,500}",

@@ -49,6 +49,7 @@ def _complete(change: Change) -> Resource:
 
 KIND = Kind(
     calls="projects.secrets",
+    schema="secretmanager.v1.Secret",
     path="/v1/projects/{project}/secrets",
     id_query="secretId",
     id_pattern=r"[A-Za-z0-9_-]{1,255}",

@@ -18,6 +18,7 @@ def _complete(change: Change) -> Resource:
 
 NOTIFICATION_CONFIGS = Kind(
     calls="projects.locations.notificationConfigs",
+    schema="securitycenter.v1.NotificationConfig",
     path="/v2/projects/{project}/locations/{location}/notificationConfigs",
     id_query="configId",
     id_pattern=r"[A-Za-z][A-Za-z0-9_-]{0,127}",

@@ -292,6 +292,56 @@ def test_a_field_of_another_type_is_refused(scene: Scene) -> None:
     assert scene.product.refused("POST", scene.creation, body) == "INVALID_ARGUMENT"
 
 
+CONDITION = {"displayName": "slow", "conditionThreshold": THRESHOLD}
+TILES = {"columns": 48, "tiles": [{"width": 16, "widget": {"text": {"content": "a"}}}]}
+
+
+@pytest.mark.parametrize(
+    ("scene", "field", "good", "bad"),
+    [
+        ("secret", "replication", {"automatic": {}}, {"automatic": {"colour": "red"}}),
+        ("secret", "replication", {"userManaged": {"replicas": []}}, {"userManaged": {"replicas": {}}}),
+        ("job", "retryConfig", {"retryCount": 3, "maxDoublings": "5"}, {"retryCount": 1.5}),
+        ("job", "pubsubTarget", {"topicName": "projects/shop/topics/t"}, {"topicName": ["t"]}),
+        ("sink", "bigqueryOptions", {"usePartitionedTables": True}, {"usePartitionedTables": "yes"}),
+        ("log metric", "bucketOptions", {"explicitBuckets": {"bounds": [0, 1.5]}}, {"explicitBuckets": [1]}),
+        ("alert policy", "conditions", [CONDITION], [{**CONDITION, "colour": "red"}]),
+        (
+            "alert policy",
+            "alertStrategy",
+            {"notificationPrompts": ["OPENED"]},
+            {"notificationPrompts": ["X"]},
+        ),
+        ("alert policy", "documentation", {"content": "a"}, {"content": 5}),
+        ("uptime check", "httpCheck", {"headers": {"a": "b"}}, {"headers": {"a": 5}}),
+        ("dashboard", "mosaicLayout", TILES, {**TILES, "tiles": [{"widget": {"colour": {}}}]}),
+        ("repository", "dockerConfig", {"immutableTags": True}, {"colour": True}),
+        ("budget", "amount", {"specifiedAmount": {"units": 5}}, {"specifiedAmount": {"units": "many"}}),
+        ("findings", "streamingConfig", {"filter": "a"}, {"filters": "a"}),
+    ],
+    indirect=["scene"],
+)
+def test_an_object_in_a_field_is_google_s(scene: Scene, field: str, good: object, bad: object) -> None:
+    """Each field in it is Google's and has its type, at a creation and at a change."""
+    answer = scene.product.ask("POST", scene.creation, scene.stated(**{field: bad}))
+    error = answer.json()["error"]
+
+    assert (answer.status_code, error["status"], field in error["message"]) == (400, "INVALID_ARGUMENT", True)
+    made = scene.create(**{field: good})
+    assert holds(made[field], good)
+    path, body = scene.changed(made, **{field: bad})
+    assert scene.product.refused(scene.example.verb, path, body) == "INVALID_ARGUMENT"
+    assert scene.product.get(scene.one(made)) == made
+
+
+@pytest.mark.parametrize("scene", ["budget"], indirect=True)
+def test_a_budget_names_projects_by_number(scene: Scene) -> None:
+    """However they were sent: Terraform compares them."""
+    for sent in ("shop", NUMBER):
+        made = scene.create(budgetFilter={"projects": [f"projects/{sent}"], "calendarPeriod": "MONTH"})
+        assert made["budgetFilter"]["projects"] == [f"projects/{NUMBER}"]
+
+
 def test_a_duplicate_is_refused(scene: Scene) -> None:
     """What a client names is there once; what the service names has another name each time."""
     first = scene.create()

@@ -1,16 +1,24 @@
 """What cannot be read is refused, and an error of the cloud's own is answered, never silence."""
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, NoReturn
 
+import grpc
 import httpx
 import pytest
+from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
+from google.cloud.firestore_v1.types import firestore
+from google.pubsub_v1 import types as pubsub
+from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
 from local.cloud import Cloud
+from local.core.grpc_services import StatusError, serve
 from local.core.rest import RestMethod, RestServer
 from local.faults.hooks import FaultHooks
 from local.services.identity import EmbeddedIdentity
+from local.services.pubsub.delivery import deliveries
 from tests.local.support.rest import SHOP, Product, running
 from tests.local.support.storage import StorageWorld
 
@@ -105,3 +113,88 @@ def test_an_unexpected_error_of_the_front_door(cloud: Cloud, monkeypatch: pytest
     )
 
     assert (answer.status_code, answer.json()["error"]["status"]) == (500, "INTERNAL")
+
+
+class Failing:
+    """A Firestore whose calls raise; of the streams after the first answer."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def GetDocument(self, _request: Any, _context: Any) -> NoReturn:
+        raise self._error
+
+    def BatchGetDocuments(self, _request: Any, _context: Any) -> Iterator[Any]:
+        yield firestore.BatchGetDocumentsResponse.pb()()
+        raise self._error
+
+    def Listen(self, requests: Any, _context: Any) -> Iterator[Any]:
+        for _ in requests:
+            yield firestore.ListenResponse.pb()()
+            raise self._error
+
+    def Write(self, requests: Any, _context: Any) -> Iterator[Any]:
+        for _ in requests:
+            yield firestore.WriteResponse.pb()()
+            raise self._error
+
+
+CALLS: dict[str, Callable[[FirestoreGrpcTransport], Any]] = {
+    "GetDocument": lambda client: client.get_document(firestore.GetDocumentRequest()),
+    "BatchGetDocuments": lambda client: client.batch_get_documents(firestore.BatchGetDocumentsRequest()),
+    "Listen": lambda client: client.listen(iter([firestore.ListenRequest()])),
+    "Write": lambda client: client.write(iter([firestore.WriteRequest()])),
+}
+
+
+@contextmanager
+def failing(error: Exception) -> Iterator[FirestoreGrpcTransport]:
+    server, address = serve({FirestoreGrpcTransport: Failing(error)}, FaultHooks())
+    with grpc.insecure_channel(address) as channel:
+        yield FirestoreGrpcTransport(channel=channel)
+    server.stop(grace=None).wait()
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_an_unexpected_error_of_a_grpc_call(
+    call: Callable[[FirestoreGrpcTransport], Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its client gets INTERNAL without the words of the error, standard error the trace once."""
+    with failing(RuntimeError("unexpected")) as client, pytest.raises(grpc.RpcError) as refused:
+        list(call(client))
+
+    assert refused.value.code() is grpc.StatusCode.INTERNAL
+    assert refused.value.details() == "Internal error encountered."
+    assert capfd.readouterr().err.count("RuntimeError: unexpected") == 1
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_status_of_a_grpc_call(
+    call: Callable[[FirestoreGrpcTransport], Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is the answer, and nothing is written to standard error."""
+    with (
+        failing(StatusError(grpc.StatusCode.ABORTED, "again")) as client,
+        pytest.raises(grpc.RpcError) as refused,
+    ):
+        list(call(client))
+
+    assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.ABORTED, "again")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_error_while_a_streaming_pull_is_read(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stream ends with INTERNAL, not as if the subscriber had ended it."""
+    topic = "projects/shop/topics/errors"
+    with grpc.insecure_channel(cloud.addresses["pubsub"]) as channel:
+        publisher = PublisherGrpcTransport(channel=channel)
+        subscriber = SubscriberGrpcTransport(channel=channel)
+        publisher.create_topic(pubsub.Topic(name=topic))
+        held = pubsub.Subscription(name="projects/shop/subscriptions/errors", topic=topic)
+        subscriber.create_subscription(held)
+        monkeypatch.setattr(deliveries, "acknowledge", fail)
+        first = pubsub.StreamingPullRequest(subscription=held.name, stream_ack_deadline_seconds=10)
+        with pytest.raises(grpc.RpcError) as refused:
+            list(subscriber.streaming_pull(iter([first, pubsub.StreamingPullRequest(ack_ids=["one"])])))
+
+    assert refused.value.code() is grpc.StatusCode.INTERNAL

@@ -1,11 +1,13 @@
 """The functions of the application through Google's own Cloud Functions client."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 from google.api_core import exceptions
 from google.cloud import functions_v2
 
+from local.application.service import RevisionConfiguration
 from tests.local.support.run import PARENT, World, policy, served, service_path, to
 
 ACTIVE = functions_v2.Function.State.ACTIVE
@@ -89,3 +91,140 @@ def test_what_is_not_supported_is_refused(world: World) -> None:
         world.functions.list_functions(request=request)
     with pytest.raises(exceptions.NotFound):
         get(world, "placeorder")
+
+
+NAME = f"{PARENT}/functions/placeOrder"
+DEFINITION = {
+    "description": "Takes orders.",
+    "labels": {"team": "orders"},
+    "kms_key_name": "projects/shop/locations/europe-west1/keyRings/r/cryptoKeys/k",
+    "build_config": {
+        "runtime": "nodejs22",
+        "entry_point": "place",
+        "worker_pool": "projects/shop/locations/europe-west1/workerPools/builds",
+        "environment_variables": {"NODE_ENV": "production"},
+        "docker_repository": f"{PARENT}/repositories/images",
+        "service_account": "projects/shop/serviceAccounts/builder@shop.iam.gserviceaccount.com",
+        "on_deploy_update_policy": {},
+    },
+    "service_config": {
+        "available_memory": "512M",
+        "available_cpu": "1",
+        "timeout_seconds": 300,
+        "vpc_connector": "projects/shop/locations/europe-west1/connectors/c",
+        "vpc_connector_egress_settings": "ALL_TRAFFIC",
+        "ingress_settings": "ALLOW_INTERNAL_ONLY",
+        "service_account_email": "orders@shop.iam.gserviceaccount.com",
+        "secret_volumes": [{"mount_path": "/keys", "project_id": "shop", "secret": "KEY"}],
+        "security_level": "SECURE_ALWAYS",
+        "binary_authorization_policy": "projects/shop/platforms/cloudRun/policies/p",
+    },
+}
+SOURCE = {"storage_source": {"bucket": "shop-sources", "object_": "release.zip"}}
+
+
+def update(world: World, definition: Mapping[str, Any], *paths: str) -> functions_v2.Function:
+    """The function after a deployment of what the paths name."""
+    request = functions_v2.UpdateFunctionRequest(
+        function={"name": NAME, **definition}, update_mask={"paths": list(paths)}
+    )
+    world.functions.update_function(request=request)
+    world.advance(90)
+    return get(world)
+
+
+def as_stated(shown: functions_v2.Function, definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a function that the definition states, as it shows them."""
+    written = functions_v2.Function.to_dict(shown, use_integers_for_enums=False)
+    return {
+        key: {below: written[key][below] for below in it} if key.endswith("_config") else written[key]
+        for key, it in definition.items()
+    }
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_each_field_of_an_update_is_stored(world: World, *, masked: bool) -> None:
+    """Those that have no effect here, too; the next deployment keeps them."""
+    stated = as_stated(functions_v2.Function(DEFINITION), DEFINITION)
+    before = get(world)
+
+    shown = update(world, DEFINITION, *(DEFINITION if masked else ()))
+
+    assert as_stated(shown, DEFINITION) == stated
+    assert shown.service_config.max_instance_count == before.service_config.max_instance_count
+    run = world.get().template
+    assert (run.service_account, run.timeout.seconds) == ("orders@shop.iam.gserviceaccount.com", 300)
+    world.application.deploy(["placeOrder"], release="r2")
+    assert as_stated(get(world), DEFINITION) == stated
+    assert world.functions.list_functions(parent=PARENT).functions[-1] == get(world)
+
+
+def test_an_update_changes_what_its_mask_names(world: World) -> None:
+    """A field that the mask names and the function lacks is as Google chooses it."""
+    update(world, DEFINITION)
+    paths = ("labels", "build_config.environment_variables", "service_config.available_memory")
+
+    shown = update(world, {"service_config": {"timeout_seconds": 30}}, *paths)
+
+    assert (dict(shown.labels), dict(shown.build_config.environment_variables)) == ({}, {})
+    assert (shown.service_config.available_memory, shown.service_config.timeout_seconds) == ("256M", 300)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"event_trigger": {"event_type": "google.cloud.pubsub.topic.v1.messagePublished"}},
+        {"environment": functions_v2.Environment.GEN_1},
+        {
+            "service_config": {
+                "secret_environment_variables": [{"key": "K", "project_id": "p", "secret": "S"}]
+            }
+        },
+        {"build_config": {"source": {"storage_source": {"source_upload_url": "https://u", "bucket": "b"}}}},
+    ],
+)
+def test_an_update_that_has_no_effect_here_is_refused(world: World, refused: dict[str, Any]) -> None:
+    """And the function stays as it was; what the service sets itself is ignored."""
+    before = get(world)
+
+    with pytest.raises(exceptions.MethodNotImplemented):
+        update(world, refused)
+    assert get(world) == before
+    shown = update(world, {"url": "https://other.example", "state": functions_v2.Function.State.FAILED})
+    assert (shown.url, shown.state) == (before.url, ACTIVE)
+
+
+def test_a_created_function_is_as_it_is_asked_for(world: World) -> None:
+    """Nothing of the deleted one is left, and documents start it as its trigger says."""
+    given = RevisionConfiguration(min_instances=5)
+    world.application.deploy(["placeOrder"], release="r2", configuration=given)
+    trigger = {
+        "event_type": "google.cloud.firestore.document.v1.created",
+        "event_filters": [
+            {"attribute": "database", "value": "(default)"},
+            {"attribute": "document", "value": "orders/{id}", "operator": "match-path-pattern"},
+        ],
+    }
+    world.functions.delete_function(name=NAME)
+    world.application.builds.release_in = lambda _archive: "r3"
+    asked = {"labels": {"team": "orders"}, "build_config": {"source": SOURCE}, "event_trigger": trigger}
+
+    world.functions.create_function(parent=PARENT, function_id="placeOrder", function=asked)
+    world.advance(90)
+
+    shown = get(world)
+    assert (dict(shown.labels), shown.service_config.min_instance_count) == ({"team": "orders"}, 0)
+    assert as_stated(shown, asked)["event_trigger"]["event_type"] == trigger["event_type"]
+    assert shown.event_trigger.event_filters == functions_v2.EventTrigger(trigger).event_filters
+
+
+def test_a_trigger_that_is_not_played_is_refused(world: World) -> None:
+    """A created function does not silently lack its events."""
+    world.functions.delete_function(name=NAME)
+    asked = {
+        "build_config": {"source": SOURCE},
+        "event_trigger": {"event_type": "google.cloud.audit.log.v1.written"},
+    }
+
+    with pytest.raises(exceptions.MethodNotImplemented):
+        world.functions.create_function(parent=PARENT, function_id="placeOrder", function=asked)

@@ -130,6 +130,9 @@ def test_a_function_is_updated(cloud: Cloud) -> None:
     assert after["updateTime"] > before["updateTime"]
     assert run(cloud).get(f"/v2/{SERVICE}")["generation"] == "2"
     assert functions(cloud).refused("PATCH", f"/v2/{NAME}?updateMask=speed", {}) == "INVALID_ARGUMENT"
+    functions(cloud).done("PATCH", f"/v2/{NAME}?updateMask=serviceConfig.timeoutSeconds", {})
+    config = functions(cloud).get(f"/v2/{NAME}")["serviceConfig"]
+    assert (config["timeoutSeconds"], config["maxInstanceCount"]) == (60, 3)
 
 
 def test_a_deployment_that_a_fault_delays_and_fails(cloud: Cloud) -> None:
@@ -162,6 +165,10 @@ def test_a_function_that_cannot_be(cloud: Cloud) -> None:
     for wrong in ({"buildConfig": {"runtime": "cobol85"}}, {"serviceConfig": {"availableMemory": "lots"}}):
         asked = {part: {**it, **wrong.get(part, {})} for part, it in ASKED.items() if isinstance(it, dict)}
         assert functions(cloud).refused("POST", f"{path}another", asked) == "INVALID_ARGUMENT"
+    registry = {"buildConfig": {"source": SOURCE, "dockerRegistry": "CONTAINER_REGISTRY"}}
+    assert functions(cloud).refused("POST", f"{path}another", registry) == "INVALID_ARGUMENT"
+    older = {**ASKED, "environment": "GEN_1"}
+    assert functions(cloud).refused("POST", f"{path}another", older) == "UNIMPLEMENTED"
     repository = {"buildConfig": {"source": SOURCE, "dockerRepository": "images"}}
     assert functions(cloud).refused("POST", f"{path}another", repository) == "INVALID_ARGUMENT"
     assert functions(cloud).refused("GET", f"/v2/{LOCATION}/functions/another") == "NOT_FOUND"

@@ -1,12 +1,22 @@
 """Which APIs are on, and the agents of services, as the embedded cloud plays them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import grpc
 import httpx
 import pytest
+from google.api_core import exceptions
+from google.cloud import functions_v2, monitoring_v3
+from google.cloud.firestore_v1.services.firestore.transports.grpc import FirestoreGrpcTransport
+from google.cloud.firestore_v1.types import firestore
+from google.cloud.functions_v2.services.function_service.transports.grpc import FunctionServiceGrpcTransport
+from google.cloud.monitoring_v3.services.metric_service.transports.grpc import MetricServiceGrpcTransport
+from google.pubsub_v1 import types as pubsub
+from google.pubsub_v1.services.publisher.transports.grpc import PublisherGrpcTransport
+from google.pubsub_v1.services.subscriber.transports.grpc import SubscriberGrpcTransport
 
 from local.application.names import project_number
-from local.cloud import Cloud
+from local.cloud import GRPC_HOSTS, Cloud
 from local.core.clock import CloudClock
 from local.services.service_usage.service import HOST
 from local.services.storage.conditions import Preconditions
@@ -88,6 +98,76 @@ def test_cloud_storage_is_switched_off(cloud: Cloud) -> None:
     reasons = [answer.json()["error"]["errors"][0]["reason"] for answer in refused]
     assert {*reasons} == {"accessNotConfigured"}
     assert listed_elsewhere.status_code == 200
+
+
+GRPC_CALLS: dict[str, tuple[str, Callable[[grpc.Channel], object]]] = {
+    "one request": (
+        "pubsub",
+        lambda channel: PublisherGrpcTransport(channel=channel).list_topics(
+            pubsub.ListTopicsRequest(project=f"projects/{HOME}")
+        ),
+    ),
+    "an answer in parts": (
+        "firestore",
+        lambda channel: list(
+            FirestoreGrpcTransport(channel=channel).batch_get_documents(
+                firestore.BatchGetDocumentsRequest(database=f"projects/{HOME}/databases/(default)")
+            )
+        ),
+    ),
+    "a stream": (
+        "pubsub",
+        lambda channel: next(
+            SubscriberGrpcTransport(channel=channel).streaming_pull(
+                iter([pubsub.StreamingPullRequest(subscription=f"projects/{HOME}/subscriptions/s")])
+            )
+        ),
+    ),
+    "a resource in the request": (
+        "functions",
+        lambda channel: FunctionServiceGrpcTransport(channel=channel).update_function(
+            functions_v2.UpdateFunctionRequest(
+                function={"name": f"projects/{HOME}/locations/europe-west1/functions/f"}
+            )
+        ),
+    ),
+    "the project's number": (
+        "monitoring",
+        lambda channel: MetricServiceGrpcTransport(channel=channel).list_metric_descriptors(
+            monitoring_v3.ListMetricDescriptorsRequest(name=f"projects/{NUMBER}")
+        ),
+    ),
+}
+HOSTS = {name: host for host, name in GRPC_HOSTS.items()}
+
+
+@pytest.mark.parametrize(("address", "call"), GRPC_CALLS.values(), ids=GRPC_CALLS)
+def test_grpc_of_an_api_that_is_off(
+    cloud: Cloud, address: str, call: Callable[[grpc.Channel], object]
+) -> None:
+    """It is refused as over REST, with the details that Google's clients read."""
+    Product(cloud, HOST).done("POST", f"{SERVICES}/{HOSTS[address]}:disable", {})
+    with grpc.insecure_channel(cloud.addresses[address]) as channel, pytest.raises(grpc.RpcError) as error:
+        call(channel)
+
+    refused = exceptions.from_grpc_error(error.value)
+    assert isinstance(refused, exceptions.PermissionDenied)
+    assert (refused.reason, refused.domain) == ("SERVICE_DISABLED", "googleapis.com")
+    assert refused.metadata == {"consumer": f"projects/{NUMBER}", "service": HOSTS[address]}
+
+
+def test_a_strict_project_has_its_apis_off_over_grpc(strict: Cloud) -> None:
+    """Until somebody switches them on; those of an application are on."""
+    _, list_topics = GRPC_CALLS["one request"]
+    with grpc.insecure_channel(strict.addresses["pubsub"]) as channel:
+        with pytest.raises(grpc.RpcError) as error:
+            list_topics(channel)
+        elsewhere = pubsub.ListTopicsRequest(project=f"projects/{SHOP.project}")
+        PublisherGrpcTransport(channel=channel).list_topics(elsewhere)
+        Product(strict, HOST).done("POST", f"{SERVICES}/pubsub.googleapis.com:enable", {})
+        list_topics(channel)
+
+    assert error.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 def test_a_number_stands_for_its_project_in_a_path(cloud: Cloud) -> None:

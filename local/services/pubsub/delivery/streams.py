@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import grpc
 
-from local.core.grpc_services import StatusError
 from local.services.pubsub.broker import Broker
 from local.services.pubsub.delivery import deliveries
 from local.services.pubsub.delivery.entries import FlowControl
@@ -32,7 +31,7 @@ class Stream:
         self._flow = FlowControl(first.max_outstanding_messages, first.max_outstanding_bytes)
         self._hold = timedelta()
         self._over = threading.Event()
-        self._refused: StatusError | None = None
+        self._error: Exception | None = None
         self._keep_deadline(first.stream_ack_deadline_seconds)
         self._apply(first)
 
@@ -49,8 +48,8 @@ class Stream:
             finally:
                 with suppress(ServiceEnded):
                     deliveries.return_unseen(self._broker, self._subscription, self._flow)
-        if self._refused is not None:
-            raise self._refused
+        if self._error is not None:
+            raise self._error
 
     def _batches(self, changed: threading.Event) -> Iterator[StreamingPullResponse]:
         while not self._over.is_set():
@@ -72,10 +71,10 @@ class Stream:
                 if request.stream_ack_deadline_seconds:
                     self._keep_deadline(request.stream_ack_deadline_seconds)
                 self._apply(request)
-        except StatusError as refused:
-            self._refused = refused
         except grpc.RpcError:
             return  # the call was cancelled, which ends the stream as its silence does
+        except Exception as error:
+            self._error = error
         finally:
             self._end(changed)
 
