@@ -1,14 +1,18 @@
 """on_work: execute a rollback, continue a command, check a recovery, or file a report."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from responders.commands import worker
 from responders.rollback import execution, report_filing
 from responders.rollback.verification import recovery
 from shared.core.pubsub_message import PubSubMessage
+from shared.core.store import retry_on_conflict
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state import work_queue
+
+COMMIT_ATTEMPTS = 5
 
 
 class WorkTrigger:
@@ -27,7 +31,9 @@ class WorkTrigger:
             case work_queue.COMMAND:
                 worker.execute_command(self._ports, self._policies, due.id)
             case work_queue.INCIDENT:
-                recovery.check_recovery(self._ports, self._policies, due.id)
+                check = partial(recovery.check_recovery, self._ports, self._policies, due.id)
+                too_fast = f"{due.id}: its documents change too fast"
+                retry_on_conflict(check, COMMIT_ATTEMPTS, too_fast, self._ports.clock.sleep)
             case work_queue.REPORT:
                 report_filing.file_report(self._ports, self._policies, due.id)
             case _:

@@ -1,6 +1,6 @@
 """Whether the conditions of an incident's alerts are over, not only the notifications of them."""
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection, Iterable, Set
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -50,8 +50,8 @@ class ConditionResults(Struct, frozen=True):
     """All functions of the system that are observed to fail."""
     working: Set[str] = frozenset()
     """All functions of the system that are observed to work."""
-    has_unreported: bool = False
-    """Whether a function fails that no open incident is about: it may not end as recovered."""
+    doubted: Set[str] = frozenset()
+    """Functions that fail by what is known elsewhere, or failed when they were last counted."""
 
     @property
     def stands(self) -> bool:
@@ -210,12 +210,22 @@ def find_incident_functions(policy: Policy, incident: Incident, opened: Collecti
     return alert_conditions.affected_functions(opened, policy) | ordered
 
 
-def find_functions_elsewhere(ports: Ports, policy: Policy, incident: Incident) -> set[str]:
-    """Return the functions that the alerts of other open incidents of the system are about."""
+def read_other_incidents(ports: Ports, incident: Incident) -> list[Incident]:
+    """Return the other open incidents of the system."""
     system = decode(System, ports.store.get(system_path(incident.system)).fields)
     names = [incidents.incident_path(one) for one in system.open_incidents if one != incident.id]
-    others = (decode(Incident, ports.store.get(name).fields) for name in names)
-    scopes = (scope for other in others for scope in other.scopes if scope.proves_failure)
+    return [decode(Incident, ports.store.get(name).fields) for name in names]
+
+
+def find_later_failures(policy: Policy, incident: Incident, others: Iterable[Incident]) -> set[str]:
+    """Return the functions that the alerts of later incidents, not recovered, are about."""
+    later = [one for one in others if one.detected_at > incident.detected_at]
+    return find_reported_functions(policy, (one for one in later if not one.timeline[-1].is_well))
+
+
+def find_reported_functions(policy: Policy, opened: Iterable[Incident]) -> set[str]:
+    """Return the functions that the alerts of these incidents are about."""
+    scopes = (scope for one in opened for scope in one.scopes if scope.proves_failure)
     return alert_conditions.affected_functions(scopes, policy)
 
 

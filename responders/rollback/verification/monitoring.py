@@ -8,9 +8,11 @@ from responders.rollback.case import Case, Transition, unjudged_alerts
 from responders.rollback.isolation import fence_guard
 from responders.rollback.verification import health_assessment as measuring
 from responders.rollback.verification.alert_conditions import (
-    find_functions_elsewhere,
     find_incident_functions,
+    find_later_failures,
+    find_reported_functions,
     read_conditions,
+    read_other_incidents,
     record_ended_conditions,
     upcoming_condition_reads,
 )
@@ -64,7 +66,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     if _is_monitoring_over(case):  # no later check is there to see what this one has seen first
         scope |= failing_functions(health.counts, case.policy.gates)
     if rollback.failing_since is None:
-        scope -= find_functions_elsewhere(case.ports, case.policy, case.incident)
+        scope -= find_reported_functions(case.policy, read_other_incidents(case.ports, case.incident))
     if not ill_looks and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
     if not ill_looks and _is_monitoring_over(case):
@@ -107,7 +109,11 @@ def _end_monitoring(
     moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
     standing = told_of.lines or (("its alerts were over too late",) if late else ())
     standing += ("every other check failed",) if rollback.ill_looks else ()
+    others, changed = read_other_incidents(case.ports, case.incident), {step.target for step in steps}
+    failing = sorted(changed & find_later_failures(case.policy, case.incident, others))
+    standing += (f"a later incident is about {join_names(failing)}",) if failing else ()
     is_well = rollback.verified_at is not None and rollback.failing_since is None and not told_of.stands
+    is_well = is_well and not failing
     stable = is_well and not told_of.lines and not rollback.ill_looks
     becomes = IncidentStatus.RESOLVED if stable else IncidentStatus.INVESTIGATING
     if told_of.stands:

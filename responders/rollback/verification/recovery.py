@@ -12,8 +12,10 @@ from responders.rollback.isolation import fence_guard
 from responders.rollback.verification.alert_conditions import (
     ConditionResults,
     evaluate_conditions,
-    find_functions_elsewhere,
     find_incident_functions,
+    find_later_failures,
+    find_reported_functions,
+    read_other_incidents,
 )
 from responders.support.parallel_calls import METRICS_WINDOW
 from shared.core.codec import decode, encode
@@ -54,6 +56,8 @@ class _Change(Struct, frozen=True):
     event: str
     becomes: IncidentStatus
     note: str
+    works: bool | None = None
+    """As `change_status`."""
 
 
 def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> None:
@@ -80,13 +84,21 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     unobserved = document.read_at - (incident.unobserved_since or document.read_at)
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
     found = evaluate_conditions(ports, policy, incident, alerts, max(changes), document.read_at, window)
-    unreported = {*found.functions}  # what fails keeps it open, unless another incident is about it
-    if unreported and not found.failing:
-        unreported -= find_functions_elsewhere(ports, policy, incident)
-        if unreported and incident.timeline[-1].is_well:
-            found = replace(found, has_unreported=True)
-        elif unreported:
-            found = replace(found, failing=(f"functions that fail: {join_names(sorted(unreported))}",))
+    others = read_other_incidents(ports, incident)
+    elsewhere = find_reported_functions(policy, others)
+    affected = find_incident_functions(policy, incident, [alert for alert, _ in found.judged])
+    doubted = affected & find_later_failures(policy, incident, others)
+    unreported = {*found.functions} - elsewhere  # what fails keeps it open, unless another is about it
+    if incident.timeline[-1].is_well:
+        doubted |= unreported
+    elif unreported and not found.failing:
+        found = replace(found, failing=(f"functions that fail: {join_names(sorted(unreported))}",))
+    if max(changes) > document.read_at - METRICS_WINDOW:  # in so short a time, few requests are counted
+        failed = {*incident.failing, *((past[0].fields or {})["failing"] if past else ())}
+        failed -= {*incident.working} | elsewhere
+        failed |= affected & {function for one in others for function in one.failing}
+        doubted |= failed - found.working
+    found = replace(found, doubted=doubted)
     _record_check(ports, policy, document, system, past, foreign, found)
 
 
@@ -119,14 +131,14 @@ def _record_check(
     is_proven = _is_recovery_proven(incident, moved or foreign, found, affected)
     if state is ConditionState.OVER and (not is_proven or fence_guard.is_fence_up(ports, policy)):
         state = ConditionState.UNKNOWN  # a fence stops the writers: nothing of them is observed
-    is_unobserved = state is ConditionState.UNKNOWN and not found.has_unreported
+    is_unobserved = state is ConditionState.UNKNOWN and not found.doubted
     since = (incident.unobserved_since or now) if is_unobserved else None
     moved = moved or (foreign if state is ConditionState.OVER else None)
     became = replace(
         incident,
         due_at=now + policy.execution.watch_every - SWEEP_MARGIN,
         unobserved_since=since,
-        failing=found.functions,
+        failing=tuple(sorted({*found.functions} | ({*incident.failing} & found.doubted - found.working))),
         working=tuple(sorted({*incident.working, *found.working} - {*found.functions})),
     )
     if found.failing or state is ConditionState.STANDS:
@@ -134,7 +146,7 @@ def _record_check(
     expired = since is not None and now - since >= policy.gates.unobserved_after
     change = _decide_change(incident, moved, found, state, expired=expired)
     if change is not None:
-        became = incidents.change_status(became, change.becomes, now, change.note)
+        became = incidents.change_status(became, change.becomes, now, change.note, works=change.works)
     became = _confirm(policy, became, found, now)
     current = decode(System, system.fields)
     writes: list[Write] = [Update(document.path, encode(became), document.version)]
@@ -218,7 +230,7 @@ def judge_recovery(found: ConditionResults) -> ConditionState:
     standing = [alert for alert, one in found.judged if one is ConditionState.STANDS]
     if found.failing or not all(alert.is_declared for alert in standing):
         return ConditionState.STANDS
-    if found.has_unreported or not (found.are_well and (found.is_alerted or found.is_observed)):
+    if found.doubted or not (found.are_well and (found.is_alerted or found.is_observed)):
         return ConditionState.UNKNOWN
     is_over = all(one is ConditionState.OVER and not alert.is_declared for alert, one in found.judged)
     return ConditionState.OVER if is_over else ConditionState.UNKNOWN
@@ -237,8 +249,7 @@ def _decide_change(
     is_incomplete = moved is not None and is_own and moved.status in INCOMPLETE_ENDS
     if state is ConditionState.STANDS and incident.timeline[-1].is_well:
         note = f"it fails again: {join_names(list(found.lines))}"
-        is_decided = incident.status is IncidentStatus.RECOVERED
-        becomes = IncidentStatus.ESCALATED if is_decided else IncidentStatus.INVESTIGATING
+        becomes = IncidentStatus.ESCALATED if incident.is_decided_by_person else IncidentStatus.INVESTIGATING
         return _Change("incident.failing-again", becomes, note)
     if state is ConditionState.OVER:
         note = _describe_recovery(moved, has_alerts=bool(found.judged))
@@ -250,6 +261,10 @@ def _decide_change(
     if expired and not is_incomplete:
         note = "nothing is observed to fail, and no check can tell that it has recovered"
         return _Change("incident.recovery-not-observed", IncidentStatus.RECOVERY_NOT_OBSERVED, note)
+    is_declared = all(alert.is_declared for alert, _ in found.judged)
+    if is_declared and incident.failing and {*incident.failing} <= found.working:
+        note = f"functions work again: {join_names(list(incident.failing))}"
+        return _Change("incident.recovery-observed", incident.status, note, works=True)
     return None
 
 
@@ -274,7 +289,7 @@ def _build_follower_writes(
     *,
     is_over: bool,
 ) -> list[Write]:
-    """Record in open incidents of orders about this failure which functions work again."""
+    """Record in open incidents of orders and breaches which functions of this one work again."""
     writes: list[Write] = []
     for name in system.open_incidents if works else ():
         document = ports.store.get(incidents.incident_path(name))
@@ -282,14 +297,16 @@ def _build_follower_writes(
         told = {one for one in follower.scopes if one.proves_failure}
         ordered = ordered_functions(follower.scopes, policy)
         is_about = bool(told or ordered) and told <= {*checked.scopes}
-        if name == checked.id or not follower.is_ordered or not is_about:
+        if not follower.is_ordered:
+            is_about = not told and bool(follower.failing)
+        if name == checked.id or not is_about:
             continue
         became = replace(
             follower,
             working=tuple(sorted({*follower.working, *works})),
             failing=tuple(one for one in follower.failing if one not in works),
         )
-        if is_over and ordered <= works:
+        if is_over and ordered <= works and not became.failing:
             note = f"what failed works again: {checked.timeline[-1].note}"
             became = incidents.change_status(became, became.status, now, note, works=True)
         if became != follower:

@@ -246,8 +246,11 @@ def record_parts(
     is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
     if state.word in RESTORED_STATUS_NAMES or is_over or works:
         until = now if is_over else changed_at
-        closed = tuple(one if one.until else replace(one, until=until) for one in record.parts)
-        return replace(record, parts=closed)
+        further = {*incident.failing} if incident.ended_at is None else set[str]()
+        fail = {one.name for one in _components(policy) if _component_functions(policy, one) & further}
+        parts = [one if one.until or one.name in fail else replace(one, until=until) for one in record.parts]
+        fail -= {one.name for one in parts if one.until is None}
+        return replace(record, parts=(*parts, *(AffectedPart(name, now) for name in sorted(fail))))
     failing = {*(() if is_undoing else incident.failing), *(rollback.failing if rollback else ())}
     if is_undoing and not failing and not opened:
         return record
@@ -257,7 +260,11 @@ def record_parts(
     is_unknown = is_wide and not failing
     uncounted = [one for one in reported if not has_source(one.signal, SignalSource.REQUESTS)]
     working = {*incident.working} - _find_uncounted_functions(policy, uncounted)
+    seen = {*(rollback.working if rollback else ())}
     ordered = set() if is_undoing or proven else ordered_functions(incident.scopes, policy)
+    ordered -= seen if failing else set()
+    if any(not one.absorbed_by and _is_about_any_function(policy, one) for one in recent):
+        seen = set()  # no decision has counted since the alert
     functions = failing | ordered | {one.function for one in reported}
     plan = rollback.plan if rollback is not None and rollback.ended_at is None and is_wide else None
     functions |= policy.functions.keys() & (plan.changed if plan is not None else ())
@@ -268,7 +275,7 @@ def record_parts(
         signals = {one for one in signals if not has_source(one, SignalSource.DECLARED)}
     since = now if record.parts else incident.failure_observed_at or state.onset_at or state.since
     known = {one.name: one for one in record.parts if one.until is None}
-    unknown, counted = list[str](), working | {*(rollback.working if rollback else ())}
+    unknown, counted = list[str](), working | seen
     parts = [one for one in record.parts if one.until is not None]
     for one in _components(policy):
         part, mine = known.get(one.name), _component_functions(policy, one)
@@ -276,7 +283,8 @@ def record_parts(
         if working & mine and not functions & mine and not is_beyond:
             parts += [replace(part, until=now)] if part is not None else []
         elif _is_component_affected(policy, one, signals, functions):
-            part = part or AffectedPart(one.name, since, is_assumed=is_unknown)
+            is_assumed = is_unknown or (bool(mine & ordered) and not mine & observed)
+            part = part or AffectedPart(one.name, since, is_assumed=is_assumed)
             is_share = mine & observed < mine and not _naming_signals(one, mine, signals, functions)
             share = count_failing(mine, observed) if mine & observed and is_share else ""
             parts.append(replace(part, is_assumed=part.is_assumed and not failing, share=share))
@@ -460,7 +468,9 @@ def _component_status(told: Sequence[ToldIncident]) -> tuple[ComponentStatus, st
         state, record = troubled[0]
         worst = reduce(worse_severity, (one.severity or Severity.LOW for one, _ in troubled))
         mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
-        return mood, f"{describe_condition(state, worst, record)}. {describe_status(state)}"
+        label = f"{describe_condition(state, worst, record)}."
+        is_told_well = state.word in RESTORED_STATUS_NAMES
+        return mood, label if is_told_well else f"{label} {describe_status(state)}"
     if any(is_unobserved(*one) for one in told):
         return ComponentStatus.UNKNOWN, _OVERALL_SENTENCES[ComponentStatus.UNKNOWN]
     unfailed = [one for one in active if _find_status(*one) is ComponentStatus.CHECKED]
@@ -477,10 +487,11 @@ def _find_status(state: PublicState, record: StatusPageRecord) -> ComponentStatu
     """Return how parts look by the public word of an incident, and by what is recorded of them."""
     if state.word in UNFAILED_NAMES:
         return ComponentStatus.CHECKED
-    if state.word in RESTORED_STATUS_NAMES:
+    are_over = all(one.until for one in record.parts)
+    if state.word in RESTORED_STATUS_NAMES and are_over:
         return ComponentStatus.WATCHED
-    are_over = record.parts and all(one.until for one in record.parts)
-    return ComponentStatus.CHECKED if are_over and state.ended_at is None else ComponentStatus.TROUBLED
+    is_checked = record.parts and are_over and state.ended_at is None
+    return ComponentStatus.CHECKED if is_checked else ComponentStatus.TROUBLED
 
 
 def is_unobserved(state: PublicState, record: StatusPageRecord) -> bool:

@@ -19,7 +19,7 @@ from shared.domain.presentation.status_page_html import ATOM, JSON, PAGE, render
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state import work_queue
 from shared.state.reader import StateReader
-from tests.support.decision.outages import ABOUT_GET_BOOK, make_function_fail, raise_probe_alarm
+from tests.support.decision.outages import ABOUT_GET_BOOK, make_function_fail, of_function, raise_probe_alarm
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.fakes.storage.public_pages import MemoryPages
@@ -355,6 +355,25 @@ def test_a_part_recovers_before_its_incident(signal: str, state: str) -> None:
     world.pass_time(8 * MINUTE)
 
     assert read_parts(world) == {"Ordering": "down", "Catalogue": "down", "Shop": state}
+
+
+def test_a_part_that_fails_after_the_recovery_of_another_is_not_said_to_work() -> None:
+    """No alert tells of it; the recovered incident waits for a person, and is checked."""
+    world = build_world_with_page(components=PARTS)
+    world.deploy_bad(["renderShop"])
+    world.alert(resource=of_function(world, "renderShop"))
+    world.pass_time(3 * MINUTE)
+    [incident] = world.incidents()
+    world.command(command="cancel", system="bookshop", incident=incident.id)
+    world.alert(state="closed", resource=of_function(world, "renderShop"))
+    world.pass_time(5 * MINUTE)
+    assert (world.incidents()[0].status, read_parts(world)["Ordering"]) == ("RECOVERED", "watched")
+
+    make_function_fail(world, "listBooks")
+    world.pass_time(8 * MINUTE)
+
+    assert read_parts(world)["Catalogue"] == "down"
+    assert "All parts work again" not in read_page(world)
 
 
 @pytest.mark.parametrize("published", [False, True])

@@ -56,6 +56,27 @@ def test_a_failure_of_another_group_is_no_relapse_of_what_recovered() -> None:
     assert len(world.incidents()) == 2
 
 
+def test_the_monitoring_of_an_unpin_does_not_end_well_while_a_later_incident_is_about_it() -> None:
+    """The alert is a moment old, so that the counts of five minutes still look well."""
+    world = recovered_world()
+    world.alert("0.first", state="closed", resource=of_function(world, "getBook"))
+    world.pass_time(60 * MINUTE)
+    world.ports.world.deploy(["getBook"])
+    world.command(command="unpin", system="bookshop", functions=["getBook"])
+    world.pass_time(2 * MINUTE)
+    until = world.rollbacks()[-1].watch_until
+    assert until is not None
+    world.pass_time(until - world.ports.clock.now() - MINUTE)
+    unpinned = world.incidents()[-1]
+    world.alert("0.second", started_at=world.ports.clock.now(), resource=of_function(world, "getBook"))
+    world.settle()
+    world.pass_time(3 * MINUTE)
+
+    outcome = next(one.outcome for one in world.rollbacks() if one.incident == unpinned.id)
+    assert outcome == "no regression of what it changed, a later incident is about getBook"
+    assert next(one for one in world.incidents() if one.id == unpinned.id).ended_at is None
+
+
 def test_alerts_that_the_plan_answers_do_not_delay_the_verification() -> None:
     """One comes during each check; the rollback is verified all the same."""
     world = World()

@@ -168,6 +168,24 @@ def test_a_declared_breach_is_resolved_by_no_check() -> None:
     assert newest(world).status is IncidentStatus.RECOVERY_NOT_OBSERVED
 
 
+def test_a_breach_in_which_functions_failed_says_that_they_work_again() -> None:
+    """The public does not read for a day that they fail; the breach itself stays open."""
+    breach = replace(TOLD.signals["frontend_unavailable"], threshold=None)
+    world = World(policy=replace(TOLD, signals={**TOLD.signals, BREACH_SIGNAL: breach}), promoted=False)
+    world.alert("declared:1", signal=BREACH_SIGNAL)
+    world.pass_time(2 * MINUTE)
+    make_function_fail(world, "getBook")
+    world.pass_time(4 * MINUTE)
+    assert (newest(world).failing, read_public_state(world).word) == (("getBook",), "investigating")
+
+    heal(world)
+    world.pass_time(8 * MINUTE)
+
+    incident = newest(world)
+    assert (incident.timeline[-1].note, incident.ended_at) == ("functions work again: getBook", None)
+    assert read_public_state(world).word == "under investigation"
+
+
 def half_done() -> World:
     """A rollback that a person called off after some of its functions had moved."""
     world = World(policy=TOLD)
