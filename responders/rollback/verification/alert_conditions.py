@@ -132,7 +132,7 @@ def evaluate_conditions(
     """The condition of each alert, and what fails of what they and the order are about.
 
     Only requests and checks since `since` count. Without an alert and without a function that an
-    order names, it is about the whole system.
+    order names, it is about the whole system. A probe of the system without a signal always counts.
     """
     newest = sorted((one for one in joined if one.is_open), key=lambda one: one.started_at, reverse=True)
     alerted = alert_conditions.affected_functions(newest, policy)
@@ -187,12 +187,9 @@ def _build_calls(
     now: datetime,
 ) -> dict[str, Callable[[], Any]]:
     """Build the calls that read health, probes and the states of alerts that were not cancelled."""
-    signals = {alert.signal for alert in alerts}
-    probes = [
-        one
-        for one in policy.probes
-        if not one.external and (one.function in functions or one.signal in signals)
-    ]
+    signals, own = {alert.signal for alert in alerts}, [one for one in policy.probes if not one.external]
+    general = [one for one in own if one.function is None and one.signal is None]  # no alert tells of them
+    probes = [*general, *(one for one in own if one.function in functions or one.signal in signals)]
     known = (one.monitoring_id for one in alerts if one.is_state_known)
     asked = list(dict.fromkeys(name for name in known if name not in cancelled))
     return {

@@ -442,3 +442,22 @@ def test_a_site_and_a_template_do_not_prove_that_functions_work(works: bool) -> 
     assert one.shifted_at is not None
     assert (one.verified_at is not None) is works
     assert any(one.is_well for one in opened.timeline) is works
+
+
+def test_a_site_that_fails_after_its_recovery_is_observed_by_its_probe() -> None:
+    """A person ended the monitoring; the probe has no signal, so no alert tells of it."""
+    world = build_shop_with_bad_resources()
+    world.ports.beside.hook = run_once("remote_config.publish", "after", lambda: set_failure_rate(world, 0))
+    world.alert()
+    world.settle()
+    world.alert(state="closed")
+    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id)
+    world.settle()
+    told = [world.incidents()[0].status]
+    for down in ({"shop"}, set[str]()):
+        world.ports.prober.down = down.__contains__
+        world.pass_time(4 * MINUTE)
+        told.append(world.incidents()[0].status)
+
+    recovered = incident.IncidentStatus.RECOVERED
+    assert told == [recovered, incident.IncidentStatus.ESCALATED, recovered]
