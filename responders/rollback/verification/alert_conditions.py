@@ -145,20 +145,9 @@ def evaluate_conditions(
     requests = None if look.requests is None else counts_from_services(look.requests, services)
     passing = _find_passing_signals(policy, parallel_calls.answer_or_none(answers.get("record")), since)
     standing, states = open_alerts(joined), parallel_calls.read_alert_states(answers)
-    judged = tuple(
-        (
-            alert,
-            alert_conditions.evaluate_condition(
-                alert,
-                states,
-                requests,
-                policy.gates,
-                closed=None if alert.monitoring_id in cancelled else alert not in standing,
-                passing=passing,
-            ),
-        )
-        for alert in newest
-    )
+    closed = {one.key: None if one.monitoring_id in cancelled else one not in standing for one in newest}
+    judge = partial(alert_conditions.evaluate_condition, states=states, requests=requests, gates=policy.gates)
+    judged = tuple((one, judge(one, closed=closed[one.key], passing=passing)) for one in newest)
     counted = {name: one for name, one in (requests or {}).items() if name in functions}
     failing = alert_conditions.failing_lines(functions, requests, look.probes, policy.gates)
     enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
