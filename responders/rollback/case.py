@@ -448,7 +448,10 @@ class Case:
             is_judged = "gates" in turn.facts and is_confirmed(turn.facts) and not is_warning
             waits = incident.is_unconfirmed and not is_judged and now < until
             incident = replace(incident, unconfirmed_until=until if waits else None)
-        return incidents.change_status(incident, turn.status, now, turn.note, turn.severity, works=turn.works)
+        status, is_untouched = turn.status, turn.changes.get("status") is RollbackStatus.NOT_TAKEN
+        if status is IncidentStatus.ESCALATED and is_untouched and incident.timeline[-1].works:
+            status = IncidentStatus.RECOVERED
+        return incidents.change_status(incident, status, now, turn.note, turn.severity, works=turn.works)
 
     def _build_incident_writes(
         self, turn: Transition, before: Document, known: Incident, incident: Incident, now: datetime
