@@ -204,16 +204,11 @@ class ConsolePages:
         cause = suspected_cause(self._reading.rollbacks(incident))
         cause = f"; its recorded cause: {cause}" if cause else ""
         warning = f"warning: this restores what the rollback removed{cause}"
-        functions = [
-            FunctionDifference(
-                name,
-                traffic_shares(one.left[-1] if one.left else (), one.newest),
-                traffic_shares(one.traffic, one.newest),
-                incident.detected_at,
-                bool(one.builds),
-            )
-            for name, one in sorted(moved_functions(store, incident).items())
-        ]
+        functions = []
+        for name, one in sorted(moved_functions(store, incident).items()):
+            left = traffic_shares(one.left[-1] if one.left else (), one.newest)
+            wanted = traffic_shares(one.traffic, one.newest)
+            functions.append(FunctionDifference(name, left, wanted, incident.detected_at, bool(one.builds)))
         documents = [f"documents that {name} has written" for name in repairs_with_writes(store, incident)]
         counted = [f"failed requests: run `rollback undo {incident.id} --dry-run`"] if functions else []
         return OpenQuestion("", [warning, *counted, RECORDED_TEXT], functions, documents)

@@ -159,12 +159,8 @@ class NoticeDelivery:
             due_at=now + MAX_SEND_DURATION,
             spread=None if users is None else push_progress.begin_batch(notice.spread, now),
         )
-        self._ports.store.commit(
-            [
-                Update(document.path, encode(claimed), document.version),
-                conditional_write(known, encode(state)),
-            ]
-        )
+        claim = Update(document.path, encode(claimed), document.version)
+        self._ports.store.commit([claim, conditional_write(known, encode(state))])
         if clock.monotonic() >= expires_at:  # the process stood still: another sends what is true by then
             return
         if users is None:

@@ -109,8 +109,8 @@ class Case:
         self.decided_by: tuple[object, ...] | None = None
         """What people had said when this decision began; what they say later overtakes it."""
         self._observed: dict[str, Any] = {}
-        self._undone: Set[str] = frozenset()
-        """Functions that an undo brings back to what failed."""
+        self._forgotten: Set[str] = frozenset()
+        """Functions that a step or an undo may have broken since a check observed them to work."""
 
     @property
     def rollback(self) -> Rollback:
@@ -127,9 +127,9 @@ class Case:
         self._failing |= failing
         self._checked = _FunctionCheck(failing, working, is_older)
 
-    def undo_functions(self, functions: Iterable[str]) -> None:
-        """Note what an undo brings back to what failed: no check has observed that to work."""
-        self._undone = {*functions}
+    def forget_working(self, functions: Iterable[str]) -> None:
+        """Note what a step or an undo may have broken: no check has observed that to work since."""
+        self._forgotten |= {*functions}
 
     def observe(self, **fields: Any) -> None:
         """Note fields of the rollback that a check has found; each commit records them."""
@@ -389,7 +389,7 @@ class Case:
         if not composed:
             return False
         [now_true] = composed
-        self._checked, self._undone = _FunctionCheck(), frozenset()  # it is recorded
+        self._checked, self._forgotten = _FunctionCheck(), frozenset()  # it is recorded
         self.incident = now_true.incident
         work_queue.publish_notices(self.ports.bus, now_true.notices)
         if self.incident.due_at is not None:
@@ -433,7 +433,7 @@ class Case:
             incident = incidents.observe_failure(incident, now)
         incident = replace(
             incident,
-            working=tuple(sorted({*incident.working, *working} - failing - self._undone)),
+            working=tuple(sorted({*incident.working, *working} - failing - self._forgotten)),
             failing=tuple(one for one in incident.failing if one not in working),
         )
         if turn.status is None:
@@ -448,7 +448,10 @@ class Case:
             is_judged = "gates" in turn.facts and is_confirmed(turn.facts) and not is_warning
             waits = incident.is_unconfirmed and not is_judged and now < until
             incident = replace(incident, unconfirmed_until=until if waits else None)
-        return incidents.change_status(incident, turn.status, now, turn.note, turn.severity, works=turn.works)
+        status, is_untouched = turn.status, turn.changes.get("status") is RollbackStatus.NOT_TAKEN
+        if status is IncidentStatus.ESCALATED and is_untouched and incident.timeline[-1].works:
+            status = IncidentStatus.RECOVERED
+        return incidents.change_status(incident, status, now, turn.note, turn.severity, works=turn.works)
 
     def _build_incident_writes(
         self, turn: Transition, before: Document, known: Incident, incident: Incident, now: datetime

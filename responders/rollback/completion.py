@@ -93,12 +93,18 @@ def ended_fields(case: Case, status: RollbackStatus, outcome: str) -> dict[str, 
 
 
 def _is_recovery_current(case: Case) -> bool:
-    """Return whether a recovery was observed that no later shift may have undone."""
+    """Return whether a recovery was observed that no later step may have undone.
+
+    Functions that such a step may have broken are no longer recorded as working.
+    """
     observed = [one.at for one in takewhile(lambda one: one.works, reversed(case.incident.timeline))]
     steps = load_steps(case.ports.store, case.rollback.id).values() if observed else ()
-    begun = [one for one in steps if one.begun_at and outcome_summary.restores_function(one)]
+    begun = [one for one in steps if one.begun_at and outcome_summary.changes_target(one)]
     effects = [one for one in begun if one.attempts or one.status is not StepStatus.STOPPED]
-    return bool(observed) and all(one.ended_at and one.ended_at < observed[-1] for one in effects)
+    later = [one for one in effects if one.ended_at is None or one.ended_at >= observed[-1]]
+    is_wide = not all(map(outcome_summary.restores_function, later))
+    case.forget_working(case.policy.functions if is_wide else [one.target for one in later])
+    return bool(observed) and not later
 
 
 def _end_rollback(

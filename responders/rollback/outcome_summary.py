@@ -23,6 +23,11 @@ def restores_function(step: Step) -> bool:
     return issubclass(class_of(step), FunctionStep)
 
 
+def changes_target(step: Step) -> bool:
+    """Return whether the step changes its target; a judgement changes nothing."""
+    return step.writes > 0 or issubclass(class_of(step), (FunctionStep, BatchedStep))
+
+
 def shifted_steps(steps: Iterable[Step]) -> list[Step]:
     """The steps that have brought functions back, one for each: those whose traffic was moved."""
     done = [step for step in steps if restores_function(step) and step.status is StepStatus.DONE]
@@ -78,9 +83,7 @@ def format_served_revisions(
 
 
 def _targets(steps: Iterable[Step]) -> set[str]:
-    """What these steps change; a judgement changes nothing."""
-    kinds = (FunctionStep, BatchedStep)
-    return {step.target for step in steps if step.writes or issubclass(class_of(step), kinds)}
+    return {step.target for step in steps if changes_target(step)}
 
 
 def _reasons(undone: Iterable[Step]) -> dict[str, str]:

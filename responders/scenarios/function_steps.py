@@ -10,7 +10,7 @@ from shared.domain.deployments.inventory.inventory_parts import Generation, Whol
 from shared.domain.deployments.inventory.traffic import Service, Traffic, apply_shares
 from shared.domain.deployments.source_copies import rebuild_obstacle
 from shared.domain.policy.execution_limits import Execution
-from shared.domain.rollback.plan import Step
+from shared.domain.rollback.plan import Step, build_step
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 
 
@@ -88,15 +88,10 @@ def build_shift(
     function: str, service: Service, goal: shift_traffic.TrafficGoal, execution: Execution
 ) -> Step:
     """Return the step that moves a function's traffic, from what its service has now."""
-    return Step(
-        name=f"shift {function}",
-        kind=shift_traffic.KIND,
-        target=function,
-        goal=encode(goal),
-        origin=encode(shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)),
-        writes=2 if goal.rehearsed else 1,
-        within_seconds=execution.step_within.total_seconds(),
-        seen=service.etag,
+    origin = shift_traffic.TrafficOrigin(service.traffic, service.latest_created, service.scaling)
+    name, within, writes = f"shift {function}", execution.step_within, 2 if goal.rehearsed else 1
+    return build_step(
+        name, shift_traffic.KIND, function, goal, within, origin=origin, writes=writes, seen=service.etag
     )
 
 
@@ -104,18 +99,10 @@ def build_redeploy(
     goal: redeploy.RedeployGoal, origin: redeploy.RedeployOrigin, execution: Execution, after: tuple[str, ...]
 ) -> Step:
     """Return the step that builds a function again, behind the steps `after`."""
-    return Step(
-        name=f"redeploy {goal.function}",
-        kind=redeploy.KIND,
-        target=goal.function,
-        goal=encode(goal),
-        origin=encode(origin),
-        after=after,
-        despite_failed=True,
-        writes=redeploy.WRITES_PER_REDEPLOY,
-        within_seconds=execution.rebuild_within.total_seconds(),
-        seen=origin.mark,
-    )
+    name, kind, within = f"redeploy {goal.function}", redeploy.KIND, execution.rebuild_within
+    step = build_step(name, kind, goal.function, goal, within, origin=origin)
+    writes, mark = redeploy.WRITES_PER_REDEPLOY, origin.mark
+    return replace(step, after=after, despite_failed=True, writes=writes, seen=mark)
 
 
 def build_serve(
@@ -125,13 +112,5 @@ def build_serve(
     after: tuple[str, ...],
 ) -> Step:
     """Return the step that leads traffic to what was built again, behind the steps `after`."""
-    return Step(
-        name=f"serve {goal.function}",
-        kind=serve_revision.KIND,
-        target=goal.function,
-        goal=encode(goal),
-        origin=encode(origin),
-        after=after,
-        writes=1,
-        within_seconds=execution.step_within.total_seconds(),
-    )
+    name, kind, within = f"serve {goal.function}", serve_revision.KIND, execution.step_within
+    return build_step(name, kind, goal.function, goal, within, origin=origin, after=after)

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from responders.scenarios import not_restored
 from responders.scenarios.function_steps import FunctionStepBuilder
-from shared.core.codec import encode
 from shared.domain.decision.facts import ChangeSet, live_shares
 from shared.domain.deployments.deployment import Deployment, Inventory
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
@@ -17,7 +16,7 @@ from shared.domain.deployments.source_copies import rebuild_obstacle
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Group, Policy
-from shared.domain.rollback.plan import Plan, Step, freeze_plan
+from shared.domain.rollback.plan import Plan, Step, build_step, freeze_plan
 from shared.engine.steps.functions import judge_canary
 
 MAX_FUNCTIONS_WITH_REBUILDS = 300
@@ -134,16 +133,9 @@ def _build_judge_step(
         newest=ways.newest_revision(canary),
         times=policy.execution.canary_probes,
     )
-    return Step(
-        name=f"judge {group}",
-        kind=judge_canary.KIND,
-        target=canary,
-        goal=encode(goal),
-        despite_stopped=True,
-        despite_failed=True,
-        halts=True,
-        within_seconds=policy.execution.canary_within.total_seconds(),
-    )
+    name, within = f"judge {group}", policy.execution.canary_within
+    step = build_step(name, judge_canary.KIND, canary, goal, within, writes=0)
+    return replace(step, despite_stopped=True, despite_failed=True, halts=True)
 
 
 def _build_judge_goal(

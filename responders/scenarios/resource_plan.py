@@ -1,12 +1,11 @@
 """What a scenario does by itself, and what it asks first, from what was recorded and is live."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import encode
 from shared.domain.deployments.change_attribution import suspension_name
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import restored_parts
@@ -85,26 +84,3 @@ def order_behind_clients(clients: Portion, called: Portion) -> Portion:
         for step in called.steps
     )
     return replace(called, steps=tuple(steps))
-
-
-def resource_step(
-    name: str,
-    kind: str,
-    target: str,
-    goal: Struct,
-    within: timedelta,
-    *,
-    seen: str,
-    origin: Struct | None = None,
-) -> Step:
-    """One write, which goes through only where the resource is as it was `seen`."""
-    return Step(
-        name=name,
-        kind=kind,
-        target=target,
-        goal=encode(goal),
-        origin=encode(origin) if origin is not None else {},
-        writes=1,
-        within_seconds=within.total_seconds(),
-        seen=seen,
-    )

@@ -52,8 +52,9 @@ def _describe_error(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
     details: Mapping[str, Any] = error.kind.as_dict()
     match error.kind.name:
         case "additionalProperties":
+            known = tuple(_schema_part(error).get("properties", ()))
             for key in details["unexpected"]:
-                yield (*path, key), f"unknown key {key!r}{_suggest_key(key, _known_keys(error))}"
+                yield (*path, key), f"unknown key {key!r}{_suggest_key(key, known)}"
         case "propertyNames":
             name = details["error"].instance
             yield (*path, name), f"name {name!r} {_describe_unfit_value(details['error'])}"
@@ -108,10 +109,6 @@ def _keys_that_need(error: jsonschema_rs.ValidationError, key: str) -> str:
         return ""
     needs, written = _schema_part(error)["dependentRequired"].items(), cast("dict[str, Any]", error.instance)
     return f" beside {next(one for one, keys in needs if key in keys and one in written)!r}"
-
-
-def _known_keys(error: jsonschema_rs.ValidationError) -> Sequence[str]:
-    return tuple(_schema_part(error).get("properties", ()))
 
 
 def _schema_part(error: jsonschema_rs.ValidationError) -> dict[str, Any]:

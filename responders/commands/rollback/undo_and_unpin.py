@@ -30,7 +30,7 @@ def build_undo_order(subject: CommandSubject) -> RollbackRequest:
     subject.require_unobstructed("undo")
     subject.require_current()
     if not has_undoable_changes(subject.asked.ports.store, subject.incident):
-        raise Refused(f"{name} has nothing to undo: none of its rollbacks has changed anything")
+        raise Refused(f"{name} has nothing to undo: no change of a function or document is left")
     return RollbackRequest(
         command=command.id,
         actor=command.actor,

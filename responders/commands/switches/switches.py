@@ -199,13 +199,9 @@ def _affected_policies(asked: CommandRequest) -> list[Policy]:
 def _create_control_notices(
     policies: Iterable[Policy], command: str, event: str, text: str, now: datetime
 ) -> list[Notice]:
-    return [
-        notice
-        for policy in policies
-        for notice in create_notices(
-            policy, _control_notice_key(command, policy), Severity.LOW, event, text, now
-        )
-    ]
+    keys = ((policy, _control_notice_key(command, policy)) for policy in policies)
+    found = (create_notices(policy, key, Severity.LOW, event, text, now) for policy, key in keys)
+    return [notice for several in found for notice in several]
 
 
 def _control_notice_key(command: str, policy: Policy) -> str:

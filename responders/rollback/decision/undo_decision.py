@@ -115,7 +115,7 @@ def _begin_undo(
     functions = sorted({one.target for one in plan.steps if not is_document_step(one)})
     beside = [one.name for one in plan.steps if is_document_step(one)]
     until = case.now() + case.policy.deployments.human_first
-    case.undo_functions(functions if order.way is Direction.UNDO else ())
+    case.forget_working(functions if order.way is Direction.UNDO else ())
     return repair_start.begin_data_change(
         case,
         plan,

@@ -83,15 +83,10 @@ class FenceStep:
 
     def _scale(self, wanted: Mapping[Writer, Scaling], services: Mapping[str, Service]) -> None:
         """Ask for instances, each at the etag that was just read. Raises: the first failure."""
+        shift, found = self._ports.projects.services.shift, {one: services[one.service] for one in wanted}
         calls = {
-            writer.service: partial(
-                self._ports.projects.services.shift,
-                writer.service,
-                services[writer.service].traffic,
-                services[writer.service].etag,
-                scaling=scaling,
-            )
-            for writer, scaling in wanted.items()
+            one.service: partial(shift, one.service, found[one].traffic, found[one].etag, scaling=scaling)
+            for one, scaling in wanted.items()
         }
         for answer in call_all(self._ports, calls).values():
             require_answer(answer)

@@ -132,7 +132,7 @@ def evaluate_conditions(
     """The condition of each alert, and what fails of what they and the order are about.
 
     Only requests and checks since `since` count. Without an alert and without a function that an
-    order names, it is about the whole system.
+    order names, it is about the whole system. A probe of the system without a signal always counts.
     """
     newest = sorted((one for one in joined if one.is_open), key=lambda one: one.started_at, reverse=True)
     alerted = alert_conditions.affected_functions(newest, policy)
@@ -145,20 +145,9 @@ def evaluate_conditions(
     requests = None if look.requests is None else counts_from_services(look.requests, services)
     passing = _find_passing_signals(policy, parallel_calls.answer_or_none(answers.get("record")), since)
     standing, states = open_alerts(joined), parallel_calls.read_alert_states(answers)
-    judged = tuple(
-        (
-            alert,
-            alert_conditions.evaluate_condition(
-                alert,
-                states,
-                requests,
-                policy.gates,
-                closed=None if alert.monitoring_id in cancelled else alert not in standing,
-                passing=passing,
-            ),
-        )
-        for alert in newest
-    )
+    closed = {one.key: None if one.monitoring_id in cancelled else one not in standing for one in newest}
+    judge = partial(alert_conditions.evaluate_condition, states=states, requests=requests, gates=policy.gates)
+    judged = tuple((one, judge(one, closed=closed[one.key], passing=passing)) for one in newest)
     counted = {name: one for name, one in (requests or {}).items() if name in functions}
     failing = alert_conditions.failing_lines(functions, requests, look.probes, policy.gates)
     enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
@@ -187,12 +176,9 @@ def _build_calls(
     now: datetime,
 ) -> dict[str, Callable[[], Any]]:
     """Build the calls that read health, probes and the states of alerts that were not cancelled."""
-    signals = {alert.signal for alert in alerts}
-    probes = [
-        one
-        for one in policy.probes
-        if not one.external and (one.function in functions or one.signal in signals)
-    ]
+    signals, own = {alert.signal for alert in alerts}, [one for one in policy.probes if not one.external]
+    general = [one for one in own if one.function is None and one.signal is None]  # no alert tells of them
+    probes = [*general, *(one for one in own if one.function in functions or one.signal in signals)]
     known = (one.monitoring_id for one in alerts if one.is_state_known)
     asked = list(dict.fromkeys(name for name in known if name not in cancelled))
     return {

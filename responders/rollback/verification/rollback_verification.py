@@ -27,7 +27,9 @@ from shared.domain.incidents.recovery_times import choose_time_names
 from shared.domain.rollback.plan import Step, unreached_steps
 from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert_conditions import open_condition_lines
 from shared.domain.signals.health import Health, HealthVerdict, failing_functions
+from shared.domain.signals.registry import SignalSource, has_source
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind, StepVerdict
 from shared.engine.steps.documents import erase, restore
@@ -93,7 +95,9 @@ def verify_rollback(case: Case) -> bool:
         return True
     health = measuring.assess_health(case, steps.values(), shifted_at)
     joined = case.read_alerts()  # read again: alerts come while health is looked at
-    if health.verdict is HealthVerdict.WELL and (doubts := _find_doubts(case, health, joined)):
+    if health.verdict is HealthVerdict.WELL and (
+        doubts := _find_doubts(case, steps.values(), health, joined)
+    ):
         health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(doubts), health.outside)
     limits = case.policy.execution
     expired = now >= shifted_at + limits.verify_within
@@ -129,9 +133,18 @@ def verify_rollback(case: Case) -> bool:
     return True
 
 
-def _find_doubts(case: Case, health: Health, joined: Collection[Alert]) -> tuple[str, ...]:
-    """Return what fails of what the alerts are about; if neither read could count, that."""
+def _find_doubts(
+    case: Case, steps: Iterable[Step], health: Health, joined: Collection[Alert]
+) -> tuple[str, ...]:
+    """Return what fails of what the alerts are about; if neither read could count, that.
+
+    Where no function was shifted, requests of these functions must have been counted, too.
+    """
     found = read_conditions(case, joined)
+    if not (found.is_observed or shifted_steps(steps)):
+        counted = [one for one in found.judged if has_source(one[0].signal, SignalSource.REQUESTS)]
+        if lines := (*found.failing, *open_condition_lines(counted)):
+            return lines
     if found.failing or not health.counts:
         return found.observed_lines
     scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])

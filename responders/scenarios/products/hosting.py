@@ -6,10 +6,10 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from responders.scenarios.resource_plan import Portion, ResourceState, Statuses, resource_step
+from responders.scenarios.resource_plan import Portion, ResourceState, Statuses
 from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, WholeInventory
 from shared.domain.deployments.restorability import FINALIZED
-from shared.domain.rollback.plan import Step
+from shared.domain.rollback.plan import Step, build_step
 from shared.engine.steps.resources.release_hosting import KIND, HostingGoal, HostingOrigin
 
 
@@ -71,7 +71,7 @@ def _obstacle(channel: _Channel, statuses: Statuses) -> str:
 def _step(channel: _Channel, within: timedelta) -> Step:
     now = channel.now or ""
     goal, origin = HostingGoal(channel.site, channel.name, channel.then), HostingOrigin(now)
-    return resource_step(f"release {channel}", KIND, channel.site, goal, within, seen=now, origin=origin)
+    return build_step(f"release {channel}", KIND, channel.site, goal, within, seen=now, origin=origin)
 
 
 def _changed_channels(recorded: WholeInventory, live: WholeInventory) -> Iterator[_Channel]:

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from responders.scenarios.resource_plan import Portion, ResourceState, resource_step
+from responders.scenarios.resource_plan import Portion, ResourceState
 from shared.core.codec import from_json
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, is_secret_path
+from shared.domain.rollback.plan import build_step
 from shared.engine.steps.resources.set_auth_config import (
     KIND,
     AuthConfigGoal,
@@ -48,7 +49,7 @@ def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
     if not settable:
         return Portion(reported=tuple(reported))
     goal, seen = AuthConfigGoal(settable, () if missing else called), describe_origin(settable)
-    step = resource_step("set identity", KIND, "identity", goal, within, seen=seen)
+    step = build_step("set identity", KIND, "identity", goal, within, seen=seen)
     return Portion((step,), tuple(reported))
 
 

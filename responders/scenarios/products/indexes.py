@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
-from responders.scenarios.resource_plan import Portion, ResourceState, resource_step
+from responders.scenarios.resource_plan import Portion, ResourceState
 from shared.domain.deployments.inventory.inventory_parts import is_creatable, json_fingerprint
+from shared.domain.rollback.plan import build_step
 from shared.engine.steps.resources.create_index import ABSENT_INDEX, KIND
 
 MAX_BUILD_DURATION = timedelta(hours=1)
@@ -17,7 +18,7 @@ def plan_indexes(sight: ResourceState, within: timedelta) -> Portion:
     steps = []
     for one in filter(is_creatable, dropped):
         name = f"create index {one.group} {json_fingerprint(one.definition)[:8]}"
-        steps.append(resource_step(name, KIND, one.database, one, MAX_BUILD_DURATION, seen=ABSENT_INDEX))
+        steps.append(build_step(name, KIND, one.database, one, MAX_BUILD_DURATION, seen=ABSENT_INDEX))
     return Portion(
         steps=tuple(steps),
         reported=(

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from responders.scenarios.resource_plan import Portion, ResourceState, resource_step
+from responders.scenarios.resource_plan import Portion, ResourceState
 from shared.domain.deployments.inventory.inventory_parts import RemoteConfigTemplate
-from shared.domain.rollback.plan import Step
+from shared.domain.rollback.plan import Step, build_step
 from shared.engine.steps.resources.publish_remote_config import KIND, RemoteConfigGoal, RemoteConfigOrigin
 
 CLIENT_CACHE_NOTE = "clients fetch it when their cache expires, by default after 12 hours"
@@ -37,7 +37,7 @@ def as_if_changed(sight: ResourceState) -> ResourceState:
 def _step(name: str, then: RemoteConfigTemplate, now: RemoteConfigTemplate, within: timedelta) -> Step:
     goal = RemoteConfigGoal(then.hash, zlib.compress(then.content.encode()))
     origin = RemoteConfigOrigin(now.hash)
-    return resource_step(f"publish {name} template", KIND, name, goal, within, seen=now.etag, origin=origin)
+    return build_step(f"publish {name} template", KIND, name, goal, within, seen=now.etag, origin=origin)
 
 
 def _describe_template_change(name: str, then: RemoteConfigTemplate) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from responders.scenarios.resource_plan import Portion, ResourceState, resource_step
+from responders.scenarios.resource_plan import Portion, ResourceState
 from shared.domain.deployments.inventory import rules_diff
 from shared.domain.deployments.inventory.inventory_parts import RulesRelease, WholeInventory
-from shared.domain.rollback.plan import Step
+from shared.domain.rollback.plan import Step, build_step
 from shared.engine.steps.resources.release_rules import KIND, RulesGoal, RulesOrigin
 
 
@@ -43,7 +43,7 @@ def _step(name: str, then: RulesRelease, now: RulesRelease | None, within: timed
     found = now.ruleset if now else ""
     goal, origin = RulesGoal(name, then.ruleset, then.source), RulesOrigin(found)
     step_name = f"release rules {name}".replace("/", " ")
-    return resource_step(step_name, KIND, name, goal, within, seen=found, origin=origin)
+    return build_step(step_name, KIND, name, goal, within, seen=found, origin=origin)
 
 
 def _format_release_change(name: str, then: RulesRelease, now: RulesRelease | None) -> Iterator[str]:

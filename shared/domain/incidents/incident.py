@@ -42,7 +42,7 @@ class IncidentStatus(StrEnum):
     RESOLVED = "RESOLVED"
     ESCALATED = "ESCALATED"
     RECOVERED = "RECOVERED"
-    """The recovery was observed, and a person must still decide about what a rollback has left."""
+    """The recovery was observed; a person must decide what a rollback left, or has not begun."""
     RECOVERY_NOT_OBSERVED = "RECOVERY_NOT_OBSERVED"
     """It ended, and nobody observed that its signals recovered."""
 

@@ -266,22 +266,16 @@ def _build_opening(
     entry = build_entry(genesis_hash(rollbacks.rollback_path(rollback.id)), 1, rollback.commit_id, 0, events)
     known = systems.decode_system(system.fields, policy.system)
     current = known.begin_incident(incident.id, rollback.id, incident.detected_at)
-    return IncidentOpening(
-        incident,
-        rollback,
-        tuple(said),
-        (
-            conditional_write(system, encode(current)),
-            *writes,
-            Create(rollbacks.rollback_path(rollback.id), encode(rollback)),
-            Create(
-                rollbacks.audit_entry_path(rollback.id, 1),
-                {**encode(entry), "expires_at": rollback.expires_at},
-            ),
-            *public_state_writes(policy, incident, rollback.created_at),
-            *notice_writes(said),
-        ),
+    first_entry = {**encode(entry), "expires_at": rollback.expires_at}
+    opening = (
+        conditional_write(system, encode(current)),
+        *writes,
+        Create(rollbacks.rollback_path(rollback.id), encode(rollback)),
+        Create(rollbacks.audit_entry_path(rollback.id, 1), first_entry),
+        *public_state_writes(policy, incident, rollback.created_at),
+        *notice_writes(said),
     )
+    return IncidentOpening(incident, rollback, tuple(said), opening)
 
 
 def _undecided_rollback(

@@ -245,12 +245,7 @@ def record_parts(
     changed_at = state.turns[-1].at if state.turns else state.updated_at
     is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
     if state.word in RESTORED_STATUS_NAMES or is_over or works:
-        until = now if is_over else changed_at
-        further = {*incident.failing} if incident.ended_at is None else set[str]()
-        fail = {one.name for one in _components(policy) if _component_functions(policy, one) & further}
-        parts = [one if one.until or one.name in fail else replace(one, until=until) for one in record.parts]
-        fail -= {one.name for one in parts if one.until is None}
-        return replace(record, parts=(*parts, *(AffectedPart(name, now) for name in sorted(fail))))
+        return _close_parts(policy, incident, record, now if is_over else changed_at, now)
     failing = {*(() if is_undoing else incident.failing), *(rollback.failing if rollback else ())}
     if is_undoing and not failing and not opened:
         return record
@@ -293,6 +288,17 @@ def record_parts(
         elif is_wide and mine and not mine & counted:
             unknown.append(one.name)
     return replace(record, parts=tuple(parts), unknown=tuple(unknown))
+
+
+def _close_parts(
+    policy: Policy, incident: Incident, record: StatusPageRecord, until: datetime, now: datetime
+) -> StatusPageRecord:
+    """Return the record after a recovery: parts are affected in which a function fails all the same."""
+    further = {*incident.failing} if incident.ended_at is None else set[str]()
+    fail = {one.name for one in _components(policy) if _component_functions(policy, one) & further}
+    parts = [one if one.until or one.name in fail else replace(one, until=until) for one in record.parts]
+    fail -= {one.name for one in parts if one.until is None}
+    return replace(record, parts=(*parts, *(AffectedPart(name, now) for name in sorted(fail))))
 
 
 def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:

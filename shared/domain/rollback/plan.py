@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument
+from shared.core.codec import StoredDocument, encode
 from shared.domain.policy.scenario_names import ScenarioName
 
 OVERLONG_PLAN_PREFIX = "it cannot fit"
@@ -81,6 +81,20 @@ class Step(StoredDocument, frozen=True):
     def may_be_in_flight(self) -> bool:
         """Whether, once its intent has landed, an effect of it may be on its way."""
         return self.status is StepStatus.BEGUN and (self.writes > 0 or self.deadline is not None)
+
+
+def build_step(
+    name: str,
+    kind: str,
+    target: str,
+    goal: Struct,
+    within: timedelta,
+    origin: Struct | None = None,
+    **more: Any,
+) -> Step:
+    """Return the step that leads a target to its goal, by one write unless `more` differs."""
+    more = {"writes": 1, "origin": encode(origin) if origin is not None else {}, **more}
+    return Step(name, kind, target, goal=encode(goal), within_seconds=within.total_seconds(), **more)
 
 
 class PlanHeader(Struct, frozen=True):

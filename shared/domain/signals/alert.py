@@ -123,16 +123,8 @@ class Alert(StoredDocument, frozen=True):
 
     def fact(self, *, closed: bool, still_open: bool | None = None) -> AlertFact:
         """What a decision needs of it; `still_open` as AlertFact has it."""
-        return AlertFact(
-            self.signal,
-            self.started_at,
-            self.published_at,
-            self.received_at,
-            self.function,
-            closed,
-            still_open,
-            self.source,
-        )
+        times = (self.started_at, self.published_at, self.received_at)
+        return AlertFact(self.signal, *times, self.function, closed, still_open, self.source)
 
 
 def create_alert(

@@ -30,6 +30,13 @@ def make_function_fail(world: World, function: str) -> None:
     world.ports.world.set_failure_rate(function, serving, 0.9)
 
 
+def set_failure_rate(world: World, rate: float) -> None:
+    """That share of the requests of every function fails, from here on and always has."""
+    for function, revisions in world.live.items():
+        for revision in revisions:
+            world.ports.world.set_failure_rate(function, revision, rate)
+
+
 def shifted_functions(world: World) -> set[str]:
     """The functions that were shifted."""
     services = {function.lower(): function for function in world.policy.functions}

@@ -20,6 +20,7 @@ from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
+from tests.support.decision.outages import set_failure_rate
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.runtime.clock import START
 from tests.support.fakes.runtime.hooks import Hook, no_hook
@@ -94,3 +95,11 @@ def deploy_bad_release(world: World, *parts: str) -> None:
     world.announce("bad")
     world.settle()
     world.ports.clock.advance(timedelta(minutes=10))
+
+
+def build_shop_with_bad_resources() -> World:
+    """A release of a site and a template makes the requests of every function fail."""
+    world = build_healthy_shop(function_failure_rate={"scenario": ScenarioName.COMPLETE})
+    set_failure_rate(world, 0.8)
+    deploy_bad_release(world, "sites", "remote_config")
+    return world

@@ -298,7 +298,7 @@ def test_an_undo_of_a_world_that_has_moved_altogether_is_not_taken() -> None:
     assert last.status is RollbackStatus.NOT_TAKEN
     assert "getBook: getbook-00003 was deployed later" in last.outcome
     newest = world.incidents()[-1]
-    assert [one.status for one in newest.timeline[-2:]] == [IncidentStatus.ESCALATED, IncidentStatus.RESOLVED]
+    assert [one.status for one in newest.timeline[-2:]] == [IncidentStatus.RECOVERED, IncidentStatus.RESOLVED]
 
 
 def test_an_undo_is_refused_with_its_reason() -> None:

@@ -11,9 +11,10 @@ from shared.domain.incidents.recovery_times import measure_recovery
 from shared.domain.policy.channels import Component
 from shared.domain.presentation.status_page_html import JSON
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.decision.outages import make_function_fail
+from tests.support.decision.outages import make_function_fail, set_failure_rate
 from tests.support.fakes.runtime.hooks import raise_error, run_once
 from tests.support.notices.status_page import MINUTE, build_world_with_page, read_page
+from tests.support.rollbacks.bookshop_resources import build_shop_with_bad_resources
 from tests.support.runtime.switches import iso_time_after, publish_after_second_shift
 from tests.support.runtime.world import World
 
@@ -163,3 +164,43 @@ def test_a_recovery_that_no_step_follows_stays_observed() -> None:
     world.settle()
 
     assert world.incidents()[0].status is IncidentStatus.RECOVERED
+
+
+def hold_resource_rollback() -> World:
+    """A person pauses the rollback of a site and a template before its first step."""
+    world = build_shop_with_bad_resources()
+
+    def pause() -> None:
+        world.command(command="pause", system="bookshop", actor="anna")
+        world.deliver_newest()
+
+    world.ports.beside.hook = run_once("hosting.site", "before", pause)
+    world.alert()
+    world.pass_time(2 * MINUTE)
+    [rollback] = world.rollbacks()
+    assert rollback.held_since is not None
+    assert not world.ports.beside.effects
+    return world
+
+
+@pytest.mark.parametrize("effect", ["hosting.release", "remote_config.publish"])
+def test_a_recovery_before_a_site_or_a_template_was_restored_is_observed_again(effect: str) -> None:
+    """It worked while it was held; then the platform refuses a release that took effect."""
+    world = hold_resource_rollback()
+    set_failure_rate(world, 0.0)
+    world.ports.clock.advance(MINUTE)
+    world.alert("0.abc", "closed")
+    world.pass_time(WITHIN + MINUTE)
+    assert world.incidents()[0].timeline[-1].works
+    world.ports.beside.hook = raise_error(effect, Rejected("permission denied"), "after")
+    world.command(command="resume", system="bookshop", actor="anna")
+    world.settle()
+    [incident], [rollback] = world.incidents(), world.rollbacks()
+
+    assert rollback.status is RollbackStatus.FAILED
+    assert incident.status is IncidentStatus.ESCALATED
+    world.ports.alerts.open["0.abc"] = False
+    for rate, becomes in ((0.0, IncidentStatus.ESCALATED), (2.0, IncidentStatus.RECOVERED)):
+        world.ports.counts.rates = dict.fromkeys(world.policy.functions, rate)
+        world.pass_time(WITHIN)
+        assert world.incidents()[0].status is becomes

@@ -17,11 +17,12 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import BREACH_SIGNAL
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system_record import System
-from tests.support.decision.outages import make_function_fail
+from tests.support.decision.outages import make_function_fail, of_function
 from tests.support.fakes.runtime.hooks import run_once
 from tests.support.notices.notices import read_notices
 from tests.support.notices.status_page import read_public_state
 from tests.support.rollbacks.approvals import build_world_awaiting_approval, publish_command
+from tests.support.runtime.switches import iso_time_after
 from tests.support.runtime.world import BOOKSHOP, EXAMPLE, World
 
 MINUTE = timedelta(minutes=1)
@@ -690,3 +691,20 @@ def test_a_question_ends_when_every_alert_is_over() -> None:
     assert "every alert is over" in rollback.outcome
     assert newest(world).status is IncidentStatus.RESOLVED
     assert newest(world).timeline[-1].note == "recovered without a rollback"
+
+
+def test_what_has_recovered_stays_so_when_an_order_is_not_executed_in_time() -> None:
+    """The order waits for the end of a freeze; meanwhile what it is about works again."""
+    world = World(policy=TOLD, promoted=False)
+    make_function_fail(world, "payOrder")
+    world.alert(resource=of_function(world, "payOrder"))
+    world.settle()
+    heal(world)
+    world.alert(state="closed", resource=of_function(world, "payOrder"))
+    world.pass_time(2 * MINUTE)
+    world.command(command="freeze", system="bookshop", until=iso_time_after(world, 60 * MINUTE))
+    world.command(command="rollback", system="bookshop", functions=["payOrder"])
+    world.pass_time(8 * MINUTE)
+    ends = [one.status for one in newest(world).timeline[-2:]]
+
+    assert ends == [IncidentStatus.RECOVERED, IncidentStatus.RESOLVED]

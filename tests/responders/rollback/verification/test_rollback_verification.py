@@ -18,9 +18,11 @@ from tests.support.decision.outages import (
     WATCHED,
     make_function_fail,
     run_five_minutes_after_alert,
+    set_failure_rate,
     time_to_condition_deadline,
 )
 from tests.support.fakes.runtime.hooks import run_once
+from tests.support.rollbacks.bookshop_resources import build_shop_with_bad_resources
 from tests.support.runtime.world import BOOKSHOP, World
 
 HOUR = timedelta(hours=1)
@@ -423,3 +425,39 @@ def test_what_is_worse_than_before_the_trouble_is_not_verified() -> None:
     [one] = world.rollbacks()
     assert (one.verified_at, one.shifted_at is None) == (None, False)
     assert "rollback.verified" not in world.events(one)
+
+
+@pytest.mark.parametrize("works", [False, True])
+def test_a_site_and_a_template_do_not_prove_that_functions_work(works: bool) -> None:
+    """An alert counts requests of functions: they are counted before it is called recovered."""
+    world = build_shop_with_bad_resources()
+    if works:
+        world.ports.beside.hook = run_once(
+            "remote_config.publish", "after", lambda: set_failure_rate(world, 0)
+        )
+    world.alert()
+    world.settle()
+    [one], [opened] = world.rollbacks(), world.incidents()
+
+    assert one.shifted_at is not None
+    assert (one.verified_at is not None) is works
+    assert any(one.is_well for one in opened.timeline) is works
+
+
+def test_a_site_that_fails_after_its_recovery_is_observed_by_its_probe() -> None:
+    """A person ended the monitoring; the probe has no signal, so no alert tells of it."""
+    world = build_shop_with_bad_resources()
+    world.ports.beside.hook = run_once("remote_config.publish", "after", lambda: set_failure_rate(world, 0))
+    world.alert()
+    world.settle()
+    world.alert(state="closed")
+    world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id)
+    world.settle()
+    told = [world.incidents()[0].status]
+    for down in ({"shop"}, set[str]()):
+        world.ports.prober.down = down.__contains__
+        world.pass_time(4 * MINUTE)
+        told.append(world.incidents()[0].status)
+
+    recovered = incident.IncidentStatus.RECOVERED
+    assert told == [recovered, incident.IncidentStatus.ESCALATED, recovered]
