@@ -255,11 +255,10 @@ def record_parts(
     is_unknown = is_wide and not failing
     uncounted = [one for one in reported if not has_source(one.signal, SignalSource.REQUESTS)]
     working = {*incident.working} - _find_uncounted_functions(policy, uncounted)
-    seen = {*(rollback.working if rollback else ())}
+    unjudged = any(not one.absorbed_by and _is_about_any_function(policy, one) for one in recent)
+    seen = {*(rollback.working if rollback and not unjudged else ())}
     ordered = set() if is_undoing or proven else ordered_functions(incident.scopes, policy)
     ordered -= seen if failing else set()
-    if any(not one.absorbed_by and _is_about_any_function(policy, one) for one in recent):
-        seen = set()  # no decision has counted since the alert
     functions = failing | ordered | {one.function for one in reported}
     plan = rollback.plan if rollback is not None and rollback.ended_at is None and is_wide else None
     functions |= policy.functions.keys() & (plan.changed if plan is not None else ())
@@ -293,7 +292,7 @@ def record_parts(
 def _close_parts(
     policy: Policy, incident: Incident, record: StatusPageRecord, until: datetime, now: datetime
 ) -> StatusPageRecord:
-    """Return the record after a recovery: parts are affected in which a function fails all the same."""
+    """Return the record after a recovery: affected are parts in which a function fails all the same."""
     further = {*incident.failing} if incident.ended_at is None else set[str]()
     fail = {one.name for one in _components(policy) if _component_functions(policy, one) & further}
     parts = [one if one.until or one.name in fail else replace(one, until=until) for one in record.parts]
