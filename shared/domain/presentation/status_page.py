@@ -292,7 +292,7 @@ def record_parts(
 def _close_parts(
     policy: Policy, incident: Incident, record: StatusPageRecord, until: datetime, now: datetime
 ) -> StatusPageRecord:
-    """Return the record after a recovery: affected are parts in which a function fails all the same."""
+    """Return the record after a recovery; a part in which a function still fails is affected."""
     further = {*incident.failing} if incident.ended_at is None else set[str]()
     fail = {one.name for one in _components(policy) if _component_functions(policy, one) & further}
     parts = [one if one.until or one.name in fail else replace(one, until=until) for one in record.parts]
