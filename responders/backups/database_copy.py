@@ -62,8 +62,6 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
     def _advance_record(self, one: DatabaseCopy) -> DatabaseCopy:
         return self._maintain_copy(one) if one.status is FillStatus.READY else super()._advance_record(one)
 
-    # Making
-
     def _request_fill(self, one: DatabaseCopy) -> DatabaseCopy:
         """The copy that is asked for, unless somebody's own database is called like it."""
         if one.asked_at is None:
@@ -87,8 +85,6 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
     def _is_stopped(self) -> bool:
         return is_change_blocked(self._ports, self._policy)
 
-    # Looking through
-
     def _purge_erased_people(self, one: DatabaseCopy) -> DatabaseCopy:
         began = one.purged_at
         if began is None or one.purge == ErasureProgress(removed=one.purge.removed):
@@ -106,8 +102,6 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
 
     def _count_documents(self, copy: DatabaseCopy) -> dict[str, int]:
         return self._create_checker(copy).count_documents(None)
-
-    # Keeping, and letting go
 
     def _maintain_copy(self, copy: DatabaseCopy) -> DatabaseCopy:
         """The copy that waits for people: whoever is erased meanwhile goes from it, too."""

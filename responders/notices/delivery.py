@@ -93,8 +93,7 @@ class NoticeDelivery:
             return False
         if notice.unless is WithdrawalCondition.LIFTED:
             switch = self._ports.store.get(notice.facts["switch"]).fields or {}
-            pause = switch.get("pause") or {}
-            return bool(pause.get("command") != notice.facts["command"])
+            return bool((switch.get("pause") or {}).get("command") != notice.facts["command"])
         if notice.unless is WithdrawalCondition.CALLED_OFF:
             record = self._ports.store.get(commands.command_path(notice.facts["command"])).fields or {}
             return record.get("due_at") is None

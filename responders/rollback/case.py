@@ -449,7 +449,8 @@ class Case:
             waits = incident.is_unconfirmed and not is_judged and now < until
             incident = replace(incident, unconfirmed_until=until if waits else None)
         status, is_untouched = turn.status, turn.changes.get("status") is RollbackStatus.NOT_TAKEN
-        if status is IncidentStatus.ESCALATED and is_untouched and incident.timeline[-1].works:
+        has_recovered = incident.has_failed and incident.timeline[-1].works
+        if status is IncidentStatus.ESCALATED and is_untouched and has_recovered:
             status = IncidentStatus.RECOVERED
         return incidents.change_status(incident, status, now, turn.note, turn.severity, works=turn.works)
 

@@ -28,21 +28,24 @@ from shared.state.available_commands import exclude_obstructed
 from shared.state.reader import StateReader
 
 
-def fail_rollback(case: Case, why: str, moved: Collection[str] = (), *, works: bool | None = None) -> bool:
+def fail_rollback(case: Case, why: str, moved: Collection[str] = ()) -> bool:
     """End it as FAILED: a person retries or accepts. Whether the worker must go on with it.
 
-    `moved` are the targets that somebody has led elsewhere since. `works`: as `change_status`.
+    `moved` are the targets that somebody has led elsewhere since. A recovery that was observed
+    while it was held stays observed, unless a step follows it.
     """
     is_recovered = case.rollback.status is RollbackStatus.RUNNING and _is_recovery_current(case)
     becomes = IncidentStatus.RECOVERED if is_recovered else IncidentStatus.ESCALATED
-    return _end_rollback(case, "rollback.failed", RollbackStatus.FAILED, becomes, why, moved, works=works)
+    status, works = RollbackStatus.FAILED, None if is_recovered else False
+    return _end_rollback(case, "rollback.failed", status, becomes, why, moved, works=works)
 
 
 def cancel_rollback(case: Case) -> bool:
     """End it because a person requested it, and undo nothing. Whether the worker goes on with it.
 
     After an order that superseded it, or a worse alert that it yields to, the incident stays open
-    until its recovery is observed. Otherwise whoever cancelled it decides what happens next.
+    until its recovery is observed. Otherwise whoever cancelled it decides what happens next; a
+    recovery that was observed stays observed, unless a step follows it.
     """
     why = case.rollback.cancel_requested
     replaced = bool(case.rollback.superseded_by or case.rollback.yields_to)
@@ -53,7 +56,8 @@ def cancel_rollback(case: Case) -> bool:
     if replaced:
         is_kept = is_recovered and not case.rollback.yields_to
         becomes = IncidentStatus.WATCHING if is_kept else IncidentStatus.INVESTIGATING
-    return _end_rollback(case, "rollback.cancelled", RollbackStatus.CANCELLED, becomes, why)
+    status, works = RollbackStatus.CANCELLED, None if is_recovered else False
+    return _end_rollback(case, "rollback.cancelled", status, becomes, why, works=works)
 
 
 def succeed_rollback(

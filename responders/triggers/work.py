@@ -12,7 +12,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
-COMMIT_ATTEMPTS = 5
+COMMIT_ATTEMPTS = 3
 
 
 class WorkTrigger:
@@ -32,8 +32,8 @@ class WorkTrigger:
                 worker.execute_command(self._ports, self._policies, due.id)
             case work_queue.INCIDENT:
                 check = partial(recovery.check_recovery, self._ports, self._policies, due.id)
-                too_fast = f"{due.id}: its documents change too fast"
-                retry_on_conflict(check, COMMIT_ATTEMPTS, too_fast, self._ports.clock.sleep)
+                gave_up = f"gave up after {COMMIT_ATTEMPTS} write conflicts on incident {due.id}"
+                retry_on_conflict(check, COMMIT_ATTEMPTS, gave_up, self._ports.clock.sleep)
             case work_queue.REPORT:
                 report_filing.file_report(self._ports, self._policies, due.id)
             case _:

@@ -95,8 +95,6 @@ class StepScheduler:
         self._bucket = pace.bucket
         self.commits = Checkpointer(tenure, steps, self._steps, self._snapshot_pace)
 
-    # What the calls found
-
     def record_results(self, results: Iterable[tuple[str, object]]) -> None:
         """Take in the ends of calls. Raises: what a call raised that is no RollbackError."""
         for name, result in results:
@@ -215,8 +213,6 @@ class StepScheduler:
     def _schedule_look(self, step: Step, seconds: float) -> None:
         self._next_look[step.name] = self._clock.monotonic() + seconds
 
-    # What may begin
-
     def begin(self) -> None:
         """Write intents, in memory, for what the plan, the quota and the limits admit."""
         self._is_settling = False
@@ -264,8 +260,6 @@ class StepScheduler:
 
     def _snapshot_pace(self, at: datetime) -> SavedPace:
         return self._pacing.snapshot_pace(self._count_unsent(), at, self._clock.monotonic())
-
-    # Calls
 
     def take_due_steps(self, *, settling: bool) -> list[tuple[Step, bool]]:
         """Return steps to poll, and whether each may send, for a token; settling, none sends."""

@@ -36,6 +36,8 @@ class ConditionResults(Struct, frozen=True):
     """What became of what the alerts of an incident told of."""
 
     judged: tuple[tuple[Alert, ConditionState], ...]
+    scope: Set[str] = frozenset()
+    """The functions that its alerts and its order are about."""
     failing: tuple[str, ...] = ()
     """What is observed to fail of what the alerts are about, in words."""
     is_counted: bool = True
@@ -51,7 +53,7 @@ class ConditionResults(Struct, frozen=True):
     working: Set[str] = frozenset()
     """All functions of the system that are observed to work."""
     doubted: Set[str] = frozenset()
-    """Functions that fail by what is known elsewhere, or failed when they were last counted."""
+    """Functions that something else than this check reports as failing."""
 
     @property
     def stands(self) -> bool:
@@ -156,6 +158,7 @@ def evaluate_conditions(
     works = working_functions(requests or {}, policy.gates)
     return ConditionResults(
         judged,
+        functions,
         tuple(failing),
         is_counted=requests is not None,
         is_observed=enough,

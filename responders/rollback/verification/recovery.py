@@ -12,7 +12,6 @@ from responders.rollback.isolation import fence_guard
 from responders.rollback.verification.alert_conditions import (
     ConditionResults,
     evaluate_conditions,
-    find_incident_functions,
     find_later_failures,
     find_reported_functions,
     read_other_incidents,
@@ -24,7 +23,7 @@ from shared.core.text import join_names
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import Incident, IncidentStatus
+from shared.domain.incidents.incident import WORKING_STATUSES, Incident, IncidentStatus
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import closing_verbs, format_shell_lines
 from shared.domain.incidents.opening import public_state_writes
@@ -34,6 +33,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.alert_conditions import ConditionState
+from shared.domain.signals.registry import SignalSource, has_source
 from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
@@ -85,21 +85,28 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     window = min(METRICS_WINDOW + unobserved, MAX_WINDOW)
     found = evaluate_conditions(ports, policy, incident, alerts, max(changes), document.read_at, window)
     others = read_other_incidents(ports, incident)
-    elsewhere = find_reported_functions(policy, others)
-    affected = find_incident_functions(policy, incident, [alert for alert, _ in found.judged])
-    doubted = affected & find_later_failures(policy, incident, others)
-    unreported = {*found.functions} - elsewhere  # what fails keeps it open, unless another is about it
-    if incident.timeline[-1].is_well:
-        doubted |= unreported
-    elif unreported and not found.failing:
+    unreported = {*found.functions} - find_reported_functions(policy, others)
+    if unreported and not found.failing and incident.status not in WORKING_STATUSES:
         found = replace(found, failing=(f"functions that fail: {join_names(sorted(unreported))}",))
-    if max(changes) > document.read_at - METRICS_WINDOW:  # in so short a time, few requests are counted
-        failed = {*incident.failing, *((past[0].fields or {})["failing"] if past else ())}
-        failed -= {*incident.working} | elsewhere
-        failed |= affected & {function for one in others for function in one.failing}
-        doubted |= failed - found.working
-    found = replace(found, doubted=doubted)
+    doubted = found.scope & find_later_failures(policy, incident, others)
+    if max(changes) > document.read_at - METRICS_WINDOW:
+        doubted |= _find_uncounted(policy, incident, past, others, found)
+    found = replace(found, doubted=doubted if found.failing else doubted | unreported)
     _record_check(ports, policy, document, system, past, foreign, found)
+
+
+def _find_uncounted(
+    policy: Policy,
+    incident: Incident,
+    past: Sequence[Document],
+    others: Sequence[Incident],
+    found: ConditionResults,
+) -> set[str]:
+    """Return the functions known to fail of which too few requests came since a change."""
+    failed = {*incident.failing, *(decode(Rollback, past[0].fields).failing if past else ())}
+    failed -= {*incident.working} | find_reported_functions(policy, others)
+    failed |= found.scope & {function for one in others for function in one.failing}
+    return failed - found.working
 
 
 def _read_rollbacks(ports: Ports, incident: Incident) -> list[Document]:
@@ -126,25 +133,29 @@ def _record_check(
     """One commit: what the check found, and what becomes of the incident by that."""
     now, incident = document.read_at, decode(Incident, document.fields)
     moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
-    affected = find_incident_functions(policy, incident, [alert for alert, _ in found.judged])
     state = judge_recovery(found)
-    is_proven = _is_recovery_proven(incident, moved or foreign, found, affected)
-    if state is ConditionState.OVER and (not is_proven or fence_guard.is_fence_up(ports, policy)):
-        state = ConditionState.UNKNOWN  # a fence stops the writers: nothing of them is observed
-    is_unobserved = state is ConditionState.UNKNOWN and not found.doubted
+    is_proven = _is_recovery_proven(incident, moved or foreign, found)
+    is_fenced = fence_guard.is_fence_up(ports, policy)  # it stops the writers: nothing of them is observed
+    if state is ConditionState.OVER and (not is_proven or is_fenced):
+        state = ConditionState.UNKNOWN
+    is_unobserved = state is ConditionState.UNKNOWN and not found.functions
     since = (incident.unobserved_since or now) if is_unobserved else None
     moved = moved or (foreign if state is ConditionState.OVER else None)
+    works = found.working | (found.scope if state is ConditionState.OVER else set())
     became = replace(
         incident,
         due_at=now + policy.execution.watch_every - SWEEP_MARGIN,
         unobserved_since=since,
-        failing=tuple(sorted({*found.functions} | ({*incident.failing} & found.doubted - found.working))),
+        failing=tuple(sorted({*found.functions} | ({*incident.failing} & {*policy.functions} - works))),
         working=tuple(sorted({*incident.working, *found.working} - {*found.functions})),
     )
     if found.failing or state is ConditionState.STANDS:
         became = incidents.observe_failure(became, now)
     expired = since is not None and now - since >= policy.gates.unobserved_after
     change = _decide_change(incident, moved, found, state, expired=expired)
+    if change is None and not is_fenced and _has_only_breach_left(became, found):
+        note = "all that failed beside the breach works again"
+        change = _Change("incident.recovery-observed", incident.status, note, works=True)
     if change is not None:
         became = incidents.change_status(became, change.becomes, now, change.note, works=change.works)
     became = _confirm(policy, became, found, now)
@@ -153,7 +164,6 @@ def _record_check(
     is_shown = became.is_unconfirmed is not incident.is_unconfirmed
     if change is not None or is_shown or became.has_failed is not incident.has_failed:
         writes += public_state_writes(policy, became, now)
-    works = found.working | (affected if state is ConditionState.OVER else set())
     is_over = state is ConditionState.OVER and change is not None
     writes += _build_follower_writes(ports, policy, became, works, current, now, is_over=is_over)
     if change is None:
@@ -210,9 +220,7 @@ def _find_last_change(rollback: Rollback) -> datetime:
     return rollback.shifted_at or (rollback.started_at and rollback.ended_at) or EPOCH
 
 
-def _is_recovery_proven(
-    incident: Incident, moved: Rollback | None, found: ConditionResults, affected: Set[str]
-) -> bool:
+def _is_recovery_proven(incident: Incident, moved: Rollback | None, found: ConditionResults) -> bool:
     """Return whether the closed alerts are enough, or a check observed the functions to work.
 
     An alert that closed before the end of an undo or of a failed rollback proves nothing.
@@ -222,7 +230,7 @@ def _is_recovery_proven(
         return True
     is_ill = moved.way is Direction.UNDO or moved.status is RollbackStatus.FAILED
     is_ill = is_ill or moved.failing_since is not None or (moved.verified_at is None and bool(moved.failing))
-    return not is_ill or (moved.verified_at is None and affected <= {*incident.working})
+    return not is_ill or (moved.verified_at is None and found.scope <= {*incident.working})
 
 
 def judge_recovery(found: ConditionResults) -> ConditionState:
@@ -261,11 +269,16 @@ def _decide_change(
     if expired and not is_incomplete:
         note = "nothing is observed to fail, and no check can tell that it has recovered"
         return _Change("incident.recovery-not-observed", IncidentStatus.RECOVERY_NOT_OBSERVED, note)
-    is_declared = all(alert.is_declared for alert, _ in found.judged)
-    if is_declared and incident.failing and {*incident.failing} <= found.working:
-        note = f"functions work again: {join_names(list(incident.failing))}"
-        return _Change("incident.recovery-observed", incident.status, note, works=True)
     return None
+
+
+def _has_only_breach_left(incident: Incident, found: ConditionResults) -> bool:
+    """Return whether all that failed beside a declared breach is newly observed to work."""
+    others = [one for alert, one in found.judged if not has_source(alert.signal, SignalSource.DECLARED)]
+    is_declared = len(others) < len(found.judged) and all(one is ConditionState.OVER for one in others)
+    is_observed = bool(found.working) and not (found.failing or found.doubted or incident.failing)
+    is_new = incident.has_failed and not incident.timeline[-1].is_well
+    return is_declared and is_observed and is_new and found.scope <= {*incident.working}
 
 
 def _describe_recovery(moved: Rollback | None, *, has_alerts: bool) -> str:
@@ -297,8 +310,8 @@ def _build_follower_writes(
         told = {one for one in follower.scopes if one.proves_failure}
         ordered = ordered_functions(follower.scopes, policy)
         is_about = bool(told or ordered) and told <= {*checked.scopes}
-        if not follower.is_ordered:
-            is_about = not told and bool(follower.failing)
+        if not follower.is_ordered:  # a breach
+            is_about = is_over and not told and bool(follower.failing) and {*follower.failing} <= works
         if name == checked.id or not is_about:
             continue
         became = replace(

@@ -126,8 +126,7 @@ def verify_rollback(case: Case) -> bool:
         note = f"the automatic part is restored, but checks fail: {health.reason}"
         return completion.succeed_rollback(case, note, IncidentStatus.INVESTIGATING)
     elif expired or (unrestored and settled):
-        why = f"checks fail after the last shift: {health.reason}"
-        return completion.fail_rollback(case, why, works=False)
+        return completion.fail_rollback(case, f"checks fail after the last shift: {health.reason}")
     elif case.commit_transition(_build_check_transition(case, health)):
         case.ports.clock.sleep(HEALTH_CHECK_INTERVAL_SECONDS)
     return True

@@ -193,8 +193,7 @@ def _group_by_time(parts: Iterable[str], record: StatusPageRecord, since: dateti
 def _prepared_commands(notice: Notice) -> tuple[str, ...]:
     """The commands that an escalation has prepared, or that answer a question."""
     found = (notice.facts.get(name) for name in ("prepared_shell", "prepared_command"))
-    asked = notice.facts.get("commands")
-    return (*(one for one in found if isinstance(one, str)), *(asked or ()))
+    return (*(one for one in found if isinstance(one, str)), *(notice.facts.get("commands") or ()))
 
 
 def _is_planned(about: NoticeContext) -> bool:

@@ -22,6 +22,7 @@ from shared.domain.incidents.incident import (
     Incident,
     IncidentScope,
     PublicState,
+    PublicStatusChange,
     StatusPageRecord,
 )
 from shared.domain.incidents.overlap import ordered_functions
@@ -178,7 +179,11 @@ def build_status_page(
         for one in sorted(states, key=lambda one: (one.since, one.incident or ""), reverse=True)
         if one.updated_at > now - UPTIME_DAYS * DAY
     ]
-    told = [(one, record) for one, record in told if is_public(one, policy, now, alerted=record.alerted)]
+    told = [
+        (_mark_failing(one, record), record)
+        for one, record in told
+        if is_public(one, policy, now, alerted=record.alerted)
+    ]
     components = _components(policy)
     parts = tuple(_build_part(policy, one, told, since, now) for one in components)
     mood = max((one.mood for one in parts), key=[*ComponentStatus].index, default=ComponentStatus.WORKING)
@@ -295,9 +300,22 @@ def _close_parts(
     """Return the record after a recovery; a part in which a function still fails is affected."""
     further = {*incident.failing} if incident.ended_at is None else set[str]()
     fail = {one.name for one in _components(policy) if _component_functions(policy, one) & further}
-    parts = [one if one.until or one.name in fail else replace(one, until=until) for one in record.parts]
+    parts = [
+        one if one.until or one.name in fail else replace(one, until=until if one.since <= until else now)
+        for one in record.parts
+    ]
     fail -= {one.name for one in parts if one.until is None}
     return replace(record, parts=(*parts, *(AffectedPart(name, now) for name in sorted(fail))))
+
+
+def _mark_failing(state: PublicState, record: StatusPageRecord) -> PublicState:
+    """Return the state of an incident that has recovered, of which a part fails all the same."""
+    since = min((one.since for one in record.parts if one.until is None), default=None)
+    if since is None or state.ended_at is not None or state.word not in RESTORED_STATUS_NAMES:
+        return state
+    return replace(
+        state, word="investigating", turns=[*state.turns, PublicStatusChange("investigating", since)]
+    )
 
 
 def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:
@@ -421,8 +439,7 @@ def _components(policy: Policy) -> tuple[Component, ...]:
 
 def _first_day(now: datetime) -> datetime:
     """When the oldest of the days that are shown began."""
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return today - (UPTIME_DAYS - 1) * DAY
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) - (UPTIME_DAYS - 1) * DAY
 
 
 def _is_about_any_function(policy: Policy, alert: Alert | IncidentScope) -> bool:
@@ -473,9 +490,7 @@ def _component_status(told: Sequence[ToldIncident]) -> tuple[ComponentStatus, st
         state, record = troubled[0]
         worst = reduce(worse_severity, (one.severity or Severity.LOW for one, _ in troubled))
         mood = ComponentStatus.DOWN if worst is Severity.CRITICAL else ComponentStatus.TROUBLED
-        label = f"{describe_condition(state, worst, record)}."
-        is_told_well = state.word in RESTORED_STATUS_NAMES
-        return mood, label if is_told_well else f"{label} {describe_status(state)}"
+        return mood, f"{describe_condition(state, worst, record)}. {describe_status(state)}"
     if any(is_unobserved(*one) for one in told):
         return ComponentStatus.UNKNOWN, _OVERALL_SENTENCES[ComponentStatus.UNKNOWN]
     unfailed = [one for one in active if _find_status(*one) is ComponentStatus.CHECKED]
@@ -492,11 +507,10 @@ def _find_status(state: PublicState, record: StatusPageRecord) -> ComponentStatu
     """Return how parts look by the public word of an incident, and by what is recorded of them."""
     if state.word in UNFAILED_NAMES:
         return ComponentStatus.CHECKED
-    are_over = all(one.until for one in record.parts)
-    if state.word in RESTORED_STATUS_NAMES and are_over:
+    if state.word in RESTORED_STATUS_NAMES:
         return ComponentStatus.WATCHED
-    is_checked = record.parts and are_over and state.ended_at is None
-    return ComponentStatus.CHECKED if is_checked else ComponentStatus.TROUBLED
+    are_over = record.parts and all(one.until for one in record.parts)
+    return ComponentStatus.CHECKED if are_over and state.ended_at is None else ComponentStatus.TROUBLED
 
 
 def is_unobserved(state: PublicState, record: StatusPageRecord) -> bool:

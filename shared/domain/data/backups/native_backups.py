@@ -44,5 +44,4 @@ def _is_silent(schedule: BackupSchedule, backups: Iterable[NativeBackup], now: d
         for one in backups
         if one.is_ready and abs(one.expires_at - one.snapshot_at - schedule.kept) < GRACE_PERIOD
     ]
-    newest = max([schedule.created_at, *made])
-    return now - newest > schedule.recurrence.interval + GRACE_PERIOD
+    return now - max([schedule.created_at, *made]) > schedule.recurrence.interval + GRACE_PERIOD

@@ -267,8 +267,7 @@ def evaluate_writer(
         written = f"an invalid document was written at {run.newest_at:%H:%M:%S} UTC"
         return WriterStatus(False, written, run.newest_at + span)
     if _count_missing(run) and (before is None or before.at + span > run.at):
-        first = before or run
-        return WriterStatus(None, "since when things are missing is not known", first.at + span)
+        return WriterStatus(None, "since when things are missing is not known", (before or run).at + span)
     if before is not None and _count_missing(run) > _count_missing(before):
         return WriterStatus(False, f"more is missing than at {before.at:%H:%M} UTC", run.at + span)
     return WriterStatus(

@@ -81,5 +81,4 @@ class ReleaseRulesStep(ResourceStep):
         goal, release = decode(RulesGoal, step.goal), (live.rules or {}).get(name)
         if release is None:
             return False
-        same = bool(goal.source) and release.source == goal.source
-        return same or release.ruleset == goal.ruleset
+        return release.ruleset == goal.ruleset or (bool(goal.source) and release.source == goal.source)

@@ -183,7 +183,10 @@ def test_a_breach_in_which_functions_failed_says_that_they_work_again() -> None:
     world.pass_time(8 * MINUTE)
 
     incident = newest(world)
-    assert (incident.timeline[-1].note, incident.ended_at) == ("functions work again: getBook", None)
+    assert (incident.timeline[-1].note, incident.ended_at) == (
+        "all that failed beside the breach works again",
+        None,
+    )
     assert read_public_state(world).word == "under investigation"
 
 
