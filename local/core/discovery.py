@@ -9,7 +9,7 @@ from typing import Any
 from local.core.rest import Resource, invalid_argument
 
 _NUMBERS = ("integer", "number", "int64", "uint64")
-"""Types, and formats of texts, that hold one."""
+"""Types, and formats of texts, that hold a number."""
 _TYPES: Mapping[str, type] = {"boolean": bool, "string": str}
 
 

@@ -64,7 +64,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     calls: str
     """Its name in the discovery document: `projects.secrets`."""
     schema: str
-    """Google's of it, by which objects in its fields are checked: `secretmanager.v1.Secret`."""
+    """Google's schema of it, which objects in its fields follow: `secretmanager.v1.Secret`."""
     path: str
     """The collection: `/v1/projects/{project}/secrets`."""
     fields: Mapping[str, Any]

@@ -199,6 +199,7 @@ def test_a_recovery_before_a_site_or_a_template_was_restored_is_observed_again(e
 
     assert rollback.status is RollbackStatus.FAILED
     assert incident.status is IncidentStatus.ESCALATED
+    assert not incident.timeline[-1].is_well
     world.ports.alerts.open["0.abc"] = False
     for rate, becomes in ((0.0, IncidentStatus.ESCALATED), (2.0, IncidentStatus.RECOVERED)):
         world.ports.counts.rates = dict.fromkeys(world.policy.functions, rate)

@@ -190,6 +190,23 @@ def test_a_breach_in_which_functions_failed_says_that_they_work_again() -> None:
     assert read_public_state(world).word == "under investigation"
 
 
+def test_a_breach_says_nothing_of_recovery_while_another_function_fails() -> None:
+    """One function heals as another one begins to fail."""
+    breach = replace(TOLD.signals["frontend_unavailable"], threshold=None)
+    world = World(policy=replace(TOLD, signals={**TOLD.signals, BREACH_SIGNAL: breach}), promoted=False)
+    world.alert("declared:1", signal=BREACH_SIGNAL)
+    world.pass_time(2 * MINUTE)
+    make_function_fail(world, "getBook")
+    world.pass_time(4 * MINUTE)
+
+    heal(world)
+    make_function_fail(world, "payOrder")
+    world.pass_time(10 * MINUTE)
+
+    assert not any(one.is_well for one in newest(world).timeline)
+    assert newest(world).failing == ("payOrder",)
+
+
 def half_done() -> World:
     """A rollback that a person called off after some of its functions had moved."""
     world = World(policy=TOLD)
