@@ -22,6 +22,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy, Targets
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
 from shared.domain.signals.breadth import limit_signal
+from shared.domain.signals.registry import SignalSource, has_source
 
 NOTHING_FAILED_TEXT = "nothing was observed to fail"
 TRAFFIC_RESTORED, RECOVERED, PAGE_WRITTEN = "traffic restored", "recovered", "status page written"
@@ -143,10 +144,13 @@ def find_traffic_restored_at(incident: Incident, rollbacks: Sequence[Rollback]) 
 
 
 def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:
-    """Return when recovery was observed, as far as nothing has contradicted it since."""
-    observed_at = None
+    """Return when recovery was observed, as far as nothing has contradicted it since.
+
+    That functions work again is no recovery of a breach, of which nobody observes the end.
+    """
+    observed_at, is_breach = None, has_source(incident.signal, SignalSource.DECLARED)
     for moment in reversed(incident.timeline):
-        if not moment.works and moment.status not in RECOVERED_STATUSES:
+        if (is_breach or not moment.works) and moment.status not in RECOVERED_STATUSES:
             break
         observed_at = moment.at
     newest = _newest_with_effects(rollbacks)

@@ -117,8 +117,7 @@ def combine_health(health: Health, checks: Mapping[str, Health]) -> Health:
         told = [f"{name}: {one.reason}" for name, one in checks.items() if one.verdict is verdict]
         if told:
             return replace(health, verdict=verdict, reason="; ".join(told))
-    works = f"; checked: {', '.join(checks)}" if checks else ""
-    return replace(health, reason=health.reason + works)
+    return replace(health, reason=f"{health.reason}; checked: {', '.join(checks)}") if checks else health
 
 
 class _Tally(Struct, frozen=True):

@@ -88,8 +88,7 @@ def _function_cause(case: GateInput) -> GateAnswer:
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
     failing = facts.find_failing(case.policy)
     if before and case.signal.scenario is ScenarioName.AUTH and _failing_system_probes(case):
-        changed = count_noun(len(before), "changed function")
-        reason = f"people cannot sign in; {changed} of the sign-in"
+        reason = f"people cannot sign in; {count_noun(len(before), 'changed function')} of the sign-in"
         return GateAnswer("cause", GateResult.PASS, reason)
     if not failing:
         unread = "the metrics could not be read; " if facts.requests is None else ""
