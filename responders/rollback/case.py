@@ -29,6 +29,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Rollback, RollbackRequest, RollbackStatus
 from shared.domain.signals.alert import Alert, alert_path, open_alerts
 from shared.domain.signals.breadth import FEATURE_LEVELS, count_failing, limit_signal, measure_level
+from shared.domain.signals.registry import SignalSource, has_source
 from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import LeasedRollback
@@ -449,7 +450,8 @@ class Case:
             waits = incident.is_unconfirmed and not is_judged and now < until
             incident = replace(incident, unconfirmed_until=until if waits else None)
         status, is_untouched = turn.status, turn.changes.get("status") is RollbackStatus.NOT_TAKEN
-        has_recovered = incident.has_failed and incident.timeline[-1].works
+        is_breach = has_source(incident.signal, SignalSource.DECLARED)
+        has_recovered = incident.has_failed and incident.timeline[-1].works and not is_breach
         if status is IncidentStatus.ESCALATED and is_untouched and has_recovered:
             status = IncidentStatus.RECOVERED
         return incidents.change_status(incident, status, now, turn.note, turn.severity, works=turn.works)

@@ -23,7 +23,7 @@ from shared.core.text import join_names
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import WORKING_STATUSES, Incident, IncidentStatus
+from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.next_actions import closing_verbs, format_shell_lines
 from shared.domain.incidents.opening import public_state_writes
@@ -86,12 +86,12 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     found = evaluate_conditions(ports, policy, incident, alerts, max(changes), document.read_at, window)
     others = read_other_incidents(ports, incident)
     unreported = {*found.functions} - find_reported_functions(policy, others)
-    if unreported and not found.failing and incident.status not in WORKING_STATUSES:
+    if unreported and not found.failing:
         found = replace(found, failing=(f"functions that fail: {join_names(sorted(unreported))}",))
     doubted = found.scope & find_later_failures(policy, incident, others)
     if max(changes) > document.read_at - METRICS_WINDOW:
         doubted |= _find_uncounted(policy, incident, past, others, found)
-    found = replace(found, doubted=doubted if found.failing else doubted | unreported)
+    found = replace(found, doubted=doubted)
     _record_check(ports, policy, document, system, past, foreign, found)
 
 
@@ -138,8 +138,7 @@ def _record_check(
     is_fenced = fence_guard.is_fence_up(ports, policy)  # it stops the writers: nothing of them is observed
     if state is ConditionState.OVER and (not is_proven or is_fenced):
         state = ConditionState.UNKNOWN
-    is_unobserved = state is ConditionState.UNKNOWN and not found.functions
-    since = (incident.unobserved_since or now) if is_unobserved else None
+    since = (incident.unobserved_since or now) if state is ConditionState.UNKNOWN else None
     moved = moved or (foreign if state is ConditionState.OVER else None)
     works = found.working | (found.scope if state is ConditionState.OVER else set())
     became = replace(

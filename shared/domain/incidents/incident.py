@@ -61,6 +61,7 @@ PROCEEDING_STATUSES = frozenset(
         IncidentStatus.ROLLING_BACK,
         IncidentStatus.UNDO_REQUESTED,
         IncidentStatus.VERIFYING,
+        IncidentStatus.ESCALATED,
     }
 )
 """What works while it is in one of these, works until something is observed to fail."""

@@ -22,7 +22,6 @@ from shared.domain.incidents.incident import (
     Incident,
     IncidentScope,
     PublicState,
-    PublicStatusChange,
     StatusPageRecord,
 )
 from shared.domain.incidents.overlap import ordered_functions
@@ -179,11 +178,7 @@ def build_status_page(
         for one in sorted(states, key=lambda one: (one.since, one.incident or ""), reverse=True)
         if one.updated_at > now - UPTIME_DAYS * DAY
     ]
-    told = [
-        (_mark_failing(one, record), record)
-        for one, record in told
-        if is_public(one, policy, now, alerted=record.alerted)
-    ]
+    told = [(one, record) for one, record in told if is_public(one, policy, now, alerted=record.alerted)]
     components = _components(policy)
     parts = tuple(_build_part(policy, one, told, since, now) for one in components)
     mood = max((one.mood for one in parts), key=[*ComponentStatus].index, default=ComponentStatus.WORKING)
@@ -250,7 +245,9 @@ def record_parts(
     changed_at = state.turns[-1].at if state.turns else state.updated_at
     is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
     if state.word in RESTORED_STATUS_NAMES or is_over or works:
-        return _close_parts(policy, incident, record, now if is_over else changed_at, now)
+        until = now if is_over else changed_at
+        closed = tuple(one if one.until else replace(one, until=until) for one in record.parts)
+        return replace(record, parts=closed)
     failing = {*(() if is_undoing else incident.failing), *(rollback.failing if rollback else ())}
     if is_undoing and not failing and not opened:
         return record
@@ -292,30 +289,6 @@ def record_parts(
         elif is_wide and mine and not mine & counted:
             unknown.append(one.name)
     return replace(record, parts=tuple(parts), unknown=tuple(unknown))
-
-
-def _close_parts(
-    policy: Policy, incident: Incident, record: StatusPageRecord, until: datetime, now: datetime
-) -> StatusPageRecord:
-    """Return the record after a recovery; a part in which a function still fails is affected."""
-    further = {*incident.failing} if incident.ended_at is None else set[str]()
-    fail = {one.name for one in _components(policy) if _component_functions(policy, one) & further}
-    parts = [
-        one if one.until or one.name in fail else replace(one, until=until if one.since <= until else now)
-        for one in record.parts
-    ]
-    fail -= {one.name for one in parts if one.until is None}
-    return replace(record, parts=(*parts, *(AffectedPart(name, now) for name in sorted(fail))))
-
-
-def _mark_failing(state: PublicState, record: StatusPageRecord) -> PublicState:
-    """Return the state of an incident that has recovered, of which a part fails all the same."""
-    since = min((one.since for one in record.parts if one.until is None), default=None)
-    if since is None or state.ended_at is not None or state.word not in RESTORED_STATUS_NAMES:
-        return state
-    return replace(
-        state, word="investigating", turns=[*state.turns, PublicStatusChange("investigating", since)]
-    )
 
 
 def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:

@@ -37,23 +37,37 @@ def test_monitoring_leaves_a_failure_to_the_incident_that_is_about_it() -> None:
     assert second.ended_at is None
 
 
-def test_a_failure_of_another_group_is_no_relapse_of_what_recovered() -> None:
-    """Nobody is told that it fails again, and the alert about it has an incident of its own."""
+def accepted_by_nobody() -> World:
+    """It recovered after a person cancelled the monitoring, and waits for a decision."""
     world = recovered_world()
     world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id)
     world.settle()
     world.alert("0.first", state="closed", resource=of_function(world, "getBook"))
     world.pass_time(15 * MINUTE)
     assert world.incidents()[0].status is IncidentStatus.RECOVERED
+    return world
 
-    began = world.ports.clock.now()
+
+def test_a_failure_of_another_group_is_no_relapse_of_what_recovered() -> None:
+    """The alert about it comes before a check observes it, and has an incident of its own."""
+    world = accepted_by_nobody()
+    make_function_fail(world, "payOrder")
+    world.alert("0.second", started_at=world.ports.clock.now(), resource=of_function(world, "payOrder"))
+    world.settle()
+    world.pass_time(10 * MINUTE)
+
+    assert [one.status is IncidentStatus.RECOVERED for one in world.incidents()] == [True, False]
+
+
+def test_a_failure_that_no_alert_reports_is_said_of_the_incident_that_is_open() -> None:
+    """Its check is the only one that sees it: nobody may read that all works."""
+    world = accepted_by_nobody()
     make_function_fail(world, "payOrder")
     world.pass_time(5 * MINUTE)
-    assert world.incidents()[0].status is IncidentStatus.RECOVERED
-    world.alert("0.second", started_at=began + MINUTE, resource=of_function(world, "payOrder"))
-    world.settle()
 
-    assert len(world.incidents()) == 2
+    [incident] = world.incidents()
+    assert incident.status is IncidentStatus.ESCALATED
+    assert incident.timeline[-1].note == "it fails again: functions that fail: payOrder"
 
 
 def test_the_monitoring_of_an_unpin_does_not_end_well_while_a_later_incident_is_about_it() -> None:

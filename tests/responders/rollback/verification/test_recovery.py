@@ -169,10 +169,11 @@ def test_a_declared_breach_is_resolved_by_no_check() -> None:
     assert newest(world).status is IncidentStatus.RECOVERY_NOT_OBSERVED
 
 
-def test_a_breach_in_which_functions_failed_says_that_they_work_again() -> None:
+@pytest.mark.parametrize("promoted", [False, True], ids=["observed", "escalated"])
+def test_a_breach_in_which_functions_failed_says_once_that_they_work_again(*, promoted: bool) -> None:
     """The public does not read for a day that they fail; the breach itself stays open."""
     breach = replace(TOLD.signals["frontend_unavailable"], threshold=None)
-    world = World(policy=replace(TOLD, signals={**TOLD.signals, BREACH_SIGNAL: breach}), promoted=False)
+    world = World(policy=replace(TOLD, signals={**TOLD.signals, BREACH_SIGNAL: breach}), promoted=promoted)
     world.alert("declared:1", signal=BREACH_SIGNAL)
     world.pass_time(2 * MINUTE)
     make_function_fail(world, "getBook")
@@ -180,9 +181,11 @@ def test_a_breach_in_which_functions_failed_says_that_they_work_again() -> None:
     assert (newest(world).failing, read_public_state(world).word) == (("getBook",), "investigating")
 
     heal(world)
-    world.pass_time(8 * MINUTE)
+    world.pass_time(12 * MINUTE)
 
     incident = newest(world)
+    said = [one.note for one in incident.timeline if one.works]
+    assert said == ["all that failed beside the breach works again"]
     assert (incident.timeline[-1].note, incident.ended_at) == (
         "all that failed beside the breach works again",
         None,
