@@ -1,4 +1,4 @@
-"""Google's predefined roles, and their permissions, which are those that a custom role may hold.
+"""Google's predefined roles, and their permissions: those that a custom role of a project may hold.
 
 From https://github.com/iann0036/iam-dataset, commit 2073fa52 of 2026-08-22, of the services that
 this project uses; `cloudmessaging` from Google's page of its roles (read 2026-11).
