@@ -9,7 +9,7 @@ from local.core.grpc_services import StatusError
 from local.core.iam_policies import Grant
 from local.core.rest import invalid_argument
 from local.services.iam.conditions import check_condition
-from local.services.iam.permissions import read_predefined_roles
+from local.services.iam.permissions import BASIC_ROLES, read_predefined_roles
 from local.services.logging.configuration import SHARED_WRITER
 from local.services.workload_identity.agents import AGENT_DOMAINS
 
@@ -64,8 +64,8 @@ class GrantRules:
         elif grant.role not in read_predefined_roles():
             raise invalid_argument(f"Role {grant.role} is not supported for this resource.")
         if grant.condition:
-            if kind in _PUBLIC:
-                raise invalid_argument(f"A grant to {grant.member} takes no condition.")
+            if grant.role in BASIC_ROLES or kind in _PUBLIC:
+                raise invalid_argument(f"A grant of {grant.role} to {grant.member} takes no condition.")
             check_condition(grant.condition)
 
     def require_account(self, name: str) -> None:

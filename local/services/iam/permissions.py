@@ -12,7 +12,7 @@ _PERMISSIONS = Path(__file__).with_name("permissions.txt")
 """A line for each resource: `pubsub.topics: create delete get`."""
 _ROLES = Path(__file__).with_name("predefined_roles.txt")
 """A line for each service: `pubsub: admin editor`."""
-_BASIC_ROLES = frozenset(("roles/browser", "roles/editor", "roles/owner", "roles/viewer"))
+BASIC_ROLES = frozenset(("roles/editor", "roles/owner", "roles/viewer"))
 
 
 @cache
@@ -24,7 +24,7 @@ def read_permissions() -> frozenset[str]:
 @cache
 def read_predefined_roles() -> frozenset[str]:
     """Return the names of roles: `roles/pubsub.admin`."""
-    return _BASIC_ROLES | {f"roles/{name}" for name in _read_names(_ROLES)}
+    return BASIC_ROLES | {"roles/browser"} | {f"roles/{name}" for name in _read_names(_ROLES)}
 
 
 def _read_names(file: Path) -> Iterator[str]:

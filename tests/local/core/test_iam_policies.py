@@ -150,6 +150,7 @@ def test_audit_configs_change_by_the_mask_alone(holder: Holder) -> None:
             for text in ("foo.bar == 1", '"text"', "1", "[true]", "resource.x.exists(y, z)", "user == 'a'")
         ),
         grant(ANN, condition={"expression": "true"}),
+        *(grant(ANN, role=f"roles/{one}", condition=CONDITION) for one in ("owner", "editor", "viewer")),
         grant("allUsers", condition=CONDITION),
         grant("allAuthenticatedUsers", condition=CONDITION),
         grant("ann@example.com"),
