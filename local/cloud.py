@@ -334,6 +334,13 @@ class Cloud:
         policies = iam_policy_pb2.DESCRIPTOR.services_by_name["IAMPolicy"]
         plain = PlainFunctions(self.clock, self._journal, self.faults, self._find_generation)
         run = RunServices(estate, self.clock, self.rollouts, self.quota, self.faults, plain, self._journal)
+        plain.has_secret = lambda project, secret: self.surroundings.secrets.has(
+            self.directory.resolve(project), secret
+        )
+        functions = Functions(
+            estate, Sources(self.buckets), self.build_quota, self.faults, plain, self.surroundings.runtimes
+        )
+        functions.require_account = self.surroundings.grants.require_account
         run.check_grant = self.pubsub.policy.check_grant = self.surroundings.grants.check
         return {
             "firestore": {
@@ -352,17 +359,7 @@ class Cloud:
                 RevisionsGrpcTransport: Revisions(estate, plain),
                 operations: RunOperations(estate, self.clock),
             },
-            "functions": {
-                FunctionServiceGrpcTransport: Functions(
-                    estate,
-                    Sources(self.buckets),
-                    self.build_quota,
-                    self.faults,
-                    plain,
-                    self.surroundings.runtimes,
-                ),
-                operations: Deployments(estate, plain),
-            },
+            "functions": {FunctionServiceGrpcTransport: functions, operations: Deployments(estate, plain)},
             "monitoring": {MetricServiceGrpcTransport: metrics},
         }
 

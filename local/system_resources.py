@@ -71,7 +71,7 @@ class SystemResources:
         )
         self.secrets = secrets.Secrets(clock, journal, policies)
         self.scheduler = jobs.SchedulerService(clock, journal)
-        self.eventarc = eventarc.Eventarc(clock, journal, pubsub)
+        self.eventarc = eventarc.Eventarc(clock, journal, pubsub, self.grants.require_account)
         self.registry = repositories.ImageRegistry(clock, journal, policies)
         self.keys = keys.CryptoKeys(policies)
         self.agents = agents.ServiceAgents(journal)

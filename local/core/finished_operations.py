@@ -8,6 +8,7 @@ from local.core.resource_store import ResourceStore
 from local.core.rest import Resource, RestMethod, RestRequest
 
 OPERATIONS = "/v1/projects/{project}/locations/{location}/operations"
+EMPTY = "google.protobuf.Empty"
 
 
 class FinishedOperations:
@@ -16,10 +17,11 @@ class FinishedOperations:
     def __init__(self, journal: Journal, kept_as: str) -> None:
         self._store = ResourceStore(journal, kept_as)
 
-    def finish(self, parent: str, response: dict[str, Any]) -> Resource:
-        """Return a new operation below `parent` that has this response."""
+    def finish(self, parent: str, kind: str, response: dict[str, Any]) -> Resource:
+        """Return a new operation below `parent` that has this response, a message of that kind."""
         name = "/".join(part for part in (parent, "operations", str(uuid.uuid4())) if part)
-        operation = {"name": name, "done": True, "response": response}
+        packed = {"@type": f"type.googleapis.com/{kind}", **response}
+        operation = {"name": name, "done": True, "response": packed}
         self._store.put(operation)
         return operation
 

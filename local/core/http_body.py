@@ -84,4 +84,5 @@ def _read_exactly(stream: BufferedIOBase, size: int) -> bytes:
 
 def _require_room(size: int, limit: int) -> None:
     if size > limit:
-        raise BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {limit} bytes")
+        said = f"Request payload size exceeds the limit: {limit} bytes."
+        raise BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, said)

@@ -6,8 +6,11 @@ import traceback
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
+
+import msgspec
 
 from local.core.http_body import BodyRefused, read_body
 
@@ -42,6 +45,19 @@ class AnyMethod(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Keep quiet: standard error belongs to faults."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse a request that is not read, in Google's form, and close the connection."""
+        said = message or explain or HTTPStatus(code).phrase
+        status = "UNIMPLEMENTED" if code == HTTPStatus.NOT_IMPLEMENTED else "INVALID_ARGUMENT"
+        answer = msgspec.json.encode({"error": {"code": code, "message": said, "status": status}})
+        self.send_response(code)
+        self.send_header("Connection", "close")
+        self.send_header("Content-Type", "application/json; charset=UTF-8")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
 
     def _take_request(self) -> None:
         try:

@@ -193,6 +193,8 @@ def _check_conditions(policy: _Policy) -> None:
         raise invalid_argument("A policy with conditions must have version 3.")
     if any(not one.expression for one in conditions):
         raise invalid_argument("A condition must have an expression.")
+    if any(not one.title for one in conditions):
+        raise invalid_argument("A condition must have a title.")
 
 
 def _grants(binding: _Binding) -> list[Grant]:

@@ -24,7 +24,11 @@ _NUMBERED_NAME_PATTERN = re.compile(r"^(projects/|project(?:Owner|Editor|Viewer)
 _ID_BYTES_PATTERN = re.compile(rb"projects/([a-z][a-z0-9.:-]*[a-z0-9])/")
 _NUMBER_BYTES_PATTERN = re.compile(rb"project(?:s/|Owner:|Editor:|Viewer:)\d")
 _USER_DATA = frozenset(
-    (*("annotations", "attributes", "headers", "labels", "metadata", "string_value", "userLabels"), "value")
+    (
+        *("annotations", "attributes", "headers", "labels", "metadata", "string_value", "userLabels"),
+        *("content", "description", "displayName", "display_name", "expression", "mimeType", "mime_type"),
+        *("orderingKey", "ordering_key", "subject", "title", "value"),
+    )
 )
 """Fields whose text belongs to the client."""
 

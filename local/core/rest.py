@@ -6,6 +6,7 @@ One address serves every product; the Host header says which, as it does at Goog
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -57,6 +58,8 @@ LEGACY_REASONS = {
 
 _DETAILS = (error_details_pb2.RetryInfo, error_details_pb2.ErrorInfo)
 """What a refusal may carry; named so that their descriptors are there to be written as JSON."""
+MAX_BODY_BYTES = 11 * 1024 * 1024
+"""Firestore's refusal names it; a commit has at most 10 MiB (https://cloud.google.com/firestore/quotas)."""
 _PATH_VARIABLE_PATTERN = re.compile(r"\{(\w+)(=\*\*)?\}")
 PAGE_PARAMETERS = ("pageSize", "pageToken")
 """Of a list: `build_list_response` reads them."""
@@ -251,6 +254,12 @@ class _Handler(AnyMethod):
     """Lets the products answer a request, writes the answer."""
 
     rest: RestServer
+    max_body_bytes = MAX_BODY_BYTES
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """As the base says; a body that is too large is an invalid request."""
+        too_large = code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        super().send_error(HTTPStatus.BAD_REQUEST if too_large else code, message, explain)
 
     def respond(self, body: bytes) -> None:
         """As the base says."""

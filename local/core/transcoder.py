@@ -44,6 +44,7 @@ _WILDCARDS = {
     "**": ".+",
     "*": "[^/]+",
 }
+_BASE64_PATTERN = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _UNKNOWN_FIELD_PATTERN = re.compile(r'no field named "([^"]+)" at "([^"]+)"')
 
 
@@ -173,7 +174,7 @@ def _is_of_system(name: str, value: str) -> bool:
 
 def _merge(message: Message, content: Resource) -> None:
     try:
-        json_format.ParseDict(content, message)
+        json_format.ParseDict(_read_fields(message.DESCRIPTOR, content), message)
     except json_format.ParseError as error:
         unknown = _UNKNOWN_FIELD_PATTERN.search(str(error))
         if unknown:
@@ -211,12 +212,44 @@ def _find_field(descriptor: Descriptor | None, name: str, path: str) -> FieldDes
 
 
 def _read_parameter(field: FieldDescriptor, value: str) -> str | bool:
-    """The value as JSON has it; a mask may name its fields as the proto does."""
+    """The value as JSON has it."""
     if field.type == FieldDescriptor.TYPE_BOOL and value in ("true", "false"):
         return value == "true"
-    if field.message_type is not None and field.message_type.full_name == FieldMask.DESCRIPTOR.full_name:
-        return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), value)
     return value
+
+
+def _read_fields(descriptor: Descriptor, content: Resource, place: str = "") -> Resource:
+    """The content of a message, with masks as JSON has them. Raises: StatusError."""
+    fields = {name: field for field in descriptor.fields for name in (field.name, field.json_name)}
+    return {
+        key: _read_value(fields[key], it, f"{place}{key}") if key in fields else it
+        for key, it in content.items()
+    }
+
+
+def _read_value(field: FieldDescriptor, value: Any, place: str) -> Any:
+    """The value of a field; a mask may name its fields as the proto does, and bytes are base64."""
+    if isinstance(value, list):
+        return [_read_value(field, one, f"{place}[{at}]") for at, one in enumerate(value)]
+    kind = field.message_type
+    if isinstance(value, str) and field.type == FieldDescriptor.TYPE_BYTES:
+        _check_base64(value, place)
+    if isinstance(value, str) and kind is not None and kind.full_name == FieldMask.DESCRIPTOR.full_name:
+        return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), value)
+    if not isinstance(value, dict) or kind is None or kind.full_name.startswith("google.protobuf."):
+        return value
+    if kind.GetOptions().map_entry:
+        held = kind.fields_by_name["value"]
+        return {key: _read_value(held, it, f"{place}[{key}]") for key, it in value.items()}
+    return _read_fields(kind, value, f"{place}.")
+
+
+def _check_base64(text: str, place: str) -> None:
+    """Both alphabets are read, with padding or without. Raises: StatusError INVALID_ARGUMENT."""
+    length = len(text.rstrip("="))
+    if not _BASE64_PATTERN.fullmatch(text) or length % 4 == 1 or (len(text) > length and len(text) % 4):
+        why = f"Invalid value at '{place}' (TYPE_BYTES), Base64 decoding failed for \"{text}\""
+        raise _refuse(place, why, "")
 
 
 def _refuse_field(name: str, place: str) -> StatusError:
@@ -224,11 +257,11 @@ def _refuse_field(name: str, place: str) -> StatusError:
     return _refuse(place, f'Unknown name "{name}"{where}: Cannot find field.')
 
 
-def _refuse(field: str, why: str) -> StatusError:
+def _refuse(field: str, why: str, begins: str = "Invalid JSON payload received. ") -> StatusError:
     """The front end's own refusal of what it cannot read."""
     violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=why)
     return build_detailed_error(
         grpc.StatusCode.INVALID_ARGUMENT,
-        f"Invalid JSON payload received. {why}",
+        f"{begins}{why}",
         error_details_pb2.BadRequest(field_violations=[violation]),
     )

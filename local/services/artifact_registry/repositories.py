@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from local.application import Application, names
 from local.application.service import ApplicationService, ServiceRevision
 from local.core.clock import CloudClock
-from local.core.finished_operations import FinishedOperations
+from local.core.finished_operations import EMPTY, FinishedOperations
 from local.core.grpc_services import StatusError
 from local.core.iam_policies import IamPolicies
 from local.core.journal import Journal
@@ -27,6 +27,7 @@ MAX_PAGE_SIZE = 1000
 REPOSITORY = "gcf-artifacts"
 """Where Cloud Functions puts what it builds."""
 STANDARD_MODE = "STANDARD_REPOSITORY"
+_REPOSITORY_KIND = "google.devtools.artifactregistry.v1.Repository"
 
 
 def _complete(change: Change) -> Resource:
@@ -96,11 +97,11 @@ class ImageRegistry(ResourceCollection):
 
     def create(self, request: RestRequest) -> Resource:
         """As the base says, as an operation."""
-        return self._operations.finish(_place(request), super().create(request))
+        return self._operations.finish(_place(request), _REPOSITORY_KIND, super().create(request))
 
     def delete(self, request: RestRequest) -> Resource:
         """As the base says, as an operation."""
-        return self._operations.finish(_place(request), super().delete(request))
+        return self._operations.finish(_place(request), EMPTY, super().delete(request))
 
     def clean_up(self) -> None:
         """Delete the images that the clean-up policies do not let stay until now."""
@@ -135,7 +136,7 @@ class ImageRegistry(ResourceCollection):
     def _delete_version(self, request: RestRequest) -> Resource:
         """The image is gone at once; who serves it goes on, and nobody else ever starts it."""
         wanted = f"/{request.ids['package']}@{request.ids['version']}"
-        name = self.find_name(request)
+        self.find_name(request)
         found = [
             (application, service, revision)
             for application in self._in_place(request)
@@ -146,7 +147,7 @@ class ImageRegistry(ResourceCollection):
             raise StatusError(grpc.StatusCode.NOT_FOUND, f"version {wanted[1:]} does not exist")
         for application, service, revision in found:
             _delete_image(application, service, revision.name)
-        return {"name": f"{name}/operations/delete", "done": True}
+        return self._operations.finish(_place(request), EMPTY, {})
 
     def _in_place(self, request: RestRequest) -> list[Application]:
         """The applications whose images are in a repository."""

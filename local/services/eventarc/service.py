@@ -6,7 +6,7 @@ Shapes: https://cloud.google.com/eventarc/docs/reference/rest/v1/projects.locati
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import grpc
@@ -16,6 +16,7 @@ from local.application import Application
 from local.application.applications import location_of
 from local.application.service import ApplicationService
 from local.core.clock import CloudClock
+from local.core.finished_operations import FinishedOperations
 from local.core.grpc_services import StatusError
 from local.core.journal import Journal
 from local.core.resource_store import ResourceStore, written_time
@@ -38,6 +39,7 @@ MAX_PAGE_SIZE = 50
 """How many there are is not documented: only that there may be fewer than were asked for."""
 ALL_LOCATIONS = "-"
 
+_TRIGGER_KIND = "google.cloud.eventarc.v1.Trigger"
 _DESTINATIONS: Final = frozenset({"cloudRun", "gke", "httpEndpoint", "workflow"})
 """Without `cloudFunction`, which Functions alone may set."""
 _ID_PATTERN = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -62,9 +64,14 @@ _TRIGGER_FIELDS: Final = {
 class Eventarc:
     """The triggers of every project and location; by those of documents events come."""
 
-    def __init__(self, clock: CloudClock, journal: Journal, pubsub: PubSub) -> None:
+    def __init__(
+        self, clock: CloudClock, journal: Journal, pubsub: PubSub, require_account: Callable[[str], None]
+    ) -> None:
+        """`require_account` refuses a service account that is not there."""
         self._clock = clock
         self._shelf = ResourceStore(journal, "eventarc")
+        self._require_account = require_account
+        self._operations = FinishedOperations(journal, "eventarc-operations")
         self._transports = TriggerTransports(pubsub)
         self._applications: list[Application] = []
         self.herald = DocumentEventPublisher(journal, pubsub)
@@ -94,6 +101,7 @@ class Eventarc:
                 *("projects.locations.triggers.delete", "DELETE", trigger, self._delete),
                 parameters=("allowMissing", "etag", "validateOnly"),
             ),
+            *self._operations.calls("projects.locations.operations.get"),
         )
 
     def _list(self, request: RestRequest) -> Resource:
@@ -134,34 +142,34 @@ class Eventarc:
             raise invalid_argument("a trigger needs one destination and a filter by type")
         if not {one.get("operator", "") for one in filters} <= OPERATORS:
             raise invalid_argument("a filter has an unknown operator")
+        self._require_account(trigger.get("serviceAccount", ""))
         name = f"{parent}/triggers/{short}"
         with self._shelf.lock:
             if name in self._shelf:
                 raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
-            if request.query.get("validateOnly") == "true":
-                return _completed_operation(parent)
             now, mark = written_time(self._clock.now()), str(uuid.uuid4())
             made = {**trigger, "createTime": now, "updateTime": now, "uid": mark, "etag": mark, "name": name}
-            self._shelf.put(self._transports.make(made) if is_document_trigger(made) else made)
-            self._listen()
-        return _completed_operation(parent)
+            if request.query.get("validateOnly") != "true":
+                made = self._transports.make(made) if is_document_trigger(made) else made
+                self._shelf.put(made)
+                self._listen()
+        return self._operations.finish(parent, _TRIGGER_KIND, made)
 
     def _delete(self, request: RestRequest) -> Resource:
         parent = _parent_of(request)
         with self._shelf.lock:
             name = f"{parent}/triggers/{request.ids['trigger']}"
             if name not in self._shelf and request.query.get("allowMissing") == "true":
-                return _completed_operation(parent)
+                return self._operations.finish(parent, _TRIGGER_KIND, {})
             found = self._shelf.find(name)
             if request.query.get("etag", found.get("etag")) != found.get("etag"):
                 raise StatusError(grpc.StatusCode.ABORTED, f"{name} has another etag")
-            if request.query.get("validateOnly") == "true":
-                return _completed_operation(parent)
-            self._shelf.write({found["name"]: None})
-            self._listen()
-            if is_document_trigger(found):
-                self._transports.remove(found["name"])
-        return _completed_operation(parent)
+            if request.query.get("validateOnly") != "true":
+                self._shelf.write({found["name"]: None})
+                self._listen()
+                if is_document_trigger(found):
+                    self._transports.remove(found["name"])
+        return self._operations.finish(parent, _TRIGGER_KIND, found)
 
     def _heard(self, application: Application, service: ApplicationService) -> None:
         """A function has a trigger of documents now, or has none."""
@@ -199,8 +207,3 @@ def _build_function_transport(
 
 def _parent_of(request: RestRequest) -> str:
     return f"projects/{request.ids['project']}/locations/{request.ids['location']}"
-
-
-def _completed_operation(parent: str) -> Resource:
-    """An operation that is over."""
-    return {"name": f"{parent}/operations/trigger", "done": True}

@@ -1,6 +1,7 @@
 """How functions are deployed, created and deleted: requests that end later as operations."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -39,6 +40,12 @@ from local.services.run.quota import WriteQuotaBucket
 MAX_PAGE_SIZE = 100
 QUOTA_METRIC = "cloudfunctions.googleapis.com/write_requests"
 """60 writes in 60 s and region, of the 2nd generation."""
+MAX_TIMEOUT_SECONDS = 3600
+"""https://cloud.google.com/functions/quotas (read 2026-11)."""
+_RESERVED_VARIABLES = frozenset(
+    ("FUNCTION_SIGNATURE_TYPE", "FUNCTION_TARGET", "K_CONFIGURATION", "K_REVISION", "K_SERVICE", "PORT")
+)
+"""https://cloud.google.com/functions/docs/configuring/env-var (read 2026-11)."""
 _ID = re.compile(r"[A-Za-z]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _MEMORY = re.compile(r"\d+(\.\d+)?(k|M|G|Ki|Mi|Gi)?")
 """ServiceConfig.available_memory, google-cloud-functions 1.25.0."""
@@ -60,6 +67,8 @@ class FunctionDeploymentCalls:
         self._plain = plain
         self._quota = quota
         self._faults = faults
+        self.require_account: Callable[[str], None] = lambda _name: None
+        """Refuses a service account that is not there, by its address or name."""
 
     def UpdateFunction(self, request: Any, _context: grpc.ServicerContext) -> Message:
         """A new build with what the mask names; an empty mask names all that is set.
@@ -69,7 +78,7 @@ class FunctionDeploymentCalls:
         """
         location, (function,) = parse_resource_name(request.function.name, "functions")
         paths = list_changed_fields(request.update_mask.paths, request.function)
-        _check_values(request.function)
+        self._check_values(request.function)
         if request.function.name in self._plain:
             self._quota.spend_write(location, dry_run=False)
             return self._plain.update(request.function, request.update_mask.paths)
@@ -82,7 +91,7 @@ class FunctionDeploymentCalls:
         Any other one is nobody's application: it is kept as it is asked for.
         """
         location, _ = parse_resource_name(request.parent)
-        _check_values(request.function)
+        self._check_values(request.function)
         for application in self._estate.applications_in(location):
             if request.function_id in application.policy.functions:
                 service = application.service_of(request.function_id)
@@ -107,7 +116,14 @@ class FunctionDeploymentCalls:
         application, service = self._found(location, function)
         self._admit(application, function)
         application.delete(service.function)
-        return operations_pb2.Operation(name=f"{location}/operations/delete-{function}", done=True)
+        return self._plain.record_deletion(_FUNCTION(name=request.name))
+
+    def _check_values(self, function: Any) -> None:
+        """Raises: StatusError INVALID_ARGUMENT, NOT_FOUND for a service account."""
+        _check_values(function)
+        self.require_account(function.service_config.service_account_email)
+        self.require_account(function.build_config.service_account)
+        self.require_account(function.event_trigger.service_account_email)
 
     def _begin(
         self,
@@ -203,12 +219,21 @@ def operation_message(application: Application, build: Build) -> Message:
 
 
 def _check_values(function: Any) -> None:
-    """Raises: StatusError INVALID_ARGUMENT for a runtime or a memory that cannot be."""
-    runtime, memory = function.build_config.runtime, function.service_config.available_memory
+    """Raises: StatusError INVALID_ARGUMENT for a value that cannot be."""
+    config, runtime = function.service_config, function.build_config.runtime
+    memory = config.available_memory
     if runtime and runtime not in NAMES:
         raise invalid_argument(f"runtime '{runtime}' is none of {', '.join(NAMES)}")
     if memory and not _MEMORY.fullmatch(memory):
         raise invalid_argument(f"available_memory '{memory}' is no amount of memory")
+    if not 0 <= config.timeout_seconds <= MAX_TIMEOUT_SECONDS:
+        raise invalid_argument(f"timeout_seconds {config.timeout_seconds} is not 0 to {MAX_TIMEOUT_SECONDS}")
+    least, most = config.min_instance_count, config.max_instance_count
+    if min(least, most) < 0 or 0 < most < least:
+        raise invalid_argument(f"min_instance_count {least} and max_instance_count {most} cannot be")
+    keys = {*config.environment_variables, *(one.key for one in config.secret_environment_variables)}
+    if reserved := keys & _RESERVED_VARIABLES:
+        raise invalid_argument(f"environment_variables: {min(reserved)} is reserved")
 
 
 def _renew(service: ApplicationService, function: Any) -> ApplicationService:

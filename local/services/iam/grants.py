@@ -3,23 +3,27 @@
 import re
 from collections.abc import Callable, Container
 
+import grpc
+
+from local.core.grpc_services import StatusError
 from local.core.iam_policies import Grant
 from local.core.rest import invalid_argument
 from local.services.iam.conditions import check_condition
-from local.services.iam.permissions import read_predefined_roles
+from local.services.iam.permissions import BASIC_ROLES, read_predefined_roles
 from local.services.logging.configuration import SHARED_WRITER
-from local.services.workload_identity.agents import OLD_DOMAINS
+from local.services.workload_identity.agents import AGENT_DOMAINS
 
 _ADDRESS = r"[^@\s]+@[^@\s]+\.[^@\s]+"
 _MEMBER_PATTERN = re.compile(
     rf"allUsers|allAuthenticatedUsers|(?:user|group|serviceAccount):{_ADDRESS}"
     r"|(?:domain|deleted|principal|principalSet|projectOwner|projectEditor|projectViewer):\S+"
 )
+_PUBLIC = frozenset(("allAuthenticatedUsers", "allUsers"))
 _AGENT = r"service-(?:project-)?(\d+)@"
 """Begins the address of an agent of one of Google's services."""
 _ACCOUNT_OF_PROJECT_PATTERN = re.compile(
     r"(?:(\d+)-compute@developer|(\d+)@cloud(?:build|services)|([^@]+)@appspot"
-    rf"|{_AGENT}(?:gcp-sa-[a-z-]+|{'|'.join(sorted(OLD_DOMAINS.values()))})\.iam)\.gserviceaccount\.com"
+    rf"|{_AGENT}(?:{'|'.join(sorted(AGENT_DOMAINS))})\.iam)\.gserviceaccount\.com"
 )
 """An account that a project has by itself, with the project's number or id."""
 _LATE_AGENT_PATTERN = re.compile(
@@ -60,7 +64,16 @@ class GrantRules:
         elif grant.role not in read_predefined_roles():
             raise invalid_argument(f"Role {grant.role} is not supported for this resource.")
         if grant.condition:
+            if grant.role in BASIC_ROLES or kind in _PUBLIC:
+                raise invalid_argument(f"A grant of {grant.role} to {grant.member} takes no condition.")
             check_condition(grant.condition)
+
+    def require_account(self, name: str) -> None:
+        """Return if an account is there, or none is named. Raises: StatusError NOT_FOUND."""
+        email = name.rpartition("/")[2]
+        if email and not self._is_there(email):
+            said = f"Service account projects/-/serviceAccounts/{email} was not found."
+            raise StatusError(grpc.StatusCode.NOT_FOUND, said)
 
     def _is_there(self, email: str) -> bool:
         if of_project := _ACCOUNT_OF_PROJECT_PATTERN.fullmatch(email):

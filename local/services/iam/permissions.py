@@ -1,4 +1,4 @@
-"""Google's predefined roles, and their permissions, which are those that a custom role may hold.
+"""Google's predefined roles, and their permissions: those that a custom role of a project may hold.
 
 From https://github.com/iann0036/iam-dataset, commit 2073fa52 of 2026-08-22, of the services that
 this project uses; `cloudmessaging` from Google's page of its roles (read 2026-11).
@@ -12,7 +12,7 @@ _PERMISSIONS = Path(__file__).with_name("permissions.txt")
 """A line for each resource: `pubsub.topics: create delete get`."""
 _ROLES = Path(__file__).with_name("predefined_roles.txt")
 """A line for each service: `pubsub: admin editor`."""
-_BASIC_ROLES = frozenset(("roles/browser", "roles/editor", "roles/owner", "roles/viewer"))
+BASIC_ROLES = frozenset(("roles/editor", "roles/owner", "roles/viewer"))
 
 
 @cache
@@ -24,7 +24,7 @@ def read_permissions() -> frozenset[str]:
 @cache
 def read_predefined_roles() -> frozenset[str]:
     """Return the names of roles: `roles/pubsub.admin`."""
-    return _BASIC_ROLES | {f"roles/{name}" for name in _read_names(_ROLES)}
+    return BASIC_ROLES | {"roles/browser"} | {f"roles/{name}" for name in _read_names(_ROLES)}
 
 
 def _read_names(file: Path) -> Iterator[str]:

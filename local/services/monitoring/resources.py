@@ -37,6 +37,9 @@ _CHANNEL_LABELS = {
     "webhook_tokenauth": {"url"},
 }
 """The labels that a channel of each type needs."""
+_SECRET_LABELS = frozenset(("auth_token", "password", "service_key"))
+"""Those that Google shows obscured; Terraform's `sensitive_labels` are sent among the labels."""
+_OBSCURED = "********"
 _ID_PATTERN = r"[A-Za-z0-9_.-]{1,63}"
 _LAYOUTS = ("columnLayout", "gridLayout", "mosaicLayout", "rowLayout")
 _SERVICES = (
@@ -259,6 +262,17 @@ class MonitoringResources:
 class _Channels(ResourceCollection):
     """Notification channels; one that a policy names is deleted only by force."""
 
+    def get(self, request: RestRequest) -> Resource:
+        """As the base says; secrets are obscured."""
+        return _obscure(super().get(request))
+
+    def stored(self, request: RestRequest) -> list[Resource]:
+        """As the base says; secrets are obscured."""
+        return [_obscure(one) for one in super().stored(request)]
+
+    def _put(self, request: RestRequest, name: str, before: Resource | None, fields: Resource) -> Resource:
+        return _obscure(super()._put(request, name, before, fields))
+
     def delete(self, request: RestRequest) -> Resource:
         """As the base says. Raises: StatusError FAILED_PRECONDITION."""
         name = self.name_of(request)
@@ -276,6 +290,12 @@ class _Channels(ResourceCollection):
             left = [channel for channel in one["notificationChannels"] if channel != name]
             self._store.put({**one, "notificationChannels": left})
         return answer
+
+
+def _obscure(channel: Resource) -> Resource:
+    labels = channel.get("labels", {})
+    hidden = dict.fromkeys(_SECRET_LABELS & {*labels}, _OBSCURED)
+    return {**channel, "labels": {**labels, **hidden}} if hidden else channel
 
 
 def _log_metrics(condition: Resource) -> Iterator[str]:

@@ -64,6 +64,8 @@ class PlainFunctions:
         self._journal = journal
         self._faults = faults
         self._generation = generation
+        self.has_secret: Callable[[str, str], bool] = lambda _project, _secret: True
+        """Whether a project has a secret."""
         self._lock = threading.RLock()
         self._deployments: list[_Deployment] = []
         self._known = {name: _Function.FromString(value) for name, value in journal.read(_JOURNAL_SERVICE)}
@@ -145,6 +147,11 @@ class PlainFunctions:
             gone = self.find(name)
             self._journal.write(_JOURNAL_SERVICE, [(name, None)])
             del self._known[name]
+            return self.record_deletion(gone)
+
+    def record_deletion(self, gone: Any) -> Message:
+        """The operation of the deletion of any function, which is over."""
+        with self._lock:
             now = self._clock.now()
             return self._remember(_Deployment(_new_id(), "delete", gone, now, now, "", ended=True))
 
@@ -168,6 +175,11 @@ class PlainFunctions:
         now = self._clock.now()
         generation = source.generation or self._generation(source.bucket, source.object_)
         missing = "" if generation else f"Build failed: source object {source.object_} was not found"
+        config = function.service_config
+        for one in (*config.secret_environment_variables, *config.secret_volumes):
+            project = one.project_id or location.project
+            if not self.has_secret(project, one.secret):
+                missing = f"Secret projects/{project}/secrets/{one.secret} was not found"
         before = self._known[function.name].service_config.revision if function.name in self else ""
         _complete(function, location, name, generation, services.count_revisions(before) + 1)
         parse_resource_name(function.build_config.docker_repository, "repositories")

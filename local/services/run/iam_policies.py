@@ -58,8 +58,10 @@ class ServicePolicies:
         self._find_owner(request.resource)
         return TestIamPermissionsResponse(permissions=request.permissions)
 
-    def _find_owner(self, name: str) -> tuple[Application, ApplicationService] | None:
-        """The application's service of that name; None: it is a plain function's.
+    def _find_owner(
+        self, name: str, *, allow_missing: bool = False
+    ) -> tuple[Application, ApplicationService] | None:
+        """The application's service of that name; None: it is a plain function's, or missing.
 
         Raises: StatusError NOT_FOUND.
         """
@@ -67,7 +69,8 @@ class ServicePolicies:
         try:
             return self._estate.service(location, service)
         except StatusError:
-            self._plain.find_service(location, service)
+            if not allow_missing:
+                self._plain.find_service(location, service)
             return None
 
     def _current(self, name: str, owned: tuple[Application, ApplicationService] | None) -> Policy:

@@ -1,5 +1,6 @@
 """`google.cloud.run.v2.Services`."""
 
+import re
 import uuid
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -33,6 +34,8 @@ from local.services.run.rollouts import Rollouts
 from local.services.run.updates import read_update
 
 MAX_PAGE_SIZE = 100
+MAX_REVISION_LENGTH = 63
+"""Of a revision's name, with that of its service (https://cloud.google.com/run/docs/managing/revisions)."""
 
 
 class RunServices(ServicePolicies):
@@ -87,7 +90,10 @@ class RunServices(ServicePolicies):
         """
         location, (name,) = parse_resource_name(request.service.name, "services")
         self._quota.spend_write(location, dry_run=request.validate_only)
-        application = self._owner(location, name, allow_missing=request.allow_missing)
+        if (owned := self._find_owner(request.service.name, allow_missing=request.allow_missing)) is None:
+            said = "A service is created and changed with its function, by Cloud Functions."
+            raise StatusError(grpc.StatusCode.UNIMPLEMENTED, said)
+        application = owned[0]
         change = partial(self._change, application, request.service, request.update_mask.paths)
         if request.validate_only:
             preview = change(lambda: ORDINARY_COURSE, application.service(name), self._clock.now())
@@ -96,16 +102,6 @@ class RunServices(ServicePolicies):
         service = application.update(name, partial(change, fate))
         begun = service.changes[-1]
         return messages.operation_message(application, service, begun, begun.started_at)
-
-    def _owner(self, location: Location, name: str, *, allow_missing: bool) -> Application:
-        try:
-            return self._estate.service(location, name)[0]
-        except StatusError:
-            if allow_missing:
-                raise StatusError(
-                    grpc.StatusCode.UNIMPLEMENTED, "services come from the application's policy"
-                ) from None
-            raise
 
     def _change(
         self,
@@ -149,7 +145,10 @@ def _apply_template(
     """
     if template == messages.template_message(application, service):
         return service
-    name = template.revision or application.next_revision_name(service)
+    asked, name = template.revision, template.revision or application.next_revision_name(service)
+    allowed = re.fullmatch(rf"{re.escape(service.name)}-[a-z0-9-]*[a-z0-9]", asked)
+    if asked and (len(asked) > MAX_REVISION_LENGTH or not allowed):
+        raise invalid_argument(f"template.revision '{asked}' is not {service.name}-SUFFIX in lower case")
     if service.revision(name) is not None:
         raise StatusError(grpc.StatusCode.ALREADY_EXISTS, f"Revision '{name}' already exists")
     image = template.containers[0].image

@@ -94,6 +94,10 @@ class Secrets(ResourceCollection):
         self.provision(project, secret, self._clock.now())
         self._payloads[f"{_secret_name(project, secret)}/versions/1"] = _build_payload(value.encode())
 
+    def has(self, project: str, secret: str) -> bool:
+        """Whether a project has a secret of that id."""
+        return _secret_name(project, secret) in self._store
+
     def is_enabled(self, project: str, bound: str) -> bool:
         """Whether `SECRET/VERSION` can be read; of a secret that nobody founded, too."""
         secret, _, version = bound.partition("/")

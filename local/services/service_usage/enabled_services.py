@@ -25,6 +25,7 @@ from local.services.workload_identity.agents import ServiceAgents
 
 MAX_PAGE_SIZE = 200
 MAX_BATCH = 20
+_KINDS = "google.api.serviceusage"
 NEW_PROJECT = frozenset(
     f"{one}.googleapis.com"
     for one in ("cloudresourcemanager", "logging", "monitoring", "serviceusage", "storage")
@@ -142,14 +143,16 @@ class EnabledServices:
         return build_list_response(request, "services", found, MAX_PAGE_SIZE)
 
     def _enable(self, request: RestRequest) -> Resource:
-        project, service = request.ids["project"], request.ids["service"]
-        self._switch(project, [service], "ENABLED")
-        return self._operations.finish("", {"service": self.describe(project, service)})
+        return self._switch_one(request, "ENABLED", "Enable")
 
     def _disable(self, request: RestRequest) -> Resource:
+        return self._switch_one(request, "DISABLED", "Disable")
+
+    def _switch_one(self, request: RestRequest, state: str, verb: str) -> Resource:
         project, service = request.ids["project"], request.ids["service"]
-        self._switch(project, [service], "DISABLED")
-        return self._operations.finish("", {"service": self.describe(project, service)})
+        self._switch(project, [service], state)
+        shown = {"service": self.describe(project, service)}
+        return self._operations.finish("", f"{_KINDS}.v1.{verb}ServiceResponse", shown)
 
     def _batch_enable(self, request: RestRequest) -> Resource:
         services = request.body.get("serviceIds")
@@ -157,7 +160,7 @@ class EnabledServices:
             raise invalid_argument(f"serviceIds: from 1 to {MAX_BATCH} names")
         self._switch(request.ids["project"], services, "ENABLED")
         enabled = [self.describe(request.ids["project"], one) for one in services]
-        return self._operations.finish("", {"services": enabled})
+        return self._operations.finish("", f"{_KINDS}.v1.BatchEnableServicesResponse", {"services": enabled})
 
     def _batch_get(self, request: RestRequest) -> Resource:
         named = [value.rpartition("/")[2] for key, value in request.parameters if key == "names"]
@@ -165,7 +168,8 @@ class EnabledServices:
 
     def _agent(self, request: RestRequest) -> Resource:
         project, service = request.ids["project"], request.ids["service"]
-        return self._operations.finish("", {"email": self._agents.generate(project, service)})
+        agent = {"email": self._agents.generate(project, service)}
+        return self._operations.finish("", f"{_KINDS}.v1beta1.ServiceIdentity", agent)
 
     def _switch(self, project: str, services: Iterable[object], state: str) -> None:
         named = [str(service) for service in services]

@@ -11,6 +11,7 @@ from local.core.rest import Resource, RestMethod, RestRequest
 
 HOST = "workloadidentity.googleapis.com"
 _PRODUCERS = "projects.locations.serviceProducers"
+_ANSWER_KIND = "google.cloud.workloadidentity.v1.GenerateServiceAgentsResponse"
 OLD_DOMAINS = {
     "artifactregistry": "gcp-sa-artifactregistry",
     "cloudfunctions": "gcf-admin-robot",
@@ -18,6 +19,17 @@ OLD_DOMAINS = {
     "storage": "gs-project-accounts",
 }
 """The domains of agents whose names are older than the rule `gcp-sa-SERVICE`."""
+_SERVICES = (
+    *("cloudasset", "cloudbuild", "cloudkms", "cloudscheduler", "cloudtasks", "eventarc", "firebase"),
+    *("firebaseappcheck", "firebaseauth", "firebasedatabase", "firebasemods", "firebasestorage", "firestore"),
+    *("iap", "identitytoolkit", "logging", "monitoring-notification", "pubsub", "scc-notification"),
+    *("secretmanager", "vpcaccess"),
+)
+AGENT_DOMAINS = frozenset((*OLD_DOMAINS.values(), *(f"gcp-sa-{one}" for one in _SERVICES)))
+"""Of the agents of all services that this project and its applications use.
+
+https://cloud.google.com/iam/docs/service-agents (read 2026-11)
+"""
 
 
 def agent_email(project: str, service: str) -> str:
@@ -65,4 +77,4 @@ class ServiceAgents:
             "state": "ACTIVE",
         }
         parent = f"projects/{project}/locations/{request.ids['location']}"
-        return self._operations.finish(parent, {"serviceAgents": [agent]})
+        return self._operations.finish(parent, _ANSWER_KIND, {"serviceAgents": [agent]})

@@ -103,6 +103,25 @@ def test_a_condition_needs_version_3(holder: Holder) -> None:
     assert "condition" not in hidden
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        'resource.name == "projects/shop/databases/rollback"',
+        'api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", []).hasOnly(["roles/run.invoker"])',
+        'request.auth.access_levels.exists(level, level == "trusted") && destination.port == 22',
+        'has(resource.name) && !resource.matchTag("1/env", "prod")',
+        "true",
+    ],
+)
+def test_a_condition_on_attributes(cloud: Cloud, expression: str) -> None:
+    """Those of the resource, the request, the destination and the API; a constant is one, too."""
+    product, path = Product(cloud, "cloudresourcemanager.googleapis.com"), "/v1/projects/other:setIamPolicy"
+    condition = {"title": "some", "expression": expression}
+    policy = {"version": 3, **grant(ANN, condition=condition)}
+
+    assert product.done("POST", path, {"policy": policy})["bindings"][0]["condition"] == condition
+
+
 def test_audit_configs_change_by_the_mask_alone(holder: Holder) -> None:
     """Without a mask only bindings are replaced."""
     logs = [{"service": "storage.googleapis.com", "auditLogConfigs": [{"logType": "DATA_READ"}]}]
@@ -126,6 +145,14 @@ def test_audit_configs_change_by_the_mask_alone(holder: Holder) -> None:
         grant(ANN, condition={"expression": "true", "colour": "red"}),
         grant(ANN, condition={"title": "no CEL", "expression": "resource.name =="}),
         grant(ANN, condition={"title": "no CEL", "expression": "a ||| b"}),
+        *(
+            grant(ANN, condition={"title": "no truth of attributes", "expression": text})
+            for text in ("foo.bar == 1", '"text"', "1", "[true]", "resource.x.exists(y, z)", "user == 'a'")
+        ),
+        grant(ANN, condition={"expression": "true"}),
+        *(grant(ANN, role=f"roles/{one}", condition=CONDITION) for one in ("owner", "editor", "viewer")),
+        grant("allUsers", condition=CONDITION),
+        grant("allAuthenticatedUsers", condition=CONDITION),
         grant("ann@example.com"),
         grant("serviceAccount:nobody@shop.iam.gserviceaccount.com"),
         grant(ANN, role="projects/shop/roles/none"),
@@ -163,6 +190,7 @@ def test_grants_to_accounts_that_are_there(holder: Holder) -> None:
         "serviceAccount:nobody@shop.iam.gserviceaccount.com",
         "serviceAccount:service-9@shop.iam.gserviceaccount.com",
         "serviceAccount:service-1234@gcp-sa-pubsub.iam.gserviceaccount.com",
+        f"serviceAccount:service-{SHOP}@gcp-sa-nonsense.iam.gserviceaccount.com",
         f"serviceAccount:service-{SHOP}@elsewhere.iam.gserviceaccount.com",
         "serviceAccount:1234-compute@developer.gserviceaccount.com",
         "serviceAccount:nowhere@appspot.gserviceaccount.com",

@@ -83,6 +83,36 @@ def test_text_of_a_client_stays(cloud: Cloud, subscriber: SubscriberClient) -> N
     assert received.message.attributes == {"project": BY_NUMBER}
 
 
+def test_descriptions_and_titles_stay(cloud: Cloud) -> None:
+    """They are texts for people, in every product, by REST and by gRPC."""
+    text = f"{BY_NUMBER}/checkout"
+    monitoring = Product(cloud, "monitoring.googleapis.com")
+    channel = {"type": "sms", "labels": {"number": "1"}, "displayName": text, "description": text}
+    tile = {"title": text, "text": {"content": text}}
+    dashboard = {"displayName": text, "gridLayout": {"widgets": [tile]}}
+    function = {
+        "description": text,
+        "buildConfig": {
+            "runtime": "python311",
+            "source": {"storageSource": {"bucket": "none", "object": "none"}},
+        },
+    }
+    template = {"version": {"description": text}}
+
+    made = monitoring.done("POST", f"/v3/{BY_ID}/notificationChannels", channel)
+    board = monitoring.done("POST", f"/v1/{BY_ID}/dashboards", dashboard)
+    functions = Product(cloud, "cloudfunctions.googleapis.com")
+    functions.done("POST", f"/v2/{BY_ID}/{PLACE}/functions?functionId=described", function)
+    config = Product(cloud, "firebaseremoteconfig.googleapis.com").done(
+        "PUT", f"/v1/{BY_ID}/remoteConfig", template, {"If-Match": "*"}
+    )
+
+    assert (made["displayName"], made["description"]) == (text, text)
+    assert (board["displayName"], board["gridLayout"]["widgets"]) == (text, [tile])
+    assert functions.get(f"/v2/{BY_ID}/{PLACE}/functions/described")["description"] == text
+    assert config["version"]["description"] == text
+
+
 def test_a_document(cloud: Cloud) -> None:
     """The project of its name is resolved, its content stays, and so does the rest of its path."""
     firestore = FirestoreGrpcTransport(channel=channel(cloud, "firestore"))

@@ -177,7 +177,8 @@ class Scene:
     def create(self, **more: Any) -> Any:
         """Return the resource as it was made."""
         answer = self.product.done("POST", self.creation, self.stated(**more))
-        return answer["response"] if "done" in answer else answer
+        made = answer["response"] if "done" in answer else answer
+        return {key: it for key, it in made.items() if key != "@type"}
 
     def stated(self, **more: Any) -> dict[str, Any]:
         """The body of a creation with more fields."""

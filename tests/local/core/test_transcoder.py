@@ -66,6 +66,40 @@ def pubsub(cloud: Cloud) -> Iterator[Product]:
     product.ask("DELETE", TOPIC)
 
 
+@pytest.mark.parametrize("data", ["YW!Jj", "YWJjZ", "YWI===", "YWJj=", "YW Jj"])
+def test_bytes_that_are_no_base64(pubsub: Product, data: str) -> None:
+    """They are refused, never repaired."""
+    refused = pubsub.ask("POST", f"{TOPIC}:publish", {"messages": [{"data": data}]})
+
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"].startswith(
+        "Invalid value at 'messages[0].data' (TYPE_BYTES), Base64 decoding failed"
+    )
+
+
+@pytest.mark.parametrize("data", ["-_8=", "-_8", "+/8=", "+/8", ""])
+def test_bytes_in_both_alphabets(pubsub: Product, data: str) -> None:
+    """With their padding or without."""
+    subscription = f"/v1/{PROJECT}/subscriptions/bytes"
+    pubsub.done("PUT", subscription, {"topic": f"{PROJECT}/topics/orders"})
+    pubsub.done("POST", f"{TOPIC}:publish", {"messages": [{"data": data, "attributes": {"a": "b"}}]})
+
+    [received] = pubsub.done("POST", f"{subscription}:pull", {"maxMessages": 1})["receivedMessages"]
+
+    assert received["message"].get("data", "") == ("+/8=" if data else "")
+    pubsub.done("DELETE", subscription)
+
+
+@pytest.mark.parametrize("mask", ["message_retention_duration,labels", "messageRetentionDuration,labels"])
+def test_a_mask_in_a_body(pubsub: Product, mask: str) -> None:
+    """Its paths are in either form."""
+    topic = {"name": f"{PROJECT}/topics/orders", "messageRetentionDuration": "700s"}
+
+    changed = pubsub.done("PATCH", TOPIC, {"topic": topic, "updateMask": mask})
+
+    assert changed == {**topic, "state": "ACTIVE"}
+
+
 @pytest.fixture(scope="module")
 def firestore(cloud: Cloud) -> Product:
     return Product(cloud, "firestore.googleapis.com")

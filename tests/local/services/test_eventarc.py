@@ -40,6 +40,7 @@ AUDITED = {
 @pytest.fixture
 def shop() -> Iterator[Shop]:
     with shop_within() as world:
+        world.cloud.surroundings.accounts.provision("shop", "mail@shop.iam.gserviceaccount.com")
         yield world
 
 
@@ -420,6 +421,13 @@ def test_a_trigger_with_a_name_that_cannot_be(shop: Shop, trigger: str) -> None:
     path = f"/v1/{LOCATION}/triggers?triggerId={trigger}"
 
     assert shop.product.refused("POST", path, AUDITED) == "INVALID_ARGUMENT"
+
+
+def test_an_account_that_is_not_there(shop: Shop) -> None:
+    """Nobody pushes as one."""
+    path, email = f"/v1/{LOCATION}/triggers?triggerId=mail", "nobody@shop.iam.gserviceaccount.com"
+
+    assert shop.product.refused("POST", path, {**AUDITED, "serviceAccount": email}) == "NOT_FOUND"
 
 
 def test_validation_alone_changes_nothing(shop: Shop) -> None:

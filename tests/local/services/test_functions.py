@@ -205,7 +205,7 @@ def test_a_created_function_is_as_it_is_asked_for(world: World) -> None:
             {"attribute": "document", "value": "orders/{id}", "operator": "match-path-pattern"},
         ],
     }
-    world.functions.delete_function(name=NAME)
+    world.functions.delete_function(name=NAME).result()
     world.application.builds.release_in = lambda _archive: "r3"
     asked = {"labels": {"team": "orders"}, "build_config": {"source": SOURCE}, "event_trigger": trigger}
 

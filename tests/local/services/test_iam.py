@@ -43,6 +43,17 @@ def test_a_permission_that_does_not_exist(iam: Product) -> None:
     assert iam.refused("PATCH", f"/v1/{name}", {"includedPermissions": ["a.b.c"]}) == "INVALID_ARGUMENT"
 
 
+@pytest.mark.parametrize("permission", ["projects.list", "organizations.get", "folders.list"])
+def test_a_permission_of_no_project(iam: Product, permission: str) -> None:
+    """Custom roles of organizations alone hold it."""
+    body = {"roleId": "odd", "role": {"includedPermissions": [f"resourcemanager.{permission}"]}}
+
+    refused = iam.ask("POST", ROLES, body)
+
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"] == f"Permission resourcemanager.{permission} is not valid."
+
+
 @pytest.mark.parametrize("role", ["", "ab", "a-b", "a" * 65])
 def test_a_role_with_a_name_against_the_rules(iam: Product, role: str) -> None:
     """From 3 to 64 letters, digits, underscores and periods."""

@@ -16,13 +16,14 @@ from tests.local.support.rest import Product, running
 LOCATION = "projects/shop-operations/locations/europe-west1"
 NAME = f"{LOCATION}/functions/rollback_on_work"
 SERVICE = f"{LOCATION}/services/rollback-on-work"
+ACCOUNT = "work@shop-operations.iam.gserviceaccount.com"
 SOURCE = {"storageSource": {"bucket": "sources", "object": "release.zip"}}
 ASKED = {
     "description": "Executes rollbacks.",
     "labels": {"team": "sre"},
     "buildConfig": {"runtime": "python311", "entryPoint": "on_work", "source": SOURCE},
     "serviceConfig": {
-        "serviceAccountEmail": "work@shop-operations.iam.gserviceaccount.com",
+        "serviceAccountEmail": ACCOUNT,
         "availableMemory": "512Mi",
         "availableCpu": "1",
         "timeoutSeconds": 540,
@@ -45,6 +46,7 @@ def cloud() -> Iterator[Cloud]:
 
 
 def put_source(cloud: Cloud) -> None:
+    cloud.surroundings.accounts.provision("shop-operations", ACCOUNT)
     cloud.buckets.create("sources", project="shop-operations")
     cloud.buckets.put("sources", "release.zip", b"zip", "application/zip", {}, Preconditions())
 
@@ -86,7 +88,7 @@ def test_its_run_service(cloud: Cloud) -> None:
 
     service = run(cloud).get(f"/v2/{SERVICE}")
 
-    assert service["template"]["serviceAccount"] == ASKED["serviceConfig"]["serviceAccountEmail"]  # type: ignore[index]
+    assert service["template"]["serviceAccount"] == ACCOUNT
     [container] = service["template"]["containers"]
     assert container["env"] == [{"name": "ROLLBACK_DATABASE", "value": "rollback"}]
     assert container["resources"]["limits"] == {"memory": "512Mi", "cpu": "1"}
@@ -149,6 +151,73 @@ def test_a_deployment_that_a_fault_delays_and_fails(cloud: Cloud) -> None:
     ended = functions(cloud).get(f"/v2/{operation['name']}")
     assert ended["error"] == {"code": 9, "message": "Build failed: quota"}
     assert functions(cloud).get(f"/v2/{NAME}")["state"] == "FAILED"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"timeoutSeconds": 3601},
+        {"timeoutSeconds": -1},
+        {"maxInstanceCount": -1},
+        {"minInstanceCount": 3, "maxInstanceCount": 2},
+        {"environmentVariables": {"K_SERVICE": "x"}},
+        {"secretEnvironmentVariables": [{"key": "PORT", "secret": "a", "version": "1"}]},
+    ],
+)
+def test_a_configuration_that_cannot_be(cloud: Cloud, config: dict[str, Any]) -> None:
+    """Nothing is created, and nothing is changed."""
+    create(cloud)
+    before = functions(cloud).get(f"/v2/{NAME}")
+    asked = {"buildConfig": ASKED["buildConfig"], "serviceConfig": config}
+    path = f"/v2/{LOCATION}/functions"
+
+    assert functions(cloud).refused("POST", f"{path}?functionId=another", asked) == "INVALID_ARGUMENT"
+    change = f"/v2/{NAME}?updateMask=serviceConfig"
+    assert functions(cloud).refused("PATCH", change, {"serviceConfig": config}) == "INVALID_ARGUMENT"
+
+    assert functions(cloud).get(path)["functions"] == [before]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"serviceConfig": {"serviceAccountEmail": "nobody@shop-operations.iam.gserviceaccount.com"}},
+        {"buildConfig": {"serviceAccount": "projects/shop-operations/serviceAccounts/nobody@example.com"}},
+        {"eventTrigger": {"serviceAccountEmail": "nobody@shop-operations.iam.gserviceaccount.com"}},
+    ],
+)
+def test_an_account_that_is_not_there(cloud: Cloud, changed: dict[str, Any]) -> None:
+    """No function runs, is built or is started as one."""
+    build: Any = ASKED["buildConfig"]
+    asked = {**changed, "buildConfig": {**build, **changed.get("buildConfig", {})}}
+    path = f"/v2/{LOCATION}/functions?functionId=another"
+
+    assert functions(cloud).refused("POST", path, asked) == "NOT_FOUND"
+
+
+def test_a_secret_that_is_not_there(cloud: Cloud) -> None:
+    """The deployment fails, as its Run service cannot start."""
+    secret = {"key": "KEY", "projectId": str(project_number("shop")), "version": "latest"}
+
+    def asked(name: str) -> Any:
+        uses = {"secretEnvironmentVariables": [{**secret, "secret": name}]}
+        return {"buildConfig": ASKED["buildConfig"], "serviceConfig": uses}
+
+    lost = create(cloud, asked("NONE"))
+    functions(cloud).done("DELETE", f"/v2/{NAME}")
+
+    assert "NONE was not found" in lost["error"]["message"]
+    assert "error" not in create(cloud, asked("PAYMENT_KEY"))
+
+
+def test_its_run_service_changes_with_it_alone(cloud: Cloud) -> None:
+    """Cloud Run's own call is not served for it; of no service it finds none."""
+    create(cloud)
+
+    assert run(cloud).refused("PATCH", f"/v2/{SERVICE}", {"labels": {"a": "b"}}) == "UNIMPLEMENTED"
+    assert run(cloud).refused("PATCH", f"/v2/{SERVICE}-none", {"labels": {"a": "b"}}) == "NOT_FOUND"
+    missing = f"/v2/{SERVICE}-none?allowMissing=true"
+    assert run(cloud).refused("PATCH", missing, {"labels": {"a": "b"}}) == "UNIMPLEMENTED"
 
 
 def test_a_function_that_cannot_be(cloud: Cloud) -> None:

@@ -74,6 +74,21 @@ def test_clients_reach_the_old_revision_only_once_the_routers_followed(world: Wo
     assert world.application.answer(*address).status == 200
 
 
+@pytest.mark.parametrize(
+    "name", ["Bad_NAME", "again", "placeorder", "placeorder-", "placeorder-A", "chargecard-1"]
+)
+def test_a_revision_with_a_name_against_the_rules(world: World, name: str) -> None:
+    """It begins with the name of its service, in lower case."""
+    asked = run_v2.Service(name=service_path("placeorder"), template=run_v2.RevisionTemplate(revision=name))
+    request = run_v2.UpdateServiceRequest(service=asked, update_mask={"paths": ["template.revision"]})
+    before = world.get()
+
+    with pytest.raises(exceptions.InvalidArgument):
+        world.services.update_service(request=request)
+
+    assert world.get() == before
+
+
 def test_stale_etag_is_refused(world: World) -> None:
     """A write that names an older state of the service changes nothing."""
     stale = world.get()

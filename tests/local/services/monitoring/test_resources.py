@@ -108,6 +108,17 @@ def test_a_channel_that_a_policy_names(monitoring: Product) -> None:
     assert not monitoring.get(f"/v3/{name}")["notificationChannels"]
 
 
+def test_a_secret_of_a_channel(monitoring: Product) -> None:
+    """It is shown obscured, also in the answer to a change of something else."""
+    asked = {"type": "slack", "labels": {"channel_name": "#sre", "auth_token": "xoxb-1"}}
+    made = monitoring.done("POST", f"{V3}/notificationChannels", asked)
+    changed = monitoring.done("PATCH", f"/v3/{made['name']}?updateMask=description", {"description": "SRE"})
+
+    shown = {"channel_name": "#sre", "auth_token": "********"}
+    assert made["labels"] == changed["labels"] == monitoring.get(f"/v3/{made['name']}")["labels"] == shown
+    assert monitoring.get(f"{V3}/notificationChannels")["notificationChannels"] == [changed]
+
+
 @pytest.mark.parametrize("body", [{"type": "pigeon"}, {"type": "pubsub", "labels": {"email_address": "a"}}])
 def test_a_channel_that_cannot_be(monitoring: Product, body: dict[str, Any]) -> None:
     """Its type is known, and its labels are those of the type."""

@@ -138,7 +138,8 @@ def test_conditions_of_a_bucket(api: httpx.Client) -> None:
 
 def test_a_policy_at_another_etag(api: httpx.Client) -> None:
     """A policy that somebody else has changed is not replaced; conditions need version 3."""
-    binding = {"role": "roles/x", "members": ["allUsers"], "condition": {"expression": "true"}}
+    condition = {"title": "always", "expression": "true"}
+    binding = {"role": "roles/x", "members": ["user:ann@example.com"], "condition": condition}
     before = api.get("/b/shelf/iam").json()
 
     conditional = {"bindings": [binding], "etag": before["etag"], "version": 3}
