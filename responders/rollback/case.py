@@ -454,6 +454,8 @@ class Case:
         has_recovered = incident.has_failed and incident.timeline[-1].works and not is_breach
         if status is IncidentStatus.ESCALATED and is_untouched and has_recovered:
             status = IncidentStatus.RECOVERED
+        elif status is IncidentStatus.RECOVERED and not incident.timeline[-1].is_well:
+            status = IncidentStatus.ESCALATED  # somebody has observed a failure since this was decided
         return incidents.change_status(incident, status, now, turn.note, turn.severity, works=turn.works)
 
     def _build_incident_writes(

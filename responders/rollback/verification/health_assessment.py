@@ -37,6 +37,7 @@ def assess_health(case: Case, steps: Iterable[Step], since: datetime) -> Health:
     if health.verdict is HealthVerdict.WELL:
         found = _compare_with_baseline(case, requests, since)
         if found.verdict is HealthVerdict.ILL:
+            case.observe_check(frozenset())  # none of it counts as working yet
             return Health(HealthVerdict.INCONCLUSIVE, found.reason, health.outside)
     return health
 
