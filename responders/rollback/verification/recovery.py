@@ -181,7 +181,8 @@ def _record_check(
 
 def _confirm(policy: Policy, incident: Incident, found: ConditionResults, now: datetime) -> Incident:
     """Return the incident as an outage, once counts or the end of the time to decide confirm it."""
-    is_counted = any(one.function in found.functions for one in incident.scopes)
+    counted = {None, *found.functions} if found.functions else set()
+    is_counted = any(one.function in counted for one in incident.scopes)
     limit = incident.unconfirmed_until or incident.detected_at + policy.gates.decide_within[incident.severity]
     is_late = now >= limit and (incident.unconfirmed_until is not None or bool(found.functions))
     if incident.ended_at is not None or not (is_counted or is_late):

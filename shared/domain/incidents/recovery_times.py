@@ -21,7 +21,7 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy, Targets
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
-from shared.domain.signals.breadth import limit_signal
+from shared.domain.signals.breadth import FEATURE_LEVELS, limit_signal
 from shared.domain.signals.registry import SignalSource, has_source
 
 NOTHING_FAILED_TEXT = "nothing was observed to fail"
@@ -115,7 +115,8 @@ def find_scenario(policy: Policy, signal: str, severity: Severity, rollbacks: Se
         order = one.order.scenario if one.order is not None else ""
         if named := one.plan.scenario if one.plan is not None else one.scenario or order:
             return named
-    return limit_signal(policy, signal, severity).scenario if signal in policy.signals else ScenarioName.NONE
+    level = severity if severity in FEATURE_LEVELS else None  # a worse one has been raised by other alerts
+    return limit_signal(policy, signal, level).scenario if signal in policy.signals else ScenarioName.NONE
 
 
 def recovery_target(targets: Targets, scenario: str, severity: Severity) -> timedelta:
