@@ -179,7 +179,7 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
     if not verified:
         said, status, changes = "recovery is NOT verified", IncidentStatus.VERIFYING, {"verified_at": None}
     elif others:
-        said = f"what it changed works; functions fail that it did not change: {text.join_names(others)}"
+        said = f"functions fail that it did not change: {text.join_names(others)}; what it changed works"
         status, changes = IncidentStatus.ESCALATED, {"verified_at": now, "failing": tuple(others)}
         changes["failing_since"] = now
     return Transition(
