@@ -169,15 +169,21 @@ def test_a_declared_breach_is_resolved_by_no_check() -> None:
     assert newest(world).status is IncidentStatus.RECOVERY_NOT_OBSERVED
 
 
-@pytest.mark.parametrize("promoted", [False, True], ids=["observed", "escalated"])
-def test_a_breach_in_which_functions_failed_says_once_that_they_work_again(*, promoted: bool) -> None:
-    """The public does not read for a day that they fail; the breach itself stays open."""
+def breached(*, promoted: bool) -> World:
+    """A declared breach, beside which a function has failed for four minutes."""
     breach = replace(TOLD.signals["frontend_unavailable"], threshold=None)
     world = World(policy=replace(TOLD, signals={**TOLD.signals, BREACH_SIGNAL: breach}), promoted=promoted)
     world.alert("declared:1", signal=BREACH_SIGNAL)
     world.pass_time(2 * MINUTE)
     make_function_fail(world, "getBook")
     world.pass_time(4 * MINUTE)
+    return world
+
+
+@pytest.mark.parametrize("promoted", [False, True], ids=["observed", "escalated"])
+def test_a_breach_in_which_functions_failed_says_once_that_they_work_again(*, promoted: bool) -> None:
+    """The public does not read for a day that they fail; the breach itself stays open."""
+    world = breached(promoted=promoted)
     assert (newest(world).failing, read_public_state(world).word) == (("getBook",), "investigating")
 
     heal(world)
@@ -195,12 +201,7 @@ def test_a_breach_in_which_functions_failed_says_once_that_they_work_again(*, pr
 
 def test_a_breach_says_nothing_of_recovery_while_another_function_fails() -> None:
     """One function heals as another one begins to fail."""
-    breach = replace(TOLD.signals["frontend_unavailable"], threshold=None)
-    world = World(policy=replace(TOLD, signals={**TOLD.signals, BREACH_SIGNAL: breach}), promoted=False)
-    world.alert("declared:1", signal=BREACH_SIGNAL)
-    world.pass_time(2 * MINUTE)
-    make_function_fail(world, "getBook")
-    world.pass_time(4 * MINUTE)
+    world = breached(promoted=False)
 
     heal(world)
     make_function_fail(world, "payOrder")
