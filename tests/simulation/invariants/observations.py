@@ -31,6 +31,8 @@ class Seen:
         self.world = world
         self.broken: list[str] = []
         self.alerts: set[tuple[str, str]] = set()
+        self.alert_ends: dict[str, float] = {}
+        """When Cloud Monitoring has closed each of its incidents, told or not."""
         self.commands: set[str] = set()
         self.poison = 0
         """How many messages nobody can act on."""

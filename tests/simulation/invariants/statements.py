@@ -152,7 +152,7 @@ class StatementLaws:
         self._observed: dict[str, tuple[str, ...]] = {}
         """The functions that each incident has observed to work."""
         self._closed: dict[str, float] = {}
-        """When an alert of each incident was closed last."""
+        """When a notification told last that an alert of each incident was closed."""
         self._recoveries: dict[str, list[float]] = {}
         """When each incident was observed to recover."""
         self._landed: dict[float, float] = {}
@@ -757,13 +757,20 @@ class StatementLaws:
         """Which part of a time that was well a statement denies: a notice all of it until then."""
         claim = stood.claim
         if claim.surface is not Surface.NOTICE:
-            closed = self._closed.get(claim.incident, 0.0) if not claim.subjects else 0.0
-            begins = closed if closed <= well.begins + MINUTE else 0.0  # until then it is not known
-            return Span(max(well.begins, stood.begins, begins), min(well.ends, stood.ends))
+            ends = () if claim.subjects else self._alert_ends(claim.incident)
+            known = [at for at in ends if at <= well.begins + MINUTE]  # until then it is not known
+            return Span(max(well.begins, stood.begins, *known), min(well.ends, stood.ends))
         if claim.words in SINCE and claim.moment is not None:
             return Span(max(well.begins, claim.moment), min(well.ends, stood.begins))
         begins = max(well.begins, self._opened.get(claim.incident, 0.0))
         return Span(begins, stood.begins if stood.begins < well.ends else begins)
+
+    def _alert_ends(self, incident: str) -> Iterator[float]:
+        """When alerts of an incident ended: as notified last, and in Cloud Monitoring."""
+        yield self._closed.get(incident, 0.0)
+        for key, name in self._told:
+            if name == incident:
+                yield self._seen.alert_ends.get(key.rpartition(":")[0], 0.0)
 
     def _recorded_well(self, subjects: Iterable[str]) -> Iterator[Span]:
         """When the product's record said of none of these that it fails, and once had said so."""

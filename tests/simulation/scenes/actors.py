@@ -87,6 +87,7 @@ class Others:
             well_for = 0.0
         if well_for >= CLOSED_AFTER_SECONDS:
             self._world.alert_states.open[incident] = False
+            self._world.laws.seen.alert_ends[incident] = self._world.scheduler.now
             if self._world.random.random() < 0.9:
                 self.alert(incident, "closed", signal, function)
             return
