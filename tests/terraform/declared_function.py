@@ -38,6 +38,8 @@ NOT_PLAYED = frozenset(
         "service",
     )
 )
+LOG = "responders.log"
+"""What all of them print, in the folder that they were started with."""
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 AccessSecret = Callable[[str], str]
@@ -86,7 +88,7 @@ def start_function(
     framework = ("--source", "main.py", "--signature-type", "http", "--target", build["entryPoint"])
     own = folder / "run" / build["entryPoint"]
     own.mkdir(parents=True, exist_ok=True)
-    with (folder / "responders.log").open("ab") as log:
+    with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own
             [sys.executable, "-m", "functions_framework", *framework, "--port", address.rpartition(":")[2]],
             cwd=source,

@@ -13,13 +13,13 @@ from zipfile import ZipFile
 
 from local.control.proxy import build_proxy_environment, remove_proxy_variables
 from local.demo.evidence import DeadLetterEvidence, Evidence
-from local.demo.staging.processes import DemoStage, clean_environment
+from local.demo.staging.processes import DemoFailed, DemoStage, clean_environment
 from local.installation.responder_processes import kill
 from shared.core import topics
 from shared.domain.policy.scenario_names import Mode
 from shared.policy_files import loader
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE
-from tests.terraform.declared_function import RunningFunction, start_function
+from tests.terraform.declared_function import LOG, RunningFunction, start_function
 from tests.terraform.installation import Installation
 from tests.terraform.runtime_accounts import (
     account_faults,
@@ -72,8 +72,13 @@ def roll_back(it: Installation) -> str:
             stage.enrol({"email": email, "password": PASSWORD})
         with _running(it) as functions:
             stage.rescale(SCALE)
-            rolled_back = _play(stage, evidence)
-            _refuse_poison(stage, evidence)
+            try:
+                rolled_back = _play(stage, evidence)
+                _refuse_poison(stage, evidence)
+            except DemoFailed as failure:
+                ended = [one.entry_point for one in functions if one.process.poll() is not None]
+                said = (it.folder / LOG).read_text().splitlines()[-30:]
+                raise AssertionError("\n".join((f"{failure}; ended: {ended}", *said))) from failure
             peak = _check_memory(functions)
         _give_up(it, stage)
         return f"{rolled_back}; at most {peak} MiB of memory; 2 dead letters"
