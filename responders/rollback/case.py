@@ -427,7 +427,7 @@ class Case:
         """Return the incident after the turn; a person may have written it meanwhile."""
         failing, working = self._checked.failing, self._checked.working
         if self._checked.is_older:
-            failing = failing - {*incident.working}
+            failing = failing - ({*incident.working} - self._forgotten)
         if turn.despite_words:  # no check concludes that it works
             working = set()
         if failing:

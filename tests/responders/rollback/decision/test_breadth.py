@@ -453,3 +453,33 @@ def test_what_fails_again_while_people_are_asked_is_noticed() -> None:
 
     assert "getBook" not in world.incidents()[-1].working
     assert world.rollbacks()[-1].status is RollbackStatus.PARKED
+
+
+def test_everything_that_fails_again_is_counted() -> None:
+    """No function counts as working because it did before the newest alerts."""
+    checkout = ("createOrder", "orderStatus", "payOrder")
+    world = World(policy=SHOP, promoted=False)
+    world.ports.pages = MemoryPages()
+    release_everything(world, *checkout)
+    for function in checkout:
+        alert_of(world, function)
+    world.pass_time(2 * MINUTE)
+    assert read_titles(world) == ["Disrupted: Checkout"]
+    for function in checkout:
+        make_function_work(world, function)
+        world.alert(f"0.{function}0", state="closed", resource=None)
+    world.pass_time(7 * MINUTE)
+    [incident] = world.incidents()
+    assert (incident.status, {*checkout} <= {*incident.working}) == (IncidentStatus.RESOLVED, True)
+
+    for function in checkout:
+        make_function_fail(world, function)
+    world.ports.clock.advance(3 * MINUTE)
+    for function in checkout:
+        alert_of(world, function, state="open")
+    world.pass_time(2 * MINUTE)
+
+    [incident] = world.incidents()
+    assert not {*checkout} & {*incident.working}
+    assert {*checkout} <= {*world.rollbacks()[-1].failing}
+    assert read_titles(world) == ["Disrupted: Checkout"]
