@@ -84,9 +84,8 @@ def measure_recovery(
     publish_after = rules.publish_orders_after if is_private_order else rules.publish_after
     shown_after = publish_after.get(incident.severity) if page is not None else None
     proven_at = page.alerted_at if page is not None and incident.signal not in policy.signals else None
-    public_from = max(
-        incident.detected_at + (shown_after or timedelta()), proven_at or incident.timeline[0].at
-    )
+    opened_at = incident.timeline[0].at
+    public_from = max(incident.detected_at + (shown_after or timedelta()), opened_at, proven_at or opened_at)
     is_unpin = any(one.way is Direction.UNPIN for one in rollbacks[:1])
     return RecoveryTimes(
         detected_at=incident.detected_at,

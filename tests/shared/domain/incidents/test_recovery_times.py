@@ -204,6 +204,18 @@ def test_the_page_of_an_order_is_due_once_it_must_be_public() -> None:
     assert recovery_lines(times, START + HOUR)[-1] == "status page written 10 min 50 s after detection"
 
 
+def test_the_page_of_an_order_is_not_due_before_the_order() -> None:
+    """An order inherits the detection of what fails: another incident told the public of it."""
+    incident = build_incident()
+    record = StatusPageRecord(START + 6 * MINUTE, alerted=True, alerted_at=START + MINUTE)
+    opened = replace(incident.timeline[0], at=START + 5 * MINUTE)
+    ordered = replace(incident, signal="", timeline=[opened, *incident.timeline[1:]])
+
+    times = measure_recovery(BOOKSHOP, ordered, [WELL], record)
+
+    assert times.status_page_due_at == opened.at + MINUTE
+
+
 def test_everything_tells_the_same_durations(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`status`, the report, the console and the notices of one incident have one value each."""
     world = build_world_with_page()
