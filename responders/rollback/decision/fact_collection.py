@@ -33,6 +33,7 @@ from shared.domain.deployments.source_copies import carry_over_copies
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert, AlertFact, open_alerts
+from shared.domain.signals.alert_conditions import affected_functions
 from shared.domain.signals.health import failing_functions
 from shared.domain.system_record import BUDGET_PATH, Budget, System
 from shared.ports.groups import Ports
@@ -50,6 +51,16 @@ class CollectedFacts(Struct, frozen=True):
     budget: Document
     working: frozenset[str] = frozenset()
     """Functions that checks of other open incidents have observed to work; no later one to fail."""
+
+    def find_failing_again(self, policy: Policy, incident: Incident) -> set[str]:
+        """Return the functions of standing alerts that began after the incident's last recovery.
+
+        Empty where it has not recovered yet.
+        """
+        recovered = [one.at for one in incident.timeline if one.is_well]
+        told = zip(self.alerts, self.facts.alerts, strict=True)
+        standing = [alert for alert, fact in told if recovered and not fact.is_over]
+        return affected_functions([one for one in standing if one.started_at > recovered[-1]], policy)
 
 
 def collect_facts(

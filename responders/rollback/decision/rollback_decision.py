@@ -43,7 +43,6 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, add_report_line, is_duration_reported, step_path
 from shared.domain.rollback.rollback import RollbackRequest, RollbackStatus, approvers
 from shared.domain.signals import baseline, probe_signals
-from shared.domain.signals.alert_conditions import affected_functions
 from shared.domain.signals.breadth import count_failing
 from shared.domain.signals.health import working_functions
 from shared.domain.signals.probe_signals import ProbeRecord
@@ -65,7 +64,7 @@ def decide_rollback(case: Case) -> bool:
     # Its counts may reach back to before a check that has observed these functions to work.
     is_recent = case.now() < case.rollback.created_at + parallel_calls.METRICS_WINDOW
     is_older = case.incident.is_ordered or is_recent
-    again = _find_failing_again(case, gathered) - counted
+    again = gathered.find_failing_again(case.policy, case.incident) - counted
     case.forget_working(again)
     working = {*gathered.working, *({*case.incident.working} - again if is_older else ())}
     case.observe_check(gathered.facts.find_observed_failing(case.policy) - working, is_older=is_older)
@@ -117,14 +116,6 @@ def decide_rollback(case: Case) -> bool:
             turn = _build_no_action_transition(case, decision, plan, shown, told)
             turn = replace(turn, rest=build_remaining_order(case))
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
-
-
-def _find_failing_again(case: Case, gathered: CollectedFacts) -> set[str]:
-    """Return what standing alerts are about that began after the incident had recovered."""
-    recovered = [one.at for one in case.incident.timeline if one.is_well]
-    told = zip(gathered.alerts, gathered.facts.alerts, strict=True)
-    newer = [one for one, fact in told if recovered and one.started_at > recovered[-1] and not fact.is_over]
-    return affected_functions(newer, case.policy)
 
 
 def _baseline(case: Case, facts: DecisionFacts, decision: gate_evaluation.Decision) -> baseline.Baseline:
