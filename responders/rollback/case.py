@@ -111,7 +111,7 @@ class Case:
         """What people had said when this decision began; what they say later overtakes it."""
         self._observed: dict[str, Any] = {}
         self._forgotten: Set[str] = frozenset()
-        """Functions that a step or an undo may have broken since a check observed them to work."""
+        """Functions that may fail again since a check observed them to work."""
 
     @property
     def rollback(self) -> Rollback:
@@ -129,7 +129,7 @@ class Case:
         self._checked = _FunctionCheck(failing, working, is_older)
 
     def forget_working(self, functions: Iterable[str]) -> None:
-        """Note what a step or an undo may have broken: no check has observed that to work since."""
+        """Note what may fail again: by a step, an undo or a newer alert; no check knows better."""
         self._forgotten |= {*functions}
 
     def observe(self, **fields: Any) -> None:

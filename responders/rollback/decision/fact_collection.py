@@ -57,7 +57,7 @@ class CollectedFacts(Struct, frozen=True):
 
         Empty where it has not recovered yet.
         """
-        recovered = [one.at for one in incident.timeline if one.is_well]
+        recovered = _find_recoveries([incident])
         told = zip(self.alerts, self.facts.alerts, strict=True)
         standing = [alert for alert, fact in told if recovered and not fact.is_over]
         return affected_functions([one for one in standing if one.started_at > recovered[-1]], policy)
@@ -83,7 +83,8 @@ def collect_facts(
     reading = StateReader(ports.store)
     system = reading.system(policy.system)
     opened = [*filter(None, map(reading.incident, system.open_incidents))]
-    answers = _collect_answers(ports, policy, now, joined, _find_recoveries(opened, system), writing=writing)
+    recovered = [*_find_recoveries(opened), *filter(None, [system.previous_incident_ended_at])]
+    answers = _collect_answers(ports, policy, now, joined, recovered, writing=writing)
     alerts: list[Alert] = require_answer(answers["alerts"])
     deployments: list[Deployment] = require_answer(answers["deployments"])
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
@@ -140,12 +141,10 @@ def _collect_answers(
     )
 
 
-def _find_recoveries(opened: Iterable[Incident], system: System) -> list[datetime]:
-    """When the last incident ended, and when open ones were observed to have recovered."""
+def _find_recoveries(opened: Iterable[Incident]) -> list[datetime]:
+    """When incidents were observed to have recovered."""
     turns = (two for one in opened for two in pairwise(one.timeline))
-    moments = [after.at for before, after in turns if after.is_well and not before.is_well]
-    ended_at = system.previous_incident_ended_at
-    return moments if ended_at is None else [*moments, ended_at]
+    return [after.at for before, after in turns if after.is_well and not before.is_well]
 
 
 def _facts(
