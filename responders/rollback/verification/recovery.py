@@ -32,7 +32,7 @@ from shared.domain.notices.notice import Notice
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.alert_conditions import ConditionState, affected_functions
+from shared.domain.signals.alert_conditions import ConditionState
 from shared.domain.signals.registry import SignalSource, has_source
 from shared.domain.system_record import System, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
@@ -181,7 +181,8 @@ def _record_check(
 
 def _confirm(policy: Policy, incident: Incident, found: ConditionResults, now: datetime) -> Incident:
     """Return the incident as an outage, once counts or the end of the time to decide confirm it."""
-    is_counted = not affected_functions(incident.scopes, policy).isdisjoint(found.functions)
+    counted = {None, *found.functions} if found.functions else set()
+    is_counted = any(one.function in counted for one in incident.scopes)
     limit = incident.unconfirmed_until or incident.detected_at + policy.gates.decide_within[incident.severity]
     is_late = now >= limit and (incident.unconfirmed_until is not None or bool(found.functions))
     if incident.ended_at is not None or not (is_counted or is_late):

@@ -445,20 +445,6 @@ def test_a_warning_that_one_source_alone_sees(second: bool) -> None:
     assert found.ended_at is None
 
 
-def test_a_warning_about_no_function_is_not_confirmed_by_counts() -> None:
-    """Requests of a function that fails tell nothing of slowness."""
-    world = World()
-    world.deploy_bad(rate=0.0)
-    world.alert(signal="slow_response")
-    world.pass_time(MINUTE)
-    make_function_fail(world, "getBook")
-
-    world.pass_time(2 * MINUTE)
-
-    [found] = world.incidents()
-    assert ("getBook" in found.failing, found.is_unconfirmed) == (True, True)
-
-
 def test_a_warning_joins_an_escalation_that_nobody_has_confirmed() -> None:
     """A person must still decide, and the warning confirms nothing."""
     world = World()
