@@ -24,10 +24,13 @@ from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import DeploymentStatus, undone_deployments
 from shared.domain.incidents.incident import IncidentStatus, well_since
 from shared.domain.incidents.recovery_times import choose_time_names
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Step, unreached_steps
 from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.alert_conditions import open_condition_lines
+from shared.domain.signals.breadth import FEATURE_LEVELS
 from shared.domain.signals.health import Health, HealthVerdict, failing_functions
 from shared.domain.signals.registry import SignalSource, has_source
 from shared.engine.engine import load_steps
@@ -137,9 +140,13 @@ def _find_doubts(
 ) -> tuple[str, ...]:
     """Return what fails of what the alerts are about; if neither read could count, that.
 
-    Where no function was shifted, requests of these functions must have been counted, too.
+    An outage that is only watched is over once its alert is. Where no function was shifted,
+    requests of these functions must have been counted, too.
     """
     found = read_conditions(case, joined)
+    watched = [one for one in found.judged if _is_watched_outage(case.policy, one[0])]
+    if lines := (*open_condition_lines(watched),):
+        return lines
     if not (found.is_observed or shifted_steps(steps)):
         counted = [one for one in found.judged if has_source(one[0].signal, SignalSource.REQUESTS)]
         if lines := (*found.failing, *open_condition_lines(counted)):
@@ -149,6 +156,15 @@ def _find_doubts(
     scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])
     failing = sorted(scope & failing_functions(health.counts, case.policy.gates))
     return (f"functions that fail: {text.join_names(failing)}",) if failing else ()
+
+
+def _is_watched_outage(policy: Policy, alert: Alert) -> bool:
+    """Return whether it tells of an outage that nothing but the alert itself observes."""
+    signal = policy.signals.get(alert.signal)
+    if signal is None or signal.severity in FEATURE_LEVELS or signal.scenario is not ScenarioName.NONE:
+        return False
+    is_counted = alert.function is not None or has_source(alert.signal, SignalSource.REQUESTS)
+    return alert.is_of_monitoring and not is_counted
 
 
 def _build_check_transition(case: Case, health: Health) -> Transition:
@@ -180,8 +196,10 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
         said, status, changes = "recovery is NOT verified", IncidentStatus.VERIFYING, {"verified_at": None}
     elif others:
         said = f"functions fail that it did not change: {text.join_names(others)}; what it changed works"
-        status, changes = IncidentStatus.ESCALATED, {"verified_at": now, "failing": tuple(others)}
-        changes["failing_since"] = now
+        status, changes = (
+            IncidentStatus.ESCALATED,
+            {**changes, "failing": tuple(others), "failing_since": now},
+        )
     return Transition(
         event="rollback.verified" if verified else "rollback.unverified",
         note=f"{said}: {health.reason}",

@@ -11,6 +11,9 @@ from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import available_verbs
 from shared.domain.incidents.recovery_times import find_recovered_at
 from shared.domain.policy.probes import Probe, ProbeAccount
+from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.severity import Severity
+from shared.domain.policy.signals import Signal
 from shared.domain.rollback import rollback
 from shared.domain.signals.health import ProbeAnswer
 from tests.support.decision.outages import (
@@ -324,6 +327,25 @@ def test_nobody_calls_it_recovered_while_a_condition_stands() -> None:
         incident.IncidentStatus.ESCALATED,
     )
     assert find_recovered_at(trouble, [one]) is None
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_an_outage_that_is_only_watched_and_of_which_no_request_tells(is_open: bool) -> None:
+    """Functions that work again are no recovery while people still cannot sign in."""
+    watched = Signal(Severity.HIGH, ScenarioName.NONE, Mode.OBSERVE)
+    signals = {**BOOKSHOP.signals, "authentication_failure": watched}
+    world = World(policy=replace(BOOKSHOP, signals=signals))
+    world.ports.alerts.open["0.sign-in"] = is_open
+    world.deploy_bad()
+    world.alert()
+    world.alert("0.sign-in", signal="authentication_failure")
+    world.pass_time(10 * MINUTE)
+
+    [one] = world.rollbacks()
+    [trouble] = world.incidents()
+    assert one.status is rollback.RollbackStatus.WATCHING
+    assert (one.verified_at is None) is is_open
+    assert (find_recovered_at(trouble, [one]) is None) is is_open
 
 
 def test_what_was_over_too_late_is_said_at_the_end() -> None:
