@@ -38,6 +38,7 @@ from tests.simulation.statements.phrases import (
     name_of_part,
     phrases_in,
     promised_by_sentences,
+    share_of_part,
 )
 from tests.simulation.statements.surfaces import PageText, Surfaces, moment_in, report_text
 from tests.simulation.statements.truth import DATA, FOREVER, SITE, Span, merged, seconds_of
@@ -88,6 +89,8 @@ class Claim(NamedTuple):
     """Empty: it speaks of no incident, but of how things are."""
     moment: float | None = None
     """Since when it works, where the words say so."""
+    most: int = 0
+    """How many of the subjects fail, where the words say so."""
 
 
 class Stood(NamedTuple):
@@ -102,6 +105,15 @@ class Observation(NamedTuple):
     """That an incident or its rollback has recorded a function as failing."""
 
     at: float
+    function: str
+    incident: str
+
+
+class NamedAlert(NamedTuple):
+    """An open alert that names a function."""
+
+    at: float
+    key: str
     function: str
     incident: str
 
@@ -131,6 +143,9 @@ class StatementLaws:
         self._stood: list[Stood] = []
         self._alerts: list[tuple[float, tuple[str, ...], str, str]] = []
         """When each open alert was committed, of what, in which incident, and its signal."""
+        self._named: list[NamedAlert] = []
+        self._notified_ends: dict[str, float] = {}
+        """When a notification told that an alert was closed, by its key."""
         self._orders: dict[str, tuple[str, ...]] = {}
         """What an incident is about that a person has begun."""
         self._accepted: dict[str, float] = {}
@@ -232,9 +247,10 @@ class StatementLaws:
             words, parts = f"…: {found['how']} since …", found["parts"].split(", ")
             each = [self._subjects_of_part(part) for part in parts]
             together = tuple(one for subjects in each for one in subjects)
-            for subjects, moment in ((together, since), *((one, None) for one in each)):
-                claim = Claim(Surface.NOTICE, words, Promise.FAILS, subjects, incident, moment)
-                self._stood.append(Stood(claim, self._seen.now, self._seen.now))
+            claims = [Claim(Surface.NOTICE, words, Promise.FAILS, together, incident, since)]
+            claims += (Claim(Surface.NOTICE, words, Promise.FAILS, one, incident) for one in each)
+            claims += (one for part in parts for one in self._claims_of_share(Surface.NOTICE, part, incident))
+            self._stood += (Stood(one, self._seen.now, self._seen.now) for one in claims)
         for words in RESTORING:
             if words in text:
                 self._judge_restoring(Surface.NOTICE, words, incident)
@@ -271,7 +287,10 @@ class StatementLaws:
                 self._wrong(f"a notice says {words!r} of {incident}, and {key} changed something", words)
 
     def _remember_alert(self, fields: Fields) -> None:
-        closed = f"alerts/{fields['key'].rpartition(':')[0]}:closed"
+        key = fields["key"].rpartition(":")[0]
+        closed = f"alerts/{key}:closed"
+        if fields["state"] != "open":
+            self._notified_ends.setdefault(key, self._seen.now)
         if fields["state"] != "open" and fields["incident"]:
             self._closed[fields["incident"]] = self._seen.now
             if not self._is_anything_reported():
@@ -285,6 +304,8 @@ class StatementLaws:
         self._told.add((fields["key"], name))
         subjects = self._subjects_of_signal(signal, fields["function"])
         self._alerts.append((self._seen.now, subjects, name, signal))
+        if fields["function"] and signal not in SIGNAL_SUBJECTS:
+            self._named.append(NamedAlert(self._seen.now, key, fields["function"], name))
         self._record(subjects, well=False)
         if signal in NOT_COUNTED:
             self._not_counted.add(name)
@@ -425,8 +446,15 @@ class StatementLaws:
             label, _, named = one.title.partition(": ")
             for part in filter(None, named.split(", ")):
                 yield from self._claims_of_text(f"{label}.", self._subjects_of_part(part))
+                yield from self._claims_of_share(Surface.PAGE, part, one.id)
         for one in (*said.now, *said.past):
             yield from self._claims_of_text(one.newest, (), one.id)
+
+    def _claims_of_share(self, surface: Surface, part: str, incident: str) -> Iterator[Claim]:
+        """How many functions of a part fail, where its name says so."""
+        if share := share_of_part(part):
+            subjects, most = self._subjects_of_part(part), int(share.partition(" ")[0])
+            yield Claim(surface, share, Promise.COUNT, subjects, incident, most=most)
 
     def _judge_agreement(self, said: PageText) -> None:
         """The page says one thing of each part and incident, in each place and in its feeds."""
@@ -596,6 +624,8 @@ class StatementLaws:
                 self._judge_fails(stood)
             case Promise.UNFAILED if stood.claim.incident:
                 self._judge_unfailed(stood)
+            case Promise.COUNT:
+                self._judge_count(stood)
 
     def _judge_works(self, stood: Stood) -> None:
         claim = stood.claim
@@ -710,6 +740,42 @@ class StatementLaws:
             proves = signal in SIGNALS and SIGNALS[signal].source is not SignalSource.DECLARED
             if name == claim.incident and proves and stood.ends - begins > MINUTE + self._lag:
                 self._wrong(f"{claim.surface} says {claim.words!r} of {name}, and {signal} told of a failure")
+
+    def _judge_count(self, stood: Stood) -> None:
+        """More of a part fails than is said, and the incident has known it for a minute."""
+        claim, is_notice = stood.claim, stood.claim.surface is Surface.NOTICE
+        late = [span for one in claim.subjects for span in self._known_failures(one, claim.incident)]
+        begun = [one._replace(begins=max(one.begins, stood.begins) + MINUTE + SAME_COMMIT) for one in late]
+        moments = [stood.begins] if is_notice else [one.begins for one in begun if one.begins < stood.ends]
+        spans = [one._replace(begins=one.begins + MINUTE) for one in late] if is_notice else begun
+        for at in moments:
+            failing = sum(one.begins + self._lag <= at < one.ends for one in spans)
+            if failing > claim.most:
+                said = f"{claim.surface} says {claim.words!r} of {claim.incident} at {at:.0f} s"
+                self._wrong(f"{said}, and {failing} fail", claim.surface, "share")
+
+    def _known_failures(self, function: str, incident: str) -> list[Span]:
+        """When a function failed and its incident knew it, by an alert that stands or a check."""
+        known = [
+            Span(
+                one.at,
+                min(self._notified_ends.get(one.key, FOREVER), self._seen.alert_ends.get(one.key, FOREVER)),
+            )
+            for one in self._named
+            if (one.function, one.incident) == (function, incident)
+        ]
+        known += (
+            Span(one.at, FOREVER)
+            for one in self._observations
+            if (one.function, one.incident) == (function, incident)
+        )
+        both = (
+            Span(told.begins, min(told.ends, span.ends))
+            for span in self._failing(function)
+            for told in known
+            if span.begins <= told.begins < span.ends
+        )
+        return merged([*both])
 
     def _judge_unobservable(self, stood: Stood) -> None:
         """Nobody observes the end of what a person or a finding has declared: it is never over."""

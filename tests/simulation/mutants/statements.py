@@ -393,6 +393,19 @@ def uncounted_is_called_working() -> AbstractContextManager[Any]:
     return patch.object(state_reader, "record_parts", forget)
 
 
+def share_of_the_first_moment() -> AbstractContextManager[Any]:
+    """Of a part as many functions are said to fail as did at first, however many do now."""
+    honest = status_page.record_parts
+
+    def keep(*facts: Any) -> StatusPageRecord:
+        made, first = honest(*facts), {one.name: one.share for one in facts[2].parts if one.until is None}
+        return replace(
+            made, parts=tuple(replace(one, share=first.get(one.name) or one.share) for one in made.parts)
+        )
+
+    return patch.object(state_reader, "record_parts", keep)
+
+
 MUTANTS = (
     observing_closes_the_incident,
     failed_without_public_state,
@@ -427,4 +440,5 @@ MUTANTS = (
     observed_failure_stays_private,
     held_without_a_look,
     uncounted_is_called_working,
+    share_of_the_first_moment,
 )

@@ -26,6 +26,8 @@ class Promise(StrEnum):
     """No rollback of the incident has had an effect."""
     UNFAILED = "unfailed"
     """No alert of the incident tells of a failure, or its recovery was observed since."""
+    COUNT = "count"
+    """No more functions of the part fail than it says, of those that its incident knows of."""
     NOTHING = "nothing"
     """It tells what is being done, and nothing of whether it works."""
 
@@ -199,12 +201,18 @@ SINCE_WHEN = re.compile(
     re.MULTILINE,
 )
 """As a notice says it whole."""
-_SHARE = re.compile(r"^\d+ of \d+ functions? of ")
+_SHARE = re.compile(r"^(\d+ of \d+ functions?) of ")
 
 
 def name_of_part(words: str) -> str:
     """The name of a part, without how many of its functions fail."""
     return _SHARE.sub("", words)
+
+
+def share_of_part(words: str) -> str:
+    """How many functions of a part fail, as `1 of 2 functions`; empty: it is not said."""
+    found = _SHARE.match(words)
+    return found[1] if found is not None else ""
 
 
 _SENTENCES = re.compile(r"(?<=[.!?])\s+")
