@@ -204,11 +204,8 @@ def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
 def _services(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether services are named as alerts name them."""
     name = facts.policy.system
-    other = [
-        function
-        for function, live in require_read(facts.inventory, name).items()
-        if live.service.name.rpartition("/")[2] != service_of(function)
-    ]
+    live = require_read(facts.inventory, name)
+    other = [key for key, one in live.items() if one.service.name.rpartition("/")[2] != service_of(key)]
     if other:
         yield doubtful(name, f"alerts on these do not name their function: {name_first(other)}")
     else:

@@ -32,11 +32,7 @@ def requested_functions(order: RollbackRequest, policy: Policy) -> set[str]:
     """Return the functions that an order names, else those that its scenario is about."""
     if not (order.groups or order.functions):
         return scenario_scope.scenario_functions(order.scenario, policy, ())
-    return {
-        function
-        for function, group in policy.functions.items()
-        if group in order.groups or function in order.functions
-    }
+    return {one for one, group in policy.functions.items() if group in order.groups or one in order.functions}
 
 
 def find_scope_fault(order: RollbackRequest, policy: Policy) -> str:

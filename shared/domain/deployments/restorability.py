@@ -248,11 +248,7 @@ def _current_roles(
         return {}
     others = dict.fromkeys(record.accounts or {}, ()) if beside.roles is not None else {}
     held = {**others, **(beside.roles or {}), **live.accounts}
-    return {
-        account: held[account]
-        for account, roles in (record.accounts or {}).items()
-        if roles and account in held
-    }
+    return {name: held[name] for name, roles in (record.accounts or {}).items() if roles and name in held}
 
 
 def _find_resource_faults(

@@ -152,11 +152,7 @@ def redaction_for(audience: Audience) -> Callable[[str], str]:
 
 
 def _subscribed_channels(channels: Iterable[Channel], severity: Severity, event: str) -> list[Channel]:
-    return [
-        channel
-        for channel in channels
-        if severity in channel.severities and is_for_audience(event, channel.audience)
-    ]
+    return [one for one in channels if severity in one.severities and is_for_audience(event, one.audience)]
 
 
 def is_for_audience(event: str, audience: Audience) -> bool:
