@@ -194,10 +194,11 @@ class Case:
 
     @staticmethod
     def _is_overtaken(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> bool:
-        """Whether a person has said something that the turn does not know, or wants it to stop."""
-        if turn.despite_words:
-            return False
-        return bool(rollback.cancel_requested) or rollback.operator_inputs != known
+        """Whether it has ended, or a person has said what the turn does not know, or to stop."""
+        if rollback.status in ENDED_ROLLBACK_STATUSES:
+            return True
+        is_told = bool(rollback.cancel_requested) or rollback.operator_inputs != known
+        return is_told and not turn.despite_words
 
     def commit_final_transition(self, turn: Transition, *, answered: Collection[str] = ()) -> bool:
         """Whether the turn, which ends or parks the rollback, landed; otherwise decide again.

@@ -20,7 +20,7 @@ from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
 from shared.domain.data.repair.repair_plan import RepairPosition
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES, Direction, RollbackStatus
+from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.domain.rollback.write_ramp import WriteRamp
 from shared.engine.engine import Engine, StopReason
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE, claim_rollback, give_up_reason
@@ -79,9 +79,7 @@ def execute(ports: Ports, policies: Mapping[str, Policy], rollback: str, message
 
 
 def _wait_for_service(case: Case, why: str) -> None:
-    """Release the rollback for a moment; one that has ended stays ended."""
-    if case.rollback.status in ENDED_ROLLBACK_STATUSES:
-        return
+    """Release the rollback for a moment."""
     with suppress(Unavailable):  # then the lease runs out, or our message comes again
         case.wait("worker.unanswered", why, case.now() + RETRY_INTERVAL)
 
