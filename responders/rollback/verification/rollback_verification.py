@@ -22,7 +22,7 @@ from shared.core.errors import RollbackError
 from shared.core.store import Update, Write
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.deployment import DeploymentStatus, undone_deployments
-from shared.domain.incidents.incident import IncidentStatus, well_since
+from shared.domain.incidents.incident import IncidentStatus, failing_again_at, well_since
 from shared.domain.incidents.recovery_times import choose_time_names
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
@@ -83,7 +83,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
 
 
 def verify_rollback(case: Case) -> bool:
-    """Wait for points that begin after the last shift, and for probes; then watch, or fail.
+    """Wait for points after the last shift and the last failure, and for probes; watch, or fail.
 
     And for a roll-out that goes on, as far as its own time reaches. Where people must be asked
     about more, that is not waited for: they are asked as soon as it is not well without it.
@@ -96,7 +96,8 @@ def verify_rollback(case: Case) -> bool:
     rolling = scope_extension.find_ongoing_rollout(case)
     if scope_extension.extend_scope(case, rolling, steps.values()):
         return True
-    health = measuring.assess_health(case, steps.values(), shifted_at)
+    counted_from = max(shifted_at, failing_again_at(case.incident) or shifted_at)
+    health = measuring.assess_health(case, steps.values(), counted_from)
     joined = case.read_alerts()  # read again: alerts come while health is looked at
     if health.verdict is HealthVerdict.WELL and (
         doubts := _find_doubts(case, steps.values(), health, joined)
