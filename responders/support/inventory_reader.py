@@ -102,11 +102,7 @@ def _select_services(functions: Mapping[str, FunctionState] | None, policy: Poli
     """The services of the policy's functions; None: it is not known which there are."""
     if functions is None:
         return None
-    return {
-        name: functions[name].service
-        for name in policy.functions
-        if name in functions and functions[name].service
-    }
+    return {name: one.service for name in policy.functions if (one := functions.get(name)) and one.service}
 
 
 def _select_complete(answers: Mapping[str, Any], prefix: str, names: Iterable[str]) -> dict[str, Any] | None:
@@ -141,11 +137,7 @@ def _versions(secrets: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """By `SECRET/VERSION`; None when those of any secret are missing."""
     if secrets is None:
         return None
-    return {
-        f"{secret}/{number}": version
-        for secret, versions in secrets.items()
-        for number, version in versions.items()
-    }
+    return {f"{secret}/{name}": one for secret, each in secrets.items() for name, one in each.items()}
 
 
 def _runtime_account_roles(

@@ -26,9 +26,10 @@ from shared.domain.incidents.incident import IncidentStatus, failing_again_at, w
 from shared.domain.incidents.recovery_times import choose_time_names
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
+from shared.domain.reports.filed_report import MAX_COUNT_DELAY
 from shared.domain.rollback.plan import Step, unreached_steps
 from shared.domain.rollback.rollback import Direction, RollbackStatus
-from shared.domain.signals.alert import Alert
+from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.alert_conditions import open_condition_lines
 from shared.domain.signals.breadth import FEATURE_LEVELS
 from shared.domain.signals.health import Health, HealthVerdict, failing_functions
@@ -89,18 +90,19 @@ def verify_rollback(case: Case) -> bool:
     about more, that is not waited for: they are asked as soon as it is not well without it.
     Recovery is verified only where nothing fails of what the alerts are about.
     """
-    if case.raise_severity(case.read_alerts()):
+    alerts = case.read_alerts()
+    if case.raise_severity(alerts):
         return True
     now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
     steps = load_steps(case.ports.store, case.rollback.id)
     rolling = scope_extension.find_ongoing_rollout(case)
     if scope_extension.extend_scope(case, rolling, steps.values()):
         return True
-    counted_from = max(shifted_at, failing_again_at(case.incident) or shifted_at)
+    counted_from = _find_count_start(case, alerts)
     health = measuring.assess_health(case, steps.values(), counted_from)
     joined = case.read_alerts()  # read again: alerts come while health is looked at
     if health.verdict is HealthVerdict.WELL and (
-        doubts := _find_doubts(case, steps.values(), health, joined)
+        doubts := _find_doubts(case, steps.values(), health, joined, counted_from)
     ):
         health = Health(HealthVerdict.INCONCLUSIVE, "; ".join(doubts), health.outside)
     limits = case.policy.execution
@@ -136,14 +138,23 @@ def verify_rollback(case: Case) -> bool:
     return True
 
 
+def _find_count_start(case: Case, alerts: Iterable[Alert]) -> datetime:
+    """Return from when on requests tell of recovery: since the last shift, or a later failure."""
+    shifted_at = case.rollback.shifted_at or case.now()
+    later = (one.received_at for one in open_alerts(alerts) if one.started_at > shifted_at + MAX_COUNT_DELAY)
+    return max(shifted_at, failing_again_at(case.incident) or shifted_at, *later)
+
+
 def _find_doubts(
-    case: Case, steps: Iterable[Step], health: Health, joined: Collection[Alert]
+    case: Case, steps: Iterable[Step], health: Health, joined: Collection[Alert], counted_from: datetime
 ) -> tuple[str, ...]:
     """Return what fails of what the alerts are about; if neither read could count, that.
 
     An outage that is only watched is over once its alert is. Where no function was shifted,
     requests of these functions must have been counted, too.
     """
+    if _find_count_start(case, joined) > counted_from:
+        return ("an alert about a later failure has joined it",)
     found = read_conditions(case, joined)
     watched = [one for one in found.judged if _is_watched_outage(case.policy, one[0])]
     if lines := (*open_condition_lines(watched),):

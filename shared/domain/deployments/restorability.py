@@ -205,12 +205,8 @@ def list_secret_versions(record: inventory_parts.WholeInventory) -> list[str]:
 
 def _bound_secrets(function: inventory_parts.FunctionState) -> set[str]:
     """The secrets that its revisions, or its code where it has none, find at their start."""
-    several = [one.configuration for one in function.revisions.values()]
-    return {
-        f"{use.secret}/{use.version}"
-        for configuration in several or [function.configuration]
-        for use in configuration.secrets
-    }
+    several = [one.configuration for one in function.revisions.values()] or [function.configuration]
+    return {f"{use.secret}/{use.version}" for one in several for use in one.secrets}
 
 
 def _resolve_version(bound: str, versions: Mapping[str, inventory_parts.SecretVersion]) -> str:
