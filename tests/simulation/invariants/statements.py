@@ -73,6 +73,8 @@ LOOK = 180.0
 """So long a held rollback may take to observe a failure: counts, sweeps, dead workers."""
 RECOVERY_LOOK = LOOK + METRICS_WINDOW.total_seconds()
 """And a recovery: as long as its window counts requests of before it, a function fails."""
+COUNTED = 15.0
+"""What is recorded sooner after a failure began was counted before that."""
 LATE_NOTICE = "This was written at "
 """A notice that comes late says so, and speaks of that moment."""
 
@@ -687,12 +689,22 @@ class StatementLaws:
         if claim.surface is Surface.PAGE and self._is_part_counted_without(subject):
             return FOREVER
         told = [(at, incident) for at, subjects, incident, _ in self._alerts if subject in subjects]
-        told += [(one.at, one.incident) for one in self._observations if one.function == subject]
         known = [(at, incident) for at, incident in told if span.begins <= at < span.ends]
+        known += self._recorded_failing(subject, span)
         known += self._observable(subject, span)
         if claim.surface is Surface.PAGE:
             known = [(max(at, self._shown_from(incident)), incident) for at, incident in known]
         return min((at for at, _ in known), default=FOREVER)
+
+    def _recorded_failing(self, subject: str, span: Span) -> Iterator[tuple[float, str]]:
+        """When an incident or a rollback recorded this failure, and not an earlier one."""
+        for one in self._observations:
+            if one.function != subject or not span.begins <= one.at < span.ends:
+                continue
+            at = max(one.at, span.begins + COUNTED)
+            newest = [well for moment, well in self._records[subject] if moment <= at][-1]
+            if at == one.at or not newest:
+                yield at, one.incident
 
     def _observable(self, subject: str, span: Span) -> Iterator[tuple[float, str]]:
         """When a check of a held rollback has observed at the latest that a function fails."""
