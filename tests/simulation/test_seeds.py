@@ -49,7 +49,6 @@ ONCE_BROKEN = {
     10001043: "an incident ended by a check that observed another function fail, unreported",
     10002755: "the undo of another incident's rollback passed for a recovery",
     10034036: "one read without an answer hid a recovery that another read had counted",
-    11239487: "an ended rollback was made due again: its worker read the end when it let go of it",
     9015900: "requests that could not be counted passed for requests that work",
 }
 """Seeds that once found something, and what was wrong then."""

@@ -220,8 +220,13 @@ def _deploy_bad(world: World) -> list[str]:
 
 
 def _break_functions(world: World, functions: list[str], alert: str) -> None:
-    """An outage that no release has caused, its alert, and its end."""
-    if not world.forbidden and "a release goes on" not in world.excuses:
+    """An outage that no release has caused, its alert, and its end.
+
+    Where a person has changed a function before, that may be taken for the cause.
+    """
+    if world.laws.seen.by_hand.keys() & {*functions}:
+        world.forbidden = world.forbidden.replace("nothing was changed", "")
+    elif not world.forbidden and "a release goes on" not in world.excuses:
         world.forbidden = "nothing was changed"
     world.excuses.add("nothing was changed")
     named = functions[0] if len(functions) == 1 else None
