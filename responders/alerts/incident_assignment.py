@@ -127,8 +127,10 @@ class IncidentAssigner:
         return prepare_commit(rollback, document.version, draft, self._ports.ids(), renew=False)[1]
 
     def _build_failure_writes(self, policy: Policy, known: Incident, alert: Alert) -> list[Write]:
-        """Make an order or a declaration a failure for everybody, if the alert proves one."""
-        is_known = known.has_failed and not known.timeline[-1].works
+        """Make an order, a declaration or what worked a failure, if the alert proves one."""
+        newest = known.timeline[-1]
+        is_told = newest.is_well or alert.function not in known.working
+        is_known = known.has_failed and not newest.works and is_told
         if is_known or not alert_scope(alert, policy).proves_failure:
             return []
         document = self._ports.store.get(incidents.incident_path(known.id))
