@@ -114,11 +114,14 @@ def _condition_deadline(case: Case) -> datetime:
     return (case.rollback.shifted_at or case.now()) + case.policy.execution.cleared_within
 
 
-def read_conditions(case: Case, joined: Collection[Alert]) -> ConditionResults:
-    """The condition of each alert as it is now. Raises: as LeasedRollback.commit."""
+def read_conditions(case: Case, joined: Collection[Alert], since: datetime | None = None) -> ConditionResults:
+    """The condition of each alert as it is now, by requests since then, or since the last shift.
+
+    Raises: as LeasedRollback.commit.
+    """
     now = case.now()
     case.extend_lease(parallel_calls.MAX_TOTAL_SECONDS)
-    since = case.rollback.shifted_at or now
+    since = since or case.rollback.shifted_at or now
     return evaluate_conditions(case.ports, case.policy, case.incident, joined, since, now)
 
 

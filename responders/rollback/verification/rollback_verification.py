@@ -142,7 +142,8 @@ def _find_count_start(case: Case, alerts: Iterable[Alert]) -> datetime:
     """Return from when on requests tell of recovery: since the last shift, or a later failure."""
     shifted_at = case.rollback.shifted_at or case.now()
     later = (one.received_at for one in open_alerts(alerts) if one.started_at > shifted_at + MAX_COUNT_DELAY)
-    return max(shifted_at, failing_again_at(case.incident) or shifted_at, *later)
+    incident = StateReader(case.ports.store).incident(case.incident.id) or case.incident  # an alert writes it
+    return max(shifted_at, failing_again_at(incident) or shifted_at, *later)
 
 
 def _find_doubts(
@@ -155,7 +156,7 @@ def _find_doubts(
     """
     if _find_count_start(case, joined) > counted_from:
         return ("an alert about a later failure has joined it",)
-    found = read_conditions(case, joined)
+    found = read_conditions(case, joined, counted_from)
     watched = [one for one in found.judged if _is_watched_outage(case.policy, one[0])]
     if lines := (*open_condition_lines(watched),):
         return lines
