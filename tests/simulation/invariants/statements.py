@@ -54,7 +54,7 @@ FEATURE_SEVERITIES = frozenset({Severity.MEDIUM, Severity.LOW})
 RECOVERED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERED})
 ENDED = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERY_NOT_OBSERVED})
 SAME_COMMIT = 0.5
-"""Between the moment that a commit is dated at and the one at which it lands."""
+"""Between the moment of the reads that a commit is made of and the one at which it lands."""
 LAST = frozenset({Promise.OVER, Promise.IN_TIME})
 """Promises about the trouble of one incident, which later trouble does not break."""
 
@@ -350,7 +350,8 @@ class StatementLaws:
         if verified and verified not in self._verified and not self._not_counted:
             self._verified.add(verified)
             steps = self._seen.steps.get(fields["id"], {}).values()
-            self._record(dict.fromkeys(one["target"] for one in steps), well=True)
+            targets = dict.fromkeys(one["target"] for one in steps)
+            self._record([one for one in targets if one not in fields["failing"]], well=True)
 
     def _judge_public_state(self, fields: Fields) -> None:
         """The commit that changes the public word of an incident changes its public state."""
@@ -655,7 +656,7 @@ class StatementLaws:
         accepted, known = self._accepted_at(span), self._known(subject, span, claim)
         if claim.promise is Promise.OVER and accepted is not None:
             return 0.0
-        seen_before = span.begins <= made and min(span.begins + MINUTE, known) <= landed
+        seen_before = span.begins <= made and min(span.begins + MINUTE, known + SAME_COMMIT) <= landed
         if claim.moment is not None and seen_before and made < span.ends - MINUTE:
             return span.ends - made + self._lag  # it was known: no clock excuses that
         if claim.surface is Surface.REPORT or (claim.promise in LAST and not seen_before):
