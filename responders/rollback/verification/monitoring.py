@@ -16,7 +16,7 @@ from responders.rollback.verification.alert_conditions import (
     record_ended_conditions,
     upcoming_condition_reads,
 )
-from responders.rollback.verification.rollback_verification import find_moved_targets
+from responders.rollback.verification.rollback_verification import find_count_start, find_moved_targets
 from shared.core.text import join_names
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Step
@@ -40,13 +40,15 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     condition still stands at its limit, or anything that fails at the end, leaves the incident to a
     person. One that is not known to be over leaves it to the recovery check.
     """
-    if case.raise_severity(case.read_alerts()) or record_ended_conditions(case):
+    alerts = case.read_alerts()
+    if case.raise_severity(alerts) or record_ended_conditions(case):
         return True
     rollback, now = case.rollback, case.now()
     if rollback.way is Direction.REPAIR and fence_guard.await_fence_removal(case):
         return False
     steps = load_steps(case.ports.store, rollback.id).values()
-    since = max(rollback.shifted_at or now, now - HEALTH_WINDOW)
+    is_verified, shifted_at = rollback.verified_at is not None, rollback.shifted_at or now
+    since = max(shifted_at if is_verified else find_count_start(case, alerts), now - HEALTH_WINDOW)
     health = measuring.assess_health_while_monitoring(case, steps, since)
     ill_looks = rollback.ill_looks + 1 if health.verdict is HealthVerdict.ILL else 0
     if ill_looks >= REGRESSION_CHECKS:

@@ -98,7 +98,7 @@ def verify_rollback(case: Case) -> bool:
     rolling = scope_extension.find_ongoing_rollout(case)
     if scope_extension.extend_scope(case, rolling, steps.values()):
         return True
-    counted_from = _find_count_start(case, alerts)
+    counted_from = find_count_start(case, alerts)
     health = measuring.assess_health(case, steps.values(), counted_from)
     joined = case.read_alerts()  # read again: alerts come while health is looked at
     if health.verdict is HealthVerdict.WELL and (
@@ -138,7 +138,7 @@ def verify_rollback(case: Case) -> bool:
     return True
 
 
-def _find_count_start(case: Case, alerts: Iterable[Alert]) -> datetime:
+def find_count_start(case: Case, alerts: Iterable[Alert]) -> datetime:
     """Return from when on requests tell of recovery: since the last shift, or a later failure."""
     shifted_at = case.rollback.shifted_at or case.now()
     later = (one.received_at for one in open_alerts(alerts) if one.started_at > shifted_at + MAX_COUNT_DELAY)
@@ -154,7 +154,7 @@ def _find_doubts(
     An outage that is only watched is over once its alert is. Where no function was shifted,
     requests of these functions must have been counted, too.
     """
-    if _find_count_start(case, joined) > counted_from:
+    if find_count_start(case, joined) > counted_from:
         return ("an alert about a later failure has joined it",)
     found = read_conditions(case, joined, counted_from)
     watched = [one for one in found.judged if _is_watched_outage(case.policy, one[0])]
