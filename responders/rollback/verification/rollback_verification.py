@@ -209,10 +209,8 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
         said, status, changes = "recovery is NOT verified", IncidentStatus.VERIFYING, {"verified_at": None}
     elif others:
         said = f"functions fail that it did not change: {text.join_names(others)}; what it changed works"
-        status, changes = (
-            IncidentStatus.ESCALATED,
-            {**changes, "failing": tuple(others), "failing_since": now},
-        )
+        status = IncidentStatus.ESCALATED
+        changes |= {"failing": tuple(others), "failing_since": now}
     return Transition(
         event="rollback.verified" if verified else "rollback.unverified",
         note=f"{said}: {health.reason}",
