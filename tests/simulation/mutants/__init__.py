@@ -45,7 +45,7 @@ HIDING = {
     "cause_ignored": 20055,
     "failed_notices_count_as_sent": 20129,
     "accepted_as_resolved": 20199,
-    "verified_by_one_function": 20134,
+    "verified_by_one_function": 20957,
     "reopened_without_public_state": 20089,
     "failing_since_the_first_time": 20089,
     "rollback_forgotten": 20055,

@@ -8,13 +8,14 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from responders.rollback import case, completion, execution
+from responders.rollback import case, completion
 from responders.rollback.case import Case, Transition
 from responders.rollback.decision import rollback_decision
 from responders.rollback.verification import health_assessment, monitoring, rollback_verification
 from shared.domain.decision.gates.base import GateAnswer, GateResult
 from shared.domain.decision.gates.registry import GATES
 from shared.domain.rollback.plan import Step
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from shared.domain.signals import health as healths
 
 
@@ -58,7 +59,12 @@ def finished_without_the_joined_alerts() -> AbstractContextManager[Any]:
 
 def ended_and_due_again() -> AbstractContextManager[Any]:
     """No answer after the end makes an ended rollback due again."""
-    return patch.object(execution, "ENDED_ROLLBACK_STATUSES", frozenset())
+    honest = Case._is_overtaken
+
+    def blind(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> bool:
+        return honest(turn, known, replace(rollback, status=RollbackStatus.RUNNING))
+
+    return patch.object(Case, "_is_overtaken", staticmethod(blind))
 
 
 def cool_down_ignored() -> AbstractContextManager[Any]:
