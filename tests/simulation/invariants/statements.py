@@ -757,12 +757,14 @@ class StatementLaws:
     def _judge_count(self, stood: Stood) -> None:
         """More of a part fails than is said, and the incident has known it for a minute."""
         claim, is_notice = stood.claim, stood.claim.surface is Surface.NOTICE
-        late = [span for one in claim.subjects for span in self._known_failures(one, claim.incident)]
-        begun = [one._replace(begins=max(one.begins, stood.begins) + MINUTE + SAME_COMMIT) for one in late]
-        moments = [stood.begins] if is_notice else [one.begins for one in begun if one.begins < stood.ends]
-        spans = [one._replace(begins=one.begins + MINUTE) for one in late] if is_notice else begun
+        wait = MINUTE + self._lag + (0.0 if is_notice else SAME_COMMIT)
+        spans = [span for one in claim.subjects for span in self._known_failures(one, claim.incident)]
+        if not is_notice:  # a page may lag; a notice is made of what was known then
+            spans = [one._replace(begins=max(one.begins, stood.begins)) for one in spans]
+        spans = [one._replace(begins=one.begins + wait) for one in spans]
+        moments = [stood.begins] if is_notice else [one.begins for one in spans if one.begins < stood.ends]
         for at in moments:
-            failing = sum(one.begins + self._lag <= at < one.ends for one in spans)
+            failing = sum(one.begins <= at < one.ends for one in spans)
             if failing > claim.most:
                 said = f"{claim.surface} says {claim.words!r} of {claim.incident} at {at:.0f} s"
                 self._wrong(f"{said}, and {failing} fail", claim.surface, "share")
