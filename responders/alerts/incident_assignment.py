@@ -127,10 +127,10 @@ class IncidentAssigner:
         return prepare_commit(rollback, document.version, draft, self._ports.ids(), renew=False)[1]
 
     def _build_failure_writes(self, policy: Policy, known: Incident, alert: Alert) -> list[Write]:
-        """Make an order, a declaration or what worked a failure, if the alert proves one."""
+        """Return the writes that record a failure which the alert proves, and which is new."""
         newest = known.timeline[-1]
-        is_told = newest.is_well or alert.function not in known.working
-        is_known = known.has_failed and not newest.works and is_told
+        contradicts_check = not newest.is_well and alert.function in known.working
+        is_known = known.has_failed and not newest.works and not contradicts_check
         if is_known or not alert_scope(alert, policy).proves_failure:
             return []
         document = self._ports.store.get(incidents.incident_path(known.id))

@@ -129,7 +129,7 @@ class Case:
         self._checked = _FunctionCheck(failing, working, is_older)
 
     def forget_working(self, functions: Iterable[str]) -> None:
-        """Note what may fail again: by a step, an undo or a newer alert; no check knows better."""
+        """Record functions that may fail again after a step, an undo or a newer alert."""
         self._forgotten |= {*functions}
 
     def observe(self, **fields: Any) -> None:
@@ -194,11 +194,11 @@ class Case:
 
     @staticmethod
     def _is_overtaken(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> bool:
-        """Whether it has ended, or a person has said what the turn does not know, or to stop."""
+        """Return whether it has ended, or a command is newer, which `despite_words` allows."""
         if rollback.status in ENDED_ROLLBACK_STATUSES:
             return True
-        is_told = bool(rollback.cancel_requested) or rollback.operator_inputs != known
-        return is_told and not turn.despite_words
+        has_new_command = bool(rollback.cancel_requested) or rollback.operator_inputs != known
+        return has_new_command and not turn.despite_words
 
     def commit_final_transition(self, turn: Transition, *, answered: Collection[str] = ()) -> bool:
         """Whether the turn, which ends or parks the rollback, landed; otherwise decide again.
@@ -231,7 +231,7 @@ class Case:
     def wait(
         self, event: str, note: str, until: datetime, status: IncidentStatus | None = None, **changes: Any
     ) -> None:
-        """Release the rollback until then, and set the status of the incident if one is given."""
+        """Release a rollback that has not ended until then; set the incident's status, if given."""
         self.commit_transition(
             Transition(
                 event=event,

@@ -47,8 +47,9 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     if rollback.way is Direction.REPAIR and fence_guard.await_fence_removal(case):
         return False
     steps = load_steps(case.ports.store, rollback.id).values()
-    is_verified, shifted_at = rollback.verified_at is not None, rollback.shifted_at or now
-    since = max(shifted_at if is_verified else find_count_start(case, alerts), now - HEALTH_WINDOW)
+    is_verified = rollback.verified_at is not None  # else requests must still prove the recovery
+    start = (rollback.shifted_at or now) if is_verified else find_count_start(case, alerts)
+    since = max(start, now - HEALTH_WINDOW)
     health = measuring.assess_health_while_monitoring(case, steps, since)
     ill_looks = rollback.ill_looks + 1 if health.verdict is HealthVerdict.ILL else 0
     if ill_looks >= REGRESSION_CHECKS:

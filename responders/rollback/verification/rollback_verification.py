@@ -139,10 +139,10 @@ def verify_rollback(case: Case) -> bool:
 
 
 def find_count_start(case: Case, alerts: Iterable[Alert]) -> datetime:
-    """Return from when on requests tell of recovery: since the last shift, or a later failure."""
+    """Return from when on requests prove a recovery: the last shift, or news of a later failure."""
     shifted_at = case.rollback.shifted_at or case.now()
     later = (one.received_at for one in open_alerts(alerts) if one.started_at > shifted_at + MAX_COUNT_DELAY)
-    incident = StateReader(case.ports.store).incident(case.incident.id) or case.incident  # an alert writes it
+    incident = StateReader(case.ports.store).incident(case.incident.id) or case.incident  # alerts change it
     return max(shifted_at, failing_again_at(incident) or shifted_at, *later)
 
 
@@ -172,7 +172,7 @@ def _find_doubts(
 
 
 def _is_watched_outage(policy: Policy, alert: Alert) -> bool:
-    """Return whether it tells of an outage that nothing but the alert itself observes."""
+    """Return whether nothing but the alert observes this CRITICAL or HIGH outage."""
     signal = policy.signals.get(alert.signal)
     if signal is None or signal.severity in FEATURE_LEVELS or signal.scenario is not ScenarioName.NONE:
         return False
