@@ -14,7 +14,7 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.escalation import create_escalation_notices, find_answer_deadline
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.incidents.overlap import continues_failure
-from shared.domain.incidents.recovery_times import find_scenario, response_target
+from shared.domain.incidents.recovery_times import find_scenario, recovery_target
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity, worse_severity
@@ -68,7 +68,7 @@ def open_incident(
         onset_at=onset or now,
         detected_at=now,
         timeline=[incidents.TimelineEvent(incidents.IncidentStatus.DETECTED, now, why)],
-        respond_by=now + response_target(policy.targets, scenario, severity),
+        respond_by=now + recovery_target(policy.targets, scenario, severity),
         is_observed_only=_is_observed_only(policy, system, signal, order),
         scopes=scope,
     )
@@ -106,7 +106,7 @@ def _continue_failure(
         severity=severity,
         onset_at=onset_at,
         detected_at=detected_at,
-        respond_by=detected_at + response_target(policy.targets, scenario, severity),
+        respond_by=detected_at + recovery_target(policy.targets, scenario, severity),
         published_by=earlier.published_by,
         acknowledged_by=earlier.acknowledged_by,
         acknowledged_at=earlier.acknowledged_at,
@@ -203,7 +203,7 @@ def _reopen(
     if known.ended_at is not None or known.is_observed_only:
         again = replace(again, unanswered_at=find_answer_deadline(policy, again, now))
     if known.ended_at is not None:
-        target = response_target(policy.targets, find_scenario(policy, known.signal, severity), severity)
+        target = recovery_target(policy.targets, find_scenario(policy, known.signal, severity), severity)
         again = replace(again, respond_by=now + target, acknowledged_by="", acknowledged_at=None)
         decide_by = now + policy.gates.decide_within[severity]
         again = replace(again, unconfirmed_until=again.unconfirmed_until and decide_by)
@@ -249,7 +249,7 @@ def raise_severity(
     if incident.severity is was:
         return incident, []
     scenario = find_scenario(policy, incident.signal, incident.severity)
-    target = response_target(policy.targets, scenario, incident.severity)
+    target = recovery_target(policy.targets, scenario, incident.severity)
     faster = replace(incident, respond_by=incident.detected_at + target)
     return faster, create_escalation_notices(policy, faster, now, incident.detected_at, instead_of=was)
 
