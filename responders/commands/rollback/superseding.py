@@ -90,11 +90,12 @@ def _join_rollback(
         if undecided and rollback.order is not None:
             widened = widen_order(rollback.order, order, asked.policy)
         word, changes = "extended", {"order" if undecided else "extension": widened, "due_at": now}
+    note = f"{word} by a manual rollback request of {command.actor}: {command.reason}"
+    changes["added_orders"] = (*rollback.added_orders, note)[-rollbacks.MAX_ADDED_ORDERS :]
     told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, asked.ports.ids(), renew=False)
     owned = incidents.acknowledge(decode(Incident, place.fields), order.responder, now)
-    note = f"{word} by a manual rollback request of {command.actor}: {command.reason}"
     noted = incidents.change_status(owned, owned.status, now, note)
     writes.append(Update(place.path, encode(noted), place.version))
     return CommandEffect(found.joins, tuple(writes), incident=found.incident)

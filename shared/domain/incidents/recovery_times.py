@@ -124,23 +124,18 @@ def recovery_target(targets: Targets, scenario: str, severity: Severity) -> time
     return by_scenario.get(ScenarioName(scenario), targets.by_severity[severity])
 
 
-def response_target(targets: Targets, scenario: str, severity: Severity) -> timedelta:
-    """Return after how long people are told that an incident has not recovered yet."""
-    target = recovery_target(targets, scenario, severity)
-    return target if scenario == ScenarioName.DATABASE else min(target, targets.by_severity[severity])
-
-
 def find_traffic_restored_at(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:
     """Return when the last shift of the newest rollback with effects was confirmed.
 
-    None: there is none, or something failed again after it; an undo, or an unpin of what failed
-    then, restores nothing.
+    None: there is none, a function fails that it did not move, or something failed again after it;
+    an undo, or an unpin of what failed then, restores nothing.
     """
     newest, again_at = _newest_with_effects(rollbacks), failing_again_at(incident)
     no_way = (Direction.UNDO, Direction.UNPIN) if incident.has_failed else (Direction.UNDO,)
     shifted_at = newest.shifted_at if newest is not None and newest.way not in no_way else None
     is_outdated = shifted_at is not None and again_at is not None and shifted_at < again_at
-    return None if is_outdated else shifted_at
+    is_partial = newest is not None and not newest.scope.issuperset(incident.failing)
+    return None if is_outdated or is_partial else shifted_at
 
 
 def find_recovered_at(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:

@@ -18,7 +18,7 @@ class Rebuilds(StrEnum):
 
 
 class Gates(Struct, frozen=True):
-    """When automation may act; the defaults are design.md's."""
+    """When automation may act; a policy may set each of these."""
 
     suspect_window: timedelta = timedelta(hours=2)
     join_window: timedelta = timedelta(minutes=10)

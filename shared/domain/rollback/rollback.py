@@ -64,6 +64,9 @@ class Direction(StrEnum):
     """To the newest revisions, or to what was asked for before the pins."""
 
 
+MAX_ADDED_ORDERS = 20
+
+
 class RollbackRequest(Struct, frozen=True):
     """What a person asked for, when a person and not an alert began this."""
 
@@ -159,6 +162,8 @@ class Rollback(StoredDocument, frozen=True):
     due_at: datetime | None
     """When somebody must look next; None: never."""
     order: RollbackRequest | None = None
+    added_orders: tuple[str, ...] = ()
+    """The newest orders that became part of it: by whom, and why."""
     extension: RollbackRequest | None = None
     """What people have ordered beside its plan, which is extended by it at the next step."""
     yield_requested: bool = False
@@ -242,9 +247,9 @@ class Rollback(StoredDocument, frozen=True):
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """Return who ordered it and who stops it, each with the reason."""
+        """Return who ordered it or more of it, and who stops it, each with the reason."""
         stops = self.cancel_requested if self.cancel_requested != self.outcome else ""
-        return tuple(filter(None, (str(self.order or ""), stops)))
+        return tuple(filter(None, (str(self.order or ""), *self.added_orders, stops)))
 
     @property
     def way(self) -> Direction:

@@ -118,6 +118,7 @@ def test_a_wider_order_of_the_same_target_extends_the_rollback() -> None:
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert {"rollback.extended", "plan.extended"} <= {*world.events(rollback)}
     assert any("bob" in moment.note for moment in one.timeline)
+    assert "extended by a manual rollback request of bob: the shop fails, too" in rollback.commands
     assert world.find_violated_invariants() == []
 
 
@@ -136,6 +137,11 @@ def test_orders_that_cross_become_one_rollback() -> None:
     assert {record_of(world, key).incident for key in "abc"} == {rollback.incident}
     assert "is added to" in record_of(world, "b").result
     assert "already part of" in record_of(world, "c").result
+    assert [line.partition(": ")[0] for line in rollback.commands] == [
+        "ordered by ada",
+        "extended by a manual rollback request of bob",
+        "joined by a manual rollback request of eve",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,16 @@ def test_what_fails_again_has_no_restored_traffic() -> None:
     assert later.traffic_restored_at == START + 8 * MINUTE
 
 
+@pytest.mark.parametrize("failing", [(), ("searchBooks",), ("payOrder", "searchBooks")])
+def test_what_fails_beside_a_narrow_order_has_no_restored_traffic(failing: tuple[str, ...]) -> None:
+    """The shift of one function restores the traffic of no other one."""
+    narrow = replace(WELL, plan=replace(plan_of(ScenarioName.FUNCTIONS), changed=("searchBooks",)))
+
+    times = measure_recovery(BOOKSHOP, replace(build_incident(), failing=failing), [narrow])
+
+    assert times.traffic_restored_at == (None if "payOrder" in failing else START + MINUTE)
+
+
 @pytest.mark.parametrize("has_failed", [True, False])
 def test_an_unpin_of_what_fails_then_restores_nothing(has_failed: bool) -> None:
     """While nothing has failed, its shift is a change; once something has, no restoration."""
