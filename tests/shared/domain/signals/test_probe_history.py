@@ -16,7 +16,10 @@ from shared.domain.signals.probe_history import (
     typical_seconds,
     unobservable_reason,
 )
+from shared.policy_files.loader import load_policy
+from tests.support.runtime.world import POLICIES
 
+CVPLUS = load_policy(POLICIES / "cvplus.yaml")
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
@@ -221,6 +224,14 @@ def test_what_no_probe_can_tell(
 ) -> None:
     """A condition that looks twice a minute can never meet is told before it is relied upon."""
     assert unobservable_reason(unit, threshold, duration) == why
+
+
+def test_a_sign_in_that_fails_is_known_within_two_minutes() -> None:
+    """By CVPlus's policy; at most half a minute passes before the first probe that fails."""
+    meaning = CVPLUS.signals["authentication_failure"]
+    needed = [many for many in range(1, 11) if shown("authentication_failure", meaning, GOOD + "x" * many)]
+
+    assert needed[0] * PROBE_INTERVAL < 2 * MINUTE
 
 
 def test_what_is_usual() -> None:
