@@ -76,7 +76,7 @@ RECOVERY_LOOK = LOOK + METRICS_WINDOW.total_seconds()
 COUNTED = 15.0
 """What is recorded sooner after a failure began was counted before that."""
 LATE_NOTICE = "This was written at "
-"""A notice that comes late says so, and speaks of that moment."""
+"""A notice that comes late says so, and speaks of that moment. One sent as JSON is dated."""
 
 
 class Claim(NamedTuple):
@@ -226,6 +226,7 @@ class StatementLaws:
         made = seconds_of(kept["created_at"]) if kept else self._seen.now
         about = self._world.store.peek(f"incidents/{incident}") or {}
         over = seconds_of(about["ended_at"]) if about.get("ended_at") else made
+        is_late = LATE_NOTICE in text or ("created_at" in notice and self._seen.now - made > MINUTE)
         text = _PAST.sub("", text)
         self._judge_words_of_notice(text, incident)
         for phrase, _ in (*phrases_in(Surface.NOTICE, text), *phrases_in(Surface.PAGE, text)):
@@ -234,7 +235,7 @@ class StatementLaws:
             if phrase.promise in (Promise.ENDED, Promise.OVER):
                 self._judge_ended(Surface.NOTICE, phrase.words, incident, made)
             said = made if phrase.words in COMPOSED else self._seen.now
-            stood_at = made if phrase.words in COMPOSED and LATE_NOTICE in text else self._seen.now
+            stood_at = made if phrase.words in COMPOSED and is_late else self._seen.now
             if phrase.promise is Promise.UNCHANGED:
                 self._judge_unchanged(phrase.words, incident)
             is_now = phrase.words not in COMPOSED and phrase.promise is not Promise.OVER
