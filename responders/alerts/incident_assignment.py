@@ -136,7 +136,8 @@ class IncidentAssigner:
         document = self._ports.store.get(incidents.incident_path(known.id))
         before = decode(Incident, document.fields)
         became = incidents.observe_failure(before, document.read_at)
-        if alert.started_at > before.timeline[-1].at:  # it fails again since it was observed to work
+        since = incidents.well_since(before) or before.timeline[-1].at
+        if alert.started_at > since:  # it fails again since it was observed to work
             fails = affected_functions([alert], policy)
             became = replace(became, working=tuple(one for one in before.working if one not in fails))
         states = openings.public_state_writes(policy, became, document.read_at)

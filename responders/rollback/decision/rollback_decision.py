@@ -60,7 +60,7 @@ def decide_rollback(case: Case) -> bool:
     gathered = replace(gathered, facts=replace(gathered.facts, **known))
     level = gathered.facts.measure_level(case.policy)
     counted = working_functions(gathered.facts.requests or {}, case.policy.gates)
-    case.observe(level=level, working=tuple(sorted(counted)))
+    case.observe(level=level, working=tuple(sorted(counted | gathered.working)))
     # Its counts may reach back to before a check that has observed these functions to work.
     is_recent = case.now() < case.rollback.created_at + parallel_calls.METRICS_WINDOW
     is_older = case.incident.is_ordered or is_recent

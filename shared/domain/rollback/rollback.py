@@ -21,6 +21,7 @@ OVERRIDE_ACTOR_PREFIX = "override: "
 """How the name of whoever publishes on `rollback-override` begins."""
 UNNAMED_ACTOR = f"{OVERRIDE_ACTOR_PREFIX}not named"
 LEASE_DURATION = timedelta(seconds=30)
+MAX_ADDED_ORDERS = 20
 rollback_path = documents_of("rollbacks")
 
 
@@ -62,9 +63,6 @@ class Direction(StrEnum):
     """Documents to what they were, each by itself."""
     UNPIN = "unpin"
     """To the newest revisions, or to what was asked for before the pins."""
-
-
-MAX_ADDED_ORDERS = 20
 
 
 class RollbackRequest(Struct, frozen=True):
@@ -209,7 +207,7 @@ class Rollback(StoredDocument, frozen=True):
     failing: tuple[str, ...] = ()
     """Functions that were observed to fail at any check."""
     working: tuple[str, ...] = ()
-    """Functions that its newest decision has counted to work, also from before the detection."""
+    """Functions that work, by the counts of its newest decision or a check of another incident."""
     level: Severity | None = None
     """The worst level of those that its decision has measured."""
     baseline: Baseline | None = None
