@@ -128,11 +128,9 @@ def find_continued_detection(
 def _find_continued_incident(
     policy: Policy, system: Document, reader: Reader, scopes: Sequence[incidents.IncidentScope]
 ) -> incidents.Incident | None:
-    for name in reversed(systems.decode_system(system.fields, policy.system).open_incidents):
-        earlier = decode(incidents.Incident, reader.get(incidents.incident_path(name)).fields)
-        if continues_failure(scopes, earlier, policy):
-            return earlier
-    return None
+    names = reversed(systems.decode_system(system.fields, policy.system).open_incidents)
+    opened = (decode(incidents.Incident, reader.get(incidents.incident_path(name)).fields) for name in names)
+    return next((one for one in opened if continues_failure(scopes, one, policy)), None)
 
 
 def reopen_incident(
