@@ -76,11 +76,11 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return _end_monitoring(case, kinds, steps, health, joined, late=late)
     next_look = case.next_check_at(case.policy.execution.watch_every)
     fails = ill_looks and failing_functions(health.counts, case.policy.gates)
-    seems = IncidentStatus.VERIFYING if fails else IncidentStatus.WATCHING
+    becomes = IncidentStatus.VERIFYING if fails else IncidentStatus.WATCHING
     looked = Transition(
         event="health.looked",
         note=health.reason,
-        status=seems if is_verified and {seems, case.incident.status} == MONITORED_STATUSES else None,
+        status=becomes if is_verified and {becomes, case.incident.status} == MONITORED_STATUSES else None,
         changes={
             "ill_looks": ill_looks,
             "due_at": min([next_look, *upcoming_condition_reads(case)]),
