@@ -49,7 +49,8 @@ def _summarize(
     cause, until = suspected_cause([rollback]), rollback.parked_until
     people = approvers(rollback, question.plan.fingerprint, question.needed).values()
     yield f"scenario {question.plan.scenario}, back to {question.plan.target}"
-    yield from rollback.commands or (f"started by automation{f', because {cause}' if cause else ''}",)
+    began = () if rollback.order else (f"started by automation{f', because {cause}' if cause else ''}",)
+    yield from (*began, *rollback.commands)
     yield f"approval is required: {question.reason}"
     yield f"approved by {', '.join(people) or 'nobody'}: {len(people)} of {question.needed}"
     if until is not None:

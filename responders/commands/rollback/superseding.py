@@ -91,7 +91,8 @@ def _join_rollback(
             widened = widen_order(rollback.order, order, asked.policy)
         word, changes = "extended", {"order" if undecided else "extension": widened, "due_at": now}
     note = f"{word} by a manual rollback request of {command.actor}: {command.reason}"
-    changes["added_orders"] = (*rollback.added_orders, note)[-rollbacks.MAX_ADDED_ORDERS :]
+    if changes.get("order") is None or rollback.order is not None:  # else it is the rollback's own order
+        changes["added_orders"] = (*rollback.added_orders, note)[-rollbacks.MAX_ADDED_ORDERS :]
     told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, asked.ports.ids(), renew=False)

@@ -31,7 +31,6 @@ REGRESSION_CHECKS = 2
 """One failing probe during the watch is no regression yet, unless an alert reports the same."""
 EXTENSION_CHECKS = 3
 """So many checks longer it is monitored at most, where the check before the last one failed."""
-MONITORED_STATUSES = {IncidentStatus.WATCHING, IncidentStatus.VERIFYING}
 
 
 def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
@@ -50,7 +49,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     steps = load_steps(case.ports.store, rollback.id).values()
     is_verified = rollback.verified_at is not None  # else requests must still prove the recovery
     start = (rollback.shifted_at or now) if is_verified else find_count_start(case, alerts)
-    health = measuring.assess_health_while_monitoring(case, steps, max(start, now - HEALTH_WINDOW))
+    since = max(start, now - HEALTH_WINDOW)
+    health = measuring.assess_health_while_monitoring(case, steps, since)
     ill_looks = rollback.ill_looks + 1 if health.verdict is HealthVerdict.ILL else 0
     if ill_looks >= REGRESSION_CHECKS:
         case.observe_check(failing_functions(health.counts, case.policy.gates) | health.probed)
@@ -75,12 +75,9 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     if not ill_looks and _is_monitoring_over(case):
         return _end_monitoring(case, kinds, steps, health, joined, late=late)
     next_look = case.next_check_at(case.policy.execution.watch_every)
-    fails = ill_looks and failing_functions(health.counts, case.policy.gates)
-    becomes = IncidentStatus.VERIFYING if fails else IncidentStatus.WATCHING
     looked = Transition(
         event="health.looked",
         note=health.reason,
-        status=becomes if is_verified and {becomes, case.incident.status} == MONITORED_STATUSES else None,
         changes={
             "ill_looks": ill_looks,
             "due_at": min([next_look, *upcoming_condition_reads(case)]),

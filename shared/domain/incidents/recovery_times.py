@@ -134,7 +134,8 @@ def find_traffic_restored_at(incident: Incident, rollbacks: Sequence[Rollback]) 
     no_way = (Direction.UNDO, Direction.UNPIN) if incident.has_failed else (Direction.UNDO,)
     shifted_at = newest.shifted_at if newest is not None and newest.way not in no_way else None
     is_outdated = shifted_at is not None and again_at is not None and shifted_at < again_at
-    is_partial = newest is not None and not newest.scope.issuperset(incident.failing)
+    moved = frozenset[str]().union(*(one.scope for one in rollbacks if one.shifted_at is not None))
+    is_partial = bool(moved) and not moved.issuperset(incident.failing)
     return None if is_outdated or is_partial else shifted_at
 
 

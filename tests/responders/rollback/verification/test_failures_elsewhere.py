@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from shared.domain.incidents.incident import IncidentStatus, public_state
+from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.recovery_times import find_recovered_at
 from shared.domain.rollback.rollback import RollbackStatus
-from tests.support.decision.outages import MINUTE, make_function_fail, of_function, set_failure_rate
+from tests.support.decision.outages import MINUTE, make_function_fail, of_function
 from tests.support.runtime.world import World
 
 
@@ -115,37 +115,3 @@ def test_alerts_that_the_plan_answers_do_not_delay_the_verification() -> None:
     verified_at = world.rollbacks()[0].verified_at
     assert verified_at is not None
     assert verified_at - world.incidents()[0].detected_at < timedelta(minutes=5)
-
-
-def check_that_fails() -> World:
-    """Monitored, and one check has counted a failure; the next one decides."""
-    world = recovered_world()
-    make_function_fail(world, "getBook")
-    for _ in range(20):
-        if not world.rollbacks()[0].ill_looks:
-            world.pass_time(MINUTE / 6)
-    assert world.rollbacks()[0].ill_looks == 1
-    return world
-
-
-def test_the_first_check_that_counts_a_failure_contradicts_the_recovery() -> None:
-    """The page does not wait for the second check, by which the rollback fails."""
-    world = check_that_fails()
-
-    [incident], [rollback] = world.incidents(), world.rollbacks()
-    assert rollback.status is RollbackStatus.WATCHING
-    assert public_state(world.policy, incident, world.ports.clock.now()).word == "rolling back"
-    assert find_recovered_at(incident, [rollback]) is None
-
-
-def test_a_check_that_passes_confirms_the_recovery_again() -> None:
-    """Monitoring continues, and nobody is notified of an interruption."""
-    world = check_that_fails()
-    sent = len(world.ports.sender.sent)
-    set_failure_rate(world, 0.0)
-    world.pass_time(MINUTE)
-
-    [incident], [rollback] = world.incidents(), world.rollbacks()
-    assert (incident.status, rollback.status) == (IncidentStatus.WATCHING, RollbackStatus.WATCHING)
-    assert find_recovered_at(incident, [rollback]) == incident.timeline[-1].at
-    assert len(world.ports.sender.sent) == sent
