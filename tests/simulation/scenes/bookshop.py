@@ -161,7 +161,7 @@ LEAST = Setting(
         execution=replace(POLICY.execution, watch=timedelta(seconds=10), watch_every=timedelta(seconds=10)),
         gates=replace(POLICY.gates, minimum_requests=1),
         deployments=replace(POLICY.deployments, quiet=timedelta(seconds=12)),
-        targets=Targets(by_severity=dict.fromkeys(Severity, timedelta(seconds=55))),
+        targets=Targets(dict.fromkeys(Severity, timedelta(seconds=55)), functions=timedelta(seconds=55)),
         on_call=(),
     ),
     reported_after=SMALL.reported_after,
