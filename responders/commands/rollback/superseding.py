@@ -91,7 +91,7 @@ def _join_rollback(
             widened = widen_order(rollback.order, order, asked.policy)
         word, changes = "extended", {"order" if undecided else "extension": widened, "due_at": now}
     note = f"{word} by a manual rollback request of {command.actor}: {command.reason}"
-    if changes.get("order") is None or rollback.order is not None:  # else it is the rollback's own order
+    if rollback.order is not None or "order" not in changes:  # else it becomes the order itself
         changes["added_orders"] = (*rollback.added_orders, note)[-rollbacks.MAX_ADDED_ORDERS :]
     told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
     draft = CommitDraft((told,), changes)

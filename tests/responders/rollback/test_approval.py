@@ -307,6 +307,24 @@ def test_a_question_that_is_judged_again_says_why_it_is_asked_now() -> None:
     assert "verified about 7 min 9 s after detection" in forecast  # 4 min passed, and 3 verify it
 
 
+def test_a_question_names_automation_and_who_added_to_it() -> None:
+    """An order that became part of it hides neither what began it nor the cause."""
+    world = World()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    raise_probe_alarm(world)
+    world.pass_time(2 * MINUTE)
+    [asked], parked = world.incidents(), newest_rollback(world)
+    world.ports.store.commit([Update(f"rollbacks/{parked.id}", {"added_orders": ["joined by bob: me too"]})])
+
+    said = read_open_question(StateReader(world.ports.store), asked, world.ports.clock.now()).summary
+
+    assert [line.partition(",")[0] for line in said[1:3]] == [
+        "started by automation",
+        "joined by bob: me too",
+    ]
+
+
 def test_a_question_alone_publishes_no_outage() -> None:
     """Who is asked at once may find a false alarm; once the time to decide is over, it is one."""
     world = World()

@@ -98,6 +98,7 @@ def test_an_order_for_a_part_joins_the_rollback_under_way(ordered: bool) -> None
     assert f"rollback watch {one.id}" in result.result
     assert any("bob" in moment.note and "search fails" in moment.note for moment in one.timeline)
     assert "rollback.joined" in world.events(world.rollbacks()[0])
+    assert "joined by a manual rollback request of bob: search fails" in world.rollbacks()[0].commands
     world.pass_time(HOUR)
     assert restored(world) == EVERY
     assert world.incidents()[0].status is IncidentStatus.RESOLVED
