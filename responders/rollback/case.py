@@ -194,7 +194,7 @@ class Case:
 
     @staticmethod
     def _is_overtaken(turn: Transition, known: tuple[Any, ...], rollback: Rollback) -> bool:
-        """Return whether it has ended, or a command is newer, which `despite_words` allows."""
+        """Return whether it has ended, or a new command forbids a turn without `despite_words`."""
         if rollback.status in ENDED_ROLLBACK_STATUSES:
             return True
         has_new_command = bool(rollback.cancel_requested) or rollback.operator_inputs != known
@@ -231,7 +231,7 @@ class Case:
     def wait(
         self, event: str, note: str, until: datetime, status: IncidentStatus | None = None, **changes: Any
     ) -> None:
-        """Release a rollback that has not ended until then; set the incident's status, if given."""
+        """Release the rollback until that time, unless it has ended; set the status, if given."""
         self.commit_transition(
             Transition(
                 event=event,

@@ -127,7 +127,7 @@ def recovery_target(targets: Targets, scenario: str, severity: Severity) -> time
 def find_traffic_restored_at(incident: Incident, rollbacks: Sequence[Rollback]) -> datetime | None:
     """Return when the last shift of the newest rollback with effects was confirmed.
 
-    None: there is none, a function fails that none has moved, or something failed again after it;
+    None: there is none, a function fails that no plan contains, or something failed again after it;
     an undo, or an unpin of what failed then, restores nothing.
     """
     newest, again_at = _newest_with_effects(rollbacks), failing_again_at(incident)
