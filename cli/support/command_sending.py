@@ -60,8 +60,7 @@ def send(ours: Operations, content: Mapping[str, Any]) -> CommandReply:
         said["actor"] = getpass.getuser()
     else:
         said[TOKEN_KEY] = fresh_token()
-    message = ours.wiring.bus.publish(topic, json.dumps(said).encode())
-    return _await_answer(ours, command, topic, message)
+    return _await_answer(ours, command, topic, ours.wiring.bus.publish(topic, json.dumps(said).encode()))
 
 
 def check_command(ours: Operations, content: Mapping[str, Any]) -> commands.Command:

@@ -14,6 +14,7 @@ from shared.domain.policy.channels import Audience, Channel, ChannelKind
 from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation import notice_facts
 from shared.domain.presentation.notice_facts import NoticeContext
+from shared.domain.presentation.status_page import mark_rollback
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 from shared.state.system_status import read_hold
@@ -47,10 +48,12 @@ def gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> NoticeC
     incident = reading.incident(notice.incident)
     if incident is None:
         return NoticeContext(policy, None, (), (), now)
-    known = reading.status_page_record(incident) or StatusPageRecord()
-    record = reading.observe_parts(policy, incidents.public_state(policy, incident, now), known, now)
     known_rollbacks = reading.rollbacks(incident)
+    newest = known_rollbacks[-1] if known_rollbacks else None
+    known = reading.status_page_record(incident) or StatusPageRecord()
+    state = mark_rollback(incidents.public_state(policy, incident, now), newest)
+    record = reading.observe_parts(policy, state, known, now)
     history = ports.store.query(Query(incidents.public_history_path(policy.system)))
     states = [decode(PublicState, one.fields) for one in history]
-    hold = read_hold(reading, known_rollbacks[-1] if known_rollbacks else None, now)
+    hold = read_hold(reading, newest, now)
     return NoticeContext(policy, incident, known_rollbacks, states, now, record, hold)

@@ -96,7 +96,7 @@ class StatusPageWriter:
         )
         reading = StateReader(self._ports.store)
         return [
-            reading.mark_paused(decode(PublicState, one.fields)) for one in self._ports.store.query(query)
+            reading.mark_rollback(decode(PublicState, one.fields)) for one in self._ports.store.query(query)
         ]
 
     def _observe_parts(

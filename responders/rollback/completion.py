@@ -49,8 +49,9 @@ def cancel_rollback(case: Case) -> bool:
     """
     why = case.rollback.cancel_requested
     replaced = bool(case.rollback.superseded_by or case.rollback.yields_to)
-    is_verified = case.rollback.status is RollbackStatus.WATCHING and case.rollback.verified_at is not None
-    is_watched = is_verified and case.incident.status is IncidentStatus.WATCHING
+    is_verified = case.rollback.verified_at is not None and case.rollback.ill_since is None
+    watching = RollbackStatus.WATCHING, IncidentStatus.WATCHING
+    is_watched = is_verified and (case.rollback.status, case.incident.status) == watching
     is_recovered = is_watched or _is_recovery_current(case)
     becomes = IncidentStatus.RECOVERED if is_recovered else IncidentStatus.ESCALATED
     if replaced:
@@ -127,6 +128,7 @@ def _end_rollback(
     if running:
         derived_data.request_regeneration(case)
     steps = load_steps(case.ports.store, case.rollback.id).values()
+    case.forget_working(one.target for one in steps if one.status is StepStatus.FAILED)
     # Whoever calls a rollback off has called off what would be asked about next, too.
     asks = bool(case.rollback.plan and case.rollback.plan.asks) and status is not RollbackStatus.CANCELLED
     asks_rest = asks or status is RollbackStatus.SUCCEEDED

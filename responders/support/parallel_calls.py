@@ -112,8 +112,7 @@ def read_health_answers(answers: Mapping[str, Any]) -> ObservedHealth:
 
 def build_alert_state_calls(ports: Ports, system: str, alerts: Iterable[str]) -> dict[str, Callable[[], Any]]:
     """The calls that ask Cloud Monitoring which alerts are open, to be made beside others."""
-    states = ports.system(system).alert_states
-    return {f"alert {name}": partial(states.is_open, name) for name in alerts}
+    return {f"alert {name}": partial(ports.system(system).alert_states.is_open, name) for name in alerts}
 
 
 def read_alert_states(answers: Mapping[str, Any]) -> dict[str, bool]:

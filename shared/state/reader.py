@@ -26,11 +26,11 @@ from shared.domain.deployments.deployment import Deployment, deployment_path, re
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.incidents import incident as incidents
-from shared.domain.incidents.incident import PAUSED_STATUS_NAMES, Incident, PublicState, StatusPageRecord
+from shared.domain.incidents.incident import ROLLBACK_STATUS_NAMES, Incident, PublicState, StatusPageRecord
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.system_policy import Policy
-from shared.domain.presentation.status_page import record_parts
+from shared.domain.presentation.status_page import mark_rollback, record_parts
 from shared.domain.reports.filed_report import FiledReport, report_path
 from shared.domain.reports.monthly_stats import IncidentTally
 from shared.domain.rollback.pins import Pin, active_pins
@@ -220,13 +220,11 @@ class StateReader:
         newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
         return record_parts(policy, state, known, self.alerts(incident.id), newest, incident, now)
 
-    def mark_paused(self, state: PublicState) -> PublicState:
-        """Return the public state of an incident, which may be paused now."""
-        incident = self.incident(state.incident or "-") if state.word in PAUSED_STATUS_NAMES else None
-        if incident is None:
-            return state
-        newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks))
-        return incidents.mark_paused(state, newest.paused_since if newest is not None else None)
+    def mark_rollback(self, state: PublicState) -> PublicState:
+        """Return the public state of an incident whose rollback may be held or checked again."""
+        incident = self.incident(state.incident or "-") if state.word in ROLLBACK_STATUS_NAMES else None
+        newest = self.rollback(incidents.rollback_id(incident.id, incident.rollbacks)) if incident else None
+        return mark_rollback(state, newest)
 
     def notices(self, incident: str) -> list[Notice]:
         """What was said of an incident, in order."""

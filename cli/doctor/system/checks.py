@@ -194,8 +194,7 @@ def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
         return
     bare = [one.name for one in functions.values() if not (one.source and one.source.generation)]
     if bare:
-        names = name_first(bare)
-        why = f"no source with its generation is known of {names}: they cannot be rebuilt"
+        why = f"no source with its generation is known of {name_first(bare)}: they cannot be rebuilt"
         yield doubtful(name, why, "see docs/unverified.md")
     else:
         yield well(name, f"known of {count_noun(len(functions), 'function')}, each with its generation")

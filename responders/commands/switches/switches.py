@@ -141,8 +141,7 @@ def _require_promotion_drills(asked: CommandRequest, before: Mode, mode: Mode, n
     found = asked.ports.store.query(Query("drills", where=(("system", "==", asked.policy.system),)))
     kept = [decode(Drill, document.fields) for document in found]
     recent = [one for one in kept if one.at > now - gates.drills_within]
-    agreeing = sum(one.agrees and one.scenario in PROMOTION_SCENARIOS for one in recent)
-    missing = needed - agreeing
+    missing = needed - sum(one.agrees and one.scenario in PROMOTION_SCENARIOS for one in recent)
     if missing > 0:
         within = format_duration(gates.drills_within)
         raise Refused(
@@ -235,8 +234,7 @@ def confirm_pause(
     if not in_force:
         ports.store.commit([Update(document.path, encode(over), document.version)])
         return
-    before = record.answer["in_flight"]
-    result = f"paused: no step is in flight ({before} when it was requested)"
+    result = f"paused: no step is in flight ({record.answer['in_flight']} when it was requested)"
     told = system_event(
         record.system,
         f"paused:{record.id}",

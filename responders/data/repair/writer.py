@@ -131,11 +131,12 @@ class DocumentRewriter:
         changes: list[DocumentChange] = []
         for path, known in wanted.items():
             now, was = there[path], known.before
+            is_as_written = now is None or written_at.get(path) in (None, now.updated_at)  # None: not known
             if was is not None and ledger is not None and ledger.is_version_erased(was, known.whose):
                 fated.append(DocumentDecision(path, DocumentOutcome.ERASED))
             elif was is not None and has_expired(expiries, was, expired_by):
                 fated.append(DocumentDecision(path, DocumentOutcome.EXPIRED))
-            elif is_document_as_wanted(now, known) and _is_unchanged_since_write(now, written_at.get(path)):
+            elif is_document_as_wanted(now, known) and is_as_written:
                 changes.append(_build_change(path, now, was, known.whose))
             elif is_document_as_wanted(now, _build_change(path, None, was)):
                 fated.append(DocumentDecision(path, DocumentOutcome.RETURNED))
@@ -293,11 +294,6 @@ def _build_change(
     if wanted is None:
         return DocumentChange(path, now, None, whose=whose)
     return DocumentChange(path, now, wanted.fields, wanted.updated_at, whose)
-
-
-def _is_unchanged_since_write(now: DocumentSnapshot | None, at: datetime | None) -> bool:
-    """Whether nobody has written a document since it was written then; None: that is not known."""
-    return now is None or at in (None, now.updated_at)
 
 
 def _update_fate(fated: DocumentDecision, landed: RewriteResult) -> DocumentDecision:

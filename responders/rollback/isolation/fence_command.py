@@ -164,8 +164,7 @@ def _build_transition_writes(
     severity = fences.NOTICE_SEVERITIES[name]
     tell = create_team_notices if severity is Severity.CRITICAL else create_notices
     # What another system's people hear waits for nothing that those of its own do not.
-    is_own = policy.system == after.system
-    key = after.command if is_own else f"{after.command}-{after.system}"
+    key = after.command if policy.system == after.system else f"{after.command}-{after.system}"
     yield from notice_writes(
         tell(policy, key, severity, name, "\n".join(fences.notice_lines(name, after)), now)
     )

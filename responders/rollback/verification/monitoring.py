@@ -27,10 +27,8 @@ from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
 
 HEALTH_WINDOW = timedelta(minutes=5)
-REGRESSION_CHECKS = 2
-"""One failing probe during the watch is no regression yet, unless an alert reports the same."""
 EXTENSION_CHECKS = 3
-"""So many checks longer it is monitored at most, where the check before the last one failed."""
+"""So many checks longer it is monitored at most, where no check has passed since one failed."""
 
 
 def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
@@ -49,12 +47,15 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     steps = load_steps(case.ports.store, rollback.id).values()
     is_verified = rollback.verified_at is not None  # else requests must still prove the recovery
     start = (rollback.shifted_at or now) if is_verified else find_count_start(case, alerts)
-    since = max(start, now - HEALTH_WINDOW)
-    health = measuring.assess_health_while_monitoring(case, steps, since)
-    ill_looks = rollback.ill_looks + 1 if health.verdict is HealthVerdict.ILL else 0
-    if ill_looks >= REGRESSION_CHECKS:
+    health = measuring.assess_health_while_monitoring(case, steps, max(start, now - HEALTH_WINDOW))
+    is_ill = health.verdict is HealthVerdict.ILL  # once is no regression, unless an alert reports the same
+    if is_ill and rollback.ill_since:
         case.observe_check(failing_functions(health.counts, case.policy.gates) | health.probed)
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
+    ill_since = (
+        rollback.ill_since if health.verdict is HealthVerdict.INCONCLUSIVE else now if is_ill else None
+    )
+    case.observe(ill_since=ill_since)
     joined = case.read_alerts()  # read again: alerts come and close while health is looked at
     further, late = unjudged_alerts(joined), case.incident.status is IncidentStatus.ESCALATED
     late = late and rollback.failing_since is None
@@ -62,7 +63,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         becomes = IncidentStatus.ESCALATED if late else IncidentStatus.INVESTIGATING
         ended_early = "the watch ended early: a further alert must be judged"
         return completion.succeed_rollback(case, ended_early, becomes)
-    if ill_looks and not all(_is_earlier_trouble(alert.started_at, case) for alert in further):
+    if is_ill and not all(_is_earlier_trouble(alert.started_at, case) for alert in further):
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
     scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])
     scope |= {*rollback.failing}
@@ -70,19 +71,15 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         scope |= failing_functions(health.counts, case.policy.gates)
     if rollback.failing_since is None:
         scope -= find_reported_functions(case.policy, read_other_incidents(case.ports, case.incident))
-    if not ill_looks and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
+    if not is_ill and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
-    if not ill_looks and _is_monitoring_over(case):
+    if not is_ill and _is_monitoring_over(case):
         return _end_monitoring(case, kinds, steps, health, joined, late=late)
     next_look = case.next_check_at(case.policy.execution.watch_every)
     looked = Transition(
         event="health.looked",
         note=health.reason,
-        changes={
-            "ill_looks": ill_looks,
-            "due_at": min([next_look, *upcoming_condition_reads(case)]),
-            "lease": None,
-        },
+        changes={"due_at": min([next_look, *upcoming_condition_reads(case)]), "lease": None},
         say=False,
         writes=case.build_absorb_writes(
             alert for alert in further if _is_earlier_trouble(alert.started_at, case)
@@ -94,7 +91,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
 def _is_monitoring_over(case: Case) -> bool:
     """Whether a passing check ends it now; after a failed one, a passing one proves little."""
     until, every = case.rollback.watch_until, case.policy.execution.watch_every
-    longer = EXTENSION_CHECKS * every if case.rollback.ill_looks else timedelta()
+    longer = EXTENSION_CHECKS * every if case.rollback.ill_since else timedelta()
     return until is not None and case.now() >= until + longer
 
 
@@ -111,13 +108,13 @@ def _end_monitoring(
     rollback = case.rollback
     moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
     standing = told_of.lines or (("its alerts were over too late",) if late else ())
-    standing += ("every other check failed",) if rollback.ill_looks else ()
+    standing += ("one of the last checks failed",) if rollback.ill_since else ()
     others, changed = read_other_incidents(case.ports, case.incident), {step.target for step in steps}
     failing = sorted(changed & find_later_failures(case.policy, case.incident, others))
     standing += (f"a later incident is about {join_names(failing)}",) if failing else ()
     is_well = rollback.verified_at is not None and rollback.failing_since is None and not told_of.stands
-    is_well = is_well and not failing
-    stable = is_well and not told_of.lines and not rollback.ill_looks
+    is_well = is_well and not failing and (health.verdict is HealthVerdict.WELL or not rollback.ill_since)
+    stable = is_well and not told_of.lines and not rollback.ill_since
     becomes = IncidentStatus.RESOLVED if stable else IncidentStatus.INVESTIGATING
     if told_of.stands:
         becomes = IncidentStatus.ESCALATED

@@ -229,7 +229,8 @@ def _is_recovery_proven(incident: Incident, moved: Rollback | None, found: Condi
     if found.is_observed or moved is None:
         return True
     is_ill = moved.way is Direction.UNDO or moved.status is RollbackStatus.FAILED
-    is_ill = is_ill or moved.failing_since is not None or (moved.verified_at is None and bool(moved.failing))
+    is_ill = is_ill or moved.failing_since is not None or moved.ill_since is not None
+    is_ill = is_ill or (moved.verified_at is None and bool(moved.failing))
     return not is_ill or (moved.verified_at is None and found.scope <= {*incident.working})
 
 

@@ -48,8 +48,7 @@ def plan_hosting(sight: ResourceState, within: timedelta) -> Portion:
 
 def as_if_changed(sight: ResourceState) -> ResourceState:
     """Return the inventory with each release's version: its step checks that it is available."""
-    versions = versions_to_check(sight.recorded, sight.live)
-    return replace(sight, statuses=dict.fromkeys(versions, FINALIZED))
+    return replace(sight, statuses=dict.fromkeys(versions_to_check(sight.recorded, sight.live), FINALIZED))
 
 
 def _obstacle(channel: _Channel, statuses: Statuses) -> str:

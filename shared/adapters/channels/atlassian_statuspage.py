@@ -15,7 +15,7 @@ from msgspec import Struct
 from shared.adapters.channels.base import ChannelClients, exchange, message_of
 from shared.core.codec import from_json
 from shared.core.errors import Unavailable
-from shared.domain.incidents.incident import CHECKED_STATUS_NAME
+from shared.domain.incidents.incident import CHECKED_STATUS_NAME, RECHECKED_STATUS_NAME
 from shared.domain.notices.message import NoticeMessage
 from shared.domain.policy.channels import Channel
 from shared.domain.presentation.status_page import RESTORED_STATUS_NAMES, UNOBSERVED_STATUS_NAME
@@ -27,6 +27,7 @@ STATUS_BY_WORD = {
     "detected": "investigating",
     "investigating": "investigating",
     CHECKED_STATUS_NAME: "investigating",
+    RECHECKED_STATUS_NAME: "investigating",
     "resolved": "resolved",
     UNOBSERVED_STATUS_NAME: "",
     "": "",

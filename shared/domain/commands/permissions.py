@@ -134,8 +134,7 @@ def _principal_limit_objections(
     if principal.groups and (beyond := _touched_groups(asked, policy) - set(principal.groups)):
         yield f"{who} is limited to {', '.join(principal.groups)}: not {', '.join(sorted(beyond))}"
     if asked.severity is not None and asked.severity not in principal.severities:
-        limits = ", ".join(principal.severities)
-        yield f"{who} is limited to {limits}: not {asked.severity}"
+        yield f"{who} is limited to {', '.join(principal.severities)}: not {asked.severity}"
 
 
 def _touched_groups(asked: PermissionRequest, policy: Policy) -> set[str]:

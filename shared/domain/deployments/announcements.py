@@ -73,8 +73,7 @@ def _join_release(
 ) -> list[Deployment]:
     """Return the release as it serves from now on, and the record that is named after it."""
     kept, other = (release, current) if release.announced_by else (current, release)
-    is_function_change = all(one.part is InventoryPart.FUNCTIONS for one in release.changes)
-    since = current if is_function_change else release
+    since = current if all(one.part is InventoryPart.FUNCTIONS for one in release.changes) else release
     served = replace(
         current,
         id=kept.id,

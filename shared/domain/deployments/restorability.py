@@ -231,8 +231,7 @@ def _find_account_faults(
             if state not in (inventory_parts.AccountState.ENABLED, None):
                 yield f"{name}: account {account} is {state.lower()}"
             if account in held and not held[account] and state is not inventory_parts.AccountState.GONE:
-                known = state is inventory_parts.AccountState.ENABLED
-                has = "has" if known else "is gone, or has"
+                has = "has" if state is inventory_parts.AccountState.ENABLED else "is gone, or has"
                 yield f"{name}: account {account} {has} no role any more"
 
 

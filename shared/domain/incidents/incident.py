@@ -99,8 +99,10 @@ UNPIN_STATUS_NAMES = {"changing": "unpinning", CHANGED_STATUS_NAME: "unpinning (
 
 
 _CHANGING_STATUS_NAMES = ("rolling back", UNDOING_STATUS_NAME, "changing", "unpinning")
-PAUSED_STATUS_NAMES = {word: f"{word} (paused)" for word in _CHANGING_STATUS_NAMES}
-"""The public words of a change in progress, and of the same change while a person holds it."""
+RECHECKED_STATUS_NAME = "rolling back (checking again)"
+ROLLBACK_STATUS_NAMES = {word: f"{word} (paused)" for word in _CHANGING_STATUS_NAMES}
+ROLLBACK_STATUS_NAMES |= {"rolling back (monitoring)": RECHECKED_STATUS_NAME}
+"""Public words, and what it says instead while a person holds it or a failed check is repeated."""
 
 
 class TimelineEvent(Struct, frozen=True):
@@ -358,14 +360,6 @@ def public_state(policy: Policy, incident: Incident, now: datetime) -> PublicSta
         cause=incident.analysis.public if incident.analysis is not None else "",
         expires_at=now + PUBLIC_RETENTION,
     )
-
-
-def mark_paused(state: PublicState, held_since: datetime | None) -> PublicState:
-    """Return the public state of an incident whose rollback is held since then; None: it is not."""
-    if held_since is None or state.word not in PAUSED_STATUS_NAMES:
-        return state
-    paused = PAUSED_STATUS_NAMES[state.word]
-    return replace(state, word=paused, turns=[*state.turns, PublicStatusChange(paused, held_since)])
 
 
 def acknowledge(incident: Incident, actor: str, at: datetime) -> Incident:

@@ -172,8 +172,7 @@ def reopen_incident(
     again = again if order is None else replace(again, unconfirmed_until=None)
     works = order is not None and not order.rest and known.timeline[-1].is_well
     again = incidents.change_status(again, status, now, why, works=works)
-    waits = order is None and known.ended_at is None
-    due_at = now + policy.gates.judge_every if waits else now
+    due_at = now + policy.gates.judge_every if order is None and known.ended_at is None else now
     written = Update(before.path, encode(again), before.version)
     event, text = f"reopened-{again.rollbacks}", f"{why}, it is judged again"
     said = create_incident_notices(policy, again, event, text, now, was=known.severity)

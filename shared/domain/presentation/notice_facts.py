@@ -17,7 +17,6 @@ from shared.domain.incidents.incident import (
     IncidentStatus,
     PublicState,
     StatusPageRecord,
-    mark_paused,
     public_state,
 )
 from shared.domain.notices.notice import Notice
@@ -32,6 +31,7 @@ from shared.domain.presentation.status_page import (
     describe_parts,
     describe_status,
     disruption_spans,
+    mark_rollback,
     told_components,
 )
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus
@@ -140,8 +140,7 @@ def _incident_facts(
     incident: Incident, about: NoticeContext, clean: Callable[[str], str], event: str
 ) -> dict[str, Any]:
     policy, rollback = about.policy, about.rollback
-    state = public_state(policy, incident, about.now)
-    state = mark_paused(state, rollback.paused_since if rollback is not None else None)
+    state = mark_rollback(public_state(policy, incident, about.now), rollback)
     parts = told_components(policy, state, about.record) or (policy.display_name or policy.system,)
     named = ", ".join(describe_parts(parts, about.record))
     others = [one for one in about.history if one.incident != incident.id]

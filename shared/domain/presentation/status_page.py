@@ -12,7 +12,8 @@ from shared.core.text import one_line
 from shared.domain.incidents.incident import (
     CHANGED_STATUS_NAME,
     CHECKED_STATUS_NAME,
-    PAUSED_STATUS_NAMES,
+    RECHECKED_STATUS_NAME,
+    ROLLBACK_STATUS_NAMES,
     UNCONFIRMED_STATUS_NAME,
     UNDO_REQUESTED_STATUS_NAME,
     UNDOING_STATUS_NAME,
@@ -22,6 +23,7 @@ from shared.domain.incidents.incident import (
     Incident,
     IncidentScope,
     PublicState,
+    PublicStatusChange,
     StatusPageRecord,
 )
 from shared.domain.incidents.overlap import ordered_functions
@@ -36,13 +38,12 @@ from shared.domain.signals.registry import SignalSource, has_source
 
 UPTIME_DAYS = 90
 DAY = timedelta(days=1)
-UNFAILED_NAMES = frozenset(
-    {*UNFAILED_STATUS_NAMES.values(), *UNPIN_STATUS_NAMES.values(), UNCONFIRMED_STATUS_NAME}
-)
-UNFAILED_NAMES |= {PAUSED_STATUS_NAMES[word] for word in UNFAILED_NAMES & PAUSED_STATUS_NAMES.keys()}
-"""Words of the time in which nothing was observed to fail."""
+UNFAILED_NAMES = frozenset({*UNFAILED_STATUS_NAMES.values(), *UNPIN_STATUS_NAMES.values()})
+UNFAILED_NAMES |= {UNCONFIRMED_STATUS_NAME, RECHECKED_STATUS_NAME}
+UNFAILED_NAMES |= {ROLLBACK_STATUS_NAMES[word] for word in UNFAILED_NAMES & ROLLBACK_STATUS_NAMES.keys()}
+"""Words of the time in which nothing was observed to fail, or one check alone did."""
 UNDOING_NAMES = frozenset(
-    {UNDO_REQUESTED_STATUS_NAME, UNDOING_STATUS_NAME, PAUSED_STATUS_NAMES[UNDOING_STATUS_NAME]}
+    {UNDO_REQUESTED_STATUS_NAME, UNDOING_STATUS_NAME, ROLLBACK_STATUS_NAMES[UNDOING_STATUS_NAME]}
 )
 """Words of an undo, which restores nothing that works: parts stay as they were observed."""
 FAILING_NAMES = frozenset({"detected", "investigating", "rolling back"})
@@ -68,6 +69,7 @@ STATUS_SENTENCES = {
     "investigating": "We are looking for the cause.",
     "rolling back": "We are restoring a previous version.",
     "rolling back (monitoring)": "It works again. We are monitoring it.",
+    RECHECKED_STATUS_NAME: "A check failed. We are checking again.",
     "rolling back (paused)": "We have paused the restoration of a previous version.",
     UNDO_REQUESTED_STATUS_NAME: "We are checking or changing some parts.",
     UNDOING_STATUS_NAME: "We are undoing our last change.",
@@ -179,8 +181,7 @@ def build_status_page(
         if one.updated_at > now - UPTIME_DAYS * DAY
     ]
     told = [(one, record) for one, record in told if is_public(one, policy, now, alerted=record.alerted)]
-    components = _components(policy)
-    parts = tuple(_build_part(policy, one, told, since, now) for one in components)
+    parts = tuple(_build_part(policy, one, told, since, now) for one in _components(policy))
     mood = max((one.mood for one in parts), key=[*ComponentStatus].index, default=ComponentStatus.WORKING)
     active = [(one, record) for one, record in told if one.ended_at is None]
     if active and mood is ComponentStatus.WORKING:  # it concerns no part that is named here
@@ -196,6 +197,17 @@ def build_status_page(
         past=tuple(_build_incident(policy, one, record) for one, record in told if one.ended_at is not None),
         since=since if since > _first_day(now) else None,
     )
+
+
+def mark_rollback(state: PublicState, rollback: Rollback | None) -> PublicState:
+    """Return the public state with the word of a rollback that is held or checked again."""
+    word = ROLLBACK_STATUS_NAMES.get(state.word)
+    if rollback is None or rollback.ended_at is not None or word is None:
+        return state
+    since = rollback.ill_since if word == RECHECKED_STATUS_NAME else rollback.paused_since
+    if since is None:
+        return state
+    return replace(state, word=word, turns=[*state.turns, PublicStatusChange(word, since)])
 
 
 def is_public(state: PublicState, policy: Policy, now: datetime, *, alerted: bool) -> bool:
@@ -240,13 +252,17 @@ def record_parts(
     alerted_at = record.alerted_at or min(times, default=None)
     record = replace(record, alerted=alerted, alerted_at=alerted_at, unknown=())
     works = incident.timeline[-1].works
-    if state.word in UNFAILED_NAMES - {UNCONFIRMED_STATUS_NAME} and not (incident.is_ordered or works):
-        return record
+    is_rechecked = state.word == RECHECKED_STATUS_NAME
+    is_passive = state.word in UNFAILED_NAMES - {UNCONFIRMED_STATUS_NAME}
+    if is_passive and (is_rechecked or not (incident.is_ordered or works)):
+        doubted = {*rollback.failing} - {*incident.working} if is_rechecked and rollback else set()
+        return _add_doubted_parts(policy, record, doubted, now)
     changed_at = state.turns[-1].at if state.turns else state.updated_at
-    is_over = state.word == UNOBSERVED_STATUS_NAME and not any(map(_may_close, standing))
+    lasting = [one for one in standing if any(has_source(one.signal, each) for each in UNCOUNTED_SOURCES)]
+    is_over = state.word == UNOBSERVED_STATUS_NAME and standing == lasting  # nobody observes their end
     if state.word in RESTORED_STATUS_NAMES or is_over or works:
-        until = now if is_over else changed_at
-        closed = tuple(one if one.until else replace(one, until=until) for one in record.parts)
+        end = now if is_over else changed_at
+        closed = tuple(one if one.until else replace(one, until=max(end, one.since)) for one in record.parts)
         return replace(record, parts=closed)
     failing = {*(() if is_undoing else incident.failing), *(rollback.failing if rollback else ())}
     if is_undoing and not failing and not opened:
@@ -291,6 +307,19 @@ def record_parts(
     return replace(record, parts=tuple(parts), unknown=tuple(unknown))
 
 
+def _add_doubted_parts(
+    policy: Policy, record: StatusPageRecord, doubted: Set[str], now: datetime
+) -> StatusPageRecord:
+    """Return the record with the parts of functions that fail in a check that is repeated."""
+    known, parts = {one.name for one in record.parts if one.until is None}, [*record.parts]
+    for one in _components(policy):
+        mine = _component_functions(policy, one)
+        if mine & doubted and one.name not in known:
+            share = count_failing(mine, doubted) if mine - doubted else ""
+            parts.append(AffectedPart(one.name, now, share=share))
+    return replace(record, parts=tuple(parts))
+
+
 def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:
     """The parts of the system that an incident has affected."""
     names = {one.name for one in record.parts}
@@ -324,7 +353,7 @@ def describe_condition(state: PublicState, severity: Severity, record: StatusPag
     over = (UNOBSERVED_STATUS_NAME, "resolved", "rolling back (monitoring)")
     word = next((one.word for one in reversed(state.turns) if one.word not in over), state.word)
     works = _find_status(state, record) is ComponentStatus.CHECKED
-    checked = {CHECKED_STATUS_NAME, UNCONFIRMED_STATUS_NAME}
+    checked = {CHECKED_STATUS_NAME, UNCONFIRMED_STATUS_NAME, RECHECKED_STATUS_NAME}
     planned = UNFAILED_NAMES - checked | {MAINTENANCE_STATUS_NAME}
     if word in (planned | UNDOING_NAMES if works else planned):
         return "Maintenance"
@@ -403,7 +432,8 @@ def _part_spans(state: PublicState, record: StatusPageRecord, now: datetime) -> 
 def _is_current(state: PublicState, record: StatusPageRecord) -> bool:
     """Whether an active incident still says something about a part that it has affected."""
     still = not record.parts or any(not one.until for one in record.parts)
-    return state.ended_at is None and (still or state.word in RESTORED_STATUS_NAMES | UNDOING_NAMES)
+    shown = RESTORED_STATUS_NAMES | UNDOING_NAMES | {RECHECKED_STATUS_NAME}
+    return state.ended_at is None and (still or state.word in shown)
 
 
 def _components(policy: Policy) -> tuple[Component, ...]:
@@ -489,11 +519,6 @@ def _find_status(state: PublicState, record: StatusPageRecord) -> ComponentStatu
 def is_unobserved(state: PublicState, record: StatusPageRecord) -> bool:
     """Return whether an incident ended while what it affected was still reported as failing."""
     return state.word == UNOBSERVED_STATUS_NAME and any(one.until is None for one in record.parts)
-
-
-def _may_close(alert: Alert) -> bool:
-    """Return whether it can be observed that the condition of an alert is over."""
-    return not any(has_source(alert.signal, one) for one in UNCOUNTED_SOURCES)
 
 
 def _build_day(start: datetime, spans: Sequence[TimeSpan], since: datetime, now: datetime) -> StatusPageDay:

@@ -177,8 +177,7 @@ def _slow_step_lessons(steps: Sequence[Step]) -> Iterator[str]:
     """Yield how many functions were rebuilt, and the step that took longest."""
     built = [step for step in steps if step.kind == REDEPLOY and step.begun_at is not None]
     if built:
-        functions = count_noun(len(built), "function")
-        yield f"Rebuilt because revisions or images were missing: {functions}."
+        yield f"Rebuilt because revisions or images were missing: {count_noun(len(built), 'function')}."
     took = [
         (step.ended_at - step.begun_at, step.name)
         for step in steps

@@ -106,8 +106,7 @@ class RollbackRequest(Struct, frozen=True):
         """What of this order, said at that time, is to be reviewed later."""
         if not self.override:
             return ()
-        said = self.actor, self.right, self.reason, self.command, self.incident
-        return (Override(*said, at),)
+        return (Override(self.actor, self.right, self.reason, self.command, self.incident, at),)
 
 
 class Override(Struct, frozen=True):
@@ -222,8 +221,8 @@ class Rollback(StoredDocument, frozen=True):
     """When it was put on record whether the conditions of its alerts are over."""
     failing_since: datetime | None = None
     """Since when functions outside its plan fail again while it is monitored; None: they work."""
-    ill_looks: int = 0
-    """Looks in a row that found it ill."""
+    ill_since: datetime | None = None
+    """When a check of the monitoring failed, which a second one must confirm; None: none has."""
     ended_at: datetime | None = None
     outcome: str = ""
     gates: tuple[dict[str, Any], ...] = ()

@@ -553,6 +553,41 @@ def test_a_paused_rollback_is_shown_as_paused_until_it_continues() -> None:
     assert words not in read_page(world) + "".join(later)
 
 
+def test_a_failed_check_of_the_monitoring_is_shown_until_one_passes() -> None:
+    """Whoever makes the second check may die: the page does not say until then that it works."""
+    world = build_world_with_page(components=PARTS)
+    world.deploy_bad(["listBooks", "getBook", "searchBooks"])
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    world.alert(state="closed")
+    world.settle()
+    assert "It works again. We are monitoring it." in read_page(world)
+    uptime = read_uptimes(world)
+
+    make_function_fail(world, "getBook")
+    while world.rollbacks()[0].ill_since is None:
+        world.pass_time(5 * SECOND)
+    world.pass_time(25 * SECOND)
+    failed = read_page(world)
+
+    assert "Under investigation. A check failed. We are checking again." in failed
+    assert "All parts work again" not in failed
+    assert read_parts(world) == {"Ordering": "working", "Catalogue": "checked", "Shop": "working"}
+    [serving] = world.live["getBook"]
+    world.ports.world.set_failure_rate("getBook", serving, 0.0)
+    world.pass_time(2 * MINUTE)
+
+    assert world.incidents()[0].status is IncidentStatus.WATCHING
+    assert read_parts(world) == {"Ordering": "working", "Catalogue": "watched", "Shop": "working"}
+    assert "A check failed" not in read_page(world)
+    assert read_uptimes(world) >= uptime
+
+
+def read_uptimes(world: World) -> list[float]:
+    """The share of the time in which each part worked."""
+    return [one["uptime"] for one in json.loads(read_page(world, JSON))["_status"]["parts"]]
+
+
 def read_summaries(world: World) -> list[str]:
     """What the business has read, in order."""
     return [one.notice["body"] for one in world.ports.sender.sent if one.channel == "board"]

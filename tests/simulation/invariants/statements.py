@@ -341,7 +341,10 @@ class StatementLaws:
         undone = (order or {}).get("way") == Direction.UNDO and fields["started_at"] is not None
         undone = undone and (fields["id"], "undone") not in self._told
         self._told |= {(fields["id"], "undone")} if undone else set()
-        if fields["ill_looks"] or undone:  # what an undo brings back has failed before
+        ill = (fields["id"], str(fields["ill_since"]))
+        failed = fields["ill_since"] and ill not in self._told
+        self._told |= {ill} if failed else set()
+        if failed or undone:  # what an undo brings back has failed before
             steps = self._seen.steps.get(fields["id"], {}).values() if undone else ()
             targets = dict.fromkeys(one["target"] for one in steps)
             about = tuple(targets or self._world.policy.functions)

@@ -132,6 +132,12 @@ PAGE_PHRASES = (
         Promise.NOTHING,
         "when a second source sees it, or the time to decide is over",
     ),
+    Phrase(
+        Surface.PAGE,
+        "A check failed. We are checking again.",
+        Promise.NOTHING,
+        "when a check passes, a second one fails, or the monitoring ends",
+    ),
     Phrase(Surface.PAGE, "We are checking or changing some parts.", Promise.NOTHING, _FAILED),
     Phrase(Surface.PAGE, "We are changing some parts of ….", Promise.UNFAILED, _FAILED),
     Phrase(Surface.PAGE, "We have paused the change of some parts of ….", Promise.UNFAILED, _FAILED),

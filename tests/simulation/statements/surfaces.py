@@ -105,7 +105,7 @@ class Surfaces:
         """The public page."""
         now = self._world.clock.now()
         policy, history = self._world.policy, self._store.query(Query(public_history_path(SYSTEM)))
-        states = [self._reading.mark_paused(decode(PublicState, one.fields)) for one in history]
+        states = [self._reading.mark_rollback(decode(PublicState, one.fields)) for one in history]
         records: dict[str, StatusPageRecord] = {}
         for state in states:
             name = state.incident or ""

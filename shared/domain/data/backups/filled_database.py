@@ -91,5 +91,4 @@ def faulty_collections(run: ScanRun, tolerance: float = 0.0) -> Iterator[tuple[s
     """The collections with more faulty documents than that share, and by which checks."""
     for name, tally in sorted(run.tallies.items()):
         if tally.faulty > tally.documents * tolerance:
-            checks = ", ".join(f"{count} by {check}" for check, count in tally.checks.items())
-            yield name, tally, checks
+            yield name, tally, ", ".join(f"{count} by {check}" for check, count in tally.checks.items())

@@ -129,8 +129,7 @@ def draw_sample(name: str, cuts: Iterable[str], wanted: int, random: Random) -> 
     """So many documents of a collection, in half of the pieces that it is cut into, at random."""
     starts = ["", *cuts]
     chosen = sorted(random.sample(starts, max(1, len(starts) // 2)))
-    each = math.ceil(wanted / len(chosen))
-    return [ScanRange(name, start, each) for start in chosen]
+    return [ScanRange(name, start, math.ceil(wanted / len(chosen))) for start in chosen]
 
 
 def record_documents(run: ScanRun, judged: Iterable[tuple[DocumentSnapshot, DocumentVerdict]]) -> ScanRun:

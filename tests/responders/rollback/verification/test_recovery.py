@@ -548,13 +548,47 @@ def test_a_failing_check_and_an_alert_are_a_regression_at_once() -> None:
     assert world.rollbacks()[0].outcome.startswith("it got worse again")
 
 
+def doubt(world: World) -> None:
+    """The newest check of the monitoring has failed, and none has passed since."""
+    [one] = world.rollbacks()
+    world.ports.store.commit([Update(f"rollbacks/{one.id}", {"ill_since": world.ports.clock.now()})])
+
+
+def test_a_failed_check_stands_until_one_passes() -> None:
+    """Checks without an answer confirm nothing: monitoring ends, and the incident does not."""
+    world = watched()
+    doubt(world)
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
+    world.pass_time(5 * MINUTE)
+    assert world.rollbacks()[0].ill_since is not None
+    world.pass_time(35 * MINUTE)
+
+    [ended] = world.rollbacks()
+    assert (ended.status, ended.ill_since is None) == (RollbackStatus.SUCCEEDED, False)
+    assert "one of the last checks failed" in ended.outcome
+    assert IncidentStatus.RESOLVED not in {one.status for one in newest(world).timeline}
+    assert not newest(world).timeline[-1].is_well
+
+
+def test_what_is_cancelled_after_a_failed_check_has_not_recovered() -> None:
+    """The second check, which would tell, is not made any more."""
+    world = watched()
+    doubt(world)
+
+    assert publish_command(world, "cancel") == ""
+    world.settle()
+
+    assert world.rollbacks()[0].status is RollbackStatus.CANCELLED
+    assert newest(world).status is IncidentStatus.ESCALATED
+
+
 def test_monitoring_does_not_end_between_a_failing_and_a_second_passing_check() -> None:
     """One check failed just before the end; the last one passes, which proves little."""
     world = watched()
     [one] = world.rollbacks()
     assert one.watch_until is not None
     world.pass_time(one.watch_until - world.ports.clock.now() - timedelta(seconds=1))
-    world.ports.store.commit([Update(f"rollbacks/{one.id}", {"ill_looks": 1})])
+    doubt(world)
 
     world.pass_time(MINUTE)
     assert world.rollbacks()[0].status is RollbackStatus.WATCHING
@@ -570,12 +604,12 @@ def test_monitoring_ends_though_every_other_check_fails() -> None:
     world.pass_time(one.watch_until - world.ports.clock.now() - timedelta(seconds=1))
     for _ in range(6):
         if world.rollbacks()[0].ended_at is None:
-            world.ports.store.commit([Update(f"rollbacks/{one.id}", {"ill_looks": 1})])
+            doubt(world)
         world.pass_time(MINUTE)
 
     [ended] = world.rollbacks()
     assert ended.status is RollbackStatus.SUCCEEDED
-    assert ended.outcome.endswith("every other check failed")
+    assert ended.outcome.endswith("one of the last checks failed")
     assert newest(world).timeline[-1].status is not IncidentStatus.RESOLVED
 
 
