@@ -65,8 +65,7 @@ class CommandSubject(Struct, frozen=True):
         reading, rollback = StateReader(self.asked.ports.store), self.newest
         other = rollback and find_obstacle(reading, self.incident, rollback, verb)
         if other is not None:
-            status = status_label(other.status)
-            said = f"the newer rollback {other.id} ({status}) is about the same"
+            said = f"the newer rollback {other.id} ({status_label(other.status)}) is about the same"
             raise Refused(f"{said}: {verb} would overwrite its result")
 
     def write_incident(self, incident: Incident) -> Update:

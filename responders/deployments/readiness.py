@@ -76,8 +76,7 @@ def _describe_probe_answer(answer: Any) -> str:
     """What a probe saw, in words; what it quotes of an answer may hold secrets."""
     if answer is None:
         return "no answer"
-    word = "passed" if answer.passed else "failed"
-    return redact_secrets(f"{word}: {answer.outcome}")
+    return redact_secrets(f"{'passed' if answer.passed else 'failed'}: {answer.outcome}")
 
 
 def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> None:

@@ -177,7 +177,9 @@ class Case:
             known_incident = decode(Incident, before.fields)
             incident = self._update_incident(known_incident, turn, now)
             said = self._build_notices(turn, incident, now)
-            incident, later = opening.raise_severity(self.policy, incident, self.incident.severity, now)
+            incident, later = opening.raise_severity(
+                self.policy, incident, self.incident.severity, now, rollback
+            )
             said += later
             composed.append(_PreparedCommit(incident, tuple(said)))
             public = self._build_incident_writes(turn, before, known_incident, incident, now)

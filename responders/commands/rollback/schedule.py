@@ -127,7 +127,7 @@ def _find_start_obstacle(
     if late > policy.gates.stale_after:
         return "", f"it is {format_duration(timedelta(seconds=round(late.total_seconds())))} too late"
     if system.open_incident and system.incident != planned.open_incident:
-        return "", f"{system.open_incident} is open and has priority"
+        return "", f"{system.open_incident} is open and has priority: order this again to change it"
     return superseding.find_start_obstacle(ports, policy, planned, system, now)
 
 

@@ -64,16 +64,20 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     if case.raise_severity(case.read_alerts()):
         return True
     now = case.now()
-    took = describe_duration(now - case.incident.detected_at)
     extensions = case.rollback.plan.extensions if case.rollback.plan else 0
     word = "unpinned" if case.rollback.way is Direction.UNPIN else "restored"
     names = choose_time_names(case.incident)
+    when = f"{describe_duration(now - case.incident.detected_at)} {names.since}"
     back = len(shifted_steps(steps.values()))
     beside = [step.name for step in effective_steps(steps.values()) if is_resource(step)]
+    failing = sorted({*case.incident.failing} - case.rollback.scope)
+    how = (
+        f" {when}; others still fail: {text.join_names(failing)}" if failing else f": {names.traffic} {when}"
+    )
     case.commit_transition(
         Transition(
             event="rollback.shifted",
-            note=f"{describe_steps(back, beside)} {word}: {names.traffic} {took} {names.since}",
+            note=f"{describe_steps(back, beside)} {word}{how}",
             changes={"status": RollbackStatus.VERIFYING, "shifted_at": now},
             status=IncidentStatus.VERIFYING,
             occasion=f"-{extensions}" if extensions else "",

@@ -78,8 +78,7 @@ def compare_with_current(reader: Reader, policy: Policy, order: RollbackRequest)
     found = []
     for document in read_open_rollbacks(reader, system):
         current = decode(Rollback, document.fields)
-        read = reader.query(Query(f"rollbacks/{current.id}/steps"))
-        steps = [decode(Step, one.fields) for one in read]
+        steps = [decode(Step, one.fields) for one in reader.query(Query(f"rollbacks/{current.id}/steps"))]
         hold = describe_hold(switches, system, current, record.read_at)
         found.append(_compare_order(policy, order, current, steps, hold))
     if not found:

@@ -240,12 +240,12 @@ def _describe_scope(
 
 
 def raise_severity(
-    policy: Policy, incident: incidents.Incident, was: Severity, now: datetime
+    policy: Policy, incident: incidents.Incident, was: Severity, now: datetime, *known: Rollback
 ) -> tuple[incidents.Incident, list[Notice]]:
     """The incident with the response time of its new severity, and the timers that go with it."""
     if incident.severity is was:
         return incident, []
-    scenario = find_scenario(policy, incident.signal, incident.severity)
+    scenario = find_scenario(policy, incident.signal, incident.severity, known)
     target = recovery_target(policy.targets, scenario, incident.severity)
     faster = replace(incident, respond_by=incident.detected_at + target)
     return faster, create_escalation_notices(policy, faster, now, incident.detected_at, instead_of=was)

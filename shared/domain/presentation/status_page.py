@@ -351,7 +351,8 @@ def describe_parts(names: Iterable[str], record: StatusPageRecord) -> tuple[str,
 def describe_condition(state: PublicState, severity: Severity, record: StatusPageRecord) -> str:
     """Return what is wrong with the parts of an incident, or was, by its newest word of that."""
     over = (UNOBSERVED_STATUS_NAME, "resolved", "rolling back (monitoring)")
-    word = next((one.word for one in reversed(state.turns) if one.word not in over), state.word)
+    failed = [one.word for one in state.turns if state.ended_at and one.word in FAILING_NAMES]
+    word = (failed or [one.word for one in state.turns if one.word not in over] or [state.word])[-1]
     works = _find_status(state, record) is ComponentStatus.CHECKED
     checked = {CHECKED_STATUS_NAME, UNCONFIRMED_STATUS_NAME, RECHECKED_STATUS_NAME}
     planned = UNFAILED_NAMES - checked | {MAINTENANCE_STATUS_NAME}

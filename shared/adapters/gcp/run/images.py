@@ -43,5 +43,4 @@ def _path(repository: str) -> str:
 
 
 def _names(image: StoredImage) -> list[str]:
-    untagged = image.uri.partition("@")[0]
-    return [image.uri, *(f"{untagged}:{tag}" for tag in image.tags)]
+    return [image.uri, *(f"{image.uri.partition('@')[0]}:{tag}" for tag in image.tags)]

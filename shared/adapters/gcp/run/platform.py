@@ -193,8 +193,7 @@ def _scaling(message: Any) -> Scaling:
     """Return a manual count, else the minimum (google-cloud-run 0.16.2, `ScalingMode`)."""
     least, most, manual = message.min_instance_count, message.max_instance_count, None
     if message.scaling_mode == _MANUAL:
-        counted = message.HasField("manual_instance_count")
-        manual = message.manual_instance_count if counted else least
+        manual = message.manual_instance_count if message.HasField("manual_instance_count") else least
     return Scaling(least, most, manual)
 
 

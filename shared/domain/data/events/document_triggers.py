@@ -44,8 +44,7 @@ class EventarcTrigger(Struct, frozen=True):
     filters: EventFilters
 
     def __str__(self) -> str:
-        short = self.name.rpartition("/")[2]
-        return text.shorten(text.one_line(f"{self.starts} (trigger {short})"))
+        return text.shorten(text.one_line(f"{self.starts} (trigger {self.name.rpartition('/')[2]})"))
 
 
 class DocumentListener(Struct, frozen=True):

@@ -62,8 +62,7 @@ def cool_down(case: GateInput) -> GateAnswer:
 
 def budget(case: GateInput) -> GateAnswer:
     """So many automatic rollbacks an hour over all systems."""
-    hour_ago = case.now - timedelta(hours=1)
-    used = sum(start > hour_ago for start in case.facts.budget.starts)
+    used = sum(start > case.now - timedelta(hours=1) for start in case.facts.budget.starts)
     allowed = case.policy.gates.automatic_per_hour
     reason = f"{used} of {allowed} automatic rollbacks used in the last hour"
     if used >= allowed:
