@@ -216,6 +216,21 @@ def test_a_raised_incident_has_less_time_and_wakes_more_people() -> None:
     assert paged(world) == ["anna", "boss", "record"]
 
 
+def test_a_raised_order_has_the_time_of_its_rollback() -> None:
+    """The breach that people read of is the one that `status` counts."""
+    world = World(policy=LADDER)
+    world.deploy_bad(["getBook"])
+    world.command(command="rollback", system="bookshop", functions=["getBook"], severity="MEDIUM")
+    world.settle()
+    world.alert(signal="critical_path_blocked", function="getBook")
+    world.pass_time(MINUTE)
+
+    [ordered], rollbacks = world.incidents(), world.rollbacks()
+    assert ordered.severity is not Severity.MEDIUM
+    assert ordered.respond_by == ordered.detected_at + world.policy.targets.functions
+    assert ordered.respond_by == measure_recovery(world.policy, ordered, rollbacks).recover_by
+
+
 def test_an_incident_that_comes_back_runs_anew() -> None:
     """Accepted, and a moment later there again: time and ladder begin from there."""
     world = outage()

@@ -104,7 +104,10 @@ def test_a_plan_whose_time_finds_trouble() -> None:
 
     [trouble] = world.incidents()
     assert trouble.signal == "frontend_unavailable"
-    assert f"not started: {trouble.id} is open and has priority" in notice_lines(world, "not-begun")[0]
+    assert (
+        f"not started: {trouble.id} is open and has priority: order this again"
+        in notice_lines(world, "not-begun")[0]
+    )
 
 
 def test_a_plan_that_nobody_could_begin_in_time() -> None:

@@ -9,7 +9,7 @@ from shared.core import topics
 from shared.core.errors import Unavailable
 from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import available_verbs
-from shared.domain.incidents.recovery_times import find_recovered_at
+from shared.domain.incidents.recovery_times import find_recovered_at, find_traffic_restored_at
 from shared.domain.policy.probes import Probe, ProbeAccount
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
@@ -25,6 +25,7 @@ from tests.support.decision.outages import (
     time_to_condition_deadline,
 )
 from tests.support.fakes.runtime.hooks import run_once
+from tests.support.notices.notices import read_notices
 from tests.support.rollbacks.bookshop_resources import build_shop_with_bad_resources
 from tests.support.runtime.world import BOOKSHOP, World
 
@@ -128,6 +129,24 @@ def test_a_function_that_the_plan_does_not_change_and_that_fails() -> None:
     assert (early, trouble.status) == (incident.IncidentStatus.VERIFYING, incident.IncidentStatus.VERIFYING)
     assert (one.status, one.verified_at) == (rollback.RollbackStatus.WATCHING, None)
     assert trouble.timeline[-1].note == "recovery is NOT verified: functions that fail: payOrder"
+
+
+def test_traffic_is_not_called_restored_while_functions_outside_the_order_fail() -> None:
+    """Whoever reads the notice of the last shift reads the same in `status`."""
+    world = World(policy=WATCHED, promoted=False)
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(6 * MINUTE)
+    world.command(command="rollback", system="bookshop", functions=["getBook"])
+    world.settle()
+
+    said = read_notices(world).values()
+    [told] = {str(one["text"]) for one in said if str(one["event"]).startswith("rollback.shifted")}
+    ordered = world.incidents()[-1]
+    assert "1 function restored 6 min" in told
+    assert "after detection; others still fail: createOrder, listBooks" in told
+    assert "traffic restored" not in told
+    assert find_traffic_restored_at(ordered, world.rollbacks()[-1:]) is None
 
 
 def test_a_function_outside_the_plan_that_fails_during_the_monitoring() -> None:

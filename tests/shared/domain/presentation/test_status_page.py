@@ -288,3 +288,16 @@ def test_an_incident_names_the_parts_that_still_fail(
     assert (seen.active[0].title, seen.active[0].parts) == (title, parts)
     assert seen.words == overall
     assert seen.parts[1].words.startswith(checkout)
+
+
+@pytest.mark.parametrize(
+    "words", [("rolling back", "under investigation"), ("changing", "changed (monitoring)")]
+)
+def test_what_is_over_is_named_by_what_failed(words: tuple[str, str]) -> None:
+    """Not by what was still checked or changed at its end."""
+    turns = [(word, number * MINUTE) for number, word in enumerate(words, 1)]
+    told = build_public_state(Severity.CRITICAL, START, *turns, ("resolved", HOUR), ended=HOUR)
+
+    [over] = build_status_page(BOOKSHOP, [told], BACK_SINCE, START + 2 * HOUR).past
+
+    assert over.title == "Not working"
