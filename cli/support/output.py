@@ -117,8 +117,7 @@ def format_lasting(span: timedelta) -> str:
     seconds = max(0, round(span.total_seconds()))
     parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h")]
     parts += [(seconds // 60 % 60, "min"), (seconds % 60, "s")]
-    said = [f"{count} {unit}" for count, unit in parts if count]
-    return " ".join(said[:2]) or "0 s"
+    return " ".join([f"{count} {unit}" for count, unit in parts if count][:2]) or "0 s"
 
 
 def print_plan(

@@ -118,8 +118,7 @@ def _load_ledger(ports: Ports, policy: Policy) -> tuple[ErasureLedgerRecord, dat
     document = store.get(path)
     if document.fields is None:
         salt = f"{ports.ids()}{ports.ids()}"
-        epoch = datetime.fromtimestamp(0, document.read_at.tzinfo)
-        book = ErasureLedgerRecord(policy.system, salt, epoch)
+        book = ErasureLedgerRecord(policy.system, salt, datetime.fromtimestamp(0, document.read_at.tzinfo))
         with suppress(Moved):  # another instance has made one
             store.commit([conditional_write(document, encode(book))])
         document = store.get(path)

@@ -136,6 +136,11 @@ class Case:
         """Note fields of the rollback that a check has found; each commit records them."""
         self._observed |= fields
 
+    @property
+    def ill_since(self) -> datetime | None:
+        """`Rollback.ill_since`, as the newest check has found it."""
+        return self._observed.get("ill_since", self.rollback.ill_since)
+
     def now(self) -> datetime:
         """The store's time, on which all workers agree however wrong their clocks are."""
         return self.tenure.now()

@@ -18,7 +18,7 @@ from shared.domain.incidents.incident import DECIDED_BY_PERSON_STATUSES, Inciden
 from shared.domain.incidents.next_actions import closing_verbs
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.system_policy import Policy
-from shared.domain.rollback.plan import Step, StepStatus
+from shared.domain.rollback.plan import Step, StepStatus, unreached_steps
 from shared.domain.rollback.rollback import Direction, RollbackRequest, RollbackStatus
 from shared.domain.signals.alert import Alert
 from shared.domain.system_record import System
@@ -49,7 +49,7 @@ def cancel_rollback(case: Case) -> bool:
     """
     why = case.rollback.cancel_requested
     replaced = bool(case.rollback.superseded_by or case.rollback.yields_to)
-    is_verified = case.rollback.verified_at is not None and case.rollback.ill_since is None
+    is_verified = case.rollback.verified_at is not None and case.ill_since is None
     watching = RollbackStatus.WATCHING, IncidentStatus.WATCHING
     is_watched = is_verified and (case.rollback.status, case.incident.status) == watching
     is_recovered = is_watched or _is_recovery_current(case)
@@ -127,8 +127,9 @@ def _end_rollback(
     running = case.rollback.status is RollbackStatus.RUNNING  # later, that is kept already
     if running:
         derived_data.request_regeneration(case)
-    steps = load_steps(case.ports.store, case.rollback.id).values()
-    case.forget_working(one.target for one in steps if one.status is StepStatus.FAILED)
+    known = load_steps(case.ports.store, case.rollback.id)
+    case.forget_working(one.target for one in unreached_steps(known) if one.status is StepStatus.FAILED)
+    steps = known.values()
     # Whoever calls a rollback off has called off what would be asked about next, too.
     asks = bool(case.rollback.plan and case.rollback.plan.asks) and status is not RollbackStatus.CANCELLED
     asks_rest = asks or status is RollbackStatus.SUCCEEDED

@@ -156,8 +156,7 @@ def _is_superseded(newest: datetime | None, asked: CommandRequest) -> bool:
 
 def _build_notices(asked: CommandRequest, switch: ControlChange, result: str) -> list[Notice]:
     command, now = asked.command, switch.document.read_at
-    where = command.system or "all systems"
-    text = f"{where}: {result}, by {command.actor}: {command.reason}"
+    text = f"{command.system or 'all systems'}: {result}, by {command.actor}: {command.reason}"
     return _create_control_notices(_affected_policies(asked), command.id, command.command, text, now)
 
 

@@ -139,8 +139,7 @@ def _commit_fence(
     writes: Iterable[Write],
 ) -> CommandRecord:
     """Commit the look, and when the next one is due. Raises: Moved, Unavailable."""
-    expires = now + RECORD_RETENTION if due is None else None
-    after = replace(record, due_at=due, expires_at=expires)
+    after = replace(record, due_at=due, expires_at=now + RECORD_RETENTION if due is None else None)
     ports.store.commit([Update(document.path, encode(after), document.version), *writes])
     return after
 

@@ -108,7 +108,7 @@ def _end_monitoring(
     rollback = case.rollback
     moved, told_of = find_moved_targets(case, steps, kinds), read_conditions(case, joined)
     standing = told_of.lines or (("its alerts were over too late",) if late else ())
-    standing += ("one of the last checks failed",) if rollback.ill_since else ()
+    standing += (f"a check failed at {rollback.ill_since:%H:%M} UTC",) if rollback.ill_since else ()
     others, changed = read_other_incidents(case.ports, case.incident), {step.target for step in steps}
     failing = sorted(changed & find_later_failures(case.policy, case.incident, others))
     standing += (f"a later incident is about {join_names(failing)}",) if failing else ()

@@ -161,8 +161,7 @@ def remaining_duration(
     chain = _chain_seconds(left, now)
     if batch_size is not None:
         batches = max(1, ceil(writes / batch_size))
-        paused = (batches - 1) * delay.total_seconds()
-        return timedelta(seconds=max(batches * round_trip, chain) + paused)
+        return timedelta(seconds=max(batches * round_trip, chain) + (batches - 1) * delay.total_seconds())
     throttled = _throttled_seconds(writes / (1 - EXPECTED_REFUSAL_RATIO), tokens, rate, execution.write_quota)
     return timedelta(seconds=throttled + chain)
 

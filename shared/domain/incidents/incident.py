@@ -102,7 +102,7 @@ _CHANGING_STATUS_NAMES = ("rolling back", UNDOING_STATUS_NAME, "changing", "unpi
 RECHECKED_STATUS_NAME = "rolling back (checking again)"
 ROLLBACK_STATUS_NAMES = {word: f"{word} (paused)" for word in _CHANGING_STATUS_NAMES}
 ROLLBACK_STATUS_NAMES |= {"rolling back (monitoring)": RECHECKED_STATUS_NAME}
-"""Public words, and what it says instead while a person holds it or a failed check is repeated."""
+"""Public words, and those while a person holds the rollback or while a failed check is repeated."""
 
 
 class TimelineEvent(Struct, frozen=True):

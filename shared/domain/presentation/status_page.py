@@ -262,8 +262,8 @@ def record_parts(
     is_over = state.word == UNOBSERVED_STATUS_NAME and standing == lasting  # nobody observes their end
     if state.word in RESTORED_STATUS_NAMES or is_over or works:
         end = now if is_over else changed_at
-        closed = tuple(one if one.until else replace(one, until=max(end, one.since)) for one in record.parts)
-        return replace(record, parts=closed)
+        kept = (one for one in record.parts if one.until or one.since < end)  # a doubt that passed is none
+        return replace(record, parts=tuple(one if one.until else replace(one, until=end) for one in kept))
     failing = {*(() if is_undoing else incident.failing), *(rollback.failing if rollback else ())}
     if is_undoing and not failing and not opened:
         return record
@@ -426,7 +426,8 @@ def _part_spans(state: PublicState, record: StatusPageRecord, now: datetime) -> 
     if not (whole and record.parts):
         return whole
     failed_at = whole[0][0]
-    known = (one for one in record.parts if failed_at < (one.until or now))
+    doubted = state.word == RECHECKED_STATUS_NAME
+    known = (one for one in record.parts if failed_at < (one.until or now) and (one.until or not doubted))
     return [(max(one.since, failed_at), one.until or state.ended_at or now) for one in known]
 
 

@@ -71,8 +71,7 @@ class TokenBucket:
     def level(self, now: float) -> float:
         """Tokens there are now; negative while some are owed."""
         if self._at < self._closed_until and now > self._at:
-            paused = min(now, self._closed_until)
-            self._refill(paused, max(self._level, self.PAUSED_BURST))
+            self._refill(min(now, self._closed_until), max(self._level, self.PAUSED_BURST))
         if now > self._at:
             self._refill(now, self._burst)
         return self._level

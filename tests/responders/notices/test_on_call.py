@@ -226,7 +226,7 @@ def test_a_raised_order_has_the_time_of_its_rollback() -> None:
     world.pass_time(MINUTE)
 
     [ordered], rollbacks = world.incidents(), world.rollbacks()
-    assert ordered.severity is not Severity.MEDIUM
+    assert ordered.severity is Severity.HIGH
     assert ordered.respond_by == ordered.detected_at + world.policy.targets.functions
     assert ordered.respond_by == measure_recovery(world.policy, ordered, rollbacks).recover_by
 

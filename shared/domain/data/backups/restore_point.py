@@ -249,8 +249,7 @@ def _untested_names(points: Iterable[RestorePoint]) -> str:
     names = [one.backup for one in points if not one.is_verified]
     if not names:
         return ""
-    newest = ", ".join(names[-MAX_SUGGESTIONS_PER_SIDE:])
-    return f"; never proven, and taken by its name alone: {newest}"
+    return f"; never proven, and taken by its name alone: {', '.join(names[-MAX_SUGGESTIONS_PER_SIDE:])}"
 
 
 def _suggest_nearest(kept: AvailablePoints, at: datetime) -> str:
