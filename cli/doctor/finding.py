@@ -93,8 +93,7 @@ def exit_code(findings: Iterable[CheckFinding]) -> int:
     found = [*findings]
     if any(one.verdict is CheckVerdict.WRONG for one in found):
         return 1
-    unknown = {one.check for one in found if one.verdict is CheckVerdict.UNKNOWN}
-    return 3 if unknown & ESSENTIAL_CHECKS else 0
+    return 3 if {one.check for one in found if one.verdict is CheckVerdict.UNKNOWN} & ESSENTIAL_CHECKS else 0
 
 
 def name_first(names: Collection[str], most: int = 5) -> str:

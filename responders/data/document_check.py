@@ -159,8 +159,7 @@ class DocumentChecker:
             for version, verdict in self.check_documents(name, known, at, files=False):
                 kinds = {one.check for one in verdict.faults}
                 if any(damage.SIGNAL_OF[one] == signal for one in kinds):
-                    missing = kinds == {validator.IntegrityCheck.REFERENCE}
-                    found.append(at if missing else version.updated_at)
+                    found.append(at if kinds == {validator.IntegrityCheck.REFERENCE} else version.updated_at)
         if signal == damage.LOSS_SIGNAL:
             found += [at for name in run.dropped if self._has_dropped(run, name, at)]
         return found

@@ -115,8 +115,7 @@ class NoticeDelivery:
         policy, channel = self._policies.get(notice.system), self._channel(notice)
         # The clock of an instance may be behind that of the store, by which the notice is due.
         now = max(self._ports.clock.now(), notice.since or notice.created_at)
-        is_for_users = channel is not None and channel.audience is Audience.USERS
-        early = {IncidentStage.OVER} if is_for_users else set()
+        early = {IncidentStage.OVER} if channel is not None and channel.audience is Audience.USERS else set()
         outdated = early if incident.ended_at is None else BEGINNING_STAGES
         if policy is None or incident.is_unconfirmed or incident_stage(notice.event) in outdated:
             return True

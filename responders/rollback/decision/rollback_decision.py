@@ -281,8 +281,7 @@ def _build_start_transition(
 
 def _must_revoke_sessions(case: Case, gathered: CollectedFacts) -> bool:
     """Whether everybody has to sign in again: somebody may have got in."""
-    breached = any(alert.signal == BREACH_SIGNAL for alert in gathered.alerts)
-    return breached and case.policy.resources.identity
+    return any(alert.signal == BREACH_SIGNAL for alert in gathered.alerts) and case.policy.resources.identity
 
 
 def _add_session_line(plan: Plan, *, ends: bool) -> Plan:

@@ -226,8 +226,7 @@ def _read_rebuilt_functions(
     """What ours have built again, as it is now; None: it is gone."""
     found = ports.system(policy.system).builder.find_function
     calls = {name: partial(found, name) for name, one in functions.items() if one.builds}
-    unasked = dict.fromkeys(calls, Unavailable("there was no time to ask"))
-    return {**unasked, **call_in_batches(ports, calls)}
+    return {**dict.fromkeys(calls, Unavailable("there was no time to ask")), **call_in_batches(ports, calls)}
 
 
 def _build_restore_steps(

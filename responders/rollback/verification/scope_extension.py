@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from responders.rollback.case import Case, Transition
 from responders.rollback.decision.rollback_decision import build_step_writes
+from responders.rollback.outcome_summary import restores_function
 from responders.scenarios import capacity, functions
 from responders.scenarios.function_steps import FunctionStepBuilder
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, require_answer, select_named
@@ -88,7 +89,7 @@ def _build_extension_transition(case: Case, why: str, header: PlanHeader, additi
     """The longer plan takes the place of the one before, and its new steps are there."""
     plan = extend_plan(header, addition)
     left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
-    more = {step.target for step in plan.steps} - left
+    more = {step.target for step in plan.steps if restores_function(step)} - left
     stay = f", {text.count_noun(len(left), 'stays as it is', 'stay as they are')}" if left else ""
     said = addition.header.reported
     count = text.count_noun(len(more), "further function")

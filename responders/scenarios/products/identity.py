@@ -49,8 +49,7 @@ def plan_auth_config(sight: ResourceState, within: timedelta) -> Portion:
     if not settable:
         return Portion(reported=tuple(reported))
     goal, seen = AuthConfigGoal(settable, () if missing else called), describe_origin(settable)
-    step = build_step("set identity", KIND, "identity", goal, within, seen=seen)
-    return Portion((step,), tuple(reported))
+    return Portion((build_step("set identity", KIND, "identity", goal, within, seen=seen),), tuple(reported))
 
 
 def _find_blocking_functions(

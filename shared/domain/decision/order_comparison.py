@@ -159,8 +159,7 @@ def _relate_order(
     policy: Policy, order: RollbackRequest, current: Rollback, *, is_wider: bool, lost: Mapping[str, str]
 ) -> tuple[OrderRelation, str]:
     """Return what an order is to a rollback, and why it is no part of it."""
-    before = current.order or RollbackRequest(command="", actor="", reason="")
-    reason = _find_conflict(order, current, before)
+    reason = _find_conflict(order, current, current.order or RollbackRequest(command="", actor="", reason=""))
     shown = current.status in (RollbackStatus.PARKED, RollbackStatus.WATCHING)
     if is_wider and (shown or order.scenario in policy.gates.four_eyes) and not reason:
         reason = "the order names more than people have seen of the rollback"

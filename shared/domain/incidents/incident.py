@@ -294,6 +294,8 @@ class AffectedPart(Struct, frozen=True):
     """Whether no check had observed which functions fail."""
     share: str = ""
     """How many of its functions fail, such as "1 of 14 functions"; empty: all, or not known."""
+    worst_share: str = ""
+    """The same when most of them failed."""
 
 
 class StatusPageRecord(Struct, frozen=True):

@@ -299,7 +299,10 @@ def record_parts(
             part = part or AffectedPart(one.name, since, is_assumed=is_assumed)
             is_share = mine & observed < mine and not _naming_signals(one, mine, signals, functions)
             share = count_failing(mine, observed) if mine & observed and is_share else ""
-            parts.append(replace(part, is_assumed=part.is_assumed and not failing, share=share))
+            before = share if part.is_assumed or one.name not in known else part.worst_share
+            worst = max(before, share, key=_parse_count) if before and share else ""
+            is_assumed = part.is_assumed and not failing
+            parts.append(replace(part, is_assumed=is_assumed, share=share, worst_share=worst))
         elif part is not None and not (part.is_assumed and failing):
             parts.append(part)
         elif is_wide and mine and not mine & counted:
@@ -316,8 +319,12 @@ def _add_doubted_parts(
         mine = _component_functions(policy, one)
         if mine & doubted and one.name not in known:
             share = count_failing(mine, doubted) if mine - doubted else ""
-            parts.append(AffectedPart(one.name, now, share=share))
+            parts.append(AffectedPart(one.name, now, share=share, worst_share=share))
     return replace(record, parts=tuple(parts))
+
+
+def _parse_count(share: str) -> int:
+    return int(share.partition(" ")[0])
 
 
 def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:
@@ -343,8 +350,8 @@ def told_components(policy: Policy, state: PublicState, record: StatusPageRecord
 
 
 def describe_parts(names: Iterable[str], record: StatusPageRecord) -> tuple[str, ...]:
-    """Return the names of parts, each with how many of its functions fail where not all do."""
-    shares = {one.name: one.share for one in record.parts}
+    """Return the names of parts, each with how many of its functions fail or failed, if not all."""
+    shares = {one.name: one.worst_share if one.until else one.share for one in record.parts}
     return tuple(f"{shares[one]} of {one}" if shares.get(one) else one for one in names)
 
 
@@ -367,8 +374,7 @@ def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
     While nothing was observed to fail, it did not.
     """
     spans: list[TimeSpan] = []
-    onset = state.onset_at or state.since
-    began = None if state.turns and state.turns[0].word in UNFAILED_NAMES else onset
+    began = None if state.turns and state.turns[0].word in UNFAILED_NAMES else state.onset_at or state.since
     for turn in state.turns:
         if turn.word in RESTORED_STATUS_NAMES:
             if began is not None:

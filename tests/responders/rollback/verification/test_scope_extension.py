@@ -15,6 +15,7 @@ from shared.domain.rollback.plan import StepStatus
 from shared.domain.rollback.rollback import RollbackStatus
 from tests.support.decision.outages import record_live_deployment, shifted_functions
 from tests.support.fakes.runtime.clock import START
+from tests.support.notices.notices import read_notices
 from tests.support.rollbacks.rebuild_shop import (
     ORDER,
     PLACE,
@@ -220,6 +221,24 @@ def test_a_roll_out_that_never_settles() -> None:
     assert "1 of 5 not done" in first.outcome
     assert "it was reached after 3 extensions" in first.outcome
     assert world.find_violated_invariants() == []
+
+
+def test_a_wider_order_names_the_functions_that_it_adds() -> None:
+    """The canary is asked again for the rest of its group, and is not brought back again."""
+    world = World(promoted=False)
+    world.deploy_bad()
+
+    def order_all() -> None:
+        world.command(command="rollback", system="bookshop")
+        world.deliver_commands()
+
+    world.ports.world.hook = once_shifted(order_all)
+    world.command(command="rollback", system="bookshop", functions=["getBook"])
+    world.settle()
+
+    [extended] = [one for one in read_notices(world).values() if one["event"] == "plan.extended-1"][:1]
+    assert "7 further functions back to " in str(extended["text"])
+    assert "getBook" not in str(extended["text"])
 
 
 def test_what_is_changed_under_an_order() -> None:

@@ -238,6 +238,33 @@ def test_a_part_that_is_restored_is_affected(
     assert [one.name for one in record.parts] == affected
 
 
+@pytest.mark.parametrize(
+    ("failing", "over"),
+    [
+        ((1, 2, 1), "2 of 3 functions of Catalogue"),
+        ((1, 3, 1), "Catalogue"),
+        ((2, 1, 2), "2 of 3 functions of Catalogue"),
+    ],
+)
+def test_a_part_that_works_again_is_named_with_the_most_that_failed(
+    failing: tuple[int, ...], over: str
+) -> None:
+    """While it fails, with how many fail now; at the end, not with how many failed last."""
+    names = ("getBook", "listBooks", "searchBooks")
+    policy = replace(BOOKSHOP, status_page=StatusPage(components=(Component("Catalogue", functions=names),)))
+    told, record = build_public_state(), StatusPageRecord()
+    for number in failing:
+        seen = build_rollback(failing=names[:number])
+        record = record_parts(policy, told, record, [], seen, build_incident(), START)
+    now = build_status_page(policy, [told], BACK_SINCE, START + MINUTE, {told.incident or "": record})
+    ended = build_public_state(Severity.CRITICAL, START, ("resolved", HOUR), ended=HOUR)
+    record = record_parts(policy, ended, record, [], None, build_incident(), START + HOUR)
+    later = build_status_page(policy, [ended], BACK_SINCE, START + 2 * HOUR, {ended.incident or "": record})
+
+    assert now.active[0].parts == (f"{failing[-1]} of 3 functions of Catalogue",)
+    assert later.past[0].parts == (over,)
+
+
 TWO_PARTS = (Component("Shop"), Component("Checkout"))
 
 
