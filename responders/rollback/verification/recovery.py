@@ -216,8 +216,9 @@ def _find_foreign_rollback(ports: Ports, incident: Incident) -> Rollback | None:
 
 
 def _find_last_change(rollback: Rollback) -> datetime:
-    """When a rollback had made its last change, which it knows of itself once it has ended."""
-    return rollback.shifted_at or (rollback.started_at and rollback.ended_at) or EPOCH
+    """When a rollback had made its last change; while it runs, that is known only if it is held."""
+    held_or_ended_at = rollback.paused_since or rollback.ended_at
+    return rollback.shifted_at or (rollback.started_at and held_or_ended_at) or EPOCH
 
 
 def _is_recovery_proven(incident: Incident, moved: Rollback | None, found: ConditionResults) -> bool:

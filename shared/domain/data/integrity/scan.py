@@ -121,8 +121,7 @@ def document_limits(policy: Policy, counts: Mapping[str, int]) -> dict[str, int 
     whole = sum(costs.values())
     if whole <= policy.integrity.read_budget:
         return dict.fromkeys(counts)
-    share = policy.integrity.read_budget / whole
-    return {name: max(1, int(count * share)) for name, count in counts.items()}
+    return {name: max(1, int(count * policy.integrity.read_budget / whole)) for name, count in counts.items()}
 
 
 def draw_sample(name: str, cuts: Iterable[str], wanted: int, random: Random) -> list[ScanRange]:

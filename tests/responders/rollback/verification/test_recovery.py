@@ -512,6 +512,29 @@ def test_an_alert_that_closed_is_no_recovery_after_a_rollback_that_failed() -> N
     assert newest(world).status is IncidentStatus.ESCALATED
 
 
+def test_what_an_order_continues_recovers_while_the_order_is_held() -> None:
+    """All functions are back when a person pauses: requests of before that fail no more."""
+    world = observed()
+    shifted: list[bool] = []
+
+    def pause_after_the_last(verb: str, side: str) -> None:
+        shifted.extend([True] * ((verb, side) == ("platform.shift", "after")))
+        if len(shifted) == len(world.policy.functions):
+            shifted.append(True)
+            world.command(command="pause", system="bookshop", actor="anna")
+            world.deliver_newest()
+
+    world.ports.world.hook = pause_after_the_last
+    world.command(command="rollback", system="bookshop")
+    world.pass_time(4 * MINUTE)
+
+    continued, ordered = world.incidents()
+    [held] = [one for one in world.rollbacks() if one.incident == ordered.id]
+    assert (held.paused_since is None, held.shifted_at) == (False, None)
+    assert ordered.timeline[-1].works
+    assert continued.status is IncidentStatus.RESOLVED
+
+
 def watched() -> World:
     """A system without probes whose rollback is being monitored."""
     world = World(policy=replace(TOLD, probes=()))
