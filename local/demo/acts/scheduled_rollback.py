@@ -49,14 +49,12 @@ class ScheduledRollbackAct(DemoAct):
             self._stage.skip_time(left)
 
     def _show(self, event: str) -> None:
-        """What the first channel was told of it."""
+        """What one channel was told of it, once all channels were: then time may be skipped."""
 
         def told() -> list[tuple[datetime, str]]:
-            return [
-                (one.sent_at, one.text)
-                for one in self._evidence.notices()
-                if one.event == event and one.sent_at is not None
-            ]
+            said = [one for one in self._evidence.notices() if one.event == event]
+            is_over = not any(one.is_waiting for one in said)
+            return [(one.sent_at, one.text) for one in said if is_over and one.sent_at is not None]
 
         sent_at, text = self._stage.wait_for(f"the notification of {event}", told)[0]
         for line in text.split("\n"):
