@@ -49,12 +49,12 @@ class ScheduledRollbackAct(DemoAct):
             self._stage.skip_time(left)
 
     def _show(self, event: str) -> None:
-        """What one channel was told of it, once all channels were: then time may be skipped."""
+        """Print the notice of an event as one channel got it, once no channel waits for it."""
 
         def told() -> list[tuple[datetime, str]]:
             said = [one for one in self._evidence.notices() if one.event == event]
-            is_over = not any(one.is_waiting for one in said)
-            return [(one.sent_at, one.text) for one in said if is_over and one.sent_at is not None]
+            is_unsent = any(one.is_waiting for one in said)
+            return [] if is_unsent else [(one.sent_at, one.text) for one in said if one.sent_at is not None]
 
         sent_at, text = self._stage.wait_for(f"the notification of {event}", told)[0]
         for line in text.split("\n"):

@@ -52,10 +52,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     if is_ill and rollback.ill_since:
         case.observe_check(failing_functions(health.counts, case.policy.gates) | health.probed)
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
-    ill_since = (
-        rollback.ill_since if health.verdict is HealthVerdict.INCONCLUSIVE else now if is_ill else None
-    )
-    case.observe(ill_since=ill_since)
+    kept = None if health.verdict is HealthVerdict.WELL else rollback.ill_since
+    case.observe(ill_since=now if is_ill else kept)
     joined = case.read_alerts()  # read again: alerts come and close while health is looked at
     further, late = unjudged_alerts(joined), case.incident.status is IncidentStatus.ESCALATED
     late = late and rollback.failing_since is None
@@ -89,7 +87,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
 
 
 def _is_monitoring_over(case: Case) -> bool:
-    """Whether a passing check ends it now; after a failed one, a passing one proves little."""
+    """Whether a check that did not fail ends it now; after a failed one it proves little."""
     until, every = case.rollback.watch_until, case.policy.execution.watch_every
     longer = EXTENSION_CHECKS * every if case.rollback.ill_since else timedelta()
     return until is not None and case.now() >= until + longer

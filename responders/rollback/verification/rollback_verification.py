@@ -70,10 +70,10 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     when = f"{describe_duration(now - case.incident.detected_at)} {names.since}"
     back = len(shifted_steps(steps.values()))
     beside = [step.name for step in effective_steps(steps.values()) if is_resource(step)]
-    failing = sorted({*case.incident.failing} - scope) if (scope := case.rollback.scope) else []
-    how = (
-        f" {when}; others still fail: {text.join_names(failing)}" if failing else f": {names.traffic} {when}"
-    )
+    scope, how = case.rollback.scope, f": {names.traffic} {when}"
+    failing = sorted({*case.incident.failing} - scope) if scope else []  # empty: not known
+    if failing:
+        how = f" {when}; others still fail: {text.join_names(failing)}"
     case.commit_transition(
         Transition(
             event="rollback.shifted",

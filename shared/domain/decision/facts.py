@@ -200,7 +200,7 @@ def _serving_since(live: LiveFunction, target: Deployment, newer: tuple[Deployme
     if traffic.is_following_latest(live.service.traffic):
         moved = (one for one in newer if one.let_through and live.function in one.changed_functions)
         return max([*made, *(one.at for one in moved if _is_same_placement(one, live))], default=target.at)
-    return max([*made, *[one.at for one in newer if not _is_same_placement(one, live)]], default=target.at)
+    return max([*made, *(one.at for one in newer if not _is_same_placement(one, live))], default=target.at)
 
 
 def function_differences(change: ChangeSet, inventory: Inventory) -> list[FunctionDifference]:

@@ -102,7 +102,7 @@ _CHANGING_STATUS_NAMES = ("rolling back", UNDOING_STATUS_NAME, "changing", "unpi
 RECHECKED_STATUS_NAME = "rolling back (checking again)"
 ROLLBACK_STATUS_NAMES = {word: f"{word} (paused)" for word in _CHANGING_STATUS_NAMES}
 ROLLBACK_STATUS_NAMES |= {"rolling back (monitoring)": RECHECKED_STATUS_NAME}
-"""Public words, and those while a person holds the rollback or while a failed check is repeated."""
+"""By public word, the word while its rollback is held, or while a failed check is repeated."""
 
 
 class TimelineEvent(Struct, frozen=True):
@@ -295,7 +295,7 @@ class AffectedPart(Struct, frozen=True):
     share: str = ""
     """How many of its functions fail, such as "1 of 14 functions"; empty: all, or not known."""
     worst_share: str = ""
-    """The same when most of them failed."""
+    """The share when the most of them failed; empty: all, or not known."""
 
 
 class StatusPageRecord(Struct, frozen=True):

@@ -83,7 +83,7 @@ def measure_impact(policy: Policy, incident: Incident, counts: ImpactCounts, now
 
 def unknown_impact(found: Impact, policy: Policy) -> dict[str, str]:
     """What of it nobody can tell, and why."""
-    users = UNCOUNTED_USERS if policy.outage is not None and bool(policy.outage.users) else NO_USERS
+    users = UNCOUNTED_USERS if policy.outage is not None and policy.outage.users else NO_USERS
     return {
         **({} if found.counts.users is not None else {"users": users}),
         **({} if found.counts.requests is not None else {"failed requests": NO_REQUESTS}),

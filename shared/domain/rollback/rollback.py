@@ -222,7 +222,7 @@ class Rollback(StoredDocument, frozen=True):
     failing_since: datetime | None = None
     """Since when functions outside its plan fail again while it is monitored; None: they work."""
     ill_since: datetime | None = None
-    """When a check of the monitoring failed, which a second one must confirm; None: none has."""
+    """When a check of the monitoring failed, if no later one has passed; None: no such check."""
     ended_at: datetime | None = None
     outcome: str = ""
     gates: tuple[dict[str, Any], ...] = ()
