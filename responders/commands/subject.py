@@ -109,10 +109,9 @@ def find_subject(asked: CommandRequest) -> CommandSubject:
     incident = decode(Incident, document.fields) if document.fields is not None else None
     if incident is None or incident.system != command.system:
         ours = store.query(Query("incidents", where=(("system", "==", command.system),)))
-        known = [decode(Incident, one.fields).id for one in ours]
         raise Refused(
             f"incident {command.incident} is not known in {command.system}"
-            f"{suggest_names(command.incident, known)}"
+            f"{suggest_names(command.incident, [decode(Incident, one.fields).id for one in ours])}"
         )
     newest = rollback_id(incident.id, incident.rollbacks)
     if command.rollback not in ("", newest):

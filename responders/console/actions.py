@@ -125,14 +125,13 @@ class ConsoleActions:
         form = visit.form
         verb = form.get("command", "")
         said = {name: form[name] for name in FIELDS if form.get(name)}
-        names = {name: [form[name]] for name in MULTI_VALUE_FIELDS if form.get(name)}
         return {
             "version": 1,
             "command": verb if verb in ACTION_DESCRIPTIONS else "",
             "id": form.get("id", ""),
             "reason": form.get("reason", ""),
             **said,
-            **names,
+            **{name: [form[name]] for name in MULTI_VALUE_FIELDS if form.get(name)},
             **{name: form[name] for name in TEXT_FIELD_LABELS.get(verb, {}) if form.get(name)},
             console_operator.OPERATOR_KEY: console_operator.operator_fields(session.credential),
         }

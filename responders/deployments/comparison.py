@@ -322,10 +322,9 @@ def _build_comparison_notices(
         for notice in readiness.build_restorability_notices(policy, one, None, now)
     ]
     if names:
-        until = now + policy.deployments.human_first
         text = (
             f"{policy.system}: changed manually: {', '.join(_first_names(names))}; "
-            f"automation does not change that until {until:%Y-%m-%d %H:%M} UTC"
+            f"automation does not change that until {now + policy.deployments.human_first:%Y-%m-%d %H:%M} UTC"
         )
         key = f"by-hand-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
         said += create_notices(policy, key, Severity.HIGH, "suspended", text, now, functions=names)

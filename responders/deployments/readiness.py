@@ -89,8 +89,7 @@ def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> Non
         judged = _judge_stability(ports, policy, deployment, live, known, now)
     stable = (one.at for one in known if one.status is DeploymentStatus.STABLE and one.id != judged.id)
     is_target = judged.status is DeploymentStatus.STABLE and all(at <= judged.at for at in stable)
-    bakes = judged.status is DeploymentStatus.LIVE and judged.due_at is not None
-    if not bakes:
+    if judged.status is not DeploymentStatus.LIVE or judged.due_at is None:
         proof, in_the_record = _assess_restorability(ports, policy, judged, live, now)
         others = (one for one in known if one.id != judged.id)
         kept = rollback_targets([judged, *others], policy.deployments.kept)

@@ -58,9 +58,8 @@ def select_recorded_findings(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _alert(finding: Finding, policy: Policy, state: str, now: datetime) -> Alert:
-    name = finding.id(policy.system)
     return create_alert(
-        name,
+        finding.id(policy.system),
         state,
         policy.system,
         finding.signal,

@@ -55,6 +55,8 @@ class Transition(Struct, frozen=True):
     """Fields of the rollback."""
     status: IncidentStatus | None = None
     """What the incident becomes; None: it stays as it is."""
+    is_noted: bool = False
+    """Whether the time line has the note though the status stays."""
     say: bool = True
     """Whether people are told."""
     ends_repair: bool = False
@@ -250,6 +252,15 @@ class Case:
             )
         )
 
+    def build_undo_writes(self) -> list[Write]:
+        """The writes that land with the first step of an undo: it may break what works."""
+        before, now = self.ports.store.get(incidents.incident_path(self.incident.id)), self.now()
+        known, reverted = decode(Incident, before.fields), self.rollback.scope
+        known = replace(known, working=tuple(one for one in known.working if one not in reverted))
+        became = incidents.change_status(known, IncidentStatus.UNDOING, now, "the undo begins", works=False)
+        public = opening.public_state_writes(self.policy, became, now)
+        return [Update(before.path, encode(became), before.version), *public]
+
     def extend_lease(self, seconds: float) -> None:
         """Extend the lease to last so long, before long calls. Raises: as LeasedRollback.commit."""
         if not self.tenure.is_leased_for(seconds):
@@ -289,7 +300,7 @@ class Case:
                 event=f"{about}.raised-{worst.lower()}" if is_raised else "incident.spread",
                 note=f"{why}{count}",
                 changes={} if self.rollback.question else {"decide_by": min(sooner, before or sooner)},
-                status=self.incident.status,
+                is_noted=True,
                 severity=worst if is_raised else None,
                 occasion="" if is_raised else f"-{len(failing)}",
             )
@@ -445,25 +456,27 @@ class Case:
             working=tuple(sorted({*incident.working, *working} - failing - self._forgotten)),
             failing=tuple(one for one in incident.failing if one not in working),
         )
-        if turn.status is None:
+        status = turn.status or (incident.status if turn.is_noted else None)
+        if status is None:
             return incident
         if turn.is_undoable is not None:
             incident = replace(incident, is_undoable=turn.is_undoable)
-        if turn.status not in (IncidentStatus.DETECTED, *ENDED_INCIDENT_STATUSES):
+        if status not in (IncidentStatus.DETECTED, *ENDED_INCIDENT_STATUSES):
             until = incident.unconfirmed_until or self.decide_by
             # A warning that joins what was escalated confirms nothing graver.
-            outcome = turn.facts.get("outcome")
-            is_warning = turn.status is IncidentStatus.ESCALATED and outcome is Outcome.OBSERVE
+            is_warning = status is IncidentStatus.ESCALATED and turn.facts.get("outcome") is Outcome.OBSERVE
             is_judged = "gates" in turn.facts and is_confirmed(turn.facts) and not is_warning
             waits = incident.is_unconfirmed and not is_judged and now < until
             incident = replace(incident, unconfirmed_until=until if waits else None)
-        status, is_untouched = turn.status, turn.changes.get("status") is RollbackStatus.NOT_TAKEN
+        ends_as, is_well = turn.changes.get("status"), incident.timeline[-1].is_well
         is_breach = has_source(incident.signal, SignalSource.DECLARED)
         has_recovered = incident.has_failed and incident.timeline[-1].works and not is_breach
-        if status is IncidentStatus.ESCALATED and is_untouched and has_recovered:
+        if status is IncidentStatus.ESCALATED and ends_as is RollbackStatus.NOT_TAKEN and has_recovered:
             status = IncidentStatus.RECOVERED
-        elif status is IncidentStatus.RECOVERED and not incident.timeline[-1].is_well:
-            status = IncidentStatus.ESCALATED  # somebody has observed a failure since this was decided
+        elif status is IncidentStatus.RECOVERED and (is_breach or not is_well):
+            status = IncidentStatus.ESCALATED  # a failure was observed since, or nobody observes the end
+        elif status is IncidentStatus.WATCHING and ends_as is RollbackStatus.CANCELLED and not is_well:
+            status = IncidentStatus.INVESTIGATING
         return incidents.change_status(incident, status, now, turn.note, turn.severity, works=turn.works)
 
     def _build_incident_writes(

@@ -142,7 +142,8 @@ class _Execution:
         def watch() -> None:
             case.raise_severity(case.read_alerts())
 
-        engine = Engine(ports.store, ports.clock, case.pool, self._kinds, conditions, limits, watch)
+        first = case.build_undo_writes if case.rollback.way is Direction.UNDO else list
+        engine = Engine(ports.store, ports.clock, case.pool, self._kinds, conditions, limits, watch, first)
         watch()
         left = engine.execute_plan(case.tenure, self._until)
         if left is StopReason.HANDED_OVER:
@@ -167,7 +168,7 @@ class _Execution:
         held = Transition(
             event="rollback.held",
             note=f"{word}no step is in flight, and no further step starts: {reason}",
-            status=None if works is None else case.incident.status,
+            is_noted=works is not None,
             works=works,
             changes={
                 "held_since": since or now,
@@ -200,8 +201,7 @@ def _step_kinds(case: Case) -> dict[str, StepKind]:
         fence_guard.require_fence(ports, case.policy, case.rollback)
         if not may_go_on():
             return False
-        lands_by = tenure.now() + timedelta(seconds=REWRITE_TIMEOUT_SECONDS)
-        in_time = deadline is None or lands_by <= deadline
+        in_time = deadline is None or tenure.now() + timedelta(seconds=REWRITE_TIMEOUT_SECONDS) <= deadline
         return in_time and tenure.is_leased_for(REWRITE_TIMEOUT_SECONDS)
 
     rewriter = DocumentRewriter(ports, case.policy, rollback, ramp, may_write)

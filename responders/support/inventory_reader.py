@@ -48,7 +48,6 @@ def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
         },
     }
     told = call_all(ports, further)
-    secrets = _select_complete(told, "secret ", names or ())
     return WholeInventory(
         functions=functions,
         sites=_map(
@@ -64,7 +63,7 @@ def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
             _select_complete(answers, "indexes ", resources.databases),
             lambda parts: {name: one for part in parts.values() for name, one in part.items()},
         ),
-        secrets=None if names is None else _versions(secrets),
+        secrets=None if names is None else _versions(_select_complete(told, "secret ", names or ())),
         schedules=_map(
             answer_or_none(answers.get("schedules", {})),
             lambda jobs: {name: jobs[name] for name in _names_with_prefix(resources.schedules, jobs)},

@@ -55,8 +55,7 @@ def _credential_verified_by_platform(token: str, expected: PushIdentity, now: da
     """Return what a token without its signature proves on Cloud Run. Raises: Rejected."""
     if not expected.deployed or credentials.claimed_credential_kind(token, "") is not CredentialKind.SERVICE:
         raise Rejected("the token's signature is not valid")
-    claims = credentials.decode_unverified_token(token)[1]
-    credential = credentials.service_account_credential(claims, token)
+    credential = credentials.service_account_credential(credentials.decode_unverified_token(token)[1], token)
     if not credential.issued_at - CLOCK_SKEW <= now <= credential.expires_at + CLOCK_SKEW:
         raise Rejected("the token has expired")
     return credential

@@ -120,7 +120,6 @@ class System(StoredDocument, frozen=True):
 
     def begin_incident(self, incident: str, rollback: str, detected_at: datetime) -> System:
         """The system, whose newest incident this is, with a rollback that is in progress."""
-        earlier = (one for one in reversed(self.open_incidents) if one != incident)
         return replace(
             self,
             incident=incident,
@@ -129,7 +128,7 @@ class System(StoredDocument, frozen=True):
             incident_ended_at=None,
             previous_incident_ended_at=self.incident_ended_at or self.previous_incident_ended_at,
             rollback_ended=False,
-            earlier_incidents=tuple(earlier),
+            earlier_incidents=tuple(one for one in reversed(self.open_incidents) if one != incident),
         )
 
     def end_incident(self, incident: str, now: datetime) -> System:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 
 from shared.core.codec import encode
-from shared.core.store import Put, Update
+from shared.core.store import Put, Update, Write
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.rollback.plan import ENDED_STEP_STATUSES, Step, StepStatus, step_path
 from shared.domain.rollback.rollback import LEASE_DURATION, Rollback
@@ -18,6 +18,7 @@ from shared.engine.lease import LeasedRollback
 MIN_COMMIT_INTERVAL_SECONDS = 1.0
 """Firestore is comfortable with one write a second to a document."""
 LEASE_RENEWAL_INTERVAL_SECONDS = LEASE_DURATION.total_seconds() / 3
+BuildFirstWrites = Callable[[], Sequence[Write]]
 _number = attrgetter("number")
 
 
@@ -30,16 +31,18 @@ class Checkpointer:
         saved: Mapping[str, Step],
         steps: StepTable,
         pace_left: Callable[[datetime], SavedPace],
+        first_writes: BuildFirstWrites,
     ) -> None:
         """`saved` is what was read; `steps`, in the caller's hands, what is known since.
 
         An intent that must not land is taken back there. `pace_left` tells how fast the next worker
-        may go on; it rides along with every commit.
+        may go on; it rides along with every commit. `first_writes` land with the first step.
         """
         self._tenure = tenure
         self._saved = dict(saved)
         self._steps = steps
         self._pace_left = pace_left
+        self._first_writes = first_writes
 
     def commit_if_due(self, *, leaving: bool) -> None:
         """Commit results after a second, the lease after ten. Raises: as LeasedRollback.commit."""
@@ -81,12 +84,15 @@ class Checkpointer:
         changes: dict[str, object] = {"due_at": now + 2 * LEASE_DURATION, "in_flight": in_flight}
         if any(step.status is not self._saved[step.name].status for step in changed):
             changes["held_since"] = None
+        first: Sequence[Write] = ()
         if rollback.started_at is None and any(step.begun_at for step in changed):
             changes["started_at"] = now
+            first = self._first_writes()
         return CommitDraft(
             events=tuple(self._build_events(changed, now)) or (create_event("lease.renewed", now, "worker"),),
             changes=changes,
             writes=(
+                *first,
                 *(Update(step_path(rollback.id, step.name), encode(step)) for step in changed),
                 Put(quota_path(rollback.system), encode(self._pace_left(now))),
             ),

@@ -16,6 +16,7 @@ from shared.core.store import Store
 from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.write_quota import resume_pace
+from shared.engine.checkpoints import BuildFirstWrites
 from shared.engine.lease import LeasedRollback
 from shared.engine.step_scheduler import (
     POLL_INTERVAL_SECONDS,
@@ -53,8 +54,12 @@ class Engine:
         switches: StopConditions,
         execution: Execution,
         watch: Callable[[], object],
+        first_writes: BuildFirstWrites,
     ) -> None:
-        """`watch` is called every few seconds between commits, by the thread that commits."""
+        """`watch` is called every few seconds between commits, by the thread that commits.
+
+        `first_writes` land with the first step.
+        """
         self._store = store
         self._clock = clock
         self._pool = pool
@@ -62,6 +67,7 @@ class Engine:
         self._switches = switches
         self._execution = execution
         self._watch = watch
+        self._first_writes = first_writes
 
     def execute_plan(self, tenure: LeasedRollback, until: float) -> StopReason:
         """Work until every step has ended, something forbids to go on, or the time is over.
@@ -75,7 +81,9 @@ class Engine:
         left = StateReader(self._store).pace(tenure.rollback.system)  # no quota is spent twice
         quota = self._execution.write_quota.system_share
         pace = resume_pace(left, quota, tenure.now(), self._clock.monotonic())
-        carrying = StepScheduler(self._clock, self._kinds, self._execution, tenure, steps, pace)
+        carrying = StepScheduler(
+            self._clock, self._kinds, self._execution, tenure, steps, pace, self._first_writes
+        )
         watched_at = self._clock.monotonic()
         while True:
             if self._clock.monotonic() - watched_at >= WATCH_INTERVAL_SECONDS:

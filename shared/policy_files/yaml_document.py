@@ -68,8 +68,7 @@ class YamlDocument:
 
     def _document(self) -> Any:
         next(self._events)
-        first = next(self._events)
-        if isinstance(first, yaml.StreamEndEvent):
+        if isinstance(next(self._events), yaml.StreamEndEvent):
             raise Unreadable(1, "the file is empty")
         value = self._value(next(self._events), ())
         if value is None:

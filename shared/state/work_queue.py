@@ -107,7 +107,6 @@ def sweep_path(moment: datetime) -> str:
 
 def _due_items(store: Store, kind: str, now: datetime, systems: Iterable[str]) -> list[tuple[datetime, str]]:
     """Time and key of each, the longest due first; commands that concern all systems included."""
-    names = [*systems, *([ALL_SYSTEMS] if kind == COMMAND else [])]
     queries = (
         Query(
             COLLECTION_BY_KIND[kind],
@@ -115,7 +114,7 @@ def _due_items(store: Store, kind: str, now: datetime, systems: Iterable[str]) -
             order_by="due_at",
             limit=MAX_ITEMS_PER_SWEEP,
         )
-        for system in names
+        for system in [*systems, *([ALL_SYSTEMS] if kind == COMMAND else [])]
     )
     found = (document for query in queries for document in store.query(query))
     return sorted((one.fields["due_at"], last_segment(one.path)) for one in found if one.fields)

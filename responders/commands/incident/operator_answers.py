@@ -90,10 +90,9 @@ def _require_question(subject: CommandSubject, verb: str) -> ApprovalRequest:
 
 def _build_answer(subject: CommandSubject, question: ApprovalRequest) -> ApprovalAnswer:
     command = subject.asked.command
-    at = subject.rollback_document.read_at
     return ApprovalAnswer(
         actor=command.actor,
-        at=at,
+        at=subject.rollback_document.read_at,
         plan=question.plan.fingerprint,
         reason=command.reason,
         command=command.id,

@@ -43,7 +43,7 @@ def begin_data_change(
         theirs = {**system.chosen, **(chosen or {})}
         return behind.add_freeze_window(replace(system, slot=name, chosen=theirs))
 
-    became = {Direction.UNPIN: IncidentStatus.UNPINNING, Direction.UNDO: IncidentStatus.UNDOING}
+    became = {Direction.UNPIN: IncidentStatus.UNPINNING, Direction.UNDO: IncidentStatus.UNDO_REQUESTED}
     turn = Transition(
         event="rollback.decided",
         note=note,

@@ -23,7 +23,7 @@ from shared.domain.data.repair import quarantine
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Plan
-from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest
+from shared.domain.rollback.rollback import Rollback, RollbackRequest
 from shared.engine.steps.resource_differences import describe_steps
 
 COPY_ERASURE_VERBS: Final = (ERASE_VERB, erasure_after_repair.ERASE_AFTER_REPAIR_VERB)
@@ -115,7 +115,6 @@ def _begin_undo(
     functions = sorted({one.target for one in plan.steps if not is_document_step(one)})
     beside = [one.name for one in plan.steps if is_document_step(one)]
     until = case.now() + case.policy.deployments.human_first
-    case.forget_working(functions if order.way is Direction.UNDO else ())
     return repair_start.begin_data_change(
         case,
         plan,

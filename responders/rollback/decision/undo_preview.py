@@ -106,8 +106,7 @@ def preview_from_facts(
     pieces = {name: _repaired_pieces(store, name) for name in repaired}
     documents = _build_restore_steps(policy, pieces, facts)
     planned = reversal.add_document_steps(planned, documents, policy, order.target)
-    writes = sum(one.goal.get("documents", 0) for one in documents)
-    takes = timedelta(seconds=write_ramp.ramp_seconds(writes))
+    takes = timedelta(seconds=write_ramp.ramp_seconds(sum(one.goal.get("documents", 0) for one in documents)))
     rolled_back, again = _find_removed_revisions(store, policy, order, planned.shown, inventory)
     if planned.plan is not None and again:
         failed = describe_failures(ports, policy, rolled_back, [one.function for one in again], inventory)

@@ -158,7 +158,6 @@ def evaluate_conditions(
     enough = sum_requests(counted.values()).total >= policy.gates.minimum_requests
     are_well = all(failure_ratio(one) <= policy.gates.failing_above for one in counted.values())
     everywhere = tuple(sorted(failing_functions(requests or {}, policy.gates)))
-    works = working_functions(requests or {}, policy.gates)
     return ConditionResults(
         judged,
         functions,
@@ -168,7 +167,7 @@ def evaluate_conditions(
         is_alerted=functions == alerted,
         are_well=are_well,
         functions=everywhere,
-        working=works,
+        working=working_functions(requests or {}, policy.gates),
     )
 
 

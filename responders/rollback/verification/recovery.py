@@ -321,7 +321,7 @@ def _build_follower_writes(
             working=tuple(sorted({*follower.working, *works})),
             failing=tuple(one for one in follower.failing if one not in works),
         )
-        if is_over and ordered <= works and not became.failing:
+        if is_over and became.has_failed and ordered <= works and not became.failing:
             note = f"what failed works again: {checked.timeline[-1].note}"
             became = incidents.change_status(became, became.status, now, note, works=True)
         if became != follower:

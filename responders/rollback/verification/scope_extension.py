@@ -164,13 +164,12 @@ def _build_additional_plan(
         for name, why in sorted(left.items())
         for step in ways.build_steps(name, ())
     ]
-    lines = (f"{name} {why}: left as it is" for name, why in sorted(left.items()))
     return freeze_plan(
         made.header.scenario,
         made.header.target,
         (*made.steps, *stay),
         policy.fingerprint,
-        (*lines, *made.header.reported),
+        (*(f"{name} {why}: left as it is" for name, why in sorted(left.items())), *made.header.reported),
     )
 
 

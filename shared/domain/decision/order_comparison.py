@@ -111,8 +111,7 @@ def _compare_order(
     earlier = [one for one in (current.order, current.extension) if one is not None]
     planned = {one.target for one in effects} & policy.functions.keys()
     covered = planned.union(*(requested_functions(one, policy) for one in earlier))
-    is_named = current.way in (Direction.BACK, Direction.UNPIN)
-    planned = planned or (covered if is_named else set[str]())
+    planned = planned or (covered if current.way in (Direction.BACK, Direction.UNPIN) else set[str]())
     named, (word, stay, other) = requested_functions(order, policy), _DIRECTION_TEXTS[current.way]
     going_on = {one.target for one in unreached if one.status not in ENDED_STEP_STATUSES}
     lost = {one.target: one.note for one in unreached if one.target in named - going_on}

@@ -45,13 +45,12 @@ def add_rebuilds(
     older = dict(_first_generation_changes(change, recipes, seen))
     lost = set(unrestorable_functions(change, inventory)) | set(older)
     known = set((seen.functions or {}) if seen is not None else {})
-    again = (lost & known) | set(change.deleted) - known
     return replace(
         change,
         functions={**change.functions, **older},
         deleted=tuple(name for name in change.deleted if name not in older),
         recipes=recipes,
-        rebuilt=frozenset(again & set(recipes)),
+        rebuilt=frozenset(((lost & known) | set(change.deleted) - known) & set(recipes)),
     )
 
 

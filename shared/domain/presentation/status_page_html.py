@@ -105,6 +105,5 @@ def _percent(share: float | None) -> str:
 
 
 def _span(span: timedelta) -> str:
-    minutes = -(-int(span.total_seconds()) // 60)
-    hours, rest = divmod(minutes, 60)
+    hours, rest = divmod(-(-int(span.total_seconds()) // 60), 60)
     return f"{hours} h {rest} min" if hours else f"{rest} min"

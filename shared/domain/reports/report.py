@@ -337,9 +337,8 @@ def _review_override(kept: ReportedRollback, override: Override) -> OverrideRevi
         for event in entry.events
         if OVERRIDDEN_FIELD in event.facts
     ]
-    skipped = override.skipped or (answers[-1] if answers else ())
     return OverrideReview(
-        override=replace(override, skipped=tuple(skipped)),
+        override=replace(override, skipped=tuple(override.skipped or (answers[-1] if answers else ()))),
         rollback=kept.rollback.id,
         status=kept.rollback.status,
         decided=bool(answers),

@@ -168,11 +168,10 @@ def extend_plan(header: PlanHeader, addition: Plan) -> Plan:
         )
         for step in addition.steps
     )
-    chained = header.fingerprint + addition.header.fingerprint
     longer = replace(
         header,
         steps=header.steps + len(steps),
-        fingerprint=hashlib.sha256(chained.encode()).hexdigest(),
+        fingerprint=hashlib.sha256((header.fingerprint + addition.header.fingerprint).encode()).hexdigest(),
         reported=tuple(dict.fromkeys((*header.reported, *addition.header.reported))),
         extensions=extensions,
         changed=tuple(dict.fromkeys((*header.changed, *addition.header.changed))),

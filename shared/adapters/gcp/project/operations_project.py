@@ -77,7 +77,6 @@ class CloudOperationsProject:
 def _subscription(message: Any) -> Subscription:
     """A subscription; without an expiration policy it goes after 31 idle days (pubsub.proto)."""
     push, retry = message.push_config, message.retry_policy
-    stated = message.HasField("expiration_policy")
     return Subscription(
         name=last_segment(message.name),
         topic=message.topic,
@@ -91,7 +90,7 @@ def _subscription(message: Any) -> Subscription:
         else None,
         dead_letters=message.dead_letter_policy.dead_letter_topic,
         attempts=message.dead_letter_policy.max_delivery_attempts,
-        expires=not stated or message.expiration_policy.HasField("ttl"),
+        expires=not message.HasField("expiration_policy") or message.expiration_policy.HasField("ttl"),
         detached=message.detached,
     )
 

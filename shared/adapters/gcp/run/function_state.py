@@ -32,8 +32,7 @@ def function_states(
 ) -> dict[str, inventory_parts.FunctionState]:
     """Every function by its short name; of its revisions those that can be reached."""
     known = {message.name: message for message in revisions}
-    found = (_function(message, services, known) for message in functions)
-    return {state.name: state for state in found}
+    return {state.name: state for state in (_function(message, services, known) for message in functions)}
 
 
 def _function(

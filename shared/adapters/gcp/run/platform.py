@@ -171,7 +171,6 @@ def _build_inventory(
 
 def _service(message: Any) -> Service:
     latest_ready = last_segment(message.latest_ready_revision)
-    current = message.observed_generation == message.generation
     return Service(
         name=message.name,
         etag=message.etag,
@@ -182,7 +181,7 @@ def _service(message: Any) -> Service:
             TrafficTarget(entry.revision or latest_ready, entry.percent, entry.tag)
             for entry in message.traffic_statuses
         ),
-        reconciling=message.reconciling or not current,
+        reconciling=message.reconciling or message.observed_generation != message.generation,
         ready=message.terminal_condition.state == _SUCCEEDED,
         uri=message.uri,
         scaling=_scaling(message.scaling),

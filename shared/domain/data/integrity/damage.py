@@ -215,8 +215,7 @@ def suspects(
     writers = writer_functions(policy, collections)
     found = []
     for one in sorted(deployments, key=lambda it: it.at, reverse=True):
-        began = one.not_before or one.at
-        if not began <= onset <= one.at + policy.gates.suspect_window:
+        if not (one.not_before or one.at) <= onset <= one.at + policy.gates.suspect_window:
             continue
         functions = sorted(set(one.changed_functions) & writers)
         beside = (it for it in one.changes if it.part is not InventoryPart.FUNCTIONS)

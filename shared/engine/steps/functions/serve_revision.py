@@ -68,8 +68,7 @@ class ServeRevisionStep(FunctionStep):
             return StepObservation(StepVerdict.ELSEWHERE, note="somebody has deployed it since")
         wanted = traffic_shares(goal.traffic, revision) or {revision: 100}
         if _is_requested(service, goal, wanted):
-            arrived = traffic_shares(service.serving, service.latest_ready) == wanted
-            if arrived and not service.reconciling:
+            if traffic_shares(service.serving, service.latest_ready) == wanted and not service.reconciling:
                 return StepObservation(
                     StepVerdict.AT_GOAL, note=f"served by {describe_served_revisions(wanted)}"
                 )

@@ -68,8 +68,7 @@ class ShiftTrafficStep(FunctionStep):
         scaled = goal.scaling is not None and service.scaling != origin.scaling
         if found is TrafficPosition.AT_ORIGIN and scaled:
             return StepObservation(StepVerdict.ELSEWHERE, note=f"found other instances: {service.scaling}")
-        given_up = not service.reconciling and not service.ready
-        if found is TrafficPosition.UNDER_WAY and given_up:
+        if found is TrafficPosition.UNDER_WAY and not (service.reconciling or service.ready):
             # The platform failed to do what was asked for: it must be asked again.
             return StepObservation(StepVerdict.AT_ORIGIN, service.etag, operation.error or "not ready")
         return StepObservation(StepVerdict(found.value), service.etag, operation.error)

@@ -17,9 +17,10 @@ from shared.domain.deployments.inventory.traffic import (
     traffic_position,
 )
 from shared.domain.incidents.incident import IncidentStatus
+from shared.domain.incidents.recovery_times import find_recovered_at
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.plan import Step, StepStatus, freeze_plan
-from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.engine.steps.documents import restore
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 from tests.support.data.write_fence import POLICY, RULES
@@ -356,3 +357,110 @@ def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
     assert against(FOLLOWING, "getbook-00002") == newest
     del inventory["getBook"]
     assert against(FOLLOWING) == "getBook: it is gone"
+
+
+# Stopped between its decision and its first step
+
+
+def interrupt_undo(act: Callable[[World, str], None], *, has_begun: bool = False) -> World:
+    """All works again by half of a rollback; an undo is decided, and somebody acts at once.
+
+    `has_begun`: the intent of its first step has landed, too.
+    """
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(6 * MINUTE)
+    name = world.incidents()[0].id
+    world.command(command="cancel", system="bookshop", incident=name)
+    world.settle()
+    assert world.incidents()[0].status is IncidentStatus.RECOVERED
+    done: list[bool] = []
+
+    def interrupt(verb: str, side: str) -> None:
+        if (verb, side) != ("store.commit", "after") or done:
+            return
+        rollback = world.rollbacks()[-1]
+        is_decided = (rollback.way, rollback.status) == (Direction.UNDO, RollbackStatus.RUNNING)
+        if is_decided and (rollback.started_at is not None) is has_begun:
+            done.append(True)
+            act(world, name)
+
+    world.ports.store.hook = interrupt
+    world.command(command="undo", system="bookshop", incident=name)
+    return world
+
+
+def cancel(world: World, incident: str) -> None:
+    world.command(command="cancel", system="bookshop", incident=incident)
+    world.deliver_newest()
+
+
+def supersede(world: World, incident: str) -> None:
+    """Of what somebody has moved since the rollback."""
+    world.ports.world.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
+    world.command("bob", command="rollback", system="bookshop", supersede=True)
+    world.deliver_commands()
+    for one in world.waiting():
+        if b'"kind":"command"' in one.data:
+            world.ports.bus.messages.remove(one)
+            world.deliver(one)
+
+
+def test_a_recovery_stays_observed_when_an_undo_is_cancelled_before_its_first_step() -> None:
+    """Nothing was changed: what works is not called broken, and its time stays."""
+    world = interrupt_undo(cancel)
+    before = find_recovered_at(world.incidents()[0], world.rollbacks())
+    world.settle()
+    [incident], rollbacks = world.incidents(), world.rollbacks()
+
+    assert (rollbacks[-1].status, rollbacks[-1].started_at) == (RollbackStatus.CANCELLED, None)
+    assert incident.status is IncidentStatus.RECOVERED
+    assert before is not None
+    assert find_recovered_at(incident, rollbacks) == before
+
+
+def test_an_order_that_supersedes_an_undo_before_its_first_step_continues_no_failure() -> None:
+    """Its incident is not said to fail: what it is about works."""
+    world = interrupt_undo(supersede)
+    world.pass_time(MINUTE)
+    old, new = world.incidents()
+
+    assert old.timeline[-1].is_well
+    assert not new.has_failed
+
+
+def test_an_undo_that_has_begun_leaves_no_observed_recovery() -> None:
+    """Somebody moves all that it was to move: what serves now was never observed to work."""
+
+    def act(world: World, incident: str) -> None:
+        for name in world.policy.functions:
+            half = [TrafficTarget(f"{name.lower()}-0000{number}", 50) for number in (1, 2)]
+            world.ports.world.change_by_hand(name, tuple(half))
+        supersede(world, incident)
+
+    world = interrupt_undo(act, has_begun=True)
+    world.settle()
+    timeline = world.incidents()[0].timeline
+    [begun] = [number for number, one in enumerate(timeline) if one.status is IncidentStatus.UNDOING]
+
+    assert world.rollbacks()[1].status is RollbackStatus.CANCELLED
+    assert not timeline[begun + 1].is_well
+
+
+def test_an_undo_breaks_what_works_with_its_first_step() -> None:
+    """From the commit of its first intent on, its functions are not known to work."""
+    seen: list[tuple[IncidentStatus, bool, frozenset[str]]] = []
+
+    def look(verb: str, side: str) -> None:
+        incident = world.incidents()[0]
+        if (verb, side) == ("platform.shift", "before"):
+            seen.append((incident.status, incident.timeline[-1].works, frozenset(incident.working)))
+
+    world = interrupt_undo(lambda *_: None)
+    world.ports.world.hook = look
+    world.settle()
+
+    scope = world.rollbacks()[-1].scope
+    assert seen
+    assert all(one[:2] == (IncidentStatus.UNDOING, False) and not one[2] & scope for one in seen)

@@ -759,6 +759,26 @@ def test_the_incident_of_an_order_learns_what_was_observed_to_work() -> None:
     assert (second.failing, {*second.working}) == ((), {*BOOKSHOP.functions})
 
 
+def test_an_order_about_what_never_failed_recovers_from_nothing() -> None:
+    """It is not said to work again, nor to be verified before it has changed anything."""
+    world = observed()
+    recovered = newest(world)
+    about = (IncidentScope(ScenarioName.FUNCTIONS, function="searchBooks"),)
+    order = replace(
+        recovered, id="INC-20260302-002", scopes=about, failure_observed_at=None, failing=(), working=()
+    )
+    world.ports.store.commit([Put(incident_path(order.id), encode(order))])
+    system = System("bookshop", incident=order.id, earlier_incidents=(recovered.id,))
+    every, now = {*BOOKSHOP.functions}, world.ports.clock.now()
+
+    [learnt, *_] = recovery._build_follower_writes(
+        world.ports, BOOKSHOP, recovered, every, system, now, is_over=True
+    )
+    assert isinstance(learnt, Update)
+    assert learnt.fields["timeline"] == encode(order)["timeline"]
+    assert {*learnt.fields["working"]} == every
+
+
 def test_an_order_about_data_learns_nothing_of_functions_that_work_again() -> None:
     """It names no function and continues no failure: nothing of it has recovered."""
     world = observed()
