@@ -169,7 +169,7 @@ def _running(it: Installation) -> Iterator[list[RunningFunction]]:
 
     try:
         for function in it.functions().values():
-            source = _unpack(it, function["buildConfig"]["source"]["storageSource"])
+            source = _unpack(it, function["buildConfig"])
             running = start_function(function, source, shared, it.folder, access)
             functions.append(running)
             it.control("played", {"host": running.host, "address": running.address})
@@ -179,9 +179,9 @@ def _running(it: Installation) -> Iterator[list[RunningFunction]]:
             kill(one.process)
 
 
-def _unpack(it: Installation, source: dict[str, Any]) -> Path:
-    """The folder of an archive that a function was built from."""
+def _unpack(it: Installation, build: dict[str, Any]) -> Path:
+    """The folder of the archive that a function was built from: nobody else's."""
+    source, folder = build["source"]["storageSource"], it.folder / "source" / str(build["entryPoint"])
     archive = f"storage.googleapis.com/storage/v1/b/{source['bucket']}/o/{quote(source['object'], '')}"
-    folder = it.folder / "source"
     ZipFile(io.BytesIO(it.download(f"{archive}?alt=media"))).extractall(folder)
     return folder
