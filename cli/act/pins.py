@@ -106,11 +106,11 @@ def undo(
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Restore exactly the state before the incident's rollbacks: traffic shares and tags.
+    """Restore the traffic shares and tags of before the incident's rollbacks.
 
-    Restores documents too, after the approval of two people. Shows the new traffic, then asks. The
-    result is not verified: the incident stays open until its recovery is observed or somebody
-    accepts it.
+    Restores documents too, after the approval of two people, and nothing else. Shows the new traffic,
+    then asks. The result is not verified: the incident stays open until its recovery is observed or
+    somebody accepts it.
 
     Exit codes: as for `unpin`.
     """

@@ -1,4 +1,4 @@
-"""Decide and begin an undo: it answers no alert, and suspends automation for what it moved."""
+"""Decide and begin an undo: it answers no alert, and automation asks before it moves the same."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -149,7 +149,8 @@ def test_the_sum_of_minimal_and_its_budget() -> None:
     [amount] = re.findall(r'variable "budget_amount".*?default +=\D*(\d+)', MODULE, re.S)
 
     assert f"images of the responders: USD {minimal:.2f}." in OPERATE
-    assert f"{metrics} metrics in {len(conditions)} conditions × 0.35 = {round(metrics * 0.35)}" in OPERATE  # noqa: RUF001
+    price = f"{metrics} × 0.35 = {metrics * 0.35:.2f} a month"  # noqa: RUF001
+    assert f"{metrics} metrics in {len(conditions)} conditions: {price}" in OPERATE
     assert f"`budget_amount` (default {amount})" in OPERATE
     assert minimal < int(amount) < printed()["everything_on"]
     counted = MINUTES * len(CVPLUS.functions) * 8
