@@ -55,20 +55,12 @@ def seeds(arguments: Sequence[str]) -> int:
     parser.add_argument("--count", type=int, default=2000, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--only", type=int, metavar="SEED", help="show the world of one seed")
-    parser.add_argument(
-        "--statements",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="judge what is said as well (invariant 13), as by default",
-    )
     asked = parser.parse_args(arguments)
     if asked.only is not None:
-        return _show(schedule.run(asked.only, judged=asked.statements))
+        return _show(schedule.run(asked.only))
     end = asked.first + asked.count
     starts = range(asked.first, end, SEEDS_OF_A_BLOCK)
-    blocks = [
-        partial(_of_seeds, at, min(at + SEEDS_OF_A_BLOCK, end), judged=asked.statements) for at in starts
-    ]
+    blocks = [partial(_of_seeds, at, min(at + SEEDS_OF_A_BLOCK, end)) for at in starts]
     return report(_each(blocks, asked.jobs), len(blocks))
 
 
@@ -158,11 +150,10 @@ def _place(text: str) -> Place:
     return int(number), Fault[fault]
 
 
-def _of_seeds(first: int, end: int, *, judged: bool) -> Tally:
+def _of_seeds(first: int, end: int) -> Tally:
     tally = Tally()
     for seed in range(first, end):
-        options = "" if judged else " --no-statements"
-        tally.add(f"seeds --only {seed}{options}", schedule.run(seed, judged=judged))
+        tally.add(f"seeds --only {seed}", schedule.run(seed))
     return tally
 
 
