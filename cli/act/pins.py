@@ -108,9 +108,9 @@ def undo(
 ) -> None:
     """Restore the traffic shares and tags of before the incident's rollbacks.
 
-    Restores documents too, after the approval of two people, and nothing else. Shows the new traffic,
-    then asks. The result is not verified: the incident stays open until its recovery is observed or
-    somebody accepts it.
+    Restores documents too, after the approval of two people, and nothing else. Shows the new
+    traffic, then asks. The result is not verified: the incident stays open until its recovery is
+    observed or somebody accepts it.
 
     Exit codes: as for `unpin`.
     """

@@ -56,8 +56,7 @@ class FunctionStepBuilder:
         goal = shift_traffic.TrafficGoal(service.name, traffic, rehearsed=canary)
         direct = build_shift(function, service, goal, self._execution)
         direct = replace(direct, after=after, despite_stopped=True, despite_failed=True)
-        known = function in self._change.recipes and function in self._seen
-        if not (self._may_rebuild and known):
+        if not (self._may_rebuild and function in self._change.recipes and function in self._seen):
             return (direct,)
         instead = self._build_rebuild(function, (), traffic)
         return (direct, *(replace(step, instead_of=direct.name) for step in instead))

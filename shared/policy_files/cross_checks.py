@@ -150,8 +150,7 @@ def verification_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         yield from unknown_names(path, check, "collections", collections, "collection", f"check {name!r}: ")
         if isinstance(check, dict) and not any(check.values()):
             yield path, f"check {name!r} names no scenario, probe, group or collection"
-        others = (*texts_in(check, "probes"), *texts_in(check, "groups"))
-        if others and any(texts_in(check, "collections")):
+        if any(texts_in(check, "collections")) and (*texts_in(check, "probes"), *texts_in(check, "groups")):
             yield path, f"check {name!r} is about documents, or about probes and groups"
 
 

@@ -148,8 +148,7 @@ def _describe_syntax_error(text: str, error: yaml.MarkedYAMLError) -> Unreadable
     line = mark.line + 1 if mark else 1
     if opened:
         return Unreadable(line, f"not YAML: this {opened[0]} is not closed: {error.problem}")
-    written = text.splitlines()[line - 1 : line]
-    if any("\t" in one[: len(one) - len(one.lstrip())] for one in written):
+    if any("\t" in one[: len(one) - len(one.lstrip())] for one in text.splitlines()[line - 1 : line]):
         return Unreadable(line, "not YAML: a tab indents this line; use spaces")
     return Unreadable(line, f"not YAML: {error.problem or error.context}")
 

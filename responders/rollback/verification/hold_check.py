@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from responders.rollback.case import Case
 from responders.rollback.isolation import fence_guard
 from responders.rollback.verification.alert_conditions import evaluate_conditions
 from responders.rollback.verification.recovery import judge_recovery
-from responders.support.parallel_calls import MAX_TOTAL_SECONDS
+from responders.support.parallel_calls import MAX_TOTAL_SECONDS, METRICS_WINDOW
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.alert_conditions import ConditionState
@@ -22,6 +24,9 @@ def observe_hold(case: Case, since: datetime) -> bool | None:
     alerts, now = case.read_alerts(), case.now()
     since = max([since, *(one.received_at for one in alerts if one.is_open)])
     found = evaluate_conditions(case.ports, case.policy, case.incident, alerts, since, now)
+    if now - since < METRICS_WINDOW:  # as after any change: a closed alert alone proves nothing yet
+        failed = {*case.incident.failing, *case.rollback.failing} - {*case.incident.working}
+        found = replace(found, doubted=failed - found.working)
     is_back = case.rollback.way in (Direction.BACK, Direction.REPAIR)
     case.observe_check({*found.functions}, found.working if is_back else frozenset())
     state, worked = judge_recovery(found), case.incident.timeline[-1].works

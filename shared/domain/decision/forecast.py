@@ -193,8 +193,7 @@ def remaining_document_seconds(steps: Iterable[Step]) -> float:
     usual = sum(there.seconds for there in timed) / sum(there.seen for there in timed)
     paces = [there.seconds / there.seen if there in timed else usual for _, there in going]
     takes = [number * pace for number, pace in zip(left, paces, strict=True)]
-    beside = sum(one.status is StepStatus.BEGUN for one, _ in going)
-    return max([sum(takes) / max(beside, 1), *takes])
+    return max([sum(takes) / max(sum(one.status is StepStatus.BEGUN for one, _ in going), 1), *takes])
 
 
 def _expected_documents(step: Step) -> int:

@@ -262,8 +262,7 @@ def _describe_request(incident: Incident, rollback: Rollback | None, hold: str, 
         return "nothing; the report is written" if event.startswith("report") else "nothing"
     if hold:
         return "nothing; the rollback is on hold, and the response team knows"
-    waits = rollback is not None and rollback.is_awaiting_approval
-    if waits or incident.is_decided_by_person:
+    if (rollback is not None and rollback.is_awaiting_approval) or incident.is_decided_by_person:
         return "nothing; the response team has been notified and must decide"
     if incident.due_at is not None or incident.is_observed_only:
         return "nothing; the response team investigates it"

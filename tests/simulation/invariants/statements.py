@@ -144,6 +144,8 @@ class StatementLaws:
         self._of_surface: dict[Surface, frozenset[Claim]] = {}
         self._stood: list[Stood] = []
         self._alerts: list[tuple[float, tuple[str, ...], str, str]] = []
+        self._published: dict[float, float] = {}
+        """When an alert was published, by when it was stored: it tells of no later failure."""
         """When each open alert was committed, of what, in which incident, and its signal."""
         self._named: list[NamedAlert] = []
         self._notified_ends: dict[str, float] = {}
@@ -307,6 +309,7 @@ class StatementLaws:
         self._told.add((fields["key"], name))
         subjects = self._subjects_of_signal(signal, fields["function"])
         self._alerts.append((self._seen.now, subjects, name, signal))
+        self._published[self._seen.now] = seconds_of(fields["published_at"])
         if fields["function"] and signal not in SIGNAL_SUBJECTS:
             self._named.append(NamedAlert(self._seen.now, key, fields["function"], name))
         self._record(subjects, well=False)
@@ -694,7 +697,11 @@ class StatementLaws:
         if claim.surface is Surface.PAGE and self._is_part_counted_without(subject):
             return FOREVER
         told = [(at, incident) for at, subjects, incident, _ in self._alerts if subject in subjects]
-        known = [(at, incident) for at, incident in told if span.begins <= at < span.ends]
+        known = [
+            (at, incident)
+            for at, incident in told
+            if span.begins <= self._published.get(at, at) and at < span.ends
+        ]
         known += self._recorded_failing(subject, span)
         known += self._observable(subject, span)
         if claim.surface is Surface.PAGE:

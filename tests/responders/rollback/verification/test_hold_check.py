@@ -122,6 +122,20 @@ def test_a_recovery_is_not_credited_to_a_rollback_that_restored_only_a_part() ->
     )
 
 
+def test_a_closed_alert_is_no_recovery_while_too_few_requests_tell() -> None:
+    """The counts come late: for five minutes of the hold, what failed is not said to work."""
+    world = hold_rollback()
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
+    resource = {"type": "cloud_run_revision", "labels": {"service_name": "listbooks"}}
+    world.alert("0.abc", "closed", resource=resource)
+    world.ports.alerts.open["0.abc"] = False
+    world.pass_time(MINUTE)
+    assert not world.incidents()[0].timeline[-1].works
+
+    world.pass_time(6 * MINUTE)
+    assert world.incidents()[0].timeline[-1].works
+
+
 def cancel_rollback(world: World) -> None:
     """A person cancels the rollback, and the command is carried out at once."""
     world.command(command="cancel", system="bookshop", incident=world.incidents()[0].id, actor="anna")
