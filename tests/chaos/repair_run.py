@@ -45,9 +45,12 @@ class Hopping:
         self._version: datetime | None = None
         self._is_looked_at = False
         self._hopped_at = time.monotonic()
+        self._sequence = 0
 
     def hop(self, rollback: Rollback) -> None:
         """Unless somebody works on the rollback or is to, or may be looking through the data."""
+        if rollback.sequence != self._sequence:  # its worker follows a leap of the clock within 0.25 s
+            self._sequence, self._hopped_at = rollback.sequence, time.monotonic()
         document = self._plant.stage.wiring.store.get(damage.damage_path(rollback.system))
         record = (
             decode(IntegrityRecord, document.fields) if document.fields else IntegrityRecord(rollback.system)
