@@ -106,9 +106,9 @@ def undo(
     follow_it: Follow = True,
     as_json: AsJson = False,
 ) -> None:
-    """Restore the traffic shares and tags of before the incident's rollbacks.
+    """Restore the traffic shares and tags from before the incident's rollbacks.
 
-    Restores documents too, after the approval of two people, and nothing else. Shows the new
+    Restores documents too, after two people approve; nothing else changes. Shows the new
     traffic, then asks. The result is not verified: the incident stays open until its recovery is
     observed or somebody accepts it.
 

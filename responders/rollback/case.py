@@ -56,7 +56,7 @@ class Transition(Struct, frozen=True):
     status: IncidentStatus | None = None
     """What the incident becomes; None: it stays as it is."""
     is_noted: bool = False
-    """Whether the time line has the note though the status stays."""
+    """Whether the note is added to the time line where `status` is None."""
     say: bool = True
     """Whether people are told."""
     ends_repair: bool = False
@@ -131,7 +131,7 @@ class Case:
         self._checked = _FunctionCheck(failing, working, is_older)
 
     def forget_working(self, functions: Iterable[str]) -> None:
-        """Record functions that may fail again after a step, an undo or a newer alert."""
+        """Record functions that may fail again after a step or a newer alert."""
         self._forgotten |= {*functions}
 
     def observe(self, **fields: Any) -> None:
@@ -253,7 +253,7 @@ class Case:
         )
 
     def build_undo_writes(self) -> list[Write]:
-        """The writes that land with the first step of an undo: it may break what works."""
+        """Return the writes, for the commit of an undo's first intent, that end a recovery."""
         before, now = self.ports.store.get(incidents.incident_path(self.incident.id)), self.now()
         known, reverted = decode(Incident, before.fields), self.rollback.scope
         known = replace(known, working=tuple(one for one in known.working if one not in reverted))
@@ -474,7 +474,7 @@ class Case:
         if status is IncidentStatus.ESCALATED and ends_as is RollbackStatus.NOT_TAKEN and has_recovered:
             status = IncidentStatus.RECOVERED
         elif status is IncidentStatus.RECOVERED and (is_breach or not is_well):
-            status = IncidentStatus.ESCALATED  # a failure was observed since, or nobody observes the end
+            status = IncidentStatus.ESCALATED  # a failure was observed since, or it is a breach
         elif status is IncidentStatus.WATCHING and ends_as is RollbackStatus.CANCELLED and not is_well:
             status = IncidentStatus.INVESTIGATING
         return incidents.change_status(incident, status, now, turn.note, turn.severity, works=turn.works)

@@ -18,7 +18,7 @@ from shared.engine.lease import LeasedRollback
 MIN_COMMIT_INTERVAL_SECONDS = 1.0
 """Firestore is comfortable with one write a second to a document."""
 LEASE_RENEWAL_INTERVAL_SECONDS = LEASE_DURATION.total_seconds() / 3
-BuildFirstWrites = Callable[[], Sequence[Write]]
+WriteBuilder = Callable[[], Sequence[Write]]
 _number = attrgetter("number")
 
 
@@ -31,18 +31,18 @@ class Checkpointer:
         saved: Mapping[str, Step],
         steps: StepTable,
         pace_left: Callable[[datetime], SavedPace],
-        first_writes: BuildFirstWrites,
+        build_first_writes: WriteBuilder,
     ) -> None:
         """`saved` is what was read; `steps`, in the caller's hands, what is known since.
 
         An intent that must not land is taken back there. `pace_left` tells how fast the next worker
-        may go on; it rides along with every commit. `first_writes` land with the first step.
+        may go on; it rides along with every commit. `build_first_writes`: see Engine.
         """
         self._tenure = tenure
         self._saved = dict(saved)
         self._steps = steps
         self._pace_left = pace_left
-        self._first_writes = first_writes
+        self._build_first_writes = build_first_writes
 
     def commit_if_due(self, *, leaving: bool) -> None:
         """Commit results after a second, the lease after ten. Raises: as LeasedRollback.commit."""
@@ -87,7 +87,7 @@ class Checkpointer:
         first: Sequence[Write] = ()
         if rollback.started_at is None and any(step.begun_at for step in changed):
             changes["started_at"] = now
-            first = self._first_writes()
+            first = self._build_first_writes()
         return CommitDraft(
             events=tuple(self._build_events(changed, now)) or (create_event("lease.renewed", now, "worker"),),
             changes=changes,

@@ -16,7 +16,7 @@ from shared.core.store import Store
 from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.write_quota import resume_pace
-from shared.engine.checkpoints import BuildFirstWrites
+from shared.engine.checkpoints import WriteBuilder
 from shared.engine.lease import LeasedRollback
 from shared.engine.step_scheduler import (
     POLL_INTERVAL_SECONDS,
@@ -54,11 +54,11 @@ class Engine:
         switches: StopConditions,
         execution: Execution,
         watch: Callable[[], object],
-        first_writes: BuildFirstWrites,
+        build_first_writes: WriteBuilder,
     ) -> None:
         """`watch` is called every few seconds between commits, by the thread that commits.
 
-        `first_writes` land with the first step.
+        `build_first_writes` builds further writes for the commit of the first intent.
         """
         self._store = store
         self._clock = clock
@@ -67,7 +67,7 @@ class Engine:
         self._switches = switches
         self._execution = execution
         self._watch = watch
-        self._first_writes = first_writes
+        self._build_first_writes = build_first_writes
 
     def execute_plan(self, tenure: LeasedRollback, until: float) -> StopReason:
         """Work until every step has ended, something forbids to go on, or the time is over.
@@ -82,7 +82,7 @@ class Engine:
         quota = self._execution.write_quota.system_share
         pace = resume_pace(left, quota, tenure.now(), self._clock.monotonic())
         carrying = StepScheduler(
-            self._clock, self._kinds, self._execution, tenure, steps, pace, self._first_writes
+            self._clock, self._kinds, self._execution, tenure, steps, pace, self._build_first_writes
         )
         watched_at = self._clock.monotonic()
         while True:

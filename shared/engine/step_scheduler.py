@@ -12,7 +12,7 @@ from shared.domain.policy.execution_limits import Execution
 from shared.domain.rollback import plan as plans
 from shared.domain.rollback.plan import Step, StepStatus
 from shared.domain.rollback.write_quota import Pace, SavedPace
-from shared.engine.checkpoints import BuildFirstWrites, Checkpointer, StepTable
+from shared.engine.checkpoints import Checkpointer, StepTable, WriteBuilder
 from shared.engine.lease import LeasedRollback
 from shared.engine.pacing import Pacing
 from shared.engine.steps.base import StepKind, StepObservation, StepVerdict
@@ -61,7 +61,7 @@ class StepScheduler:
         tenure: LeasedRollback,
         steps: Mapping[str, Step],
         pace: Pace,
-        first_writes: BuildFirstWrites,
+        build_first_writes: WriteBuilder,
     ) -> None:
         self._clock = clock
         self._kinds = kinds
@@ -94,7 +94,7 @@ class StepScheduler:
         in_doubt = [steps[name] for name in self._loose if not steps[name].attempts]
         self._pacing = Pacing(pace, execution, tenure.rollback.order, in_doubt)
         self._bucket = pace.bucket
-        self.commits = Checkpointer(tenure, steps, self._steps, self._snapshot_pace, first_writes)
+        self.commits = Checkpointer(tenure, steps, self._steps, self._snapshot_pace, build_first_writes)
 
     def record_results(self, results: Iterable[tuple[str, object]]) -> None:
         """Take in the ends of calls. Raises: what a call raised that is no RollbackError."""

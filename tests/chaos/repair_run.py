@@ -49,7 +49,7 @@ class Hopping:
 
     def hop(self, rollback: Rollback) -> None:
         """Unless somebody works on the rollback or is to, or may be looking through the data."""
-        if rollback.sequence != self._sequence:  # its worker follows a leap of the clock within 0.25 s
+        if rollback.sequence != self._sequence:  # its worker's clock is up to 0.25 s old (EmbeddedClock)
             self._sequence, self._hopped_at = rollback.sequence, time.monotonic()
         document = self._plant.stage.wiring.store.get(damage.damage_path(rollback.system))
         record = (

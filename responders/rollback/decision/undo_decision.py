@@ -1,4 +1,4 @@
-"""Decide and begin an undo: it answers no alert, and automation asks before it moves the same."""
+"""Decide and begin an undo. Automation asks for a while before it moves the same functions."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

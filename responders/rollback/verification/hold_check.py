@@ -24,7 +24,7 @@ def observe_hold(case: Case, since: datetime) -> bool | None:
     alerts, now = case.read_alerts(), case.now()
     since = max([since, *(one.received_at for one in alerts if one.is_open)])
     found = evaluate_conditions(case.ports, case.policy, case.incident, alerts, since, now)
-    if now - since < METRICS_WINDOW:  # as after any change: a closed alert alone proves nothing yet
+    if now - since < METRICS_WINDOW:  # as after any change, requests must show it
         failed = {*case.incident.failing, *case.rollback.failing} - {*case.incident.working}
         found = replace(found, doubted=failed - found.working)
     is_back = case.rollback.way in (Direction.BACK, Direction.REPAIR)

@@ -144,9 +144,9 @@ class StatementLaws:
         self._of_surface: dict[Surface, frozenset[Claim]] = {}
         self._stood: list[Stood] = []
         self._alerts: list[tuple[float, tuple[str, ...], str, str]] = []
-        self._published: dict[float, float] = {}
-        """When an alert was published, by when it was stored: it tells of no later failure."""
         """When each open alert was committed, of what, in which incident, and its signal."""
+        self._published: dict[float, float] = {}
+        """When an alert was published, by when it was stored: it reports no later failure."""
         self._named: list[NamedAlert] = []
         self._notified_ends: dict[str, float] = {}
         """When a notification told that an alert was closed, by its key."""

@@ -363,7 +363,7 @@ def test_a_gone_revision_or_an_unready_one_is_not_put_back() -> None:
 
 
 def interrupt_undo(act: Callable[[World, str], None], *, has_begun: bool = False) -> World:
-    """All works again by half of a rollback; an undo is decided, and somebody acts at once.
+    """Decide an undo after half of a rollback has helped; call `act` right after that commit.
 
     `has_begun`: the intent of its first step has landed, too.
     """
@@ -397,7 +397,7 @@ def cancel(world: World, incident: str) -> None:
 
 
 def supersede(world: World, incident: str) -> None:
-    """Of what somebody has moved since the rollback."""
+    """Somebody moves a function; then an operator orders it back, and ends the undo by that."""
     world.ports.world.change_by_hand("searchBooks", (TrafficTarget("searchbooks-00002", 100),))
     world.command("bob", command="rollback", system="bookshop", supersede=True)
     world.deliver_commands()
@@ -421,7 +421,7 @@ def test_a_recovery_stays_observed_when_an_undo_is_cancelled_before_its_first_st
 
 
 def test_an_order_that_supersedes_an_undo_before_its_first_step_continues_no_failure() -> None:
-    """Its incident is not said to fail: what it is about works."""
+    """The functions of the superseded incident work: the new incident records no failure."""
     world = interrupt_undo(supersede)
     world.pass_time(MINUTE)
     old, new = world.incidents()
@@ -458,9 +458,11 @@ def test_an_undo_breaks_what_works_with_its_first_step() -> None:
             seen.append((incident.status, incident.timeline[-1].works, frozenset(incident.working)))
 
     world = interrupt_undo(lambda *_: None)
+    worked = {*world.incidents()[0].working}
     world.ports.world.hook = look
     world.settle()
 
     scope = world.rollbacks()[-1].scope
+    assert worked & scope
     assert seen
     assert all(one[:2] == (IncidentStatus.UNDOING, False) and not one[2] & scope for one in seen)
