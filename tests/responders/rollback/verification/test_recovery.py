@@ -759,6 +759,22 @@ def test_the_incident_of_an_order_learns_what_was_observed_to_work() -> None:
     assert (second.failing, {*second.working}) == ((), {*BOOKSHOP.functions})
 
 
+def test_a_breach_is_not_called_recovered_when_its_rollback_is_cancelled() -> None:
+    """The functions beside it work again; nobody observes the end of the breach."""
+    world = breached(promoted=True)
+    heal(world)
+    world.pass_time(12 * MINUTE)
+    name = newest(world).id
+    world.command(command="pause", system="bookshop")
+    world.command(command="retry", system="bookshop", incident=name)
+    world.settle()
+    world.command(command="cancel", system="bookshop", incident=name)
+    world.settle()
+
+    assert world.rollbacks()[-1].status is RollbackStatus.CANCELLED
+    assert IncidentStatus.RECOVERED not in [one.status for one in newest(world).timeline]
+
+
 def test_an_order_about_what_never_failed_recovers_from_nothing() -> None:
     """It is not said to work again, nor to be verified before it has changed anything."""
     world = observed()
