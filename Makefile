@@ -22,6 +22,7 @@ FIRST_PAIR ?= 0
 RUNS ?= 500
 DOCUMENTS ?= 100000
 HOUR ?=
+WORLDS ?= 5000
 PROVISION ?=
 # Which part of the seeds, pairs and crashes a slice plays: another one with each commit.
 PART ?= $(shell echo $$((0x$$(git rev-parse HEAD | cut -c1-4))))
@@ -126,6 +127,10 @@ slice-kills: $(STAMP)
 
 slice-documents: $(STAMP)
 	$(BIN)/python -m tests.chaos documents --count 2000 --kills 1 --restarts 0
+
+.PHONY: decisions
+decisions: $(STAMP) ## measure how often automatic rollbacks are right, over drawn worlds whose truth is known (WORLDS=5000, about an hour)
+	$(BIN)/python -m tests.chaos.decisions --count $(WORLDS)
 
 .PHONY: chaos
 chaos: $(STAMP) ## crashes at every point, seeds, every pair of faults, mutants, kills, spoilt documents, storm, a day of backups from every hour (SEEDS= FIRST_SEED= PAIRS= FIRST_PAIR= RUNS= DOCUMENTS=)

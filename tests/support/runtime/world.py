@@ -81,10 +81,16 @@ class FakePorts:
     """Every port of one world, as the wiring would hand them out."""
 
     def __init__(
-        self, policy: Policy, hook: Hook = no_hook, seed: int = 0, *, start: datetime = START
+        self,
+        policy: Policy,
+        hook: Hook = no_hook,
+        seed: int = 0,
+        *,
+        start: datetime = START,
+        clock: FakeClock | None = None,
     ) -> None:
         self.policies: Mapping[str, Policy] = {policy.system: policy}
-        self.clock = FakeClock(start)
+        self.clock = clock or FakeClock(start)
         self.random = Random(seed)
         self.store = MemoryStore(self.clock, hook)
         self.bus = MemoryBus(hook, topics.ALL_TOPICS)

@@ -1,0 +1,51 @@
+"""`python -m tests.chaos.decisions`: measure how often automatic rollbacks are right."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+from tests.chaos.decisions import figures, rivals
+from tests.chaos.decisions.play import DecisionWorld
+from tests.chaos.decisions.situations import draw_situation
+
+
+def judge_seed(seed: int) -> figures.Judged:
+    """Play the world of a seed, and ask the rivals about the same counts."""
+    world = DecisionWorld(draw_situation(seed))
+    outcome = world.play()
+    return figures.Judged(outcome, rivals.decide_by_threshold(world), rivals.decide_by_mann_whitney(world))
+
+
+def first_seed() -> int:
+    """Return the first seed of a run that counts: it comes from the hash of the parent commit."""
+    command = ("git", "rev-parse", "HEAD^")
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout[:7], 16) * 10_000  # noqa: S603
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the table, or one world; return 0."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.decisions", description=__doc__)
+    parser.add_argument("--count", type=int, default=5000, help="how many worlds (default 5000)")
+    parser.add_argument("--first", type=int, help="the first seed; by default from the parent commit")
+    parser.add_argument("--only", type=int, metavar="SEED", help="show one world")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
+    options = parser.parse_args(arguments)
+    if options.only is not None:
+        outcome = judge_seed(options.only).outcome
+        print(f"{outcome.situation}\n{outcome.truth}\n{outcome.answer}, right: {outcome.is_right}")
+        print(*outcome.reasons, sep="\n")
+        return 0
+    first = first_seed() if options.first is None else options.first
+    with ProcessPoolExecutor(options.jobs) as processes:
+        seeds = range(first, first + options.count)
+        judged = [*processes.map(judge_seed, seeds, chunksize=20)]
+    print(f"{options.count} worlds, seeds {first} to {first + options.count - 1}")
+    print(*figures.describe(judged), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,186 @@
+"""The table that the judge prints: figures by kind, with 95 % intervals."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from random import Random
+from statistics import quantiles
+
+from msgspec import Struct
+
+from tests.chaos.decisions.answers import LEVELS, Answer
+from tests.chaos.decisions.play import Outcome
+from tests.chaos.decisions.situations import EVENTS_A_YEAR, Cause
+
+DEVIATIONS = 1.96
+SHOWN = 20
+DRAWS, UPPER = 4000, 0.95
+
+
+class Judged(Struct, frozen=True):
+    """One world: what the product did, and what the rivals would have done."""
+
+    outcome: Outcome
+    threshold: bool
+    mann_whitney: bool
+
+
+def wilson(hits: int, tries: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927); (0, 1) without any try."""
+    if not tries:
+        return 0.0, 1.0
+    share, square = hits / tries, DEVIATIONS**2
+    centre = (share + square / (2 * tries)) / (1 + square / tries)
+    half = (
+        DEVIATIONS * math.sqrt(share * (1 - share) / tries + square / (4 * tries**2)) / (1 + square / tries)
+    )
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def describe_share(hits: int, tries: int) -> str:
+    """Return a share with its interval, such as "98.2 % (96.1 to 99.2, 160 of 163)"."""
+    if not tries:
+        return "none"
+    low, high = wilson(hits, tries)
+    return f"{hits / tries:.1%} ({low:.1%} to {high:.1%}, {hits} of {tries})"
+
+
+def describe_seconds(seconds: Collection[float]) -> str:
+    """Return the median and the 95th percentile of some durations."""
+    if len(seconds) < 2:
+        return "too few"
+    cuts = quantiles(seconds, n=20, method="inclusive")
+    return f"median {cuts[9]:.0f} s, p95 {cuts[18]:.0f} s, most {max(seconds):.0f} s ({len(seconds)})"
+
+
+def is_false(outcome: Outcome) -> bool:
+    """Return whether automation rolled back, and should not have, or not that."""
+    return outcome.answer is Answer.ROLLBACK and not outcome.is_right
+
+
+def bound_false_rollbacks(outcomes: Iterable[Outcome], seed: int = 0) -> tuple[float, float]:
+    """Return false rollbacks a system-year by the stated rates: expected, and the 95 % upper bound.
+
+    The bound draws the rate of each kind from its posterior, a gamma distribution: its shape is the
+    number of false rollbacks plus a share of 0.5, Jeffreys' prior of a Poisson rate.
+    """
+    played: Counter[str] = Counter()
+    false: Counter[str] = Counter()
+    for outcome in outcomes:
+        played[outcome.situation.kind] += 1
+        false[outcome.situation.kind] += is_false(outcome)
+    kinds = [kind for kind in EVENTS_A_YEAR if played[kind]]
+    expected = sum(EVENTS_A_YEAR[kind] * false[kind] / played[kind] for kind in kinds)
+    random, events = Random(seed), sum(EVENTS_A_YEAR[kind] for kind in kinds)
+    sums = sorted(
+        sum(
+            EVENTS_A_YEAR[kind]
+            * random.gammavariate(false[kind] + 0.5 * EVENTS_A_YEAR[kind] / events, 1.0)
+            / played[kind]
+            for kind in kinds
+        )
+        for _ in range(DRAWS)
+    )
+    return expected, sums[int(UPPER * DRAWS)] if sums else 0.0
+
+
+def describe(judged: Sequence[Judged]) -> Iterator[str]:
+    """Yield the lines of the whole table."""
+    outcomes = [one.outcome for one in judged]
+    yield from _describe_kinds(outcomes)
+    yield ""
+    yield from _describe_whole(outcomes)
+    yield ""
+    yield from _describe_rivals(judged)
+    yield ""
+    yield from _describe_wrong(outcomes)
+
+
+def _describe_kinds(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    titles = ("worlds", "right", "rolled", "asked", "warned", "nothing")
+    yield f"{'situation':58}" + "".join(f" {title:>7}" for title in titles)
+    rows: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        rows[f"{outcome.situation.kind}"].append(outcome)
+        rows[f"  = {outcome.truth.row}"].append(outcome)
+    for name in sorted(rows, key=lambda row: (row.startswith("  = "), row)):
+        count = Counter(outcome.answer for outcome in rows[name])
+        right = sum(outcome.is_right for outcome in rows[name])
+        answers = "".join(f" {count[answer]:7}" for answer in Answer)
+        yield f"{name:58} {len(rows[name]):7} {right:7}{answers}"
+
+
+def _describe_whole(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    rolled = [outcome for outcome in outcomes if outcome.answer is Answer.ROLLBACK]
+    wanted = [outcome for outcome in outcomes if outcome.is_wanted]
+    right = [outcome for outcome in rolled if outcome.is_right]
+    busy = [outcome for outcome in wanted if not outcome.situation.is_quiet]
+    thin = [outcome for outcome in wanted if outcome.situation.is_quiet]
+    below = [one for one in rolled if Answer.ROLLBACK not in one.truth.answers]
+    below = [one for one in below if one.situation.cause is not Cause.OUTSIDE]
+    expected, upper = bound_false_rollbacks(outcomes)
+    yield f"precision of automatic rollbacks      {describe_share(len(right), len(rolled))}"
+    yield f"recall, from a request a second on    {_recall(busy)}"
+    yield f"recall, below a request a second      {_recall(thin)}"
+    yield f"rolled back below the rollback level  {len(below)}"
+    yield f"false rollbacks a system-year         {expected:.3f}, at most {upper:.3f} (95 %)"
+    probed, counted = ([one for one in right if one.is_probed is by_probe] for by_probe in (True, False))
+    yield f"from onset to decision                {_seconds(right, 'decided')}"
+    yield f"from threshold to decision, probes    {_seconds(probed, 'overdue')}"
+    yield f"from its visible point to decision    {_seconds(counted, 'overdue')}"
+    yield f"from detection to decision            {_seconds(right, 'decided', 'detected')}"
+    yield f"from detection to restored            {_seconds(right, 'restored', 'detected')}"
+    moved = sum(len(outcome.moved) for outcome in right)
+    healthy = sum(outcome.healthy_moved for outcome in right)
+    yield f"healthy functions among those moved   {describe_share(healthy, moved)}"
+    vain = [outcome for outcome in outcomes if outcome.questions and _is_harmless(outcome)]
+    yield f"worlds with a question in vain        {describe_share(len(vain), len(outcomes))}"
+    yield from _describe_messages(outcomes)
+
+
+def _is_harmless(outcome: Outcome) -> bool:
+    return Answer.NOTHING in outcome.truth.answers and Answer.ROLLBACK not in outcome.truth.answers
+
+
+def _recall(outcomes: Collection[Outcome]) -> str:
+    hits = sum(outcome.answer is Answer.ROLLBACK and outcome.is_covered for outcome in outcomes)
+    return describe_share(hits, len(outcomes))
+
+
+def _seconds(outcomes: Iterable[Outcome], end: str, begin: str = "") -> str:
+    spans = []
+    for outcome in outcomes:
+        first, last = getattr(outcome, begin) if begin else 0.0, getattr(outcome, end)
+        if first is not None and last is not None:
+            spans.append(last - first)
+    return describe_seconds(spans)
+
+
+def _describe_messages(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for system in LEVELS:
+        told = [outcome for outcome in outcomes if outcome.situation.system == system and outcome.incidents]
+        for channel in sorted({name for outcome in told for name in outcome.messages}):
+            counts = [outcome.messages.get(channel, 0) / outcome.incidents for outcome in told]
+            label = f"messages an incident, {system} {channel}"
+            yield f"{label:44} mean {sum(counts) / len(counts):.1f}, most {max(counts):.0f}"
+
+
+def _describe_rivals(judged: Sequence[Judged]) -> Iterator[str]:
+    for name in ("threshold", "mann_whitney"):
+        rolled = [one.outcome for one in judged if getattr(one, name)]
+        right = sum(Answer.ROLLBACK in outcome.truth.answers for outcome in rolled)
+        wanted = [one for one in judged if one.outcome.is_wanted]
+        hits = sum(getattr(one, name) for one in wanted)
+        precision, recall = describe_share(right, len(rolled)), describe_share(hits, len(wanted))
+        yield f"{name.replace('_', '-'):14} precision {precision}, recall {recall}"
+
+
+def _describe_wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    wrong = [outcome for outcome in outcomes if not outcome.is_right]
+    wrong.sort(key=lambda outcome: (not is_false(outcome), outcome.situation.kind, outcome.situation.seed))
+    for outcome in wrong[:SHOWN]:
+        situation = outcome.situation
+        yield f"wrong: seed {situation.seed}, {situation.kind}, {outcome.truth.row}: {outcome.answer}"
+        yield from (f"    {reason[:300]}" for reason in outcome.reasons[:2])
+    if len(wrong) > SHOWN:
+        yield f"and {len(wrong) - SHOWN} more wrong worlds"
