@@ -1,7 +1,8 @@
 """Check names and numbers of a policy's plain values; the schema reports values of other shape."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 from shared.core.durations import parse_duration
@@ -11,7 +12,7 @@ from shared.domain.policy.data_rules import Comparison, IntegrityRules
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.probes import Probe, ProbeMethod
 from shared.domain.policy.signals import BREACH_SIGNAL, Unit
-from shared.domain.policy.system_policy import service_of
+from shared.domain.policy.system_policy import is_pattern, service_of
 from shared.domain.signals.probe_history import unobservable_reason
 from shared.domain.signals.registry import SIGNALS
 from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, list_in, mapping_in, texts_in
@@ -38,27 +39,39 @@ def claimed_alert_policies(policy: Any) -> Iterator[tuple[YamlPath, str]]:
 
 def group_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the functions, canaries and orders of groups that contradict each other."""
-    yield from _functions_in_one_group(policy)
+    yield from _members_in_one_group(policy)
     for name, group in mapping_in(policy, "groups").items():
         canary = group.get("canary") if isinstance(group, dict) else None
-        members = [function for _, function in texts_in(group, "functions")]
-        if isinstance(canary, str) and canary not in members:
+        if isinstance(canary, str) and canary not in _Members([group]):
             yield ("groups", name, "canary"), f"canary {canary!r} is not in group {name!r}"
     yield from _order_of_groups(policy)
 
 
-def _functions_in_one_group(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def _members_in_one_group(policy: Mapping[str, Any]) -> Iterator[Finding]:
     seen: dict[str, tuple[str, str]] = {}
-    for path, group, function in _functions(policy):
-        service = service_of(function)
+    for path, group, kind, member in _members(policy):
+        service = service_of(member) if kind == "function" else f"{kind} {member}"
         if service not in seen:
-            seen[service] = (function, group)
+            seen[service] = (member, group)
             continue
         first, its_group = seen[service]
-        if first == function:
-            yield path, f"function {function!r} stands in group {its_group!r} already"
+        if first == member:
+            yield path, f"{kind} {member!r} stands in group {its_group!r} already"
         else:
-            yield path, f"functions {function!r} and {first!r} would be one service: {service}"
+            yield path, f"functions {member!r} and {first!r} would be one service: {service}"
+
+
+class _Members:
+    """The functions that groups may have, by name or pattern; those of a codebase have any name."""
+
+    def __init__(self, groups: Iterable[Any], names: Iterable[str] = ()) -> None:
+        self._patterns = [*names]
+        for group in groups:
+            self._patterns += (name for _, name in texts_in(group, "functions"))
+            self._patterns += ("*" for _ in texts_in(group, "codebases"))
+
+    def __contains__(self, function: object) -> bool:
+        return any(fnmatchcase(str(function), pattern) for pattern in self._patterns)
 
 
 def _order_of_groups(policy: Mapping[str, Any]) -> Iterator[Finding]:
@@ -98,8 +111,8 @@ def alias_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 def breadth_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the names of the critical path that nothing has."""
-    functions = {function for _, _, function in _functions(policy)}
-    known = functions | {*mapping_in(policy, "groups"), *mapping_in(policy, "group_aliases")}
+    groups = mapping_in(policy, "groups")
+    known = _Members(groups.values(), (*groups, *mapping_in(policy, "group_aliases")))
     breadth = mapping_in(policy, "breadth")
     yield from unknown_names(("breadth",), breadth, "critical_path", known, "function, group or alias")
 
@@ -107,7 +120,7 @@ def breadth_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
 def probe_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the probes that ask nothing, or tell of nothing."""
     yield from names_once(policy, "probes")
-    known = {function for _, _, function in _functions(policy)}
+    known = _Members(mapping_in(policy, "groups").values())
     for index, probe in entries_in(policy, "probes"):
         function = probe.get("function")
         if isinstance(function, str) and function not in known:
@@ -275,7 +288,7 @@ def component_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     known: dict[str, Container[Any]] = {
         "signals": mapping_in(policy, "signals"),
         "groups": {*groups, *mapping_in(policy, "group_aliases")},
-        "functions": {name for group in groups.values() for _, name in texts_in(group, "functions")},
+        "functions": _Members(groups.values()),
     }
     for path, what in names_once(page, "components"):
         yield ("status_page", *path), what
@@ -354,10 +367,14 @@ def _threshold(path: YamlPath, holder: Mapping[str, Any], unit: Unit) -> Iterato
         yield path, f"threshold {threshold} is a count: a whole number from 1"
 
 
-def _functions(policy: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str, str]]:
+def _members(policy: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str, str, str]]:
+    """Yield the place, the group, the kind and the text of each entry of a group."""
     for name, group in mapping_in(policy, "groups").items():
         for place, function in texts_in(group, "functions"):
-            yield ("groups", name, *place), name, function
+            kind = "pattern" if is_pattern(function) else "function"
+            yield ("groups", name, *place), name, kind, function
+        for place, codebase in texts_in(group, "codebases"):
+            yield ("groups", name, *place), name, "codebase", codebase
 
 
 def _number(holder: Mapping[str, Any], key: str) -> float | None:
@@ -428,7 +445,7 @@ def _validate_fence(policy: Any, groups: Mapping[str, Any]) -> Iterator[Finding]
     if not isinstance(canary, str):
         return
     writers = [name for _, name in texts_in(fence, "writers")]
-    stopped = [one for name in writers for one in list_in(mapping_in(groups, name), "functions")]
+    stopped = _Members(mapping_in(groups, name) for name in writers)
     found = [one.get("function") for _, one in entries_in(policy, "probes") if one.get("name") == canary]
     if not found:
         yield ("fence", "canary"), f"{canary!r} is no probe"

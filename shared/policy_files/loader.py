@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, inspect
+from msgspec.structs import replace
 
 from shared.core.codec import from_builtins, from_json, type_info
 from shared.core.durations import parse_duration
@@ -103,7 +104,13 @@ def _decode_policies(sources: "list[_Source]", faults: list[str], in_force: InFo
     shared = [] if in_force is None else _find_shared_functions(typed, in_force)
     if faults := [*shared, *_find_quota_overdrafts(typed)]:
         raise BadConfiguration(*faults)
-    return {policy.system: policy for _, policy in typed}
+    return {policy.system: _add_foreign_groups(policy, typed) for _, policy in typed}
+
+
+def _add_foreign_groups(policy: Policy, policies: "Iterable[tuple[_Source, Policy]]") -> Policy:
+    place = attrgetter("project", "region")
+    others = (other for _, other in policies if other is not policy and place(other) == place(policy))
+    return replace(policy, foreign=tuple(group for other in others for group in other.groups.values()))
 
 
 class RemovedKey(Struct, frozen=True):

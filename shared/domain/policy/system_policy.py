@@ -26,10 +26,21 @@ def service_of(function: str) -> str:
     return function.lower().replace("_", "-")
 
 
+WILDCARDS = frozenset("*?")
+"""In a pattern of function names: any characters, one character."""
+
+
+def is_pattern(function: str) -> bool:
+    """Return whether an entry of a group's functions is a pattern, and no name."""
+    return not WILDCARDS.isdisjoint(function)
+
+
 class Group(Struct, frozen=True):
     """Functions that are rolled back together."""
 
-    functions: tuple[str, ...]
+    functions: tuple[str, ...] = ()
+    """Names, and patterns until `function_groups.resolve_groups` has put names in their place."""
+    codebases: tuple[str, ...] = ()
     canary: str | None = None
     after: tuple[str, ...] = ()
     keep_warm: int = 0
@@ -133,13 +144,18 @@ class Policy(Struct, frozen=True):
     """The file's; filled in by the loader."""
     fingerprint: str = ""
     """SHA-256 of the file's bytes, filled in by the loader."""
+    foreign: tuple[Group, ...] = ()
+    """The groups of other systems in its project and region; filled in by the loader."""
+    declared: dict[str, Group] = {}
+    """The groups as the file has them; filled in by `function_groups.resolve_groups`."""
     warnings: tuple[str, ...] = ()
     """Of what was removed from policy files and stands in this one; filled in by the loader."""
 
     @property
     def functions(self) -> dict[str, str]:
-        """Every function of the system, with its group."""
-        return {function: name for name, group in self.groups.items() for function in group.functions}
+        """Every function of the system, with its group; a pattern is none."""
+        members = ((function, name) for name, group in self.groups.items() for function in group.functions)
+        return {function: name for function, name in members if not is_pattern(function)}
 
     @property
     def sign_in_groups(self) -> set[str]:

@@ -19,6 +19,27 @@ CHANGES = {
     "two groups": ("[payOrder]", "[payOrder, getBook]", "shop.yaml:6: function 'getBook' stands in"),
     "one service": ("[payOrder]", "[getbook]", "shop.yaml:6: functions 'getbook' and 'getBook' wo"),
     "foreign canary": ("canary: getBook", "canary: payOrder", "shop.yaml:5: canary 'payOrder' is n"),
+    "pattern of two groups": (
+        "[payOrder]",
+        '["get*"] }\n  others: { functions: ["get*"]',
+        "shop.yaml:7: pattern 'get*' stands in group 'orders' already",
+    ),
+    "codebase of two groups": (
+        "functions: [payOrder]",
+        "codebases: [pay] }\n  others: { codebases: [pay]",
+        "shop.yaml:7: codebase 'pay' stands in group 'orders' already",
+    ),
+    "canary that no pattern has": ("[listBooks, getBook]", '["list*"]', "shop.yaml:5: canary 'getBook' is n"),
+    "pattern with a bracket": (
+        "[payOrder]",
+        '["pay[AB]"]',
+        "shop.yaml:6: groups.orders.functions.0: 'pay[AB]' is not a function's name, or a pattern",
+    ),
+    "group of nothing": (
+        "{ functions: [payOrder], after: [books] }",
+        "{ keep_warm: 1 }",
+        "shop.yaml:6: groups.orders: key 'functions' is missing",
+    ),
     "probe in the clear": (
         "signals:",
         'probes: [{ name: a, url: "http://shop.example/" }]\nsignals:',
@@ -516,3 +537,18 @@ def test_one_alert_policy_under_two_signals() -> None:
     assert policy_faults(text) == (
         "shop.yaml:9: alert policy 7 is claimed by signal 'function_failure_rate' already",
     )
+
+
+def test_names_that_a_pattern_or_a_codebase_may_have() -> None:
+    """A canary, a probe, a component and the critical path may name a function of a pattern."""
+    text = SMALL.replace("[listBooks, getBook]", '["get*", "list*"]')
+    text = text.replace("[payOrder]", '["pay*"], codebases: [pay]')
+    text += """probes: [{ name: pay, function: payOrder, url: "https://a.example/" }]
+breadth: { critical_path: [getShelf] }
+status_page: { components: [{ name: Books, functions: [listShelves] }] }
+"""
+
+    policy = loader.parse_policy(text, "shop.yaml")
+
+    assert policy.groups["orders"].codebases == ("pay",)
+    assert policy.functions == {}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared.core.errors import BadConfiguration
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.inventory.products import InventoryPart
+from shared.domain.policy.function_groups import resolve_groups
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -393,3 +394,18 @@ def test_a_share_that_no_canary_fits_in() -> None:
     assert enough.execution.write_quota.system_share.burst == 2
     [fault] = policy_faults(SMALL + quota.format(0.033))
     assert "a canary takes 2" in fault
+
+
+def test_policies_of_one_project_know_each_others_groups(tmp_path: Path) -> None:
+    """So `*` of one system has no function that another one of the project names."""
+    shop = SMALL.replace("[payOrder]", '["*"]') + SHARE
+    books = SMALL.replace("system: shop", "system: books").replace("[payOrder]", "[sendBook]") + SHARE
+    far = books.replace("system: books", "system: far").replace("project: shop-prod", "project: far-away")
+    for name, text in (("a", shop), ("b", books), ("c", far)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+
+    policies = loader.load_policies(tmp_path)
+
+    assert policies["shop"].foreign == tuple(policies["books"].groups.values())
+    assert policies["far"].foreign == ()
+    assert "sendBook" not in resolve_groups(policies["shop"], {"sendBook": "", "new": ""}).functions

@@ -127,6 +127,17 @@ class FunctionState(Struct, frozen=True):
         return trigger.get("retryPolicy") == "RETRY_POLICY_RETRY"
 
     @property
+    def codebase(self) -> str:
+        """The codebase that Firebase deployed it from; "": it was deployed otherwise.
+
+        By its labels; the default codebase has none (firebase/firebase-tools
+        src/functions/constants.ts, read 2026-12).
+        """
+        labels: dict[str, str] = self.definition.get("labels", {})
+        is_of_firebase = labels.get("deployment-tool", "").startswith("cli-firebase")
+        return labels.get("firebase-functions-codebase", "default" if is_of_firebase else "")
+
+    @property
     def has_queue(self) -> bool:
         """Whether Cloud Tasks gives it tasks, from a queue that is called as it is.
 
@@ -135,6 +146,11 @@ class FunctionState(Struct, frozen=True):
         """
         labels: dict[str, str] = self.definition.get("labels", {})
         return labels.get("deployment-taskqueue") == "true"
+
+
+def codebases_of(functions: Mapping[str, FunctionState]) -> dict[str, str]:
+    """Return the codebase of each function, by name."""
+    return {name: function.codebase for name, function in functions.items()}
 
 
 def accounts_of(functions: Iterable[FunctionState]) -> set[str]:
