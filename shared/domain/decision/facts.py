@@ -76,11 +76,12 @@ class DecisionFacts(Struct, frozen=True):
     def find_observed_failing(self, policy: Policy) -> set[str]:
         """Functions that fail by the routers' count, or that an alert names."""
         named = {alert.function for alert in self.alerts if alert.function}
-        return named | failing_functions(self.requests or {}, policy.gates)
+        return named | (failing_functions(self.requests or {}, policy.gates) & policy.functions.keys())
 
     def measure_level(self, policy: Policy) -> Severity | None:
         """Return the level of what this decision has observed to fail."""
-        failing = self.find_observed_failing(policy) | {*self.failed_before}
+        named = {alert.function for alert in self.alerts}
+        failing = {*self.find_observed_failing(policy), *self.failed_before, *named}
         measured = None if self.requests is None else measure_level(policy, failing, self.requests)
         if self.level_before is None or measured is None:
             return self.level_before or measured

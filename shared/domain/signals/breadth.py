@@ -22,13 +22,14 @@ def measure_level(
 ) -> Severity | None:
     """Return the level of these failing functions; None: no function is known to fail.
 
+    Functions that no group covers are LOW; None among them stands for any part of the system.
     Where few functions have traffic, the share of requests tells how many users are affected: the
     system is down where a mass failure meets most requests.
     """
     limits, groups = policy.breadth, policy.functions
     known = groups.keys() & failing
     if not known:
-        return None
+        return Severity.LOW if failing and None not in failing else None
     share = len(known) / len(groups)
     counted = {name: one.total for name, one in requests.items() if name in groups}
     affected, total = sum(counted.get(one, 0) for one in known), sum(counted.values())

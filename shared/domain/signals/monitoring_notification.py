@@ -172,10 +172,10 @@ def is_of_foreign_project(notification: Notification, policy: Policy) -> bool:
 
 
 def affected_function(notification: Notification, policy: Policy) -> str | None:
-    """The policy's function that the resource labels name; None: none, or none of its own."""
+    """Return the function that the resource labels name, by its service if no group covers it."""
     label = _FUNCTION_LABELS.get(notification.resource_type)
     service = service_of(notification.resource_labels.get(label, "")) if label else ""
-    return next((name for name in policy.functions if service_of(name) == service), None)
+    return next((name for name in policy.functions if service_of(name) == service), service or None)
 
 
 def _claimed_labels(notification: Notification) -> tuple[str | None, str | None]:

@@ -7,6 +7,7 @@ from shared.core.text import count_noun
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.target_selection import suspect_functions, suspect_resources
+from shared.domain.policy.function_groups import describe_ungrouped
 from shared.domain.policy.scenario_names import ScenarioName
 
 MIN_SIMILAR_FAILURE_RATIO = 0.5
@@ -55,6 +56,9 @@ def cause(case: GateInput) -> GateAnswer:
     """A tracked change must precede the trouble and touch what fails."""
     if case.is_declared:
         return GateAnswer("cause", GateResult.NOT_APPLICABLE, "it was declared, whatever was changed")
+    alerted = {alert.function or "" for alert in case.facts.alerts}
+    if alerted and "" not in alerted and case.policy.functions.keys().isdisjoint(alerted):
+        return GateAnswer("cause", GateResult.STOP, describe_ungrouped(sorted(alerted)), Outcome.ESCALATE)
     if case.facts.inventory is None:
         return GateAnswer("cause", GateResult.UNKNOWN, "what is live could not be read")
     if case.change.target is None:

@@ -364,7 +364,8 @@ def test_a_policy_without_alert_projects() -> None:
     ("resource_type", "labels", "function"),
     [
         ("cloud_run_revision", {"service_name": "processcv"}, "processCV"),
-        ("cloud_run_revision", {"service_name": "unknown"}, None),
+        ("cloud_run_revision", {"service_name": "unknown"}, "unknown"),
+        ("cloud_function", {"function_name": "sendReceipt"}, "sendreceipt"),
         ("cloud_run_revision", {"function_name": "processCV"}, None),
         ("cloud_run_revision", {}, None),
         ("cloud_function", {"function_name": "processCV"}, "processCV"),
@@ -374,7 +375,7 @@ def test_a_policy_without_alert_projects() -> None:
 def test_the_function_that_an_alert_names(
     resource_type: str, labels: dict[str, str], function: str | None
 ) -> None:
-    """Cloud Run names the service, which is the function in lower case."""
+    """Cloud Run names the service, the function in lower case; of an unknown one that is known."""
     parsed = notification(resource={"type": resource_type, "labels": labels})
 
     assert monitoring_notification.affected_function(parsed, CVPLUS) == function
