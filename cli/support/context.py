@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from cli.support.exit_codes import INTERRUPTED, INVALID_USAGE, NO_ANSWER, REFUSED, create_exit, exit_on
-from responders.support.published_policies import find_valid_policies
+from responders.support.published_policies import find_valid_policies, resolve_policies
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.core.text import suggest_names
@@ -82,7 +82,7 @@ def open_operations() -> Iterator[Operations]:
 def _policies_in_force(wiring: Wiring, local: Mapping[str, Policy]) -> Mapping[str, Policy]:
     """Return the published policies; without a bucket or its answer, those of the local files."""
     try:
-        return next(find_valid_policies(wiring, {})).policies
+        return resolve_policies(wiring.store, next(find_valid_policies(wiring, {})).policies)
     except (Rejected, Unavailable) as failure:
         typer.echo(f"the published policies cannot be read, the local files are used: {failure}", err=True)
         return local

@@ -26,13 +26,14 @@ from shared.domain.deployments.deployment import (
     rollback_targets,
 )
 from shared.domain.deployments.inventory import inventory_record as stocks
-from shared.domain.deployments.inventory.diff import Difference, differences
-from shared.domain.deployments.inventory.inventory_parts import WholeInventory
+from shared.domain.deployments.inventory.diff import ChangeKind, Difference, differences
+from shared.domain.deployments.inventory.inventory_parts import WholeInventory, codebases_of
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.rollout import DeploymentAnnouncement, RolloutObservation
 from shared.domain.deployments.source_copies import carry_over_copies
 from shared.domain.notices.notice import Notice
-from shared.domain.notices.recipients import create_notices
+from shared.domain.notices.recipients import create_notices, create_team_notices
+from shared.domain.policy.function_groups import describe_ungrouped, find_ungrouped, resolve_groups
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
@@ -75,14 +76,17 @@ def _compare_once(
     store, now = ports.store, document.read_at
     document_of = store.get(system_path(policy.system))
     system = decode_system(document_of.fields, policy.system)
-    found = stocks.filter_protected(read_inventory(ports, policy), policy)
+    whole = read_inventory(ports, policy)
+    codebases = codebases_of(whole.functions or {}) or (stock.codebases if stock else {})
+    policy = resolve_groups(policy, {**(stock.deleted if stock else {}), **codebases})
+    found = stocks.filter_protected(whole, policy)
     observed_at = now + timedelta(seconds=ports.clock.monotonic() - began)
     if found.functions is None and (stock is None or said is not None):
         raise Unavailable(f"{policy.system}: the list of functions could not be read")
     live = carry_over_copies(stocks.fill_unknown_parts(found, stock.live), stock.live) if stock else found
     differing = differences(stock.live, live) if stock else ()
     known, compared = {}, AttributedChanges()
-    if said is not None or differing or (stock is not None and stock.rolling_out):
+    if said is not None or differing or (stock is not None and (stock.rolling_out or stock.deleted)):
         stored = store.query(Query("deployments", where=(("system", "==", policy.system),)))
         known = {str((one.fields or {})["id"]): one for one in stored}
     deployed = {name: decode(Deployment, one.fields) for name, one in known.items()}
@@ -99,6 +103,7 @@ def _compare_once(
         system=system,
         now=now,
         observed_at=observed_at,
+        codebases=codebases,
         said=said,
     )
     changed = [
@@ -154,7 +159,7 @@ def _commit_comparison(
     ]
     if not events and situation.stock is not None:
         if stock.read_at - situation.stock.read_at >= UNCHANGED_COMPARISON_INTERVAL:
-            passed = {"read_at": stock.read_at, "due_at": stock.due_at}
+            passed = {name: getattr(stock, name) for name in ("read_at", "due_at", "codebases", "deleted")}
             ports.store.commit([Update(read.stock.path, passed, read.stock.version)])
         return
     said = [*_build_comparison_notices(situation, changed, stock), *held.notices]
@@ -188,7 +193,24 @@ def _next_stock(
         wrote={**{name: by for name, by in before.items() if name not in others}, **compared.ours},
         unkept=situation.stock.unkept if situation.stock else {},
         old_secrets=stocks.outdated_secrets(situation.live, situation.policy, now),
+        codebases=situation.codebases,
+        deleted=_deleted_functions(situation, becoming),
+        ungrouped=tuple(find_ungrouped(situation.policy, situation.codebases)),
     )
+
+
+def _deleted_functions(situation: RolloutObservation, changed: Mapping[str, Deployment]) -> dict[str, str]:
+    """Return the functions deleted since the newest stable deployment, with their codebases."""
+    before, every = situation.stock, {**{one.id: one for one in situation.known}, **changed}.values()
+    codebases = {**before.deleted, **before.codebases} if before else {}
+    stable_at = max((one.at for one in every if one.status is DeploymentStatus.STABLE), default=None)
+    later = [one for one in every if stable_at is None or one.at > stable_at]
+    changes = {(one.part, one.name, one.change) for deployment in later for one in deployment.changes}
+    return {
+        name: codebase
+        for name, codebase in codebases.items()
+        if (InventoryPart.FUNCTIONS, name, ChangeKind.DELETED) in changes and name not in situation.codebases
+    }
 
 
 def _build_deployment_writes(
@@ -273,6 +295,9 @@ def _build_comparison_events(
             "old-secrets",
             create_event("secrets.old", now, ACTOR, secrets=_first_names(stock.old_secrets)),
         )
+    if stock.ungrouped != (before.ungrouped if before else ()):
+        ungrouped = _first_names(stock.ungrouped)
+        yield "ungrouped", create_event("functions.ungrouped", now, ACTOR, functions=ungrouped)
 
 
 def _build_deployment_events(
@@ -334,4 +359,9 @@ def _build_comparison_notices(
         text = f"{policy.system}: secrets not renewed for {days} days: {', '.join(_first_names(old))}"
         key = f"old-secrets-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
         said += create_notices(policy, key, Severity.LOW, "old-secrets", text, now, secrets=old)
+    grouped = situation.stock.ungrouped if situation.stock else ()
+    if new := [name for name in stock.ungrouped if name not in grouped]:
+        key = f"ungrouped-{now:%Y%m%dT%H%M%S%f}-{policy.system}"
+        text = f"{policy.system}: {describe_ungrouped(new)}"
+        said += create_team_notices(policy, key, Severity.LOW, "ungrouped", text, now, functions=new)
     return said

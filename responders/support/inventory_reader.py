@@ -14,7 +14,9 @@ from shared.domain.deployments.inventory.inventory_parts import (
     RulesSource,
     WholeInventory,
     accounts_of,
+    codebases_of,
 )
+from shared.domain.policy.function_groups import resolve_groups
 from shared.domain.policy.resources import Resources
 from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
@@ -101,7 +103,8 @@ def _select_services(functions: Mapping[str, FunctionState] | None, policy: Poli
     """The services of the policy's functions; None: it is not known which there are."""
     if functions is None:
         return None
-    return {name: one.service for name in policy.functions if (one := functions.get(name)) and one.service}
+    members = resolve_groups(policy, codebases_of(functions)).functions
+    return {name: one.service for name in members if (one := functions.get(name)) and one.service}
 
 
 def _select_complete(answers: Mapping[str, Any], prefix: str, names: Iterable[str]) -> dict[str, Any] | None:

@@ -7,11 +7,13 @@ from msgspec import Struct
 
 from shared.core import log
 from shared.core.errors import BadConfiguration, Moved, Rejected
-from shared.core.store import Create, Write
+from shared.core.store import Create, Reader, Write
 from shared.core.text import cut_reason
 from shared.domain.audit.system_chain import system_event
+from shared.domain.deployments.inventory.inventory_record import inventory_path, known_functions
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_team_notices
+from shared.domain.policy.function_groups import has_patterns, resolve_groups
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Rollback
@@ -40,18 +42,25 @@ class PublishedPolicies:
         self._lock = Lock()
 
     def current(self) -> PolicySet:
-        """Return the policies in force; where they cannot be read now, the last ones."""
+        """Return the policies in force; where they cannot be read now, the last ones.
+
+        Raises: Unavailable, where the functions that patterns of theirs cover cannot be read.
+        """
         with self._lock:
             return self._update()
 
     def _update(self) -> PolicySet:
         objects, clock = self._ports.buckets.policies, self._ports.clock
-        if objects is not None and clock.monotonic() >= self._next_check:
+        if clock.monotonic() >= self._next_check:
             try:
-                self._check(objects)
+                if objects is not None:
+                    self._check(objects)
             except Exception as failure:  # whatever an object holds, messages are handled
                 message = "the published policies cannot be read; the last ones stay in force"
                 log.write("WARNING", message, event="policy.unread", fault=repr(failure))
+            policies = resolve_policies(self._ports.store, self._current.policies)
+            if policies is not self._current.policies:
+                self._current = PolicySet(policies, self._current.generation)
             self._next_check = clock.monotonic() + CHECK_INTERVAL_SECONDS
         return self._current
 
@@ -116,6 +125,20 @@ def find_valid_policies(ports: Ports, refused: dict[int, BadConfiguration]) -> I
     yield PolicySet(ports.policies)
 
 
+def resolve_policies(store: Reader, policies: Mapping[str, Policy]) -> Mapping[str, Policy]:
+    """Return the policies with the functions last read in their groups; the same, if none changes.
+
+    A policy without patterns needs no read. Raises: Unavailable.
+    """
+    resolved = {
+        system: resolve_groups(policy, known_functions(store.get(inventory_path(system)).fields))
+        for system, policy in policies.items()
+        if has_patterns(policy)
+    }
+    is_same = all(policies[system].groups == policy.groups for system, policy in resolved.items())
+    return policies if is_same else {**policies, **resolved}
+
+
 def find_plan_policy(ports: Ports, policies: Mapping[str, Policy], rollback: Rollback) -> Policy:
     """Return the policy of the frozen plan, else the one in force. Raises: Unavailable."""
     current, plan = policies[rollback.system], rollback.plan
@@ -125,7 +148,7 @@ def find_plan_policy(ports: Ports, policies: Mapping[str, Policy], rollback: Rol
     try:
         known = (one.policies[rollback.system] for one in find_valid_policies(ports, {}))
         if found := next((policy for policy in known if policy.fingerprint == plan.policy), None):
-            return found
+            return resolve_policies(ports.store, {rollback.system: found})[rollback.system]
     except Rejected as refused:
         why = str(refused)
     message = "the policy of the plan was not found; the policy in force is used"

@@ -20,8 +20,10 @@ from shared.domain.decision.facts import ChangeSet
 from shared.domain.decision.rebuild_selection import unrestorable_functions
 from shared.domain.deployments import images
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
+from shared.domain.deployments.inventory.inventory_parts import codebases_of
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart, is_protected
 from shared.domain.deployments.inventory.traffic import traffic_shares
+from shared.domain.policy.function_groups import GROUP_ADVICE, find_ungrouped, resolve_groups
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.system_policy import service_of
 from shared.domain.presentation.status_page_html import HTML_CONTENT_TYPE
@@ -171,15 +173,16 @@ def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
 
 def _functions(facts: SystemFacts) -> Iterator[CheckFinding]:
     """Whether the policy's functions are the live ones."""
-    name, declared = facts.policy.project, facts.policy.functions
-    live = {*require_read(facts.inventory, name)}
-    missing, ungrouped = {*declared} - live, live - {*declared}
-    if missing:
+    name, live = facts.policy.project, require_read(facts.inventory, facts.policy.project)
+    functions = {**dict.fromkeys(live, ""), **codebases_of(facts.rest.functions or {})}
+    declared = resolve_groups(facts.policy, functions).functions
+    ungrouped = find_ungrouped(facts.policy, functions)
+    if missing := {*declared} - {*live}:
         why = f"in the policy and not live, or without a service: {name_first(missing)}"
         yield wrong(name, why, "correct the policy's groups")
     if ungrouped:
         why = f"live and in no group, so never rolled back: {name_first(ungrouped)}"
-        yield doubtful(name, why, "add them to a group")
+        yield doubtful(name, why, GROUP_ADVICE)
     if not missing and not ungrouped:
         groups = f"{count_noun(len(declared), 'function')} in {count_noun(len(facts.policy.groups), 'group')}"
         yield well(name, f"{groups}, all live, no other")

@@ -16,8 +16,10 @@ from shared.core.text import count_noun
 from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord, parse_time
+from shared.domain.deployments.inventory.inventory_record import inventory_path
 from shared.domain.notices.notice import Notice, WithdrawalCondition, notice_writes
 from shared.domain.notices.recipients import create_notices, create_scheduled_notices
+from shared.domain.policy.function_groups import describe_ungrouped, find_ungrouped
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -117,12 +119,17 @@ def unfreeze(asked: CommandRequest) -> CommandEffect:
 
 
 def promote(asked: CommandRequest) -> CommandEffect:
-    """Set the automation mode and notify people. Raises: Refused, if drills are missing."""
+    """Set the automation mode and notify people.
+
+    Raises: Refused, if drills are missing, or functions are in no group.
+    """
     command, switch, mode = asked.command, ControlChange(asked), Mode[asked.command.mode.upper()]
     system = switch.value
     if isinstance(system, systems.System) and _is_superseded(system.promoted_at, asked):
         return SUPERSEDED_EFFECT
     before = system.mode if isinstance(system, systems.System) else Mode.OBSERVE
+    if mode > Mode.OBSERVE:
+        _require_grouped_functions(asked)
     _require_promotion_drills(asked, before, mode, switch.document.read_at)
     write = switch.build_write(mode=mode, promoted_by=command.actor, promoted_at=asked.said_at)
     result = f"automation mode of {command.system}: {command.mode}"
@@ -148,6 +155,13 @@ def _require_promotion_drills(asked: CommandRequest, before: Mode, mode: Mode, n
             f"{missing} more passed drills of {' or '.join(PROMOTION_SCENARIOS)} within {within} "
             f"are needed in {asked.policy.system} for the mode {asked.command.mode}: run `rollback drill`"
         )
+
+
+def _require_grouped_functions(asked: CommandRequest) -> None:
+    """Automation that may act must cover every function that was live when they were last read."""
+    fields = asked.ports.store.get(inventory_path(asked.policy.system)).fields or {}
+    if ungrouped := find_ungrouped(asked.policy, fields.get("codebases", {})):
+        raise Refused(f"mode {asked.command.mode} is refused: {describe_ungrouped(ungrouped)}")
 
 
 def _is_superseded(newest: datetime | None, asked: CommandRequest) -> bool:

@@ -49,6 +49,8 @@ class RolloutObservation(Struct, frozen=True):
     """When the look began."""
     observed_at: datetime
     """When the last answer had arrived: `live` holds no change newer than this."""
+    codebases: dict[str, str] = {}
+    """The codebase of every live function, the policy's or not, by name."""
     said: DeploymentAnnouncement | None = None
 
     @property

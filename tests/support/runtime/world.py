@@ -11,6 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.support.dead_letters import dead_letter_message
+from responders.support.published_policies import resolve_policies
 from responders.triggers.registry import TRIGGERS, Trigger
 from shared.core import topics
 from shared.core.codec import decode
@@ -203,10 +204,13 @@ class World:
 
     def start_instances(self) -> None:
         """Fresh instances of every function: nothing remembered."""
-        ports = self.ports
-        policies = ports.policies = {self.policy.system: self.policy}
+        self.ports.policies = {self.policy.system: self.policy}
+        self._start_responders(self.ports.policies)
+
+    def _start_responders(self, policies: Mapping[str, Policy]) -> None:
+        self.policies = policies
         self.responders: dict[str, Trigger] = {
-            topic: TRIGGERS[entry_point](ports, policies)
+            topic: TRIGGERS[entry_point](self.ports, policies)
             for entry_point, several in topics.ENTRY_POINTS.items()
             for topic in several
         }
@@ -286,6 +290,9 @@ class World:
             published_at=published_at or self.ports.clock.now(),
         )
         self.delivered += 1
+        policies = resolve_policies(self.ports.store, self.policies)
+        if policies is not self.policies:
+            self._start_responders(policies)
         try:
             self.responders[published.topic].receive(message)
         except Refused as refused:

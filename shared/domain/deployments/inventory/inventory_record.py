@@ -36,6 +36,17 @@ class InventoryRecord(StoredDocument, frozen=True):
     """Why something of a function is not kept, by `copy FUNCTION` and `values FUNCTION`."""
     old_secrets: tuple[str, ...] = ()
     """Those in use that nobody has renewed for too long, in order."""
+    codebases: dict[str, str] = field(default_factory=dict)
+    """Of every live function of the project and region, the policy's or not, by name."""
+    deleted: dict[str, str] = field(default_factory=dict)
+    """The same of the functions that were deleted since the newest stable deployment."""
+    ungrouped: tuple[str, ...] = ()
+    """The live functions that no group covers, in order."""
+
+
+def known_functions(fields: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the functions that groups are resolved over, from the fields of its document."""
+    return {**(fields or {}).get("deleted", {}), **(fields or {}).get("codebases", {})}
 
 
 def encode(stock: InventoryRecord) -> dict[str, Any]:

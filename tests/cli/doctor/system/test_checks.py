@@ -353,6 +353,11 @@ SYSTEMS: tuple[tuple[str, dict[str, Any], str, CheckVerdict], ...] = (
     ("a function gone", {"inventory": {}}, "functions", WRONG),
     ("one too many", {"inventory": {"placeOrder": LIVE, "x": LIVE}}, "functions", DOUBTFUL),
     ("functions unseen", {"inventory": SILENT}, "functions", UNKNOWN),
+    (
+        "one of the 1st generation too many",
+        beside(functions={"placeOrder": BUILT, "old": replace(BUILT, name="old", service="")}),
+        *("functions", DOUBTFUL),
+    ),
     ("another name", live(name=f"{SERVICE.name}-1"), "services", DOUBTFUL),
     ("list cut", {"inventory": {"placeOrder": replace(LIVE, revisions=(FIRST,))}}, "revisions", WRONG),
     ("routed elsewhere", live(serving=()), "routers", DOUBTFUL),
