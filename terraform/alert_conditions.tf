@@ -24,13 +24,20 @@ locals {
 
   # The functions of a system, as filters. A filter has at most 2,048 characters, so functions are
   # named sixty at a time.
+  service_filters = {
+    for system in keys(local.policies) : system => (
+      local.has_any_function[system] ? [join(" AND ", [for name in local.own_functions : "resource.label.service_name!=\"${name}\""])]
+      : local.has_patterns[system] ? [for services in chunklist(local.services[system], 60) : "resource.label.service_name=monitoring.regex.full_match(\"${join("|", services)}\")"]
+      : [for services in chunklist(local.services[system], 60) : "resource.label.service_name=one_of(\"${join("\",\"", services)}\")"]
+    )
+  }
   run_filters = {
     for system, policy in local.policies : system => [
-      for services in chunklist(local.services[system], 60) : join(" AND ", [
+      for services in local.service_filters[system] : join(" AND ", [
         "resource.type=\"cloud_run_revision\"",
         "resource.label.project_id=\"${policy.project}\"",
         "resource.label.location=\"${policy.region}\"",
-        "resource.label.service_name=one_of(\"${join("\",\"", services)}\")",
+        services,
       ])
     ]
   }

@@ -3,10 +3,21 @@
 # Each is named rollback_SYSTEM_…, because systems may share a project.
 
 locals {
+  # The services of a system's functions, patterns as regular expressions. Where a group has "*", or a
+  # codebase, which no metric names, every service but our own may be the system's.
+  declared_functions = {
+    for system, policy in local.policies : system => flatten([for group in values(policy.groups) : try(group.functions, [])])
+  }
+  has_patterns = { for system, functions in local.declared_functions : system => length(regexall("[*?]", join("", functions))) > 0 }
+  has_any_function = {
+    for system, policy in local.policies : system => contains(local.declared_functions[system], "*") || anytrue([
+      for group in values(policy.groups) : length(try(group.codebases, [])) > 0
+    ])
+  }
   services = {
-    for system, policy in local.policies : system => sort(flatten([
-      for group in values(policy.groups) : [for function in group.functions : lower(replace(function, "_", "-"))]
-    ]))
+    for system, functions in local.declared_functions : system => sort([
+      for function in functions : replace(replace(lower(replace(function, "_", "-")), "*", ".*"), "?", ".")
+    ])
   }
   log_prefix = { for system in keys(local.policies) : system => "rollback_${replace(system, "-", "_")}" }
 
@@ -15,7 +26,9 @@ locals {
     for system, policy in local.policies : system => join("\n", [
       "resource.type=\"cloud_run_revision\"",
       "resource.labels.location=\"${policy.region}\"",
-      "resource.labels.service_name=(\"${join("\" OR \"", local.services[system])}\")",
+      (local.has_any_function[system] ? "NOT resource.labels.service_name=(\"${join("\" OR \"", local.own_functions)}\")"
+        : local.has_patterns[system] ? "resource.labels.service_name=~\"^(${join("|", local.services[system])})$\""
+      : "resource.labels.service_name=(\"${join("\" OR \"", local.services[system])}\")"),
     ])
   }
 

@@ -17,6 +17,7 @@ from shared.domain.signals.registry import SIGNALS
 from shared.policy_files import loader
 from tests.terraform.evaluator.evaluator import Configuration
 from tests.terraform.evaluator.values import Unevaluable
+from tests.terraform.monitoring.alert_rules import violations
 from tests.terraform.monitoring.findings import CHANNEL, POLICY, findings
 from tests.terraform.monitoring.mistakes import MISTAKES, condition
 from tests.terraform.monitoring.plan import ROOT, Attributes, Resources, plan, resources_of
@@ -548,3 +549,39 @@ def test_a_variable_that_means_nothing_is_refused(
     """The message says what is wanted."""
     with pytest.raises(Unevaluable, match=told):
         plan(tmp_path, SHIPPED[1:], variables)
+
+
+@pytest.mark.parametrize(
+    ("group", "counted", "measured"),
+    [
+        (
+            "functions: [read_it, 'get*', 'c_?']",
+            'resource.labels.service_name=~"^(c-.|get.*|read-it)$"',
+            'resource.label.service_name=monitoring.regex.full_match("c-.|get.*|read-it")',
+        ),
+        (
+            "functions: [read_it, '*']",
+            'NOT resource.labels.service_name=("rollback-on-alert" OR ',
+            'resource.label.service_name!="rollback-on-alert" AND ',
+        ),
+        (
+            "codebases: [payments]",
+            'NOT resource.labels.service_name=("rollback-on-alert" OR ',
+            'resource.label.service_name!="rollback-on-alert" AND ',
+        ),
+    ],
+)
+def test_alerts_of_functions_that_patterns_cover(
+    tmp_path: Path, group: str, counted: str, measured: str
+) -> None:
+    """A new function needs no apply: its service fits the filter; our own services never do."""
+    path = bare(tmp_path)
+    path.write_text(path.read_text().replace("functions: [read_it, writeIt]", group))
+
+    resources = resources_of(plan(tmp_path, [path]))
+
+    assert counted in resources["google_logging_metric"]["counter"]["bare-bones/requests"]["filter"]
+    [condition] = resources[POLICY]["signal"]["bare-bones/slow_response"]["conditions"]
+    [threshold] = condition["condition_threshold"]
+    assert measured in threshold["filter"]
+    assert [*violations(resources[POLICY]["signal"]["bare-bones/slow_response"])] == []
