@@ -1,11 +1,13 @@
-"""What is counted of the revisions of applications, minute by minute: requests."""
+"""What is measured of the revisions of applications: requests, and how long they take."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from local.application import Application
+from local.application.latency import Mix
 
 REQUEST_COUNT = "run.googleapis.com/request_count"
+REQUEST_LATENCIES = "run.googleapis.com/request_latencies"
 RESOURCE = "cloud_run_revision"
 
 _CLASSES = {"2xx": "200", "5xx": "500"}
@@ -33,7 +35,7 @@ Counted = tuple[Labels, Window, int]
 
 def count_requests(application: Application, function: str, visible: Visible) -> Iterator[Counted]:
     """The requests of a function: labels, window, and how many."""
-    shared = labels_of(application, application.service_of(function).name)
+    shared = labels_of(application, function, REQUEST_COUNT)
     for window, (start, end) in visible:
         if end <= start:
             continue
@@ -49,10 +51,19 @@ def count_requests(application: Application, function: str, visible: Visible) ->
                 yield tuple(sorted(labels.items())), window, count
 
 
-def labels_of(application: Application, service: str) -> dict[str, str]:
-    """What all series of a service's revisions share."""
+def weigh_latencies(application: Application, function: str, start: datetime, end: datetime) -> Mix:
+    """Return the medians of a function's requests, each with the number of its requests."""
+    requests = application.requests(function, start, end).total if start < end else 0
+    mix = application.latencies(function, start, end) if requests else ()
+    weights = sum(weight for weight, _ in mix)
+    return [(requests * weight / weights, median) for weight, median in mix]
+
+
+def labels_of(application: Application, function: str, metric: str) -> dict[str, str]:
+    """Return what all series of a function's revisions share."""
+    service = application.service_of(function).name
     return {
-        "metric.type": REQUEST_COUNT,
+        "metric.type": metric,
         "resource.type": RESOURCE,
         "resource.label.project_id": application.project,
         "resource.label.location": application.region,

@@ -1,4 +1,4 @@
-"""`google.monitoring.v3.MetricService`: requests of revisions; backlogs; sign-ins; descriptors."""
+"""`google.monitoring.v3.MetricService`: requests, latencies; backlogs; sign-ins; descriptors."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -13,12 +13,22 @@ from msgspec import Struct
 
 from local.application import Application
 from local.application.applications import ApplicationRegistry, invalid_argument
+from local.application.latency import quantile
 from local.core.clock import CloudClock
 from local.core.pages import page
 from local.services.monitoring import backlog_metrics, descriptors, filters, log_metrics
 from local.services.monitoring.filters import FieldCondition
 from local.services.monitoring.ingestion_delay import MINUTE, IngestionDelay, floor_to_minute
-from local.services.monitoring.revision_metrics import FIELDS, Labels, Window, count_requests, labels_of
+from local.services.monitoring.revision_metrics import (
+    FIELDS,
+    REQUEST_COUNT,
+    REQUEST_LATENCIES,
+    Labels,
+    Window,
+    count_requests,
+    labels_of,
+    weigh_latencies,
+)
 
 MAX_PAGE_SIZE = 100_000
 """ListTimeSeriesRequest.page_size: points at most in one answer."""
@@ -29,6 +39,10 @@ _Kind = metric_pb2.MetricDescriptor.MetricKind
 _Type = metric_pb2.MetricDescriptor.ValueType
 
 
+Points = dict[Labels, dict[Window, float]]
+"""The points of each series."""
+
+
 class SeriesShape(Struct, frozen=True):
     """How raw points become the points of an answer."""
 
@@ -36,7 +50,9 @@ class SeriesShape(Struct, frozen=True):
     aligned: bool = False
     as_rate: bool = False
     keep: frozenset[str] | None = None
-    """The fields that series are summed by; None: nothing is summed."""
+    """The fields that series are reduced by; None: nothing is reduced."""
+    is_median: bool = False
+    """Whether the reducer is the median of latencies, not the sum of counts."""
 
     def reduce_labels(self, labels: Labels) -> Labels:
         """What is left of a series' fields; the project always is."""
@@ -77,7 +93,8 @@ class MetricService:
             return self._backlogs(request.name, wanted, start, end)
         shape = _shape(request.aggregation, wanted["metric.type"].text)
         of_logs = wanted["metric.type"].text.startswith(log_metrics.PREFIX)
-        found = (self._count_logged if of_logs else self._count)(
+        counter = self._count_logged if of_logs else self._count
+        found = (self._measure_latencies if shape.is_median else counter)(
             [one for one in self._estate.applications if f"projects/{one.project}" == request.name],
             wanted,
             shape,
@@ -148,19 +165,49 @@ class MetricService:
         wanted: dict[str, FieldCondition],
         shape: SeriesShape,
         windows: list[Window],
-    ) -> dict[Labels, dict[Window, int]]:
+    ) -> Points:
         """Requests per series and window; windows without any visible are left out."""
         horizon = self._ingestion.newest_visible_end(self._clock.now())
         visible = [(window, (window[0], min(window[1], horizon))) for window in windows]
-        found: dict[Labels, dict[Window, int]] = defaultdict(lambda: defaultdict(int))
+        found: Points = defaultdict(lambda: defaultdict(int))
         for application in applications:
             for function in application.policy.functions:
-                if not _may_match(wanted, application, function):
+                if not _may_match(wanted, labels_of(application, function, REQUEST_COUNT)):
                     continue
                 for labels, window, count in count_requests(application, function, visible):
                     if count and filters.matches_conditions(wanted, dict(labels)):
                         found[shape.reduce_labels(labels)][window] += count
         return found
+
+    def _measure_latencies(
+        self,
+        applications: list[Application],
+        wanted: dict[str, FieldCondition],
+        shape: SeriesShape,
+        windows: list[Window],
+    ) -> Points:
+        """Return the median milliseconds of the visible requests per group and window.
+
+        Raises: Refused INVALID_ARGUMENT for a revision or a response code.
+        """
+        horizon = self._ingestion.newest_visible_end(self._clock.now())
+        mixes: dict[tuple[Labels, Window], list[tuple[float, timedelta]]] = defaultdict(list)
+        for application in applications:
+            for function in application.policy.functions:
+                labels = labels_of(application, function, REQUEST_LATENCIES)
+                if (wanted.keys() | (shape.keep or set())) - labels.keys():
+                    raise invalid_argument(f"{REQUEST_LATENCIES}: only labels of services are supported")
+                if filters.matches_conditions(wanted, labels):
+                    group = shape.reduce_labels(tuple(sorted(labels.items())))
+                    for start, end in windows:
+                        mix = weigh_latencies(application, function, start, min(end, horizon))
+                        mixes[group, (start, end)] += mix
+        medians: Points = defaultdict(dict)
+        for (group, window), mix in mixes.items():
+            median = quantile(mix, 0.5)
+            if median is not None:
+                medians[group][window] = median / timedelta(milliseconds=1)
+        return medians
 
     def _count_logged(
         self,
@@ -168,10 +215,10 @@ class MetricService:
         wanted: dict[str, FieldCondition],
         shape: SeriesShape,
         windows: list[Window],
-    ) -> dict[Labels, dict[Window, int]]:
+    ) -> Points:
         """The same of a counter on log entries."""
         horizon = self._ingestion.newest_visible_end(self._clock.now())
-        counted: dict[Labels, dict[Window, int]] = defaultdict(lambda: defaultdict(int))
+        counted: Points = defaultdict(lambda: defaultdict(int))
         for application in applications:
             labels = {
                 "metric.type": wanted["metric.type"].text,
@@ -199,7 +246,10 @@ def _shape(aggregation: Any, metric: str) -> SeriesShape:
     fields = frozenset(filters.normalize_field(name) for name in aggregation.group_by_fields)
     if unknown := sorted(fields - FIELDS):
         raise invalid_argument(f"group_by_fields: '{unknown[0]}' is not a label of {metric}")
-    if reducer not in (_Reducer.REDUCE_NONE, _Reducer.REDUCE_SUM):
+    is_median = metric == REQUEST_LATENCIES
+    if is_median and (aligner, reducer) != (_Aligner.ALIGN_DELTA, _Reducer.REDUCE_PERCENTILE_50):
+        raise invalid_argument(f"{metric}: only ALIGN_DELTA with REDUCE_PERCENTILE_50 is supported")
+    if not is_median and reducer not in (_Reducer.REDUCE_NONE, _Reducer.REDUCE_SUM):
         raise invalid_argument("cross_series_reducer: only REDUCE_SUM is supported")
     if aligner == _Aligner.ALIGN_NONE:
         if reducer:
@@ -211,7 +261,7 @@ def _shape(aggregation: Any, metric: str) -> SeriesShape:
     if period < MINUTE or period % MINUTE:
         raise invalid_argument("alignment_period must be a positive multiple of 60 s")
     as_rate = aligner == _Aligner.ALIGN_RATE
-    return SeriesShape(period, True, as_rate, fields if reducer else None)
+    return SeriesShape(period, True, as_rate, fields if reducer else None, is_median)
 
 
 def _windows(shape: SeriesShape, start: datetime, end: datetime, now: datetime) -> Iterator[Window]:
@@ -226,22 +276,21 @@ def _windows(shape: SeriesShape, start: datetime, end: datetime, now: datetime) 
         last -= shape.period
 
 
-def _may_match(wanted: dict[str, FieldCondition], application: Application, function: str) -> bool:
-    """Whether series of a function may be asked for: all but revision and code is compared."""
-    known = labels_of(application, application.service_of(function).name)
-    return all(name not in known or one.fits(known[name]) for name, one in wanted.items())
+def _may_match(wanted: dict[str, FieldCondition], labels: dict[str, str]) -> bool:
+    """Return whether these labels are not excluded; labels that they lack are not compared."""
+    return all(wanted[name].fits(labels[name]) for name in wanted.keys() & labels.keys())
 
 
-def _series(shape: SeriesShape, labels: Labels, points: dict[Window, int]) -> Message:
+def _series(shape: SeriesShape, labels: Labels, points: dict[Window, float]) -> Message:
     """`google.monitoring.v3.TimeSeries`."""
     known = dict(labels)
     message: Message = monitoring_v3.TimeSeries.pb()(
         metric={"type": known["metric.type"], "labels": _labels_with_prefix("metric.label.", labels)},
         resource={"type": known["resource.type"], "labels": _labels_with_prefix("resource.label.", labels)},
         metric_kind=_Kind.GAUGE if shape.as_rate else _Kind.DELTA,
-        value_type=_Type.DOUBLE if shape.as_rate else _Type.INT64,
-        points=[_point(shape, *window, count) for window, count in points.items()],
-        unit="1/s" if shape.as_rate else "1",
+        value_type=_Type.DOUBLE if shape.as_rate or shape.is_median else _Type.INT64,
+        points=[_point(shape, *window, quantity) for window, quantity in points.items()],
+        unit="1/s" if shape.as_rate else "ms" if shape.is_median else "1",
     )
     return message
 
@@ -250,10 +299,10 @@ def _labels_with_prefix(prefix: str, labels: Labels) -> dict[str, str]:
     return {name.removeprefix(prefix): value for name, value in labels if name.startswith(prefix)}
 
 
-def _point(shape: SeriesShape, start: datetime, end: datetime, count: int) -> dict[str, Any]:
+def _point(shape: SeriesShape, start: datetime, end: datetime, quantity: float) -> dict[str, Any]:
     if shape.as_rate:
-        per_second = count / shape.period.total_seconds()
+        per_second = quantity / shape.period.total_seconds()
         interval = {"start_time": end, "end_time": end}
         return {"interval": interval, "value": {"double_value": per_second}}
     interval = {"start_time": start, "end_time": end}
-    return {"interval": interval, "value": {"int64_value": count}}
+    return {"interval": interval, "value": {"double_value" if shape.is_median else "int64_value": quantity}}

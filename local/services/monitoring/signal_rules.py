@@ -8,7 +8,7 @@ from msgspec import Struct
 from local.application import Part
 from local.application.request_counts import RequestTotals, sum_requests
 from local.services.monitoring.ingestion_delay import MINUTE
-from local.services.monitoring.revision_metrics import REQUEST_COUNT, RESOURCE
+from local.services.monitoring.revision_metrics import REQUEST_COUNT, REQUEST_LATENCIES, RESOURCE
 
 FAILING_RATE_ABOVE = 0.5
 """A function whose failure rate is above this counts as failing (functions_failing_share)."""
@@ -48,9 +48,7 @@ class ConditionMetric(Struct, frozen=True):
 
 
 REQUESTS = ConditionMetric(REQUEST_COUNT, "Request Count", RESOURCE, "Cloud Run Revision")
-LATENCIES = ConditionMetric(
-    "run.googleapis.com/request_latencies", "Request Latency", RESOURCE, "Cloud Run Revision"
-)
+LATENCIES = ConditionMetric(REQUEST_LATENCIES, "Request Latency", RESOURCE, "Cloud Run Revision")
 UPTIME = ConditionMetric(
     "monitoring.googleapis.com/uptime_check/check_passed", "Check passed", "uptime_url", "Uptime Check URL"
 )

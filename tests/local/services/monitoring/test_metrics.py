@@ -8,6 +8,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import monitoring_v3
 
+from local.application.latency import quantile
 from local.application.request_counts import rate_per_second
 from local.services.monitoring.backlog_metrics import DEPTH, UNDELIVERED
 from tests.local.support.run import MINUTE, ORIGIN, SEED, World, served, to
@@ -16,6 +17,13 @@ COUNT = 'metric.type="run.googleapis.com/request_count" AND resource.type="cloud
 DELTA = monitoring_v3.Aggregation.Aligner.ALIGN_DELTA
 RATE = monitoring_v3.Aggregation.Aligner.ALIGN_RATE
 SUM = monitoring_v3.Aggregation.Reducer.REDUCE_SUM
+MEDIAN = monitoring_v3.Aggregation.Reducer.REDUCE_PERCENTILE_50
+LATENCIES = 'metric.type="run.googleapis.com/request_latencies"'
+MEDIANS: dict[str, Any] = {
+    "alignment_period": {"seconds": 300},
+    "per_series_aligner": DELTA,
+    "cross_series_reducer": MEDIAN,
+}
 
 
 @pytest.fixture
@@ -128,6 +136,28 @@ def test_reduced_series_keep_only_what_they_are_grouped_by(world: World) -> None
     assert counted(reduced) == counted(series(world, COUNT, *window))
 
 
+def test_median_latencies_pool_the_requests_of_a_group(world: World) -> None:
+    """Each function weighs as much as it has requests; what is not visible yet is left out."""
+    seconds = dict(zip(world.application.policy.functions, (1, 2, 4, 8), strict=True))
+    for function in seconds:
+        world.application.set_callees(function, ())
+        world.application.deploy([function], release="r2", latency=timedelta(seconds=seconds[function]))
+    world.advance(600)
+
+    def medians(*group_by: str) -> list[float]:
+        how = {**MEDIANS, "group_by_fields": group_by}
+        reduced = series(world, LATENCIES, ORIGIN, ORIGIN + 5 * MINUTE, **how)
+        return [point.value.double_value for one in reduced for point in one.points]
+
+    mix = [(rate_per_second(name, SEED), timedelta(seconds=taken)) for name, taken in seconds.items()]
+    pooled = quantile(mix, 0.5)
+    assert pooled is not None
+    assert sorted(medians("resource.label.service_name")) == [1000, 2000, 4000, 8000]
+    assert medians() == pytest.approx([pooled.total_seconds() * 1000], rel=0.01)
+    world.ingestion.lag = timedelta(minutes=10)
+    assert medians() == []
+
+
 def test_aligned_windows_end_where_the_interval_ends(world: World) -> None:
     """Windows are counted back from the end of the interval, not from whole minutes."""
     world.advance(900)
@@ -176,7 +206,7 @@ def test_other_metrics_have_no_series(world: World) -> None:
     world.advance(600)
     window = (ORIGIN, ORIGIN + 5 * MINUTE)
 
-    assert not series(world, 'metric.type="run.googleapis.com/request_latencies"', *window)
+    assert not series(world, 'metric.type="run.googleapis.com/container/cpu/utilizations"', *window)
     assert not series(world, COUNT.replace("cloud_run_revision", "cloud_function"), *window)
     assert not series(world, of("nothing"), *window)
 
@@ -195,6 +225,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any]]] = {
             "group_by_fields": ["resource.label.zone"],
         },
     ),
+    "a median of counts": (COUNT, MEDIANS),
+    "a sum of latencies": (LATENCIES, {**MEDIANS, "cross_series_reducer": SUM}),
+    "latencies as distributions": (LATENCIES, {}),
+    "latencies of a revision": (f'{LATENCIES} AND resource.label.revision_name="r"', MEDIANS),
+    "latencies by response code": (LATENCIES, {**MEDIANS, "group_by_fields": ["metric.label.response_code"]}),
 }
 
 
