@@ -93,6 +93,12 @@ class Metrics(Protocol):
     def requests(self, start: datetime, end: datetime) -> dict[str, RouterRequests]:
         """Per service (short name), over the points that lie whole within `start` and `end`."""
 
+    def latencies(self, start: datetime, end: datetime) -> dict[str, float]:
+        """Return the median seconds of a request per service (short name), over such points.
+
+        A service without a request is left out.
+        """
+
     def sign_ins(self, start: datetime, end: datetime) -> RouterRequests:
         """All that were tried in the system's project, over such points; none where none shows."""
 

@@ -16,7 +16,8 @@ from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import service_of
 from shared.domain.signals.health import ProbeAnswer
 from tests.chaos.decisions.situations import Situation
-from tests.chaos.decisions.traffic import MINUTE, USUAL_SECONDS, DrawnTraffic
+from tests.chaos.decisions.traffic import MINUTE, DrawnTraffic
+from tests.support.fakes.run.services import USUAL_SECONDS
 
 SITE_SECONDS = 0.2
 UPTIME_REGIONS = 3

@@ -11,10 +11,9 @@ from shared.domain.policy.system_policy import service_of
 from shared.domain.signals.health import RouterRequests
 from tests.chaos.decisions.situations import Cause, Situation
 from tests.support.fakes.run.platform import FakePlatform
+from tests.support.fakes.run.services import USUAL_SECONDS
 
 MINUTE = timedelta(minutes=1)
-USUAL_SECONDS = 0.3
-"""What a function takes for a request while nothing slows it."""
 SIGN_INS_PER_MINUTE = 30.0
 SIGN_IN_FAILURES = (0.05, 0.95)
 """Shares of failed sign-ins while sign-in works, and while it does not."""
@@ -50,6 +49,15 @@ class DrawnTraffic:
             if total := sum(total for total, _ in counts):
                 counted[service] = RouterRequests(total, sum(failed for _, failed in counts))
         return counted
+
+    def latencies(self, start: datetime, end: datetime) -> dict[str, float]:
+        """Return the median seconds of each service with a request over such minutes."""
+        minutes = [*self._visible_minutes(start, end)]
+        return {
+            service: self.seconds(name, _EPOCH + minutes[0] * MINUTE, _EPOCH + (minutes[-1] + 1) * MINUTE)
+            for name, service in self._services.items()
+            if any(self.count(name, minute)[0] for minute in minutes)
+        }
 
     def sign_ins(self, start: datetime, end: datetime) -> RouterRequests:
         """All sign-ins over such minutes."""

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from google.cloud import monitoring_v3
@@ -87,6 +88,24 @@ def test_requests_of_an_hour(world: PlatformWorld) -> None:
     assert whole["placeorder"].failed > 0 == whole["findbook"].failed
 
 
+@pytest.mark.parametrize("window", [5 * MINUTE, 45 * MINUTE])
+def test_latencies_before_and_after_a_slow_release(world: PlatformWorld, window: timedelta) -> None:
+    """A slow release doubles the median of its function from then on, and leaves the others."""
+    world.advance(600)
+    released = world.now()
+    world.deploy("placeOrder", slowdown=2.0)
+    world.advance(3600)
+    second = timedelta(seconds=1)
+
+    usual = world.metrics.latencies(released - window, released)
+    slow = world.metrics.latencies(released - second, released + window + second)
+
+    assert set(usual) == {"placeorder", "findbook"}
+    assert slow["placeorder"] == pytest.approx(2 * usual["placeorder"])
+    assert slow["findbook"] == usual["findbook"] > 0
+    assert world.metrics.latencies(released, released + MINUTE / 2) == {}
+
+
 @pytest.mark.parametrize("length", [timedelta(), timedelta(seconds=59), -MINUTE])
 def test_requests_of_a_window_without_a_whole_minute(world: PlatformWorld, length: timedelta) -> None:
     """No point, no count: unknown is not zero of zero."""
@@ -140,6 +159,31 @@ def test_points_at_the_edges_of_a_window() -> None:
     )
 
     assert counted == {"placeorder": RouterRequests(total=110, failed=110)}
+
+
+def test_latencies_where_a_service_has_no_request() -> None:
+    """One request reads a window as one point; a median of nothing, 0 or NaN, is left out."""
+    start = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    window = {"start_time": start, "end_time": start + 5 * MINUTE}
+    medians = {"placeorder": 500.0, "findbook": 0.0, "payorder": float("nan")}
+    answer = [
+        monitoring_v3.TimeSeries(
+            resource={"labels": {"service_name": service}},
+            points=[{"interval": window, "value": {"double_value": median}}],
+        )
+        for service, median in medians.items()
+    ]
+    requests: list[monitoring_v3.ListTimeSeriesRequest] = []
+
+    def list_time_series(request: Any, **_call: Any) -> list[monitoring_v3.TimeSeries]:
+        requests.append(monitoring_v3.ListTimeSeriesRequest.wrap(request))
+        return answer
+
+    client = SimpleNamespace(list_time_series=list_time_series)
+    metrics = RouterMetrics(client, "shop", "shop", "europe-west1")
+
+    assert metrics.latencies(start - MINUTE / 2, start + 5.5 * MINUTE) == {"placeorder": 0.5}
+    assert [request.aggregation.alignment_period for request in requests] == [5 * MINUTE]
 
 
 def test_sign_ins_before_and_after_they_fail(world: PlatformWorld) -> None:

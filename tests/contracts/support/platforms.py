@@ -8,6 +8,7 @@ from random import Random
 from typing import Protocol
 
 from local.application import Part
+from local.application.application import LATENCY
 from local.application.service import RevisionConfiguration
 from local.cloud import Cloud
 from local.core.clock import CloudClock
@@ -26,6 +27,7 @@ from shared.ports.platform import Metrics, Platform, Prober
 from tests.contracts.support.lost_answers import lose_in_memory, lose_on_the_wire
 from tests.support.fakes.run.platform import DEFAULT, FakePlatform
 from tests.support.fakes.run.router import FakeMetrics, FakeProber
+from tests.support.fakes.run.services import USUAL_SECONDS
 from tests.support.fakes.runtime.clock import START, FakeClock
 
 FUNCTIONS = ("placeOrder", "findBook")
@@ -47,7 +49,9 @@ class PlatformWorld(Protocol):
 
     def advance(self, seconds: float) -> None: ...
 
-    def deploy(self, function: str, failure_rate: float = 0.0, *, ready: bool = True) -> None: ...
+    def deploy(
+        self, function: str, failure_rate: float = 0.0, *, ready: bool = True, slowdown: float = 1.0
+    ) -> None: ...
 
     def configure(self, function: str, configuration: RevisionConfiguration) -> None:
         """A release with another configuration."""
@@ -102,8 +106,11 @@ class InMemory:
     def advance(self, seconds: float) -> None:
         self._clock.sleep(seconds)
 
-    def deploy(self, function: str, failure_rate: float = 0.0, *, ready: bool = True) -> None:
-        self._fake.deploy([function], failure_rate=failure_rate, ready=ready)
+    def deploy(
+        self, function: str, failure_rate: float = 0.0, *, ready: bool = True, slowdown: float = 1.0
+    ) -> None:
+        seconds = USUAL_SECONDS * slowdown
+        self._fake.deploy([function], failure_rate=failure_rate, ready=ready, seconds=seconds)
 
     def configure(self, function: str, configuration: RevisionConfiguration) -> None:
         uses = (SecretUse(place, *bound.split("/")) for place, bound in configuration.secrets.items())
@@ -165,9 +172,12 @@ class OverTheWire:
     def advance(self, seconds: float) -> None:
         self._cloud.clock.advance(timedelta(seconds=seconds))
 
-    def deploy(self, function: str, failure_rate: float = 0.0, *, ready: bool = True) -> None:
+    def deploy(
+        self, function: str, failure_rate: float = 0.0, *, ready: bool = True, slowdown: float = 1.0
+    ) -> None:
+        latency = LATENCY * slowdown
         self._cloud.application("shop").deploy(
-            [function], release="r", failure_rate=failure_rate, starts=ready
+            [function], release="r", failure_rate=failure_rate, starts=ready, latency=latency
         )
 
     def configure(self, function: str, configuration: RevisionConfiguration) -> None:

@@ -24,7 +24,7 @@ from shared.domain.deployments.inventory.traffic import (
 from shared.domain.deployments.source_copies import VariableValues
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.ports.platform import OperationState
-from tests.support.fakes.run.services import FakeService, TrafficChange
+from tests.support.fakes.run.services import USUAL_SECONDS, FakeService, TrafficChange
 from tests.support.fakes.runtime.hooks import Hook, ask_hook_around, no_hook
 
 PLAIN = {"RELEASE": "r"}
@@ -173,6 +173,7 @@ class FakePlatform:
         functions: Sequence[str] | None = None,
         *,
         failure_rate: float = 0.0,
+        seconds: float = USUAL_SECONDS,
         ready: bool = True,
         image: str = "",
         configuration: Configuration = DEFAULT,
@@ -188,6 +189,7 @@ class FakePlatform:
             )
             revision = Revision(name, service.name, self._clock.now(), ready, digest, capacity)
             service.deploy(revision, failure_rate if ready else 1.0, configuration)
+            service.seconds[name] = seconds
 
     def deploy_past(self, function: str) -> str:
         """Somebody makes a revision of its service, and the function does not know; its name."""

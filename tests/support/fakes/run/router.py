@@ -25,7 +25,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class FakeMetrics:
     """A Metrics that integrates the platform's routing.
 
-    Verbs for the hook: metrics.requests, metrics.sign_ins, metrics.counted.
+    Verbs for the hook: metrics.requests, metrics.latencies, metrics.sign_ins, metrics.counted.
     Points are whole minutes (`point`) and show up `lag` after their end. `rates`
     are requests per second by function, for those that differ from `rate`; a rate of 0 leaves a
     service out.
@@ -61,6 +61,18 @@ class FakeMetrics:
                 service.short_name: counted
                 for service in self._platform.services().values()
                 if (counted := self._counted(service, *window)).total
+            }
+
+    def latencies(self, start: datetime, end: datetime) -> dict[str, float]:
+        """Return the median seconds per service that had a request, over the visible points."""
+        with ask_hook_around(self.hook, "metrics.latencies"):
+            window = self._visible(start, end)
+            if window is None:
+                return {}
+            return {
+                service.short_name: service.median_seconds(*window)
+                for service in self._platform.services().values()
+                if self._counted(service, *window).total
             }
 
     def fail_sign_ins(self, rate: float) -> None:

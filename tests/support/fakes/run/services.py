@@ -1,5 +1,7 @@
 """One Cloud Run service of the fake platform: what is asked of it, what it does, what it did."""
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +24,8 @@ from shared.domain.deployments.inventory.traffic import (
 )
 
 RETRIED = {"retryPolicy": "RETRY_POLICY_RETRY"}
+USUAL_SECONDS = 0.3
+"""The median time of a request where a test does not say otherwise."""
 TASKS = {"deployment-taskqueue": "true"}
 
 
@@ -47,6 +51,8 @@ class FakeService:
     revisions: list[Revision] = field(default_factory=list)
     failure_rates: dict[str, float] = field(default_factory=dict)
     """Share of requests that fail, by revision."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Median seconds of a request, by revision, where they are not the usual."""
     configurations: dict[str, Configuration] = field(default_factory=dict)
     """By revision."""
     sources: dict[str, SourceObject] = field(default_factory=dict)
@@ -220,13 +226,26 @@ class FakeService:
 
     def _failing_of_revisions(self, start: datetime, end: datetime) -> float:
         failing = timedelta()
-        ends = [since for since, _ in self.history[1:]] + [end]
-        for (since, served), until in zip(self.history, ends, strict=True):
-            overlap = min(until, end) - max(since, start)
-            if overlap > timedelta():
-                rate = sum(self.failure_rates[name] * share for name, share in served.items())
-                failing += overlap * rate
+        for duration, shares in self._routed(start, end):
+            rate = sum(self.failure_rates[name] * share for name, share in shares.items())
+            failing += duration * rate
         return failing / (end - start)
+
+    def median_seconds(self, start: datetime, end: datetime) -> float:
+        """Return the median seconds of the revision that served most between two moments."""
+        served: dict[str, timedelta] = defaultdict(timedelta)
+        for duration, shares in self._routed(start, end):
+            for name, share in shares.items():
+                served[name] += duration * share
+        return self.seconds.get(max(served, key=lambda name: served[name], default=""), USUAL_SECONDS)
+
+    def _routed(self, start: datetime, end: datetime) -> Iterator[tuple[timedelta, Mapping[str, float]]]:
+        """Yield how long the routers sent which shares to revisions, between two moments."""
+        ends = [since for since, _ in self.history[1:]] + [end]
+        for (since, shares), until in zip(self.history, ends, strict=True):
+            duration = min(until, end) - max(since, start)
+            if duration > timedelta():
+                yield duration, shares
 
     def _unready(self, traffic: Traffic) -> str:
         for entry in traffic:
