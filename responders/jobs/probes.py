@@ -1,6 +1,6 @@
-"""Our own looks from outside, twice a minute: asked beside each other, kept, judged, told of."""
+"""The own probes, twice a minute: sent in parallel, repeated where they fail, stored and judged."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import zip_longest
@@ -23,7 +23,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.signals import probe_signals
 from shared.domain.signals.early_warning import EarlyWarning, due_warnings
 from shared.domain.signals.health import ProbeAnswer
-from shared.domain.signals.probe_history import MAX_PROBE_SECONDS, PROBE_INTERVAL, ProbeResult
+from shared.domain.signals.probe_history import MAX_PROBE_SECONDS, PROBE_INTERVAL, PROBE_REPEATS, ProbeResult
 from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
@@ -40,6 +40,8 @@ class _PendingProbe(Struct, frozen=True):
     begun_at: datetime
     monotonic: float
     """The same moment by the clock that never jumps."""
+    send: Callable[[], tuple[ProbeAnswer, float]]
+    is_repeat: bool = False
 
 
 class ProbeRunner:
@@ -52,7 +54,10 @@ class ProbeRunner:
         }
         self._asked: dict[str, _PendingProbe] = {}
         self._asked_last: datetime | None = None
-        self._seen: dict[str, dict[str, list[ProbeResult]]] = {}
+        self._results: dict[str, dict[tuple[str, datetime], ProbeResult]] = {}
+        """Those of this invocation, by system, probe and half minute."""
+        self._unrecorded: set[str] = set()
+        """Systems of which results are not stored yet."""
         self._pool: Pool | None = None
 
     def start_probes(self, now: datetime) -> None:
@@ -70,7 +75,7 @@ class ProbeRunner:
     def record_late_answers(self) -> None:
         """Wait for the looks that take long, and keep them. Raises: Unavailable."""
         self._collect_answers(MAX_PROBE_SECONDS)
-        for system in [*self._seen]:
+        for system in [*self._unrecorded]:
             self._record_results(self._policies[system])
 
     def close(self) -> None:
@@ -93,10 +98,14 @@ class ProbeRunner:
         for policy, probe in _interleave_probes(self._policies):
             key = f"{policy.system} {probe.name}"
             if key not in self._asked:
-                self._asked[key] = _PendingProbe(
-                    policy.system, probe.name, half_minute, now, clock.monotonic()
-                )
-                self._pool.submit(key, partial(looked, probe_signals.extend_timeout(probe, policy)))
+                send = partial(looked, probe_signals.extend_timeout(probe, policy))
+                begun = clock.monotonic()
+                self._submit(key, _PendingProbe(policy.system, probe.name, half_minute, now, begun, send))
+
+    def _submit(self, key: str, pending: _PendingProbe) -> None:
+        if self._pool is not None:
+            self._asked[key] = pending
+            self._pool.submit(key, pending.send)
 
     def _collect_answers(self, seconds: float) -> None:
         """Collect what ends within that time. Raises: every error but a RollbackError."""
@@ -114,19 +123,31 @@ class ProbeRunner:
             return
         if isinstance(answer, BaseException):
             raise answer
-        found, monotonic = answer
-        result = ProbeResult(
+        probe_answer, monotonic = answer
+        results, key = self._results.setdefault(asked.system, {}), (asked.probe, asked.at)
+        self._unrecorded.add(asked.system)
+        if asked.is_repeat:
+            results[key] = results[key].add_answer(passed=probe_answer.passed)
+            return
+        results[key] = ProbeResult(
             at=asked.at,
             ended_at=asked.begun_at + timedelta(seconds=monotonic - asked.monotonic),
-            passed=found.passed,
-            seconds=found.seconds,
-            status=found.status,
+            passed=probe_answer.passed,
+            seconds=probe_answer.seconds,
+            status=probe_answer.status,
         )
-        self._seen.setdefault(asked.system, {}).setdefault(asked.probe, []).append(result)
+        if not probe_answer.passed:
+            for number in range(PROBE_REPEATS):
+                repeat = replace(asked, is_repeat=True)
+                self._submit(f"{asked.system} {asked.probe} {asked.at} {number}", repeat)
 
     def _record_results(self, policy: Policy) -> None:
         """Commit the results, then record alerts; after a death, the next instance does."""
-        keep = partial(self._commit_results, policy, self._seen.pop(policy.system, {}))
+        self._unrecorded.discard(policy.system)
+        results: dict[str, list[ProbeResult]] = {}
+        for (probe, _), result in self._results.get(policy.system, {}).items():
+            results.setdefault(probe, []).append(result)
+        keep = partial(self._commit_results, policy, results)
         too_fast = f"the probes of {policy.system}: their record changes too fast"
         retry_on_conflict(keep, COMMIT_ATTEMPTS, too_fast, self._ports.clock.sleep)
 

@@ -89,7 +89,7 @@ def build_cool_down_change(case: Case) -> Callable[[System], System]:
     An alert that joins now is told, and not answered by what they did not want.
     """
     until = case.now() + case.policy.gates.cool_down
-    return lambda system: replace(system, cool_down_until=until)
+    return lambda system: replace(system, cool_down_until=until, cool_down_target="")
 
 
 def ended_fields(case: Case, status: RollbackStatus, outcome: str) -> dict[str, Any]:

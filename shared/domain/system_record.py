@@ -102,6 +102,8 @@ class System(StoredDocument, frozen=True):
     slot: str = ""
     """The rollback that has effects in flight."""
     cool_down_until: datetime | None = None
+    cool_down_target: str = ""
+    """The deployment that automation went back to; empty: an operator called a rollback off."""
     suspended: dict[str, datetime] = field(default_factory=dict)
     """What a person changed by hand: until then automation leaves it alone."""
     chosen: dict[str, datetime] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """The facts of one decision, each read once."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -24,8 +25,14 @@ from responders.support.parallel_calls import (
 from shared.core.codec import decode
 from shared.core.store import Document, Query
 from shared.domain.data.integrity.damage import IntegrityRecord
-from shared.domain.decision.facts import DecisionFacts
-from shared.domain.deployments.deployment import Deployment, DeploymentStatus, counts_by_function, record_path
+from shared.domain.decision.facts import DecisionFacts, live_shares
+from shared.domain.deployments.deployment import (
+    Deployment,
+    DeploymentStatus,
+    Inventory,
+    counts_by_function,
+    record_path,
+)
 from shared.domain.deployments.images import exclude_lost_images, repositories
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
@@ -34,11 +41,18 @@ from shared.domain.incidents.incident import Incident
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert, AlertFact, open_alerts
 from shared.domain.signals.alert_conditions import affected_functions
-from shared.domain.signals.health import failing_functions
+from shared.domain.signals.baseline import BASELINE_DURATION
+from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions, sum_requests
+from shared.domain.signals.probe_history import PROBE_REPEATS, SLOWDOWN_SIGNAL
+from shared.domain.signals.probe_signals import ProbeRecord, probes_path
 from shared.domain.system_record import BUDGET_PATH, Budget, System
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 
+EVIDENCE_WINDOW = timedelta(minutes=15)
+"""No older requests count; a quiet function needs so long to show anything."""
+FIRST_REQUESTS_WINDOW = timedelta(minutes=4)
+"""The first minutes of a release, from its last function on."""
 MAX_RECORDS_READ = 2
 """The newest stable deployment, and the one to go back to where that one is the suspect."""
 
@@ -83,62 +97,175 @@ def collect_facts(
     reading = StateReader(ports.store)
     system = reading.system(policy.system)
     opened = [*filter(None, map(reading.incident, system.open_incidents))]
-    recovered = [*_find_recoveries(opened), *filter(None, [system.previous_incident_ended_at])]
-    answers = _collect_answers(ports, policy, now, joined, recovered, writing=writing)
-    alerts: list[Alert] = require_answer(answers["alerts"])
-    deployments: list[Deployment] = require_answer(answers["deployments"])
+    others = [incident for incident in opened if rollback not in incident.rollback_ids]
+    first = call_all(ports, {"alerts": joined, "inventory": ports.system(policy.system).platform.inventory})
+    alerts: list[Alert] = require_answer(first["alerts"])
+    inventory: Inventory = answer_or_none(first["inventory"]) or {}
     judged = [alert for alert in alerts if alert.is_open and alert.absorbed_by in ("", rollback)]
+    recovered = [*_find_recoveries(opened), *filter(None, [system.previous_incident_ended_at])]
+    releases = _find_releases(inventory, now - policy.gates.suspect_window)
+    since = _find_count_start(reading, policy, now, judged, recovered, releases)
+    calls = _build_evidence_calls(ports, policy, judged, (since, now), releases)
+    answers = first | _collect_answers(ports, policy, (since, now), others, calls, writing=writing)
+    deployments: list[Deployment] = require_answer(answers["deployments"])
     live = _merge_inventory(answer_or_none(answers["functions"]), answer_or_none(answers["stock"]))
-    inventory = answer_or_none(answers["inventory"]) or {}
-    counted = counts_by_function(read_health_answers(answers).requests or {}, inventory)
-    asked_back = _select_alerts_to_check(alerts, failing_functions(counted, policy.gates))
+    counts = counts_by_function(read_health_answers(answers).requests or {}, inventory)
+    asked_back = _select_alerts_to_check(alerts, failing_functions(counts, policy.gates))
     recorded = _select_recorded_deployments(deployments, target)
-    places = repositories(one.image for live in inventory.values() for one in live.revisions)
+    places = repositories(
+        revision.image for function in inventory.values() for revision in function.revisions
+    )
     calls = _build_follow_up_calls(ports, policy, recorded, places)
+    calls |= _build_repeat_calls(ports, policy, answers)
     later = call_all(ports, {**calls, **build_alert_state_calls(ports, policy.system, asked_back)})
     standing, states = open_alerts(alerts), read_alert_states(later)
-    found = tuple(
-        alert.fact(closed=alert not in standing, still_open=states.get(alert.monitoring_id))
-        for alert in judged
+    facts = _facts(policy.system, answers, later, now, alerts=(), deployments=deployments, live=live)
+    facts = replace(
+        facts,
+        alerts=tuple(
+            alert.fact(closed=alert not in standing, still_open=states.get(alert.monitoring_id))
+            for alert in judged
+        ),
+        other_alerts=_select_other_alerts(answers),
+        probe_counts=_count_probe_answers(answers, later, since),
+        first_requests=_read_counts(answers, "first requests", inventory),
+        slowdowns=_measure_slowdowns(answers, inventory),
     )
-    facts = _facts(policy.system, answers, later, now, alerts=found, deployments=deployments, live=live)
-    others = (one for one in opened if rollback not in one.rollback_ids)
-    working = frozenset(name for one in others for name in one.working)
+    working = frozenset(name for incident in others for name in incident.working)
     return CollectedFacts(facts, tuple(judged), require_answer(answers["budget"]), working)
+
+
+def _find_count_start(
+    reading: StateReader,
+    policy: Policy,
+    now: datetime,
+    alerts: Iterable[Alert],
+    recovered: Iterable[datetime],
+    releases: Iterable[datetime],
+) -> datetime:
+    """Return from when on requests are counted: from the onset, and after any change or recovery.
+
+    Cloud Monitoring opens an alert up to `METRICS_WINDOW` after what it reports has begun. Of the
+    requests of that time those before a release tell nothing of it.
+    """
+    shifts = [rollback.shifted_at for rollback in reading.rollbacks_of(policy.system) if rollback.shifted_at]
+    onsets = [
+        alert.started_at - (METRICS_WINDOW if alert.is_of_monitoring else timedelta()) for alert in alerts
+    ]
+    onset = min(onsets, default=now - METRICS_WINDOW)
+    # what failed before a shift, or before a recovery, may work since
+    since = max([now - EVIDENCE_WINDOW, onset, *shifts, *recovered])
+    return min((release for release in releases if release > since), default=since)
+
+
+def _find_releases(inventory: Inventory, since: datetime) -> list[datetime]:
+    """Return when the revisions that serve were made, of those made since then."""
+    return [
+        revision.created_at
+        for function in inventory.values()
+        for revision in function.revisions
+        if revision.created_at > since and revision.name in live_shares(function)
+    ]
 
 
 def _collect_answers(
     ports: Ports,
     policy: Policy,
-    now: datetime,
-    joined: Callable[[], list[Alert]],
-    recovered: Iterable[datetime],
+    window: tuple[datetime, datetime],
+    others: Iterable[Incident],
+    calls: Mapping[str, Callable[[], Any]],
     *,
     writing: bool,
 ) -> dict[str, Any]:
-    store, platform = ports.store, ports.system(policy.system).platform
-    triggers = {"triggers": ports.system(policy.system).resources.triggers.list_triggers} if writing else {}
-    reading = StateReader(store)
-    shifts = [one.shifted_at for one in reading.rollbacks_of(policy.system) if one.shifted_at is not None]
-    # what failed before a shift, or before a recovery, may work since
-    since = max([now - METRICS_WINDOW, *shifts, *recovered])
+    store, protected, reading = ports.store, ports.system(policy.system), StateReader(ports.store)
+    triggers = {"triggers": protected.resources.triggers.list_triggers} if writing else {}
     return call_all(
         ports,
         {
-            "alerts": joined,
             "controls": reading.controls,
             "budget": partial(store.get, BUDGET_PATH),
             "pace": partial(reading.pace, policy.system),
             "systems": partial(store.query, Query("systems")),
             "deployments": partial(reading.every_deployment, policy.system),
-            "inventory": platform.inventory,
-            "functions": platform.functions,
+            "functions": protected.platform.functions,
             "stock": partial(store.get, stocks.inventory_path(policy.system)),
             "damage": partial(reading.integrity, policy.system),
+            "probe record": partial(store.get, probes_path(policy.system)),
+            **{f"alerts of {incident.id}": partial(reading.alerts, incident.id) for incident in others},
             **triggers,
-            **build_health_calls(ports, ports.system(policy.system).metrics, policy.probes, since, now),
+            **calls,
+            **build_health_calls(ports, protected.metrics, policy.probes, *window),
         },
     )
+
+
+def _build_evidence_calls(
+    ports: Ports,
+    policy: Policy,
+    alerts: Iterable[Alert],
+    window: tuple[datetime, datetime],
+    releases: Collection[datetime],
+) -> dict[str, Callable[[], Any]]:
+    """Return the calls that count a release's first requests, and measure slowness."""
+    metrics, (since, now) = ports.system(policy.system).metrics, window
+    calls: dict[str, Callable[[], Any]] = {}
+    if releases:
+        end = min(max(releases) + FIRST_REQUESTS_WINDOW, now)
+        calls["first requests"] = partial(metrics.requests, max(releases), end)
+    if any(alert.signal == SLOWDOWN_SIGNAL for alert in alerts):
+        calls["latencies"] = partial(metrics.latencies, now - METRICS_WINDOW, now)
+        calls["usual latencies"] = partial(metrics.latencies, since - BASELINE_DURATION, since)
+    return calls
+
+
+def _build_repeat_calls(
+    ports: Ports, policy: Policy, answers: Mapping[str, Any]
+) -> dict[str, Callable[[], Any]]:
+    """Return the calls that repeat each probe that failed: one failure alone proves little."""
+    answered = ((probe, answers[f"probe {probe.name}"]) for probe in policy.probes)
+    failed = [probe for probe, answer in answered if isinstance(answer, ProbeAnswer) and not answer.passed]
+    return {
+        f"repeat {number} {probe.name}": partial(ports.prober.ask, probe)
+        for probe in failed
+        for number in range(PROBE_REPEATS)
+    }
+
+
+def _read_counts(
+    answers: Mapping[str, Any], name: str, inventory: Inventory
+) -> dict[str, RouterRequests] | None:
+    counts = answer_or_none(answers.get(name))
+    return None if counts is None else counts_by_function(counts, inventory)
+
+
+def _select_other_alerts(answers: Mapping[str, Any]) -> tuple[AlertFact, ...]:
+    """Return the open alerts of the other open incidents."""
+    lists = (alerts for alerts in select_named(answers, "alerts of ").values() if alerts is not None)
+    return tuple(alert.fact(closed=False) for alerts in lists for alert in open_alerts(alerts))
+
+
+def _count_probe_answers(
+    answers: Mapping[str, Any], later: Mapping[str, Any], since: datetime
+) -> dict[str, RouterRequests]:
+    """Return the answers of each probe since a time, by the stored record and by this decision."""
+    counts: dict[str, list[RouterRequests]] = defaultdict(list)
+    for name, answer in (*select_named(answers, "probe ").items(), *later.items()):
+        if isinstance(answer, ProbeAnswer):
+            probe = name.split(" ", 2)[2] if name.startswith("repeat ") else name
+            counts[probe].append(RouterRequests(1, int(not answer.passed)))
+    document = answer_or_none(answers["probe record"])
+    if document is not None and document.fields is not None:
+        for probe, results in decode(ProbeRecord, document.fields).looks.items():
+            counts[probe] += [result.count for result in results if result.at >= since]
+    return {probe: sum_requests(several) for probe, several in counts.items()}
+
+
+def _measure_slowdowns(answers: Mapping[str, Any], inventory: Inventory) -> dict[str, float]:
+    """Return by how much functions take longer than in the hour before, as ratios."""
+    seconds = answer_or_none(answers.get("latencies")) or {}
+    usual = answer_or_none(answers.get("usual latencies")) or {}
+    slowdowns = {name: seconds[name] / usual[name] - 1.0 for name in seconds if usual.get(name)}
+    return counts_by_function(slowdowns, inventory)
 
 
 def _find_recoveries(opened: Iterable[Incident]) -> list[datetime]:

@@ -242,8 +242,11 @@ def _build_start_transition(
     def slot_taken(system: System) -> System | None:
         if system.slot not in ("", rollback.id):
             return None
-        cooling = now + case.policy.gates.cool_down if automatic else system.cool_down_until
-        return replace(system, slot=rollback.id, cool_down_until=cooling)
+        taken = replace(system, slot=rollback.id)
+        if not automatic or decision.target == system.cool_down_target:
+            return taken
+        until = now + case.policy.gates.cool_down
+        return replace(taken, cool_down_until=until, cool_down_target=decision.target)
 
     return Transition(
         event="rollback.decided",

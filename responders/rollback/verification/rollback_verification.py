@@ -95,15 +95,16 @@ def verify_rollback(case: Case) -> bool:
     Recovery is verified only where nothing fails of what the alerts are about.
     """
     alerts = case.read_alerts()
-    if case.raise_severity(alerts):
-        return True
     now, shifted_at = case.now(), case.rollback.shifted_at or case.now()
     steps = load_steps(case.ports.store, case.rollback.id)
     rolling = scope_extension.find_ongoing_rollout(case)
-    if scope_extension.extend_scope(case, rolling, steps.values()):
+    if case.raise_severity(alerts) or scope_extension.extend_scope(case, rolling, steps.values()):
         return True
     counted_from = find_count_start(case, alerts)
     health = measuring.assess_health(case, steps.values(), counted_from)
+    further = scope_extension.find_further_failures(case, health.counts, steps.values())
+    if further and scope_extension.extend_scope(case, None, steps.values(), further):
+        return True
     joined = case.read_alerts()  # read again: alerts come while health is looked at
     if health.verdict is HealthVerdict.WELL and (
         doubts := _find_doubts(case, steps.values(), health, joined, counted_from)

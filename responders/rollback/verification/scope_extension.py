@@ -1,8 +1,8 @@
-"""The extension of a plan by what a roll-out changes further, or by what people order beside it."""
+"""The extension of a plan: by a roll-out that goes on, by an order, or by what fails besides."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -33,11 +33,15 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus, extend_plan, freeze_plan
 from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.signals.failure_evidence import assess_failures, spread_failure
+from shared.domain.signals.health import RouterRequests
 from shared.domain.system_record import System, system_path
 from shared.state.reader import StateReader
 
 EXTENSIBLE_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
 """Scenarios that are about every function; the others leave a roll-out elsewhere alone."""
+NARROW_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.FEATURE)
+"""Scenarios that restore what fails, and more where that did not help."""
 MAX_EXTENSIONS = 3
 """A roll-out that is not over after so many looks is left to a person."""
 
@@ -60,7 +64,24 @@ def find_ongoing_rollout(case: Case) -> Deployment | None:
     return max(rolling, key=lambda one: one.at, default=None)
 
 
-def extend_scope(case: Case, rolling: Deployment | None, steps: Iterable[Step]) -> bool:
+def find_further_failures(
+    case: Case, counts: Mapping[str, RouterRequests], steps: Iterable[Step]
+) -> set[str]:
+    """Return the functions outside an automatic plan whose requests prove that they fail too."""
+    rollback = case.rollback
+    is_automatic = rollback.order is None and rollback.question is None
+    if not is_automatic or rollback.plan is None or rollback.plan.scenario not in NARROW_SCENARIOS:
+        return set()
+    evidence, enough = assess_failures(case.policy, counts), case.policy.gates.minimum_requests
+    proven = evidence.failing | {name for name in evidence.broken if counts[name].total >= enough}
+    planned = {step.target for step in steps}
+    further = spread_failure(case.policy, {*proven}, evidence) if proven - planned else set[str]()
+    return further - planned
+
+
+def extend_scope(
+    case: Case, rolling: Deployment | None, steps: Iterable[Step], failing: Collection[str] = ()
+) -> bool:
     """Whether the plan now tells what becomes of what a roll-out has changed, or people have added.
 
     Steps are added, none is done again. What may not or cannot go back is in the plan too, as steps
@@ -69,14 +90,16 @@ def extend_scope(case: Case, rolling: Deployment | None, steps: Iterable[Step]) 
     Raises: Unavailable, when what is live could not be read; as LeasedRollback.commit.
     """
     header, order = case.rollback.plan, case.rollback.extension
-    if header is None or not (order or rolling):
+    if header is None or not (order or rolling or failing):
         return False
-    wanted = requested_functions(order, case.policy) if order is not None else set[str]()
+    wanted = requested_functions(order, case.policy) if order is not None else {*failing}
     planned = {step.target for step in steps}
-    addition = _build_additional_plan(case, header, None if order else rolling, planned, wanted)
+    is_followed = not (order or failing)
+    addition = _build_additional_plan(case, header, rolling if is_followed else None, planned, wanted)
     if case.rollback.extension != order:  # somebody has ordered more meanwhile
         return True
-    why = f"added by {order.actor}" if order is not None else f"{rolling and rolling.id} goes on"
+    why = f"{rolling.id} goes on" if rolling is not None else "further functions fail"
+    why = f"added by {order.actor}" if order is not None else why
     if addition is not None:
         case.commit_transition(_build_extension_transition(case, why, header, addition))
     elif order is not None:
@@ -130,14 +153,16 @@ def _build_additional_plan(
         return None
     change = looked.change
     further = set(change.functions) - planned
-    further = further - _functions_under_manual_control(case, looked) if rolling else further & wanted
+    further = further if rolling else further & wanted
+    if case.rollback.extension is None:
+        further -= _functions_under_manual_control(case, looked)
     if not further:
         return None
     barrier = rolling.id if rolling is not None and rolling.barrier else ""
     if rolling is None and change.target is not None:
         every, since = StateReader(case.ports.store).every_deployment(policy.system), change.target.at
         barrier = next((one.id for one in every if one.barrier and one.at > since), "")
-    limited = rolling is not None and header.extensions >= MAX_EXTENSIONS
+    limited = case.rollback.extension is None and header.extensions >= MAX_EXTENSIONS
     left = _exclusion_reasons(policy, barrier, planned, looked, further, limited=limited)
     more = further - left.keys()
     case.extend_lease(CALL_TIMEOUT_SECONDS)

@@ -19,7 +19,9 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_quota import SavedPace
 from shared.domain.signals.alert import AlertFact
 from shared.domain.signals.breadth import limit_signal, measure_level
-from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions
+from shared.domain.signals.failure_evidence import FailureEvidence, assess_failures, spread_failure
+from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions, working_functions
+from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNAL
 from shared.domain.system_record import Budget, Controls, System
 
 
@@ -34,7 +36,7 @@ class DecisionFacts(Struct, frozen=True):
     """Newest first."""
     inventory: Inventory | None
     requests: Mapping[str, RouterRequests] | None
-    """Per function, over the newest minutes that the metrics show."""
+    """Per function, from the onset on, as far as the metrics show."""
     probes: Mapping[str, ProbeAnswer]
     other_incidents: Mapping[str, datetime]
     """When the open incidents of other systems were detected."""
@@ -53,6 +55,14 @@ class DecisionFacts(Struct, frozen=True):
     level_before: Severity | None = None
     """The level that an earlier check has measured: it never falls."""
     seconds_since_detection: float = 0.0
+    probe_counts: Mapping[str, RouterRequests] = {}
+    """Answers of each probe since the onset, repeats included, and how many of them failed."""
+    other_alerts: tuple[AlertFact, ...] = ()
+    """Open alerts of the system's other open incidents: evidence, and nothing to decide here."""
+    first_requests: Mapping[str, RouterRequests] | None = None
+    """Per function, in the first minutes of the newest release; None: they could not be read."""
+    slowdowns: Mapping[str, float] = {}
+    """By how much each function takes longer than in the hour before the onset, as a ratio."""
 
     @property
     def onset(self) -> datetime:
@@ -64,24 +74,46 @@ class DecisionFacts(Struct, frozen=True):
         own = [one.started_at for one in self.alerts if one.function in (None, function)]
         return min(own, default=self.onset)
 
+    def assess(self, policy: Policy) -> FailureEvidence:
+        """Return what the counted requests tell of each function."""
+        return assess_failures(policy, self.requests or {})
+
     def find_failing(self, policy: Policy) -> set[str]:
-        """Functions that are seen to fail, or write what is damaged."""
-        collections = {name for one in self.damage_findings for name in one.collections}
-        return self.find_observed_failing(policy) | writer_functions(policy, collections)
+        """Return the functions that fail at their rollback level, or write invalid documents."""
+        collections = {name for finding in self.damage_findings for name in finding.collections}
+        return self._find_failing_now(policy) | writer_functions(policy, collections)
 
     def find_known_failing(self, policy: Policy) -> set[str]:
-        """Return the functions that this check or an earlier one has observed to fail."""
-        return self.find_failing(policy) | {*self.failed_before}
+        """Return the same, and what an earlier check has observed to fail and does not work."""
+        return self.find_failing(policy) | {*self.failed_before} - self.assess(policy).sound
 
     def find_observed_failing(self, policy: Policy) -> set[str]:
-        """Functions that fail by the routers' count, or that an alert names."""
-        named = {alert.function for alert in self.alerts if alert.function}
-        return named | (failing_functions(self.requests or {}, policy.gates) & policy.functions.keys())
+        """Return the functions whose requests fail, at any level, or that an alert names."""
+        return self._alerted | (
+            failing_functions(self.requests or {}, policy.gates) & policy.functions.keys()
+        )
+
+    def find_slow(self, policy: Policy) -> set[str]:
+        """Return the functions that are slower than usual, where an alert reports slowness."""
+        signals = {alert.signal for alert in self.alerts} & {SLOWDOWN_SIGNAL}
+        limits = [policy.signals[name].threshold or DEFAULT_SLOWDOWN for name in signals]
+        return {name for name, slowdown in self.slowdowns.items() if limits and slowdown > limits[0]}
+
+    @property
+    def _alerted(self) -> set[str]:
+        return {alert.function for alert in self.alerts if alert.function}
+
+    def _find_failing_now(self, policy: Policy) -> set[str]:
+        evidence = self.assess(policy)
+        working = working_functions(self.requests or {}, policy.gates)
+        failing = self._alerted - working | evidence.failing | self.find_slow(policy)
+        return spread_failure(policy, failing, evidence)
 
     def measure_level(self, policy: Policy) -> Severity | None:
-        """Return the level of what this decision has observed to fail."""
-        named = {alert.function for alert in self.alerts}
-        failing = {*self.find_observed_failing(policy), *self.failed_before, *named}
+        """Return the level of what fails."""
+        earlier = {*self.failed_before} - self.assess(policy).sound
+        outside = {alert.function for alert in self.alerts} - policy.functions.keys()
+        failing = {*self._find_failing_now(policy), *earlier, *outside}
         measured = None if self.requests is None else measure_level(policy, failing, self.requests)
         if self.level_before is None or measured is None:
             return self.level_before or measured

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shared.domain.decision.facts import ChangeSet, DecisionFacts, worst_signal
 from shared.domain.decision.gates.base import Gate, GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.gates.registry import RequestKind, gates_for, overridable_gates
-from shared.domain.decision.scenario_scope import restrict_to_scenario, widen_scenario
+from shared.domain.decision.scenario_scope import restrict_to_failing, widen_scenario
 from shared.domain.decision.target_selection import change_since_target
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
@@ -61,9 +61,9 @@ def evaluate_incident(
     asked about or observed at the deadline; at once if it was `asked`, or people are asked anyway.
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
-    failing = facts.find_known_failing(policy)
-    change = restrict_to_scenario(change_since_target(facts, policy), signal.scenario, policy, failing)
-    case = GateInput(facts, policy, signal, change, now, rollback)
+    released = change_since_target(facts, policy)
+    change = restrict_to_failing(released, signal.scenario, facts, policy)
+    case = GateInput(facts, policy, signal, change, now, rollback, released=released)
     answers = tuple(gate(case) for gate in gates_for(RequestKind.ALERT))
     return _build_decision(case, answers, *_conclude(answers, expired=now >= deadline, asked=asked))
 
@@ -178,6 +178,8 @@ def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool, asked: bool = F
     unknown = [one for one in answers if one.answer is GateResult.UNKNOWN]
     waiting = [one for one in unknown if one.leads_to is Outcome.ASK and not (expired or asked)]
     waited = ", until the time to decide was over" if expired else ""
+    if refuted := [answer for answer in unknown if answer.leads_to is Outcome.IGNORE]:
+        return (Outcome.IGNORE if expired else Outcome.HOLD), str(refuted[0])
     for stop in stops:
         if stop.leads_to is Outcome.HOLD and expired:
             return Outcome.ESCALATE, f"{stop}{waited}"

@@ -11,6 +11,7 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.breadth import limit_signal
+from shared.domain.signals.health import sum_requests
 from shared.domain.signals.registry import SignalSource, has_source
 
 
@@ -76,10 +77,25 @@ def _affected_parts(signal: Signal, facts: DecisionFacts, policy: Policy) -> set
 
 def _is_total_failure(facts: DecisionFacts, policy: Policy) -> bool:
     """Whether every request failed, and enough functions have traffic to tell of the system."""
-    counted = [one for name, one in (facts.requests or {}).items() if name in policy.functions]
-    known, size = sum(one.total >= policy.gates.minimum_requests for one in counted), len(policy.functions)
-    is_enough = known == size or known > max(1, policy.breadth.high_above * size)
-    return is_enough and all(one.failed == one.total for one in counted)
+    counts = [count for name, count in (facts.requests or {}).items() if name in policy.functions]
+    active, size = sum(count.total > 0 for count in counts), len(policy.functions)
+    whole = sum_requests(counts)
+    is_enough = active == size or active > max(1, policy.breadth.high_above * size)
+    return is_enough and whole.total >= policy.gates.minimum_requests and whole.failed == whole.total
+
+
+def restrict_to_failing(
+    change: ChangeSet, scenario: ScenarioName, facts: DecisionFacts, policy: Policy
+) -> ChangeSet:
+    """Return the change over what fails, where only functions fail: the narrowest that helps.
+
+    What nothing is known of goes back with what fails around it. While no function is known to fail
+    the change stays whole, so that the gates can name what is missing.
+    """
+    failing = facts.find_known_failing(policy)
+    if scenario in (ScenarioName.FUNCTIONS, ScenarioName.FEATURE) and failing:
+        return restrict_to_functions(change, failing)
+    return restrict_to_scenario(change, scenario, policy, failing)
 
 
 def restrict_to_scenario(

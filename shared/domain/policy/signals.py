@@ -11,6 +11,7 @@ from shared.domain.policy.severity import Severity
 AUTHENTICATION_SIGNALS = ("authentication", "auth")
 """What a policy may call the functions by which people sign in, as a group or an alias."""
 FRONTEND_SIGNAL = "frontend_unavailable"
+FUNCTION_SIGNAL = "function_failure_rate"
 BREACH_SIGNAL = "security_breach"
 """The signal that somebody declares: no router counts it, and no change need explain it."""
 

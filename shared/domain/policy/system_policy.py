@@ -109,7 +109,7 @@ class Policy(Struct, frozen=True):
     groups: dict[str, Group]
     signals: dict[str, Signal]
     scenarios: dict[ScenarioName, Mode]
-    """Mode per scenario; absent means observe (of `feature`: as `functions`, at most ask)."""
+    """Mode per scenario; absent means observe (of `feature`: as `functions`)."""
     group_aliases: dict[str, tuple[str, ...]] = {}
     """What people call one group or several: `core-api` is core and admin."""
     alert_projects: tuple[str, ...] = ()
@@ -175,7 +175,7 @@ class Policy(Struct, frozen=True):
         """How far automation may go in a scenario, by the policy alone."""
         absent = Mode.OBSERVE
         if scenario is ScenarioName.FEATURE:
-            absent = min(Mode.ASK, self.scenarios.get(ScenarioName.FUNCTIONS, absent))
+            absent = self.scenarios.get(ScenarioName.FUNCTIONS, absent)
         return self.scenarios.get(scenario, absent)
 
     @property

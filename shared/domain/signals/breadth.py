@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from msgspec.structs import replace
 
 from shared.core.text import count_noun
-from shared.domain.policy.scenario_names import Mode, ScenarioName
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity, is_worse
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
@@ -14,7 +14,9 @@ from shared.domain.signals.health import RouterRequests
 from shared.domain.signals.registry import SignalSource, has_source
 
 FEATURE_LEVELS = (Severity.MEDIUM, Severity.LOW)
-"""At these levels the runbook rolls features back, as planned."""
+"""At these levels the runbook rolls features back."""
+MIN_JUDGED = 4
+"""Fewer functions with requests than this say nothing of the share of a system that fails."""
 
 
 def measure_level(
@@ -23,14 +25,15 @@ def measure_level(
     """Return the level of these failing functions; None: no function is known to fail.
 
     Functions that no group covers are LOW; None among them stands for any part of the system.
-    Where few functions have traffic, the share of requests tells how many users are affected: the
-    system is down where a mass failure meets most requests.
+    Shares are of the functions that have requests: the others cannot be judged. A mass failure that
+    meets most requests is a system that is down.
     """
     limits, groups = policy.breadth, policy.functions
     known = groups.keys() & failing
     if not known:
         return Severity.LOW if failing and None not in failing else None
-    share = len(known) / len(groups)
+    judged = {name for name, count in requests.items() if count.total and name in groups} | known
+    share = len(known) / (max(len(judged), min(MIN_JUDGED, len(groups))) if requests else len(groups))
     counted = {name: one.total for name, one in requests.items() if name in groups}
     affected, total = sum(counted.get(one, 0) for one in known), sum(counted.values())
     is_mass_failure = share > limits.high_above
@@ -59,7 +62,7 @@ def limit_signal(policy: Policy, name: str, level: Severity | None) -> Signal:
     severity = level if is_worse(signal.severity, level) else signal.severity
     if severity not in FEATURE_LEVELS or signal.scenario in (ScenarioName.NONE, ScenarioName.FEATURE):
         return replace(signal, severity=severity)
-    return Signal(severity, ScenarioName.FEATURE, min(signal.mode, Mode.ASK))
+    return Signal(severity, ScenarioName.FEATURE, signal.mode)
 
 
 def count_failing(functions: Collection[str], failing: Collection[str | None]) -> str:

@@ -1,5 +1,7 @@
 """Probe results, and the ways in which they show a signal; thin data shows nothing."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,9 +12,12 @@ from msgspec.structs import replace
 
 from shared.core.durations import format_duration
 from shared.domain.policy.signals import Signal, Unit
+from shared.domain.signals.health import RouterRequests
 from shared.domain.signals.registry import SIGNALS
 
 PROBE_INTERVAL = timedelta(seconds=30)
+PROBE_REPEATS = 5
+"""A failed answer is repeated so often, in parallel and at once: one alone proves little."""
 MAX_STORED_RESULTS = 60
 """Looks of one probe that are kept: half an hour."""
 MAX_PROBE_SECONDS = 50.0
@@ -37,6 +42,8 @@ SLOW_RESPONSE_SIGNAL = "slow_response"
 """The signal of which a failure that comes at once tells nothing."""
 SLOWDOWN_SIGNAL = "performance_degraded"
 """The signal whose own ratio is how much slower than usual answers are."""
+DEFAULT_SLOWDOWN = 0.5
+"""The runbook's "Performance degradation >50%", where a policy states no threshold."""
 
 
 class ProbeResult(Struct, frozen=True):
@@ -47,15 +54,31 @@ class ProbeResult(Struct, frozen=True):
     ended_at: datetime
     """When the answer was there, or given up: trouble that it shows had begun by then."""
     passed: bool
+    """Whether most of its answers were as expected."""
     seconds: float
     status: int | None
+    answers: int = 1
+    """The first one and its repeats: a failed answer is repeated at once."""
+    failures: int | None = None
+    """How many of them were not as expected; None: all, or none, as `passed` says."""
+
+    @property
+    def count(self) -> RouterRequests:
+        """Return its answers and failures as counted requests."""
+        failures = self.failures if self.failures is not None else self.answers * (not self.passed)
+        return RouterRequests(self.answers, failures)
+
+    def add_answer(self, *, passed: bool) -> ProbeResult:
+        """Return the result with one more repeat."""
+        total, failed = self.count.total + 1, self.count.failed + (not passed)
+        return replace(self, passed=failed <= total / 2, answers=total, failures=failed)
 
 
 class CriterionKind(StrEnum):
     """How bad looks are weighed."""
 
     LASTING = "lasting"
-    """All of them, for as long as that."""
+    """All of them, with all their repeats, for as long as that: nothing succeeds."""
     COUNTED = "counted"
     """So many within the span."""
     SHARE = "share"
@@ -79,8 +102,10 @@ class SignalCriterion(Struct, frozen=True):
 
     def is_bad(self, look: ProbeResult, usual: float | None) -> bool:
         """Whether one look is bad in this way."""
-        if self.failures and not look.passed:
-            return True
+        if self.failures:
+            total, failed = look.count.total, look.count.failed
+            if failed == total or (self.kind is not CriterionKind.LASTING and not look.passed):
+                return True
         too_long = self.slow_threshold(usual)
         return too_long is not None and look.seconds > too_long
 

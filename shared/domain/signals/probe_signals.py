@@ -94,9 +94,12 @@ def record_results(
     kept = {}
     for probes in probes_by_signal(policy).values():
         for probe in probes:
-            known = {look.at: look for look in looks.get(probe.name, ())}
-            known |= {look.at: look for look in record.looks.get(probe.name, ())}
-            kept[probe.name] = tuple(known[at] for at in sorted(known)[-probe_history.MAX_STORED_RESULTS :])
+            results = {result.at: result for result in looks.get(probe.name, ())}
+            for stored in record.looks.get(probe.name, ()):
+                if stored.at not in results or stored.answers >= results[stored.at].answers:
+                    results[stored.at] = stored
+            newest = sorted(results)[-probe_history.MAX_STORED_RESULTS :]
+            kept[probe.name] = tuple(results[at] for at in newest)
     return replace(record, looks=kept)
 
 

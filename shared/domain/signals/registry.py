@@ -4,7 +4,7 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
-from shared.domain.policy.signals import FRONTEND_SIGNAL, Unit
+from shared.domain.policy.signals import FRONTEND_SIGNAL, FUNCTION_SIGNAL, Unit
 
 
 class SignalSource(Enum):
@@ -29,7 +29,7 @@ class SignalKind(Struct, frozen=True):
 
 SIGNALS: dict[str, SignalKind] = {
     FRONTEND_SIGNAL: SignalKind(Unit.COUNT),
-    "function_failure_rate": SignalKind(Unit.RATIO, SignalSource.REQUESTS),
+    FUNCTION_SIGNAL: SignalKind(Unit.RATIO, SignalSource.REQUESTS),
     "functions_failing_share": SignalKind(Unit.RATIO, SignalSource.REQUESTS),
     "critical_path_blocked": SignalKind(Unit.SECONDS),
     "performance_degraded": SignalKind(Unit.RATIO),

@@ -40,7 +40,7 @@ LEVELS: Mapping[str, Levels] = {
 MARGIN, ROUNDING = 0.1, 1e-9
 SLOW_WINDOW_MINUTES, ENOUGH_REQUESTS = 5.0, 20.0
 """A median of fewer requests in so many minutes says nothing."""
-THIN_FAILURES = 10.0
+THIN_FAILURES = 20.0
 """Fewer failed requests than this in `THIN_MINUTES`: nobody can know."""
 THIN_MINUTES = 15.0
 SOON_MINUTES = 10.0

@@ -204,8 +204,9 @@ class DecisionWorld(World):
     def _look(self) -> None:
         """Evaluate the alert policies, and record when the release fails no request any more."""
         self.monitoring.evaluate()
-        is_restored = self.is_site_up() and not self._failing_still()
-        if self.restored_at is None and self.ports.clock.now() > self.onset and is_restored:
+        has_moved = bool(self.ports.world.applied_shifts or self.ports.beside.effects)
+        is_restored = has_moved and self.is_site_up() and not self._failing_still()
+        if self.restored_at is None and is_restored:
             self.restored_at = self.ports.clock.now()
         self._scheduler.at(TICK_SECONDS / 2, self._look)
 

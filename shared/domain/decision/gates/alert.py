@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import timedelta
 from functools import reduce
+from statistics import median
 
 from msgspec import Struct
 
@@ -14,9 +15,18 @@ from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult,
 from shared.domain.decision.scenario_scope import scenario_functions
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity, worse_severity
+from shared.domain.policy.signals import Signal, Unit
 from shared.domain.signals.alert import MONITORING_SOURCES, AlertFact, EvidenceSource
 from shared.domain.signals.breadth import limit_signal, measure_level
-from shared.domain.signals.health import failing_functions
+from shared.domain.signals.failure_evidence import (
+    DEFAULT_FUNCTION_LEVEL,
+    FALSE_PROBE_ALARMS,
+    function_level,
+    has_failed,
+)
+from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests
+from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNAL
+from shared.domain.signals.registry import SignalSource, has_source
 
 
 class _Evidence(Struct, frozen=True):
@@ -74,22 +84,56 @@ def still_true(case: GateInput) -> GateAnswer:
         return GateAnswer("still true", GateResult.STOP, f"every alert is over; {reason}", Outcome.IGNORE)
     others = {one.source for one in seen} - {one.source for one in alarms}
     missing = "no second source sees the same failure" if others else "no second source"
-    leads_to = Outcome.ASK if grave else Outcome.OBSERVE  # nobody is asked about a warning
+    is_refuted = all(_is_refuted(case, alert) for alert in alarms)
+    leads_to = Outcome.ASK if grave else Outcome.OBSERVE  # no one is asked about a warning
+    if grave and is_refuted:
+        missing, leads_to = "enough requests show that it fails less than its level", Outcome.IGNORE
     return GateAnswer("still true", GateResult.UNKNOWN, f"{missing}: {reason}", leads_to)
 
 
+def _is_refuted(case: GateInput, alert: AlertFact) -> bool:
+    """Return whether enough requests show that what an alert counts fails less than its level."""
+    requests, policy = case.facts.requests or {}, case.policy
+    if not has_source(alert.signal, SignalSource.REQUESTS):
+        return False
+    if alert.function is None:
+        evidence, whole = case.facts.assess(policy), sum_requests(requests.values())
+        return whole.total >= policy.gates.minimum_requests and not evidence.failing
+    count = requests.get(alert.function, RouterRequests(0, 0))
+    is_enough = count.total >= policy.gates.minimum_requests
+    return is_enough and failure_ratio(count) <= function_level(policy)
+
+
 def _find_evidence(case: GateInput, alarms: Iterable[AlertFact]) -> list[_Evidence]:
-    """Return what says that something fails now; no probe of what the system depends on does."""
+    """Return what proves that something fails now; no probe of what the system depends on does."""
     facts, policy = case.facts, case.policy
-    probes = (one for one in policy.probes if one.name in facts.probes and not one.external)
-    failed = (one for one in probes if not facts.probes[one.name].passed)
-    counted = failing_functions(facts.requests or {}, policy.gates)
-    raised = (one for one in alarms if one.source in MONITORING_SOURCES and not one.is_over)
+    probes = (probe for probe in policy.probes if probe.name in facts.probe_counts and not probe.external)
+    failing = facts.assess(policy).failing
+    alerts = (alert for alert in (*alarms, *facts.other_alerts) if not alert.is_over)
     return [
-        *(_Evidence(EvidenceSource.PROBES, one.function, one.signal) for one in failed),
-        *(_Evidence(EvidenceSource.COUNTS, name) for name in sorted(counted)),
-        *(_Evidence(one.source, one.function, one.signal) for one in raised),
+        *(
+            _Evidence(EvidenceSource.PROBES, probe.function, probe.signal)
+            for probe in probes
+            if has_failed(facts.probe_counts[probe.name], DEFAULT_FUNCTION_LEVEL, FALSE_PROBE_ALARMS)
+        ),
+        *(_Evidence(EvidenceSource.COUNTS, name) for name in sorted(failing | facts.find_slow(policy))),
+        *(
+            _Evidence(alert.source, alert.function, alert.signal)
+            for alert in alerts
+            if alert.source in MONITORING_SOURCES
+            and policy.signals[alert.signal].scenario is not ScenarioName.NONE
+        ),
     ]
+
+
+def _is_degradation_counted(case: GateInput, signal: Signal) -> bool:
+    """Return whether requests prove a ratio of all that fail, or the median function is slower."""
+    facts, functions = case.facts, case.policy.functions
+    whole = sum_requests(count for name, count in (facts.requests or {}).items() if name in functions)
+    ratios = [condition.threshold for condition in signal.also if condition.unit is Unit.RATIO]
+    slowdowns = facts.slowdowns.values()
+    is_slow = bool(slowdowns) and median(slowdowns) > (signal.threshold or DEFAULT_SLOWDOWN)
+    return is_slow or any(has_failed(whole, ratio) for ratio in ratios)
 
 
 def _select_relevant(case: GateInput, seen: Collection[_Evidence], alert: AlertFact) -> list[_Evidence]:
@@ -101,6 +145,14 @@ def _select_relevant(case: GateInput, seen: Collection[_Evidence], alert: AlertF
     if alert.function is not None:
         return [one for one in seen if one.function in (None, alert.function)]
     policy = case.policy
+    if alert.signal == SLOWDOWN_SIGNAL:
+        counted = _is_degradation_counted(case, policy.signals[alert.signal])
+        return [
+            evidence
+            for evidence in seen
+            if (evidence.source is not EvidenceSource.COUNTS and evidence.signal == alert.signal)
+            or (evidence.source is EvidenceSource.COUNTS and counted)
+        ]
     declared = (name for name, one in policy.collections.items() if one.writers)
     about = {
         ScenarioName.COMPLETE: set[str](),

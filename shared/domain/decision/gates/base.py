@@ -56,17 +56,24 @@ class GateInput(Struct, frozen=True):
     policy: Policy
     signal: Signal
     change: ChangeSet
-    """Whole, what is in a person's hands included."""
+    """What would go back, functions under manual control included."""
     now: datetime
     rollback: str
     ordered: bool = False
     is_undo: bool = False
     """An undo, or a repair of documents, is requested: there is no one target."""
+    released: ChangeSet | None = None
+    """Everything that changed, of which `change` is a part; None: `change` is all of it."""
 
     @property
     def is_declared(self) -> bool:
         """Whether somebody has declared the trouble, so that nothing need be seen to fail."""
         return any(alert.signal == BREACH_SIGNAL for alert in self.facts.alerts)
+
+    @property
+    def changed(self) -> dict[str, datetime]:
+        """Every function that changed, and since when."""
+        return dict((self.released or self.change).functions)
 
     @property
     def other_parts(self) -> frozenset[InventoryPart]:

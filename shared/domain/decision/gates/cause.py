@@ -2,41 +2,77 @@
 
 from datetime import timedelta
 
-from shared.core.durations import format_duration
+from shared.core.durations import describe_duration, format_duration
 from shared.core.text import count_noun
 from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.target_selection import suspect_functions, suspect_resources
 from shared.domain.policy.function_groups import describe_ungrouped
 from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.signals.failure_evidence import function_level
+from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests
 
 MIN_SIMILAR_FAILURE_RATIO = 0.5
-"""Unchanged functions fail "alike" when their failing share is at least this part of the changed
-ones' share: then what changed is not what separates the ill from the well."""
+"""Unchanged functions fail alike when their failing share is at least this part of that of the
+changed ones: the change is not what separates failing from working functions."""
+MIN_FIRST_REQUESTS = 5
+FIRST_FAILURES = 0.5
+"""A release is bad from the start where at least this part of the level failed at first."""
+CLOSE_TO_RELEASE = timedelta(minutes=10)
+"""Alerts of Cloud Monitoring begin up to five minutes after what they report."""
 COINCIDENCE_WINDOW = timedelta(minutes=5)
 """Incidents of two systems this close together point at something that they share."""
 
 
 def external_cause(case: GateInput) -> GateAnswer:
-    """What fails alike without having been changed is not cured by going back."""
+    """What fails alike without a change, or worked after it, points to a cause outside."""
     elsewhere = _external_cause_reason(case)
     if elsewhere:
         return GateAnswer("external cause", GateResult.STOP, elsewhere, Outcome.ESCALATE)
     if _changed_resources(case)[0] or case.is_declared:
         return GateAnswer("external cause", GateResult.NOT_APPLICABLE, "more than functions was changed")
-    changed = set(case.change.functions)
-    unchanged = set(case.policy.functions) - changed
-    if not unchanged or not changed:
+    changed = set(case.changed)
+    if not changed:
         return GateAnswer("external cause", GateResult.NOT_APPLICABLE, "nothing to compare with")
-    ill = case.facts.find_observed_failing(case.policy)
-    ill_unchanged = len(ill & unchanged) / len(unchanged)
-    ill_changed = len(ill & changed) / len(changed)
-    reason = f"{ill_unchanged:.0%} of the unchanged functions fail, {ill_changed:.0%} of the changed"
-    if ill_unchanged and ill_unchanged >= MIN_SIMILAR_FAILURE_RATIO * ill_changed:
+    failing = case.facts.find_failing(case.policy)
+    judged = {name for name, count in (case.facts.requests or {}).items() if count.total} | failing
+    shares = [_share(failing, judged & part) for part in ({*case.policy.functions} - changed, changed)]
+    reason = f"{shares[0]:.0%} of the unchanged functions fail, {shares[1]:.0%} of the changed"
+    if shares[0] and shares[0] >= MIN_SIMILAR_FAILURE_RATIO * shares[1]:
         return GateAnswer("external cause", GateResult.STOP, reason, Outcome.ESCALATE)
     if case.facts.requests is None:
         return GateAnswer("external cause", GateResult.UNKNOWN, "the metrics could not be read")
+    if late := _describe_late_failure(case, failing):
+        return GateAnswer("external cause", GateResult.STOP, late, Outcome.ASK)
     return GateAnswer("external cause", GateResult.PASS, reason)
+
+
+def _share(failing: set[str], functions: set[str]) -> float:
+    return len(failing & functions) / len(functions) if functions else 0.0
+
+
+def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
+    """Return why the failure may have begun by itself after the release; empty: it began with it.
+
+    A bad release fails from its first requests on. Where these are not known, the onset must be
+    close to the release.
+    """
+    facts, policy = case.facts, case.policy
+    suspects = suspect_functions(case.released or case.change, facts, policy) & failing
+    if not suspects:
+        return ""  # the gate "cause" answers
+    slow = facts.find_slow(policy)
+    first = sum_requests((facts.first_requests or {}).get(name, RouterRequests(0, 0)) for name in suspects)
+    if first.total >= MIN_FIRST_REQUESTS and not slow:
+        if failure_ratio(first) > FIRST_FAILURES * function_level(policy):
+            return ""
+        return (
+            f"what fails worked after its release: {first.failed} of its first {first.total} requests failed"
+        )
+    delay = facts.onset - max(case.changed[name] for name in suspects)
+    if delay <= (2 * CLOSE_TO_RELEASE if slow else CLOSE_TO_RELEASE):
+        return ""
+    return f"the failure began {describe_duration(delay)} after the release, and may have another cause"
 
 
 def _external_cause_reason(case: GateInput) -> str:
@@ -78,7 +114,7 @@ def cause(case: GateInput) -> GateAnswer:
 
 
 def _function_cause(case: GateInput) -> GateAnswer:
-    facts, change = case.facts, case.change
+    facts, change = case.facts, case.released or case.change
     if not change.functions:
         reason = f"nothing changed since {change.target.id if change.target else 'ever'}"
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
@@ -134,7 +170,7 @@ def _failing_system_probes(case: GateInput) -> list[str]:
 
 def _undetermined_functions(case: GateInput) -> set[str]:
     """The functions whose traffic was moved before their trouble began, or after: not known."""
-    change, facts = case.change, case.facts
+    change, facts = case.released or case.change, case.facts
     return {
         function
         for function, latest in change.served_by.items()

@@ -52,9 +52,18 @@ def active_rollback(case: GateInput) -> GateAnswer:
 
 
 def cool_down(case: GateInput) -> GateAnswer:
-    """Never twice backwards: after one automatic step back, a person decides."""
-    until = case.facts.system.cool_down_until
+    """Never twice backwards: after one automatic step back, an operator decides.
+
+    Further functions of the same release, changed before that step, still belong to it.
+    """
+    system = case.facts.system
+    until = system.cool_down_until
     if until and case.now < until:
+        began = until - case.policy.gates.cool_down
+        target = case.change.target.id if case.change.target else None
+        is_same = target == system.cool_down_target and case.scope
+        if is_same and all(case.change.functions[name] <= began for name in case.scope):
+            return GateAnswer("cool-down", GateResult.PASS, f"further functions of the step to {target}")
         reason = f"rolled back or called off lately, cooling down until {until:%H:%M} UTC"
         return GateAnswer("cool-down", GateResult.STOP, reason, Outcome.ESCALATE)
     return GateAnswer("cool-down", GateResult.PASS, "no rollback lately")

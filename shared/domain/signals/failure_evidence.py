@@ -1,0 +1,122 @@
+"""Which functions fail at a level, by a sequential test of their requests; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import lgamma, log
+
+from msgspec import Struct
+
+from shared.domain.policy.scenario_names import ScenarioName
+from shared.domain.policy.signals import FUNCTION_SIGNAL, Unit
+from shared.domain.policy.system_policy import Policy
+from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests, working_functions
+
+DEFAULT_FUNCTION_LEVEL = 0.5
+"""The runbook's `functionFailureRate`, where a policy has no signal of that name."""
+RESOLUTION = 0.7
+"""The test tells a failure ratio at its level from one of this part of it."""
+FALSE_ALARMS = 1e-3
+"""The budget of a test: how likely `RESOLUTION` of the level ever passes it."""
+FALSE_PROBE_ALARMS = 1e-2
+"""The same of a probe, whose evidence never acts alone: a second source must agree."""
+PRIOR = (5.0, 1.0)
+"""The Beta distribution of what a failing function fails: mostly everything."""
+
+
+def has_failed(count: RouterRequests, level: float, false_alarms: float = FALSE_ALARMS) -> bool:
+    """Return whether the requests prove a failure ratio at a level.
+
+    More of them fail than the level allows, and the mixture likelihood ratio against the ratio
+    q = `RESOLUTION` * level has reached 1 / `false_alarms`:
+    B(a + failed, b + succeeded) / B(a, b) / (q ** failed * (1 - q) ** succeeded),
+    with the Beta function B and the prior Beta(a, b). Under q it is a martingale, so that it ever
+    reaches 1 / alpha with probability alpha at most, however often it is read (Robbins 1970,
+    Ann. Math. Statist. 41:1397; Ville's inequality). The budget holds for one start of the counts.
+    """
+    failed, succeeded = count.failed, count.total - count.failed
+    if not 0.0 < level < 1.0 or failed <= level * count.total:
+        return False
+    ratio, (alpha, beta) = RESOLUTION * level, PRIOR
+    evidence = _log_beta(alpha + failed, beta + succeeded) - _log_beta(alpha, beta)
+    return evidence - failed * log(ratio) - succeeded * log(1.0 - ratio) >= -log(false_alarms)
+
+
+def _log_beta(alpha: float, beta: float) -> float:
+    return lgamma(alpha) + lgamma(beta) - lgamma(alpha + beta)
+
+
+def function_level(policy: Policy) -> float:
+    """Return the failure ratio of one function from which on its owner wants a rollback."""
+    signal = policy.signals.get(FUNCTION_SIGNAL)
+    return signal.threshold if signal and signal.threshold else DEFAULT_FUNCTION_LEVEL
+
+
+def _failure_level(policy: Policy, whole: RouterRequests) -> float:
+    """Return the level of one function; where a share of all is proven to fail, that share."""
+    ratios = [
+        condition.threshold
+        for signal in policy.signals.values()
+        for condition in signal.also
+        if condition.unit is Unit.RATIO and signal.scenario is not ScenarioName.NONE
+    ]
+    return min([function_level(policy), *(ratio for ratio in ratios if has_failed(whole, ratio))])
+
+
+class FailureEvidence(Struct, frozen=True):
+    """What the requests of a window tell of each function."""
+
+    level: float
+    """The failure ratio of one function that counts as a failure."""
+    counts: dict[str, RouterRequests]
+    """The requests of the functions that have any."""
+    failing: frozenset[str]
+    """Proven to fail at the level, alone or with the other quiet functions of their group."""
+    broken: frozenset[str]
+    """More of their requests fail than the level allows, be it by chance."""
+
+    @property
+    def sound(self) -> frozenset[str]:
+        """Return the functions of whose requests no more fail than the level allows."""
+        return frozenset(self.counts.keys() - self.broken)
+
+
+def assess_failures(policy: Policy, requests: Mapping[str, RouterRequests]) -> FailureEvidence:
+    """Return which functions fail, judged alone, then by group, then all together.
+
+    Functions that are too quiet to be judged alone are judged together: a group, or a system, of
+    functions with a request every few minutes still tells that nothing in it works.
+    """
+    functions = policy.functions.keys()
+    counts = {name: requests[name] for name in functions & requests.keys() if requests[name].total}
+    level = _failure_level(policy, sum_requests(counts.values()))
+    broken = {name for name, count in counts.items() if failure_ratio(count) > level}
+    failing = {name for name in broken if has_failed(counts[name], level)}
+    proven = failing | working_functions(counts, policy.gates)
+    for area in _areas(policy):
+        quiet = counts.keys() & area - proven
+        if has_failed(sum_requests(counts[name] for name in quiet), level):
+            failing |= broken & quiet
+    return FailureEvidence(level, counts, frozenset(failing), frozenset(broken))
+
+
+def spread_failure(policy: Policy, failing: set[str], evidence: FailureEvidence) -> set[str]:
+    """Return what fails, with what fails by too few requests to prove it.
+
+    Of a group, or of the whole system, all is added where at least two functions fail and the others
+    have no requests, or fail too when they are counted together.
+    """
+    if not failing:
+        return failing
+    spread = failing | evidence.broken
+    for area in _areas(policy):
+        others = sum_requests(evidence.counts[name] for name in evidence.sound & area - failing)
+        works = others.total > 0 and failure_ratio(others) <= evidence.level / 2
+        if len(spread & area) > 1 and not works:
+            spread |= area
+    return spread
+
+
+def _areas(policy: Policy) -> list[set[str]]:
+    groups = ({*group.functions} for group in policy.groups.values())
+    return [*groups, {*policy.functions}]
