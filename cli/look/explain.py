@@ -9,6 +9,7 @@ from cli.support.incident_follower import follow_incident
 from cli.support.output import AsJson, format_time, print_json, print_line, print_plan, print_table
 from cli.support.response_time import incident_line, last_change_line
 from shared.core.text import count_noun
+from shared.domain.decision.decision_summary import summarize_decision
 from shared.domain.decision.recorded_decision import RecordedDecision, gate_requirement
 from shared.domain.presentation.html_templates import format_moment
 from shared.domain.signals.labels import signal_label
@@ -25,10 +26,13 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
         every = ours.reading.rollbacks(record)
         made = ours.reading.decisions(every)
         joined = ours.reading.alerts(record.id)
-        hold = read_hold(ours.reading, every[-1] if every else None, ours.wiring.clock.now())
+        newest = every[-1] if every else None
+        hold = read_hold(ours.reading, newest, ours.wiring.clock.now())
+    why = summarize_decision(newest)
     if as_json:
-        print_json({"incident": record, "alerts": joined, "decisions": made})
+        print_json({"incident": record, "why": why, "alerts": joined, "decisions": made})
         return
+    print_line(why, "bold")
     print_line(f"{incident_line(record)} in {record.system}")
     for line in filter(None, (last_change_line(record), hold)):
         print_line(f"  {line}")
@@ -40,31 +44,26 @@ def explain(incident: Incident, as_json: AsJson = False) -> None:
         print_line(f"  {format_time(alert.started_at)}  {said}")
     if record.acknowledged_by:
         print_line(f"  acknowledged by {record.acknowledged_by} at {format_time(record.acknowledged_at)} UTC")
-    for one in every:
-        for line in filter(None, (*one.commands, one.outcome)):
-            print_line(f"  {one.id}: {line}")
-    for rollback, decision in made.items():
-        _show_decision(rollback, decision)
-    if not made:
-        print_line("nothing is decided yet")
+    for rollback in every:
+        for line in filter(None, (*rollback.commands, "" if rollback is newest else rollback.outcome)):
+            print_line(f"  {rollback.id}: {line}")
+    for name, decision in made.items():
+        _show_decision(name, decision)
 
 
 def _show_decision(rollback: str, decision: RecordedDecision) -> None:
     target = f", back to {decision.target}" if decision.target else ""
     print_line("")
     print_line(
-        f"{rollback}: {decision.label} ({decision.scenario}{target}) at {format_moment(decision.at)} UTC",
-        "bold",
+        f"{rollback}: decided at {format_moment(decision.at)} UTC ({decision.scenario}{target})", "bold"
     )
-    print_line(f"  {decision.note}")
     print_table(
-        ("  gate", "answer", "why"),
-        ((f"  {gate['gate']}", gate["answer"], gate["reason"]) for gate in decision.gates),
+        ("  gate", "answer", "why", "needed"),
+        (
+            (f"  {gate['gate']}", gate["answer"], gate["reason"], gate_requirement(gate))
+            for gate in decision.gates
+        ),
     )
-    if decision.blocking_gates:
-        print_line("missing for a rollback:")
-        for gate in decision.blocking_gates:
-            print_line(f"  {gate['gate']}: {gate_requirement(gate)}; observed: {gate['reason']}")
     if decision.difference:
         print_line(f"the plan: {count_noun(len(decision.difference), 'function')}")
     print_plan(decision.difference, (*decision.resources, *decision.reported))

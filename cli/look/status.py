@@ -65,6 +65,7 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     how_long = f"over after {since}" if incident.ended_at else f"open for {since}"
     line = f"  incident {incident_line(incident)}"
     print_line(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
+    print_line(f"  {seen.why}", "bold")
     print_line(f"  {incident.beginning} {format_time(incident.detected_at)} UTC, {how_long}")
     standing = seen.response and seen.times and response_lines(seen.response, seen.times, incident.id, now)
     for text, style in standing or ():
@@ -104,8 +105,6 @@ def _show_rollback(rollback: Rollback, seen: SystemStatus) -> None:
     come = f", {done} of {count_noun(total, 'step')}" if seen.steps else ""
     come += f", {rollback.in_flight} in flight" if rollback.in_flight else ""
     print_line(f"  rollback {rollback.id}{target}: {status_label(rollback.status)}{come}")
-    if rollback.outcome:
-        print_line(f"  {rollback.outcome}")
     for row in rollback.verification.values():
         print_line(f"  {row}", "bold yellow" if row.state is VerificationState.FAILED else "")
     if seen.outlook is not None:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from responders.support.undoable_changes import moved_functions, repairs_with_writes
 from shared.core.errors import Refused, Rejected
 from shared.domain.audit import system_chain
+from shared.domain.decision.decision_summary import summarize_decision
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.recorded_decision import newest_decision, suspected_cause
 from shared.domain.deployments.inventory.traffic import traffic_shares
@@ -84,6 +85,7 @@ class ConsolePages:
         return {
             "incident": incident,
             "rollback": newest,
+            "why": summarize_decision(newest),
             "is_over": newest is None or newest.status in ENDED_ROLLBACK_STATUSES,
             "times": recovery_lines(times, now),
             "response": system_status.read_response_status(self._reading, incident, newest, times, now),

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from responders.rollback.case import Case, Transition, unjudged_alerts
 from responders.rollback.completion import build_cool_down_change, build_remaining_order, ended_fields
 from shared.core import text
-from shared.core.durations import describe_duration
+from shared.domain.decision.decision_summary import summarize_decision
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.decision.gate_evaluation import Decision
@@ -64,14 +64,22 @@ def build_approval_request(
     until = until or now + case.policy.gates.approval_expires
     is_shown = case.incident.status is IncidentStatus.INVESTIGATING and not case.incident.is_unconfirmed
     commands = format_shell_lines(case.policy.system, case.incident.id, *ANSWER_VERBS, plan=plan.fingerprint)
-    people = "one person" if needed == 1 else f"{needed} different people"
-    asked = (
-        f"{people} must approve: {plan.scenario} back to {plan.target}, "
-        f"{back}; reason: {reason}; expires in {describe_duration(until - now)}"
-    )
+    people = "One person" if needed == 1 else f"{needed} different people"
+    changes = {
+        "status": RollbackStatus.PARKED,
+        "outcome": reason,
+        "question": replace(before, reason=reason) if before and same else question,
+        "approvals": case.rollback.approvals if same else (),
+        "gates": tuple(told["gates"]),
+        "parked_until": until,
+        "decided_at": now,
+        "due_at": case.next_check_at(APPROVAL_POLL_INTERVAL),
+        "lease": None,
+    }
     return Transition(
         event="rollback.parked",
-        note=asked,
+        note=f"{summarize_decision(replace(case.rollback, **changes))} {people} must approve: "
+        f"{plan.scenario} back to {plan.target}, {back}",
         details=(
             *([f"this plan no longer restores: {text.join_names(left)}"] if left else ()),
             *text.first_lines([*map(str, shown)]),
@@ -89,17 +97,7 @@ def build_approval_request(
             "reported": plan.reported,
             "commands": commands,
         },
-        changes={
-            "status": RollbackStatus.PARKED,
-            "outcome": reason,
-            "question": replace(before, reason=reason) if before and same else question,
-            "approvals": case.rollback.approvals if same else (),
-            "gates": tuple(told["gates"]),
-            "parked_until": until,
-            "decided_at": now,
-            "due_at": case.next_check_at(APPROVAL_POLL_INTERVAL),
-            "lease": None,
-        },
+        changes=changes,
         status=None if same and is_shown else IncidentStatus.INVESTIGATING,
         say=not same,
         occasion="" if before is None else f"-{case.rollback.sequence}",

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from shared.core.errors import Refused
+from shared.domain.decision.decision_summary import summarize_decision
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.recorded_decision import RecordedDecision, newest_decision, suspected_cause
 from shared.domain.incidents.incident import Incident, rollback_id
@@ -20,7 +21,7 @@ class OpenQuestion(Struct, frozen=True):
     plan: str
     """The fingerprint of the plan, which an answer names."""
     summary: list[str]
-    """Who asks for it, why, who has approved it, and how long it takes."""
+    """Why it is asked, who asks for it, who has approved it, and how long it takes."""
     functions: list[FunctionDifference]
     lines: list[str]
     """What the plan does beside the functions, what it leaves, and what it starts."""
@@ -46,14 +47,12 @@ def read_open_question(reading: StateReader, incident: Incident, now: datetime) 
 def _summarize(
     rollback: Rollback, question: ApprovalRequest, decision: RecordedDecision | None, now: datetime
 ) -> Iterator[str]:
-    cause, until = suspected_cause([rollback]), rollback.parked_until
+    cause = suspected_cause([rollback])
     people = approvers(rollback, question.plan.fingerprint, question.needed).values()
+    yield summarize_decision(rollback)
     yield f"scenario {question.plan.scenario}, back to {question.plan.target}"
     began = () if rollback.order else (f"started by automation{f', because {cause}' if cause else ''}",)
     yield from (*began, *rollback.commands)
-    yield f"approval is required: {question.reason}"
     yield f"approved by {', '.join(people) or 'nobody'}: {len(people)} of {question.needed}"
-    if until is not None:
-        yield f"the question expires at {until:%Y-%m-%d %H:%M:%S} UTC"
     if decision is not None and decision.duration is not None:
         yield str(decision.duration.after((now - datetime.fromisoformat(decision.at)).total_seconds()))

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.isolation.write_fence import Fence
+from shared.domain.decision.decision_summary import summarize_decision
 from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.incidents.incident import Incident
 from shared.domain.incidents.recovery_times import RecoveryTimes, measure_recovery
@@ -52,6 +53,8 @@ class SystemStatus(Struct, frozen=True):
     """What is accepted now, by incident: of the newest and of those before it."""
     rollback: Rollback | None
     """The newest of that incident."""
+    why: str
+    """Why it acts, waits, asks or does nothing, in one sentence."""
     steps: Sequence[Step]
     outlook: DurationForecast | None
     older: Sequence[Rollback]
@@ -100,6 +103,7 @@ def read_system_status(
             for one in (*([incident] if incident else ()), *earlier)
         },
         rollback=rollback,
+        why=summarize_decision(rollback),
         steps=steps,
         outlook=read_forecast(reading, policy, incident, rollback, steps, now),
         older=[one for one in ours_alive if one.id != system.rollback],

@@ -93,7 +93,8 @@ def test_a_new_gate_blocks_a_rollback(monkeypatch: pytest.MonkeyPatch, tmp_path:
     said = WorldPrompt(monkeypatch, tmp_path, world).say("explain", rollback.incident).stdout
     assert world.live == before
     assert rollback.status is RollbackStatus.NOT_TAKEN
-    assert "stock-taking: no stock-taking; observed: until Monday" in said
+    assert said.startswith("Not rolled back: until Monday.\n")
+    assert re.search(r"stock-taking +stop +until Monday +no stock-taking\n", said)
 
 
 def test_a_new_scenario_makes_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -321,6 +321,7 @@ def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> T
         changes={
             "due_at": case.next_check_at(case.policy.gates.judge_every),
             "gates": tuple(told["gates"]),
+            "outcome": reason,
             "lease": None,
         },
         status=IncidentStatus.INVESTIGATING if is_hidden and is_judged else None,

@@ -15,17 +15,6 @@ from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.gates.registry import GATES
 from shared.domain.rollback.rollback import Rollback
 
-DECISION_LABELS = {
-    "decision.held": "held: looked again later",
-    "rollback.decided": "decided to roll back",
-    "rollback.parked": "asked a person",
-    "rollback.escalated": "escalated to a person",
-    "rollback.not-taken": "decided to do nothing",
-}
-"""The events that tell of a decision, and what each says."""
-NEEDED_UNASKED = "something to bring back that nobody need be asked about"
-"""What `ASKS_FIRST` lets pass."""
-
 
 def suspected_cause(rollbacks: Sequence[Rollback]) -> str:
     """Return the newest cause that one of an incident's rollbacks suspected; empty: none did."""
@@ -39,7 +28,6 @@ class RecordedDecision(Struct, frozen=True):
     """One decision, as the audit trail keeps it."""
 
     at: str
-    event: str
     outcome: str
     scenario: str
     target: str
@@ -59,30 +47,24 @@ class RecordedDecision(Struct, frozen=True):
     duration: DurationForecast | None = None
     """What was to be expected of the plan when people were asked about it."""
 
-    @property
-    def blocking_gates(self) -> list[dict[str, Any]]:
-        """The gates that would have to answer otherwise for a rollback."""
-        return [gate for gate in self.gates if gate["answer"] in (GateResult.STOP, GateResult.UNKNOWN)]
-
-    @property
-    def label(self) -> str:
-        """What became of it, in words."""
-        return DECISION_LABELS[self.event]
-
 
 def newest_decision(trail: Iterable[AuditEntry], plan: str = "") -> RecordedDecision | None:
-    """Return the newest decision in the trail, of one plan if it is named; None without any."""
+    """Return the newest decision in the trail, of one plan if it is named; None without any.
+
+    An event with the results of gates records a decision.
+    """
     decision = None
     for entry in trail:
         for event in entry.events:
-            if event.name in DECISION_LABELS and plan in ("", event.facts.get("plan")):
-                fields = {**event.facts, "at": event.at, "event": event.name}
-                decision = from_builtins(fields, RecordedDecision)
+            if "gates" in event.facts and plan in ("", event.facts.get("plan")):
+                decision = from_builtins({**event.facts, "at": event.at}, RecordedDecision)
     return decision
 
 
 def gate_requirement(gate: Mapping[str, Any]) -> str:
-    """What a gate that is in the way would have had to find, in words."""
+    """Return what a gate needs that prevents a rollback; empty: it does not."""
+    if gate["answer"] not in (GateResult.STOP, GateResult.UNKNOWN):
+        return ""
     name = gate["gate"]
-    found = NEEDED_UNASKED if name == APPROVAL_REQUIRED_GATE else GATES[name].needed
-    return f"{found}, or people who approve" if gate["leads_to"] == Outcome.ASK else found
+    needed = "a plan that needs no approval" if name == APPROVAL_REQUIRED_GATE else GATES[name].needed
+    return f"{needed}, or people who approve" if gate["leads_to"] == Outcome.ASK else needed

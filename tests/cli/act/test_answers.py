@@ -40,7 +40,8 @@ def test_a_plan_is_shown_whole_before_it_is_approved(
 
     before, _, _ = done.output.partition("Approve this plan?")
     assert "started by automation, because " in before
-    assert "approval is required: " in before
+    [reason] = [gate["reason"] for gate in parked.gates if gate["leads_to"] == "ask"]
+    assert before.startswith(f"Approval required: {reason}; the request expires at 2026-03-02 ")
     assert "approved by nobody: 0 of 1" in before
     assert " after detection, within the target of 10 min" in before
     for function in world.policy.functions:

@@ -1,5 +1,6 @@
 """What operators read of incidents that are open without a rollback."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -78,3 +79,14 @@ def test_an_explanation_shows_the_pause(monkeypatch: pytest.MonkeyPatch, tmp_pat
     said = WorldPrompt(monkeypatch, tmp_path, world).say("explain", world.incidents()[0].id).stdout
 
     assert " by anna: I look; to continue: rollback resume --system bookshop --reason WHY\n" in said
+
+
+def test_an_explanation_begins_with_the_reason(observed: tuple[World, WorldPrompt]) -> None:
+    """One sentence before everything else, the same one as in `status` and for programs."""
+    _, prompt = observed
+
+    why = json.loads(prompt.say("explain", "INC-20260302-001", "--json").stdout)["why"]
+
+    assert why.startswith("Not rolled back: ")
+    assert "mode:" not in why
+    assert prompt.say("explain", "INC-20260302-001").stdout.startswith(f"{why}\n")

@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from cli.look.status import list_contacts
 from shared.policy_files import loader
 from tests.support.cli.in_process import WorldPrompt
+from tests.support.decision.outages import raise_probe_alarm
 from tests.support.runtime.world import POLICIES, World
 
 
@@ -42,3 +44,19 @@ def test_contacts_are_shown_as_lines_and_as_json(monkeypatch: pytest.MonkeyPatch
     assert [one["who"] for one in rules] == [
         *("channels of no role", "keeper", "night-shift", "Cloud Monitoring (CRITICAL, HIGH)")
     ]
+
+
+def test_status_says_why_automation_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One sentence, without the names of gates, for people and for programs."""
+    world = World()
+    raise_probe_alarm(world)
+    world.pass_time(timedelta(seconds=30))
+    prompt = WorldPrompt(monkeypatch, tmp_path, world)
+
+    lines = prompt.say("status").stdout
+    [system] = json.loads(prompt.say("status", "--json").stdout)["systems"]
+
+    [missing] = [gate["reason"] for gate in system["rollback"]["gates"] if gate["answer"] == "unknown"]
+    again = "automation decides again after 12:10:55 UTC, people are asked after 12:13:00 UTC"
+    assert system["why"] == f"Waiting: {missing}; {again}."
+    assert f"  {system['why']}\n" in lines

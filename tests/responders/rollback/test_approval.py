@@ -319,7 +319,8 @@ def test_a_question_names_automation_and_who_added_to_it() -> None:
 
     said = read_open_question(StateReader(world.ports.store), asked, world.ports.clock.now()).summary
 
-    assert [line.partition(",")[0] for line in said[1:3]] == [
+    assert said[0].startswith("Approval required: ")
+    assert [line.partition(",")[0] for line in said[2:4]] == [
         "started by automation",
         "joined by bob: me too",
     ]
@@ -370,7 +371,10 @@ def test_an_unchanged_question_is_the_same_question() -> None:
     assert (now.question.plan, now.question.asked_at) == (asked.question.plan, asked.question.asked_at)
     assert [one.actor for one in now.approvals] == ["alice"]
     assert 3 <= world.events(now).count("rollback.unparked") <= 4
-    assert "2 different people" in find_notice(world, "rollback.parked")["text"]  # the only one
+    text = find_notice(world, "rollback.parked")["text"]  # the only one
+    reasons = "; ".join(gate["reason"] for gate in now.gates if gate["leads_to"] == "ask")
+    assert f"CRITICAL: Approval required: {reasons}; the request expires at " in text
+    assert "2 different people" in text
     lines = [one.note for one in world.incidents()[-1].timeline]
     assert sum("must approve" in one for one in lines) == 1
     publish_command(world, "approve", actor="bob")

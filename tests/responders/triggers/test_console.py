@@ -148,7 +148,7 @@ def test_a_question_is_answered_with_what_was_shown(world: World, browser: Brows
     """The plan, its difference and its fingerprint; a yes is for exactly that plan, and is done."""
     incident = troubled(world)
     browser.sign_in()  # by now the first one is too old for a word
-    seen = visible_text(browser.get(f"/incidents/{incident}"))
+    start, seen = (visible_text(browser.get(path)) for path in ("/", f"/incidents/{incident}"))
     [parked] = world.rollbacks()
     asked = browser.get(f"/say?command=approve&incident={incident}&back=/incidents/{incident}")
 
@@ -156,7 +156,8 @@ def test_a_question_is_answered_with_what_was_shown(world: World, browser: Brows
     world.settle()
     answered = browser.get(browser.address)
 
-    assert "asked a person" in seen
+    for page in (seen, start, visible_text(asked)):
+        assert "Approval required: " in page
     assert "Waiting for approval" in seen
     assert parked.question is not None
     plan = parked.question.plan.fingerprint
@@ -363,7 +364,7 @@ def test_an_incident_is_followed_to_its_end(world: World, browser: Browser) -> N
         assert f"{group}: " in seen
     for function in world.policy.functions:
         assert f"Done {function}" in seen
-    assert "decided to roll back" in seen
+    assert "Rolled back: " in seen
     assert "budget Pass" in seen
     assert "Intact" in audit
     assert "rollback.decided by" in audit
