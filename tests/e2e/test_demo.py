@@ -119,7 +119,7 @@ def test_what_is_only_watched_was_noticed_first(world: World) -> None:
     world.deploy_bad()
     notified(world, "slow_response")
     rollbacks = world.evidence.rollbacks
-    [watched] = until("the first decision", lambda: [one for one in rollbacks() if one.outcome])
+    [watched] = until("the first decision", lambda: [one for one in rollbacks() if one.ended_at])
     assert watched.outcome.startswith("mode: signal observe")
     assert world.evidence.acting_rollbacks() == []
 

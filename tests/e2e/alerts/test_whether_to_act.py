@@ -107,7 +107,7 @@ def carried_out(world: World) -> Rollback:
 
 def escalated(world: World) -> tuple[Rollback, str]:
     """The rollback that a person has to see to, and what they were told; nothing was changed."""
-    one = judged(world, "the decision", lambda one: one if one.outcome else None)
+    one = judged(world, "the decision", lambda one: one if one.ended_at else None)
     assert one.status is RollbackStatus.NOT_TAKEN
     assert world.evidence.incidents()[0].status is IncidentStatus.ESCALATED
     assert world.evidence.operations() == {}
