@@ -50,6 +50,7 @@ locals {
     commands    = "operator commands"
     copies      = "databases that copies were made into"
     counters    = "the number of the next incident of a day"
+    decisions   = "decisions of automation with their facts"
     deployments = "deployments, newest and stable"
     incidents   = "incidents"
     journal     = "what one batch of a repair has changed"

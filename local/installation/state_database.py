@@ -14,6 +14,7 @@ EXPIRING_COLLECTIONS: Final = (
     "commands",
     "copies",
     "counters",
+    "decisions",
     "deployments",
     "incidents",
     "journal",

@@ -21,6 +21,7 @@ from shared.domain.data.erasure.ledger import ErasureLedgerRecord, ledger_path
 from shared.domain.data.integrity.damage import IntegrityRecord, damage_path
 from shared.domain.data.isolation.write_fence import Fence, fence_path
 from shared.domain.data.repair import quarantine
+from shared.domain.decision.decision_snapshot import DecisionSnapshot, snapshots_path
 from shared.domain.decision.recorded_decision import RecordedDecision, newest_decision
 from shared.domain.deployments.deployment import Deployment, deployment_path, record_path
 from shared.domain.deployments.inventory import inventory_record as stocks
@@ -105,6 +106,11 @@ class StateReader:
     def steps(self, rollback: str) -> list[Step]:
         """The steps of a rollback, in the plan's order; none before it is decided."""
         return sorted(self._all(Step, Query(f"rollbacks/{rollback}/steps")), key=lambda step: step.number)
+
+    def snapshots(self, incident: Incident) -> list[DecisionSnapshot]:
+        """Return the decisions about an incident that are stored with their facts."""
+        queries = (Query(snapshots_path(rollback)) for rollback in incident.rollback_ids)
+        return [snapshot for query in queries for snapshot in self._all(DecisionSnapshot, query)]
 
     def pace(self, system: str) -> SavedPace | None:
         """How fast a system's writes may go on; None while nothing was carried out there."""

@@ -124,7 +124,7 @@ def _build_expiry_write_batches(
         rollback = decode(Rollback, document.fields) if document.fields is not None else None
         if rollback is None or rollback.status not in ENDED_ROLLBACK_STATUSES:
             continue
-        for below in ("steps", "audit"):
+        for below in ("steps", "audit", "decisions"):
             yield from _batch_expiry_writes(store.query(Query(f"{document.path}/{below}")), expires_at)
         entries = read_entries_after(store, rollback.id)
         yield from _batch_expiry_writes((entry for _, entry in entries), expires_at)

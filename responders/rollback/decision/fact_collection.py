@@ -315,7 +315,7 @@ def _facts(
         },
         seen=live,
         records=_records(select_named(later, "record ")),
-        triggers=tuple(triggers) if isinstance(triggers, list) else triggers,
+        triggers=tuple(triggers) if isinstance(triggers, list) else triggers and str(triggers),
         damage=tuple(integrity.open_findings.values()) if integrity is not None else (),
         pace=require_answer(answers["pace"]),
     )

@@ -1,7 +1,7 @@
 """Decide one incident under the lease: gather the facts, ask the gates, freeze the plan."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -23,9 +23,15 @@ from responders.support.inventory_reader import read_inventory
 from shared.core import text, topics
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
-from shared.core.store import Create, Write, conditional_write
+from shared.core.store import Create, Put, Write, conditional_write
 from shared.domain.commands.command import format_gcloud_command, format_shell_command
 from shared.domain.decision import gate_evaluation
+from shared.domain.decision.decision_snapshot import (
+    MAX_SNAPSHOTS,
+    DecisionSnapshot,
+    pack_facts,
+    snapshots_path,
+)
 from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.decision.request_scope import requested_change
@@ -70,8 +76,11 @@ def decide_rollback(case: Case) -> bool:
     case.observe_check(gathered.facts.find_observed_failing(case.policy) - working, is_older=is_older)
     if case.raise_severity(gathered.alerts, level):
         return True
-    decision = _evaluate(case, gathered.facts)
-    ports, policy, expired = case.ports, case.policy, case.now() >= case.decide_by
+    ports, policy, now, deadline = case.ports, case.policy, case.now(), case.decide_by
+    expired = now >= deadline
+    if order is None and gathered.facts.system.slot not in ("", case.rollback.id):
+        deadline = now + policy.gates.judge_every  # the rollback of another incident ends by itself
+    decision = _evaluate(case, gathered.facts, deadline, now)
     decision, plan = build_decided_plan(
         ports,
         policy,
@@ -84,6 +93,7 @@ def decide_rollback(case: Case) -> bool:
     )
     if plan is not None and case.policy.resources.identity:
         plan = _add_session_line(plan, ends=_must_revoke_sessions(case, gathered))
+    stored = _build_snapshot_writes(case, gathered.facts, decision, deadline, now, plan)
     shown = function_differences(decision.change, gathered.facts.inventory or {}) if plan else []
     needed = approval.required_approvals(case.policy, decision, plan.steps if plan else ())
     if plan is not None and decision.outcome is Outcome.ASK:
@@ -101,9 +111,11 @@ def decide_rollback(case: Case) -> bool:
     before = _baseline(case, gathered.facts, decision) if decision.outcome is Outcome.ROLLBACK else None
     match decision.outcome:
         case Outcome.HOLD:
-            return not case.commit_transition(build_hold_transition(case, decision.reason, told))
+            turn = build_hold_transition(case, decision.reason, told)
+            return not case.commit_transition(replace(turn, writes=stored))
         case Outcome.ROLLBACK if plan is not None and before is not None:
-            case.commit_transition(_build_start_transition(case, gathered, decision, plan, before, told))
+            turn = _build_start_transition(case, gathered, decision, plan, before, told)
+            case.commit_transition(replace(turn, writes=(*turn.writes, *stored)))
             return True
         case Outcome.ASK if plan is not None:
             size, pace = describe_plan_size(plan, len(shown)), gathered.facts.pace
@@ -115,7 +127,32 @@ def decide_rollback(case: Case) -> bool:
         case _:
             turn = _build_no_action_transition(case, decision, plan, shown, told)
             turn = replace(turn, rest=build_remaining_order(case))
+    turn = replace(turn, writes=(*turn.writes, *stored))
     return not case.commit_final_transition(turn, answered={alert.key for alert in gathered.alerts})
+
+
+def _build_snapshot_writes(
+    case: Case,
+    facts: DecisionFacts,
+    decision: gate_evaluation.Decision,
+    deadline: datetime,
+    now: datetime,
+    plan: Plan | None,
+) -> tuple[Write, ...]:
+    """Return the write of a decision of automation with its facts, unless it is the same hold."""
+    rollback, outcome = case.rollback, decision.outcome
+    is_same = outcome is Outcome.HOLD and rollback.gates == tuple(map(encode, decision.answers))
+    if rollback.order is not None or is_same:
+        return ()
+    number, packed = min(rollback.decisions, MAX_SNAPSHOTS - 1), pack_facts(facts)
+    case.observe(decisions=number + 1)
+    if plan is None and outcome in (Outcome.ROLLBACK, Outcome.ASK):
+        outcome, packed = Outcome.ESCALATE, b""  # no plan can be made: the facts do not tell that
+    asked, size = rollback.question is not None, len(decision.scope)
+    snapshot = DecisionSnapshot(
+        rollback.id, now, deadline, asked, outcome, size, decision.answers, packed, rollback.expires_at
+    )
+    return (Put(f"{snapshots_path(rollback.id)}/{number}", encode(snapshot)),)
 
 
 def _baseline(case: Case, facts: DecisionFacts, decision: gate_evaluation.Decision) -> baseline.Baseline:
@@ -209,12 +246,12 @@ def read_resource_state(
     return ResourceState(recorded, live, known)
 
 
-def _evaluate(case: Case, facts: DecisionFacts) -> gate_evaluation.Decision:
-    rollback, policy, now, deadline = case.rollback, case.policy, case.now(), case.decide_by
+def _evaluate(
+    case: Case, facts: DecisionFacts, deadline: datetime, now: datetime
+) -> gate_evaluation.Decision:
+    rollback, policy = case.rollback, case.policy
     order = rollback.order
     if order is None:
-        if facts.system.slot not in ("", rollback.id):  # the rollback of another incident ends by itself
-            deadline = now + policy.gates.judge_every
         asked = rollback.question is not None
         return gate_evaluation.evaluate_incident(facts, policy, deadline, now, rollback.id, asked=asked)
     change, chosen = requested_change(order, facts, policy), order.scenario

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from shared.core.errors import RollbackError
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.integrity.damage import DamageFinding, writer_functions
 from shared.domain.deployments.build_recipe import Recipe
@@ -44,8 +43,8 @@ class DecisionFacts(Struct, frozen=True):
     """The functions now, resources as last read; None: the functions gave no answer."""
     records: Mapping[str, WholeInventory | None] = {}
     """The inventories of possible targets, by deployment; None: it could not be read."""
-    triggers: tuple[EventarcTrigger, ...] | RollbackError | None = None
-    """Those of Eventarc; an error: why they are not known; None: no documents are to be written."""
+    triggers: tuple[EventarcTrigger, ...] | str | None = None
+    """Those of Eventarc; a text: why they are not known; None: no documents are to be written."""
     damage: tuple[DamageFinding, ...] = ()
     """What our own look through the data found and has not seen mended."""
     pace: SavedPace | None = None

@@ -227,6 +227,8 @@ class Rollback(StoredDocument, frozen=True):
     outcome: str = ""
     gates: tuple[dict[str, Any], ...] = ()
     """The answers of the newest decision, in order."""
+    decisions: int = 0
+    """How many decisions are stored with their facts (`DecisionSnapshot`)."""
     overrides: tuple[Override, ...] = ()
     """The emergency overrides for it, to be reviewed."""
     expires_at: datetime | None = None
