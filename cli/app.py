@@ -8,7 +8,17 @@ import typer
 from cli import identity
 from cli.act import answers, copy, pins, policy, replay, run
 from cli.doctor.command import doctor
-from cli.look import audit, backups, deploy_lock, deployments, explain, report, restore_points, status
+from cli.look import (
+    audit,
+    backtest,
+    backups,
+    deploy_lock,
+    deployments,
+    explain,
+    report,
+    restore_points,
+    status,
+)
 from cli.offline import cost, parse
 from cli.support.command_sending import without_sign_in
 from cli.switches import switches, upkeep
@@ -20,6 +30,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "watch": explain.watch,
         "explain": explain.explain,
         "report": report.report,
+        "backtest": backtest.backtest,
         "pins": pins.pins,
         "backups": backups.backups,
         "restore-points": restore_points.restore_points,
@@ -41,6 +52,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "ack": answers.ack,
         "publish": answers.publish,
         "root-cause": answers.root_cause,
+        "mark": answers.mark,
         "hold": answers.hold,
         "release": answers.release,
         "unpin": pins.unpin,

@@ -86,6 +86,19 @@ def root_cause(
     _send_answer("root-cause", incident, reason, as_json=as_json, **said)
 
 
+def mark(
+    incident: Incident,
+    verdict: Annotated[str, typer.Argument(metavar="VERDICT", help="right or wrong")],
+    reason: Reason,
+    as_json: AsJson = False,
+) -> None:
+    """Mark whether a rollback was the right answer to an incident, for `backtest`.
+
+    After `wrong`, automation asks about the signals of the incident until the next `promote`.
+    """
+    _send_answer("mark", incident, reason, as_json=as_json, verdict=verdict)
+
+
 AnIncident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…; or --backup")]
 ABackup = Annotated[str, typer.Option("--backup", metavar="ID", help="an export instead of an incident")]
 

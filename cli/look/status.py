@@ -66,6 +66,7 @@ def _show_system(seen: SystemStatus, now: datetime) -> None:
     line = f"  incident {incident_line(incident)}"
     print_line(line, STYLES.get(incident.status, STYLES.get(incident.severity, "")))
     print_line(f"  {seen.why}", "bold")
+    how_long += f"; {incident.mark}" if incident.mark is not None else ""
     print_line(f"  {incident.beginning} {format_time(incident.detected_at)} UTC, {how_long}")
     standing = seen.response and seen.times and response_lines(seen.response, seen.times, incident.id, now)
     for text, style in standing or ():

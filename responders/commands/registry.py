@@ -44,6 +44,7 @@ COMMANDS: dict[str, CommandHandler] = {
     "accept": operator_answers.accept,
     "publish": operator_answers.publish,
     "root-cause": operator_answers.record_root_cause,
+    "mark": operator_answers.mark,
     "hold": legal_hold.change_hold,
     "release": legal_hold.change_hold,
     "pause": switches.pause,

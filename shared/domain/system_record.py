@@ -106,6 +106,8 @@ class System(StoredDocument, frozen=True):
     """The deployment that automation went back to; empty: an operator called a rollback off."""
     suspended: dict[str, datetime] = field(default_factory=dict)
     """What a person changed by hand: until then automation leaves it alone."""
+    wrong_signals: dict[str, str] = field(default_factory=dict)
+    """Signals with the incident that was marked wrong: automation asks until the next promotion."""
     chosen: dict[str, datetime] = field(default_factory=dict)
     """Functions that operators unpinned or undid: until then a plan that moves them asks."""
 

@@ -70,6 +70,7 @@ COMMANDS: dict[str, Content] = {
     "ack": ABOUT,
     "publish": ABOUT,
     "root-cause": {**ABOUT, "cause": "a slip", "prevention": "a test", "public": "a slip"},
+    "mark": {**ABOUT, "verdict": "wrong"},
     "hold": ABOUT,
     "hold of an export": {"backup": "export-1"},
     "release": ABOUT,

@@ -1,4 +1,4 @@
-"""approve, reject, ack, accept, publish, root-cause, breach: what a person says of an incident."""
+"""approve, reject, ack, accept, publish, root-cause, mark, breach: words about an incident."""
 
 from datetime import datetime
 from typing import Any
@@ -15,11 +15,14 @@ from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.redaction import redact_personal_data
 from shared.core.store import Document, Query, Update, Write
-from shared.core.text import count_noun
+from shared.core.text import count_noun, join_names
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord, command_path
+from shared.domain.decision.backtest import advise_threshold
 from shared.domain.incidents.incident import (
+    WRONG,
     Incident,
+    IncidentMark,
     IncidentStatus,
     RootCauseAnalysis,
     acknowledge,
@@ -37,6 +40,7 @@ from shared.domain.system_record import System
 from shared.engine.audited_commit import CommitDraft
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
+from shared.state.reader import StateReader
 
 
 def approve(asked: CommandRequest) -> CommandEffect:
@@ -216,6 +220,39 @@ def record_root_cause(asked: CommandRequest) -> CommandEffect:
             *notice_writes(said),
         ),
         changes={"root_cause": (was, found.cause)},
+    )
+
+
+def mark(asked: CommandRequest) -> CommandEffect:
+    """Record the verdict; after `wrong`, automation asks about these signals until it is promoted.
+
+    The opposite verdict replaces it, with its effect. Raises: Refused, for the same one again.
+    """
+    subject, command = find_subject(asked), asked.command
+    incident, earlier = subject.incident, subject.incident.mark
+    signals = sorted({scope.signal for scope in incident.scopes if scope.signal})
+    if earlier is not None and earlier.verdict == command.verdict:
+        raise Refused(f"{incident.id} is already {earlier}")
+    system = decode(System, subject.system.fields)
+    wrong = {name: other for name, other in system.wrong_signals.items() if other != incident.id}
+    lines = [f"{incident.id} is marked {command.verdict}"]
+    if command.verdict == WRONG and signals:
+        wrong |= dict.fromkeys(signals, incident.id)
+        lines.append(f"automation asks about {join_names(signals)} until the next `rollback promote`")
+        if subject.newest is not None and subject.newest.started_at is not None:
+            lines.append(f"once the rollback has ended, `rollback undo {incident.id}` restores what was live")
+        snapshots = StateReader(asked.ports.store).snapshots(incident)
+        lines += [
+            advise_threshold(name, snapshots, asked.policy)
+            for name in signals
+            if name in asked.policy.signals
+        ]
+    marked = replace(incident, mark=IncidentMark(command.verdict, command.actor, command.reason))
+    limited = encode(replace(system, wrong_signals=wrong))
+    return CommandEffect(
+        "; ".join(lines),
+        (subject.write_incident(marked), Update(subject.system.path, limited, subject.system.version)),
+        changes={"mark": (earlier and earlier.verdict, command.verdict)},
     )
 
 

@@ -131,7 +131,9 @@ def promote(asked: CommandRequest) -> CommandEffect:
     if mode > Mode.OBSERVE:
         _require_grouped_functions(asked)
     _require_promotion_drills(asked, before, mode, switch.document.read_at)
-    write = switch.build_write(mode=mode, promoted_by=command.actor, promoted_at=asked.said_at)
+    write = switch.build_write(
+        mode=mode, promoted_by=command.actor, promoted_at=asked.said_at, wrong_signals={}
+    )
     result = f"automation mode of {command.system}: {command.mode}"
     said = _build_notices(asked, switch, f"automation mode {command.mode}, before: {before.name.lower()}")
     changes = {"mode": (before.name.lower(), command.mode)}

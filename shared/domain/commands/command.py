@@ -87,6 +87,8 @@ class Command(Struct, frozen=True, omit_defaults=True):
     """Whose derived data is to be made again."""
     documents: tuple[str, ...] = ()
     """Paths in it; none: all of them."""
+    verdict: str = ""
+    """Whether a rollback was the right answer to the incident."""
     person: str = ""
     """The hash of whom to erase (`shared.domain.data.erasure.ledger`)."""
 

@@ -40,6 +40,7 @@ COMMAND_RULES: dict[str, CommandRule] = {
     "copy": CommandRule(COMMANDER, expires=True),
     "fence": CommandRule(COMMANDER, expires=True),
     "lift-fence": CommandRule(COMMANDER),
+    "mark": CommandRule(COMMANDER),
     "mark-stable": CommandRule(COMMANDER, expires=True),
     "mark-bad": CommandRule(COMMANDER),
     "mark-barrier": CommandRule(COMMANDER),

@@ -132,6 +132,21 @@ class RootCauseAnalysis(Struct, frozen=True):
     """What the status page says of it, in the person's words; empty: nothing."""
 
 
+WRONG = "wrong"
+"""The verdict of a mark that limits automation; the other one is `right`."""
+
+
+class IncidentMark(Struct, frozen=True):
+    """Whether a rollback was the right answer to an incident, as a person sees it afterwards."""
+
+    verdict: str
+    by: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"marked {self.verdict} by {self.by}: {self.reason}"
+
+
 class IncidentScope(Struct, frozen=True):
     """What one alert or order of an incident is about."""
 
@@ -174,6 +189,8 @@ class Incident(StoredDocument, frozen=True):
     """Who has shown it on the status page; empty: nobody, and the policy says when it is."""
     analysis: RootCauseAnalysis | None = None
     """None: nobody has recorded the root cause."""
+    mark: IncidentMark | None = None
+    """None: nobody has marked it right or wrong."""
     held_by: str = ""
     """Who keeps it beyond its time, by a legal hold; empty: nobody."""
     is_observed_only: bool = False

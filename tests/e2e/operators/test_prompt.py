@@ -86,7 +86,7 @@ def in_order(world: World) -> Iterator[str]:
     yield from ("drill", "promote", "deployments", "restore-points", "notify", "contacts")
     yield from ("check", "regenerate")
     ask(world)
-    yield from ("status", "ack", "explain", "report", "publish", "root-cause", "approve")
+    yield from ("status", "ack", "explain", "backtest", "report", "publish", "root-cause", "approve")
     until("its first shift", lambda: has_shifted(world, newest(world)))
     yield "cancel"
     until("its end", lambda: newest(world).status is RollbackStatus.CANCELLED)
@@ -98,7 +98,7 @@ def in_order(world: World) -> Iterator[str]:
     yield "undo"
     until("what was there before", lambda: newest(world).status is RollbackStatus.SUCCEEDED)
     yield "accept"
-    yield from ("hold", "release", "mark-bad", "mark-barrier", "mark-stable")
+    yield from ("mark", "hold", "release", "mark-bad", "mark-barrier", "mark-stable")
     yield from ("pause", "resume", "freeze", "unfreeze", "watch", "run", "unplan")
     until(
         "a shift of one of them", lambda: any(has_shifted(world, one) for one in world.evidence.rollbacks())

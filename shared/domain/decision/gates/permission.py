@@ -8,13 +8,16 @@ from shared.domain.system_record import active_freeze
 
 
 def mode(case: GateInput) -> GateAnswer:
-    """The strictest of signal, scenario and what a person promoted this system to."""
-    strictest = min(case.policy.strictest_mode(case.signal), case.facts.system.mode)
+    """The strictest of signal, scenario, mark as wrong, and what the system was promoted to."""
+    wrong = case.facts.system.wrong_signals
+    marked = sorted({wrong[alert.signal] for alert in case.facts.alerts if alert.signal in wrong})
+    most = min(case.facts.system.mode, Mode.ASK if marked else Mode.ACT)
+    strictest = min(case.policy.strictest_mode(case.signal), most)
     reason = (
         f"signal {case.signal.mode.name}, scenario "
         f"{case.policy.scenario_mode(case.signal.scenario).name}, "
         f"system {case.facts.system.mode.name}"
-    ).lower()
+    ).lower() + "".join(f", asks because {incident} was marked wrong" for incident in marked)
     if strictest is Mode.OBSERVE:
         return GateAnswer("mode", GateResult.STOP, reason, Outcome.OBSERVE)
     if strictest is Mode.ASK:

@@ -13,7 +13,7 @@ from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents import incident
 from shared.domain.incidents.next_actions import available_verbs, closing_verbs
 from shared.domain.policy.scenario_names import ScenarioName
-from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.pubsub.bus import Published
 from tests.support.fakes.runtime.hooks import no_hook
 from tests.support.faults.fault_injection import shorten_watch
@@ -378,3 +378,127 @@ def test_a_cancel_is_heard_while_nothing_is_committed() -> None:
     assert newest_rollback(world).status is RollbackStatus.CANCELLED
     assert len(world.ports.world.applied_shifts) == 1
     assert world.find_violated_invariants() == []
+
+
+def build_marked_world() -> World:
+    """A bad release that automation has rolled back, and a person's verdict on that."""
+    world = World()
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(HOUR)
+    assert publish_command(world, "mark", verdict="wrong", actor="ada", reason="a burst of bots") == ""
+    return world
+
+
+def build_false_alarm(verdict: str) -> World:
+    """An alert about nothing, which a person marks, and which is over."""
+    world = World()
+    world.alert("0.false")
+    world.pass_time(10 * MINUTE)
+    world.alert("0.false", state="closed")
+    world.pass_time(HOUR)
+    assert publish_command(world, "mark", verdict=verdict, reason="a burst of bots") == ""
+    world.pass_time(HOUR)
+    return world
+
+
+def release_badly(world: World) -> Rollback:
+    """What automation decides about a bad release."""
+    world.deploy_bad()
+    world.alert()
+    world.pass_time(5 * MINUTE)
+    return newest_rollback(world)
+
+
+def read_mark_result(world: World) -> str:
+    """The answer to the newest command `mark`."""
+    records = [fields for path, fields in world.ports.store.documents.items() if path.startswith("commands/")]
+    return str([fields for fields in records if fields["command"] == "mark"][-1]["result"])
+
+
+def test_after_a_mark_as_wrong_automation_asks_about_the_signal() -> None:
+    """The next alert of the signal waits for approval, and the gate names the marked incident."""
+    world = build_false_alarm("wrong")
+    first = world.incidents()[0]
+
+    asked = release_badly(world)
+
+    assert asked.incident != first.id
+    assert asked.status is RollbackStatus.PARKED
+    [mode] = [gate for gate in asked.gates if gate["gate"] == "mode"]
+    assert mode["reason"].endswith(f"asks because {first.id} was marked wrong")
+
+
+@pytest.mark.parametrize("lifting", ["promotion", "verdict"])
+def test_a_promotion_or_the_opposite_verdict_lifts_a_mark_as_wrong(lifting: str) -> None:
+    """Automation acts again."""
+    world = build_false_alarm("wrong")
+    if lifting == "promotion":
+        world.command(command="promote", system="bookshop", mode="act")
+        world.settle()
+    else:
+        assert publish_command(world, "mark", verdict="right", reason="it was real") == ""
+
+    assert release_badly(world).started_at is not None
+
+
+def test_a_mark_as_right_changes_nothing_for_automation() -> None:
+    """It is a word for the statistics alone."""
+    world = build_false_alarm("right")
+
+    assert release_badly(world).started_at is not None
+
+
+def test_a_mark_is_on_record() -> None:
+    """With the person and the reason, on the incident and in the audit log."""
+    world = build_marked_world()
+
+    [marked] = world.incidents()
+    assert str(marked.mark) == "marked wrong by ada: a burst of bots"
+    [event] = [
+        fields
+        for path, fields in world.ports.store.documents.items()
+        if path.startswith("systems/bookshop/audit/") and fields["name"] == "command.mark"
+    ]
+    assert event["facts"]["changes"] == {"mark": [None, "wrong"]}
+
+
+def test_the_same_verdict_twice_is_refused() -> None:
+    """A second person reads who was first."""
+    world = build_marked_world()
+
+    said = publish_command(world, "mark", verdict="wrong", actor="bob", reason="me too")
+
+    assert said == f"{world.incidents()[0].id} is already marked wrong by ada: a burst of bots"
+
+
+def test_a_mark_of_an_order_limits_no_signal() -> None:
+    """Automation decided nothing about what a person ordered."""
+    world = World()
+    world.deploy_bad()
+    world.command(command="rollback", system="bookshop")
+    world.settle()
+
+    assert publish_command(world, "mark", verdict="wrong", reason="it was the network") == ""
+
+    assert read_mark_result(world) == f"{world.incidents()[0].id} is marked wrong"
+    assert world.ports.store.documents["systems/bookshop"]["wrong_signals"] == {}
+
+
+def test_a_mark_as_wrong_says_what_would_have_held() -> None:
+    """The way back, and a threshold above the highest ratio that the decisions have read."""
+    world = build_marked_world()
+
+    said = read_mark_result(world)
+
+    assert f"`rollback undo {world.incidents()[0].id}` restores what was live" in said
+    assert "this alert crossed 20 %; it reached 80 %: a threshold of 81 % would have held" in said
+
+
+def test_where_nothing_was_rolled_back_no_undo_is_offered() -> None:
+    """An undo would have nothing to restore."""
+    world = build_world_awaiting_approval()
+
+    assert publish_command(world, "mark", verdict="wrong", reason="noise") == ""
+
+    assert "rollback undo" not in read_mark_result(world)
