@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cli.support.command_sending import Reason, send_command
+from cli.look.backtest import print_history
+from cli.support.command_sending import Reason, check_command, send_command
 from cli.support.confirmation import Manner, Yes, confirm_and_send
 from cli.support.context import open_operations
 from cli.support.output import AsJson, System, print_line
@@ -73,10 +74,18 @@ def promote(
     mode: Annotated[str, typer.Argument(metavar="MODE", help="observe, ask or act")],
     reason: Reason,
     system: System = "",
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set the automation mode: observe, ask or act."""
-    send_command("promote", reason, system, as_json=as_json, mode=mode.lower())
+    """Set the automation mode: observe, ask or act. Shows its backtest of 90 days, then asks."""
+    with open_operations() as ours:
+        policy = ours.declared_policy(system)
+        content = {"command": "promote", "system": policy.system, "mode": mode.lower(), "reason": reason}
+        check_command(ours, content)
+        if not as_json:
+            print_history(ours, policy)
+        manner = Manner(dry_run=False, yes=yes, follow=False, as_json=as_json)
+        confirm_and_send(ours, content, manner, f"Set the mode of {policy.system} to {mode}?")
 
 
 def fence(
