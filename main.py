@@ -239,9 +239,4 @@ def _wiring() -> Wiring:
     from shared.wiring.adapters import Wiring
 
     settings = Settings.from_mapping(os.environ)
-    policies = load_policies(Path(settings.policies))
-    for one in policies.values():
-        for warning in one.warnings:
-            message = "policy file contains removed keys"
-            log.write("WARNING", message, event="policy.removed", system=one.system, found=warning)
-    return Wiring(settings, policies, deployed="K_SERVICE" in os.environ)
+    return Wiring(settings, load_policies(Path(settings.policies)), deployed="K_SERVICE" in os.environ)

@@ -20,20 +20,20 @@ policy = typer.Typer(help="Policy files.", no_args_is_help=True)
 
 @policy.command()
 def check(files: Files, as_json: AsJson = False) -> None:
-    """Print every fault of the files, as file:line: message; without any, every warning.
+    """Print every fault of the files, as file:line: message.
 
     Exit code 0 when there is no fault; 1 when there is any.
     """
+    faults: tuple[str, ...] = ()
     try:
-        warnings = [one for policy in loader.load_policy_files(files, {}).values() for one in policy.warnings]
-        faults: tuple[str, ...] = ()
+        loader.load_policy_files(files)
     except BadConfiguration as error:
-        faults, warnings = error.faults, []
+        faults = error.faults
     if as_json:
-        print_json({"faults": faults, "warnings": warnings})
+        print_json({"faults": faults})
     else:
-        for line in (*faults, *warnings):
-            print(line)
+        for fault in faults:
+            print(fault)
     if faults:
         raise typer.Exit(REFUSED)
 

@@ -12,7 +12,6 @@ from responders.data import erasure_ledger
 from responders.data.repair import erasure_after_repair
 from responders.rollback import session_revocation
 from responders.rollback.isolation import fence_command
-from responders.rollback.isolation.retired_suppression import SUPPRESSION_VERB, end_suppression
 from responders.support.command_handler import CommandHandler
 from responders.support.resumable_command import ProcessPiece, build_end_report, continue_command
 from shared.core.store import Document
@@ -81,6 +80,5 @@ CONTINUATIONS: dict[str, Continuation] = {
     erasure_after_repair.ERASE_AFTER_REPAIR_VERB: _in_pieces(
         erasure_after_repair.erase_late_portion, "erased.taken-out", Severity.HIGH
     ),
-    SUPPRESSION_VERB: end_suppression,
 }
-"""What a worker continues, by the verb in the record; the responders alone give the last two."""
+"""What a worker continues, by the verb in the record; the responders alone give the last one."""

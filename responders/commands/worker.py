@@ -8,7 +8,6 @@ from responders.commands.rollback import drill, schedule
 from responders.commands.switches import switches
 from responders.rollback.decision.dry_run import record_dry_run
 from responders.rollback.isolation import fence_command
-from responders.rollback.isolation.retired_suppression import SUPPRESSION_VERB
 from responders.support.resumable_command import RETRY_INTERVAL
 from shared.core.codec import decode
 from shared.core.errors import Moved, Refused, Unavailable
@@ -17,9 +16,6 @@ from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.policy.system_policy import Policy
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
-
-POLICY_INDEPENDENT_COMMANDS = (fence_command.FENCE_VERB, SUPPRESSION_VERB)
-"""What ends also without its system's policy: people of another one are notified."""
 
 
 def execute_command(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
@@ -63,8 +59,8 @@ def _dispatch_command(
         switches.confirm_pause(ports, policies, document, record)
         return
     policy = policies.get(record.system)
-    if policy is None and record.command in POLICY_INDEPENDENT_COMMANDS:
-        policy = next(iter(policies.values()))
+    if policy is None and record.command == fence_command.FENCE_VERB:
+        policy = next(iter(policies.values()))  # people of another system are notified
     if policy is None:
         raise Refused(f"command {record.id}: no policy for the system {record.system}")
     if record.planned is not None:

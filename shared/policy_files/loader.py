@@ -2,8 +2,7 @@
 
 A file is YAML. `policies/policy.schema.json` (which editors read too) says its shape,
 `shared.policy_files.registry` what must agree inside it, and the parser's marks on which line a
-fault stands. Every fault of every file is listed before anything is refused. What was removed from
-policy files is no fault (`REMOVED_KEYS`): it is taken out first, and the policy has a warning.
+fault stands. Every fault of every file is listed before anything is refused.
 """
 
 import hashlib
@@ -13,10 +12,11 @@ from enum import IntEnum
 from functools import cache
 from operator import attrgetter
 from pathlib import Path as FilePath
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
-from msgspec import Struct, inspect
+from msgspec import inspect
 from msgspec.structs import replace
 
 from shared.core.codec import from_builtins, from_json, type_info
@@ -25,16 +25,12 @@ from shared.core.errors import BadConfiguration
 from shared.domain.policy.execution_limits import WriteQuota
 from shared.domain.policy.system_policy import Policy, service_of
 from shared.policy_files import cross_checks, registry, schema
-from shared.policy_files.yaml_document import Finding, Unreadable, YamlDocument, YamlFault, YamlPath
+from shared.policy_files.yaml_document import Unreadable, YamlDocument, YamlFault, YamlPath
 
 MAX_POLICY_BYTES = 1 << 20
 PUBLISHED_OBJECT = "policies.json"
 MAX_FAULT_CHARACTERS = 500
 SHARE_ROUNDING_TOLERANCE = 1e-9
-InForce = Mapping[str, Policy] | None
-"""The policies that new files are added to; None: the files are not new."""
-ANY_KEY: Final = "*"
-"""In the path of a removed key: whatever key stands there."""
 
 
 def load_policy(path: FilePath | str) -> Policy:
@@ -55,19 +51,20 @@ def load_policies(folder: FilePath | str) -> dict[str, Policy]:
     return load_policy_files(files)
 
 
-def load_policy_files(files: Iterable[FilePath], in_force: InForce = None) -> dict[str, Policy]:
-    """The policies in these files, which stand beside each other, by system.
+def load_policy_files(
+    files: Iterable[FilePath], in_force: Mapping[str, Policy] = MappingProxyType({})
+) -> dict[str, Policy]:
+    """Return the policies in these files by system; `in_force` are the policies that they join.
 
-    Raises: BadConfiguration with every fault of every file, two files for one system and two
-    claims to one alert policy included; and shares of one write quota that are more than all of it.
-    In new files, also ambiguous texts, and functions of two systems: responders accept both.
+    Raises: BadConfiguration with every fault of every file, two files for one system, two claims
+    to one alert policy or function, and shares of one write quota above all of it included.
     """
     faults: list[str] = []
     sources: list[_Source] = []
     for file in files:
         try:
             sources.append(_read(file))
-            faults += sources[-1].find_faults(is_new=in_force is not None)
+            faults += sources[-1].find_faults()
         except BadConfiguration as error:
             faults += error.faults
     return _decode_policies(sources, faults, in_force)
@@ -83,7 +80,7 @@ def parse_published(content: bytes, provisioned: Mapping[str, Policy]) -> dict[s
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadConfiguration(f"{PUBLISHED_OBJECT}: {error}") from error
     sources = [_Source(name, text.encode()) for name, text in texts.items()]
-    found = _decode_policies(sources, [fault for one in sources for fault in one.find_faults()], None)
+    found = _decode_policies(sources, [fault for one in sources for fault in one.find_faults()], {})
     place = attrgetter("system", "project", "region")
     if {*map(place, found.values())} != {*map(place, provisioned.values())}:
         raise BadConfiguration(f"{PUBLISHED_OBJECT}: only an apply changes systems, projects and regions")
@@ -97,12 +94,13 @@ def find_differences(before: Mapping[str, Policy], after: Mapping[str, Policy]) 
     return {name: lines[2:] for name, lines in diffs if lines}
 
 
-def _decode_policies(sources: "list[_Source]", faults: list[str], in_force: InForce) -> dict[str, Policy]:
+def _decode_policies(
+    sources: "list[_Source]", faults: list[str], in_force: Mapping[str, Policy]
+) -> dict[str, Policy]:
     if faults := [*faults, *_find_clashes(sources)]:
         raise BadConfiguration(*faults)
     typed = [(source, _decode_policy(source)) for source in sources]
-    shared = [] if in_force is None else _find_shared_functions(typed, in_force)
-    if faults := [*shared, *_find_quota_overdrafts(typed)]:
+    if faults := [*_find_shared_functions(typed, in_force), *_find_quota_overdrafts(typed)]:
         raise BadConfiguration(*faults)
     return {policy.system: _add_foreign_groups(policy, typed) for _, policy in typed}
 
@@ -111,49 +109,6 @@ def _add_foreign_groups(policy: Policy, policies: "Iterable[tuple[_Source, Polic
     place = attrgetter("project", "region")
     others = (other for _, other in policies if other is not policy and place(other) == place(policy))
     return replace(policy, foreign=tuple(group for other in others for group in other.groups.values()))
-
-
-class RemovedKey(Struct, frozen=True):
-    """A key that has no effect any more, or a value that it takes no more."""
-
-    instead: str
-    """What holds now, and what to write."""
-    value: str = ""
-    """The value that was removed; empty: the key was, whatever it says."""
-
-
-REMOVED_KEYS: Final[Mapping[tuple[str, ...], RemovedKey]] = {
-    ("deployments", "starts"): RemovedKey("no revision is started to test it; delete this key"),
-    ("collections", ANY_KEY, "on_repair"): RemovedKey(
-        "a repair is refused when its writes would start something; write refuse, or fire to let "
-        "them start it",
-        value="suppress",
-    ),
-}
-"""By path. Whoever removes a key or a value adds a row."""
-
-
-def strip_removed_keys(policy: Any) -> Iterator[Finding]:
-    """Take out of a policy file's value what was removed; where that stood, and what to write."""
-    for path, removed in REMOVED_KEYS.items():
-        *around, key = path
-        for where, holder in _holders(policy, (), around):
-            if key not in holder or removed.value not in ("", holder[key]):
-                continue
-            del holder[key]
-            said = f": {removed.value}" if removed.value else ""
-            name = ".".join(map(str, (*where, key)))
-            yield (*where, key), f"warning: {name}{said} was removed: {removed.instead}"
-
-
-def _holders(value: Any, where: YamlPath, around: list[str]) -> Iterator[tuple[YamlPath, dict[str, Any]]]:
-    if not isinstance(value, dict):
-        return
-    if not around:
-        yield where, value
-        return
-    for key in list(value) if around[0] == ANY_KEY else around[:1]:
-        yield from _holders(value.get(key), (*where, key), around[1:])
 
 
 class _Source:
@@ -170,9 +125,6 @@ class _Source:
             raise BadConfiguration(f"{name}:{line}: not UTF-8") from error
         except Unreadable as error:
             raise BadConfiguration(self.format_fault(error.fault)) from error
-        removed = strip_removed_keys(self.document.value)
-        self.warnings = tuple(self.format_message(path, message) for path, message in removed)
-        """Each as `file:line: warning: message`."""
 
     def format_fault(self, fault: YamlFault) -> str:
         return f"{self.name}:{fault.line}: {fault.message[:MAX_FAULT_CHARACTERS]}"
@@ -180,10 +132,10 @@ class _Source:
     def format_message(self, path: YamlPath, message: str) -> str:
         return self.format_fault(YamlFault(self.document.line(path), message))
 
-    def find_faults(self, *, is_new: bool = False) -> list[str]:
+    def find_faults(self) -> list[str]:
         """Every fault of the file by itself, in the order of its lines."""
         document = self.document
-        found = [*document.faults, *(document.ambiguities if is_new else ())]
+        found = [*document.faults]
         for look in (schema.validate_schema, registry.findings):
             found += [YamlFault(document.line(path), what) for path, what in look(document.value)]
         return [self.format_fault(fault) for fault in sorted(found)]
@@ -202,8 +154,7 @@ def _decode_policy(source: _Source) -> Policy:
     if faults := source.find_faults():
         raise BadConfiguration(*faults)
     values = _convert_values(source.document.value, _policy_type())
-    filled = {"text": source.text, "fingerprint": source.fingerprint, "warnings": source.warnings}
-    return from_builtins({**values, **filled}, Policy)
+    return from_builtins({**values, "text": source.text, "fingerprint": source.fingerprint}, Policy)
 
 
 @cache
@@ -247,9 +198,11 @@ def _find_clashes(sources: list[_Source]) -> Iterator[str]:
                 yield source.format_message(path, f"alert policy {alert_policy} is claimed by {other.name}")
 
 
-def _find_shared_functions(new: list[tuple[_Source, Policy]], in_force: InForce) -> Iterator[str]:
+def _find_shared_functions(
+    new: list[tuple[_Source, Policy]], in_force: Mapping[str, Policy]
+) -> Iterator[str]:
     systems = {policy.system for _, policy in new}
-    others = [(None, one) for name, one in (in_force or {}).items() if name not in systems]
+    others = [(None, one) for name, one in in_force.items() if name not in systems]
     owners: dict[tuple[str, str, str], str] = {}
     for source, policy in [*others, *new]:
         for function, group in policy.functions.items():

@@ -3,7 +3,7 @@
 Read from parser events rather than by a loader: nothing is constructed from tags, aliases (and so
 their bombs) are refused, and nesting has a limit. Plain scalars are null, true, false, or numbers
 of at most 18 digits in decimal notation; every other scalar is text, `1:30` and dates included.
-Words that other readers of YAML take for a boolean, a number or nothing are listed as ambiguities.
+Words that other readers of YAML take for a boolean, a number or nothing are faults.
 """
 
 import re
@@ -55,8 +55,6 @@ class YamlDocument:
     def __init__(self, text: str) -> None:
         self.lines: dict[YamlPath, int] = {(): 1}
         self.faults: list[YamlFault] = []
-        self.ambiguities: list[YamlFault] = []
-        """The texts that a new file must quote; earlier versions accepted them as they are."""
         self._events = _events(text)
         self.value = self._document()
 
@@ -94,7 +92,7 @@ class YamlDocument:
             return event.value
         if meant := _find_other_reading(event.value):
             message = f"{event.value}: write {meant}, or quote it as text"
-            self.ambiguities.append(YamlFault(_line(event), message))
+            self.faults.append(YamlFault(_line(event), message))
         return read_plain_scalar(event.value)
 
     def _mapping(self, path: YamlPath) -> dict[str, Any]:

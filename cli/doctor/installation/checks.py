@@ -68,13 +68,6 @@ def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) 
     return member.endswith(EXPORTERS)
 
 
-def _policies(facts: InstallationFacts) -> Iterator[CheckFinding]:
-    for warning in facts.policy_warnings:
-        yield doubtful(facts.project, warning)
-    if not facts.policy_warnings:
-        yield well(facts.project, name_first(facts.policies))
-
-
 def _state(facts: InstallationFacts) -> Iterator[CheckFinding]:
     """Whether the state database answers, and its time is this machine's."""
     name = "state database"
@@ -221,7 +214,6 @@ def _own_alerts(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 
 CHECKS: Final[Mapping[str, Callable[[InstallationFacts], Iterator[CheckFinding]]]] = {
-    "policies": _policies,
     "state": _state,
     "topics": messaging.check_topics,
     "schemas": messaging.check_schemas,

@@ -42,7 +42,6 @@ class InstallationFacts(Struct, frozen=True):
     now: datetime
     code: str
     policies: Mapping[str, str]
-    policy_warnings: Sequence[str]
     clock_difference: timedelta | RollbackError
     """Between this machine's clock and the clock of the state database, at the least."""
     topics: Mapping[str, str] | RollbackError
@@ -105,7 +104,6 @@ def collect_facts(ours: Operations, policies: Collection[Policy]) -> Installatio
         now=now,
         code=hash_code(CHECKOUT),
         policies={one.system: wiring.policies[one.system].fingerprint[:MARK_SIGNS] for one in policies},
-        policy_warnings=[warning for one in policies for warning in one.warnings],
         values=wiring.settings.values_bucket,
         **call_in_parallel(wiring, calls, groups),
     )

@@ -148,8 +148,6 @@ class Policy(Struct, frozen=True):
     """The groups of other systems in its project and region; filled in by the loader."""
     declared: dict[str, Group] = {}
     """The groups as the file has them; filled in by `function_groups.resolve_groups`."""
-    warnings: tuple[str, ...] = ()
-    """Of what was removed from policy files and stands in this one; filled in by the loader."""
 
     @property
     def functions(self) -> dict[str, str]:

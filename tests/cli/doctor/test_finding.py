@@ -54,10 +54,7 @@ def test_the_exit_code(findings: list[CheckFinding], code: int) -> None:
 
 
 def test_every_row_is_of_a_known_check_and_every_error_is_told() -> None:
-    """Whatever could not be seen, in order, and by the name of the check that lacks it.
-
-    Policies lie in the checkout: nothing has to be asked about them.
-    """
+    """Whatever could not be seen, in order, and by the name of the check that lacks it."""
     blind = replace(
         HEALTHY,
         **dict.fromkeys(("clock_difference", "topics", "subscriptions", "functions"), SILENT),
@@ -75,7 +72,7 @@ def test_every_row_is_of_a_known_check_and_every_error_is_told() -> None:
     checks = [one.check for one in findings]
 
     assert checks == sorted(checks, key=list(installation.CHECKS).index)
-    assert [one.check for one in findings if one.verdict is WELL] == ["policies"]
+    assert [one.check for one in findings if one.verdict is WELL] == []
     assert CHECKS > ESSENTIAL_CHECKS
 
 

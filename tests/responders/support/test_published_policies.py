@@ -152,18 +152,6 @@ def test_what_is_not_valid_is_refused_and_the_last_valid_one_stays(
     assert sorted(told) == sorted(channels) != []
 
 
-@pytest.mark.parametrize("name", ["No", "1e5", "1234567e8"])
-def test_a_published_text_that_a_new_file_must_quote_stays_in_force(
-    installed: Installation, name: str
-) -> None:
-    """An earlier version has published it; an upgrade puts no other policy in its place."""
-    installed.publish(STRICT.replace("The Bookshop", name))
-
-    in_force = installed.start_instance().current().policies["bookshop"]
-    assert (in_force.display_name, in_force.gates.minimum_requests) == (name, 50)
-    assert system_event_names(installed.world, "policy.") == ["policy.changed"]
-
-
 def test_a_valid_one_after_a_refused_one_is_in_force(installed: Installation) -> None:
     """Its difference is told from the last valid one, not from the refused one."""
     installed.publish(STRICT)

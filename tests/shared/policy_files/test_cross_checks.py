@@ -487,7 +487,6 @@ ADDITIONS = {
         "shop.yaml:10: targets.by_severity: key 'HIGH' is missing",
     ),
     "fingerprint of one's own": ("fingerprint: abc", "shop.yaml:10: unknown key 'fingerprint'"),
-    "warnings of one's own": ("warnings: []", "shop.yaml:10: unknown key 'warnings'"),
 }
 
 

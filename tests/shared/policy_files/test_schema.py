@@ -51,7 +51,7 @@ KINDS = [
 ]
 STRUCTS = [kind for kind in KINDS if issubclass(kind, msgspec.Struct)]
 ENUMS = [Role, *(kind for kind in KINDS if issubclass(kind, Enum))]
-FILLED_IN = {("Policy", name) for name in ("text", "fingerprint", "warnings", "foreign", "declared")}
+FILLED_IN = {("Policy", name) for name in ("text", "fingerprint", "foreign", "declared")}
 
 
 def written(value: object) -> object:

@@ -113,7 +113,6 @@ HEALTHY = InstallationFacts(
     now=NOON,
     code="code",
     policies={"shop": "policy"},
-    policy_warnings=(),
     clock_difference=timedelta(0),
     topics={topic: "rollback-command" if topic in COMMANDED else "" for topic in topics.ALL_TOPICS},
     subscriptions=(*PUSHES, KEPT),

@@ -98,20 +98,6 @@ def test_a_right_that_few_applications_need_is_given_where_a_policy_asks_for_it(
     assert permission not in may.get("plain-bones", set())
 
 
-@pytest.mark.parametrize(
-    "said", ["deployments: { starts: stand }", "collections: { users: { on_repair: suppress } }"]
-)
-def test_a_policy_that_holds_what_was_removed_is_provisioned(said: str, tmp_path: Path) -> None:
-    """The functions are given the file as it stands, and read it with a warning."""
-    (tmp_path / "bare.yaml").write_text(ASKING + said)
-
-    made = evaluated(TERRAFORM, {**SMALLEST, "policies": [str(tmp_path / "bare.yaml")]})
-
-    [policy] = policies_of(made)
-    assert len(policy.warnings) == 1
-    assert "google_cloud_run_v2_service.starts" not in {one.address for one in made.resources}
-
-
 def test_no_role_is_made_that_nobody_is_given(example: Configuration) -> None:
     """What stands in a project unused is one more thing to explain."""
     given = {one.values["role"] for one in grants(example)}

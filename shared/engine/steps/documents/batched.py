@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from shared.core.codec import decode
-from shared.core.errors import Rejected, RollbackError
+from shared.core.errors import RollbackError
 from shared.core.runtime import Clock
 from shared.core.text import count_noun
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
@@ -15,9 +15,6 @@ from shared.engine.steps.base import StepContext, StepKind, StepObservation, Ste
 MAX_PORTION_SECONDS: Final = 8.0
 """So long one portion lasts: well within the lease."""
 MAX_PORTION_LANDING_SECONDS: Final = MAX_PORTION_SECONDS + REWRITE_TIMEOUT_SECONDS
-
-SUPPRESSION_UNAVAILABLE: Final = "the approved plan uses event suppression, which this version does not have"
-"""Why nothing more is written of a plan of an earlier version."""
 
 Goal = TypeVar("Goal")
 T = TypeVar("T")
@@ -45,8 +42,6 @@ class BatchedStep(StepKind, Generic[Goal]):
 
     def set(self, step: Step) -> str:
         """One portion behind the position that was saved with the intent; where that leads."""
-        if step.goal.get("silenced"):
-            raise Rejected(SUPPRESSION_UNAVAILABLE)
         goal, position = decode(self.goal, step.goal), repair_plan.decode_position(step.seen)
         return repair_plan.encode_position(self._portion(step, goal, position))
 

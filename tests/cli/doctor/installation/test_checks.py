@@ -7,8 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from cli.doctor.calls import SIGN_IN_API
-from cli.doctor.finding import CheckVerdict, run_checks
-from cli.doctor.installation import checks
+from cli.doctor.finding import CheckVerdict
 from cli.doctor.installation.checks import CODE_LABEL, EXPORTERS
 from cli.doctor.installation.facts import DEAD_MAN
 from cli.doctor.installation.messaging import DETACHED, FINDINGS
@@ -40,7 +39,6 @@ from tests.support.runtime.installation import (
     SILENT,
     UNKNOWN,
     VALUES,
-    WELL,
     WRONG,
     build_measured_policy,
     find_faults,
@@ -53,15 +51,6 @@ def test_findings_arrive_beside_alerts() -> None:
     facts = replace(HEALTHY, **granted(topics.ALERTS, AGENT, f"serviceAccount:x{FINDINGS}"))
 
     assert ("publishers", topics.ALERTS, DOUBTFUL) not in find_faults(facts)
-
-
-def test_a_policy_that_holds_what_was_removed_is_doubtful() -> None:
-    """The row says which file and line it is, and what to write."""
-    warning = "policies/shop.yaml:9: warning: deployments.starts was removed: delete this key"
-    facts = replace(HEALTHY, policy_warnings=[warning])
-
-    [found] = [one for one in run_checks(checks.CHECKS, facts) if one.verdict is not WELL]
-    assert (found.check, found.verdict, found.why) == ("policies", DOUBTFUL, warning)
 
 
 def test_one_metric_is_counted_in_the_singular() -> None:
