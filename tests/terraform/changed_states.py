@@ -12,7 +12,6 @@ from tests.terraform.planning import Plan, plan
 LEFT_ALONE: dict[str, dict[str, Any]] = {
     'google_service_account.responders["on_work"]': {"disabled": True},
     'google_pubsub_subscription.push["rollback-work"]': {"topic": "_deleted-topic_"},
-    'google_monitoring_notification_channel.pager["oncall"]': {},
     "google_storage_bucket_object.policies": {"detect_md5hash": "of another object"},
     "google_storage_bucket_object.source": {
         "detect_md5hash": "of another archive",
@@ -20,22 +19,6 @@ LEFT_ALONE: dict[str, dict[str, Any]] = {
     },
 }
 """What a person or another machine has changed, and no apply undoes."""
-FORMER_KEYS = {'google_monitoring_notification_channel.pager["oncall"]': "cvplus/oncall"}
-"""Under which key an earlier version had made what it is."""
-FORMER_GRANTS: dict[str, dict[str, Any]] = {
-    'google_project_iam_member.applications["cvplus on_deployment sources"]': {
-        "project": "cvplus",
-        "role": "projects/cvplus/roles/rollback_sources",
-        "member": "serviceAccount:rollback-on-deployment@cvplus.iam.gserviceaccount.com",
-    },
-    'google_storage_bucket_iam_member.responders["on_deployment sources keeper"]': {
-        "bucket": "cvplus-rollback-sources",
-        "role": "projects/cvplus/roles/rollback_keeper",
-        "member": "serviceAccount:rollback-on-deployment@cvplus.iam.gserviceaccount.com",
-    },
-}
-"""What an earlier version granted, and a binding or a policy has taken over: an apply that removes
-the member may take it from them, so it forgets it."""
 MODULE = "module.rollback."
 
 
@@ -45,7 +28,7 @@ def build_changed_state(planned: Plan) -> str:
     left_alone = {
         address: {**values[f"{MODULE}{address}"], **changes} for address, changes in LEFT_ALONE.items()
     }
-    return _state(planned, {**left_alone, **FORMER_GRANTS}, module=MODULE)
+    return _state(planned, left_alone, module=MODULE)
 
 
 def _state(planned: Plan, attributes: Mapping[str, Mapping[str, Any]], module: str = "") -> str:
@@ -59,7 +42,7 @@ def _state(planned: Plan, attributes: Mapping[str, Mapping[str, Any]], module: s
         name, _, key = rest.partition("[")
         instance: dict[str, Any] = {"schema_version": 0, "attributes": {"id": address, **given}}
         if key:
-            instance["index_key"] = FORMER_KEYS.get(address, key.strip('"]'))
+            instance["index_key"] = key.strip('"]')
         resources.append(
             {
                 **({"module": module.strip(".")} if module else {}),
@@ -78,8 +61,6 @@ def undone(planned: Plan) -> Iterator[str]:
     for one in json.loads(planned.shown)["resource_changes"]:
         address = one["address"].removeprefix(MODULE)
         change = one["change"]
-        if address in FORMER_GRANTS and "delete" in change["actions"]:
-            yield f"an apply removes {address}, which something else grants now"
         if address in LEFT_ALONE:
             if "delete" in change["actions"] or change["before"] is None:
                 yield f"an apply makes {address} anew"
