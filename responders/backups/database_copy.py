@@ -64,10 +64,8 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
 
     def _request_fill(self, one: DatabaseCopy) -> DatabaseCopy:
         """The copy that is asked for, unless somebody's own database is called like it."""
-        if one.asked_at is None:
-            if one.id in call_one(self._ports, self._restores.names):
-                return self._handle_name_conflict(one)
-            one = replace(one, is_ours=True)
+        if one.asked_at is None and one.id in call_one(self._ports, self._restores.names):
+            return self._handle_name_conflict(one)
         return super()._request_fill(one)
 
     def _handle_name_conflict(self, intent: DatabaseCopy) -> DatabaseCopy:
@@ -130,8 +128,8 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
         return book.added_at >= since
 
     def _delete_database(self, one: DatabaseCopy) -> DatabaseCopy:
-        """The copy once its database is gone; what is not ours, or protected, stays."""
-        if one.asked_at is None or (one.faults and not one.is_ours):
+        """Return the copy once its database is gone; a protected one stays."""
+        if one.asked_at is None:
             return copies.mark_deleted(one, self._now)
         if one.id in call_one(self._ports, self._restores.names):
             try:

@@ -69,8 +69,9 @@ def _is_done(ports: Ports, command: Command) -> bool:
     is_order = command.command == "rollback"  # its record names the incident that it opened
     incident = done.incident if is_order or not command.incident else command.incident
     system, verb, reason = command.system or ALL_SYSTEMS, command.command, command.reason
-    digest = done.digest and command.digest
-    if done != replace(done, command=verb, system=system, reason=reason, incident=incident, digest=digest):
+    if done != replace(
+        done, command=verb, system=system, reason=reason, incident=incident, digest=command.digest
+    ):
         raise Refused(f"id {command.id} was already used by another command: {done.command}")
     return True
 

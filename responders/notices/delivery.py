@@ -114,7 +114,7 @@ class NoticeDelivery:
         """Return whether the public may not see the incident, or the notice is outdated."""
         policy, channel = self._policies.get(notice.system), self._channel(notice)
         # The clock of an instance may be behind that of the store, by which the notice is due.
-        now = max(self._ports.clock.now(), notice.since or notice.created_at)
+        now = max(self._ports.clock.now(), notice.since)
         early = {IncidentStage.OVER} if channel is not None and channel.audience is Audience.USERS else set()
         outdated = early if incident.ended_at is None else BEGINNING_STAGES
         if policy is None or incident.is_unconfirmed or incident_stage(notice.event) in outdated:
@@ -227,12 +227,7 @@ class NoticeDelivery:
         self._ports.store.commit([Update(document.path, encode(notice), document.version)])
 
     def _read_lane(self, notice: Notice) -> list[Document]:
-        """Return the notices of the same incident on the same channel.
-
-        A notice of an earlier version has no lane.
-        """
-        if not notice.lane:
-            return []
+        """Return the notices of the same incident on the same channel."""
         return self._ports.store.query(Query("notices", where=(("lane", "==", notice.lane),)))
 
 

@@ -32,8 +32,8 @@ from tests.support.runtime.entry_points import (
 from tests.support.runtime.world import BOOKSHOP, World
 
 FIRESTORE_LIMIT = 1_048_576
-OLD_REASON_LIMIT = 10_000
-"""So many characters of a reason were stored by earlier versions."""
+LONG_REASON = "💣" * 10_000
+"""Ten times as long as the responders store a reason."""
 HOSTILE: dict[str, Callable[[int], dict[str, Any]]] = {
     "long": lambda number: {"version": 1, "command": f"{number}" + "x" * 20_000, "reason": "r"},
     "4-byte characters": lambda number: {"version": 1, "command": f"{number}" + "💣" * 12_000, "reason": "r"},
@@ -114,10 +114,10 @@ def test_thousands_of_refused_messages_are_sealed_within_one_quarter(ports: Entr
     assert_sound_chain(ports, 2_500)
 
 
-def test_what_an_earlier_version_has_stored_heals_with_the_next_sweeps(ports: EntryPointPorts) -> None:
+def test_events_larger_than_the_responders_write_them_are_sealed(ports: EntryPointPorts) -> None:
     """Reasons of 10,000 characters, and an event that alone fills a document, are sealed."""
     for number in range(150):
-        store_refusal(ports, number, "💣" * OLD_REASON_LIMIT)
+        store_refusal(ports, number, LONG_REASON)
     huge = Event(
         "message.refused", create_event("x", ports.clock.now(), "x").at, "x", {"reason": "x" * 1_040_000}
     )

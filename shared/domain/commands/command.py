@@ -121,7 +121,7 @@ class CommandRecord(StoredDocument, frozen=True):
     received_at: datetime
     result: str
     digest: str = ""
-    """`Command.digest`; empty: an earlier version wrote the record, or no command did."""
+    """`Command.digest`; empty: the responders wrote the record without a command."""
     responder: str = ""
     """The person who acts by it; empty: a program, or nobody named."""
     incident: str = ""

@@ -52,9 +52,7 @@ class Recipe(Struct, frozen=True):
 def derive_recipe(recorded: inventory_parts.FunctionState) -> Recipe | None:
     """Return how to build a function as recorded; None: our source or values are missing."""
     plain = recorded.configuration.variables or recorded.build_variables
-    if recorded.copy is None or not recorded.definition:
-        return None
-    if plain and recorded.configuration.values is None:
+    if recorded.copy is None or (plain and recorded.configuration.values is None):
         return None
     return Recipe(
         source=recorded.copy,

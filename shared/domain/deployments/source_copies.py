@@ -71,8 +71,6 @@ def is_missing_values(function: FunctionState) -> bool:
 def rebuild_obstacles(functions: Iterable[FunctionState], unkept: Mapping[str, str]) -> Iterator[str]:
     """Why functions could not be built again, one line each; `unkept` has the reasons by what."""
     for one in sorted(functions, key=lambda function: function.name):
-        if not one.definition:
-            yield f"{one.name}: its deployment settings are not recorded"
         if one.source is None:
             yield f"{one.name}: its source is not in Cloud Storage"
         if is_missing_source_copy(one):

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise, takewhile
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import StoredDocument, collections_below, documents_of
@@ -256,12 +256,12 @@ class Incident(StoredDocument, frozen=True):
     @property
     def is_ordered(self) -> bool:
         """Return whether an operator's order opened it, and neither an alert nor a declaration."""
-        return bool(self.scopes) and not self.scopes[0].signal
+        return not self.scopes[0].signal
 
     @property
     def has_failed(self) -> bool:
         """Return whether anything was observed to fail; orders and declarations prove nothing."""
-        is_proven = not self.scopes or any(one.proves_failure for one in self.scopes)
+        is_proven = any(one.proves_failure for one in self.scopes)
         return is_proven or self.failure_observed_at is not None
 
     @property
@@ -287,11 +287,11 @@ class PublicState(StoredDocument, frozen=True):
     severity: Severity | None
     since: datetime
     updated_at: datetime
-    signal: str = ""
-    onset_at: datetime | None = None
-    """When the trouble began; None, where an earlier version wrote this: `since`."""
-    turns: list[PublicStatusChange] = field(default_factory=list)
-    """One for each change of the word, the first first."""
+    signal: str
+    onset_at: datetime
+    """When the trouble began."""
+    turns: list[PublicStatusChange]
+    """One for each change of the word, the first first; there is at least one."""
     ended_at: datetime | None = None
     published: bool = False
     """Whether a person has said that it is to be shown."""

@@ -27,15 +27,12 @@ def may_join(
     not be theirs. One that ended or has recovered is continued by an alert about the same group of
     functions, not by one about the whole system if it was about some functions only; so is one that
     is monitored, if more than a warning began (`fails_since`) after its recovery. If an order or a
-    declaration alone names it, which proves no failure, what fails must have begun before. One
-    without scopes, of an earlier version, takes every alert.
+    declaration alone names it, which proves no failure, what fails must have begun before.
     """
     began_at = incident.detected_at if incident.ended_at is None else incident.ended_at
     is_recent = now - began_at <= policy.gates.join_window
     if incident.ended_at is not None and not is_recent:
         return False
-    if not incident.scopes:
-        return True
     is_monitored, is_warning = incident.status is IncidentStatus.WATCHING, alert.scenario is ScenarioName.NONE
     is_recovered = is_monitored or incident.status is IncidentStatus.RECOVERED
     over_at = incident.ended_at or (well_since(incident) if is_recovered else None)
@@ -70,7 +67,7 @@ def continues_failure(scopes: Iterable[IncidentScope], incident: Incident, polic
     ordered = ordered_functions(scopes, policy)
     fails = fails and not (ordered and ordered <= {*incident.working} - named)
     related = (_is_related(one, other, policy, is_over=False) for one in scopes for other in incident.scopes)
-    return fails and incident.ended_at is None and (not incident.scopes or any(related))
+    return fails and incident.ended_at is None and any(related)
 
 
 def alert_scope(alert: Alert, policy: Policy) -> IncidentScope:

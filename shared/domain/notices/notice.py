@@ -56,9 +56,9 @@ class Notice(Struct, frozen=True):
     text: str
     created_at: datetime
     due_at: datetime | None
-    since: datetime | None = None
+    since: datetime
     """When it was first due: the earlier one of an incident is said first on each channel."""
-    lane: str = ""
+    lane: str
     """Incident and channel, which are one queue."""
     facts: dict[str, Any] = {}
     commands: tuple[str, ...] = ()

@@ -103,7 +103,7 @@ def conclude_attempt(
 
 def notice_age(notice: Notice, now: datetime) -> timedelta:
     """Return how long ago the notice was first due."""
-    return now - (notice.since or notice.created_at)
+    return now - notice.since
 
 
 def mark_undeliverable(notice: Notice, why: str) -> Notice:
@@ -124,7 +124,7 @@ def next_notice(lane: Iterable[Notice], now: datetime) -> Notice | None:
 
 def waiting_notices(lane: Iterable[Notice], now: datetime) -> list[Notice]:
     """What is to be said, or said again; not what only may have to be, later."""
-    return [one for one in lane if one.is_waiting and (one.since or one.created_at) <= now]
+    return [one for one in lane if one.is_waiting and one.since <= now]
 
 
 def defer_notice(notice: Notice, before: Notice, now: datetime) -> Notice:

@@ -257,7 +257,7 @@ def record_parts(
     if is_passive and (is_rechecked or not (incident.is_ordered or works)):
         doubted = {*rollback.failing} - {*incident.working} if is_rechecked and rollback else set()
         return _add_doubted_parts(policy, record, doubted, now)
-    changed_at = state.turns[-1].at if state.turns else state.updated_at
+    changed_at = state.turns[-1].at
     lasting = [one for one in standing if any(has_source(one.signal, each) for each in UNCOUNTED_SOURCES)]
     is_over = state.word == UNOBSERVED_STATUS_NAME and standing == lasting  # nobody observes their end
     if state.word in RESTORED_STATUS_NAMES or is_over or works:
@@ -285,7 +285,7 @@ def record_parts(
     signals = {one.signal for one in reported} | (set() if is_undoing else {state.signal})
     if incident.failure_observed_at is not None:
         signals = {one for one in signals if not has_source(one, SignalSource.DECLARED)}
-    since = now if record.parts else incident.failure_observed_at or state.onset_at or state.since
+    since = now if record.parts else incident.failure_observed_at or state.onset_at
     known = {one.name: one for one in record.parts if one.until is None}
     unknown, counted = list[str](), working | seen
     parts = [one for one in record.parts if one.until is not None]
@@ -374,7 +374,7 @@ def disruption_spans(state: PublicState, now: datetime) -> list[TimeSpan]:
     While nothing was observed to fail, it did not.
     """
     spans: list[TimeSpan] = []
-    began = None if state.turns and state.turns[0].word in UNFAILED_NAMES else state.onset_at or state.since
+    began = None if state.turns[0].word in UNFAILED_NAMES else state.onset_at
     for turn in state.turns:
         if turn.word in RESTORED_STATUS_NAMES:
             if began is not None:
@@ -550,7 +550,7 @@ def _build_incident(policy: Policy, state: PublicState, record: StatusPageRecord
     return StatusPageIncident(
         id=state.incident or "",
         title="Monitoring" if recovered else describe_condition(state, severity, record),
-        began_at=state.onset_at or state.since,
+        began_at=state.onset_at,
         updated_at=state.updated_at,
         ended_at=state.ended_at,
         parts=describe_parts(told_components(policy, state, record), record),

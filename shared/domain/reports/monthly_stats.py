@@ -49,20 +49,13 @@ class IncidentTally(StoredDocument, frozen=True):
     """Traffic restored, as `recovery_times` has it; None: no rollback did."""
     took_seconds: float | None
     """What that rollback took, from its first intent to its last shift."""
-    recover_seconds: float | None = None
+    recover_seconds: float | None
     """Recovered, as `recovery_times` has it; None: it was not observed."""
-    executed: int | None = None
-    """How many of its rollbacks were executed; None, where an earlier version wrote this."""
-    succeeded: int = 0
-    has_target: bool = True
+    executed: int
+    """How many of its rollbacks were executed."""
+    succeeded: int
+    has_target: bool
     """Whether the runbook sets a target, as `recovery_times` has it."""
-
-    @property
-    def rollback_counts(self) -> tuple[int, int]:
-        """How many of its rollbacks were executed, and how many of those succeeded."""
-        if self.executed is not None:
-            return self.executed, self.succeeded
-        return int(self.outcome in EXECUTED_STATUSES), int(self.outcome == RollbackStatus.SUCCEEDED)
 
 
 class MonthlyStats(Struct, frozen=True):
@@ -132,14 +125,13 @@ def tally_facts(one: IncidentTally) -> dict[str, Any]:
 
 
 def _summarize_month(month: str, scenario: str, several: Sequence[IncidentTally]) -> MonthlyStats:
-    executed, succeeded = zip(*(one.rollback_counts for one in several), strict=True)
     return MonthlyStats(
         month=month,
         scenario=scenario,
         incidents=len(several),
         false_alarms=sum(one.false_alarm for one in several),
-        rollbacks=sum(executed),
-        succeeded=sum(succeeded),
+        rollbacks=sum(one.executed for one in several),
+        succeeded=sum(one.succeeded for one in several),
         detect_seconds=_median(one.detect_seconds for one in several if not one.false_alarm),
         restore_seconds=_median(one.restore_seconds for one in several),
         recover_seconds=_median(one.recover_seconds for one in several if not one.false_alarm),

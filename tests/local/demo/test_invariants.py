@@ -19,6 +19,8 @@ PAGE = Notice(
     text="Nobody has acknowledged INC-20261130-001.",
     created_at=datetime(2026, 11, 30, tzinfo=UTC),
     due_at=None,
+    since=datetime(2026, 11, 30, tzinfo=UTC),
+    lane="INC-20261130-001:night-shift",
     unless=WithdrawalCondition.ACKNOWLEDGED,
     status=NoticeStatus.SENT,
     attempts=1,

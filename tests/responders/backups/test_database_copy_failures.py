@@ -1,13 +1,9 @@
 """Copies that people ask for, where something is in the way."""
 
 import pytest
-from msgspec.structs import replace
 
-from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
-from shared.core.store import Put
-from shared.domain.data.backups import database_copy
-from shared.domain.data.backups.filled_database import FillStatus, mark_failed
+from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import BackupRules, CopyRules
 from tests.support.data.database_copies import (
@@ -107,34 +103,6 @@ def test_a_name_that_somebody_has(point: str, *, is_late: bool) -> None:
     assert made.id in shop.ports.filled.made
     assert list(shop.ports.kept.paths(made.id, Scope("theirs"), None)) == ["theirs/1"]
     assert list(shop.ports.kept.paths(made.id, Scope("customers"), None)) == []
-
-
-def test_a_database_of_somebody_else_in_an_earlier_record() -> None:
-    """What an earlier version found not to be made by it is not deleted."""
-    shop = build_shop_with_copies()
-    request_copy(shop, "1h")
-    made = only_copy(shop)
-    theirs = mark_failed(replace(made, asked_at=made.began_at), "theirs", made.began_at)
-    fields = {**encode(theirs), "is_ours": False}
-    shop.ports.store.commit([Put(database_copy.copy_path(made.id), fields)])
-    shop.ports.filled.create(made.id, "nam5")
-    pass_time(shop, 5 * MINUTE)
-
-    assert only_copy(shop).status is FillStatus.FAILED
-    assert made.id in shop.ports.filled.made
-
-
-def test_a_copy_that_an_earlier_version_has_not_requested_yet() -> None:
-    """The database that this version makes for it is its own, and goes when the copy fails."""
-    shop = build_shop_with_copies()
-    request_copy(shop, "1h")
-    made = only_copy(shop)
-    shop.ports.store.commit([Put(database_copy.copy_path(made.id), {**encode(made), "is_ours": False})])
-    shop.ports.filled.failures.append("INTERNAL: disk")
-    pass_time(shop, HOUR)
-
-    assert only_copy(shop).status is FillStatus.FAILED
-    assert shop.ports.filled.made == [ORIGINAL]
 
 
 @pytest.mark.parametrize("verb", ["restores.clone", "restores.create", "restores.fill"])

@@ -121,9 +121,13 @@ def test_months() -> None:
         detect_seconds=60.0,
         restore_seconds=200.0,
         took_seconds=100.0,
+        recover_seconds=None,
+        executed=1,
+        succeeded=1,
+        has_target=True,
     )
-    slow = replace(known, outcome="FAILED", detect_seconds=120.0, restore_seconds=400.0)
-    false = replace(known, outcome="NOT_TAKEN", false_alarm=True, detect_seconds=9.0)
+    slow = replace(known, outcome="FAILED", succeeded=0, detect_seconds=120.0, restore_seconds=400.0)
+    false = replace(known, outcome="NOT_TAKEN", executed=0, succeeded=0, false_alarm=True, detect_seconds=9.0)
     false = replace(false, restore_seconds=None, took_seconds=None)
     other = replace(known, scenario="complete")
     before = replace(known, detected_at=START - 31 * DAY)

@@ -18,7 +18,7 @@ from tests.simulation.scenes.bookshop import SYSTEM, kept
 from tests.simulation.world import World
 
 LONG_REASON = "\N{BOMB}" * 10_000
-"""As an earlier version stored reasons."""
+"""Ten times as long as the responders store a reason."""
 ANSWERS = ("approve",) * 4 + ("reject", "cancel", "retry", "accept", "ack")
 Scene = Callable[[World], None]
 

@@ -12,6 +12,7 @@ from shared.domain.policy.severity import Severity
 from shared.domain.presentation.notice_facts import NoticeContext
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.runtime.clock import START
+from tests.support.notices.response import FAILING
 from tests.support.runtime.world import BOOKSHOP
 
 MINUTE = timedelta(minutes=1)
@@ -68,6 +69,8 @@ def build_hostile_notice(
         severity=Severity.CRITICAL,
         text=text,
         created_at=START,
+        since=START,
+        lane=f"{ID}:hook",
         due_at=START,
     )
     return replace(made, **changes)
@@ -88,6 +91,7 @@ def build_hostile_facts(foreign: str = "Shop", **changes: Any) -> NoticeContext:
             TimelineEvent(IncidentStatus.DETECTED, START, foreign),
             TimelineEvent(IncidentStatus.ROLLING_BACK, START + MINUTE, foreign),
         ],
+        scopes=(FAILING,),
     )
     rollback = Rollback(
         id=ID,

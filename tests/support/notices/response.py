@@ -5,12 +5,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from shared.domain.incidents.escalation import create_escalation_notices
-from shared.domain.incidents.incident import Incident, IncidentStatus, TimelineEvent
+from shared.domain.incidents.incident import Incident, IncidentScope, IncidentStatus, TimelineEvent
 from shared.domain.notices.notice import Notice
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.rollback import Rollback, RollbackStatus
 from tests.support.fakes.runtime.clock import START
 from tests.support.runtime.world import BOOKSHOP
+
+FAILING = IncidentScope(ScenarioName.FUNCTIONS, "function_failure_rate")
 
 
 def build_incident(status: IncidentStatus = IncidentStatus.INVESTIGATING, **changes: Any) -> Incident:
@@ -25,6 +28,7 @@ def build_incident(status: IncidentStatus = IncidentStatus.INVESTIGATING, **chan
         START,
         START,
         changes.pop("timeline", [detected]),
+        scopes=changes.pop("scopes", (FAILING,)),
         respond_by=START + BOOKSHOP.targets.by_severity[severity],
         **changes,
     )

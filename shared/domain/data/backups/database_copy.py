@@ -51,8 +51,6 @@ class DatabaseCopy(filling.FilledDatabase, frozen=True, kw_only=True):
     command: str
     actor: str
     reason: str
-    is_ours: bool = True
-    """False, in a record of an earlier version: nobody here is known to have made its database."""
     status: filling.FillStatus = filling.FillStatus.MAKING
     filled_at: datetime | None = field(default=None, name="made_at")
     purged_at: datetime | None = None

@@ -57,15 +57,12 @@ def _differing_fields(part: InventoryPart, before: Any, now: Any) -> tuple[str, 
     if not isinstance(before, Struct) or not isinstance(now, Struct):
         return None if before == now else ()
     if isinstance(before, FunctionState) and isinstance(now, FunctionState):
-        before, now = _comparable_state(before, now), _comparable_state(now, before)
+        before, now = _without_stored_values(before), _without_stored_values(now)
     was, passing = asdict(before), PRODUCTS[part].passing
     differing = (name for name, value in asdict(now).items() if value != was[name] and name not in passing)
     return tuple(differing) or None
 
 
-def _comparable_state(one: FunctionState, other: FunctionState) -> FunctionState:
-    """A function without what we keep of it, and with its definition only if both have one."""
-    one = replace(one, configuration=replace(one.configuration, values=None))
-    if one.definition and other.definition:
-        return one
-    return replace(one, definition={}, build_variables=(), build_variables_hash="")
+def _without_stored_values(function: FunctionState) -> FunctionState:
+    """Return a function without the place where the values of its variables are stored."""
+    return replace(function, configuration=replace(function.configuration, values=None))

@@ -109,7 +109,7 @@ class FunctionState(Struct, frozen=True):
     definition: dict[str, Any] = {}
     """All that it was deployed with, verbatim, as Functions v2 writes it in JSON, to be deployed
     again: without values of plain variables, where its source lies, traffic, and what the platform
-    alone says. Empty: it was recorded before this was."""
+    alone says."""
     build_variables: tuple[str, ...] = ()
     """Names of the plain variables of its build, in order."""
     build_variables_hash: str = ""
@@ -118,7 +118,7 @@ class FunctionState(Struct, frozen=True):
     scaling: Scaling = Scaling()
     """Of its service, whichever revisions serve."""
     trigger: str = ""
-    """Full name of the Eventarc trigger that brings it events; empty: none, or an old record."""
+    """Full name of the Eventarc trigger that brings it events; empty: none."""
 
     @property
     def is_retried(self) -> bool:

@@ -27,7 +27,7 @@ class RedeployOrigin(Struct, frozen=True):
     mark: str
     """Of the deployment that it had then, or of its absence."""
     newest: str = ""
-    """The newest revision of its service then; empty: it had none, or a plan of before this was."""
+    """The newest revision of its service then; empty: it had none."""
 
 
 class ReplacedDeployment(Struct, frozen=True):

@@ -29,7 +29,7 @@ class ServeRevisionGoal(Struct, frozen=True):
     service: str
     """Full name of its Cloud Run service."""
     source: SourceObject | None = None
-    """What that deployment must be of; None, in a plan of before this was: of anything."""
+    """What that deployment must be of; None: of anything."""
     traffic: Traffic = ()
     """The exact list that is wanted, with LATEST; empty: that deployment takes every request."""
     scaling: Scaling | None = None

@@ -311,6 +311,8 @@ def spoke(*, sent: bool, given_up: int) -> dict[str, Any]:
         *("n", "i", "shop", "e", "users", None, "t"),
         created_at=NOON - timedelta(days=7) + timedelta(microseconds=1),
         due_at=None,
+        since=NOON,
+        lane="i:users",
         last_error="403",
     )
     return {"policy": PUSHING, "spoken": {"users": ChannelAnswer(sent, [notice] * given_up)}}

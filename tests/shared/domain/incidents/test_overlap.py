@@ -116,11 +116,6 @@ def test_what_began_to_fail_before_the_end_of_an_order_belongs_to_it() -> None:
     assert not may_join(ended, OF_SEARCH, BOOKSHOP, START, START - timedelta(minutes=4))
 
 
-def test_an_incident_of_an_earlier_version_takes_every_alert() -> None:
-    """Nobody knows what it is about."""
-    assert may_join(incident(), DATA, BOOKSHOP, START)
-
-
 @pytest.mark.parametrize(("working", "continues"), [((), True), (("getBook",), False), (("payOrder",), True)])
 def test_an_order_of_what_works_continues_no_failure(working: tuple[str, ...], continues: bool) -> None:
     """The incident goes on about other functions; the one that is ordered was observed to work."""

@@ -391,6 +391,8 @@ def took(minutes: float, severity: Severity = Severity.CRITICAL, *, moved: bool 
         severity=severity,
         since=START,
         updated_at=START,
+        signal="",
+        onset_at=START,
         turns=[PublicStatusChange(word, at) for word, at in zip(words, times, strict=True)],
     )
 

@@ -70,7 +70,6 @@ def test_what_the_public_sees_and_when(told: PublicState, after: timedelta, show
             ),
             [(-MINUTE, MINUTE), (40 * MINUTE, HOUR)],
         ),
-        (build_public_state(onset_at=None, turns=[]), [(timedelta(0), HOUR)]),
     ],
 )
 def test_when_it_did_not_work(told: PublicState, spans: list[tuple[timedelta, timedelta]]) -> None:

@@ -48,7 +48,6 @@ FUNCTION = FunctionState(
     definition={"labels": {"a": "b"}},
 )
 KEPT = SourceObject("ours", "pay.json", 7)
-OLD = replace(FUNCTION, definition={})
 SITE = HostingSite("v1", START, {"next": "v2"})
 TEMPLATE = RemoteConfigTemplate("7", "etag-7", "hash")
 RELEASE = RulesRelease("r1", START)
@@ -125,7 +124,6 @@ def test_what_is_changed(part: InventoryPart, live: dict[str, Any], aspects: lis
     [
         (InventoryPart.FUNCTIONS, function(copy=KEPT)),
         (InventoryPart.FUNCTIONS, function(configuration=replace(CONFIGURATION, values=KEPT))),
-        (InventoryPart.FUNCTIONS, {"pay": replace(OLD, build_variables=("A",), build_variables_hash="x")}),
         (InventoryPart.SITES, {"shop": replace(SITE, released_at=LATER)}),
         (InventoryPart.REMOTE_CONFIG, {"firebase": RemoteConfigTemplate("9", "etag-9", "hash")}),
         (InventoryPart.RULES, {"cloud.firestore": replace(RELEASE, updated_at=LATER)}),
