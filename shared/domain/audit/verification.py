@@ -36,7 +36,7 @@ class StoredChain(Struct, frozen=True):
 
     chain: str
     """Its name: `rollbacks/INC-…` or `systems/cvplus`."""
-    entries: tuple[AuditEntry, ...] = ()
+    entries: tuple[AuditEntry, ...]
     """By number."""
     head: str = ""
     length: int | None = None

@@ -23,7 +23,7 @@ class BuiltFunction(Struct, frozen=True):
     """Short name of the revision that its newest deployment made; empty: it has no service."""
     active: bool
     """Its newest deployment succeeded."""
-    deploying: bool = False
+    deploying: bool
 
 
 class RunningDeployment(Struct, frozen=True):

@@ -27,11 +27,11 @@ class DeploymentAnnouncement(Struct, frozen=True):
 
     message: str
     at: datetime
-    deployment: str = ""
+    deployment: str
     """Empty: what is live, whatever it is called."""
-    git_hash: str = ""
-    stable: bool = False
-    barrier: str = ""
+    git_hash: str
+    stable: bool
+    barrier: str
 
 
 class RolloutObservation(Struct, frozen=True):

@@ -126,9 +126,9 @@ class RootCauseAnalysis(Struct, frozen=True):
     cause: str
     by: str
     at: datetime
-    prevention: str = ""
+    prevention: str
     """What keeps it from coming again; empty: nobody has said yet."""
-    public: str = ""
+    public: str
     """What the status page says of it, in the person's words; empty: nothing."""
 
 

@@ -55,9 +55,9 @@ class Impact(Struct, frozen=True):
     cost: float | None
     """By the declared value of a minute; None: none is declared."""
     currency: str
-    is_failure_observed: bool = True
+    is_failure_observed: bool
     """Whether a failure was confirmed; an order, a declaration and a first alert prove nothing."""
-    is_lower_bound: bool = False
+    is_lower_bound: bool
     """Whether it ended and nobody observed a recovery: it may have failed for longer."""
 
 

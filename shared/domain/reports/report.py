@@ -144,8 +144,8 @@ class RollbackReport(Struct, frozen=True):
     steps: tuple[ReportedStep, ...]
     """But for those that nothing called for."""
     took: tuple[ReportedPhase, ...]
-    verification: tuple[VerificationResult, ...] = ()
-    documents: tuple[ReportedDocument, ...] = ()
+    verification: tuple[VerificationResult, ...]
+    documents: tuple[ReportedDocument, ...]
 
 
 class OverrideReview(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
@@ -16,7 +16,7 @@ drill_path = documents_of("drills")
 class DrillStepCount(Struct, frozen=True):
     """Of the steps of one kind, what became of so many."""
 
-    validated: int = 0
+    validated: int
     """The platform was asked, and would take them."""
     looked_at: int = 0
     """It cannot be asked; they would begin where the plan says, or have nothing left to do."""
@@ -53,8 +53,8 @@ class Drill(StoredDocument, frozen=True):
     took_seconds: float
     forecast_seconds: float
     """What the whole rollback would take to its last shift, from a full quota."""
-    looked_at: dict[str, float] = field(default_factory=dict)
+    looked_at: dict[str, float]
     """Seconds that it took to look at each step that cannot be validated."""
-    kinds: dict[str, DrillStepCount] = field(default_factory=dict)
-    reported: tuple[str, ...] = ()
+    kinds: dict[str, DrillStepCount]
+    reported: tuple[str, ...]
     """What the plan leaves alone, and what is to be known of it, one line each."""

@@ -133,7 +133,7 @@ class ApprovalAnswer(Struct, frozen=True):
     """Fingerprint of the plan that they were shown."""
     reason: str
     command: str
-    person: str = ""
+    person: str
     """Who that is, whatever they are called; empty: no person is proven to have said it."""
 
 

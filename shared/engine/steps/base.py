@@ -44,7 +44,7 @@ class StepContext(Struct, frozen=True):
     builder: Builder
     resources: ProtectedResources
     prober: Prober
-    portions: Mapping[str, Callable[..., RepairPosition]] = {}
+    portions: Mapping[str, Callable[..., RepairPosition]]
     """By the kind of a step over documents: carries a step a portion further."""
 
 

@@ -53,8 +53,8 @@ class DamageFinding(Struct, frozen=True):
     """How that is known."""
     reason: str
     collections: tuple[str, ...]
-    samples: tuple[scan.FaultSample, ...] = ()
-    suspects: tuple[str, ...] = ()
+    samples: tuple[scan.FaultSample, ...]
+    suspects: tuple[str, ...]
     """What was deployed or changed before it began, the newest first."""
     closed_at: datetime | None = None
     recorded: str = ""

@@ -81,8 +81,8 @@ class DocumentLink(Struct, frozen=True):
 class DocumentVerdict(Struct, frozen=True):
     """What was found of one document."""
 
-    faults: tuple[DocumentFault, ...] = ()
-    unknown: tuple[DocumentFault, ...] = ()
+    faults: tuple[DocumentFault, ...]
+    unknown: tuple[DocumentFault, ...]
 
     @property
     def is_valid(self) -> bool | None:

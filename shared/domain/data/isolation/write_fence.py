@@ -107,10 +107,10 @@ class Fence(StoredDocument, frozen=True):
 class WriterPositions(Struct, frozen=True):
     """Where the writers are now."""
 
-    to_stop: tuple[Writer, ...] = ()
-    to_free: tuple[Writer, ...] = ()
-    theirs: tuple[str, ...] = ()
-    is_settled: bool = True
+    to_stop: tuple[Writer, ...]
+    to_free: tuple[Writer, ...]
+    theirs: tuple[str, ...]
+    is_settled: bool
     """Whether no service is being changed."""
 
 

@@ -39,7 +39,7 @@ class ServeRevisionGoal(Struct, frozen=True):
 class ServeRevisionOrigin(Struct, frozen=True):
     """The traffic lists from which nobody has moved it since the plan was made."""
 
-    found: Traffic = ()
+    found: Traffic
     """Verbatim; empty: there was no service."""
     asked: Traffic = ()
     """What the shift asked for that it stands in for; empty: it does for none."""
