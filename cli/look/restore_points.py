@@ -13,7 +13,6 @@ from cli.support.output import AsJson, System, format_time, print_json, print_li
 from responders.data import restore_points as restoring
 from responders.data.repair import preview
 from responders.rollback.decision.data_requests import Preparation
-from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.domain.data.backups.restore_point import ACCEPTED_FORMS, AvailablePoints, resolve_restore_point
 from shared.domain.data.repair.repair_plan import DocumentDecision, describe_document_change, preview_path
@@ -99,7 +98,7 @@ def _document_rows(ours: Operations, name: str) -> Iterator[DocumentDecision]:
     incident = ours.incident(name)
     for rollback in reversed(incident.rollback_ids):
         place = ours.wiring.store.get(preview_path(rollback))
-        survey = decode(Preparation, place.fields).survey if place.fields else None
+        survey = place.decode(Preparation).survey if place.fields else None
         if survey is not None and survey.is_over:
             return preview.iterate_affected_documents(ours.wiring, ours.policy(incident.system), survey)
     raise create_exit(REFUSED, f"no scan of the data for {name} was completed")

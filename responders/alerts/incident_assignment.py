@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
 from shared.core.errors import Refused
-from shared.core.store import Create, Document, Update, Write, conditional_write, retry_on_conflict
+from shared.core.store import Create, Document, Write, retry_on_conflict
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents import opening as openings
@@ -119,7 +119,7 @@ class IncidentAssigner:
         if monitored is None or monitored.status is not RollbackStatus.WATCHING:
             return []
         document = self._ports.store.get(rollback_path(monitored.id))
-        rollback, now = decode(Rollback, document.fields), document.read_at
+        rollback, now = document.decode(Rollback), document.read_at
         if rollback.lease is not None or rollback.due_at is None or rollback.due_at <= now:
             return []
         joined = create_event("rollback.alert-joined", now, self._actor, alert=alert.key)
@@ -134,14 +134,14 @@ class IncidentAssigner:
         if is_known or not alert_scope(alert, policy).proves_failure:
             return []
         document = self._ports.store.get(incidents.incident_path(known.id))
-        before = decode(Incident, document.fields)
+        before = document.decode(Incident)
         became = incidents.observe_failure(before, document.read_at)
         since = incidents.well_since(before) or before.timeline[-1].at
         if alert.started_at > since:  # it fails again since it was observed to work
             fails = affected_functions([alert], policy)
             became = replace(became, working=tuple(one for one in before.working if one not in fails))
         states = openings.public_state_writes(policy, became, document.read_at)
-        return [Update(document.path, encode(became), document.version), *states]
+        return [document.build_update(became), *states]
 
     def _open(
         self, alert: Alert, policy: Policy, document: Document, incident: Incident | None, kept: Document
@@ -157,7 +157,7 @@ class IncidentAssigner:
                 ago = (document.read_at - incident.ended_at).total_seconds()
                 why = f"the incident had ended {ago:.0f} s before: the alert is about the same trouble"
         joined = replace(alert, incident=opening.incident.id, joined=why)
-        self._ports.store.commit([*opening.writes, conditional_write(kept, encode(joined))])
+        self._ports.store.commit([*opening.writes, kept.build_write(joined)])
         rollback = opening.rollback
         work_queue.publish_work_item(
             self._ports.bus, work_queue.ROLLBACK, rollback.id, rollback.due_at or rollback.created_at
@@ -169,7 +169,7 @@ class IncidentAssigner:
     ) -> openings.IncidentOpening:
         """A further rollback of an incident that nobody works on, as bad as the worse one."""
         before = self._ports.store.get(incidents.incident_path(incident.id))
-        known = decode(Incident, before.fields)
+        known = before.decode(Incident)
         failing = (*known.failing, *(one.function for one in known.scopes))
         return openings.reopen_incident(
             policy,
@@ -236,7 +236,7 @@ def _build_preemption_writes(
     if policy.strictest_mode(policy.signals[alert.signal]) is Mode.OBSERVE:
         return []
     document = ports.store.get(rollback_path(system.rollback))
-    rollback = decode(Rollback, document.fields) if document.fields else None
+    rollback = document.decode(Rollback) if document.fields else None
     if rollback is None or not _is_feature_rollback(rollback) or rollback.cancel_requested:
         return []
     fields = ports.store.get(incidents.incident_path(rollback.incident)).fields

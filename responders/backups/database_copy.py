@@ -13,7 +13,7 @@ from responders.data.document_check import DocumentChecker
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.controls import is_change_blocked
 from responders.support.parallel_calls import call_one
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Moved, Refused, Rejected
 from shared.core.store import Create, Query
 from shared.domain.audit.system_chain import system_event
@@ -47,7 +47,7 @@ def advance_copies(ports: Ports, policies: Mapping[str, Policy]) -> None:
     if not any(policy.backups.copies for policy in policies.values()):
         return
     for document in ports.store.query(Query("copies", where=(("is_over", "==", False),))):
-        copy = decode(DatabaseCopy, document.fields)
+        copy = document.decode(DatabaseCopy)
         policy = policies.get(copy.system)
         if policy is not None and policy.backups.copies is not None:
             _CopyStep(ports, policy, policy.backups.copies, document).carry_forward(copy)

@@ -13,10 +13,9 @@ from responders.data.copy_erasure import DatabaseCopyEraser
 from responders.data.document_check import DocumentChecker
 from responders.support.parallel_calls import call_one
 from shared.core import log
-from shared.core.codec import encode
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
-from shared.core.store import Create, Document, Update
+from shared.core.store import Create, Document
 from shared.domain.data.backups import filled_database as filling
 from shared.domain.data.backups.backup_records import RestoreProgress
 from shared.domain.data.backups.database_copy import DatabaseCopy
@@ -46,13 +45,13 @@ class RecordStep:
 
     def _save_intent(self, intent: Struct) -> None:
         """Keep what is about to be asked for. Raises: Moved, where another one does so."""
-        kept = Update(self._document.path, encode(intent), self._document.version)
+        kept = self._document.build_update(intent)
         self._document = replace(self._document, version=self._ports.store.commit([kept]))
 
     def _save_result(self, after: Struct, events: Iterable[Create], said: Sequence[Notice]) -> None:
         """Keep the step with its events, and tell people; whoever wrote first has done it."""
         with suppress(Moved):
-            kept = Update(self._document.path, encode(after), self._document.version)
+            kept = self._document.build_update(after)
             commit_with_notices(self._ports.store, self._ports.bus, [kept, *events], said)
 
 

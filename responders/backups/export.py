@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from responders.backups.database_fill_step import ACTOR, RecordStep
 from responders.support.parallel_calls import call_all, call_one, require_answer
 from shared.core import log
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Ambiguous, Exists, Moved, Rejected, Unavailable
 from shared.core.store import Create, Query
@@ -50,7 +50,7 @@ def advance_exports(ports: Ports, policies: Mapping[str, Policy]) -> None:
     for document in ports.store.query(Query("backups", where=(("is_over", "==", False),))):
         if ports.clock.monotonic() >= until:
             return
-        backup = decode(Backup, document.fields)
+        backup = document.decode(Backup)
         if backup.system in exporting:
             _ExportStep(ports, exporting[backup.system], document).carry_forward(backup)
 

@@ -8,9 +8,8 @@ from typing import Final
 
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core import log
-from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, Unavailable
-from shared.core.store import Document, conditional_write
+from shared.core.store import Document
 from shared.domain.audit.system_chain import system_event
 from shared.domain.data.backups import native_backups
 from shared.domain.data.backups.native_backups import ManagedBackupStatus
@@ -33,7 +32,7 @@ def check_native_backups(ports: Ports, policies: Mapping[str, Policy]) -> None:
         if not policy.backups.native:
             continue
         document = ports.store.get(native_backups.managed_backups_path(policy.system))
-        before = decode(ManagedBackupStatus, document.fields) if document.fields else None
+        before = document.decode(ManagedBackupStatus) if document.fields else None
         now = document.read_at
         if before is not None and now - before.looked_at < native_backups.CHECK_INTERVAL:
             continue
@@ -69,7 +68,7 @@ def _save_status(ports: Ports, policy: Policy, document: Document, after: Manage
         key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
         events = [system_event(policy.system, key, name, now, ACTOR, faults=after.faults)]
     with suppress(Moved):  # another instance has looked, and told
-        writes = [conditional_write(document, encode(after)), *events]
+        writes = [document.build_write(after), *events]
         commit_with_notices(ports.store, ports.bus, writes, said)
 
 

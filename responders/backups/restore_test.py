@@ -11,7 +11,7 @@ from responders.backups.database_fill_step import ACTOR, JobStep
 from responders.data.document_check import DocumentChecker
 from responders.support.parallel_calls import call_one
 from shared.core import log
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
 from shared.core.store import Create, Query
 from shared.domain.audit.system_chain import system_event
@@ -42,7 +42,7 @@ def advance_restore_tests(ports: Ports, policies: Mapping[str, Policy]) -> None:
     if not testing:
         return
     found_open = ports.store.query(Query("proofs", where=(("is_over", "==", False),)))
-    under_way = [(decode(RestoreTest, one.fields), one) for one in found_open]
+    under_way = [(one.decode(RestoreTest), one) for one in found_open]
     busy = {proof.system for proof, _ in under_way}
     for policy in testing.values():
         if policy.system not in busy:  # one that ends deletes every scratch database

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.core import topics
-from shared.core.codec import decode, encode, from_json
+from shared.core.codec import encode, from_json
 from shared.core.errors import Moved, Refused, Rejected
 from shared.core.pubsub_message import PubSubMessage
 from shared.core.redaction import has_web_token
@@ -98,7 +98,7 @@ def build_token_use_writes(actor: Actor, command: str, ports: Ports) -> list[Wri
         return []
     document = ports.store.get(credentials.token_path(credential.token_hash))
     if document.fields is not None:
-        used = decode(UsedToken, document.fields)
+        used = document.decode(UsedToken)
         if used.command == command:
             raise Moved(f"command {command} was executed in the meantime")
         raise Refused(f"the token of {actor.name} was already used by command {used.command}")

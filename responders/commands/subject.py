@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from responders.support.command_handler import CommandRequest
-from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
@@ -71,7 +70,7 @@ class CommandSubject(Struct, frozen=True):
     def write_incident(self, incident: Incident) -> Update:
         """The write of the incident, unless somebody has written it since it was read."""
         document = self.incident_document
-        return Update(document.path, encode(incident), document.version)
+        return document.build_update(incident)
 
     def write_acknowledgement(self) -> list[Write]:
         """Return the write that acknowledges the incident for who acts on it, if nobody has."""
@@ -106,16 +105,16 @@ def find_subject(asked: CommandRequest) -> CommandSubject:
     command, store = asked.command, asked.ports.store
     system = store.get(system_path(command.system))
     document = store.get(incident_path(command.incident))
-    incident = decode(Incident, document.fields) if document.fields is not None else None
+    incident = document.decode(Incident) if document.fields is not None else None
     if incident is None or incident.system != command.system:
         ours = store.query(Query("incidents", where=(("system", "==", command.system),)))
         raise Refused(
             f"incident {command.incident} is not known in {command.system}"
-            f"{suggest_names(command.incident, [decode(Incident, one.fields).id for one in ours])}"
+            f"{suggest_names(command.incident, [one.decode(Incident).id for one in ours])}"
         )
     newest = rollback_id(incident.id, incident.rollbacks)
     if command.rollback not in ("", newest):
         raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
     kept = store.get(rollback_path(newest))
-    rollback = decode(Rollback, kept.fields) if kept.fields is not None else None
+    rollback = kept.decode(Rollback) if kept.fields is not None else None
     return CommandSubject(asked, system, document, incident, kept, rollback)

@@ -9,9 +9,8 @@ from responders.commands.switches import switches
 from responders.rollback.decision.dry_run import record_dry_run
 from responders.rollback.isolation import fence_command
 from responders.support.resumable_command import RETRY_INTERVAL
-from shared.core.codec import decode
 from shared.core.errors import Moved, Refused, Unavailable
-from shared.core.store import Document, Update
+from shared.core.store import Document
 from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.policy.system_policy import Policy
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
@@ -29,7 +28,7 @@ def execute_command(ports: Ports, policies: Mapping[str, Policy], command: str) 
     document = ports.store.get(command_path(command))
     if document.fields is None:
         return
-    record = decode(CommandRecord, document.fields)
+    record = document.decode(CommandRecord)
     if record.due_at is None or record.due_at > document.read_at + DUE_TIME_SKEW_TOLERANCE:
         return
     try:
@@ -48,7 +47,7 @@ def _schedule_redelivery(ports: Ports, path: str) -> None:
         found = ports.store.get(path)
         due_at = (found.fields or {})["due_at"]
         if due_at is not None and due_at <= found.read_at:
-            ports.store.commit([Update(path, {"due_at": found.read_at + RETRY_INTERVAL}, found.version)])
+            ports.store.commit([found.build_update({"due_at": found.read_at + RETRY_INTERVAL})])
 
 
 def _dispatch_command(

@@ -11,10 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.support.parallel_calls import call_all, call_in_batches, require_answer
-from shared.core.codec import decode, encode
 from shared.core.durations import ceil_to_minute
 from shared.core.errors import Moved, RollbackError
-from shared.core.store import Document, conditional_write
+from shared.core.store import Document
 from shared.domain.data.document import DocumentSnapshot, collection_of
 from shared.domain.data.integrity import damage, scan, validator
 from shared.domain.data.integrity.damage import IntegrityRecord, damage_path
@@ -217,11 +216,11 @@ def request_data_check(ports: Ports, document: Document, record: IntegrityRecord
     """Have the data looked through, unless that is under way or asked for."""
     if record.run is None and not record.asked:
         with suppress(Moved):  # somebody looks just now
-            ports.store.commit([conditional_write(document, encode(replace(record, asked=why)))])
+            ports.store.commit([document.build_write(replace(record, asked=why))])
 
 
 def read_known_damage(ports: Ports, policy: Policy) -> tuple[Document, IntegrityRecord]:
     """What the last run has found of a system, and its document. Raises: Unavailable."""
     document = ports.store.get(damage_path(policy.system))
-    record = decode(IntegrityRecord, document.fields) if document.fields else IntegrityRecord(policy.system)
+    record = document.decode(IntegrityRecord) if document.fields else IntegrityRecord(policy.system)
     return document, record

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core import log
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Moved, Refused, Rejected, Unavailable
-from shared.core.store import SERVER_TIME, Document, Put, Query, Update, conditional_write, retry_on_conflict
+from shared.core.store import SERVER_TIME, Document, Put, Query, Update, retry_on_conflict
 from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import ledger as erasures
@@ -101,9 +101,9 @@ def _record_erasures(
     def entered() -> None:
         known = {person: require_answer(one) for person, one in call_all(ports, gets).items()}
         entries = [
-            conditional_write(there, encode(_build_erasure(policy, rules, person, said[person])))
+            there.build_write(_build_erasure(policy, rules, person, said[person]))
             for person, there in known.items()
-            if not there.fields or decode(Erasure, there.fields).erased_at < said[person]
+            if not there.fields or there.decode(Erasure).erased_at < said[person]
         ]
         fields = {**place, **(ADDED_AT_FIELD if entries else {})}
         if fields:
@@ -120,9 +120,9 @@ def _load_ledger(ports: Ports, policy: Policy) -> tuple[ErasureLedgerRecord, dat
         salt = f"{ports.ids()}{ports.ids()}"
         book = ErasureLedgerRecord(policy.system, salt, datetime.fromtimestamp(0, document.read_at.tzinfo))
         with suppress(Moved):  # another instance has made one
-            store.commit([conditional_write(document, encode(book))])
+            store.commit([document.build_write(book)])
         document = store.get(path)
-    return decode(ErasureLedgerRecord, document.fields), document.read_at
+    return document.decode(ErasureLedgerRecord), document.read_at
 
 
 def _request_quarantine_erasure(ports: Ports, policy: Policy) -> None:
@@ -193,7 +193,7 @@ def read_ledger(ports: Ports, policy: Policy) -> ErasureLedger | None:
         behind = (("hash", ">", last),)
         page = ports.store.query(Query("erasures", where=behind, order_by="hash", limit=ENTRIES_PER_QUERY))
         for one in page:  # of each no more is held than this
-            entry, added = decode(Erasure, one.fields), one.version or one.read_at
+            entry, added = one.decode(Erasure), one.version or one.read_at
             last = entry.hash
             if entry.system == policy.system:
                 erased[entry.hash] = entry.erased_at
@@ -202,4 +202,4 @@ def read_ledger(ports: Ports, policy: Policy) -> ErasureLedger | None:
             break
     if policy.erasure is None or document.fields is None or added_at is None:
         return None
-    return ErasureLedger(policy.erasure, decode(ErasureLedgerRecord, document.fields), erased, added_at)
+    return ErasureLedger(policy.erasure, document.decode(ErasureLedgerRecord), erased, added_at)

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from responders.deployments import own_changes, pin_check, readiness
 from responders.support.inventory_reader import read_inventory
 from shared.core import text as shortened
-from shared.core.codec import SCHEMA_VERSION, decode, encode
+from shared.core.codec import SCHEMA_VERSION
 from shared.core.errors import Unavailable
-from shared.core.store import Document, Put, Query, Update, Write, conditional_write, retry_on_conflict
+from shared.core.store import Document, Put, Query, Update, Write, retry_on_conflict
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
@@ -89,7 +89,7 @@ def _compare_once(
     if said is not None or differing or (stock is not None and (stock.rolling_out or stock.deleted)):
         stored = store.query(Query("deployments", where=(("system", "==", policy.system),)))
         known = {str((one.fields or {})["id"]): one for one in stored}
-    deployed = {name: decode(Deployment, one.fields) for name, one in known.items()}
+    deployed = {name: one.decode(Deployment) for name, one in known.items()}
     if stock is not None and differing:
         # After what is live was read: of whatever of ours has landed, the intent was committed.
         sent = own_changes.find_rollbacks_with_effects(store, policy.system, stock.read_at)
@@ -160,10 +160,10 @@ def _commit_comparison(
     if not events and situation.stock is not None:
         if stock.read_at - situation.stock.read_at >= UNCHANGED_COMPARISON_INTERVAL:
             passed = {name: getattr(stock, name) for name in ("read_at", "due_at", "codebases", "deleted")}
-            ports.store.commit([Update(read.stock.path, passed, read.stock.version)])
+            ports.store.commit([read.stock.build_update(passed)])
         return
     said = [*_build_comparison_notices(situation, changed, stock), *held.notices]
-    writes: list[Write] = [conditional_write(read.stock, stocks.encode(stock)), *held.writes]
+    writes: list[Write] = [read.stock.build_write(stocks.encode(stock)), *held.writes]
     for one in changed:
         writes += _build_deployment_writes(one, read.known.get(one.id), situation)
     writes += _build_expiry_writes(situation, read.known, changed)
@@ -220,7 +220,7 @@ def _build_deployment_writes(
     if one.named:
         one = replace(one, expires_at=now + RECORD_RETENTION)
     absent = Document(deployments.deployment_path(system, one.id), None, None, now)
-    yield conditional_write(found or absent, encode(one))
+    yield (found or absent).build_write(one)
     if one.settled_at is None:
         return
     record, expires_at = deployments.record_path(system, one.id), {"expires_at": one.expires_at}
@@ -241,7 +241,7 @@ def _build_expiry_writes(
         if one.status in MARKED_STATUSES or one.id in becoming or one.expires_at is not None:
             continue
         fields = {"expires_at": situation.now + RECORD_RETENTION, "due_at": None}
-        yield Update(known[one.id].path, fields, known[one.id].version)
+        yield known[one.id].build_update(fields)
         if one.settled_at is not None:
             yield Update(deployments.record_path(one.system, one.id), {"expires_at": fields["expires_at"]})
 
@@ -258,7 +258,7 @@ def _build_readiness_writes(
     for one in kept if secrets else [one for one in kept if one.status is DeploymentStatus.STABLE][:1]:
         if one.id not in becoming:
             document = known[one.id]
-            yield Update(document.path, {"due_at": situation.now}, document.version)
+            yield document.build_update({"due_at": situation.now})
 
 
 def _build_suspension_writes(situation: RolloutObservation, system: Document) -> Iterator[Write]:
@@ -270,7 +270,7 @@ def _build_suspension_writes(situation: RolloutObservation, system: Document) ->
     suspended = {**kept, **dict.fromkeys(names, until)}
     chosen = {name: at for name, at in known.chosen.items() if name not in released}
     if names or released & (known.suspended.keys() | known.chosen.keys()):
-        yield conditional_write(system, encode(replace(known, suspended=suspended, chosen=chosen)))
+        yield system.build_write(replace(known, suspended=suspended, chosen=chosen))
 
 
 def _build_comparison_events(
@@ -305,7 +305,7 @@ def _build_deployment_events(
 ) -> Iterator[tuple[str, Event]]:
     for one in changed:
         found = known.get(one.id)
-        before = decode(Deployment, found.fields) if found else None
+        before = found.decode(Deployment) if found else None
         name = f"deployment.{_deployment_event_suffix(before, one)}"
         yield (
             f"{one.id}:{name}",

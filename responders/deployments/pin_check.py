@@ -8,10 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.pins import read_pins
-from shared.core.codec import encode
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
-from shared.core.store import Create, Store, Write, conditional_write
+from shared.core.store import Create, Store, Write
 from shared.core.text import MAX_LINES, count_noun, first_lines
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import system_event
@@ -52,7 +51,7 @@ def check_pins(store: Store, situation: RolloutObservation, actor: str) -> PinCh
         judged = pin.ended_at is None and pin.since < now
         after = _update_pin(pin, live.get(pin.function), now) if judged else pin
         if after != pin:
-            writes.append(conditional_write(document, encode(after)))
+            writes.append(document.build_write(after))
             (unserved if after.ended_at is None else moved).append(after)
     told = tuple(
         (f"pins-{word}", create_event(f"pin.{word}", now, actor, functions=[one.function for one in some]))

@@ -18,10 +18,9 @@ from responders.support.parallel_calls import (
     select_named,
 )
 from shared.core import text as shortened
-from shared.core.codec import decode, encode
 from shared.core.errors import Moved
 from shared.core.redaction import redact_secrets
-from shared.core.store import Document, Update, Write
+from shared.core.store import Document, Write
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import deployment as deployments
@@ -81,7 +80,7 @@ def _describe_probe_answer(answer: Any) -> str:
 
 def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> None:
     """Judge or prove a due deployment; a concurrent change wins. Raises: Unavailable."""
-    deployment, now = decode(Deployment, document.fields), document.read_at
+    deployment, now = document.decode(Deployment), document.read_at
     live = stocks.filter_protected(read_inventory(ports, policy), policy)
     known = StateReader(ports.store).every_deployment(policy.system)
     judged, in_the_record = deployment, list[Write]()
@@ -98,7 +97,7 @@ def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> Non
     severity = Severity.HIGH if is_target else Severity.LOW
     said = build_restorability_notices(policy, judged, deployment, now, severity)
     writes: list[Write] = [
-        Update(document.path, encode(judged), document.version),
+        document.build_update(judged),
         *in_the_record,
         *(
             event_write(policy.system, f"deployment:{judged.id}:{told.name}:{told.at}", told)
@@ -157,7 +156,7 @@ def _assess_restorability(
     proof = _judge_restorability(deployment, record, live, answers, unkept, now)
     if record == recorded:
         return proof, []
-    return proof, [Update(kept.path, {"live": stocks.pack_inventory(record)}, kept.version)]
+    return proof, [kept.build_update({"live": stocks.pack_inventory(record)})]
 
 
 def _judge_restorability(

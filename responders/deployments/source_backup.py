@@ -11,7 +11,7 @@ from responders.support.parallel_calls import answer_or_none, call_all, call_in_
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError, Unavailable
 from shared.core.redaction import redact_secrets
-from shared.core.store import Document, Query, Update, Write, retry_on_conflict
+from shared.core.store import Document, Query, Write, retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.deployments import source_copies
@@ -160,7 +160,7 @@ def _commit_backup(
     stored = sum(one != was.get(name) for name, one in functions.items())
     told = create_event("functions.kept", now, ACTOR, kept=stored, unkept=kept.unkept)
     writes: list[Write] = [
-        Update(document.path, changes, document.version),
+        document.build_update(changes),
         *_build_newest_record_writes(ports, policy, kept),
         event_write(policy.system, f"keep:{told.at}", told),
     ]
@@ -169,7 +169,7 @@ def _commit_backup(
 
 def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRecord) -> list[Write]:
     query = Query("deployments", where=(("system", "==", policy.system),))
-    found = [(decode(Deployment, one.fields), one) for one in ports.store.query(query)]
+    found = [(one.decode(Deployment), one) for one in ports.store.query(query)]
     settled = [pair for pair in found if pair[0].settled_at is not None and not pair[0].named]
     if not settled:
         return []
@@ -181,11 +181,11 @@ def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRec
     whole = source_copies.carry_over_copies(recorded, kept.live)
     writes: list[Write] = []
     if whole != recorded:
-        writes.append(Update(record.path, {"live": stocks.pack_inventory(whole)}, record.version))
+        writes.append(record.build_update({"live": stocks.pack_inventory(whole)}))
     if newest.restorable is not None:
         proof = replace(newest.restorable, rebuild=find_rebuild_faults(whole, kept.unkept))
         if proof != newest.restorable:
-            writes.append(Update(document.path, {"restorable": encode(proof)}, document.version))
+            writes.append(document.build_update({"restorable": encode(proof)}))
     return writes
 
 
@@ -234,7 +234,7 @@ def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
     for rollback in ports.store.query(Query("rollbacks", where=(("system", "==", policy.system),))):
         builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))
         for one in ports.store.query(builds):
-            step = decode(Step, one.fields)
+            step = one.decode(Step)
             if step.status in (StepStatus.UNNEEDED, StepStatus.SKIPPED):
                 continue
             goal = decode(redeploy.RedeployGoal, step.goal)

@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from responders.support.parallel_calls import call_all, select_named
 from shared.core import log
-from shared.core.codec import decode, encode
 from shared.core.errors import Moved, RollbackError
-from shared.core.store import Document, conditional_write
+from shared.core.store import Document
 from shared.domain.audit.system_chain import system_event
 from shared.domain.data import asset_protection
 from shared.domain.notices.notice import Notice
@@ -38,7 +37,7 @@ def check_due_assets(ports: Ports, policies: Mapping[str, Policy]) -> None:
         if policy.assets == AssetRules():
             continue
         document = ports.store.get(asset_protection.assets_path(policy.system))
-        before = decode(asset_protection.AssetProtectionStatus, document.fields) if document.fields else None
+        before = document.decode(asset_protection.AssetProtectionStatus) if document.fields else None
         now = document.read_at
         if before is None or now >= before.due_at:
             after = asset_protection.evaluate_assets(policy, _observe_assets(ports, policy), before, now)
@@ -93,7 +92,7 @@ def _save_status(
         key = f"{name}:{now:%Y%m%dT%H%M%S%f}"
         events = [system_event(policy.system, key, name, now, ACTOR, found=after.lines)]
     with suppress(Moved):  # another instance has looked, and told
-        writes = [conditional_write(document, encode(after)), *events]
+        writes = [document.build_write(after), *events]
         commit_with_notices(ports.store, ports.bus, writes, said)
 
 

@@ -4,7 +4,6 @@ from contextlib import suppress
 from itertools import takewhile
 
 from shared.core import log
-from shared.core.codec import decode
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
 from shared.core.store import ObjectStore, Query, Update
 from shared.domain.audit.anchor import PENDING_ANCHORS, PendingAnchor, encode_anchor
@@ -28,7 +27,7 @@ def write_anchors(ports: Ports) -> None:
     written: list[str] = []
     try:
         for document in takewhile(lambda _: ports.clock.monotonic() < until, waiting):
-            _write_anchors(objects, decode(PendingAnchor, document.fields))
+            _write_anchors(objects, document.decode(PendingAnchor))
             written.append(document.path)
     except (Rejected, Unavailable) as failure:
         log.write("ERROR", f"heads are not anchored: {failure}", waiting=len(waiting))

@@ -12,10 +12,9 @@ from responders.data.document_check import DocumentChecker, read_known_damage
 from responders.jobs.internal_alerts import ACTOR, build_finding_event, record_findings
 from responders.support.parallel_calls import call_one
 from shared.core import log
-from shared.core.codec import encode
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Moved, Rejected, Unavailable
-from shared.core.store import Document, conditional_write
+from shared.core.store import Document
 from shared.domain.audit.system_chain import system_event
 from shared.domain.data.integrity import damage, scan
 from shared.domain.data.integrity.damage import DamageFinding, IntegrityRecord
@@ -179,7 +178,7 @@ def _save_record(
         event = system_event(policy.system, key, "integrity.looked", now, ACTOR, why=run.why, found=found)
         events.append(event)
     try:
-        writes = [conditional_write(document, encode(after)), *events]
+        writes = [document.build_write(after), *events]
         version = commit_with_notices(ports.store, ports.bus, writes, said)
     except Moved:  # another instance has looked, and told
         return

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Exists
 from shared.core.store import Create, Query, Store, Write
 from shared.domain.audit.system_chain import system_event
@@ -33,7 +33,7 @@ def record_tallies(store: Store, policy: Policy, now: datetime) -> None:
 def _build_missing_tallies(store: Store, policy: Policy, now: datetime) -> Iterator[IncidentTally]:
     """Of the incidents that ended of late, and for good, those without a tally."""
     ended = store.query(Query("incidents", where=(("ended_at", ">", now - TALLY_SEARCH_WINDOW),)))
-    for incident in (decode(Incident, one.fields) for one in ended):
+    for incident in (one.decode(Incident) for one in ended):
         is_final = incident.ended_at is not None and incident.ended_at <= now - TALLY_DELAY
         if incident.system != policy.system or not is_final:
             continue

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.store import Query
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PublicState, StatusPageRecord
@@ -54,6 +54,6 @@ def gather_notice_facts(ports: Ports, policy: Policy, notice: Notice) -> NoticeC
     state = mark_rollback(incidents.public_state(policy, incident, now), newest)
     record = reading.observe_parts(policy, state, known, now)
     history = ports.store.query(Query(incidents.public_history_path(policy.system)))
-    states = [decode(PublicState, one.fields) for one in history]
+    states = [one.decode(PublicState) for one in history]
     hold = read_hold(reading, newest, now)
     return NoticeContext(policy, incident, known_rollbacks, states, now, record, hold)

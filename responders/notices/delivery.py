@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from responders.notices.channel_message import build_channel_message, gather_notice_facts
 from responders.notices.user_delivery import UserDelivery, build_undelivered_notices
-from shared.core.codec import decode, encode
+from shared.core.codec import decode
 from shared.core.errors import Rejected, Unavailable
-from shared.core.store import Document, Query, Update, conditional_write, retry_on_conflict
+from shared.core.store import Document, Query, retry_on_conflict
 from shared.domain.commands import command as commands
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import Incident, StatusPageRecord
@@ -57,7 +57,7 @@ class NoticeDelivery:
         document = self._ports.store.get(path)
         if document.fields is None:
             return
-        notice, now = decode(Notice, document.fields), document.read_at
+        notice, now = document.decode(Notice), document.read_at
         if notice.due_at is None or notice.due_at > now:
             return
         if self._is_premature(notice):
@@ -148,7 +148,7 @@ class NoticeDelivery:
             is_asked = channel.users.approval and channel.kind is not ChannelKind.PUSH
             waiting = users.request_approval(notice, now) if is_asked else None
             if waiting is not None:
-                write = Update(document.path, encode(waiting[0]), document.version)
+                write = document.build_update(waiting[0])
                 work_queue.commit_with_notices(self._ports.store, self._ports.bus, [write], waiting[1])
                 return
         claimed = replace(
@@ -157,8 +157,8 @@ class NoticeDelivery:
             due_at=now + MAX_SEND_DURATION,
             spread=None if users is None else push_progress.begin_batch(notice.spread, now),
         )
-        claim = Update(document.path, encode(claimed), document.version)
-        self._ports.store.commit([claim, conditional_write(known, encode(state))])
+        claim = document.build_update(claimed)
+        self._ports.store.commit([claim, known.build_write(state)])
         if clock.monotonic() >= expires_at:  # the process stood still: another sends what is true by then
             return
         if users is None:
@@ -183,7 +183,7 @@ class NoticeDelivery:
         now = document.read_at
         if document.fields is None:
             return
-        current = decode(Notice, document.fields)
+        current = document.decode(Notice)
         if (current.attempts, current.due_at) != (claimed.attempts, claimed.due_at):
             return  # it took so long that another has claimed it anew
         known = store.get(outbox.channel_path(claimed.system, channel.name))
@@ -191,10 +191,7 @@ class NoticeDelivery:
         ended = outbox.conclude_attempt(current, channel, answer, error, state, now)
         is_over = ended.due_at is None
         told_of = build_undelivered_notices(self._policies[ended.system], ended, now) if is_over else []
-        writes = [
-            Update(document.path, encode(ended), document.version),
-            conditional_write(known, encode(state)),
-        ]
+        writes = [document.build_update(ended), known.build_write(state)]
         work_queue.commit_with_notices(store, self._ports.bus, writes, told_of)
         if is_over:
             self._continue_lane(ended)
@@ -224,7 +221,7 @@ class NoticeDelivery:
         retry_on_conflict(once, COMMIT_ATTEMPTS, too_fast, sleep, RETRY_SECONDS)
 
     def _save_notice(self, document: Document, notice: Notice) -> None:
-        self._ports.store.commit([Update(document.path, encode(notice), document.version)])
+        self._ports.store.commit([document.build_update(notice)])
 
     def _read_lane(self, notice: Notice) -> list[Document]:
         """Return the notices of the same incident on the same channel."""
@@ -232,10 +229,10 @@ class NoticeDelivery:
 
 
 def _decode_notices(documents: Iterable[Document]) -> list[Notice]:
-    return [decode(Notice, one.fields) for one in documents]
+    return [one.decode(Notice) for one in documents]
 
 
 def _state(known: Document, notice: Notice, channel: Channel) -> ChannelState:
     if known.fields is None:
         return ChannelState(notice.system, channel.name, channel.per_minute, known.read_at)
-    return decode(ChannelState, known.fields)
+    return known.decode(ChannelState)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Exists, Moved
 from shared.core.store import Create, Put, Query
 from shared.core.text import join_names
@@ -54,7 +54,7 @@ class StatusPageWriter:
         since = self._find_page_start(policy.system, now)
         states = self._read_states(policy.system, now)
         found = self._ports.store.query(Query(incidents.page_records_path(policy.system)))
-        known = {one.path.rpartition("/")[2]: decode(StatusPageRecord, one.fields) for one in found}
+        known = {one.path.rpartition("/")[2]: one.decode(StatusPageRecord) for one in found}
         records = self._observe_parts(policy, states, known, now)
         seen = build_status_page(policy, states, since, now, records)
         address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")
@@ -95,9 +95,7 @@ class StatusPageWriter:
             order_by="updated_at",
         )
         reading = StateReader(self._ports.store)
-        return [
-            reading.mark_rollback(decode(PublicState, one.fields)) for one in self._ports.store.query(query)
-        ]
+        return [reading.mark_rollback(one.decode(PublicState)) for one in self._ports.store.query(query)]
 
     def _observe_parts(
         self, policy: Policy, states: list[PublicState], known: Mapping[str, StatusPageRecord], now: datetime

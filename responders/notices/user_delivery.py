@@ -16,9 +16,7 @@ from responders.data.erasure_ledger import read_ledger
 from responders.data.repair.affected_users import find_affected_users, read_documents, rollback_start_minute
 from responders.notices.channel_message import build_channel_message
 from shared.core import log
-from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Rejected, RollbackError, Unavailable
-from shared.core.store import Update
 from shared.core.text import count_noun
 from shared.domain.data.document import DocumentSnapshot, Rewrite, RewriteResult
 from shared.domain.data.erasure.ledger import owner_fields
@@ -249,11 +247,11 @@ class UserDelivery:
     def _save_progress(self, notice: Notice, known: PushProgress) -> Notice:
         """The notice with how far it has come, on record, and claimed for the next batch."""
         document = self._ports.store.get(notices.notice_path(notice.id))
-        current = decode(Notice, document.fields) if document.fields else None
+        current = document.decode(Notice) if document.fields else None
         if current is None or (current.attempts, current.due_at) != (notice.attempts, notice.due_at):
             raise Moved(f"{notice.id} took so long that another has claimed it anew")
         kept = replace(notice, spread=known, due_at=document.read_at + MAX_SEND_DURATION)
-        self._ports.store.commit([Update(document.path, encode(kept), document.version)])
+        self._ports.store.commit([document.build_update(kept)])
         return kept
 
 

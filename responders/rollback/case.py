@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback import report_filing
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
 from shared.core.text import join_names
@@ -106,7 +106,7 @@ class Case:
         self.tenure = tenure
         self.pool = pool
         document = ports.store.get(incidents.incident_path(tenure.rollback.incident))
-        self.incident = decode(Incident, document.fields)
+        self.incident = document.decode(Incident)
         self._failing: set[str] = set()
         self._checked = _FunctionCheck()
         self.decided_by: tuple[object, ...] | None = None
@@ -175,13 +175,13 @@ class Case:
             if turn.holds_beside is not None and not turn.holds_beside(self._query_alerts(reader)):
                 return None
             document = reader.get(system_path(self.policy.system))
-            current = decode(System, document.fields)
+            current = document.decode(System)
             after = turn.system(current) if turn.system else current
             if after is None:
                 return None
             now = self.now()
             before = reader.get(incidents.incident_path(self.incident.id))
-            known_incident = decode(Incident, before.fields)
+            known_incident = before.decode(Incident)
             incident = self._update_incident(known_incident, turn, now)
             said = self._build_notices(turn, incident, now)
             incident, later = opening.raise_severity(
@@ -192,7 +192,7 @@ class Case:
             public = self._build_incident_writes(turn, before, known_incident, incident, now)
             writes = [*turn.writes, *public, *notice_writes(said)]
             if after != current:
-                writes.append(Update(document.path, encode(after), document.version))
+                writes.append(document.build_update(after))
             return CommitDraft(_build_events(turn, now), self._changes(turn, known, rollback), tuple(writes))
 
         if turn.holds_beside is None:
@@ -255,11 +255,11 @@ class Case:
     def build_undo_writes(self) -> list[Write]:
         """Return the writes, for the commit of an undo's first intent, that end a recovery."""
         before, now = self.ports.store.get(incidents.incident_path(self.incident.id)), self.now()
-        known, reverted = decode(Incident, before.fields), self.rollback.scope
+        known, reverted = before.decode(Incident), self.rollback.scope
         known = replace(known, working=tuple(one for one in known.working if one not in reverted))
         became = incidents.change_status(known, IncidentStatus.UNDOING, now, "the undo begins", works=False)
         public = opening.public_state_writes(self.policy, became, now)
-        return [Update(before.path, encode(became), before.version), *public]
+        return [before.build_update(became), *public]
 
     def extend_lease(self, seconds: float) -> None:
         """Extend the lease to last so long, before long calls. Raises: as LeasedRollback.commit."""
@@ -334,10 +334,10 @@ class Case:
     ) -> CommitDraft:
         now = self.now()
         document = reader.get(system_path(self.policy.system))
-        current = decode(System, document.fields)
+        current = document.decode(System)
         after = self._release_system(turn, current, now)
         before = reader.get(incidents.incident_path(self.incident.id))
-        known = decode(Incident, before.fields)
+        known = before.decode(Incident)
         incident = self._update_incident(known, turn, now)
         scopes = merge_scopes(incident.scopes, alerts, self.policy)
         if not incident.has_failed and any(one.proves_failure for one in scopes):
@@ -374,7 +374,7 @@ class Case:
                 for alert in further
             ]
             writes += self._build_incident_writes(turn, before, known, incident, now)
-            writes.append(Update(document.path, encode(after), document.version))
+            writes.append(document.build_update(after))
         composed.append(_PreparedCommit(incident, tuple(said), reopened))
         changes = self._changes(turn, self.rollback.operator_inputs, self.rollback)
         return CommitDraft(_build_events(turn, now), changes, tuple(writes))
@@ -426,7 +426,7 @@ class Case:
 
     def _query_alerts(self, reader: Reader) -> list[Alert]:
         found = reader.query(Query("alerts", where=(("incident", "==", self.incident.id),)))
-        return [decode(Alert, document.fields) for document in found]
+        return [document.decode(Alert) for document in found]
 
     def _build_notices(self, turn: Transition, incident: Incident, now: datetime) -> list[Notice]:
         if not turn.say:
@@ -486,7 +486,7 @@ class Case:
         if turn.status is None and incident == known:
             return []
         return [
-            Update(before.path, encode(incident), before.version),
+            before.build_update(incident),
             *opening.public_state_writes(self.policy, incident, now),
             *report_filing.build_report_request(incident),
         ]

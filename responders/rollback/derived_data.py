@@ -7,7 +7,7 @@ from typing import Final
 from responders.rollback.case import Case, Transition
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS
 from shared.core.chunks import split_into_chunks
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.store import Create
 from shared.core.text import count_noun
 from shared.domain.commands.command import CommandRecord, command_path
@@ -34,7 +34,7 @@ def iterate_journal_entries(case: Case) -> Iterator[JournalEntry]:
     """What each batch has written, however many there are. Raises: as LeasedRollback.commit."""
     for _, document in read_entries_after(case.ports.store, case.rollback.id):
         case.extend_lease(CALL_TIMEOUT_SECONDS)
-        yield decode(JournalEntry, document.fields)
+        yield document.decode(JournalEntry)
 
 
 def request_regeneration(case: Case) -> None:

@@ -5,9 +5,9 @@ from functools import partial
 
 from responders.rollback.case import Case
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, require_answer
-from shared.core.codec import decode, encode
+from shared.core.codec import decode
 from shared.core.errors import Rejected, RollbackError
-from shared.core.store import Document, Query, Store, Write, conditional_write
+from shared.core.store import Document, Query, Store, Write
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, Service, TrafficTarget
 from shared.domain.rollback.pins import AUTOMATION_ACTOR, Pin, pin_after_shift, pin_path
 from shared.domain.rollback.plan import Step, StepStatus
@@ -21,7 +21,7 @@ DEFAULT_TRAFFIC = (TrafficTarget(LATEST_REVISION, 100),)
 def read_pins(store: Store, system: str) -> dict[str, tuple[Document, Pin]]:
     """Every pin of a system that is kept, with its document, by function."""
     found = store.query(Query("pins", where=(("system", "==", system),)))
-    read = ((document, decode(Pin, document.fields)) for document in found)
+    read = ((document, document.decode(Pin)) for document in found)
     return {pin.function: (document, pin) for document, pin in read}
 
 
@@ -44,7 +44,7 @@ def build_pin_writes(case: Case, steps: Iterable[Step]) -> tuple[Write, ...]:
         document, pin = before.get(step.target, absent)
         after = pin_after_shift(_build_shift_record(case, step, again.get(step.name)), pin)
         if after is not None and after != pin:
-            writes.append(conditional_write(document, encode(after)))
+            writes.append(document.build_write(after))
     return tuple(writes)
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from responders.support.parallel_calls import answer_or_none, call_all
 from shared.core.codec import decode, encode
 from shared.core.durations import ceil_to_minute, floor_to_minute
-from shared.core.store import Document, Put, Update, Write
+from shared.core.store import Document, Put, Write
 from shared.domain.audit.system_chain import system_event
 from shared.domain.incidents.incident import Incident, incident_path
 from shared.domain.incidents.incident_notices import create_incident_notices
@@ -51,7 +51,7 @@ def build_report_rewrite(ports: Ports, incident: Incident, now: datetime) -> lis
     document = ports.store.get(filed_report.report_path(incident.id))
     if document.fields is None or document.fields["written_at"] is None:
         return []
-    return [Update(document.path, {"due_at": now}, document.version)]
+    return [document.build_update({"due_at": now})]
 
 
 def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> None:
@@ -59,20 +59,20 @@ def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> 
     document = ports.store.get(filed_report.report_path(incident))
     if document.fields is None:
         return
-    record, now = decode(filed_report.FiledReport, document.fields), document.read_at
+    record, now = document.decode(filed_report.FiledReport), document.read_at
     if record.due_at is None or record.due_at > now or record.system not in policies:
         return
     policy = policies[record.system]
     found = decode(Incident, ports.store.get(incident_path(incident)).fields)
     if found.ended_at is None:  # it is not over after all, and its next end makes it due
-        ports.store.commit([Update(document.path, {"due_at": None}, document.version)])
+        ports.store.commit([document.build_update({"due_at": None})])
         return
     counts = count_impact(ports, policy, found, record.counts, now)
     has_counter = policy.outage is not None and bool(policy.outage.users)
     is_pending = counts.requests is None or (has_counter and counts.users is None)
     if is_pending and now < record.ended_at + filed_report.MAX_METRICS_WAIT:
         later = {"due_at": now + RETRY_INTERVAL, "counts": encode(counts)}
-        ports.store.commit([Update(document.path, later, document.version)])
+        ports.store.commit([document.build_update(later)])
         return
     trail = AuditReader(ports.store, None)
     facts = gather_report_facts(StateReader(ports.store), trail, policy, found, now, counts)
@@ -97,7 +97,7 @@ def _commit_report(
     key = f"report:{incident.id}:{now:%Y%m%dT%H%M%S%f}"
     about = {"incident": incident.id, "counts": encode(facts.counts)}
     writes: list[Write] = [
-        Update(document.path, encode(became), document.version),
+        document.build_update(became),
         system_event(incident.system, key, "report.filed", now, ACTOR, **about),
     ]
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)

@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from responders.support.command_handler import CommandRequest
-from shared.core.codec import decode, encode
-from shared.core.store import Write, conditional_write
+from shared.core.codec import decode
+from shared.core.store import Write
 from shared.domain import system_record as systems
 from shared.domain.policy.system_policy import Policy
 from shared.domain.system_record import GLOBAL_CONTROLS_PATH, Controls, System, active_freeze
@@ -25,7 +25,7 @@ class ControlChange:
 
     def build_write(self, **changes: object) -> Write:
         """The write that changes it, unless somebody has written since."""
-        return conditional_write(self.document, encode(replace(self.value, **changes)))
+        return self.document.build_write(replace(self.value, **changes))
 
 
 def is_change_blocked(ports: Ports, policy: Policy, *, overrides: bool = False) -> bool:

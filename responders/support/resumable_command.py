@@ -6,8 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from shared.core.codec import encode
-from shared.core.store import Document, Update
+from shared.core.store import Document
 from shared.domain.audit.chain import Event, create_event
 from shared.domain.audit.system_chain import event_write
 from shared.domain.commands.command import CommandRecord
@@ -45,7 +44,7 @@ def continue_command(
     until = ports.clock.monotonic() + WORK_TIME_LIMIT_SECONDS
     while record.due_at is not None:
         record = piece(ports, policy, record, document.read_at)
-        write = Update(document.path, encode(record), document.version)
+        write = document.build_update(record)
         if record.due_at is None:
             happened, said = end(policy, record, document.read_at)
             known = event_write(record.system, f"{record.command}:{record.id}", happened)

@@ -7,7 +7,6 @@ from responders.backups.export import request_backup_before_deployment
 from responders.deployments import messages, readiness
 from responders.deployments.comparison import compare_inventory
 from responders.deployments.source_backup import back_up_live_sources
-from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.pubsub_message import PubSubMessage
 from shared.domain.deployments.announcements import CI_CLOCK_SKEW_TOLERANCE
@@ -60,7 +59,7 @@ class DeploymentsTrigger:
         due_at = (document.fields or {}).get("due_at")
         if due_at is None or due_at > document.read_at:
             return
-        if inventory or decode(Deployment, document.fields).status is DeploymentStatus.ROLLING_OUT:
+        if inventory or document.decode(Deployment).status is DeploymentStatus.ROLLING_OUT:
             self._check_inventory(system, document.read_at)  # when it is quiet, that settles it
         else:
             readiness.reassess_deployment(self._ports, self._policies[system], document)

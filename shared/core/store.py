@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import Struct
 
+from shared.core.codec import decode, encode
 from shared.core.errors import Moved, Unavailable
 
 T = TypeVar("T")
@@ -45,6 +46,20 @@ class Document(Struct, frozen=True):
     read_at: datetime
     """By the store's clock, which judges leases."""
 
+    def decode(self, kind: type[T]) -> T:
+        """Return the record in the document. Raises: msgspec.ValidationError (other fields)."""
+        return decode(kind, self.fields)
+
+    def build_update(self, content: Struct | dict[str, Any]) -> "Update":
+        """Return the update by a record or by fields; the document must be as it was read."""
+        fields = content if isinstance(content, dict) else encode(content)
+        return Update(self.path, fields, self.version)
+
+    def build_write(self, content: Struct | dict[str, Any]) -> "Create | Update":
+        """Return the update, or the creation where there was no document."""
+        update = self.build_update(content)
+        return update if self.fields is not None else Create(self.path, update.fields)
+
 
 class Create(Struct, frozen=True):
     """Write a document that must not exist."""
@@ -72,13 +87,6 @@ class Put(Struct, frozen=True):
 
 
 Write = Create | Update | Put
-
-
-def conditional_write(document: Document, fields: dict[str, Any]) -> Write:
-    """The write of a document that must still be as it was read, absent or not."""
-    if document.fields is None:
-        return Create(document.path, fields)
-    return Update(document.path, fields, document.version)
 
 
 class Query(Struct, frozen=True):

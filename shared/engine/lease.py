@@ -23,7 +23,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION, decode
+from shared.core.codec import SCHEMA_VERSION
 from shared.core.errors import Ambiguous, LostRollback, Moved, Refused, Throttled, Unavailable
 from shared.core.runtime import Clock, Ids
 from shared.core.store import Document, Reader, Store, Write, retry_on_conflict
@@ -116,7 +116,7 @@ class LeasedRollback:
         def work(reader: Reader) -> Sequence[Write]:
             landed.clear()
             document = reader.get(rollbacks.rollback_path(self.rollback.id))
-            current = decode(Rollback, document.fields)
+            current = document.decode(Rollback)
             if current.commit_id == commit_id:  # landed before, and the answer was lost
                 landed.append(current)
                 return []
@@ -162,7 +162,7 @@ class LeasedRollback:
         document = self._store.get(rollbacks.rollback_path(self.rollback.id))
         if document.fields is None:
             return
-        current = decode(Rollback, document.fields)
+        current = document.decode(Rollback)
         if current.status in ENDED_ROLLBACK_STATUSES or self._fence < current.fence - current.takeovers:
             return
         told = create_event("rollback.worker-late", document.read_at, "worker", fence=self._fence)
@@ -191,7 +191,7 @@ class LeasedRollback:
         receipt = self._store.get(rollbacks.audit_entry_path(after.id, after.sequence))
         landed = receipt.fields is not None and receipt.fields["commit_id"] == after.commit_id
         current = self._store.get(rollbacks.rollback_path(after.id))
-        self.rollback = decode(Rollback, current.fields)
+        self.rollback = current.decode(Rollback)
         self._version = current.version
         if self.rollback.fence > after.fence:
             raise LostRollback(f"{after.id}: fence {self.rollback.fence} stands")
@@ -224,7 +224,7 @@ def claim_rollback(
             return None
         if document.fields.get("schema") != SCHEMA_VERSION:
             raise Unavailable(f"rollback {rollback_id}: written by a newer version")
-        found = decode(Rollback, document.fields)
+        found = document.decode(Rollback)
         if found.system not in systems:
             raise Refused(f"rollback {rollback_id}: no policy for the system {found.system}")
         if not _is_claimable(found, document, message_id):

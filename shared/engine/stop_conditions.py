@@ -2,7 +2,6 @@
 
 import threading
 
-from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Clock
 from shared.core.store import Document, Store
@@ -43,7 +42,7 @@ class StopConditions:
             itself = self._store.get(rollback_path(self._rollback.id))
         except RollbackError as unreadable:
             return f"the kill switch could not be read: {unreadable}"
-        controls = decode(Controls, everywhere.fields) if everywhere.fields else Controls()
+        controls = everywhere.decode(Controls) if everywhere.fields else Controls()
         system = systems.decode_system(here.fields, self._rollback.system)
         pause = controls.pause or system.pause
         if pause is not None:
@@ -56,7 +55,7 @@ class StopConditions:
 
     def _find_rollback_reason(self, itself: Document) -> str:
         """Why the rollback itself must stop: sooner than its next commit tells."""
-        current = decode(Rollback, itself.fields)
+        current = itself.decode(Rollback)
         if current.fence != self._rollback.fence:
             return f"another worker has claimed {current.id}"
         return current.cancel_requested or ("a request waits for a worker" if current.yield_requested else "")

@@ -128,7 +128,7 @@ class StateReader:
     def journal(self, rollback: str) -> list[quarantine.JournalEntry]:
         """What a rollback has written of the data, batch by batch."""
         found = read_entries_after(self._store, rollback)
-        return [decode(quarantine.JournalEntry, one.fields) for _, one in found]
+        return [one.decode(quarantine.JournalEntry) for _, one in found]
 
     def deployments(self, system: str) -> list[Deployment]:
         """The recorded deployments of a system, newest first, each by its announced name."""
@@ -253,7 +253,7 @@ class StateReader:
         return None if told is None else str(told.facts["reason"])
 
     def _all(self, kind: type[T], query: Query) -> list[T]:
-        return [decode(kind, one.fields) for one in self._store.query(query)]
+        return [one.decode(kind) for one in self._store.query(query)]
 
     def _where(self, kind: type[T], collection: str, **equal: Any) -> list[T]:
         where = tuple((field, "==", value) for field, value in equal.items())

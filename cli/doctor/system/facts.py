@@ -11,7 +11,6 @@ from cli.doctor.installation import metrics as measuring
 from cli.support.context import Operations
 from responders.support.inventory_reader import read_inventory
 from shared.adapters.gcp.permissions import PUSH
-from shared.core.codec import decode
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
 from shared.domain.data.asset_protection import AssetProtectionStatus
@@ -160,12 +159,12 @@ def _probe_results(store: Store, policy: Policy) -> ProbeRecord:
     document = store.get(probes_path(policy.system))
     if document.fields is None:
         return ProbeRecord(policy.system, document.read_at)
-    return decode(ProbeRecord, document.fields)
+    return document.decode(ProbeRecord)
 
 
 def _read_back(wiring: Wiring, policy: Policy) -> bool | None:
     ours = (("system", "==", policy.system),)
-    found = [decode(Alert, one.fields) for one in wiring.store.query(Query("alerts", where=ours))]
+    found = [one.decode(Alert) for one in wiring.store.query(Query("alerts", where=ours))]
     told = [one for one in found if one.is_of_monitoring]
     if not told:
         return None
@@ -180,4 +179,4 @@ def _channel_answers(store: Store, channel: Channel) -> ChannelAnswer:
         store.query(Query("notices", (of_it, ("status", "==", status)), limit=limit))
         for status, limit in ((NoticeStatus.SENT, 1), (NoticeStatus.UNDELIVERABLE, CALL_GIVEN_UP))
     )
-    return ChannelAnswer(bool(sent), [decode(Notice, one.fields) for one in given_up])
+    return ChannelAnswer(bool(sent), [one.decode(Notice) for one in given_up])

@@ -21,7 +21,7 @@ from responders.commands.subject import find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import call_in_batches, call_one
 from responders.support.resumable_command import completed_record
-from shared.core.codec import decode, encode
+from shared.core.codec import decode
 from shared.core.errors import Refused, RollbackError
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
@@ -96,7 +96,7 @@ def continue_legal_hold(ports: Ports, policy: Policy, document: Document, record
         due_at=now + RECHECK_INTERVAL if goes_on else None,
         expires_at=None if goes_on else now + RECORD_RETENTION,
     )
-    ports.store.commit([Update(document.path, encode(after), document.version)])
+    ports.store.commit([document.build_update(after)])
 
 
 def _has_pending_notices(ports: Ports, incident: Incident) -> bool:
@@ -121,7 +121,7 @@ def _build_expiry_write_batches(
     yield from _batch_expiry_writes([store.get(filed_report.report_path(incident.id))], expires_at)
     for name in incident.rollback_ids:
         document = store.get(rollback_path(name))
-        rollback = decode(Rollback, document.fields) if document.fields is not None else None
+        rollback = document.decode(Rollback) if document.fields is not None else None
         if rollback is None or rollback.status not in ENDED_ROLLBACK_STATUSES:
             continue
         for below in ("steps", "audit", "decisions"):
@@ -166,7 +166,7 @@ def _change_backup_hold(asked: CommandRequest) -> CommandEffect:
     by = command.actor if holds else ""
     return CommandEffect(
         f"{backup.id} is {'held' if holds else 'released'}; its files follow",
-        (Update(document.path, {"held_by": by, "expires_at": None if holds else usual}, document.version),),
+        (document.build_update({"held_by": by, "expires_at": None if holds else usual}),),
         goes_on=True,
         changes={"held_by": (backup.held_by, by)},
         answer={"backup": backup.id},
@@ -184,7 +184,7 @@ def _continue_backup_hold(ports: Ports, policy: Policy, document: Document, reco
     answer = {**record.answer, "done": done, "files": total}
     if done < total and now < record.received_at + RETRY_TIMEOUT:
         later = replace(record, answer=answer, due_at=now + RETRY_INTERVAL)
-        ports.store.commit([Update(document.path, encode(later), document.version)])
+        ports.store.commit([document.build_update(later)])
         return
     word = "held" if held else "released"
     name = f"backup.{word}" if done == total else "backup.not-held"
@@ -228,14 +228,14 @@ def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> t
 
 def _build_final_write(document: Document, record: CommandRecord) -> Update:
     over = completed_record(record, document.read_at, record.result)
-    return Update(document.path, encode(over), document.version)
+    return document.build_update(over)
 
 
 def _find_backup(asked: CommandRequest) -> tuple[Document, Backup]:
     """The backup that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
     document = store.get(export_path(command.backup))
-    backup = decode(Backup, document.fields) if document.fields is not None else None
+    backup = document.decode(Backup) if document.fields is not None else None
     if backup is None or backup.system != command.system:
         known = [one.id for one in StateReader(store).backups(command.system)]
         raise Refused(

@@ -11,7 +11,6 @@ from responders.rollback import report_filing
 from responders.rollback.approval import NO_PLAN_TEXT
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.resumable_command import completed_record
-from shared.core.codec import decode, encode
 from shared.core.errors import Refused
 from shared.core.redaction import redact_personal_data
 from shared.core.store import Document, Query, Update, Write
@@ -144,8 +143,8 @@ def accept(asked: CommandRequest) -> CommandEffect:
         *public_state_writes(asked.policy, incident, now),
         *report_filing.build_report_request(incident),
     ]
-    closed = decode(System, subject.system.fields).end_incident(incident.id, now)
-    writes.append(Update(subject.system.path, encode(closed), subject.system.version))
+    closed = subject.system.decode(System).end_incident(incident.id, now)
+    writes.append(subject.system.build_update(closed))
     changes = {"status": (subject.incident.status, incident.status)}
     return CommandEffect(f"accepted {incident.id}", tuple(writes), changes=changes)
 
@@ -176,12 +175,12 @@ def _approve_message(asked: CommandRequest, incident: Incident, now: datetime) -
     if not asked.responder:
         raise Refused("only a person approves a message to users")
     for document in store.query(Query("notices", where=(("incident", "==", command.incident),))):
-        notice = decode(Notice, document.fields)
+        notice = document.decode(Notice)
         if notice.is_asked and notice.fingerprint == command.plan:
             if incident.ended_at is not None and incident_stage(notice.event) in BEGINNING_STAGES:
                 raise Refused(f"{incident.id} has ended: nothing is sent")
             said = replace(notice, approved_by=command.actor, due_at=now, since=now)
-            write = Update(document.path, encode(said), document.version)
+            write = document.build_update(said)
             changes = {"approved_by": ("", command.actor)}
             return CommandEffect(f"approved the message by {notice.channel}", (write,), changes=changes)
     raise Refused(f"no such message of {command.incident} waits for approval: its texts may have changed")
@@ -277,4 +276,4 @@ def continue_breach(ports: Ports, policy: Policy, document: Document, record: Co
     )
     IncidentAssigner(ports, "on_work").record(alert, policy)
     over = completed_record(record, now, record.result)
-    ports.store.commit([Update(command_path(record.id), encode(over), document.version)])
+    ports.store.commit([document.build_update(over)])

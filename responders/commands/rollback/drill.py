@@ -21,7 +21,7 @@ from shared.core import text
 from shared.core.codec import encode
 from shared.core.errors import Moved, Refused, Rejected, RollbackError, Unavailable
 from shared.core.runtime import Clock
-from shared.core.store import Create, Document, Put, Update, Write
+from shared.core.store import Create, Document, Put, Write
 from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord
 from shared.domain.decision import forecast
@@ -75,7 +75,7 @@ def run_drill(
     facts = {name: value for name, value in encode(done).items() if name not in ("actor", "at")}
     facts["command"] = record.id
     writes: list[Write] = [
-        Update(document.path, encode(known), document.version),
+        document.build_update(known),
         Create(drill_path(done.id), encode(done)),
         Put(quota_path(policy.system), encode(pace)),
         system_event(record.system, f"drilled:{record.id}", "drill.recorded", now, "worker", **facts),

@@ -10,7 +10,7 @@ from responders.commands.upkeep.deployment_mark import build_unknown_deployment_
 from responders.data.repair.preview import find_named_source
 from responders.scenarios.registry import SCENARIOS
 from responders.support.command_handler import CommandEffect, CommandRequest
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Refused, Rejected
 from shared.core.store import Document, Query, Reader
 from shared.domain import system_record as systems
@@ -164,7 +164,7 @@ def require_target(store: Reader, system: str, target: str) -> None:
         raise Refused(f"no stable deployment is known in {system}: name a deployment")
     if not found:
         raise build_unknown_deployment_refusal(store, system, target)
-    named = decode(Deployment, found[0].fields)
+    named = found[0].decode(Deployment)
     if target != LAST_STABLE and named.settled_at is None:
         reasons = {
             DeploymentStatus.ROLLING_OUT: "is still rolling out",

@@ -10,10 +10,9 @@ from responders.commands.rollback import rollback, superseding
 from responders.commands.subject import find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
 from shared.core import topics
-from shared.core.codec import decode
 from shared.core.durations import format_duration
 from shared.core.errors import Refused
-from shared.core.store import Document, Query, Update, Write
+from shared.core.store import Document, Query, Write
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord, ScheduledRollback, format_gcloud_command
@@ -59,9 +58,9 @@ def cancel_scheduled_rollbacks(asked: CommandRequest) -> CommandEffect:
     waiting = Query("commands", where=(("system", "==", policy.system), ("due_at", ">", now)))
     result = f"cancelled by {command.actor}: {command.reason}"
     found = [
-        (planned, Update(one.path, _completed_fields(result, now), one.version))
+        (planned, one.build_update(_completed_fields(result, now)))
         for one in store.query(waiting)
-        if (planned := decode(CommandRecord, one.fields).planned) is not None
+        if (planned := one.decode(CommandRecord).planned) is not None
     ]
     if not found:
         return CommandEffect("no rollback is scheduled")
@@ -111,7 +110,7 @@ def begin_scheduled_rollback(
     key, about = f"begun:{record.id}", {"command": record.id, "result": result}
     told = system_event(policy.system, key, "command.begun", now, "worker", **about)
     answer = {"incident": incident, "answer": {"refused": bool(against)}}
-    ended = Update(document.path, {**_completed_fields(result, now), **answer}, document.version)
+    ended = document.build_update({**_completed_fields(result, now), **answer})
     ports.store.commit([ended, told, *writes])
     work_queue.publish_notices(ports.bus, said)
     if opening is not None:

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from responders.rollback.decision.data_requests import Preparation, forecast_data_request
 from responders.rollback.decision.dry_run import SURVEY_TIME_LIMIT_SECONDS, forecast_order
 from responders.support.command_handler import CommandEffect, CommandRequest
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Moved, Refused
-from shared.core.store import Update, Write
+from shared.core.store import Write
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import Command, ScheduledRollback, format_shell_command
 from shared.domain.decision.gates.base import Outcome
@@ -61,7 +61,7 @@ def _build_yield_writes(asked: CommandRequest, found: OrderComparison) -> tuple[
     document = asked.ports.store.get(rollbacks.rollback_path(found.rollback))
     told = create_event("rollback.yield-requested", document.read_at, asked.command.actor)
     draft = CommitDraft((told,), {"yield_requested": True})
-    rollback, ids = decode(rollbacks.Rollback, document.fields), asked.ports.ids
+    rollback, ids = document.decode(rollbacks.Rollback), asked.ports.ids
     return tuple(prepare_commit(rollback, document.version, draft, ids(), renew=False)[1])
 
 
@@ -80,7 +80,7 @@ def _join_rollback(
     command, store = asked.command, asked.ports.store
     document = store.get(rollbacks.rollback_path(found.rollback))
     place = store.get(incidents.incident_path(found.incident))
-    rollback, now = decode(rollbacks.Rollback, document.fields), document.read_at
+    rollback, now = document.decode(rollbacks.Rollback), document.read_at
     if rollback.status in rollbacks.ENDED_ROLLBACK_STATUSES:
         raise Moved(f"{rollback.id} has ended in the meantime")
     word, changes = "joined", dict[str, Any]()
@@ -96,9 +96,9 @@ def _join_rollback(
     told = create_event(f"rollback.{word}", now, command.actor, command=encode(command), right=asked.right)
     draft = CommitDraft((told,), changes)
     _, writes = prepare_commit(rollback, document.version, draft, asked.ports.ids(), renew=False)
-    owned = incidents.acknowledge(decode(Incident, place.fields), order.responder, now)
+    owned = incidents.acknowledge(place.decode(Incident), order.responder, now)
     noted = incidents.change_status(owned, owned.status, now, note)
-    writes.append(Update(place.path, encode(noted), place.version))
+    writes.append(place.build_update(noted))
     return CommandEffect(found.joins, tuple(writes), incident=found.incident)
 
 
@@ -139,9 +139,9 @@ def build_supersede_writes(
     writes: list[Write] = []
     said: list[Notice] = []
     for document in (*under_way, *((newest,) if waits else ())):
-        rollback, now = decode(rollbacks.Rollback, document.fields), document.read_at
+        rollback, now = document.decode(rollbacks.Rollback), document.read_at
         place = ports.store.get(incidents.incident_path(rollback.incident))
-        incident = incidents.acknowledge(decode(Incident, place.fields), order.responder, now)
+        incident = incidents.acknowledge(place.decode(Incident), order.responder, now)
         changes: dict[str, Any] = {"superseded_by": successor}
         if rollback.status in rollbacks.ENDED_ROLLBACK_STATUSES:
             note = f"continued by {successor}, requested by {order.actor}: {order.reason}"
@@ -158,5 +158,5 @@ def build_supersede_writes(
         told = create_event("rollback.superseded", now, order.actor, by=successor, reason=order.reason)
         draft = CommitDraft((told,), changes)
         writes += prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
-        writes.append(Update(place.path, encode(incident), place.version))
+        writes.append(place.build_update(incident))
     return writes, said

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from shared.core.codec import decode, encode
+from shared.core.codec import decode
 from shared.core.store import Update, Write, retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord, command_path
@@ -45,10 +45,10 @@ def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Poli
 def _append_control_event(ports: Ports, policies: Mapping[str, Policy], command: str, rollback: str) -> None:
     """One commit: the event, and that it is told. Raises: Moved, when somebody wrote first."""
     document = ports.store.get(command_path(command))
-    record = decode(CommandRecord, document.fields)
+    record = document.decode(CommandRecord)
     if not record.tells or rollback in record.told:  # by another delivery, meanwhile
         return
-    mark = Update(document.path, {"told": [*record.told, rollback]}, document.version)
+    mark = document.build_update({"told": [*record.told, rollback]})
     writes, said = _build_audit_writes(ports, policies, record, rollback)
     work_queue.commit_with_notices(ports.store, ports.bus, [mark, *writes], said)
 
@@ -58,7 +58,7 @@ def _build_audit_writes(
 ) -> tuple[list[Write], list[Notice]]:
     """Return the event in the rollback's audit log, unless it has ended, and who is notified."""
     document = ports.store.get(rollback_path(rollback_id))
-    rollback = decode(Rollback, document.fields)
+    rollback = document.decode(Rollback)
     if rollback.due_at is None:
         return [], []
     now = document.read_at
@@ -74,10 +74,10 @@ def _build_audit_writes(
     place = ports.store.get(incidents.incident_path(rollback.incident))
     if place.fields is None:
         return writes, []
-    incident = decode(incidents.Incident, place.fields)
+    incident = place.decode(incidents.Incident)
     owned = incidents.acknowledge(incident, record.responder, now)
     if record.tells in ACKNOWLEDGING_EVENTS and owned != incident:
-        writes.append(Update(place.path, encode(owned), place.version))
+        writes.append(place.build_update(owned))
     policy = policies.get(rollback.system)
     if not is_lifted or rollback.paused_since is None or policy is None:
         return writes, []

@@ -8,10 +8,9 @@ from msgspec.structs import replace
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.controls import ControlChange
 from responders.support.resumable_command import completed_record
-from shared.core.codec import decode, encode
 from shared.core.durations import format_duration
 from shared.core.errors import Refused
-from shared.core.store import Document, Query, Update, Write
+from shared.core.store import Document, Query, Write
 from shared.core.text import count_noun
 from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import system_event
@@ -148,7 +147,7 @@ def _require_promotion_drills(asked: CommandRequest, before: Mode, mode: Mode, n
     if not needed:
         return
     found = asked.ports.store.query(Query("drills", where=(("system", "==", asked.policy.system),)))
-    kept = [decode(Drill, document.fields) for document in found]
+    kept = [document.decode(Drill) for document in found]
     recent = [one for one in kept if one.at > now - gates.drills_within]
     missing = needed - sum(one.agrees and one.scenario in PROMOTION_SCENARIOS for one in recent)
     if missing > 0:
@@ -243,11 +242,11 @@ def confirm_pause(
     pause = (switch.fields or {}).get("pause") or {}
     in_force = pause.get("command") == record.id
     if in_force and any(one.in_flight for one in active):
-        ports.store.commit([Update(document.path, {"due_at": now}, document.version)])
+        ports.store.commit([document.build_update({"due_at": now})])
         return
     over = completed_record(record, now, record.result)
     if not in_force:
-        ports.store.commit([Update(document.path, encode(over), document.version)])
+        ports.store.commit([document.build_update(over)])
         return
     result = f"paused: no step is in flight ({record.answer['in_flight']} when it was requested)"
     told = system_event(
@@ -261,8 +260,8 @@ def confirm_pause(
         changes={"status": (systems.PauseState.REQUESTED, systems.PauseState.YES)},
     )
     writes: list[Write] = [
-        Update(document.path, encode(replace(over, result=result)), document.version),
-        Update(switch.path, {"pause": {**pause, "reached_at": now}}, switch.version),
+        document.build_update(replace(over, result=result)),
+        switch.build_update({"pause": {**pause, "reached_at": now}}),
         told,
     ]
     where = "all systems" if everywhere else record.system

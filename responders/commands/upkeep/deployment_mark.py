@@ -3,7 +3,6 @@
 from typing import Any
 
 from responders.support.command_handler import CommandEffect, CommandRequest
-from shared.core.codec import decode
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Reader, Update
 from shared.core.text import suggest_names
@@ -44,7 +43,7 @@ def _set_status(
 
 def _change_fields(document: Document, deployment: Deployment, result: str, **changes: Any) -> CommandEffect:
     """The effect that changes these fields of it, unless somebody has changed it since."""
-    writes = [Update(document.path, changes, document.version)]
+    writes = [document.build_update(changes)]
     if "expires_at" in changes and deployment.settled_at is not None:
         record = record_path(deployment.system, deployment.id)
         writes.append(Update(record, {"expires_at": changes["expires_at"]}))
@@ -60,7 +59,7 @@ def _find_deployment(asked: CommandRequest) -> tuple[Document, Deployment]:
     document = store.get(deployment_path(command.system, command.deployment))
     if document.fields is None:
         raise build_unknown_deployment_refusal(store, command.system, command.deployment)
-    deployment = decode(Deployment, document.fields)
+    deployment = document.decode(Deployment)
     if deployment.named:
         raise Refused(f"{deployment.id} is called {deployment.named}")
     return document, deployment

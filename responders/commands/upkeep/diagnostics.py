@@ -4,9 +4,7 @@ from msgspec.structs import replace
 
 from responders.data.document_check import read_known_damage
 from responders.support.command_handler import CommandEffect, CommandRequest
-from shared.core.codec import encode
 from shared.core.errors import Refused
-from shared.core.store import conditional_write
 from shared.domain.notices.notice import notice_writes
 from shared.domain.notices.recipients import create_test_notices
 from shared.domain.system_record import ALL_SYSTEMS, system_path
@@ -21,7 +19,7 @@ def check(asked: CommandRequest) -> CommandEffect:
     wanted = replace(known, asked=f"requested by {command.actor}: {command.reason}")
     when = "after the check in progress" if known.run is not None else "within a minute"
     names = ", ".join(sorted(policy.collections))
-    return CommandEffect(f"data check {when}: {names}", (conditional_write(document, encode(wanted)),))
+    return CommandEffect(f"data check {when}: {names}", (document.build_write(wanted),))
 
 
 def export(asked: CommandRequest) -> CommandEffect:

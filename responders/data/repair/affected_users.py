@@ -6,7 +6,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from shared.core.codec import decode
 from shared.core.durations import floor_to_minute
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import ledger
@@ -52,7 +51,7 @@ def find_affected_users(
     by_field: dict[str, set[str]] = {}
     untold = 0
     for _, document in read_entries_after(ports.store, rollback):
-        entry = decode(JournalEntry, document.fields)
+        entry = document.decode(JournalEntry)
         paths = [*(one.path for one in entry.landed), *(one.path for one in entry.left)]
         persons.update(*(ledger.owners_by_name(rules, path) for path in paths))
         by_field |= {path: set() for path in paths if ledger.has_owner_field(rules, path)}

@@ -19,7 +19,7 @@ from responders.data.erasure_ledger import ERASE_VERB, ErasureLedger, read_ledge
 from responders.data.repair.erasure_during_repair import RepairEraser
 from responders.support import resumable_command
 from responders.support.controls import is_change_blocked
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Rejected, RollbackError
 from shared.core.store import Create, Document
 from shared.domain.audit.chain import create_event
@@ -161,7 +161,7 @@ def _erase_batches_of_rollback(
     cursor, gone = "" if is_new else record.answer["cursor"], record.answer.get("gone", 0)
     reached = cursor
     for name, document in read_entries_after(ports.store, rollback, cursor):
-        entry = decode(JournalEntry, document.fields)
+        entry = document.decode(JournalEntry)
         if entry.kept.object in there:  # else age has taken it
             gone += _count_erased_copies(taking_out, document, ledger, vault) - entry.copies_gone
         reached = name
@@ -180,7 +180,7 @@ def _count_erased_copies(
     try:
         return taking_out.erase_from_entry(document, ledger, copies_only=True).copies_gone
     except Rejected:
-        entry = decode(JournalEntry, document.fields)
+        entry = document.decode(JournalEntry)
         if vault.creation_times(entry.kept.object):
             raise
         return entry.copies_gone

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from responders.data.erasure_ledger import READ_OVERLAP, ErasureLedger, read_ledger, update_ledger
 from responders.data.repair.writer import is_previous_version_erased, quarantine_vault
-from shared.core.codec import decode, encode
+from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Unavailable
-from shared.core.store import Document, Update
+from shared.core.store import Document
 from shared.core.text import count_noun
 from shared.domain.data.document import DocumentSnapshot, Rewrite, is_same_value
 from shared.domain.data.repair import quarantine
@@ -71,7 +71,7 @@ class RepairEraser:
         self, position: RepairPosition, ledger: ErasureLedger | None, *, is_new: bool
     ) -> Iterator[RepairPosition]:
         for name, document in read_entries_after(self._ports.store, self._rollback, position.cursor):
-            entry = decode(JournalEntry, document.fields)
+            entry = document.decode(JournalEntry)
             if ledger is not None and (is_new or entry.is_of_erased):
                 entry = self.erase_from_entry(document, ledger)
             position = _advance_position(position, name, entry)
@@ -84,7 +84,7 @@ class RepairEraser:
         """Delete copies that no entry names, unless just kept. Raises: Unavailable, Rejected."""
         there = self._vault.creation_times(quarantine.object_prefix(self._policy.system, self._rollback))
         entries = read_entries_after(self._ports.store, self._rollback)
-        named = {decode(JournalEntry, one.fields).kept.object for _, one in entries}
+        named = {one.decode(JournalEntry).kept.object for _, one in entries}
         until = self._ports.clock.now() - (timedelta() if self._is_alone else MAX_WORKER_LIFETIME)
         unnamed = {name: made_at for name, made_at in there.items() if name not in named}
         for name, made_at in sorted(unnamed.items()):
@@ -97,7 +97,7 @@ class RepairEraser:
         self, document: Document, ledger: ErasureLedger, *, copies_only: bool = False
     ) -> JournalEntry:
         """Erase from a batch, or from its copies alone. Raises: Unavailable, Rejected, Moved."""
-        entry = decode(JournalEntry, document.fields)
+        entry = document.decode(JournalEntry)
         before, kept = entry.kept, self._read_copies(document, entry)
         written = {one.path: one for one in kept if _is_change_erased(one, ledger)}
         copies = [
@@ -120,7 +120,7 @@ class RepairEraser:
             taken_out=entry.taken_out + len(gone),
             copies_gone=entry.copies_gone + len(kept) - len(copies),
         )
-        self._ports.store.commit([Update(document.path, encode(entry), document.version)])
+        self._ports.store.commit([document.build_update(entry)])
         self._delete_object(before.object)
         return entry
 

@@ -11,7 +11,7 @@ from shared.core import text
 from shared.core.chunks import split_into_chunks
 from shared.core.codec import decode, encode
 from shared.core.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable
-from shared.core.store import Document, Update, conditional_write
+from shared.core.store import Document, Update
 from shared.domain.data.document import (
     MAX_REWRITE_BYTES,
     REWRITE_TIMEOUT_SECONDS,
@@ -103,7 +103,7 @@ class DocumentRewriter:
         ledger = read_ledger(self._ports, self._policy)
         expiries = read_expiries(self._ports, self._policy, goal.database)
         for name, document in read_entries_after(self._ports.store, goal.rollback, position.cursor):
-            entry = decode(JournalEntry, document.fields)
+            entry = document.decode(JournalEntry)
             fated = self._restore_entry(step, goal, name, entry, ledger, expiries)
             pairs = [SnapshotPair(name, None, None)] * len(fated)
             position = repair_plan.advance_position(position, pairs, fated, is_last=False)
@@ -181,7 +181,7 @@ class DocumentRewriter:
         kept = self._vault.keep(copies_name, content)
         of_erased = ledger is not None and any(is_previous_version_erased(one, ledger) for one in copies)
         entry = self._build_entry(name, step, database, kept, done, of_erased)
-        version = self._ports.store.commit([conditional_write(document, encode(entry))])
+        version = self._ports.store.commit([document.build_write(entry)])
         is_first = document.fields is None
         sent, failure = self._send_changes(step, database, list(to_do.values()), is_first=is_first)
         done |= sent
@@ -198,7 +198,7 @@ class DocumentRewriter:
         """Return what an earlier attempt of this batch meant, and what of it landed."""
         if document.fields is None:
             return {}, {}
-        entry = decode(JournalEntry, document.fields)
+        entry = document.decode(JournalEntry)
         meant = {one.path: one for one in quarantine.unpack_changes(self._vault.read(entry.kept))}
         done: dict[str, RewriteResult] = {one.path: one.at for one in entry.landed}
         unknown = [one for path, one in meant.items() if path not in done]

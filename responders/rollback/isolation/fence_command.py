@@ -15,9 +15,9 @@ from responders.rollback.isolation.fence_lifecycle import FenceStep
 from responders.rollback.outcome_summary import restores_function
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.controls import ControlChange
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Refused
-from shared.core.store import Document, Put, Query, Update, Write, conditional_write
+from shared.core.store import Document, Put, Query, Update, Write
 from shared.domain import system_record as systems
 from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import CommandRecord, command_path, parse_time
@@ -50,7 +50,7 @@ def raise_fence(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{policy.system} declares no invariants that need a fence (fence)")
     document = store.get(fences.fence_path(policy.system))
     now = document.read_at
-    before = decode(Fence, document.fields) if document.fields else None
+    before = document.decode(Fence) if document.fields else None
     if before is not None and not before.is_over:
         raise Refused(f"a fence of {before.actor} is {before.status} since {before.began_at:%H:%M}")
     longest = now + rules.longest
@@ -62,14 +62,14 @@ def raise_fence(asked: CommandRequest) -> CommandEffect:
     fence = Fence(policy.system, command.id, command.actor, command.reason, now, until)
     frozen = switch.build_write(freezes=(*switch.value.freezes, fence.window))
     result = fences.describe_fence(rules, until)
-    return CommandEffect(result, (conditional_write(document, encode(fence)), frozen), goes_on=True)
+    return CommandEffect(result, (document.build_write(fence), frozen), goes_on=True)
 
 
 def lift_fence(asked: CommandRequest) -> CommandEffect:
     """The fence falls now. Raises: Refused, where none is up."""
     command, policy = asked.command, asked.policy
     document = asked.ports.store.get(fences.fence_path(policy.system))
-    fence = decode(Fence, document.fields) if document.fields else None
+    fence = document.decode(Fence) if document.fields else None
     if fence is None or fence.is_over:
         raise Refused(f"{policy.system} has no fence")
     if fence.status is FenceStatus.FALLING:
@@ -94,7 +94,7 @@ def continue_fence(ports: Ports, tell: Policy, document: Document, record: Comma
     until = ports.clock.monotonic() + WORK_TIME_LIMIT_SECONDS
     while record.due_at is not None:
         found = ports.store.get(fences.fence_path(record.system))
-        before = decode(Fence, found.fields)
+        before = found.decode(Fence)
         if before.command != record.id or before.is_over:
             _commit_fence(ports, record, document, None, found.read_at, ())
             return
@@ -140,7 +140,7 @@ def _commit_fence(
 ) -> CommandRecord:
     """Commit the look, and when the next one is due. Raises: Moved, Unavailable."""
     after = replace(record, due_at=due, expires_at=now + RECORD_RETENTION if due is None else None)
-    ports.store.commit([Update(document.path, encode(after), document.version), *writes])
+    ports.store.commit([document.build_update(after), *writes])
     return after
 
 
@@ -150,12 +150,12 @@ def _build_transition_writes(
     now, name = found.read_at, fences.transition_event(before, after, found.read_at)
     if name == "fence.stuck":
         after = replace(after, told_at=now)
-    yield Update(found.path, encode(after), found.version)
+    yield found.build_update(after)
     if after.is_over:
         system_document = ports.store.get(systems.system_path(after.system))
-        system = decode(System, system_document.fields)
+        system = system_document.decode(System)
         left = tuple(one for one in system.freezes if one != after.window)  # which goes with its fence
-        yield Update(system_document.path, encode(replace(system, freezes=left)), system_document.version)
+        yield system_document.build_update(replace(system, freezes=left))
     if not name:
         return
     facts = {"why": after.why, "waiting": after.waiting, "left": after.left}

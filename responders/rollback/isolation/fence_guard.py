@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from responders.rollback.case import Case
 from responders.rollback.completion import fail_rollback
 from responders.rollback.isolation.fence_command import FENCE_VERB
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.durations import describe_duration
 from shared.core.errors import Rejected
-from shared.core.store import Create, Document, Write, conditional_write
+from shared.core.store import Create, Document, Write
 from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.data.isolation.write_fence import Fence, FenceStatus, describe_fence, fence_path
 from shared.domain.policy.data_rules import FenceRules
@@ -57,7 +57,7 @@ def prepare_fence(case: Case, takes: timedelta) -> FencePreparation:
     if rules is None:
         return FencePreparation()
     document = case.ports.store.get(fence_path(case.policy.system))
-    fence = decode(Fence, document.fields) if document.fields else None
+    fence = document.decode(Fence) if document.fields else None
     if fence is None or fence.is_over:
         return _build_new_fence(case, rules, document)
     if fence.status is FenceStatus.FALLING:
@@ -150,7 +150,7 @@ def _build_new_fence(case: Case, rules: FenceRules, document: Document) -> Fence
     )
     fence = Fence(record.system, record.id, record.actor, record.reason, now, until, rollback=rollback.id)
     begins = Create(command_path(record.id), encode(record))
-    return FencePreparation(fence, (conditional_write(document, encode(fence)), begins))
+    return FencePreparation(fence, (document.build_write(fence), begins))
 
 
 def _describe_lost_fence(fence: Fence | None) -> str:

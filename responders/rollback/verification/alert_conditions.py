@@ -222,7 +222,7 @@ def find_reported_functions(policy: Policy, opened: Iterable[Incident]) -> set[s
 
 def _find_passing_signals(policy: Policy, record: Document | None, since: datetime) -> set[str]:
     """The signals whose probes have all passed several times in a row since then."""
-    looks = decode(ProbeRecord, record.fields).looks if record and record.fields is not None else {}
+    looks = record.decode(ProbeRecord).looks if record and record.fields is not None else {}
 
     def is_passing(probe: Probe) -> bool:
         last = [one.passed for one in looks.get(probe.name, ()) if one.at >= since][-MIN_PASSES_TO_CLOSE:]

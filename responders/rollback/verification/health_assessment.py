@@ -10,7 +10,6 @@ from responders.rollback.case import Case
 from responders.rollback.isolation import fence_guard
 from responders.rollback.outcome_summary import shifted_steps
 from responders.support import parallel_calls
-from shared.core.codec import decode
 from shared.domain.deployments.deployment import counts_from_services
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import service_of
@@ -63,7 +62,7 @@ def _compare_with_baseline(
 ) -> Health:
     """How it is beside how it was before the trouble: what is worse than that is ill."""
     document = case.ports.store.get(probe_signals.probes_path(case.policy.system))
-    looks = decode(probe_signals.ProbeRecord, document.fields).looks if document.fields is not None else {}
+    looks = document.decode(probe_signals.ProbeRecord).looks if document.fields is not None else {}
     before, window = case.rollback.baseline, (since, case.now())
     return baseline.compare_with_baseline(before, requests, looks, window, case.policy.gates)
 

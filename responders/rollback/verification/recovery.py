@@ -17,8 +17,7 @@ from responders.rollback.verification.alert_conditions import (
     read_other_incidents,
 )
 from responders.support.parallel_calls import METRICS_WINDOW
-from shared.core.codec import decode, encode
-from shared.core.store import Document, Query, Update, Write
+from shared.core.store import Document, Query, Write
 from shared.core.text import join_names
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
@@ -66,7 +65,7 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     Raises: Moved, when somebody else has written meanwhile; Unavailable.
     """
     document = ports.store.get(incidents.incident_path(name))
-    incident = decode(Incident, document.fields) if document.fields is not None else None
+    incident = document.decode(Incident) if document.fields is not None else None
     if incident is None or incident.due_at is None or incident.due_at > document.read_at:
         return
     policy = policies.get(incident.system)
@@ -75,7 +74,7 @@ def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> N
     past = _read_rollbacks(ports, incident)
     system = ports.store.get(system_path(incident.system))
     joined = ports.store.query(Query("alerts", where=(("incident", "==", incident.id),)))
-    alerts = [decode(Alert, one.fields) for one in joined]
+    alerts = [one.decode(Alert) for one in joined]
     changes = [incident.detected_at, *(one.received_at for one in alerts if one.is_open)]
     ended = (one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"])
     changes += filter(None, ended)
@@ -103,7 +102,7 @@ def _find_uncounted(
     found: ConditionResults,
 ) -> set[str]:
     """Return the functions known to fail of which too few requests came since a change."""
-    failed = {*incident.failing, *(decode(Rollback, past[0].fields).failing if past else ())}
+    failed = {*incident.failing, *(past[0].decode(Rollback).failing if past else ())}
     failed -= {*incident.working} | find_reported_functions(policy, others)
     failed |= found.scope & {function for one in others for function in one.failing}
     return failed - found.working
@@ -131,8 +130,8 @@ def _record_check(
     found: ConditionResults,
 ) -> None:
     """One commit: what the check found, and what becomes of the incident by that."""
-    now, incident = document.read_at, decode(Incident, document.fields)
-    moved = next((decode(Rollback, one.fields) for one in past if (one.fields or {})["started_at"]), None)
+    now, incident = document.read_at, document.decode(Incident)
+    moved = next((one.decode(Rollback) for one in past if (one.fields or {})["started_at"]), None)
     state = judge_recovery(found)
     is_proven = _is_recovery_proven(incident, moved or foreign, found)
     is_fenced = fence_guard.is_fence_up(ports, policy)  # it stops the writers: nothing of them is observed
@@ -158,8 +157,8 @@ def _record_check(
     if change is not None:
         became = incidents.change_status(became, change.becomes, now, change.note, works=change.works)
     became = _confirm(policy, became, found, now)
-    current = decode(System, system.fields)
-    writes: list[Write] = [Update(document.path, encode(became), document.version)]
+    current = system.decode(System)
+    writes: list[Write] = [document.build_update(became)]
     is_shown = became.is_unconfirmed is not incident.is_unconfirmed
     if change is not None or is_shown or became.has_failed is not incident.has_failed:
         writes += public_state_writes(policy, became, now)
@@ -173,7 +172,7 @@ def _record_check(
     writes += [
         *_build_event_writes(ports, incident, past, change, now),
         *report_filing.build_report_request(became),
-        Update(system.path, encode(current), system.version),
+        system.build_update(current),
     ]
     said = _build_notices(ports, policy, became, past, change, now)
     work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
@@ -200,7 +199,7 @@ def _build_notices(
     """Create the notices of a change, with the commands that a person may give now."""
     verbs: tuple[str, ...] = ()
     if past and incident.is_decided_by_person:
-        newest = decode(Rollback, past[0].fields)
+        newest = past[0].decode(Rollback)
         verbs = closing_verbs(newest, is_undoable=incident.is_undoable)
         verbs = exclude_obstructed(StateReader(ports.store), incident, newest, verbs)
     commands = format_shell_lines(policy.system, incident.id, *verbs)
@@ -211,7 +210,7 @@ def _build_notices(
 def _find_foreign_rollback(ports: Ports, incident: Incident) -> Rollback | None:
     """The newest rollback of another incident of the system that moved something meanwhile."""
     found = ports.store.query(Query("rollbacks", where=(("system", "==", incident.system),)))
-    known = [decode(Rollback, one.fields) for one in found]
+    known = [one.decode(Rollback) for one in found]
     return next((one for one in reversed(known) if _find_last_change(one) > incident.detected_at), None)
 
 
@@ -308,7 +307,7 @@ def _build_follower_writes(
     writes: list[Write] = []
     for name in system.open_incidents if works else ():
         document = ports.store.get(incidents.incident_path(name))
-        follower = decode(Incident, document.fields)
+        follower = document.decode(Incident)
         told = {one for one in follower.scopes if one.proves_failure}
         ordered = ordered_functions(follower.scopes, policy)
         is_about = bool(told or ordered) and told <= {*checked.scopes}
@@ -325,7 +324,7 @@ def _build_follower_writes(
             note = f"what failed works again: {checked.timeline[-1].note}"
             became = incidents.change_status(became, became.status, now, note, works=True)
         if became != follower:
-            writes.append(Update(document.path, encode(became), document.version))
+            writes.append(document.build_update(became))
             writes += public_state_writes(policy, became, now)
     return writes
 
@@ -337,7 +336,7 @@ def _build_event_writes(
     event = create_event(change.event, now, ACTOR, incident=incident.id, note=change.note)
     if not past:
         return [event_write(incident.system, f"{change.event}:{incident.id}:{now:%Y%m%dT%H%M%S}", event)]
-    newest = decode(Rollback, past[0].fields)
+    newest = past[0].decode(Rollback)
     draft = CommitDraft((event,), {"expires_at": newest.expires_at})  # so that its head is anchored
     _, writes = prepare_commit(newest, past[0].version, draft, ports.ids(), renew=False)
     return writes

@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from shared.core.chunks import MAX_DOCUMENT_BYTES, count_stored_bytes, split_into_chunks
-from shared.core.codec import StoredDocument, collections_below, decode, documents_of, encode
+from shared.core.codec import StoredDocument, collections_below, documents_of, encode
 from shared.core.store import Create, Document, Update, Write
 from shared.domain.audit import anchor
 from shared.domain.audit.chain import AuditEntry, Event, build_entry, create_event, genesis_hash
@@ -58,13 +58,13 @@ def seal_events(
     """Build the commit that seals one of the `sealable_parts`, if the head has not moved."""
     known = ChainHead(hash=genesis_hash(chain_name(system)))
     if head.fields is not None:
-        known = decode(ChainHead, head.fields)
+        known = head.decode(ChainHead)
     moved = replace(known, quarter=quarter)
     writes: list[Write] = []
     if loose:
         number = known.sequence + 1
         first = create_event(SEAL_EVENT, now, "on_clock", follows=known.sealed_at)
-        events = [first, *(sealed_form(decode(Event, document.fields)) for document in loose)]
+        events = [first, *(sealed_form(document.decode(Event)) for document in loose)]
         entry = build_entry(known.hash, number, commit_id, 0, events)
         moved = ChainHead(number, entry.hash, now, quarter)
         expires_at = now + RECORD_RETENTION
@@ -73,9 +73,7 @@ def seal_events(
             *(Update(document.path, {"sealed": number}) for document in loose),
             anchor.pending_anchor_write(chain_name(system), entry, expires_at),
         ]
-    if head.fields is None:
-        return [Create(head_path(system), encode(moved)), *writes]
-    return [Update(head_path(system), encode(moved), head.version), *writes]
+    return [head.build_write(moved), *writes]
 
 
 def sealed_form(event: Event) -> Event:
@@ -90,7 +88,7 @@ def sealable_parts(loose: Iterable[Document]) -> Iterator[list[Document]]:
     """Return the events in parts, each of which one seal can hold."""
 
     def size(document: Document) -> int:
-        return count_stored_bytes(encode(sealed_form(decode(Event, document.fields))))
+        return count_stored_bytes(encode(sealed_form(document.decode(Event))))
 
     return split_into_chunks(loose, MAX_EVENTS_PER_SEAL, MAX_DOCUMENT_BYTES, size)
 

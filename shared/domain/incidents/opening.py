@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import decode, encode
-from shared.core.store import Create, Document, Put, Reader, Update, Write, conditional_write
+from shared.core.store import Create, Document, Put, Reader, Write
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, build_entry, genesis_hash
 from shared.domain.incidents import incident as incidents
@@ -76,7 +76,7 @@ def open_incident(
         incident = _continue_failure(policy, system, reader, incident, scenario)
     incident = incidents.acknowledge(incident, order.responder if order is not None else "", now)
     incident = replace(incident, unanswered_at=find_answer_deadline(policy, incident, incident.detected_at))
-    counted = conditional_write(counter, {"number": number, "expires_at": now + RECORD_RETENTION})
+    counted = counter.build_write({"number": number, "expires_at": now + RECORD_RETENTION})
     first = Create(incidents.incident_path(incident.id), encode(incident))
     text, by = _describe_opening(policy, signal, order), incident.respond_by
     said = create_incident_notices(policy, incident, "detected", text, now, signal=signal, respond_by=by)
@@ -150,7 +150,7 @@ def reopen_incident(
     A person has ordered it; or alerts have joined. If the incident is open, the rollback is due a
     little later, so that a storm of alerts is judged together. `severity` raises it.
     """
-    known = decode(incidents.Incident, before.fields)
+    known = before.decode(incidents.Incident)
     why = "a further alert joined" if order is None else str(order)
     if order is not None and order.rest:
         why = "the rest needs approval"
@@ -173,7 +173,7 @@ def reopen_incident(
     works = order is not None and not order.rest and known.timeline[-1].is_well
     again = incidents.change_status(again, status, now, why, works=works)
     due_at = now + policy.gates.judge_every if order is None and known.ended_at is None else now
-    written = Update(before.path, encode(again), before.version)
+    written = before.build_update(again)
     event, text = f"reopened-{again.rollbacks}", f"{why}, it is judged again"
     said = create_incident_notices(policy, again, event, text, now, was=known.severity)
     said += later
@@ -265,7 +265,7 @@ def _build_opening(
     current = known.begin_incident(incident.id, rollback.id, incident.detected_at)
     first_entry = {**encode(entry), "expires_at": rollback.expires_at}
     opening = (
-        conditional_write(system, encode(current)),
+        system.build_write(current),
         *writes,
         Create(rollbacks.rollback_path(rollback.id), encode(rollback)),
         Create(rollbacks.audit_entry_path(rollback.id, 1), first_entry),
