@@ -29,7 +29,7 @@ ApiKey = Annotated[
     ),
 ]
 Email = Annotated[str, typer.Option(metavar="ADDRESS", help="the account to sign in; default: a prompt")]
-Policies = Annotated[
+PolicyFolder = Annotated[
     Path, typer.Option(metavar="DIR", envvar="ROLLBACK_POLICIES", help="the folder of the policy files")
 ]
 CommandText = Annotated[
@@ -38,7 +38,10 @@ CommandText = Annotated[
 
 
 def enrol(
-    email: Email = "", api_key: ApiKey = "", policies: Policies = Path("policies"), as_json: AsJson = False
+    email: Email = "",
+    api_key: ApiKey = "",
+    policies: PolicyFolder = Path("policies"),
+    as_json: AsJson = False,
 ) -> None:
     """Make an authenticator app your second factor, once; then log in.
 
@@ -62,7 +65,10 @@ def enrol(
 
 
 def login(
-    email: Email = "", api_key: ApiKey = "", policies: Policies = Path("policies"), as_json: AsJson = False
+    email: Email = "",
+    api_key: ApiKey = "",
+    policies: PolicyFolder = Path("policies"),
+    as_json: AsJson = False,
 ) -> None:
     """Sign in with password and authenticator app; commands are then allowed for ten minutes.
 

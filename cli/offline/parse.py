@@ -2,19 +2,18 @@
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.identity import Policies
+from cli.identity import PolicyFolder
 from cli.support.exit_codes import INVALID_USAGE, exit_on
 from cli.support.output import AlreadyJson
 from shared.core import pubsub_message
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.signals import monitoring_notification
 from shared.policy_files import loader
 
@@ -24,7 +23,7 @@ NOTHING_KNOWN = dict.fromkeys(("verdict", "incident", "system", "signal", "reaso
 
 def parse(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSON files; - is standard input")],
-    policies: Policies = Path("policies"),
+    policies: PolicyFolder = Path("policies"),
     as_json: AlreadyJson = False,
 ) -> None:
     """Print one line of JSON per FILE: its meaning, and the system that it concerns.
@@ -41,7 +40,7 @@ def parse(
         print(json.dumps({"file": file, **_describe_message(file, known)}))
 
 
-def _describe_message(file: str, policies: Mapping[str, Policy]) -> dict[str, str | None]:
+def _describe_message(file: str, policies: Policies) -> dict[str, str | None]:
     try:
         notification = monitoring_notification.parse_notification(_notification(_content(file)))
     except Refused as error:

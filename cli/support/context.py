@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.core.text import suggest_names
 from shared.domain.data.backups.restore_point import STAMP, STAMP_FORMAT
 from shared.domain.incidents.incident import INCIDENT_ID_PATTERN, Incident
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.policy_files.loader import load_policies
 from shared.state.reader import StateReader
 from shared.wiring.adapters import Wiring
@@ -29,7 +29,7 @@ INTERRUPTED_TEXT = "stopped here; a command that was sent goes on without this s
 class Operations:
     """The responders of one operations project, for reading their state and sending commands."""
 
-    def __init__(self, wiring: Wiring, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, wiring: Wiring, policies: Policies) -> None:
         self.wiring = wiring
         self.policies = policies
         self.reading = StateReader(wiring.store)
@@ -79,7 +79,7 @@ def open_operations() -> Iterator[Operations]:
         yield Operations(wiring, _policies_in_force(wiring, local))
 
 
-def _policies_in_force(wiring: Wiring, local: Mapping[str, Policy]) -> Mapping[str, Policy]:
+def _policies_in_force(wiring: Wiring, local: Policies) -> Policies:
     """Return the published policies; without a bucket or its answer, those of the local files."""
     try:
         return resolve_policies(wiring.store, next(find_valid_policies(wiring, {})).policies)
@@ -89,9 +89,7 @@ def _policies_in_force(wiring: Wiring, local: Mapping[str, Policy]) -> Mapping[s
 
 
 @contextmanager
-def connect_wiring(
-    load: Callable[[Settings], Mapping[str, Policy]], stopped: str
-) -> Iterator[tuple[Wiring, Mapping[str, Policy]]]:
+def connect_wiring(load: Callable[[Settings], Policies], stopped: str) -> Iterator[tuple[Wiring, Policies]]:
     """The connection that this shell's environment names, and policies; `stopped`: by Ctrl-C."""
     with exit_on(BadConfiguration, INVALID_USAGE):
         settings = Settings.from_mapping(os.environ)

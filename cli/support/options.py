@@ -1,14 +1,14 @@
 """The options that name what a rollback or a drill is about."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from shared.core.errors import BadConfiguration
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.policy_files.loader import load_policies
 
 
@@ -28,7 +28,7 @@ def complete_functions(incomplete: str) -> list[str]:
     return _names_with_prefix(incomplete, (name for one in _policies().values() for name in one.functions))
 
 
-def _policies() -> Mapping[str, Policy]:
+def _policies() -> Policies:
     try:
         return load_policies(Path(os.environ.get("ROLLBACK_POLICIES", "policies")))
     except BadConfiguration:  # the command itself reports it; completion shows no errors

@@ -37,12 +37,12 @@ from shared.domain.decision.forecast import describe_copy_time
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.resources import CopyRules
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 
 
-def advance_copies(ports: Ports, policies: Mapping[str, Policy]) -> None:
+def advance_copies(ports: Ports, policies: Policies) -> None:
     """Carry each unfinished copy a step forward. Raises: Unavailable (our store)."""
     if not any(policy.backups.copies for policy in policies.values()):
         return

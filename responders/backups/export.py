@@ -1,6 +1,5 @@
 """Exports by time slot and before deployments, carried by the clock one conditional step each."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -23,7 +22,7 @@ from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.ports.groups import Ports
 
 EXPORT_TIME_LIMIT_SECONDS: Final = 15.0
@@ -37,7 +36,7 @@ EVENT_NAMES: Final = {
 }
 
 
-def advance_exports(ports: Ports, policies: Mapping[str, Policy]) -> None:
+def advance_exports(ports: Ports, policies: Policies) -> None:
     """Begin this slot's backups; carry unfinished ones a step forward. Raises: Unavailable."""
     exporting = {system: policy for system, policy in policies.items() if policy.backups.bucket}
     if not exporting:

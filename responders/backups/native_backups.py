@@ -1,6 +1,5 @@
 """on_clock: once an hour, whether Google's own backups are there; a change is told."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -16,14 +15,14 @@ from shared.domain.data.backups.native_backups import ManagedBackupStatus
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
 ACTOR: Final = "on_clock"
 
 
-def check_native_backups(ports: Ports, policies: Mapping[str, Policy]) -> None:
+def check_native_backups(ports: Ports, policies: Policies) -> None:
     """Check those that policies want, each where its last check is an hour old.
 
     Raises: Unavailable (our store).

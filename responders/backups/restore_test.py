@@ -1,6 +1,6 @@
 """on_clock: each day the newest backup is restored into a scratch database and looked through."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -25,7 +25,7 @@ from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import ProofRules
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 
@@ -36,7 +36,7 @@ EVENT_NAMES: Final = {
 }
 
 
-def advance_restore_tests(ports: Ports, policies: Mapping[str, Policy]) -> None:
+def advance_restore_tests(ports: Ports, policies: Policies) -> None:
     """Begin today's tests; carry unfinished ones a step forward. Raises: Unavailable."""
     testing = {system: policy for system, policy in policies.items() if policy.backups.proof}
     if not testing:

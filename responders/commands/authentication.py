@@ -1,6 +1,5 @@
 """Who sends a command: the owner of its token, or somebody who may publish on rollback-override."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +16,7 @@ from shared.domain.commands import console_operator
 from shared.domain.commands import credential as credentials
 from shared.domain.commands.credential import TOKEN_KEY, Credential, CredentialKind, UsedToken
 from shared.domain.commands.permissions import PermissionRequest, objections
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.rollback.rollback import OVERRIDE_ACTOR_PREFIX, UNNAMED_ACTOR
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
@@ -55,7 +54,7 @@ class Actor(Struct, frozen=True):
 
 
 def authenticate_command(
-    message: PubSubMessage, ports: Ports, policies: Mapping[str, Policy], *, needs_token: bool
+    message: PubSubMessage, ports: Ports, policies: Policies, *, needs_token: bool
 ) -> Actor:
     """Return who sends the command, if they may.
 

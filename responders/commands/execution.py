@@ -1,6 +1,6 @@
 """Execute an operator command once by its id and in time, in one commit with its record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache, partial
 
@@ -18,7 +18,7 @@ from shared.domain.audit.system_chain import system_event
 from shared.domain.commands.command import Command, CommandRecord, command_path
 from shared.domain.commands.registry import COMMAND_RULES
 from shared.domain.policy.scenario_names import Mode
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.retention import RECORD_RETENTION
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.groups import Ports
@@ -29,12 +29,7 @@ COMMIT_ATTEMPTS = 20
 
 
 def execute(
-    ports: Ports,
-    policies: Mapping[str, Policy],
-    command: Command,
-    message: PubSubMessage,
-    *,
-    needs_token: bool,
+    ports: Ports, policies: Policies, command: Command, message: PubSubMessage, *, needs_token: bool
 ) -> None:
     """Return once the command is committed, now or earlier. Raises: Refused, Unavailable."""
     said_at = message.first_published_at or ports.clock.now()
@@ -76,7 +71,7 @@ def _is_done(ports: Ports, command: Command) -> bool:
     return True
 
 
-def _refuse_stale(ports: Ports, policies: Mapping[str, Policy], command: Command, said_at: datetime) -> None:
+def _refuse_stale(ports: Ports, policies: Policies, command: Command, said_at: datetime) -> None:
     """Raises: Refused, for a command that is too late to let something happen."""
     if not COMMAND_RULES[command.command].expires or command.mode == OBSERVE_MODE_NAME:
         return

@@ -1,6 +1,5 @@
 """What of a command a worker does, when it is due: rehearse, drill, begin, hold, see it pause."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 
 from responders.commands.registry import CONTINUATIONS
@@ -12,12 +11,12 @@ from responders.support.resumable_command import RETRY_INTERVAL
 from shared.core.errors import Moved, Refused, Unavailable
 from shared.core.store import Document
 from shared.domain.commands.command import CommandRecord, command_path
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 
 
-def execute_command(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
+def execute_command(ports: Ports, policies: Policies, command: str) -> None:
     """Return once it is done, due again later, or another worker is at it.
 
     A redelivery does what is left. What another one is at, or nobody answers, comes again by the
@@ -50,9 +49,7 @@ def _schedule_redelivery(ports: Ports, path: str) -> None:
             ports.store.commit([found.build_update({"due_at": found.read_at + RETRY_INTERVAL})])
 
 
-def _dispatch_command(
-    ports: Ports, policies: Mapping[str, Policy], document: Document, record: CommandRecord
-) -> None:
+def _dispatch_command(ports: Ports, policies: Policies, document: Document, record: CommandRecord) -> None:
     """What a command that is due is about. Raises: as `execute_command`, and Moved in any case."""
     if record.command == "pause":
         switches.confirm_pause(ports, policies, document, record)

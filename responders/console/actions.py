@@ -14,7 +14,7 @@ from shared.domain.commands import command as commands
 from shared.domain.commands import console_operator
 from shared.domain.commands.credential import TOKEN_KEY, command_fingerprint
 from shared.domain.commands.permissions import PermissionRequest, objections
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.presentation import console_http
 from shared.domain.presentation.console_http import ConsoleRequest, ConsoleResponse
 from shared.ports.groups import Ports
@@ -53,7 +53,7 @@ MULTI_VALUE_FIELDS = ("functions",)
 class ConsoleActions:
     """Asks for a reason and a second tap, then publishes the command and shows its answer."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy], pages: ConsolePages) -> None:
+    def __init__(self, ports: Ports, policies: Policies, pages: ConsolePages) -> None:
         self._ports = ports
         self._policies = policies
         self._pages = pages

@@ -14,7 +14,7 @@ from shared.domain.decision.recorded_decision import newest_decision, suspected_
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import INCIDENT_ID_PATTERN, Incident, rollback_id
 from shared.domain.incidents.recovery_times import recovery_lines, recovery_target
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.domain.presentation.console_http import ConsoleRequest
 from shared.domain.reports.impact import ImpactCounts
 from shared.domain.reports.monthly_stats import compute_monthly_stats, tally_incident
@@ -47,7 +47,7 @@ OTHER_STEPS_BATCH = "beside the functions"
 class ConsolePages:
     """Gathers the facts of each page. Raises (anywhere): Rejected, for what is not there."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._ports = ports
         self._policies = policies
         self._reading = StateReader(ports.store)

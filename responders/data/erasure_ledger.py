@@ -21,7 +21,7 @@ from shared.domain.data.erasure import ledger as erasures
 from shared.domain.data.erasure.ledger import Erasure, ErasureLedgerRecord, owners_by_field, owners_by_name
 from shared.domain.policy.data_rules import ErasureRules
 from shared.domain.policy.document_scope import Scope
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.ports.groups import Ports
 
 READ_INTERVAL: Final = timedelta(hours=1)
@@ -41,7 +41,7 @@ ERASE_VERB: Final = "erase"
 """The command by which quarantine is gone through, whoever gives it."""
 
 
-def update_due_ledgers(ports: Ports, policies: Mapping[str, Policy]) -> None:
+def update_due_ledgers(ports: Ports, policies: Policies) -> None:
     """Bring ledgers up to date after an hour, then have copies of erased people removed."""
     for policy in policies.values():
         if policy.erasure is None:

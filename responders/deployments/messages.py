@@ -12,7 +12,7 @@ from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
 from shared.core.pubsub_message import EARLIEST_TIME
 from shared.core.text import is_blank
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.rollback.rollback import LAST_STABLE
 from shared.state import work_queue
 
@@ -88,7 +88,7 @@ class _Entry(Struct, frozen=True, rename="camel"):
 
 
 def parse_deployment_message(
-    content: bytes, policies: Mapping[str, Policy], now: datetime
+    content: bytes, policies: Policies, now: datetime
 ) -> Announcement | Hint | work_queue.WorkItem:
     """What the message tells. Raises: Refused, with every fault."""
     if len(content) > MAX_MESSAGE_BYTES:
@@ -106,7 +106,7 @@ def parse_deployment_message(
     return _announcement(said, policies, now)
 
 
-def _announcement(said: dict[str, Any], policies: Mapping[str, Policy], now: datetime) -> Announcement:
+def _announcement(said: dict[str, Any], policies: Policies, now: datetime) -> Announcement:
     faults = list(_faults(said, Announcement, "$"))
     known = {field.name for field in msgspec.structs.fields(Announcement)}
     faults += [f"{name[:80]!r} is not an option here" for name in said if name not in known]
@@ -129,7 +129,7 @@ def _announcement(said: dict[str, Any], policies: Mapping[str, Policy], now: dat
     raise Refused(f"no announcement of a deployment: {'; '.join(faults)}")
 
 
-def _hint(said: dict[str, Any], policies: Mapping[str, Policy]) -> Hint:
+def _hint(said: dict[str, Any], policies: Policies) -> Hint:
     faults = list(_faults(said, _Entry, "$"))
     payload = said.get("protoPayload")
     if isinstance(payload, dict):

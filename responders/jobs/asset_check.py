@@ -1,6 +1,6 @@
 """on_clock: once a day, whether assets are as declared; a change is told."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -16,7 +16,7 @@ from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.resources import AssetRules
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.ports.groups import Ports
 from shared.ports.storage import AssetDependencies
 from shared.state.work_queue import commit_with_notices
@@ -28,7 +28,7 @@ FIRST, FALLBACK, BUCKET, TOPIC = "first ", "fallback ", "bucket ", "topic "
 """How the calls are named that look at each kind."""
 
 
-def check_due_assets(ports: Ports, policies: Mapping[str, Policy]) -> None:
+def check_due_assets(ports: Ports, policies: Policies) -> None:
     """Look at what declared assets rely on, where nobody has for a day.
 
     Raises: Unavailable, for the store's.

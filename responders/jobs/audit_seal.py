@@ -1,12 +1,11 @@
 """Events outside every rollback, sealed into their system's chain each quarter of an hour."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from shared.core.errors import Moved
 from shared.core.store import Query
 from shared.domain.audit import system_chain
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.groups import Ports
 
@@ -17,7 +16,7 @@ SEAL_TIME_LIMIT_SECONDS = 5.0
 class AuditSealer:
     """Chains the events that the responders recorded one by one."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._ports = ports
         self.chains = (*policies, ALL_SYSTEMS, system_chain.UNCLAIMED_SYSTEM)
         """The system of each chain; last the one on which anybody can cause events."""

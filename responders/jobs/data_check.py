@@ -1,7 +1,6 @@
 """on_clock: check the newest writes each minute and all data on schedule; damage opens an alert."""
 
 import shlex
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -23,7 +22,7 @@ from shared.domain.data.repair.repair_plan import SelectionKind
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.domain.signals.labels import signal_label
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
@@ -36,7 +35,7 @@ MINIMUM_READ_HISTORY: Final = timedelta(hours=1)
 """How far any database can be read back (https://firebase.google.com/docs/firestore/pitr)."""
 
 
-def advance_data_checks(ports: Ports, policies: Mapping[str, Policy]) -> None:
+def advance_data_checks(ports: Ports, policies: Policies) -> None:
     """Advance running checks of declared data; begin due ones. Raises: Unavailable (our store)."""
     for policy in policies.values():
         if not policy.collections:

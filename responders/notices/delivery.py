@@ -22,7 +22,7 @@ from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalConditi
 from shared.domain.notices.outbox import MAX_SEND_DURATION, ChannelState, DeliveryResult
 from shared.domain.notices.recipients import BEGINNING_STAGES, incident_stage
 from shared.domain.policy.channels import Audience, Channel, ChannelKind, IncidentStage
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.presentation.status_page import is_public
 from shared.ports.groups import Ports
 from shared.state import work_queue
@@ -37,7 +37,7 @@ PREMATURE_DELAY = timedelta(seconds=10)
 class NoticeDelivery:
     """Sends one notice at a time, each claimed before it is sent."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._ports = ports
         self._policies = policies
 

@@ -14,7 +14,7 @@ from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PublicState, StatusPageRecord
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.domain.presentation.status_page import build_status_page, is_unobserved
 from shared.domain.presentation.status_page_html import OBJECT_NAMES, PAGE, render_objects, system_folder
 from shared.domain.retention import PUBLIC_RETENTION
@@ -33,7 +33,7 @@ MAX_RECORD_DELAY = timedelta(hours=1)
 class StatusPageWriter:
     """Writes status pages; without a bucket there are none."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._ports = ports
         self._policies = policies
 

@@ -19,7 +19,7 @@ from responders.support.published_policies import find_plan_policy
 from shared.core.errors import LostRollback, RollbackError, Unavailable
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS
 from shared.domain.data.repair.repair_plan import RepairPosition
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.rollback.rollback import Direction, RollbackStatus
 from shared.domain.rollback.write_ramp import WriteRamp
 from shared.engine.engine import Engine, StopReason
@@ -53,7 +53,7 @@ HOLD_LIFTED_TRANSITION = Transition(
 """Recorded before anything is done: a later hold has all of its time again."""
 
 
-def execute(ports: Ports, policies: Mapping[str, Policy], rollback: str, message: str) -> None:
+def execute(ports: Ports, policies: Policies, rollback: str, message: str) -> None:
     """Return once the rollback waits, has ended, is another worker's, or was handed over.
 
     `message` is the id of the work message: its redelivery takes over at once.

@@ -2,7 +2,7 @@
 
 import shlex
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -18,7 +18,7 @@ from shared.domain.incidents.incident import Incident, incident_path
 from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice, WithdrawalCondition
 from shared.domain.notices.recipients import create_scheduled_notices
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.domain.reports import filed_report
 from shared.domain.reports.html import render_html
 from shared.domain.reports.impact import ImpactCounts, measure_impact, summarize_impact, unknown_impact
@@ -54,7 +54,7 @@ def build_report_rewrite(ports: Ports, incident: Incident, now: datetime) -> lis
     return [document.build_update({"due_at": now})]
 
 
-def file_report(ports: Ports, policies: Mapping[str, Policy], incident: str) -> None:
+def file_report(ports: Ports, policies: Policies, incident: str) -> None:
     """Return once the report is filed, or due again later. Raises: Moved, Unavailable."""
     document = ports.store.get(filed_report.report_path(incident))
     if document.fields is None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared.core.store import Write
 from shared.domain.commands.command import Command, ScheduledRollback
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.domain.rollback.rollback import RollbackRequest, find_responder
 from shared.ports.groups import Ports
 
@@ -19,7 +19,7 @@ class CommandRequest(Struct, frozen=True):
     command: Command
     said_at: datetime
     ports: Ports
-    policies: Mapping[str, Policy]
+    policies: Policies
     person: str = ""
     """Who says it, to tell two people apart; empty: no person is proven to."""
     right: str = ""

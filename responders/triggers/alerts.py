@@ -1,6 +1,5 @@
 """on_alert: record an alert and open or join its incident. Nothing is decided here."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from responders.alerts.incident_assignment import IncidentAssigner
@@ -10,7 +9,7 @@ from shared.core.message_redaction import redact_message
 from shared.core.pubsub_message import PubSubMessage, earliest_time
 from shared.domain.audit.system_chain import UNCLAIMED_SYSTEM, system_event
 from shared.domain.policy.signals import BREACH_SIGNAL
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.domain.signals import monitoring_notification, security_finding
 from shared.domain.signals.alert import Alert, create_alert
 from shared.ports.groups import Ports
@@ -22,7 +21,7 @@ MAX_REMEMBERED_KEYS = 10_000
 class AlertsTrigger:
     """Decodes a notification or a security finding, and has each (id, state) recorded once."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._ports = ports
         self._policies = policies
         self._recording = IncidentAssigner(ports, "on_alert")

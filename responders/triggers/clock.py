@@ -26,7 +26,7 @@ from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import Create
 from shared.core.text import cut_reason
 from shared.domain.audit.system_chain import system_event
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.signals.probe_history import PROBE_INTERVAL
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.ports.groups import Ports
@@ -39,7 +39,7 @@ STAGE_FAILED_EVENT = "sweep.stage-failed"
 OVERDUE_AFTER = timedelta(minutes=2)
 """Work that is due for longer was published several times, and no worker has done it."""
 
-MINUTELY_JOBS: Mapping[str, Callable[[Ports, Mapping[str, Policy]], None]] = {
+MINUTELY_JOBS: Mapping[str, Callable[[Ports, Policies], None]] = {
     "exports": advance_exports,
     "erasure ledgers": update_due_ledgers,
     "database copies": advance_copies,
@@ -53,7 +53,7 @@ MINUTELY_JOBS: Mapping[str, Callable[[Ports, Mapping[str, Policy]], None]] = {
 class ClockTrigger:
     """Sweeps twice a minute; a second tick in the same half minute does nothing."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._ports = ports
         self._policies = policies
         self._audit_sealer = AuditSealer(ports, policies)

@@ -1,12 +1,10 @@
 """on_command: execute an operator command once by its id, and publish its work."""
 
-from collections.abc import Mapping
-
 from responders.commands.execution import execute
 from responders.commands.switches import audit_events
 from shared.core.pubsub_message import PubSubMessage
 from shared.domain.commands.command import parse_command
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.engine.lease import DUE_TIME_SKEW_TOLERANCE
 from shared.ports.groups import Ports
 from shared.state import work_queue
@@ -17,7 +15,7 @@ class CommandsTrigger:
 
     needs_token = True
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._ports = ports
         self._policies = policies
 

@@ -1,6 +1,6 @@
 """console: serve the pages of the operator console; every change is a command."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -8,7 +8,7 @@ from responders.console.actions import ConsoleActions
 from responders.console.pages import ConsolePages, Facts, View
 from responders.console.sign_in import ConsoleSession, ConsoleSignIn
 from shared.core.errors import Rejected, Unavailable
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.presentation import console_html, console_http
 from shared.domain.presentation.console_http import ConsoleRequest, ConsoleResponse
 from shared.domain.reports import html as report_html
@@ -20,7 +20,7 @@ ASSETS, INCIDENTS, REPORT = "/assets/", "/incidents/", "/report"
 class ConsoleTrigger:
     """Dispatches requests of browsers. Without a session, only the sign-in page is shown."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._ports = ports
         self._policies = policies
         self._console_sign_in = ConsoleSignIn(ports)

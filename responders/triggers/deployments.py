@@ -1,6 +1,5 @@
 """on_deployment: record deployments from the inventory, and check each that is due."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from responders.backups.export import request_backup_before_deployment
@@ -13,7 +12,7 @@ from shared.domain.deployments.announcements import CI_CLOCK_SKEW_TOLERANCE
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.rollout import DeploymentAnnouncement
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
@@ -21,7 +20,7 @@ from shared.state import work_queue
 class DeploymentsTrigger:
     """Dispatches announcements, hints of the audit log, and checks that are due."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._ports = ports
         self._policies = policies
 

@@ -1,11 +1,9 @@
 """on_notice: send a notice, or write a status page."""
 
-from collections.abc import Mapping
-
 from responders.notices.delivery import NoticeDelivery
 from responders.notices.status_page import StatusPageWriter
 from shared.core.pubsub_message import PubSubMessage
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
@@ -13,7 +11,7 @@ from shared.state import work_queue
 class NoticesTrigger:
     """Dispatches what is due on rollback-notices: one notice or one page per message."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._delivery = NoticeDelivery(ports, policies)
         self._showing = StatusPageWriter(ports, policies)
 

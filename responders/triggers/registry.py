@@ -1,6 +1,6 @@
 """The registry of triggers: what receives the messages of each entry point of main.py."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from responders.triggers.alerts import AlertsTrigger
@@ -11,7 +11,7 @@ from responders.triggers.notices import NoticesTrigger
 from responders.triggers.override import OverrideTrigger
 from responders.triggers.work import WorkTrigger
 from shared.core.pubsub_message import PubSubMessage
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.ports.groups import Ports
 
 
@@ -22,7 +22,7 @@ class Trigger(Protocol):
         """Return when all is committed and published."""
 
 
-TRIGGERS: dict[str, Callable[[Ports, Mapping[str, Policy]], Trigger]] = {
+TRIGGERS: dict[str, Callable[[Ports, Policies], Trigger]] = {
     "on_alert": AlertsTrigger,
     "on_command": CommandsTrigger,
     "on_override": OverrideTrigger,

@@ -1,6 +1,5 @@
 """on_work: execute a rollback, continue a command, check a recovery, or file a report."""
 
-from collections.abc import Mapping
 from functools import partial
 
 from responders.commands import worker
@@ -8,7 +7,7 @@ from responders.rollback import execution, report_filing
 from responders.rollback.verification import recovery
 from shared.core.pubsub_message import PubSubMessage
 from shared.core.store import retry_on_conflict
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
@@ -18,7 +17,7 @@ COMMIT_ATTEMPTS = 3
 class WorkTrigger:
     """Dispatches work that is due; one item at a time per instance."""
 
-    def __init__(self, ports: Ports, policies: Mapping[str, Policy]) -> None:
+    def __init__(self, ports: Ports, policies: Policies) -> None:
         self._ports = ports
         self._policies = policies
 

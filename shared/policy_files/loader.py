@@ -6,7 +6,7 @@ fault stands. Every fault of every file is listed before anything is refused.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from difflib import unified_diff
 from enum import IntEnum
 from functools import cache
@@ -23,7 +23,7 @@ from shared.core.codec import from_builtins, from_json, type_info
 from shared.core.durations import parse_duration
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.execution_limits import WriteQuota
-from shared.domain.policy.system_policy import Policy, service_of
+from shared.domain.policy.system_policy import Policies, Policy, service_of
 from shared.policy_files import cross_checks, registry, schema
 from shared.policy_files.yaml_document import Unreadable, YamlDocument, YamlFault, YamlPath
 
@@ -52,7 +52,7 @@ def load_policies(folder: FilePath | str) -> dict[str, Policy]:
 
 
 def load_policy_files(
-    files: Iterable[FilePath], in_force: Mapping[str, Policy] = MappingProxyType({})
+    files: Iterable[FilePath], in_force: Policies = MappingProxyType({})
 ) -> dict[str, Policy]:
     """Return the policies in these files by system; `in_force` are the policies that they join.
 
@@ -70,7 +70,7 @@ def load_policy_files(
     return _decode_policies(sources, faults, in_force)
 
 
-def parse_published(content: bytes, provisioned: Mapping[str, Policy]) -> dict[str, Policy]:
+def parse_published(content: bytes, provisioned: Policies) -> dict[str, Policy]:
     """Return the policies of the published object: JSON, the text of each policy file by its name.
 
     Raises: BadConfiguration; also where a system, project or region is not one of `provisioned`.
@@ -87,16 +87,14 @@ def parse_published(content: bytes, provisioned: Mapping[str, Policy]) -> dict[s
     return found
 
 
-def find_differences(before: Mapping[str, Policy], after: Mapping[str, Policy]) -> dict[str, list[str]]:
+def find_differences(before: Policies, after: Policies) -> dict[str, list[str]]:
     """Return the lines of a unified diff of each policy file that differs, by system."""
     texts = [(name, before[name].text.splitlines(), one.text.splitlines()) for name, one in after.items()]
     diffs = ((name, [*unified_diff(old, new, n=1, lineterm="")]) for name, old, new in texts)
     return {name: lines[2:] for name, lines in diffs if lines}
 
 
-def _decode_policies(
-    sources: "list[_Source]", faults: list[str], in_force: Mapping[str, Policy]
-) -> dict[str, Policy]:
+def _decode_policies(sources: "list[_Source]", faults: list[str], in_force: Policies) -> dict[str, Policy]:
     if faults := [*faults, *_find_clashes(sources)]:
         raise BadConfiguration(*faults)
     typed = [(source, _decode_policy(source)) for source in sources]
@@ -198,9 +196,7 @@ def _find_clashes(sources: list[_Source]) -> Iterator[str]:
                 yield source.format_message(path, f"alert policy {alert_policy} is claimed by {other.name}")
 
 
-def _find_shared_functions(
-    new: list[tuple[_Source, Policy]], in_force: Mapping[str, Policy]
-) -> Iterator[str]:
+def _find_shared_functions(new: list[tuple[_Source, Policy]], in_force: Policies) -> Iterator[str]:
     systems = {policy.system for _, policy in new}
     others = [(None, one) for name, one in in_force.items() if name not in systems]
     owners: dict[tuple[str, str, str], str] = {}

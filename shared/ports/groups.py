@@ -5,12 +5,11 @@ call answers within a deadline of its adapter, or raises Unavailable (nothing is
 (the answer is no) or Moved (a precondition failed). Each port is built when it is first used.
 """
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from shared.core.runtime import Clock, Ids, Pool
 from shared.core.store import ObjectStore, Store
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.ports.backups import Backups, Exports, Mirrors, Restores
 from shared.ports.documents import Documents, Rewrites
 from shared.ports.identity import IdTokenSource, OperatorSignIn, TokenVerifier
@@ -133,7 +132,7 @@ class Ports(Protocol):
     @property
     def prober(self) -> Prober: ...
     @property
-    def policies(self) -> Mapping[str, Policy]:
+    def policies(self) -> Policies:
         """The policies in the functions' archive, by system."""
 
     @property

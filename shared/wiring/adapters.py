@@ -1,7 +1,6 @@
 """Select the adapter behind each port from the settings; each is built at first use."""
 
 import uuid
-from collections.abc import Mapping
 from random import Random
 
 from shared.adapters.audit_logging_store import AuditLoggingStore
@@ -11,7 +10,7 @@ from shared.core.lazy import LockedCachedProperty, synchronized
 from shared.core.pubsub_message import PushIdentity
 from shared.core.runtime import Ids
 from shared.core.store import Store
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.ports.messaging import Bus
 from shared.ports.platform import Prober
 from shared.wiring import groups
@@ -24,7 +23,7 @@ MAX_PARALLEL_CALLS = 16
 class Wiring(groups.Connections):
     """The ports of one process. Without a local cloud and emulators in its settings: Google's."""
 
-    def __init__(self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool) -> None:
+    def __init__(self, settings: Settings, policies: Policies, *, deployed: bool) -> None:
         super().__init__(settings, policies, deployed=deployed)
         self._systems: dict[str, groups.SystemWiring] = {}
 

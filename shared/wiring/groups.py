@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from shared.core.errors import BadConfiguration
 from shared.core.lazy import LockedCachedProperty, synchronized
 from shared.core.runtime import Clock
 from shared.core.store import ObjectStore
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.ports import operations_project
 from shared.ports.backups import Backups, Exports, Mirrors, Restores
 from shared.ports.documents import Documents, Rewrites
@@ -36,7 +36,7 @@ class Connections:
     answer.
     """
 
-    def __init__(self, settings: Settings, policies: Mapping[str, Policy], *, deployed: bool) -> None:
+    def __init__(self, settings: Settings, policies: Policies, *, deployed: bool) -> None:
         self.settings = settings
         self.policies = policies
         self._deployed = deployed

@@ -1,6 +1,5 @@
 """A switch told in the trail of each rollback that it concerns, once, which it wakes."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,7 @@ from shared.domain.incidents.incident_notices import create_incident_notices
 from shared.domain.notices.notice import Notice
 from shared.domain.policy.channels import Audience, IncidentStage
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_path
 from shared.domain.system_record import ALL_SYSTEMS
 from shared.engine.audited_commit import CommitDraft, prepare_commit
@@ -29,7 +28,7 @@ ACKNOWLEDGING_EVENTS = frozenset({"rollback.paused", "rollback.resumed"})
 COMMIT_ATTEMPTS = 20
 
 
-def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Policy], command: str) -> None:
+def record_control_change_in_rollbacks(ports: Ports, policies: Policies, command: str) -> None:
     """Record a switch, which is in force, once in each affected rollback. Raises: Unavailable."""
     record = decode(CommandRecord, ports.store.get(command_path(command)).fields)
     if not record.tells:
@@ -42,7 +41,7 @@ def record_control_change_in_rollbacks(ports: Ports, policies: Mapping[str, Poli
     ports.store.commit([Update(command_path(command), {"tells": ""})])
 
 
-def _append_control_event(ports: Ports, policies: Mapping[str, Policy], command: str, rollback: str) -> None:
+def _append_control_event(ports: Ports, policies: Policies, command: str, rollback: str) -> None:
     """One commit: the event, and that it is told. Raises: Moved, when somebody wrote first."""
     document = ports.store.get(command_path(command))
     record = document.decode(CommandRecord)
@@ -54,7 +53,7 @@ def _append_control_event(ports: Ports, policies: Mapping[str, Policy], command:
 
 
 def _build_audit_writes(
-    ports: Ports, policies: Mapping[str, Policy], record: CommandRecord, rollback_id: str
+    ports: Ports, policies: Policies, record: CommandRecord, rollback_id: str
 ) -> tuple[list[Write], list[Notice]]:
     """Return the event in the rollback's audit log, unless it has ended, and who is notified."""
     document = ports.store.get(rollback_path(rollback_id))

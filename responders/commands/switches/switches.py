@@ -1,6 +1,6 @@
 """pause, resume, freeze, unfreeze and promote: what automation may do, here or everywhere."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -21,7 +21,7 @@ from shared.domain.notices.recipients import create_notices, create_scheduled_no
 from shared.domain.policy.function_groups import describe_ungrouped, find_ungrouped
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.domain.rollback.drill import PROMOTION_SCENARIOS, Drill
 from shared.ports.groups import Ports
 from shared.state import work_queue
@@ -222,9 +222,7 @@ def _control_notice_key(command: str, policy: Policy) -> str:
     return f"switch-{command}-{policy.system}"
 
 
-def confirm_pause(
-    ports: Ports, policies: Mapping[str, Policy], document: Document, record: CommandRecord
-) -> None:
+def confirm_pause(ports: Ports, policies: Policies, document: Document, record: CommandRecord) -> None:
     """One look: PAUSE_REQUESTED becomes PAUSED when nothing is in flight; else it is due again.
 
     A worker may have looked at the switches up to two seconds before the pause: what it began by

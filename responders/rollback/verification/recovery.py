@@ -1,6 +1,6 @@
 """Whether an open incident without a rollback in progress has recovered: checked until it ends."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -28,7 +28,7 @@ from shared.domain.incidents.next_actions import closing_verbs, format_shell_lin
 from shared.domain.incidents.opening import public_state_writes
 from shared.domain.incidents.overlap import ordered_functions
 from shared.domain.notices.notice import Notice
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies, Policy
 from shared.domain.rollback.rollback import Direction, Rollback, RollbackStatus, rollback_path
 from shared.domain.signals.alert import Alert
 from shared.domain.signals.alert_conditions import ConditionState
@@ -59,7 +59,7 @@ class _Change(Struct, frozen=True):
     """As `change_status`."""
 
 
-def check_recovery(ports: Ports, policies: Mapping[str, Policy], name: str) -> None:
+def check_recovery(ports: Ports, policies: Policies, name: str) -> None:
     """Return once the check is recorded: the incident ended, or its next check is due.
 
     Raises: Moved, when somebody else has written meanwhile; Unavailable.

@@ -25,7 +25,7 @@ from shared.domain.commands.credential import TOKEN_KEY
 from shared.domain.data.repair import repair_plan as repair
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policies
 from shared.domain.rollback.rollback import LAST_STABLE, RollbackRequest
 
 SCHEMA_FILE = Path(__file__).with_name("command.schema.json")
@@ -148,7 +148,7 @@ class CommandRecord(StoredDocument, frozen=True):
         return self.due_at is not None and self.planned is not None and bool(self.planned.open_incident)
 
 
-def parse_command(data: bytes, message_id: str, policies: Mapping[str, Policy]) -> Command:
+def parse_command(data: bytes, message_id: str, policies: Policies) -> Command:
     """The command in a message. Raises: Refused, with every fault in its reason."""
     if len(data) > MAX_COMMAND_BYTES:
         raise Refused(f"a command of {len(data)} bytes; at most {MAX_COMMAND_BYTES} are read")
@@ -239,7 +239,7 @@ def _validator(shape: str) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(_schema(shape), validate_formats=True)
 
 
-def _find_unknown_names(content: Mapping[str, Any], policies: Mapping[str, Policy]) -> Iterator[str]:
+def _find_unknown_names(content: Mapping[str, Any], policies: Policies) -> Iterator[str]:
     """The names that no policy has, whatever else may be wrong with the command."""
     name = content.get("system")
     if not isinstance(name, str) or not name:

@@ -3,7 +3,7 @@
 `policies/policy.schema.json` says what each key means; a field's docstring, what is not said there.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from datetime import timedelta
 from enum import StrEnum
 
@@ -200,3 +200,7 @@ class Policy(Struct, frozen=True):
     def groups_by_name(self, name: str) -> tuple[str, ...]:
         """The groups that people mean by `name`: a group's own name or an alias; () if unknown."""
         return (name,) if name in self.groups else self.group_aliases.get(name, ())
+
+
+Policies = Mapping[str, Policy]
+"""By system."""
