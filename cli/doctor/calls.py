@@ -1,10 +1,10 @@
 """Calls beside each other, for doctor; an error stands for no answer. Whether APIs are on."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from cli.doctor.finding import CheckFinding, unread, well, wrong
+from cli.doctor.finding import Findings, unread, well, wrong
 from responders.support.parallel_calls import call_all
 from shared.core.errors import RollbackError
 from shared.wiring.adapters import Wiring
@@ -40,7 +40,7 @@ def api_state_calls(wiring: Wiring, service: str, projects: Iterable[str]) -> Ca
     return {one: partial(wiring.inspection.apis.is_on, one, service) for one in sorted({*projects})}
 
 
-def check_apis(service: str, answers: ApiStates) -> Iterator[CheckFinding]:
+def check_apis(service: str, answers: ApiStates) -> Findings:
     """Whether each of some projects has an API switched on."""
     for project, answer in answers.items():
         what = f"{project} {service}"

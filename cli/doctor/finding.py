@@ -40,6 +40,9 @@ class CheckFinding(Struct, frozen=True):
     what_to_do: str = ""
 
 
+Findings = Iterator[CheckFinding]
+
+
 def well(what: str, why: str) -> CheckFinding:
     """Return the finding of a thing that works."""
     return CheckFinding("", what, CheckVerdict.WELL, why)
@@ -76,9 +79,7 @@ def require_read(answer: T | RollbackError, what: str) -> T:
     return answer
 
 
-def run_checks(
-    checks: Mapping[str, Callable[[Facts], Iterable[CheckFinding]]], facts: Facts
-) -> Iterator[CheckFinding]:
+def run_checks(checks: Mapping[str, Callable[[Facts], Iterable[CheckFinding]]], facts: Facts) -> Findings:
     """Yield every finding of some checks; a check that lacks an answer ends with that finding."""
     for name, check in checks.items():
         try:

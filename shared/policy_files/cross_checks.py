@@ -15,16 +15,18 @@ from shared.domain.policy.signals import BREACH_SIGNAL, Unit
 from shared.domain.policy.system_policy import is_pattern, service_of
 from shared.domain.signals.probe_history import unobservable_reason
 from shared.domain.signals.registry import SIGNALS
-from shared.policy_files.yaml_document import Finding, YamlPath, entries_in, list_in, mapping_in, texts_in
+from shared.policy_files.yaml_document import Findings, YamlPath, entries_in, list_in, mapping_in, texts_in
 
 RESERVED_HEADERS = frozenset({"accept-encoding", "authorization", "content-length", "cookie", "host"})
 """Headers that the prober controls, or that would hold a secret."""
 WRITES_PER_CANARY = 2
 """Its shift, and the rehearsal of it."""
+Section = Mapping[str, Any]
+"""The keys and values of one mapping of a policy file."""
 _VALUELESS = (Comparison.PRESENT, Comparison.ABSENT)
 
 
-def security_findings(policy: Any) -> Iterator[Finding]:
+def security_findings(policy: Any) -> Findings:
     """Yield findings that become alerts of a signal that is not declared."""
     if policy.get("findings") is not None and BREACH_SIGNAL not in mapping_in(policy, "signals"):
         yield (("findings",), f"findings are told of by the signal {BREACH_SIGNAL}, which is not declared")
@@ -37,7 +39,7 @@ def claimed_alert_policies(policy: Any) -> Iterator[tuple[YamlPath, str]]:
             yield ("signals", signal, *place), alert_policy
 
 
-def group_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def group_findings(policy: Section) -> Findings:
     """Yield the functions, canaries and orders of groups that contradict each other."""
     yield from _members_in_one_group(policy)
     for name, group in mapping_in(policy, "groups").items():
@@ -47,7 +49,7 @@ def group_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _order_of_groups(policy)
 
 
-def _members_in_one_group(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def _members_in_one_group(policy: Section) -> Findings:
     seen: dict[str, tuple[str, str]] = {}
     for path, group, kind, member in _members(policy):
         service = service_of(member) if kind == "function" else f"{kind} {member}"
@@ -74,7 +76,7 @@ class _Members:
         return any(fnmatchcase(str(function), pattern) for pattern in self._patterns)
 
 
-def _order_of_groups(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def _order_of_groups(policy: Section) -> Findings:
     groups = mapping_in(policy, "groups")
     after = {name: [other for _, other in texts_in(groups[name], "after")] for name in groups}
     for name, group in groups.items():
@@ -99,7 +101,7 @@ def _groups_before(name: str, after: Mapping[str, list[str]]) -> set[str]:
     return found
 
 
-def alias_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def alias_findings(policy: Section) -> Findings:
     """Yield the aliases that hide a group or name none."""
     groups = mapping_in(policy, "groups")
     aliases = mapping_in(policy, "group_aliases")
@@ -109,7 +111,7 @@ def alias_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         yield from unknown_names(("group_aliases",), aliases, alias, groups, "group", f"alias {alias!r}: ")
 
 
-def breadth_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def breadth_findings(policy: Section) -> Findings:
     """Yield the names of the critical path that nothing has."""
     groups = mapping_in(policy, "groups")
     known = _Members(groups.values(), (*groups, *mapping_in(policy, "group_aliases")))
@@ -117,7 +119,7 @@ def breadth_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     yield from unknown_names(("breadth",), breadth, "critical_path", known, "function, group or alias")
 
 
-def probe_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def probe_findings(policy: Section) -> Findings:
     """Yield the probes that ask nothing, or tell of nothing."""
     yield from names_once(policy, "probes")
     known = _Members(mapping_in(policy, "groups").values())
@@ -137,7 +139,7 @@ def probe_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _signals_of_probes(policy)
 
 
-def _request_findings(path: YamlPath, probe: Mapping[str, Any]) -> Iterator[Finding]:
+def _request_findings(path: YamlPath, probe: Section) -> Findings:
     """Yield what one HTTP request, or a sign-in alone, does not have."""
     url = probe.get("url")
     if not url and not isinstance(probe.get("sign_in"), dict):
@@ -152,7 +154,7 @@ def _request_findings(path: YamlPath, probe: Mapping[str, Any]) -> Iterator[Find
             yield (*path, "headers", name), f"a probe may not declare the header {name}; delete it"
 
 
-def verification_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def verification_findings(policy: Section) -> Findings:
     """Yield the checks that ask for what is not there, or for two kinds of things."""
     probes, groups = _names(policy, "probes"), mapping_in(policy, "groups")
     collections = mapping_in(policy, "collections")
@@ -167,7 +169,7 @@ def verification_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
             yield path, f"check {name!r} is about documents, or about probes and groups"
 
 
-def _signals_of_probes(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def _signals_of_probes(policy: Section) -> Findings:
     """A probe that feeds a signal must be able to tell of it."""
     signals = mapping_in(policy, "signals")
     for index, probe in entries_in(policy, "probes"):
@@ -193,7 +195,7 @@ def _unobservable_conditions(name: str, signal: Any) -> list[str]:
     ]
 
 
-def channel_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def channel_findings(policy: Section) -> Findings:
     """Yield the channels that lack what their kind needs, or have more."""
     yield from names_once(policy, "channels")
     for index, channel in entries_in(policy, "channels"):
@@ -213,7 +215,7 @@ def channel_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
             yield ("channels", index), "nothing says whose documents are (erasure.documents)"
 
 
-def _addressees(policy: Mapping[str, Any], path: YamlPath, channel: Mapping[str, Any]) -> Iterator[Finding]:
+def _addressees(policy: Section, path: YamlPath, channel: Section) -> Findings:
     """Users are read where one collection of them is declared."""
     users = mapping_in(channel, "users")
     name, at_most = users.get("collection"), _number(users, "at_most")
@@ -227,7 +229,7 @@ def _addressees(policy: Mapping[str, Any], path: YamlPath, channel: Mapping[str,
         yield (*path, "users", "at_most"), f"{at_most} users are more than read_budget, {budget}"
 
 
-def contact_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def contact_findings(policy: Section) -> Findings:
     """Yield the contacts that name no channel."""
     yield from names_once(policy, "contacts")
     known = _names(policy, "channels")
@@ -235,7 +237,7 @@ def contact_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         yield from unknown_names(("contacts", index), contact, "channels", known, "channel")
 
 
-def role_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def role_findings(policy: Section) -> Findings:
     """Yield the contacts that are unknown, and the channels that none of a role's contacts has."""
     known = _names(policy, "contacts")
     for name, role in mapping_in(policy, "roles").items():
@@ -248,7 +250,7 @@ def role_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
             yield from unknown_names(("roles", name, "notify", index), rule, "channels", theirs, kind)
 
 
-def on_call_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def on_call_findings(policy: Section) -> Findings:
     """Yield the steps of the escalation policy that name nobody."""
     known: dict[str, Container[Any]] = {
         "role": mapping_in(policy, "roles"),
@@ -264,12 +266,12 @@ def on_call_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
                 yield ("on_call", index, kind), f"{rung[kind]!r} is no {kind}"
 
 
-def _names(policy: Mapping[str, Any], section: str) -> set[Any]:
+def _names(policy: Section, section: str) -> set[Any]:
     names = (entry.get("name") for _, entry in entries_in(policy, section))
     return {name for name in names if isinstance(name, str)}
 
 
-def principal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def principal_findings(policy: Section) -> Findings:
     """Yield the principals that are listed twice, or limited to no group."""
     seen: set[str] = set()
     groups = mapping_in(policy, "groups")
@@ -282,7 +284,7 @@ def principal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         yield from unknown_names(path, principal, "groups", groups, "group", f"principal {email!r}: ")
 
 
-def component_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def component_findings(policy: Section) -> Findings:
     """Yield the components that are listed twice, or name what the policy does not have."""
     page, groups = mapping_in(policy, "status_page"), mapping_in(policy, "groups")
     known: dict[str, Container[Any]] = {
@@ -300,14 +302,14 @@ def component_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
 
 def unknown_names(
     path: YamlPath, holder: Any, key: str, known: Container[str], kind: str, subject: str = ""
-) -> Iterator[Finding]:
+) -> Findings:
     """Yield each name in a list that is none of the known ones; `subject` stands before it."""
     for place, name in texts_in(holder, key):
         if name not in known:
             yield (*path, *place), f"{subject}{name!r} is no {kind}"
 
 
-def names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:
+def names_once(policy: Section, section: str) -> Findings:
     """Yield the names in a section that an earlier entry has."""
     seen: set[str] = set()
     for index, entry in entries_in(policy, section):
@@ -319,7 +321,7 @@ def names_once(policy: Mapping[str, Any], section: str) -> Iterator[Finding]:
         seen.add(name)
 
 
-def backup_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def backup_findings(policy: Section) -> Findings:
     """Yield the buckets and intervals that make no backup."""
     rules = mapping_in(policy, "backups")
     bucket, second = rules.get("bucket"), rules.get("second")
@@ -332,7 +334,7 @@ def backup_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("backups", "every"), "a day is not a whole number of these, of an hour at least"
 
 
-def signal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def signal_findings(policy: Section) -> Findings:
     """Yield the thresholds out of range, and the alert policies of two signals."""
     yield from _thresholds(policy)
     seen: dict[str, str | int] = {}
@@ -342,7 +344,7 @@ def signal_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         seen.setdefault(alert_policy, path[1])
 
 
-def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def _thresholds(policy: Section) -> Findings:
     for name, signal in mapping_in(policy, "signals").items():
         if not isinstance(signal, dict):
             continue
@@ -355,7 +357,7 @@ def _thresholds(policy: Mapping[str, Any]) -> Iterator[Finding]:
                 yield from _threshold((*path, "also", index, "threshold"), condition, Unit(unit))
 
 
-def _threshold(path: YamlPath, holder: Mapping[str, Any], unit: Unit) -> Iterator[Finding]:
+def _threshold(path: YamlPath, holder: Section, unit: Unit) -> Findings:
     threshold = _number(holder, "threshold")
     if threshold is None:
         return
@@ -367,7 +369,7 @@ def _threshold(path: YamlPath, holder: Mapping[str, Any], unit: Unit) -> Iterato
         yield path, f"threshold {threshold} is a count: a whole number from 1"
 
 
-def _members(policy: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str, str, str]]:
+def _members(policy: Section) -> Iterator[tuple[YamlPath, str, str, str]]:
     """Yield the place, the group, the kind and the text of each entry of a group."""
     for name, group in mapping_in(policy, "groups").items():
         for place, function in texts_in(group, "functions"):
@@ -377,12 +379,12 @@ def _members(policy: Mapping[str, Any]) -> Iterator[tuple[YamlPath, str, str, st
             yield ("groups", name, *place), name, "codebase", codebase
 
 
-def _number(holder: Mapping[str, Any], key: str) -> float | None:
+def _number(holder: Section, key: str) -> float | None:
     found = holder.get(key)
     return None if isinstance(found, bool) or not isinstance(found, int | float) else found
 
 
-def _span(holder: Mapping[str, Any], key: str) -> timedelta | None:
+def _span(holder: Section, key: str) -> timedelta | None:
     found = holder.get(key)
     try:
         return parse_duration(found) if isinstance(found, str) else None
@@ -390,7 +392,7 @@ def _span(holder: Mapping[str, Any], key: str) -> timedelta | None:
         return None
 
 
-def execution_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
+def execution_findings(policy: Section) -> Findings:
     """Yield a write quota that is too small for a canary."""
     quota = mapping_in(mapping_in(policy, "execution"), "write_quota")
     burst, share = quota.get("burst", WriteQuota().burst), quota.get("share", 1.0)
@@ -400,7 +402,7 @@ def execution_findings(policy: Mapping[str, Any]) -> Iterator[Finding]:
         yield ("execution", "write_quota"), f"{own}: a canary takes {WRITES_PER_CANARY} writes at once"
 
 
-def validate_assets(policy: Any) -> Iterator[Finding]:
+def validate_assets(policy: Any) -> Findings:
     """Every breach of a rule in the assets of one policy file's value."""
     assets, collections = mapping_in(policy, "assets"), mapping_in(policy, "collections")
     for place, what in names_once(assets, "static"):
@@ -418,7 +420,7 @@ def validate_assets(policy: Any) -> Iterator[Finding]:
             yield ("assets", *place), f"nothing says how {name!r} is made again: no collection with `derived`"
 
 
-def validate_collections(policy: Any) -> Iterator[Finding]:
+def validate_collections(policy: Any) -> Findings:
     """Every breach of a rule in the collections of one policy file's value."""
     collections, groups = mapping_in(policy, "collections"), mapping_in(policy, "groups")
     for name, collection in collections.items():
@@ -437,7 +439,7 @@ def validate_collections(policy: Any) -> Iterator[Finding]:
     yield from _validate_fence(policy, groups)
 
 
-def _validate_fence(policy: Any, groups: Mapping[str, Any]) -> Iterator[Finding]:
+def _validate_fence(policy: Any, groups: Section) -> Findings:
     """Its writers are groups, and its canary is a probe that exercises one of their functions."""
     fence = mapping_in(policy, "fence")
     yield from unknown_names(("fence",), fence, "writers", groups, "group")
@@ -453,7 +455,7 @@ def _validate_fence(policy: Any, groups: Mapping[str, Any]) -> Iterator[Finding]
         yield ("fence", "canary"), f"{canary!r} asks none of the functions that are stopped"
 
 
-def _validate_schema(path: YamlPath, schema: Any) -> Iterator[Finding]:
+def _validate_schema(path: YamlPath, schema: Any) -> Findings:
     if not isinstance(schema, dict):
         return
     try:
@@ -462,7 +464,7 @@ def _validate_schema(path: YamlPath, schema: Any) -> Iterator[Finding]:
         yield path, f"is no JSON Schema: {str(error).splitlines()[0]}"
 
 
-def _validate_terms(path: YamlPath, query: Any) -> Iterator[Finding]:
+def _validate_terms(path: YamlPath, query: Any) -> Findings:
     """A value where one is compared with, and nowhere else."""
     for index, term in enumerate(list_in(query, "where")):
         op = term.get("op") if isinstance(term, dict) else None

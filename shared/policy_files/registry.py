@@ -1,12 +1,12 @@
 """The registry of checks: what each key of a policy file must be beyond its shape."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from shared.policy_files import cross_checks
-from shared.policy_files.yaml_document import Finding
+from shared.policy_files.yaml_document import Findings
 
-CHECKS: dict[str, Callable[[Any], Iterator[Finding]]] = {
+CHECKS: dict[str, Callable[[Any], Findings]] = {
     "groups": cross_checks.group_findings,
     "group_aliases": cross_checks.alias_findings,
     "assets": cross_checks.validate_assets,
@@ -28,7 +28,7 @@ CHECKS: dict[str, Callable[[Any], Iterator[Finding]]] = {
 """By the key. Each check reads the whole policy file's plain value and yields its faults."""
 
 
-def findings(policy: Any) -> Iterator[Finding]:
+def findings(policy: Any) -> Findings:
     """Yield every fault that a check finds in one policy file's value."""
     if isinstance(policy, dict):
         for check in CHECKS.values():

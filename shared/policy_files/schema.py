@@ -1,6 +1,6 @@
 """The JSON Schema in `policies/policy.schema.json`, read at first use, and what breaks it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path as FilePath
@@ -9,7 +9,7 @@ from typing import Any, cast
 import jsonschema_rs
 
 from shared.core.codec import from_json
-from shared.policy_files.yaml_document import Finding, YamlPath, read_plain_scalar
+from shared.policy_files.yaml_document import Findings, YamlPath, read_plain_scalar
 
 SCHEMA_FILE = FilePath(__file__).parent.parent.parent / "policies" / "policy.schema.json"
 
@@ -30,7 +30,7 @@ _KINDS = {
 }
 
 
-def validate_schema(policy: Any) -> Iterator[Finding]:
+def validate_schema(policy: Any) -> Findings:
     """Where a policy file's value breaks the schema, and how."""
     for error in _validator().iter_errors(policy):
         yield from _describe_error(error)
@@ -47,7 +47,7 @@ def _validator() -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(_schema())
 
 
-def _describe_error(error: jsonschema_rs.ValidationError) -> Iterator[Finding]:
+def _describe_error(error: jsonschema_rs.ValidationError) -> Findings:
     path = tuple(error.instance_path)
     details: Mapping[str, Any] = error.kind.as_dict()
     match error.kind.name:

@@ -18,6 +18,8 @@ YamlPath = tuple[str | int, ...]
 Finding = tuple[YamlPath, str]
 """Where something is wrong, and what."""
 
+Findings = Iterator[Finding]
+
 MAX_DEPTH = 16
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")

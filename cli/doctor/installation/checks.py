@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from cli.doctor.calls import SIGN_IN_API, check_apis
-from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, unread, well, wrong
+from cli.doctor.finding import Findings, doubtful, name_first, require_read, unknown, unread, well, wrong
 from cli.doctor.installation import messaging, metrics
 from cli.doctor.installation.facts import DEAD_MAN, InstallationFacts, deployed_responders
 from cli.support.output import format_time
@@ -32,7 +32,7 @@ CONSOLE = topics.deployed_function(topics.CONSOLE_ENTRY_POINT)
 PUBLISHER = "roles/pubsub.publisher"
 
 
-def check_readers(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_readers(facts: InstallationFacts) -> Findings:
     """Who reads values of variables and exports by the policies of their buckets."""
     if facts.values is None:
         why = "the bucket of values was not checked: ROLLBACK_VALUES_BUCKET is not set here"
@@ -68,7 +68,7 @@ def _is_expected(facts: InstallationFacts, bucket: str, role: str, member: str) 
     return member.endswith(EXPORTERS)
 
 
-def _state(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def _state(facts: InstallationFacts) -> Findings:
     """Whether the state database answers, and its time is this machine's."""
     name = "state database"
     apart = require_read(facts.clock_difference, name)
@@ -79,7 +79,7 @@ def _state(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield well(name, "it answers, and the clocks agree")
 
 
-def _deployed(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def _deployed(facts: InstallationFacts) -> Findings:
     name = "functions"
     functions = {one.name: one for one in require_read(facts.functions, name)}
     if facts.is_local:
@@ -105,7 +105,7 @@ def _faults(found: DeployedFunction | None, entry_point: str) -> Iterator[str]:
         yield "it is not ACTIVE: its newest deployment failed or is in progress"
 
 
-def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def _code(facts: InstallationFacts) -> Findings:
     """Whether the labels of the functions name this checkout."""
     labels = [one.labels for one in deployed_responders(facts.functions).values()]
     wanted = {CODE_LABEL: facts.code}
@@ -121,7 +121,7 @@ def _code(facts: InstallationFacts) -> Iterator[CheckFinding]:
             yield doubtful(label, why, "check out the deployed version, or apply")
 
 
-def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def _console(facts: InstallationFacts) -> Findings:
     """Whether the console is there, and its account may publish commands."""
     found = next((one for one in require_read(facts.functions, CONSOLE) if one.name == CONSOLE), None)
     if found is None or facts.is_local:
@@ -141,7 +141,7 @@ def _console(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield well(CONSOLE, f"ACTIVE at {found.uri}, and its account may publish commands")
 
 
-def _clock(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def _clock(facts: InstallationFacts) -> Findings:
     """Whether the clock has swept the last two half minutes."""
     name = topics.CLOCK
     missed = [half for half, swept in facts.ticks.items() if not require_read(swept, name)]
@@ -154,7 +154,7 @@ def _clock(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield wrong(name, why, "read the log of on_clock, and the jobs rollback-clock of Cloud Scheduler")
 
 
-def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def _overdue(facts: InstallationFacts) -> Findings:
     """Whether any work is overdue by more than two minutes."""
     for kind, since in facts.due_since.items():
         if isinstance(since, RollbackError):
@@ -167,7 +167,7 @@ def _overdue(facts: InstallationFacts) -> Iterator[CheckFinding]:
             yield well(COLLECTION_BY_KIND[kind], "nothing is overdue")
 
 
-def _anchors(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def _anchors(facts: InstallationFacts) -> Findings:
     """Whether the heads of the audit log are anchored outside the database."""
     name = "audit log"
     since = require_read(facts.unanchored_since, name)
@@ -178,7 +178,7 @@ def _anchors(facts: InstallationFacts) -> Iterator[CheckFinding]:
     yield wrong(name, why, "read the log of on_clock, and check its ROLLBACK_AUDIT_BUCKET")
 
 
-def _dead_man(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def _dead_man(facts: InstallationFacts) -> Findings:
     """Whether the dead man's switch was called, and has answered."""
     run = require_read(facts.dead_man, DEAD_MAN)
     if run is None:
@@ -199,7 +199,7 @@ def _dead_man(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield well(DEAD_MAN, f"called at {format_time(run.at)} UTC, and answered")
 
 
-def _own_alerts(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def _own_alerts(facts: InstallationFacts) -> Findings:
     """Whether alerts on the responders themselves notify anybody."""
     name = facts.project
     reaching = [one for one in require_read(facts.measured, name).asked if one.enabled and one.channels]
@@ -213,7 +213,7 @@ def _own_alerts(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield well(name, why)
 
 
-CHECKS: Final[Mapping[str, Callable[[InstallationFacts], Iterator[CheckFinding]]]] = {
+CHECKS: Final[Mapping[str, Callable[[InstallationFacts], Findings]]] = {
     "state": _state,
     "topics": messaging.check_topics,
     "schemas": messaging.check_schemas,

@@ -1,8 +1,8 @@
 """How messages reach the responders, and from whom: facts in, findings out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unread, well, wrong
+from cli.doctor.finding import CheckFinding, Findings, doubtful, name_first, require_read, unread, well, wrong
 from cli.doctor.installation.facts import InstallationFacts, deployed_responders
 from cli.support.output import format_lasting
 from shared.core import topics
@@ -23,7 +23,7 @@ FINDINGS = "@gcp-sa-scc-notification.iam.gserviceaccount.com"
 DETACHED = "_deleted-topic_"
 
 
-def check_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_topics(facts: InstallationFacts) -> Findings:
     """Whether every topic is there."""
     found = require_read(facts.topics, "topics")
     missing = [topic for topic in topics.ALL_TOPICS if topic not in found]
@@ -33,7 +33,7 @@ def check_topics(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield well("topics", f"all {len(topics.ALL_TOPICS)} exist")
 
 
-def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_schemas(facts: InstallationFacts) -> Findings:
     """Whether only the topics of commands have a schema: elsewhere it would refuse messages."""
     found = require_read(facts.topics, "topics")
     if facts.is_local:
@@ -50,7 +50,7 @@ def check_schemas(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield well("topics", "only the topics of commands have one")
 
 
-def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_subscriptions(facts: InstallationFacts) -> Findings:
     """Whether each topic is pushed to its entry point as it should be."""
     amiss = [
         one
@@ -65,7 +65,7 @@ def check_subscriptions(facts: InstallationFacts) -> Iterator[CheckFinding]:
 
 def _deliveries(
     facts: InstallationFacts, found: Sequence[Subscription], entry_point: str, topic: str
-) -> Iterator[CheckFinding]:
+) -> Findings:
     name = f"{topic}-push"
     full = f"projects/{facts.project}/topics/{topic}"
     here = [one for one in found if one.topic == full and not one.detached]
@@ -89,9 +89,7 @@ def _deliveries(
         yield from _faults(facts, one, entry_point, topic)
 
 
-def _faults(
-    facts: InstallationFacts, one: Subscription, entry_point: str, topic: str
-) -> Iterator[CheckFinding]:
+def _faults(facts: InstallationFacts, one: Subscription, entry_point: str, topic: str) -> Findings:
     name, to_do = one.name, "terraform apply"
     if not one.endpoint.endswith(f"/projects/{facts.project}/topics/{topic}"):
         yield wrong(name, f"its address does not end with its topic: {one.endpoint}", to_do)
@@ -111,7 +109,7 @@ def _faults(
         yield from _unproven(facts, one, entry_point)
 
 
-def _unproven(facts: InstallationFacts, one: Subscription, entry_point: str) -> Iterator[CheckFinding]:
+def _unproven(facts: InstallationFacts, one: Subscription, entry_point: str) -> Findings:
     """Why the function would refuse what a subscription pushes, or never see it."""
     name, to_do = one.name, "terraform apply"
     if not one.account:
@@ -128,7 +126,7 @@ def _unproven(facts: InstallationFacts, one: Subscription, entry_point: str) -> 
             yield wrong(name, said, to_do)
 
 
-def check_dead_letters(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_dead_letters(facts: InstallationFacts) -> Findings:
     """Whether dead-letter messages are stored until a person replays them."""
     name = topics.DEAD_LETTER_SUBSCRIPTION
     topic = f"projects/{facts.project}/topics/{topics.DEAD_LETTERS}"
@@ -143,7 +141,7 @@ def check_dead_letters(facts: InstallationFacts) -> Iterator[CheckFinding]:
         yield well(name, f"messages are stored for {format_lasting(kept.kept_for)}")
 
 
-def check_publishers(facts: InstallationFacts) -> Iterator[CheckFinding]:
+def check_publishers(facts: InstallationFacts) -> Findings:
     """Who may publish, by each topic's own policy and by the project's."""
     if not facts.is_local:
         yield _of_the_project(facts)

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from cli.doctor.calls import Calls, call_in_parallel
-from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, well, wrong
+from cli.doctor.finding import Findings, doubtful, name_first, require_read, unknown, well, wrong
 from shared.core.errors import Rejected, RollbackError
 from shared.core.text import count_noun
 from shared.domain.policy.severity import Severity
@@ -83,7 +83,7 @@ def is_own(one: MetricQuery) -> bool:
     return one.name.startswith(OWN) or one.name == "Emergency rollback"
 
 
-def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
+def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> Findings:
     """Whether each signal that a metric shows has an alert with a channel."""
     name = policy.system
     found = require_read(measured, name).asked
@@ -103,7 +103,7 @@ def check_alert_policies(policy: Policy, measured: Measured | RollbackError) -> 
         yield well(name, f"{count_noun(len(speaking), 'signal has', 'signals have')} an alert policy{others}")
 
 
-def check_metric_names(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
+def check_metric_names(what: str, measured: Measured | RollbackError) -> Findings:
     """Whether every metric, resource and label that a filter names is known."""
     found = require_read(measured, what)
     wanted = parse_filters(found.asked)
@@ -133,7 +133,7 @@ def _faults(one: Filter, found: Measured) -> Iterator[str]:
             yield f"{one.resource} by {label}"
 
 
-def check_queries(what: str, measured: Measured | RollbackError) -> Iterator[CheckFinding]:
+def check_queries(what: str, measured: Measured | RollbackError) -> Findings:
     """Whether each query in PromQL can be evaluated, and its series are measured."""
     found = require_read(measured, what)
     asked = {query for one in found.asked for query in one.queries}

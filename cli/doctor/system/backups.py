@@ -1,10 +1,9 @@
 """Checks of backups, data and assets of one system: facts in, findings out."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from cli.doctor.finding import CheckFinding, name_first, require_read, unknown, well, wrong
+from cli.doctor.finding import Findings, name_first, require_read, unknown, well, wrong
 from cli.doctor.system.facts import SystemFacts
 from cli.support.output import format_lasting, format_time
 from shared.domain.data.asset_protection import RETRY_INTERVAL
@@ -16,7 +15,7 @@ from shared.domain.policy.resources import AssetRules
 DAY: Final = timedelta(days=1)
 
 
-def check_exports(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_exports(facts: SystemFacts) -> Findings:
     """Whether the newest export that is over, newest first, is whole, copied and recent."""
     name, rules = facts.policy.system, facts.policy.backups
     if rules.bucket is None:
@@ -34,7 +33,7 @@ def check_exports(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, f"{why} in {len(newest.places)} places")
 
 
-def check_restore_tests(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_restore_tests(facts: SystemFacts) -> Findings:
     """Whether the newest proof that is over, newest first, is one, and of the last two days."""
     name = facts.policy.system
     if facts.policy.backups.proof is None:
@@ -52,7 +51,7 @@ def check_restore_tests(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, f"{newest.backup} was restored{took}")
 
 
-def check_native_backups(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_native_backups(facts: SystemFacts) -> Findings:
     """Whether Google's own backups were complete at the last check of the clock."""
     name = facts.policy.system
     if not facts.policy.backups.native:
@@ -66,7 +65,7 @@ def check_native_backups(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, f"complete at {format_time(found.looked_at)} UTC")
 
 
-def check_data(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_data(facts: SystemFacts) -> Findings:
     """Whether the clock could scan the documents and the files that they name."""
     name = facts.policy.system
     if not facts.policy.collections:
@@ -87,7 +86,7 @@ def check_data(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, why)
 
 
-def check_expiry(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_expiry(facts: SystemFacts) -> Findings:
     """Whether the database lists its TTL policies: a repair needs them."""
     name = facts.policy.system
     if facts.policy.collections:
@@ -95,14 +94,14 @@ def check_expiry(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, name_first(by) or "the database has no TTL policy")
 
 
-def check_triggers(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_triggers(facts: SystemFacts) -> Findings:
     """Whether Eventarc lists its triggers on documents: a repair needs them."""
     name = facts.policy.system
     if facts.policy.collections:
         yield well(name, f"read: {len(require_read(facts.triggers, name))}")
 
 
-def check_assets(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_assets(facts: SystemFacts) -> Findings:
     """Whether assets were as declared at the last check of the clock."""
     name = facts.policy.system
     if facts.policy.assets == AssetRules():

@@ -1,13 +1,13 @@
 """Checks of one protected system: facts in, findings out."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 from cli.doctor.calls import PUSH_API, check_apis
-from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, unread, well, wrong
+from cli.doctor.finding import Findings, doubtful, name_first, require_read, unknown, unread, well, wrong
 from cli.doctor.installation import metrics
 from cli.doctor.system import backups, signals
 from cli.doctor.system.facts import SystemFacts
@@ -37,7 +37,7 @@ SECRETIVE = ("credential", "key", "password", "private", "secret", "token")
 """Words in the names of settings that hold a secret."""
 
 
-def check_channels(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_channels(facts: SystemFacts) -> Findings:
     """Whether each channel accepts its notices."""
     for name, spoken in facts.spoken.items():
         if isinstance(spoken, RollbackError):
@@ -55,7 +55,7 @@ def check_channels(facts: SystemFacts) -> Iterator[CheckFinding]:
             yield unknown(name, "no notice was sent through it yet", "a drill sends one")
 
 
-def check_status_page(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_status_page(facts: SystemFacts) -> Findings:
     """Whether everybody reads the status page, and no cache keeps it."""
     name = facts.policy.system
     page = require_read(facts.page, name)
@@ -80,7 +80,7 @@ def newest_stable(deployments: Iterable[Deployment]) -> Deployment | None:
     return next((one for one in deployments if one.status is DeploymentStatus.STABLE), None)
 
 
-def check_proof(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_proof(facts: SystemFacts) -> Findings:
     """Whether everything that a rollback to the newest stable deployment needs was observed."""
     stable = newest_stable(require_read(facts.deployments, facts.policy.system))
     if stable is None:
@@ -100,7 +100,7 @@ def check_proof(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield judge(name, "; ".join(lines))
 
 
-def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
+def sources_stored(facts: SystemFacts) -> Findings:
     """Whether the sources of its functions are stored."""
     stable = newest_stable(require_read(facts.deployments, facts.policy.system))
     if stable is None or stable.restorable is None:
@@ -112,7 +112,7 @@ def sources_stored(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(stable.id, "the sources of its functions are stored")
 
 
-def check_image_cleanup(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_image_cleanup(facts: SystemFacts) -> Findings:
     """Whether the images of the last deployments stay, so that none is built again."""
     later, kept = facts.now + timedelta(seconds=1), facts.policy.deployments.kept
     for place, answer in facts.cleanup.items():
@@ -139,7 +139,7 @@ def _first_names(deployment: Deployment) -> str:
     return f"rollback deployments show {deployment.id} --system {deployment.system}"
 
 
-def _mode(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _mode(facts: SystemFacts) -> Findings:
     """How far automation may go, and what stops it."""
     name = facts.policy.system
     controls, system = require_read(facts.controls, name), require_read(facts.system, name)
@@ -152,7 +152,7 @@ def _mode(facts: SystemFacts) -> Iterator[CheckFinding]:
     yield well(name, f"{system.mode.name.lower()}{off}")
 
 
-def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _stable(facts: SystemFacts) -> Findings:
     """Whether there is a stable deployment, and its revisions are ready."""
     name = facts.policy.system
     stable = newest_stable(require_read(facts.deployments, name))
@@ -171,7 +171,7 @@ def _stable(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(stable.id, why)
 
 
-def _functions(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _functions(facts: SystemFacts) -> Findings:
     """Whether the policy's functions are the live ones."""
     name, live = facts.policy.project, require_read(facts.inventory, facts.policy.project)
     functions = {**dict.fromkeys(live, ""), **codebases_of(facts.rest.functions or {})}
@@ -188,7 +188,7 @@ def _functions(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, f"{groups}, all live, no other")
 
 
-def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _sources(facts: SystemFacts) -> Findings:
     """Whether each function shows the source that it was built from."""
     name, functions = facts.policy.project, facts.rest.functions
     if functions is None:
@@ -203,7 +203,7 @@ def _sources(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, f"known of {count_noun(len(functions), 'function')}, each with its generation")
 
 
-def _services(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _services(facts: SystemFacts) -> Findings:
     """Whether services are named as alerts name them."""
     name = facts.policy.system
     live = require_read(facts.inventory, name)
@@ -214,7 +214,7 @@ def _services(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, "named after their functions")
 
 
-def _revisions(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _revisions(facts: SystemFacts) -> Findings:
     """Whether the newest ready revision of each service is in the list of revisions."""
     name = facts.policy.system
     inventory = require_read(facts.inventory, name)
@@ -230,7 +230,7 @@ def _revisions(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, f"{sum(len(live.revisions) for live in inventory.values())} are listed")
 
 
-def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _routers(facts: SystemFacts) -> Findings:
     """Whether the routers send requests as the services define."""
     name = facts.policy.system
     other = [
@@ -247,7 +247,7 @@ def _routers(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, "the traffic is as requested")
 
 
-def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _quota(facts: SystemFacts) -> Findings:
     """Whether the write quota is the declared one."""
     name = f"{facts.policy.project} {facts.policy.region}"
     admitted = require_read(facts.writes, name)
@@ -263,7 +263,7 @@ def _quota(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield doubtful(name, why, "correct execution.write_quota in the policy")
 
 
-def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _own_roles(facts: SystemFacts) -> Findings:
     """Whether each responder has its roles in the application, and each role its permissions."""
     name = facts.policy.project
     granted = require_read(facts.granted, name) if facts.accounts else None
@@ -286,7 +286,7 @@ def _own_roles(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, "the responders have their roles and permissions")
 
 
-def _part(part: InventoryPart, facts: SystemFacts) -> Iterator[CheckFinding]:
+def _part(part: InventoryPart, facts: SystemFacts) -> Findings:
     """Whether one part that is protected beside revisions can be read."""
     wanted = part is InventoryPart.INVOKERS or is_protected(facts.policy.resources, part)
     found = getattr(facts.rest, part)
@@ -297,7 +297,7 @@ def _part(part: InventoryPart, facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(facts.policy.project, f"read: {len(found)}")
 
 
-def _hosting(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _hosting(facts: SystemFacts) -> Findings:
     """Whether the sites can be read, and all of the policy's are there."""
     yield from _part(InventoryPart.SITES, facts)
     sites = facts.rest.sites
@@ -307,7 +307,7 @@ def _hosting(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield wrong(facts.policy.project, why, "correct the policy")
 
 
-def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
+def _secretive(facts: SystemFacts) -> Findings:
     """Whether a setting of Identity Platform that is recorded looks as if it held a secret."""
     name, identity = facts.policy.project, facts.rest.identity
     if not facts.policy.resources.identity or identity is None:
@@ -325,7 +325,7 @@ def _secretive(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, "no recorded setting is named like a secret")
 
 
-CHECKS: Final[Mapping[str, Callable[[SystemFacts], Iterator[CheckFinding]]]] = {
+CHECKS: Final[Mapping[str, Callable[[SystemFacts], Findings]]] = {
     "alert-policies": lambda facts: metrics.check_alert_policies(facts.policy, facts.measured),
     "metric-names": lambda facts: metrics.check_metric_names(facts.policy.system, facts.measured),
     "queries": lambda facts: metrics.check_queries(facts.policy.system, facts.measured),

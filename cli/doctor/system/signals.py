@@ -1,9 +1,8 @@
 """Checks of the signals of one system: counts, probes and alerts."""
 
-from collections.abc import Iterator
 from http import HTTPStatus
 
-from cli.doctor.finding import CheckFinding, doubtful, name_first, require_read, unknown, unread, well, wrong
+from cli.doctor.finding import Findings, doubtful, name_first, require_read, unknown, unread, well, wrong
 from cli.doctor.system.facts import COUNT_WINDOW, SystemFacts
 from cli.support.output import format_lasting
 from shared.core.errors import Rejected, RollbackError
@@ -19,7 +18,7 @@ SIGN_IN = "authentication_failure"
 """The signal that is counted in that log."""
 
 
-def check_request_counts(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_request_counts(facts: SystemFacts) -> Findings:
     """Whether the routers' counts arrive."""
     name = facts.policy.project
     total = sum(one.total for one in require_read(facts.requests, name).values())
@@ -30,7 +29,7 @@ def check_request_counts(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield doubtful(name, why, "check that there is traffic")
 
 
-def check_sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_sign_ins(facts: SystemFacts) -> Findings:
     """Whether sign-ins are counted, where a verification needs their failures."""
     if not should_count_sign_ins(facts.policy, ScenarioName.AUTH):
         return
@@ -43,7 +42,7 @@ def check_sign_ins(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield doubtful(name, why, "check that people sign in, request logging is on, and the counter exists")
 
 
-def check_request_log(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_request_log(facts: SystemFacts) -> Findings:
     """Whether failed sign-ins are counted, where a signal needs that."""
     policy, identity = facts.policy, facts.rest.identity
     if SIGN_IN not in policy.signals or not policy.resources.identity or identity is None:
@@ -56,7 +55,7 @@ def check_request_log(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield doubtful(name, why, f"enable {REQUEST_LOG}")
 
 
-def check_probes(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_probes(facts: SystemFacts) -> Findings:
     """How each probe is answered."""
     for name, answer in facts.probes.items():
         if isinstance(answer, RollbackError):
@@ -70,7 +69,7 @@ def check_probes(facts: SystemFacts) -> Iterator[CheckFinding]:
             yield well(name, f"{answer.status}, {answer.seconds:.1f} s")
 
 
-def check_alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_alert_ids(facts: SystemFacts) -> Findings:
     """Whether alerts can be read back by the ids in their notifications."""
     name = facts.policy.project
     if isinstance(facts.read_back, Rejected):
@@ -84,7 +83,7 @@ def check_alert_ids(facts: SystemFacts) -> Iterator[CheckFinding]:
         yield well(name, f"the newest alert is {'open' if is_open else 'closed'}, by its own id")
 
 
-def check_probe_history(facts: SystemFacts) -> Iterator[CheckFinding]:
+def check_probe_history(facts: SystemFacts) -> Findings:
     """Whether the clock sees what the probes show."""
     asked = [probe.name for probes in probes_by_signal(facts.policy).values() for probe in probes]
     if not asked:
