@@ -89,6 +89,11 @@ class Put(Struct, frozen=True):
 Write = Create | Update | Put
 
 
+def conditional_write(document: Document, fields: dict[str, Any]) -> Write:
+    """Return the write of a document that must still be as it was read, absent or not."""
+    return document.build_write(fields)
+
+
 class Query(Struct, frozen=True):
     """Documents of one collection; all conditions hold, ascending by `order_by`, then by id."""
 

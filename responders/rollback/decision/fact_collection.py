@@ -22,6 +22,7 @@ from responders.support.parallel_calls import (
     require_answer,
     select_named,
 )
+from shared.core.codec import decode
 from shared.core.store import Document, Query
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.decision.facts import DecisionFacts, live_shares
@@ -287,7 +288,7 @@ def _facts(
     look, inventory = read_health_answers(answers), answer_or_none(answers["inventory"])
     if inventory is not None:
         inventory = exclude_lost_images(inventory, select_named(later, "images "))
-    systems = [one.decode(System) for one in require_answer(answers["systems"])]
+    systems = [decode(System, one.fields) for one in require_answer(answers["systems"])]
     known = {one.name: one for one in systems}
     system = known.get(name, System(name))
     budget: Document = require_answer(answers["budget"])
@@ -302,7 +303,7 @@ def _facts(
             chosen={one: until for one, until in system.chosen.items() if until > now},
         ),
         controls=answer_or_none(answers["controls"]),
-        budget=budget.decode(Budget) if budget.fields is not None else Budget(),
+        budget=decode(Budget, budget.fields) if budget.fields is not None else Budget(),
         deployments=tuple(sorted(deployments, key=lambda one: one.at, reverse=True)),
         inventory=inventory,
         requests=None if unreadable else counts_by_function(look.requests or {}, inventory or {}),

@@ -21,9 +21,9 @@ from responders.scenarios.resource_plan import ResourceState
 from responders.support import parallel_calls
 from responders.support.inventory_reader import read_inventory
 from shared.core import text, topics
-from shared.core.codec import encode
+from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
-from shared.core.store import Create, Put, Write
+from shared.core.store import Create, Put, Write, conditional_write
 from shared.domain.commands.command import format_gcloud_command, format_shell_command
 from shared.domain.decision import gate_evaluation
 from shared.domain.decision.decision_snapshot import (
@@ -176,7 +176,7 @@ def _baseline(case: Case, facts: DecisionFacts, decision: gate_evaluation.Decisi
         parallel_calls.answer_or_none(answers["metrics"]),
         parallel_calls.answer_or_none(answers["probes"]),
     )
-    looks = probes.decode(ProbeRecord).looks if probes and probes.fields is not None else {}
+    looks = decode(ProbeRecord, probes.fields).looks if probes and probes.fields is not None else {}
     requests = None
     if counted is not None:
         everything = counts_by_function(counted, facts.inventory or {})
@@ -344,7 +344,7 @@ def _build_budget_writes(gathered: CollectedFacts, case: Case) -> tuple[Write, .
     now = case.now()
     hour_ago = now - timedelta(hours=1)
     starts = (*(start for start in gathered.facts.budget.starts if start > hour_ago), now)
-    return (gathered.budget.build_write(Budget(starts)),)
+    return (conditional_write(gathered.budget, encode(Budget(starts))),)
 
 
 def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:

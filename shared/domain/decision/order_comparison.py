@@ -77,8 +77,8 @@ def compare_with_current(reader: Reader, policy: Policy, order: RollbackRequest)
     switches = decode(systems.Controls, reader.get(systems.GLOBAL_CONTROLS_PATH).fields or {})
     found = []
     for document in read_open_rollbacks(reader, system):
-        current = document.decode(Rollback)
-        steps = [one.decode(Step) for one in reader.query(Query(f"rollbacks/{current.id}/steps"))]
+        current = decode(Rollback, document.fields)
+        steps = [decode(Step, one.fields) for one in reader.query(Query(f"rollbacks/{current.id}/steps"))]
         hold = describe_hold(switches, system, current, record.read_at)
         found.append(_compare_order(policy, order, current, steps, hold))
     if not found:
