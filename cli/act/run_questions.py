@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import typer
 from msgspec import Struct
@@ -20,9 +19,9 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import LAST_STABLE
 from shared.domain.signals.labels import status_label
 
-DEFAULT_REASON: Final = "no reason given: confirmed in advance by --auto-confirm"
-MAX_TARGETS_SHOWN: Final = 30
-SCENARIOS: Final[Mapping[str, str]] = {
+DEFAULT_REASON = "no reason given: confirmed in advance by --auto-confirm"
+MAX_TARGETS_SHOWN = 30
+SCENARIOS: Mapping[str, str] = {
     ScenarioName.COMPLETE: "functions, sites and Remote Config; rules and sign-in settings after approval",
     ScenarioName.FUNCTIONS: "functions",
     ScenarioName.DATABASE: "documents, to a restore point, after approval",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from shared.core.errors import RollbackError
 
 T = TypeVar("T")
 Facts = TypeVar("Facts")
-ESSENTIAL_CHECKS: Final = frozenset(
+ESSENTIAL_CHECKS = frozenset(
     {"state", "topics", "subscriptions", "letters-kept", "clock", "stable", "functions"}
 )
 """The checks without which no rollback is possible: no answer fails the run."""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,8 +27,8 @@ from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
-ACTOR: Final = "on_clock"
-STOPPED_REASON: Final = "nothing starts while a pause or a freeze is set"
+ACTOR = "on_clock"
+STOPPED_REASON = "nothing starts while a pause or a freeze is set"
 
 JobRecord = TypeVar("JobRecord", DatabaseCopy, RestoreTest)
 Rules = TypeVar("Rules", CopyRules, ProofRules)

@@ -3,7 +3,6 @@
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -25,11 +24,11 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policies, Policy
 from shared.ports.groups import Ports
 
-EXPORT_TIME_LIMIT_SECONDS: Final = 15.0
+EXPORT_TIME_LIMIT_SECONDS = 15.0
 """Nothing more is begun after that long: the rest comes with the next minute."""
-COPY_CALL_TIMEOUT_SECONDS: Final = 65.0
+COPY_CALL_TIMEOUT_SECONDS = 65.0
 """A call gives up by itself after a minute, and keeps what it has copied."""
-EVENT_NAMES: Final = {
+EVENT_NAMES = {
     ExportStatus.COPYING: "backup.copying",
     ExportStatus.KEPT: "backup.kept",
     ExportStatus.FAILED: "backup.failed",

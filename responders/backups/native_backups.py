@@ -3,7 +3,6 @@
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Final
 
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core import log
@@ -19,7 +18,7 @@ from shared.domain.policy.system_policy import Policies, Policy
 from shared.ports.groups import Ports
 from shared.state.work_queue import commit_with_notices
 
-ACTOR: Final = "on_clock"
+ACTOR = "on_clock"
 
 
 def check_native_backups(ports: Ports, policies: Policies) -> None:

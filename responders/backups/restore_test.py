@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 from responders.backups.database_fill_step import ACTOR, JobStep
 from responders.data.document_check import DocumentChecker
@@ -29,7 +29,7 @@ from shared.domain.policy.system_policy import Policies, Policy
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 
-EVENT_NAMES: Final = {
+EVENT_NAMES = {
     FillStatus.CHECKING: "backup.restored",
     FillStatus.PROVEN: "backup.proven",
     FillStatus.FAILED: "backup.unproven",

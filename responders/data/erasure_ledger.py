@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,20 +24,20 @@ from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.system_policy import Policies, Policy
 from shared.ports.groups import Ports
 
-READ_INTERVAL: Final = timedelta(hours=1)
+READ_INTERVAL = timedelta(hours=1)
 """The declared collection is read so often."""
-READ_OVERLAP: Final = timedelta(minutes=5)
+READ_OVERLAP = timedelta(minutes=5)
 """So much is read twice: no clock is off by more, and an entry may be written again."""
-ENTRIES_PER_COMMIT: Final = 300
-ENTRIES_PER_QUERY: Final = 3000
+ENTRIES_PER_COMMIT = 300
+ENTRIES_PER_QUERY = 3000
 """So many entries are read by one query, which must answer within its deadline."""
-COMMIT_ATTEMPTS: Final = 5
+COMMIT_ATTEMPTS = 5
 """So often a commit is made again where others write the same people."""
-READ_TIME_LIMIT_SECONDS: Final = 15.0
+READ_TIME_LIMIT_SECONDS = 15.0
 """So long one reading lasts: whom it has not come to is read a minute later, by the clock."""
-ADDED_AT_FIELD: Final[Mapping[str, Any]] = {"added_at": SERVER_TIME}
+ADDED_AT_FIELD: Mapping[str, Any] = {"added_at": SERVER_TIME}
 """The field of the book that changes with each entry."""
-ERASE_VERB: Final = "erase"
+ERASE_VERB = "erase"
 """The command by which quarantine is gone through, whoever gives it."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -48,7 +48,7 @@ from shared.ports.resources import Hosting, Rules
 from shared.state import work_queue
 from shared.state.reader import StateReader
 
-ACTOR: Final = "on_deployment"
+ACTOR = "on_deployment"
 MAX_FAULTS_PER_NOTICE = 10
 """Of what stands in the way, so much is said to people; the deployment has all of it."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -26,17 +26,17 @@ from shared.engine.steps.functions import redeploy
 from shared.ports.groups import Ports
 from shared.ports.storage import Vault
 
-ACTOR: Final = "on_deployment"
-MAX_PARALLEL_COPIES: Final = 50
-BACKUP_TIME_LIMIT_SECONDS: Final = 30.0
+ACTOR = "on_deployment"
+MAX_PARALLEL_COPIES = 50
+BACKUP_TIME_LIMIT_SECONDS = 30.0
 """No batch is begun after that; the next look goes on."""
-COMMIT_ATTEMPTS: Final = 5
-MAX_REASON_CHARACTERS: Final = 300
+COMMIT_ATTEMPTS = 5
+MAX_REASON_CHARACTERS = 300
 
 Calls = dict[str, Callable[[], SourceObject]]
-UNREFERENCED_RETENTION: Final = timedelta(days=1)
+UNREFERENCED_RETENTION = timedelta(days=1)
 """What is younger may be named by a commit that is on its way."""
-MAX_REMOVALS_PER_RUN: Final = 500
+MAX_REMOVALS_PER_RUN = 500
 
 
 def back_up_live_sources(ports: Ports, policy: Policy) -> None:

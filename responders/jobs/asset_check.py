@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from responders.support.parallel_calls import call_all, select_named
 from shared.core import log
@@ -21,8 +21,8 @@ from shared.ports.groups import Ports
 from shared.ports.storage import AssetDependencies
 from shared.state.work_queue import commit_with_notices
 
-ACTOR: Final = "on_clock"
-SERVED_STATUS_BELOW: Final = 400
+ACTOR = "on_clock"
+SERVED_STATUS_BELOW = 400
 """What an origin answers when it serves an asset; a redirect counts, and is not followed."""
 FIRST, FALLBACK, BUCKET, TOPIC = "first ", "fallback ", "bucket ", "topic "
 """How the calls are named that look at each kind."""

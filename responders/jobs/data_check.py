@@ -3,7 +3,6 @@
 import shlex
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -28,10 +27,10 @@ from shared.ports.groups import Ports
 from shared.state.reader import StateReader
 from shared.state.work_queue import commit_with_notices
 
-CHECK_TIME_LIMIT_SECONDS: Final = 15.0
+CHECK_TIME_LIMIT_SECONDS = 15.0
 """Of each system, each minute: the rest comes with the next one."""
-RESTORE_HINT: Final = "when no more documents become invalid, restore them with"
-MINIMUM_READ_HISTORY: Final = timedelta(hours=1)
+RESTORE_HINT = "when no more documents become invalid, restore them with"
+MINIMUM_READ_HISTORY = timedelta(hours=1)
 """How far any database can be read back (https://firebase.google.com/docs/firestore/pitr)."""
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -34,13 +34,13 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.presentation.notice_facts import NoticeContext
 from shared.ports.groups import Ports
 
-PUSH_TIME_LIMIT_SECONDS: Final = 20.0
+PUSH_TIME_LIMIT_SECONDS = 20.0
 """Seconds after which no batch is begun: the next delivery goes on."""
-ERASED_ADDRESS: Final = ""
+ERASED_ADDRESS = ""
 """In place of the token or address of somebody who was erased, and of a text that is no address."""
-_ONE_ADDRESS: Final = re.compile(r"[^\s,;:<>\"()\[\]\\@%]+@[^\s,;:<>\"()\[\]\\@%]+|\+?[0-9][0-9 -]{4,20}")
+_ONE_ADDRESS = re.compile(r"[^\s,;:<>\"()\[\]\\@%]+@[^\s,;:<>\"()\[\]\\@%]+|\+?[0-9][0-9 -]{4,20}")
 """A mail address or a telephone number: nothing that leads to several people."""
-MAX_SILENT_BATCHES: Final = 3
+MAX_SILENT_BATCHES = 3
 """So many in a row without an answer are the silence of the channel."""
 
 

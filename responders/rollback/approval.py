@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -29,9 +29,9 @@ EVALUATION_INTERVAL = timedelta(minutes=5)
 ANSWER_VERBS = ("approve", "reject")
 NO_PLAN_TEXT = "the form names no plan: open the request again, read its plan, and answer that"
 """Why an answer of the console is refused that does not carry what its page showed."""
-DATA_APPROVALS: Final = 2
+DATA_APPROVALS = 2
 """Of a request that moves data."""
-DATA_APPROVAL_REASON: Final = "documents change only after approval"
+DATA_APPROVAL_REASON = "documents change only after approval"
 
 
 def forecast_plan(case: Case, plan: Plan, pace: SavedPace | None) -> DurationForecast:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Final
 
 from responders.rollback.case import Case, Transition
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS
@@ -17,16 +16,16 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import Direction
 from shared.state.reader import read_entries_after
 
-REGENERATE_VERB: Final = "regenerate"
-WRITING_DIRECTIONS: Final = (Direction.REPAIR, Direction.UNDO)
-MAX_DOCUMENTS_PER_MESSAGE: Final = 500
-MAX_PATH_BYTES_PER_RECORD: Final = 500_000
+REGENERATE_VERB = "regenerate"
+WRITING_DIRECTIONS = (Direction.REPAIR, Direction.UNDO)
+MAX_DOCUMENTS_PER_MESSAGE = 500
+MAX_PATH_BYTES_PER_RECORD = 500_000
 """So much their paths may hold together: they stand in one record, a document of at most 1 MiB
 (https://firebase.google.com/docs/firestore/quotas, read 2026-11-26)."""
-MAX_RECORDS_PER_COMMIT: Final = 400
-MAX_COMMIT_BYTES: Final = 8 * 2**20
+MAX_RECORDS_PER_COMMIT = 400
+MAX_COMMIT_BYTES = 8 * 2**20
 """So much the records of one commit may hold: a request is at most 10 MiB (there)."""
-RECORD_OVERHEAD_BYTES: Final = 2000
+RECORD_OVERHEAD_BYTES = 2000
 """About so much of it is no path."""
 
 

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -33,8 +33,8 @@ from shared.state.audit_reader import AuditReader
 from shared.state.reader import StateReader
 from shared.state.report_source import gather_report_facts
 
-ACTOR: Final = "on_work"
-RETRY_INTERVAL: Final = timedelta(minutes=1)
+ACTOR = "on_work"
+RETRY_INTERVAL = timedelta(minutes=1)
 """Where Monitoring has given no answer."""
 
 

@@ -1,7 +1,6 @@
 """Functions to where a person wants them after rollbacks: the plan of an undo, or of an unpin."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,7 +23,7 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, freeze_plan
 from shared.engine.steps.functions import redeploy, serve_revision, shift_traffic
 
-DOCUMENTS_FIRST_NOTE: Final = "documents are restored first, behind a fence: run undo again for this function"
+DOCUMENTS_FIRST_NOTE = "documents are restored first, behind a fence: run undo again for this function"
 
 
 class UndoPlan(Struct, frozen=True):

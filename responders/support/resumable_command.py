@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -18,9 +17,9 @@ from shared.domain.retention import RECORD_RETENTION
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
-WORK_TIME_LIMIT_SECONDS: Final = 90.0
-COMMAND_TIMEOUT: Final = timedelta(days=1)
-RETRY_INTERVAL: Final = timedelta(seconds=20)
+WORK_TIME_LIMIT_SECONDS = 90.0
+COMMAND_TIMEOUT = timedelta(days=1)
+RETRY_INTERVAL = timedelta(seconds=20)
 """While something forbids it, or gave no answer."""
 
 ProcessPiece = Callable[[Ports, Policy, CommandRecord, datetime], CommandRecord]

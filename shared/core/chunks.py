@@ -1,11 +1,11 @@
 """Many things in parts of a bounded number and size: what one request or one document holds."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-MAX_DOCUMENT_BYTES: Final = 900_000
+MAX_DOCUMENT_BYTES = 900_000
 """So much a document that grows with its input may hold: Firestore takes 1 MiB, with the name of
 the document (firebase.google.com/docs/firestore/quotas, read 2026-11)."""
 

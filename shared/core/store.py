@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -33,7 +33,7 @@ class _ServerTime:
         return "SERVER_TIME"
 
 
-SERVER_TIME: Final[Any] = _ServerTime()
+SERVER_TIME: Any = _ServerTime()
 """A field value that the store replaces by the time of the commit."""
 
 

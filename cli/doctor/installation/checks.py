@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Final
 
 from cli.doctor.calls import SIGN_IN_API, check_apis
 from cli.doctor.finding import Findings, doubtful, name_first, require_read, unknown, unread, well, wrong
@@ -213,7 +212,7 @@ def _own_alerts(facts: InstallationFacts) -> Findings:
         yield well(name, why)
 
 
-CHECKS: Final[Mapping[str, Callable[[InstallationFacts], Findings]]] = {
+CHECKS: Mapping[str, Callable[[InstallationFacts], Findings]] = {
     "state": _state,
     "topics": messaging.check_topics,
     "schemas": messaging.check_schemas,

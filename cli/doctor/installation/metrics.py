@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Final
 
 from msgspec import Struct
 
@@ -18,13 +17,13 @@ from shared.domain.signals.registry import SIGNALS, SignalSource
 from shared.ports.operations_project import Metric, MetricQuery
 from shared.wiring.adapters import Wiring
 
-OWN: Final = "rollback: "
+OWN = "rollback: "
 """The prefix of the names of the responders' own alerts (terraform/responder_alerts.tf)."""
-UNMEASURED: Final = frozenset({SignalSource.DATA, SignalSource.DECLARED})
+UNMEASURED = frozenset({SignalSource.DATA, SignalSource.DECLARED})
 """The sources of signals that no metric shows (terraform/monitoring_locals.tf)."""
-ALERTED_SEVERITIES: Final = frozenset({Severity.CRITICAL, Severity.HIGH})
+ALERTED_SEVERITIES = frozenset({Severity.CRITICAL, Severity.HIGH})
 """The severities with alerts by default (alert_severities)."""
-SERIES_WINDOW: Final = "1d"
+SERIES_WINDOW = "1d"
 """A series without a point in that time counts as not measured."""
 MEASURING_TIMEOUT_SECONDS = 30.0
 """For all that is looked up of one project's alerts, beside each other."""

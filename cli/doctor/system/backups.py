@@ -1,7 +1,6 @@
 """Checks of backups, data and assets of one system: facts in, findings out."""
 
 from datetime import timedelta
-from typing import Final
 
 from cli.doctor.finding import Findings, name_first, require_read, unknown, well, wrong
 from cli.doctor.system.facts import SystemFacts
@@ -12,7 +11,7 @@ from shared.domain.data.backups.native_backups import CHECK_INTERVAL
 from shared.domain.data.integrity.damage import is_conclusive
 from shared.domain.policy.resources import AssetRules
 
-DAY: Final = timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 def check_exports(facts: SystemFacts) -> Findings:

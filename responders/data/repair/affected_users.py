@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
 
 from msgspec import Struct
 
@@ -14,9 +13,9 @@ from shared.domain.policy.system_policy import Policy
 from shared.ports.groups import Ports
 from shared.state.reader import StateReader, read_entries_after
 
-MAX_DOCUMENTS_READ: Final = 10_000
+MAX_DOCUMENTS_READ = 10_000
 """So many documents are read, at most, for the field that names whose they are."""
-DOCUMENTS_PER_BATCH: Final = 100
+DOCUMENTS_PER_BATCH = 100
 """So many of them are held at once: a document may have 1 MiB."""
 
 

@@ -11,7 +11,6 @@ batch after batch of each rollback. What stands in the application's database is
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -38,9 +37,9 @@ from shared.ports.groups import Ports
 from shared.ports.storage import Vault
 from shared.state.reader import StateReader, read_entries_after
 
-ERASE_AFTER_REPAIR_VERB: Final = "take-out"
+ERASE_AFTER_REPAIR_VERB = "take-out"
 """Nobody can say it: a rollback alone gives it itself."""
-PORTION_TIME_LIMIT_SECONDS: Final = 8.0
+PORTION_TIME_LIMIT_SECONDS = 8.0
 
 
 def build_outstanding_erasure(rollback: Rollback, steps: Iterable[Step], now: datetime) -> Iterator[Create]:

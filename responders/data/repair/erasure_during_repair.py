@@ -6,7 +6,6 @@ without it is kept, the journal names that one, and what no entry names (any mor
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -27,7 +26,7 @@ from shared.ports.groups import Ports
 from shared.ports.storage import Vault
 from shared.state.reader import read_entries_after
 
-MAX_WORKER_LIFETIME: Final = timedelta(minutes=5)
+MAX_WORKER_LIFETIME = timedelta(minutes=5)
 """So long a worker lives at most: what it has kept its entry names by then, or none ever will."""
 
 

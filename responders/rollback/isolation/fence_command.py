@@ -7,7 +7,6 @@ falls also where whoever raised it has died.
 
 from collections.abc import Container, Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -35,10 +34,10 @@ from shared.engine.engine import load_steps
 from shared.ports.groups import Ports
 from shared.state import work_queue
 
-FENCE_VERB: Final = "fence"
-WORK_TIME_LIMIT_SECONDS: Final = 90.0
-TRANSITION_POLL_INTERVAL: Final = timedelta(seconds=5)
-ACTIVE_POLL_INTERVAL: Final = timedelta(seconds=20)
+FENCE_VERB = "fence"
+WORK_TIME_LIMIT_SECONDS = 90.0
+TRANSITION_POLL_INTERVAL = timedelta(seconds=5)
+ACTIVE_POLL_INTERVAL = timedelta(seconds=20)
 """While it stands: the clock hands it on twice a minute."""
 
 

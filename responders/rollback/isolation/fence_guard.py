@@ -5,7 +5,6 @@ It is raised with the plan, and waited for. It falls by itself once its rollback
 """
 
 from datetime import timedelta
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,8 +26,8 @@ from shared.ports.groups import Ports
 from shared.state import work_queue
 from shared.state.reader import StateReader
 
-POLL_INTERVAL: Final = timedelta(seconds=5)
-RAISE_GRACE_PERIOD: Final = timedelta(minutes=1)
+POLL_INTERVAL = timedelta(seconds=5)
+RAISE_GRACE_PERIOD = timedelta(minutes=1)
 """So much later than it was to stand a fence is given up that nobody has let fall."""
 
 

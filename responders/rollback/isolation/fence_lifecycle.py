@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -20,7 +19,7 @@ from shared.domain.rollback.rollback import Rollback, RollbackStatus, rollback_p
 from shared.domain.signals.health import ProbeAnswer
 from shared.ports.groups import Ports
 
-MAX_READ_AGE_SECONDS: Final = 20.0
+MAX_READ_AGE_SECONDS = 20.0
 """Nothing is stopped by what was read longer ago."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Set
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
@@ -26,9 +26,9 @@ from shared.domain.signals.probe_signals import MIN_PASSES_TO_CLOSE, ProbeRecord
 from shared.domain.system_record import System, system_path
 from shared.ports.groups import Ports
 
-FIRST_READ_BEFORE_LIMIT: Final = timedelta(minutes=5)
+FIRST_READ_BEFORE_LIMIT = timedelta(minutes=5)
 """So long before their limit the conditions are read: there may be no answer at first."""
-LAST_READ_BEFORE_LIMIT: Final = timedelta(minutes=1)
+LAST_READ_BEFORE_LIMIT = timedelta(minutes=1)
 """So long before it for the last time: a sweep comes half a minute late, and they take as long."""
 
 

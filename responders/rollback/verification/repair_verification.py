@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import Final
 
 from responders.data.document_check import read_known_damage, request_data_check
 from responders.rollback import derived_data
@@ -19,9 +18,9 @@ from shared.domain.rollback import rollback as rollbacks
 from shared.domain.rollback.plan import Step
 from shared.domain.signals.health import Health, HealthVerdict
 
-DATA_CHECK_TIMEOUT: Final = timedelta(minutes=15)
+DATA_CHECK_TIMEOUT = timedelta(minutes=15)
 """So long after the last document the data are waited for to have been looked through again."""
-POLL_INTERVAL: Final = timedelta(seconds=30)
+POLL_INTERVAL = timedelta(seconds=30)
 
 
 def conclude_repair(case: Case, steps: Iterable[Step]) -> bool:

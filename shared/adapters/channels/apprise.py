@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from shared.adapters.channels.base import ChannelClients, message_of
@@ -11,7 +11,7 @@ from shared.domain.notices.message import NoticeMessage
 from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
 
-ADDRESS_PLACEHOLDER: Final = "{address}"
+ADDRESS_PLACEHOLDER = "{address}"
 
 
 def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[str, Any]) -> None:

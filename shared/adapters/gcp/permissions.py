@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from enum import Enum
 from importlib import import_module
-from typing import Final
 
 from msgspec import Struct
 
@@ -58,32 +57,30 @@ class Grant(Struct, frozen=True):
         return found
 
 
-APPLICATION: Final = ApplicationScope()
-ASSETS: Final = ApplicationScope(lambda policy: bool(policy.assets.replicated or policy.assets.regenerated))
-BACKUPS: Final = ApplicationScope(lambda policy: policy.backups.bucket is not None or policy.backups.native)
-COPIES: Final = ApplicationScope(lambda policy: policy.backups.copies is not None)
-DATA: Final = ApplicationScope(lambda policy: bool(policy.collections))
-MAIL: Final = ApplicationScope(
-    lambda policy: any(one.kind is ChannelKind.TRIGGER_EMAIL for one in policy.channels)
-)
-MEDIA: Final = ApplicationScope(lambda policy: any(one.media for one in policy.collections.values()), "media")
-PAST: Final = ApplicationScope(lambda policy: policy.backups.copies is not None or bool(policy.collections))
-PROOFS: Final = ApplicationScope(lambda policy: policy.backups.proof is not None)
-PUSH: Final = ApplicationScope(lambda policy: any(one.kind is ChannelKind.PUSH for one in policy.channels))
-PUSHED_TO: Final = ApplicationScope(lambda policy: any(one.users is not None for one in policy.channels))
-SCRATCH: Final = ApplicationScope(
+APPLICATION = ApplicationScope()
+ASSETS = ApplicationScope(lambda policy: bool(policy.assets.replicated or policy.assets.regenerated))
+BACKUPS = ApplicationScope(lambda policy: policy.backups.bucket is not None or policy.backups.native)
+COPIES = ApplicationScope(lambda policy: policy.backups.copies is not None)
+DATA = ApplicationScope(lambda policy: bool(policy.collections))
+MAIL = ApplicationScope(lambda policy: any(one.kind is ChannelKind.TRIGGER_EMAIL for one in policy.channels))
+MEDIA = ApplicationScope(lambda policy: any(one.media for one in policy.collections.values()), "media")
+PAST = ApplicationScope(lambda policy: policy.backups.copies is not None or bool(policy.collections))
+PROOFS = ApplicationScope(lambda policy: policy.backups.proof is not None)
+PUSH = ApplicationScope(lambda policy: any(one.kind is ChannelKind.PUSH for one in policy.channels))
+PUSHED_TO = ApplicationScope(lambda policy: any(one.users is not None for one in policy.channels))
+SCRATCH = ApplicationScope(
     lambda policy: policy.backups.copies is not None or policy.backups.proof is not None, "scratch"
 )
-SOURCES: Final = ApplicationScope(role="sources")
+SOURCES = ApplicationScope(role="sources")
 
-EVERY_RESPONDER: Final = (
+EVERY_RESPONDER = (
     Grant("firestore.store.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
     # On the topics of `shared.core.topics.PUBLISHES` alone.
     Grant("pubsub.publisher.PERMISSIONS", GrantScope.OPERATIONS_PROJECT),
     Grant("storage.objects.READ_PERMISSIONS", GrantScope.POLICY_BUCKET),
 )
 
-GRANTS: Final[Mapping[str, tuple[Grant, ...]]] = {
+GRANTS: Mapping[str, tuple[Grant, ...]] = {
     "on_alert": EVERY_RESPONDER,
     "on_command": (
         *EVERY_RESPONDER,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cache
 from http import HTTPStatus
-from typing import Any, Final, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 import requests
@@ -16,10 +16,10 @@ from shared.adapters.gcp import errors
 from shared.core.codec import from_json
 from shared.core.errors import RollbackError, Unavailable
 
-MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
 """Several times the largest answer that is read: a Remote Config template may have 1,000,000
 characters, a page of anything here 1,000 entries."""
-MAX_PAGES: Final = 50
+MAX_PAGES = 50
 _CHUNK_BYTES = 64 * 1024
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ known."""
 _KNOWN = {*_BY_CODE.values(), *errors.READ_ERRORS, "ALREADY_EXISTS", "OUT_OF_RANGE"}
 
 
-EFFECT_TIMEOUT_SECONDS: Final = 10.0
+EFFECT_TIMEOUT_SECONDS = 10.0
 """Until then an effect's answer has come, or nothing is known of it."""
 _CONNECT_AND_READ_TIMEOUT = (3.0, EFFECT_TIMEOUT_SECONDS - 3.0)
 """To connect, and to wait for the first byte."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
 
 from msgspec import Struct, field
 
@@ -10,12 +9,12 @@ from shared.core.codec import StoredDocument, documents_of
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import ProbeAnswer
 
-CHECK_INTERVAL: Final = timedelta(days=1)
-RETRY_INTERVAL: Final = timedelta(hours=1)
+CHECK_INTERVAL = timedelta(days=1)
+RETRY_INTERVAL = timedelta(hours=1)
 """So long after a look that did not see everything there is another one."""
-ABSENT_TOPIC_COUNT: Final = -1
+ABSENT_TOPIC_COUNT = -1
 """In the place of how many listen to a topic that is not there."""
-REPLICATED_LOCATION_TYPES: Final = ("dual-region", "multi-region")
+REPLICATED_LOCATION_TYPES = ("dual-region", "multi-region")
 """Location types of buckets that lie in more than one region
 (https://cloud.google.com/storage/docs/locations, read 2026-11)."""
 assets_path = documents_of("assets")

@@ -6,7 +6,7 @@ Reference or a GeoPoint.
 
 import re
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
@@ -14,21 +14,21 @@ from shared.core.errors import RollbackError
 from shared.domain.policy.document_scope import Scope
 
 _ROOT = "/documents/"
-_NUMBER: Final = re.compile("__id(-?[0-9]+)__")
+_NUMBER = re.compile("__id(-?[0-9]+)__")
 """What a document is called that had a number for a name in Datastore."""
-_NUMBERS: Final = range(-(2**63), 2**63)
-_LONGEST_ID: Final = 1500
-_LONGEST_PATH: Final = 6 * 1024
+_NUMBERS = range(-(2**63), 2**63)
+_LONGEST_ID = 1500
+_LONGEST_PATH = 6 * 1024
 """Bytes of an id, and of all of a name; with what no id may be
 (https://firebase.google.com/docs/firestore/quotas, read 2026-11-27)."""
-_NO_ID: Final = re.compile(r"\.\.?|__.*__", re.DOTALL)
+_NO_ID = re.compile(r"\.\.?|__.*__", re.DOTALL)
 RewriteResult = datetime | RollbackError | None
 """What became of one rewrite: when it was written, None where it is gone since; or why it is not:
 Moved (somebody has written it since), Rejected (the database does not take it), Unavailable (not
 known)."""
-REWRITE_TIMEOUT_SECONDS: Final = 10.0
+REWRITE_TIMEOUT_SECONDS = 10.0
 """A request that writes documents back has landed after so long, or never does."""
-MAX_REWRITE_BYTES: Final = 2 * 2**20
+MAX_REWRITE_BYTES = 2 * 2**20
 """So much of documents, as MessagePack, is one request whatever they hold: a value takes up to four
 times as much there, and a request at most 10 MiB."""
 

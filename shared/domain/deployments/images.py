@@ -12,7 +12,6 @@ Of the clean-up policies of Artifact Registry, a KEEP policy outweighs each DELE
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,11 +20,11 @@ from shared.domain.deployments.deployment import Inventory, LiveFunction
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.traffic import Revision, traffic_shares
 
-RETENTION: Final = timedelta(days=60)
+RETENTION = timedelta(days=60)
 """How long images should stay, so that recent deployments are restored without a build."""
-KEEP: Final = "KEEP"
-FIREBASE_POLICY: Final = "firebase-functions-cleanup"
-OPT_OUT_LABEL: Final = "firebase-functions-cleanup-opted-out"
+KEEP = "KEEP"
+FIREBASE_POLICY = "firebase-functions-cleanup"
+OPT_OUT_LABEL = "firebase-functions-cleanup-opted-out"
 """By firebase/firebase-tools src/functions/artifacts.ts (read 2026-11)."""
 
 
@@ -47,7 +46,7 @@ StoredImages = Mapping[str, Mapping[str, StoredImage] | None]
 """Every image of a repository by each name under which it is pulled, digest or tag, per repository;
 None: no answer."""
 
-_REPOSITORY: Final = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev/[^/]+/[^/]+(?=/)")
+_REPOSITORY = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev/[^/]+/[^/]+(?=/)")
 """`LOCATION-docker.pkg.dev/PROJECT/REPOSITORY`, of Artifact Registry."""
 
 

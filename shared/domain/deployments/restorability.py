@@ -7,7 +7,6 @@ one comes up shows when its traffic is shifted.
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Final
 
 from msgspec import Struct
 
@@ -29,15 +28,15 @@ from shared.domain.deployments.source_copies import rebuild_obstacles
 
 IMAGES_PART = "images"
 """Some of them nobody could look for: a revision that is ready had its image when it started."""
-FINALIZED: Final = "FINALIZED"
+FINALIZED = "FINALIZED"
 """The one state in which a version of Hosting can be released
 (https://firebase.google.com/docs/reference/hosting/rest/v1beta1/sites.versions, read 2026-11)."""
-CHECK_SUMMARY: Final = (
+CHECK_SUMMARY = (
     "revisions Ready, their images or stored sources, versions in Secret Manager, accounts, runtimes, "
     "versions of Hosting, rulesets, indexes; no revision was started"
 )
 """What a proof looks at, in words for people."""
-MAX_STORED_REASONS: Final = 50
+MAX_STORED_REASONS = 50
 """Of why functions could not be built again, so many lines are kept with a deployment."""
 
 

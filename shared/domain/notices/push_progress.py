@@ -7,14 +7,13 @@ same order, and a place in that order is all that needs to be kept of a device.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.text import count_noun
 
-MAX_DEVICES_PER_BATCH: Final = 100
+MAX_DEVICES_PER_BATCH = 100
 """Messages that are handed over together, and at most repeated after a death. Firebase takes 500
 (https://firebase.google.com/docs/cloud-messaging/send/admin-sdk, read 2026-11); its client keeps
 100 connections."""

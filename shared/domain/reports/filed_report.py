@@ -1,19 +1,18 @@
 """The report of an incident as it is filed by itself, minutes after the end. Pure."""
 
 from datetime import datetime, timedelta
-from typing import Final
 
 from shared.core.codec import StoredDocument, documents_of
 from shared.domain.incidents.incident import Incident
 from shared.domain.reports.impact import ImpactCounts
 
-MAX_COUNT_DELAY: Final = timedelta(minutes=3)
+MAX_COUNT_DELAY = timedelta(minutes=3)
 """The routers' counts of a request are visible at most this much later (shared.ports.platform)."""
-FILING_DELAY: Final = MAX_COUNT_DELAY + timedelta(minutes=1)
+FILING_DELAY = MAX_COUNT_DELAY + timedelta(minutes=1)
 """So long after the end a report is written."""
-MAX_METRICS_WAIT: Final = timedelta(minutes=15)
+MAX_METRICS_WAIT = timedelta(minutes=15)
 """So long after the end it waits for metrics that give no answer; then it is filed without."""
-ROOT_CAUSE_REMINDER_DELAY: Final = timedelta(hours=24)
+ROOT_CAUSE_REMINDER_DELAY = timedelta(hours=24)
 """The runbook's time for a root cause, here from the end on."""
 report_path = documents_of("reports")
 

@@ -1,11 +1,10 @@
 """How fast documents may be written, by the rule for traffic that Firestore does not know yet."""
 
 from threading import Lock
-from typing import Final
 
-INITIAL_WRITES_PER_SECOND: Final = 500.0
-GROWTH_FACTOR: Final = 1.5
-GROWTH_INTERVAL_SECONDS: Final = 300.0
+INITIAL_WRITES_PER_SECOND = 500.0
+GROWTH_FACTOR = 1.5
+GROWTH_INTERVAL_SECONDS = 300.0
 """500 operations a second, and half as much again every five minutes
 (https://cloud.google.com/firestore/docs/best-practices#ramping_up_traffic, read 2026-11-26)."""
 

@@ -1,15 +1,15 @@
 """The configuration of Identity Platform."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.inventory_parts import flatten_settings, is_secret_path
 
-HOST: Final = "identitytoolkit.googleapis.com"
-PERMISSIONS: Final = ("firebaseauth.configs.get", "serviceusage.services.use")
-WRITE_PERMISSIONS: Final = (*PERMISSIONS, "firebaseauth.configs.update")
+HOST = "identitytoolkit.googleapis.com"
+PERMISSIONS = ("firebaseauth.configs.get", "serviceusage.services.use")
+WRITE_PERMISSIONS = (*PERMISSIONS, "firebaseauth.configs.update")
 
 _OUTPUT_ONLY_FIELDS = ("name", "subtype")
 

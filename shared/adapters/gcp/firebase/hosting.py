@@ -1,7 +1,6 @@
 """Sites of Firebase Hosting."""
 
 from datetime import datetime
-from typing import Final
 
 from msgspec import Struct
 
@@ -11,9 +10,9 @@ from shared.core.errors import Gone, Unavailable
 from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, HostingSite
 
-HOST: Final = "firebasehosting.googleapis.com"
-PERMISSIONS: Final = ("firebasehosting.sites.get", "firebasehosting.sites.list")
-WRITE_PERMISSIONS: Final = (*PERMISSIONS, "firebasehosting.sites.update")
+HOST = "firebasehosting.googleapis.com"
+PERMISSIONS = ("firebasehosting.sites.get", "firebasehosting.sites.list")
+WRITE_PERMISSIONS = (*PERMISSIONS, "firebasehosting.sites.update")
 
 _PAGE = 100
 

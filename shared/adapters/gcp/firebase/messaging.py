@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import firebase_admin
 from firebase_admin import messaging
@@ -15,7 +15,7 @@ from shared.core.lazy import LockedCachedProperty
 from shared.domain.notices.message import NoticeMessage
 from shared.domain.notices.push_progress import PushResult
 
-PERMISSIONS: Final = ("cloudmessaging.messages.create",)
+PERMISSIONS = ("cloudmessaging.messages.create",)
 CALL_TIMEOUT_SECONDS = 10.0
 _RETRYABLE_CODES = frozenset(
     {"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNKNOWN"}

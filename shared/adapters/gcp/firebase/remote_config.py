@@ -1,6 +1,6 @@
 """The client template of Firebase Remote Config."""
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -14,9 +14,9 @@ from shared.domain.deployments.inventory.inventory_parts import (
     stored_text,
 )
 
-HOST: Final = "firebaseremoteconfig.googleapis.com"
-PERMISSIONS: Final = ("cloudconfig.configs.get",)
-WRITE_PERMISSIONS: Final = (*PERMISSIONS, "cloudconfig.configs.update")
+HOST = "firebaseremoteconfig.googleapis.com"
+PERMISSIONS = ("cloudconfig.configs.get",)
+WRITE_PERMISSIONS = (*PERMISSIONS, "cloudconfig.configs.update")
 
 _ANY_ETAG = "*"
 

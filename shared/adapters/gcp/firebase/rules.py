@@ -1,7 +1,7 @@
 """Firebase Rules."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
@@ -10,9 +10,9 @@ from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Ambiguous, Gone
 from shared.domain.deployments.inventory.inventory_parts import RulesFile, RulesRelease, RulesSource
 
-HOST: Final = "firebaserules.googleapis.com"
-PERMISSIONS: Final = ("firebaserules.releases.list", "firebaserules.rulesets.get")
-WRITE_PERMISSIONS: Final = (
+HOST = "firebaserules.googleapis.com"
+PERMISSIONS = ("firebaserules.releases.list", "firebaserules.rulesets.get")
+WRITE_PERMISSIONS = (
     *PERMISSIONS,
     "firebaserules.releases.create",
     "firebaserules.releases.update",

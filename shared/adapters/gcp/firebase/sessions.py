@@ -1,15 +1,14 @@
 """The sessions of an application's people, in Firebase Authentication."""
 
 from datetime import datetime
-from typing import Final
 
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.ports.resources import UserPage
 
-HOST: Final = "identitytoolkit.googleapis.com"
-PERMISSIONS: Final = ("firebaseauth.users.get", "firebaseauth.users.update", "serviceusage.services.use")
+HOST = "identitytoolkit.googleapis.com"
+PERMISSIONS = ("firebaseauth.users.get", "firebaseauth.users.update", "serviceusage.services.use")
 
 _PAGE = "50"
 

@@ -1,7 +1,7 @@
 """Native backups of Firestore: schedules, what they made, and how far back a database reads."""
 
 from datetime import UTC
-from typing import Any, Final
+from typing import Any
 
 from google.cloud.firestore_admin_v1 import types
 
@@ -9,9 +9,9 @@ from shared.adapters.gcp.errors import call_once
 from shared.core.errors import Unavailable
 from shared.domain.data.backups.backup_records import BackupSchedule, Database, NativeBackup, Recurrence
 
-PAST_PERMISSIONS: Final = ("datastore.backups.list", "datastore.databases.getMetadata")
+PAST_PERMISSIONS = ("datastore.backups.list", "datastore.databases.getMetadata")
 """What there is to come back to."""
-PERMISSIONS: Final = ("datastore.backupSchedules.list", *PAST_PERMISSIONS)
+PERMISSIONS = ("datastore.backupSchedules.list", *PAST_PERMISSIONS)
 
 _ENABLED = types.Database.PointInTimeRecoveryEnablement.POINT_IN_TIME_RECOVERY_ENABLED
 _READY = types.Backup.State.READY

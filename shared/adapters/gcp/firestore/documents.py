@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from google.cloud.firestore_v1 import types
 
@@ -14,7 +14,7 @@ from shared.core.errors import Gone
 from shared.domain.data.document import DocumentSnapshot, path_sort_key
 from shared.domain.policy.document_scope import Scope
 
-PERMISSIONS: Final = ("datastore.databases.get", "datastore.entities.get", "datastore.entities.list")
+PERMISSIONS = ("datastore.databases.get", "datastore.entities.get", "datastore.entities.list")
 
 STREAM_TIMEOUT_SECONDS = 30.0
 """So long one stream may last; what has come by then counts, and the next one goes on behind it."""

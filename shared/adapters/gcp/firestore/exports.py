@@ -1,7 +1,7 @@
 """Exports of Firestore."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from google.cloud.firestore_admin_v1 import types
 
@@ -10,7 +10,7 @@ from shared.adapters.gcp.listing import list_database_operations
 from shared.core.errors import Exists, Rejected
 from shared.domain.data.backups.backup_records import Export
 
-PERMISSIONS: Final = (
+PERMISSIONS = (
     "datastore.databases.export",
     "datastore.databases.get",
     "datastore.entities.list",

@@ -1,6 +1,6 @@
 """Composite indexes of Firestore, and the fields by which documents expire."""
 
-from typing import Any, Final
+from typing import Any
 
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1.field_path import FieldPath
@@ -11,8 +11,8 @@ from shared.core.errors import Rejected
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.inventory.inventory_parts import Index, IndexField, is_creatable
 
-PERMISSIONS: Final = ("datastore.schemas.list",)
-WRITE_PERMISSIONS: Final = (*PERMISSIONS, "datastore.schemas.create")
+PERMISSIONS = ("datastore.schemas.list",)
+WRITE_PERMISSIONS = (*PERMISSIONS, "datastore.schemas.create")
 
 _PAGE = 1000
 _Scope = types.Index.QueryScope

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from google.cloud.firestore_admin_v1 import types
 from google.cloud.firestore_v1 import types as data
@@ -13,16 +13,16 @@ from shared.adapters.gcp.listing import list_database_operations
 from shared.core.errors import Gone, Moved, Rejected, Unavailable
 from shared.domain.data.backups.backup_records import RestoreProgress
 
-PERMISSIONS: Final = (
+PERMISSIONS = (
     "datastore.backups.restoreDatabase",
     "datastore.databases.create",
     "datastore.databases.list",
     "datastore.operations.get",
     "datastore.operations.list",
 )
-CLONE_PERMISSIONS: Final = ("datastore.databases.clone",)
+CLONE_PERMISSIONS = ("datastore.databases.clone",)
 """Beside the others, on the project."""
-SCRATCH_PERMISSIONS: Final = (
+SCRATCH_PERMISSIONS = (
     "datastore.databases.delete",
     "datastore.databases.import",
     "datastore.entities.delete",

@@ -1,7 +1,7 @@
 """Documents of an application's Firestore, written back under the times at which they were read."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from google.cloud.firestore_v1 import types
 from grpc import StatusCode
@@ -11,19 +11,19 @@ from shared.adapters.gcp.firestore.values import read_time, write_fields
 from shared.core.chunks import split_into_chunks
 from shared.domain.data.document import REWRITE_TIMEOUT_SECONDS, Rewrite, RewriteResult
 
-PERMISSIONS: Final = ("datastore.entities.create", "datastore.entities.delete", "datastore.entities.update")
-CREATE_PERMISSIONS: Final = PERMISSIONS[:1]
+PERMISSIONS = ("datastore.entities.create", "datastore.entities.delete", "datastore.entities.update")
+CREATE_PERMISSIONS = PERMISSIONS[:1]
 
-MAX_WRITES_PER_REQUEST: Final = 500
+MAX_WRITES_PER_REQUEST = 500
 """Writes of one request
 (https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1, read 2026-11-26)."""
-MAX_REQUEST_BYTES: Final = 9 * 2**20
+MAX_REQUEST_BYTES = 9 * 2**20
 """A request is at most 10 MiB (https://firebase.google.com/docs/firestore/quotas, read
 2026-11-26)."""
 
 _BatchRequest = types.BatchWriteRequest.pb()
 _Write = types.Write.pb()
-_NAMES: Final = {code.value[0]: code.name for code in StatusCode}
+_NAMES = {code.value[0]: code.name for code in StatusCode}
 
 
 class FirestoreRewrites:

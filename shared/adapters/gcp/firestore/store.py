@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from random import Random
-from typing import Any, Final
+from typing import Any
 
 from google.cloud.firestore_v1 import types
 
@@ -15,8 +15,8 @@ from shared.core.errors import RollbackError, Throttled
 from shared.core.runtime import Clock
 from shared.core.store import Create, Document, Query, Reader, Update, Write
 
-READ_PERMISSIONS: Final = ("datastore.databases.get", "datastore.entities.get", "datastore.entities.list")
-PERMISSIONS: Final = (*READ_PERMISSIONS, "datastore.entities.create", "datastore.entities.update")
+READ_PERMISSIONS = ("datastore.databases.get", "datastore.entities.get", "datastore.entities.list")
+PERMISSIONS = (*READ_PERMISSIONS, "datastore.entities.create", "datastore.entities.update")
 
 MAX_TRANSACTION_ATTEMPTS = 10
 INITIAL_BACKOFF_SECONDS = 0.05

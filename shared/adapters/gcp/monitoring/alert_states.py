@@ -1,14 +1,14 @@
 """Alerts as Cloud Monitoring shows them now: the read-back of what it has notified of."""
 
-from typing import Final, Literal
+from typing import Literal
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 
-HOST: Final = "monitoring.googleapis.com"
-PERMISSIONS: Final = ("monitoring.alerts.get",)
+HOST = "monitoring.googleapis.com"
+PERMISSIONS = ("monitoring.alerts.get",)
 
 
 class _Alert(Struct, frozen=True):

@@ -6,15 +6,15 @@ Shapes: https://cloud.google.com/monitoring/api/ref_v3/rest (v3/projects.alertPo
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.ports.operations_project import Metric, MetricQuery
 
-HOST: Final = "monitoring.googleapis.com"
-PERMISSIONS: Final = (
+HOST = "monitoring.googleapis.com"
+PERMISSIONS = (
     "monitoring.alertPolicies.list",
     "monitoring.dashboards.list",
     "monitoring.metricDescriptors.list",
@@ -22,9 +22,9 @@ PERMISSIONS: Final = (
     "monitoring.timeSeries.list",
 )
 
-_PAGE: Final = 100
-_FILTERS: Final = ("filter", "denominatorFilter")
-_QUERIES: Final = ("query", "prometheusQuery")
+_PAGE = 100
+_FILTERS = ("filter", "denominatorFilter")
+_QUERIES = ("query", "prometheusQuery")
 """Where the one and the other stand in conditions and in tiles."""
 
 

@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from google.cloud import monitoring_v3
 
 from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, translate_errors
 from shared.domain.signals.health import RouterRequests
 
-PERMISSIONS: Final = ("monitoring.timeSeries.list",)
+PERMISSIONS = ("monitoring.timeSeries.list",)
 
 SAMPLING_INTERVAL = timedelta(minutes=1)
 """The metric's sampling period, and the shortest alignment period."""

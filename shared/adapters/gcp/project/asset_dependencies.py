@@ -1,6 +1,6 @@
 """What assets rely on: where buckets of Cloud Storage lie, which topics Pub/Sub has."""
 
-from typing import Any, Final
+from typing import Any
 
 from google.api_core.exceptions import NotFound
 
@@ -8,8 +8,8 @@ from shared.adapters.gcp.errors import call_once
 from shared.adapters.gcp.storage import objects
 from shared.core.errors import Gone, Unavailable
 
-PERMISSIONS: Final = ("pubsub.topics.get", "storage.buckets.get")
-_PAGE: Final = 1000
+PERMISSIONS = ("pubsub.topics.get", "storage.buckets.get")
+_PAGE = 1000
 """The most that a page may hold (pubsub.proto)."""
 
 

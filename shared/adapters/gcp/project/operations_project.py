@@ -1,7 +1,7 @@
 """Topics, subscriptions, functions and policies of the operations project, as set up."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from google.cloud import functions_v2
 from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
@@ -15,7 +15,7 @@ from shared.core.errors import Unavailable
 from shared.core.text import last_segment
 from shared.ports.operations_project import DeployedFunction, Subscription
 
-PERMISSIONS: Final = (
+PERMISSIONS = (
     "cloudfunctions.functions.list",
     "pubsub.subscriptions.list",
     "pubsub.topics.getIamPolicy",
@@ -23,12 +23,12 @@ PERMISSIONS: Final = (
     "storage.buckets.getIamPolicy",
 )
 
-MAX_PAGES: Final = 50
+MAX_PAGES = 50
 """Of any list here: pages hold 1,000, and the product has a handful."""
 _PAGE = 1000
 """The most that a page of any of them may hold (pubsub.proto, functions.proto)."""
 
-_CONDITIONAL: Final = 3
+_CONDITIONAL = 3
 """The version of a policy that shows roles under a condition
 (https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy, read 2026-11)."""
 

@@ -4,19 +4,19 @@ Shapes: https://cloud.google.com/service-usage/docs/reference/rest/v1beta1/servi
 (read 2026-11).
 """
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
 from shared.adapters.gcp.rest import Rest
 
-HOST: Final = "serviceusage.googleapis.com"
-PERMISSIONS: Final = ("serviceusage.quotas.get",)
-APIS_PERMISSIONS: Final = ("serviceusage.services.get",)
+HOST = "serviceusage.googleapis.com"
+PERMISSIONS = ("serviceusage.quotas.get",)
+APIS_PERMISSIONS = ("serviceusage.services.get",)
 
-_A_MINUTE: Final = "1/min/"
+_A_MINUTE = "1/min/"
 """How the unit of such a limit begins; behind it stands what it is counted by."""
-_PAGE: Final = 100
+_PAGE = 100
 _Int64 = Annotated[str, Meta(pattern="^-?[0-9]{1,19}$")]
 """As JSON writes it."""
 

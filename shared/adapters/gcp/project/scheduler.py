@@ -5,7 +5,7 @@ Shapes: https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locat
 """
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
@@ -14,9 +14,9 @@ from shared.core.errors import Unavailable
 from shared.domain.deployments.inventory.inventory_parts import SchedulerJob, json_fingerprint
 from shared.ports.operations_project import JobRun
 
-HOST: Final = "cloudscheduler.googleapis.com"
-PERMISSIONS: Final = ("cloudscheduler.jobs.list",)
-RUNS_PERMISSIONS: Final = (*PERMISSIONS, "cloudscheduler.locations.list")
+HOST = "cloudscheduler.googleapis.com"
+PERMISSIONS = ("cloudscheduler.jobs.list",)
+RUNS_PERMISSIONS = (*PERMISSIONS, "cloudscheduler.locations.list")
 
 _PAGE = 500
 _VOLATILE_FIELDS = frozenset({"lastAttemptTime", "scheduleTime", "state", "status", "userUpdateTime"})

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from datetime import datetime
-from typing import Final
 
 from msgspec import Struct
 
@@ -12,9 +11,9 @@ from shared.core.errors import Gone, Rejected
 from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import SecretVersion
 
-HOST: Final = "secretmanager.googleapis.com"
-PERMISSIONS: Final = ("secretmanager.secrets.list", "secretmanager.versions.list")
-VALUES_PERMISSIONS: Final = ("secretmanager.versions.access",)
+HOST = "secretmanager.googleapis.com"
+PERMISSIONS = ("secretmanager.secrets.list", "secretmanager.versions.list")
+VALUES_PERMISSIONS = ("secretmanager.versions.access",)
 """On each secret by itself: the Terraform variable `secrets` says who reads which."""
 
 _PAGE = 1000

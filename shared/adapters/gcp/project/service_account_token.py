@@ -5,14 +5,12 @@ Shape: https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.
 account it is of; this one is asked for by name.
 """
 
-from typing import Final
-
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 
-HOST: Final = "iamcredentials.googleapis.com"
-PERMISSIONS: Final = ("iam.serviceAccounts.getOpenIdToken",)
+HOST = "iamcredentials.googleapis.com"
+PERMISSIONS = ("iam.serviceAccounts.getOpenIdToken",)
 """On the account itself."""
 
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Final
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -11,11 +10,11 @@ from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone
 from shared.domain.deployments.inventory.inventory_parts import AccountState
 
-HOST: Final = "cloudresourcemanager.googleapis.com"
-IAM_HOST: Final = "iam.googleapis.com"
-GRANTS_PERMISSIONS: Final = ("resourcemanager.projects.getIamPolicy",)
-PERMISSIONS: Final = (*GRANTS_PERMISSIONS, "iam.serviceAccounts.get")
-ROLES_PERMISSIONS: Final = ("iam.roles.get",)
+HOST = "cloudresourcemanager.googleapis.com"
+IAM_HOST = "iam.googleapis.com"
+GRANTS_PERMISSIONS = ("resourcemanager.projects.getIamPolicy",)
+PERMISSIONS = (*GRANTS_PERMISSIONS, "iam.serviceAccounts.get")
+ROLES_PERMISSIONS = ("iam.roles.get",)
 
 _ACCOUNT = "serviceAccount:"
 _PROJECT_ACCOUNT_DOMAIN = ".iam.gserviceaccount.com"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 from google.pubsub_v1 import types
 
@@ -13,7 +13,7 @@ from shared.core.errors import Rejected, Unavailable
 from shared.core.pubsub_message import FIRST_PUBLISHED_AT, earliest_time
 from shared.ports.messaging import DeadLetter
 
-PERMISSIONS: Final = ("pubsub.subscriptions.consume", "pubsub.subscriptions.get", "pubsub.topics.publish")
+PERMISSIONS = ("pubsub.subscriptions.consume", "pubsub.subscriptions.get", "pubsub.topics.publish")
 
 CALL_TIMEOUT_SECONDS = 10.0
 PULL_TIMEOUT_SECONDS = 5.0

@@ -7,7 +7,6 @@ its `list`, which names the permission; `locations/-` is all of them
 
 import re
 from collections.abc import Iterator
-from typing import Final
 
 from msgspec import Struct
 
@@ -15,8 +14,8 @@ from shared.adapters.gcp.rest import Rest
 from shared.core.text import last_segment
 from shared.domain.data.events.document_triggers import EventarcTrigger, parse_filters
 
-HOST: Final = "eventarc.googleapis.com"
-PERMISSIONS: Final = ("eventarc.triggers.list",)
+HOST = "eventarc.googleapis.com"
+PERMISSIONS = ("eventarc.triggers.list",)
 
 _PAGE = 1000
 """The service may send fewer."""

@@ -1,13 +1,13 @@
 """Topics in Pub/Sub."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from google.pubsub_v1 import types
 
 from shared.adapters.gcp.errors import EFFECT_ERRORS, call_once
 
-PERMISSIONS: Final = ("pubsub.topics.publish",)
+PERMISSIONS = ("pubsub.topics.publish",)
 
 PUBLISH_TIMEOUT_SECONDS = 10.0
 

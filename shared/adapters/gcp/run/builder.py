@@ -1,7 +1,7 @@
 """Deployments of functions: Cloud Functions v2, which serves both generations."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from google.cloud import functions_v2
 from google.longrunning.operations_pb2 import GetOperationRequest
@@ -19,7 +19,7 @@ from shared.domain.deployments.source_copies import VariableValues, decode_value
 from shared.ports.platform import OperationState
 from shared.ports.storage import Vault
 
-PERMISSIONS: Final = (
+PERMISSIONS = (
     "cloudfunctions.functions.create",
     "cloudfunctions.functions.get",
     "cloudfunctions.functions.update",

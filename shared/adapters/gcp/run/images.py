@@ -1,13 +1,11 @@
 """The container images that Artifact Registry holds, and how it cleans them up."""
 
-from typing import Final
-
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone
 from shared.domain.deployments.images import Cleanup, StoredImage
 
-HOST: Final = "artifactregistry.googleapis.com"
-PERMISSIONS: Final = ("artifactregistry.dockerimages.list", "artifactregistry.repositories.get")
+HOST = "artifactregistry.googleapis.com"
+PERMISSIONS = ("artifactregistry.dockerimages.list", "artifactregistry.repositories.get")
 
 _PAGE = 1000
 """The largest of dockerImages.list

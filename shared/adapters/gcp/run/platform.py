@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC
-from typing import Any, Final
+from typing import Any
 
 from google.cloud import functions_v2, run_v2
 from google.iam.v1.iam_policy_pb2 import GetIamPolicyRequest
@@ -29,12 +29,12 @@ from shared.domain.deployments.inventory.traffic import (
 from shared.domain.deployments.source_copies import VariableValues
 from shared.ports.platform import OperationState
 
-INVENTORY_PERMISSIONS: Final = ("cloudfunctions.functions.list", "run.revisions.list", "run.services.list")
-VALUES_PERMISSIONS: Final = ("cloudfunctions.functions.get",)
+INVENTORY_PERMISSIONS = ("cloudfunctions.functions.list", "run.revisions.list", "run.services.list")
+VALUES_PERMISSIONS = ("cloudfunctions.functions.get",)
 """What `values` needs."""
-INVOKERS_PERMISSIONS: Final = ("run.services.getIamPolicy",)
+INVOKERS_PERMISSIONS = ("run.services.getIamPolicy",)
 """What `invokers` needs."""
-PERMISSIONS: Final = (
+PERMISSIONS = (
     *INVENTORY_PERMISSIONS,
     "iam.serviceAccounts.actAs",
     "run.operations.get",

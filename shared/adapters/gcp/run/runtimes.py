@@ -1,13 +1,11 @@
 """The runtimes that Cloud Functions offers."""
 
-from typing import Final
-
 from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.domain.deployments.inventory.inventory_parts import Generation
 
-HOST: Final = "cloudfunctions.googleapis.com"
+HOST = "cloudfunctions.googleapis.com"
 
 _DECOMMISSIONED = "DECOMMISSIONED"
 """Nothing is deployed with it any more, and what runs may be disabled

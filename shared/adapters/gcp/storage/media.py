@@ -1,13 +1,13 @@
 """Whether files of an application can be read: by the first byte of each."""
 
-from typing import Any, Final
+from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound, RequestRangeNotSatisfiable
 
 from shared.adapters.gcp.storage.objects import CALL_ONCE, HTTP_READ_ERRORS, translate_http_errors
 from shared.core.errors import Unavailable
 
-PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
+PERMISSIONS = ("storage.objects.get", "storage.objects.list")
 """In the buckets that are declared. Without `list` what is absent is forbidden, and so unknown
 (https://cloud.google.com/storage/docs/json_api/v1/status-codes, read 2026-11)."""
 

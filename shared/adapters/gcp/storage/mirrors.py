@@ -1,14 +1,14 @@
 """Objects copied from bucket to bucket inside Cloud Storage, with no retry of the client's own."""
 
-from typing import Any, Final
+from typing import Any
 
 from shared.adapters.gcp.storage import objects
 from shared.core.errors import Ambiguous
 from shared.domain.data.backups.backup_records import ObjectMetadata
 
-SOURCE_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
+SOURCE_PERMISSIONS = ("storage.objects.get", "storage.objects.list")
 """In the bucket that is copied from."""
-TARGET_PERMISSIONS: Final = (
+TARGET_PERMISSIONS = (
     "storage.objects.create",
     "storage.objects.delete",
     "storage.objects.get",
@@ -16,9 +16,9 @@ TARGET_PERMISSIONS: Final = (
 )
 """In the bucket that is copied to: replacing what is left of a copy takes `delete`."""
 
-WRITE_PERMISSIONS: Final = ("storage.objects.create",)
+WRITE_PERMISSIONS = ("storage.objects.create",)
 """In the bucket that is written into, under names that are free."""
-HOLD_PERMISSIONS: Final = (*SOURCE_PERMISSIONS, "storage.objects.update")
+HOLD_PERMISSIONS = (*SOURCE_PERMISSIONS, "storage.objects.update")
 """To hold what is listed
 (https://cloud.google.com/storage/docs/holding-objects, read 2026-11)."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.auth.exceptions import GoogleAuthError
@@ -11,13 +11,13 @@ from requests.exceptions import RequestException
 
 from shared.core.errors import Ambiguous, Exists, Rejected, RollbackError, Throttled, Unavailable
 
-READ_PERMISSIONS: Final = ("storage.objects.get", "storage.objects.list")
-CREATE_PERMISSIONS: Final = ("storage.objects.create",)
+READ_PERMISSIONS = ("storage.objects.get", "storage.objects.list")
+CREATE_PERMISSIONS = ("storage.objects.create",)
 """To create only; an account that has these has no other, and `delete` least of all."""
 
 OBJECT_TIMEOUT_SECONDS = 5.0
 """Deadline to connect, and of each read of the answer."""
-CALL_ONCE: Final[Mapping[str, Any]] = {"timeout": OBJECT_TIMEOUT_SECONDS, "retry": None}
+CALL_ONCE: Mapping[str, Any] = {"timeout": OBJECT_TIMEOUT_SECONDS, "retry": None}
 """The options of a call that the client sends once, within that deadline."""
 
 HttpStatusErrors = Mapping[int, type[RollbackError]]

@@ -1,7 +1,7 @@
 """Objects in Cloud Storage that everybody reads, written in place of what was there."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 import httpx
 
@@ -10,7 +10,7 @@ from shared.adapters.http import send_request
 from shared.core.errors import Moved, Unavailable
 from shared.ports.storage import PublicAccess
 
-PERMISSIONS: Final = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
+PERMISSIONS = ("storage.objects.create", "storage.objects.delete", "storage.objects.get")
 """To write in the place of an object, Cloud Storage asks for `delete` too
 (https://cloud.google.com/storage/docs/access-control/iam-json, objects.insert, read 2026-11)."""
 

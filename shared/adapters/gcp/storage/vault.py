@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from google.api_core.exceptions import NotFound
 
@@ -10,12 +10,12 @@ from shared.adapters.gcp.storage import objects
 from shared.core.errors import Ambiguous, Exists, Unavailable
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
-KEEPER_PERMISSIONS: Final = ("storage.objects.create", "storage.objects.delete", "storage.objects.list")
+KEEPER_PERMISSIONS = ("storage.objects.create", "storage.objects.delete", "storage.objects.list")
 """In our own buckets. Without `get`: whoever keeps values cannot read them again."""
-COPY_PERMISSIONS: Final = ("storage.objects.get",)
+COPY_PERMISSIONS = ("storage.objects.get",)
 """In the buckets where Cloud Functions keeps sources."""
-READ_PERMISSIONS: Final = ("storage.objects.get",)
-QUARANTINE_PERMISSIONS: Final = (
+READ_PERMISSIONS = ("storage.objects.get",)
+QUARANTINE_PERMISSIONS = (
     "storage.objects.create",
     "storage.objects.delete",
     "storage.objects.get",
@@ -23,11 +23,11 @@ QUARANTINE_PERMISSIONS: Final = (
 )
 """In the bucket of what repairs change: age removes from it, and whoever is erased is taken out."""
 
-COPY_TIMEOUT_SECONDS: Final = 30.0
+COPY_TIMEOUT_SECONDS = 30.0
 """Deadline of each call of a copy, the least that Google asks for. One call copies an object whole
 where location and class stay the same, and else a part of it
 (https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite, read 2026-11-25)."""
-MAX_COPY_CALLS: Final = 10
+MAX_COPY_CALLS = 10
 """Of one copy; a source is at most a few hundred megabytes."""
 
 

@@ -2,11 +2,10 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
 
 from msgspec import Struct
 
-_LONGEST_SYSTEM: Final = 40
+_LONGEST_SYSTEM = 40
 """Of its name, in that of a database: as much is left for what else stands there."""
 
 

@@ -8,7 +8,6 @@ is made. Nobody's own data is touched: a copy is read, or a person lets the appl
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 from msgspec import field
 from msgspec.structs import replace
@@ -24,20 +23,20 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
-MAX_COPIES_PER_SYSTEM: Final = 2
-DELETION_TIMEOUT: Final = timedelta(hours=1)
+MAX_COPIES_PER_SYSTEM = 2
+DELETION_TIMEOUT = timedelta(hours=1)
 """Whoever works on it has ended by then: what still may not be deleted is somebody's."""
-_PREFIX: Final = "copy-"
+_PREFIX = "copy-"
 
 
-NOTICE_SEVERITIES: Final[Mapping[str, Severity]] = {
+NOTICE_SEVERITIES: Mapping[str, Severity] = {
     "copy.ready": Severity.HIGH,
     "copy.failed": Severity.HIGH,
     "copy.ends": Severity.MEDIUM,
     "copy.deleted": Severity.LOW,
     "copy.left": Severity.MEDIUM,
 }
-CUTOVER_INSTRUCTION: Final = "let the application use it as docs/cutover.md says"
+CUTOVER_INSTRUCTION = "let the application use it as docs/cutover.md says"
 copy_path = documents_of("copies")
 
 

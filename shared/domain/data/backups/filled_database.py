@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, TypeVar
 
 from msgspec.structs import replace
 
@@ -11,7 +11,7 @@ from shared.core.codec import StoredDocument
 from shared.domain.data.erasure.ledger import ErasureProgress
 from shared.domain.data.integrity.scan import CollectionTally, ScanRun
 
-FILL_TIMEOUT: Final = timedelta(minutes=30)
+FILL_TIMEOUT = timedelta(minutes=30)
 """A new and empty database can be filled within minutes: what is refused for longer stays so."""
 
 
@@ -37,7 +37,7 @@ class FillStatus(StrEnum):
     """Somebody uses the database of a copy, and nobody here deletes it."""
 
 
-FILLING_STATUSES: Final = frozenset({FillStatus.MAKING, FillStatus.RESTORING, FillStatus.CHECKING})
+FILLING_STATUSES = frozenset({FillStatus.MAKING, FillStatus.RESTORING, FillStatus.CHECKING})
 
 
 class FilledDatabase(StoredDocument, frozen=True, kw_only=True):

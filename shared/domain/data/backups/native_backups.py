@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final
 
 from shared.core.codec import StoredDocument, documents_of
 from shared.domain.data.backups.backup_records import BackupSchedule, Database, NativeBackup, Recurrence
 
-GRACE_PERIOD: Final = timedelta(days=1)
+GRACE_PERIOD = timedelta(days=1)
 """Google chooses the hour of a scheduled backup, and may choose another one each day."""
-CHECK_INTERVAL: Final = timedelta(hours=1)
+CHECK_INTERVAL = timedelta(hours=1)
 managed_backups_path = documents_of("watched")
 """Where it is kept what was found."""
 

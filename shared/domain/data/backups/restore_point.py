@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Final
 
 from msgspec import Struct
 
@@ -22,17 +21,17 @@ from shared.domain.data.backups.filled_database import FillStatus
 from shared.domain.data.backups.restore_test import RestoreTest
 from shared.domain.deployments.deployment import Deployment
 
-LATEST_RESTORE_POINT: Final = "latest"
+LATEST_RESTORE_POINT = "latest"
 """The newest backup that was restored to test it, else the data that a check last found valid."""
-ACCEPTED_FORMS: Final = (
+ACCEPTED_FORMS = (
     "latest, a time such as 2026-03-02T12:00:00Z or 20260302_1200 (UTC in a message, local time in the "
     "CLI), a span back such as 1h, a deployment, a backup or a copy"
 )
-MAX_SUGGESTIONS_PER_SIDE: Final = 2
+MAX_SUGGESTIONS_PER_SIDE = 2
 
-STAMP: Final = re.compile(r"[0-9]{8}_[0-9]{4}")
-STAMP_FORMAT: Final = "%Y%m%d_%H%M"
-_DAY_FIRST: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+STAMP = re.compile(r"[0-9]{8}_[0-9]{4}")
+STAMP_FORMAT = "%Y%m%d_%H%M"
+_DAY_FIRST = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class RestoreSource(StrEnum):

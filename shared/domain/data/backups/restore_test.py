@@ -7,7 +7,6 @@ own, which is on record before it is made, and is deleted whatever comes of the 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -21,8 +20,8 @@ from shared.domain.policy.resources import ProofRules
 from shared.domain.policy.system_policy import Policy
 from shared.domain.retention import RECORD_RETENTION
 
-_FAULTS_SHOWN: Final = 20
-EXPORT_WEEKDAY: Final = 6
+_FAULTS_SHOWN = 20
+EXPORT_WEEKDAY = 6
 """Sunday, UTC: an export is restored, whose import writes every document and is paid for."""
 restore_test_path = documents_of("proofs")
 

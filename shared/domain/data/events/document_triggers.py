@@ -2,7 +2,6 @@
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Final
 
 from msgspec import Struct
 
@@ -13,16 +12,16 @@ from shared.domain.policy.document_scope import Scope
 EventFilters = Mapping[str, str]
 """Of a trigger: the value of each attribute that it filters events by, their `type` among them."""
 
-_ANY: Final = "**"
-_EVENT: Final = "google.cloud.firestore.document."
-_EVENTS: Final = (_EVENT, "providers/cloud.firestore/")
+_ANY = "**"
+_EVENT = "google.cloud.firestore.document."
+_EVENTS = (_EVENT, "providers/cloud.firestore/")
 """How the types of events on documents begin, of the 2nd and of the 1st generation
 (https://cloud.google.com/functions/docs/calling/cloud-firestore, read 2026-11-26)."""
-_AUDITED: Final = "google.cloud.audit.log.v1.written"
-_WRITTEN_BY: Final = ("firestore.googleapis.com", "google.firestore.v1.Firestore.BatchWrite")
+_AUDITED = "google.cloud.audit.log.v1.written"
+_WRITTEN_BY = ("firestore.googleapis.com", "google.firestore.v1.Firestore.BatchWrite")
 """The service and the method that an entry of the audit log names for what a repair writes
 (https://cloud.google.com/firestore/docs/audit-logging, read 2026-11-27)."""
-_OPERATORS: Final = ("", "match-path-pattern")
+_OPERATORS = ("", "match-path-pattern")
 """Those that are known: equal, and by a pattern of a path (`EventFilter.operator` of
 google/cloud/eventarc/v1/trigger.proto and of google/cloud/functions/v2/functions.proto)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,10 +17,10 @@ from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.policy.system_policy import Policy
 
-CORRUPTION_SIGNAL: Final = "database_corruption"
-LOSS_SIGNAL: Final = "data_loss"
-DAMAGE_SIGNALS: Final = (CORRUPTION_SIGNAL, LOSS_SIGNAL)
-SIGNAL_OF: Final = {
+CORRUPTION_SIGNAL = "database_corruption"
+LOSS_SIGNAL = "data_loss"
+DAMAGE_SIGNALS = (CORRUPTION_SIGNAL, LOSS_SIGNAL)
+SIGNAL_OF = {
     IntegrityCheck.SCHEMA: CORRUPTION_SIGNAL,
     IntegrityCheck.REFERENCE: CORRUPTION_SIGNAL,
     IntegrityCheck.QUERY: CORRUPTION_SIGNAL,
@@ -28,14 +28,14 @@ SIGNAL_OF: Final = {
     IntegrityCheck.COUNT: LOSS_SIGNAL,
 }
 """What a fault of each kind is to the rest of the system."""
-MINUTE: Final = timedelta(minutes=1)
-MAX_STORED_COUNTS: Final = 48
+MINUTE = timedelta(minutes=1)
+MAX_STORED_COUNTS = 48
 """So many counts are kept at most of the span in which documents are counted."""
-RETRY_INTERVAL: Final = timedelta(minutes=10)
+RETRY_INTERVAL = timedelta(minutes=10)
 """So long after one that failed a run is tried again."""
-DAMAGED_INTERVAL: Final = timedelta(hours=1)
+DAMAGED_INTERVAL = timedelta(hours=1)
 """A run begins this often while damage is known: its end is observed by runs."""
-ONSET_ASSUMPTION: Final = "found by looking back minute by minute, which assumes that damage stays"
+ONSET_ASSUMPTION = "found by looking back minute by minute, which assumes that damage stays"
 damage_path = documents_of("integrity")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import jsonschema_rs
@@ -24,15 +24,15 @@ from shared.domain.data.document import (
 )
 from shared.domain.policy.data_rules import Collection, Comparison, FaultyQuery, Term
 
-_TYPES: Final = ("timestamp", "bytes", "reference", "geopoint")
+_TYPES = ("timestamp", "bytes", "reference", "geopoint")
 """What JSON lacks. Each is written as an object whose one key no field can have
 (https://firebase.google.com/docs/firestore/quotas: names between double underscores)."""
 
 
-_REGISTRY: Final = jsonschema_rs.Registry(
+_REGISTRY = jsonschema_rs.Registry(
     [(f"firestore:{kind}", {"type": "object", "required": [f"__{kind}__"]}) for kind in _TYPES]
 )
-_COMPARATORS: Final[Mapping[Comparison, Callable[[Any, Any], bool]]] = {
+_COMPARATORS: Mapping[Comparison, Callable[[Any, Any], bool]] = {
     Comparison.LESS: lambda one, other: one < other,
     Comparison.AT_MOST: lambda one, other: one <= other,
     Comparison.MORE: lambda one, other: one > other,

@@ -7,7 +7,6 @@ is on record before the first of them is stopped, and is brought back whatever c
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,15 +17,15 @@ from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.severity import Severity
 from shared.domain.system_record import Freeze
 
-SETTLE_TIMEOUT: Final = timedelta(minutes=5)
+SETTLE_TIMEOUT = timedelta(minutes=5)
 """So long after the last intent to stop something may a request land that a worker had in hand."""
-MAX_INTENT_AGE: Final = timedelta(seconds=30)
+MAX_INTENT_AGE = timedelta(seconds=30)
 """Nothing is sent by an intent that is older."""
-MAX_LOWERING_TIME: Final = timedelta(days=1)
+MAX_LOWERING_TIME = timedelta(days=1)
 """Beyond its time: so long automation is held at most for a fence that does not fall."""
-STUCK_FENCE_DELAY: Final = timedelta(minutes=5)
+STUCK_FENCE_DELAY = timedelta(minutes=5)
 """A fence that has not fallen by then is told."""
-NOTICE_SEVERITIES: Final[Mapping[str, Severity]] = {
+NOTICE_SEVERITIES: Mapping[str, Severity] = {
     "fence.raising": Severity.HIGH,
     "fence.stands": Severity.HIGH,
     "fence.falls": Severity.HIGH,

@@ -4,7 +4,7 @@ import hashlib
 import zlib
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -15,10 +15,10 @@ from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
 journal_path = collections_below("rollbacks", "journal")
 
-NO_BUCKET_REASON: Final = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
+NO_BUCKET_REASON = "there is no bucket for copies of what is changed (ROLLBACK_QUARANTINE_BUCKET)"
 """Why documents are neither brought back nor put back."""
-_REFERENCE: Final = 1
-_PLACE: Final = 2
+_REFERENCE = 1
+_PLACE = 2
 
 
 class DocumentChange(Struct, frozen=True):

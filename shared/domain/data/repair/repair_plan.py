@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final
 
 import msgspec
 from msgspec import Struct, field
@@ -27,16 +26,16 @@ from shared.domain.data.integrity.validator import is_match
 from shared.domain.policy import data_rules
 from shared.domain.policy.document_scope import Scope
 
-KIND: Final = "repair"
-MAX_SAMPLES_PER_OUTCOME: Final = 10
-DOCUMENTS_PER_STEP: Final = 20_000
+KIND = "repair"
+MAX_SAMPLES_PER_OUTCOME = 10
+DOCUMENTS_PER_STEP = 20_000
 """About so many documents are gone through by one step."""
-MAX_STEPS_PER_COLLECTION: Final = 8
-POINT_IN_TIME_WINDOW: Final = timedelta(minutes=58)
+MAX_STEPS_PER_COLLECTION = 8
+POINT_IN_TIME_WINDOW = timedelta(minutes=58)
 """Within it every moment can be read, a whole hour by Google
 (https://firebase.google.com/docs/firestore/pitr, read 2026-11-26), less what a look takes."""
-WHOLE_DATABASE: Final = Scope("", everywhere=True)
-_QUERY: Final = re.compile(r"(\S+)\s+(\S+)\s+(==|!=|<=|>=|<|>|in|present|absent)(?:\s+(.+))?")
+WHOLE_DATABASE = Scope("", everywhere=True)
+_QUERY = re.compile(r"(\S+)\s+(\S+)\s+(==|!=|<=|>=|<|>|in|present|absent)(?:\s+(.+))?")
 preview_path = documents_of("surveys")
 
 
@@ -108,21 +107,21 @@ class DocumentOutcome(StrEnum):
     REFUSED = "not taken by the database, and left"
 
 
-WRITTEN_OUTCOMES: Final = (
+WRITTEN_OUTCOMES = (
     DocumentOutcome.BACK,
     DocumentOutcome.OLDER,
     DocumentOutcome.REVIVED,
     DocumentOutcome.REMOVED,
 )
 """What changes a document."""
-EVENT_BY_OUTCOME: Final = {
+EVENT_BY_OUTCOME = {
     DocumentOutcome.BACK: DocumentEvent.UPDATED,
     DocumentOutcome.OLDER: DocumentEvent.UPDATED,
     DocumentOutcome.REVIVED: DocumentEvent.CREATED,
     DocumentOutcome.REMOVED: DocumentEvent.DELETED,
 }
 """What each of those becomes."""
-UNDOING_OUTCOMES: Final = (DocumentOutcome.OLDER, DocumentOutcome.REVIVED, DocumentOutcome.REMOVED)
+UNDOING_OUTCOMES = (DocumentOutcome.OLDER, DocumentOutcome.REVIVED, DocumentOutcome.REMOVED)
 """What undoes a change that nothing is wrong with."""
 
 

@@ -1,7 +1,7 @@
 """Steps in portions, each an effect: the stored position is the next portion's precondition."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from shared.core.codec import decode
 from shared.core.errors import RollbackError
@@ -12,9 +12,9 @@ from shared.domain.data.repair import repair_plan
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import StepContext, StepKind, StepObservation, StepVerdict
 
-MAX_PORTION_SECONDS: Final = 8.0
+MAX_PORTION_SECONDS = 8.0
 """So long one portion lasts: well within the lease."""
-MAX_PORTION_LANDING_SECONDS: Final = MAX_PORTION_SECONDS + REWRITE_TIMEOUT_SECONDS
+MAX_PORTION_LANDING_SECONDS = MAX_PORTION_SECONDS + REWRITE_TIMEOUT_SECONDS
 
 Goal = TypeVar("Goal")
 T = TypeVar("T")
