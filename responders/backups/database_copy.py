@@ -46,7 +46,7 @@ def advance_copies(ports: Ports, policies: Policies) -> None:
     """Carry each unfinished copy a step forward. Raises: Unavailable (our store)."""
     if not any(policy.backups.copies for policy in policies.values()):
         return
-    for document in ports.store.query(Query("copies", where=(("is_over", "==", False),))):
+    for document in ports.store.query(Query.equal("copies", is_over=False)):
         copy = document.decode(DatabaseCopy)
         policy = policies.get(copy.system)
         if policy is not None and policy.backups.copies is not None:

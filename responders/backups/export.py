@@ -45,7 +45,7 @@ def advance_exports(ports: Ports, policies: Policies) -> None:
         slot_at = backing.slot_start(policy.backups.every, now)
         _record_backup_intent(ports, backing.create_backup(policy, slot_at, now), ACTOR, now)
     until = ports.clock.monotonic() + EXPORT_TIME_LIMIT_SECONDS
-    for document in ports.store.query(Query("backups", where=(("is_over", "==", False),))):
+    for document in ports.store.query(Query.equal("backups", is_over=False)):
         if ports.clock.monotonic() >= until:
             return
         backup = document.decode(Backup)

@@ -41,7 +41,7 @@ def advance_restore_tests(ports: Ports, policies: Policies) -> None:
     testing = {system: policy for system, policy in policies.items() if policy.backups.proof}
     if not testing:
         return
-    found_open = ports.store.query(Query("proofs", where=(("is_over", "==", False),)))
+    found_open = ports.store.query(Query.equal("proofs", is_over=False))
     under_way = [(one.decode(RestoreTest), one) for one in found_open]
     busy = {proof.system for proof, _ in under_way}
     for policy in testing.values():

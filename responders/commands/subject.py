@@ -107,7 +107,7 @@ def find_subject(asked: CommandRequest) -> CommandSubject:
     document = store.get(incident_path(command.incident))
     incident = document.decode(Incident) if document.fields is not None else None
     if incident is None or incident.system != command.system:
-        ours = store.query(Query("incidents", where=(("system", "==", command.system),)))
+        ours = store.query(Query.equal("incidents", system=command.system))
         raise Refused(
             f"incident {command.incident} is not known in {command.system}"
             f"{suggest_names(command.incident, [one.decode(Incident).id for one in ours])}"

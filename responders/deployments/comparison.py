@@ -87,7 +87,7 @@ def _compare_once(
     differing = differences(stock.live, live) if stock else ()
     known, compared = {}, AttributedChanges()
     if said is not None or differing or (stock is not None and (stock.rolling_out or stock.deleted)):
-        stored = store.query(Query("deployments", where=(("system", "==", policy.system),)))
+        stored = store.query(Query.equal("deployments", system=policy.system))
         known = {str((one.fields or {})["id"]): one for one in stored}
     deployed = {name: one.decode(Deployment) for name, one in known.items()}
     if stock is not None and differing:

@@ -168,7 +168,7 @@ def _commit_backup(
 
 
 def _build_newest_record_writes(ports: Ports, policy: Policy, kept: InventoryRecord) -> list[Write]:
-    query = Query("deployments", where=(("system", "==", policy.system),))
+    query = Query.equal("deployments", system=policy.system)
     found = [(one.decode(Deployment), one) for one in ports.store.query(query)]
     settled = [pair for pair in found if pair[0].settled_at is not None and not pair[0].named]
     if not settled:
@@ -219,7 +219,7 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
     and stood in the stock that was read before.
     """
     found = set[str]()
-    query = Query("deployments", where=(("system", "==", policy.system),))
+    query = Query.equal("deployments", system=policy.system)
     names = (str((one.fields or {})["id"]) for one in ports.store.query(query))
     records = [record_path(policy.system, name) for name in names]
     for path in (stocks.inventory_path(policy.system), *records):
@@ -231,7 +231,7 @@ def _referenced_names(ports: Ports, policy: Policy) -> set[str]:
 
 def _names_used_by_rollbacks(ports: Ports, policy: Policy) -> Iterator[str]:
     """Yield the names that steps of rollbacks need. Raises: Unavailable."""
-    for rollback in ports.store.query(Query("rollbacks", where=(("system", "==", policy.system),))):
+    for rollback in ports.store.query(Query.equal("rollbacks", system=policy.system)):
         builds = Query(f"{rollback.path}/steps", where=(("kind", "==", redeploy.KIND),))
         for one in ports.store.query(builds):
             step = one.decode(Step)

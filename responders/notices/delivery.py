@@ -225,7 +225,7 @@ class NoticeDelivery:
 
     def _read_lane(self, notice: Notice) -> list[Document]:
         """Return the notices of the same incident on the same channel."""
-        return self._ports.store.query(Query("notices", where=(("lane", "==", notice.lane),)))
+        return self._ports.store.query(Query.equal("notices", lane=notice.lane))
 
 
 def _decode_notices(documents: Iterable[Document]) -> list[Notice]:

@@ -425,7 +425,7 @@ class Case:
         return True
 
     def _query_alerts(self, reader: Reader) -> list[Alert]:
-        found = reader.query(Query("alerts", where=(("incident", "==", self.incident.id),)))
+        found = reader.query(Query.equal("alerts", incident=self.incident.id))
         return [document.decode(Alert) for document in found]
 
     def _build_notices(self, turn: Transition, incident: Incident, now: datetime) -> list[Notice]:

@@ -103,6 +103,11 @@ class Query(Struct, frozen=True):
     order_by: str | None = None
     limit: int | None = None
 
+    @classmethod
+    def equal(cls, collection: str, **fields: Any) -> "Query":
+        """Return the query of the documents with these fields."""
+        return cls(collection, where=tuple((name, "==", wanted) for name, wanted in fields.items()))
+
 
 class Reader(Protocol):
     """The reads of a transaction."""

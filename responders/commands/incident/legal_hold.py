@@ -101,7 +101,7 @@ def continue_legal_hold(ports: Ports, policy: Policy, document: Document, record
 
 def _has_pending_notices(ports: Ports, incident: Incident) -> bool:
     """Whether something is still to be said of it, or withdrawn: its worker writes that."""
-    said = ports.store.query(Query("notices", where=(("incident", "==", incident.id),)))
+    said = ports.store.query(Query.equal("notices", incident=incident.id))
     return any(_is_write_pending(one.fields or {}) for one in said)
 
 

@@ -174,7 +174,7 @@ def _approve_message(asked: CommandRequest, incident: Incident, now: datetime) -
     command, store = asked.command, asked.ports.store
     if not asked.responder:
         raise Refused("only a person approves a message to users")
-    for document in store.query(Query("notices", where=(("incident", "==", command.incident),))):
+    for document in store.query(Query.equal("notices", incident=command.incident)):
         notice = document.decode(Notice)
         if notice.is_asked and notice.fingerprint == command.plan:
             if incident.ended_at is not None and incident_stage(notice.event) in BEGINNING_STAGES:

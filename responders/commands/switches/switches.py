@@ -146,7 +146,7 @@ def _require_promotion_drills(asked: CommandRequest, before: Mode, mode: Mode, n
     needed = max(to_ask, gates.drills_before_act if mode is Mode.ACT else 0)
     if not needed:
         return
-    found = asked.ports.store.query(Query("drills", where=(("system", "==", asked.policy.system),)))
+    found = asked.ports.store.query(Query.equal("drills", system=asked.policy.system))
     kept = [document.decode(Drill) for document in found]
     recent = [one for one in kept if one.at > now - gates.drills_within]
     missing = needed - sum(one.agrees and one.scenario in PROMOTION_SCENARIOS for one in recent)

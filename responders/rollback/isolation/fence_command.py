@@ -112,7 +112,7 @@ def continue_fence(ports: Ports, tell: Policy, document: Document, record: Comma
 
 def publish_orphaned_fences(ports: Ports, systems: Container[str], now: datetime) -> None:
     """Publish each fence that is up in none of these systems. Raises: Unavailable."""
-    for document in ports.store.query(Query("fences", where=(("is_over", "==", False),))):
+    for document in ports.store.query(Query.equal("fences", is_over=False)):
         up = document.fields or {}
         if up["system"] not in systems:
             work_queue.publish_work_item(ports.bus, work_queue.COMMAND, up["command"], now)

@@ -73,7 +73,7 @@ def check_recovery(ports: Ports, policies: Policies, name: str) -> None:
         return
     past = _read_rollbacks(ports, incident)
     system = ports.store.get(system_path(incident.system))
-    joined = ports.store.query(Query("alerts", where=(("incident", "==", incident.id),)))
+    joined = ports.store.query(Query.equal("alerts", incident=incident.id))
     alerts = [one.decode(Alert) for one in joined]
     changes = [incident.detected_at, *(one.received_at for one in alerts if one.is_open)]
     ended = (one.fields["ended_at"] for one in past if one.fields and one.fields["started_at"])
@@ -209,7 +209,7 @@ def _build_notices(
 
 def _find_foreign_rollback(ports: Ports, incident: Incident) -> Rollback | None:
     """The newest rollback of another incident of the system that moved something meanwhile."""
-    found = ports.store.query(Query("rollbacks", where=(("system", "==", incident.system),)))
+    found = ports.store.query(Query.equal("rollbacks", system=incident.system))
     known = [one.decode(Rollback) for one in found]
     return next((one for one in reversed(known) if _find_last_change(one) > incident.detected_at), None)
 
