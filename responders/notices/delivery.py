@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from responders.notices.channel_message import build_channel_message, gather_notice_facts
 from responders.notices.user_delivery import UserDelivery, build_undelivered_notices
-from shared.core.codec import decode
 from shared.core.errors import Rejected, Unavailable
 from shared.core.store import Document, Query, retry_on_conflict
 from shared.domain.commands import command as commands
@@ -97,7 +96,7 @@ class NoticeDelivery:
         if notice.unless is WithdrawalCondition.CALLED_OFF:
             record = self._ports.store.get(commands.command_path(notice.facts["command"])).fields or {}
             return record.get("due_at") is None
-        incident = decode(Incident, self._ports.store.get(incidents.incident_path(notice.incident)).fields)
+        incident = self._ports.store.get(incidents.incident_path(notice.incident)).decode(Incident)
         if notice.unless is WithdrawalCondition.HELD_BACK:
             return self._is_held_back(notice, incident)
         if notice.unless is WithdrawalCondition.ANALYSED:

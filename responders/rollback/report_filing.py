@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from responders.support.parallel_calls import answer_or_none, call_all
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.durations import ceil_to_minute, floor_to_minute
 from shared.core.store import Document, Put, Write
 from shared.domain.audit.system_chain import system_event
@@ -63,7 +63,7 @@ def file_report(ports: Ports, policies: Policies, incident: str) -> None:
     if record.due_at is None or record.due_at > now or record.system not in policies:
         return
     policy = policies[record.system]
-    found = decode(Incident, ports.store.get(incident_path(incident)).fields)
+    found = ports.store.get(incident_path(incident)).decode(Incident)
     if found.ended_at is None:  # it is not over after all, and its next end makes it due
         ports.store.commit([document.build_update({"due_at": None})])
         return

@@ -24,6 +24,8 @@ BATCH_START_LIMIT_SECONDS = 8.0
 MAX_TOTAL_SECONDS = BATCH_START_LIMIT_SECONDS + CALL_TIMEOUT_SECONDS
 """So long they take together."""
 
+Calls = Mapping[str, Callable[[], Any]]
+"""By the name under which the answer is returned."""
 ExtendLease = Callable[[float], None]
 """Returns with a lease that lasts for so many seconds (`Case.extend_lease`)."""
 
@@ -41,9 +43,7 @@ class ObservedHealth(Struct, frozen=True):
     """By name; a probe that could not be asked is not among them."""
 
 
-def call_all(
-    ports: Ports, calls: Mapping[str, Callable[[], Any]], seconds: float = CALL_TIMEOUT_SECONDS
-) -> dict[str, Any]:
+def call_all(ports: Ports, calls: Calls, seconds: float = CALL_TIMEOUT_SECONDS) -> dict[str, Any]:
     """Make calls in parallel; one without an answer has its error. Raises: any other error."""
     pool = ports.pool()
     ended: dict[str, Any] = {}
@@ -66,10 +66,7 @@ def call_all(
 
 
 def call_in_batches(
-    ports: Ports,
-    calls: Mapping[str, Callable[[], Any]],
-    size: int = MAX_PARALLEL_CALLS,
-    seconds: float = BATCH_START_LIMIT_SECONDS,
+    ports: Ports, calls: Calls, size: int = MAX_PARALLEL_CALLS, seconds: float = BATCH_START_LIMIT_SECONDS
 ) -> dict[str, Any]:
     """Make calls batch by batch; none begins after `seconds`. Raises: as `call_all`."""
     answers: dict[str, Any] = {}
@@ -110,7 +107,7 @@ def read_health_answers(answers: Mapping[str, Any]) -> ObservedHealth:
     )
 
 
-def build_alert_state_calls(ports: Ports, system: str, alerts: Iterable[str]) -> dict[str, Callable[[], Any]]:
+def build_alert_state_calls(ports: Ports, system: str, alerts: Iterable[str]) -> Calls:
     """The calls that ask Cloud Monitoring which alerts are open, to be made beside others."""
     return {f"alert {name}": partial(ports.system(system).alert_states.is_open, name) for name in alerts}
 

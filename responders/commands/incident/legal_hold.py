@@ -9,7 +9,7 @@ Each file of a backup is held by Cloud Storage itself in each place, so that no 
 deletes it. Google's own backups cannot be held: they go when their schedule says.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -19,9 +19,8 @@ from msgspec.structs import replace
 
 from responders.commands.subject import find_subject
 from responders.support.command_handler import CommandEffect, CommandRequest
-from responders.support.parallel_calls import call_in_batches, call_one
+from responders.support.parallel_calls import Calls, call_in_batches, call_one
 from responders.support.resumable_command import completed_record
-from shared.core.codec import decode
 from shared.core.errors import Refused, RollbackError
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
@@ -81,7 +80,7 @@ def continue_legal_hold(ports: Ports, policy: Policy, document: Document, record
     if "backup" in record.answer:
         _continue_backup_hold(ports, policy, document, record)
         return
-    incident = decode(Incident, ports.store.get(incident_path(record.incident)).fields)
+    incident = ports.store.get(incident_path(record.incident)).decode(Incident)
     holding = record.command == "hold"
     now = document.read_at
     goes_on = False
@@ -175,7 +174,7 @@ def _change_backup_hold(asked: CommandRequest) -> CommandEffect:
 
 def _continue_backup_hold(ports: Ports, policy: Policy, document: Document, record: CommandRecord) -> None:
     """Hold or release the files that are left; due again until done. Raises: Moved, Unavailable."""
-    backup = decode(Backup, ports.store.get(export_path(record.answer["backup"])).fields)
+    backup = ports.store.get(export_path(record.answer["backup"])).decode(Backup)
     held, now = record.command == "hold", document.read_at
     if bool(backup.held_by) is not held:  # the opposite was said since
         ports.store.commit([_build_final_write(document, record)])
@@ -215,7 +214,7 @@ def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> t
         ]
     except RollbackError as failure:
         return done, max(done + 1, backup.objects), str(failure)
-    calls: dict[str, Callable[[], Any]] = {
+    calls: Calls = {
         str(number): partial(mirrors.hold, *names[number], held=held) for number in range(done, len(names))
     }
     answers = call_in_batches(ports, calls, MAX_PARALLEL_CALLS, WORK_TIME_LIMIT_SECONDS)

@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-from shared.core.codec import decode
 from shared.core.store import Update, Write, retry_on_conflict
 from shared.domain.audit.chain import create_event
 from shared.domain.commands.command import CommandRecord, command_path
@@ -30,7 +29,7 @@ COMMIT_ATTEMPTS = 20
 
 def record_control_change_in_rollbacks(ports: Ports, policies: Policies, command: str) -> None:
     """Record a switch, which is in force, once in each affected rollback. Raises: Unavailable."""
-    record = decode(CommandRecord, ports.store.get(command_path(command)).fields)
+    record = ports.store.get(command_path(command)).decode(CommandRecord)
     if not record.tells:
         return
     system = "" if record.system == ALL_SYSTEMS else record.system

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from responders.data.erasure_ledger import READ_OVERLAP, ErasureLedger, read_ledger, update_ledger
 from responders.data.repair.writer import is_previous_version_erased, quarantine_vault
-from shared.core.codec import decode
 from shared.core.errors import Moved, Rejected, Unavailable
 from shared.core.store import Document
 from shared.core.text import count_noun
@@ -128,7 +127,7 @@ class RepairEraser:
         try:
             return quarantine.unpack_changes(self._vault.read(entry.kept))
         except Rejected:
-            if decode(JournalEntry, self._ports.store.get(document.path).fields).kept == entry.kept:
+            if self._ports.store.get(document.path).decode(JournalEntry).kept == entry.kept:
                 raise
             raise Moved("another worker removes copies of it") from None
 

@@ -9,7 +9,7 @@ from responders.data.erasure_ledger import ErasureLedger, read_ledger, update_le
 from responders.data.repair.document_outcomes import RepairSelector, read_expiries
 from shared.core import text
 from shared.core.chunks import split_into_chunks
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Moved, Rejected, RollbackError, Unavailable
 from shared.core.store import Document, Update
 from shared.domain.data.document import (
@@ -155,7 +155,7 @@ class DocumentRewriter:
             return quarantine.unpack_changes(self._vault.read(entry.kept))
         except Rejected:
             path = f"{quarantine.journal_path(goal.rollback)}/{name}"
-            if decode(JournalEntry, self._ports.store.get(path).fields).kept == entry.kept:
+            if self._ports.store.get(path).decode(JournalEntry).kept == entry.kept:
                 raise
             raise Unavailable("copies of people who were erased are being removed") from None
 

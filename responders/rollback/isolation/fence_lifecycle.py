@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from responders.support.controls import is_change_blocked
 from responders.support.parallel_calls import call_all, call_one, require_answer
-from shared.core.codec import decode
 from shared.core.errors import Gone, Moved, Rejected, RollbackError, Unavailable
 from shared.core.store import Document
 from shared.domain.data.isolation import write_fence as fences
@@ -114,7 +113,7 @@ class FenceStep:
         return is_change_blocked(self._ports, policy, overrides=order is not None and order.override)
 
     def _read_rollback(self) -> Rollback:
-        return decode(Rollback, self._ports.store.get(rollback_path(self._fence.rollback)).fields)
+        return self._ports.store.get(rollback_path(self._fence.rollback)).decode(Rollback)
 
     def _raise_fence(self, fence: Fence, policy: Policy, rules: FenceRules) -> Fence:
         """The fence with its writers on record; then stopped; then proven by the canary."""

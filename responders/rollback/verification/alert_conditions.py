@@ -1,15 +1,13 @@
 """Whether the conditions of an incident's alerts are over, not only the notifications of them."""
 
-from collections.abc import Callable, Collection, Iterable, Set
+from collections.abc import Collection, Iterable, Set
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from msgspec import Struct
 
 from responders.rollback.case import Case, Transition
 from responders.support import parallel_calls
-from shared.core.codec import decode
 from shared.core.durations import describe_duration
 from shared.core.store import Document
 from shared.domain.deployments.deployment import counts_from_services
@@ -179,7 +177,7 @@ def _build_calls(
     cancelled: Set[str],
     since: datetime,
     now: datetime,
-) -> dict[str, Callable[[], Any]]:
+) -> parallel_calls.Calls:
     """Build the calls that read health, probes and the states of alerts that were not cancelled."""
     signals, own = {alert.signal for alert in alerts}, [one for one in policy.probes if not one.external]
     general = [one for one in own if one.function is None and one.signal is None]  # no alert tells of them
@@ -203,9 +201,9 @@ def find_incident_functions(policy: Policy, incident: Incident, opened: Collecti
 
 def read_other_incidents(ports: Ports, incident: Incident) -> list[Incident]:
     """Return the other open incidents of the system."""
-    system = decode(System, ports.store.get(system_path(incident.system)).fields)
+    system = ports.store.get(system_path(incident.system)).decode(System)
     names = [incidents.incident_path(one) for one in system.open_incidents if one != incident.id]
-    return [decode(Incident, ports.store.get(name).fields) for name in names]
+    return [ports.store.get(name).decode(Incident) for name in names]
 
 
 def find_later_failures(policy: Policy, incident: Incident, others: Iterable[Incident]) -> set[str]:

@@ -278,7 +278,7 @@ def _read_stored_images(
 
 def _functions_under_manual_control(case: Case, looked: _RolloutComparison) -> set[str]:
     """What is in a person's hands, or was led elsewhere by one."""
-    system = decode(System, case.ports.store.get(system_path(case.policy.system)).fields)
+    system = case.ports.store.get(system_path(case.policy.system)).decode(System)
     until_when = (*system.chosen.items(), *system.suspended.items())
     in_hand = {name for name, until in until_when if until > case.now()}
     before = _last_inventory(case).functions or {}

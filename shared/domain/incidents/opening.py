@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.store import Create, Document, Put, Reader, Write
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, build_entry, genesis_hash
@@ -129,7 +129,7 @@ def _find_continued_incident(
     policy: Policy, system: Document, reader: Reader, scopes: Sequence[incidents.IncidentScope]
 ) -> incidents.Incident | None:
     names = reversed(systems.decode_system(system.fields, policy.system).open_incidents)
-    opened = (decode(incidents.Incident, reader.get(incidents.incident_path(name)).fields) for name in names)
+    opened = (reader.get(incidents.incident_path(name)).decode(incidents.Incident) for name in names)
     return next((one for one in opened if continues_failure(scopes, one, policy)), None)
 
 
