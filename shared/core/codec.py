@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, dataclass_transform, overload
 
 import msgspec
 from msgspec import inspect
@@ -20,8 +20,9 @@ _registered_types: set[Any] = set()
 _registration_lock = Lock()
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class StoredDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that is stored as a document of its own."""
+    """An immutable value that is stored as a document of its own."""
 
     schema: int = SCHEMA_VERSION
 

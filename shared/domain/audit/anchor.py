@@ -33,7 +33,7 @@ class Anchor(Struct, frozen=True):
         return f"{chain_anchor_prefix(self.chain)}{self.sequence:06d}-{self.hash}"
 
 
-class PendingAnchor(StoredDocument, frozen=True):
+class PendingAnchor(StoredDocument):
     """An anchor that a commit asks for, until it is written."""
 
     name: str

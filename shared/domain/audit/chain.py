@@ -35,7 +35,7 @@ class Event(Struct, frozen=True):
     facts: dict[str, Any] = {}
 
 
-class AuditEntry(StoredDocument, frozen=True):
+class AuditEntry(StoredDocument):
     """The events of one commit; its document is that commit's receipt."""
 
     sequence: int

@@ -31,7 +31,7 @@ system_events_path = collections_below("systems", "audit")
 chain_name = documents_of("systems")
 
 
-class ChainHead(StoredDocument, frozen=True):
+class ChainHead(StoredDocument):
     """The end of a system's chain."""
 
     sequence: int = 0

@@ -59,7 +59,7 @@ class Credential(Struct, frozen=True):
     """SHA-256 of the token, in hex: what is kept of it."""
 
 
-class UsedToken(StoredDocument, frozen=True):
+class UsedToken(StoredDocument):
     """A token that was used up; its document is created in the commit of its command."""
 
     command: str

@@ -31,7 +31,7 @@ class ObservedAssets(Struct, frozen=True):
     """How many subscriptions each topic has; -1: there is no such topic."""
 
 
-class AssetProtectionStatus(StoredDocument, frozen=True):
+class AssetProtectionStatus(StoredDocument):
     """What was found the last time, `assets/{system}`."""
 
     system: str

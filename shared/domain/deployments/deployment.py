@@ -97,7 +97,7 @@ class Restorability(Struct, frozen=True):
         return self.image_lines[-1] if until and until - self.checked_at <= IMAGE_WARNING else ""
 
 
-class Deployment(StoredDocument, frozen=True):
+class Deployment(StoredDocument):
     """What served requests from `at` on; all of it lies in its record, a document below it."""
 
     id: str

@@ -17,7 +17,7 @@ ROOT_CAUSE_REMINDER_DELAY = timedelta(hours=24)
 report_path = documents_of("reports")
 
 
-class FiledReport(StoredDocument, frozen=True):
+class FiledReport(StoredDocument):
     """One report, as whoever reads it later finds it."""
 
     incident: str

@@ -27,7 +27,7 @@ tally_path = documents_of("tallies")
 EXECUTED_STATUSES = (RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED)
 
 
-class IncidentTally(StoredDocument, frozen=True):
+class IncidentTally(StoredDocument):
     """One incident, as far as trends go."""
 
     incident: str

@@ -27,7 +27,7 @@ class DrillStepCount(Struct, frozen=True):
         return ", ".join(f"{count} {what}" for what, count in said.items() if count)
 
 
-class Drill(StoredDocument, frozen=True):
+class Drill(StoredDocument):
     """What a rehearsal found; kept as the reason why a system was promoted."""
 
     id: str

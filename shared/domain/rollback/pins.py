@@ -21,7 +21,7 @@ pin_path = system_documents_of("pins")
 AUTOMATION_ACTOR = "automation"
 
 
-class Pin(StoredDocument, frozen=True):
+class Pin(StoredDocument):
     """One function that is held, or was."""
 
     system: str

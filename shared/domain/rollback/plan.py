@@ -37,7 +37,7 @@ ENDED_STEP_STATUSES = frozenset(
 )
 
 
-class Step(StoredDocument, frozen=True):
+class Step(StoredDocument):
     """One goal, "be X, from Y": named, safe to run again."""
 
     name: str

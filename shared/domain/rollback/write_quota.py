@@ -13,7 +13,7 @@ quota_path = documents_of("quotas")
 """Where the level of a system's write quota is kept between workers."""
 
 
-class SavedPace(StoredDocument, frozen=True):
+class SavedPace(StoredDocument):
     """How fast a system's next worker may go on, as its last one left it."""
 
     level: float

@@ -40,7 +40,7 @@ CUTOVER_INSTRUCTION = "let the application use it as docs/cutover.md says"
 copy_path = documents_of("copies")
 
 
-class DatabaseCopy(filling.FilledDatabase, frozen=True, kw_only=True):
+class DatabaseCopy(filling.FilledDatabase, kw_only=True):
     """One copy, and what came of it."""
 
     CLOSES = filling.FillStatus.LETTING_GO

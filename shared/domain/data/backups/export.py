@@ -39,7 +39,7 @@ class ExportStatus(StrEnum):
     FAILED = "FAILED"
 
 
-class Backup(StoredDocument, frozen=True):
+class Backup(StoredDocument):
     """One entry of the catalogue."""
 
     id: str

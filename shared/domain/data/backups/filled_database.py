@@ -40,7 +40,7 @@ class FillStatus(StrEnum):
 FILLING_STATUSES = frozenset({FillStatus.MAKING, FillStatus.RESTORING, FillStatus.CHECKING})
 
 
-class FilledDatabase(StoredDocument, frozen=True, kw_only=True):
+class FilledDatabase(StoredDocument, kw_only=True):
     """One such database, as far as it has come."""
 
     CLOSES: ClassVar[FillStatus]

@@ -13,7 +13,7 @@ managed_backups_path = documents_of("watched")
 """Where it is kept what was found."""
 
 
-class ManagedBackupStatus(StoredDocument, frozen=True):
+class ManagedBackupStatus(StoredDocument):
     """What was found the last time, `watched/{system}`."""
 
     system: str

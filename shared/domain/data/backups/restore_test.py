@@ -26,7 +26,7 @@ EXPORT_WEEKDAY = 6
 restore_test_path = documents_of("proofs")
 
 
-class RestoreTest(filling.FilledDatabase, frozen=True, kw_only=True):
+class RestoreTest(filling.FilledDatabase, kw_only=True):
     """One attempt to restore a backup, and what came of it."""
 
     CLOSES = filling.FillStatus.CLOSING

@@ -18,7 +18,7 @@ erasure_path = system_documents_of("erasures")
 """Where the salt of a system's ledger is kept."""
 
 
-class ErasureLedgerRecord(StoredDocument, frozen=True):
+class ErasureLedgerRecord(StoredDocument):
     """What the ledger of a system is written with, `erasing/{system}`."""
 
     system: str
@@ -36,7 +36,7 @@ class ErasureLedgerRecord(StoredDocument, frozen=True):
     """When somebody came into the ledger last, by the store's clock; None: nobody has."""
 
 
-class Erasure(StoredDocument, frozen=True):
+class Erasure(StoredDocument):
     """One person, `erasures/{system}:{hash}`. It is kept as long as there may be a copy."""
 
     system: str

@@ -77,7 +77,7 @@ class DocumentCounts(Struct, frozen=True):
     counts: dict[str, int]
 
 
-class IntegrityRecord(StoredDocument, frozen=True):
+class IntegrityRecord(StoredDocument):
     """What is kept of the integrity of one system's data."""
 
     system: str

@@ -58,7 +58,7 @@ class Writer(Struct, frozen=True):
         return replace(self.scaling, manual=0)
 
 
-class Fence(StoredDocument, frozen=True):
+class Fence(StoredDocument):
     """One fence, and what came of it."""
 
     system: str

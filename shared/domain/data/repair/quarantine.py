@@ -50,7 +50,7 @@ class SkippedDocument(Struct, frozen=True):
     why: str
 
 
-class JournalEntry(StoredDocument, frozen=True):
+class JournalEntry(StoredDocument):
     """What one batch of a repair has changed, `rollbacks/{id}/journal/{name}`."""
 
     name: str

@@ -193,7 +193,7 @@ class RepairPosition(Struct, frozen=True):
     """For how long its portions have gone on; nothing that lies between them."""
 
 
-class RepairPreview(StoredDocument, frozen=True):
+class RepairPreview(StoredDocument):
     """What a repair would do, looked through beforehand; nothing is written for it."""
 
     goals: tuple[RepairGoal, ...]
