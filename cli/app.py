@@ -21,6 +21,7 @@ from cli.look import (
 )
 from cli.offline import cost, parse
 from cli.support.command_sending import without_sign_in
+from cli.support.parameters import flag
 from cli.switches import switches, upkeep
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
@@ -95,10 +96,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_e
 def rollback(
     sign_in_is_down: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--without-sign-in",
-            help="for the day when sign-in is down: publish on rollback-override, where IAM alone "
-            "decides who may",
+            "for the day when sign-in is down: publish on rollback-override, where IAM alone decides who may",
         ),
     ] = False,
 ) -> None:

@@ -10,6 +10,7 @@ import typer
 from cli.support import session as sessions
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit, exit_on
 from cli.support.output import AlreadyJson, AsJson, print_json
+from cli.support.parameters import argument, option
 from shared.adapters.sign_in import Challenge, SignIn
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
@@ -28,13 +29,11 @@ ApiKey = Annotated[
         help="web API key of the project to sign in to; default: the policies' identity.api_key",
     ),
 ]
-Email = Annotated[str, typer.Option(metavar="ADDRESS", help="the account to sign in; default: a prompt")]
+Email = Annotated[str, option("ADDRESS", "the account to sign in; default: a prompt")]
 PolicyFolder = Annotated[
     Path, typer.Option(metavar="DIR", envvar="ROLLBACK_POLICIES", help="the folder of the policy files")
 ]
-CommandText = Annotated[
-    str, typer.Argument(metavar="COMMAND", help="the command as JSON; - is standard input")
-]
+CommandText = Annotated[str, argument("COMMAND", "the command as JSON; - is standard input")]
 
 
 def enrol(
@@ -123,8 +122,7 @@ def token(as_json: AsJson = False) -> None:
 def sign(
     command: CommandText,
     with_file: Annotated[
-        Path | None,
-        typer.Option("--with", metavar="FILE", help="take the token from FILE, such as a service account's"),
+        Path | None, option("FILE", "take the token from FILE, such as a service account's", "--with")
     ] = None,
     as_json: AlreadyJson = False,
 ) -> None:

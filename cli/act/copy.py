@@ -2,13 +2,12 @@
 
 from typing import Annotated
 
-import typer
-
 from cli.support.command_sending import Reason, conclude_command, send
 from cli.support.confirmation import DryRun, Manner, Yes, confirm_and_send
 from cli.support.context import open_operations, read_restore_point
 from cli.support.exit_codes import REFUSED, create_exit, exit_on
 from cli.support.output import AsJson, System, print_json, print_line
+from cli.support.parameters import argument, option
 from responders.backups.database_copy import select_copy_source
 from responders.data.restore_points import read_available_points
 from shared.core.errors import Refused
@@ -18,7 +17,7 @@ from shared.domain.decision.forecast import describe_copy_time
 
 
 def copy(
-    restore_point: Annotated[str, typer.Option(metavar="POINT", help=f"of when: {ACCEPTED_FORMS}")],
+    restore_point: Annotated[str, option("POINT", f"of when: {ACCEPTED_FORMS}")],
     reason: Reason,
     system: System = "",
     dry_run: DryRun = False,
@@ -49,7 +48,7 @@ def copy(
 
 
 def erase(
-    person: Annotated[str, typer.Argument(metavar="ID", help="the person's id in the application")],
+    person: Annotated[str, argument("ID", "the person's id in the application")],
     reason: Reason,
     system: System = "",
     as_json: AsJson = False,

@@ -10,11 +10,12 @@ from cli.support.confirmation import DryRun, Yes
 from cli.support.context import open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.output import AsJson, System, print_json, print_line
+from cli.support.parameters import argument
 from responders.support.published_policies import CHECK_INTERVAL_SECONDS, find_valid_policies
 from shared.core.errors import BadConfiguration, Moved
 from shared.policy_files import loader
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="policy files")]
+Files = Annotated[list[Path], argument("FILE...", "policy files")]
 policy = typer.Typer(help="Policy files.", no_args_is_help=True)
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from cli.support.context import connect_wiring
 from cli.support.exit_codes import REFUSED
 from cli.support.output import escape_control_characters
+from cli.support.parameters import flag, option
 from shared.core.errors import Ambiguous, Rejected, Unavailable
 from shared.core.message_redaction import redact_message
 from shared.core.pubsub_message import FIRST_PUBLISHED_AT, REPLAYED_FROM
@@ -21,16 +22,10 @@ MAX_CHARACTERS_SHOWN = 200
 
 
 def replay(
-    topic: Annotated[
-        str, typer.Option(metavar="TOPIC", help="only messages of this topic, by its short name")
-    ] = "",
-    reason: Annotated[
-        str, typer.Option(metavar="TEXT", help="only messages with this text in their reason")
-    ] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="replay without asking")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="print JSON for programs, a line per message")
-    ] = False,
+    topic: Annotated[str, option("TOPIC", "only messages of this topic, by its short name")] = "",
+    reason: Annotated[str, option("TEXT", "only messages with this text in their reason")] = "",
+    yes: Annotated[bool, flag("--yes", "replay without asking")] = False,
+    as_json: Annotated[bool, flag("--json", "print JSON for programs, a line per message")] = False,
 ) -> None:
     """Show each refused message, ask, publish it again on its topic, then delete the stored one.
 

@@ -17,6 +17,7 @@ from cli.support.context import Operations, open_operations, parse_seconds, read
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, print_json, print_line, print_plan
+from cli.support.parameters import flag, option
 from responders.commands.rollback.rollback import build_possible_order, build_retry_order
 from responders.commands.rollback.superseding import describe_conflict
 from responders.commands.subject import find_subject
@@ -37,26 +38,24 @@ from shared.domain.rollback.rollback import LAST_STABLE, Direction, RollbackRequ
 from shared.domain.system_record import system_path
 from shared.engine.steps.resource_differences import describe_resource_changes, describe_steps, is_resource
 
-RestorePoint = Annotated[
-    str, typer.Option(metavar="POINT", help="how old documents may be: latest, a time, 1h, …")
-]
-Select = Annotated[str, typer.Option(metavar="WHICH", help="which documents: invalid, all, document:PATH, …")]
-BatchSize = Annotated[int | None, typer.Option(metavar="COUNT", help="at most this many at once, 1 to 1000")]
-YesHere = Annotated[bool, typer.Option("--yes", help="skip the confirmation, but no approval of the policy")]
+RestorePoint = Annotated[str, option("POINT", "how old documents may be: latest, a time, 1h, …")]
+Select = Annotated[str, option("WHICH", "which documents: invalid, all, document:PATH, …")]
+BatchSize = Annotated[int | None, option("COUNT", "at most this many at once, 1 to 1000")]
+YesHere = Annotated[bool, flag("--yes", "skip the confirmation, but no approval of the policy")]
 AutoConfirm = Annotated[
-    bool, typer.Option("--auto-confirm", help="like --yes; also gives one approval that the policy requires")
+    bool, flag("--auto-confirm", "like --yes; also gives one approval that the policy requires")
 ]
 Override = Annotated[
-    bool, typer.Option("--override", help="skip approval, freeze, barriers and blast radius (--incident)")
+    bool, flag("--override", "skip approval, freeze, barriers and blast radius (--incident)")
 ]
 Supersede = Annotated[
-    bool, typer.Option("--supersede", help="end the rollback in progress, if this order changes anything")
+    bool, flag("--supersede", "end the rollback in progress, if this order changes anything")
 ]
 
 
 def run(
     context: typer.Context,
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="why; stored in the audit log")] = "",
+    reason: Annotated[str, option("TEXT", "why; stored in the audit log")] = "",
     system: System = "",
     group: Groups = None,
     function: Functions = None,
@@ -66,16 +65,16 @@ def run(
     select: Select = "",
     severity: Annotated[Severity, typer.Option(help="severity of the incident")] = Severity.CRITICAL,
     batch_size: BatchSize = None,
-    delay: Annotated[str, typer.Option(metavar="SPAN", help="pause after each batch: 30s, or seconds")] = "0",
-    at: Annotated[str, typer.Option(metavar="TIME", help="schedule a feature rollback, ISO 8601 UTC")] = "",
+    delay: Annotated[str, option("SPAN", "pause after each batch: 30s, or seconds")] = "0",
+    at: Annotated[str, option("TIME", "schedule a feature rollback, ISO 8601 UTC")] = "",
     dry_run: DryRun = False,
     yes: YesHere = False,
     auto_confirm: AutoConfirm = False,
     override: Override = False,
     supersede: Supersede = False,
-    incident: Annotated[str, typer.Option(metavar="INCIDENT", help="the incident that it concerns")] = "",
+    incident: Annotated[str, option("INCIDENT", "the incident that it concerns")] = "",
     interactive: Annotated[
-        bool, typer.Option("--interactive", help="prompt for system, scenario, target and reason")
+        bool, flag("--interactive", "prompt for system, scenario, target and reason")
     ] = False,
     follow_it: Follow = True,
     as_json: AsJson = False,

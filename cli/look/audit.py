@@ -18,6 +18,7 @@ from cli.support.command_sending import send
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.output import AsJson, escape_control_characters, print_json
+from cli.support.parameters import argument, flag, option
 from shared.core.text import count_noun
 from shared.domain.audit import system_chain
 from shared.domain.audit.audit_lines import AuditLine
@@ -27,12 +28,8 @@ from shared.state.audit_reader import AuditReader
 
 audit = typer.Typer(help="The audit log (docs/audit.md).", no_args_is_help=True)
 
-Name = Annotated[
-    str, typer.Argument(metavar="[INCIDENT|ROLLBACK]", help="INC-…, or one of its rollbacks: INC-…-r2")
-]
-System = Annotated[
-    str, typer.Option(metavar="SYSTEM", help="its events outside of rollbacks; also `all`, `unclaimed`")
-]
+Name = Annotated[str, argument("[INCIDENT|ROLLBACK]", "INC-…, or one of its rollbacks: INC-…-r2")]
+System = Annotated[str, option("SYSTEM", "its events outside of rollbacks; also `all`, `unclaimed`")]
 
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -96,9 +93,7 @@ def show(name: Name = "", system: System = "", as_json: AsJson = False) -> None:
 def verify(
     name: Name = "",
     system: System = "",
-    everything: Annotated[
-        bool, typer.Option("--all", help="every rollback and every system, stored or anchored")
-    ] = False,
+    everything: Annotated[bool, flag("--all", "every rollback and every system, stored or anchored")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Verify that the audit log is as it was written, and show how far that is proven.
@@ -133,16 +128,12 @@ def verify(
 
 @audit.command()
 def export(
-    form: Annotated[Format, typer.Option("--format", help="one line per event")] = Format.NDJSON,
-    since: Annotated[str, typer.Option(metavar="TIME", help="ISO 8601; UTC unless it has an offset")] = "",
-    until: Annotated[str, typer.Option(metavar="TIME", help="end of the range, exclusive")] = "",
+    form: Annotated[Format, flag("--format", "one line per event")] = Format.NDJSON,
+    since: Annotated[str, option("TIME", "ISO 8601; UTC unless it has an offset")] = "",
+    until: Annotated[str, option("TIME", "end of the range, exclusive")] = "",
     system: System = "",
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="default: standard output")
-    ] = None,
-    reason: Annotated[
-        str, typer.Option(metavar="TEXT", help="why; stored in the audit log")
-    ] = "export of the audit trail",
+    output: Annotated[Path | None, option("FILE", "default: standard output", "-o", "--output")] = None,
+    reason: Annotated[str, option("TEXT", "why; stored in the audit log")] = "export of the audit trail",
     as_json: AsJson = False,
 ) -> None:
     """Write the audit log of rollbacks and systems, in order of time, and record the export.

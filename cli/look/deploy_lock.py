@@ -8,6 +8,7 @@ import typer
 from cli.support.context import Operations, open_operations, parse_seconds
 from cli.support.exit_codes import REFUSED
 from cli.support.output import AsJson, print_json, print_line
+from cli.support.parameters import argument, flag, option
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import ENDED_ROLLBACK_STATUSES
 from shared.domain.signals.labels import status_label
@@ -17,9 +18,9 @@ POLL_INTERVAL_SECONDS = 10.0
 
 
 def deploy_lock(
-    system: Annotated[str, typer.Argument(metavar="[SYSTEM]", help="the protected system")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="return once it is free")] = False,
-    within: Annotated[str, typer.Option(metavar="SPAN", help="with --wait: give up after this time")] = "1h",
+    system: Annotated[str, argument("[SYSTEM]", "the protected system")] = "",
+    wait: Annotated[bool, flag("--wait", "return once it is free")] = False,
+    within: Annotated[str, option("SPAN", "with --wait: give up after this time")] = "1h",
     as_json: AsJson = False,
 ) -> None:
     """Tell CI whether to wait with a deployment: an incident, a rollback or a freeze is open.

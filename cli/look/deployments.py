@@ -9,6 +9,7 @@ from cli.support.command_sending import Reason, send_command
 from cli.support.context import open_operations
 from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
+from cli.support.parameters import argument
 from shared.core import topics
 from shared.core.durations import format_minute
 from shared.core.text import count_noun, first_lines, join_names, suggest_names
@@ -18,7 +19,7 @@ from shared.domain.deployments.restorability import CHECK_SUMMARY, MAX_STORED_RE
 
 deployments = typer.Typer(help="Recorded deployments.", invoke_without_command=True)
 
-Name = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="its id, deploy_…")]
+Name = Annotated[str, argument("DEPLOYMENT", "its id, deploy_…")]
 MAX_NAMES_SHOWN = 3
 
 

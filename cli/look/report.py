@@ -11,6 +11,7 @@ from cli.support.command_sending import Incident
 from cli.support.context import open_operations
 from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import AsJson
+from cli.support.parameters import flag, option
 from responders.rollback.report_filing import count_impact
 from shared.domain.reports.html import render_html
 from shared.domain.reports.impact import ImpactCounts
@@ -22,12 +23,8 @@ from shared.state.report_source import gather_report_facts
 
 def report(
     incident: Incident,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="default: standard output")
-    ] = None,
-    as_html: Annotated[
-        bool, typer.Option("--html", help="one file for a browser, with charts of the times")
-    ] = False,
+    output: Annotated[Path | None, option("FILE", "default: standard output", "-o", "--output")] = None,
+    as_html: Annotated[bool, flag("--html", "one file for a browser, with charts of the times")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the report of an incident, as Markdown: overrides to review, time line, times, pins.

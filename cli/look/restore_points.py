@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated
 
-import typer
-
 from cli.support.command_sending import Incident
 from cli.support.context import Operations, open_operations, read_restore_point
 from cli.support.exit_codes import REFUSED, create_exit, exit_on
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
+from cli.support.parameters import argument
 from responders.data import restore_points as restoring
 from responders.data.repair import preview
 from responders.rollback.decision.data_requests import Preparation
@@ -23,9 +22,7 @@ NOT_TRIED = "not tested: select it by its name"
 
 
 def restore_points(
-    point: Annotated[
-        str, typer.Argument(metavar="[POINT]", help=f"what this one would be: {ACCEPTED_FORMS}")
-    ] = "",
+    point: Annotated[str, argument("[POINT]", f"what this one would be: {ACCEPTED_FORMS}")] = "",
     system: System = "",
     as_json: AsJson = False,
 ) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from cli.support.exit_codes import INVALID_USAGE, exit_on
 from cli.support.output import AsJson, print_json, print_line, print_table
+from cli.support.parameters import flag
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.signals import FRONTEND_SIGNAL
 from shared.domain.policy.system_policy import Policy
@@ -32,7 +33,7 @@ COLUMNS = {
 def cost(
     file: Annotated[Path, typer.Argument(help="a policy file")],
     documents: Annotated[int, typer.Option(min=0, help="documents of the database, 1 kB each")] = 1_000_000,
-    multi_region: Annotated[bool, typer.Option("--multi-region", help="it is in nam5 or eur3")] = False,
+    multi_region: Annotated[bool, flag("--multi-region", "it is in nam5 or eur3")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print what a month of protection costs by a policy, at Google's list prices in US dollars."""

@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from cli.identity import PolicyFolder
 from cli.support.exit_codes import INVALID_USAGE, exit_on
 from cli.support.output import AlreadyJson
+from cli.support.parameters import argument
 from shared.core import pubsub_message
 from shared.core.codec import read_object
 from shared.core.errors import BadConfiguration, Refused
@@ -22,7 +21,7 @@ NOTHING_KNOWN = dict.fromkeys(("verdict", "incident", "system", "signal", "reaso
 
 
 def parse(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSON files; - is standard input")],
+    files: Annotated[list[str], argument("FILE...", "JSON files; - is standard input")],
     policies: PolicyFolder = Path("policies"),
     as_json: AlreadyJson = False,
 ) -> None:

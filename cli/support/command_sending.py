@@ -12,6 +12,7 @@ from msgspec import Struct
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, NO_ANSWER, REFUSED, create_exit, exit_on
 from cli.support.output import print_json, print_line
+from cli.support.parameters import argument, option
 from cli.support.session import fresh_token, require_session
 from responders.support.command_handler import CommandRequest
 from shared.core import topics
@@ -26,8 +27,8 @@ POLL_INTERVAL_SECONDS = 0.5
 without_sign_in: ContextVar[bool] = ContextVar("without sign-in", default=False)
 """Whether this run of the command line speaks where IAM alone guards."""
 
-Reason = Annotated[str, typer.Option(metavar="TEXT", help="why; stored in the audit log")]
-Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…")]
+Reason = Annotated[str, option("TEXT", "why; stored in the audit log")]
+Incident = Annotated[str, argument("INCIDENT", "its public id, INC-…")]
 
 
 class CommandReply(Struct, frozen=True):

@@ -12,10 +12,11 @@ from cli.support.context import Operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.incident_follower import follow_incident
 from cli.support.output import print_json, print_line
+from cli.support.parameters import flag
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show the plan and change nothing")]
-Yes = Annotated[bool, typer.Option("--yes", help="skip the confirmation")]
-Follow = Annotated[bool, typer.Option("--follow/--no-follow", help="wait until the rollback has ended")]
+DryRun = Annotated[bool, flag("--dry-run", "show the plan and change nothing")]
+Yes = Annotated[bool, flag("--yes", "skip the confirmation")]
+Follow = Annotated[bool, flag("--follow/--no-follow", "wait until the rollback has ended")]
 
 
 class Manner(Struct, frozen=True):

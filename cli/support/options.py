@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli.support.parameters import option
 from shared.core.errors import BadConfiguration
 from shared.domain.policy.system_policy import Policies
 from shared.policy_files.loader import load_policies
@@ -54,14 +55,9 @@ Functions = Annotated[
         autocompletion=complete_functions,
     ),
 ]
-Target = Annotated[
-    str, typer.Option("--target", "--target-deployment", metavar="DEPLOYMENT", help="deployment to restore")
-]
+Target = Annotated[str, option("DEPLOYMENT", "deployment to restore", "--target", "--target-deployment")]
 Scenario = Annotated[
-    str,
-    typer.Option(
-        metavar="WAY", help="what to restore: functions, complete, auth, database (documents) or feature"
-    ),
+    str, option("WAY", "what to restore: functions, complete, auth, database (documents) or feature")
 ]
 
 FUNCTIONS = "functions"

@@ -12,11 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.support.options import complete_systems
+from cli.support.parameters import flag
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast
 
-AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
-AlreadyJson = Annotated[bool, typer.Option("--json", help="no effect: the output is always JSON")]
+AsJson = Annotated[bool, flag("--json", "print JSON for programs")]
+AlreadyJson = Annotated[bool, flag("--json", "no effect: the output is always JSON")]
 """For commands that print nothing else, so that a program may pass it to every command."""
 System = Annotated[
     str,

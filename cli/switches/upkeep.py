@@ -10,6 +10,7 @@ from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit
 from cli.support.options import FUNCTIONS, Functions, Groups, Scenario, Target
 from cli.support.output import AsJson, System, format_time, print_json, print_line
+from cli.support.parameters import argument, flag, option
 from shared.domain.data.integrity import scan
 from shared.domain.data.integrity.damage import IntegrityRecord
 from shared.domain.notices.notice import Notice, NoticeStatus
@@ -42,7 +43,7 @@ def drill(
 
 
 def notify(
-    test: Annotated[bool, typer.Option("--test", help="send a test; nothing else can be sent")] = False,
+    test: Annotated[bool, flag("--test", "send a test; nothing else can be sent")] = False,
     reason: command_sending.Reason = "a test",
     system: System = "",
     as_json: AsJson = False,
@@ -110,10 +111,10 @@ def integrity_lines(policy: Policy, found: IntegrityRecord | None) -> Iterator[s
 
 
 def regenerate(
-    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="one with `derived` in the policy")],
+    collection: Annotated[str, argument("COLLECTION", "one with `derived` in the policy")],
     reason: command_sending.Reason,
     document: Annotated[
-        list[str] | None, typer.Option(metavar="PATH", help="one to regenerate, such as jobs/1; default: all")
+        list[str] | None, option("PATH", "one to regenerate, such as jobs/1; default: all")
     ] = None,
     system: System = "",
     as_json: AsJson = False,
