@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from shared.core.codec import encode
 from shared.core.errors import Exists, Moved
 from shared.core.store import Create, Put, Query
-from shared.core.text import join_names
+from shared.core.text import join_names, last_segment
 from shared.domain.incidents import incident as incidents
 from shared.domain.incidents.incident import PublicState, StatusPageRecord
 from shared.domain.incidents.incident_notices import create_incident_notices
@@ -54,7 +54,7 @@ class StatusPageWriter:
         since = self._find_page_start(policy.system, now)
         states = self._read_states(policy.system, now)
         found = self._ports.store.query(Query(incidents.page_records_path(policy.system)))
-        known = {one.path.rpartition("/")[2]: one.decode(StatusPageRecord) for one in found}
+        known = {last_segment(one.path): one.decode(StatusPageRecord) for one in found}
         records = self._observe_parts(policy, states, known, now)
         seen = build_status_page(policy, states, since, now, records)
         address = pages.address(f"{place}/{PAGE}").removesuffix(f"/{PAGE}")

@@ -8,7 +8,7 @@ from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS
 from shared.core.chunks import split_into_chunks
 from shared.core.codec import encode
 from shared.core.store import Create
-from shared.core.text import count_noun
+from shared.core.text import count_noun, last_segment
 from shared.domain.commands.command import CommandRecord, command_path
 from shared.domain.data.document import collection_of
 from shared.domain.data.repair.quarantine import JournalEntry
@@ -73,7 +73,7 @@ def _select_derived_sources(policy: Policy, written: Iterable[str]) -> dict[str,
     """Those of them that something is made from, in order, by the collection that declares it."""
     found: dict[str, list[str]] = {}
     for path in sorted(written):
-        name = collection_of(path).rpartition("/")[2]
+        name = last_segment(collection_of(path))
         if name in policy.collections and policy.collections[name].derived:
             found.setdefault(name, []).append(path)
     return found

@@ -14,7 +14,7 @@ from cli.doctor.system.facts import SystemFacts
 from cli.support.output import format_lasting
 from shared.adapters.gcp.permissions import application_roles
 from shared.core.errors import RollbackError
-from shared.core.text import count_noun
+from shared.core.text import count_noun, last_segment
 from shared.core.topics import deployed_function
 from shared.domain.decision.facts import ChangeSet
 from shared.domain.decision.rebuild_selection import unrestorable_functions
@@ -207,7 +207,7 @@ def _services(facts: SystemFacts) -> Findings:
     """Whether services are named as alerts name them."""
     name = facts.policy.system
     live = require_read(facts.inventory, name)
-    other = [key for key, one in live.items() if one.service.name.rpartition("/")[2] != service_of(key)]
+    other = [key for key, one in live.items() if last_segment(one.service.name) != service_of(key)]
     if other:
         yield doubtful(name, f"alerts on these do not name their function: {name_first(other)}")
     else:

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from shared.core.codec import StoredDocument, system_documents_of
 from shared.core.durations import format_minute
-from shared.core.text import count_noun
+from shared.core.text import count_noun, last_segment
 from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS
 from shared.domain.deployments.inventory.diff import Difference
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
@@ -215,7 +215,7 @@ def counts_by_function(counts: Mapping[str, T], inventory: Inventory) -> dict[st
 
 def counts_from_services(counts: Mapping[str, T], services: Mapping[str, str]) -> dict[str, T]:
     """What was counted per service (short name), told per function; `services` by full name."""
-    functions = {service.rpartition("/")[2]: name for name, service in services.items()}
+    functions = {last_segment(service): name for name, service in services.items()}
     return {functions[service]: count for service, count in counts.items() if service in functions}
 
 

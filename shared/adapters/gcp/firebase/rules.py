@@ -8,6 +8,7 @@ from msgspec import Struct
 from shared.adapters.gcp.errors import CREATE_ERRORS
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Ambiguous, Gone
+from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import RulesFile, RulesRelease, RulesSource
 
 HOST = "firebaserules.googleapis.com"
@@ -47,9 +48,7 @@ class FirebaseRules:
     def releases(self) -> dict[str, RulesRelease]:
         """Every release of the project, by name: `cloud.firestore`, `firebase.storage/BUCKET`."""
         return {
-            one.name.partition("/releases/")[2]: RulesRelease(
-                one.ruleset_name.rpartition("/")[2], one.update_time
-            )
+            one.name.partition("/releases/")[2]: RulesRelease(last_segment(one.ruleset_name), one.update_time)
             for one in self._rest.items(self._path, "releases", _Release, _PAGE)
         }
 
@@ -66,7 +65,7 @@ class FirebaseRules:
         name = made.get("name")
         if not isinstance(name, str):
             raise Ambiguous("a ruleset was made, and its name was not said")
-        return name.rpartition("/")[2]
+        return last_segment(name)
 
     def enforce(self, release: str, ruleset: str, *, new: bool = False) -> None:
         """Let a release lead to a ruleset: PATCH for one that is there, POST for a new one."""

@@ -11,6 +11,7 @@ from shared.adapters.gcp.errors import READ_ERRORS, READ_TIMEOUT_SECONDS, transl
 from shared.adapters.gcp.firestore.queries import add_condition
 from shared.adapters.gcp.firestore.values import format_field_path, read_fields, read_time
 from shared.core.errors import Gone
+from shared.core.text import last_segment
 from shared.domain.data.document import DocumentSnapshot, path_sort_key
 from shared.domain.policy.document_scope import Scope
 
@@ -139,7 +140,7 @@ class FirestoreDocuments:
         root = self._root(database)
         request = _PartitionRequest(parent=root, partition_count=most)
         query = request.structured_query
-        query.from_.add(collection_id=scope.collection.rpartition("/")[2], all_descendants=True)
+        query.from_.add(collection_id=last_segment(scope.collection), all_descendants=True)
         query.order_by.add(direction=_ASCENDING).field.field_path = _NAME
         _read_at(request, at)
         with translate_errors(READ_ERRORS):
@@ -208,7 +209,7 @@ def _parent(root: str, scope: Scope) -> str:
 
 
 def _select(query: Any, scope: Scope) -> None:
-    query.from_.add(collection_id=scope.collection.rpartition("/")[2], all_descendants=scope.everywhere)
+    query.from_.add(collection_id=last_segment(scope.collection), all_descendants=scope.everywhere)
 
 
 def _narrow(query: Any, where: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Unavailable
+from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import SchedulerJob, json_fingerprint
 from shared.ports.operations_project import JobRun
 
@@ -38,7 +39,7 @@ class CloudScheduler:
         """Every job of the region, by short name; bodies and headers are in the hash alone."""
         found = self._rest.items(self._path, "jobs", Job, _PAGE)
         try:
-            return {job["name"].rpartition("/")[2]: _schedule(job) for job in found}
+            return {last_segment(job["name"]): _schedule(job) for job in found}
         except (KeyError, AttributeError) as error:
             raise Unavailable(f"{HOST}: a job that cannot be read: {error}") from error
 
@@ -81,7 +82,7 @@ class CloudSchedulerRuns:
 
     def runs(self, region: str) -> dict[str, JobRun]:
         return {
-            job.name.rpartition("/")[2]: JobRun(
+            last_segment(job.name): JobRun(
                 enabled=job.state == "ENABLED", at=job.last_attempt_time, code=job.status.code
             )
             for job in self._rest.items(f"{self._path}/{region}/jobs", "jobs", _Job, _PAGE)

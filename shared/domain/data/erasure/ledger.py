@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core.codec import StoredDocument, documents_of, system_documents_of
+from shared.core.text import last_segment
 from shared.domain.data import document as documents
 from shared.domain.data.integrity.validator import field_values
 from shared.domain.policy.data_rules import ErasureRules, Place
@@ -65,13 +66,13 @@ def hash_person(salt: str, person: str) -> str:
 def person_ids(place: Place, version: documents.DocumentSnapshot) -> Iterator[str]:
     """The ids of whom a document may belong to."""
     if not place.field:
-        yield version.path.rpartition("/")[2]
+        yield last_segment(version.path)
         return
     for value in field_values(version.fields, place.field):
         if isinstance(value, documents.Reference):
-            yield value.path.rpartition("/")[2]
+            yield last_segment(value.path)
         elif isinstance(value, str):
-            yield value.rpartition("/")[2]
+            yield last_segment(value)
 
 
 def has_erased_person(
@@ -86,7 +87,7 @@ def add_removed_documents(progress: ErasureProgress, paths: Iterable[str]) -> Er
     """The progress with these documents taken out."""
     counts = dict(progress.removed)
     for one in paths:
-        collection = documents.collection_of(one).rpartition("/")[2]
+        collection = last_segment(documents.collection_of(one))
         counts[collection] = counts.get(collection, 0) + 1
     return replace(progress, removed=counts)
 
@@ -96,7 +97,7 @@ def declared_erasure(rules: ErasureRules, version: documents.DocumentSnapshot) -
     [person, *_] = [*field_values(version.fields, rules.person), None]
     [erased_at, *_] = [*field_values(version.fields, rules.erased_at), None]
     if isinstance(person, documents.Reference):
-        person = person.path.rpartition("/")[2]
+        person = last_segment(person.path)
     if not isinstance(person, str) or not person or not isinstance(erased_at, datetime):
         return None
     return person, erased_at
@@ -105,7 +106,7 @@ def declared_erasure(rules: ErasureRules, version: documents.DocumentSnapshot) -
 def owners_by_name(rules: ErasureRules, path: str) -> set[str]:
     """Whom a document belongs to by its own name, or by that of one that it stands below."""
     return {
-        one.rpartition("/")[2]
+        last_segment(one)
         for place in rules.documents
         for one in (*documents.documents_above(path), path)
         if not place.field and documents.is_in_scope(place.scope, one)
