@@ -13,10 +13,10 @@ from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.resumable_command import completed_record
 from shared.core.errors import Refused
 from shared.core.redaction import redact_personal_data
-from shared.core.store import Document, Query, Update, Write
+from shared.core.store import Document, Query, Write
 from shared.core.text import count_noun, join_names
 from shared.domain.audit.chain import create_event
-from shared.domain.commands.command import CommandRecord, command_path
+from shared.domain.commands.command import CommandRecord
 from shared.domain.decision.backtest import advise_threshold
 from shared.domain.incidents.incident import (
     WRONG,
@@ -232,7 +232,7 @@ def mark(asked: CommandRequest) -> CommandEffect:
     signals = sorted({scope.signal for scope in incident.scopes if scope.signal})
     if earlier is not None and earlier.verdict == command.verdict:
         raise Refused(f"{incident.id} is already {earlier}")
-    system = decode(System, subject.system.fields)
+    system = subject.system.decode(System)
     wrong = {name: other for name, other in system.wrong_signals.items() if other != incident.id}
     lines = [f"{incident.id} is marked {command.verdict}"]
     if command.verdict == WRONG and signals:
@@ -247,10 +247,10 @@ def mark(asked: CommandRequest) -> CommandEffect:
             if name in asked.policy.signals
         ]
     marked = replace(incident, mark=IncidentMark(command.verdict, command.actor, command.reason))
-    limited = encode(replace(system, wrong_signals=wrong))
+    limited = replace(system, wrong_signals=wrong)
     return CommandEffect(
         "; ".join(lines),
-        (subject.write_incident(marked), Update(subject.system.path, limited, subject.system.version)),
+        (subject.write_incident(marked), subject.system.build_update(limited)),
         changes={"mark": (earlier and earlier.verdict, command.verdict)},
     )
 

@@ -103,8 +103,8 @@ def assess_failures(policy: Policy, requests: Mapping[str, RouterRequests]) -> F
 def spread_failure(policy: Policy, failing: set[str], evidence: FailureEvidence) -> set[str]:
     """Return what fails, with what fails by too few requests to prove it.
 
-    Of a group, or of the whole system, all is added where at least two functions fail and the others
-    have no requests, or fail too when they are counted together.
+    Of a group, or of the whole system, all is added where at least two functions fail and the
+    others have no requests, or fail too when they are counted together.
     """
     if not failing:
         return failing

@@ -55,7 +55,7 @@ ROLLBACK = Rollback(
     due_at=None,
 )
 ORDER = RollbackRequest("command", "ada", "it is broken")
-ANSWER = ApprovalAnswer("ada", NOW, "plan", "go", "command")
+ANSWER = ApprovalAnswer("ada", NOW, "plan", "go", "command", "ada")
 CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=1))
 """More than one function is too many for automation."""
 

@@ -37,7 +37,9 @@ def test_stored_facts_lead_to_the_same_decision(level: GateLevel) -> None:
 def test_paths_of_documents_are_not_stored() -> None:
     """A path may name a person; no gate reads it."""
     sample = FaultSample("customers/ada@example.com", IntegrityCheck.SCHEMA, "no name", NOW)
-    finding = DamageFinding(CORRUPTION_SIGNAL, NOW, NOW, "looked back", "1 of 3", ("customers",), (sample,))
+    finding = DamageFinding(
+        CORRUPTION_SIGNAL, NOW, NOW, "looked back", "1 of 3", ("customers",), (sample,), ()
+    )
 
     again = unpack_facts(pack_facts(replace(BAD_RELEASE, damage=(finding,))))
 
