@@ -1,6 +1,5 @@
 """The facts of one decision, each read once."""
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -42,8 +41,8 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.alert import Alert, AlertFact, open_alerts
 from shared.domain.signals.alert_conditions import affected_functions
 from shared.domain.signals.baseline import BASELINE_DURATION
-from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions, sum_requests
-from shared.domain.signals.probe_history import PROBE_REPEATS, SLOWDOWN_SIGNAL
+from shared.domain.signals.health import RouterRequests, failing_functions, sum_requests
+from shared.domain.signals.probe_history import SLOWDOWN_SIGNAL
 from shared.domain.signals.probe_signals import ProbeRecord, probes_path
 from shared.domain.system_record import BUDGET_PATH, Budget, System
 from shared.ports.groups import Ports
@@ -116,7 +115,6 @@ def collect_facts(
         revision.image for function in inventory.values() for revision in function.revisions
     )
     calls = _build_follow_up_calls(ports, policy, recorded, places)
-    calls |= _build_repeat_calls(ports, policy, answers)
     later = call_all(ports, {**calls, **build_alert_state_calls(ports, policy.system, asked_back)})
     standing, states = open_alerts(alerts), read_alert_states(later)
     facts = _facts(policy.system, answers, later, now, alerts=(), deployments=deployments, live=live)
@@ -127,7 +125,7 @@ def collect_facts(
             for alert in judged
         ),
         other_alerts=_select_other_alerts(answers),
-        probe_counts=_count_probe_answers(answers, later, since),
+        probe_counts=_count_probe_answers(answers, since),
         first_requests=_read_counts(answers, "first requests", inventory),
         slowdowns=_measure_slowdowns(answers, inventory),
     )
@@ -218,19 +216,6 @@ def _build_evidence_calls(
     return calls
 
 
-def _build_repeat_calls(
-    ports: Ports, policy: Policy, answers: Mapping[str, Any]
-) -> dict[str, Callable[[], Any]]:
-    """Return the calls that repeat each probe that failed: one failure alone proves little."""
-    answered = ((probe, answers[f"probe {probe.name}"]) for probe in policy.probes)
-    failed = [probe for probe, answer in answered if isinstance(answer, ProbeAnswer) and not answer.passed]
-    return {
-        f"repeat {number} {probe.name}": partial(ports.prober.ask, probe)
-        for probe in failed
-        for number in range(PROBE_REPEATS)
-    }
-
-
 def _read_counts(
     answers: Mapping[str, Any], name: str, inventory: Inventory
 ) -> dict[str, RouterRequests] | None:
@@ -244,19 +229,13 @@ def _select_other_alerts(answers: Mapping[str, Any]) -> tuple[AlertFact, ...]:
     return tuple(alert.fact(closed=False) for alerts in lists for alert in open_alerts(alerts))
 
 
-def _count_probe_answers(
-    answers: Mapping[str, Any], later: Mapping[str, Any], since: datetime
-) -> dict[str, RouterRequests]:
+def _count_probe_answers(answers: Mapping[str, Any], since: datetime) -> dict[str, RouterRequests]:
     """Return the answers of each probe since a time, by the stored record and by this decision."""
-    counts: dict[str, list[RouterRequests]] = defaultdict(list)
-    for name, answer in (*select_named(answers, "probe ").items(), *later.items()):
-        if isinstance(answer, ProbeAnswer):
-            probe = name.split(" ", 2)[2] if name.startswith("repeat ") else name
-            counts[probe].append(RouterRequests(1, int(not answer.passed)))
+    counts = {name: [answer.count] for name, answer in read_health_answers(answers).probes.items()}
     document = answer_or_none(answers["probe record"])
     if document is not None and document.fields is not None:
-        for probe, results in decode(ProbeRecord, document.fields).looks.items():
-            counts[probe] += [result.count for result in results if result.at >= since]
+        for probe, results in document.decode(ProbeRecord).looks.items():
+            counts.setdefault(probe, []).extend(result.count for result in results if result.at >= since)
     return {probe: sum_requests(several) for probe, several in counts.items()}
 
 

@@ -33,7 +33,7 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus, extend_plan, freeze_plan
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.signals.failure_evidence import assess_failures, spread_failure
+from shared.domain.signals.failure_evidence import assess_failures, list_areas, spread_failure
 from shared.domain.signals.health import RouterRequests
 from shared.domain.system_record import System, system_path
 from shared.state.reader import StateReader
@@ -75,7 +75,7 @@ def find_further_failures(
     evidence, enough = assess_failures(case.policy, counts), case.policy.gates.minimum_requests
     proven = evidence.failing | {name for name in evidence.broken if counts[name].total >= enough}
     planned = {step.target for step in steps}
-    further = spread_failure(case.policy, {*proven}, evidence) if proven - planned else set[str]()
+    further = spread_failure(list_areas(case.policy), {*proven}, evidence) if proven - planned else set[str]()
     return further - planned
 
 
@@ -153,7 +153,10 @@ def _build_additional_plan(
         return None
     change = looked.change
     further = set(change.functions) - planned
-    further = further if rolling else further & wanted
+    if rolling is None:
+        further &= wanted
+    elif case.rollback.started_at is not None:  # what it had reached before was judged by what fails
+        further = {name for name in further if change.functions[name] > case.rollback.started_at}
     if case.rollback.extension is None:
         further -= _functions_under_manual_control(case, looked)
     if not further:

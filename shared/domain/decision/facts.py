@@ -18,7 +18,12 @@ from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_quota import SavedPace
 from shared.domain.signals.alert import AlertFact
 from shared.domain.signals.breadth import limit_signal, measure_level
-from shared.domain.signals.failure_evidence import FailureEvidence, assess_failures, spread_failure
+from shared.domain.signals.failure_evidence import (
+    FailureEvidence,
+    assess_failures,
+    list_areas,
+    spread_failure,
+)
 from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions, working_functions
 from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNAL
 from shared.domain.system_record import Budget, Controls, System
@@ -106,7 +111,7 @@ class DecisionFacts(Struct, frozen=True):
         evidence = self.assess(policy)
         working = working_functions(self.requests or {}, policy.gates)
         failing = self._alerted - working | evidence.failing | self.find_slow(policy)
-        return spread_failure(policy, failing, evidence)
+        return spread_failure(list_areas(policy), failing, evidence)
 
     def measure_level(self, policy: Policy) -> Severity | None:
         """Return the level of what fails."""

@@ -11,6 +11,7 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.breadth import limit_signal
+from shared.domain.signals.failure_evidence import spread_failure
 from shared.domain.signals.health import sum_requests
 from shared.domain.signals.registry import SignalSource, has_source
 
@@ -94,7 +95,8 @@ def restrict_to_failing(
     """
     failing = facts.find_known_failing(policy)
     if scenario in (ScenarioName.FUNCTIONS, ScenarioName.FEATURE) and failing:
-        return restrict_to_functions(change, failing)
+        spread = spread_failure([change.functions], failing, facts.assess(policy))
+        return restrict_to_functions(change, spread)
     return restrict_to_scenario(change, scenario, policy, failing)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import lgamma, log
 
 from msgspec import Struct
@@ -93,23 +93,25 @@ def assess_failures(policy: Policy, requests: Mapping[str, RouterRequests]) -> F
     broken = {name for name, count in counts.items() if failure_ratio(count) > level}
     failing = {name for name in broken if has_failed(counts[name], level)}
     proven = failing | working_functions(counts, policy.gates)
-    for area in _areas(policy):
+    for area in list_areas(policy):
         quiet = counts.keys() & area - proven
         if has_failed(sum_requests(counts[name] for name in quiet), level):
             failing |= broken & quiet
     return FailureEvidence(level, counts, frozenset(failing), frozenset(broken))
 
 
-def spread_failure(policy: Policy, failing: set[str], evidence: FailureEvidence) -> set[str]:
+def spread_failure(
+    areas: Iterable[Collection[str]], failing: set[str], evidence: FailureEvidence
+) -> set[str]:
     """Return what fails, with what fails by too few requests to prove it.
 
-    Of a group, or of the whole system, all is added where at least two functions fail and the
-    others have no requests, or fail too when they are counted together.
+    Of an area, such as a group, all is added where at least two functions fail and the others have
+    no requests, or fail too when they are counted together.
     """
     if not failing:
         return failing
     spread = failing | evidence.broken
-    for area in _areas(policy):
+    for area in map(set, areas):
         others = sum_requests(evidence.counts[name] for name in evidence.sound & area - failing)
         works = others.total > 0 and failure_ratio(others) <= evidence.level / 2
         if len(spread & area) > 1 and not works:
@@ -117,6 +119,7 @@ def spread_failure(policy: Policy, failing: set[str], evidence: FailureEvidence)
     return spread
 
 
-def _areas(policy: Policy) -> list[set[str]]:
+def list_areas(policy: Policy) -> list[set[str]]:
+    """Return the functions of each group, and all of them: what fails together."""
     groups = ({*group.functions} for group in policy.groups.values())
     return [*groups, {*policy.functions}]

@@ -35,6 +35,16 @@ class ProbeAnswer(Struct, frozen=True):
     """What the answer, or its absence, has taken."""
     digest: str = ""
     """SHA-256 of its body, of the first MiB where it is longer; empty: nothing was read."""
+    answers: int = 1
+    """The first answer and its repeats."""
+    failures: int | None = None
+    """How many of them were not as expected; None: all, or none, as `passed` says."""
+
+    @property
+    def count(self) -> RouterRequests:
+        """Return the answers and their failures as counted requests."""
+        failures = self.answers * (not self.passed) if self.failures is None else self.failures
+        return RouterRequests(self.answers, failures)
 
     def __post_init__(self) -> None:
         """Clean what is quoted, before anybody keeps or says it."""

@@ -108,6 +108,15 @@ def _count_failures(situation: Situation, functions: Iterable[str]) -> float:
     return requests * situation.failure_ratio * THIN_MINUTES
 
 
+def _is_observable(situation: Situation) -> bool:
+    """Return whether one function, one whole group, or all functions together fail often enough."""
+    groups = [{*group.functions} for group in situation.policy.groups.values()]
+    areas = [*({name} for name in situation.affected), *groups, {*situation.policy.functions}]
+    return any(
+        area <= situation.affected and _count_failures(situation, area) >= THIN_FAILURES for area in areas
+    )
+
+
 def _find_threshold(situation: Situation) -> float:
     """Return the minutes that the owner lets pass before a level counts."""
     levels = LEVELS[situation.system]
@@ -133,7 +142,7 @@ def _find_row(situation: Situation) -> str:
     row = _find_failing_row(situation.failure_ratio, share, levels)
     if TABLE[row] != (R,):
         return row
-    if _count_failures(situation, situation.affected) < THIN_FAILURES:
+    if not _is_observable(situation):
         return "release: too few requests to know"
     if situation.onset_minute - situation.release_minute > SOON_MINUTES:
         return "release: it fails later than 10 minutes after"

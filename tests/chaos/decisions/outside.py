@@ -20,7 +20,8 @@ from tests.chaos.decisions.traffic import MINUTE, DrawnTraffic
 from tests.support.fakes.run.services import USUAL_SECONDS
 
 SITE_SECONDS = 0.2
-UPTIME_REGIONS = 3
+UPTIME_REGIONS, FAILING_REGIONS, SITE_CHECKS = 3, 2, 3
+"""Checks a minute apart, and a condition that lasts 30 s: three half minutes in two regions."""
 ENOUGH_MINUTES = 5
 """A ratio needs `gates.minimum_requests` in so many minutes (terraform/alert_conditions.tf)."""
 SHARE_MINUTES = 2
@@ -114,7 +115,7 @@ class DrawnMonitoring:
         self._open: dict[tuple[str, str], OpenAlert] = {}
         self._ended: set[str] = set()
         self._sum_system = cache(self._sum_all)
-        self._site_checks: list[int] = []
+        self._site_checks = [0] * SITE_CHECKS
         """Regions in which the newest checks of the site failed, one entry a minute."""
 
     def is_open(self, alert: str) -> bool:
@@ -159,7 +160,7 @@ class DrawnMonitoring:
                 counts = [self._traffic.count_sign_ins(newest - age) for age in range(5)]
                 return {"": all(failed > (signal.threshold or 0.8) * total for total, failed in counts)}
             case "frontend_unavailable":
-                return {"": self._site_checks[-1] >= 2}
+                return {"": min(self._site_checks[-SITE_CHECKS:]) >= FAILING_REGIONS}
         return {}
 
     def _is_function_failing(self, function: str, newest: int, threshold: float, minutes: int) -> bool:

@@ -34,6 +34,7 @@ from tests.support.fakes.pubsub.bus import MemoryBus, Published
 from tests.support.fakes.resources import FakeEstate
 from tests.support.fakes.runtime.clock import FakeClock
 from tests.support.fakes.runtime.pool import InlinePool
+from tests.support.rollbacks.deployments import publish_audit_hint
 from tests.support.runtime.world import FakePorts, World
 
 TICK_SECONDS = 60.0
@@ -217,12 +218,15 @@ class DecisionWorld(World):
 
     def _release(self, function: str) -> None:
         self.ports.world.deploy([function])
+        if function in (self.situation.released[0], self.situation.released[-1]):
+            publish_audit_hint(self)
         self.traffic.bad_revisions[function] = self.ports.world.services()[function].latest_created
 
     def _release_site(self) -> None:
         if self.situation.is_site_down and self.situation.cause is Cause.RELEASE:
             sites = self.ports.beside.sites
             sites.update(dict.fromkeys(sites, HostingSite(RELEASED_SITE)))
+            publish_audit_hint(self)
 
     def _notify(self, notification: Mapping[str, Any], seconds: float) -> None:
         self._scheduler.at(seconds, partial(self.publish, topics.ALERTS, notification))

@@ -48,13 +48,13 @@ def publish_audit_hint(world: World, at: datetime | None = None, **changes: Any)
         "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
         "serviceName": "cloudfunctions.googleapis.com",
         "methodName": "google.cloud.functions.v2.FunctionService.UpdateFunction",
-        "resourceName": f"projects/{BOOKSHOP.project}/locations/l/functions/getBook",
+        "resourceName": f"projects/{world.policy.project}/locations/l/functions/getBook",
         "authenticationInfo": {"principalEmail": "ci@example.com"},
         **changes,
     }
     entry = {
         "insertId": "1",
-        "logName": f"projects/{BOOKSHOP.project}/logs/cloudaudit.googleapis.com%2Factivity",
+        "logName": f"projects/{world.policy.project}/logs/cloudaudit.googleapis.com%2Factivity",
         "timestamp": moment.isoformat(),
         "protoPayload": payload,
     }
