@@ -17,6 +17,7 @@ from responders.rollback.verification.alert_conditions import (
     upcoming_condition_reads,
 )
 from responders.rollback.verification.rollback_verification import find_count_start, find_moved_targets
+from responders.rollback.verification.scope_extension import extend_by_failures
 from shared.core.text import join_names
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Step
@@ -54,6 +55,8 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
     kept = None if health.verdict is HealthVerdict.WELL else rollback.ill_since
     case.observe(ill_since=now if is_ill else kept)
+    if not is_ill and extend_by_failures(case, health, steps):
+        return True
     joined = case.read_alerts()  # read again: alerts come and close while health is looked at
     further, late = unjudged_alerts(joined), case.incident.status is IncidentStatus.ESCALATED
     late = late and rollback.failing_since is None
@@ -63,12 +66,7 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return completion.succeed_rollback(case, ended_early, becomes)
     if is_ill and not all(_is_earlier_trouble(alert.started_at, case) for alert in further):
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
-    scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])
-    scope |= {*rollback.failing}
-    if _is_monitoring_over(case):  # no later check is there to see what this one has seen first
-        scope |= failing_functions(health.counts, case.policy.gates)
-    if rollback.failing_since is None:
-        scope -= find_reported_functions(case.policy, read_other_incidents(case.ports, case.incident))
+    scope = _find_watched_functions(case, health, joined)
     if not is_ill and _record_failure_outside_plan(case, health, scope - {step.target for step in steps}):
         return True
     if not is_ill and _is_monitoring_over(case):
@@ -84,6 +82,17 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         ),
     )
     return not case.commit_transition(looked)
+
+
+def _find_watched_functions(case: Case, health: Health, joined: Iterable[Alert]) -> set[str]:
+    """Return the functions that the incident is about, at the end with all that fail."""
+    scope = find_incident_functions(case.policy, case.incident, [one for one in joined if one.is_open])
+    scope |= {*case.rollback.failing}
+    if _is_monitoring_over(case):  # no later check is there to see what this one has seen first
+        scope |= failing_functions(health.counts, case.policy.gates)
+    if case.rollback.failing_since is None:
+        scope -= find_reported_functions(case.policy, read_other_incidents(case.ports, case.incident))
+    return scope
 
 
 def _is_monitoring_over(case: Case) -> bool:

@@ -102,8 +102,7 @@ def verify_rollback(case: Case) -> bool:
         return True
     counted_from = find_count_start(case, alerts)
     health = measuring.assess_health(case, steps.values(), counted_from)
-    further = scope_extension.find_further_failures(case, health.counts, steps.values())
-    if further and scope_extension.extend_scope(case, None, steps.values(), further):
+    if scope_extension.extend_by_failures(case, health, steps.values()):
         return True
     joined = case.read_alerts()  # read again: alerts come while health is looked at
     if health.verdict is HealthVerdict.WELL and (

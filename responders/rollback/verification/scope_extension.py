@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from msgspec import Struct
@@ -33,8 +33,14 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus, extend_plan, freeze_plan
 from shared.domain.rollback.rollback import RollbackStatus
-from shared.domain.signals.failure_evidence import assess_failures, list_areas, spread_failure
-from shared.domain.signals.health import RouterRequests
+from shared.domain.signals.failure_evidence import (
+    FALSE_FURTHER_ALARMS,
+    assess_failures,
+    has_failed,
+    list_areas,
+    spread_failure,
+)
+from shared.domain.signals.health import Health
 from shared.domain.system_record import System, system_path
 from shared.state.reader import StateReader
 
@@ -64,19 +70,26 @@ def find_ongoing_rollout(case: Case) -> Deployment | None:
     return max(rolling, key=lambda one: one.at, default=None)
 
 
-def find_further_failures(
-    case: Case, counts: Mapping[str, RouterRequests], steps: Iterable[Step]
-) -> set[str]:
-    """Return the functions outside an automatic plan whose requests prove that they fail too."""
-    rollback = case.rollback
+def extend_by_failures(case: Case, health: Health, steps: Collection[Step]) -> bool:
+    """Return whether an automatic plan now restores further functions that fail as well.
+
+    One function after another of a bad release gets the requests that prove its failure. Raises: as
+    `extend_scope`.
+    """
+    rollback, planned = case.rollback, {step.target for step in steps}
     is_automatic = rollback.order is None and rollback.question is None
     if not is_automatic or rollback.plan is None or rollback.plan.scenario not in NARROW_SCENARIOS:
-        return set()
-    evidence, enough = assess_failures(case.policy, counts), case.policy.gates.minimum_requests
-    proven = evidence.failing | {name for name in evidence.broken if counts[name].total >= enough}
-    planned = {step.target for step in steps}
-    further = spread_failure(list_areas(case.policy), {*proven}, evidence) if proven - planned else set[str]()
-    return further - planned
+        return False
+    evidence = assess_failures(case.policy, health.counts)
+    proven = evidence.failing | {
+        name
+        for name in evidence.broken
+        if has_failed(evidence.counts[name], evidence.level, FALSE_FURTHER_ALARMS)
+    }
+    if not proven - planned:
+        return False
+    further = spread_failure(list_areas(case.policy), {*proven}, evidence) - planned
+    return extend_scope(case, None, steps, further)
 
 
 def extend_scope(
@@ -134,11 +147,17 @@ def _build_extension_transition(case: Case, why: str, header: PlanHeader, additi
             "plan": plan.header,
             "shifted_at": None,
             "extension": None,
+            **dict.fromkeys(("confirmed_at", "verified_at", "watch_until", "failing_since", "ill_since")),
         },
+        system=partial(_take_slot, case.rollback.id),
         status=IncidentStatus.ROLLING_BACK,
         occasion=f"-{plan.header.extensions}",
         writes=tuple(build_step_writes(case, plan)),
     )
+
+
+def _take_slot(rollback: str, system: System) -> System | None:
+    return replace(system, slot=rollback) if system.slot in ("", rollback) else None
 
 
 def _build_additional_plan(

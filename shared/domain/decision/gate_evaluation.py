@@ -183,7 +183,7 @@ def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool, asked: bool = F
     for stop in stops:
         if stop.leads_to is Outcome.HOLD and expired:
             return Outcome.ESCALATE, f"{stop}{waited}"
-        if stop.leads_to is Outcome.OBSERVE and waiting:
+        if stop.leads_to in (Outcome.OBSERVE, Outcome.ESCALATE) and waiting:
             return Outcome.HOLD, "; ".join(map(str, waiting))
         if stop.leads_to is not Outcome.ASK:
             return stop.leads_to, str(stop)

@@ -20,6 +20,8 @@ FALSE_ALARMS = 1e-3
 """The budget of a test: how likely `RESOLUTION` of the level ever passes it."""
 FALSE_PROBE_ALARMS = 1e-2
 """The same of a probe, whose evidence never acts alone: a second source must agree."""
+FALSE_FURTHER_ALARMS = 0.05
+"""The same of a further function of a release that is already being rolled back."""
 PRIOR = (5.0, 1.0)
 """The Beta distribution of what a failing function fails: mostly everything."""
 
