@@ -117,6 +117,7 @@ slice: $(STAMP) ## a slice of chaos, in ten minutes: tests that take long, every
 	$(BIN)/python -m tests.chaos pairs --world least --each 16 --first $$(($(PART) % 16))
 	$(BIN)/python -m tests.chaos pairs --world small --each 240 --first $$(($(PART) % 240))
 	$(BIN)/python -m tests.chaos mutants
+	$(BIN)/python -m tests.chaos.decisions --count 300
 	@$(MAKE) --jobs 2 --output-sync slice-kills slice-documents
 
 # Real processes mostly wait: side by side the two take 96 s less.

@@ -14,6 +14,7 @@ from tests.chaos.decisions.situations import EVENTS_A_YEAR, Cause
 
 DEVIATIONS = 1.96
 SHOWN = 20
+CLAIMED_PRECISION, CLAIMED_RECALL, CLAIMED_HEALTHY = 0.97, 0.95, 0.02
 DRAWS, UPPER = 4000, 0.95
 
 
@@ -96,6 +97,30 @@ def describe(judged: Sequence[Judged]) -> Iterator[str]:
     yield from _describe_wrong(outcomes)
 
 
+def find_refuted_claims(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what docs/deciding.md claims and these worlds refute, beyond chance."""
+    rolled = [outcome for outcome in outcomes if outcome.answer is Answer.ROLLBACK]
+    wanted = [outcome for outcome in outcomes if outcome.is_wanted and not outcome.situation.is_quiet]
+    right = sum(outcome.is_right for outcome in rolled)
+    hits = sum(outcome.answer is Answer.ROLLBACK and outcome.is_covered for outcome in wanted)
+    moved = sum(len(outcome.moved) for outcome in rolled)
+    healthy = sum(outcome.healthy_moved for outcome in rolled if outcome.is_right)
+    claims = {
+        f"precision of {CLAIMED_PRECISION:.0%}": wilson(right, len(rolled))[1] >= CLAIMED_PRECISION,
+        f"recall of {CLAIMED_RECALL:.0%}": wilson(hits, len(wanted))[1] >= CLAIMED_RECALL,
+        "no rollback below its level": not any(map(_is_below_level, rolled)),
+        f"at most {CLAIMED_HEALTHY:.0%} healthy functions moved": healthy <= CLAIMED_HEALTHY * moved,
+    }
+    return [claim for claim, holds in claims.items() if not holds]
+
+
+def _is_below_level(outcome: Outcome) -> bool:
+    is_outside = outcome.situation.cause is Cause.OUTSIDE
+    return (
+        outcome.answer is Answer.ROLLBACK and not is_outside and Answer.ROLLBACK not in outcome.truth.answers
+    )
+
+
 def _describe_kinds(outcomes: Sequence[Outcome]) -> Iterator[str]:
     titles = ("worlds", "right", "rolled", "asked", "warned", "nothing")
     yield f"{'situation':58}" + "".join(f" {title:>7}" for title in titles)
@@ -116,8 +141,7 @@ def _describe_whole(outcomes: Sequence[Outcome]) -> Iterator[str]:
     right = [outcome for outcome in rolled if outcome.is_right]
     busy = [outcome for outcome in wanted if not outcome.situation.is_quiet]
     thin = [outcome for outcome in wanted if outcome.situation.is_quiet]
-    below = [one for one in rolled if Answer.ROLLBACK not in one.truth.answers]
-    below = [one for one in below if one.situation.cause is not Cause.OUTSIDE]
+    below = [*filter(_is_below_level, outcomes)]
     expected, upper = bound_false_rollbacks(outcomes)
     yield f"precision of automatic rollbacks      {describe_share(len(right), len(rolled))}"
     yield f"recall, from a request a second on    {_recall(busy)}"

@@ -68,7 +68,7 @@ class Outcome(Struct, frozen=True):
     questions: int
     incidents: int
     messages: Mapping[str, int]
-    """Notices by channel."""
+    """Notices of incidents, by channel."""
     reasons: tuple[str, ...]
     """What the newest decision of each rollback says."""
 
@@ -273,7 +273,7 @@ class DecisionWorld(World):
             signal=incidents[0].signal if incidents else "",
             questions=questions,
             incidents=len(incidents),
-            messages=Counter(sent.channel for sent in self.ports.sender.sent),
+            messages=Counter(sent.channel for sent in self.ports.sender.sent if "INC-" in sent.key),
             reasons=tuple(map(self._describe, rollbacks)),
         )
 

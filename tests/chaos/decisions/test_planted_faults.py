@@ -1,0 +1,111 @@
+"""The judge finds faults that are planted in the decision; each is found within a few worlds."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from unittest.mock import patch
+
+import pytest
+from msgspec.structs import replace
+
+from shared.domain.decision import gate_evaluation
+from shared.domain.decision.gates import alert
+from shared.domain.decision.gates.base import Gate
+from shared.domain.decision.gates.cause import external_cause
+from shared.domain.decision.gates.registry import gates_for
+from shared.domain.signals import failure_evidence
+from shared.domain.signals.health import RouterRequests
+from tests.chaos.decisions import situations
+from tests.chaos.decisions.figures import is_false
+from tests.chaos.decisions.play import DecisionWorld, Outcome
+
+pytestmark = pytest.mark.slice
+WORLDS = 400
+"""Seeds among which the situations of a fault's kinds are drawn."""
+MOST_PLAYED = 40
+
+
+@contextmanager
+def two_answers_prove() -> Iterator[None]:
+    """Two failed answers prove a failure."""
+
+    def has_failed(count: RouterRequests, level: float, _: float = 0.0) -> bool:
+        return count.failed >= 2 and count.failed > level * count.total / 4
+
+    with (
+        patch.object(failure_evidence, "has_failed", has_failed),
+        patch.object(alert, "has_failed", has_failed),
+    ):
+        yield
+
+
+@contextmanager
+def source_confirms_itself() -> Iterator[None]:
+    """The source that raised an alert is enough."""
+    policies = {
+        name: replace(policy, gates=replace(policy.gates, second_source=False))
+        for name, policy in situations.POLICIES.items()
+    }
+    with patch.object(situations, "POLICIES", policies):
+        yield
+
+
+@contextmanager
+def everything_goes_back() -> Iterator[None]:
+    """A rollback moves all that changed."""
+    with patch.object(gate_evaluation, "restrict_to_failing", lambda change, *_: change):
+        yield
+
+
+@contextmanager
+def no_external_cause() -> Iterator[None]:
+    """The gate that tells a release from an outage is left out."""
+
+    def without(*arguments: object, **options: bool) -> list[Gate]:
+        gates = gates_for(*arguments, **options)  # type: ignore[arg-type]
+        return [gate for gate in gates if gate is not external_cause]
+
+    with patch.object(gate_evaluation, "gates_for", without):
+        yield
+
+
+def moves_too_much(outcome: Outcome) -> bool:
+    """Return whether more healthy functions were moved than failing ones."""
+    return outcome.healthy_moved > len(outcome.truth.failing)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kinds", "is_found"),
+    [
+        (two_answers_prove, {"release that fails for a tenth of users", "bad release"}, is_false),
+        (source_confirms_itself, {"probes alone fail"}, is_false),
+        (everything_goes_back, {"bad release"}, moves_too_much),
+        (no_external_cause, {"outage from outside after a release"}, is_false),
+    ],
+)
+def test_a_planted_fault_is_found(
+    fault: Callable[[], AbstractContextManager[None]], kinds: set[str], is_found: Callable[[Outcome], bool]
+) -> None:
+    """One of the first worlds of its kinds shows it, and is judged right without it."""
+    seeds = [seed for seed in range(WORLDS) if situations.draw_situation(seed).kind in kinds]
+    for seed in seeds[:MOST_PLAYED]:
+        with fault():
+            outcome = DecisionWorld(situations.draw_situation(seed)).play()
+        if is_found(outcome):
+            assert not is_found(DecisionWorld(situations.draw_situation(seed)).play())
+            return
+    pytest.fail("no world shows it")
+
+
+def test_the_same_seed_plays_the_same_world() -> None:
+    """A wrong world is found again by its seed."""
+    outcomes = [DecisionWorld(situations.draw_situation(8)).play() for _ in range(2)]
+
+    assert outcomes[0] == outcomes[1]
+
+
+def test_every_kind_is_drawn_and_every_rate_is_of_a_kind() -> None:
+    """The mix has no kind that no seed plays, and no year an event that is no kind."""
+    kinds = {situations.draw_situation(seed).kind for seed in range(2000)}
+
+    assert kinds == {*situations.KINDS}
+    assert situations.EVENTS_A_YEAR.keys() <= kinds
