@@ -120,6 +120,7 @@ def collect_facts(
     facts = _facts(policy.system, answers, later, now, alerts=(), deployments=deployments, live=live)
     facts = replace(
         facts,
+        requests=_merge_counts(policy, facts.requests, _read_counts(answers, "all requests", inventory)),
         alerts=tuple(
             alert.fact(closed=alert not in standing, still_open=states.get(alert.monitoring_id))
             for alert in judged
@@ -177,6 +178,7 @@ def _collect_answers(
 ) -> dict[str, Any]:
     store, protected, reading = ports.store, ports.system(policy.system), StateReader(ports.store)
     triggers = {"triggers": protected.resources.triggers.list_triggers} if writing else {}
+    (since, now), recent = window, window[1] - METRICS_WINDOW
     return call_all(
         ports,
         {
@@ -192,7 +194,7 @@ def _collect_answers(
             **{f"alerts of {incident.id}": partial(reading.alerts, incident.id) for incident in others},
             **triggers,
             **calls,
-            **build_health_calls(ports, protected.metrics, policy.probes, *window),
+            **build_health_calls(ports, protected.metrics, policy.probes, max(since, recent), now),
         },
     )
 
@@ -206,7 +208,7 @@ def _build_evidence_calls(
 ) -> dict[str, Callable[[], Any]]:
     """Return the calls that count a release's first requests, and measure slowness."""
     metrics, (since, now) = ports.system(policy.system).metrics, window
-    calls: dict[str, Callable[[], Any]] = {}
+    calls: dict[str, Callable[[], Any]] = {"all requests": partial(metrics.requests, since, now)}
     if releases:
         end = min(max(releases) + FIRST_REQUESTS_WINDOW, now)
         calls["first requests"] = partial(metrics.requests, max(releases), end)
@@ -214,6 +216,20 @@ def _build_evidence_calls(
         calls["latencies"] = partial(metrics.latencies, now - METRICS_WINDOW, now)
         calls["usual latencies"] = partial(metrics.latencies, since - BASELINE_DURATION, since)
     return calls
+
+
+def _merge_counts(
+    policy: Policy, recent: Mapping[str, RouterRequests] | None, whole: Mapping[str, RouterRequests] | None
+) -> Mapping[str, RouterRequests] | None:
+    """Return the recent requests of each function; of a quiet one, all since the onset.
+
+    What a person has changed meanwhile shows in recent requests alone.
+    """
+    if recent is None or whole is None:
+        return recent
+    enough = policy.gates.minimum_requests
+    busy = {name: count for name, count in recent.items() if count.total >= enough}
+    return {**whole, **busy}
 
 
 def _read_counts(

@@ -16,7 +16,7 @@ from shared.domain.policy.severity import Severity, worse_severity
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.write_quota import SavedPace
-from shared.domain.signals.alert import AlertFact
+from shared.domain.signals.alert import AlertFact, EvidenceSource
 from shared.domain.signals.breadth import limit_signal, measure_level
 from shared.domain.signals.failure_evidence import (
     FailureEvidence,
@@ -82,10 +82,22 @@ class DecisionFacts(Struct, frozen=True):
         """Return what the counted requests tell of each function."""
         return assess_failures(policy, self.requests or {})
 
+    def find_failing_functions(self, policy: Policy) -> set[str]:
+        """Return the functions that fail at their rollback level.
+
+        One that an alert of Cloud Monitoring names is not one of them while enough requests work.
+        """
+        evidence = self.assess(policy)
+        working = working_functions(self.requests or {}, policy.gates)
+        probed = {alert.function for alert in self.alerts if alert.source is EvidenceSource.PROBES}
+        alerted = self._alerted - (working - probed)
+        failing = alerted | evidence.failing | self.find_slow(policy)
+        return spread_failure(list_areas(policy), failing, evidence)
+
     def find_failing(self, policy: Policy) -> set[str]:
-        """Return the functions that fail at their rollback level, or write invalid documents."""
+        """Return the same, and the functions that write invalid documents."""
         collections = {name for finding in self.damage_findings for name in finding.collections}
-        return self._find_failing_now(policy) | writer_functions(policy, collections)
+        return self.find_failing_functions(policy) | writer_functions(policy, collections)
 
     def find_known_failing(self, policy: Policy) -> set[str]:
         """Return the same, and what an earlier check has observed to fail and does not work."""
@@ -107,17 +119,11 @@ class DecisionFacts(Struct, frozen=True):
     def _alerted(self) -> set[str]:
         return {alert.function for alert in self.alerts if alert.function}
 
-    def _find_failing_now(self, policy: Policy) -> set[str]:
-        evidence = self.assess(policy)
-        working = working_functions(self.requests or {}, policy.gates)
-        failing = self._alerted - working | evidence.failing | self.find_slow(policy)
-        return spread_failure(list_areas(policy), failing, evidence)
-
     def measure_level(self, policy: Policy) -> Severity | None:
         """Return the level of what fails."""
         earlier = {*self.failed_before} - self.assess(policy).sound
         outside = {alert.function for alert in self.alerts} - policy.functions.keys()
-        failing = {*self._find_failing_now(policy), *earlier, *outside}
+        failing = {*self.find_failing_functions(policy), *earlier, *outside}
         measured = None if self.requests is None else measure_level(policy, failing, self.requests)
         if self.level_before is None or measured is None:
             return self.level_before or measured

@@ -94,7 +94,7 @@ def still_true(case: GateInput) -> GateAnswer:
 def _is_refuted(case: GateInput, alert: AlertFact) -> bool:
     """Return whether enough requests show that what an alert counts fails less than its level."""
     requests, policy = case.facts.requests or {}, case.policy
-    if not has_source(alert.signal, SignalSource.REQUESTS):
+    if not has_source(alert.signal, SignalSource.REQUESTS) or alert.source is EvidenceSource.PROBES:
         return False
     if alert.function is None:
         evidence, whole = case.facts.assess(policy), sum_requests(requests.values())

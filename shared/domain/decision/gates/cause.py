@@ -34,7 +34,7 @@ def external_cause(case: GateInput) -> GateAnswer:
     changed = set(case.changed)
     if not changed:
         return GateAnswer("external cause", GateResult.NOT_APPLICABLE, "nothing to compare with")
-    failing = case.facts.find_failing(case.policy)
+    failing = case.facts.find_failing_functions(case.policy)
     judged = {name for name, count in (case.facts.requests or {}).items() if count.total} | failing
     shares = [_share(failing, judged & part) for part in ({*case.policy.functions} - changed, changed)]
     reason = f"{shares[0]:.0%} of the unchanged functions fail, {shares[1]:.0%} of the changed"
@@ -61,15 +61,16 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
     suspects = suspect_functions(case.released or case.change, facts, policy) & failing
     if not suspects:
         return ""  # the gate "cause" answers
-    slow = facts.find_slow(policy)
-    first = sum_requests((facts.first_requests or {}).get(name, RouterRequests(0, 0)) for name in suspects)
+    slow, broken = facts.find_slow(policy), facts.assess(policy).broken & suspects
+    first = sum_requests((facts.first_requests or {}).get(name, RouterRequests(0, 0)) for name in broken)
     if first.total >= MIN_FIRST_REQUESTS and not slow:
         if failure_ratio(first) > FIRST_FAILURES * function_level(policy):
             return ""
         return (
             f"what fails worked after its release: {first.failed} of its first {first.total} requests failed"
         )
-    delay = facts.onset - max(case.changed[name] for name in suspects)
+    change = case.released or case.change
+    delay = facts.onset - max(change.served_by.get(name) or change.functions[name] for name in suspects)
     if delay <= (2 * CLOSE_TO_RELEASE if slow else CLOSE_TO_RELEASE):
         return ""
     return f"the failure began {describe_duration(delay)} after the release, and may have another cause"

@@ -135,7 +135,7 @@ def test_an_override_brings_data_back_in_a_freeze() -> None:
     """Nobody is asked, and what it has skipped is kept for its review."""
     shop = CorruptedShop()
     shop.alert()
-    shop.settle()
+    shop.pass_time(4 * MINUTE)
     shop.command("carol", command="freeze", system="bookshop", until="2036-11-28T20:00:00Z")
     shop.order(override=True, incident=shop.incidents()[-1].id)
     shop.pass_time(20 * MINUTE)

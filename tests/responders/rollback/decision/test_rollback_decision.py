@@ -96,12 +96,12 @@ def test_a_late_hint() -> None:
     world.ports.world.deploy(failure_rate=0.8)
     world.ports.clock.advance(timedelta(days=1))
     pin(world, {name: {f"{name.lower()}-00002": 100} for name in stable})
-    world.ports.clock.advance(10 * MINUTE)
+    world.ports.clock.advance(5 * MINUTE)
 
     world.alert()
     world.pass_time(MINUTE)
     before = world.rollbacks()[0]
-    record_live_deployment(world, "v2", DeploymentStatus.LIVE, 11 * MINUTE)
+    record_live_deployment(world, "v2", DeploymentStatus.LIVE, 6 * MINUTE)
     world.pass_time(HOUR)
 
     assert before.status is rollback.RollbackStatus.DECIDING
@@ -369,6 +369,7 @@ def test_the_only_look_in_time_gets_no_answer() -> None:
 def test_an_alert_that_stays_true_and_inconclusive() -> None:
     """Judged again each half minute, and escalated when its time to be decided is over."""
     world = World()
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)
     world.deploy_bad(rate=0.0)
     world.ports.alerts.open["0.abc"] = True
 
@@ -445,20 +446,22 @@ def test_a_warning_that_one_source_alone_sees(second: bool) -> None:
     assert found.ended_at is None
 
 
-def test_a_warning_joins_an_escalation_that_nobody_has_confirmed() -> None:
-    """A person must still decide, and the warning confirms nothing."""
+def test_a_warning_joins_a_failure_that_nobody_has_confirmed() -> None:
+    """The warning confirms nothing; once the time to decide is over, a person must decide."""
     world = World()
     world.ports.prober.down = lambda probe: probe == "book"
     world.alert("probe:bookshop:1", resource=ABOUT_GET_BOOK)
     world.pass_time(MINUTE)
-    [escalated] = world.incidents()
+    [waiting] = world.incidents()
     world.alert("0.slow", signal="slow_response", resource=ABOUT_GET_BOOK)
     world.pass_time(MINUTE)
-
     [joined] = world.incidents()
-    assert joined.rollbacks == 2
-    assert (escalated.status, escalated.is_unconfirmed) == (incident.IncidentStatus.ESCALATED, True)
-    assert (joined.status, joined.is_unconfirmed) == (incident.IncidentStatus.ESCALATED, True)
+    world.pass_time(2 * MINUTE)
+    [escalated] = world.incidents()
+
+    for unconfirmed in (waiting, joined):
+        assert (unconfirmed.status, unconfirmed.is_unconfirmed) == (incident.IncidentStatus.DETECTED, True)
+    assert (escalated.status, escalated.is_unconfirmed) == (incident.IncidentStatus.ESCALATED, False)
 
 
 def test_a_person_approves_what_one_source_alone_sees() -> None:
@@ -567,6 +570,7 @@ def test_a_function_in_a_persons_hands() -> None:
     """Automation leaves it as it is, and tells so; all others go back."""
     world = World()
     world.deploy_bad()
+    world.pass_time(6 * MINUTE)
     until = world.ports.clock.now() + HOUR
     world.ports.store.commit([Update("systems/bookshop", {"suspended": {"listBooks": until}})])
 

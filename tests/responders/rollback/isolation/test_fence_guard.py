@@ -136,7 +136,7 @@ def test_what_overrides_a_freeze_has_its_fence() -> None:
     """Its order skips freeze windows, and so does all that it needs."""
     shop = FencedShop()
     shop.alert()
-    shop.settle()
+    shop.pass_time(4 * MINUTE)
     shop.ports.prober.answers[RULES.canary] = ProbeAnswer(True, 200)
     shop.order(override=True, incident=shop.incidents()[-1].id)
     shop.run_until(shop.has_fence)

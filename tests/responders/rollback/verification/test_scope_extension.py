@@ -132,7 +132,7 @@ def test_what_is_in_a_persons_hands_is_no_part_of_a_roll_out_that_goes_on() -> N
 
     assert rollback.status is RollbackStatus.SUCCEEDED
     assert rollback.plan is not None
-    assert rollback.plan.extensions == 1
+    assert rollback.plan.extensions == 2
     assert set(shop.live) - healthy_functions(shop) == {"payOrder"}
     assert "payOrder" not in {step.target for step in shop.steps(rollback.id).values()}
 
