@@ -67,6 +67,8 @@ class Notification(Struct, frozen=True):
     """Where the trouble is: the resource's project, else the scoping project."""
     resource_type: str
     resource_labels: dict[str, str]
+    metric_service: str
+    """The service that the metric's labels name: the resource of a PromQL condition may not."""
     policy_id: str | None
     """The last part of the alert policy's name: the one identity that outlives renaming."""
     user_labels: dict[str, str]
@@ -112,6 +114,7 @@ def parse_notification(data: bytes) -> Notification:
         project=resource_labels.get("project_id") or _text(incident, "scoping_project_id") or None,
         resource_type=_text(resource, "type"),
         resource_labels=resource_labels,
+        metric_service=_text(nested_object(nested_object(incident, "metric"), "labels"), "service_name"),
         policy_id=condition[1] if condition else None,
         user_labels=_labels(incident, "policy_user_labels"),
         summary=_text(incident, "summary"),
@@ -172,9 +175,9 @@ def is_of_foreign_project(notification: Notification, policy: Policy) -> bool:
 
 
 def affected_function(notification: Notification, policy: Policy) -> str | None:
-    """Return the function that the resource labels name, by its service if no group covers it."""
-    label = _FUNCTION_LABELS.get(notification.resource_type)
-    service = service_of(notification.resource_labels.get(label, "")) if label else ""
+    """Return the function that resource or metric name, by its service if no group covers it."""
+    label = _FUNCTION_LABELS.get(notification.resource_type, "")
+    service = service_of(notification.resource_labels.get(label) or notification.metric_service)
     return next((name for name in policy.functions if service_of(name) == service), service or None)
 
 

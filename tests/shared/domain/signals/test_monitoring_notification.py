@@ -110,6 +110,7 @@ def test_what_is_read_of_a_notification() -> None:
             "project_id": "scoping-project",
             "region": "us-central1",
         },
+        metric_service="",
         policy_id="1000000000000000001",
         user_labels={"foo": "bar"},
         summary=parsed.summary,
@@ -379,6 +380,16 @@ def test_the_function_that_an_alert_names(
     parsed = notification(resource={"type": resource_type, "labels": labels})
 
     assert monitoring_notification.affected_function(parsed, CVPLUS) == function
+
+
+@pytest.mark.parametrize(
+    "resource", [None, {"type": "cloud_run_revision", "labels": {"project_id": "cvplus"}}]
+)
+def test_the_metric_names_the_function_where_the_resource_names_none(resource: Any) -> None:
+    """The result of a PromQL query by service has its label, and perhaps no resource."""
+    parsed = notification(resource=resource, metric={"labels": {"service_name": "processcv"}})
+
+    assert monitoring_notification.affected_function(parsed, CVPLUS) == "processCV"
 
 
 def test_the_default_of_auto_close() -> None:
