@@ -8,7 +8,8 @@
 # comparisons with yesterday, shares of quotas, shares of enough calls.
 #
 # A share of fewer calls than gates.minimum_requests in five minutes says nothing: as the responders
-# judge what they count themselves (health.py), two failed calls of a rare function raise no alert.
+# judge what they count themselves (health.py), two failed calls of a rare function raise no alert. The
+# calls of a quiet function, or of a group of quiet functions, are counted over 15 minutes (`quiet`).
 #
 # Cloud Monitoring knows only "greater than": where a policy counts, N is already too much, so the
 # condition says > N - 1, and PromQL >= N. Ratios and seconds are too much when they are above.
@@ -316,8 +317,43 @@ locals {
     ])
   }
 
-  # The alert policies of each signal: one, and where its conditions hold only together another one for
-  # its `also`.
+  # Groups of several functions whose services are known: not those with "*" or a codebase, which no
+  # regular expression covers. A label names the group, so that each group opens an alert of its own.
+  quiet_groups = {
+    for system, policy in local.policies : system => [
+      for name, services in local.group_services[system] : join("", [
+        "label_replace(sum(increase(${replace(local.series[system].server_errors, "}", ",service_name=~\"${join("|", services)}\"}")}[15m]))",
+        " / (sum(increase(${replace(local.series[system].requests, "}", ",service_name=~\"${join("|", services)}\"}")}[15m])) >= ${local.enough_requests[system]})",
+        " > ${local.thresholds[system].function_failure_rate}, \"group\", \"${name}\", \"\", \"\")",
+      ]) if length(try(policy.groups[name].codebases, [])) == 0 && !contains(services, ".*") && (length(services) > 1 || length(regexall("\\.", join("", services))) > 0)
+    ]
+  }
+
+  # function_failure_rate of quiet functions and groups. A query of groups ends with the group that passes
+  # a multiple of 5,000 characters.
+  quiet = {
+    for system in keys(local.policies) : system => [
+      for condition in concat(
+        [{
+          name = "share of failed requests of a function within 15 minutes"
+          query = join(" ", [
+            "sum by (service_name) (increase(${local.series[system].server_errors}[15m]))",
+            "/ (sum by (service_name) (increase(${local.series[system].requests}[15m])) >= ${local.enough_requests[system]})",
+            "> ${local.thresholds[system].function_failure_rate}",
+          ])
+        }],
+        [
+          for queries in values({
+            for index, query in local.quiet_groups[system] :
+            floor(length(join("", slice(local.quiet_groups[system], 0, index))) / 5000) => query...
+          }) : { name = "share of failed requests of a group within 15 minutes", query = join(" or ", queries) }
+        ],
+      ) : merge(condition, { kind = "query", lasting = max(60, local.lasting[system].function_failure_rate) })
+    ]
+  }
+
+  # The alert policies of each signal: one; for function_failure_rate, whose conditions hold only together,
+  # another one for quiet functions and one for its `also`.
   alerts = merge(
     {
       for key, signal in local.signals : key => merge(signal, {
@@ -328,6 +364,10 @@ locals {
     {
       for key, signal in local.signals : "${key}/also" => merge(signal, { combiner = "OR", conditions = local.also[key] })
       if signal.name == "function_failure_rate" && length(local.also[key]) > 0
+    },
+    {
+      for key, signal in local.signals : "${key}/quiet" => merge(signal, { combiner = "OR", conditions = local.quiet[signal.system] })
+      if signal.name == "function_failure_rate"
     },
   )
 }

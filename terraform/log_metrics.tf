@@ -14,11 +14,14 @@ locals {
       for group in values(policy.groups) : length(try(group.codebases, [])) > 0
     ])
   }
-  services = {
-    for system, functions in local.declared_functions : system => sort([
-      for function in functions : replace(replace(lower(replace(function, "_", "-")), "*", ".*"), "?", ".")
-    ])
+  group_services = {
+    for system, policy in local.policies : system => {
+      for name, group in policy.groups : name => sort([
+        for function in try(group.functions, []) : replace(replace(lower(replace(function, "_", "-")), "*", ".*"), "?", ".")
+      ])
+    }
   }
+  services   = { for system, groups in local.group_services : system => sort(flatten(values(groups))) }
   log_prefix = { for system in keys(local.policies) : system => "rollback_${replace(system, "-", "_")}" }
 
   # Log entries of a system's functions; gen2 functions log as cloud_run_revision.

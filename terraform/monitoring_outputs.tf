@@ -1,5 +1,5 @@
 output "alert_policies" {
-  description = "The alert policies, by system and signal: the last part of each name is what a notification carries."
+  description = "The alert policies, by system and signal, and those of function_failure_rate for quiet functions and for `also` with /quiet and /also: the last part of each name is what a notification carries."
   value       = { for key, policy in google_monitoring_alert_policy.signal : key => policy.name }
 }
 

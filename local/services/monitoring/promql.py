@@ -26,9 +26,9 @@ _AGGREGATES = frozenset(
 _FUNCTIONS = frozenset(
     {
         *("abs", "absent", "avg_over_time", "ceil", "clamp_max", "clamp_min", "count_over_time"),
-        *("delta", "deriv", "floor", "histogram_quantile", "increase", "irate", "last_over_time"),
-        *("max_over_time", "min_over_time", "quantile_over_time", "rate", "round", "scalar"),
-        *("sum_over_time", "time", "vector"),
+        *("delta", "deriv", "floor", "histogram_quantile", "increase", "irate", "label_replace"),
+        *("last_over_time", "max_over_time", "min_over_time", "quantile_over_time", "rate", "round"),
+        *("scalar", "sum_over_time", "time", "vector"),
     }
 )
 _BINARY = frozenset({"+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<=", "and", "or", "unless"})

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from local.services.monitoring.signal_rules import RULES
 from shared.domain.policy.signals import Unit
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policy, is_pattern, service_of
 
 RUN = "cloud_run_revision"
 REQUESTS = "run.googleapis.com/request_count"
@@ -122,7 +122,25 @@ def _failure_rate(policy: Policy, ratio: float, lasting: int) -> list[Condition]
     return [
         Threshold(errors, RUN, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, MINUTE, grouped, ratio=True),
         Threshold(every, RUN, "ALIGN_DELTA", "REDUCE_SUM", enough, 0, 5 * MINUTE, grouped),
+        *_quiet(policy, ratio, lasting),
     ]
+
+
+def _quiet(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
+    """Fifteen minutes of a function, and of a group of several whose services a pattern covers."""
+    errors, requests = (series(counter(policy, name)) for name in ("server_errors", "requests"))
+    exceeded = f"[15m])) >= {policy.gates.minimum_requests}) > {ratio:g}"
+    compared: list[tuple[str, ...]] = [(f"sum by (service_name) (increase({errors}", exceeded)]
+    for name, group in policy.groups.items():
+        services = sorted(
+            service_of(function).replace("*", ".*").replace("?", ".") for function in group.functions
+        )
+        is_several = len(services) > 1 or any(map(is_pattern, group.functions))
+        if is_several and ".*" not in services and not group.codebases:
+            matchers = f'{{monitored_resource="{RUN}",service_name=~"{"|".join(services)}"}}[15m])'
+            sums = (f"sum(increase({metric}{matchers}" for metric in (errors, requests))
+            compared.append((*sums, f'{exceeded}, "group", "{name}"'))
+    return [Query((errors, requests), texts, max(MINUTE, lasting)) for texts in compared]
 
 
 def _failing_share(policy: Policy, ratio: float, lasting: int) -> list[Condition]:

@@ -24,7 +24,7 @@ CHANNEL = "google_monitoring_notification_channel"
 PUBLISHER = "google_pubsub_topic_iam_member"
 SEVERITIES = {"CRITICAL": "CRITICAL", "HIGH": "ERROR", "MEDIUM": "WARNING", "LOW": None}
 TOGETHER = "function_failure_rate"
-"""Its conditions hold only together, so that its `also` has an alert policy of its own."""
+"""Its conditions hold only together; quiet functions and its `also` have other alert policies."""
 _METRIC = re.compile(r'metric\.type="([^"]*)"')
 _RESOURCE = re.compile(r'resource\.type="([^"]*)"')
 _SERVICES = re.compile(r"resource\.label\.service_name=one_of\(([^)]*)\)")
@@ -63,7 +63,7 @@ def _of_signal(
         if alerts:
             yield "has an alert policy and a reason for having none"
         return
-    apart = signal == TOGETHER and bool(policy.signals[signal].also)
+    apart = (1 + bool(policy.signals[signal].also)) * (signal == TOGETHER)
     if len(alerts) != 1 + apart:
         yield f"{len(alerts)} alert policies carry its labels"
         return

@@ -6,6 +6,8 @@ from typing import Any
 from tests.terraform.monitoring.findings import CHANNEL, POLICY, PUBLISHER
 from tests.terraform.monitoring.plan import Attributes, Resources
 
+QUIET = "cvplus/function_failure_rate/quiet"
+
 
 def of(resources: Resources, key: str) -> Attributes:
     """The alert policy of a signal."""
@@ -36,6 +38,11 @@ def spoil_query(resources: Resources) -> None:
 def spoil_floor(resources: Resources) -> None:
     one = condition(resources, "cvplus/database_failure_rate")
     one["query"] = one["query"].replace(">= 20", ">= 0")
+
+
+def spoil_group(resources: Resources) -> None:
+    quiet = condition(resources, QUIET, 1)
+    quiet["query"] = quiet["query"].replace("|", "", 1)
 
 
 def spoil_grant(resources: Resources) -> None:
@@ -104,6 +111,17 @@ MISTAKES: dict[str, tuple[Callable[[Resources], Any], str]] = {
     "a share or a number": (
         lambda all_: of(all_, "cvplus/function_failure_rate").update(combiner="OR"),
         "combiner OR",
+    ),
+    "a group without one of its functions": (spoil_group, "misses a condition"),
+    "a quiet function's two calls": (
+        lambda all_: condition(all_, QUIET).update(
+            query=condition(all_, QUIET)["query"].replace(">= 20", ">= 2")
+        ),
+        "does not compare by",
+    ),
+    "no alert for quiet functions": (
+        lambda all_: all_[POLICY]["signal"].pop(QUIET),
+        "1 alert policies carry its labels",
     ),
     "one alert for all functions": (
         lambda all_: condition(all_, "cvplus/function_failure_rate")["aggregations"][0].update(

@@ -551,6 +551,43 @@ def test_a_variable_that_means_nothing_is_refused(
         plan(tmp_path, SHIPPED[1:], variables)
 
 
+def test_quiet_groups_are_those_whose_services_are_known(tmp_path: Path) -> None:
+    """A pattern has its regular expression; a single function, a codebase and "*" have none."""
+    path = bare(tmp_path)
+    groups = """
+  all: { functions: [read_it, writeIt] }
+  pattern: { functions: ["get*"] }
+  single: { functions: [a_b] }
+  built: { functions: [c, d], codebases: [e] }
+  rest: { functions: ["*"] }
+"""
+    path.write_text(path.read_text().replace("{ all: { functions: [read_it, writeIt] } }", groups))
+
+    configuration = plan(tmp_path, [path])
+
+    resources, why = resources_of(configuration), configuration.outputs["signals_without_alert"]
+    query = condition(resources, "bare-bones/function_failure_rate/quiet", 1)["query"]
+    assert not [text for text in findings(resources, loaded(path), why) if "function_failure_rate" in text]
+    assert re.findall(r'service_name=~"([^"]*)"', query) == ["read-it|writeit"] * 2 + ["get.*"] * 2
+    assert re.findall(r'"group", "([^"]*)"', query) == ["all", "pattern"]
+
+
+def test_a_query_of_many_groups_is_divided(tmp_path: Path) -> None:
+    """Each condition of groups has at most about 10,000 characters, and no group is lost."""
+    names = [f"{number:02}" for number in range(40)]
+    groups = ", ".join(f"g{name}: {{ functions: [read{name}, write{name}] }}" for name in names)
+    path = bare(tmp_path)
+    path.write_text(path.read_text().replace("all: { functions: [read_it, writeIt] }", groups))
+
+    alert = resources_of(plan(tmp_path, [path]))[POLICY]["signal"]["bare-bones/function_failure_rate/quiet"]
+
+    queries = [one["condition_prometheus_query_language"][0]["query"] for one in alert["conditions"][1:]]
+    assert [*violations(alert)] == []
+    assert len(queries) > 1
+    assert max(map(len, queries)) < 10_000
+    assert [*re.findall(r'"group", "g(\d+)"', " ".join(queries))] == names
+
+
 @pytest.mark.parametrize(
     ("group", "counted", "measured"),
     [
