@@ -25,6 +25,9 @@ UPTIME_REGIONS, FAILING_REGIONS, SITE_CHECKS = 3, 2, 3
 ENOUGH_MINUTES = 5
 """A ratio needs `gates.minimum_requests` in so many minutes (terraform/alert_conditions.tf)."""
 SHARE_MINUTES = 2
+QUIET_MINUTES = 15
+GROUP = "group:"
+"""Before the name of a group among readings by function; its notification names no function."""
 NOTIFICATION_SECONDS = (5.0, 35.0)
 """Between an evaluation and its message; others measured 33 to 35 s after a log line."""
 _MOMENT = timedelta(seconds=1)
@@ -114,7 +117,8 @@ class DrawnMonitoring:
         self._random = Random(situation.seed + 2)
         self._open: dict[tuple[str, str], OpenAlert] = {}
         self._ended: set[str] = set()
-        self._sum_system = cache(self._sum_all)
+        self._functions = (*situation.policy.functions,)
+        self._sum = cache(self._sum_counts)
         self._site_checks = [0] * SITE_CHECKS
         """Regions in which the newest checks of the site failed, one entry a minute."""
 
@@ -144,10 +148,16 @@ class DrawnMonitoring:
         minutes = -(-signal.duration // MINUTE) if signal.duration else 1
         match name:
             case "function_failure_rate":
-                threshold = signal.threshold or 0.5
-                return {
-                    function: self._is_function_failing(function, newest, threshold, max(1, minutes))
-                    for function in self._policy.functions
+                threshold, minutes = signal.threshold or 0.5, max(1, minutes)
+                readings = {
+                    function: self._is_function_failing(function, newest, threshold, minutes)
+                    or self._is_quiet_failing((function,), newest, threshold, minutes)
+                    for function in self._functions
+                }
+                return readings | {
+                    GROUP + name: self._is_quiet_failing(group.functions, newest, threshold, minutes)
+                    for name, group in self._policy.groups.items()
+                    if len(group.functions) > 1
                 }
             case "functions_failing_share":
                 return {"": self._failing_share(newest) > (signal.threshold or 0.25)}
@@ -171,12 +181,21 @@ class DrawnMonitoring:
         is_lasting = all(failed > threshold * total for total, failed in counts[:minutes])
         return is_lasting and sum(total for total, _ in counts[:ENOUGH_MINUTES]) >= self._enough
 
+    def _is_quiet_failing(
+        self, functions: tuple[str, ...], newest: int, threshold: float, minutes: int
+    ) -> bool:
+        for age in range(minutes):
+            total, failed = self._sum(functions, newest - age, QUIET_MINUTES)
+            if total < self._enough or failed <= threshold * total:
+                return False
+        return True
+
     @property
     def _enough(self) -> int:
         return self._policy.gates.minimum_requests
 
     def _failing_share(self, newest: int) -> float:
-        counts = [self._sum(function, newest, SHARE_MINUTES) for function in self._policy.functions]
+        counts = [self._sum((function,), newest, SHARE_MINUTES) for function in self._functions]
         active = [(total, failed) for total, failed in counts if total]
         if sum(total for total, _ in active) < self._enough:
             return 0.0
@@ -184,7 +203,7 @@ class DrawnMonitoring:
 
     def _is_system_failing(self, newest: int, threshold: float, minutes: int) -> bool:
         for age in range(minutes):
-            total, failed = self._sum_system(newest - age)
+            total, failed = self._sum(self._functions, newest - age, SHARE_MINUTES)
             if total < self._enough or failed <= threshold * total:
                 return False
         return True
@@ -195,17 +214,14 @@ class DrawnMonitoring:
         end = datetime.fromtimestamp((minute + 1) * 60, tz=UTC)
         slowdowns = [
             self._traffic.seconds(function, end - 5 * MINUTE, end) / USUAL_SECONDS
-            for function in self._policy.functions
-            if self._sum(function, minute, ENOUGH_MINUTES)[0] >= self._enough
+            for function in self._functions
+            if self._sum((function,), minute, ENOUGH_MINUTES)[0] >= self._enough
         ]
         return bool(slowdowns) and median(slowdowns) - 1.0 > threshold
 
-    def _sum_all(self, newest: int) -> tuple[int, int]:
-        counts = [self._sum(function, newest, SHARE_MINUTES) for function in self._policy.functions]
-        return sum(total for total, _ in counts), sum(failed for _, failed in counts)
-
-    def _sum(self, function: str, newest: int, minutes: int) -> tuple[int, int]:
-        counts = [self._traffic.count(function, newest - age) for age in range(minutes)]
+    def _sum_counts(self, functions: tuple[str, ...], newest: int, minutes: int) -> tuple[int, int]:
+        ages = range(minutes)
+        counts = [self._traffic.count(function, newest - age) for function in functions for age in ages]
         return sum(total for total, _ in counts), sum(failed for _, failed in counts)
 
     def _change(self, signal: str, function: str, *, holds: bool) -> None:
@@ -215,7 +231,8 @@ class DrawnMonitoring:
         now = self._clock.now()
         if opened is None:
             number = len(self._open) + len(self._ended)
-            alert = OpenAlert(f"0.{signal}.{number}", signal, function or None, now)
+            named = None if function.startswith(GROUP) else function or None
+            alert = OpenAlert(f"0.{signal}.{number}", signal, named, now)
             self._open[signal, function] = alert
         else:
             alert = self._open.pop((signal, function))

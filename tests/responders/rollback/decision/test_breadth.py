@@ -86,7 +86,7 @@ def read_titles(world: World) -> list[str]:
 
 
 def test_one_function_of_151_is_no_outage_of_the_system() -> None:
-    """LOW from its first commit on: nothing is public, and people are asked if the policy says so."""
+    """LOW from its first commit on: nothing is public, and people are asked by this policy."""
     scenarios = {**CVPLUS.scenarios, ScenarioName.FEATURE: Mode.ASK}
     world = World(policy=replace(CVPLUS, probes=(), collections={}, scenarios=scenarios))
     world.ports.pages = MemoryPages()
