@@ -162,6 +162,10 @@ class ChangeSet(Struct, frozen=True):
     doubts: tuple[str, ...] = ()
     """Why another deployment might be the one to go back to."""
 
+    def changed_at(self, function: str) -> datetime | None:
+        """Return when a changed function began to serve what it serves; None: not known yet."""
+        return self.served_by.get(function, self.functions[function])
+
 
 class FunctionDifference(Struct, frozen=True):
     """What a plan changes of one function."""

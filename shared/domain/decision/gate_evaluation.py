@@ -56,9 +56,11 @@ def evaluate_incident(
 ) -> Decision:
     """The decision for one incident at this moment.
 
-    A stop decides, the first in order. Without one, what is unknown holds until the deadline, then
-    escalates; only then is a person asked, where anything asks. What no second source confirms is
-    asked about or observed at the deadline; at once if it was `asked`, or people are asked anyway.
+    What requests refute is held until the deadline, then ignored. Else a stop decides, the first in
+    order; to observe or to escalate waits for a second source until the deadline. Without one, what
+    is unknown holds until the deadline, then escalates; only then is a person asked, where anything
+    asks. What no second source confirms is asked about or observed at the deadline; at once if it
+    was `asked`, or people are asked anyway.
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
     released = change_since_target(facts, policy)

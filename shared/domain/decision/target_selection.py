@@ -42,8 +42,8 @@ def suspect_functions(change: ChangeSet, facts: DecisionFacts, policy: Policy) -
     window = policy.gates.suspect_window
     return {
         function
-        for function, since in change.functions.items()
-        if (moved := change.served_by.get(function, since)) is not None
+        for function in change.functions
+        if (moved := change.changed_at(function)) is not None
         and moved <= facts.onset_of(function) <= moved + window
     }
 

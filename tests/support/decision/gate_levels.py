@@ -5,7 +5,7 @@ its pairs at once.
 """
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Any, TypeVar, cast
 
@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from shared.domain.decision.facts import DecisionFacts, worst_signal
 from shared.domain.decision.gates.base import Gate, GateInput, GateResult
 from shared.domain.decision.gates.registry import GATES, RequestKind
-from shared.domain.decision.scenario_scope import restrict_to_scenario, widen_scenario
+from shared.domain.decision.scenario_scope import restrict_to_failing, widen_scenario
 from shared.domain.decision.target_selection import change_since_target
 from shared.domain.deployments.deployment import DeploymentStatus, Inventory
 from shared.domain.deployments.inventory.inventory_parts import (
@@ -33,6 +33,7 @@ from shared.domain.signals.health import RouterRequests
 from shared.domain.system_record import Budget
 from tests.support.decision.gate_facts import (
     BAD_RELEASE,
+    CHANGED_AT,
     HALF,
     ILL,
     LATE,
@@ -55,7 +56,10 @@ GONE_BACK: World = (
     replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=len(HALF))),
 )
 """Half of the functions were changed, and they alone fail: every gate lets it go back."""
-WELL_ENOUGH, ILL_ENOUGH = RouterRequests(100, 10), RouterRequests(100, 11)
+NOT_PROVEN, PROVEN = RouterRequests(100, 23), RouterRequests(100, 24)
+"""Counts of each changed function that together prove a failure barely not, and barely."""
+REFUTING, FEW = RouterRequests(5, 1), RouterRequests(4, 1)
+"""Counts that refute an alert barely, and one request too few to do so."""
 
 
 class GateLevel(Struct, frozen=True):
@@ -95,6 +99,23 @@ def close_alert_with_counts(requests: RouterRequests) -> Callable[[DecisionFacts
     return lambda facts: change_request_counts(**dict.fromkeys(HALF, requests))(
         change_alerts(closed=True)(facts)
     )
+
+
+def name_function_with_counts(requests: RouterRequests) -> Callable[[DecisionFacts], DecisionFacts]:
+    """The alert names a function with these requests; the other changed ones have few."""
+    counts = {**dict.fromkeys(HALF, FEW), "getBook": requests}
+    return lambda facts: change_request_counts(**counts)(change_alerts(function="getBook")(facts))
+
+
+def step_back(began: datetime) -> Callable[[DecisionFacts], DecisionFacts]:
+    """A rollback to the same target that began then; its cool-down lasts."""
+    return change_system(cool_down_until=began + BOOKSHOP.gates.cool_down, cool_down_target="v1")
+
+
+def change_first_requests(further_failures: int) -> Callable[[DecisionFacts], DecisionFacts]:
+    """Half of the level failed in the first minutes of the release, and so many requests more."""
+    first = dict.fromkeys(HALF, RouterRequests(10, 1))
+    return change_facts(first_requests={**first, min(HALF): RouterRequests(10, 1 + further_failures)})
 
 
 def change_revisions(name: str, functions: Any, **changes: Any) -> Callable[[DecisionFacts], DecisionFacts]:
@@ -176,19 +197,11 @@ NOT_APPLICABLE = GateResult.NOT_APPLICABLE
 LEVELS = (
     GateLevel("stale", "a second too old", STOP, change_alerts(published_at=NOW - LATE - SECOND)),
     GateLevel("stale", "just in time", PASS, change_alerts(published_at=NOW - LATE)),
-    GateLevel(
-        "still true", "over, and a tenth of the requests fails", STOP, close_alert_with_counts(WELL_ENOUGH)
-    ),
-    GateLevel("still true", "over, and more than a tenth of them", PASS, close_alert_with_counts(ILL_ENOUGH)),
+    GateLevel("still true", "over, and no failure is proven", STOP, close_alert_with_counts(NOT_PROVEN)),
+    GateLevel("still true", "over, and a failure is proven", PASS, close_alert_with_counts(PROVEN)),
     GateLevel("still true", "the metrics are silent", UNKNOWN, change_facts(requests=None)),
-    GateLevel(
-        "still true",
-        "only the source that raised it",
-        UNKNOWN,
-        lambda facts: change_request_counts(**dict.fromkeys(HALF, WELL_ENOUGH))(
-            change_alerts(function="getBook")(facts)
-        ),
-    ),
+    GateLevel("still true", "only the source that raised it", UNKNOWN, name_function_with_counts(FEW)),
+    GateLevel("still true", "enough requests refute it", UNKNOWN, name_function_with_counts(REFUTING)),
     GateLevel("mode", "asks", STOP, change_system(mode=Mode.ASK)),
     GateLevel("mode", "observes", STOP, change_system(mode=Mode.OBSERVE)),
     GateLevel("mode", "acts", PASS, change_system(mode=Mode.ACT)),
@@ -208,6 +221,8 @@ LEVELS = (
     ),
     GateLevel("cool-down", "for a second more", STOP, change_system(cool_down_until=NOW + SECOND)),
     GateLevel("cool-down", "until now", PASS, change_system(cool_down_until=NOW)),
+    GateLevel("cool-down", "changed a second after the step", STOP, step_back(CHANGED_AT - SECOND)),
+    GateLevel("cool-down", "changed before the same step back", PASS, step_back(CHANGED_AT)),
     GateLevel(
         "external cause",
         "another system within five minutes",
@@ -232,6 +247,8 @@ LEVELS = (
         PASS,
         change_request_counts(**dict.fromkeys(REST[:1], ILL)),
     ),
+    GateLevel("external cause", "a tenth of the first requests failed", STOP, change_first_requests(0)),
+    GateLevel("external cause", "more than a tenth of the first failed", PASS, change_first_requests(1)),
     GateLevel("external cause", "the metrics are silent", UNKNOWN, change_facts(requests=None)),
     GateLevel(
         "cause",
@@ -272,10 +289,9 @@ LEVELS = (
 def build_gate_input(facts: DecisionFacts, policy: Policy) -> GateInput:
     """As `evaluate` makes it."""
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
-    change = restrict_to_scenario(
-        change_since_target(facts, policy), signal.scenario, policy, facts.find_failing(policy)
-    )
-    return GateInput(facts, policy, signal, change, NOW, "INC")
+    released = change_since_target(facts, policy)
+    change = restrict_to_failing(released, signal.scenario, facts, policy)
+    return GateInput(facts, policy, signal, change, NOW, "INC", released=released)
 
 
 def record_field_reads(value: S, into: set[str], prefix: str = "") -> S:
@@ -303,16 +319,12 @@ def facts_read_by_gate(gate: Gate, facts: DecisionFacts, policy: Policy) -> set[
     given = record_fact_reads(facts, of_signal)
     signal = widen_scenario(worst_signal(given, policy), given, policy)
     given = record_fact_reads(facts, of_change)
-    change = restrict_to_scenario(
-        change_since_target(given, policy), signal.scenario, policy, given.find_failing(policy)
-    )
-    gate(
-        record_field_reads(
-            GateInput(record_fact_reads(facts, own), policy, signal, change, NOW, "INC"), of_case
-        )
-    )
+    released = change_since_target(given, policy)
+    change = restrict_to_failing(released, signal.scenario, given, policy)
+    case = GateInput(record_fact_reads(facts, own), policy, signal, change, NOW, "INC", released=released)
+    gate(record_field_reads(case, of_case))
     found = own | (of_signal if "signal" in of_case else set())
-    found |= of_change if "change" in of_case else set()
+    found |= of_change if {"change", "released"} & of_case else set()
     return found - {"system"}
 
 
@@ -339,11 +351,11 @@ SILENT: tuple[dict[str, Any], ...] = (
     {"seen": None},
 )
 _ROWS = (
-    ("still true: over, and a tenth of the requests fails", UNKNOWN, ("cause: changed at the onset",)),
+    ("still true: over, and no failure is proven", UNKNOWN, ("cause: changed at the onset",)),
     (
-        "still true: over, and a tenth of the requests fails",
-        STOP,
-        ("external cause: fewer than half as many fail",),
+        "still true: over, and no failure is proven",
+        PASS,
+        ("external cause: a tenth of the first requests failed",),
     ),
     ("still true: the metrics are silent", UNKNOWN, ("cause: changed at the onset",)),
     (
@@ -353,6 +365,8 @@ _ROWS = (
             "external cause: another system a second before that",
             "external cause: half as many unchanged ones fail",
             "external cause: fewer than half as many fail",
+            "external cause: a tenth of the first requests failed",
+            "external cause: more than a tenth of the first failed",
         ),
     ),
     ("kill switch: unreadable", STOP, ("freeze: until now",)),
@@ -360,19 +374,15 @@ _ROWS = (
     (
         "external cause: half as many unchanged ones fail",
         PASS,
-        ("still true: over, and a tenth of the requests fails",),
+        ("still true: over, and no failure is proven",),
     ),
-    (
-        "external cause: fewer than half as many fail",
-        PASS,
-        ("still true: over, and a tenth of the requests fails",),
-    ),
+    ("external cause: fewer than half as many fail", PASS, ("still true: over, and no failure is proven",)),
     (
         "external cause: the metrics are silent",
         UNKNOWN,
         (
-            "still true: over, and a tenth of the requests fails",
-            "still true: over, and more than a tenth of them",
+            "still true: over, and no failure is proven",
+            "still true: over, and a failure is proven",
             "cause: changed at the onset",
         ),
     ),
@@ -383,6 +393,8 @@ _ROWS = (
             "external cause: another system a second before that",
             "external cause: half as many unchanged ones fail",
             "external cause: fewer than half as many fail",
+            "external cause: a tenth of the first requests failed",
+            "external cause: more than a tenth of the first failed",
             "external cause: the metrics are silent",
         ),
     ),
@@ -407,7 +419,21 @@ _ROWS = (
             "restorable: a secret of an unchanged one is disabled",
         ),
     ),
-    ("still true: only the source that raised it", STOP, ("external cause: fewer than half as many fail",)),
+    (
+        "cause: changed a second after the onset",
+        PASS,
+        ("external cause: a tenth of the first requests failed",),
+    ),
+    *(
+        (situation, STOP, ("cool-down: changed before the same step back",))
+        for situation in (
+            "cause: changed a second after the onset",
+            "cause: changed at the onset",
+            "cause: what is live is silent",
+            "target: none is stable",
+            "human first: for a second more",
+        )
+    ),
     ("barrier: between", PASS, ("target: operators let something else serve between",)),
     (
         "target: none is stable",
@@ -416,6 +442,8 @@ _ROWS = (
             "external cause: another system a second before that",
             "external cause: half as many unchanged ones fail",
             "external cause: fewer than half as many fail",
+            "external cause: a tenth of the first requests failed",
+            "external cause: more than a tenth of the first failed",
             "external cause: the metrics are silent",
             "cause: changed a second after the onset",
             "cause: changed at the onset",

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from shared.core.durations import describe_duration, format_duration
 from shared.core.text import count_noun
-from shared.domain.decision.facts import DecisionFacts
+from shared.domain.decision.facts import ChangeSet, DecisionFacts
 from shared.domain.decision.gates.base import GateAnswer, GateInput, GateResult, Outcome
 from shared.domain.decision.target_selection import suspect_functions, suspect_resources
 from shared.domain.policy.function_groups import describe_ungrouped
@@ -17,7 +17,7 @@ MIN_SIMILAR_FAILURE_RATIO = 0.5
 changed ones: the change is not what separates failing from working functions."""
 MIN_FIRST_REQUESTS = 5
 FIRST_FAILURES = 0.5
-"""A release is bad from the start where at least this part of the level failed at first."""
+"""A release is bad from the start where more than this part of the level failed at first."""
 CLOSE_TO_RELEASE = timedelta(minutes=10)
 """Alerts of Cloud Monitoring begin up to five minutes after what they report."""
 COINCIDENCE_WINDOW = timedelta(minutes=5)
@@ -57,8 +57,8 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
     A bad release fails from its first requests on. Where these are not known, the onset must be
     close to the release.
     """
-    facts, policy = case.facts, case.policy
-    suspects = suspect_functions(case.released or case.change, facts, policy) & failing
+    facts, policy, released = case.facts, case.policy, case.released or case.change
+    suspects = suspect_functions(released, facts, policy) & failing
     if not suspects:
         return ""  # the gate "cause" answers
     slow, broken = facts.find_slow(policy), facts.assess(policy).broken & suspects
@@ -69,8 +69,7 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
         return (
             f"what fails worked after its release: {first.failed} of its first {first.total} requests failed"
         )
-    change = case.released or case.change
-    delay = facts.onset - max(change.served_by.get(name) or change.functions[name] for name in suspects)
+    delay = facts.onset - max(filter(None, map(released.changed_at, suspects)))
     if delay <= (2 * CLOSE_TO_RELEASE if slow else CLOSE_TO_RELEASE):
         return ""
     return f"the failure began {describe_duration(delay)} after the release, and may have another cause"
@@ -115,7 +114,7 @@ def cause(case: GateInput) -> GateAnswer:
 
 
 def _function_cause(case: GateInput) -> GateAnswer:
-    facts, change = case.facts, case.released or case.change
+    facts, change = case.facts, _possible_cause(case)
     if not change.functions:
         reason = f"nothing changed since {change.target.id if change.target else 'ever'}"
         return GateAnswer("cause", GateResult.STOP, reason, Outcome.ESCALATE)
@@ -135,6 +134,12 @@ def _function_cause(case: GateInput) -> GateAnswer:
         unread = "the metrics could not be read; " if facts.requests is None else ""
         return GateAnswer("cause", GateResult.UNKNOWN, f"{unread}what fails is not known yet")
     return _judge_touched_functions(facts, before, unsure, failing)
+
+
+def _possible_cause(case: GateInput) -> ChangeSet:
+    """Return everything that changed; of a failure of the sign-in, its functions alone."""
+    is_sign_in = case.signal.scenario is ScenarioName.AUTH
+    return case.change if is_sign_in else case.released or case.change
 
 
 def _judge_touched_functions(
@@ -171,7 +176,7 @@ def _failing_system_probes(case: GateInput) -> list[str]:
 
 def _undetermined_functions(case: GateInput) -> set[str]:
     """The functions whose traffic was moved before their trouble began, or after: not known."""
-    change, facts = case.released or case.change, case.facts
+    change, facts = _possible_cause(case), case.facts
     return {
         function
         for function, latest in change.served_by.items()

@@ -65,7 +65,7 @@ def cool_down(case: GateInput) -> GateAnswer:
         began = until - case.policy.gates.cool_down
         target = case.change.target.id if case.change.target else None
         is_same = target == system.cool_down_target and case.scope
-        if is_same and all(case.change.functions[name] <= began for name in case.scope):
+        if is_same and all((case.change.changed_at(name) or case.now) <= began for name in case.scope):
             return GateAnswer("cool-down", GateResult.PASS, f"further functions of the step to {target}")
         reason = f"rolled back or called off lately, cooling down until {until:%H:%M} UTC"
         return GateAnswer("cool-down", GateResult.STOP, reason, Outcome.ESCALATE)

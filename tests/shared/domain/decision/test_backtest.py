@@ -20,7 +20,6 @@ from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_incident, require_approval
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.incidents.incident import Incident, IncidentMark, IncidentStatus, TimelineEvent
-from shared.domain.policy.gate_limits import Gates
 from shared.domain.policy.scenario_names import Mode
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -113,7 +112,9 @@ def test_another_policy_names_the_gate_that_answers_otherwise(
 
 def test_the_strongest_decision_counts() -> None:
     """A hold that another policy would not have held becomes its rollback."""
-    held = snapshot(change_alert(function="getBook"), replace(BOOKSHOP, gates=Gates(minimum_requests=1000)))
+    signal = replace(BOOKSHOP.signals[INCIDENT.signal], threshold=0.9)
+    tolerant = replace(BOOKSHOP, signals={**BOOKSHOP.signals, INCIDENT.signal: signal})
+    held = snapshot(change_alert(function="getBook"), tolerant)
     ignored = snapshot(change_facts(requests=None))
 
     found = backtest(BOOKSHOP, ignored, held)

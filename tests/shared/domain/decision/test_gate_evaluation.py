@@ -11,7 +11,7 @@ from shared.domain.decision.gates.registry import RequestKind, gates_for
 from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.gate_limits import Gates
 from shared.domain.policy.scenario_names import Mode, ScenarioName
-from shared.domain.signals.health import ProbeAnswer, RouterRequests
+from shared.domain.signals.health import RouterRequests
 from shared.domain.system_record import Budget, Controls
 from tests.support.decision.gate_facts import (
     ALERT,
@@ -54,6 +54,19 @@ def test_a_bad_release_with_nothing_against_it_is_rolled_back() -> None:
 
 
 CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
+BOOK_DOWN, BOOK_UNPROVEN = {"book": RouterRequests(6, 6)}, {"book": RouterRequests(5, 5)}
+"""Answers of the probe of getBook: six failed ones in a row prove a failure, five do not."""
+SHOP_DOWN = {"shop": RouterRequests(6, 6)}
+"""Answers of the probe of the whole shop."""
+SILENT = {name: count for name, count in QUIET.items() if name != "getBook"}
+"""Every function works but getBook, which has no requests."""
+UNCHANGED_FAIL = change_facts(
+    alerts=tuple(replace(ALERT, function=name) for name in (min(HALF), *REST[:2])),
+    inventory=build_inventory(HALF),
+    requests=None,
+)
+"""Alerts of a changed function and of two that were not changed."""
+BAD_FIRST = dict.fromkeys(EVERYTHING, ILL)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +76,22 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
         ("stale", change_alert(published_at=NOW - LATE - SECOND), Outcome.IGNORE, "stale"),
         ("nothing fails by any count", change_facts(requests=QUIET), Outcome.HOLD, "still true"),
         (
-            "one probe fails, and an alert names the function",
-            replace(
-                change_alert(function="getBook"), requests=QUIET, probes={"book": ProbeAnswer(False, 500)}
-            ),
+            "answers of a probe prove that it fails, and an alert names the function",
+            replace(change_alert(function="getBook"), requests=SILENT, probe_counts=BOOK_DOWN),
             Outcome.ROLLBACK,
             None,
+        ),
+        (
+            "an answer too few of the probe fails",
+            replace(change_alert(function="getBook"), requests=SILENT, probe_counts=BOOK_UNPROVEN),
+            Outcome.HOLD,
+            "still true",
+        ),
+        (
+            "the probe fails, and requests do not",
+            replace(change_alert(function="getBook"), requests=QUIET, probe_counts=BOOK_DOWN),
+            Outcome.HOLD,
+            "cause",
         ),
         ("metrics cannot be read", change_facts(requests=None), Outcome.HOLD, "still true"),
         ("observed only", change_system(mode=Mode.OBSERVE), Outcome.OBSERVE, "mode"),
@@ -184,26 +207,22 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
                 change_alert(function="getBook"),
                 inventory=build_inventory(HALF),
                 requests=None,
-                probes={"book": ProbeAnswer(False, 500)},
+                probe_counts=BOOK_DOWN,
             ),
             Outcome.HOLD,
             "external cause",
         ),
         (
-            "metrics cannot be read, and an alert names an unchanged function",
-            replace(
-                change_facts(
-                    alerts=(
-                        replace(ALERT, function=min(HALF)),
-                        replace(ALERT, function=REST[0]),
-                        replace(ALERT, function=REST[1]),
-                    )
-                ),
-                inventory=build_inventory(HALF),
-                requests=None,
-            ),
+            "metrics cannot be read, a probe fails, and alerts name unchanged functions",
+            replace(UNCHANGED_FAIL, probe_counts=SHOP_DOWN),
             Outcome.ESCALATE,
             "external cause",
+        ),
+        (
+            "metrics cannot be read, and alerts alone name unchanged functions",
+            UNCHANGED_FAIL,
+            Outcome.HOLD,
+            "still true",
         ),
         ("what was recorded cannot be read", change_facts(records={"v1": None}), Outcome.HOLD, "restorable"),
         ("what is live cannot be read", change_facts(inventory=None), Outcome.HOLD, "cause"),
@@ -221,10 +240,34 @@ CATALOGUE = set(BOOKSHOP.groups["catalogue"].functions)
             "cause",
         ),
         (
-            "changed at the edge of the window",
-            change_facts(inventory=build_inventory(EVERYTHING, ONSET - WINDOW)),
+            "changed at the edge of the window, and failing from its first requests on",
+            change_facts(inventory=build_inventory(EVERYTHING, ONSET - WINDOW), first_requests=BAD_FIRST),
             Outcome.ROLLBACK,
             None,
+        ),
+        (
+            "changed at the edge of the window, with first requests that worked",
+            change_facts(inventory=build_inventory(EVERYTHING, ONSET - WINDOW), first_requests=QUIET),
+            Outcome.ASK,
+            "external cause",
+        ),
+        (
+            "everything changed just now, and worked at first",
+            change_facts(first_requests=QUIET),
+            Outcome.ASK,
+            "external cause",
+        ),
+        (
+            "changed ten minutes before the onset",
+            change_facts(inventory=build_inventory(EVERYTHING, ONSET - 10 * MINUTE)),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "changed earlier than that, and nobody knows its first requests",
+            change_facts(inventory=build_inventory(EVERYTHING, ONSET - 10 * MINUTE - SECOND)),
+            Outcome.ASK,
+            "external cause",
         ),
         (
             "changed before the window",
@@ -309,14 +352,44 @@ def test_what_holds_escalates_when_the_time_to_decide_is_over(given: DecisionFac
     assert decide(given, expired=True).outcome is Outcome.ESCALATE
 
 
-def test_few_requests_say_nothing() -> None:
-    """Thin data is inconclusive, not bad."""
-    few = BOOKSHOP.gates.minimum_requests - 1
-
-    held = decide(change_facts(requests=dict.fromkeys(EVERYTHING, RouterRequests(few, few))))
-    enough = decide(change_facts(requests=dict.fromkeys(EVERYTHING, RouterRequests(few + 1, few + 1))))
+def test_few_requests_prove_nothing() -> None:
+    """Thin data is inconclusive, not bad: three failures in a row can be chance, four are proof."""
+    held = decide(change_facts(requests={**QUIET, "getBook": RouterRequests(3, 3)}))
+    enough = decide(change_facts(requests={**QUIET, "getBook": RouterRequests(4, 4)}))
 
     assert (held.outcome, enough.outcome) == (Outcome.HOLD, Outcome.ROLLBACK)
+    assert set(enough.scope) == {"getBook"}
+
+
+def test_few_requests_of_each_function_prove_a_failure_together() -> None:
+    """A single failure of half the functions is proof where the others have no requests."""
+    held = decide(change_facts(requests=dict.fromkeys(REST[:3], RouterRequests(1, 1))))
+    enough = decide(change_facts(requests=dict.fromkeys(REST, RouterRequests(1, 1))))
+
+    assert (held.outcome, enough.outcome) == (Outcome.HOLD, Outcome.ROLLBACK)
+    assert set(enough.scope) == EVERYTHING
+
+
+def test_a_rollback_restores_what_fails_alone() -> None:
+    """The release changed everything; what works of it stays."""
+    decision = decide(change_facts(requests={**QUIET, **failing_requests(CATALOGUE)}))
+
+    assert (decision.outcome, set(decision.scope)) == (Outcome.ROLLBACK, CATALOGUE)
+
+
+def test_an_alert_that_requests_refute_ends_at_its_deadline() -> None:
+    """Nobody is asked, whatever else speaks against a rollback; one request fewer is a question."""
+    refuted = replace(change_alert(function="getBook"), requests={"getBook": RouterRequests(5, 1)})
+    few = replace(refuted, requests={"getBook": RouterRequests(4, 0)})
+    stopped = replace(refuted, system=change_system(mode=Mode.ASK, cool_down_until=NOW + SECOND).system)
+
+    for given in (refuted, stopped):
+        assert decide(given).outcome is Outcome.HOLD
+        late = decide(given, expired=True)
+        assert late.outcome is Outcome.IGNORE
+        assert late.reason.startswith("still true: enough requests show that it fails less than its level")
+    assert decide(few).outcome is Outcome.HOLD
+    assert decide(few, expired=True).outcome is Outcome.ASK
 
 
 @pytest.mark.parametrize(("limit", "outcome"), [(8, Outcome.ROLLBACK), (7, Outcome.ASK)])
@@ -378,11 +451,15 @@ def test_an_approved_decision_passes_what_asked_and_nothing_else() -> None:
 
 
 def test_a_stop_outranks_a_question_and_what_is_unknown() -> None:
-    """A person is not asked about what must not be done anyway."""
+    """Nobody is asked about what must not be done anyway, nor before a second source sees it."""
     given = change_system(mode=Mode.ASK, cool_down_until=NOW + SECOND)
+    alone = replace(given, requests=None)
 
     assert decide(given).outcome is Outcome.ESCALATE
-    assert decide(replace(given, requests=None)).outcome is Outcome.ESCALATE
+    assert decide(replace(alone, probe_counts=SHOP_DOWN)).outcome is Outcome.ESCALATE
+    assert decide(alone).outcome is Outcome.HOLD
+    assert decide(alone, expired=True).outcome is Outcome.ESCALATE
+    assert decide(alone, expired=True).reason.startswith("cool-down: ")
 
 
 def test_the_severest_alert_says_what_is_at_stake() -> None:
@@ -398,7 +475,7 @@ def test_the_severest_alert_says_what_is_at_stake() -> None:
 
 def test_what_one_source_sees_is_held_where_automation_only_observes() -> None:
     """It is no outage in public until a second source sees it, or the time to decide is over."""
-    alone = replace(change_system(mode=Mode.OBSERVE), requests=QUIET)
+    alone = replace(change_system(mode=Mode.OBSERVE), requests={})
 
     held, late, answered = decide(alone), decide(alone, expired=True), decide(alone, asked=True)
 
@@ -410,7 +487,7 @@ def test_what_one_source_sees_is_held_where_automation_only_observes() -> None:
 def test_a_reason_names_the_gates_that_decide() -> None:
     """A missing second source alone would be a question: what else is unknown escalates."""
     silent = change_facts(requests=None, inventory=build_inventory(HALF))
-    unseen = change_facts(requests=QUIET)
+    unseen = change_facts(requests={})
 
     held, late, asked = decide(silent), decide(silent, expired=True), decide(silent, asked=True)
 

@@ -64,10 +64,21 @@ def test_one_function_that_most_requests_go_to(requests: int, level: Severity) -
 
 
 @pytest.mark.parametrize(
-    ("failing", "others", "level"), [(60, 0, CRITICAL), (60, 59, CRITICAL), (60, 60, HIGH), (37, 0, HIGH)]
+    ("failing", "others", "level"),
+    [
+        (60, 0, CRITICAL),
+        (60, 59, CRITICAL),
+        (60, 60, HIGH),
+        (37, 0, CRITICAL),
+        (37, 37, HIGH),
+        (37, 114, HIGH),
+        (2, 0, CRITICAL),
+        (1, 0, HIGH),
+        (1, 4, LOW),
+    ],
 )
 def test_a_mass_failure_that_most_requests_meet(failing: int, others: int, level: Severity) -> None:
-    """Share of traffic is the measure: idle functions do not make an outage smaller."""
+    """Idle functions make no outage smaller; a single function with requests is no system."""
     bad, well = NAMES[:failing], NAMES[failing : failing + others]
     counted = dict.fromkeys(bad, RouterRequests(30, 30)) | dict.fromkeys(well, RouterRequests(30, 0))
 
@@ -102,11 +113,11 @@ def test_levels_of_a_policy() -> None:
     ("signal", "count", "severity", "scenario", "mode"),
     [
         ("function_failure_rate", 0, CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT),
-        ("function_failure_rate", 1, LOW, ScenarioName.FEATURE, Mode.ASK),
-        ("function_failure_rate", 2, MEDIUM, ScenarioName.FEATURE, Mode.ASK),
+        ("function_failure_rate", 1, LOW, ScenarioName.FEATURE, Mode.ACT),
+        ("function_failure_rate", 2, MEDIUM, ScenarioName.FEATURE, Mode.ACT),
         ("function_failure_rate", 50, HIGH, ScenarioName.FUNCTIONS, Mode.ACT),
         ("function_failure_rate", 100, CRITICAL, ScenarioName.FUNCTIONS, Mode.ACT),
-        ("functions_failing_share", 1, LOW, ScenarioName.FEATURE, Mode.ASK),
+        ("functions_failing_share", 1, LOW, ScenarioName.FEATURE, Mode.ACT),
         ("functions_failing_share", 100, HIGH, ScenarioName.FUNCTIONS, Mode.ACT),
         ("error_rate", 1, LOW, ScenarioName.NONE, Mode.OBSERVE),
         ("error_rate", 100, MEDIUM, ScenarioName.NONE, Mode.OBSERVE),
@@ -135,7 +146,9 @@ def test_a_signal_that_a_policy_leads_to_features() -> None:
 
     assert limit_signal(feature, "error_rate", LOW) == replace(meant, severity=LOW, **act)
     found = limit_signal(functions, "error_rate", MEDIUM)
-    assert (found.severity, found.scenario, found.mode) == (MEDIUM, ScenarioName.FEATURE, Mode.ASK)
+    assert (found.severity, found.scenario, found.mode) == (MEDIUM, ScenarioName.FEATURE, Mode.ACT)
+    asks = replace(functions, signals={"error_rate": replace(functions.signals["error_rate"], mode=Mode.ASK)})
+    assert limit_signal(asks, "error_rate", MEDIUM).mode is Mode.ASK
 
 
 @pytest.mark.parametrize("scenario", ScenarioName)
@@ -151,11 +164,13 @@ def test_targets_and_decisions_mean_the_same_scenario(worst: Severity, scenario:
 
 
 def test_a_policy_that_does_not_name_features() -> None:
-    """A feature is a part of all functions: people are asked where those may go back."""
+    """A feature is a part of all functions: it goes back unasked where those may."""
     scenarios = {ScenarioName.FUNCTIONS: Mode.ACT}
     signal = limit_signal(CVPLUS, "function_failure_rate", LOW)
 
-    assert replace(CVPLUS, scenarios=scenarios).strictest_mode(signal) is Mode.ASK
+    assert replace(CVPLUS, scenarios=scenarios).strictest_mode(signal) is Mode.ACT
+    asking = {ScenarioName.FUNCTIONS: Mode.ASK}
+    assert replace(CVPLUS, scenarios=asking).strictest_mode(signal) is Mode.ASK
     observed = {**scenarios, ScenarioName.FEATURE: Mode.OBSERVE}
     assert replace(CVPLUS, scenarios=observed).strictest_mode(signal) is Mode.OBSERVE
     assert replace(CVPLUS, scenarios={}).strictest_mode(signal) is Mode.OBSERVE

@@ -13,20 +13,36 @@ from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import BreadthLimits, Signal
 from shared.domain.signals.alert import AlertFact, EvidenceSource
-from shared.domain.signals.health import ProbeAnswer, RouterRequests
+from shared.domain.signals.health import RouterRequests
 from tests.support.decision.gate_facts import ALERT, BAD_RELEASE, EVERYTHING, ILL, QUIET, decide
 from tests.support.runtime.world import BOOKSHOP
 
 PROBES, MONITORING, CHECKS = (EvidenceSource.PROBES, EvidenceSource.MONITORING, EvidenceSource.UPTIME_CHECKS)
-DOWN = {"shop": ProbeAnswer(False, 503)}
-BOOK_DOWN = {"shop": ProbeAnswer(True, 200), "book": ProbeAnswer(False, 500)}
+FAILED_ANSWERS, WORKING_ANSWERS = RouterRequests(6, 6), RouterRequests(6, 0)
+DOWN = {"shop": FAILED_ANSWERS}
+SHAKY = {"shop": RouterRequests(5, 5)}
+"""A failed answer too few to prove that the shop fails."""
+BOOK_DOWN = {"shop": WORKING_ANSWERS, "book": FAILED_ANSWERS}
 """The probe of the function getBook fails."""
-RARE = dict.fromkeys(EVERYTHING, RouterRequests(2, 2))
-"""Each function was called twice, and both calls failed."""
+RARE = dict.fromkeys(sorted(EVERYTHING)[:3], RouterRequests(1, 1))
+"""Three functions were called once, and each call failed."""
+SCARCE = dict.fromkeys(sorted(EVERYTHING)[:4], RouterRequests(1, 1))
+"""Four of them, which together prove that what was called fails."""
+SEEN_BOOK = {"getBook": RouterRequests(4, 0)}
+"""Too few requests of getBook to refute anything."""
 
 
 def raised(source: EvidenceSource, **changes: Any) -> AlertFact:
     return replace(ALERT, source=source, **changes)
+
+
+BOOK_ALONE = replace(
+    BAD_RELEASE,
+    alerts=(raised(PROBES, function="getBook"),),
+    probe_counts=BOOK_DOWN,
+    requests=QUIET | SEEN_BOOK,
+)
+"""The probe of getBook raised an alert, and nothing else sees that it fails."""
 
 
 def judge(facts: DecisionFacts, **policy: Any) -> GateAnswer:
@@ -37,35 +53,42 @@ def judge(facts: DecisionFacts, **policy: Any) -> GateAnswer:
 @pytest.mark.parametrize(
     ("alerts", "seen", "answer"),
     [
-        ([raised(PROBES)], {"probes": DOWN}, GateResult.UNKNOWN),
-        ([raised(PROBES)], {"probes": DOWN, "requests": QUIET | {"getBook": ILL}}, GateResult.PASS),
+        ([raised(PROBES)], {"probe_counts": DOWN}, GateResult.UNKNOWN),
+        ([raised(PROBES)], {"probe_counts": DOWN, "requests": QUIET | {"getBook": ILL}}, GateResult.PASS),
         ([raised(PROBES)], {"requests": QUIET | {"getBook": ILL}}, GateResult.PASS),
-        ([raised(PROBES)], {"probes": DOWN, "requests": RARE}, GateResult.UNKNOWN),
-        ([raised(PROBES)], {"probes": DOWN, "requests": None}, GateResult.UNKNOWN),
-        ([raised(PROBES), raised(PROBES)], {"probes": DOWN}, GateResult.UNKNOWN),
-        ([raised(PROBES), raised(MONITORING)], {"probes": DOWN}, GateResult.PASS),
+        ([raised(PROBES)], {"probe_counts": DOWN, "requests": RARE}, GateResult.UNKNOWN),
+        ([raised(PROBES)], {"probe_counts": DOWN, "requests": SCARCE}, GateResult.PASS),
+        ([raised(PROBES)], {"probe_counts": DOWN, "requests": None}, GateResult.UNKNOWN),
+        ([raised(PROBES), raised(PROBES)], {"probe_counts": DOWN}, GateResult.UNKNOWN),
+        ([raised(PROBES), raised(MONITORING)], {"probe_counts": DOWN}, GateResult.PASS),
         ([raised(PROBES), raised(MONITORING)], {}, GateResult.PASS),
-        ([raised(PROBES), raised(MONITORING, still_open=False)], {"probes": DOWN}, GateResult.PASS),
-        ([raised(PROBES), raised(CHECKS)], {"probes": DOWN}, GateResult.PASS),
+        ([raised(PROBES), raised(MONITORING, still_open=False)], {"probe_counts": DOWN}, GateResult.PASS),
+        ([raised(PROBES), raised(CHECKS)], {"probe_counts": DOWN}, GateResult.PASS),
         ([raised(MONITORING)], {}, GateResult.UNKNOWN),
         ([raised(MONITORING), raised(MONITORING)], {}, GateResult.UNKNOWN),
         ([raised(MONITORING), raised(CHECKS)], {}, GateResult.PASS),
-        ([raised(MONITORING)], {"probes": DOWN}, GateResult.PASS),
+        ([raised(MONITORING)], {"probe_counts": DOWN}, GateResult.PASS),
+        ([raised(MONITORING)], {"probe_counts": SHAKY}, GateResult.UNKNOWN),
         ([raised(MONITORING)], {"requests": QUIET | {"getBook": ILL}}, GateResult.PASS),
         ([raised(MONITORING)], {"requests": RARE}, GateResult.UNKNOWN),
-        ([raised(MONITORING, function="getBook")], {"probes": BOOK_DOWN}, GateResult.PASS),
-        ([raised(MONITORING, function="payOrder")], {"probes": BOOK_DOWN}, GateResult.UNKNOWN),
-        ([raised(MONITORING, function="payOrder")], {"probes": DOWN}, GateResult.PASS),
+        ([raised(MONITORING)], {"requests": SCARCE}, GateResult.PASS),
+        ([raised(MONITORING, function="getBook")], {"probe_counts": BOOK_DOWN}, GateResult.PASS),
+        ([raised(MONITORING, function="payOrder")], {"probe_counts": BOOK_DOWN}, GateResult.UNKNOWN),
+        ([raised(MONITORING, function="payOrder")], {"probe_counts": DOWN}, GateResult.PASS),
         (
             [raised(MONITORING, function="payOrder")],
             {"requests": QUIET | {"getBook": ILL}},
             GateResult.UNKNOWN,
         ),
-        ([raised(PROBES), raised(MONITORING, signal="slow_response")], {"probes": DOWN}, GateResult.UNKNOWN),
+        (
+            [raised(PROBES), raised(MONITORING, signal="slow_response")],
+            {"probe_counts": DOWN},
+            GateResult.UNKNOWN,
+        ),
         ([raised(PROBES, closed=True)], {}, GateResult.STOP),
         ([raised(PROBES)], {}, GateResult.UNKNOWN),
         ([raised(MONITORING, signal="slow_response")], {}, GateResult.UNKNOWN),
-        ([raised(MONITORING, signal="slow_response")], {"probes": DOWN}, GateResult.PASS),
+        ([raised(MONITORING, signal="slow_response")], {"probe_counts": DOWN}, GateResult.PASS),
     ],
 )
 def test_the_source_that_raised_an_alert_never_confirms_it(
@@ -80,15 +103,16 @@ def test_the_source_that_raised_an_alert_never_confirms_it(
 def test_a_policy_that_needs_no_second_source() -> None:
     """The source that raised an alert suffices while it sees the failure; automation acts on it."""
     alone: dict[str, Any] = {"gates": replace(BOOKSHOP.gates, second_source=False)}
-    probe = replace(BAD_RELEASE, alerts=(raised(PROBES),), probes=DOWN, requests=QUIET)
+    probe = replace(BAD_RELEASE, alerts=(raised(PROBES),), probe_counts=DOWN, requests=QUIET)
     monitoring = replace(BAD_RELEASE, alerts=(raised(MONITORING),), requests=QUIET)
-    well = replace(probe, probes={"shop": ProbeAnswer(True, 200)})
+    well = replace(probe, probe_counts={"shop": WORKING_ANSWERS})
+    shaky = replace(probe, probe_counts=SHAKY)
 
     assert [judge(one, **alone).answer for one in (probe, monitoring)] == [GateResult.PASS, GateResult.PASS]
     assert judge(well, **alone).answer is GateResult.UNKNOWN
-    one = replace(BAD_RELEASE, alerts=(raised(PROBES, function="getBook"),), probes=BOOK_DOWN, requests=QUIET)
-    assert decide(one, **alone).outcome is Outcome.ROLLBACK
-    assert decide(one).outcome is Outcome.HOLD
+    assert judge(shaky, **alone).answer is GateResult.UNKNOWN
+    assert decide(BOOK_ALONE, **alone).outcome is Outcome.ROLLBACK
+    assert decide(BOOK_ALONE).outcome is Outcome.HOLD
 
 
 def test_what_fails_for_most_users_confirms_that_the_system_is_down() -> None:
@@ -103,12 +127,17 @@ def test_what_fails_for_most_users_confirms_that_the_system_is_down() -> None:
 def test_the_words_say_what_confirms_and_what_does_not() -> None:
     """Whoever is asked reads both."""
     alerts = (raised(PROBES), raised(MONITORING, closed=True))
-    probes = {"shop": ProbeAnswer(False, 503), "book": ProbeAnswer(False, 500)}
-    alone = judge(replace(BAD_RELEASE, alerts=alerts[:1], probes=probes, requests=QUIET))
-    unread = judge(replace(BAD_RELEASE, alerts=alerts[:1], probes=DOWN, requests=None))
-    both = judge(replace(BAD_RELEASE, alerts=(raised(PROBES), raised(CHECKS)), probes=DOWN))
+    counts = {"shop": FAILED_ANSWERS, "book": FAILED_ANSWERS}
+    alone = judge(replace(BAD_RELEASE, alerts=alerts[:1], probe_counts=counts, requests=SEEN_BOOK))
+    refuted = judge(replace(BAD_RELEASE, alerts=(raised(MONITORING),), requests=QUIET))
+    unread = judge(replace(BAD_RELEASE, alerts=alerts[:1], probe_counts=DOWN, requests=None))
+    both = judge(replace(BAD_RELEASE, alerts=(raised(PROBES), raised(CHECKS)), probe_counts=DOWN))
 
     assert alone.reason == "no second source: 2 probes fail; request counts show 0 failing functions"
+    assert refuted.reason == (
+        "enough requests show that it fails less than its level: 0 probes fail; "
+        "request counts show 0 failing functions; 1 open alert of Cloud Monitoring"
+    )
     assert unread.reason == "no second source: 1 probe fails; request counts could not be read"
     assert both.reason == (
         "1 probe fails; request counts show 8 failing functions; 1 open alert of uptime checks"
@@ -117,15 +146,58 @@ def test_the_words_say_what_confirms_and_what_does_not() -> None:
 
 def test_what_one_source_sees_is_a_question_when_the_time_is_over() -> None:
     """Until then it is judged again; once it was asked about, an answer does not wait once more."""
-    facts = replace(
-        BAD_RELEASE, alerts=(raised(PROBES, function="getBook"),), probes=BOOK_DOWN, requests=QUIET
-    )
-
-    assert decide(facts).outcome is Outcome.HOLD
-    late = decide(facts, expired=True)
+    assert decide(BOOK_ALONE).outcome is Outcome.HOLD
+    late = decide(BOOK_ALONE, expired=True)
     assert late.outcome is Outcome.ASK
     assert late.reason.startswith("still true: no second source: 1 probe fails")
-    assert decide(facts, asked=True).outcome is Outcome.ASK
+    assert decide(BOOK_ALONE, asked=True).outcome is Outcome.ASK
+
+
+@pytest.mark.parametrize(
+    ("alert", "requests", "leads_to"),
+    [
+        (raised(MONITORING, function="getBook"), {"getBook": RouterRequests(5, 1)}, Outcome.IGNORE),
+        (raised(MONITORING, function="getBook"), {"getBook": RouterRequests(4, 0)}, Outcome.ASK),
+        (raised(MONITORING, function="getBook"), {"getBook": RouterRequests(8, 2)}, Outcome.ASK),
+        (raised(MONITORING, function="getBook"), {"payOrder": RouterRequests(100, 0)}, Outcome.ASK),
+        (raised(MONITORING), {"payOrder": RouterRequests(5, 0)}, Outcome.IGNORE),
+        (raised(MONITORING), {"payOrder": RouterRequests(4, 0)}, Outcome.ASK),
+        (raised(PROBES, function="getBook"), QUIET, Outcome.ASK),
+        (raised(CHECKS, function="getBook"), QUIET, Outcome.IGNORE),
+        (raised(MONITORING, signal="critical_path_blocked"), QUIET, Outcome.ASK),
+        (raised(MONITORING, signal="slow_response"), QUIET, Outcome.OBSERVE),
+    ],
+)
+def test_enough_requests_refute_an_alert_that_counts_requests(
+    alert: AlertFact, requests: dict[str, RouterRequests], leads_to: Outcome
+) -> None:
+    """Its function, or the system where it names none, fails at most at the level of a rollback."""
+    found = judge(replace(BAD_RELEASE, alerts=(alert,), requests=requests))
+
+    assert (found.answer, found.leads_to) == (GateResult.UNKNOWN, leads_to)
+    refuted = "enough requests show that it fails less than its level: "
+    assert found.reason.startswith(refuted) is (leads_to is Outcome.IGNORE)
+
+
+def test_an_alert_that_nothing_refutes_stands_beside_one_that_requests_refute() -> None:
+    """Each alert must be refuted: a site that is down fails no counted request."""
+    alerts = (raised(MONITORING), raised(MONITORING, signal="critical_path_blocked"))
+
+    assert judge(replace(BAD_RELEASE, alerts=alerts, requests=QUIET)).leads_to is Outcome.ASK
+
+
+def test_an_alert_of_another_incident_is_a_second_source() -> None:
+    """It is evidence while it is open, and of another source than the alert here."""
+    alone = replace(BAD_RELEASE, alerts=(raised(MONITORING, function="getBook"),), requests={})
+
+    def judge_beside(other: AlertFact) -> GateResult:
+        return judge(replace(alone, other_alerts=(other,))).answer
+
+    assert judge(alone).answer is GateResult.UNKNOWN
+    assert judge_beside(raised(CHECKS)) is GateResult.PASS
+    assert judge_beside(raised(CHECKS, closed=True)) is GateResult.UNKNOWN
+    assert judge_beside(raised(CHECKS, function="payOrder")) is GateResult.UNKNOWN
+    assert judge_beside(raised(MONITORING)) is GateResult.UNKNOWN
 
 
 AUTH, DATABASE, SITE = "authentication_failure", "database_connectivity", "frontend_unavailable"
@@ -153,7 +225,7 @@ FIVE, FOUR = sorted(EVERYTHING)[:5], sorted(EVERYTHING)[:4]
 
 
 def failed(*names: str) -> dict[str, Any]:
-    return {"probes": dict.fromkeys(names, ProbeAnswer(False, 500))}
+    return {"probe_counts": dict.fromkeys(names, FAILED_ANSWERS)}
 
 
 def counted(*names: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from shared.domain.deployments.deployment import DeploymentStatus
 from shared.domain.policy.probes import Probe
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.system_policy import Policy
-from shared.domain.signals.health import ProbeAnswer
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
 from shared.domain.system_record import Budget, Freeze
 from tests.support.decision.gate_facts import (
     ALERT,
@@ -33,6 +33,8 @@ from tests.support.decision.gate_levels import ORDER
 from tests.support.runtime.world import BOOKSHOP
 
 SECOND = timedelta(seconds=1)
+FEW = dict.fromkeys(EVERYTHING, RouterRequests(4, 1))
+"""More fail than a rollback needs, of too few requests to prove it."""
 STATUS_PAGE = Probe("status page", "https://status.example/", external=True)
 
 
@@ -46,6 +48,8 @@ class Situation(Struct, frozen=True):
     gates: dict[str, Any] = {}
     policy: dict[str, Any] = {}
     is_unknown: bool = False
+    is_refuted: bool = False
+    """Whether enough requests refute the alert."""
     compares: bool = False
     """Whether it is told by comparing with what is live: then that is as it is."""
 
@@ -64,8 +68,14 @@ SITUATIONS = (
     Situation(
         "still true",
         Outcome.HOLD,
-        {"requests": QUIET, "alerts": (replace(ALERT, function="getBook"),)},
+        {"requests": FEW, "alerts": (replace(ALERT, function="getBook"),)},
         is_unknown=True,
+    ),
+    Situation(
+        "still true",
+        Outcome.HOLD,
+        {"requests": QUIET, "alerts": (replace(ALERT, function="getBook"),)},
+        is_refuted=True,
     ),
     Situation("still true", Outcome.IGNORE, {"requests": QUIET, "alerts": (replace(ALERT, closed=True),)}),
     Situation("mode", Outcome.OBSERVE, system={"mode": Mode.OBSERVE}),
@@ -83,6 +93,7 @@ SITUATIONS = (
         {"probes": {"status page": ProbeAnswer(False, 503)}},
         policy={"probes": (STATUS_PAGE,)},
     ),
+    Situation("external cause", Outcome.ASK, {"first_requests": QUIET, "requests": BAD_RELEASE.requests}),
     Situation("cause", Outcome.HOLD, {"inventory": None}, is_unknown=True),
     Situation("cause", Outcome.ESCALATE, {"inventory": build_inventory(set())}),
     Situation("cause", Outcome.ESCALATE, {"inventory": build_inventory(EVERYTHING, ONSET + SECOND)}),
@@ -126,8 +137,12 @@ def made(*situations: Situation) -> tuple[DecisionFacts, Policy]:
 def decides(first: Situation, second: Situation, *, expired: bool) -> tuple[Outcome, str]:
     """A stop before an unknown before a question; of two alike the first in order.
 
-    What no second source confirms is a question when the time is over, or beside another one.
+    What no second source confirms is a question when the time is over, or beside another one;
+    before that it holds what would only be observed or escalated. What requests refute decides
+    before all: it holds until the time is over, and is ignored then.
     """
+    if first.is_refuted or second.is_refuted:
+        return Outcome.IGNORE if expired else Outcome.HOLD, "still true"
     asks = expired or Outcome.ASK in (first.leads_to, second.leads_to)
 
     def outcome(one: Situation) -> Outcome:
@@ -138,7 +153,8 @@ def decides(first: Situation, second: Situation, *, expired: bool) -> tuple[Outc
         return kind, ORDER.index(one.gate)
 
     one = min(first, second, key=rank)
-    if first.gate == "still true" and first.is_unknown and outcome(one) is Outcome.OBSERVE and not expired:
+    is_alone = first.gate == "still true" and first.is_unknown
+    if is_alone and outcome(one) in (Outcome.OBSERVE, Outcome.ESCALATE) and not expired:
         return Outcome.HOLD, first.gate
     found = outcome(one)
     return Outcome.ESCALATE if expired and found is Outcome.HOLD else found, one.gate

@@ -36,10 +36,13 @@ def concluded(answers: Iterable[GateAnswer], *, expired: bool) -> tuple[Outcome,
     """A stop before what is unknown before a question, each in the order of the gates.
 
     What no second source confirms is a question when the time is over, or where people are asked
-    anyway; it holds before that, also where automation only observes. What else is unknown holds
-    until then, and decides alone after it.
+    anyway; it holds before that, also where automation only observes or escalates. What else is
+    unknown holds until then, and decides alone after it. What requests refute decides before all:
+    it holds until then, and is ignored.
     """
     against = [one for one in answers if one.answer in (STOP, UNKNOWN)]
+    for refuted in (one for one in against if one.answer is UNKNOWN and one.leads_to is Outcome.IGNORE):
+        return Outcome.IGNORE if expired else Outcome.HOLD, refuted.gate
     asks = expired or any(one.answer is STOP and one.leads_to is Outcome.ASK for one in against)
     [*alone] = (one for one in against if one.answer is UNKNOWN and one.leads_to is Outcome.ASK)
 
@@ -51,7 +54,7 @@ def concluded(answers: Iterable[GateAnswer], *, expired: bool) -> tuple[Outcome,
     if not against:
         return Outcome.ROLLBACK, "every gate passes"
     first = min(against, key=rank)
-    if first.leads_to is Outcome.OBSERVE and alone and not expired:
+    if first.leads_to in (Outcome.OBSERVE, Outcome.ESCALATE) and alone and not expired:
         return Outcome.HOLD, alone[0].gate
     leads_to = Outcome.HOLD if rank(first)[0] == 1 else first.leads_to
     held = leads_to is Outcome.HOLD and expired

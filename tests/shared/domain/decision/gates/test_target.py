@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory
 from shared.domain.deployments.inventory.traffic import LATEST_REVISION, TrafficTarget
+from shared.domain.signals.health import RouterRequests
 from tests.support.decision.gate_facts import (
     ALERT,
     BAD_RELEASE,
@@ -29,6 +30,7 @@ from tests.support.decision.gate_facts import (
     decide,
     decide_order,
 )
+from tests.support.runtime.world import BOOKSHOP
 
 
 def served(revision: str, *, at: datetime = CHANGED_AT, pinned: bool = False) -> Inventory:
@@ -61,6 +63,8 @@ MOVED = served("new", at=NOW - timedelta(days=1), pinned=True)
         ("no record shows it yet", (), Outcome.HOLD),
         ("seen before the onset", (timedelta(minutes=5),), Outcome.ROLLBACK),
         ("seen at the onset", (NOW - ONSET,), Outcome.ROLLBACK),
+        ("seen ten minutes before it", (NOW - ONSET + 10 * MINUTE,), Outcome.ROLLBACK),
+        ("seen earlier, and it may have worked", (NOW - ONSET + 10 * MINUTE + SECOND,), Outcome.ASK),
         ("seen only after it", (NOW - ONSET - SECOND,), Outcome.HOLD),
         ("seen too long before it", (NOW - ONSET + WINDOW + SECOND,), Outcome.ESCALATE),
     ],
@@ -74,6 +78,23 @@ def test_traffic_that_somebody_moved(
     decision = decide(change_facts(inventory=MOVED, deployments=(*seen, STABLE)))
 
     assert (situation, decision.outcome) == (situation, outcome)
+
+
+@pytest.mark.parametrize(
+    ("moved", "outcome"),
+    [(30 * MINUTE, Outcome.ROLLBACK), (30 * MINUTE - SECOND, Outcome.ESCALATE), (None, Outcome.ESCALATE)],
+)
+def test_traffic_that_somebody_moved_after_a_step_back(moved: timedelta | None, outcome: Outcome) -> None:
+    """What counts is when traffic moved: what began to serve after the step is no part of it."""
+    until = NOW - 30 * MINUTE + BOOKSHOP.gates.cool_down
+    given = change_system(cool_down_until=until, cool_down_target="v1")
+    records = [] if moved is None else [placed("v2", DeploymentStatus.LIVE, moved, "new")]
+    first = dict.fromkeys(EVERYTHING, ILL)
+    given = replace(given, inventory=MOVED, deployments=(*records, STABLE), first_requests=first)
+
+    decision = decide(given)
+
+    assert decision.outcome is outcome
 
 
 def test_traffic_that_was_moved_after_the_onset_is_no_cause() -> None:
@@ -239,12 +260,17 @@ def test_the_onset_of_a_function_is_that_of_its_own_alerts() -> None:
     late = replace(ALERT, function="getBook", started_at=CHANGED_AT)
     early = replace(ALERT, function="payOrder", started_at=CHANGED_AT - MINUTE)
     given = change_facts(
-        alerts=(early, late), inventory=build_inventory({"getBook"}), requests={**QUIET, "getBook": ILL}
+        alerts=(early, late),
+        inventory=build_inventory({"getBook"}),
+        requests={**QUIET, "getBook": ILL, "payOrder": RouterRequests(4, 0)},
+        probe_counts={"shop": RouterRequests(6, 6)},
     )
 
     assert decide(given).outcome is Outcome.ROLLBACK
     assert decide(replace(given, alerts=(early, replace(late, function=None)))).outcome is (Outcome.ROLLBACK)
-    assert decide(replace(given, alerts=(early,))).outcome is Outcome.ESCALATE
+    earlier = decide(replace(given, alerts=(early,)))
+    assert earlier.outcome is Outcome.ESCALATE
+    assert earlier.reason.startswith("cause: the failure began at 11:49:00")
 
 
 @pytest.mark.parametrize(
