@@ -9,6 +9,7 @@ from cli.support.confirmation import Yes
 from cli.support.context import open_operations
 from cli.support.exit_codes import INVALID_USAGE, REFUSED, create_exit, exit_on
 from cli.support.output import AsJson, System, print_json, print_line, print_plan
+from cli.support.parameters import argument, option
 from shared.core.errors import Refused
 from shared.state.open_question import read_open_question
 
@@ -16,9 +17,7 @@ from shared.state.open_question import read_open_question
 def approve(
     incident: Incident,
     reason: Reason,
-    plan: Annotated[
-        str, typer.Option(metavar="FINGERPRINT", help="approve the plan with this fingerprint")
-    ] = "",
+    plan: Annotated[str, option("FINGERPRINT", "approve the plan with this fingerprint")] = "",
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -64,9 +63,7 @@ def ack(incident: Incident, reason: Reason = "on it", as_json: AsJson = False) -
 def publish(
     incident: Incident,
     reason: Reason,
-    message: Annotated[
-        str, typer.Option(metavar="FINGERPRINT", help="approve the message to users with this fingerprint")
-    ] = "",
+    message: Annotated[str, option("FINGERPRINT", "approve the message to users with this fingerprint")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Show an incident on the status page now, or send users a message that waits for approval."""
@@ -75,9 +72,9 @@ def publish(
 
 def root_cause(
     incident: Incident,
-    cause: Annotated[str, typer.Argument(metavar="TEXT", help="the cause of the incident")],
-    prevention: Annotated[str, typer.Option(metavar="TEXT", help="how you prevent it from now on")] = "",
-    public: Annotated[str, typer.Option(metavar="TEXT", help="text for the status page; default: none")] = "",
+    cause: Annotated[str, argument("TEXT", "the cause of the incident")],
+    prevention: Annotated[str, option("TEXT", "how you prevent it from now on")] = "",
+    public: Annotated[str, option("TEXT", "text for the status page; default: none")] = "",
     reason: Reason = "analysed",
     as_json: AsJson = False,
 ) -> None:
@@ -88,7 +85,7 @@ def root_cause(
 
 def mark(
     incident: Incident,
-    verdict: Annotated[str, typer.Argument(metavar="VERDICT", help="right or wrong")],
+    verdict: Annotated[str, argument("VERDICT", "right or wrong")],
     reason: Reason,
     as_json: AsJson = False,
 ) -> None:
@@ -99,8 +96,8 @@ def mark(
     _send_answer("mark", incident, reason, as_json=as_json, verdict=verdict)
 
 
-AnIncident = Annotated[str, typer.Argument(metavar="INCIDENT", help="its public id, INC-…; or --backup")]
-ABackup = Annotated[str, typer.Option("--backup", metavar="ID", help="an export instead of an incident")]
+AnIncident = Annotated[str, argument("INCIDENT", "its public id, INC-…; or --backup")]
+ABackup = Annotated[str, option("ID", "an export instead of an incident", "--backup")]
 
 
 def hold(

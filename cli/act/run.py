@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from cli.act.pins import request_undo
@@ -24,6 +23,7 @@ from responders.commands.subject import find_subject
 from responders.data.repair import preview
 from responders.rollback.decision.data_requests import Preparation, forecast_data_request
 from responders.rollback.decision.dry_run import forecast_order
+from shared.core.codec import FrozenStruct
 from shared.core.text import count_noun
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast, forecast_documents, forecast_duration
@@ -45,9 +45,7 @@ YesHere = Annotated[bool, flag("--yes", "skip the confirmation, but no approval 
 AutoConfirm = Annotated[
     bool, flag("--auto-confirm", "like --yes; also gives one approval that the policy requires")
 ]
-Override = Annotated[
-    bool, flag("--override", "skip approval, freeze, barriers and blast radius (--incident)")
-]
+Override = Annotated[bool, flag("--override", "skip approval, freeze and barriers (--incident)")]
 Supersede = Annotated[
     bool, flag("--supersede", "end the rollback in progress, if this order changes anything")
 ]
@@ -158,7 +156,7 @@ def _request_rollback(
     confirm_and_send(ours, content, manner, question)
 
 
-class RollbackPreview(Struct, frozen=True, kw_only=True):
+class RollbackPreview(FrozenStruct, kw_only=True):
     """What would be decided now, and what it would change."""
 
     outcome: str

@@ -4,12 +4,12 @@ import sys
 from collections.abc import Iterable, Mapping
 
 import typer
-from msgspec import Struct
 
 from cli.support.context import Operations
 from cli.support.exit_codes import INVALID_USAGE, create_exit
 from cli.support.output import format_time, print_line
 from responders.data.restore_points import read_available_points
+from shared.core.codec import FrozenStruct
 from shared.core.errors import Refused
 from shared.core.text import suggest_names
 from shared.domain.data.backups.restore_point import LATEST_RESTORE_POINT, resolve_restore_point
@@ -30,7 +30,7 @@ SCENARIOS: Mapping[str, str] = {
 }
 
 
-class Answers(Struct, frozen=True):
+class Answers(FrozenStruct):
     """What a person chose."""
 
     system: str

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.core import text
+from shared.core.codec import FrozenStruct
 from shared.core.errors import RollbackError
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class CheckVerdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-class CheckFinding(Struct, frozen=True):
+class CheckFinding(FrozenStruct):
     """One row of the table."""
 
     check: str

@@ -11,6 +11,7 @@ from msgspec.structs import astuple
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, exit_on
 from cli.support.output import AsJson, System, format_time, print_json, print_line, print_table
+from cli.support.parameters import option
 from shared.core.errors import BadConfiguration, RollbackError
 from shared.domain.decision.backtest import PastIncident, backtest_incident, summarize
 from shared.domain.policy.system_policy import Policy
@@ -22,9 +23,7 @@ DEFAULT_DAYS = 90
 
 def backtest(
     days: Annotated[int, typer.Option(min=1, max=3650, help="how far back")] = DEFAULT_DAYS,
-    policy: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="a policy file; default: the policy in force")
-    ] = None,
+    policy: Annotated[Path | None, option("FILE", "a policy file; default: the policy in force")] = None,
     system: System = "",
     as_json: AsJson = False,
 ) -> None:

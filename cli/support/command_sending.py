@@ -7,7 +7,6 @@ from contextvars import ContextVar
 from typing import Annotated, Any
 
 import typer
-from msgspec import Struct
 
 from cli.support.context import Operations, open_operations
 from cli.support.exit_codes import INVALID_USAGE, NO_ANSWER, REFUSED, create_exit, exit_on
@@ -16,6 +15,7 @@ from cli.support.parameters import argument, option
 from cli.support.session import fresh_token, require_session
 from responders.support.command_handler import CommandRequest
 from shared.core import topics
+from shared.core.codec import FrozenStruct
 from shared.core.errors import Refused
 from shared.domain.commands import command as commands
 from shared.domain.commands.credential import TOKEN_KEY
@@ -31,7 +31,7 @@ Reason = Annotated[str, option("TEXT", "why; stored in the audit log")]
 Incident = Annotated[str, argument("INCIDENT", "its public id, INC-…")]
 
 
-class CommandReply(Struct, frozen=True):
+class CommandReply(FrozenStruct):
     """The responders' answer to a command."""
 
     command: str

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from msgspec import Struct
 from msgspec.structs import asdict
 
 from cli.support.command_sending import conclude_command, require_sender, send
@@ -13,13 +12,14 @@ from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.incident_follower import follow_incident
 from cli.support.output import print_json, print_line
 from cli.support.parameters import flag
+from shared.core.codec import FrozenStruct
 
 DryRun = Annotated[bool, flag("--dry-run", "show the plan and change nothing")]
 Yes = Annotated[bool, flag("--yes", "skip the confirmation")]
 Follow = Annotated[bool, flag("--follow/--no-follow", "wait until the rollback has ended")]
 
 
-class Manner(Struct, frozen=True):
+class Manner(FrozenStruct):
     """How a command is gone through at the prompt."""
 
     dry_run: bool

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
-from msgspec import Struct
 from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -14,6 +13,7 @@ from cli.support.context import Operations
 from cli.support.exit_codes import REFUSED, create_exit
 from cli.support.output import STYLES, console, escape_control_characters, format_time, print_line
 from cli.support.response_time import incident_line, response_lines, show_choices
+from shared.core.codec import FrozenStruct
 from shared.core.text import count_noun
 from shared.domain.decision.forecast import DurationForecast
 from shared.domain.incidents import incident as incidents
@@ -29,7 +29,7 @@ POLL_INTERVAL_SECONDS = 1.0
 TIME_SPANS = re.compile(r"(?:\d+ (?:h|min|s)\b ?)+")
 
 
-class FollowedIncident(Struct, frozen=True):
+class FollowedIncident(FrozenStruct):
     """One look at an incident and its newest rollback."""
 
     incident: incidents.Incident

@@ -8,19 +8,18 @@ from pathlib import Path
 
 import msgspec
 import typer
-from msgspec import Struct
 from msgspec.structs import replace
 
 from cli.support.exit_codes import INVALID_USAGE, NO_ANSWER, REFUSED, create_exit, exit_on
 from shared.adapters.sign_in import AuthSession, SignIn
-from shared.core.codec import from_json
+from shared.core.codec import FrozenStruct, from_json
 from shared.core.errors import BadConfiguration, Rejected, Unavailable
 from shared.domain.commands.credential import hash_token
 from shared.wiring.groups import local_cloud_address
 from shared.wiring.settings import LOCAL_CLOUD_VARIABLE, Settings
 
 
-class StoredSession(Struct, frozen=True):
+class StoredSession(FrozenStruct):
     """Enough to get fresh tokens of a sign-in."""
 
     email: str

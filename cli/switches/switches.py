@@ -2,23 +2,22 @@
 
 from typing import Annotated
 
-import typer
-
 from cli.look.backtest import print_history
 from cli.support.command_sending import Reason, check_command, send_command
 from cli.support.confirmation import Manner, Yes, confirm_and_send
 from cli.support.context import open_operations
 from cli.support.output import AsJson, System, print_line
+from cli.support.parameters import argument, flag, option
 from shared.core.text import count_noun
 
-Everything = Annotated[bool, typer.Option("--all", help="every system")]
+Everything = Annotated[bool, flag("--all", "every system")]
 
 
 def pause(
     reason: Reason,
     system: System = "",
     everything: Everything = False,
-    expires: Annotated[str, typer.Option(metavar="WHEN", help="when to be reminded: 2h, or a UTC time")] = "",
+    expires: Annotated[str, option("WHEN", "when to be reminded: 2h, or a UTC time")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Stop every rollback before its next effect, in one system or in all.
@@ -37,8 +36,8 @@ def resume(
 
 def freeze(
     reason: Reason,
-    until: Annotated[str, typer.Option(metavar="TIME", help="its end, ISO 8601 UTC")],
-    start: Annotated[str, typer.Option("--from", metavar="TIME", help="its beginning; default: now")] = "",
+    until: Annotated[str, option("TIME", "its end, ISO 8601 UTC")],
+    start: Annotated[str, option("TIME", "its beginning; default: now", "--from")] = "",
     system: System = "",
     everything: Everything = False,
     as_json: AsJson = False,
@@ -71,7 +70,7 @@ def revoke_sessions(reason: Reason, system: System = "", as_json: AsJson = False
 
 
 def promote(
-    mode: Annotated[str, typer.Argument(metavar="MODE", help="observe, ask or act")],
+    mode: Annotated[str, argument("MODE", "observe, ask or act")],
     reason: Reason,
     system: System = "",
     yes: Yes = False,
@@ -92,10 +91,7 @@ def fence(
     reason: Reason,
     system: System = "",
     expires: Annotated[
-        str,
-        typer.Option(
-            metavar="SPAN", help="how long it stays up, such as 20m; default: `longest` of the policy"
-        ),
+        str, option("SPAN", "how long it stays up, such as 20m; default: `longest` of the policy")
     ] = "",
     yes: Yes = False,
     as_json: AsJson = False,

@@ -1,6 +1,7 @@
 """Record an alert and assign it: to an open incident, to a reopened one, or to a new one."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -36,12 +37,12 @@ PREEMPTIBLE_STATUSES = frozenset(
 """Later nothing is left to be stopped: the watch ends by itself for what must be judged."""
 
 
+@dataclass
 class IncidentAssigner:
     """Stores each alert once, as `actor` in the audit log; joins or opens an incident."""
 
-    def __init__(self, ports: Ports, actor: str) -> None:
-        self._ports = ports
-        self._actor = actor
+    _ports: Ports
+    _actor: str
 
     def record(self, alert: Alert, policy: Policy) -> None:
         """Return once the alert is stored and its work published. Raises: Refused, Unavailable."""

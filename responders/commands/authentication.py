@@ -4,10 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from shared.core import topics
-from shared.core.codec import encode, from_json
+from shared.core.codec import FrozenStruct, encode, from_json
 from shared.core.errors import Moved, Refused, Rejected
 from shared.core.pubsub_message import PubSubMessage
 from shared.core.redaction import has_web_token
@@ -25,7 +24,7 @@ USED_TOKEN_EXTRA_RETENTION = timedelta(days=1)
 """The use of a token is kept so much longer than the token lives."""
 
 
-class Actor(Struct, frozen=True):
+class Actor(FrozenStruct):
     """Who said a command."""
 
     name: str

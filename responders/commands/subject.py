@@ -2,9 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from msgspec import Struct
-
 from responders.support.command_handler import CommandRequest
+from shared.core.codec import FrozenStruct
 from shared.core.errors import Refused
 from shared.core.store import Document, Query, Update, Write
 from shared.core.text import suggest_names
@@ -22,7 +21,7 @@ STOPPING_VERBS = frozenset({"cancel", "reject"})
 """What at worst keeps something from happening, which a person may order again."""
 
 
-class CommandSubject(Struct, frozen=True):
+class CommandSubject(FrozenStruct):
     """The documents as read, and their values."""
 
     asked: CommandRequest

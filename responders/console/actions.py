@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -50,13 +51,13 @@ MULTI_VALUE_FIELDS = ("functions",)
 """Fields that hold several names, one here."""
 
 
+@dataclass
 class ConsoleActions:
     """Asks for a reason and a second tap, then publishes the command and shows its answer."""
 
-    def __init__(self, ports: Ports, policies: Policies, pages: ConsolePages) -> None:
-        self._ports = ports
-        self._policies = policies
-        self._pages = pages
+    _ports: Ports
+    _policies: Policies
+    _pages: ConsolePages
 
     def confirmation_page(self, fields: Mapping[str, str], why: str = "") -> Facts:
         """Return the facts of the page that confirms a command, with its plan. Raises: Rejected."""

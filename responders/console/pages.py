@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from msgspec import Struct
-
 from responders.support.undoable_changes import moved_functions, repairs_with_writes
+from shared.core.codec import FrozenStruct
 from shared.core.errors import Refused, Rejected
 from shared.domain.audit import system_chain
 from shared.domain.decision.decision_summary import summarize_decision
@@ -241,7 +240,7 @@ class ConsolePages:
         return {"record": record, "refused": refused}
 
 
-class StepProgress(Struct, frozen=True):
+class StepProgress(FrozenStruct):
     """One step: of a function, or of something beside them."""
 
     name: str
@@ -251,7 +250,7 @@ class StepProgress(Struct, frozen=True):
     """Whether it is the look at a canary, and changes nothing."""
 
 
-class FunctionBatch(Struct, frozen=True):
+class FunctionBatch(FrozenStruct):
     """A group of functions, which follow their canary; or all that is beside the functions."""
 
     name: str

@@ -1,9 +1,9 @@
 """Who is at the console: signed in with a second factor and a role, by the token in a cookie."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import Credential, CredentialKind
 from shared.domain.presentation import console_http
@@ -16,7 +16,7 @@ NO_SECOND_FACTOR = "you have no second factor: first enrol an app (rollback enro
 FOREIGN_FORM_TEXT = "this form is of another sign-in, or of another page: open it anew"
 
 
-class ConsoleSession(Struct, frozen=True):
+class ConsoleSession(FrozenStruct):
     """Somebody who may look, and perhaps change something."""
 
     credential: Credential
@@ -28,6 +28,7 @@ class ConsoleSession(Struct, frozen=True):
         return console_http.csrf_token(self.token)
 
 
+@dataclass
 class ConsoleSignIn:
     """Signs operators in and out, and knows them again.
 
@@ -36,8 +37,7 @@ class ConsoleSignIn:
     once.
     """
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
+    _ports: Ports
 
     def find_session(self, visit: console_http.ConsoleRequest) -> ConsoleSession | None:
         """Whose request it is; None: nobody is signed in who may look. Raises: Unavailable."""

@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core import log
-from shared.core.codec import encode
+from shared.core.codec import FrozenStruct, encode
 from shared.core.errors import Moved, Refused, Rejected, Unavailable
 from shared.core.store import SERVER_TIME, Document, Put, Query, Update, retry_on_conflict
 from shared.domain.commands.command import CommandRecord, command_path
@@ -167,7 +166,7 @@ def _build_erasure(policy: Policy, rules: ErasureRules, hashed: str, at: datetim
     return Erasure(policy.system, hashed, at, tuple(str(one) for one in rules.documents))
 
 
-class ErasureLedger(Struct, frozen=True):
+class ErasureLedger(FrozenStruct):
     """Who must stay erased, as whoever opens old data asks it."""
 
     rules: ErasureRules

@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.deployments import own_changes, pin_check, readiness
 from responders.support.inventory_reader import read_inventory
 from shared.core import text as shortened
-from shared.core.codec import SCHEMA_VERSION
+from shared.core.codec import SCHEMA_VERSION, FrozenStruct
 from shared.core.errors import Unavailable
 from shared.core.store import Document, Put, Query, Update, Write, retry_on_conflict
 from shared.domain.audit.chain import Event, create_event
@@ -50,7 +49,7 @@ MAX_NAMES_PER_EVENT = 50
 """Of what changed, so much stands in an audit event; the deployment has all of it."""
 
 
-class _ComparisonBasis(Struct, frozen=True):
+class _ComparisonBasis(FrozenStruct):
     stock: Document
     system: Document
     known: Mapping[str, Document]

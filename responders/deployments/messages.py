@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from shared.core.codec import from_builtins, from_json
+from shared.core.codec import FrozenStruct, from_builtins, from_json
 from shared.core.errors import Refused
 from shared.core.message_redaction import redact_message
 from shared.core.pubsub_message import EARLIEST_TIME
@@ -45,7 +45,7 @@ Text = Annotated[str, Meta(max_length=500)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
-class Announcement(Struct, frozen=True, forbid_unknown_fields=True):
+class Announcement(FrozenStruct, forbid_unknown_fields=True):
     """What CI or a person says of a deployment."""
 
     version: Literal[1]
@@ -60,7 +60,7 @@ class Announcement(Struct, frozen=True, forbid_unknown_fields=True):
     at: Moment | None = None
 
 
-class Hint(Struct, frozen=True):
+class Hint(FrozenStruct):
     """Something may have changed in these systems: look."""
 
     systems: tuple[str, ...]
@@ -69,17 +69,17 @@ class Hint(Struct, frozen=True):
     """When it was logged."""
 
 
-class _Payload(Struct, frozen=True, rename="camel"):
+class _Payload(FrozenStruct, rename="camel"):
     service_name: str
     method_name: str
     resource_name: str = ""
 
 
-class _Resource(Struct, frozen=True):
+class _Resource(FrozenStruct):
     labels: dict[str, str] = {}
 
 
-class _Entry(Struct, frozen=True, rename="camel"):
+class _Entry(FrozenStruct, rename="camel"):
     """A LogEntry, as a sink of Cloud Logging publishes it."""
 
     proto_payload: _Payload

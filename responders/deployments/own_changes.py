@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import decode
+from shared.core.codec import FrozenStruct, decode
 from shared.core.store import Store
 from shared.domain.deployments.change_attribution import OwnWrite
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
@@ -20,7 +19,7 @@ MAX_EFFECT_DELAY = timedelta(minutes=10)
 UNSENT_STEP_STATUSES = (StepStatus.PENDING, StepStatus.SKIPPED, StepStatus.UNNEEDED)
 
 
-class SentRollback(Struct, frozen=True):
+class SentRollback(FrozenStruct):
     """One rollback, and those of its steps whose effects may have been sent."""
 
     rollback: Rollback

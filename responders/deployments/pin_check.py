@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.pins import read_pins
+from shared.core.codec import FrozenStruct
 from shared.core.durations import format_duration
 from shared.core.errors import Exists
 from shared.core.store import Create, Store, Write
@@ -30,7 +30,7 @@ from shared.state.reader import StateReader
 MANUAL_CHANGE_ACTOR = "somebody, manually"
 
 
-class PinCheckResult(Struct, frozen=True):
+class PinCheckResult(FrozenStruct):
     """What a look makes of the pins of its system."""
 
     writes: tuple[Write, ...] = ()

@@ -1,6 +1,7 @@
 """The outbox: send each notice at least once, in order on its channel, and record it."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -33,12 +34,12 @@ PREMATURE_DELAY = timedelta(seconds=10)
 """How long a public notice waits before its incident, not judged yet, is checked again."""
 
 
+@dataclass
 class NoticeDelivery:
     """Sends one notice at a time, each claimed before it is sent."""
 
-    def __init__(self, ports: Ports, policies: Policies) -> None:
-        self._ports = ports
-        self._policies = policies
+    _ports: Ports
+    _policies: Policies
 
     def deliver(self, notice: str) -> None:
         """Return once the notice is sent, withdrawn, or due again later.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -30,12 +31,12 @@ MAX_RECORD_DELAY = timedelta(hours=1)
 """One that ended longer ago was on a page before."""
 
 
+@dataclass
 class StatusPageWriter:
     """Writes status pages; without a bucket there are none."""
 
-    def __init__(self, ports: Ports, policies: Policies) -> None:
-        self._ports = ports
-        self._policies = policies
+    _ports: Ports
+    _policies: Policies
 
     def write_page(self, due: WorkItem) -> None:
         """Return once page and feeds say what is public now, or say something newer.

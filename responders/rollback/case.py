@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from functools import partial, reduce
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback import report_filing
-from shared.core.codec import encode
+from shared.core.codec import FrozenStruct, encode
 from shared.core.runtime import Pool
 from shared.core.store import Document, Query, Reader, Update, Write
 from shared.core.text import join_names
@@ -40,7 +39,7 @@ SWEEP_MARGIN = timedelta(seconds=5)
 """The clock sweeps each half minute: what falls due just after one waits for the next."""
 
 
-class Transition(Struct, frozen=True):
+class Transition(FrozenStruct):
     """One change of state, as the worker means it."""
 
     event: str
@@ -80,7 +79,7 @@ class Transition(Struct, frozen=True):
     """Whether it is true beside the alerts that have joined by its commit; if not, decide again."""
 
 
-class _PreparedCommit(Struct, frozen=True):
+class _PreparedCommit(FrozenStruct):
     """What a commit will have made true, and what is to be published after it."""
 
     incident: Incident
@@ -88,7 +87,7 @@ class _PreparedCommit(Struct, frozen=True):
     reopened: opening.IncidentOpening | None = None
 
 
-class _FunctionCheck(Struct, frozen=True):
+class _FunctionCheck(FrozenStruct):
     """The functions that the newest check saw fail, and work."""
 
     failing: Set[str] = frozenset()

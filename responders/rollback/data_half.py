@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data.document_check import read_known_damage
 from responders.data.restore_points import read_available_points
 from responders.rollback.case import Case
 from responders.support.parallel_calls import MAX_TOTAL_SECONDS
+from shared.core.codec import FrozenStruct
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Refused, Rejected, Unavailable
 from shared.domain.data.backups.restore_point import RestorePoint, RestoreSource
@@ -22,7 +22,7 @@ from shared.domain.rollback.rollback import Direction, RollbackRequest, Rollback
 from shared.state.reader import StateReader
 
 
-class DataHalf(Struct, frozen=True):
+class DataHalf(FrozenStruct):
     """What follows for the documents after the code half."""
 
     line: str

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.change_attribution import suspension_name
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import restored_parts
@@ -15,7 +15,7 @@ Statuses = Mapping[tuple[str, str], str | None]
 """Of versions of Hosting by site and version; None: it is gone; absent: it could not be seen."""
 
 
-class ResourceState(Struct, frozen=True):
+class ResourceState(FrozenStruct):
     """What lies beside the functions: as it was recorded, and as it is."""
 
     recorded: WholeInventory
@@ -25,7 +25,7 @@ class ResourceState(Struct, frozen=True):
     """Of the versions that would be released."""
 
 
-class Portion(Struct, frozen=True):
+class Portion(FrozenStruct):
     """One product's part of a plan."""
 
     steps: tuple[Step, ...] = ()
@@ -33,7 +33,7 @@ class Portion(Struct, frozen=True):
     """What is left alone, and what is to be known of what is done, one line each."""
 
 
-class PlanParts(Struct, frozen=True):
+class PlanParts(FrozenStruct):
     """The two plans that a scenario may lead to."""
 
     acts: Portion = Portion()

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.scenarios.function_steps import build_redeploy, build_serve, build_shift
 from responders.scenarios.undo_targets import UndoTarget
+from shared.core.codec import FrozenStruct
 from shared.domain.decision.facts import FunctionDifference, live_shares
 from shared.domain.deployments import build_recipe
 from shared.domain.deployments.deployment import Inventory, LiveFunction
@@ -26,7 +26,7 @@ from shared.engine.steps.functions import redeploy, serve_revision, shift_traffi
 DOCUMENTS_FIRST_NOTE = "documents are restored first, behind a fence: run undo again for this function"
 
 
-class UndoPlan(Struct, frozen=True):
+class UndoPlan(FrozenStruct):
     """What would be done, and what would not."""
 
     plan: Plan | None
@@ -45,7 +45,7 @@ class UndoPlan(Struct, frozen=True):
         return (*([self.warning] if self.warning else []), *self.rebuilt, *self.refused)
 
 
-class _UndoFunction(Struct, frozen=True):
+class _UndoFunction(FrozenStruct):
     wanted: UndoTarget
     live: LiveFunction | None
     """None: it has no service."""

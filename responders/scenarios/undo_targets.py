@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import decode
+from shared.core.codec import FrozenStruct, decode
 from shared.domain.deployments.build_recipe import Recipe, deployment_marker
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic, is_same_traffic_list
@@ -19,7 +18,7 @@ SENT_STEP_STATUSES = (StepStatus.BEGUN, StepStatus.DONE, StepStatus.FAILED)
 up."""
 
 
-class UndoTarget(Struct, frozen=True):
+class UndoTarget(FrozenStruct):
     """One function, and where its traffic is to go."""
 
     function: str

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.store import Write
 from shared.domain.commands.command import Command, ScheduledRollback
 from shared.domain.policy.system_policy import Policies, Policy
@@ -13,7 +12,7 @@ from shared.domain.rollback.rollback import RollbackRequest, find_responder
 from shared.ports.groups import Ports
 
 
-class CommandRequest(Struct, frozen=True):
+class CommandRequest(FrozenStruct):
     """A command, when it was said, and the world that it is said to."""
 
     command: Command
@@ -38,7 +37,7 @@ class CommandRequest(Struct, frozen=True):
         return find_responder(self.command.actor, self.person)
 
 
-class CommandEffect(Struct, frozen=True):
+class CommandEffect(FrozenStruct):
     """What a command changes, in one commit with its record."""
 
     result: str

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 
-from msgspec import Struct
-
 from shared.core import log
+from shared.core.codec import FrozenStruct
 from shared.core.errors import BadConfiguration, Moved, Rejected
 from shared.core.store import Create, Reader, Write
 from shared.core.text import cut_reason
@@ -25,7 +24,7 @@ from shared.state.work_queue import publish_notices
 CHECK_INTERVAL_SECONDS = 15.0
 
 
-class PolicySet(Struct, frozen=True, eq=False):
+class PolicySet(FrozenStruct, eq=False):
     """The policies of one generation (0: the archive's); a handler keeps the set it began with."""
 
     policies: Mapping[str, Policy]

@@ -1,5 +1,7 @@
 """on_command: execute an operator command once by its id, and publish its work."""
 
+from dataclasses import dataclass
+
 from responders.commands.execution import execute
 from responders.commands.switches import audit_events
 from shared.core.pubsub_message import PubSubMessage
@@ -10,14 +12,14 @@ from shared.ports.groups import Ports
 from shared.state import work_queue
 
 
+@dataclass
 class CommandsTrigger:
     """Decodes a command and has it executed for an operator who is authenticated."""
 
     needs_token = True
 
-    def __init__(self, ports: Ports, policies: Policies) -> None:
-        self._ports = ports
-        self._policies = policies
+    _ports: Ports
+    _policies: Policies
 
     def receive(self, message: PubSubMessage) -> None:
         """Return once the command is committed and published. Raises: Refused, Unavailable."""

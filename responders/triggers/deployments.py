@@ -1,5 +1,6 @@
 """on_deployment: record deployments from the inventory, and check each that is due."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from responders.backups.export import request_backup_before_deployment
@@ -17,12 +18,12 @@ from shared.ports.groups import Ports
 from shared.state import work_queue
 
 
+@dataclass
 class DeploymentsTrigger:
     """Dispatches announcements, hints of the audit log, and checks that are due."""
 
-    def __init__(self, ports: Ports, policies: Policies) -> None:
-        self._ports = ports
-        self._policies = policies
+    _ports: Ports
+    _policies: Policies
 
     def receive(self, message: PubSubMessage) -> None:
         """Return once the message or due check is processed. Raises: Refused, Unavailable."""

@@ -1,5 +1,6 @@
 """on_work: execute a rollback, continue a command, check a recovery, or file a report."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from responders.commands import worker
@@ -14,12 +15,12 @@ from shared.state import work_queue
 COMMIT_ATTEMPTS = 3
 
 
+@dataclass
 class WorkTrigger:
     """Dispatches work that is due; one item at a time per instance."""
 
-    def __init__(self, ports: Ports, policies: Policies) -> None:
-        self._ports = ports
-        self._policies = policies
+    _ports: Ports
+    _policies: Policies
 
     def receive(self, message: PubSubMessage) -> None:
         """Return once the item ended, waits or was handed over; a redelivery continues it."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -27,11 +28,11 @@ _FIELDS_SAID_ELSEWHERE = ("why", "message")
 """In the text of the line, and in the context that every line carries."""
 
 
+@dataclass
 class AuditLoggingStore:
     """A Store over another one; the log is a copy, and may lack commits whose answer was lost."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    _store: Store
 
     def get(self, path: str) -> Document:
         return self._store.get(path)

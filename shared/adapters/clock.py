@@ -4,10 +4,9 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from msgspec import Struct
-
 from shared.adapters.embedded_cloud import read_clock
 from shared.core import log
+from shared.core.codec import FrozenStruct
 from shared.core.runtime import Clock
 
 CLOCK_READ_INTERVAL_SECONDS = 0.25
@@ -29,7 +28,7 @@ class SystemClock:
         time.sleep(max(0.0, seconds))
 
 
-class _ClockReading(Struct, frozen=True):
+class _ClockReading(FrozenStruct):
     """The cloud's clock, as it stood at a moment of the wall's."""
 
     now: datetime

@@ -18,11 +18,10 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import httpx
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from shared.adapters.http import send_request
-from shared.core.codec import from_json
+from shared.core.codec import FrozenStruct, from_json
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.policy.probes import Probe, ProbeAccount, ProbeMethod
 from shared.domain.signals.health import ProbeAnswer
@@ -61,7 +60,7 @@ Everything global beside 2000::/3 translates too: `::ffff:0:0/96`, `::/96`, `64:
 """
 
 
-class ProbeDestination(Struct, frozen=True):
+class ProbeDestination(FrozenStruct):
     """Where a request really goes."""
 
     url: str
@@ -72,11 +71,11 @@ class ProbeDestination(Struct, frozen=True):
     """Whom the certificate must name; None: an embedded cloud has none."""
 
 
-class _Refusal(Struct, frozen=True):
+class _Refusal(FrozenStruct):
     message: str = ""
 
 
-class _SignedIn(Struct, frozen=True):
+class _SignedIn(FrozenStruct):
     id_token: str = msgspec.field(name="idToken", default="")
     error: _Refusal = _Refusal()
 

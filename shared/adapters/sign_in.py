@@ -6,13 +6,13 @@ Token's (firebase.google.com/docs/reference/rest/auth, "Exchange a refresh token
 2026-11-24.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import msgspec
-from msgspec import Struct
 
-from shared.core.codec import from_json
+from shared.core.codec import FrozenStruct, from_json
 from shared.core.errors import Rejected, Unavailable
 
 TOOLKIT_URL = "https://identitytoolkit.googleapis.com"
@@ -35,21 +35,21 @@ _ERROR_TEXTS = {
 """Google's words, as a person understands them."""
 
 
-class AuthSession(Struct, frozen=True):
+class AuthSession(FrozenStruct):
     """Signed in."""
 
     id_token: str
     refresh_token: str
 
 
-class Challenge(Struct, frozen=True):
+class Challenge(FrozenStruct):
     """The password was right; now the second factor."""
 
     pending: str
     enrolment: str
 
 
-class Enrolment(Struct, frozen=True):
+class Enrolment(FrozenStruct):
     """An authenticator app that is to be a person's second factor, once it has shown a code."""
 
     id_token: str
@@ -58,12 +58,12 @@ class Enrolment(Struct, frozen=True):
     """What the app is told: base32."""
 
 
+@dataclass
 class SignIn:
     """The project that people sign in to, by web API key; `played`: an embedded cloud's address."""
 
-    def __init__(self, api_key: str, played: str | None = None) -> None:
-        self._key = api_key
-        self._played = played
+    _key: str
+    _played: str | None = None
 
     def begin(self, email: str, password: str) -> AuthSession | Challenge:
         """Signed in, or asked for the second factor. Raises: Rejected, Unavailable."""

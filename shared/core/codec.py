@@ -21,7 +21,11 @@ _registration_lock = Lock()
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
-class StoredDocument(msgspec.Struct, frozen=True, kw_only=True):
+class FrozenStruct(msgspec.Struct, frozen=True):
+    """An immutable value."""
+
+
+class StoredDocument(FrozenStruct, kw_only=True):
     """An immutable value that is stored as a document of its own."""
 
     schema: int = SCHEMA_VERSION

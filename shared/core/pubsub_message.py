@@ -15,9 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
-from msgspec import Struct
-
-from shared.core.codec import read_object
+from shared.core.codec import FrozenStruct, read_object
 from shared.core.errors import Refused
 
 MAX_REQUEST_BYTES = 14 * 1024 * 1024
@@ -40,7 +38,7 @@ _TOPIC = re.compile(r"projects/[a-zA-Z0-9.:-]{1,100}/topics/[a-zA-Z0-9._~+%-]{1,
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 
-class PubSubMessage(Struct, frozen=True):
+class PubSubMessage(FrozenStruct):
     """One Pub/Sub message as delivered; absent text is ""."""
 
     id: str
@@ -76,7 +74,7 @@ class PubSubMessage(Struct, frozen=True):
         return earliest_time(self.published_at, self.attributes.get(FIRST_PUBLISHED_AT))
 
 
-class PushIdentity(Struct, frozen=True):
+class PushIdentity(FrozenStruct):
     """What a push from our own subscriptions carries."""
 
     projects: tuple[str, ...]

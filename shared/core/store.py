@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
-from shared.core.codec import decode, encode
+from shared.core.codec import FrozenStruct, decode, encode
 from shared.core.errors import Moved, Unavailable
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ SERVER_TIME: Any = _ServerTime()
 """A field value that the store replaces by the time of the commit."""
 
 
-class Document(Struct, frozen=True):
+class Document(FrozenStruct):
     """A document as read; its fields are None when there is none."""
 
     path: str
@@ -61,14 +61,14 @@ class Document(Struct, frozen=True):
         return update if self.fields is not None else Create(self.path, update.fields)
 
 
-class Create(Struct, frozen=True):
+class Create(FrozenStruct):
     """Write a document that must not exist."""
 
     path: str
     fields: dict[str, Any]
 
 
-class Update(Struct, frozen=True):
+class Update(FrozenStruct):
     """Replace the named top-level fields of a document that must exist, unchanged since `version`.
 
     A version of None asks for existence alone.
@@ -79,7 +79,7 @@ class Update(Struct, frozen=True):
     version: datetime | None = None
 
 
-class Put(Struct, frozen=True):
+class Put(FrozenStruct):
     """Write a whole document, whatever was there."""
 
     path: str
@@ -94,7 +94,7 @@ def conditional_write(document: Document, fields: dict[str, Any]) -> Write:
     return document.build_write(fields)
 
 
-class Query(Struct, frozen=True):
+class Query(FrozenStruct):
     """Documents of one collection; all conditions hold, ascending by `order_by`, then by id."""
 
     collection: str

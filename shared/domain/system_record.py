@@ -7,10 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, decode, documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, decode, documents_of
 from shared.domain.policy.scenario_names import Mode
 
 ALL_SYSTEMS = "all"
@@ -23,7 +22,7 @@ MAX_CONTROLS_AGE_SECONDS = 2.0
 system_path = documents_of("systems")
 
 
-class Pause(Struct, frozen=True):
+class Pause(FrozenStruct):
     """Who stopped automation, when and why."""
 
     actor: str
@@ -39,7 +38,7 @@ class Pause(Struct, frozen=True):
         return f"paused by {self.actor}: {self.reason}"
 
 
-class Freeze(Struct, frozen=True):
+class Freeze(FrozenStruct):
     """A window in which automation changes nothing, and a person only by override."""
 
     actor: str
@@ -54,7 +53,7 @@ class Freeze(Struct, frozen=True):
         return f"frozen by {self.actor} until {self.until:%Y-%m-%d %H:%M} UTC: {self.reason}"
 
 
-class Controls(StoredDocument, frozen=True):
+class Controls(StoredDocument):
     """The kill switch over all systems."""
 
     pause: Pause | None = None
@@ -65,13 +64,13 @@ class Controls(StoredDocument, frozen=True):
     """When the newest unfreeze was published: an older freeze changes nothing."""
 
 
-class Budget(StoredDocument, frozen=True):
+class Budget(StoredDocument):
     """When automation began a rollback, newest last, over all systems."""
 
     starts: tuple[datetime, ...] = ()
 
 
-class System(StoredDocument, frozen=True):
+class System(StoredDocument):
     """One protected system as it stands."""
 
     name: str
@@ -104,11 +103,11 @@ class System(StoredDocument, frozen=True):
     cool_down_until: datetime | None = None
     cool_down_target: str = ""
     """The deployment that automation went back to; empty: an operator called a rollback off."""
-    suspended: dict[str, datetime] = field(default_factory=dict)
+    suspended: dict[str, datetime] = {}
     """What a person changed by hand: until then automation leaves it alone."""
-    wrong_signals: dict[str, str] = field(default_factory=dict)
+    wrong_signals: dict[str, str] = {}
     """Signals with the incident that was marked wrong: automation asks until the next promotion."""
-    chosen: dict[str, datetime] = field(default_factory=dict)
+    chosen: dict[str, datetime] = {}
     """Functions that operators unpinned or undid: until then a plan that moves them asks."""
 
     @property

@@ -3,10 +3,9 @@
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import encode
+from shared.core.codec import FrozenStruct, encode
 from shared.core.redaction import redact_value
 from shared.core.store import SERVER_TIME, Create, Update, Write
 from shared.domain.audit import anchor
@@ -19,7 +18,7 @@ ANCHORED_FIELDS = frozenset({"fence", "status", "expires_at"})
 """Fields whose change has the head of the trail anchored: a claim, a phase, a hold."""
 
 
-class CommitDraft(Struct, frozen=True):
+class CommitDraft(FrozenStruct):
     """What one commit is to do: change fields of the rollback, record events, write beside it."""
 
     events: tuple[Event, ...]

@@ -7,6 +7,7 @@ the next one finds the intents and asks the world, not its memory, what became o
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
@@ -42,32 +43,20 @@ class StopReason(StrEnum):
     HANDED_OVER = "its time limit has passed"
 
 
+@dataclass
 class Engine:
     """Carries one rollback's plan forward, as far as it gets."""
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        pool: Pool,
-        kinds: Mapping[str, StepKind],
-        switches: StopConditions,
-        execution: Execution,
-        watch: Callable[[], object],
-        build_first_writes: WriteBuilder,
-    ) -> None:
-        """`watch` is called every few seconds between commits, by the thread that commits.
-
-        `build_first_writes` builds further writes for the commit of the first intent.
-        """
-        self._store = store
-        self._clock = clock
-        self._pool = pool
-        self._kinds = kinds
-        self._switches = switches
-        self._execution = execution
-        self._watch = watch
-        self._build_first_writes = build_first_writes
+    _store: Store
+    _clock: Clock
+    _pool: Pool
+    _kinds: Mapping[str, StepKind]
+    _switches: StopConditions
+    _execution: Execution
+    _watch: Callable[[], object]
+    """Called every few seconds between commits, by the thread that commits."""
+    _build_first_writes: WriteBuilder
+    """Builds further writes for the commit of the first intent."""
 
     def execute_plan(self, tenure: LeasedRollback, until: float) -> StopReason:
         """Work until every step has ended, something forbids to go on, or the time is over.

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.core.errors import Ambiguous, Moved, Rejected, Throttled, Unavailable
 from shared.core.runtime import Clock
 from shared.domain.policy.execution_limits import Execution
@@ -25,20 +25,20 @@ MAX_SEND_DELAY_SECONDS = 8.0
 """How long after its intent an unconditional effect may be sent, without another intent."""
 
 
-class EffectSent(Struct, frozen=True):
+class EffectSent(FrozenStruct):
     """The effect was sent; the platform works on it under this name."""
 
     operation: str
 
 
-class EffectOverQuota(Struct, frozen=True):
+class EffectOverQuota(FrozenStruct):
     """The effect was sent, and refused for its number."""
 
     reason: str
     retry_after_seconds: float
 
 
-class EffectWithheld(Struct, frozen=True):
+class EffectWithheld(FrozenStruct):
     """The effect was due, and something forbids it."""
 
     reason: str

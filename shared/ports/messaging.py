@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.notices.message import NoticeMessage
 from shared.domain.notices.push_progress import PushResult
 from shared.domain.policy.channels import Channel
@@ -18,7 +17,7 @@ class Bus(Protocol):
         """The message's id, once the service keeps it."""
 
 
-class DeadLetter(Struct, frozen=True):
+class DeadLetter(FrozenStruct):
     """A message that nobody could act on, as it is kept."""
 
     id: str

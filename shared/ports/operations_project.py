@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from msgspec import Struct
+from shared.core.codec import FrozenStruct
 
 
-class Subscription(Struct, frozen=True):
+class Subscription(FrozenStruct):
     """How the messages of one topic are delivered, or kept."""
 
     name: str
@@ -33,7 +33,7 @@ class Subscription(Struct, frozen=True):
     detached: bool = False
 
 
-class DeployedFunction(Struct, frozen=True):
+class DeployedFunction(FrozenStruct):
     """One function, as it was deployed."""
 
     name: str
@@ -47,7 +47,7 @@ class DeployedFunction(Struct, frozen=True):
     environment: Mapping[str, str] = {}
 
 
-class JobRun(Struct, frozen=True):
+class JobRun(FrozenStruct):
     """How a scheduled job went last."""
 
     enabled: bool
@@ -57,7 +57,7 @@ class JobRun(Struct, frozen=True):
     """How that ended, by google/rpc/code.proto: 0 well; negative, when it is not known."""
 
 
-class MetricQuery(Struct, frozen=True):
+class MetricQuery(FrozenStruct):
     """What an alert policy or a dashboard asks Cloud Monitoring for."""
 
     name: str
@@ -72,7 +72,7 @@ class MetricQuery(Struct, frozen=True):
     """In PromQL."""
 
 
-class Metric(Struct, frozen=True):
+class Metric(FrozenStruct):
     """What Cloud Monitoring says of a metric."""
 
     labels: frozenset[str]

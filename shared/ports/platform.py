@@ -3,8 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.build_recipe import BuiltFunction, Recipe, RunningDeployment
 from shared.domain.deployments.deployment import Inventory
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
@@ -14,7 +13,7 @@ from shared.domain.policy.probes import Probe
 from shared.domain.signals.health import ProbeAnswer, RouterRequests
 
 
-class OperationState(Struct, frozen=True):
+class OperationState(FrozenStruct):
     """A long-running change of the platform as last seen."""
 
     done: bool

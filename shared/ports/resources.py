@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.images import Cleanup, StoredImage
@@ -74,7 +73,7 @@ class AuthSettings(Protocol):
         """
 
 
-class UserPage(Struct, frozen=True):
+class UserPage(FrozenStruct):
     """Some of those who sign in."""
 
     older: tuple[str, ...]

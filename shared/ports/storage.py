@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Protocol
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
 
@@ -31,7 +30,7 @@ class Vault(Protocol):
         """There is no such object any more."""
 
 
-class PublicAccess(Struct, frozen=True):
+class PublicAccess(FrozenStruct):
     """What somebody without an account is answered at the address of a page."""
 
     status: int

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -27,12 +28,12 @@ UNSEALED_FIELDS = frozenset({"expires_at", "sealed"})
 """Fields that stand beside an entry or an event and are not sealed with it."""
 
 
+@dataclass
 class AuditReader:
     """Reads of the trail and of its anchors. Raises (anywhere): Unavailable, Rejected."""
 
-    def __init__(self, store: Store, anchors: ObjectStore | None) -> None:
-        self._store = store
-        self._anchors = anchors
+    _store: Store
+    _anchors: ObjectStore | None
 
     def rollbacks(self) -> list[str]:
         """The ids of all rollbacks that are kept or anchored, ascending."""

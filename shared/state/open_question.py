@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.errors import Refused
 from shared.domain.decision.decision_summary import summarize_decision
 from shared.domain.decision.facts import FunctionDifference
@@ -15,7 +14,7 @@ from shared.state.available_commands import read_available_verbs
 from shared.state.reader import StateReader
 
 
-class OpenQuestion(Struct, frozen=True):
+class OpenQuestion(FrozenStruct):
     """One question as people read it."""
 
     plan: str

@@ -1,6 +1,7 @@
 """What the responders keep, read for people: typed, and nothing is changed."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -49,11 +50,11 @@ PAGE_SIZE: Final = 20
 """Each entry is a document of up to 1 MiB."""
 
 
+@dataclass
 class StateReader:
     """Reads of the state database. Raises (anywhere): Unavailable."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    _store: Store
 
     def controls(self) -> systems.Controls:
         """The switches over all systems."""

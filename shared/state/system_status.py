@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.domain.data.backups.database_copy import DatabaseCopy
 from shared.domain.data.isolation.write_fence import Fence
 from shared.domain.decision.decision_summary import summarize_decision
@@ -23,7 +23,7 @@ from shared.state.available_commands import read_available_verbs
 from shared.state.reader import StateReader
 
 
-class SystemStatus(Struct, frozen=True):
+class SystemStatus(FrozenStruct):
     """One system at a moment."""
 
     system: str

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from shared.core import topics
-from shared.core.codec import from_json
+from shared.core.codec import FrozenStruct, from_json
 from shared.core.errors import Refused
 from shared.core.store import Query, Store, Write
 from shared.core.text import last_segment
@@ -56,7 +56,7 @@ ItemName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][^/\x00-\x1f]{0,399}\Z")]
 """The last part of a document's path, and nothing but that."""
 
 
-class WorkItem(Struct, frozen=True):
+class WorkItem(FrozenStruct):
     """What is due, and since when it was known to be."""
 
     kind: str

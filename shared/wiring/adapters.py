@@ -6,7 +6,7 @@ from random import Random
 from shared.adapters.audit_logging_store import AuditLoggingStore
 from shared.adapters.thread_pool import ThreadPool
 from shared.core.errors import BadConfiguration
-from shared.core.lazy import LockedCachedProperty, synchronized
+from shared.core.lazy import LockedCachedProperty
 from shared.core.pubsub_message import PushIdentity
 from shared.core.runtime import Ids
 from shared.core.store import Store
@@ -25,7 +25,12 @@ class Wiring(groups.Connections):
 
     def __init__(self, settings: Settings, policies: Policies, *, deployed: bool) -> None:
         super().__init__(settings, policies, deployed=deployed)
-        self._systems: dict[str, groups.SystemWiring] = {}
+        self.operators = groups.OperatorWiring(self)
+        self.notices = groups.NoticeWiring(self)
+        self.buckets = groups.BucketWiring(self)
+        self.projects = groups.ProjectWiring(self)
+        self.inspection = groups.InspectionWiring(self)
+        self._systems = {name: groups.SystemWiring(self, name, self.buckets) for name in policies}
 
     @LockedCachedProperty
     def store(self) -> Store:
@@ -52,30 +57,7 @@ class Wiring(groups.Connections):
             return HttpProber(lambda _host: local, latency=LATENCY_HEADER, secrets=lambda: self.secrets)
         return HttpProber(secrets=lambda: self.secrets)
 
-    @LockedCachedProperty
-    def operators(self) -> groups.OperatorWiring:
-        return groups.OperatorWiring(self)
-
-    @LockedCachedProperty
-    def notices(self) -> groups.NoticeWiring:
-        return groups.NoticeWiring(self)
-
-    @LockedCachedProperty
-    def buckets(self) -> groups.BucketWiring:
-        return groups.BucketWiring(self)
-
-    @LockedCachedProperty
-    def projects(self) -> groups.ProjectWiring:
-        return groups.ProjectWiring(self)
-
-    @LockedCachedProperty
-    def inspection(self) -> groups.InspectionWiring:
-        return groups.InspectionWiring(self)
-
-    @synchronized
     def system(self, name: str) -> groups.SystemWiring:
-        if name not in self._systems:
-            self._systems[name] = groups.SystemWiring(self, name, lambda: self.buckets.values)
         return self._systems[name]
 
     @property
@@ -106,6 +88,5 @@ class Wiring(groups.Connections):
 
     def close(self) -> None:
         super().close()
-        for name in ("notices", "operators"):
-            if name in self.__dict__:
-                self.__dict__[name].close()
+        self.notices.close()
+        self.operators.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -304,10 +303,10 @@ class InspectionWiring(_Group):
 class SystemWiring(_Group):
     """What reaches into the project of one protected system."""
 
-    def __init__(self, connections: Connections, system: str, values: Callable[[], Vault | None]) -> None:
+    def __init__(self, connections: Connections, system: str, buckets: BucketWiring) -> None:
         super().__init__(connections)
         self._policy = connections.policies[system]
-        self._values = values
+        self._buckets = buckets
 
     @LockedCachedProperty
     def bus(self) -> Bus:
@@ -333,7 +332,11 @@ class SystemWiring(_Group):
 
         policy = self._policy
         return CloudBuilder(
-            self._clients.functions, self._values, self._connections.clock, policy.project, policy.region
+            self._clients.functions,
+            lambda: self._buckets.values,
+            self._connections.clock,
+            policy.project,
+            policy.region,
         )
 
     @LockedCachedProperty

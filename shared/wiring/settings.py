@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Self
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
 from shared.adapters.gcp.clients import is_loopback
+from shared.core.codec import FrozenStruct
 from shared.core.errors import BadConfiguration
 
 EMULATOR_VARIABLES = (
@@ -52,7 +51,7 @@ _FORMS = {
 """What a variable must look like, and what that is."""
 
 
-class Settings(Struct, frozen=True):
+class Settings(FrozenStruct):
     """One instance's wiring; None for what runs against Google's own services."""
 
     project: str

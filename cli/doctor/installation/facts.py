@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from msgspec import Struct
-
 from cli.doctor.calls import SIGN_IN_API, ApiStates, Call, Calls, api_state_calls, call_in_parallel
 from cli.doctor.installation import metrics
 from cli.support.context import Operations
 from responders.jobs.audit_anchor import MAX_PARALLEL_WRITES
 from responders.support.parallel_calls import call_all
 from shared.core import topics
+from shared.core.codec import FrozenStruct
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
 from shared.domain.audit import anchor
@@ -33,7 +32,7 @@ DEAD_MAN = "rollback-dead-man"
 """The job that calls the switch outside each minute (terraform/responder_alerts.tf)."""
 
 
-class InstallationFacts(Struct, frozen=True):
+class InstallationFacts(FrozenStruct):
     """The facts of an installation; an error in place of each that could not be read."""
 
     project: str

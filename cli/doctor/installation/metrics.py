@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
-from msgspec import Struct
-
 from cli.doctor.calls import Calls, call_in_parallel
 from cli.doctor.finding import Findings, doubtful, name_first, require_read, unknown, well, wrong
+from shared.core.codec import FrozenStruct
 from shared.core.errors import Rejected, RollbackError
 from shared.core.text import count_noun
 from shared.domain.policy.severity import Severity
@@ -34,7 +33,7 @@ _LABEL = re.compile(r'\b(metric|resource)\.labels?\."?([A-Za-z_]\w*)"?')
 _SERIES = re.compile(r'[A-Za-z_]\w*:\w+(?:\s*\{(?:"(?:[^"\\]|\\.)*"|[^"{}])*\})?')
 
 
-class Filter(Struct, frozen=True):
+class Filter(FrozenStruct):
     """What one filter names."""
 
     metric: str
@@ -43,7 +42,7 @@ class Filter(Struct, frozen=True):
     resource_labels: frozenset[str]
 
 
-class Measured(Struct, frozen=True):
+class Measured(FrozenStruct):
     """The queries of a project's alerts and dashboards, and Cloud Monitoring's answers."""
 
     asked: Sequence[MetricQuery]

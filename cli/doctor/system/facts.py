@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from msgspec import Struct
-
 from cli.doctor.calls import PUSH_API, ApiStates, Call, Calls, api_state_calls, call_in_parallel
 from cli.doctor.installation import metrics as measuring
 from cli.support.context import Operations
 from responders.support.inventory_reader import read_inventory
 from shared.adapters.gcp.permissions import PUSH
+from shared.core.codec import FrozenStruct
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
 from shared.domain.data.asset_protection import AssetProtectionStatus
@@ -44,14 +43,14 @@ COUNT_WINDOW = timedelta(minutes=10)
 """The newest count is older than this only without requests, or if no counts arrive."""
 
 
-class ChannelAnswer(Struct, frozen=True):
+class ChannelAnswer(FrozenStruct):
     """The results of the notices of one channel."""
 
     sent: bool
     given_up: Sequence[Notice]
 
 
-class SystemFacts(Struct, frozen=True):
+class SystemFacts(FrozenStruct):
     """The facts of a system; an error in place of each that could not be read."""
 
     policy: Policy

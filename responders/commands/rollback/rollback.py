@@ -239,8 +239,8 @@ def build_override_notices(policy: Policy, opening: IncidentOpening) -> list[Not
         incident.id,
         incident.severity,
         "rollback.override",
-        f"{incident.id} {incident.severity}: {order.actor} overrides approval, freeze, barriers and "
-        f"blast radius for {order.incident}: {order.reason}",
+        f"{incident.id} {incident.severity}: {order.actor} overrides approval, freeze and barriers "
+        f"for {order.incident}: {order.reason}",
         opening.rollback.created_at,
         command=encode(order),
     )

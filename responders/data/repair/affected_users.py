@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.durations import floor_to_minute
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.erasure import ledger
@@ -19,7 +18,7 @@ DOCUMENTS_PER_BATCH = 100
 """So many of them are held at once: a document may have 1 MiB."""
 
 
-class AffectedUsers(Struct, frozen=True):
+class AffectedUsers(FrozenStruct):
     """Who is to be told."""
 
     persons: Sequence[str]

@@ -6,12 +6,12 @@ from datetime import datetime
 from functools import partial
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data.document_check import DocumentChecker
 from responders.data.erasure_ledger import read_ledger
 from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, call_one, require_answer
+from shared.core.codec import FrozenStruct
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.data.document import DocumentSnapshot, is_in_scope
@@ -52,7 +52,7 @@ VERSION_READ_SECONDS = 0.2
 _ENCODER = msgspec.msgpack.Encoder()
 
 
-class DocumentBatch(Struct, frozen=True):
+class DocumentBatch(FrozenStruct):
     """Documents that lie behind each other, and what becomes of those that have a fate."""
 
     pairs: list[SnapshotPair]

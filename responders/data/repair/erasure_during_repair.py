@@ -5,6 +5,7 @@ without it is kept, the journal names that one, and what no entry names (any mor
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -29,32 +30,22 @@ MAX_WORKER_LIFETIME = timedelta(minutes=5)
 """So long a worker lives at most: what it has kept its entry names by then, or none ever will."""
 
 
+@dataclass
 class RepairEraser:
     """What one rollback has written. What was taken out stands in its journal as a number alone."""
 
-    def __init__(
-        self,
-        ports: Ports,
-        policy: Policy,
-        rollback: str,
-        began_at: datetime,
-        ramp: WriteRamp,
-        may_go_on: Callable[[], bool],
-        *,
-        is_alone: bool = True,
-    ) -> None:
-        """`began_at`: whoever was erased before was known to each portion of the repair.
+    _ports: Ports
+    _policy: Policy
+    _rollback: str
+    _began_at: datetime
+    """Whoever was erased before was known to each portion of the repair.
 
-        Of them it has written nothing, but may have kept a copy, which its entry says then.
-        `is_alone`: no other worker keeps anything of the rollback beside this one.
-        """
-        self._ports = ports
-        self._policy = policy
-        self._rollback = rollback
-        self._began_at = began_at
-        self._ramp = ramp
-        self._may_go_on = may_go_on
-        self._is_alone = is_alone
+    Of them it has written nothing, but may have kept a copy, which its entry says then.
+    """
+    _ramp: WriteRamp
+    _may_go_on: Callable[[], bool]
+    is_alone: bool = True
+    """No other worker keeps anything of the rollback beside this one."""
 
     def erase_portion(self, position: RepairPosition) -> RepairPosition:
         """Erase for some seconds; return the position. Raises: Unavailable, Rejected."""
@@ -83,7 +74,7 @@ class RepairEraser:
         there = self._vault.creation_times(quarantine.object_prefix(self._policy.system, self._rollback))
         entries = read_entries_after(self._ports.store, self._rollback)
         named = {one.decode(JournalEntry).kept.object for _, one in entries}
-        until = self._ports.clock.now() - (timedelta() if self._is_alone else MAX_WORKER_LIFETIME)
+        until = self._ports.clock.now() - (timedelta() if self.is_alone else MAX_WORKER_LIFETIME)
         unnamed = {name: made_at for name, made_at in there.items() if name not in named}
         for name, made_at in sorted(unnamed.items()):
             if made_at <= until:

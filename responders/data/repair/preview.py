@@ -5,14 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data import restore_points
 from responders.data.repair.document_outcomes import RepairSelector, read_expiries
 from responders.support.parallel_calls import call_all, require_answer
 from shared.core import text
-from shared.core.codec import encode
+from shared.core.codec import FrozenStruct, encode
 from shared.core.durations import describe_duration
 from shared.core.errors import Refused
 from shared.domain.data.backups import restore_point
@@ -44,7 +43,7 @@ from shared.engine.steps.documents import erase
 from shared.ports.groups import Ports
 
 
-class RepairSource(Struct, frozen=True):
+class RepairSource(FrozenStruct):
     """What older versions are taken from."""
 
     database: str
@@ -143,7 +142,7 @@ def iterate_affected_documents(
             yield from (one for one in batch.fated if one.fate is not DocumentOutcome.ERASED)
 
 
-class TriggeredTarget(Struct, frozen=True):
+class TriggeredTarget(FrozenStruct):
     """What is started by documents that are written."""
 
     name: str

@@ -1,6 +1,7 @@
 """Documents written back, or put back as they were: what becomes of each, batch after batch."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -46,18 +47,16 @@ MayGoOn = Callable[[datetime | None], bool]
 """Whether a request may be sent now that must have landed by then; None: whenever."""
 
 
+@dataclass
 class DocumentRewriter:
     """What one worker writes back. Each verb is safe to repeat: it finds what it has done."""
 
-    def __init__(
-        self, ports: Ports, policy: Policy, rollback: Rollback, ramp: WriteRamp, may_go_on: MayGoOn
-    ) -> None:
-        """`may_go_on` is asked before each request: controls, and whether we hold the rollback."""
-        self._ports = ports
-        self._policy = policy
-        self._rollback = rollback
-        self._ramp = ramp
-        self._may_go_on = may_go_on
+    _ports: Ports
+    _policy: Policy
+    _rollback: Rollback
+    _ramp: WriteRamp
+    _may_go_on: MayGoOn
+    """Asked before each request: controls, and whether we hold the rollback."""
 
     @property
     def _vault(self) -> Vault:

@@ -6,13 +6,12 @@ It is raised with the plan, and waited for. It falls by itself once its rollback
 
 from datetime import timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.case import Case
 from responders.rollback.completion import fail_rollback
 from responders.rollback.isolation.fence_command import FENCE_VERB
-from shared.core.codec import encode
+from shared.core.codec import FrozenStruct, encode
 from shared.core.durations import describe_duration
 from shared.core.errors import Rejected
 from shared.core.store import Create, Document, Write
@@ -31,7 +30,7 @@ RAISE_GRACE_PERIOD = timedelta(minutes=1)
 """So much later than it was to stand a fence is given up that nobody has let fall."""
 
 
-class FencePreparation(Struct, frozen=True):
+class FencePreparation(FrozenStruct):
     """The fence that is raised with what writes documents, or why that cannot begin now."""
 
     fence: Fence | None = None

@@ -185,7 +185,7 @@ def _build_additional_plan(
         every, since = StateReader(case.ports.store).every_deployment(policy.system), change.target.at
         barrier = next((one.id for one in every if one.barrier and one.at > since), "")
     limited = case.rollback.extension is None and header.extensions >= MAX_EXTENSIONS
-    left = _exclusion_reasons(policy, barrier, planned, looked, further, limited=limited)
+    left = _exclusion_reasons(policy, barrier, looked, further, limited=limited)
     more = further - left.keys()
     case.extend_lease(CALL_TIMEOUT_SECONDS)
     made = functions.plan_functions(
@@ -221,13 +221,7 @@ def _build_additional_plan(
 
 
 def _exclusion_reasons(
-    policy: Policy,
-    barrier: str,
-    planned: set[str],
-    looked: _RolloutComparison,
-    further: set[str],
-    *,
-    limited: bool,
+    policy: Policy, barrier: str, looked: _RolloutComparison, further: set[str], *, limited: bool
 ) -> dict[str, str]:
     """Why each of these functions stays as it is; what is not named goes back."""
     if barrier:
@@ -240,11 +234,7 @@ def _exclusion_reasons(
         lost |= further & {name for name, _ in find_functions_without_secrets(looked.record, looked.seen)}
     if policy.gates.rebuilds is Rebuilds.ASK:
         lost |= further & change.rebuilt
-    left = dict.fromkeys(lost, "has lost what it starts from")
-    limit = policy.gates.blast_radius
-    if limit is not None and len(planned | further - lost) > limit:
-        left |= dict.fromkeys(further - lost, f"is beyond the blast radius of {limit}")
-    return left
+    return dict.fromkeys(lost, "has lost what it starts from")
 
 
 class _RolloutComparison(Struct, frozen=True):

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.scenarios.resource_plan import Portion, ResourceState, Statuses
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, WholeInventory
 from shared.domain.deployments.restorability import FINALIZED
 from shared.domain.rollback.plan import Step, build_step
 from shared.engine.steps.resources.release_hosting import KIND, HostingGoal, HostingOrigin
 
 
-class _Channel(Struct, frozen=True):
+class _Channel(FrozenStruct):
     site: str
     name: str
     then: str

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from msgspec import Struct
-
 from responders.scenarios.products import hosting, identity, indexes, remote_config, rules
 from responders.scenarios.resource_plan import Portion, ResourceState
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.inventory.products import InventoryPart
 
 
-class Planner(Struct, frozen=True):
+class Planner(FrozenStruct):
     """What plans one product."""
 
     portion: Callable[[ResourceState, timedelta], Portion]

@@ -10,10 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Struct
 
 from shared.adapters.channels.base import ChannelClients, exchange, message_of
-from shared.core.codec import from_json
+from shared.core.codec import FrozenStruct, from_json
 from shared.core.errors import Unavailable
 from shared.domain.incidents.incident import CHECKED_STATUS_NAME, RECHECKED_STATUS_NAME
 from shared.domain.notices.message import NoticeMessage
@@ -45,11 +44,11 @@ def send(clients: ChannelClients, channel: Channel, key: str, notice: Mapping[st
     page.post_update(notice["incident"], notice["public_word"], message_of(notice), key)
 
 
-class _Update(Struct, frozen=True):
+class _Update(FrozenStruct):
     body: str | None = None
 
 
-class _Incident(Struct, frozen=True):
+class _Incident(FrozenStruct):
     id: str
     name: str
     status: str = ""

@@ -4,10 +4,10 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Protocol
 
 import httpx
-from msgspec import Struct
 
 from shared.adapters.http import send_request
 from shared.adapters.prober import HostResolver
+from shared.core.codec import FrozenStruct
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.message import NoticeMessage
 from shared.domain.notices.push_progress import PushResult
@@ -25,7 +25,7 @@ class PushChannel(Protocol):
         """Hand the words to each of some devices. Raises: Rejected, Unavailable, for all alike."""
 
 
-class ChannelClients(Struct, frozen=True):
+class ChannelClients(FrozenStruct):
     """The clients and settings that the senders share."""
 
     resolve: HostResolver

@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from importlib import import_module
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.topics import CONSOLE_ENTRY_POINT
 from shared.domain.policy.channels import ChannelKind
 from shared.domain.policy.system_policy import Policy
 
 
-class ApplicationScope(Struct, frozen=True):
+class ApplicationScope(FrozenStruct):
     """The project of each application that has a use for it."""
 
     is_needed: Callable[[Policy], bool] = lambda policy: True
@@ -43,7 +42,7 @@ class GrantScope(Enum):
     DERIVED_TOPICS = "topics that policies declare for derived data"
 
 
-class Grant(Struct, frozen=True):
+class Grant(FrozenStruct):
     """The permissions of an adapter in a scope."""
 
     adapter: str

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from http import HTTPStatus
@@ -13,7 +14,7 @@ from google.auth.exceptions import GoogleAuthError
 from msgspec import Struct
 
 from shared.adapters.gcp import errors
-from shared.core.codec import from_json
+from shared.core.codec import FrozenStruct, from_json
 from shared.core.errors import RollbackError, Unavailable
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
@@ -45,20 +46,25 @@ _CONNECT_AND_READ_TIMEOUT = (3.0, EFFECT_TIMEOUT_SECONDS - 3.0)
 """To connect, and to wait for the first byte."""
 
 
-class _Detail(Struct, frozen=True):
-    retry_delay: str = msgspec.field(name="retryDelay", default="")
+class Answer(FrozenStruct, rename="camel"):
+    """A part of an answer in JSON, which names its fields in lowerCamelCase."""
 
 
-class _Error(Struct, frozen=True):
+class _Detail(Answer):
+    retry_delay: str = ""
+
+
+class _Error(Answer):
     message: str = ""
     status: str = ""
     details: list[_Detail] = []
 
 
-class _Refusal(Struct, frozen=True):
+class _Refusal(Answer):
     error: _Error = _Error()
 
 
+@dataclass
 class Rest:
     """One product's API. Answers are bounded in size and time, redirects are not followed.
 
@@ -66,11 +72,10 @@ class Rest:
     session that sends nothing a second time, not even with a fresh token.
     """
 
-    def __init__(self, session: requests.Session, once: requests.Session, base: str, host: str) -> None:
-        self._session = session
-        self._once = once
-        self._base = base
-        self._host = host
+    _session: requests.Session
+    _once: requests.Session
+    _base: str
+    _host: str
 
     def get(
         self,

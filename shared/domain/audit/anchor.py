@@ -4,9 +4,8 @@ import re
 from datetime import datetime
 
 import msgspec
-from msgspec import Struct
 
-from shared.core.codec import StoredDocument, encode, from_json
+from shared.core.codec import FrozenStruct, StoredDocument, encode, from_json
 from shared.core.store import Create
 from shared.domain.audit.chain import AuditEntry
 
@@ -17,7 +16,7 @@ PENDING_ANCHORS = "anchors"
 _ANCHOR_NAME = re.compile(r"heads/(?P<chain>[a-z]+/[^/]+)/(?P<sequence>\d{6,})-(?P<hash>[0-9a-f]{64})")
 
 
-class Anchor(Struct, frozen=True):
+class Anchor(FrozenStruct):
     """One head; its name says all but the expiry, so that a list is enough to verify."""
 
     chain: str

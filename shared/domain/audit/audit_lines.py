@@ -4,8 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.topics import ENTRY_POINTS
 from shared.domain.audit.chain import AuditEntry, Event
 
@@ -15,7 +14,7 @@ REASON_FIELDS = ("reason", "note", "why", "by")
 """Facts that say why, the best first."""
 
 
-class AuditLine(Struct, frozen=True):
+class AuditLine(FrozenStruct):
     """One event; "" where there is nothing to say."""
 
     at: str

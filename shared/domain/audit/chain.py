@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from shared.core.chunks import count_stored_bytes
-from shared.core.codec import StoredDocument
+from shared.core.codec import FrozenStruct, StoredDocument
 from shared.core.redaction import redact_secrets, redact_value
 from shared.core.text import cut_reason
 
@@ -25,7 +24,7 @@ def genesis_hash(chain: str) -> str:
     return hashlib.sha256(chain.encode()).hexdigest()
 
 
-class Event(Struct, frozen=True):
+class Event(FrozenStruct):
     """One thing that happened."""
 
     name: str

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.audit.anchor import Anchor
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.audit.chain import find_chain_faults as chain_faults
@@ -31,7 +30,7 @@ class ChainVerdict(StrEnum):
     BROKEN = "broken"
 
 
-class StoredChain(Struct, frozen=True):
+class StoredChain(FrozenStruct):
     """A chain as it is found in the database."""
 
     chain: str
@@ -47,7 +46,7 @@ class StoredChain(Struct, frozen=True):
     """What was wrong already in reading it."""
 
 
-class ChainFinding(Struct, frozen=True):
+class ChainFinding(FrozenStruct):
     """One chain, verified."""
 
     chain: str

@@ -12,10 +12,10 @@ from typing import Annotated, Any
 
 import jsonschema_rs
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, documents_of, from_builtins, from_json
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of, from_builtins, from_json
 from shared.core.durations import parse_duration
 from shared.core.errors import Refused
 from shared.core.redaction import redact_value
@@ -38,7 +38,7 @@ SHELL_OPTIONS = {"groups": "group", "functions": "function", "delay_seconds": "d
 """The options of `rollback run` that are not called as the fields of the command."""
 
 
-class Command(Struct, frozen=True, omit_defaults=True):
+class Command(FrozenStruct, omit_defaults=True):
     """One valid command; what it does not say is empty."""
 
     id: str
@@ -98,7 +98,7 @@ class Command(Struct, frozen=True, omit_defaults=True):
         return hashlib.sha256(msgspec.json.encode(replace(self, actor=""), order="deterministic")).hexdigest()
 
 
-class ScheduledRollback(Struct, frozen=True):
+class ScheduledRollback(FrozenStruct):
     """A rollback that begins at its time."""
 
     order: RollbackRequest
@@ -110,7 +110,7 @@ class ScheduledRollback(Struct, frozen=True):
     """Why it ends no rollback of that incident; empty: it was confirmed that it may."""
 
 
-class CommandRecord(StoredDocument, frozen=True):
+class CommandRecord(StoredDocument):
     """What became of a command; its document is the proof that it was carried out."""
 
     id: str
@@ -134,7 +134,7 @@ class CommandRecord(StoredDocument, frozen=True):
     """What is to begin later; None: nothing."""
     due_at: datetime | None = None
     """When a worker must look next; None: it is done."""
-    answer: dict[str, Any] = field(default_factory=dict)
+    answer: dict[str, Any] = {}
     """What the rehearsal found; of a pause, how much was in flight."""
     tells: str = ""
     """The event to write into the audit log of each rollback under way; empty: none is left."""

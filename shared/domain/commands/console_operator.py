@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import from_builtins
+from shared.core.codec import FrozenStruct, from_builtins
 from shared.core.errors import Rejected
 from shared.domain.commands.credential import Credential, CredentialKind
 from shared.domain.policy.operator_identity import Role
@@ -21,7 +20,7 @@ OPERATOR_KEY = "operator"
 """The field of a command that names them."""
 
 
-class Operator(Struct, frozen=True):
+class Operator(FrozenStruct):
     """An operator as their session shows them; the command's JSON, as it is."""
 
     uid: str
@@ -32,7 +31,7 @@ class Operator(Struct, frozen=True):
     """When they entered password and second factor."""
 
 
-class OperatorAccount(Struct, frozen=True):
+class OperatorAccount(FrozenStruct):
     """What is known of a person who may still sign in."""
 
     role: Role | None

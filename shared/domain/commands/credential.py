@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
-
-from shared.core.codec import StoredDocument, documents_of, from_builtins, from_json
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of, from_builtins, from_json
 from shared.core.errors import Rejected
 from shared.domain.policy.operator_identity import Role
 
@@ -39,7 +37,7 @@ class CredentialKind(StrEnum):
     SERVICE = "service"
 
 
-class Credential(Struct, frozen=True):
+class Credential(FrozenStruct):
     """What a token proves, once its signature, its issuer and its life were verified."""
 
     subject: str

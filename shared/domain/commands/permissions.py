@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.durations import format_duration
 from shared.domain.commands.credential import Credential, CredentialKind, command_fingerprint
 from shared.domain.commands.registry import COMMAND_RULES
@@ -20,7 +19,7 @@ ISSUER_CLOCK_SKEW_TOLERANCE = timedelta(seconds=10)
 """So far may our clock be behind the issuer's."""
 
 
-class PermissionRequest(Struct, frozen=True):
+class PermissionRequest(FrozenStruct):
     """What matters of a command here."""
 
     verb: str

@@ -1,11 +1,10 @@
 """The registry of commands: who may give each, until when (CONTRIBUTING.md, "Add a command")."""
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.policy.operator_identity import Role
 
 
-class CommandRule(Struct, frozen=True):
+class CommandRule(FrozenStruct):
     """Who may give a command, and when."""
 
     role: Role

@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from msgspec import Struct, field
-
-from shared.core.codec import StoredDocument, documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import ProbeAnswer
 
@@ -20,7 +18,7 @@ REPLICATED_LOCATION_TYPES = ("dual-region", "multi-region")
 assets_path = documents_of("assets")
 
 
-class ObservedAssets(Struct, frozen=True):
+class ObservedAssets(FrozenStruct):
     """What a look has seen; None stands where there was no answer."""
 
     first: Mapping[str, ProbeAnswer | None]
@@ -36,7 +34,7 @@ class AssetProtectionStatus(StoredDocument):
 
     system: str
     looked_at: datetime
-    faults: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, str] = {}
     """What does not hold of each asset; of one without an answer, what was seen of it last."""
     unseen: tuple[str, ...] = ()
     """Assets without an answer at this look."""

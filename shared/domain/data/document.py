@@ -8,8 +8,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.errors import RollbackError
 from shared.domain.policy.document_scope import Scope
 
@@ -33,7 +32,7 @@ MAX_REWRITE_BYTES = 2 * 2**20
 times as much there, and a request at most 10 MiB."""
 
 
-class Reference(Struct, frozen=True):
+class Reference(FrozenStruct):
     """A field that names a document, perhaps of another database, whether or not it is there."""
 
     name: str
@@ -45,14 +44,14 @@ class Reference(Struct, frozen=True):
         return self.name.partition(_ROOT)[2]
 
 
-class GeoPoint(Struct, frozen=True):
+class GeoPoint(FrozenStruct):
     """A place on the earth, in degrees."""
 
     latitude: float
     longitude: float
 
 
-class DocumentSnapshot(Struct, frozen=True):
+class DocumentSnapshot(FrozenStruct):
     """One document as it was at the moment that was asked for."""
 
     path: str
@@ -63,7 +62,7 @@ class DocumentSnapshot(Struct, frozen=True):
     """When it was written so: what a write that must not go over a newer one names."""
 
 
-class Rewrite(Struct, frozen=True):
+class Rewrite(FrozenStruct):
     """One document as it is to be, unless somebody has written it since it was read."""
 
     path: str

@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.data.document import DocumentSnapshot, collection_of
 from shared.domain.data.integrity.validator import nested_values
 from shared.domain.policy.data_rules import Collection
 
 
-class TtlField(Struct, frozen=True):
+class TtlField(FrozenStruct):
     """The field by which the documents of all collections of one id expire, wherever they are.
 
     https://firebase.google.com/docs/firestore/ttl (read 2026-11-27).

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import sqrt
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.core.text import count_noun
 from shared.domain.decision.decision_snapshot import DecisionSnapshot, unpack_facts
 from shared.domain.decision.gate_evaluation import APPROVAL_REQUIRED_GATE, evaluate_incident, require_approval
@@ -41,7 +41,7 @@ FIGURES = (
 )
 
 
-class PastIncident(Struct, frozen=True):
+class PastIncident(FrozenStruct):
     """An incident, what automation did about it and would do, and what people did: in words."""
 
     incident: str

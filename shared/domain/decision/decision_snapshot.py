@@ -23,7 +23,7 @@ _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 16 * 1024 * 1024
 """
 
 
-class DecisionSnapshot(StoredDocument, frozen=True):
+class DecisionSnapshot(StoredDocument):
     """One decision about an incident, before people answered it."""
 
     rollback: str

@@ -192,11 +192,15 @@ class FunctionDifference(Struct, frozen=True):
 
 
 def worst_signal(facts: DecisionFacts, policy: Policy) -> Signal:
-    """Return the severest signal for what fails; of equals that of everything, or the first."""
+    """Return the severest signal for what fails; of equals no warning, and that of everything."""
     order, level = list(Severity), facts.measure_level(policy)
     return min(
         (limit_signal(policy, alert.signal, level) for alert in facts.alerts),
-        key=lambda one: (order.index(one.severity), one.scenario is not ScenarioName.COMPLETE),
+        key=lambda signal: (
+            order.index(signal.severity),
+            signal.scenario is ScenarioName.NONE,
+            signal.scenario is not ScenarioName.COMPLETE,
+        ),
     )
 
 

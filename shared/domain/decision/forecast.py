@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import ceil
 
-from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
+from shared.core.codec import FrozenStruct
 from shared.core.durations import describe_duration
 from shared.domain.data.backups.restore_point import AvailablePoints, RestorePoint
 from shared.domain.data.repair.repair_plan import decode_position
@@ -35,7 +35,7 @@ DOCUMENTS_PER_SECOND = 1000.0
 machine (`python -m benchmarks.repair`)."""
 
 
-class DurationForecast(Struct, frozen=True):
+class DurationForecast(FrozenStruct):
     """How long a plan takes yet, and whether it is verified within its target."""
 
     seconds: float

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import decode
+from shared.core.codec import FrozenStruct, decode
 from shared.core.store import Document, Query, Reader
 from shared.core.text import count_noun
 from shared.domain import system_record as systems
@@ -50,7 +49,7 @@ _DIRECTION_TEXTS = {
 """What is done to functions, how those stay that it does not reach; the same of other things."""
 
 
-class OrderComparison(Struct, frozen=True):
+class OrderComparison(FrozenStruct):
     """What an order is to the rollback under way, and what would end with that rollback."""
 
     incident: str

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from msgspec import Struct
-
-from shared.core.codec import from_builtins
+from shared.core.codec import FrozenStruct, from_builtins
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.decision.facts import FunctionDifference
 from shared.domain.decision.forecast import DurationForecast
@@ -24,7 +22,7 @@ def suspected_cause(rollbacks: Sequence[Rollback]) -> str:
     return ""
 
 
-class RecordedDecision(Struct, frozen=True):
+class RecordedDecision(FrozenStruct):
     """One decision, as the audit trail keeps it."""
 
     at: str

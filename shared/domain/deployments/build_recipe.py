@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.inventory import inventory_parts
 
 REDEPLOY = "redeploy"
@@ -12,7 +12,7 @@ REDEPLOY = "redeploy"
 EXPECTED_REBUILD_SECONDS = 90.0
 
 
-class BuiltFunction(Struct, frozen=True):
+class BuiltFunction(FrozenStruct):
     """A function as the platform shows it now."""
 
     state: inventory_parts.FunctionState
@@ -26,7 +26,7 @@ class BuiltFunction(Struct, frozen=True):
     deploying: bool
 
 
-class RunningDeployment(Struct, frozen=True):
+class RunningDeployment(FrozenStruct):
     """A deployment of a function that has not ended."""
 
     operation: str
@@ -34,7 +34,7 @@ class RunningDeployment(Struct, frozen=True):
     """What it was asked to build; None: it does not say so."""
 
 
-class Recipe(Struct, frozen=True):
+class Recipe(FrozenStruct):
     """All that a function is built from, without what its plain variables hold."""
 
     source: inventory_parts.SourceObject

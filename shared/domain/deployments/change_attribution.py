@@ -3,8 +3,7 @@
 from collections.abc import Collection, Container, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.deployment import Deployment
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, SourceObject, WholeInventory
@@ -17,7 +16,7 @@ _SHIFTED = frozenset({"traffic", "revisions"})
 """What differs of a function when its requests are led elsewhere, and nothing was deployed."""
 
 
-class OwnWrite(Struct, frozen=True):
+class OwnWrite(FrozenStruct):
     """What a rollback of ours has led, or may have led, a function's requests to."""
 
     rollback: str
@@ -31,7 +30,7 @@ class OwnWrite(Struct, frozen=True):
     """When it was led there by an operator's choice, which is a deployment; None: by no such."""
 
 
-class AttributedChanges(Struct, frozen=True):
+class AttributedChanges(FrozenStruct):
     """What differs from the last look."""
 
     changes: tuple[Difference, ...] = ()

@@ -5,9 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
-from msgspec import Struct, field
-
-from shared.core.codec import StoredDocument, system_documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, system_documents_of
 from shared.core.durations import format_minute
 from shared.core.text import count_noun, last_segment
 from shared.domain.deployments.build_recipe import EXPECTED_REBUILD_SECONDS
@@ -39,7 +37,7 @@ MARKED_STATUSES = frozenset({DeploymentStatus.STABLE, DeploymentStatus.BAD})
 """Kept for ever: where one may go back to, and where nobody may."""
 
 
-class LiveFunction(Struct, frozen=True):
+class LiveFunction(FrozenStruct):
     """A function as found: the service behind it and the revisions that it has."""
 
     function: str
@@ -55,7 +53,7 @@ Inventory = dict[str, LiveFunction]
 """What is really live, by function name."""
 
 
-class Placement(Struct, frozen=True):
+class Placement(FrozenStruct):
     """What one function served in a deployment."""
 
     service: str
@@ -67,7 +65,7 @@ class Placement(Struct, frozen=True):
     """Of the service; None: it was not recorded."""
 
 
-class Restorability(Struct, frozen=True):
+class Restorability(FrozenStruct):
     """Whether all is there that going back to a deployment needs, as far as that was looked at."""
 
     checked_at: datetime
@@ -117,15 +115,15 @@ class Deployment(StoredDocument):
     """From what was live before."""
     changed_at: datetime | None = None
     """When its newest change was seen."""
-    observed_at: dict[str, datetime] = field(default_factory=dict)
+    observed_at: dict[str, datetime] = {}
     """When a look observed the new traffic, by function that it changed; no entry: at `at`."""
-    unserved: dict[str, str] = field(default_factory=dict)
+    unserved: dict[str, str] = {}
     """Revisions that are deployed and get no request, by function: a pin or named traffic holds."""
     settled_at: datetime | None = None
     """When it was recorded whole; None: it is rolling out."""
     backup_at: datetime | None = None
     """The whole minute before its first change, as of which the database can be read."""
-    health: dict[str, str] = field(default_factory=dict)
+    health: dict[str, str] = {}
     """What probes and routers said when it was recorded, by what was asked."""
     untested: tuple[str, ...] = ()
     """Changed functions that too few requests have reached to tell whether they are well."""

@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.deployment import Inventory, LiveFunction
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.traffic import Revision, traffic_shares
@@ -28,7 +28,7 @@ OPT_OUT_LABEL = "firebase-functions-cleanup-opted-out"
 """By firebase/firebase-tools src/functions/artifacts.ts (read 2026-11)."""
 
 
-class StoredImage(Struct, frozen=True, rename="camel"):
+class StoredImage(FrozenStruct, rename="camel"):
     """An image in a repository, as Artifact Registry shows it."""
 
     uri: str
@@ -89,7 +89,7 @@ def _mark_lost_images(live: LiveFunction, stored: StoredImages) -> tuple[Revisio
     )
 
 
-class CleanupCondition(Struct, frozen=True, rename="camel"):
+class CleanupCondition(FrozenStruct, rename="camel"):
     """Which images a policy is about: by name, by age in seconds (`86400s`), or by number."""
 
     tag_state: str = "ANY"
@@ -111,7 +111,7 @@ class CleanupCondition(Struct, frozen=True, rename="camel"):
         )
 
 
-class CleanupPolicy(Struct, frozen=True, rename="camel"):
+class CleanupPolicy(FrozenStruct, rename="camel"):
     """A policy as Artifact Registry shows it: it deletes, or keeps by condition or by number."""
 
     action: str = ""
@@ -119,7 +119,7 @@ class CleanupPolicy(Struct, frozen=True, rename="camel"):
     most_recent_versions: CleanupCondition = CleanupCondition()
 
 
-class Cleanup(Struct, frozen=True, rename="camel"):
+class Cleanup(FrozenStruct, rename="camel"):
     """How a repository is cleaned up."""
 
     cleanup_policies: dict[str, CleanupPolicy] = {}

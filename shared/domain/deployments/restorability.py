@@ -8,9 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 
-from msgspec import Struct
-
 from shared.core import text
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.build_recipe import derive_recipe
 from shared.domain.deployments.deployment import Deployment, Inventory, Restorability
 from shared.domain.deployments.images import (
@@ -40,7 +39,7 @@ MAX_STORED_REASONS = 50
 """Of why functions could not be built again, so many lines are kept with a deployment."""
 
 
-class CheckedResources(Struct, frozen=True):
+class CheckedResources(FrozenStruct):
     """What was asked of the things of a deployment that are not live now; None: no answer."""
 
     versions: dict[str, str | None] = {}

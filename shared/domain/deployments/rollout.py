@@ -3,9 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments import change_attribution
 from shared.domain.deployments import deployment as deployments
 from shared.domain.deployments.inventory.diff import ChangeKind, Difference
@@ -22,7 +22,7 @@ _NEXT = timedelta(microseconds=1)
 """A deployment comes after those that are known, however their times were told."""
 
 
-class DeploymentAnnouncement(Struct, frozen=True):
+class DeploymentAnnouncement(FrozenStruct):
     """What somebody says of a deployment, in one message."""
 
     message: str
@@ -34,7 +34,7 @@ class DeploymentAnnouncement(Struct, frozen=True):
     barrier: str
 
 
-class RolloutObservation(Struct, frozen=True):
+class RolloutObservation(FrozenStruct):
     """One look, whole."""
 
     policy: Policy

@@ -3,10 +3,9 @@
 from collections.abc import Container, Iterable, Iterator, Mapping
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import from_json
+from shared.core.codec import FrozenStruct, from_json
 from shared.domain.deployments.build_recipe import Recipe
 from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
@@ -16,7 +15,7 @@ from shared.domain.deployments.inventory.inventory_parts import (
 )
 
 
-class VariableValues(Struct, frozen=True):
+class VariableValues(FrozenStruct):
     """The values of a function's plain variables. Shown nowhere: its text does not hold them."""
 
     variables: dict[str, str] = {}

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.deployment import Deployment, DeploymentStatus
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions
@@ -17,7 +16,7 @@ MAX_UNTESTED_TIME = timedelta(days=1)
 """Who has not been reached by enough requests until then is left untested."""
 
 
-class StabilityResult(Struct, frozen=True):
+class StabilityResult(FrozenStruct):
     """What is known now."""
 
     status: DeploymentStatus

@@ -5,10 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise, takewhile
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, collections_below, documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, collections_below, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
@@ -105,7 +104,7 @@ ROLLBACK_STATUS_NAMES |= {"rolling back (monitoring)": RECHECKED_STATUS_NAME}
 """By public word, the word while its rollback is held, or while a failed check is repeated."""
 
 
-class TimelineEvent(Struct, frozen=True):
+class TimelineEvent(FrozenStruct):
     """One line of an incident's time line."""
 
     status: IncidentStatus
@@ -120,7 +119,7 @@ class TimelineEvent(Struct, frozen=True):
         return self.works or self.status in WELL_STATUSES
 
 
-class RootCauseAnalysis(Struct, frozen=True):
+class RootCauseAnalysis(FrozenStruct):
     """What a person found an incident to come from."""
 
     cause: str
@@ -136,7 +135,7 @@ WRONG = "wrong"
 """The verdict of a mark that limits automation; the other one is `right`."""
 
 
-class IncidentMark(Struct, frozen=True):
+class IncidentMark(FrozenStruct):
     """Whether a rollback was the right answer to an incident, as a person sees it afterwards."""
 
     verdict: str
@@ -147,7 +146,7 @@ class IncidentMark(Struct, frozen=True):
         return f"marked {self.verdict} by {self.by}: {self.reason}"
 
 
-class IncidentScope(Struct, frozen=True):
+class IncidentScope(FrozenStruct):
     """What one alert or order of an incident is about."""
 
     scenario: ScenarioName
@@ -162,7 +161,7 @@ class IncidentScope(Struct, frozen=True):
         return bool(self.signal) and not has_source(self.signal, SignalSource.DECLARED)
 
 
-class Incident(StoredDocument, frozen=True):
+class Incident(StoredDocument):
     """Trouble in one system, from its detection to its end."""
 
     id: str
@@ -270,14 +269,14 @@ class Incident(StoredDocument, frozen=True):
         return self.due_at is not None and not self.is_decided_by_person
 
 
-class PublicStatusChange(Struct, frozen=True):
+class PublicStatusChange(FrozenStruct):
     """When an incident came to be what the public word says."""
 
     word: str
     at: datetime
 
 
-class PublicState(StoredDocument, frozen=True):
+class PublicState(StoredDocument):
     """What the status page is written from: no names, no causes, nothing internal."""
 
     system: str
@@ -300,7 +299,7 @@ class PublicState(StoredDocument, frozen=True):
     expires_at: datetime | None = None
 
 
-class AffectedPart(Struct, frozen=True):
+class AffectedPart(FrozenStruct):
     """A part of the status page that an incident affects."""
 
     name: str
@@ -315,7 +314,7 @@ class AffectedPart(Struct, frozen=True):
     """The share when the most of them failed; empty: all, or not known."""
 
 
-class StatusPageRecord(Struct, frozen=True):
+class StatusPageRecord(FrozenStruct):
     """What is recorded of an incident on the status page."""
 
     written_at: datetime | None = None

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import encode
+from shared.core.codec import FrozenStruct, encode
 from shared.core.store import Create, Document, Put, Reader, Write
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import Event, build_entry, genesis_hash
@@ -25,7 +24,7 @@ from shared.domain.rollback.rollback import Direction, Rollback, RollbackRequest
 from shared.domain.signals.labels import signal_label
 
 
-class IncidentOpening(Struct, frozen=True):
+class IncidentOpening(FrozenStruct):
     """What is to be committed, and what is to be published once it is."""
 
     incident: incidents.Incident

@@ -7,8 +7,7 @@ console, notices and trends agree (docs/decisions/0057).
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.durations import describe_duration
 from shared.domain.incidents.incident import (
     Incident,
@@ -30,7 +29,7 @@ RECOVERED_STATUSES = frozenset({IncidentStatus.RESOLVED, IncidentStatus.RECOVERE
 """The recovery of the incident was observed."""
 
 
-class TimeNames(Struct, frozen=True):
+class TimeNames(FrozenStruct):
     """What the two durations of an incident are called, and since when they count."""
 
     traffic: str
@@ -45,7 +44,7 @@ DECLARATION_NAMES = TimeNames("changed", "verified", "after detection")
 """The same of a declaration."""
 
 
-class RecoveryTimes(Struct, frozen=True):
+class RecoveryTimes(FrozenStruct):
     """When an incident's promises were kept, or until when they must be; None: not yet."""
 
     detected_at: datetime

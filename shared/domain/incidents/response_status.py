@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.incidents.incident import Incident, has_ended_since
 from shared.domain.incidents.recovery_times import RecoveryTimes
 from shared.domain.notices.notice import Notice, NoticeStatus, WithdrawalCondition
 
 
-class EscalationStep(Struct, frozen=True):
+class EscalationStep(FrozenStruct):
     """The next rung of the on-call ladder, which is climbed unless somebody acknowledges."""
 
     rung: int
@@ -20,7 +19,7 @@ class EscalationStep(Struct, frozen=True):
     at: datetime
 
 
-class ResponseStatus(Struct, frozen=True):
+class ResponseStatus(FrozenStruct):
     """How a response stands at a moment."""
 
     respond_by: datetime | None

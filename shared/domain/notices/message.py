@@ -1,9 +1,9 @@
 """A notice in words."""
 
-from msgspec import Struct
+from shared.core.codec import FrozenStruct
 
 
-class NoticeMessage(Struct, frozen=True):
+class NoticeMessage(FrozenStruct):
     """What a channel hands over."""
 
     subject: str

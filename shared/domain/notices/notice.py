@@ -6,9 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
-
-from shared.core.codec import SCHEMA_VERSION, documents_of, encode
+from shared.core.codec import SCHEMA_VERSION, FrozenStruct, documents_of, encode
 from shared.core.store import Create
 from shared.domain.notices.push_progress import PushProgress
 from shared.domain.policy.severity import Severity
@@ -44,7 +42,7 @@ class WithdrawalCondition(StrEnum):
     """The public may not see the incident: the policy waits, or asks a person."""
 
 
-class Notice(Struct, frozen=True):
+class Notice(FrozenStruct):
     """What is to be said to one channel; its id is the key by which a channel knows a repeat."""
 
     id: str

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import SCHEMA_VERSION, system_documents_of
+from shared.core.codec import SCHEMA_VERSION, FrozenStruct, system_documents_of
 from shared.core.errors import Rejected, Unavailable
 from shared.domain.notices.notice import Notice, NoticeStatus
 from shared.domain.policy.channels import Channel
@@ -43,7 +42,7 @@ def classify_channel_failure(failure: Rejected | Unavailable) -> tuple[DeliveryR
     return DeliveryResult.REFUSED if isinstance(failure, Rejected) else DeliveryResult.NONE, str(failure)
 
 
-class ChannelState(Struct, frozen=True):
+class ChannelState(FrozenStruct):
     """What all instances know of one channel."""
 
     system: str

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.core.text import count_noun
 
 MAX_DEVICES_PER_BATCH = 100
@@ -30,7 +30,7 @@ class PushResult(StrEnum):
     """No answer: tried again."""
 
 
-class PushProgress(Struct, frozen=True):
+class PushProgress(FrozenStruct):
     """How far one notice has come."""
 
     at: datetime

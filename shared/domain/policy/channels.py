@@ -4,8 +4,9 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import field
 
+from shared.core.codec import FrozenStruct
 from shared.domain.policy.severity import Severity
 
 
@@ -68,7 +69,7 @@ class IncidentStage(StrEnum):
     OTHER = "other"
 
 
-class Addressees(Struct, frozen=True):
+class Addressees(FrozenStruct):
     """Users whom a channel is for, looked up in the application's database each time."""
 
     collection: str
@@ -91,7 +92,7 @@ class Addressees(Struct, frozen=True):
     """Those of the texts: the first one for users of no or another language."""
 
 
-class Channel(Struct, frozen=True):
+class Channel(FrozenStruct):
     """One way to tell people."""
 
     name: str
@@ -114,28 +115,28 @@ class Channel(Struct, frozen=True):
     longest_retry: timedelta = timedelta(minutes=10)
 
 
-class Contact(Struct, frozen=True):
+class Contact(FrozenStruct):
     """A person or a team, and the channels that reach them."""
 
     name: str
     channels: tuple[str, ...]
 
 
-class RoleNotice(Struct, frozen=True):
+class RoleNotice(FrozenStruct):
     """The stages of an incident that a role is notified of at once."""
 
     stages: tuple[IncidentStage, ...]
     channels: tuple[str, ...] = ()
 
 
-class TeamRole(Struct, frozen=True):
+class TeamRole(FrozenStruct):
     """A role of the response team: its contacts, and their notifications."""
 
     contacts: tuple[str, ...]
     notify: tuple[RoleNotice, ...] = ()
 
 
-class Rung(Struct, frozen=True):
+class Rung(FrozenStruct):
     """One step of on-call: who is notified when nobody has acknowledged until then."""
 
     after: timedelta
@@ -144,7 +145,7 @@ class Rung(Struct, frozen=True):
     channel: str | None = None
 
 
-class Component(Struct, frozen=True):
+class Component(FrozenStruct):
     """A part of the system as its users know it: one line of the status page."""
 
     name: str
@@ -153,7 +154,7 @@ class Component(Struct, frozen=True):
     functions: tuple[str, ...] = ()
 
 
-class StatusPage(Struct, frozen=True):
+class StatusPage(FrozenStruct):
     """What the public is told, and when."""
 
     publish_after: dict[Severity, timedelta] = field(

@@ -5,8 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.policy.document_scope import Scope
 from shared.domain.policy.resources import DEFAULT_DATABASE
 
@@ -25,7 +24,7 @@ class Comparison(StrEnum):
     ABSENT = "absent"
 
 
-class Term(Struct, frozen=True):
+class Term(FrozenStruct):
     """One condition on a field; a value of another type than the field's matches nothing."""
 
     field: str
@@ -33,14 +32,14 @@ class Term(Struct, frozen=True):
     value: Any = None
 
 
-class FaultyQuery(Struct, frozen=True):
+class FaultyQuery(FrozenStruct):
     """A query of the system's own: whatever document it finds is faulty."""
 
     name: str
     where: tuple[Term, ...]
 
 
-class Derived(Struct, frozen=True):
+class Derived(FrozenStruct):
     """What the application makes from other data, and can make again."""
 
     topic: str
@@ -56,7 +55,7 @@ class OnRepair(StrEnum):
     """It is started, and can bear that."""
 
 
-class Collection(Struct, frozen=True):
+class Collection(FrozenStruct):
     """What is valid in one collection."""
 
     critical_as: str = ""
@@ -82,7 +81,7 @@ def declared_collection_name(collections: Mapping[str, Collection], path: str) -
     return ""
 
 
-class IntegrityRules(Struct, frozen=True):
+class IntegrityRules(FrozenStruct):
     """When the declared collections are looked through, and what that may cost."""
 
     database: str = DEFAULT_DATABASE
@@ -93,7 +92,7 @@ class IntegrityRules(Struct, frozen=True):
     quiet: timedelta = timedelta(minutes=10)
 
 
-class FenceRules(Struct, frozen=True):
+class FenceRules(FrozenStruct):
     """What must hold across documents, and who is stopped while it is put right."""
 
     invariants: tuple[str, ...]
@@ -103,7 +102,7 @@ class FenceRules(Struct, frozen=True):
     longest: timedelta = timedelta(minutes=30)
 
 
-class Place(Struct, frozen=True):
+class Place(FrozenStruct):
     """Documents that belong to a person."""
 
     collection: str
@@ -122,7 +121,7 @@ class Place(Struct, frozen=True):
         return f"{self.collection}/{{person}}"
 
 
-class ErasureRules(Struct, frozen=True):
+class ErasureRules(FrozenStruct):
     """Where the application says who was erased, and where what belongs to a person stands."""
 
     documents: tuple[Place, ...]

@@ -1,9 +1,9 @@
 """Where documents lie: below which collection."""
 
-from msgspec import Struct
+from shared.core.codec import FrozenStruct
 
 
-class Scope(Struct, frozen=True):
+class Scope(FrozenStruct):
     """Which documents are meant."""
 
     collection: str

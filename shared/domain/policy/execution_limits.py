@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from msgspec import Struct
+from shared.core.codec import FrozenStruct
 
 
-class WriteQuota(Struct, frozen=True):
+class WriteQuota(FrozenStruct):
     """Writes that the platform admits per project and region: a token bucket."""
 
     burst: int = 60
@@ -20,7 +20,7 @@ class WriteQuota(Struct, frozen=True):
         return WriteQuota(max(1, int(self.burst * self.share)), self.per_second * self.share)
 
 
-class Execution(Struct, frozen=True):
+class Execution(FrozenStruct):
     """How a rollback is carried out."""
 
     canary_probes: int = 5

@@ -3,8 +3,9 @@
 from datetime import timedelta
 from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import field
 
+from shared.core.codec import FrozenStruct
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 
@@ -17,7 +18,7 @@ class Rebuilds(StrEnum):
     ACT = "act"
 
 
-class Gates(Struct, frozen=True):
+class Gates(FrozenStruct):
     """When automation may act; a policy may set each of these."""
 
     suspect_window: timedelta = timedelta(hours=2)
@@ -47,8 +48,6 @@ class Gates(Struct, frozen=True):
     security_approval: bool = True
     data_question: bool = True
     second_source: bool = True
-    blast_radius: int | None = None
-    """Ask when a plan touches more functions than this; None: never."""
     approvals: tuple[ScenarioName, ...] = ()
     """Scenarios that always ask a person first."""
     four_eyes: tuple[ScenarioName, ...] = (ScenarioName.DATABASE, ScenarioName.AUTH)

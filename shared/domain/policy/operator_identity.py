@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import IntEnum
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.policy.severity import Severity
 
 
@@ -24,7 +23,7 @@ class Role(IntEnum):
         return next((role for role in cls if role.name.lower() == claim), None)
 
 
-class Principal(Struct, frozen=True):
+class Principal(FrozenStruct):
     """A Google service account that may command, and how far."""
 
     email: str
@@ -33,7 +32,7 @@ class Principal(Struct, frozen=True):
     severities: tuple[Severity, ...] = tuple(Severity)
 
 
-class IdentityRules(Struct, frozen=True):
+class IdentityRules(FrozenStruct):
     """Who may command this system."""
 
     api_key: str = ""

@@ -4,8 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.policy.scenario_names import ScenarioName
 
 
@@ -16,7 +15,7 @@ class ProbeMethod(StrEnum):
     POST = "POST"
 
 
-class ProbeAccount(Struct, frozen=True):
+class ProbeAccount(FrozenStruct):
     """The test account that a probe signs in as at Identity Platform, with a password alone."""
 
     email: str
@@ -24,7 +23,7 @@ class ProbeAccount(Struct, frozen=True):
     api_key_secret: str
 
 
-class ExpectedAnswer(Struct, frozen=True):
+class ExpectedAnswer(FrozenStruct):
     """What a healthy system answers; all that is declared must hold."""
 
     status: int | None = None
@@ -32,7 +31,7 @@ class ExpectedAnswer(Struct, frozen=True):
     text: str = ""
 
 
-class Probe(Struct, frozen=True):
+class Probe(FrozenStruct):
     """One request from outside: does this answer as a healthy system does?"""
 
     name: str
@@ -51,7 +50,7 @@ class Probe(Struct, frozen=True):
     external: bool = False
 
 
-class VerificationCheck(Struct, frozen=True):
+class VerificationCheck(FrozenStruct):
     """One verification step; all that is declared for it counts. Nothing: it is not declared."""
 
     scenarios: tuple[ScenarioName, ...] = ()

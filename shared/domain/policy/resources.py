@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from msgspec import Struct
+from shared.core.codec import FrozenStruct
 
 DEFAULT_DATABASE = "(default)"
 
 
-class Resources(Struct, frozen=True):
+class Resources(FrozenStruct):
     """What the system has beside its functions and is protected too; absent is not."""
 
     hosting_sites: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ class Resources(Struct, frozen=True):
         return (*databases, *(f"firebase.storage/{one}" for one in self.storage_buckets))
 
 
-class StaticAsset(Struct, frozen=True):
+class StaticAsset(FrozenStruct):
     """What is served as it stands, from two origins."""
 
     name: str
@@ -38,7 +38,7 @@ class StaticAsset(Struct, frozen=True):
     fallback: str
 
 
-class AssetRules(Struct, frozen=True):
+class AssetRules(FrozenStruct):
     """How assets outlast the loss of where they come from; looked at once a day."""
 
     static: tuple[StaticAsset, ...] = ()
@@ -47,7 +47,7 @@ class AssetRules(Struct, frozen=True):
     regenerated: tuple[str, ...] = ()
 
 
-class ProofRules(Struct, frozen=True):
+class ProofRules(FrozenStruct):
     """How the newest backup is restored each day to see that it can be."""
 
     within: timedelta = timedelta(hours=4)
@@ -55,7 +55,7 @@ class ProofRules(Struct, frozen=True):
     samples: int = 20
 
 
-class CopyRules(Struct, frozen=True):
+class CopyRules(FrozenStruct):
     """Copies of the database as of a restore point, which people ask for."""
 
     kept: timedelta = timedelta(days=3)
@@ -63,7 +63,7 @@ class CopyRules(Struct, frozen=True):
     documents_per_second: int = 500
 
 
-class BackupRules(Struct, frozen=True):
+class BackupRules(FrozenStruct):
     """Exports of the database, and Google's own backups of it."""
 
     bucket: str | None = None

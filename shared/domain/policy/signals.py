@@ -3,8 +3,7 @@
 from datetime import timedelta
 from enum import StrEnum
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 
@@ -24,7 +23,7 @@ class Unit(StrEnum):
     COUNT = "count"
 
 
-class SignalCondition(Struct, frozen=True):
+class SignalCondition(FrozenStruct):
     """A further way in which a signal shows, beside its threshold; any one of them is enough."""
 
     unit: Unit
@@ -32,7 +31,7 @@ class SignalCondition(Struct, frozen=True):
     duration: timedelta | None = None
 
 
-class Signal(Struct, frozen=True):
+class Signal(FrozenStruct):
     """What one kind of alert means here."""
 
     severity: Severity
@@ -46,7 +45,7 @@ class Signal(Struct, frozen=True):
     """Ids of alert policies that carry this signal but not our labels."""
 
 
-class BreadthLimits(Struct, frozen=True):
+class BreadthLimits(FrozenStruct):
     """How much must fail for each level, as a share from 0 to 1; defaults are the runbook's."""
 
     critical_above: float = 0.5

@@ -7,8 +7,9 @@ from collections.abc import Container, Mapping
 from datetime import timedelta
 from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import field
 
+from shared.core.codec import FrozenStruct
 from shared.domain.policy.channels import Channel, Contact, IncidentStage, Rung, StatusPage, TeamRole
 from shared.domain.policy.data_rules import Collection, ErasureRules, FenceRules, IntegrityRules
 from shared.domain.policy.execution_limits import Execution
@@ -35,7 +36,7 @@ def is_pattern(function: str) -> bool:
     return not WILDCARDS.isdisjoint(function)
 
 
-class Group(Struct, frozen=True):
+class Group(FrozenStruct):
     """Functions that are rolled back together."""
 
     functions: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ class Group(Struct, frozen=True):
     keep_warm: int = 0
 
 
-class DeploymentRules(Struct, frozen=True):
+class DeploymentRules(FrozenStruct):
     """When a change of what is live is a deployment, and what a change by hand means."""
 
     quiet: timedelta = timedelta(minutes=2)
@@ -57,7 +58,7 @@ class DeploymentRules(Struct, frozen=True):
     secrets_renewed_within: timedelta = timedelta(days=365)
 
 
-class Targets(Struct, frozen=True):
+class Targets(FrozenStruct):
     """The runbook's times, from detection until an incident has recovered."""
 
     by_severity: dict[Severity, timedelta] = field(
@@ -73,7 +74,7 @@ class Targets(Struct, frozen=True):
     status_page: timedelta = timedelta(seconds=60)
 
 
-class Outage(Struct, frozen=True):
+class Outage(FrozenStruct):
     """What it means that the system does not work, as its owner declares."""
 
     per_minute: float | None = None
@@ -93,14 +94,14 @@ class FindingClass(StrEnum):
     VULNERABILITY = "VULNERABILITY"
 
 
-class FindingRules(Struct, frozen=True):
+class FindingRules(FrozenStruct):
     """Which findings of Security Command Center are a breach."""
 
     classes: tuple[FindingClass, ...] = (FindingClass.THREAT,)
     severities: tuple[Severity, ...] = (Severity.CRITICAL,)
 
 
-class Policy(Struct, frozen=True):
+class Policy(FrozenStruct):
     """One protected system, whole."""
 
     system: str

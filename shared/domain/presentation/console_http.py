@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 
-from msgspec import Struct
+from shared.core.codec import FrozenStruct
 
 SESSION_COOKIE = "__Host-rollback"
 """The cookie that holds the ID token of whoever has signed in."""
@@ -44,7 +44,7 @@ SECURITY_HEADERS = {
 _TOKEN = re.compile(r"[A-Za-z0-9._-]+")
 
 
-class ConsoleRequest(Struct, frozen=True):
+class ConsoleRequest(FrozenStruct):
     """One request."""
 
     method: str
@@ -78,7 +78,7 @@ class ConsoleRequest(Struct, frozen=True):
         return f"{self.path}?{words}" if words else self.path
 
 
-class ConsoleResponse(Struct, frozen=True):
+class ConsoleResponse(FrozenStruct):
     """What is sent back."""
 
     status: HTTPStatus

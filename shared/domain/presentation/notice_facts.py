@@ -6,8 +6,7 @@ from itertools import takewhile
 from statistics import median, quantiles
 from typing import Any
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.durations import describe_duration, format_minute
 from shared.domain.decision.recorded_decision import suspected_cause
 from shared.domain.incidents import recovery_times
@@ -52,7 +51,7 @@ class TrustedText(str):
     __slots__ = ()
 
 
-class NoticeContext(Struct, frozen=True):
+class NoticeContext(FrozenStruct):
     """What is known when a notice of an incident is said."""
 
     policy: Policy

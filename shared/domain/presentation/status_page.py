@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.core.text import one_line
 from shared.domain.incidents.incident import (
     CHANGED_STATUS_NAME,
@@ -100,14 +100,14 @@ class ComponentStatus(StrEnum):
     DOWN = "down"
 
 
-class StatusPageLine(Struct, frozen=True):
+class StatusPageLine(FrozenStruct):
     """One line of an incident's story."""
 
     at: datetime
     words: str
 
 
-class StatusPageIncident(Struct, frozen=True):
+class StatusPageIncident(FrozenStruct):
     """One incident, as it is shown."""
 
     id: str
@@ -122,7 +122,7 @@ class StatusPageIncident(Struct, frozen=True):
     """Where it came from, in the words of a person; empty: nobody has said."""
 
 
-class StatusPageDay(Struct, frozen=True):
+class StatusPageDay(FrozenStruct):
     """One day of a part, in UTC."""
 
     day: date
@@ -131,7 +131,7 @@ class StatusPageDay(Struct, frozen=True):
     mood: ComponentStatus
 
 
-class StatusPagePart(Struct, frozen=True):
+class StatusPagePart(FrozenStruct):
     """One part of the system, as it is shown."""
 
     name: str
@@ -143,7 +143,7 @@ class StatusPagePart(Struct, frozen=True):
     """The oldest first."""
 
 
-class StatusPageView(Struct, frozen=True):
+class StatusPageView(FrozenStruct):
     """The whole page."""
 
     system: str

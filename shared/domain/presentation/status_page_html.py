@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Struct
 
+from shared.core.codec import FrozenStruct
 from shared.core.durations import format_minute
 from shared.domain.presentation.html_templates import TemplateFilters, add_style, create_environment
 from shared.domain.presentation.status_page import StatusPageIncident, StatusPageView
@@ -23,7 +23,7 @@ OBJECT_NAMES = (PAGE, ATOM, JSON)
 HTML_CONTENT_TYPE = "text/html; charset=utf-8"
 
 
-class RenderedObject(Struct, frozen=True):
+class RenderedObject(FrozenStruct):
     """One object."""
 
     content: bytes

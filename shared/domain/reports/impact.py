@@ -2,8 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.durations import describe_duration
 from shared.core.text import count_noun
 from shared.domain.incidents.incident import Incident, IncidentStatus, public_state
@@ -18,7 +17,7 @@ NO_REQUESTS = "not counted: the metrics gave no answer when this was written"
 NO_PRICE = "not known: the policy does not say what a minute costs (outage.per_minute)"
 
 
-class ImpactCounts(Struct, frozen=True):
+class ImpactCounts(FrozenStruct):
     """What was counted while it did not work."""
 
     requests: RouterRequests | None = None
@@ -44,7 +43,7 @@ class ImpactCounts(Struct, frozen=True):
         return f"{failed}, {before.failed} of {before.total} in as many minutes before: {seamless}"
 
 
-class Impact(Struct, frozen=True):
+class Impact(FrozenStruct):
     """Downtime, failed requests and cost."""
 
     began_at: datetime

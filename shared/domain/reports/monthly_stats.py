@@ -9,9 +9,8 @@ from statistics import median
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from shared.core.codec import StoredDocument, documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of
 from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.incidents.incident import Incident, IncidentStatus
 from shared.domain.incidents.recovery_times import find_scenario, measure_recovery
@@ -58,7 +57,7 @@ class IncidentTally(StoredDocument):
     """Whether the runbook sets a target, as `recovery_times` has it."""
 
 
-class MonthlyStats(Struct, frozen=True):
+class MonthlyStats(FrozenStruct):
     """The incidents of one month and scenario; times are medians, None where there is none."""
 
     month: str

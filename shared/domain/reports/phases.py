@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.durations import describe_duration
 from shared.core.text import count_noun, join_names
 from shared.domain.audit.chain import AuditEntry
@@ -47,7 +46,7 @@ DELAY_LESSONS = {
 }
 
 
-class Phase(Struct, frozen=True):
+class Phase(FrozenStruct):
     """One line of the time line; a target of None asks for nothing."""
 
     name: str

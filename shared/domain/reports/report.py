@@ -9,9 +9,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.domain.audit.audit_lines import AuditLine, audit_lines_of_entry
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.data.document import path_sort_key as order_of
@@ -38,7 +38,7 @@ NO_CAUSE = "nobody has recorded it"
 NO_PREVENTION = "nobody has recorded how to prevent it"
 
 
-class ReportedRollback(Struct, frozen=True):
+class ReportedRollback(FrozenStruct):
     """One rollback with what stands below it."""
 
     rollback: Rollback
@@ -47,7 +47,7 @@ class ReportedRollback(Struct, frozen=True):
     journal: Sequence[JournalEntry] = ()
 
 
-class ReportFacts(Struct, frozen=True):
+class ReportFacts(FrozenStruct):
     """All that is kept of an incident."""
 
     policy: Policy
@@ -68,7 +68,7 @@ class ReportFacts(Struct, frozen=True):
     """None: its system has no status page."""
 
 
-class TimelineEntry(Struct, frozen=True):
+class TimelineEntry(FrozenStruct):
     """One moment of the time line."""
 
     at: str
@@ -80,7 +80,7 @@ class TimelineEntry(Struct, frozen=True):
     """Empty: outside every rollback."""
 
 
-class ReportedAlert(Struct, frozen=True):
+class ReportedAlert(FrozenStruct):
     """One alert."""
 
     received_at: datetime
@@ -92,7 +92,7 @@ class ReportedAlert(Struct, frozen=True):
     verdict: str
 
 
-class ReportedPhase(Struct, frozen=True):
+class ReportedPhase(FrozenStruct):
     """One phase beside its target."""
 
     phase: str
@@ -104,7 +104,7 @@ class ReportedPhase(Struct, frozen=True):
     """Whether it ended within its target; None: it still may."""
 
 
-class ReportedStep(Struct, frozen=True):
+class ReportedStep(FrozenStruct):
     """What became of one step: what is where."""
 
     step: str
@@ -113,7 +113,7 @@ class ReportedStep(Struct, frozen=True):
     note: str
 
 
-class ReportedDocument(Struct, frozen=True):
+class ReportedDocument(FrozenStruct):
     """One document that was written, or was to be."""
 
     path: str
@@ -123,7 +123,7 @@ class ReportedDocument(Struct, frozen=True):
     """Why it was left; empty: it was not."""
 
 
-class RollbackReport(Struct, frozen=True):
+class RollbackReport(FrozenStruct):
     """One rollback: what was decided and done, and how long each phase took."""
 
     rollback: str
@@ -148,7 +148,7 @@ class RollbackReport(Struct, frozen=True):
     documents: tuple[ReportedDocument, ...]
 
 
-class OverrideReview(Struct, frozen=True):
+class OverrideReview(FrozenStruct):
     """One emergency override, with everything that its review needs."""
 
     override: Override
@@ -160,7 +160,7 @@ class OverrideReview(Struct, frozen=True):
     """Whether the gates have been asked yet."""
 
 
-class IncidentReport(Struct, frozen=True):
+class IncidentReport(FrozenStruct):
     """All of it."""
 
     incident: Incident

@@ -3,9 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
-from shared.core.codec import StoredDocument, documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
 
 PROMOTION_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
@@ -13,7 +11,7 @@ PROMOTION_SCENARIOS = (ScenarioName.FUNCTIONS, ScenarioName.COMPLETE)
 drill_path = documents_of("drills")
 
 
-class DrillStepCount(Struct, frozen=True):
+class DrillStepCount(FrozenStruct):
     """Of the steps of one kind, what became of so many."""
 
     validated: int

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, encode
+from shared.core.codec import FrozenStruct, StoredDocument, encode
 from shared.domain.policy.scenario_names import ScenarioName
 
 OVERLONG_PLAN_PREFIX = "it cannot fit"
@@ -46,10 +46,10 @@ class Step(StoredDocument):
     target: str
     number: int = 0
     """Its place in the plan; predecessors have lower ones."""
-    goal: dict[str, Any] = field(default_factory=dict)
-    origin: dict[str, Any] = field(default_factory=dict)
+    goal: dict[str, Any] = {}
+    origin: dict[str, Any] = {}
     """What the plan found: the state to come from, and to go back to."""
-    kept: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, Any] = {}
     """What of that is kept for an undo, where the origin does not suffice for one."""
     after: tuple[str, ...] = ()
     """Steps that must be DONE before."""
@@ -97,7 +97,7 @@ def build_step(
     return Step(name, kind, target, goal=encode(goal), within_seconds=within.total_seconds(), **more)
 
 
-class PlanHeader(Struct, frozen=True):
+class PlanHeader(FrozenStruct):
     """What a rollback keeps of its plan; the steps are documents of their own."""
 
     scenario: ScenarioName
@@ -117,7 +117,7 @@ class PlanHeader(Struct, frozen=True):
     """What its steps change, each once: functions and other things; not what they only check."""
 
 
-class Plan(Struct, frozen=True):
+class Plan(FrozenStruct):
     """Everything that a rollback will do, decided before it does any of it."""
 
     header: PlanHeader

@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct, field
-
-from shared.core.codec import StoredDocument, documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.rollback.plan import PlanHeader
@@ -44,7 +42,7 @@ ENDED_ROLLBACK_STATUSES = frozenset(
 )
 
 
-class Lease(Struct, frozen=True):
+class Lease(FrozenStruct):
     """Who works on a rollback now, since which server time, on which message."""
 
     holder: str
@@ -65,7 +63,7 @@ class Direction(StrEnum):
     """To the newest revisions, or to what was asked for before the pins."""
 
 
-class RollbackRequest(Struct, frozen=True):
+class RollbackRequest(FrozenStruct):
     """What a person asked for, when a person and not an alert began this."""
 
     command: str
@@ -80,7 +78,7 @@ class RollbackRequest(Struct, frozen=True):
     auto_confirm: bool = False
     """Whether the order is its own confirmation, where one person's is enough."""
     override: bool = False
-    """An emergency override: skips approval, freeze, barriers and the blast-radius limit."""
+    """An emergency override: skips approval, freeze and barriers."""
     incident: str = ""
     """The incident that it answers, where the person has named one."""
     person: str = ""
@@ -109,7 +107,7 @@ class RollbackRequest(Struct, frozen=True):
         return (Override(self.actor, self.right, self.reason, self.command, self.incident, at),)
 
 
-class Override(Struct, frozen=True):
+class Override(FrozenStruct):
     """One emergency override, with everything that its review needs."""
 
     actor: str
@@ -124,7 +122,7 @@ class Override(Struct, frozen=True):
     """The gates that would have held it up, as they answered when it went ahead."""
 
 
-class ApprovalAnswer(Struct, frozen=True):
+class ApprovalAnswer(FrozenStruct):
     """One person's answer to a question."""
 
     actor: str
@@ -137,7 +135,7 @@ class ApprovalAnswer(Struct, frozen=True):
     """Who that is, whatever they are called; empty: no person is proven to have said it."""
 
 
-class ApprovalRequest(Struct, frozen=True):
+class ApprovalRequest(FrozenStruct):
     """What people are asked: whether exactly this plan may be carried out."""
 
     plan: PlanHeader
@@ -148,7 +146,7 @@ class ApprovalRequest(Struct, frozen=True):
     asked_at: datetime
 
 
-class Rollback(StoredDocument, frozen=True):
+class Rollback(StoredDocument):
     """One rollback as stored; every commit of it moves `commit_id`, `sequence` and `audit_head`."""
 
     id: str
@@ -214,7 +212,7 @@ class Rollback(StoredDocument, frozen=True):
     confirmed_at: datetime | None = None
     """When all probes had passed after the last shift."""
     verified_at: datetime | None = None
-    verification: dict[str, VerificationResult] = field(default_factory=dict)
+    verification: dict[str, VerificationResult] = {}
     """The verification steps by name, as its newest check found them."""
     watch_until: datetime | None = None
     conditions_read_at: datetime | None = None

@@ -2,9 +2,7 @@
 
 from datetime import datetime
 
-from msgspec import Struct
-
-from shared.core.codec import StoredDocument, documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of
 from shared.domain.policy.execution_limits import WriteQuota
 
 ROUNDING_TOLERANCE = 1e-9
@@ -111,7 +109,7 @@ class TokenBucket:
         return max(0.0, self._closed_until - now, (tokens - self.level(now)) / self._rate)
 
 
-class Pace(Struct, frozen=True):
+class Pace(FrozenStruct):
     """What a worker begins with."""
 
     bucket: TokenBucket

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import ClassVar
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.data.repair.repair_plan import RepairPosition
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
@@ -26,7 +25,7 @@ class StepVerdict(StrEnum):
     IMPOSSIBLE = "impossible"
 
 
-class StepObservation(Struct, frozen=True):
+class StepObservation(FrozenStruct):
     """What one look found."""
 
     verdict: StepVerdict
@@ -37,7 +36,7 @@ class StepObservation(Struct, frozen=True):
     """Whether an effect that comes in portions has come further: the next one is a new attempt."""
 
 
-class StepContext(Struct, frozen=True):
+class StepContext(FrozenStruct):
     """The ports that the steps of one system reach the world by."""
 
     platform: Platform

@@ -479,8 +479,8 @@ ADDITIONS = {
         "shop.yaml:10: erasure: key 'erased_at' is missing beside 'collection'",
     ),
     "negative count": (
-        "gates: { blast_radius: -1 }",
-        "shop.yaml:10: gates.blast_radius: -1 is out of range: at least 0",
+        "gates: { drills_before_ask: -1 }",
+        "shop.yaml:10: gates.drills_before_ask: -1 is out of range: at least 0",
     ),
     "severity left out": (
         "targets: { by_severity: { CRITICAL: 5m } }",

@@ -53,7 +53,7 @@ World = tuple[DecisionFacts, Policy]
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 GONE_BACK: World = (
     replace(BAD_RELEASE, inventory=build_inventory(HALF), requests={**QUIET, **dict.fromkeys(HALF, ILL)}),
-    replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=len(HALF))),
+    BOOKSHOP,
 )
 """Half of the functions were changed, and they alone fail: every gate lets it go back."""
 NOT_PROVEN, PROVEN = RouterRequests(100, 23), RouterRequests(100, 24)
@@ -279,8 +279,6 @@ LEVELS = (
     GateLevel("restorable", "the record is silent", UNKNOWN, change_facts(records={"v1": None})),
     GateLevel("human first", "for a second more", STOP, suspend_function(SECOND)),
     GateLevel("human first", "until now", PASS, suspend_function(0 * SECOND)),
-    GateLevel("blast radius", "one too many", STOP, policy={"blast_radius": len(HALF) - 1}),
-    GateLevel("blast radius", "as many as may be", PASS, policy={"blast_radius": len(HALF)}),
     GateLevel("approval", "asks", STOP, policy={"approvals": (ScenarioName.FUNCTIONS,)}),
     GateLevel("approval", "another scenario asks", PASS, policy={"approvals": (ScenarioName.COMPLETE,)}),
 )
@@ -406,7 +404,6 @@ _ROWS = (
             "target: two of the same moment",
             "target: operators let something else serve between",
             "human first: for a second more",
-            "blast radius: one too many",
         ),
     ),
     (
@@ -454,19 +451,11 @@ _ROWS = (
             "restorable: the record is silent",
         ),
     ),
-    (
-        "target: none is stable",
-        PASS,
-        ("barrier: between", "human first: for a second more", "blast radius: one too many"),
-    ),
+    ("target: none is stable", PASS, ("barrier: between", "human first: for a second more")),
     (
         "human first: for a second more",
         PASS,
-        (
-            "restorable: a changed one is not ready",
-            "restorable: a secret of a changed one is disabled",
-            "blast radius: one too many",
-        ),
+        ("restorable: a changed one is not ready", "restorable: a secret of a changed one is disabled"),
     ),
 )
 SETTLED = {(by, of): answer for by, answer, several in _ROWS for of in several}

@@ -16,11 +16,9 @@ from tests.support.runtime.world import BOOKSHOP, World
 ORDER, SHOP = "orderStatus", "renderShop"
 
 
-def build_shop_with_source_copies(
-    rebuilds: Rebuilds = Rebuilds.ACT, blast_radius: int | None = None
-) -> World:
+def build_shop_with_source_copies(rebuilds: Rebuilds = Rebuilds.ACT) -> World:
     """A shop whose stable deployment is recorded with copies of all its sources."""
-    gates = replace(BOOKSHOP.gates, rebuilds=rebuilds, blast_radius=blast_radius)
+    gates = replace(BOOKSHOP.gates, rebuilds=rebuilds)
     shop = World(policy=replace(BOOKSHOP, gates=gates))
     shop.pass_time(timedelta(minutes=2))
     return shop

@@ -1,11 +1,10 @@
 """Sites of Firebase Hosting."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from msgspec import Struct
-
 from shared.adapters.gcp.errors import RECHECKED_EFFECT_ERRORS
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 from shared.core.errors import Gone, Unavailable
 from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import LIVE_CHANNEL, HostingSite
@@ -17,26 +16,26 @@ WRITE_PERMISSIONS = (*PERMISSIONS, "firebasehosting.sites.update")
 _PAGE = 100
 
 
-class _Version(Struct, frozen=True):
+class _Version(Answer):
     name: str = ""
     status: str = ""
 
 
-class _Release(Struct, frozen=True, rename="camel"):
+class _Release(Answer):
     version: _Version = _Version()
     release_time: datetime | None = None
 
 
-class _Channel(Struct, frozen=True):
+class _Channel(Answer):
     name: str
     release: _Release = _Release()
 
 
+@dataclass
 class FirebaseHosting:
     """A Hosting over `v1beta1`."""
 
-    def __init__(self, rest: Rest) -> None:
-        self._rest = rest
+    _rest: Rest
 
     def site(self, name: str) -> HostingSite | None:
         try:

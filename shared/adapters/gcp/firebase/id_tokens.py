@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from json import JSONDecodeError
@@ -33,6 +34,7 @@ ISSUER_CLOCK_SKEW_SECONDS = 10
 _numbers = itertools.count(1)
 
 
+@dataclass
 class GoogleIdentity:
     """Verifies ID tokens of one identity project's people, and of any service account.
 
@@ -41,9 +43,8 @@ class GoogleIdentity:
     embedded cloud asks for no credentials; firebase-admin finds it by HTTPS_PROXY.
     """
 
-    def __init__(self, project: str, *, anonymous: bool = False) -> None:
-        self._project = project
-        self._anonymous = anonymous
+    _project: str
+    anonymous: bool = False
 
     def verify(self, token: str) -> credential.Credential:
         if credential.claimed_credential_kind(token, self._project) is credential.CredentialKind.SERVICE:
@@ -77,7 +78,7 @@ class GoogleIdentity:
     def _app(self) -> Any:
         """An app of our own: others of the process keep theirs."""
         return firebase_admin.initialize_app(
-            _Anonymous() if self._anonymous else credentials.ApplicationDefault(),
+            _Anonymous() if self.anonymous else credentials.ApplicationDefault(),
             {"projectId": self._project, "httpTimeout": CALL_TIMEOUT_SECONDS},
             name=f"rollback-identity-{next(_numbers)}",
         )

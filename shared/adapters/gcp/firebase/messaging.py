@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import firebase_admin
@@ -26,13 +27,13 @@ _INVALID_TOKEN_ERRORS = (messaging.UnregisteredError, messaging.SenderIdMismatch
 _numbers = itertools.count(1)
 
 
+@dataclass
 class FirebasePush:
     """A PushChannel over one application's project."""
 
-    def __init__(self, project: str, credential: Any = None) -> None:
-        """Without a credential, the instance's own."""
-        self._project = project
-        self._credential = credential
+    _project: str
+    _credential: Any = None
+    """None: the instance's own."""
 
     def send_to_topic(self, topic: str, worded: NoticeMessage, key: str) -> None:
         """Send to a topic; a text replaces one of the same key. Raises: Rejected, Unavailable."""

@@ -2,9 +2,7 @@
 
 from datetime import datetime
 
-from msgspec import Struct
-
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 from shared.ports.resources import UserPage
 
 HOST = "identitytoolkit.googleapis.com"
@@ -13,13 +11,13 @@ PERMISSIONS = ("firebaseauth.users.get", "firebaseauth.users.update", "serviceus
 _PAGE = "50"
 
 
-class _User(Struct, frozen=True, rename="camel"):
+class _User(Answer):
     local_id: str
     valid_since: str = "0"
     """Seconds since 1970, as text."""
 
 
-class _Users(Struct, frozen=True, rename="camel"):
+class _Users(Answer):
     users: list[_User] = []
     next_page_token: str = ""
 

@@ -1,5 +1,6 @@
 """Native backups of Firestore: schedules, what they made, and how far back a database reads."""
 
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
@@ -18,15 +19,17 @@ _READY = types.Backup.State.READY
 _RECURRENCES = {"daily_recurrence": Recurrence.DAILY, "weekly_recurrence": Recurrence.WEEKLY}
 
 
+@dataclass
 class FirestoreBackups:
     """A Backups over one project. The client's own retries are off."""
 
-    def __init__(self, admin: Any, project: str) -> None:
-        self._admin = admin
-        self._project = f"projects/{project}"
+    _admin: Any
+    _project: str
 
     def database(self, database: str) -> Database:
-        answer = call_once(self._admin.get_database, {"name": f"{self._project}/databases/{database}"})
+        answer = call_once(
+            self._admin.get_database, {"name": f"projects/{self._project}/databases/{database}"}
+        )
         found = types.Database.pb(answer)
         return Database(
             location=found.location_id,
@@ -36,15 +39,15 @@ class FirestoreBackups:
 
     def schedules(self, database: str) -> list[BackupSchedule]:
         """Those of one database, daily before weekly."""
-        request = {"parent": f"{self._project}/databases/{database}"}
+        request = {"parent": f"projects/{self._project}/databases/{database}"}
         answer = call_once(self._admin.list_backup_schedules, request)
         found = map(_schedule, map(types.BackupSchedule.pb, answer.backup_schedules))
         return sorted((one for one in found if one), key=lambda one: one.recurrence)
 
     def backups(self, database: str) -> list[NativeBackup]:
         """Those of one database, wherever they lie."""
-        name = f"{self._project}/databases/{database}"
-        answer = call_once(self._admin.list_backups, {"parent": f"{self._project}/locations/-"})
+        name = f"projects/{self._project}/databases/{database}"
+        answer = call_once(self._admin.list_backups, {"parent": f"projects/{self._project}/locations/-"})
         if answer.unreachable:
             raise Unavailable(f"no answer from {', '.join(answer.unreachable)}")
         found = [_backup(one) for one in answer.backups if one.database == name]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -38,12 +39,12 @@ _NAME = "__name__"
 _COUNT = "documents"
 
 
+@dataclass
 class FirestoreDocuments:
     """A Documents over one project. The client's own retries are off."""
 
-    def __init__(self, client: Any, project: str) -> None:
-        self._client = client
-        self._project = project
+    _client: Any
+    _project: str
 
     def stream(
         self, database: str, scope: Scope, at: datetime | None, after: str = ""

@@ -1,5 +1,6 @@
 """Exports of Firestore."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,12 +26,12 @@ _Request = types.ExportDocumentsRequest.pb()
 _Metadata = types.ExportDocumentsMetadata.pb()
 
 
+@dataclass
 class FirestoreExports:
     """An Exports over one project. The client's own retries are off."""
 
-    def __init__(self, admin: Any, project: str) -> None:
-        self._admin = admin
-        self._project = project
+    _admin: Any
+    _project: str
 
     def begin(self, database: str, prefix: str, snapshot_at: datetime) -> str:
         request = _Request(name=self._name(database), output_uri_prefix=prefix)

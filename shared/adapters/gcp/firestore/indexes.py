@@ -1,5 +1,6 @@
 """Composite indexes of Firestore, and the fields by which documents expire."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from google.cloud.firestore_admin_v1 import types
@@ -21,12 +22,12 @@ _Order = types.Index.IndexField.Order
 _Array = types.Index.IndexField.ArrayConfig
 
 
+@dataclass
 class FirestoreIndexes:
     """An Indexes over the databases of one project. The client's own retries are off."""
 
-    def __init__(self, admin: Any, project: str) -> None:
-        self._admin = admin
-        self._project = project
+    _admin: Any
+    _project: str
 
     def of(self, database: str) -> dict[str, Index]:
         request = {"parent": self._groups(database), "page_size": _PAGE}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,17 +47,21 @@ _FILLING = (_Imported, _Restored, _Cloned)
 _NATIVE = types.Database.DatabaseType.FIRESTORE_NATIVE
 
 
+@dataclass
 class FirestoreRestores:
     """A Restores over one project. The clients' own retries are off."""
 
-    def __init__(self, admin: Any, firestore: Any, project: str) -> None:
-        self._admin = admin
-        self._firestore = firestore
-        self._project = f"projects/{project}"
+    _admin: Any
+    _firestore: Any
+    _project: str
+
+    @property
+    def _parent(self) -> str:
+        return f"projects/{self._project}"
 
     def create(self, database: str, location: str) -> None:
         """In native mode, without protection from deletion."""
-        request = _Create(parent=self._project, database_id=database)
+        request = _Create(parent=self._parent, database_id=database)
         request.database.location_id = location
         request.database.type_ = _NATIVE
         call_once(self._admin.create_database, request, errors=_CREATE)
@@ -66,11 +71,11 @@ class FirestoreRestores:
         return str(call_once(self._admin.import_documents, request, errors=EFFECT_ERRORS).operation.name)
 
     def restore(self, database: str, backup: str) -> str:
-        request = _Restore(parent=self._project, database_id=database, backup=backup)
+        request = _Restore(parent=self._parent, database_id=database, backup=backup)
         return str(call_once(self._admin.restore_database, request, errors=_CREATE).operation.name)
 
     def clone(self, database: str, original: str, at: datetime) -> str:
-        request = _Clone(parent=self._project, database_id=database)
+        request = _Clone(parent=self._parent, database_id=database)
         request.pitr_snapshot.database = self._name(original)
         request.pitr_snapshot.snapshot_time.FromDatetime(at)
         return str(call_once(self._admin.clone_database, request, errors=CREATE_ERRORS).operation.name)
@@ -104,13 +109,13 @@ class FirestoreRestores:
 
     def names(self) -> list[str]:
         """Of every location. Raises: Unavailable, when one did not answer, too."""
-        answer = call_once(self._admin.list_databases, {"parent": self._project})
+        answer = call_once(self._admin.list_databases, {"parent": self._parent})
         if answer.unreachable:
             raise Unavailable(f"no answer from {', '.join(answer.unreachable)}")
         return sorted(one.name.rpartition("/")[2] for one in answer.databases)
 
     def _name(self, database: str) -> str:
-        return f"{self._project}/databases/{database}"
+        return f"{self._parent}/databases/{database}"
 
 
 def _restoring(operation: Any) -> RestoreProgress | None:

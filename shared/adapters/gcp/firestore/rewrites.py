@@ -1,6 +1,7 @@
 """Documents of an application's Firestore, written back under the times at which they were read."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from google.cloud.firestore_v1 import types
@@ -26,12 +27,12 @@ _Write = types.Write.pb()
 _NAMES = {code.value[0]: code.name for code in StatusCode}
 
 
+@dataclass
 class FirestoreRewrites:
     """A Rewrites over one project. The client's own retries are off."""
 
-    def __init__(self, client: Any, project: str) -> None:
-        self._client = client
-        self._project = project
+    _client: Any
+    _project: str
 
     def rewrite(self, database: str, rewrites: Sequence[Rewrite]) -> list[RewriteResult]:
         """By BatchWrite, which is not atomic: one that is refused holds up no other."""

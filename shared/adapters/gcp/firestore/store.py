@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 from typing import Any
@@ -155,10 +156,10 @@ class FirestoreStore:
         return {"retry": None, "timeout": errors.READ_TIMEOUT_SECONDS, "metadata": self._metadata}
 
 
+@dataclass
 class _Transaction:
-    def __init__(self, store: FirestoreStore, transaction: bytes) -> None:
-        self._store = store
-        self._transaction = transaction
+    _store: FirestoreStore
+    _transaction: bytes
 
     def get(self, path: str) -> Document:
         return self._store.get(path, self._transaction)

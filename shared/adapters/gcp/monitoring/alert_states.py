@@ -1,20 +1,20 @@
 """Alerts as Cloud Monitoring shows them now: the read-back of what it has notified of."""
 
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-from msgspec import Struct
-
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 
 HOST = "monitoring.googleapis.com"
 PERMISSIONS = ("monitoring.alerts.get",)
 
 
-class _Alert(Struct, frozen=True):
+class _Alert(Answer):
     state: Literal["OPEN", "CLOSED"]
 
 
+@dataclass
 class MonitoringAlerts:
     """An AlertStates over `v3/projects/P/alerts` of one project.
 
@@ -22,10 +22,10 @@ class MonitoringAlerts:
     preview). That a notification's `incident_id` is the alert's id is not documented.
     """
 
-    def __init__(self, rest: Rest, project: str) -> None:
-        self._rest = rest
-        self._path = f"/v3/projects/{project}/alerts"
+    _rest: Rest
+    _project: str
 
     def is_open(self, alert: str) -> bool:
         """Whether it is open. Raises: Gone, Rejected, Unavailable (other states too), Throttled."""
-        return self._rest.get(f"{self._path}/{quote(alert, safe='')}", _Alert).state == "OPEN"
+        path = f"/v3/projects/{self._project}/alerts/{quote(alert, safe='')}"
+        return self._rest.get(path, _Alert).state == "OPEN"

@@ -6,11 +6,10 @@ Shapes: https://cloud.google.com/monitoring/api/ref_v3/rest (v3/projects.alertPo
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from msgspec import Struct
-
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 from shared.ports.operations_project import Metric, MetricQuery
 
 HOST = "monitoring.googleapis.com"
@@ -28,7 +27,7 @@ _QUERIES = ("query", "prometheusQuery")
 """Where the one and the other stand in conditions and in tiles."""
 
 
-class _Policy(Struct, frozen=True, rename="camel"):
+class _Policy(Answer):
     display_name: str = ""
     enabled: bool = True
     user_labels: dict[str, str] = {}
@@ -36,35 +35,35 @@ class _Policy(Struct, frozen=True, rename="camel"):
     conditions: list[dict[str, Any]] = []
 
 
-class _Label(Struct, frozen=True):
+class _Label(Answer):
     key: str
 
 
-class _Descriptor(Struct, frozen=True, rename="camel"):
+class _Descriptor(Answer):
     type: str
     labels: list[_Label] = []
     monitored_resource_types: list[str] = []
 
 
-class _Descriptors(Struct, frozen=True, rename="camel"):
+class _Descriptors(Answer):
     metric_descriptors: list[_Descriptor] = []
     resource_descriptors: list[_Descriptor] = []
 
 
-class _Vector(Struct, frozen=True):
+class _Vector(Answer):
     result: list[Any] = []
 
 
-class _Evaluated(Struct, frozen=True):
+class _Evaluated(Answer):
     data: _Vector = _Vector()
 
 
+@dataclass
 class CloudMonitoring:
     """MonitoringSettings over `v3` and `v1` of one project."""
 
-    def __init__(self, rest: Rest, project: str) -> None:
-        self._rest = rest
-        self._project = f"projects/{project}"
+    _rest: Rest
+    _project: str
 
     def policies(self) -> list[MetricQuery]:
         return [
@@ -76,11 +75,13 @@ class CloudMonitoring:
                 filters=tuple(_texts(one.conditions, _FILTERS)),
                 queries=tuple(_texts(one.conditions, _QUERIES)),
             )
-            for one in self._rest.items(f"/v3/{self._project}/alertPolicies", "alertPolicies", _Policy, _PAGE)
+            for one in self._rest.items(
+                f"/v3/projects/{self._project}/alertPolicies", "alertPolicies", _Policy, _PAGE
+            )
         ]
 
     def dashboards(self) -> list[MetricQuery]:
-        path = f"/v1/{self._project}/dashboards"
+        path = f"/v1/projects/{self._project}/dashboards"
         return [
             MetricQuery(
                 name=str(one.get("displayName", "")),
@@ -99,12 +100,12 @@ class CloudMonitoring:
         return _labels(found) if found else None
 
     def series(self, query: str) -> int:
-        path = f"/v1/{self._project}/location/global/prometheus/api/v1/query"
+        path = f"/v1/projects/{self._project}/location/global/prometheus/api/v1/query"
         return len(self._rest.get(path, _Evaluated, {"query": query}).data.result)
 
     def _find_descriptor(self, collection: str, kind: str, name: str) -> _Descriptor | None:
         wanted = {"filter": f'{kind}.type = "{name}"'}
-        found = self._rest.get(f"/v3/{self._project}/{collection}", _Descriptors, wanted)
+        found = self._rest.get(f"/v3/projects/{self._project}/{collection}", _Descriptors, wanted)
         every = (*found.metric_descriptors, *found.resource_descriptors)
         return next((one for one in every if one.type == name), None)
 

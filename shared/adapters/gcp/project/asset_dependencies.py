@@ -1,5 +1,6 @@
 """What assets rely on: where buckets of Cloud Storage lie, which topics Pub/Sub has."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from google.api_core.exceptions import NotFound
@@ -13,12 +14,12 @@ _PAGE = 1000
 """The most that a page may hold (pubsub.proto)."""
 
 
+@dataclass
 class CloudAssetDependencies:
     """AssetDependencies over every bucket and topic that the account may look at."""
 
-    def __init__(self, storage: Any, publisher: Any) -> None:
-        self._storage = storage
-        self._publisher = publisher
+    _storage: Any
+    _publisher: Any
 
     def location_type(self, bucket: str) -> str:
         with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):

@@ -1,5 +1,6 @@
 """Topics, subscriptions, functions and policies of the operations project, as set up."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -35,15 +36,15 @@ _CONDITIONAL = 3
 _ACTIVE = functions_v2.Function.State.ACTIVE
 
 
+@dataclass
 class CloudOperationsProject:
     """An OperationsProject over Google's clients, whose own retries are off."""
 
-    def __init__(self, publisher: Any, subscriber: Any, functions: Any, storage: Any, project: str) -> None:
-        self._publisher = publisher
-        self._subscriber = subscriber
-        self._functions = functions
-        self._storage = storage
-        self._project = project
+    _publisher: Any
+    _subscriber: Any
+    _functions: Any
+    _storage: Any
+    _project: str
 
     def topics(self) -> dict[str, str]:
         found = self._list(self._publisher.list_topics, "topics", project=f"projects/{self._project}")

@@ -4,11 +4,12 @@ Shapes: https://cloud.google.com/service-usage/docs/reference/rest/v1beta1/servi
 (read 2026-11).
 """
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta
 
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 
 HOST = "serviceusage.googleapis.com"
 PERMISSIONS = ("serviceusage.quotas.get",)
@@ -21,51 +22,52 @@ _Int64 = Annotated[str, Meta(pattern="^-?[0-9]{1,19}$")]
 """As JSON writes it."""
 
 
-class _Bucket(Struct, frozen=True):
-    effective_limit: _Int64 = field(name="effectiveLimit", default="0")
+class _Bucket(Answer):
+    effective_limit: _Int64 = "0"
     """-1: there is no limit."""
     dimensions: dict[str, str] = {}
 
 
-class _Limit(Struct, frozen=True):
+class _Limit(Answer):
     unit: str = ""
-    quota_buckets: list[_Bucket] = field(name="quotaBuckets", default=[])
+    quota_buckets: list[_Bucket] = []
     """From the least to the most specific."""
 
 
-class _Metric(Struct, frozen=True):
+class _Metric(Answer):
     metric: str = ""
-    limits: list[_Limit] = field(name="consumerQuotaLimits", default=[])
+    consumer_quota_limits: list[_Limit] = []
 
 
-class _Service(Struct, frozen=True):
+class _Service(Answer):
     state: str
     """https://cloud.google.com/service-usage/docs/reference/rest/v1/services (read 2026-11)."""
 
 
+@dataclass
 class ServiceApis:
     """EnabledApis over every project."""
 
-    def __init__(self, rest: Rest) -> None:
-        self._rest = rest
+    _rest: Rest
 
     def is_on(self, project: str, service: str) -> bool:
         return self._rest.get(f"/v1/projects/{project}/services/{service}", _Service).state == "ENABLED"
 
 
+@dataclass
 class ServiceQuotas:
     """A Quotas over one project."""
 
-    def __init__(self, rest: Rest, project: str) -> None:
-        self._rest = rest
-        self._path = f"/v1beta1/projects/{project}/services/run.googleapis.com/consumerQuotaMetrics"
+    _rest: Rest
+    _project: str
 
     def writes_a_minute(self, region: str) -> int | None:
+        path = f"/v1beta1/projects/{self._project}/services/run.googleapis.com/consumerQuotaMetrics"
         limits = [
             limit
-            for metric in self._rest.items(self._path, "metrics", _Metric, _PAGE)
+            for metric in self._rest.items(path, "metrics", _Metric, _PAGE)
             if "write" in metric.metric.rpartition("/")[2]
-            for limit in metric.limits
+            for limit in metric.consumer_quota_limits
             if limit.unit.startswith(_A_MINUTE)
         ]
         holding = (

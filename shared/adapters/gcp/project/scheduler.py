@@ -4,12 +4,11 @@ Shapes: https://cloud.google.com/scheduler/docs/reference/rest/v1/projects.locat
 (read 2026-11).
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 from shared.core.errors import Unavailable
 from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import SchedulerJob, json_fingerprint
@@ -28,16 +27,18 @@ _TARGETS = {"httpTarget": "uri", "pubsubTarget": "topicName", "appEngineHttpTarg
 Job = dict[str, Any]
 
 
+@dataclass
 class CloudScheduler:
     """A Schedules over `v1` of one project and region."""
 
-    def __init__(self, rest: Rest, project: str, region: str) -> None:
-        self._rest = rest
-        self._path = f"/v1/projects/{project}/locations/{region}/jobs"
+    _rest: Rest
+    _project: str
+    _region: str
 
     def jobs(self) -> dict[str, SchedulerJob]:
         """Every job of the region, by short name; bodies and headers are in the hash alone."""
-        found = self._rest.items(self._path, "jobs", Job, _PAGE)
+        path = f"/v1/projects/{self._project}/locations/{self._region}/jobs"
+        found = self._rest.items(path, "jobs", Job, _PAGE)
         try:
             return {last_segment(job["name"]): _schedule(job) for job in found}
         except (KeyError, AttributeError) as error:
@@ -55,35 +56,37 @@ def _schedule(job: Job) -> SchedulerJob:
     )
 
 
-class _Location(Struct, frozen=True, rename="camel"):
+class _Location(Answer):
     location_id: str
 
 
-class _Status(Struct, frozen=True):
+class _Status(Answer):
     code: int = 0
 
 
-class _Job(Struct, frozen=True, rename="camel"):
+class _Job(Answer):
     name: str
     state: str = ""
     status: _Status = _Status()
     last_attempt_time: datetime | None = None
 
 
+@dataclass
 class CloudSchedulerRuns:
     """SchedulerRuns over `v1` of one project."""
 
-    def __init__(self, rest: Rest, project: str) -> None:
-        self._rest = rest
-        self._path = f"/v1/projects/{project}/locations"
+    _rest: Rest
+    _project: str
 
     def regions(self) -> list[str]:
-        return [one.location_id for one in self._rest.items(self._path, "locations", _Location, _PAGE)]
+        path = f"/v1/projects/{self._project}/locations"
+        return [location.location_id for location in self._rest.items(path, "locations", _Location, _PAGE)]
 
     def runs(self, region: str) -> dict[str, JobRun]:
+        path = f"/v1/projects/{self._project}/locations/{region}/jobs"
         return {
             last_segment(job.name): JobRun(
                 enabled=job.state == "ENABLED", at=job.last_attempt_time, code=job.status.code
             )
-            for job in self._rest.items(f"{self._path}/{region}/jobs", "jobs", _Job, _PAGE)
+            for job in self._rest.items(path, "jobs", _Job, _PAGE)
         }

@@ -4,9 +4,7 @@ import base64
 import binascii
 from datetime import datetime
 
-from msgspec import Struct
-
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 from shared.core.errors import Gone, Rejected
 from shared.core.text import last_segment
 from shared.domain.deployments.inventory.inventory_parts import SecretVersion
@@ -19,21 +17,21 @@ VALUES_PERMISSIONS = ("secretmanager.versions.access",)
 _PAGE = 1000
 
 
-class _Secret(Struct, frozen=True):
+class _Secret(Answer):
     name: str
 
 
-class _Version(Struct, frozen=True, rename="camel"):
+class _Version(Answer):
     name: str
     state: str
     create_time: datetime
 
 
-class _Payload(Struct, frozen=True):
+class _Payload(Answer):
     data: str = ""
 
 
-class _Accessed(Struct, frozen=True):
+class _Accessed(Answer):
     payload: _Payload = _Payload()
 
 

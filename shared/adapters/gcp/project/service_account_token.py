@@ -5,25 +5,26 @@ Shape: https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.
 account it is of; this one is asked for by name.
 """
 
-from msgspec import Struct
+from dataclasses import dataclass
 
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 
 HOST = "iamcredentials.googleapis.com"
 PERMISSIONS = ("iam.serviceAccounts.getOpenIdToken",)
 """On the account itself."""
 
 
-class _Signed(Struct, frozen=True):
+class _Signed(Answer):
     token: str
 
 
+@dataclass
 class ServiceAccountTokenSource:
     """An IdTokenSource of one account."""
 
-    def __init__(self, rest: Rest, account: str) -> None:
-        self._rest = rest
-        self._path = f"/v1/projects/-/serviceAccounts/{account}:generateIdToken"
+    _rest: Rest
+    _account: str
 
     def token(self, audience: str) -> str:
-        return self._rest.post(self._path, {"audience": audience, "includeEmail": True}, _Signed).token
+        path = f"/v1/projects/-/serviceAccounts/{self._account}:generateIdToken"
+        return self._rest.post(path, {"audience": audience, "includeEmail": True}, _Signed).token

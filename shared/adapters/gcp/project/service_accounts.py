@@ -2,11 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import quote
 
-from msgspec import Struct
-
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 from shared.core.errors import Gone
 from shared.domain.deployments.inventory.inventory_parts import AccountState
 
@@ -25,42 +24,40 @@ _WITH_CONDITIONS = {"options": {"requestedPolicyVersion": 3}}
 """An older version of a policy leaves conditions out (google/iam/v1/options.proto)."""
 
 
-class _Condition(Struct, frozen=True):
+class _Condition(Answer):
     expression: str = ""
 
 
-class _Binding(Struct, frozen=True):
+class _Binding(Answer):
     role: str
     members: list[str] = []
     condition: _Condition | None = None
 
 
-class _Policy(Struct, frozen=True):
+class _Policy(Answer):
     bindings: list[_Binding] = []
 
 
-class _Role(Struct, frozen=True, rename="camel"):
+class _Role(Answer):
     included_permissions: list[str] = []
     deleted: bool = False
 
 
-class _ServiceAccount(Struct, frozen=True):
+class _ServiceAccount(Answer):
     disabled: bool = False
 
 
+@dataclass
 class ProjectAccounts:
     """An Accounts over the project's own policy, without inherited grants; `iam`: accounts' API."""
 
-    def __init__(self, rest: Rest, iam: Rest, project: str) -> None:
-        self._rest = rest
-        self._iam = iam
-        self._project = project
-        self._path = f"/v3/projects/{project}:getIamPolicy"
+    _rest: Rest
+    _iam: Rest
+    _project: str
 
     def roles(self) -> dict[str, tuple[str, ...]]:
-        policy = self._rest.post(self._path, _WITH_CONDITIONS, _Policy)
         roles: dict[str, set[str]] = defaultdict(set)
-        for binding in policy.bindings:
+        for binding in self._list_bindings():
             condition = f" if {binding.condition.expression}" if binding.condition else ""
             for member in binding.members:
                 if member.startswith(_ACCOUNT):
@@ -72,8 +69,11 @@ class ProjectAccounts:
         return frozenset(() if found.deleted else found.included_permissions)
 
     def grants(self) -> dict[str, tuple[str, ...]]:
-        policy = self._rest.post(self._path, _WITH_CONDITIONS, _Policy)
-        return members_by_role((binding.role, binding.members) for binding in policy.bindings)
+        return members_by_role((binding.role, binding.members) for binding in self._list_bindings())
+
+    def _list_bindings(self) -> list[_Binding]:
+        path = f"/v3/projects/{self._project}:getIamPolicy"
+        return self._rest.post(path, _WITH_CONDITIONS, _Policy).bindings
 
     def state(self, account: str) -> AccountState:
         """Whether anything can run as the account of that address, of this project or its own.

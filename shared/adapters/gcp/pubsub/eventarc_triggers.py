@@ -7,10 +7,9 @@ its `list`, which names the permission; `locations/-` is all of them
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from msgspec import Struct
-
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 from shared.core.text import last_segment
 from shared.domain.data.events.document_triggers import EventarcTrigger, parse_filters
 
@@ -23,20 +22,20 @@ _HOST = re.compile(r"\w+://(?:[^/?#]*@)?([^/?#]+)")
 """Of an address: what stands around it may hold a secret."""
 
 
-class _Service(Struct, frozen=True):
+class _Service(Answer):
     service: str
 
 
-class _Gke(Struct, frozen=True):
+class _Gke(Answer):
     namespace: str
     service: str
 
 
-class _Endpoint(Struct, frozen=True):
+class _Endpoint(Answer):
     uri: str
 
 
-class _Destination(Struct, frozen=True, rename="camel"):
+class _Destination(Answer):
     """One of them is set. Whoever makes a trigger cannot name a function: Functions alone does."""
 
     workflow: str = ""
@@ -46,12 +45,13 @@ class _Destination(Struct, frozen=True, rename="camel"):
     http_endpoint: _Endpoint | None = None
 
 
-class _Trigger(Struct, frozen=True, rename="camel"):
+class _Trigger(Answer):
     name: str
     event_filters: list[dict[str, str]] = []
     destination: _Destination = _Destination()
 
 
+@dataclass
 class EventarcTriggers:
     """A Triggers over `v1` of one project.
 
@@ -59,18 +59,18 @@ class EventarcTriggers:
     (https://cloud.google.com/eventarc/docs/event-types, read 2026-11-27).
     """
 
-    def __init__(self, rest: Rest, project: str) -> None:
-        self._rest = rest
-        self._path = f"/v1/projects/{project}/locations/-/triggers"
+    _rest: Rest
+    _project: str
 
     def list_triggers(self) -> list[EventarcTrigger]:
+        path = f"/v1/projects/{self._project}/locations/-/triggers"
         return [
             EventarcTrigger(
                 name=one.name,
                 starts=next(_event_destinations(one.destination), "something unknown"),
                 filters=parse_filters(one.event_filters),
             )
-            for one in self._rest.items(self._path, "triggers", _Trigger, _PAGE)
+            for one in self._rest.items(path, "triggers", _Trigger, _PAGE)
         ]
 
 

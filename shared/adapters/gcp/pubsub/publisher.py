@@ -1,6 +1,7 @@
 """Topics in Pub/Sub."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from google.pubsub_v1 import types
@@ -14,6 +15,7 @@ PUBLISH_TIMEOUT_SECONDS = 10.0
 _PublishRequest = types.PublishRequest.pb()
 
 
+@dataclass
 class PubSubBus:
     """A Bus over the topics of one project.
 
@@ -21,9 +23,8 @@ class PubSubBus:
     the instance may have been frozen. A message whose answer was lost may have been kept.
     """
 
-    def __init__(self, client: Any, project: str) -> None:
-        self._client = client
-        self._project = project
+    _client: Any
+    _project: str
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str] | None = None) -> str:
         request = _PublishRequest(topic=f"projects/{self._project}/topics/{topic}")

@@ -1,5 +1,7 @@
 """The container images that Artifact Registry holds, and how it cleans them up."""
 
+from dataclasses import dataclass
+
 from shared.adapters.gcp.rest import Rest
 from shared.core.errors import Gone
 from shared.domain.deployments.images import Cleanup, StoredImage
@@ -12,11 +14,11 @@ _PAGE = 1000
 (https://cloud.google.com/artifact-registry/docs/reference/rest, read 2026-11)."""
 
 
+@dataclass
 class ArtifactRegistry:
     """An Images over `v1`."""
 
-    def __init__(self, rest: Rest) -> None:
-        self._rest = rest
+    _rest: Rest
 
     def list_images(self, repository: str) -> dict[str, StoredImage]:
         try:

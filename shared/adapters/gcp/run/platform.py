@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
@@ -62,11 +63,11 @@ _ServiceMessage = run_v2.Service.pb
 _RevisionMessage = run_v2.Revision.pb
 
 
+@dataclass
 class CloudServices:
     """Services of any project and region. The client's own retries are off."""
 
-    def __init__(self, services: Any) -> None:
-        self._services = services
+    _services: Any
 
     def service(self, name: str) -> Service:
         return _service(_ServiceMessage(call_once(self._services.get_service, name=name)))

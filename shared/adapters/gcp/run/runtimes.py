@@ -1,8 +1,8 @@
 """The runtimes that Cloud Functions offers."""
 
-from msgspec import Struct
+from dataclasses import dataclass
 
-from shared.adapters.gcp.rest import Rest
+from shared.adapters.gcp.rest import Answer, Rest
 from shared.domain.deployments.inventory.inventory_parts import Generation
 
 HOST = "cloudfunctions.googleapis.com"
@@ -12,25 +12,27 @@ _DECOMMISSIONED = "DECOMMISSIONED"
 (https://cloud.google.com/functions/docs/runtime-support, read 2026-11)."""
 
 
-class _Runtime(Struct, frozen=True):
+class _Runtime(Answer):
     name: str
     environment: str = ""
     stage: str = ""
 
 
-class _Answer(Struct, frozen=True):
+class _Answer(Answer):
     runtimes: list[_Runtime] = []
 
 
+@dataclass
 class FunctionRuntimes:
     """A Runtimes over `v2` of one project and region, which lists all of them on one page."""
 
-    def __init__(self, rest: Rest, project: str, region: str) -> None:
-        self._rest = rest
-        self._path = f"/v2/projects/{project}/locations/{region}/runtimes"
+    _rest: Rest
+    _project: str
+    _region: str
 
     def list_runtimes(self) -> frozenset[tuple[Generation, str]]:
-        answer = self._rest.get(self._path, _Answer)
+        path = f"/v2/projects/{self._project}/locations/{self._region}/runtimes"
+        answer = self._rest.get(path, _Answer)
         known = {*Generation}
         return frozenset(
             (Generation(one.environment), one.name)

@@ -1,5 +1,6 @@
 """Whether files of an application can be read: by the first byte of each."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from google.api_core.exceptions import GoogleAPICallError, NotFound, RequestRangeNotSatisfiable
@@ -15,11 +16,11 @@ _INCONCLUSIVE_STATUSES = frozenset({401, 403, 408, 429, *range(500, 600)})
 """Statuses that tell of us, or of the moment, and not of the file."""
 
 
+@dataclass
 class BucketMedia:
     """A Media over every bucket that the account may read."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    _client: Any
 
     def unreadable_reason(self, bucket: str, name: str) -> str:
         blob = self._client.bucket(bucket).blob(name)

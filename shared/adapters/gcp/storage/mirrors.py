@@ -1,5 +1,6 @@
 """Objects copied from bucket to bucket inside Cloud Storage, with no retry of the client's own."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from shared.adapters.gcp.storage import objects
@@ -32,11 +33,11 @@ _EFFECT: objects.HttpStatusErrors = {
 }
 
 
+@dataclass
 class BucketMirrors:
     """A Mirrors over every bucket that the account may use."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    _client: Any
 
     def list_objects(self, bucket: str, prefix: str) -> dict[str, ObjectMetadata]:
         found = objects.list_blobs(self._client, bucket, prefix)

@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from msgspec import Struct
+from shared.core.codec import FrozenStruct
 
 _LONGEST_SYSTEM = 40
 """Of its name, in that of a database: as much is left for what else stands there."""
 
 
-class Export(Struct, frozen=True):
+class Export(FrozenStruct):
     """An export as its operation tells it."""
 
     operation: str
@@ -30,7 +30,7 @@ class Export(Struct, frozen=True):
         return self.ended_at is not None and not self.failure
 
 
-class Database(Struct, frozen=True):
+class Database(FrozenStruct):
     """A database's own account of how far back it can be read."""
 
     location: str
@@ -50,7 +50,7 @@ class Recurrence(StrEnum):
         return timedelta(days=1 if self is Recurrence.DAILY else 7)
 
 
-class BackupSchedule(Struct, frozen=True):
+class BackupSchedule(FrozenStruct):
     """A native backup schedule; it tells nothing of whether it works."""
 
     recurrence: Recurrence
@@ -58,7 +58,7 @@ class BackupSchedule(Struct, frozen=True):
     created_at: datetime
 
 
-class NativeBackup(Struct, frozen=True):
+class NativeBackup(FrozenStruct):
     """A backup that a schedule made. Nothing holds it beyond its expiry."""
 
     name: str
@@ -69,7 +69,7 @@ class NativeBackup(Struct, frozen=True):
     documents: int = 0
 
 
-class ObjectMetadata(Struct, frozen=True):
+class ObjectMetadata(FrozenStruct):
     """What a bucket says of an object, without its content."""
 
     size_bytes: int
@@ -77,7 +77,7 @@ class ObjectMetadata(Struct, frozen=True):
     """Base64 of four bytes, big-endian, as Cloud Storage writes it."""
 
 
-class RestoreProgress(Struct, frozen=True):
+class RestoreProgress(FrozenStruct):
     """How far a database that is filled has come."""
 
     operation: str

@@ -55,7 +55,7 @@ class DatabaseCopy(filling.FilledDatabase, kw_only=True):
     purged_at: datetime | None = None
     """When it was begun last to take people out who were erased: again while it is kept."""
     ready_at: datetime | None = None
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = {}
     """Documents of each declared collection when it was ready: others mean that it is used."""
     kept_until: datetime | None = None
     reminded_at: datetime | None = None

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
-from msgspec import field
 from msgspec.structs import replace
 
 from shared.core.codec import StoredDocument, documents_of
@@ -67,7 +66,7 @@ class Backup(StoredDocument):
     documents: int = 0
     objects: int = 0
     size_bytes: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = {}
     """Documents per declared collection group at that moment."""
     places: tuple[str, ...] = ()
     """Where whole and equal copies lie: `gs://BUCKET/FOLDER`."""

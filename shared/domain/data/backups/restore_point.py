@@ -10,8 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.durations import ceil_to_minute, floor_to_minute, parse_duration
 from shared.core.errors import Refused
 from shared.core.text import suggest_names
@@ -45,7 +44,7 @@ class RestoreSource(StrEnum):
     """A database of its own (`shared.domain.data.backups.database_copy`), read as it is."""
 
 
-class RestorePoint(Struct, frozen=True):
+class RestorePoint(FrozenStruct):
     """A moment that the data can be had of."""
 
     at: datetime
@@ -88,7 +87,7 @@ class RestorePoint(Struct, frozen=True):
         return f"{said} ({self.source} {self.backup}, {tried})"
 
 
-class AvailablePoints(Struct, frozen=True):
+class AvailablePoints(FrozenStruct):
     """What there is of one database's past, each part as it was seen."""
 
     now: datetime

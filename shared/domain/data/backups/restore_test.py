@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from msgspec import Struct, field
+from msgspec import field
 from msgspec.structs import replace
 
-from shared.core.codec import documents_of
+from shared.core.codec import FrozenStruct, documents_of
 from shared.core.text import count_noun
 from shared.domain.data.backups import filled_database as filling
 from shared.domain.data.backups.backup_records import NativeBackup, database_name_part
@@ -36,7 +36,7 @@ class RestoreTest(filling.FilledDatabase, kw_only=True):
     """What is restored: `gs://BUCKET/FOLDER`, or the full name of a native backup."""
     snapshot_at: datetime
     database: str
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = {}
     """Documents per collection group that must be there; empty: nobody counted."""
     status: filling.FillStatus = filling.FillStatus.RESTORING
     filled_at: datetime | None = field(default=None, name="restored_at")
@@ -59,7 +59,7 @@ class RestoreTest(filling.FilledDatabase, kw_only=True):
         return self.snapshot_at
 
 
-class ObservedRestore(Struct, frozen=True):
+class ObservedRestore(FrozenStruct):
     """What was seen of a restored database beside the look through it."""
 
     counted: Mapping[str, int]

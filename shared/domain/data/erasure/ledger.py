@@ -5,10 +5,9 @@ import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, documents_of, system_documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of, system_documents_of
 from shared.core.text import last_segment
 from shared.domain.data import document as documents
 from shared.domain.data.integrity.validator import field_values
@@ -47,7 +46,7 @@ class Erasure(StoredDocument):
     """The path templates that held then."""
 
 
-class ErasureProgress(Struct, frozen=True):
+class ErasureProgress(FrozenStruct):
     """How far a copy was gone through."""
 
     place: int = 0

@@ -3,9 +3,8 @@
 from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import StrEnum
 
-from msgspec import Struct
-
 from shared.core import text
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.inventory.inventory_parts import FunctionState
 from shared.domain.policy.document_scope import Scope
 
@@ -34,7 +33,7 @@ class DocumentEvent(StrEnum):
     DELETED = "deleted"
 
 
-class EventarcTrigger(Struct, frozen=True):
+class EventarcTrigger(FrozenStruct):
     """A trigger of Eventarc, which starts something when a document changes."""
 
     name: str
@@ -46,7 +45,7 @@ class EventarcTrigger(Struct, frozen=True):
         return text.shorten(text.one_line(f"{self.starts} (trigger {self.name.rpartition('/')[2]})"))
 
 
-class DocumentListener(Struct, frozen=True):
+class DocumentListener(FrozenStruct):
     """What hears of documents, and by what."""
 
     name: str

@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of
 from shared.core.durations import ceil_to_minute, format_duration
 from shared.domain.data.integrity import scan
 from shared.domain.data.integrity.validator import IntegrityCheck
@@ -39,7 +38,7 @@ ONSET_ASSUMPTION = "found by looking back minute by minute, which assumes that d
 damage_path = documents_of("integrity")
 
 
-class DamageFinding(Struct, frozen=True):
+class DamageFinding(FrozenStruct):
     """Damage of one kind, from the run that found it until one that finds none."""
 
     function: ClassVar[None] = None
@@ -70,7 +69,7 @@ class DamageFinding(Struct, frozen=True):
         return f"integrity:{system}:{self.signal}:{self.since.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
-class DocumentCounts(Struct, frozen=True):
+class DocumentCounts(FrozenStruct):
     """How many documents there were."""
 
     at: datetime
@@ -178,7 +177,7 @@ def describe_damage(run: scan.ScanRun, signal: str) -> str:
     return "; ".join(parts)
 
 
-class OnsetSearch(Struct, frozen=True):
+class OnsetSearch(FrozenStruct):
     """The first minute at which something was wrong, looked for by halves."""
 
     low: datetime
@@ -236,7 +235,7 @@ def writer_functions(policy: Policy, collections: Iterable[str]) -> set[str]:
     return found
 
 
-class WriterStatus(Struct, frozen=True):
+class WriterStatus(FrozenStruct):
     """Whether the writer of damage has stopped, so that data may be moved."""
 
     is_quiet: bool | None

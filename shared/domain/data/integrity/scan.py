@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from random import Random
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from shared.core.codec import FrozenStruct
 from shared.core.text import count_noun
 from shared.domain.data.document import DocumentSnapshot
 from shared.domain.data.integrity.validator import DocumentVerdict, IntegrityCheck, has_dropped
@@ -26,7 +26,7 @@ SAMPLE_RANGE_COUNTS = range(100, 201)
 """In how many places a sample is drawn; each run in another number, and so in others."""
 
 
-class ScanRange(Struct, frozen=True):
+class ScanRange(FrozenStruct):
     """Documents of one collection that lie beside each other."""
 
     collection: str
@@ -36,7 +36,7 @@ class ScanRange(Struct, frozen=True):
     """How many there are; None: all."""
 
 
-class FaultSample(Struct, frozen=True):
+class FaultSample(FrozenStruct):
     """One fault, and when its document was written so."""
 
     path: str
@@ -45,7 +45,7 @@ class FaultSample(Struct, frozen=True):
     updated_at: datetime
 
 
-class CollectionTally(Struct, frozen=True):
+class CollectionTally(FrozenStruct):
     """What was found in one collection."""
 
     documents: int = 0
@@ -59,14 +59,14 @@ class CollectionTally(Struct, frozen=True):
     """When the last of the faulty documents was written."""
 
 
-class PeakCount(Struct, frozen=True):
+class PeakCount(FrozenStruct):
     """The most documents that a collection held, and when it held them the last time."""
 
     count: int
     at: datetime
 
 
-class ScanRun(Struct, frozen=True):
+class ScanRun(FrozenStruct):
     """A run, as far as it has come."""
 
     system: str

@@ -11,9 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import jsonschema_rs
 import msgspec
-from msgspec import Struct
 
-from shared.core.codec import from_json
+from shared.core.codec import FrozenStruct, from_json
 from shared.domain.data.document import (
     DocumentSnapshot,
     GeoPoint,
@@ -60,7 +59,7 @@ class IntegrityCheck(StrEnum):
     COUNT = "count"
 
 
-class DocumentFault(Struct, frozen=True):
+class DocumentFault(FrozenStruct):
     """One thing that is wrong."""
 
     path: str
@@ -70,7 +69,7 @@ class DocumentFault(Struct, frozen=True):
     """Without anything that stands in the document but names of fields."""
 
 
-class DocumentLink(Struct, frozen=True):
+class DocumentLink(FrozenStruct):
     """What a field names."""
 
     field: str
@@ -78,7 +77,7 @@ class DocumentLink(Struct, frozen=True):
     """A document's path; a file as `gs://BUCKET/NAME`; empty: it can name nothing there."""
 
 
-class DocumentVerdict(Struct, frozen=True):
+class DocumentVerdict(FrozenStruct):
     """What was found of one document."""
 
     faults: tuple[DocumentFault, ...]
@@ -92,7 +91,7 @@ class DocumentVerdict(Struct, frozen=True):
         return None if self.unknown else True
 
 
-class ObservedReferences(Struct, frozen=True):
+class ObservedReferences(FrozenStruct):
     """What was seen of what documents name; what is absent could not be looked at."""
 
     documents: Mapping[str, bool] = {}

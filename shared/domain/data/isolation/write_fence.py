@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from shared.core.codec import StoredDocument, documents_of
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of
 from shared.domain.deployments.inventory.traffic import Scaling, Service
 from shared.domain.policy.data_rules import FenceRules
 from shared.domain.policy.severity import Severity
@@ -44,7 +43,7 @@ class FenceStatus(StrEnum):
     DOWN = "DOWN"
 
 
-class Writer(Struct, frozen=True):
+class Writer(FrozenStruct):
     """One function that writes, and what its instances were."""
 
     function: str
@@ -103,7 +102,7 @@ class Fence(StoredDocument):
         return f"MAINTENANCE-{self.began_at:%Y%m%d-%H%M%S}"
 
 
-class WriterPositions(Struct, frozen=True):
+class WriterPositions(FrozenStruct):
     """Where the writers are now."""
 
     to_stop: tuple[Writer, ...]

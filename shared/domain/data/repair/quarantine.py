@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from shared.core.codec import StoredDocument, collections_below, from_msgpack
+from shared.core.codec import FrozenStruct, StoredDocument, collections_below, from_msgpack
 from shared.domain.data.document import DocumentSnapshot, GeoPoint, Reference
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 
@@ -21,7 +20,7 @@ _REFERENCE = 1
 _PLACE = 2
 
 
-class DocumentChange(Struct, frozen=True):
+class DocumentChange(FrozenStruct):
     """One document before and after."""
 
     path: str
@@ -35,7 +34,7 @@ class DocumentChange(Struct, frozen=True):
     """Whom the documents that it stands below named in their fields."""
 
 
-class WrittenDocument(Struct, frozen=True):
+class WrittenDocument(FrozenStruct):
     """One document that was changed."""
 
     path: str
@@ -43,7 +42,7 @@ class WrittenDocument(Struct, frozen=True):
     """When it was written so; None: it was removed."""
 
 
-class SkippedDocument(Struct, frozen=True):
+class SkippedDocument(FrozenStruct):
     """One document that was meant to be changed and was not."""
 
     path: str

@@ -14,11 +14,10 @@ from enum import StrEnum
 from itertools import pairwise
 
 import msgspec
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from shared.core import text as shortened
-from shared.core.codec import StoredDocument, documents_of, from_json
+from shared.core.codec import FrozenStruct, StoredDocument, documents_of, from_json
 from shared.core.durations import floor_to_minute
 from shared.domain.data.document import DocumentSnapshot, collection_of, is_same_value, path_sort_key
 from shared.domain.data.events.document_triggers import DocumentEvent
@@ -51,7 +50,7 @@ class SelectionKind(StrEnum):
     QUERY = "query"
 
 
-class DocumentSelection(Struct, frozen=True):
+class DocumentSelection(FrozenStruct):
     """Which documents a person wants back."""
 
     by: SelectionKind = SelectionKind.INVALID
@@ -125,7 +124,7 @@ UNDOING_OUTCOMES = (DocumentOutcome.OLDER, DocumentOutcome.REVIVED, DocumentOutc
 """What undoes a change that nothing is wrong with."""
 
 
-class SnapshotPair(Struct, frozen=True):
+class SnapshotPair(FrozenStruct):
     """One document at both moments; None: it was not there."""
 
     path: str
@@ -140,7 +139,7 @@ class SnapshotPair(Struct, frozen=True):
         return self.now.updated_at == self.then.updated_at or is_same_value(self.now.fields, self.then.fields)
 
 
-class DocumentDecision(Struct, frozen=True):
+class DocumentDecision(FrozenStruct):
     """One document, and what becomes of it."""
 
     path: str
@@ -152,7 +151,7 @@ class DocumentDecision(Struct, frozen=True):
     """Whom the documents that it stands below name in their fields."""
 
 
-class RepairGoal(Struct, frozen=True):
+class RepairGoal(FrozenStruct):
     """A piece of a collection, in which nothing is left that is to be brought back."""
 
     database: str
@@ -181,7 +180,7 @@ class RepairGoal(Struct, frozen=True):
         return self.source != self.database
 
 
-class RepairPosition(Struct, frozen=True):
+class RepairPosition(FrozenStruct):
     """How far a piece was gone through, and what became of what lies before."""
 
     cursor: str = ""
@@ -201,7 +200,7 @@ class RepairPreview(StoredDocument):
     """In each goal; in those that were not begun, none."""
     seconds: float = 0.0
     """For how long they were looked through."""
-    samples: dict[DocumentOutcome, tuple[str, ...]] = field(default_factory=dict)
+    samples: dict[DocumentOutcome, tuple[str, ...]] = {}
     """What people read of it before anything is done: some documents of each fate, in words."""
 
     @property

@@ -1,4 +1,4 @@
-"""Gates about the alert: is its system known, is it recent, is its signal still true?"""
+"""Gates about the alert: is it recent, is its signal still true?"""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -6,8 +6,7 @@ from datetime import timedelta
 from functools import reduce
 from statistics import median
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.core.durations import describe_duration
 from shared.core.text import count_noun
 from shared.domain.data.integrity.damage import writer_functions
@@ -29,17 +28,12 @@ from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNA
 from shared.domain.signals.registry import SignalSource, has_source
 
 
-class _Evidence(Struct, frozen=True):
+class _Evidence(FrozenStruct):
     """One report that something fails now."""
 
     source: EvidenceSource
     function: str | None
     signal: str | None = None
-
-
-def known_system(case: GateInput) -> GateAnswer:
-    """An alert without a system never becomes an incident: what is here is known."""
-    return GateAnswer("known system", GateResult.PASS, case.policy.system)
 
 
 def stale(case: GateInput) -> GateAnswer:

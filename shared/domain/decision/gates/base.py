@@ -4,8 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.decision.facts import ChangeSet, DecisionFacts
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.decision.target_selection import passed_over_deployments
@@ -36,7 +35,7 @@ class Outcome(StrEnum):
     ESCALATE = "escalate"
 
 
-class GateAnswer(Struct, frozen=True):
+class GateAnswer(FrozenStruct):
     """One gate's answer, as the trail keeps it."""
 
     gate: str
@@ -49,7 +48,7 @@ class GateAnswer(Struct, frozen=True):
         return f"{self.gate}: {self.reason}"
 
 
-class GateInput(Struct, frozen=True):
+class GateInput(FrozenStruct):
     """What a gate looks at."""
 
     facts: DecisionFacts

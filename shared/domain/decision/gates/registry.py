@@ -2,10 +2,9 @@
 
 from enum import Flag, auto
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.decision.gates import cause, permission, target
-from shared.domain.decision.gates.alert import known_system, stale, still_true
+from shared.domain.decision.gates.alert import stale, still_true
 from shared.domain.decision.gates.base import Gate
 
 
@@ -19,7 +18,7 @@ class RequestKind(Flag):
     """A person requests an undo, or the repair of documents."""
 
 
-class RegisteredGate(Struct, frozen=True):
+class RegisteredGate(FrozenStruct):
     """One gate, the requests that it is evaluated for, and whether an override skips it."""
 
     gate: Gate
@@ -34,7 +33,6 @@ ALERT, MANUAL, UNDO = RequestKind.ALERT, RequestKind.MANUAL, RequestKind.UNDO
 EVERY = ALERT | MANUAL | UNDO
 
 GATES: dict[str, RegisteredGate] = {
-    "known system": RegisteredGate(known_system, EVERY, "a system that has a policy"),
     "stale": RegisteredGate(stale, ALERT, "a notification that arrives soon after it was sent"),
     "still true": RegisteredGate(still_true, ALERT, "a second source that observes the failure too"),
     "mode": RegisteredGate(permission.mode, ALERT, "mode `act` for signal, scenario and system"),
@@ -71,9 +69,6 @@ GATES: dict[str, RegisteredGate] = {
     ),
     "human first": RegisteredGate(
         target.human_first, ALERT, "a failing function that nobody changed recently"
-    ),
-    "blast radius": RegisteredGate(
-        target.blast_radius, ALERT | MANUAL, "a plan of fewer functions", overridable=True
     ),
     "approval": RegisteredGate(
         target.approval, ALERT | MANUAL, "a scenario that needs no approval", overridable=True

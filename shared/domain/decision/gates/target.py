@@ -101,16 +101,6 @@ def human_first(case: GateInput) -> GateAnswer:
     return GateAnswer("human first", GateResult.PASS, reason)
 
 
-def blast_radius(case: GateInput) -> GateAnswer:
-    """A plan that touches very much asks first, where the policy says so."""
-    limit, size = case.policy.gates.blast_radius, len(case.scope)
-    if limit is None:
-        return GateAnswer("blast radius", GateResult.NOT_APPLICABLE, "the policy sets no limit")
-    if size > limit:
-        return GateAnswer("blast radius", GateResult.STOP, f"{size} of at most {limit}", Outcome.ASK)
-    return GateAnswer("blast radius", GateResult.PASS, f"{size} of at most {limit}")
-
-
 def approval(case: GateInput) -> GateAnswer:
     """Ask where the scenario, deleted functions or the policy on rebuilds require a person."""
     scenario, gates = case.signal.scenario, case.policy.gates

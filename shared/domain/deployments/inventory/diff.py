@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
 from shared.domain.deployments.inventory.products import PRODUCTS, InventoryPart
 
@@ -19,7 +20,7 @@ class ChangeKind(StrEnum):
     DELETED = "deleted"
 
 
-class Difference(Struct, frozen=True, order=True):
+class Difference(FrozenStruct, order=True):
     """One thing that is not what was recorded."""
 
     part: InventoryPart

@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
+from shared.core.codec import FrozenStruct
 from shared.domain.deployments.inventory.traffic import Scaling, Traffic
 
 LIVE_CHANNEL = "live"
@@ -39,7 +39,7 @@ class Generation(StrEnum):
     SECOND = "GEN_2"
 
 
-class SecretUse(Struct, frozen=True):
+class SecretUse(FrozenStruct):
     """A version of a secret where a function finds it."""
 
     place: str
@@ -50,7 +50,7 @@ class SecretUse(Struct, frozen=True):
     """Its number, or `latest`: whatever that was when the instance started."""
 
 
-class SourceObject(Struct, frozen=True):
+class SourceObject(FrozenStruct):
     """An object in Cloud Storage: where the source of a build lies, or what we keep."""
 
     bucket: str
@@ -59,7 +59,7 @@ class SourceObject(Struct, frozen=True):
     """0: not said, so that the object may have been overwritten since."""
 
 
-class Configuration(Struct, frozen=True):
+class Configuration(FrozenStruct):
     """What code runs with."""
 
     account: str = ""
@@ -78,7 +78,7 @@ class Configuration(Struct, frozen=True):
     """Where the values of plain variables are kept, for `on_work` alone; of a revision: never."""
 
 
-class RevisionState(Struct, frozen=True):
+class RevisionState(FrozenStruct):
     """A revision that can be reached: by a share of the requests, or by a tag."""
 
     created_at: datetime
@@ -87,7 +87,7 @@ class RevisionState(Struct, frozen=True):
     configuration: Configuration
 
 
-class FunctionState(Struct, frozen=True):
+class FunctionState(FrozenStruct):
     """One function, of either generation."""
 
     name: str
@@ -176,7 +176,7 @@ class AccountState(StrEnum):
     GONE = "GONE"
 
 
-class HostingSite(Struct, frozen=True):
+class HostingSite(FrozenStruct):
     """What a site serves."""
 
     version: str
@@ -191,7 +191,7 @@ class HostingSite(Struct, frozen=True):
         return {LIVE_CHANNEL: self.version, **self.channels}
 
 
-class RemoteConfigTemplate(Struct, frozen=True):
+class RemoteConfigTemplate(FrozenStruct):
     """The published template."""
 
     version: str
@@ -202,7 +202,7 @@ class RemoteConfigTemplate(Struct, frozen=True):
     """What it says, as JSON, to be published again; empty: it is larger than what is kept."""
 
 
-class RulesFile(Struct, frozen=True):
+class RulesFile(FrozenStruct):
     """One file of a ruleset."""
 
     name: str
@@ -212,7 +212,7 @@ class RulesFile(Struct, frozen=True):
 RulesSource = tuple[RulesFile, ...]
 
 
-class RulesRelease(Struct, frozen=True):
+class RulesRelease(FrozenStruct):
     """Which ruleset is in force."""
 
     ruleset: str
@@ -221,7 +221,7 @@ class RulesRelease(Struct, frozen=True):
     """Our copy of what it says, to make it again; empty: there is none."""
 
 
-class IndexField(Struct, frozen=True):
+class IndexField(FrozenStruct):
     """One field of an index."""
 
     path: str
@@ -229,7 +229,7 @@ class IndexField(Struct, frozen=True):
     """ASCENDING, DESCENDING, CONTAINS; or a description of something newer."""
 
 
-class Index(Struct, frozen=True):
+class Index(FrozenStruct):
     """A composite index of a database."""
 
     database: str
@@ -251,7 +251,7 @@ def is_creatable(index: Index) -> bool:
     return all(one.mode in ("ASCENDING", "DESCENDING", "CONTAINS") for one in index.fields)
 
 
-class SecretVersion(Struct, frozen=True):
+class SecretVersion(FrozenStruct):
     """A version of a secret, without what it holds."""
 
     state: str
@@ -259,7 +259,7 @@ class SecretVersion(Struct, frozen=True):
     created_at: datetime
 
 
-class SchedulerJob(Struct, frozen=True):
+class SchedulerJob(FrozenStruct):
     """A Cloud Scheduler job."""
 
     schedule: str
@@ -271,7 +271,7 @@ class SchedulerJob(Struct, frozen=True):
     """Over all that it was told to do."""
 
 
-class WholeInventory(Struct, frozen=True):
+class WholeInventory(FrozenStruct):
     """Every part by its names. None: could not look; empty: nothing there, or not protected."""
 
     functions: dict[str, FunctionState] | None = None

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import field
 from msgspec.structs import replace
 
 from shared.core.codec import StoredDocument, documents_of, from_builtins, from_json
@@ -17,7 +16,7 @@ from shared.domain.policy.system_policy import Policy
 inventory_path = documents_of("inventory")
 
 
-class InventoryRecord(StoredDocument, frozen=True):
+class InventoryRecord(StoredDocument):
     """What was live when all of it was last read."""
 
     system: str
@@ -30,15 +29,15 @@ class InventoryRecord(StoredDocument, frozen=True):
     """Parts that gave no answer then: they are as they were seen before, or unknown."""
     rolling_out: str = ""
     """The deployment that has not settled yet."""
-    wrote: dict[str, str] = field(default_factory=dict)
+    wrote: dict[str, str] = {}
     """The functions that are where a rollback of ours has put them, and which one."""
-    unkept: dict[str, str] = field(default_factory=dict)
+    unkept: dict[str, str] = {}
     """Why something of a function is not kept, by `copy FUNCTION` and `values FUNCTION`."""
     old_secrets: tuple[str, ...] = ()
     """Those in use that nobody has renewed for too long, in order."""
-    codebases: dict[str, str] = field(default_factory=dict)
+    codebases: dict[str, str] = {}
     """Of every live function of the project and region, the policy's or not, by name."""
-    deleted: dict[str, str] = field(default_factory=dict)
+    deleted: dict[str, str] = {}
     """The same of the functions that were deleted since the newest stable deployment."""
     ungrouped: tuple[str, ...] = ()
     """The live functions that no group covers, in order."""

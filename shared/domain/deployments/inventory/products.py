@@ -2,8 +2,7 @@
 
 from enum import StrEnum
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.domain.policy.resources import Resources
 
 
@@ -22,7 +21,7 @@ class InventoryPart(StrEnum):
     INVOKERS = "invokers"
 
 
-class Product(Struct, frozen=True):
+class Product(FrozenStruct):
     """The facts of one part of an inventory."""
 
     check: str = ""

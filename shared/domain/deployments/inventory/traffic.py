@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct
 from msgspec.structs import replace
+
+from shared.core.codec import FrozenStruct
 
 EXPECTED_SHIFT_SECONDS = 8.0
 """How long the routers usually take to follow a change of traffic."""
@@ -13,7 +14,7 @@ LATEST_REVISION = ""
 """The revision name of an entry that follows the newest revision."""
 
 
-class TrafficTarget(Struct, frozen=True):
+class TrafficTarget(FrozenStruct):
     """One entry of a service's traffic list."""
 
     revision: str
@@ -25,7 +26,7 @@ class TrafficTarget(Struct, frozen=True):
 Traffic = tuple[TrafficTarget, ...]
 
 
-class Scaling(Struct, frozen=True):
+class Scaling(FrozenStruct):
     """How many instances a service has, whichever revisions serve; shared out by their traffic."""
 
     minimum: int = 0
@@ -40,7 +41,7 @@ class Scaling(Struct, frozen=True):
         return f"{self.minimum} to {self.maximum}" if self.maximum else f"{self.minimum} or more"
 
 
-class Service(Struct, frozen=True):
+class Service(FrozenStruct):
     """A Cloud Run service as read at one moment."""
 
     name: str
@@ -58,7 +59,7 @@ class Service(Struct, frozen=True):
     scaling: Scaling = Scaling()
 
 
-class Capacity(Struct, frozen=True):
+class Capacity(FrozenStruct):
     """What a revision brings along, and no other one has; not in force where scaling is manual."""
 
     minimum: int = 0
@@ -68,7 +69,7 @@ class Capacity(Struct, frozen=True):
     """Requests at once of one instance; 0: the platform's default."""
 
 
-class Revision(Struct, frozen=True):
+class Revision(FrozenStruct):
     """One immutable version of a service."""
 
     name: str

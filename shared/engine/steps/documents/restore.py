@@ -1,13 +1,12 @@
 """What a repair has written put back as it was before, out of the journal and the quarantine."""
 
-from msgspec import Struct
-
+from shared.core.codec import FrozenStruct
 from shared.engine.steps.documents.batched import BatchedStep
 
 KIND = "put_back"
 
 
-class RestoreGoal(Struct, frozen=True):
+class RestoreGoal(FrozenStruct):
     """Every document that a rollback has written, and nobody since, as it was before."""
 
     rollback: str

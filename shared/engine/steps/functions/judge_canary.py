@@ -1,8 +1,6 @@
 """The step that judges a canary by probes; the other functions of its group wait for it."""
 
-from msgspec import Struct
-
-from shared.core.codec import decode, from_json
+from shared.core.codec import FrozenStruct, decode, from_json
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.policy.probes import Probe
@@ -12,7 +10,7 @@ from shared.engine.steps.base import StepKind, StepObservation, StepVerdict
 KIND = "judge"
 
 
-class CanaryGoal(Struct, frozen=True):
+class CanaryGoal(FrozenStruct):
     """A function that answers well from outside, several times in a row."""
 
     service: str

@@ -1,8 +1,6 @@
 """A function built again from our copy of its recorded source, with its recorded configuration."""
 
-from msgspec import Struct
-
-from shared.core.codec import decode
+from shared.core.codec import FrozenStruct, decode
 from shared.domain.deployments import build_recipe
 from shared.domain.rollback.plan import Step
 from shared.engine.steps.base import DrillCheck, FunctionStep, StepObservation, StepVerdict
@@ -14,14 +12,14 @@ FAILED_SUFFIX = " failed"
 """What the token says beyond the mark, once a deployment did not succeed."""
 
 
-class RedeployGoal(Struct, frozen=True):
+class RedeployGoal(FrozenStruct):
     """What a function is to run, as of a deployment that was stable."""
 
     function: str
     recipe: build_recipe.Recipe
 
 
-class RedeployOrigin(Struct, frozen=True):
+class RedeployOrigin(FrozenStruct):
     """What the plan found."""
 
     mark: str
@@ -30,7 +28,7 @@ class RedeployOrigin(Struct, frozen=True):
     """The newest revision of its service then; empty: it had none."""
 
 
-class ReplacedDeployment(Struct, frozen=True):
+class ReplacedDeployment(FrozenStruct):
     """What is kept of the deployment that the plan found, should a person want it back."""
 
     recipe: build_recipe.Recipe | None = None

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-from msgspec import Struct
-
-from shared.core.codec import decode
+from shared.core.codec import FrozenStruct, decode
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.inventory_parts import SourceObject
 from shared.domain.deployments.inventory.traffic import (
@@ -22,7 +20,7 @@ from shared.engine.steps.base import FunctionStep, StepContext, StepObservation,
 KIND = "serve"
 
 
-class ServeRevisionGoal(Struct, frozen=True):
+class ServeRevisionGoal(FrozenStruct):
     """The newest deployment of the function takes every request, or those of a list."""
 
     function: str
@@ -36,7 +34,7 @@ class ServeRevisionGoal(Struct, frozen=True):
     """What the service's instances are to be from then on; None: they are left as they are."""
 
 
-class ServeRevisionOrigin(Struct, frozen=True):
+class ServeRevisionOrigin(FrozenStruct):
     """The traffic lists from which nobody has moved it since the plan was made."""
 
     found: Traffic

@@ -1,8 +1,6 @@
 """Traffic of one service back to the revisions that served before."""
 
-from msgspec import Struct
-
-from shared.core.codec import decode
+from shared.core.codec import FrozenStruct, decode
 from shared.core.errors import Rejected
 from shared.domain.deployments.inventory.traffic import (
     EXPECTED_SHIFT_SECONDS,
@@ -18,7 +16,7 @@ from shared.ports.platform import OperationState
 KIND = "shift"
 
 
-class TrafficGoal(Struct, frozen=True):
+class TrafficGoal(FrozenStruct):
     """The whole traffic list that a service is to have."""
 
     service: str
@@ -31,7 +29,7 @@ class TrafficGoal(Struct, frozen=True):
     """What the service's instances are to be from then on; None: they are left as they are."""
 
 
-class TrafficOrigin(Struct, frozen=True):
+class TrafficOrigin(FrozenStruct):
     """What the plan found, verbatim."""
 
     traffic: Traffic

@@ -2,9 +2,7 @@
 
 import zlib
 
-from msgspec import Struct
-
-from shared.core.codec import decode
+from shared.core.codec import FrozenStruct, decode
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
@@ -13,14 +11,14 @@ from shared.engine.steps.base import DrillCheck, ResourceStep, StepObservation, 
 KIND = "publish_template"
 
 
-class RemoteConfigGoal(Struct, frozen=True):
+class RemoteConfigGoal(FrozenStruct):
     """What the template is to say."""
 
     hash: str
     content: bytes
 
 
-class RemoteConfigOrigin(Struct, frozen=True):
+class RemoteConfigOrigin(FrozenStruct):
     """What the template said when the plan was made."""
 
     hash: str

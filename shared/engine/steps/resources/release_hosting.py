@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 
-from msgspec import Struct
-
-from shared.core.codec import decode
+from shared.core.codec import FrozenStruct, decode
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.restorability import FINALIZED
@@ -14,7 +12,7 @@ from shared.engine.steps.base import ResourceStep, StepObservation, StepVerdict
 KIND = "release_hosting"
 
 
-class HostingGoal(Struct, frozen=True):
+class HostingGoal(FrozenStruct):
     """What a channel is to serve."""
 
     site: str
@@ -23,7 +21,7 @@ class HostingGoal(Struct, frozen=True):
     """Short name."""
 
 
-class HostingOrigin(Struct, frozen=True):
+class HostingOrigin(FrozenStruct):
     """What the plan found on the channel."""
 
     version: str

@@ -1,8 +1,6 @@
 """The ruleset of before in force again, made once more where it was deleted."""
 
-from msgspec import Struct
-
-from shared.core.codec import decode
+from shared.core.codec import FrozenStruct, decode
 from shared.domain.deployments.inventory.inventory_parts import RulesSource, WholeInventory
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
@@ -15,7 +13,7 @@ RECREATED_SUFFIX = " anew"
 """Behind what was found in force: the goal's ruleset is gone, and is to be made first."""
 
 
-class RulesGoal(Struct, frozen=True):
+class RulesGoal(FrozenStruct):
     """What is to be in force."""
 
     release: str
@@ -26,7 +24,7 @@ class RulesGoal(Struct, frozen=True):
     """Our copy of what it says; empty: there is none."""
 
 
-class RulesOrigin(Struct, frozen=True):
+class RulesOrigin(FrozenStruct):
     """What the plan found in force."""
 
     ruleset: str

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from shared.core.codec import decode, from_json
+from shared.core.codec import FrozenStruct, decode, from_json
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory, json_fingerprint
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.rollback.plan import Step
@@ -21,7 +20,7 @@ _OUTPUT_ONLY_FIELD = "updateTime"
 """Of each blocking function: when it was set."""
 
 
-class AuthSetting(Struct, frozen=True):
+class AuthSetting(FrozenStruct):
     """One field."""
 
     path: str
@@ -30,7 +29,7 @@ class AuthSetting(Struct, frozen=True):
     origin: str | None
 
 
-class AuthConfigGoal(Struct, frozen=True):
+class AuthConfigGoal(FrozenStruct):
     """What is to be set; all other fields stay as they are."""
 
     settings: tuple[AuthSetting, ...]

@@ -89,17 +89,6 @@ def test_what_lies_behind_a_barrier_of_its_roll_out_stays_and_is_listed() -> Non
     assert shop.find_violated_invariants() == []
 
 
-def test_what_is_beyond_the_blast_radius_stays_and_is_listed() -> None:
-    """The plan grows no further than the policy lets automation go, and what is more is told."""
-    shop = build_shop_with_source_copies(blast_radius=4)
-
-    rollback = extend_rollout_during_rollback(shop)
-
-    assert rollback.status is RollbackStatus.FAILED
-    assert set(shop.live) - healthy_functions(shop) == set(CHECKOUT)
-    assert "is beyond the blast radius of 4" in rollback.outcome
-
-
 def test_a_roll_out_is_waited_for_until_the_time_to_verify_is_over() -> None:
     """What went back is well long before: what is reached after that goes back as well."""
     shop = build_shop_with_source_copies()

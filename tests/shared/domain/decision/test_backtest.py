@@ -20,7 +20,7 @@ from shared.domain.decision.facts import DecisionFacts
 from shared.domain.decision.gate_evaluation import evaluate_incident, require_approval
 from shared.domain.decision.gates.base import Outcome
 from shared.domain.incidents.incident import Incident, IncidentMark, IncidentStatus, TimelineEvent
-from shared.domain.policy.scenario_names import Mode
+from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.rollback import (
@@ -55,8 +55,8 @@ ROLLBACK = Rollback(
 )
 ORDER = RollbackRequest("command", "ada", "it is broken")
 ANSWER = ApprovalAnswer("ada", NOW, "plan", "go", "command", "ada")
-CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, blast_radius=1))
-"""More than one function is too many for automation."""
+CAREFUL = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, approvals=(ScenarioName.FUNCTIONS,)))
+"""A person approves every rollback of functions."""
 
 
 def snapshot(facts: DecisionFacts, policy: Policy = BOOKSHOP, *, asks: str = "") -> DecisionSnapshot:
@@ -85,7 +85,7 @@ def test_the_same_policy_would_do_the_same() -> None:
 @pytest.mark.parametrize(
     ("stored", "policy", "would_do", "gates"),
     [
-        (BAD_RELEASE, CAREFUL, "ask", "blast radius: "),
+        (BAD_RELEASE, CAREFUL, "ask", "approval: pass → stop"),
         (change_system(mode=Mode.ASK), BOOKSHOP, "rollback of 8 functions", "mode: stop → pass"),
         (change_system(mode=Mode.OBSERVE), BOOKSHOP, "rollback of 8 functions", "mode: stop → pass"),
         (

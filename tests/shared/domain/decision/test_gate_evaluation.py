@@ -392,14 +392,6 @@ def test_an_alert_that_requests_refute_ends_at_its_deadline() -> None:
     assert decide(few, expired=True).outcome is Outcome.ASK
 
 
-@pytest.mark.parametrize(("limit", "outcome"), [(8, Outcome.ROLLBACK), (7, Outcome.ASK)])
-def test_blast_radius(limit: int, outcome: Outcome) -> None:
-    """A plan as large as the limit passes, a larger one asks."""
-    gates = replace(BOOKSHOP.gates, blast_radius=limit)
-
-    assert decide(BAD_RELEASE, gates=gates).outcome is outcome
-
-
 def test_a_scenario_can_always_ask() -> None:
     """Where the policy says so, a person approves."""
     gates = replace(BOOKSHOP.gates, approvals=(ScenarioName.FUNCTIONS,))
@@ -412,12 +404,12 @@ def test_a_scenario_can_always_ask() -> None:
 
 def test_a_question_names_every_gate_that_asks() -> None:
     """Nobody approves a plan for one reason while another one is not shown."""
-    gates = replace(BOOKSHOP.gates, approvals=(ScenarioName.FUNCTIONS,), blast_radius=7)
+    gates = replace(BOOKSHOP.gates, approvals=(ScenarioName.FUNCTIONS,))
 
     decision = decide(change_system(mode=Mode.ASK), gates=gates)
 
     asking = [f"{one.gate}: {one.reason}" for one in decision.answers if one.leads_to is Outcome.ASK]
-    assert [one.partition(":")[0] for one in asking] == ["mode", "blast radius", "approval"]
+    assert [one.partition(":")[0] for one in asking] == ["mode", "approval"]
     assert decision.reason == "; ".join(asking)
     more = require_approval(decision, "access rules change")
     assert more.reason == f"{decision.reason}; asks first: access rules change"

@@ -41,8 +41,6 @@ FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
         (FROZEN, {}, Outcome.HOLD, Outcome.ROLLBACK, ["freeze"]),
         (BARRED, {}, Outcome.ASK, Outcome.ROLLBACK, ["barrier"]),
         (BAD_RELEASE, ASKS, Outcome.ASK, Outcome.ROLLBACK, ["approval"]),
-        (BAD_RELEASE, {"blast_radius": 7}, Outcome.ASK, Outcome.ROLLBACK, ["blast radius"]),
-        (BAD_RELEASE, {"blast_radius": 8}, Outcome.ROLLBACK, Outcome.ROLLBACK, []),
         (BAD_RELEASE, FOUR_EYES, Outcome.ASK, Outcome.ROLLBACK, ["approval"]),
         (FROZEN, ASKS, Outcome.HOLD, Outcome.ROLLBACK, ["freeze", "approval"]),
         (change_system(pause=PAUSE), {}, Outcome.HOLD, Outcome.HOLD, []),
@@ -59,7 +57,7 @@ FOUR_EYES = {"four_eyes": (ScenarioName.FUNCTIONS,)}
 def test_what_an_order_and_what_an_override_may_skip(
     given: DecisionFacts, gates: dict[str, Any], ordered: Outcome, overridden: Outcome, skipped: list[str]
 ) -> None:
-    """An override skips approval, freeze, barrier and blast radius; never switch, slot or target.
+    """An override skips approval, freeze and barrier; never switch, slot or target.
 
     What it skips is told, and nothing else.
     """

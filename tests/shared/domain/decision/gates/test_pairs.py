@@ -121,7 +121,6 @@ SITUATIONS = (
         system={"suspended": dict.fromkeys(EVERYTHING, NOW + SECOND)},
         compares=True,
     ),
-    Situation("blast radius", Outcome.ASK, gates={"blast_radius": 7}),
     Situation("approval", Outcome.ASK, gates={"approvals": (ScenarioName.FUNCTIONS,)}),
 )
 
