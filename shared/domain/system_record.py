@@ -103,6 +103,8 @@ class System(StoredDocument):
     cool_down_until: datetime | None = None
     cool_down_target: str = ""
     """The deployment that automation went back to; empty: an operator called a rollback off."""
+    cool_down_functions: tuple[str, ...] = ()
+    """The functions that it restored in that step: none of them goes back again."""
     suspended: dict[str, datetime] = {}
     """What a person changed by hand: until then automation leaves it alone."""
     wrong_signals: dict[str, str] = {}
@@ -120,6 +122,19 @@ class System(StoredDocument):
         """All incidents that are open, the newest first."""
         newest = (self.incident,) if self.incident and self.incident_ended_at is None else ()
         return (*newest, *reversed(self.earlier_incidents))
+
+    def start_cool_down(
+        self, target: str, functions: Iterable[str], now: datetime, until: datetime
+    ) -> System:
+        """Return the system after an automatic step back; a further part of it extends no time."""
+        is_cooling = self.cool_down_until is not None and now < self.cool_down_until
+        is_further = is_cooling and target == self.cool_down_target
+        return replace(
+            self,
+            cool_down_until=self.cool_down_until if is_further else until,
+            cool_down_target=target,
+            cool_down_functions=tuple(sorted({*functions, *(self.cool_down_functions * is_further)})),
+        )
 
     def begin_incident(self, incident: str, rollback: str, detected_at: datetime) -> System:
         """The system, whose newest incident this is, with a rollback that is in progress."""

@@ -176,7 +176,7 @@ class StepScheduler:
         began = step.begun_at if step.attempts or stands_still else self._tenure.now()
         note = look.note or (step.note if stands_still and not step.writes else "")
         again = replace(step, seen=look.token, begun_at=began, operation="", note=note)
-        return self._fail_if_overdue(self._set_deadline(again))
+        return self._fail_if_overdue(self._set_deadline(again), step.note)
 
     def _may_still_land(self, step: Step) -> bool:
         """Whether an effect without a precondition may be on its way: no look tells of it."""
@@ -203,10 +203,10 @@ class StepScheduler:
         self._has_ended = True
         return replace(step, status=status, note=note, ended_at=self._tenure.now())
 
-    def _fail_if_overdue(self, step: Step) -> Step:
+    def _fail_if_overdue(self, step: Step, reason: str = "") -> Step:
         if self._age(step) <= step.within_seconds:
             return step
-        return self._end_step(step, StepStatus.FAILED, f"no result in time: {step.note}")
+        return self._end_step(step, StepStatus.FAILED, f"no result in time: {step.note or reason}")
 
     def _age(self, step: Step) -> float:
         return (self._tenure.now() - (step.begun_at or self._tenure.now())).total_seconds()

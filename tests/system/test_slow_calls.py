@@ -54,7 +54,9 @@ def test_a_decision() -> None:
 
     [one] = world.rollbacks()
     assert (one.status, one.takeovers) == (RollbackStatus.NOT_TAKEN, 0)
-    assert one.outcome.startswith("cause: the metrics could not be read; what fails is not known yet")
+    unread = "the metrics could not be read"
+    missing = f"external cause: {unread}; cause: {unread}; what fails is not known yet"
+    assert one.outcome.startswith(missing)
 
 
 def test_the_end_of_a_watch() -> None:

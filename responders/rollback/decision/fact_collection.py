@@ -10,8 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.support.parallel_calls import (
+    CALL_TIMEOUT_SECONDS,
     MAX_PARALLEL_CALLS,
     METRICS_WINDOW,
+    ExtendLease,
     answer_or_none,
     build_alert_state_calls,
     build_health_calls,
@@ -20,6 +22,7 @@ from responders.support.parallel_calls import (
     read_health_answers,
     require_answer,
     select_named,
+    skip_lease,
 )
 from shared.core.codec import decode
 from shared.core.store import Document, Query
@@ -85,13 +88,14 @@ def collect_facts(
     target: str = "",
     *,
     writing: bool = False,
+    hold: ExtendLease = skip_lease,
 ) -> CollectedFacts:
     """Everything that the gates ask about, each read once; what gave no answer is None.
 
     `joined` reads the alerts of the incident that the rollback answers; `target` is the deployment
     that a person has named; `writing` says that documents may be written, which start something.
     Raises: Unavailable, when our own store does not tell of alerts, deployments, systems, the
-    budget or the pace.
+    budget or the pace; as `hold`.
     """
     reading = StateReader(ports.store)
     system = reading.system(policy.system)
@@ -105,6 +109,7 @@ def collect_facts(
     releases = _find_releases(inventory, now - policy.gates.suspect_window)
     since = _find_count_start(reading, policy, now, judged, recovered, releases)
     calls = _build_evidence_calls(ports, policy, judged, (since, now), releases)
+    hold(CALL_TIMEOUT_SECONDS)
     answers = first | _collect_answers(ports, policy, (since, now), others, calls, writing=writing)
     deployments: list[Deployment] = require_answer(answers["deployments"])
     live = _merge_inventory(answer_or_none(answers["functions"]), answer_or_none(answers["stock"]))
@@ -115,6 +120,7 @@ def collect_facts(
         revision.image for function in inventory.values() for revision in function.revisions
     )
     calls = _build_follow_up_calls(ports, policy, recorded, places)
+    hold(CALL_TIMEOUT_SECONDS)
     later = call_all(ports, {**calls, **build_alert_state_calls(ports, policy.system, asked_back)})
     standing, states = open_alerts(alerts), read_alert_states(later)
     facts = _facts(policy.system, answers, later, now, alerts=(), deployments=deployments, live=live)

@@ -44,7 +44,9 @@ def decide_repair(case: Case) -> bool:
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} moves data that nobody has ordered to be moved")
-    gathered = collect_facts(case.ports, policy, now, case.read_alerts, rollback.id, writing=True)
+    gathered = collect_facts(
+        case.ports, policy, now, case.read_alerts, rollback.id, writing=True, hold=case.extend_lease
+    )
     if case.raise_severity(gathered.alerts):
         return True
     document = case.ports.store.get(repair.preview_path(rollback.id))

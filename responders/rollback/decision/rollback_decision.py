@@ -61,7 +61,15 @@ def decide_rollback(case: Case) -> bool:
     """Whether the worker goes on with this rollback now; otherwise it was let go."""
     order = case.rollback.order
     target = order.target if order else ""
-    gathered = collect_facts(case.ports, case.policy, case.now(), case.read_alerts, case.rollback.id, target)
+    gathered = collect_facts(
+        case.ports,
+        case.policy,
+        case.now(),
+        case.read_alerts,
+        case.rollback.id,
+        target,
+        hold=case.extend_lease,
+    )
     known = {"failed_before": case.rollback.failing, "level_before": case.rollback.level}
     gathered = replace(gathered, facts=replace(gathered.facts, **known))
     level = gathered.facts.measure_level(case.policy)
@@ -280,10 +288,8 @@ def _build_start_transition(
         if system.slot not in ("", rollback.id):
             return None
         taken = replace(system, slot=rollback.id)
-        if not automatic or decision.target == system.cool_down_target:
-            return taken
         until = now + case.policy.gates.cool_down
-        return replace(taken, cool_down_until=until, cool_down_target=decision.target)
+        return taken.start_cool_down(decision.target, decision.scope, now, until) if automatic else taken
 
     return Transition(
         event="rollback.decided",

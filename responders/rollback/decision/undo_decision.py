@@ -36,7 +36,9 @@ def decide_undo(case: Case) -> bool:
     order = rollback.order
     if order is None:
         raise ValueError(f"{rollback.id} takes back what nobody has ordered")
-    gathered = collect_facts(case.ports, policy, now, case.read_alerts, rollback.id, writing=True)
+    gathered = collect_facts(
+        case.ports, policy, now, case.read_alerts, rollback.id, writing=True, hold=case.extend_lease
+    )
     if case.raise_severity(gathered.alerts):
         return True
     deadline = case.decide_by

@@ -149,15 +149,18 @@ def _build_extension_transition(case: Case, why: str, header: PlanHeader, additi
             "extension": None,
             **dict.fromkeys(("confirmed_at", "verified_at", "watch_until", "failing_since", "ill_since")),
         },
-        system=partial(_take_slot, case.rollback.id),
+        system=partial(_take_slot, case.rollback.id, more),
         status=IncidentStatus.ROLLING_BACK,
         occasion=f"-{plan.header.extensions}",
         writes=tuple(build_step_writes(case, plan)),
     )
 
 
-def _take_slot(rollback: str, system: System) -> System | None:
-    return replace(system, slot=rollback) if system.slot in ("", rollback) else None
+def _take_slot(rollback: str, restored: set[str], system: System) -> System | None:
+    if system.slot not in ("", rollback):
+        return None
+    restored = restored.union(system.cool_down_functions)
+    return replace(system, slot=rollback, cool_down_functions=tuple(sorted(restored)))
 
 
 def _build_additional_plan(
@@ -174,8 +177,11 @@ def _build_additional_plan(
     further = set(change.functions) - planned
     if rolling is None:
         further &= wanted
-    elif case.rollback.started_at is not None:  # what it had reached before was judged by what fails
-        further = {name for name in further if change.functions[name] > case.rollback.started_at}
+    started_at = case.rollback.started_at
+    if case.rollback.extension is None and started_at is not None:
+        # What was changed until then is judged by what fails, and later changes by their roll-out.
+        later = {name for name in further if change.functions[name] > started_at}
+        further = later if rolling is not None else further - later
     if case.rollback.extension is None:
         further -= _functions_under_manual_control(case, looked)
     if not further:

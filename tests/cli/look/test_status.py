@@ -49,6 +49,7 @@ def test_contacts_are_shown_as_lines_and_as_json(monkeypatch: pytest.MonkeyPatch
 def test_status_says_why_automation_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One sentence, without the names of gates, for people and for programs."""
     world = World()
+    world.ports.counts.rates["getBook"] = 0.0  # no requests that it has answered since its release
     raise_probe_alarm(world)
     world.pass_time(timedelta(seconds=30))
     prompt = WorldPrompt(monkeypatch, tmp_path, world)

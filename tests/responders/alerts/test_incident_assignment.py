@@ -563,10 +563,14 @@ def test_the_same_trouble_soon_after_the_end_reopens_the_incident() -> None:
 def test_two_incidents_at_once_act_one_after_the_other() -> None:
     """The second one waits for the slot, and neither ends the other."""
     world = World(policy=SHOP)
-    world.deploy_bad(["getBook", "payOrder"])
+    world.deploy_bad(["getBook"])
 
     def payments() -> None:
-        world.alert("0.pay", signal="payments_failing", resource=of_function(world, "payOrder"))
+        world.ports.clock.advance(timedelta(seconds=1))
+        world.ports.world.deploy(["payOrder"], failure_rate=0.8)  # a release of its own
+        began = world.ports.clock.now()
+        resource = of_function(world, "payOrder")
+        world.alert("0.pay", signal="payments_failing", resource=resource, started_at=began)
         world.deliver_newest()
 
     world.ports.world.hook = run_once("platform.shift", "after", payments)
@@ -577,12 +581,17 @@ def test_two_incidents_at_once_act_one_after_the_other() -> None:
     system = world.ports.store.documents["systems/bookshop"]
     assert (system["incident"], system["earlier_incidents"]) == (pay.id, [media.id])
     assert "decision.held" in world.events(world.rollbacks()[1])
-    world.ports.alerts.open |= {"0.pay": False, "0.media": False}
+    world.ports.alerts.open["0.media"] = False
+    world.pass_time(20 * MINUTE)
+    world.ports.world.deploy(["payOrder"])
+    world.ports.alerts.open["0.pay"] = False
+    world.alert("0.pay", "closed", signal="payments_failing", resource=of_function(world, "payOrder"))
 
     world.pass_time(HOUR)
 
     first, second = world.rollbacks()
     assert first.status is rollback.RollbackStatus.SUCCEEDED
+    assert {step.target for step in world.steps(first.id).values()} == {"getBook"}
     assert (second.status, second.outcome[:9]) == (rollback.RollbackStatus.NOT_TAKEN, "cool-down")
     assert [one.timeline[-1].note for one in world.incidents()] == [
         first.outcome,

@@ -12,6 +12,7 @@ from shared.domain.deployments.inventory.inventory_record import inventory_path
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.system_policy import Group, Policy
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.system_record import system_path
 from tests.support.notices.system_events import notified_texts, read_dead_letters, system_event_names
 from tests.support.runtime.world import BOOKSHOP, FakePorts, World
@@ -186,6 +187,8 @@ def test_an_alert_about_a_function_in_no_group() -> None:
     labels = {"project_id": "bookshop-prod", "service_name": "sendreceipt"}
     world.alert(resource={"type": "cloud_run_revision", "labels": labels})
     world.pass_time(FIVE_MINUTES)
+    assert world.rollbacks()[0].status is RollbackStatus.DECIDING  # no second source sees it
+    world.pass_time(world.policy.gates.decide_within[Severity.LOW])
 
     [incident] = world.incidents()
     assert incident.severity is Severity.LOW

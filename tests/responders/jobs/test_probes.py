@@ -63,11 +63,14 @@ def test_a_frontend_that_goes_dark_is_an_incident() -> None:
     assert json.loads(alert.notification)["reason"].startswith(
         "probe shop: failing or slow for 1m, no answer"
     )
-    assert (alert.incident, alert.absorbed_by) == (incident.id, incident.id)
+    assert (alert.incident, alert.absorbed_by) == (incident.id, "")  # no second source sees it yet
     assert read_public_state(world).incident == incident.id
     assert any(sent.key.endswith(":detected:record") for sent in world.ports.sender.sent)
     assert names_of(world)[-1] == "signal.open"
     assert [one.recorded for one in record_of(world).findings] == ["open"]
+    world.pass_time(3 * MINUTE)
+    [alert] = alerts(world)
+    assert (alert.incident, alert.absorbed_by) == (incident.id, incident.id)
     assert world.find_violated_invariants() == []
 
 

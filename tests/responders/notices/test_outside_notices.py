@@ -189,6 +189,7 @@ def test_users_read_of_a_failure_once_a_second_source_sees_it() -> None:
 def test_users_read_nothing_of_a_false_alarm() -> None:
     """It is over before a second source has seen it."""
     world = World(policy=POLICY)
+    world.ports.counts.rates["getBook"] = 0.0  # no requests that it has answered since its release
     raise_probe_alarm(world)
     world.pass_time(MINUTE)
     world.ports.prober.down = lambda _: False

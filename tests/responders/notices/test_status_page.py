@@ -173,14 +173,21 @@ def test_users_read_once_that_a_further_part_is_affected() -> None:
 def test_the_page_shows_no_failure_that_one_source_alone_sees() -> None:
     """It says at once that something is checked; an outage is shown once people are asked."""
     world = build_world_with_page()
+    world.ports.counts.rates["getBook"] = 0.0  # no requests that it has answered since its release
     raise_probe_alarm(world)
     world.pass_time(MINUTE)
     assert "Under investigation. We are checking" in read_page(world)
+    assert world.rollbacks()[0].status is RollbackStatus.DECIDING
 
     world.pass_time(4 * MINUTE)
 
     assert "Some parts do not work." in read_page(world)
     assert world.rollbacks()[0].status is RollbackStatus.PARKED
+
+
+def list_notices(world: World) -> list[list[str]]:
+    """Return the event and the channel of each notice."""
+    return [sent.key.split(":")[1:] for sent in world.ports.sender.sent]
 
 
 def raise_alarm_without_change(world: World) -> None:
@@ -190,19 +197,18 @@ def raise_alarm_without_change(world: World) -> None:
     world.pass_time(MINUTE)
 
 
-def test_an_escalation_alone_publishes_no_outage() -> None:
-    """People are needed at once; the page shows an outage once the time to decide is over."""
+def test_an_escalation_waits_for_a_second_source() -> None:
+    """People are called, and the page shows an outage, once the time to decide is over."""
     people = Channel("users", ChannelKind.WEBHOOK, "https://users.example", audience=Audience.USERS)
     world = World(policy=replace(BOOKSHOP, channels=(*BOOKSHOP.channels, people)))
     world.ports.pages = MemoryPages()
     world.ports.counts.rates["getBook"] = 0.0
     raise_alarm_without_change(world)
     [found] = world.incidents()
-    assert (found.status, found.is_unconfirmed) == (IncidentStatus.ESCALATED, True)
+    assert (found.status, found.is_unconfirmed) == (IncidentStatus.DETECTED, True)
     assert "Under investigation. We are checking a report" in read_page(world)
-    told = [one.key.split(":")[1:] for one in world.ports.sender.sent]
-    assert ["rollback.escalated", "night-shift"] in told
-    assert ["detected", "users"] not in told
+    assert ["detected", "users"] not in list_notices(world)
+    assert ["rollback.escalated", "night-shift"] not in list_notices(world)
     assert disruption_spans(read_public_state(world), world.ports.clock.now()) == []
 
     world.pass_time(4 * MINUTE)
@@ -210,14 +216,15 @@ def test_an_escalation_alone_publishes_no_outage() -> None:
     [late] = world.incidents()
     assert (late.status, late.is_unconfirmed) == (IncidentStatus.ESCALATED, False)
     assert [turn.word for turn in public_status_changes(late)] == ["detected", "investigating"]
-    assert world.ports.sender.sent[-1].key.endswith(":detected:users")
+    assert ["detected", "users"] in list_notices(world)
+    assert ["rollback.escalated", "night-shift"] in list_notices(world)
     [(began, _)] = disruption_spans(read_public_state(world), world.ports.clock.now())
     assert began == late.onset_at
     assert "Some parts do not work." in read_page(world)
 
 
 @pytest.mark.parametrize("by", ["alert", "counts", "person"])
-def test_an_escalated_failure_is_shown_once_it_is_confirmed(by: str) -> None:
+def test_a_failure_is_shown_once_it_is_confirmed(by: str) -> None:
     """An alert of another source confirms it, a check that counts requests, or a person."""
     hour = dict.fromkeys(Severity, HOUR)
     policy = replace(BOOKSHOP, gates=replace(BOOKSHOP.gates, decide_within=hour))
@@ -262,15 +269,26 @@ def test_what_fails_beside_an_alert_that_is_over_is_shown_in_time() -> None:
 @pytest.mark.parametrize("joined", [False, True], ids=["one alert", "another of the same source joins"])
 def test_an_escalated_false_alarm_is_no_outage(joined: bool) -> None:
     """It was over before a second source saw it; a further alert does not extend its time."""
-    world = build_world_with_page()
-    raise_alarm_without_change(world)
-    [found] = world.incidents()
+    ten_minutes = dict.fromkeys(Severity, 10 * MINUTE)
+    gates = replace(BOOKSHOP.gates, decide_within=ten_minutes)
+    world = World(policy=replace(BOOKSHOP, gates=gates, status_page=StatusPage()))
+    world.ports.pages = MemoryPages()
+    world.command(command="promote", system="bookshop", mode="ask")
+    world.settle()
+    raise_probe_alarm(world)
+    world.pass_time(MINUTE)
+    [detected] = world.incidents()
+    world.command(command="reject", system="bookshop", incident=detected.id)
+    world.settle()
+    [rejected] = world.incidents()
+    assert (rejected.status, rejected.is_unconfirmed) == (IncidentStatus.ESCALATED, True)
     if joined:
         world.alert("probe:bookshop:2", resource=ABOUT_GET_BOOK)
         world.pass_time(MINUTE)
         [again] = world.incidents()
-        assert (again.rollbacks, again.status) == (2, IncidentStatus.ESCALATED)
-        assert again.unconfirmed_until == found.unconfirmed_until
+        assert (again.rollbacks, again.status) == (2, IncidentStatus.DETECTED)
+        assert "decision.held" in world.events(world.rollbacks()[1])
+        assert again.unconfirmed_until == rejected.unconfirmed_until
     world.ports.prober.down = lambda _: False
     for number in (1, 2)[: 1 + joined]:
         world.alert(f"probe:bookshop:{number}", "closed", resource=ABOUT_GET_BOOK)
@@ -300,13 +318,16 @@ def test_a_rejection_alone_publishes_no_outage() -> None:
 def test_a_false_alarm_that_comes_again_is_no_outage() -> None:
     """Its first alert was over before a second source saw it, and so is the next."""
     world = build_world_with_page()
-    world.deploy_bad(["getBook"], rate=0.0)
+    world.ports.world.deploy(["getBook"])
+    world.ports.clock.advance(3 * MINUTE)
     for number in (1, 2):
+        world.ports.counts.rates["getBook"] = 0.0  # no requests that it has answered since its release
         world.ports.prober.down = lambda probe: probe == "book"
         world.alert(f"probe:bookshop:{number}", resource=ABOUT_GET_BOOK)
         world.pass_time(MINUTE)
         assert "Under investigation. We are checking a report" in read_page(world)
         world.ports.prober.down = lambda _: False
+        world.ports.counts.rates.clear()
         world.alert(f"probe:bookshop:{number}", "closed", resource=ABOUT_GET_BOOK)
         world.pass_time(4 * MINUTE)
         assert "All parts work." in read_page(world)

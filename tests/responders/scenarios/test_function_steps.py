@@ -286,7 +286,7 @@ def test_a_function_of_the_first_generation_is_deployed_again() -> None:
     shop.ports.world.first_generation["listBooks"] = older
     shop.announce("v2", stable=True)
     shop.pass_time(timedelta(minutes=10))
-    shop.deploy_bad([ORDER])
+    shop.deploy_bad([ORDER, "getBook"])
     newer = replace(older, source=SourceObject("sources", "listBooks.zip", 2))
     shop.ports.world.first_generation["listBooks"] = newer
 

@@ -12,6 +12,7 @@ from shared.core.errors import Refused
 from shared.domain.commands.command import SCHEMA_FILE, parse_command
 from shared.domain.incidents import incident
 from shared.domain.rollback import rollback
+from tests.support.decision.outages import set_failure_rate
 from tests.support.notices.system_events import read_dead_letters
 from tests.support.rollbacks.approvals import order_to_expiring_deployment
 from tests.support.runtime.world import BOOKSHOP, World
@@ -151,6 +152,8 @@ def test_an_id_that_another_command_has_used_is_refused(
 ) -> None:
     """A command that is not executed is never acknowledged in silence."""
     world = World()
+    set_failure_rate(world, 0.9)  # without a change: the alert goes to a person at once
+    world.ports.clock.advance(timedelta(minutes=10))
     world.alert()
     world.settle()
     world.command(id="mine-1", **first)

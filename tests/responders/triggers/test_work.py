@@ -301,6 +301,7 @@ def test_an_outage_without_a_change_is_escalated_with_its_one_command() -> None:
 def test_an_alert_that_nothing_confirms_is_judged_again_and_escalated_on_time() -> None:
     """Inconclusive holds, looks again, and at its deadline goes to a person."""
     world = World()
+    world.ports.counts.rates = dict.fromkeys(world.policy.functions, 0.0)  # nothing refutes it
     world.deploy_bad(rate=0.0)
     world.alert()
     world.ports.alerts.open["0.abc"] = True
@@ -313,6 +314,30 @@ def test_an_alert_that_nothing_confirms_is_judged_again_and_escalated_on_time() 
     [one] = world.rollbacks()
     assert one.status is rollback.RollbackStatus.NOT_TAKEN
     assert world.incidents()[0].status is incident.IncidentStatus.ESCALATED
+
+
+def test_an_alert_that_enough_requests_refute_ends_without_a_person() -> None:
+    """It waits until its deadline; the incident stays open, and recovers with its alert."""
+    world = World()
+    world.deploy_bad(rate=0.0)
+    served = world.live
+    world.alert()
+    world.ports.alerts.open["0.abc"] = True
+    world.pass_time(timedelta(minutes=2))
+    assert world.rollbacks()[0].status is rollback.RollbackStatus.DECIDING
+
+    world.pass_time(timedelta(minutes=3))
+
+    [refuted] = world.rollbacks()
+    assert refuted.status is rollback.RollbackStatus.NOT_TAKEN
+    assert "enough requests show that it fails less than its level" in refuted.outcome
+    assert world.incidents()[0].status is incident.IncidentStatus.DETECTED
+    assert "rollback.escalated" not in world.events(refuted)
+    world.alert(state="closed")
+    world.ports.alerts.open["0.abc"] = False
+    world.pass_time(timedelta(minutes=5))
+    assert world.incidents()[0].status is incident.IncidentStatus.RESOLVED
+    assert world.live == served
 
 
 def test_a_system_that_nobody_promoted_is_only_observed() -> None:

@@ -35,13 +35,10 @@ PARTS = {
 }
 DESCRIPTIONS = {
     ScenarioName.COMPLETE: ("Complete system failure", "functions of every group"),
-    ScenarioName.FUNCTIONS: ("Mass failure of functions", "functions of every group"),
+    ScenarioName.FUNCTIONS: ("Mass failure of functions", "functions that fail; all functions by an order"),
     ScenarioName.DATABASE: ("Database corruption", "functions of every group"),
     ScenarioName.AUTH: ("Authentication failure", "functions of the group for signing in"),
-    ScenarioName.FEATURE: (
-        "Failure of a feature",
-        "functions of the groups that fail, or that an order names",
-    ),
+    ScenarioName.FEATURE: ("Failure of a feature", "functions that fail, or that an order names"),
 }
 """The title of each scenario, and which functions it restores."""
 OPTIONS: dict[ScenarioName, dict[str, Any]] = {

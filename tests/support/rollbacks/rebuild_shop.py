@@ -92,6 +92,7 @@ def extend_rollout_during_rollback(shop: World, barrier: str = "") -> Rollback:
 
     def goes_on(verb: str, side: str) -> None:
         if (verb, side) == ("platform.shift", "after") and reached:
+            shop.ports.clock.advance(timedelta(seconds=1))  # after the first step
             shop.ports.world.deploy(reached.pop(), failure_rate=0.8)
             if barrier:
                 told = Update(deployment_path("bookshop", "v2"), {"barrier": barrier})

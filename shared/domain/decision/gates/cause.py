@@ -35,7 +35,8 @@ def external_cause(case: GateInput) -> GateAnswer:
     if not changed:
         return GateAnswer("external cause", GateResult.NOT_APPLICABLE, "nothing to compare with")
     failing = case.facts.find_failing_functions(case.policy)
-    judged = {name for name, count in (case.facts.requests or {}).items() if count.total} | failing
+    counted = {name for name, count in (case.facts.requests or {}).items() if count.total}
+    judged = counted | {alert.function for alert in case.facts.alerts if alert.function}
     shares = [_share(failing, judged & part) for part in ({*case.policy.functions} - changed, changed)]
     reason = f"{shares[0]:.0%} of the unchanged functions fail, {shares[1]:.0%} of the changed"
     if shares[0] and shares[0] >= MIN_SIMILAR_FAILURE_RATIO * shares[1]:

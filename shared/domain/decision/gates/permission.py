@@ -57,7 +57,8 @@ def active_rollback(case: GateInput) -> GateAnswer:
 def cool_down(case: GateInput) -> GateAnswer:
     """Never twice backwards: after one automatic step back, an operator decides.
 
-    Further functions of the same release, changed before that step, still belong to it.
+    Further functions of the same release, changed before that step, still belong to it. What it
+    restored goes back no second time, whoever has moved it since.
     """
     system = case.facts.system
     until = system.cool_down_until
@@ -65,7 +66,8 @@ def cool_down(case: GateInput) -> GateAnswer:
         began = until - case.policy.gates.cool_down
         target = case.change.target.id if case.change.target else None
         is_same = target == system.cool_down_target and case.scope
-        if is_same and all((case.change.changed_at(name) or case.now) <= began for name in case.scope):
+        is_further = is_same and case.scope.isdisjoint(system.cool_down_functions)
+        if is_further and all((case.change.changed_at(name) or case.now) <= began for name in case.scope):
             return GateAnswer("cool-down", GateResult.PASS, f"further functions of the step to {target}")
         reason = f"rolled back or called off lately, cooling down until {until:%H:%M} UTC"
         return GateAnswer("cool-down", GateResult.STOP, reason, Outcome.ESCALATE)

@@ -29,6 +29,7 @@ from tests.support.data.corrupted_bookshop import (
     build_document_trigger,
     build_repaired_shop,
 )
+from tests.support.decision.outages import set_failure_rate
 from tests.support.fakes.runtime.hooks import no_hook, raise_error
 from tests.support.runtime.switches import notice_lines
 from tests.support.runtime.world import CHECKED
@@ -107,6 +108,7 @@ def test_an_override_starts_nothing_that_the_policy_refuses() -> None:
     """It skips a freeze and the question, and no more."""
     shop = CorruptedShop(REFUSING)
     shop.ports.beside.hearing = [BILL]
+    set_failure_rate(shop, 0.9)  # a second source: the alert goes to a person at once
     shop.alert()
     shop.settle()
     shop.order(override=True, incident=shop.incidents()[-1].id)
