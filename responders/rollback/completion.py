@@ -225,15 +225,15 @@ def alerts_answered_by_scenario(
         for alert in alerts
         if policy.strictest_mode(policy.signals[alert.signal]) is Mode.OBSERVE
         or (
-            policy.signals[alert.signal].scenario in _scenarios_covered_by(scenario)
+            policy.signals[alert.signal].scenario in _scenarios_covered_by(scenario, alert.function)
             and (alert.function is None or alert.function in functions)
         )
     ]
 
 
-def _scenarios_covered_by(scenario: ScenarioName) -> tuple[ScenarioName, ...]:
+def _scenarios_covered_by(scenario: ScenarioName, function: str | None) -> tuple[ScenarioName, ...]:
     """The scenarios that one does as well: everything is more than each part."""
-    if scenario is ScenarioName.FEATURE:  # both restore what fails
+    if scenario is ScenarioName.FEATURE and function is not None:
         return (scenario, ScenarioName.FUNCTIONS)
     if scenario is not ScenarioName.COMPLETE:
         return (scenario,)
