@@ -190,7 +190,7 @@ def test_the_thresholds_of_cvplus_are_those_of_the_runbook() -> None:
     assert conditions("frontend_unavailable") == [(None, 30), (3, 120)]
     assert conditions("function_failure_rate") == [(0.5, 120)]
     assert conditions("functions_failing_share") == [(0.25, 0)]
-    assert conditions("critical_path_blocked") == [(45, 120)]
+    assert conditions("critical_path_blocked") == [(45, 60)]
     assert conditions("database_connectivity") == [(10, 60)]
     assert conditions("database_failure_rate") == [(0.5, 0)]
     assert conditions("authentication_failure")[0] == (0.8, 300)
