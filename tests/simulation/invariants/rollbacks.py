@@ -23,7 +23,12 @@ MAY_FOLLOW = {
         RollbackStatus.FAILED,
         RollbackStatus.CANCELLED,
     },
-    RollbackStatus.WATCHING: {RollbackStatus.SUCCEEDED, RollbackStatus.FAILED, RollbackStatus.CANCELLED},
+    RollbackStatus.WATCHING: {
+        RollbackStatus.RUNNING,  # extended by further functions that fail
+        RollbackStatus.SUCCEEDED,
+        RollbackStatus.FAILED,
+        RollbackStatus.CANCELLED,
+    },
 }
 
 
@@ -35,8 +40,8 @@ class RollbackLaws:
         self._world = seen.world
         self._break = seen.broke
         self._pins = pins
-        self._automatic: list[float] = []
-        """When automation went back."""
+        self._automatic: list[tuple[float, set[str]]] = []
+        """When automation went back, and of what."""
 
     def judge(self, key: str, before: Fields | None, after: Fields, commit: Mapping[str, Fields]) -> None:
         """A rollback was written: its own document, and all that goes with it in its commit."""
@@ -164,9 +169,11 @@ class RollbackLaws:
         cool_down = self._world.policy.gates.cool_down.total_seconds() - 600.0
         if self._world.forbidden:
             self._break(8, f"{key} goes back automatically though {self._world.forbidden}")
-        if self._automatic and self._seen.now - self._automatic[-1] < cool_down:
-            self._break(9, f"{key} goes back automatically within the cool-down")
-        self._automatic.append(self._seen.now)
+        targets = {fields["target"] for path, fields in commit.items() if f"{key}/steps/" in path}
+        for at, restored in self._automatic:
+            if self._seen.now - at < cool_down and targets & restored:
+                self._break(9, f"{key} goes back automatically within the cool-down")
+        self._automatic.append((self._seen.now, targets))
         budget = commit.get("quotas/automatic", {"starts": ()})
         if len(budget["starts"]) != len(self._automatic):
             self._break(9, f"{key} was not counted in the budget")
