@@ -105,10 +105,11 @@ def find_refuted_claims(outcomes: Sequence[Outcome]) -> list[str]:
     hits = sum(outcome.answer is Answer.ROLLBACK and outcome.is_covered for outcome in wanted)
     moved = sum(len(outcome.moved) for outcome in rolled)
     healthy = sum(outcome.healthy_moved for outcome in rolled if outcome.is_right)
+    below = sum(map(_is_below_level, rolled))
     claims = {
         f"precision of {CLAIMED_PRECISION:.0%}": wilson(right, len(rolled))[1] >= CLAIMED_PRECISION,
         f"recall of {CLAIMED_RECALL:.0%}": wilson(hits, len(wanted))[1] >= CLAIMED_RECALL,
-        "no rollback below its level": not any(map(_is_below_level, rolled)),
+        "hardly a rollback below its level": wilson(below, len(rolled))[0] <= 1.0 - CLAIMED_PRECISION,
         f"at most {CLAIMED_HEALTHY:.0%} healthy functions moved": healthy <= CLAIMED_HEALTHY * moved,
     }
     return [claim for claim, holds in claims.items() if not holds]

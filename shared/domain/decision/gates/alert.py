@@ -137,7 +137,15 @@ def _select_relevant(case: GateInput, seen: Collection[_Evidence], alert: AlertF
     of these, about as many failing ones as mean that the system is down.
     """
     if alert.function is not None:
-        return [one for one in seen if one.function in (None, alert.function)]
+        return [
+            evidence
+            for evidence in seen
+            if evidence.function == alert.function
+            or (
+                evidence.function is None
+                and not (evidence.source is EvidenceSource.PROBES and evidence.signal)
+            )
+        ]
     policy = case.policy
     if alert.signal == SLOWDOWN_SIGNAL:
         counted = _is_degradation_counted(case, policy.signals[alert.signal])
