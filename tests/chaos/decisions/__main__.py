@@ -21,8 +21,9 @@ def judge_seed(seed: int) -> figures.Judged:
 
 def first_seed() -> int:
     """Return the first seed of a run that counts: it comes from the hash of the parent commit."""
-    command = ("git", "rev-parse", "HEAD^")
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout[:7], 16) * 10_000  # noqa: S603
+    command = ("git", "rev-parse", "--verify", "--quiet", "HEAD^")
+    parent = subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603
+    return int(parent[:7] or "0", 16) * 10_000
 
 
 def main(arguments: Sequence[str]) -> int:
