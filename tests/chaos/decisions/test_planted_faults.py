@@ -77,7 +77,7 @@ def moves_too_much(outcome: Outcome) -> bool:
     ("fault", "kinds", "is_found"),
     [
         (two_answers_prove, {"release that fails for a tenth of users", "bad release"}, is_false),
-        (source_confirms_itself, {"probes alone fail"}, is_false),
+        (source_confirms_itself, {"release that fails for a tenth of users", "noisy function"}, is_false),
         (everything_goes_back, {"bad release"}, moves_too_much),
         (no_external_cause, {"outage from outside after a release"}, is_false),
     ],
