@@ -103,7 +103,7 @@ def test_an_incident_is_walked_through_on_a_phone(world: World, chromium: Browse
 
     sign_in(phone, f"{console}/incidents/{incident}")
     expect(phone.get_by_role("heading", name=incident, exact=True)).to_be_visible()
-    expect(phone.get_by_text("Approval required: ")).to_be_visible()
+    expect(phone.locator("#live").get_by_text("Approval required: ")).to_be_visible()
     approve = phone.get_by_role("link", name="approve")
     box = approve.bounding_box()
     assert box is not None
