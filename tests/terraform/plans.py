@@ -24,7 +24,7 @@ MOST_SECONDS = 15.0
 """Of processor time: how long that takes depends on what else the machine does."""
 LONGEST = 60.0
 """Seconds from beginning to end, on a machine that does something else too."""
-MOST = {"minimal": (186, 15, 30)}
+MOST = {"minimal": (188, 15, 30)}
 """Resources, custom roles and members of roles in projects, where an aim is set (decision 0075)."""
 
 
