@@ -13,6 +13,7 @@ from cli.support.output import AsJson, System, print_json, print_line
 from cli.support.parameters import argument
 from responders.support.published_policies import CHECK_INTERVAL_SECONDS, find_valid_policies
 from shared.core.errors import BadConfiguration, Moved
+from shared.domain.policy.system_policy import Policy
 from shared.policy_files import loader
 
 Files = Annotated[list[Path], argument("FILE...", "policy files")]
@@ -21,22 +22,33 @@ policy = typer.Typer(help="Policy files.", no_args_is_help=True)
 
 @policy.command()
 def check(files: Files, as_json: AsJson = False) -> None:
-    """Print every fault of the files, as file:line: message.
+    """Print every fault of the files, as file:line: message, and each probe that proves little.
 
     Exit code 0 when there is no fault; 1 when there is any.
     """
     faults: tuple[str, ...] = ()
+    warnings: list[str] = []
     try:
-        loader.load_policy_files(files)
+        policies = loader.load_policy_files(files)
+        warnings = [line for policy in policies.values() for line in _describe_shallow_probes(policy)]
     except BadConfiguration as error:
         faults = error.faults
     if as_json:
-        print_json({"faults": faults})
+        print_json({"faults": faults, "warnings": warnings})
     else:
-        for fault in faults:
-            print(fault)
+        for line in (*faults, *warnings):
+            print(line)
     if faults:
         raise typer.Exit(REFUSED)
+
+
+def _describe_shallow_probes(policy: Policy) -> list[str]:
+    return [
+        f"warning: {policy.system}: the GET of probe {probe.name} proves only that {probe.function} starts: "
+        "a callable answers it with 400 and does not run. Declare expect.status, or a POST and its answer."
+        for probe in policy.probes
+        if probe.proves_start_alone
+    ]
 
 
 @policy.command()

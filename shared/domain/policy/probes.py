@@ -49,6 +49,12 @@ class Probe(FrozenStruct):
     signal: str | None = None
     external: bool = False
 
+    @property
+    def proves_start_alone(self) -> bool:
+        """Return whether a callable passes it without its handler: it answers a GET with 400."""
+        is_passed = self.expect.status is None and self.status_below > 400
+        return self.function is not None and self.method is ProbeMethod.GET and is_passed
+
 
 class VerificationCheck(FrozenStruct):
     """One verification step; all that is declared for it counts. Nothing: it is not declared."""
