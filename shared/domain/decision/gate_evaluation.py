@@ -17,6 +17,8 @@ from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import Signal
 from shared.domain.policy.system_policy import Policy
 
+CAUSE_GATES = frozenset({"cause", "external cause"})
+"""What these ask about can wait until a second source confirms that anything fails."""
 APPROVAL_REQUIRED_GATE = "asks first"
 """The answer that a plan adds: what nobody may bring back unasked, whatever the gates say."""
 
@@ -60,7 +62,7 @@ def evaluate_incident(
     order; to observe or to escalate waits for a second source until the deadline. Without one, what
     is unknown holds until the deadline, then escalates; only then is a person asked, where anything
     asks. What no second source confirms is asked about or observed at the deadline; at once if it
-    was `asked`, or people are asked anyway.
+    was `asked`, or if people are asked for another reason than a doubtful cause.
     """
     signal = widen_scenario(worst_signal(facts, policy), facts, policy)
     released = change_since_target(facts, policy)
@@ -189,7 +191,9 @@ def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool, asked: bool = F
             return Outcome.HOLD, "; ".join(map(str, waiting))
         if stop.leads_to is not Outcome.ASK:
             return stop.leads_to, str(stop)
-    if holds := [one for one in unknown if one.leads_to is not Outcome.ASK or (one in waiting and not stops)]:
+    is_cause_doubtful = all(stop.gate in CAUSE_GATES for stop in stops)
+    waiting = waiting if is_cause_doubtful else []
+    if holds := [one for one in unknown if one.leads_to is not Outcome.ASK or one in waiting]:
         return (Outcome.ESCALATE if expired else Outcome.HOLD), f"{'; '.join(map(str, holds))}{waited}"
     if asks := [str(one) for one in answers if one.leads_to is Outcome.ASK]:
         return Outcome.ASK, "; ".join(asks)

@@ -36,14 +36,15 @@ def concluded(answers: Iterable[GateAnswer], *, expired: bool) -> tuple[Outcome,
     """A stop before what is unknown before a question, each in the order of the gates.
 
     What no second source confirms is a question when the time is over, or where people are asked
-    anyway; it holds before that, also where automation only observes or escalates. What else is
-    unknown holds until then, and decides alone after it. What requests refute decides before all:
-    it holds until then, and is ignored.
+    for more than a doubtful cause; it holds before that, also where automation only observes or
+    escalates. What else is unknown holds until then, and decides alone after it. What requests
+    refute decides before all: it holds until then, and is ignored.
     """
     against = [one for one in answers if one.answer in (STOP, UNKNOWN)]
     for refuted in (one for one in against if one.answer is UNKNOWN and one.leads_to is Outcome.IGNORE):
         return Outcome.IGNORE if expired else Outcome.HOLD, refuted.gate
-    asks = expired or any(one.answer is STOP and one.leads_to is Outcome.ASK for one in against)
+    stops = [one for one in against if one.answer is STOP and one.leads_to is Outcome.ASK]
+    asks = expired or any(one.gate not in ("cause", "external cause") for one in stops)
     [*alone] = (one for one in against if one.answer is UNKNOWN and one.leads_to is Outcome.ASK)
 
     def rank(one: GateAnswer) -> tuple[int, int]:
