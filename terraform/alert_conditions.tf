@@ -8,7 +8,7 @@
 # comparisons with yesterday, shares of quotas, shares of enough calls.
 #
 # A share of fewer calls than gates.minimum_requests in five minutes says nothing: as the responders
-# judge what they count themselves (health.py), two failed calls of a rare function raise no alert. The
+# judge what they count themselves, a few failed calls of a rare function raise no alert. The
 # calls of a quiet function, or of a group of quiet functions, are counted over 15 minutes (`quiet`).
 #
 # Cloud Monitoring knows only "greater than": where a policy counts, N is already too much, so the
@@ -102,6 +102,9 @@ locals {
     for system, policy in local.policies : system => try(policy.gates.minimum_requests, local.gate_defaults.minimum_requests)
   }
 
+  # Fewer failed requests of a function never prove that it fails (decision 0081): they raise no alert.
+  enough_failures = 8
+
   # Shares of failed calls, and what makes the calls enough.
   shares = {
     for system in keys(local.policies) : system => {
@@ -148,6 +151,13 @@ locals {
           period   = 300
           group_by = ["resource.label.service_name"]
           above    = local.enough_requests[system] - 1
+        }),
+        merge(local.shapes.count, {
+          name     = "enough failed requests of that function"
+          filter   = local.log_filters[system].server_errors
+          period   = 300
+          group_by = ["resource.label.service_name"]
+          above    = local.enough_failures - 1
         }),
       ]
 
@@ -322,7 +332,7 @@ locals {
   quiet_groups = {
     for system, policy in local.policies : system => [
       for name, services in local.group_services[system] : join("", [
-        "label_replace(sum(increase(${replace(local.series[system].server_errors, "}", ",service_name=~\"${join("|", services)}\"}")}[15m]))",
+        "label_replace((sum(increase(${replace(local.series[system].server_errors, "}", ",service_name=~\"${join("|", services)}\"}")}[15m])) >= ${local.enough_failures})",
         " / (sum(increase(${replace(local.series[system].requests, "}", ",service_name=~\"${join("|", services)}\"}")}[15m])) >= ${local.enough_requests[system]})",
         " > ${local.thresholds[system].function_failure_rate}, \"group\", \"${name}\", \"\", \"\")",
       ]) if length(try(policy.groups[name].codebases, [])) == 0 && !contains(services, ".*") && (length(services) > 1 || length(regexall("\\.", join("", services))) > 0)
@@ -337,7 +347,7 @@ locals {
         [{
           name = "share of failed requests of a function within 15 minutes"
           query = join(" ", [
-            "sum by (service_name) (increase(${local.series[system].server_errors}[15m]))",
+            "(sum by (service_name) (increase(${local.series[system].server_errors}[15m])) >= ${local.enough_failures})",
             "/ (sum by (service_name) (increase(${local.series[system].requests}[15m])) >= ${local.enough_requests[system]})",
             "> ${local.thresholds[system].function_failure_rate}",
           ])

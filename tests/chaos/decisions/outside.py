@@ -24,6 +24,8 @@ UPTIME_REGIONS, FAILING_REGIONS, SITE_CHECKS = 3, 2, 3
 """Checks a minute apart, and a condition that lasts 30 s: three half minutes in two regions."""
 ENOUGH_MINUTES = 5
 """A ratio needs `gates.minimum_requests` in so many minutes (terraform/alert_conditions.tf)."""
+ENOUGH_FAILURES = 8
+"""Fewer failed requests of a function raise no alert (terraform/alert_conditions.tf)."""
 SHARE_MINUTES = 2
 QUIET_MINUTES = 15
 GROUP = "group:"
@@ -179,14 +181,15 @@ class DrawnMonitoring:
             return False
         counts = [self._traffic.count(function, newest - age) for age in range(max(minutes, ENOUGH_MINUTES))]
         is_lasting = all(failed > threshold * total for total, failed in counts[:minutes])
-        return is_lasting and sum(total for total, _ in counts[:ENOUGH_MINUTES]) >= self._enough
+        total, failed = map(sum, zip(*counts[:ENOUGH_MINUTES], strict=True))
+        return is_lasting and total >= self._enough and failed >= ENOUGH_FAILURES
 
     def _is_quiet_failing(
         self, functions: tuple[str, ...], newest: int, threshold: float, minutes: int
     ) -> bool:
         for age in range(minutes):
             total, failed = self._sum(functions, newest - age, QUIET_MINUTES)
-            if total < self._enough or failed <= threshold * total:
+            if total < self._enough or failed < ENOUGH_FAILURES or failed <= threshold * total:
                 return False
         return True
 

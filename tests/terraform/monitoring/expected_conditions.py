@@ -46,6 +46,8 @@ class Query(Struct, frozen=True):
 
 
 Condition = Threshold | Query
+ENOUGH_FAILURES = 8
+"""Failed requests of a function, or of a group: fewer prove nothing."""
 
 
 def counter(policy: Policy, name: str) -> str:
@@ -122,6 +124,7 @@ def _failure_rate(policy: Policy, ratio: float, lasting: int) -> list[Condition]
     return [
         Threshold(errors, RUN, "ALIGN_RATE", "REDUCE_SUM", ratio, lasting, MINUTE, grouped, ratio=True),
         Threshold(every, RUN, "ALIGN_DELTA", "REDUCE_SUM", enough, 0, 5 * MINUTE, grouped),
+        Threshold(errors, RUN, "ALIGN_DELTA", "REDUCE_SUM", ENOUGH_FAILURES - 1, 0, 5 * MINUTE, grouped),
         *_quiet(policy, ratio, lasting),
     ]
 
@@ -129,8 +132,9 @@ def _failure_rate(policy: Policy, ratio: float, lasting: int) -> list[Condition]
 def _quiet(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
     """Fifteen minutes of a function, and of a group of several whose services a pattern covers."""
     errors, requests = (series(counter(policy, name)) for name in ("server_errors", "requests"))
+    failed = f"[15m])) >= {ENOUGH_FAILURES})"
     exceeded = f"[15m])) >= {policy.gates.minimum_requests}) > {ratio:g}"
-    compared: list[tuple[str, ...]] = [(f"sum by (service_name) (increase({errors}", exceeded)]
+    compared: list[tuple[str, ...]] = [(f"(sum by (service_name) (increase({errors}", failed, exceeded)]
     for name, group in policy.groups.items():
         services = sorted(
             service_of(function).replace("*", ".*").replace("?", ".") for function in group.functions
@@ -139,7 +143,7 @@ def _quiet(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
         if is_several and ".*" not in services and not group.codebases:
             matchers = f'{{monitored_resource="{RUN}",service_name=~"{"|".join(services)}"}}[15m])'
             sums = (f"sum(increase({metric}{matchers}" for metric in (errors, requests))
-            compared.append((*sums, f'{exceeded}, "group", "{name}"'))
+            compared.append((*sums, failed, f'{exceeded}, "group", "{name}"'))
     return [Query((errors, requests), texts, max(MINUTE, lasting)) for texts in compared]
 
 

@@ -81,7 +81,7 @@ def _of_frame(alert: Attributes, policy: Policy, signal: str) -> Iterator[str]:
     together = "enough requests of that function" in counted
     if alert["combiner"] != ("AND_WITH_MATCHING_RESOURCE" if together else "OR"):
         yield f"combiner {alert['combiner']}"
-    if together and len(counted) != 2:
+    if together and len(counted) != 3:
         yield f"holds only together with {len(counted) - 1} others"
     if alert.get("severity") != SEVERITIES[policy.signals[signal].severity]:
         yield f"severity {alert.get('severity')}"

@@ -119,6 +119,12 @@ MISTAKES: dict[str, tuple[Callable[[Resources], Any], str]] = {
         ),
         "does not compare by",
     ),
+    "a quiet function's single failed call": (
+        lambda all_: condition(all_, QUIET).update(
+            query=condition(all_, QUIET)["query"].replace(">= 8", ">= 1")
+        ),
+        "does not compare by",
+    ),
     "no alert for quiet functions": (
         lambda all_: all_[POLICY]["signal"].pop(QUIET),
         "1 alert policies carry its labels",
