@@ -33,14 +33,14 @@ from shared.domain.decision.decision_snapshot import (
     snapshots_path,
 )
 from shared.domain.decision.facts import DecisionFacts, FunctionDifference, function_differences
-from shared.domain.decision.gates.base import Outcome
+from shared.domain.decision.gates.base import GateResult, Outcome
 from shared.domain.decision.request_scope import requested_change
 from shared.domain.decision.scenario_scope import SCENARIO_SCOPES
 from shared.domain.deployments.deployment import DeploymentStatus, counts_by_function, record_path
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import WholeInventory
 from shared.domain.deployments.inventory.products import PRODUCTS
-from shared.domain.incidents.incident import IncidentStatus, has_been_escalated
+from shared.domain.incidents.incident import IncidentStatus, has_been_escalated, rollback_id
 from shared.domain.policy.resources import Resources
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.severity import Severity
@@ -395,6 +395,7 @@ def _build_no_action_transition(
                 "gates": tuple(told["gates"]),
             },
             status=IncidentStatus.ESCALATED if waits else becomes,
+            say=not _is_answered_alike(case, told),
         )
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):
@@ -418,7 +419,26 @@ def _build_no_action_transition(
             "scenario": decision.scenario,
         },
         status=IncidentStatus.ESCALATED,
+        say=not _is_answered_alike(case, told),
     )
+
+
+def _is_answered_alike(case: Case, told: Mapping[str, Any]) -> bool:
+    """Return whether an earlier decision of the incident has told people the same objections."""
+    incident, reading = case.incident, StateReader(case.ports.store)
+    if case.rollback.order is not None:
+        return False
+    names = (rollback_id(incident.id, number) for number in range(incident.rollbacks - 1, 0, -1))
+    return any(
+        earlier.status is RollbackStatus.NOT_TAKEN
+        and _list_objections(earlier.gates) == _list_objections(told["gates"])
+        for earlier in filter(None, map(reading.rollback, names))
+    )
+
+
+def _list_objections(gates: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    against = (GateResult.STOP, GateResult.UNKNOWN)
+    return {(gate["gate"], gate["leads_to"]) for gate in gates if gate["answer"] in against}
 
 
 def _prepared_command(case: Case, decision: gate_evaluation.Decision) -> dict[str, Any]:

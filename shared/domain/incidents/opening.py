@@ -147,7 +147,8 @@ def reopen_incident(
     """A further rollback, to be decided, of an incident that nobody works on.
 
     A person has ordered it; or alerts have joined. If the incident is open, the rollback is due a
-    little later, so that a storm of alerts is judged together. `severity` raises it.
+    little later, so that a storm of alerts is judged together; the decision alone is notified,
+    unless `severity` raises the incident.
     """
     known = before.decode(incidents.Incident)
     why = "a further alert joined" if order is None else str(order)
@@ -173,9 +174,10 @@ def reopen_incident(
     again = incidents.change_status(again, status, now, why, works=works)
     due_at = now + policy.gates.judge_every if order is None and known.ended_at is None else now
     written = before.build_update(again)
-    event, text = f"reopened-{again.rollbacks}", f"{why}, it is judged again"
-    said = create_incident_notices(policy, again, event, text, now, was=known.severity)
-    said += later
+    said = [*later]
+    if order is not None or known.ended_at is not None or again.severity is not known.severity:
+        event, text = f"reopened-{again.rollbacks}", f"{why}, it is judged again"
+        said = create_incident_notices(policy, again, event, text, now, was=known.severity) + said
     rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)
     return _build_opening(policy, system, again, rollback, events, said, (written,))
 
