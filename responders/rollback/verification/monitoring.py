@@ -17,7 +17,7 @@ from responders.rollback.verification.alert_conditions import (
     upcoming_condition_reads,
 )
 from responders.rollback.verification.rollback_verification import find_count_start, find_moved_targets
-from responders.rollback.verification.scope_extension import extend_by_failures
+from responders.rollback.verification.scope_extension import extend_by_failures, find_further_alerts
 from shared.core.text import join_names
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Step
@@ -35,9 +35,10 @@ EXTENSION_CHECKS = 3
 def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     """One look of the watch; at its end, finish. A regression escalates, it never flips.
 
-    An alert that the plan is no answer to ends the watch early: it must be judged. One whose
-    condition still stands at its limit, or anything that fails at the end, leaves the incident to a
-    person. One that is not known to be over leaves it to the recovery check.
+    An alert that the plan is no answer to ends the watch early: it must be judged. One about a
+    further function of the release waits until its requests prove the failure and extend the plan.
+    One whose condition still stands at its limit, or anything that fails at the end, leaves the
+    incident to a person. One that is not known to be over leaves it to the recovery check.
     """
     alerts = case.read_alerts()
     if case.raise_severity(alerts) or record_ended_conditions(case):
@@ -55,12 +56,14 @@ def monitor_rollback(case: Case, kinds: Mapping[str, StepKind]) -> bool:
         return completion.fail_rollback(case, f"it got worse again: {health.reason}")
     kept = None if health.verdict is HealthVerdict.WELL else rollback.ill_since
     case.observe(ill_since=now if is_ill else kept)
-    if not is_ill and extend_by_failures(case, health, steps):
+    pending = find_further_alerts(case, steps)
+    if not is_ill and extend_by_failures(case, steps):
         return True
     joined = case.read_alerts()  # read again: alerts come and close while health is looked at
     further, late = unjudged_alerts(joined), case.incident.status is IncidentStatus.ESCALATED
     late = late and rollback.failing_since is None
-    if completion.find_unanswered_alerts(case, steps, joined):
+    waiting = set() if _is_monitoring_over(case) else {alert.key for alert in pending}
+    if any(alert.key not in waiting for alert in completion.find_unanswered_alerts(case, steps, joined)):
         becomes = IncidentStatus.ESCALATED if late else IncidentStatus.INVESTIGATING
         ended_early = "the watch ended early: a further alert must be judged"
         return completion.succeed_rollback(case, ended_early, becomes)

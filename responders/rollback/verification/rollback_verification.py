@@ -64,7 +64,6 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
     if case.raise_severity(case.read_alerts()):
         return True
     now = case.now()
-    extensions = case.rollback.plan.extensions if case.rollback.plan else 0
     word = "unpinned" if case.rollback.way is Direction.UNPIN else "restored"
     names = choose_time_names(case.incident)
     when = f"{describe_duration(now - case.incident.detected_at)} {names.since}"
@@ -80,11 +79,17 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
             note=f"{describe_steps(back, beside)} {word}{how}",
             changes={"status": RollbackStatus.VERIFYING, "shifted_at": now},
             status=IncidentStatus.VERIFYING,
-            occasion=f"-{extensions}" if extensions else "",
+            occasion=_name_occasion(case),
             writes=build_pin_writes(case, steps.values()),
         )
     )
     return True
+
+
+def _name_occasion(case: Case) -> str:
+    """Return what tells the notices of an extended plan from those of the plan before."""
+    extensions = case.rollback.plan.extensions if case.rollback.plan else 0
+    return f"-{extensions}" if extensions else ""
 
 
 def verify_rollback(case: Case) -> bool:
@@ -102,7 +107,7 @@ def verify_rollback(case: Case) -> bool:
         return True
     counted_from = find_count_start(case, alerts)
     health = measuring.assess_health(case, steps.values(), counted_from)
-    if scope_extension.extend_by_failures(case, health, steps.values()):
+    if scope_extension.extend_by_failures(case, steps.values()):
         return True
     joined = case.read_alerts()  # read again: alerts come while health is looked at
     if health.verdict is HealthVerdict.WELL and (
@@ -226,6 +231,7 @@ def _build_monitoring_transition(case: Case, health: Health, steps: Iterable[Ste
             "watch_until": now + case.policy.execution.watch,
         },
         status=status,
+        occasion=_name_occasion(case),
         system=case.release_slot,
         writes=_build_bad_mark_writes(case, steps),
     )

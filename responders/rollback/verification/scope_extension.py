@@ -9,18 +9,25 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.case import Case, Transition
+from responders.rollback.decision.fact_collection import EVIDENCE_WINDOW
 from responders.rollback.decision.rollback_decision import build_step_writes
 from responders.rollback.outcome_summary import restores_function
 from responders.scenarios import capacity, functions
 from responders.scenarios.function_steps import FunctionStepBuilder
-from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, require_answer, select_named
+from responders.support.parallel_calls import (
+    CALL_TIMEOUT_SECONDS,
+    call_all,
+    call_one,
+    require_answer,
+    select_named,
+)
 from shared.core import text
 from shared.core.codec import decode
 from shared.domain.decision.facts import ChangeSet, compare_traffic
 from shared.domain.decision.rebuild_selection import add_rebuilds, unrestorable_functions
 from shared.domain.decision.request_scope import requested_functions
 from shared.domain.deployments import deployment as deployments
-from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory
+from shared.domain.deployments.deployment import Deployment, DeploymentStatus, Inventory, counts_from_services
 from shared.domain.deployments.images import StoredImages, exclude_lost_images, repositories
 from shared.domain.deployments.inventory import inventory_record as stocks
 from shared.domain.deployments.inventory.inventory_parts import FunctionState, WholeInventory
@@ -30,9 +37,10 @@ from shared.domain.deployments.source_copies import carry_over_copies
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.policy.scenario_names import ScenarioName
-from shared.domain.policy.system_policy import Policy
+from shared.domain.policy.system_policy import Policy, service_of
 from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus, extend_plan, freeze_plan
-from shared.domain.rollback.rollback import RollbackStatus
+from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.failure_evidence import (
     FALSE_FURTHER_ALARMS,
     assess_failures,
@@ -40,7 +48,6 @@ from shared.domain.signals.failure_evidence import (
     list_areas,
     spread_failure,
 )
-from shared.domain.signals.health import Health
 from shared.domain.system_record import System, system_path
 from shared.state.reader import StateReader
 
@@ -70,17 +77,39 @@ def find_ongoing_rollout(case: Case) -> Deployment | None:
     return max(rolling, key=lambda one: one.at, default=None)
 
 
-def extend_by_failures(case: Case, health: Health, steps: Collection[Step]) -> bool:
+def find_further_alerts(case: Case, steps: Iterable[Step]) -> list[Alert]:
+    """Return the open alerts about further functions of the release: an extension restores them."""
+    if not _is_extensible(case.rollback):
+        return []
+    alerts = [alert for alert in open_alerts(case.read_alerts()) if alert.function]
+    records = _list_released(case) if alerts else []
+    further = {name for record in records for name in record.changed_functions}
+    further -= {step.target for step in steps}
+    signals = case.policy.signals
+    return [
+        alert
+        for alert in alerts
+        if alert.function in further and signals[alert.signal].scenario in NARROW_SCENARIOS
+    ]
+
+
+def extend_by_failures(case: Case, steps: Collection[Step]) -> bool:
     """Return whether an automatic plan now restores further functions that fail as well.
 
-    One function after another of a bad release gets the requests that prove its failure. Raises: as
-    `extend_scope`.
+    One function after another of a bad release gets the requests that prove its failure: all since
+    the release count. Raises: Unavailable; as `extend_scope`.
     """
-    rollback, planned = case.rollback, {step.target for step in steps}
-    is_automatic = rollback.order is None and rollback.question is None
-    if not is_automatic or rollback.plan is None or rollback.plan.scenario not in NARROW_SCENARIOS:
+    planned, policy = {step.target for step in steps}, case.policy
+    if not _is_extensible(case.rollback) or planned >= policy.functions.keys():
         return False
-    evidence = assess_failures(case.policy, health.counts)
+    detected_at = case.incident.detected_at
+    releases = [record.at for record in _list_released(case)]
+    since = max(min(releases, default=detected_at), detected_at - EVIDENCE_WINDOW)
+    case.extend_lease(CALL_TIMEOUT_SECONDS)
+    metrics = case.ports.system(policy.system).metrics
+    counted = call_one(case.ports, partial(metrics.requests, since, case.now()))
+    counts = counts_from_services(counted, {name: service_of(name) for name in policy.functions})
+    evidence = assess_failures(policy, counts)
     proven = evidence.failing | {
         name
         for name in evidence.broken
@@ -88,8 +117,23 @@ def extend_by_failures(case: Case, health: Health, steps: Collection[Step]) -> b
     }
     if not proven - planned:
         return False
-    further = spread_failure(list_areas(case.policy), {*proven}, evidence) - planned
+    further = spread_failure(list_areas(policy), {*proven}, evidence) - planned
     return extend_scope(case, None, steps, further)
+
+
+def _list_released(case: Case) -> list[Deployment]:
+    """Return the recorded deployments that the rollback takes back."""
+    plan, started_at = case.rollback.plan, case.rollback.started_at
+    if plan is None or started_at is None:
+        return []
+    records = StateReader(case.ports.store).every_deployment(case.policy.system)
+    back_to = next((record.at for record in records if record.id == plan.target), started_at)
+    return [record for record in records if back_to < record.at <= started_at]
+
+
+def _is_extensible(rollback: Rollback) -> bool:
+    is_automatic = rollback.order is None and rollback.question is None
+    return is_automatic and rollback.plan is not None and rollback.plan.scenario in NARROW_SCENARIOS
 
 
 def extend_scope(
@@ -190,7 +234,7 @@ def _build_additional_plan(
     if rolling is None and change.target is not None:
         every, since = StateReader(case.ports.store).every_deployment(policy.system), change.target.at
         barrier = next((one.id for one in every if one.barrier and one.at > since), "")
-    limited = case.rollback.extension is None and header.extensions >= MAX_EXTENSIONS
+    limited = rolling is not None and header.extensions >= MAX_EXTENSIONS
     left = _exclusion_reasons(policy, barrier, looked, further, limited=limited)
     more = further - left.keys()
     case.extend_lease(CALL_TIMEOUT_SECONDS)

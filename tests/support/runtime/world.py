@@ -421,9 +421,10 @@ class World:
                     told[turn, step] += 1
                 if event.name == "step.pending":  # an intent that was taken back before its effect
                     told["step.begun", step] -= 1
-        extended = Counter({("rollback.shifted", ""): one.plan.extensions if one.plan else 0})
+        extensions = one.plan.extensions if one.plan else 0  # each is shifted and verified again
+        again = ("rollback.shifted", "rollback.verified")
         return [
             f"{name} {step} {times} times"
             for (name, step), times in told.items()
-            if times > 1 + extended[name, step]
+            if times > 1 + (extensions if name in again else 0)
         ]

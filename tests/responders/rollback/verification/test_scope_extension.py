@@ -253,3 +253,28 @@ def once_shifted(act: Callable[[], None]) -> Callable[[str, str], None]:
             act()
 
     return hook
+
+
+def test_an_alert_about_a_further_function_of_the_release_extends_what_is_monitored() -> None:
+    """Its requests come later: no second rollback begins, and each verification is notified."""
+    world = World()
+    world.ports.counts.rates |= {"searchBooks": 0.0, "listBooks": 0.0}
+    world.deploy_bad(CATALOGUE)
+    world.alert()
+    while [one.status for one in world.rollbacks()] != [RollbackStatus.WATCHING]:
+        world.pass_time(MINUTE)
+    assert shifted_functions(world) == {"getBook"}
+
+    world.ports.counts.rates["listBooks"] = 0.01
+    world.alert("0.further", resource={"type": "cloud_run_revision", "labels": {"service_name": "listbooks"}})
+    world.pass_time(2 * MINUTE)
+    assert [one.status for one in world.rollbacks()] == [RollbackStatus.WATCHING]
+    world.ports.counts.rates["listBooks"] = 2.0
+    world.pass_time(HOUR)
+
+    [rollback] = world.rollbacks()
+    assert rollback.status is RollbackStatus.SUCCEEDED
+    assert shifted_functions(world) == {*CATALOGUE}  # the third has no request, and nothing around it works
+    events = {notice["event"] for notice in read_notices(world).values()}
+    assert {"rollback.verified", "plan.extended-1", "rollback.verified-1"} <= events
+    assert world.find_violated_invariants() == []
