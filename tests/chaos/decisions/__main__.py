@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.only is not None:
         outcome = judge_seed(options.only).outcome
-        print(f"{outcome.situation}\n{outcome.truth}\n{outcome.answer}, right: {outcome.is_right}")
+        print(*figures.describe_world(outcome), sep="\n")
         print(*outcome.reasons, sep="\n")
         return 0
     first = first_seed() if options.first is None else options.first

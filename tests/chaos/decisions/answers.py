@@ -70,6 +70,7 @@ TABLE: Mapping[str, tuple[Answer, ...]] = {
     "release: too few requests to know": (R, A, W, N),
     "outside: above a level": (A, W),
     "outside: below every rollback level": (N, W, A),
+    "outside: too few requests to know": (A, W, N),
     "outside: probes alone fail": (N, W, A),
     "a function outside the policy fails": (W, A),
     "nothing fails": (N, W),
@@ -132,6 +133,9 @@ def _find_row(situation: Situation) -> str:
         return "outside: probes alone fail"
     if situation.cause is Cause.OUTSIDE:
         is_grave = situation.failure_ratio > levels.function or share > (levels.system or 1.0)
+        is_probed = situation.is_site_down or (situation.is_sign_in_down and situation.policy.sign_in_groups)
+        if is_grave and not is_probed and not _is_observable(situation):
+            return "outside: too few requests to know"
         return f"outside: {'above a level' if is_grave else 'below every rollback level'}"
     if situation.cause is Cause.NONE:
         return "a function outside the policy fails" if situation.unknown_function else "nothing fails"

@@ -16,6 +16,10 @@ DEVIATIONS = 1.96
 SHOWN = 20
 CLAIMED_PRECISION, CLAIMED_RECALL, CLAIMED_HEALTHY = 0.97, 0.95, 0.02
 DRAWS, UPPER = 4000, 0.95
+MANY_MESSAGES, MONTH_HOURS = 6, 720.0
+QUIET_KINDS = frozenset({"good release", "nothing happens"})
+UNREAD_CHANNELS = frozenset({"record"})
+"""These store what happens, and call nobody."""
 
 
 class Judged(Struct, frozen=True):
@@ -54,11 +58,6 @@ def describe_seconds(seconds: Collection[float]) -> str:
     return f"median {cuts[9]:.0f} s, p95 {cuts[18]:.0f} s, most {max(seconds):.0f} s ({len(seconds)})"
 
 
-def is_false(outcome: Outcome) -> bool:
-    """Return whether automation rolled back, and should not have, or not that."""
-    return outcome.answer is Answer.ROLLBACK and not outcome.is_right
-
-
 def bound_false_rollbacks(outcomes: Iterable[Outcome], seed: int = 0) -> tuple[float, float]:
     """Return false rollbacks a system-year by the stated rates: expected, and the 95 % upper bound.
 
@@ -69,7 +68,7 @@ def bound_false_rollbacks(outcomes: Iterable[Outcome], seed: int = 0) -> tuple[f
     false: Counter[str] = Counter()
     for outcome in outcomes:
         played[outcome.situation.kind] += 1
-        false[outcome.situation.kind] += is_false(outcome)
+        false[outcome.situation.kind] += outcome.is_false
     kinds = [kind for kind in EVENTS_A_YEAR if played[kind]]
     expected = sum(EVENTS_A_YEAR[kind] * false[kind] / played[kind] for kind in kinds)
     random, events = Random(seed), sum(EVENTS_A_YEAR[kind] for kind in kinds)
@@ -97,14 +96,28 @@ def describe(judged: Sequence[Judged]) -> Iterator[str]:
     yield from _describe_wrong(outcomes)
 
 
+def describe_world(outcome: Outcome) -> Iterator[str]:
+    """Yield what was drawn for one world, what is right in it, and what happened."""
+    drawn, truth = outcome.situation, outcome.truth
+    requests = sum(drawn.request_rates.values()) / 60.0
+    yield f"{drawn.kind} in {drawn.system}, {requests:.2f} requests a second: {truth.row}"
+    yield (
+        f"{drawn.failure_ratio:.0%} of the requests of {len(drawn.affected)} functions fail, "
+        f"{drawn.slowdown:g} times slower, from minute {drawn.onset_minute:.1f} to {drawn.end_minute:.1f}; "
+        f"{len(drawn.released)} functions released at minute {drawn.release_minute:.1f}"
+    )
+    yield f"{outcome.answer}, right: {outcome.is_right}; {len(outcome.moved)} functions moved"
+    yield f"detected {outcome.detected}, decided {outcome.decided}, restored {outcome.restored} s after onset"
+
+
 def find_refuted_claims(outcomes: Sequence[Outcome]) -> list[str]:
     """Return what docs/deciding.md claims and these worlds refute, beyond chance."""
     rolled = [outcome for outcome in outcomes if outcome.answer is Answer.ROLLBACK]
     wanted = [outcome for outcome in outcomes if outcome.is_wanted and not outcome.situation.is_quiet]
-    right = sum(outcome.is_right for outcome in rolled)
+    right = sum(not outcome.is_false for outcome in rolled)
     hits = sum(outcome.answer is Answer.ROLLBACK and outcome.is_covered for outcome in wanted)
     moved = sum(len(outcome.moved) for outcome in rolled)
-    healthy = sum(outcome.healthy_moved for outcome in rolled if outcome.is_right)
+    healthy = sum(outcome.healthy_moved for outcome in rolled if not outcome.is_false)
     below = sum(map(_is_below_level, rolled))
     claims = {
         f"precision of {CLAIMED_PRECISION:.0%}": wilson(right, len(rolled))[1] >= CLAIMED_PRECISION,
@@ -139,7 +152,8 @@ def _describe_kinds(outcomes: Sequence[Outcome]) -> Iterator[str]:
 def _describe_whole(outcomes: Sequence[Outcome]) -> Iterator[str]:
     rolled = [outcome for outcome in outcomes if outcome.answer is Answer.ROLLBACK]
     wanted = [outcome for outcome in outcomes if outcome.is_wanted]
-    right = [outcome for outcome in rolled if outcome.is_right]
+    right = [outcome for outcome in rolled if not outcome.is_false]
+    wanted_right = [outcome for outcome in right if outcome.is_wanted]
     busy = [outcome for outcome in wanted if not outcome.situation.is_quiet]
     thin = [outcome for outcome in wanted if outcome.situation.is_quiet]
     below = [*filter(_is_below_level, outcomes)]
@@ -149,12 +163,19 @@ def _describe_whole(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield f"recall, below a request a second      {_recall(thin)}"
     yield f"rolled back below the rollback level  {len(below)}"
     yield f"false rollbacks a system-year         {expected:.3f}, at most {upper:.3f} (95 %)"
-    probed, counted = ([one for one in right if one.is_probed is by_probe] for by_probe in (True, False))
+    probed, counted = (
+        [outcome for outcome in wanted_right if outcome.is_probed is by_probe] for by_probe in (True, False)
+    )
     yield f"from onset to decision                {_seconds(right, 'decided')}"
     yield f"from threshold to decision, probes    {_seconds(probed, 'overdue')}"
-    yield f"from its visible point to decision    {_seconds(counted, 'overdue')}"
+    yield f"the same, from the second source on   {_seconds(probed, 'overdue_of_counts')}"
+    yield f"from its visible point to decision    {_seconds(counted, 'overdue_of_counts')}"
     yield f"from detection to decision            {_seconds(right, 'decided', 'detected')}"
     yield f"from detection to restored            {_seconds(right, 'restored', 'detected')}"
+    in_time = sum(outcome.is_restored_in_time for outcome in wanted_right)
+    yield f"restored within the runbook's target  {describe_share(in_time, len(wanted_right))}"
+    errors = [took - forecast for outcome in right for forecast, took in outcome.forecasts]
+    yield f"last shift later than announced       {describe_seconds(errors)}"
     moved = sum(len(outcome.moved) for outcome in right)
     healthy = sum(outcome.healthy_moved for outcome in right)
     yield f"healthy functions among those moved   {describe_share(healthy, moved)}"
@@ -182,12 +203,20 @@ def _seconds(outcomes: Iterable[Outcome], end: str, begin: str = "") -> str:
 
 
 def _describe_messages(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield the notices to each person: of an incident, and of a month in which nothing fails."""
     for system in LEVELS:
-        told = [outcome for outcome in outcomes if outcome.situation.system == system and outcome.incidents]
-        for channel in sorted({name for outcome in told for name in outcome.messages}):
+        played = [outcome for outcome in outcomes if outcome.situation.system == system]
+        quiet = [outcome for outcome in played if outcome.situation.kind in QUIET_KINDS]
+        hours = sum(outcome.situation.played_minutes for outcome in quiet) / 60.0
+        told = [outcome for outcome in played if outcome.incidents]
+        for channel in sorted({name for outcome in told for name in outcome.messages} - UNREAD_CHANNELS):
             counts = [outcome.messages.get(channel, 0) / outcome.incidents for outcome in told]
-            label = f"messages an incident, {system} {channel}"
-            yield f"{label:44} mean {sum(counts) / len(counts):.1f}, most {max(counts):.0f}"
+            many = describe_share(sum(count > MANY_MESSAGES for count in counts), len(counts))
+            mean, label = sum(counts) / len(counts), f"messages an incident, {system} {channel}"
+            yield f"{label:44} mean {mean:.1f}, most {max(counts):.0f}, above {MANY_MESSAGES}: {many}"
+            alarms = sum(outcome.messages.get(channel, 0) for outcome in quiet)
+            month = alarms * MONTH_HOURS / hours if hours else 0.0
+            yield f"{'  in a quiet month':44} {month:.1f} ({alarms} in {hours:.0f} hours)"
 
 
 def _describe_rivals(judged: Sequence[Judged]) -> Iterator[str]:
@@ -202,7 +231,7 @@ def _describe_rivals(judged: Sequence[Judged]) -> Iterator[str]:
 
 def _describe_wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
     wrong = [outcome for outcome in outcomes if not outcome.is_right]
-    wrong.sort(key=lambda outcome: (not is_false(outcome), outcome.situation.kind, outcome.situation.seed))
+    wrong.sort(key=lambda outcome: (not outcome.is_false, outcome.situation.kind, outcome.situation.seed))
     for outcome in wrong[:SHOWN]:
         situation = outcome.situation
         yield f"wrong: seed {situation.seed}, {situation.kind}, {outcome.truth.row}: {outcome.answer}"

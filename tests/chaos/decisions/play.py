@@ -1,6 +1,7 @@
 """Play one situation: production responders in virtual time, and what became of it."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import redirect_stderr
@@ -20,6 +21,8 @@ from shared.core.store import Query
 from shared.domain.deployments.inventory.inventory_parts import HostingSite
 from shared.domain.deployments.restorability import FINALIZED
 from shared.domain.incidents.incident import Incident
+from shared.domain.incidents.recovery_times import recovery_target
+from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import Rollback
 from shared.domain.signals.alert import Alert, EvidenceSource
 from shared.engine import stop_conditions
@@ -43,6 +46,9 @@ REDELIVERY_SECONDS = 10.0
 REMAINING_SHARE = 0.05
 """Restored is a release of whose failing requests fewer than this still fail."""
 RELEASED_SITE, STABLE_SITE = "site-2", "site-1"
+ACKNOWLEDGED_AFTER = timedelta(minutes=2)
+"""So long after its detection a person acknowledges an incident."""
+DURATION = re.compile(r"last shift in about (?:(\d+) h ?)?(?:(\d+) min ?)?(?:(\d+) s)?")
 
 
 class Outcome(Struct, frozen=True):
@@ -60,7 +66,9 @@ class Outcome(Struct, frozen=True):
     restored: float | None
     """When hardly any request failed for the release any more; None: they fail still."""
     overdue: float | None
-    """From the moment at which the level was crossed, and visible, to the decision."""
+    """From the moment at which the level was crossed to the decision."""
+    overdue_of_counts: float | None
+    """The same from the moment at which request counts show it, too."""
     signal: str
     """Of the first incident."""
     is_probed: bool
@@ -69,8 +77,27 @@ class Outcome(Struct, frozen=True):
     incidents: int
     messages: Mapping[str, int]
     """Notices of incidents, by channel."""
+    target: float
+    """Within so many seconds from the detection it is to be restored, by the policy's targets."""
+    forecasts: tuple[tuple[float, float], ...]
+    """Of each rollback that began: seconds to its last shift as announced, and as they were."""
     reasons: tuple[str, ...]
     """What the newest decision of each rollback says."""
+
+    @property
+    def is_false(self) -> bool:
+        """Return whether automation rolled back what it should not, or nothing that fails."""
+        if self.answer is not Answer.ROLLBACK:
+            return False
+        has_moved_cause = bool(self.moved & self.truth.failing) or self.has_moved_site
+        return Answer.ROLLBACK not in self.truth.answers or not has_moved_cause
+
+    @property
+    def is_restored_in_time(self) -> bool:
+        """Return whether what failed was restored within the target, from the detection on."""
+        if self.restored is None or self.detected is None:
+            return False
+        return self.restored - self.detected <= self.target
 
     @property
     def is_covered(self) -> bool:
@@ -160,7 +187,7 @@ class DecisionWorld(World):
         ports.alerts = self.monitoring  # type: ignore[assignment]
         ports.bus.__class__ = _DeliveringBus
         ports.bus.deliver = self._deliver_soon  # type: ignore[attr-defined]
-        self.answers: dict[str, str] = {}
+        self._acknowledged: set[str] = set()
         self.restored_at: datetime | None = None
 
     @property
@@ -211,6 +238,11 @@ class DecisionWorld(World):
         is_restored = has_moved and self.is_site_up() and not self._failing_still()
         if self.restored_at is None and is_restored:
             self.restored_at = self.ports.clock.now()
+        for incident in self.incidents():
+            is_due = self.ports.clock.now() >= incident.detected_at + ACKNOWLEDGED_AFTER
+            if is_due and incident.ended_at is None and incident.id not in self._acknowledged:
+                self._acknowledged.add(incident.id)
+                self.command(command="ack", incident=incident.id)
         self._scheduler.at(TICK_SECONDS / 2, self._look)
 
     def _failing_still(self) -> bool:
@@ -267,21 +299,27 @@ class DecisionWorld(World):
             has_moved_site=bool(effects),
             detected=min(map(self._since_onset, detections), default=None),
             decided=decided,
-            overdue=None if decided is None else decided - self._visible_seconds(at_once=is_probed),
+            overdue=None if decided is None else decided - self._crossed_seconds,
+            overdue_of_counts=None if decided is None else decided - self._find_visible_seconds(),
             is_probed=is_probed,
             restored=self._since_onset(self.restored_at) if self.restored_at and started else None,
             signal=incidents[0].signal if incidents else "",
             questions=questions,
             incidents=len(incidents),
             messages=Counter(sent.channel for sent in self.ports.sender.sent if "INC-" in sent.key),
+            target=min(map(self._find_target, started), default=0.0),
+            forecasts=tuple(filter(None, map(self._compare_forecast, started))),
             reasons=tuple(map(self._describe, rollbacks)),
         )
 
-    def _visible_seconds(self, *, at_once: bool) -> float:
-        """Return the seconds from the onset to the crossed level, or to the point that shows it."""
-        crossed = self.onset + self.truth.threshold_minutes * MINUTE
-        if at_once:
-            return self._since_onset(crossed)
+    @property
+    def _crossed_seconds(self) -> float:
+        """Return the seconds from the onset to the crossed level."""
+        return self.truth.threshold_minutes * TICK_SECONDS
+
+    def _find_visible_seconds(self) -> float:
+        """Return the seconds from the onset to the point that shows the crossed level."""
+        crossed = self.onset + timedelta(seconds=self._crossed_seconds)
         minute = int(crossed.timestamp() // 60)
         while (visible := self.traffic.visible_at(minute)) is None:
             minute += 1
@@ -294,6 +332,21 @@ class DecisionWorld(World):
         events = (event for entry in self.trail(rollback) for event in entry.events)
         times = [event.at for event in events if event.name == "rollback.decided"]
         return self._since_onset(datetime.fromisoformat(times[0]))
+
+    def _find_target(self, rollback: Rollback) -> float:
+        severity = next(one.severity for one in self.incidents() if one.id == rollback.incident)
+        scenario = rollback.plan.scenario if rollback.plan else ScenarioName.FUNCTIONS
+        return recovery_target(self.situation.policy.targets, scenario, severity).total_seconds()
+
+    def _compare_forecast(self, rollback: Rollback) -> tuple[float, float] | None:
+        events = [event for entry in self.trail(rollback) for event in entry.events]
+        times = {event.name: event for event in reversed(events)}
+        decided, shifted = times["rollback.decided"], times.get("rollback.shifted")
+        if shifted is None or not (match := DURATION.search(str(decided.facts.get("forecast", "")))):
+            return None
+        hours, minutes, seconds = (int(number or 0) for number in match.groups())
+        took = datetime.fromisoformat(shifted.at) - datetime.fromisoformat(decided.at)
+        return hours * 3600.0 + minutes * 60.0 + seconds, took.total_seconds()
 
     def _count_questions(self, rollback: Rollback) -> int:
         events = (event for entry in self.trail(rollback) for event in entry.events)

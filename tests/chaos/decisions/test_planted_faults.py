@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from operator import attrgetter
 from unittest.mock import patch
 
 import pytest
@@ -15,7 +16,6 @@ from shared.domain.decision.gates.registry import gates_for
 from shared.domain.signals import failure_evidence
 from shared.domain.signals.health import RouterRequests
 from tests.chaos.decisions import situations
-from tests.chaos.decisions.figures import is_false
 from tests.chaos.decisions.play import DecisionWorld, Outcome
 
 pytestmark = pytest.mark.slice
@@ -73,13 +73,16 @@ def moves_too_much(outcome: Outcome) -> bool:
     return outcome.healthy_moved > len(outcome.truth.failing)
 
 
+WAS_FALSE = attrgetter("is_false")
+
+
 @pytest.mark.parametrize(
     ("fault", "kinds", "is_found"),
     [
-        (two_answers_prove, {"release that fails for a tenth of users", "bad release"}, is_false),
-        (source_confirms_itself, {"release that fails for a tenth of users", "noisy function"}, is_false),
+        (two_answers_prove, {"release that fails for a tenth of users", "bad release"}, WAS_FALSE),
+        (source_confirms_itself, {"release that fails for a tenth of users", "noisy function"}, WAS_FALSE),
         (everything_goes_back, {"bad release"}, moves_too_much),
-        (no_external_cause, {"outage from outside after a release"}, is_false),
+        (no_external_cause, {"outage from outside after a release"}, WAS_FALSE),
     ],
 )
 def test_a_planted_fault_is_found(
