@@ -70,7 +70,12 @@ def decide_rollback(case: Case) -> bool:
         target,
         hold=case.extend_lease,
     )
-    known = {"failed_before": case.rollback.failing, "level_before": case.rollback.level}
+    question = case.rollback.question
+    known = {
+        "failed_before": case.rollback.failing,
+        "asked_before": question.plan.changed if question is not None else (),
+        "level_before": case.rollback.level,
+    }
     gathered = replace(gathered, facts=replace(gathered.facts, **known))
     level = gathered.facts.measure_level(case.policy)
     counted = working_functions(gathered.facts.requests or {}, case.policy.gates)

@@ -23,6 +23,7 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.alert import Alert
+from shared.domain.signals.failure_evidence import has_failed
 from shared.domain.signals.health import Health, HealthVerdict, failing_functions, working_functions
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
@@ -138,7 +139,11 @@ def _record_failure_outside_plan(case: Case, health: Health, others: Set[str]) -
     They begin no rollback: an alert about them does.
     """
     rollback, now, gates = case.rollback, case.now(), case.policy.gates
-    failing = others & failing_functions(health.counts, gates)
+    failing = {
+        name
+        for name in others & failing_functions(health.counts, gates)
+        if has_failed(health.counts[name], gates.failing_above)
+    }
     outside = others & {*rollback.failing}
     is_well = not failing and outside <= working_functions(health.counts, gates)
     if failing and case.incident.status is IncidentStatus.WATCHING:

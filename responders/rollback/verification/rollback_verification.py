@@ -79,6 +79,7 @@ def conclude_steps(case: Case, kinds: Mapping[str, StepKind]) -> bool:
             note=f"{describe_steps(back, beside)} {word}{how}",
             changes={"status": RollbackStatus.VERIFYING, "shifted_at": now},
             status=IncidentStatus.VERIFYING,
+            say=case.rollback.order is not None or not _name_occasion(case),  # the extension was notified
             occasion=_name_occasion(case),
             writes=build_pin_writes(case, steps.values()),
         )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.integrity.damage import DamageFinding, writer_functions
@@ -24,7 +25,13 @@ from shared.domain.signals.failure_evidence import (
     list_areas,
     spread_failure,
 )
-from shared.domain.signals.health import ProbeAnswer, RouterRequests, failing_functions, working_functions
+from shared.domain.signals.health import (
+    ProbeAnswer,
+    RouterRequests,
+    failing_functions,
+    failure_ratio,
+    working_functions,
+)
 from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNAL
 from shared.domain.system_record import Budget, Controls, System
 
@@ -56,6 +63,8 @@ class DecisionFacts(Struct, frozen=True):
     """How fast the next worker may write; None: nobody has written yet."""
     failed_before: tuple[str, ...] = ()
     """Functions that an earlier check has observed to fail: the scope never shrinks."""
+    asked_before: tuple[str, ...] = ()
+    """Functions that the open question restores: it keeps those that are not proven to work."""
     level_before: Severity | None = None
     """The level that an earlier check has measured: it never falls."""
     seconds_since_detection: float = 0.0
@@ -79,8 +88,19 @@ class DecisionFacts(Struct, frozen=True):
         return min(own, default=self.onset)
 
     def assess(self, policy: Policy) -> FailureEvidence:
-        """Return what the counted requests tell of each function."""
-        return assess_failures(policy, self.requests or {})
+        """Return what the counted requests tell of each function.
+
+        A function that a release changed last still counts requests of before. Its first requests
+        prove its failure, if it has not recovered since.
+        """
+        evidence = assess_failures(policy, self.requests or {})
+        since_release = assess_failures(policy, self.first_requests or {}).failing
+        failing = {
+            name
+            for name in since_release & evidence.counts.keys()
+            if failure_ratio(evidence.counts[name]) > evidence.level / 2
+        }
+        return replace(evidence, failing=evidence.failing | failing, broken=evidence.broken | failing)
 
     def find_failing_functions(self, policy: Policy) -> set[str]:
         """Return the functions that fail at their rollback level.
@@ -101,7 +121,8 @@ class DecisionFacts(Struct, frozen=True):
 
     def find_known_failing(self, policy: Policy) -> set[str]:
         """Return the same, and what an earlier check has observed to fail and does not work."""
-        return self.find_failing(policy) | {*self.failed_before} - self.assess(policy).sound
+        waiting = {*self.asked_before} - working_functions(self.requests or {}, policy.gates)
+        return self.find_failing(policy) | waiting | {*self.failed_before} - self.assess(policy).sound
 
     def find_observed_failing(self, policy: Policy) -> set[str]:
         """Return the functions whose requests fail, at any level, or that an alert names."""

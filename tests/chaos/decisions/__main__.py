@@ -6,15 +6,18 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+from msgspec.structs import replace
 
 from tests.chaos.decisions import figures, rivals
 from tests.chaos.decisions.play import DecisionWorld
 from tests.chaos.decisions.situations import draw_situation
 
 
-def judge_seed(seed: int) -> figures.Judged:
+def judge_seed(seed: int, *, has_second_source: bool = True) -> figures.Judged:
     """Play the world of a seed, and ask the rivals about the same counts."""
-    world = DecisionWorld(draw_situation(seed))
+    world = DecisionWorld(replace(draw_situation(seed), has_second_source=has_second_source))
     outcome = world.play()
     return figures.Judged(outcome, rivals.decide_by_threshold(world), rivals.decide_by_mann_whitney(world))
 
@@ -32,17 +35,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--count", type=int, default=5000, help="how many worlds (default 5000)")
     parser.add_argument("--first", type=int, help="the first seed; by default from the parent commit")
     parser.add_argument("--only", type=int, metavar="SEED", help="show one world")
+    parser.add_argument("--alone", action="store_true", help="want no second source")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes")
     options = parser.parse_args(arguments)
+    judge = partial(judge_seed, has_second_source=not options.alone)
     if options.only is not None:
-        outcome = judge_seed(options.only).outcome
+        outcome = judge(options.only).outcome
         print(*figures.describe_world(outcome), sep="\n")
         print(*outcome.reasons, sep="\n")
         return 0
     first = first_seed() if options.first is None else options.first
     with ProcessPoolExecutor(options.jobs) as processes:
         seeds = range(first, first + options.count)
-        judged = [*processes.map(judge_seed, seeds, chunksize=20)]
+        judged = [*processes.map(judge, seeds, chunksize=20)]
     print(f"{options.count} worlds, seeds {first} to {first + options.count - 1}")
     print(*figures.describe(judged), sep="\n")
     refuted = figures.find_refuted_claims([world.outcome for world in judged])

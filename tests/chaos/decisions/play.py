@@ -242,7 +242,7 @@ class DecisionWorld(World):
             is_due = self.ports.clock.now() >= incident.detected_at + ACKNOWLEDGED_AFTER
             if is_due and incident.ended_at is None and incident.id not in self._acknowledged:
                 self._acknowledged.add(incident.id)
-                self.command(command="ack", incident=incident.id)
+                self.command(command="ack", system=incident.system, incident=incident.id)
         self._scheduler.at(TICK_SECONDS / 2, self._look)
 
     def _failing_still(self) -> bool:

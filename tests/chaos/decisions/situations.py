@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.domain.policy.system_policy import Policy
 from shared.policy_files import loader
@@ -14,6 +15,11 @@ POLICY_FOLDER = Path(__file__).parents[3] / "policies"
 POLICIES: Mapping[str, Policy] = {
     name: loader.load_policy(POLICY_FOLDER / f"{name}.yaml") for name in ("cvplus", "example")
 }
+ALONE: Mapping[str, Policy] = {
+    name: replace(policy, gates=replace(policy.gates, second_source=False))
+    for name, policy in POLICIES.items()
+}
+"""The same where the source that raised an alert is enough."""
 RELEASE_MINUTE = 20.0
 """When a release begins, in minutes from the start of a world."""
 OBSERVED_MINUTES = 30.0
@@ -71,11 +77,13 @@ class Situation(Struct, frozen=True):
     """The share of minutes that never become visible, 0 to 1."""
     unknown_function: str = ""
     """A function outside the policy that an alert names."""
+    has_second_source: bool = True
+    """Whether the policy wants a second source."""
 
     @property
     def policy(self) -> Policy:
         """Return the policy that protects the system."""
-        return POLICIES[self.system]
+        return (POLICIES if self.has_second_source else ALONE)[self.system]
 
     @property
     def is_quiet(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.core.errors import RollbackError
 from tests.simulation.mutants import decisions, effects, lease, messages, operator_commands, statements
-from tests.simulation.scenes.scenes import CROSSING, SCENES, SILENT, SLOW
+from tests.simulation.scenes.scenes import CROSSING, PEOPLE, SCENES, SILENT, SLOW
 from tests.simulation.scenes.spoken import SPOKEN, UNREPORTED
 from tests.simulation.schedule import run
 
@@ -32,7 +32,7 @@ HIDING = {
     "persons_release_overwritten": 20575,
     "persons_deployment_built_over": 20269,
     "persons_template_overwritten": 20090,
-    "template_published_over_the_newest": 20621,
+    "template_published_over_the_newest": 21366,
     "unconditional_effect_repeated": 20103,
     "rebuild_sent_again_at_once": 20103,
     "unreadable_switch_means_go": 20086,
@@ -62,6 +62,7 @@ PLAYED = {
     "lease_never_ends": CROSSING,
     "ended_and_due_again": SILENT,
     "slot_not_asked_for": CROSSING,
+    "template_published_over_the_newest": PEOPLE,
     "observed_failure_stays_private": UNREPORTED,
     "held_without_a_look": UNREPORTED,
     "uncounted_is_called_working": UNREPORTED,

@@ -359,4 +359,5 @@ FIXED: Weighted = ((fixed, 1),)
 SLOW: Weighted = ((slow_workers, 1),)
 CROSSING: Weighted = ((crossing_orders, 1),)
 SILENT: Weighted = ((silent_bus, 1),)
+PEOPLE: Weighted = ((people, 1),)
 """Played by themselves: with one more of those above every seed would be another world."""
