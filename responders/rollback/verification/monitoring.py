@@ -23,8 +23,8 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.failure_evidence import has_failed
 from shared.domain.signals.health import Health, HealthVerdict, failing_functions, working_functions
+from shared.domain.signals.sequential_test import has_failed
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
 

@@ -38,10 +38,10 @@ from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.failure_evidence import (
     FALSE_FURTHER_ALARMS,
     assess_failures,
-    has_failed,
     list_areas,
     spread_failure,
 )
+from shared.domain.signals.sequential_test import has_failed
 from shared.domain.system_record import System, system_path
 from shared.state.reader import StateReader
 

@@ -1,9 +1,8 @@
-"""Which functions fail at a level, by a sequential test of their requests; pure."""
+"""Which functions fail at a level, by what their requests prove alone and together; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from math import lgamma, log
 
 from msgspec import Struct
 
@@ -11,41 +10,14 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import FUNCTION_SIGNAL, Unit
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests, working_functions
+from shared.domain.signals.sequential_test import has_failed
 
 DEFAULT_FUNCTION_LEVEL = 0.5
 """The runbook's `functionFailureRate`, where a policy has no signal of that name."""
-RESOLUTION = 0.7
-"""The test tells a failure ratio at its level from one of this part of it."""
-FALSE_ALARMS = 1e-3
-"""The budget of a test: how likely `RESOLUTION` of the level ever passes it."""
 FALSE_PROBE_ALARMS = 1e-2
-"""The same of a probe, whose evidence never acts alone: a second source must agree."""
+"""The budget of a probe, whose evidence never acts alone: a second source must agree."""
 FALSE_FURTHER_ALARMS = 0.05
 """The same of a further function of a release that is already being rolled back."""
-PRIOR = (5.0, 1.0)
-"""The Beta distribution of what a failing function fails: mostly everything."""
-
-
-def has_failed(count: RouterRequests, level: float, false_alarms: float = FALSE_ALARMS) -> bool:
-    """Return whether the requests prove a failure ratio at a level.
-
-    More of them fail than the level allows, and the mixture likelihood ratio against the ratio
-    q = `RESOLUTION` * level has reached 1 / `false_alarms`:
-    B(a + failed, b + succeeded) / B(a, b) / (q ** failed * (1 - q) ** succeeded),
-    with the Beta function B and the prior Beta(a, b). Under q it is a martingale, so that it ever
-    reaches 1 / alpha with probability alpha at most, however often it is read (Robbins 1970,
-    Ann. Math. Statist. 41:1397; Ville's inequality). The budget holds for one start of the counts.
-    """
-    failed, succeeded = count.failed, count.total - count.failed
-    if not 0.0 < level < 1.0 or failed <= level * count.total:
-        return False
-    ratio, (alpha, beta) = RESOLUTION * level, PRIOR
-    evidence = _log_beta(alpha + failed, beta + succeeded) - _log_beta(alpha, beta)
-    return evidence - failed * log(ratio) - succeeded * log(1.0 - ratio) >= -log(false_alarms)
-
-
-def _log_beta(alpha: float, beta: float) -> float:
-    return lgamma(alpha) + lgamma(beta) - lgamma(alpha + beta)
 
 
 def function_level(policy: Policy) -> float:

@@ -9,6 +9,7 @@ from msgspec.structs import force_setattr
 from shared.core import text
 from shared.core.redaction import redact_personal_data
 from shared.domain.policy.gate_limits import Gates
+from shared.domain.signals.sequential_test import has_failed
 
 
 class RouterRequests(Struct, frozen=True):
@@ -123,10 +124,13 @@ def evaluate_health(
     if requests is None:
         return Health(HealthVerdict.INCONCLUSIVE, "the metrics could not be read")
     counted = {name: requests[name] for name in functions if name in requests}
-    ill = sorted(failing_functions(counted, gates))
-    if ill:
+    failing = sorted(failing_functions(counted, gates))
+    if ill := [name for name in failing if has_failed(counted[name], gates.failing_above)]:
         count = text.count_noun(len(ill), "function fails", "functions fail")
         return Health(HealthVerdict.ILL, f"{count}: {text.join_names(ill)}")
+    if failing:
+        reason = f"too few requests prove whether it is chance that some fail of {text.join_names(failing)}"
+        return Health(HealthVerdict.INCONCLUSIVE, reason)
     total = sum_requests(counted.values()).total
     if total < gates.minimum_requests:
         return Health(HealthVerdict.INCONCLUSIVE, describe_waiting(total, "requests", gates))

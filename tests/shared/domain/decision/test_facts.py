@@ -3,7 +3,8 @@
 import pytest
 
 from shared.domain.signals.health import RouterRequests
-from tests.support.decision.gate_facts import BOOKSHOP, change_facts
+from tests.support.decision.gate_facts import change_facts
+from tests.support.runtime.world import BOOKSHOP
 
 BASKET = "renderBasket"
 ALL_FAILED = RouterRequests(20, 20)

@@ -11,13 +11,12 @@ from shared.domain.policy.signals import Signal, SignalCondition, Unit
 from shared.domain.policy.system_policy import Group
 from shared.domain.signals.failure_evidence import (
     FALSE_PROBE_ALARMS,
-    RESOLUTION,
     assess_failures,
-    has_failed,
     list_areas,
     spread_failure,
 )
 from shared.domain.signals.health import RouterRequests
+from shared.domain.signals.sequential_test import RESOLUTION, has_failed
 from tests.support.runtime.world import BOOKSHOP
 
 LEVEL = 0.5
