@@ -15,6 +15,7 @@ from shared.domain.decision.forecast import DurationForecast, forecast_duration
 from shared.domain.decision.gate_evaluation import Decision
 from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.incidents.next_actions import format_shell_lines
+from shared.domain.policy.severity import is_worse
 from shared.domain.policy.system_policy import Policy
 from shared.domain.rollback.plan import Plan, Step, is_duration_reported
 from shared.domain.rollback.rollback import ApprovalAnswer, ApprovalRequest, RollbackStatus, approvers
@@ -105,9 +106,15 @@ def build_approval_request(
 
 
 def await_approval(case: Case) -> bool:
-    """Return whether to continue: decide again on approval, an alert or in time; wait or expire."""
-    rollback, alerts = case.rollback, case.read_alerts()
-    if unjudged_alerts(alerts):
+    """Return whether to continue: decide again on approval or in time, wait, or expire.
+
+    An alert that joins is judged at the next evaluation; at once if its signal is graver.
+    """
+    rollback, joined = case.rollback, unjudged_alerts(case.read_alerts())
+    is_due = rollback.decided_at is None or case.now() - rollback.decided_at >= EVALUATION_INTERVAL
+    signals, severity = case.policy.signals, case.incident.severity
+    is_graver = any(is_worse(signals[alert.signal].severity, severity) for alert in joined)
+    if joined and (is_due or is_graver):
         return _decide_again(case, "a further alert joined: evaluating again")
     question = rollback.question
     if question is not None:
@@ -116,7 +123,6 @@ def await_approval(case: Case) -> bool:
             return _decide_again(case, f"approved by {', '.join(people.values())}: evaluating again")
     until = rollback.parked_until
     if until is not None and case.now() < until:
-        is_due = rollback.decided_at is None or case.now() - rollback.decided_at >= EVALUATION_INTERVAL
         if is_due and rollback.order is None:  # what cannot be read by then leaves the question open
             return _decide_again(case, "five minutes have passed: evaluating again", until)
         due = min(until, case.next_check_at(APPROVAL_POLL_INTERVAL))
