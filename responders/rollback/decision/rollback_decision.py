@@ -400,7 +400,7 @@ def _build_no_action_transition(
                 "gates": tuple(told["gates"]),
             },
             status=IncidentStatus.ESCALATED if waits else becomes,
-            say=not _is_answered_alike(case, told),
+            say=not _is_answered_alike(case, told),  # if it waits, people have been asked before
         )
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):
@@ -424,7 +424,9 @@ def _build_no_action_transition(
             "scenario": decision.scenario,
         },
         status=IncidentStatus.ESCALATED,
-        say=not _is_answered_alike(case, told),
+        say=not (
+            has_been_escalated(case.incident, case.rollback.created_at) and _is_answered_alike(case, told)
+        ),
     )
 
 

@@ -29,6 +29,8 @@ class CommitLaws:
         self._rollback_laws = rollbacks
         self._judged: tuple[Fields, Fields] = ({}, {})
         """The newest incident and what the public is told, as they were compared last."""
+        self._asked: set[str] = set()
+        """Incidents of which people were told that they wait for them, and how to answer."""
 
     def committed(self, before: Mapping[str, Fields | None]) -> None:
         """A commit has landed: judge what it has made of each document."""
@@ -100,8 +102,10 @@ class CommitLaws:
         escalated = incidents.IncidentStatus.ESCALATED
         if after["status"] == escalated and (before or {}).get("status") != escalated:
             said = [one["text"] for path, one in commit.items() if path.startswith("notices/")]
-            if not any(COMMAND in text for text in said):
+            is_told = any(COMMAND in text for text in said)
+            if not is_told and after["id"] not in self._asked:  # people know how to answer since then
                 self._break(8, f"{after['id']} waits for a person, and no command is told")
+            self._asked.add(after["id"])
         if before is not None:
             return
         kinds = {path.partition("/")[0] for path in commit}

@@ -42,6 +42,8 @@ class RollbackLaws:
         self._pins = pins
         self._automatic: list[tuple[float, set[str]]] = []
         """When automation went back, and of what."""
+        self._objections: set[tuple[str, frozenset[tuple[str, str]]]] = set()
+        """What people know to stop automation, by incident."""
 
     def judge(self, key: str, before: Fields | None, after: Fields, commit: Mapping[str, Fields]) -> None:
         """A rollback was written: its own document, and all that goes with it in its commit."""
@@ -127,9 +129,19 @@ class RollbackLaws:
             self._break(7, f"{key} has an approval that nobody gave")
 
     def _require_notice(self, key: str, after: Fields, commit: Mapping[str, Fields]) -> None:
-        """Each turn is said, from the commit on in which it happens."""
-        if not any(path.startswith("notices/") for path in commit):
+        """Each turn is said, from the commit on in which it happens, unless people know it.
+
+        They know that a longer plan was carried out, and what has stopped the same incident before.
+        """
+        gates = (gate for gate in after["gates"] if gate["answer"] in ("stop", "unknown"))
+        objections = after["incident"], frozenset((gate["gate"], gate["leads_to"]) for gate in gates)
+        is_refused = after["status"] == RollbackStatus.NOT_TAKEN and after["order"] is None
+        is_extended = after["status"] == RollbackStatus.VERIFYING and after["plan"]["extensions"]
+        is_known = (is_refused and objections in self._objections) or (is_extended and not after["order"])
+        if not is_known and not any(path.startswith("notices/") for path in commit):
             self._break(12, f"{key} became {after['status']} and nobody is told")
+        if is_refused:
+            self._objections.add(objections)
 
     def _judge_fence(self, key: str, before: Fields, after: Fields, entry: Fields) -> None:
         instance = self._seen.instance
