@@ -17,7 +17,7 @@ from local.services.pubsub.service import PubSub
 from local.services.storage import Buckets
 from local.services.storage.errors import Refusal
 from local.system_resources import SystemResources
-from shared.domain.data.asset_protection import derived_topics
+from shared.domain.data.asset_protection import regeneration_topics
 from shared.domain.policy.probes import ProbeAccount
 from shared.domain.policy.system_policy import Policy
 
@@ -48,6 +48,11 @@ def create_topics(pubsub: PubSub, projects: Iterable[str]) -> None:
     for project in projects:
         for topic in TOPICS:
             _create_topic(pubsub, project, topic)
+
+
+def derived_topics(policy: Policy) -> frozenset[str]:
+    """Return every topic of a system where somebody may be asked to make data again."""
+    return frozenset(topic for name in policy.collections for topic in regeneration_topics(policy, name))
 
 
 def create_application_topics(pubsub: PubSub, policies: Sequence[Policy]) -> None:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from local.installation.provisioning import derived_topics
 from shared.adapters.gcp.permissions import GRANTS, ApplicationScope, GrantScope
 from shared.core import topics
-from shared.domain.data.asset_protection import derived_topics
 from shared.domain.policy.system_policy import Policy
 from shared.policy_files.loader import load_policy
 from shared.wiring.settings import Settings

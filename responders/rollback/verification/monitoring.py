@@ -23,8 +23,13 @@ from shared.domain.incidents.incident import IncidentStatus
 from shared.domain.rollback.plan import Step
 from shared.domain.rollback.rollback import Direction
 from shared.domain.signals.alert import Alert
-from shared.domain.signals.health import Health, HealthVerdict, failing_functions, working_functions
-from shared.domain.signals.sequential_test import has_failed
+from shared.domain.signals.health import (
+    Health,
+    HealthVerdict,
+    failing_functions,
+    has_failed,
+    working_functions,
+)
 from shared.engine.engine import load_steps
 from shared.engine.steps.base import StepKind
 

@@ -9,12 +9,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.rollback.case import Case, Transition
-from responders.rollback.decision.fact_collection import EVIDENCE_WINDOW
 from responders.rollback.decision.rollback_decision import build_step_writes
 from responders.rollback.outcome_summary import restores_function
 from responders.scenarios import capacity, functions
 from responders.scenarios.function_steps import FunctionStepBuilder
-from responders.support.parallel_calls import CALL_TIMEOUT_SECONDS, call_all, require_answer, select_named
+from responders.support.parallel_calls import (
+    CALL_TIMEOUT_SECONDS,
+    call_all,
+    call_one,
+    require_answer,
+    select_named,
+)
 from shared.core import text
 from shared.core.codec import decode
 from shared.domain.decision.facts import ChangeSet, compare_traffic
@@ -41,7 +46,7 @@ from shared.domain.signals.failure_evidence import (
     list_areas,
     spread_failure,
 )
-from shared.domain.signals.sequential_test import has_failed
+from shared.domain.signals.health import has_failed
 from shared.domain.system_record import System, system_path
 from shared.state.reader import StateReader
 
@@ -91,30 +96,26 @@ def extend_by_failures(case: Case, steps: Collection[Step]) -> bool:
     """Return whether an automatic plan now restores further functions that fail as well.
 
     One function after another of a bad release gets the requests that prove its failure: all since
-    the release began, or since its newest change. Raises: Unavailable; as `extend_scope`.
+    its newest change. Raises: Unavailable; as `extend_scope`.
     """
     planned, policy = {step.target for step in steps}, case.policy
-    if not _is_extensible(case.rollback) or planned >= policy.functions.keys():
+    if not _is_extensible(case.rollback):
         return False
-    detected_at, released = case.incident.detected_at, _list_released(case)
-    earliest = min((record.at for record in released), default=detected_at)
-    newest = max((record.changed_at or record.at for record in released), default=detected_at)
-    metrics, now = case.ports.system(policy.system).metrics, case.now()
-    starts = {max(earliest, detected_at - EVIDENCE_WINDOW), newest}
+    changes = (record.changed_at or record.at for record in _list_released(case))
+    since, metrics = max(changes, default=case.incident.detected_at), case.ports.system(policy.system).metrics
     case.extend_lease(CALL_TIMEOUT_SECONDS)
-    answers = call_all(case.ports, {f"{at}": partial(metrics.requests, at, now) for at in starts})
-    services = {name: service_of(name) for name in policy.functions}
-    further: set[str] = set()
-    for answer in answers.values():
-        evidence = assess_failures(policy, counts_from_services(require_answer(answer), services))
-        proven = evidence.failing | {
-            name
-            for name in evidence.broken
-            if has_failed(evidence.counts[name], evidence.level, FALSE_FURTHER_ALARMS)
-        }
-        if proven - planned:
-            further |= spread_failure(list_areas(policy), {*proven}, evidence) - planned
-    return bool(further) and extend_scope(case, None, steps, further)
+    counted = call_one(case.ports, partial(metrics.requests, since, case.now()))
+    counts = counts_from_services(counted, {name: service_of(name) for name in policy.functions})
+    evidence = assess_failures(policy, counts)
+    proven = evidence.failing | {
+        name
+        for name in evidence.broken
+        if has_failed(evidence.counts[name], evidence.level, FALSE_FURTHER_ALARMS)
+    }
+    if not proven - planned:
+        return False
+    further = spread_failure(list_areas(policy), {*proven}, evidence) - planned
+    return extend_scope(case, None, steps, further)
 
 
 def _list_released(case: Case) -> list[Deployment]:

@@ -64,11 +64,6 @@ def regeneration_topics(policy: Policy, collection: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.topic for one in policy.collections[collection].derived))
 
 
-def derived_topics(policy: Policy) -> frozenset[str]:
-    """Every topic of a system where somebody may be asked to make data again."""
-    return frozenset(topic for name in policy.collections for topic in regeneration_topics(policy, name))
-
-
 def evaluate_assets(
     policy: Policy, seen: ObservedAssets, before: AssetProtectionStatus | None, now: datetime
 ) -> AssetProtectionStatus:

@@ -176,7 +176,8 @@ def reopen_incident(
     written = before.build_update(again)
     said = [*later]
     if order is not None or known.ended_at is not None or again.severity is not known.severity:
-        event, text = f"reopened-{again.rollbacks}", f"{why}, it is judged again"
+        event = f"reopened-{again.rollbacks}"
+        text = f"{why}, it is judged again"
         said = create_incident_notices(policy, again, event, text, now, was=known.severity) + said
     rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)
     return _build_opening(policy, system, again, rollback, events, said, (written,))

@@ -9,8 +9,13 @@ from msgspec import Struct
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import FUNCTION_SIGNAL, Unit
 from shared.domain.policy.system_policy import Policy
-from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests, working_functions
-from shared.domain.signals.sequential_test import has_failed
+from shared.domain.signals.health import (
+    RouterRequests,
+    failure_ratio,
+    has_failed,
+    sum_requests,
+    working_functions,
+)
 
 DEFAULT_FUNCTION_LEVEL = 0.5
 """The runbook's `functionFailureRate`, where a policy has no signal of that name."""

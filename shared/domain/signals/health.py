@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
+from math import lgamma, log
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -9,7 +10,13 @@ from msgspec.structs import force_setattr
 from shared.core import text
 from shared.core.redaction import redact_personal_data
 from shared.domain.policy.gate_limits import Gates
-from shared.domain.signals.sequential_test import has_failed
+
+RESOLUTION = 0.7
+"""The test tells a failure ratio at its level from one of this part of it."""
+FALSE_ALARMS = 1e-3
+"""The budget of a test: how likely `RESOLUTION` of the level ever passes it."""
+PRIOR = (5.0, 1.0)
+"""The Beta distribution of what a failing function fails: mostly everything."""
 
 
 class RouterRequests(Struct, frozen=True):
@@ -103,6 +110,28 @@ def failure_ratio(count: RouterRequests) -> float:
     return count.failed / count.total if count.total else 0.0
 
 
+def has_failed(count: RouterRequests, level: float, false_alarms: float = FALSE_ALARMS) -> bool:
+    """Return whether the requests prove a failure ratio at a level.
+
+    More of them fail than the level allows, and the mixture likelihood ratio against the ratio
+    q = `RESOLUTION` * level has reached 1 / `false_alarms`:
+    B(a + failed, b + succeeded) / B(a, b) / (q ** failed * (1 - q) ** succeeded),
+    with the Beta function B and the prior Beta(a, b). Under q it is a martingale, so that it ever
+    reaches 1 / alpha with probability alpha at most, however often it is read (Robbins 1970,
+    Ann. Math. Statist. 41:1397; Ville's inequality). The budget holds for one start of the counts.
+    """
+    failed, succeeded = count.failed, count.total - count.failed
+    if not 0.0 < level < 1.0 or failed <= level * count.total:
+        return False
+    ratio, (alpha, beta) = RESOLUTION * level, PRIOR
+    evidence = _log_beta(alpha + failed, beta + succeeded) - _log_beta(alpha, beta)
+    return evidence - failed * log(ratio) - succeeded * log(1.0 - ratio) >= -log(false_alarms)
+
+
+def _log_beta(alpha: float, beta: float) -> float:
+    return lgamma(alpha) + lgamma(beta) - lgamma(alpha + beta)
+
+
 def evaluate_health(
     functions: Collection[str],
     requests: Mapping[str, RouterRequests] | None,
@@ -129,8 +158,8 @@ def evaluate_health(
         count = text.count_noun(len(ill), "function fails", "functions fail")
         return Health(HealthVerdict.ILL, f"{count}: {text.join_names(ill)}")
     if failing:
-        reason = f"too few requests prove whether it is chance that some fail of {text.join_names(failing)}"
-        return Health(HealthVerdict.INCONCLUSIVE, reason)
+        doubtful = f"too few requests tell whether it is chance that some fail: {text.join_names(failing)}"
+        return Health(HealthVerdict.INCONCLUSIVE, doubtful)
     total = sum_requests(counted.values()).total
     if total < gates.minimum_requests:
         return Health(HealthVerdict.INCONCLUSIVE, describe_waiting(total, "requests", gates))

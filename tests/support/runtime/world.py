@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from local.installation.provisioning import derived_topics
 from responders.support.dead_letters import dead_letter_message
 from responders.support.published_policies import resolve_policies
 from responders.triggers.registry import TRIGGERS, Trigger
@@ -22,7 +23,6 @@ from shared.core.store import Query
 from shared.domain.audit.chain import AuditEntry
 from shared.domain.audit.chain import find_chain_faults as chain_faults
 from shared.domain.commands.credential import ROLE_CLAIM
-from shared.domain.data.asset_protection import derived_topics
 from shared.domain.deployments.inventory.traffic import traffic_shares
 from shared.domain.incidents.incident import Incident
 from shared.domain.policy.signals import BreadthLimits

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from local.installation.provisioning import derived_topics
 from shared.adapters.gcp.permissions import application_roles
 from shared.adapters.gcp.pubsub import dead_letters
 from shared.core import topics
-from shared.domain.data.asset_protection import derived_topics
 from shared.domain.presentation import status_page_html
 from tests.terraform.checks import functions, grants, members, operations_project, permissions
 from tests.terraform.conftest import TERRAFORM

@@ -18,10 +18,9 @@ from shared.domain.policy.signals import Signal, Unit
 from shared.domain.signals.alert import MONITORING_SOURCES, AlertFact, EvidenceSource
 from shared.domain.signals.breadth import limit_signal, measure_level
 from shared.domain.signals.failure_evidence import DEFAULT_FUNCTION_LEVEL, FALSE_PROBE_ALARMS, function_level
-from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requests
+from shared.domain.signals.health import RouterRequests, failure_ratio, has_failed, sum_requests
 from shared.domain.signals.probe_history import DEFAULT_SLOWDOWN, SLOWDOWN_SIGNAL
 from shared.domain.signals.registry import SignalSource, has_source
-from shared.domain.signals.sequential_test import has_failed
 
 
 class _Evidence(FrozenStruct):

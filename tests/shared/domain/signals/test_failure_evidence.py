@@ -15,8 +15,7 @@ from shared.domain.signals.failure_evidence import (
     list_areas,
     spread_failure,
 )
-from shared.domain.signals.health import RouterRequests
-from shared.domain.signals.sequential_test import RESOLUTION, has_failed
+from shared.domain.signals.health import RESOLUTION, RouterRequests, has_failed
 from tests.support.runtime.world import BOOKSHOP
 
 LEVEL = 0.5
