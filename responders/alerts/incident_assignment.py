@@ -130,7 +130,8 @@ class IncidentAssigner:
     def _build_failure_writes(self, policy: Policy, known: Incident, alert: Alert) -> list[Write]:
         """Return the writes that record a failure which the alert proves, and which is new."""
         newest = known.timeline[-1]
-        contradicts_check = not newest.is_well and alert.function in known.working
+        fails = affected_functions([alert], policy)
+        contradicts_check = not newest.is_well and not fails.isdisjoint(known.working)
         is_known = known.has_failed and not newest.works and not contradicts_check
         if is_known or not alert_scope(alert, policy).proves_failure:
             return []
@@ -139,7 +140,6 @@ class IncidentAssigner:
         became = incidents.observe_failure(before, document.read_at)
         since = incidents.well_since(before) or before.timeline[-1].at
         if alert.started_at > since:  # it fails again since it was observed to work
-            fails = affected_functions([alert], policy)
             became = replace(became, working=tuple(one for one in before.working if one not in fails))
         states = openings.public_state_writes(policy, became, document.read_at)
         return [document.build_update(became), *states]

@@ -15,8 +15,8 @@ from responders.scenarios import capacity, functions
 from responders.scenarios.function_steps import FunctionStepBuilder
 from responders.support.parallel_calls import (
     CALL_TIMEOUT_SECONDS,
+    answer_or_none,
     call_all,
-    call_one,
     require_answer,
     select_named,
 )
@@ -96,7 +96,7 @@ def extend_by_failures(case: Case, steps: Collection[Step]) -> bool:
     """Return whether an automatic plan now restores further functions that fail as well.
 
     One function after another of a bad release gets the requests that prove its failure: all since
-    its newest change. Raises: Unavailable; as `extend_scope`.
+    its newest change. Where these could not be read, nothing is added. Raises: as `extend_scope`.
     """
     planned, policy = {step.target for step in steps}, case.policy
     if not _is_extensible(case.rollback):
@@ -104,8 +104,9 @@ def extend_by_failures(case: Case, steps: Collection[Step]) -> bool:
     changes = (record.changed_at or record.at for record in _list_released(case))
     since, metrics = max(changes, default=case.incident.detected_at), case.ports.system(policy.system).metrics
     case.extend_lease(CALL_TIMEOUT_SECONDS)
-    counted = call_one(case.ports, partial(metrics.requests, since, case.now()))
-    counts = counts_from_services(counted, {name: service_of(name) for name in policy.functions})
+    answers = call_all(case.ports, {"requests": partial(metrics.requests, since, case.now())})
+    counted = answer_or_none(answers["requests"])
+    counts = counts_from_services(counted or {}, {name: service_of(name) for name in policy.functions})
     evidence = assess_failures(policy, counts)
     proven = evidence.failing | {
         name
