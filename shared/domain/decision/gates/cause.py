@@ -91,7 +91,7 @@ def _external_cause_reason(case: GateInput) -> str:
 
 def cause(case: GateInput) -> GateAnswer:
     """A tracked change must precede the trouble and touch what fails."""
-    if case.is_declared:
+    if case.is_declared and (case.change.functions or case.other_parts):
         return GateAnswer("cause", GateResult.NOT_APPLICABLE, "it was declared, whatever was changed")
     alerted = {alert.function or "" for alert in case.facts.alerts}
     if alerted and "" not in alerted and case.policy.functions.keys().isdisjoint(alerted):
