@@ -208,9 +208,9 @@ def _describe_messages(outcomes: Sequence[Outcome]) -> Iterator[str]:
         played = [outcome for outcome in outcomes if outcome.situation.system == system]
         quiet = [outcome for outcome in played if outcome.situation.kind in QUIET_KINDS]
         hours = sum(outcome.situation.played_minutes for outcome in quiet) / 60.0
-        told = [outcome for outcome in played if outcome.incidents]
-        for channel in sorted({name for outcome in told for name in outcome.messages} - UNREAD_CHANNELS):
-            counts = [outcome.messages.get(channel, 0) / outcome.incidents for outcome in told]
+        noticed = [outcome for outcome in played if outcome.incidents]
+        for channel in sorted({name for outcome in noticed for name in outcome.messages} - UNREAD_CHANNELS):
+            counts = [outcome.messages.get(channel, 0) / outcome.incidents for outcome in noticed]
             many = describe_share(sum(count > MANY_MESSAGES for count in counts), len(counts))
             mean, label = sum(counts) / len(counts), f"messages an incident, {system} {channel}"
             yield f"{label:44} mean {mean:.1f}, most {max(counts):.0f}, above {MANY_MESSAGES}: {many}"

@@ -289,7 +289,9 @@ def test_a_question_that_is_judged_again_says_why_it_is_asked_now() -> None:
     world.pass_time(2 * MINUTE)
     first = newest_rollback(world).question
     world.alert("0.abc", resource=ABOUT_GET_BOOK)
-    world.pass_time(5 * MINUTE)
+    world.pass_time(2 * MINUTE)
+    assert newest_rollback(world).question == first
+    world.pass_time(3 * MINUTE)
 
     question = newest_rollback(world).question
     [asked], now = world.incidents(), world.ports.clock.now()

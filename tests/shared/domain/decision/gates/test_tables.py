@@ -43,8 +43,8 @@ def concluded(answers: Iterable[GateAnswer], *, expired: bool) -> tuple[Outcome,
     against = [one for one in answers if one.answer in (STOP, UNKNOWN)]
     for refuted in (one for one in against if one.answer is UNKNOWN and one.leads_to is Outcome.IGNORE):
         return Outcome.IGNORE if expired else Outcome.HOLD, refuted.gate
-    stops = [one for one in against if one.answer is STOP and one.leads_to is Outcome.ASK]
-    asks = expired or any(one.gate not in ("cause", "external cause") for one in stops)
+    stops = [answer for answer in against if answer.answer is STOP and answer.leads_to is Outcome.ASK]
+    asks = expired or any(stop.gate not in ("cause", "external cause") for stop in stops)
     [*alone] = (one for one in against if one.answer is UNKNOWN and one.leads_to is Outcome.ASK)
 
     def rank(one: GateAnswer) -> tuple[int, int]:
