@@ -71,12 +71,12 @@ def decide_rollback(case: Case) -> bool:
         hold=case.extend_lease,
     )
     question = case.rollback.question
-    known = {
+    earlier = {
         "failed_before": case.rollback.failing,
         "asked_before": question.plan.changed if question is not None else (),
         "level_before": case.rollback.level,
     }
-    gathered = replace(gathered, facts=replace(gathered.facts, **known))
+    gathered = replace(gathered, facts=replace(gathered.facts, **earlier))
     level = gathered.facts.measure_level(case.policy)
     counted = working_functions(gathered.facts.requests or {}, case.policy.gates)
     case.observe(level=level, working=tuple(sorted(counted | gathered.working)))

@@ -191,9 +191,8 @@ def _conclude(answers: tuple[GateAnswer, ...], *, expired: bool, asked: bool = F
             return Outcome.HOLD, "; ".join(map(str, waiting))
         if stop.leads_to is not Outcome.ASK:
             return stop.leads_to, str(stop)
-    is_cause_doubtful = all(stop.gate in CAUSE_GATES for stop in stops)
-    waiting = waiting if is_cause_doubtful else []
-    if holds := [one for one in unknown if one.leads_to is not Outcome.ASK or one in waiting]:
+    held = waiting if all(stop.gate in CAUSE_GATES for stop in stops) else []
+    if holds := [answer for answer in unknown if answer.leads_to is not Outcome.ASK or answer in held]:
         return (Outcome.ESCALATE if expired else Outcome.HOLD), f"{'; '.join(map(str, holds))}{waited}"
     if asks := [str(one) for one in answers if one.leads_to is Outcome.ASK]:
         return Outcome.ASK, "; ".join(asks)

@@ -174,13 +174,12 @@ def reopen_incident(
     again = incidents.change_status(again, status, now, why, works=works)
     due_at = now + policy.gates.judge_every if order is None and known.ended_at is None else now
     written = before.build_update(again)
-    said = [*later]
+    notices: list[Notice] = []
     if order is not None or known.ended_at is not None or again.severity is not known.severity:
-        event = f"reopened-{again.rollbacks}"
-        text = f"{why}, it is judged again"
-        said = create_incident_notices(policy, again, event, text, now, was=known.severity) + said
+        event, text = f"reopened-{again.rollbacks}", f"{why}, it is judged again"
+        notices = create_incident_notices(policy, again, event, text, now, was=known.severity)
     rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)
-    return _build_opening(policy, system, again, rollback, events, said, (written,))
+    return _build_opening(policy, system, again, rollback, events, notices + later, (written,))
 
 
 def _still_working(

@@ -158,8 +158,8 @@ def evaluate_health(
         count = text.count_noun(len(ill), "function fails", "functions fail")
         return Health(HealthVerdict.ILL, f"{count}: {text.join_names(ill)}")
     if failing:
-        doubtful = f"too few requests tell whether it is chance that some fail: {text.join_names(failing)}"
-        return Health(HealthVerdict.INCONCLUSIVE, doubtful)
+        reason = f"too few requests to tell failure from chance: {text.join_names(failing)}"
+        return Health(HealthVerdict.INCONCLUSIVE, reason)
     total = sum_requests(counted.values()).total
     if total < gates.minimum_requests:
         return Health(HealthVerdict.INCONCLUSIVE, describe_waiting(total, "requests", gates))
