@@ -24,6 +24,7 @@ from shared.domain.signals.alert import Alert, alert_path
 from shared.domain.signals.alert_conditions import affected_functions
 from shared.domain.signals.breadth import FEATURE_LEVELS, limit_signal, measure_level
 from shared.domain.signals.labels import signal_label
+from shared.domain.signals.registry import SignalSource, has_source
 from shared.domain.system_record import System, decode_system, system_path
 from shared.engine.audited_commit import CommitDraft, prepare_commit
 from shared.ports.groups import Ports
@@ -243,6 +244,8 @@ def _build_preemption_writes(
     fields = ports.store.get(incidents.incident_path(rollback.incident)).fields
     if rollback.status not in PREEMPTIBLE_STATUSES or fields is None:
         return []
+    if rollback.is_extensible((ScenarioName.FEATURE,)) and has_source(alert.signal, SignalSource.REQUESTS):
+        return []  # its verification counts the same requests, and adds what they prove to fail
     severity = _measure_severity(policy, alert, rollback.failing)
     if severity in FEATURE_LEVELS or not is_worse(severity, decode(Incident, fields).severity):
         return []

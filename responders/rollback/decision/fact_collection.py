@@ -153,7 +153,8 @@ def _find_count_start(
     Cloud Monitoring opens an alert up to `METRICS_WINDOW` after what it reports has begun. Of the
     requests of that time those before a release tell nothing of it.
     """
-    shifts = [rollback.shifted_at for rollback in reading.rollbacks_of(policy.system) if rollback.shifted_at]
+    started = [rollback for rollback in reading.rollbacks_of(policy.system) if rollback.started_at]
+    shifts = filter(None, (rollback.shifted_at or rollback.ended_at for rollback in started))
     onsets = [
         alert.started_at - (METRICS_WINDOW if alert.is_of_monitoring else timedelta()) for alert in alerts
     ]

@@ -38,7 +38,7 @@ from shared.domain.policy.gate_limits import Rebuilds
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.system_policy import Policy, service_of
 from shared.domain.rollback.plan import Plan, PlanHeader, Step, StepStatus, extend_plan, freeze_plan
-from shared.domain.rollback.rollback import Rollback, RollbackStatus
+from shared.domain.rollback.rollback import RollbackStatus
 from shared.domain.signals.alert import Alert, open_alerts
 from shared.domain.signals.failure_evidence import (
     FALSE_FURTHER_ALARMS,
@@ -64,9 +64,7 @@ def find_ongoing_rollout(case: Case) -> Deployment | None:
     Only automation follows one: what a person ordered or approved is what they were shown.
     """
     rollback = case.rollback
-    if rollback.order is not None or rollback.question is not None:
-        return None
-    if rollback.plan is None or rollback.plan.scenario not in EXTENSIBLE_SCENARIOS:
+    if not rollback.is_extensible(EXTENSIBLE_SCENARIOS):
         return None
     rolling = [
         one
@@ -78,7 +76,7 @@ def find_ongoing_rollout(case: Case) -> Deployment | None:
 
 def find_further_alerts(case: Case, steps: Iterable[Step]) -> list[Alert]:
     """Return the open alerts about further functions of the release: an extension restores them."""
-    if not _is_extensible(case.rollback):
+    if not case.rollback.is_extensible(NARROW_SCENARIOS):
         return []
     alerts = [alert for alert in open_alerts(case.read_alerts()) if alert.function]
     records = _list_released(case) if alerts else []
@@ -99,7 +97,7 @@ def extend_by_failures(case: Case, steps: Collection[Step]) -> bool:
     its newest change. Where these could not be read, nothing is added. Raises: as `extend_scope`.
     """
     planned, policy = {step.target for step in steps}, case.policy
-    if not _is_extensible(case.rollback):
+    if not case.rollback.is_extensible(NARROW_SCENARIOS):
         return False
     changes = (record.changed_at or record.at for record in _list_released(case))
     since, metrics = max(changes, default=case.incident.detected_at), case.ports.system(policy.system).metrics
@@ -127,11 +125,6 @@ def _list_released(case: Case) -> list[Deployment]:
     records = StateReader(case.ports.store).every_deployment(case.policy.system)
     back_to = next((record.at for record in records if record.id == plan.target), started_at)
     return [record for record in records if back_to < record.at <= started_at]
-
-
-def _is_extensible(rollback: Rollback) -> bool:
-    is_automatic = rollback.order is None and rollback.question is None
-    return is_automatic and rollback.plan is not None and rollback.plan.scenario in NARROW_SCENARIOS
 
 
 def extend_scope(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -265,6 +266,11 @@ class Rollback(StoredDocument):
         """What people have said to it: whoever decides must know all of it."""
         answers = (self.cancel_requested, self.approvals, self.rejected)
         return (*answers, self.order, self.extension, self.yield_requested)
+
+    def is_extensible(self, scenarios: Collection[ScenarioName]) -> bool:
+        """Return whether automation may add to its plan: it has such a scenario, and no order."""
+        is_automatic = self.order is None and self.question is None
+        return is_automatic and self.plan is not None and self.plan.scenario in scenarios
 
 
 def find_responder(actor: str, person: str) -> str:

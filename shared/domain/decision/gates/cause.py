@@ -16,6 +16,8 @@ MIN_SIMILAR_FAILURE_RATIO = 0.5
 """Unchanged functions fail alike when their failing share is at least this part of that of the
 changed ones: the change is not what separates failing from working functions."""
 MIN_FIRST_REQUESTS = 5
+MIN_FIRST_FAILURES = 2
+"""Of fewer requests: where 5 % always fail, two of four fail in 1.4 % of all releases."""
 FIRST_FAILURES = 0.5
 """A release is bad from the start where more than this part of the level failed at first."""
 CLOSE_TO_RELEASE = timedelta(minutes=10)
@@ -64,7 +66,8 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
         return ""  # the gate "cause" answers
     slow, broken = facts.find_slow(policy), facts.assess(policy).broken & suspects
     first = sum_requests((facts.first_requests or {}).get(name, RouterRequests(0, 0)) for name in broken)
-    if first.total >= MIN_FIRST_REQUESTS and not slow:
+    is_known = first.total >= MIN_FIRST_REQUESTS or first.failed >= MIN_FIRST_FAILURES
+    if is_known and not slow:
         if failure_ratio(first) > FIRST_FAILURES * function_level(policy):
             return ""
         return (

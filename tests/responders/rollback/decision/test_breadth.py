@@ -357,7 +357,10 @@ def test_page_and_notices_name_the_part_and_how_much_of_it() -> None:
     [(["getBook"], RollbackStatus.SUCCEEDED), (["getBook", "listBooks"], RollbackStatus.CANCELLED)],
 )
 def test_a_further_function_in_the_middle_of_a_feature(failing: list[str], status: RollbackStatus) -> None:
-    """What people have approved is carried out, unless a mass failure has become of it."""
+    """What people have approved is carried out, unless a mass failure has become of it.
+
+    What was restored before counts as failing no more: two of eight are no mass failure.
+    """
     world = build_shop()
     world.deploy_bad([*failing, "payOrder"])
     make_function_work(world, "payOrder")
@@ -382,7 +385,33 @@ def test_a_further_function_in_the_middle_of_a_feature(failing: list[str], statu
     is_mass_failure = status is RollbackStatus.CANCELLED
     assert (first.status, first.incident) == (status, second.incident)
     assert (first.outcome == "it yields to function failure rate (HIGH)") is is_mass_failure
-    assert world.incidents()[0].severity is (Severity.HIGH if is_mass_failure else Severity.MEDIUM)
+    assert world.incidents()[0].severity is Severity.MEDIUM
+
+
+def test_a_mass_failure_of_the_same_release_extends_an_automatic_feature_rollback() -> None:
+    """It does not yield: its verification counts the requests of all functions of the release."""
+    world = build_shop(replace(SHOP, scenarios={**SHOP.scenarios, ScenarioName.FEATURE: Mode.ACT}))
+    checkout = BOOKSHOP.groups["checkout"].functions
+    world.deploy_bad(["getBook", "listBooks", *checkout])
+    for function in checkout:
+        make_function_work(world, function)
+
+    def interrupt(called: str, side: str) -> None:
+        if (called, side) == ("platform.shift", "after") and len(shifted_functions(world)) == 1:
+            for function in checkout:
+                make_function_fail(world, function)
+            alert_of(world, "payOrder")
+            alert = world.waiting()[-1]
+            world.ports.bus.messages.remove(alert)
+            world.deliver(alert)
+
+    world.ports.world.hook = interrupt
+    alert_of(world, "getBook")
+    world.pass_time(5 * MINUTE)
+
+    [rollback] = world.rollbacks()
+    assert rollback.status is RollbackStatus.WATCHING
+    assert shifted_functions(world) == {"getBook", "listBooks", *checkout}
 
 
 def build_feature_question() -> World:

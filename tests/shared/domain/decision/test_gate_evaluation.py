@@ -270,6 +270,24 @@ BAD_FIRST = dict.fromkeys(EVERYTHING, ILL)
             "external cause",
         ),
         (
+            "changed earlier than that, and two of its first three requests failed",
+            change_facts(
+                inventory=build_inventory(EVERYTHING, ONSET - WINDOW),
+                first_requests={"getBook": RouterRequests(3, 2)},
+            ),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
+            "changed earlier than that, and one of its first three requests failed",
+            change_facts(
+                inventory=build_inventory(EVERYTHING, ONSET - WINDOW),
+                first_requests={"getBook": RouterRequests(3, 1)},
+            ),
+            Outcome.ASK,
+            "external cause",
+        ),
+        (
             "changed before the window",
             change_facts(inventory=build_inventory(EVERYTHING, ONSET - WINDOW - SECOND)),
             Outcome.ESCALATE,
