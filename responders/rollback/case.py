@@ -307,9 +307,11 @@ class Case:
         return True
 
     def _find_further_groups(self) -> list[str]:
-        """The groups that this decision has newly observed to fail, by name."""
+        """Return the groups that newly fail, by name, once about twice as many functions do."""
         functions, before = self.policy.functions, self.rollback.failing
         if not before or self.rollback.order or self.rollback.status is not RollbackStatus.DECIDING:
+            return []
+        if len({*before} | self._failing).bit_length() == len(before).bit_length():
             return []
         known = {functions.get(one) for one in before}
         return sorted({functions[one] for one in self._failing if one in functions} - known)

@@ -400,7 +400,8 @@ def _build_no_action_transition(
                 "gates": tuple(told["gates"]),
             },
             status=IncidentStatus.ESCALATED if waits else becomes,
-            say=not _is_answered_alike(case, told),  # if it waits, people have been asked before
+            # if it waits, people have been asked before
+            say=not _is_answered_alike(case, told, decision.reason),
         )
     reason = decision.reason
     if decision.outcome in (Outcome.ROLLBACK, Outcome.ASK):
@@ -425,20 +426,21 @@ def _build_no_action_transition(
         },
         status=IncidentStatus.ESCALATED,
         say=not (
-            has_been_escalated(case.incident, case.rollback.created_at) and _is_answered_alike(case, told)
+            has_been_escalated(case.incident, case.rollback.created_at)
+            and _is_answered_alike(case, told, reason)
         ),
     )
 
 
-def _is_answered_alike(case: Case, told: Mapping[str, Any]) -> bool:
-    """Return whether an earlier decision of the incident has told people the same objections."""
+def _is_answered_alike(case: Case, told: Mapping[str, Any], reason: str) -> bool:
+    """Return whether an earlier decision of the incident has told people the same."""
     incident, reading = case.incident, StateReader(case.ports.store)
     if case.rollback.order is not None:
         return False
     names = (rollback_id(incident.id, number) for number in range(incident.rollbacks - 1, 0, -1))
     return any(
         earlier.status is RollbackStatus.NOT_TAKEN
-        and _list_objections(earlier.gates) == _list_objections(told["gates"])
+        and (earlier.outcome == reason or _list_objections(earlier.gates) == _list_objections(told["gates"]))
         for earlier in filter(None, map(reading.rollback, names))
     )
 

@@ -161,6 +161,7 @@ def _build_extension_transition(case: Case, why: str, header: PlanHeader, additi
     plan = extend_plan(header, addition)
     left = {step.target for step in plan.steps if step.status is StepStatus.SKIPPED}
     more = {step.target for step in plan.steps if restores_function(step)} - left
+    has_doubled = len(plan.header.changed).bit_length() > len(header.changed).bit_length()
     stay = f", {text.count_noun(len(left), 'stays as it is', 'stay as they are')}" if left else ""
     said = addition.header.reported
     count = text.count_noun(len(more), "further function")
@@ -187,6 +188,7 @@ def _build_extension_transition(case: Case, why: str, header: PlanHeader, additi
         system=partial(_take_slot, case.rollback.id, more),
         status=IncidentStatus.ROLLING_BACK,
         occasion=f"-{plan.header.extensions}",
+        say=has_doubled or not header.extensions or case.rollback.extension is not None,
         writes=tuple(build_step_writes(case, plan)),
     )
 

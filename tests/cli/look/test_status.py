@@ -34,7 +34,7 @@ def test_the_four_roles_of_cvplus_are_listed_with_stages_and_channels() -> None:
 
 
 def test_contacts_are_shown_as_lines_and_as_json(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A policy without roles shows its steps of on-call."""
+    """After the stages of its roles, a policy shows its steps of on-call."""
     prompt = WorldPrompt(monkeypatch, tmp_path, World())
 
     lines = prompt.say("contacts", "--system", "bookshop").stdout
@@ -42,7 +42,13 @@ def test_contacts_are_shown_as_lines_and_as_json(monkeypatch: pytest.MonkeyPatch
 
     assert "not acknowledged after 15 min: night-shift, by night-shift\n" in lines
     assert [one["who"] for one in rules] == [
-        *("channels of no role", "keeper", "night-shift", "Cloud Monitoring (CRITICAL, HIGH)")
+        *(
+            "night-shift (keeper)",
+            "channels of no role",
+            "keeper",
+            "night-shift",
+            "Cloud Monitoring (CRITICAL, HIGH)",
+        )
     ]
 
 

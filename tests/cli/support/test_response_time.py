@@ -100,11 +100,11 @@ def test_who_is_called_next_and_when() -> None:
 
     standing, times = evaluate(build_incident(), None, build_escalation_notices(), now)
 
-    call = EscalationStep(1, "keeper", ["night-shift", "record"], START + 5 * MINUTE)
+    call = EscalationStep(1, "keeper", ["night-shift"], START + 5 * MINUTE)
     assert standing.next_call == call
     [*_, unheard, said] = [text for text, _ in response_lines(standing, times, "INC-1", now)]
     assert unheard == "nobody has acknowledged it: rollback ack INC-1 --reason WHY"
-    assert said.startswith("next on call: keeper (night-shift, record) in 3 min, at ")
+    assert said.startswith("next on call: keeper (night-shift) in 3 min, at ")
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ def test_a_roll_out_that_goes_on_under_the_rollback() -> None:
 
 
 def test_a_roll_out_that_never_settles() -> None:
-    """Extensions are counted: in the end a person has it, with what was reached later."""
+    """Extensions are counted, and notified as the plan doubles; in the end a person decides."""
     world = World()
     world.ports.clock.advance(HOUR)
     world.ports.world.deploy(["listBooks"], failure_rate=0.8)
@@ -209,6 +209,8 @@ def test_a_roll_out_that_never_settles() -> None:
     assert first.status is RollbackStatus.FAILED
     assert "1 of 5 not done" in first.outcome
     assert "it was reached after 3 extensions" in first.outcome
+    events = {notice["event"] for notice in read_notices(world).values()}
+    assert {event for event in events if "extended" in event} == {"plan.extended-1", "plan.extended-3"}
     assert world.find_violated_invariants() == []
 
 
