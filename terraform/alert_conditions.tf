@@ -171,6 +171,7 @@ locals {
           "/ count(sum by (service_name) (increase(${local.series[system].requests}[2m])) > 0)",
           "> ${local.thresholds[system].functions_failing_share}",
           "and sum(increase(${local.series[system].requests}[2m])) >= ${local.enough_requests[system]}",
+          "and sum(increase(${local.series[system].server_errors}[2m])) >= ${local.enough_failures}",
         ])
         lasting = local.lasting[system].functions_failing_share
       }]

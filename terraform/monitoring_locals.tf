@@ -7,7 +7,7 @@ locals {
   signal_defaults = {
     frontend_unavailable    = { threshold = 2, duration = "1m" }
     function_failure_rate   = { threshold = 0.5, duration = "2m" }
-    functions_failing_share = { threshold = 0.25, duration = "1m" }
+    functions_failing_share = { threshold = 0.25, duration = "0s" }
     critical_path_blocked   = { threshold = 45, duration = "1m" }
     performance_degraded    = { threshold = 0.5, duration = "5m" }
     authentication_failure  = { threshold = 0.8, duration = "5m" }
@@ -90,7 +90,7 @@ locals {
           for condition in try(signal.also, []) : {
             unit      = condition.unit
             threshold = condition.threshold
-            seconds   = local.seconds[coalesce(try(condition.duration, null), local.signal_defaults[name].duration)]
+            seconds   = max(60, local.seconds[coalesce(try(condition.duration, null), local.signal_defaults[name].duration)])
           }
         ]
       } if !contains(keys(local.signals_without_alert), "${system}/${name}")

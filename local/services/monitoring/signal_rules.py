@@ -150,7 +150,7 @@ RULES = {
     "function_failure_rate": Rule(
         "function failure rate", function_failure_rates, 0.5, timedelta(minutes=2), per_function=True
     ),
-    "functions_failing_share": Rule("share of functions failing", functions_failing_share, 0.25, MINUTE),
+    "functions_failing_share": Rule("share of functions failing", functions_failing_share, 0.25, timedelta()),
     "critical_path_blocked": Rule("critical path", measure_slowest_critical, 45, MINUTE, LATENCIES),
     "performance_degraded": Rule("performance", measure_slowdown, 0.5, timedelta(minutes=5), LATENCIES),
     "authentication_failure": Rule("sign-in failures", sign_in_failures, 0.8, timedelta(minutes=5), SIGN_INS),

@@ -198,10 +198,11 @@ class DrawnMonitoring:
         return self._policy.gates.minimum_requests
 
     def _failing_share(self, newest: int) -> float:
+        requests, failures = self._sum(self._functions, newest, SHARE_MINUTES)
+        if requests < self._enough or failures < ENOUGH_FAILURES:
+            return 0.0
         counts = [self._sum((function,), newest, SHARE_MINUTES) for function in self._functions]
         active = [(total, failed) for total, failed in counts if total]
-        if sum(total for total, _ in active) < self._enough:
-            return 0.0
         return sum(failed > 0.5 * total for total, failed in active) / len(active)
 
     def _is_system_failing(self, newest: int, threshold: float, minutes: int) -> bool:

@@ -149,7 +149,7 @@ def _quiet(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
 
 def _failing_share(policy: Policy, ratio: float, lasting: int) -> list[Condition]:
     metrics = tuple(series(counter(policy, name)) for name in ("server_errors", "requests"))
-    return [Query(metrics, (f"> {ratio:g} and",), lasting)]
+    return [Query(metrics, (f"> {ratio:g} and", ">= 8"), lasting)]
 
 
 def _critical_path(policy: Policy, seconds: float, lasting: int) -> list[Condition]:
