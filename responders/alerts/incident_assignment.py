@@ -32,10 +32,6 @@ from shared.state import work_queue
 from shared.state.reader import StateReader
 
 COMMIT_ATTEMPTS = 20
-PREEMPTIBLE_STATUSES = frozenset(
-    {RollbackStatus.DECIDING, RollbackStatus.PARKED, RollbackStatus.RUNNING, RollbackStatus.VERIFYING}
-)
-"""Later nothing is left to be stopped: the watch ends by itself for what must be judged."""
 
 
 @dataclass
@@ -70,7 +66,7 @@ class IncidentAssigner:
         incident = self._find_joinable(known or alert, policy, system, document.read_at)
         yields: list[Write] = []
         if known is None and system.rollback and not system.rollback_ended:
-            yields = _build_preemption_writes(self._ports, policy, system, alert, self._actor)
+            yields = self._build_preemption_writes(policy, system, alert)
             incident = self._read_incident(system.incident) if yields else incident
         rollback = self._find_rollback_in_progress(incident)
         if rollback is None and not (known is not None and known.absorbed_by):
@@ -126,6 +122,32 @@ class IncidentAssigner:
             return []
         joined = create_event("rollback.alert-joined", now, self._actor, alert=alert.key)
         draft = CommitDraft((joined,), {"due_at": now})
+        return prepare_commit(rollback, document.version, draft, self._ports.ids(), renew=False)[1]
+
+    def _build_preemption_writes(self, policy: Policy, system: System, alert: Alert) -> list[Write]:
+        """The commit by which a feature's rollback under way stops for an alert; none: it goes on.
+
+        Monitoring stops nothing: it ends by itself for what must be judged.
+        """
+        document = self._ports.store.get(rollback_path(system.rollback))
+        rollback = document.decode(Rollback) if document.fields else None
+        planned = rollback and (rollback.plan or rollback.order)
+        if rollback is None or not planned or planned.scenario is not ScenarioName.FEATURE:
+            return []
+        is_counted = has_source(alert.signal, SignalSource.REQUESTS)
+        if is_counted and rollback.is_extensible((ScenarioName.FEATURE,)):
+            return []  # its verification counts the same requests, and adds what they prove to fail
+        is_over = rollback.cancel_requested or rollback.status is RollbackStatus.WATCHING
+        incident, signal = self._read_incident(rollback.incident), policy.signals[alert.signal]
+        if is_over or incident is None or policy.strictest_mode(signal) is Mode.OBSERVE:
+            return []
+        severity = _measure_severity(policy, alert, rollback.failing)
+        if severity in FEATURE_LEVELS or not is_worse(severity, incident.severity):
+            return []
+        why = f"it yields to {signal_label(alert.signal)} ({severity})"
+        now = document.read_at
+        yielding = create_event("rollback.yields", now, self._actor, alert=alert.key)
+        draft = CommitDraft((yielding,), {"cancel_requested": why, "yields_to": alert.key, "due_at": now})
         return prepare_commit(rollback, document.version, draft, self._ports.ids(), renew=False)[1]
 
     def _build_failure_writes(self, policy: Policy, known: Incident, alert: Alert) -> list[Write]:
@@ -229,33 +251,3 @@ def _measure_severity(policy: Policy, alert: Alert, others: Iterable[str | None]
     """Return the level of an alert's function and the others; its worst, if it names none."""
     failing = (alert.function, *others) if alert.function else ()
     return limit_signal(policy, alert.signal, measure_level(policy, failing)).severity
-
-
-def _build_preemption_writes(
-    ports: Ports, policy: Policy, system: System, alert: Alert, actor: str
-) -> list[Write]:
-    """The commit by which the rollback under way is to stop for an alert; none where it goes on."""
-    if policy.strictest_mode(policy.signals[alert.signal]) is Mode.OBSERVE:
-        return []
-    document = ports.store.get(rollback_path(system.rollback))
-    rollback = document.decode(Rollback) if document.fields else None
-    if rollback is None or not _is_feature_rollback(rollback) or rollback.cancel_requested:
-        return []
-    fields = ports.store.get(incidents.incident_path(rollback.incident)).fields
-    if rollback.status not in PREEMPTIBLE_STATUSES or fields is None:
-        return []
-    if rollback.is_extensible((ScenarioName.FEATURE,)) and has_source(alert.signal, SignalSource.REQUESTS):
-        return []  # its verification counts the same requests, and adds what they prove to fail
-    severity = _measure_severity(policy, alert, rollback.failing)
-    if severity in FEATURE_LEVELS or not is_worse(severity, decode(Incident, fields).severity):
-        return []
-    why = f"it yields to {signal_label(alert.signal)} ({severity})"
-    now = document.read_at
-    told = create_event("rollback.yields", now, actor, alert=alert.key)
-    draft = CommitDraft((told,), {"cancel_requested": why, "yields_to": alert.key, "due_at": now})
-    return prepare_commit(rollback, document.version, draft, ports.ids(), renew=False)[1]
-
-
-def _is_feature_rollback(rollback: Rollback) -> bool:
-    planned = rollback.plan or rollback.order
-    return planned is not None and planned.scenario is ScenarioName.FEATURE

@@ -42,7 +42,10 @@ def build_report_request(incident: Incident) -> list[Write]:
     """The write by which an incident's report is due, where it is over."""
     if incident.ended_at is None:
         return []
-    pending = filed_report.create_pending_report(incident, incident.ended_at)
+    due_at = incident.ended_at + filed_report.FILING_DELAY
+    pending = filed_report.FiledReport(
+        incident.id, incident.system, incident.ended_at, due_at, expires_at=incident.expires_at
+    )
     return [Put(filed_report.report_path(incident.id), encode(pending))]
 
 

@@ -234,12 +234,10 @@ def _build_additional_plan(
     made = functions.plan_functions(
         policy,
         looked.inventory,
-        ChangeSet(
-            change.target,
-            {name: change.functions[name] for name in more},
-            created=change.created,
-            deleted=change.deleted,
-            recipes=change.recipes,
+        replace(
+            change,
+            functions={name: change.functions[name] for name in more},
+            served_by={},
             rebuilt=change.rebuilt & more,
         ),
         more,

@@ -80,7 +80,7 @@ def open_incident(
     text, by = _describe_opening(policy, signal, order), incident.respond_by
     said = create_incident_notices(policy, incident, "detected", text, now, signal=signal, respond_by=by)
     said += create_escalation_notices(policy, incident, now, incident.detected_at)
-    rollback = _undecided_rollback(policy, incident, now, commit_id, events, order)
+    rollback = _undecided_rollback(policy, incident, now, commit_id, order)
     return _build_opening(policy, system, incident, rollback, events, said, (counted, first))
 
 
@@ -178,7 +178,7 @@ def reopen_incident(
     if order is not None or known.ended_at is not None or again.severity is not known.severity:
         event, text = f"reopened-{again.rollbacks}", f"{why}, it is judged again"
         notices = create_incident_notices(policy, again, event, text, now, was=known.severity)
-    rollback = replace(_undecided_rollback(policy, again, now, commit_id, events, order), due_at=due_at)
+    rollback = replace(_undecided_rollback(policy, again, now, commit_id, order), due_at=due_at)
     return _build_opening(policy, system, again, rollback, events, notices + later, (written,))
 
 
@@ -196,15 +196,26 @@ def _reopen(
     policy: Policy, known: incidents.Incident, severity: Severity, now: datetime, *, is_observed_only: bool
 ) -> tuple[incidents.Incident, list[Notice]]:
     """The incident open again, and its timers where they begin anew or run faster."""
-    again = replace(known, severity=severity, rollbacks=known.rollbacks + 1, ended_at=None, expires_at=None)
-    again = replace(again, is_observed_only=is_observed_only)
+    again = replace(
+        known,
+        severity=severity,
+        rollbacks=known.rollbacks + 1,
+        ended_at=None,
+        expires_at=None,
+        is_observed_only=is_observed_only,
+    )
     if known.ended_at is not None or known.is_observed_only:
         again = replace(again, unanswered_at=find_answer_deadline(policy, again, now))
     if known.ended_at is not None:
         target = recovery_target(policy.targets, find_scenario(policy, known.signal, severity), severity)
-        again = replace(again, respond_by=now + target, acknowledged_by="", acknowledged_at=None)
         decide_by = now + policy.gates.decide_within[severity]
-        again = replace(again, unconfirmed_until=again.unconfirmed_until and decide_by)
+        again = replace(
+            again,
+            respond_by=now + target,
+            acknowledged_by="",
+            acknowledged_at=None,
+            unconfirmed_until=again.unconfirmed_until and decide_by,
+        )
         return again, create_escalation_notices(policy, again, now, now)
     if known.is_observed_only and not is_observed_only:
         return again, create_escalation_notices(policy, again, now, now)
@@ -262,6 +273,7 @@ def _build_opening(
     writes: tuple[Write, ...],
 ) -> IncidentOpening:
     entry = build_entry(genesis_hash(rollbacks.rollback_path(rollback.id)), 1, rollback.commit_id, 0, events)
+    rollback = replace(rollback, audit_head=entry.hash)
     known = systems.decode_system(system.fields, policy.system)
     current = known.begin_incident(incident.id, rollback.id, incident.detected_at)
     first_entry = {**encode(entry), "expires_at": rollback.expires_at}
@@ -277,16 +289,10 @@ def _build_opening(
 
 
 def _undecided_rollback(
-    policy: Policy,
-    incident: incidents.Incident,
-    now: datetime,
-    commit_id: str,
-    events: Sequence[Event],
-    order: RollbackRequest | None = None,
+    policy: Policy, incident: incidents.Incident, now: datetime, commit_id: str, order: RollbackRequest | None
 ) -> Rollback:
-    name = incidents.rollback_id(incident.id, incident.rollbacks)
     return Rollback(
-        id=name,
+        id=incidents.rollback_id(incident.id, incident.rollbacks),
         incident=incident.id,
         system=policy.system,
         status=rollbacks.RollbackStatus.DECIDING,
@@ -295,7 +301,6 @@ def _undecided_rollback(
         order=order,
         commit_id=commit_id,
         sequence=1,
-        audit_head=build_entry(genesis_hash(rollbacks.rollback_path(name)), 1, commit_id, 0, events).hash,
         decide_by=now + policy.gates.decide_within[incident.severity],
         overrides=order.overrides(now) if order is not None else (),
         expires_at=now + RECORD_RETENTION,

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from shared.core.codec import StoredDocument, documents_of
-from shared.domain.incidents.incident import Incident
 from shared.domain.reports.impact import ImpactCounts
 
 MAX_COUNT_DELAY = timedelta(minutes=3)
@@ -32,14 +31,3 @@ class FiledReport(StoredDocument):
     """Compressed by zlib."""
     html: bytes = b""
     expires_at: datetime | None = None
-
-
-def create_pending_report(incident: Incident, ended_at: datetime) -> FiledReport:
-    """The report that is to be written of an incident that is over since then."""
-    return FiledReport(
-        incident=incident.id,
-        system=incident.system,
-        ended_at=ended_at,
-        due_at=ended_at + FILING_DELAY,
-        expires_at=incident.expires_at,
-    )
