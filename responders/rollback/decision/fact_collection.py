@@ -55,6 +55,8 @@ EVIDENCE_WINDOW = timedelta(minutes=15)
 """No older requests count; a quiet function needs so long to show anything."""
 FIRST_REQUESTS_WINDOW = timedelta(minutes=4)
 """The first minutes of a release, from its last function on."""
+EARLIEST_REQUESTS_WINDOW = timedelta(minutes=2)
+"""The same where requests are many: a failure that begins later comes from elsewhere."""
 MAX_RECORDS_READ = 2
 """The newest stable deployment, and the one to go back to where that one is the suspect."""
 
@@ -134,6 +136,7 @@ def collect_facts(
         other_alerts=_select_other_alerts(answers),
         probe_counts=_count_probe_answers(answers, since),
         first_requests=_read_counts(answers, "first requests", inventory),
+        earliest_requests=_read_counts(answers, "earliest requests", inventory),
         slowdowns=_measure_slowdowns(answers, inventory),
     )
     working = frozenset(name for incident in others for name in incident.working)
@@ -210,15 +213,17 @@ def _build_evidence_calls(
     ports: Ports,
     policy: Policy,
     alerts: Iterable[Alert],
-    window: tuple[datetime, datetime],
+    evidence_window: tuple[datetime, datetime],
     releases: Collection[datetime],
 ) -> dict[str, Callable[[], Any]]:
     """Return the calls that count a release's first requests, and measure slowness."""
-    metrics, (since, now) = ports.system(policy.system).metrics, window
+    metrics, (since, now) = ports.system(policy.system).metrics, evidence_window
     calls: dict[str, Callable[[], Any]] = {"all requests": partial(metrics.requests, since, now)}
     if releases:
-        end = min(max(releases) + FIRST_REQUESTS_WINDOW, now)
-        calls["first requests"] = partial(metrics.requests, max(releases), end)
+        began = max(releases)
+        windows = {"first requests": FIRST_REQUESTS_WINDOW, "earliest requests": EARLIEST_REQUESTS_WINDOW}
+        for name, window in windows.items():
+            calls[name] = partial(metrics.requests, began, min(began + window, now))
     if any(alert.signal == SLOWDOWN_SIGNAL for alert in alerts):
         calls["latencies"] = partial(metrics.latencies, now - METRICS_WINDOW, now)
         calls["usual latencies"] = partial(metrics.latencies, since - BASELINE_DURATION, since)

@@ -74,6 +74,8 @@ class DecisionFacts(Struct, frozen=True):
     """Open alerts of the system's other open incidents: evidence, and nothing to decide here."""
     first_requests: Mapping[str, RouterRequests] | None = None
     """Per function, in the first minutes of the newest release; None: they could not be read."""
+    earliest_requests: Mapping[str, RouterRequests] | None = None
+    """The same in the first half of these minutes."""
     slowdowns: Mapping[str, float] = {}
     """By how much each function takes longer than in the hour before the onset, as a ratio."""
 

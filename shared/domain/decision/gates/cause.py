@@ -1,5 +1,6 @@
 """The gates that ask whether a change of ours explains the trouble."""
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from shared.core.durations import describe_duration, format_duration
@@ -15,6 +16,7 @@ from shared.domain.signals.health import RouterRequests, failure_ratio, sum_requ
 MIN_SIMILAR_FAILURE_RATIO = 0.5
 """Unchanged functions fail alike when their failing share is at least this part of that of the
 changed ones: the change is not what separates failing from working functions."""
+MIN_EARLIEST_REQUESTS = 10
 MIN_FIRST_REQUESTS = 5
 MIN_FIRST_FAILURES = 2
 """Of fewer requests: where 5 % always fail, two of four fail in 1.4 % of all releases."""
@@ -65,7 +67,9 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
     if not suspects:
         return ""  # the gate "cause" answers
     slow, broken = facts.find_slow(policy), facts.assess(policy).broken & suspects
-    first = sum_requests((facts.first_requests or {}).get(name, RouterRequests(0, 0)) for name in broken)
+    first = _sum_of(broken, facts.earliest_requests)
+    if first.total < MIN_EARLIEST_REQUESTS:
+        first = _sum_of(broken, facts.first_requests)
     is_known = first.total >= MIN_FIRST_REQUESTS or first.failed >= MIN_FIRST_FAILURES
     if is_known and not slow:
         if failure_ratio(first) > FIRST_FAILURES * function_level(policy):
@@ -77,6 +81,10 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
     if delay <= (2 * CLOSE_TO_RELEASE if slow else CLOSE_TO_RELEASE):
         return ""
     return f"the failure began {describe_duration(delay)} after the release, and may have another cause"
+
+
+def _sum_of(functions: Iterable[str], counts: Mapping[str, RouterRequests] | None) -> RouterRequests:
+    return sum_requests((counts or {}).get(name, RouterRequests(0, 0)) for name in functions)
 
 
 def _external_cause_reason(case: GateInput) -> str:

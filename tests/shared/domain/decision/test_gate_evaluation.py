@@ -258,6 +258,18 @@ BAD_FIRST = dict.fromkeys(EVERYTHING, ILL)
             "external cause",
         ),
         (
+            "everything changed just now, worked for two minutes, and failed from then on",
+            change_facts(first_requests=BAD_FIRST, earliest_requests=QUIET),
+            Outcome.ASK,
+            "external cause",
+        ),
+        (
+            "everything changed just now, and its first two minutes have too few requests to tell",
+            change_facts(first_requests=BAD_FIRST, earliest_requests={"getBook": RouterRequests(9, 0)}),
+            Outcome.ROLLBACK,
+            None,
+        ),
+        (
             "changed ten minutes before the onset",
             change_facts(inventory=build_inventory(EVERYTHING, ONSET - 10 * MINUTE)),
             Outcome.ROLLBACK,
