@@ -63,7 +63,9 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
     close to the release.
     """
     facts, policy, released = case.facts, case.policy, case.released or case.change
-    suspects = suspect_functions(released, facts, policy) & failing
+    suspects = suspect_functions(released, facts, policy)
+    if case.signal.scenario is not ScenarioName.AUTH:  # its probes fail, and name no function
+        suspects &= failing
     if not suspects:
         return ""  # the gate "cause" answers
     slow, broken = facts.find_slow(policy), facts.assess(policy).broken & suspects

@@ -1,5 +1,6 @@
 """Whether an alert is still true: by a source that has not raised it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +14,16 @@ from shared.domain.policy.scenario_names import Mode, ScenarioName
 from shared.domain.policy.severity import Severity
 from shared.domain.policy.signals import BreadthLimits, Signal
 from shared.domain.signals.alert import AlertFact, EvidenceSource
-from shared.domain.signals.health import RouterRequests
-from tests.support.decision.gate_facts import ALERT, BAD_RELEASE, EVERYTHING, ILL, QUIET, decide
+from shared.domain.signals.health import ProbeAnswer, RouterRequests
+from tests.support.decision.gate_facts import (
+    ALERT,
+    BAD_RELEASE,
+    EVERYTHING,
+    ILL,
+    QUIET,
+    build_inventory,
+    decide,
+)
 from tests.support.runtime.world import BOOKSHOP
 
 PROBES, MONITORING, CHECKS = (EvidenceSource.PROBES, EvidenceSource.MONITORING, EvidenceSource.UPTIME_CHECKS)
@@ -265,6 +274,20 @@ def test_an_alert_without_a_function_is_confirmed_by_what_it_is_about(
     assert found.answer is (GateResult.PASS if confirms else GateResult.UNKNOWN)
     elsewhere = "no second source sees the same failure: "
     assert confirms or found.reason.startswith(elsewhere)
+
+
+def test_a_sign_in_that_fails_long_after_a_release_has_perhaps_another_cause() -> None:
+    """Its probes name no function, and none is counted to fail: the release is judged."""
+    alert, earlier = raised(MONITORING, signal=AUTH), ALERT.started_at - timedelta(minutes=20)
+    probes = {"sign-in": ProbeAnswer(False, 500)}
+    facts = replace(BAD_RELEASE, alerts=(alert,), requests=QUIET, probes=probes, **failed("sign-in"))
+
+    policy = {**PARTS, "scenarios": {ScenarioName.AUTH: Mode.ACT}}
+
+    late = decide(replace(facts, inventory=build_inventory(EVERYTHING, earlier)), **policy)
+
+    assert (late.outcome, decide(facts, **policy).outcome) == (Outcome.ASK, Outcome.ROLLBACK)
+    assert "the failure began 20 min 0 s after the release" in late.reason
 
 
 def test_where_no_function_is_declared_more_than_half_confirm() -> None:
