@@ -242,7 +242,7 @@ def role_findings(policy: Section) -> Findings:
     known = _names(policy, "contacts")
     for name, role in mapping_in(policy, "roles").items():
         yield from unknown_names(("roles", name), role, "contacts", known, "contact")
-        holders = {one for _, one in texts_in(role, "contacts")}
+        holders = [one for _, one in texts_in(role, "contacts")]  # a name may be no text
         contacts = [one for _, one in entries_in(policy, "contacts") if one.get("name") in holders]
         theirs = {channel for contact in contacts for _, channel in texts_in(contact, "channels")}
         for index, rule in entries_in(role, "notify"):
