@@ -42,7 +42,7 @@ class RollbackLaws:
         self._pins = pins
         self._automatic: list[tuple[float, set[str]]] = []
         """When automation went back, and of what."""
-        self._objections: set[tuple[str, frozenset[tuple[str, str]]]] = set()
+        self._objections: set[tuple[str, object]] = set()
         """What people know to stop automation, by incident."""
 
     def judge(self, key: str, before: Fields | None, after: Fields, commit: Mapping[str, Fields]) -> None:
@@ -131,17 +131,21 @@ class RollbackLaws:
     def _require_notice(self, key: str, after: Fields, commit: Mapping[str, Fields]) -> None:
         """Each turn is said, from the commit on in which it happens, unless people know it.
 
-        They know that a longer plan was carried out, and what has stopped the same incident before.
+        They know that a longer plan was carried out, and what has stopped the same incident before;
+        of a plan that is extended again they are told as it doubles.
         """
         gates = (gate for gate in after["gates"] if gate["answer"] in ("stop", "unknown"))
         objections = after["incident"], frozenset((gate["gate"], gate["leads_to"]) for gate in gates)
         is_refused = after["status"] == RollbackStatus.NOT_TAKEN and after["order"] is None
-        is_extended = after["status"] == RollbackStatus.VERIFYING and after["plan"]["extensions"]
-        is_known = (is_refused and objections in self._objections) or (is_extended and not after["order"])
+        told_extensions = {RollbackStatus.VERIFYING: 0, RollbackStatus.RUNNING: 1}.get(after["status"])
+        is_extended = told_extensions is not None and after["plan"]["extensions"] > told_extensions
+        reasons = {objections, (after["incident"], after["outcome"])}
+        is_repeated = is_refused and not reasons.isdisjoint(self._objections)
+        is_known = is_repeated or (is_extended and not after["order"])
         if not is_known and not any(path.startswith("notices/") for path in commit):
             self._break(12, f"{key} became {after['status']} and nobody is told")
         if is_refused:
-            self._objections.add(objections)
+            self._objections |= reasons
 
     def _judge_fence(self, key: str, before: Fields, after: Fields, entry: Fields) -> None:
         instance = self._seen.instance
