@@ -137,7 +137,10 @@ class IncidentAssigner:
         is_counted = has_source(alert.signal, SignalSource.REQUESTS)
         if is_counted and rollback.is_extensible((ScenarioName.FEATURE,)):
             return []  # its verification counts the same requests, and adds what they prove to fail
-        is_over = rollback.cancel_requested or rollback.status is RollbackStatus.WATCHING
+        is_over = rollback.cancel_requested or rollback.status in (
+            RollbackStatus.WATCHING,
+            *ENDED_ROLLBACK_STATUSES,
+        )
         incident, signal = self._read_incident(rollback.incident), policy.signals[alert.signal]
         if is_over or incident is None or policy.strictest_mode(signal) is Mode.OBSERVE:
             return []

@@ -213,17 +213,17 @@ def _build_evidence_calls(
     ports: Ports,
     policy: Policy,
     alerts: Iterable[Alert],
-    evidence_window: tuple[datetime, datetime],
+    window: tuple[datetime, datetime],
     releases: Collection[datetime],
 ) -> dict[str, Callable[[], Any]]:
     """Return the calls that count a release's first requests, and measure slowness."""
-    metrics, (since, now) = ports.system(policy.system).metrics, evidence_window
+    metrics, (since, now) = ports.system(policy.system).metrics, window
     calls: dict[str, Callable[[], Any]] = {"all requests": partial(metrics.requests, since, now)}
     if releases:
         began = max(releases)
-        windows = {"first requests": FIRST_REQUESTS_WINDOW, "earliest requests": EARLIEST_REQUESTS_WINDOW}
-        for name, window in windows.items():
-            calls[name] = partial(metrics.requests, began, min(began + window, now))
+        spans = {"first requests": FIRST_REQUESTS_WINDOW, "earliest requests": EARLIEST_REQUESTS_WINDOW}
+        for name, span in spans.items():
+            calls[name] = partial(metrics.requests, began, min(began + span, now))
     if any(alert.signal == SLOWDOWN_SIGNAL for alert in alerts):
         calls["latencies"] = partial(metrics.latencies, now - METRICS_WINDOW, now)
         calls["usual latencies"] = partial(metrics.latencies, since - BASELINE_DURATION, since)

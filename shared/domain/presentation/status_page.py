@@ -300,9 +300,7 @@ def record_parts(
             is_share = mine & observed < mine and not _naming_signals(one, mine, signals, functions)
             share = count_failing(mine, observed) if mine & observed and is_share else ""
             before = share if part.is_assumed or one.name not in known else part.worst_share
-            worst = (
-                max(before, share, key=lambda count: int(count.partition(" ")[0])) if before and share else ""
-            )
+            worst = max(before, share, key=_parse_count) if before and share else ""
             is_assumed = part.is_assumed and not failing
             parts.append(replace(part, is_assumed=is_assumed, share=share, worst_share=worst))
         elif part is not None and not (part.is_assumed and failing):
@@ -323,6 +321,10 @@ def _add_doubted_parts(
             share = count_failing(mine, doubted) if mine - doubted else ""
             parts.append(AffectedPart(one.name, now, share=share, worst_share=share))
     return replace(record, parts=tuple(parts))
+
+
+def _parse_count(share: str) -> int:
+    return int(share.partition(" ")[0])
 
 
 def affected_components(policy: Policy, state: PublicState, record: StatusPageRecord) -> tuple[str, ...]:

@@ -334,7 +334,9 @@ class DecisionWorld(World):
         return self._since_onset(datetime.fromisoformat(times[0]))
 
     def _find_target(self, rollback: Rollback) -> float:
-        severity = next(known.severity for known in self.incidents() if known.id == rollback.incident)
+        severity = next(
+            incident.severity for incident in self.incidents() if incident.id == rollback.incident
+        )
         scenario = rollback.plan.scenario if rollback.plan else ScenarioName.FUNCTIONS
         return recovery_target(self.situation.policy.targets, scenario, severity).total_seconds()
 

@@ -17,6 +17,7 @@ MIN_SIMILAR_FAILURE_RATIO = 0.5
 """Unchanged functions fail alike when their failing share is at least this part of that of the
 changed ones: the change is not what separates failing from working functions."""
 MIN_EARLIEST_REQUESTS = 10
+"""With fewer in the first two minutes after a release, those of the first four are judged."""
 MIN_FIRST_REQUESTS = 5
 MIN_FIRST_FAILURES = 2
 """Of fewer requests: where 5 % always fail, two of four fail in 1.4 % of all releases."""
@@ -64,14 +65,14 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
     """
     facts, policy, released = case.facts, case.policy, case.released or case.change
     suspects = suspect_functions(released, facts, policy)
-    if case.signal.scenario is not ScenarioName.AUTH:  # its probes fail, and name no function
+    if case.signal.scenario is not ScenarioName.AUTH:  # its alert names no function
         suspects &= failing
     if not suspects:
         return ""  # the gate "cause" answers
     slow, broken = facts.find_slow(policy), facts.assess(policy).broken & suspects
-    first = _sum_of(broken, facts.earliest_requests)
+    first = _sum_counts(broken, facts.earliest_requests)
     if first.total < MIN_EARLIEST_REQUESTS:
-        first = _sum_of(broken, facts.first_requests)
+        first = _sum_counts(broken, facts.first_requests)
     is_known = first.total >= MIN_FIRST_REQUESTS or first.failed >= MIN_FIRST_FAILURES
     if is_known and not slow:
         if failure_ratio(first) > FIRST_FAILURES * function_level(policy):
@@ -85,7 +86,7 @@ def _describe_late_failure(case: GateInput, failing: set[str]) -> str:
     return f"the failure began {describe_duration(delay)} after the release, and may have another cause"
 
 
-def _sum_of(functions: Iterable[str], counts: Mapping[str, RouterRequests] | None) -> RouterRequests:
+def _sum_counts(functions: Iterable[str], counts: Mapping[str, RouterRequests] | None) -> RouterRequests:
     return sum_requests((counts or {}).get(name, RouterRequests(0, 0)) for name in functions)
 
 
