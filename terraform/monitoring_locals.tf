@@ -90,7 +90,7 @@ locals {
           for condition in try(signal.also, []) : {
             unit      = condition.unit
             threshold = condition.threshold
-            seconds   = max(60, local.seconds[coalesce(try(condition.duration, null), local.signal_defaults[name].duration)])
+            seconds   = try(local.seconds[condition.duration], max(60, local.seconds[local.signal_defaults[name].duration]))
           }
         ]
       } if !contains(keys(local.signals_without_alert), "${system}/${name}")
