@@ -73,7 +73,7 @@ class RollbackLaws:
             if after["order"] is None:
                 self._judge_automatic(key, commit)
         if status is not was and was is not None and self._speaks(before, after):
-            self._require_notice(key, after, commit)
+            self._require_notice(key, before, after, commit)
 
     def _judge_turn(
         self,
@@ -128,7 +128,7 @@ class RollbackLaws:
         if any(one["command"] not in self._seen.commands for one in after["approvals"]):
             self._break(7, f"{key} has an approval that nobody gave")
 
-    def _require_notice(self, key: str, after: Fields, commit: Mapping[str, Fields]) -> None:
+    def _require_notice(self, key: str, before: Fields, after: Fields, commit: Mapping[str, Fields]) -> None:
         """Each turn is said, from the commit on in which it happens, unless people know it.
 
         They know that a longer plan was carried out, and what has stopped the same incident before;
@@ -137,8 +137,11 @@ class RollbackLaws:
         gates = (gate for gate in after["gates"] if gate["answer"] in ("stop", "unknown"))
         objections = after["incident"], frozenset((gate["gate"], gate["leads_to"]) for gate in gates)
         is_refused = after["status"] == RollbackStatus.NOT_TAKEN and after["order"] is None
-        told_extensions = {RollbackStatus.VERIFYING: 0, RollbackStatus.RUNNING: 1}.get(after["status"])
-        is_extended = told_extensions is not None and after["plan"]["extensions"] > told_extensions
+        extensions = after["plan"]["extensions"] if after["plan"] else 0
+        is_extended = bool(extensions) and after["status"] == RollbackStatus.VERIFYING
+        if extensions > 1 and after["status"] == RollbackStatus.RUNNING:
+            sizes = [len(fields["plan"]["changed"]).bit_length() for fields in (before, after)]
+            is_extended = sizes[0] == sizes[1]
         reasons = {objections, (after["incident"], after["outcome"])}
         is_repeated = is_refused and not reasons.isdisjoint(self._objections)
         is_known = is_repeated or (is_extended and not after["order"])
