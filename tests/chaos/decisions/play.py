@@ -334,9 +334,7 @@ class DecisionWorld(World):
         return self._since_onset(datetime.fromisoformat(times[0]))
 
     def _find_target(self, rollback: Rollback) -> float:
-        severity = next(
-            incident.severity for incident in self.incidents() if incident.id == rollback.incident
-        )
+        severity = {incident.id: incident.severity for incident in self.incidents()}[rollback.incident]
         scenario = rollback.plan.scenario if rollback.plan else ScenarioName.FUNCTIONS
         return recovery_target(self.situation.policy.targets, scenario, severity).total_seconds()
 

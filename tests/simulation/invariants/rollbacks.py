@@ -72,7 +72,7 @@ class RollbackLaws:
             self._judge_approval(key, after)
             if after["order"] is None:
                 self._judge_automatic(key, commit)
-        if status is not was and was is not None and self._speaks(before, after):
+        if before is not None and status is not was and self._speaks(before, after):
             self._require_notice(key, before, after, commit)
 
     def _judge_turn(
