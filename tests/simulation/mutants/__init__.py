@@ -55,12 +55,11 @@ HIDING = {
     "page_says_no_incident": 20089,
     "superseded_without_public_state": 20104,
     "held_without_a_look": 20064,
-    "lease_never_ends": 40153,
+    "lease_never_ends": 20580,
 }
 """Those that show in few worlds, and the first seed in which each was last caught: played first."""
 PLAYED = {
     "late_counts_as_dead": SLOW,
-    "lease_never_ends": CROSSING,
     "ended_and_due_again": SILENT,
     "slot_not_asked_for": CROSSING,
     "template_published_over_the_newest": PEOPLE,
@@ -85,8 +84,8 @@ def caught(mutant: Mutant, seeds: Sequence[int]) -> tuple[int, str] | None:
     it, they are played in their order.
     Raises: TypeError for a mutant that does not fit into the product any more.
     """
-    last = HIDING.get(mutant.__name__)
-    for seed in seeds if last is None else (last, *seeds):
+    last = HIDING.get(mutant.__name__, -1)
+    for seed in (last, *seeds) if last in seeds else seeds:
         broken = _told_by(mutant, seed)
         if broken:
             return seed, broken[0]
