@@ -188,7 +188,9 @@ class RollbackLaws:
         cool_down = self._world.policy.gates.cool_down.total_seconds() - 600.0
         if self._world.forbidden:
             self._break(8, f"{key} goes back automatically though {self._world.forbidden}")
+        # Each plan of this world releases its site and template: functions tell of a second step.
         targets = {fields["target"] for path, fields in commit.items() if f"{key}/steps/" in path}
+        targets &= self._world.policy.functions.keys()
         for at, restored in self._automatic:
             if self._seen.now - at < cool_down and targets & restored:
                 self._break(9, f"{key} goes back automatically within the cool-down")
