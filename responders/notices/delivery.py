@@ -107,7 +107,8 @@ class NoticeDelivery:
             return True
         if notice.unless is WithdrawalCondition.ACKNOWLEDGED:
             return bool(incident.acknowledged_by) or incidents.has_ended_since(incident, notice.created_at)
-        counted = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
+        is_same_time = msgspec.to_builtins(incident.respond_by) == notice.facts["respond_by"]
+        counted = is_same_time and notice.severity is incident.severity
         return incident.timeline[-1].is_well or not counted or not incident.has_failed
 
     def _is_held_back(self, notice: Notice, incident: Incident) -> bool:

@@ -225,7 +225,7 @@ def _build_evidence_calls(
         for name, span in spans.items():
             calls[name] = partial(metrics.requests, began, min(began + span, now))
     if any(alert.signal == SLOWDOWN_SIGNAL for alert in alerts):
-        calls["latencies"] = partial(metrics.latencies, now - METRICS_WINDOW, now)
+        calls["latencies"] = partial(metrics.latencies, max(since, now - METRICS_WINDOW), now)
         calls["usual latencies"] = partial(metrics.latencies, since - BASELINE_DURATION, since)
     return calls
 

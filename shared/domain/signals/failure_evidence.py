@@ -10,6 +10,7 @@ from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.policy.signals import FUNCTION_SIGNAL, Unit
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.health import (
+    FALSE_ALARMS,
     RouterRequests,
     failure_ratio,
     has_failed,
@@ -64,17 +65,20 @@ def assess_failures(policy: Policy, requests: Mapping[str, RouterRequests]) -> F
     """Return which functions fail, judged alone, then by group, then all together.
 
     Functions that are too quiet to be judged alone are judged together: a group, or a system, of
-    functions with a request every few minutes still tells that nothing in it works.
+    functions with a request every few minutes still tells that nothing in it works. Where more
+    functions seem to fail, they share the budget of false alarms: of 75 that fail a little below
+    the level, one would cross it by chance.
     """
     functions = policy.functions.keys()
     counts = {name: requests[name] for name in functions & requests.keys() if requests[name].total}
     level = _failure_level(policy, sum_requests(counts.values()))
     broken = {name for name, count in counts.items() if failure_ratio(count) > level}
-    failing = {name for name in broken if has_failed(counts[name], level)}
+    budget = FALSE_ALARMS / max(1, len(broken))
+    failing = {name for name in broken if has_failed(counts[name], level, budget)}
     proven = failing | working_functions(counts, policy.gates)
     for area in list_areas(policy):
         quiet = counts.keys() & area - proven
-        if has_failed(sum_requests(counts[name] for name in quiet), level):
+        if has_failed(sum_requests(counts[name] for name in quiet), level, budget):
             failing |= broken & quiet
     return FailureEvidence(level, counts, frozenset(failing), frozenset(broken))
 

@@ -99,6 +99,12 @@ def test_a_planted_fault_is_found(
     pytest.fail("no world shows it")
 
 
+@pytest.mark.parametrize("seed", [2610283350395, 2610283350449])
+def test_a_slow_release_is_restored_whole(seed: int) -> None:
+    """Requests from before the onset do not make a slow function look quick."""
+    assert DecisionWorld(situations.draw_situation(seed)).play().restored is not None
+
+
 def test_the_same_seed_plays_the_same_world() -> None:
     """A wrong world is found again by its seed."""
     outcomes = [DecisionWorld(situations.draw_situation(8)).play() for _ in range(2)]

@@ -216,6 +216,18 @@ def test_a_raised_incident_has_less_time_and_wakes_more_people() -> None:
     assert paged(world) == ["anna", "boss", "record"]
 
 
+def test_a_raised_incident_with_the_same_time_breaches_it_once() -> None:
+    """A rollback of functions has ten minutes at each severity: the team is notified once."""
+    world = outage("critical_path_blocked", LADDER)
+    world.pass_time(MINUTE)
+
+    world.alert("0.worse")
+    world.pass_time(HOUR)
+
+    [breach] = breaches(world)
+    assert breach.startswith("response-time-critical")
+
+
 def test_a_raised_order_has_the_time_of_its_rollback() -> None:
     """The breach that people read of is the one that `status` counts."""
     world = World(policy=LADDER)

@@ -88,6 +88,15 @@ def test_a_function_that_fails_among_working_ones() -> None:
     assert spread_failure(list_areas(SHOP), {"pay"}, evidence) == {"pay"}
 
 
+def test_functions_that_seem_to_fail_share_the_budget_of_false_alarms() -> None:
+    """Eight failures prove it of one function; beside three that seem to fail they do not."""
+    seeming = dict.fromkeys(("export", "import", "archive"), RouterRequests(9, 5))
+
+    assert assess_failures(SHOP, {**WORKING, "pay": RouterRequests(8, 8)}).failing == {"pay"}
+    assert not assess_failures(SHOP, {**WORKING, **seeming, "pay": RouterRequests(8, 8)}).failing
+    assert assess_failures(SHOP, {**WORKING, **seeming, "pay": RouterRequests(12, 12)}).failing == {"pay"}
+
+
 def test_functions_too_quiet_to_be_judged_alone_are_judged_together() -> None:
     """Two failures of each of five functions prove nothing of one, and that their group fails."""
     quiet = dict.fromkeys(SHOP.groups["quiet"].functions, RouterRequests(2, 2))
