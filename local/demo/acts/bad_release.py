@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from local.demo.act import DemoAct, newest_serving_revision_at
+from local.demo.act import MINUTE, DemoAct, newest_serving_revision_at
 from local.demo.acts.headings import Heading
 from local.demo.staging import faults, irrelevant_messages, operators, releases
 from shared.core import topics
@@ -44,6 +44,8 @@ class BadReleaseAct(DemoAct):
             self._screen.say(f"{command.actor}: {command.result} ({command.reason})", stage.now())
         self._scene.show_application()
         stage.wait_for("the first status page", self._evidence.page)
+        probed_at = stage.now() + MINUTE
+        stage.wait_for("a minute of probes", lambda: stage.now() >= probed_at)
         self._screen.say(f"status page: {self._evidence.page_address}", stage.now(), "bold")
         self._screen.say(f"console:     {stage.console}", stage.now(), "bold")
         self._screen.say(f"    {operators.SIGN_IN_HINT}")
