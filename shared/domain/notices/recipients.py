@@ -191,6 +191,7 @@ _STAGE_BY_EVENT = {
     "incident.recovered": IncidentStage.OVER,
     "incident.recovery-not-observed": IncidentStage.OVER,
     "accepted": IncidentStage.OVER,
+    "rollback.parked-again": IncidentStage.OTHER,
     "rollback.parked": IncidentStage.ASKED,
     "response-time": IncidentStage.LATE,
     "report": IncidentStage.REPORTED,

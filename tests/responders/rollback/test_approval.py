@@ -9,6 +9,8 @@ from shared.core.store import Query, Update
 from shared.domain.commands.credential import ROLE_CLAIM
 from shared.domain.deployments.inventory.traffic import TrafficTarget
 from shared.domain.incidents import incident
+from shared.domain.notices.recipients import incident_stage
+from shared.domain.policy.channels import IncidentStage
 from shared.domain.policy.scenario_names import ScenarioName
 from shared.domain.rollback.rollback import RollbackStatus
 from shared.state.open_question import read_open_question
@@ -395,6 +397,12 @@ def test_a_question_says_what_it_no_longer_restores() -> None:
     told = notice_texts(world, ":rollback.parked-")
     assert told
     assert all("this plan no longer restores: getBook\n" in text for text in told)
+    stages = [
+        incident_stage(sent.notice["event"])
+        for sent in world.ports.sender.sent
+        if ":rollback.parked" in sent.key
+    ]
+    assert {stages[0], stages[-1]} == {IncidentStage.ASKED, IncidentStage.OTHER}  # on-call is paged once
 
 
 def test_a_question_stands_while_nothing_can_be_read() -> None:
