@@ -130,7 +130,7 @@ class IncidentAssigner:
         Monitoring stops nothing: it ends by itself for what must be judged.
         """
         document = self._ports.store.get(rollback_path(system.rollback))
-        rollback = document.decode(Rollback) if document.fields else None
+        rollback = document.find(Rollback)
         planned = rollback and (rollback.plan or rollback.order)
         if rollback is None or not planned or planned.scenario is not ScenarioName.FEATURE:
             return []

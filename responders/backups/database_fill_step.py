@@ -52,7 +52,7 @@ class RecordStep:
         """Keep the step with its events, and tell people; whoever wrote first has done it."""
         with suppress(Moved):
             kept = self._document.build_update(after)
-            commit_with_notices(self._ports.store, self._ports.bus, [kept, *events], said)
+            commit_with_notices(self._ports, [kept, *events], said)
 
 
 class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):

@@ -30,7 +30,7 @@ def check_native_backups(ports: Ports, policies: Policies) -> None:
         if not policy.backups.native:
             continue
         document = ports.store.get(native_backups.managed_backups_path(policy.system))
-        before = document.decode(ManagedBackupStatus) if document.fields else None
+        before = document.find(ManagedBackupStatus)
         now = document.read_at
         if before is not None and now - before.looked_at < native_backups.CHECK_INTERVAL:
             continue
@@ -67,7 +67,7 @@ def _save_status(ports: Ports, policy: Policy, document: Document, after: Manage
         events = [system_event(policy.system, key, name, now, ACTOR, faults=after.faults)]
     with suppress(Moved):  # another instance has looked, and told
         writes = [document.build_write(after), *events]
-        commit_with_notices(ports.store, ports.bus, writes, said)
+        commit_with_notices(ports, writes, said)
 
 
 def _build_notices(policy: Policy, after: ManagedBackupStatus, now: datetime) -> list[Notice]:

@@ -104,7 +104,7 @@ def find_subject(asked: CommandRequest) -> CommandSubject:
     command, store = asked.command, asked.ports.store
     system = store.get(system_path(command.system))
     document = store.get(incident_path(command.incident))
-    incident = document.decode(Incident) if document.fields is not None else None
+    incident = document.find(Incident)
     if incident is None or incident.system != command.system:
         ours = store.query(Query.equal("incidents", system=command.system))
         raise Refused(
@@ -115,5 +115,5 @@ def find_subject(asked: CommandRequest) -> CommandSubject:
     if command.rollback not in ("", newest):
         raise Refused(f"rollback {command.rollback} is not the newest of its incident: {newest} is")
     kept = store.get(rollback_path(newest))
-    rollback = kept.decode(Rollback) if kept.fields is not None else None
+    rollback = kept.find(Rollback)
     return CommandSubject(asked, system, document, incident, kept, rollback)

@@ -222,5 +222,5 @@ def request_data_check(ports: Ports, document: Document, record: IntegrityRecord
 def read_known_damage(ports: Ports, policy: Policy) -> tuple[Document, IntegrityRecord]:
     """What the last run has found of a system, and its document. Raises: Unavailable."""
     document = ports.store.get(damage_path(policy.system))
-    record = document.decode(IntegrityRecord) if document.fields else IntegrityRecord(policy.system)
+    record = document.find(IntegrityRecord) or IntegrityRecord(policy.system)
     return document, record

@@ -169,7 +169,7 @@ def _commit_comparison(
     writes += _build_readiness_writes(situation, read.known, changed)
     writes += _build_suspension_writes(situation, read.system)
     writes += [event_write(situation.policy.system, f"look:{told.at}:{name}", told) for name, told in events]
-    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+    work_queue.commit_with_notices(ports, writes, said)
 
 
 def _next_stock(

@@ -123,4 +123,4 @@ def send_reminder(ports: Ports, policy: Policy, now: datetime) -> None:
         told = [system_event(policy.system, key, "pin.old", now, "on_clock", functions=functions)]
     done = Create(marker, {"at": now, "expires_at": now + RECORD_RETENTION})
     with suppress(Exists):  # another instance has told it
-        work_queue.commit_with_notices(ports.store, ports.bus, [done, *told], said)
+        work_queue.commit_with_notices(ports, [done, *told], said)

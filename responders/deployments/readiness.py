@@ -105,7 +105,7 @@ def reassess_deployment(ports: Ports, policy: Policy, document: Document) -> Non
         ),
     ]
     try:
-        work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+        work_queue.commit_with_notices(ports, writes, said)
     except Moved:  # a look, a rollback or a person: if it is still due, the clock says so again
         return
     if is_target:

@@ -37,7 +37,7 @@ def check_due_assets(ports: Ports, policies: Policies) -> None:
         if policy.assets == AssetRules():
             continue
         document = ports.store.get(asset_protection.assets_path(policy.system))
-        before = document.decode(asset_protection.AssetProtectionStatus) if document.fields else None
+        before = document.find(asset_protection.AssetProtectionStatus)
         now = document.read_at
         if before is None or now >= before.due_at:
             after = asset_protection.evaluate_assets(policy, _observe_assets(ports, policy), before, now)
@@ -93,7 +93,7 @@ def _save_status(
         events = [system_event(policy.system, key, name, now, ACTOR, found=after.lines)]
     with suppress(Moved):  # another instance has looked, and told
         writes = [document.build_write(after), *events]
-        commit_with_notices(ports.store, ports.bus, writes, said)
+        commit_with_notices(ports, writes, said)
 
 
 def _build_notices(policy: Policy, after: asset_protection.AssetProtectionStatus) -> list[Notice]:

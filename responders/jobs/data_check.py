@@ -177,7 +177,7 @@ def _save_record(
         events.append(event)
     try:
         writes = [document.build_write(after), *events]
-        version = commit_with_notices(ports.store, ports.bus, writes, said)
+        version = commit_with_notices(ports, writes, said)
     except Moved:  # another instance has looked, and told
         return
     _record_alerts(ports, policy, after, version, now)

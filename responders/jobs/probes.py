@@ -10,10 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.jobs.internal_alerts import ACTOR, build_finding_event, record_findings
-from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
 from shared.core.runtime import Pool
-from shared.core.store import Create, conditional_write, retry_on_conflict
+from shared.core.store import Create, retry_on_conflict
 from shared.domain.audit.system_chain import system_event
 from shared.domain.notices.notice import Notice
 from shared.domain.notices.recipients import create_notices
@@ -155,12 +154,12 @@ class ProbeRunner:
         """The same, unless somebody writes first. Raises: Moved."""
         document = self._ports.store.get(probe_signals.probes_path(policy.system))
         now = document.read_at
-        before = decode(probe_signals.ProbeRecord, document.fields) if document.fields else None
+        before = document.find(probe_signals.ProbeRecord)
         record, events, said = _judge_probe_record(
             before or probe_signals.ProbeRecord(policy.system, since=now), looks, policy, now
         )
-        writes = [conditional_write(document, encode(record)), *events]
-        version = commit_with_notices(self._ports.store, self._ports.bus, writes, said)
+        writes = [document.build_write(record), *events]
+        version = commit_with_notices(self._ports, writes, said)
         record_findings(self._ports, policy, document.path, record.findings, version, now)
 
 

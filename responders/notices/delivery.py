@@ -150,7 +150,7 @@ class NoticeDelivery:
             waiting = users.request_approval(notice, now) if is_asked else None
             if waiting is not None:
                 write = document.build_update(waiting[0])
-                work_queue.commit_with_notices(self._ports.store, self._ports.bus, [write], waiting[1])
+                work_queue.commit_with_notices(self._ports, [write], waiting[1])
                 return
         claimed = replace(
             notice,
@@ -193,7 +193,7 @@ class NoticeDelivery:
         is_over = ended.due_at is None
         told_of = build_undelivered_notices(self._policies[ended.system], ended, now) if is_over else []
         writes = [document.build_update(ended), known.build_write(state)]
-        work_queue.commit_with_notices(store, self._ports.bus, writes, told_of)
+        work_queue.commit_with_notices(self._ports, writes, told_of)
         if is_over:
             self._continue_lane(ended)
         elif answer is DeliveryResult.PARTLY:

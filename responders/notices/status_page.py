@@ -68,7 +68,7 @@ class StatusPageWriter:
             if newest != known.get(incident):
                 write = Put(incidents.page_record_path(policy.system, incident), encode(newest))
                 said = self._build_spread_notices(policy, incident, known.get(incident), newest, now)
-                work_queue.commit_with_notices(self._ports.store, self._ports.bus, [write], said)
+                work_queue.commit_with_notices(self._ports, [write], said)
 
     def _build_spread_notices(
         self,

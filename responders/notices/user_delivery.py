@@ -247,7 +247,7 @@ class UserDelivery:
     def _save_progress(self, notice: Notice, known: PushProgress) -> Notice:
         """The notice with how far it has come, on record, and claimed for the next batch."""
         document = self._ports.store.get(notices.notice_path(notice.id))
-        current = document.decode(Notice) if document.fields else None
+        current = document.find(Notice)
         if current is None or (current.attempts, current.due_at) != (notice.attempts, notice.due_at):
             raise Moved(f"{notice.id} took so long that another has claimed it anew")
         kept = replace(notice, spread=known, due_at=document.read_at + MAX_SEND_DURATION)

@@ -103,7 +103,7 @@ def _commit_report(
         document.build_update(became),
         system_event(incident.system, key, "report.filed", now, ACTOR, **about),
     ]
-    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+    work_queue.commit_with_notices(ports, writes, said)
 
 
 def _build_notices(facts: ReportFacts, made: IncidentReport) -> list[Notice]:

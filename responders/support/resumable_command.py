@@ -47,7 +47,7 @@ def continue_command(
         if record.due_at is None:
             happened, said = end(policy, record, document.read_at)
             known = event_write(record.system, f"{record.command}:{record.id}", happened)
-            work_queue.commit_with_notices(ports.store, ports.bus, [write, known], said)
+            work_queue.commit_with_notices(ports, [write, known], said)
             return
         ports.store.commit([write])
         document = ports.store.get(document.path)

@@ -50,6 +50,10 @@ class Document(FrozenStruct):
         """Return the record in the document. Raises: msgspec.ValidationError (other fields)."""
         return decode(kind, self.fields)
 
+    def find(self, kind: type[T]) -> T | None:
+        """Return the record in the document; None where there is none. Raises: as `decode`."""
+        return decode(kind, self.fields) if self.fields is not None else None
+
     def build_update(self, content: Struct | dict[str, Any]) -> "Update":
         """Return the update by a record or by fields; the document must be as it was read."""
         fields = content if isinstance(content, dict) else encode(content)
@@ -87,11 +91,6 @@ class Put(FrozenStruct):
 
 
 Write = Create | Update | Put
-
-
-def conditional_write(document: Document, fields: dict[str, Any]) -> Write:
-    """Return the write of a document that must still be as it was read, absent or not."""
-    return document.build_write(fields)
 
 
 class Query(FrozenStruct):

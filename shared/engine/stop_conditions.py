@@ -42,7 +42,7 @@ class StopConditions:
             itself = self._store.get(rollback_path(self._rollback.id))
         except RollbackError as unreadable:
             return f"the kill switch could not be read: {unreadable}"
-        controls = everywhere.decode(Controls) if everywhere.fields else Controls()
+        controls = everywhere.find(Controls) or Controls()
         system = systems.decode_system(here.fields, self._rollback.system)
         pause = controls.pause or system.pause
         if pause is not None:

@@ -7,7 +7,6 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from shared.core.codec import decode
 from shared.core.store import Document, Query, Store
 from shared.domain import system_record as systems
 from shared.domain.audit.chain import AuditEntry, Event
@@ -257,12 +256,10 @@ class StateReader:
         return [one.decode(kind) for one in self._store.query(query)]
 
     def _where(self, kind: type[T], collection: str, **equal: Any) -> list[T]:
-        where = tuple((field, "==", value) for field, value in equal.items())
-        return self._all(kind, Query(collection, where))
+        return self._all(kind, Query.equal(collection, **equal))
 
     def _one(self, kind: type[T], path: str) -> T | None:
-        fields = self._store.get(path).fields
-        return decode(kind, fields) if fields is not None else None
+        return self._store.get(path).find(kind)
 
 
 def read_entries_after(store: Store, rollback: str, name: str = "") -> Iterator[tuple[str, Document]]:

@@ -14,6 +14,7 @@ from shared.core.store import Query, Store, Write
 from shared.core.text import last_segment
 from shared.domain.notices.notice import Notice, notice_writes
 from shared.domain.system_record import ALL_SYSTEMS
+from shared.ports.groups import Ports
 from shared.ports.messaging import Bus
 
 ROLLBACK = "rollback"
@@ -76,12 +77,10 @@ def publish_notices(bus: Bus, notices: Iterable[Notice]) -> None:
             publish_work_item(bus, NOTICE, notice.id, notice.created_at)
 
 
-def commit_with_notices(
-    store: Store, bus: Bus, writes: Iterable[Write], notices: Collection[Notice]
-) -> datetime:
+def commit_with_notices(ports: Ports, writes: Iterable[Write], notices: Collection[Notice]) -> datetime:
     """Commit writes with notices, then publish these; return the version. Raises: as commit."""
-    version = store.commit([*writes, *notice_writes(notices)])
-    publish_notices(bus, notices)
+    version = ports.store.commit([*writes, *notice_writes(notices)])
+    publish_notices(ports.bus, notices)
     return version
 
 

@@ -120,7 +120,7 @@ def _build_expiry_write_batches(
     yield from _batch_expiry_writes([store.get(filed_report.report_path(incident.id))], expires_at)
     for name in incident.rollback_ids:
         document = store.get(rollback_path(name))
-        rollback = document.decode(Rollback) if document.fields is not None else None
+        rollback = document.find(Rollback)
         if rollback is None or rollback.status not in ENDED_ROLLBACK_STATUSES:
             continue
         for below in ("steps", "audit", "decisions"):
@@ -197,7 +197,7 @@ def _continue_backup_hold(ports: Ports, policy: Policy, document: Document, reco
         _build_final_write(document, replace(record, answer=answer)),
         system_event(policy.system, f"{name}:{record.id}", name, now, ACTOR, **facts),
     )
-    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+    work_queue.commit_with_notices(ports, writes, said)
 
 
 def _set_file_holds(ports: Ports, backup: Backup, done: int, *, held: bool) -> tuple[int, int, str]:
@@ -234,7 +234,7 @@ def _find_backup(asked: CommandRequest) -> tuple[Document, Backup]:
     """The backup that a command names. Raises: Refused, with the nearest known ones."""
     command, store = asked.command, asked.ports.store
     document = store.get(export_path(command.backup))
-    backup = document.decode(Backup) if document.fields is not None else None
+    backup = document.find(Backup)
     if backup is None or backup.system != command.system:
         known = [one.id for one in StateReader(store).backups(command.system)]
         raise Refused(

@@ -81,7 +81,7 @@ def run_drill(
         system_event(record.system, f"drilled:{record.id}", "drill.recorded", now, "worker", **facts),
     ]
     with suppress(Moved):  # somebody else has recorded it
-        work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+        work_queue.commit_with_notices(ports, writes, said)
 
 
 def _rehearse(

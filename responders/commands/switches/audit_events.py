@@ -48,7 +48,7 @@ def _append_control_event(ports: Ports, policies: Policies, command: str, rollba
         return
     mark = document.build_update({"told": [*record.told, rollback]})
     writes, said = _build_audit_writes(ports, policies, record, rollback)
-    work_queue.commit_with_notices(ports.store, ports.bus, [mark, *writes], said)
+    work_queue.commit_with_notices(ports, [mark, *writes], said)
 
 
 def _build_audit_writes(

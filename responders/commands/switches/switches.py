@@ -266,4 +266,4 @@ def confirm_pause(ports: Ports, policies: Policies, document: Document, record: 
     text = f"{where}: {result}; paused by {record.actor}: {record.reason}"
     affected = [policy for name, policy in policies.items() if everywhere or name == record.system]
     said = _create_control_notices(affected, record.id, "paused", text, now)
-    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+    work_queue.commit_with_notices(ports, writes, said)

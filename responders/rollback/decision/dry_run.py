@@ -13,9 +13,9 @@ from responders.rollback.decision.data_requests import Preparation, forecast_dat
 from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.plan import describe_plan_size
 from responders.rollback.decision.rollback_decision import build_decided_plan
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Moved, Unavailable
-from shared.core.store import Document, Update, Write, conditional_write
+from shared.core.store import Document, Update, Write
 from shared.core.text import count_noun, first_lines
 from shared.domain.audit.chain import create_event
 from shared.domain.audit.system_chain import event_write
@@ -79,7 +79,7 @@ def record_dry_run(
     kept = Update(document.path, encode(known), document.version)
     writes: list[Write] = [kept, event_write(record.system, f"rehearsed:{record.id}", told)]
     with suppress(Moved):  # somebody else has told it
-        work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+        work_queue.commit_with_notices(ports, writes, said)
 
 
 def forecast_order(
@@ -110,12 +110,12 @@ def _answer_from_data(
     now = document.read_at
     place = ports.store.get(repair.preview_path(f"dry-run-{record.id}"))
     known = Preparation(expires_at=now + RECORD_RETENTION)
-    known = decode(Preparation, place.fields) if place.fields else known
+    known = place.find(Preparation) or known
     found, known = forecast_data_request(ports, policy, order, now, known, SURVEY_TIME_LIMIT_SECONDS)
     if found.survey is not None and not found.survey.is_over:
         with suppress(Moved):  # somebody else has gone through that piece
             due = Update(document.path, encode(replace(record, due_at=now)), document.version)
-            ports.store.commit([conditional_write(place, encode(known)), due])
+            ports.store.commit([place.build_write(known), due])
             work_queue.publish_work_item(ports.bus, work_queue.COMMAND, record.id, now)
         return None
     plan, fates = found.plan, found.survey.outcome_counts if found.survey is not None else {}

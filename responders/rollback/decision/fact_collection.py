@@ -310,7 +310,7 @@ def _facts(
             chosen={one: until for one, until in system.chosen.items() if until > now},
         ),
         controls=answer_or_none(answers["controls"]),
-        budget=decode(Budget, budget.fields) if budget.fields is not None else Budget(),
+        budget=budget.find(Budget) or Budget(),
         deployments=tuple(sorted(deployments, key=lambda one: one.at, reverse=True)),
         inventory=inventory,
         requests=None if unreadable else counts_by_function(look.requests or {}, inventory or {}),

@@ -22,9 +22,9 @@ from responders.rollback.decision.fact_collection import collect_facts
 from responders.rollback.decision.rollback_decision import build_hold_transition
 from responders.rollback.isolation.fence_guard import FencePreparation, prepare_fence
 from shared.core import text
-from shared.core.codec import decode, encode
+from shared.core.codec import encode
 from shared.core.errors import Moved, Unavailable
-from shared.core.store import Document, conditional_write
+from shared.core.store import Document
 from shared.domain.data.integrity.damage import IntegrityRecord, comparison_run, evaluate_writer
 from shared.domain.data.repair import quarantine
 from shared.domain.data.repair import repair_plan as repair
@@ -50,8 +50,7 @@ def decide_repair(case: Case) -> bool:
     if case.raise_severity(gathered.alerts):
         return True
     document = case.ports.store.get(repair.preview_path(rollback.id))
-    known = Preparation(expires_at=rollback.expires_at)
-    known = decode(Preparation, document.fields) if document.fields else known
+    known = document.find(Preparation) or Preparation(expires_at=rollback.expires_at)
     deadline = (rollback.decide_by or now) + PREPARATION_TIMEOUT
     found, prepared = (forecast_by_gates(order, gathered.facts, policy, deadline, now, rollback.id), known)
     if found.outcome is Outcome.ROLLBACK:
@@ -63,7 +62,7 @@ def decide_repair(case: Case) -> bool:
             found = replace(found, outcome=Outcome.ESCALATE, reason=f"the data cannot be read: {silent}")
     if prepared != known:
         try:
-            case.ports.store.commit([conditional_write(document, encode(prepared))])
+            case.ports.store.commit([document.build_write(prepared)])
         except Moved:  # another worker has prepared it: decide again by that
             return True
     if found.survey is not None and not found.survey.is_over:

@@ -23,7 +23,7 @@ from responders.support.inventory_reader import read_inventory
 from shared.core import text, topics
 from shared.core.codec import decode, encode
 from shared.core.errors import RollbackError
-from shared.core.store import Create, Put, Write, conditional_write
+from shared.core.store import Create, Put, Write
 from shared.domain.commands.command import format_gcloud_command, format_shell_command
 from shared.domain.decision import gate_evaluation
 from shared.domain.decision.decision_snapshot import (
@@ -355,7 +355,7 @@ def _build_budget_writes(gathered: CollectedFacts, case: Case) -> tuple[Write, .
     now = case.now()
     hour_ago = now - timedelta(hours=1)
     starts = (*(start for start in gathered.facts.budget.starts if start > hour_ago), now)
-    return (conditional_write(gathered.budget, encode(Budget(starts))),)
+    return (gathered.budget.build_write(Budget(starts)),)
 
 
 def build_hold_transition(case: Case, reason: str, told: Mapping[str, Any]) -> Transition:

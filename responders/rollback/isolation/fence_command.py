@@ -49,7 +49,7 @@ def raise_fence(asked: CommandRequest) -> CommandEffect:
         raise Refused(f"{policy.system} declares no invariants that need a fence (fence)")
     document = store.get(fences.fence_path(policy.system))
     now = document.read_at
-    before = document.decode(Fence) if document.fields else None
+    before = document.find(Fence)
     if before is not None and not before.is_over:
         raise Refused(f"a fence of {before.actor} is {before.status} since {before.began_at:%H:%M}")
     longest = now + rules.longest
@@ -68,7 +68,7 @@ def lift_fence(asked: CommandRequest) -> CommandEffect:
     """The fence falls now. Raises: Refused, where none is up."""
     command, policy = asked.command, asked.policy
     document = asked.ports.store.get(fences.fence_path(policy.system))
-    fence = document.decode(Fence) if document.fields else None
+    fence = document.find(Fence)
     if fence is None or fence.is_over:
         raise Refused(f"{policy.system} has no fence")
     if fence.status is FenceStatus.FALLING:

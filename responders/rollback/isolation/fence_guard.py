@@ -55,7 +55,7 @@ def prepare_fence(case: Case, takes: timedelta) -> FencePreparation:
     if rules is None:
         return FencePreparation()
     document = case.ports.store.get(fence_path(case.policy.system))
-    fence = document.decode(Fence) if document.fields else None
+    fence = document.find(Fence)
     if fence is None or fence.is_over:
         return _build_new_fence(case, rules, document)
     if fence.status is FenceStatus.FALLING:

@@ -65,7 +65,7 @@ def check_recovery(ports: Ports, policies: Policies, name: str) -> None:
     Raises: Moved, when somebody else has written meanwhile; Unavailable.
     """
     document = ports.store.get(incidents.incident_path(name))
-    incident = document.decode(Incident) if document.fields is not None else None
+    incident = document.find(Incident)
     if incident is None or incident.due_at is None or incident.due_at > document.read_at:
         return
     policy = policies.get(incident.system)
@@ -175,7 +175,7 @@ def _record_check(
         system.build_update(current),
     ]
     said = _build_notices(ports, policy, became, past, change, now)
-    work_queue.commit_with_notices(ports.store, ports.bus, writes, said)
+    work_queue.commit_with_notices(ports, writes, said)
 
 
 def _confirm(policy: Policy, incident: Incident, found: ConditionResults, now: datetime) -> Incident:
