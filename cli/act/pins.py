@@ -25,7 +25,7 @@ def pins(system: System = "", as_json: AsJson = False) -> None:
     """List pinned functions: the owner and age of each pin, and the command that lifts it."""
     with open_operations() as ours:
         ours.require_state()
-        policies = [ours.declared_policy(system)] if system else list(ours.policies.values())
+        policies = ours.selected_policies(system)
         now = ours.wiring.clock.now()
         found = {policy.system: ours.reading.pins(policy.system) for policy in policies}
         systems = {name: ours.reading.system(name) for name in found}

@@ -25,7 +25,7 @@ def doctor(system: System = "", as_json: AsJson = False) -> None:
     policies are invalid; 3: an essential check had no answer.
     """
     with open_operations() as ours:
-        policies = [ours.declared_policy(system)] if system else [*ours.policies.values()]
+        policies = ours.selected_policies(system)
         installed = facts.collect_facts(ours, policies)
         findings = [*run_checks(checks.CHECKS, installed)]
         accounts = {name: one.account for name, one in facts.deployed_responders(installed.functions).items()}

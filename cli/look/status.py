@@ -25,7 +25,7 @@ def status(system: System = "", as_json: AsJson = False) -> None:
     """
     with open_operations() as ours:
         ours.require_state()
-        policies = [ours.declared_policy(system)] if system else list(ours.policies.values())
+        policies = ours.selected_policies(system)
         now = ours.wiring.clock.now()
         alive = ours.reading.active_rollbacks()
         seen = [read_system_status(ours.reading, policy, alive, now) for policy in policies]

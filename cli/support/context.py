@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,13 +27,15 @@ CLOSE_TIMEOUT_SECONDS = 2.0
 INTERRUPTED_TEXT = "stopped here; a command that was sent goes on without this shell"
 
 
+@dataclass
 class Operations:
     """The responders of one operations project, for reading their state and sending commands."""
 
-    def __init__(self, wiring: Wiring, policies: Policies) -> None:
-        self.wiring = wiring
-        self.policies = policies
-        self.reading = StateReader(wiring.store)
+    wiring: Wiring
+    policies: Policies
+
+    def __post_init__(self) -> None:
+        self.reading = StateReader(self.wiring.store)
 
     def policy(self, system: str) -> Policy:
         """Return the policy of a system; "" is the only one, where there is just one.
@@ -60,6 +63,10 @@ class Operations:
             raise create_exit(INVALID_USAGE, f"name a system: --system is one of {known}")
         meant = suggest_names(system, self.policies)
         raise create_exit(INVALID_USAGE, f"no system {system}{meant}; there is {known}")
+
+    def selected_policies(self, system: str) -> list[Policy]:
+        """Return the policy of a system as `declared_policy`; "" is every system."""
+        return [self.declared_policy(system)] if system else [*self.policies.values()]
 
     def incident(self, name: str) -> Incident:
         """An incident by its public id; exits when there is none."""
