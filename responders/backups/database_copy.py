@@ -1,9 +1,8 @@
 """copy, and on_clock: copies of a database are made, looked through, kept for a while, let go."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -12,7 +11,7 @@ from responders.data import restore_points
 from responders.data.document_check import DocumentChecker
 from responders.support.command_handler import CommandEffect, CommandRequest
 from responders.support.controls import is_change_blocked
-from responders.support.parallel_calls import call_one
+from responders.support.parallel_calls import Call, call_one
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Moved, Refused, Rejected
 from shared.core.store import Create, Query
@@ -72,7 +71,7 @@ class _CopyStep(JobStep[DatabaseCopy, CopyRules]):
         theirs = f"a database {intent.id} exists already: delete it, then request the copy again"
         return mark_failed(replace(intent, asked_at=None), theirs, self._now)
 
-    def _build_calls(self, one: DatabaseCopy) -> Sequence[Callable[[], Any]]:
+    def _build_calls(self, one: DatabaseCopy) -> Sequence[Call]:
         match one.point.source:
             case restore_point.RestoreSource.WINDOW:
                 return (partial(self._restores.clone, one.id, one.original, one.point.at),)

@@ -1,17 +1,18 @@
 """The step of a backup, copy or restore test each minute; the last two fill a database."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from responders.data.copy_erasure import DatabaseCopyEraser
 from responders.data.document_check import DocumentChecker
-from responders.support.parallel_calls import call_one
+from responders.support.parallel_calls import Call, call_one
 from shared.core import log
 from shared.core.durations import floor_to_minute
 from shared.core.errors import Exists, Moved, Rejected, Unavailable
@@ -34,14 +35,16 @@ JobRecord = TypeVar("JobRecord", DatabaseCopy, RestoreTest)
 Rules = TypeVar("Rules", CopyRules, ProofRules)
 
 
+@dataclass
 class RecordStep:
     """One document as it was read, for one step."""
 
-    def __init__(self, ports: Ports, policy: Policy, document: Document) -> None:
-        self._ports = ports
-        self._policy = policy
-        self._document = document
-        self._now = document.read_at
+    _ports: Ports
+    _policy: Policy
+    _document: Document
+
+    def __post_init__(self) -> None:
+        self._now = self._document.read_at
 
     def _save_intent(self, intent: Struct) -> None:
         """Keep what is about to be asked for. Raises: Moved, where another one does so."""
@@ -96,7 +99,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
         return self._delete_database(one)
 
     @abstractmethod
-    def _build_calls(self, one: JobRecord) -> Sequence[Callable[[], Any]]:
+    def _build_calls(self, one: JobRecord) -> Sequence[Call]:
         """What makes its database, and, last, what fills it."""
 
     @abstractmethod
@@ -169,7 +172,7 @@ class JobStep(RecordStep, ABC, Generic[JobRecord, Rules]):
                 return filling.mark_failed(intent, str(no), self._now)
         return replace(intent, operation=operation or "")
 
-    def _build_import_calls(self, one: JobRecord, location: str, prefix: str) -> Sequence[Callable[[], Any]]:
+    def _build_import_calls(self, one: JobRecord, location: str, prefix: str) -> Sequence[Call]:
         return (
             partial(self._restores.create, one.database, location),
             partial(self._restores.fill, one.database, prefix),

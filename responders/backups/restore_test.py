@@ -1,6 +1,6 @@
 """on_clock: each day the newest backup is restored into a scratch database and looked through."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Any
 
 from responders.backups.database_fill_step import ACTOR, JobStep
 from responders.data.document_check import DocumentChecker
-from responders.support.parallel_calls import call_one
+from responders.support.parallel_calls import Call, call_one
 from shared.core import log
 from shared.core.codec import encode
 from shared.core.errors import Ambiguous, Exists, Rejected, Unavailable
@@ -79,7 +79,7 @@ class _RestoreTestStep(JobStep[RestoreTest, ProofRules]):
     FAILED = "the restore failed"
     RETRIES_CREATION = True
 
-    def _build_calls(self, one: RestoreTest) -> Sequence[Callable[[], Any]]:
+    def _build_calls(self, one: RestoreTest) -> Sequence[Call]:
         if one.is_native:
             return (partial(self._restores.restore, one.database, one.source),)
         database = partial(self._ports.system(one.system).backups.database, one.original)

@@ -1,6 +1,6 @@
 """What is due of a deployment that has settled: is it good, and is all there to go back to it?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,6 +11,8 @@ from responders.deployments.source_backup import back_up_recorded_sources, remov
 from responders.support.inventory_reader import read_inventory
 from responders.support.parallel_calls import (
     METRICS_WINDOW,
+    Call,
+    Calls,
     answer_or_none,
     build_health_calls,
     call_all,
@@ -180,15 +182,13 @@ def _judge_restorability(
     return check_restorability(deployment, record, live, answer_or_none(answers["inventory"]), now, beside)
 
 
-def _calls(
-    ports: Ports, policy: Policy, record: WholeInventory, live: WholeInventory
-) -> dict[str, Callable[[], Any]]:
+def _calls(ports: Ports, policy: Policy, record: WholeInventory, live: WholeInventory) -> Calls:
     """The calls that look at every revision, and at what a deployment had and nothing shows now."""
     estate = ports.system(policy.system).resources
     sites, rules = live.sites or {}, live.rules or {}
     accounts = accounts_of((record.functions or {}).values())
     places = repositories(images_of(record))
-    calls: dict[str, Callable[[], Any]] = {
+    calls: dict[str, Call] = {
         "inventory": ports.system(policy.system).platform.inventory,
         "runtimes": estate.runtimes.list_runtimes,
         **{f"account {one}": partial(estate.accounts.state, one) for one in accounts},

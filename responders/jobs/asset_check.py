@@ -1,11 +1,10 @@
 """on_clock: once a day, whether assets are as declared; a change is told."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
-from responders.support.parallel_calls import call_all, select_named
+from responders.support.parallel_calls import Call, call_all, select_named
 from shared.core import log
 from shared.core.errors import Moved, RollbackError
 from shared.core.store import Document
@@ -58,7 +57,7 @@ def _observe_assets(ports: Ports, policy: Policy) -> asset_protection.ObservedAs
     )
 
 
-def _build_calls(ports: Ports, policy: Policy) -> Iterator[tuple[str, Callable[[], Any]]]:
+def _build_calls(ports: Ports, policy: Policy) -> Iterator[tuple[str, Call]]:
     ask, provisions = ports.prober.ask, ports.projects.provisions
     for one in policy.assets.static:
         for kind, url in ((FIRST, one.first), (FALLBACK, one.fallback)):

@@ -2,14 +2,12 @@
 
 import shlex
 import zlib
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from msgspec.structs import replace
 
-from responders.support.parallel_calls import answer_or_none, call_all
+from responders.support.parallel_calls import Call, answer_or_none, call_all
 from shared.core.codec import encode
 from shared.core.durations import ceil_to_minute, floor_to_minute
 from shared.core.store import Document, Put, Write
@@ -162,7 +160,7 @@ def count_impact(
     metrics = ports.system(policy.system).metrics
     restored_at = measure_impact(policy, incident, known, now).restored_at or now
     since, until = floor_to_minute(incident.onset_at), min(ceil_to_minute(restored_at), now)
-    calls: dict[str, Callable[[], Any]] = {}
+    calls: dict[str, Call] = {}
     if known.requests is None:
         calls["requests"] = partial(metrics.requests, since, until)
     if known.users is None and policy.outage is not None and policy.outage.users:

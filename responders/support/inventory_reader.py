@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from responders.support.parallel_calls import answer_or_none, call_all
+from responders.support.parallel_calls import Call, Calls, answer_or_none, call_all
 from shared.core.errors import RollbackError
 from shared.domain.deployments.inventory.inventory_parts import (
     FunctionState,
+    Grants,
     RulesRelease,
     RulesSource,
     WholeInventory,
@@ -24,8 +25,6 @@ from shared.ports.resources import ProtectedResources
 
 CLIENT_TEMPLATE_NAMESPACE: Final = "firebase"
 """The namespace of the Remote Config template that clients are served from."""
-
-Calls = dict[str, Callable[[], Any]]
 
 
 def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
@@ -80,7 +79,7 @@ def read_inventory(ports: Ports, policy: Policy) -> WholeInventory:
 def _calls(resources: Resources, estate: ProtectedResources) -> Calls:
     """What the policy names, but the versions of the secrets."""
     sites, databases = resources.hosting_sites, resources.databases
-    calls: Calls = {
+    calls: dict[str, Call] = {
         **{f"site {name}": partial(estate.hosting.site, name) for name in sites},
         **{f"indexes {name}": partial(estate.indexes.of, name) for name in databases},
     }
@@ -143,8 +142,8 @@ def _versions(secrets: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _runtime_account_roles(
-    roles: dict[str, tuple[str, ...]] | None, functions: Mapping[str, FunctionState] | None
-) -> dict[str, tuple[str, ...]] | None:
+    roles: Grants | None, functions: Mapping[str, FunctionState] | None
+) -> Grants | None:
     """Return the roles of runtime accounts; None where these are not known."""
     if roles is None or functions is None:
         return None

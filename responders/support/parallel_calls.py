@@ -26,7 +26,8 @@ BATCH_START_LIMIT_SECONDS = 8.0
 MAX_TOTAL_SECONDS = BATCH_START_LIMIT_SECONDS + CALL_TIMEOUT_SECONDS
 """So long they take together."""
 
-Calls = Mapping[str, Callable[[], Any]]
+Call = Callable[[], Any]
+Calls = Mapping[str, Call]
 """By the name under which the answer is returned."""
 MAX_REPEAT_SECONDS = 5.0
 """No further repeat of a probe begins after so long, so that all of them end in time."""
@@ -84,14 +85,14 @@ def call_in_batches(
     return answers
 
 
-def call_one(ports: Ports, call: Callable[[], Any], seconds: float = CALL_TIMEOUT_SECONDS) -> Any:
+def call_one(ports: Ports, call: Call, seconds: float = CALL_TIMEOUT_SECONDS) -> Any:
     """The answer of one call within its time. Raises: its RollbackError."""
     return require_answer(call_all(ports, {"it": call}, seconds)["it"])
 
 
 def build_health_calls(
     ports: Ports, metrics: Metrics, probes: Iterable[Probe], since: datetime, now: datetime
-) -> dict[str, Callable[[], Any]]:
+) -> dict[str, Call]:
     """The calls that look at a system, to be made beside others."""
     return {
         "metrics": partial(metrics.requests, since, now),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.core.codec import FrozenStruct
+from shared.domain.deployments.inventory.inventory_parts import Grants
 
 
 class Subscription(FrozenStruct):
@@ -89,10 +90,10 @@ class OperationsProject(Protocol):
     def subscriptions(self) -> list[Subscription]:
         """All subscriptions."""
 
-    def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
+    def grants(self, topic: str) -> Grants:
         """Return a topic's own grants by role, no inherited ones. Raises: Rejected (no topic)."""
 
-    def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
+    def bucket_grants(self, bucket: str) -> Grants:
         """Return a bucket's own grants by role, no inherited ones. Raises: Rejected (no bucket)."""
 
     def functions(self) -> list[DeployedFunction]:

@@ -15,6 +15,7 @@ from shared.domain.data.events.document_triggers import EventarcTrigger
 from shared.domain.data.ttl import TtlField
 from shared.domain.deployments.images import Cleanup, StoredImage
 from shared.domain.deployments.inventory import inventory_parts
+from shared.domain.deployments.inventory.inventory_parts import Grants
 
 
 class Hosting(Protocol):
@@ -139,13 +140,13 @@ class Triggers(Protocol):
 class Accounts(Protocol):
     """What service accounts may do in the project."""
 
-    def roles(self) -> dict[str, tuple[str, ...]]:
+    def roles(self) -> Grants:
         """The roles of each service account that has any, by its address."""
 
     def permissions(self, role: str) -> frozenset[str]:
         """Return the permissions of a custom role, by its full name; none of a deleted one."""
 
-    def grants(self) -> dict[str, tuple[str, ...]]:
+    def grants(self) -> Grants:
         """Whom the project's own policy gives each role, under a condition or not."""
 
     def state(self, account: str) -> inventory_parts.AccountState:

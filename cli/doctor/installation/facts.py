@@ -16,6 +16,7 @@ from shared.core.codec import FrozenStruct
 from shared.core.errors import RollbackError
 from shared.core.store import Query, Store
 from shared.domain.audit import anchor
+from shared.domain.deployments.inventory.inventory_parts import Grants
 from shared.domain.policy.system_policy import Policy
 from shared.domain.signals.probe_history import PROBE_INTERVAL
 from shared.domain.system_record import GLOBAL_CONTROLS_PATH
@@ -46,9 +47,9 @@ class InstallationFacts(FrozenStruct):
     topics: Mapping[str, str] | RollbackError
     """Each with its schema, or ""."""
     subscriptions: Sequence[Subscription] | RollbackError
-    grants: Mapping[str, Mapping[str, tuple[str, ...]] | RollbackError]
+    grants: Mapping[str, Grants | RollbackError]
     """By topic, then by role."""
-    project_grants: Mapping[str, tuple[str, ...]] | RollbackError
+    project_grants: Grants | RollbackError
     """By role, its members in the policy of the operations project."""
     sign_in: ApiStates
     """Whether the API that looks up the senders of commands is on."""
@@ -56,7 +57,7 @@ class InstallationFacts(FrozenStruct):
     """The job that keeps the switch outside quiet; None: there is none."""
     values: str | None
     """The bucket of values of variables; None: this shell names none."""
-    bucket_grants: Mapping[str, Mapping[str, tuple[str, ...]] | RollbackError]
+    bucket_grants: Mapping[str, Grants | RollbackError]
     """By bucket of values or of exports, then by role."""
     functions: Sequence[DeployedFunction] | RollbackError
     ticks: Mapping[str, bool | RollbackError]

@@ -13,6 +13,8 @@ from responders.support.parallel_calls import (
     CALL_TIMEOUT_SECONDS,
     MAX_PARALLEL_CALLS,
     METRICS_WINDOW,
+    Call,
+    Calls,
     ExtendLease,
     answer_or_none,
     build_alert_state_calls,
@@ -125,7 +127,7 @@ def collect_facts(
     hold(CALL_TIMEOUT_SECONDS)
     later = call_all(ports, {**calls, **build_alert_state_calls(ports, policy.system, asked_back)})
     standing, states = open_alerts(alerts), read_alert_states(later)
-    facts = _facts(policy.system, answers, later, now, alerts=(), deployments=deployments, live=live)
+    facts = _facts(policy.system, answers, later, now, deployments=deployments, live=live)
     facts = replace(
         facts,
         requests=_merge_counts(policy, facts.requests, _read_counts(answers, "all requests", inventory)),
@@ -182,7 +184,7 @@ def _collect_answers(
     policy: Policy,
     window: tuple[datetime, datetime],
     others: Iterable[Incident],
-    calls: Mapping[str, Callable[[], Any]],
+    calls: Calls,
     *,
     writing: bool,
 ) -> dict[str, Any]:
@@ -215,10 +217,10 @@ def _build_evidence_calls(
     alerts: Iterable[Alert],
     window: tuple[datetime, datetime],
     releases: Collection[datetime],
-) -> dict[str, Callable[[], Any]]:
+) -> Calls:
     """Return the calls that count a release's first requests, and measure slowness."""
     metrics, (since, now) = ports.system(policy.system).metrics, window
-    calls: dict[str, Callable[[], Any]] = {"all requests": partial(metrics.requests, since, now)}
+    calls: dict[str, Call] = {"all requests": partial(metrics.requests, since, now)}
     if releases:
         began = max(releases)
         spans = {"first requests": FIRST_REQUESTS_WINDOW, "earliest requests": EARLIEST_REQUESTS_WINDOW}
@@ -287,7 +289,6 @@ def _facts(
     later: Mapping[str, Any],
     now: datetime,
     *,
-    alerts: tuple[AlertFact, ...],
     deployments: Iterable[Deployment],
     live: WholeInventory | None,
 ) -> DecisionFacts:
@@ -303,7 +304,7 @@ def _facts(
     triggers = answers.get("triggers")
     unreadable = inventory is None or look.requests is None
     return DecisionFacts(
-        alerts=alerts,
+        alerts=(),
         system=replace(
             system,
             suspended={one: until for one, until in system.suspended.items() if until > now},
@@ -358,7 +359,7 @@ def _select_recorded_deployments(deployments: Iterable[Deployment], target: str)
 
 def _build_follow_up_calls(
     ports: Ports, policy: Policy, recorded: Iterable[Deployment], places: Iterable[str]
-) -> dict[str, Callable[[], Any]]:
+) -> Calls:
     images = ports.system(policy.system).resources.images
     return {
         **{f"record {one.id}": partial(ports.store.get, record_path(one.system, one.id)) for one in recorded},

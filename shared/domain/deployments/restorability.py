@@ -22,6 +22,7 @@ from shared.domain.deployments.images import (
     repository,
 )
 from shared.domain.deployments.inventory import inventory_parts
+from shared.domain.deployments.inventory.inventory_parts import Grants
 from shared.domain.deployments.inventory.products import InventoryPart
 from shared.domain.deployments.source_copies import rebuild_obstacles
 
@@ -46,7 +47,7 @@ class CheckedResources(FrozenStruct):
     """The state of a version of Hosting by `SITE/VERSION`; empty: there is no such version."""
     rulesets: dict[str, bool | None] = {}
     """Whether a ruleset is there, by its short name."""
-    roles: dict[str, tuple[str, ...]] | None = None
+    roles: Grants | None = None
     """Of the accounts in the project, where some run nothing that is live."""
     accounts: dict[str, inventory_parts.AccountState | None] = {}
     """What is known of those that functions run as, by address."""
@@ -235,7 +236,7 @@ def _find_account_faults(
 
 def _current_roles(
     record: inventory_parts.WholeInventory, live: inventory_parts.WholeInventory, beside: CheckedResources
-) -> dict[str, tuple[str, ...]]:
+) -> Grants:
     """What each account that had roles in the project has now; left out: it is not known."""
     if live.accounts is None:
         return {}

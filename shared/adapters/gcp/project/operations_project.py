@@ -14,6 +14,7 @@ from shared.adapters.gcp.project.service_accounts import members_by_role
 from shared.adapters.gcp.storage import objects
 from shared.core.errors import Unavailable
 from shared.core.text import last_segment
+from shared.domain.deployments.inventory.inventory_parts import Grants
 from shared.ports.operations_project import DeployedFunction, Subscription
 
 PERMISSIONS = (
@@ -55,12 +56,12 @@ class CloudOperationsProject:
         found = self._list(self._subscriber.list_subscriptions, "subscriptions", project=project)
         return [_subscription(types.Subscription.pb(message)) for message in found]
 
-    def grants(self, topic: str) -> dict[str, tuple[str, ...]]:
+    def grants(self, topic: str) -> Grants:
         request = GetIamPolicyRequest(resource=f"projects/{self._project}/topics/{topic}")
         policy = call_once(self._publisher.get_iam_policy, request)
         return members_by_role((binding.role, binding.members) for binding in policy.bindings)
 
-    def bucket_grants(self, bucket: str) -> dict[str, tuple[str, ...]]:
+    def bucket_grants(self, bucket: str) -> Grants:
         with objects.translate_http_errors(objects.HTTP_READ_ERRORS, Unavailable):
             found = self._storage.bucket(bucket)
             policy = found.get_iam_policy(requested_policy_version=_CONDITIONAL, **objects.CALL_ONCE)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from shared.adapters.gcp.rest import Answer, Rest
 from shared.core.errors import Gone
-from shared.domain.deployments.inventory.inventory_parts import AccountState
+from shared.domain.deployments.inventory.inventory_parts import AccountState, Grants
 
 HOST = "cloudresourcemanager.googleapis.com"
 IAM_HOST = "iam.googleapis.com"
@@ -55,7 +55,7 @@ class ProjectAccounts:
     _iam: Rest
     _project: str
 
-    def roles(self) -> dict[str, tuple[str, ...]]:
+    def roles(self) -> Grants:
         roles: dict[str, set[str]] = defaultdict(set)
         for binding in self._list_bindings():
             condition = f" if {binding.condition.expression}" if binding.condition else ""
@@ -68,7 +68,7 @@ class ProjectAccounts:
         found = self._iam.get(f"/v1/{role}", _Role)
         return frozenset(() if found.deleted else found.included_permissions)
 
-    def grants(self) -> dict[str, tuple[str, ...]]:
+    def grants(self) -> Grants:
         return members_by_role((binding.role, binding.members) for binding in self._list_bindings())
 
     def _list_bindings(self) -> list[_Binding]:
@@ -100,7 +100,7 @@ def account_project(account: str) -> str:
     return f"{domain}:{project}" if domain else project
 
 
-def members_by_role(bindings: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+def members_by_role(bindings: Iterable[tuple[str, Iterable[str]]]) -> Grants:
     """Return the members of each role, which has a binding of its own under each condition."""
     members: dict[str, set[str]] = {}
     for role, named in bindings:

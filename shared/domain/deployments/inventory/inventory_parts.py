@@ -210,6 +210,8 @@ class RulesFile(FrozenStruct):
 
 
 RulesSource = tuple[RulesFile, ...]
+Grants = dict[str, tuple[str, ...]]
+"""What IAM policies give: roles or members, by account, role or function."""
 
 
 class RulesRelease(FrozenStruct):
@@ -287,9 +289,9 @@ class WholeInventory(FrozenStruct):
     secrets: dict[str, SecretVersion] | None = None
     """By `SECRET/VERSION`."""
     schedules: dict[str, SchedulerJob] | None = None
-    accounts: dict[str, tuple[str, ...]] | None = None
+    accounts: Grants | None = None
     """Roles in the project, by service account; under a condition, with it."""
-    invokers: dict[str, tuple[str, ...]] | None = None
+    invokers: Grants | None = None
     """Who holds which role on a function's service, `allUsers roles/run.invoker`, by function."""
 
 
